@@ -1,0 +1,1 @@
+"""Every job, one module each, in a folder per group."""

@@ -1,0 +1,1 @@
+"""The runtime: what a job is, and how one run of it goes."""

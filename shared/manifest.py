@@ -1,0 +1,58 @@
+"""What the few functions that serve all jobs must know of them, without their code: made at synth, shipped as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
+
+from shared.backoff import Policy
+from shared.job import Job
+
+FILE = "manifest.json"
+
+
+class Entry(TypedDict):
+    group: str
+    key: str
+    queue: str | None
+    schedules: list[str]
+    kind: str
+    delays: list[int]
+    timeout: int
+    shards: int
+
+
+def of(jobs: Iterable[Job]) -> dict[str, Entry]:
+    """Job name -> what dispatch, dead_letters, reconciler and trigger need of it."""
+    return {
+        job.name: Entry(
+            group=job.group,
+            key=job.key,
+            queue=job.queue,
+            schedules=[str(schedule) for schedule in job.schedules()],
+            kind=job.retry.kind,
+            delays=list(job.retry.delays),
+            timeout=job.timeout,
+            shards=job.shards,
+        )
+        for job in jobs
+    }
+
+
+def policy(entry: Entry) -> Policy:
+    return Policy(entry["kind"], tuple(entry["delays"]))
+
+
+@cache
+def load() -> dict[str, Entry]:
+    """The manifest in this bundle; in a checkout, where none is shipped, the registry itself."""
+    shipped = Path(__file__).resolve().parent.parent / FILE
+    if shipped.exists():
+        loaded: dict[str, Entry] = json.loads(shipped.read_text())
+        return loaded
+    from shared import registry
+
+    return of(registry.jobs().values())

@@ -1,0 +1,70 @@
+"""Physical names, formed here and nowhere else, so that stacks can refer to each other by name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+PRODUCTION = "prod"
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of one deployment. `account` and `region` may be CloudFormation tokens at synth."""
+
+    stage: str
+    account: str
+    region: str
+    partition: str = "aws"
+    suffix: str = "amazonaws.com"
+
+    @classmethod
+    def from_environment(cls) -> Names:
+        return cls(
+            stage=os.environ.get("NIGHTSHIFT_STAGE", PRODUCTION),
+            account=os.environ.get("NIGHTSHIFT_ACCOUNT", "000000000000"),
+            region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+            partition=os.environ.get("NIGHTSHIFT_PARTITION", "aws"),
+            suffix=os.environ.get("NIGHTSHIFT_URL_SUFFIX", "amazonaws.com"),
+        )
+
+    @property
+    def production(self) -> bool:
+        return self.stage == PRODUCTION
+
+    def of(self, thing: str) -> str:
+        """`firings` -> `nightshift-prod-firings`; a logical queue name loses its colon."""
+        return f"nightshift-{self.stage}-{thing.replace(':', '-')}"
+
+    def stack(self, name: str) -> str:
+        return self.of(name)
+
+    def function(self, job: str) -> str:
+        return self.of(job)
+
+    def table(self, name: str) -> str:
+        return self.of(name)
+
+    def queue(self, name: str) -> str:
+        return self.of(name)
+
+    def topic(self, name: str) -> str:
+        return self.of(name)
+
+    @property
+    def bucket(self) -> str:
+        """The artifacts bucket; bucket names are global, so account and region are part of it."""
+        return f"nightshift-{self.stage}-artifacts-{self.account}-{self.region}"
+
+    def secret(self, name: str) -> str:
+        return f"nightshift/{self.stage}/{name}"
+
+    def queue_url(self, name: str) -> str:
+        return f"https://sqs.{self.region}.{self.suffix}/{self.account}/{self.queue(name)}"
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def topic_arn(self, name: str) -> str:
+        return self.arn("sns", self.topic(name))

@@ -1,0 +1,58 @@
+"""What a job may touch. From these grants come its role on AWS and the hosts that it may call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Actions on one thing, by its logical name: `table/webevals`, `bucket/pricing/*`, `secret/prod-auth`.
+
+    `keys` bounds a table's rows to these partition keys (`*` allowed at the end).
+    """
+
+    actions: tuple[str, ...]
+    resource: str
+    keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind, _, name = self.resource.partition("/")
+        if not kind or not name:
+            raise ValueError(f"grant on {self.resource!r}: say what it is and its name, as in table/state")
+        if any(action.endswith(":*") or action == "*" for action in self.actions):
+            raise ValueError(f"grant on {self.resource!r}: name the actions, not {self.actions}")
+
+
+def read_rows(table: str, *keys: str) -> Grant:
+    return Grant(("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"), f"table/{table}", keys)
+
+
+def write_rows(table: str, *keys: str) -> Grant:
+    actions = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
+    return Grant(actions, f"table/{table}", keys)
+
+
+def read_objects(prefix: str) -> Grant:
+    return Grant(("s3:GetObject",), f"bucket/{prefix}")
+
+
+def write_objects(prefix: str) -> Grant:
+    return Grant(("s3:PutObject",), f"bucket/{prefix}")
+
+
+def read_secret(name: str) -> Grant:
+    return Grant(("secretsmanager:GetSecretValue",), f"secret/{name}")
+
+
+def send(queue: str) -> Grant:
+    return Grant(("sqs:SendMessage",), f"queue/{queue}")
+
+
+def publish(topic: str) -> Grant:
+    return Grant(("sns:Publish",), f"topic/{topic}")
+
+
+def invoke_jobs() -> Grant:
+    """Start any function of this deployment: for dispatch and trigger alone."""
+    return Grant(("lambda:InvokeFunction",), "function/*")

@@ -1,0 +1,80 @@
+"""The jobs: found in functions/, not listed anywhere."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from shared.job import DeclarationError, Job, where
+
+FUNCTIONS = "functions"
+
+
+class UnknownJob(LookupError):
+    """No job of that name; the message suggests the nearest."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else "`python jobs.py list` shows all"
+        super().__init__(f"there is no job {name!r}; {hint}")
+
+
+def load(path: str) -> Job:
+    """`sites/pricing` -> the job that functions/sites/pricing.py declares."""
+    module = importlib.import_module(f"{FUNCTIONS}.{path.replace('/', '.')}")
+    declared = _declared(module)
+    if declared is None:
+        raise DeclarationError(f"functions/{path}.py declares no job; define one class that derives from Job")
+    return declared()
+
+
+def jobs() -> dict[str, Job]:
+    """Every job by name, in the order of groups and names. Raises DeclarationError where two claim one name or key."""
+    found: dict[str, Job] = {}
+    keys: dict[str, Job] = {}
+    for path in _paths():
+        declared = _declared(importlib.import_module(f"{FUNCTIONS}.{path.replace('/', '.')}"))
+        if declared is None:
+            continue
+        for kind, taken, mark in (("name", found, declared.name), ("status key", keys, declared.key)):
+            if mark in taken:
+                here, there = where(declared), where(type(taken[mark]))
+                raise DeclarationError(f"{here}: the {kind} {mark!r} is taken by {there}; rename one of them")
+            taken[mark] = declared()
+    return found
+
+
+def find(name: str) -> Job:
+    """The job of that name. Raises UnknownJob."""
+    known = jobs()
+    if name not in known:
+        raise UnknownJob(name, list(known))
+    return known[name]
+
+
+def _paths() -> Iterator[str]:
+    package = importlib.import_module(FUNCTIONS)
+    for folder in sorted({Path(entry) for entry in package.__path__}):
+        for group in sorted(child for child in folder.iterdir() if child.is_dir()):
+            for module in pkgutil.iter_modules([str(group)]):
+                if not module.name.startswith("_"):
+                    yield f"{group.name}/{module.name}"
+
+
+def _declared(module: ModuleType) -> type[Job] | None:
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Job)
+        and value.__module__ == module.__name__
+        and not value.archetype  # type: ignore[attr-defined]
+    ]
+    if len(own) > 1:
+        names = " and ".join(cls.__name__ for cls in own)
+        raise DeclarationError(f"{where(own[1])}: one module is one job, but {names} are in it; split the file")
+    return own[0] if own else None

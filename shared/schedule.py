@@ -1,0 +1,173 @@
+"""When a job runs: five Unix cron fields, said in words, and their exact EventBridge form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+UTC_ZONE = "UTC"
+SHORTCUTS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+class ScheduleError(ValueError):
+    """A cron expression that cannot be, or never fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    low: int
+    high: int
+    words: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> frozenset[int]:
+        """`*`, `5`, `1-5`, `*/15`, `3-59/15`, and lists of them -> the values they stand for."""
+        values: set[int] = set()
+        for part in text.split(","):
+            span, _, step = part.partition("/")
+            if step and (not step.isdecimal() or int(step) == 0):
+                raise ScheduleError(f"{self.name} {text!r}: the step {step!r} is not a whole number above 0")
+            first, dash, last = span.partition("-")
+            if span == "*":
+                low, high = self.low, self.high
+            else:
+                low = self.value(first, text)
+                high = self.value(last, text) if dash else (self.high if step else low)
+            if low > high:
+                raise ScheduleError(f"{self.name} {text!r}: {span} runs backwards")
+            values.update(range(low, high + 1, int(step or 1)))
+        return frozenset(values)
+
+    def value(self, text: str, whole: str) -> int:
+        if text.lower() in self.words:
+            return self.words.index(text.lower()) + self.low
+        if not text.isdecimal() or not self.low <= int(text) <= self.high:
+            raise ScheduleError(f"{self.name} {whole!r}: {text!r} is not between {self.low} and {self.high}")
+        return int(text)
+
+    def eventbridge(self, values: frozenset[int], shift: int = 0) -> str:
+        """The shortest of `*`, `start/step` and a list of ranges that stands for exactly these values."""
+        ordered = sorted(values)
+        if len(ordered) == self.high - self.low + 1:
+            return "*"
+        if len(ordered) > 2:
+            step = ordered[1] - ordered[0]
+            if ordered == list(range(ordered[0], self.high + 1, step)) and step > 1:
+                return f"{ordered[0] + shift}/{step}"
+        return ",".join(
+            str(low + shift) if low == high else f"{low + shift}-{high + shift}" for low, high in _ranges(ordered)
+        )
+
+
+MINUTE = Field("minute", 0, 59)
+HOUR = Field("hour", 0, 23)
+DAY = Field("day of month", 1, 31)
+MONTH = Field("month", 1, 12, MONTHS)
+# 7 is Sunday too in Unix cron.
+WEEKDAY = Field("day of week", 0, 7, DAYS)
+WEEK = Field("day of week", 0, 6)
+
+
+def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:
+    start = previous = ordered[0]
+    for value in [*ordered[1:], -2]:
+        if value != previous + 1:
+            yield start, previous
+            start = value
+        previous = value
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A Unix cron expression (0 is Sunday) in a time zone. Raises ScheduleError where it cannot be."""
+
+    expression: str
+    zone: str = UTC_ZONE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expression", SHORTCUTS.get(self.expression, self.expression))
+        _, _, days, months, weekdays = self.fields()
+        _, _, day, _, weekday = self.expression.split()
+        if len(weekdays) < 7 and len(days) < 31 and "*" in day + weekday:
+            # Vixie cron ANDs the two where one begins with a star, POSIX ORs them.
+            raise ScheduleError(f"{self.expression!r}: crons differ on a starred step beside a day; list the values")
+        if len(weekdays) == 7 and not any(day <= LONGEST_MONTH[month - 1] for month in months for day in days):
+            raise ScheduleError(f"{self.expression!r} never fires: no such day in such a month")
+
+    def fields(self) -> tuple[frozenset[int], ...]:
+        """Values of minute, hour, day of month, month, day of week."""
+        parts = self.expression.split()
+        if len(parts) != 5:
+            raise ScheduleError(f"{self.expression!r} has {len(parts)} fields; minute hour day month weekday are five")
+        parsed = [field.parse(part) for field, part in zip((MINUTE, HOUR, DAY, MONTH, WEEKDAY), parts, strict=True)]
+        parsed[4] = frozenset(value % 7 for value in parsed[4])
+        return tuple(parsed)
+
+    def eventbridge(self) -> tuple[str, ...]:
+        """`cron(...)` of six fields; two of them where day of month and day of week both bind, as cron ORs them."""
+        minutes, hours, days, months, weekdays = self.fields()
+        minute, hour, month = MINUTE.eventbridge(minutes), HOUR.eventbridge(hours), MONTH.eventbridge(months)
+        day = f"{DAY.eventbridge(days)} {month} ?"
+        # EventBridge counts 1 to 7 from Sunday; a step would count past Saturday, so days are listed.
+        weekday = f"? {month} {','.join(str(value + 1) for value in sorted(weekdays))}"
+        if len(weekdays) == 7:
+            forms = [day]
+        elif len(days) == 31:
+            forms = [weekday]
+        else:
+            forms = [day, weekday]
+        return tuple(f"cron({minute} {hour} {form} *)" for form in forms)
+
+    def after(self, instant: datetime) -> Iterator[datetime]:
+        """Ticks later than `instant`, in UTC, without end."""
+        from zoneinfo import ZoneInfo
+
+        from cronsim import CronSim
+
+        for tick in CronSim(self.expression, instant.astimezone(ZoneInfo(self.zone))):
+            yield tick.astimezone(UTC)
+
+    def __str__(self) -> str:
+        return self.expression if self.zone == UTC_ZONE else f"{self.expression} {self.zone}"
+
+
+def every(*, minutes: int, offset: int = 0) -> Schedule:
+    """Every so many minutes of the hour; `offset` staggers it. The hour must divide evenly."""
+    if minutes < 1 or 60 % minutes:
+        raise ScheduleError(f"every {minutes} minutes does not divide the hour; use cron()")
+    if not 0 <= offset < minutes:
+        raise ScheduleError(f"offset {offset} is not between 0 and {minutes - 1}")
+    if minutes == 1:
+        return Schedule("* * * * *")
+    return Schedule(f"{offset}-59/{minutes} * * * *" if offset else f"*/{minutes} * * * *")
+
+
+def hourly(*, minute: int) -> Schedule:
+    return Schedule(f"{minute} * * * *")
+
+
+def daily(*, hour: int, minute: int, zone: str = UTC_ZONE) -> Schedule:
+    return Schedule(f"{minute} {hour} * * *", zone)
+
+
+def weekly(*, day: str, hour: int, minute: int, zone: str = UTC_ZONE) -> Schedule:
+    return Schedule(f"{minute} {hour} * * {day}", zone)
+
+
+def monthly(*, day: int, hour: int, minute: int, zone: str = UTC_ZONE) -> Schedule:
+    return Schedule(f"{minute} {hour} {day} * *", zone)
+
+
+def cron(expression: str, zone: str = UTC_ZONE) -> Schedule:
+    """Five Unix fields, or one of @hourly @daily @weekly @monthly @yearly."""
+    return Schedule(expression, zone)
