@@ -13,13 +13,14 @@ OLDEST = (3, 11)
 
 
 def turn_away():
-    found = "Python {0}.{1}.{2} ({3})".format(*(tuple(sys.version_info[:3]) + (sys.executable,)))
+    version = ".".join(str(part) for part in sys.version_info[:3])
     newer = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if answers(name)]
     if newer:
         advice = "This machine has a newer one, name it: make run PYTHON={0}".format(newer[0])
     else:
         advice = "Install one; where `python3` still is the old one, name it: make run PYTHON=/path/to/python3.13"
-    sys.exit("Nightshift needs Python 3.11 or newer, and found {0}.\n{1}".format(found, advice))
+    found = "Nightshift needs Python 3.11 or newer, and found Python {0} ({1}).".format(version, sys.executable)
+    sys.exit(found + "\n" + advice)
 
 
 def answers(name):

@@ -1,0 +1,267 @@
+"""The rules of the house, asked of the source itself. CONTRIBUTING.md has them in words."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Who may import whom, beside itself. In functions/, "itself" is the module's own group.
+MAY_IMPORT = {
+    "shared": set[str](),
+    "functions": {"shared"},
+    "infra": {"shared", "functions"},
+    "local": {"shared", "functions"},
+    "cli": {"shared", "functions", "infra", "local"},
+    "jobs": {"shared", "cli"},
+}
+OURS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
+DRAWERS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+LONGEST_FILE = 300
+LONGEST_FUNCTION = 50
+PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
+
+# Runs without site-packages (-S): what is not the standard library or ours comes through the door, or not at all.
+IMPORT_BEHIND_A_DOOR = """
+import importlib, json, sys
+from importlib.machinery import PathFinder
+
+root, site_packages, allowed, modules = (json.loads(word) for word in sys.argv[1:])
+
+class Door:
+    def find_spec(self, name, path=None, target=None):
+        return PathFinder.find_spec(name, [site_packages]) if name in allowed else None
+
+sys.meta_path.append(Door())
+sys.path.insert(0, root)
+faults = {}
+for module in modules:
+    try:
+        importlib.import_module(module)
+    except BaseException as error:
+        faults[module] = f"{type(error).__name__}: {error}"
+print(json.dumps(faults))
+"""
+
+Law = Callable[[Path], list[str]]
+
+
+def imports_point_inwards(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root)}:{line} imports {name}; {importer(path, root)} may not, move what both need inward"
+        for path in sources(root)
+        if path.relative_to(root).parts[0].removesuffix(".py") in MAY_IMPORT
+        for name, line in imports(path, root)
+        if name.split(".")[0] in OURS and not may_import(path.relative_to(root), name)
+    ]
+
+
+def no_file_is_a_drawer(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root)} is a drawer for anything; name it for the one thing it holds"
+        for path in sources(root)
+        if DRAWERS & {part.removesuffix(".py").removeprefix("test_") for part in path.relative_to(root).parts}
+    ]
+
+
+def no_file_is_longer_than_300_lines(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root)} has {count} lines, {LONGEST_FILE} are allowed; split it by its nouns"
+        for path in sources(root)
+        if not in_tests(path, root) and (count := len(path.read_text().splitlines())) > LONGEST_FILE
+    ]
+
+
+def functions_are_under_50_lines(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root)}:{node.lineno} {node.name} has {count} lines; keep it under {LONGEST_FUNCTION}"
+        for path in sources(root)
+        if not in_tests(path, root)
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (count := (node.end_lineno or node.lineno) - node.lineno + 1) >= LONGEST_FUNCTION
+    ]
+
+
+def functions_import_with_pydantic_alone(root: Path) -> list[str]:
+    return behind_a_door(root, sorted(modules(root)), PYDANTIC)
+
+
+def functions_without_payload_import_without_pydantic(root: Path) -> list[str]:
+    return behind_a_door(root, [module for module in sorted(modules(root)) if not has_payload(module, root)], set())
+
+
+LAWS: list[Law] = [
+    imports_point_inwards,
+    no_file_is_a_drawer,
+    no_file_is_longer_than_300_lines,
+    functions_are_under_50_lines,
+    functions_import_with_pydantic_alone,
+    functions_without_payload_import_without_pydantic,
+]
+
+
+def sources(root: Path) -> Iterator[Path]:
+    yield from sorted(root.glob("*.py"))
+    for folder in sorted(OURS):
+        yield from sorted((root / folder).rglob("*.py"))
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def in_tests(path: Path, root: Path) -> bool:
+    return path.relative_to(root).parts[0] == "tests"
+
+
+def importer(path: Path, root: Path) -> str:
+    where = path.relative_to(root).parts
+    return "/".join(where[: 2 if where[0] == "functions" else 1])
+
+
+def imports(path: Path, root: Path) -> Iterator[tuple[str, int]]:
+    """The dotted name of everything that the file imports, anywhere in it, and the line."""
+    package = path.relative_to(root).with_suffix("").parts
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: -node.level] if node.level else ()
+            for alias in node.names:
+                yield ".".join((*start, *filter(None, [node.module]), alias.name)), node.lineno
+
+
+def may_import(path: Path, name: str) -> bool:
+    here, there = path.with_suffix("").parts, name.split(".")
+    if here[0] == there[0] == "functions":
+        return here[1:2] == tuple(there[1:2])
+    return here[0] == there[0] or there[0] in MAY_IMPORT[here[0]]
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """The modules of functions/ by dotted name."""
+    found = {}
+    for path in sorted((root / "functions").rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def has_payload(module: str, root: Path, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether the module, or one of functions/ that it imports, imports pydantic."""
+    known = modules(root)
+    for name, _ in imports(known[module], root):
+        if name.split(".")[0] == "pydantic":
+            return True
+        near = next((candidate for candidate in (name, name.rpartition(".")[0]) if candidate in known), None)
+        if near and near != module and near not in seen and has_payload(near, root, seen | {module}):
+            return True
+    return False
+
+
+def behind_a_door(root: Path, modules: list[str], allowed: set[str]) -> list[str]:
+    """Import the modules in a fresh process that sees the standard library, this project, and `allowed`."""
+    words = [str(root), sysconfig.get_path("purelib"), sorted(allowed), modules]
+    command = [sys.executable, "-I", "-S", "-c", IMPORT_BEHIND_A_DOOR, *map(json.dumps, words)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env={}, timeout=60)
+    return [f"{module} cannot be imported: {fault}" for module, fault in json.loads(answer.stdout).items()]
+
+
+def planted(root: Path, tree: dict[str, str]) -> Path:
+    for name, text in tree.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_source_keeps_the_law(law: Law) -> None:
+    assert law(ROOT) == []
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_an_empty_tree_keeps_the_law(law: Law, tmp_path: Path) -> None:
+    assert law(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("shared/run.py", "from functions.mail import hold"),
+        ("shared/run.py", "def late():\n    import cli.rows"),
+        ("shared/archetypes/purge.py", "from ...infra import app"),
+        ("functions/mail/hold.py", "from functions.sites.pricing import Pricing"),
+        ("functions/mail/hold.py", "from functions import sites"),
+        ("functions/mail/hold.py", "from ..sites import pricing"),
+        ("functions/mail/hold.py", "import local.launcher"),
+        ("functions/mail/hold.py", "from tests.fakes import store"),
+        ("infra/app.py", "import cli"),
+        ("local/ticker.py", "from infra import app"),
+        ("jobs.py", "from local import launcher"),
+    ],
+)
+def test_an_import_that_points_outwards_is_found(path: str, text: str, tmp_path: Path) -> None:
+    faults = imports_point_inwards(planted(tmp_path, {path: text}))
+    assert len(faults) == 1
+    assert faults[0].startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("functions/mail/hold.py", "from functions.mail.text import x\nfrom . import text\nimport shared.run"),
+        ("cli/up.py", "import local.launcher, infra.prices, shared.run, functions.mail.hold, rich"),
+        ("tests/unit/test_run.py", "import shared.run, cli.up, tests.fakes"),
+    ],
+)
+def test_an_import_that_points_inwards_is_let_be(path: str, text: str, tmp_path: Path) -> None:
+    assert imports_point_inwards(planted(tmp_path, {path: text})) == []
+
+
+@pytest.mark.parametrize("path", ["shared/utils.py", "functions/common/pricing.py", "tests/unit/test_helpers.py"])
+def test_a_drawer_is_found(path: str, tmp_path: Path) -> None:
+    assert [fault.split()[0] for fault in no_file_is_a_drawer(planted(tmp_path, {path: ""}))] == [path]
+
+
+def test_300_lines_are_the_most_that_a_file_has(tmp_path: Path) -> None:
+    tree = {"jobs.py": "pass\n" * 301, "shared/run.py": "pass\n" * 300, "tests/unit/test_run.py": "pass\n" * 301}
+    assert [fault.split()[0] for fault in no_file_is_longer_than_300_lines(planted(tmp_path, tree))] == ["jobs.py"]
+
+
+def test_49_lines_are_the_most_that_a_function_has(tmp_path: Path) -> None:
+    text = "def long():\n" + "    pass\n" * 49 + "def short():\n" + "    pass\n" * 48
+    (fault,) = functions_are_under_50_lines(planted(tmp_path, {"shared/run.py": text}))
+    assert fault.startswith("shared/run.py:1 long")
+
+
+@pytest.mark.parametrize("text", ["import boto3", "import shared.cloud", "raise KeyError('BASE_URLS')"])
+def test_a_job_that_needs_more_than_pydantic_to_be_imported_is_found(text: str, tmp_path: Path) -> None:
+    tree = {"functions/mail/hold.py": text, "shared/cloud.py": "import botocore"}
+    (fault,) = functions_import_with_pydantic_alone(planted(tmp_path, tree))
+    assert fault.startswith("functions.mail.hold ")
+
+
+@pytest.mark.parametrize("text", ["import pydantic", "def work():\n    import boto3"])
+def test_a_job_may_import_pydantic_and_import_the_rest_late(text: str, tmp_path: Path) -> None:
+    assert functions_import_with_pydantic_alone(planted(tmp_path, {"functions/mail/hold.py": text})) == []
+
+
+def test_a_job_that_declares_no_payload_must_do_without_pydantic(tmp_path: Path) -> None:
+    tree = {
+        "functions/mail/batch.py": "import pydantic\nclass Batch(pydantic.BaseModel): n: int",
+        "functions/mail/usage.py": "from functions.mail.batch import Batch",
+        "functions/mail/hold.py": "import shared.job",
+        "shared/job.py": "import pydantic",
+    }
+    (fault,) = functions_without_payload_import_without_pydantic(planted(tmp_path, tree))
+    assert fault.startswith("functions.mail.hold ")

@@ -1,0 +1,61 @@
+"""What the lock files and the CDK settings promise: the same tools, from the public registries, for everyone."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import tarfile
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).parents[2]
+
+# Where cdk.json departs from what the library recommends, and why.
+DEPARTURES = {
+    "@aws-cdk/core:enableAdditionalMetadataCollection": False,  # sends usage data, and lengthens every template
+}
+
+
+def uv_lock() -> list[dict[str, Any]]:
+    packages: list[dict[str, Any]] = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    return packages
+
+
+def package_lock() -> dict[str, dict[str, Any]]:
+    packages: dict[str, dict[str, Any]] = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    return packages
+
+
+def test_python_packages_are_locked_to_the_public_index() -> None:
+    sources = [package["source"] for package in uv_lock() if package["name"] != "nightshift"]
+    assert {source["registry"] for source in sources} == {"https://pypi.org/simple"}
+
+
+def test_python_packages_install_without_a_compiler() -> None:
+    assert [package["name"] for package in uv_lock() if not package.get("wheels")] == ["nightshift"]
+
+
+def test_node_packages_are_locked_by_their_hashes_to_no_other_registry() -> None:
+    for name, package in package_lock().items():
+        if name:
+            assert package["integrity"].startswith("sha512-")
+            assert urlsplit(package.get("resolved", "")).hostname in {None, "registry.npmjs.org"}
+
+
+def test_the_cdk_command_line_is_pinned_to_one_version() -> None:
+    wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    assert wanted == package_lock()["node_modules/aws-cdk"]["version"]
+
+
+def test_feature_flags_are_those_that_the_locked_library_recommends() -> None:
+    # Found without an import, which would start a node.
+    library = Path(str(importlib.metadata.distribution("aws-cdk-lib").locate_file("aws_cdk/_jsii")))
+    (bundle,) = library.glob("aws-cdk-lib@*.jsii.tgz")
+    with tarfile.open(bundle) as archive:
+        recommended = archive.extractfile("package/recommended-feature-flags.json")
+        assert recommended is not None
+        expected = json.load(recommended) | DEPARTURES
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    assert {name: value for name, value in context.items() if name.startswith("@aws-cdk")} == expected
