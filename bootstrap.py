@@ -37,6 +37,7 @@ if sys.version_info < OLDEST:
     turn_away()
 
 import importlib.util
+import shutil
 import tempfile
 import time
 import tomllib
@@ -67,10 +68,11 @@ def say(line):
 
 
 def find_uv(folder):
-    """The uv of an earlier set-up, or the locked one installed into `folder`."""
+    """A uv in `folder`: the earlier set-up's, or else the locked one from PyPI."""
     kept = VENV / "bin" / "uv"
     if kept.exists():
-        return kept
+        # A copy, since a .venv built anew takes the one that is in it away.
+        return shutil.copy(kept, folder)
     wanted = folder / "requirements.txt"
     wanted.write_text(locked("uv"), encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "install", "--target", folder]
@@ -123,9 +125,13 @@ def set_up_node():
 
 
 def call(command):
-    code = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment(), check=False).returncode
+    words = [str(word) for word in command]
+    code = subprocess.run(words, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, check=False).returncode
     if code:
-        sys.exit("Set-up stopped: `{0}` failed, see above.".format(" ".join(str(part) for part in command)))
+        sys.exit(
+            "Set-up stopped: `{0}` failed with {1}, see above.\n".format(" ".join(words), code)
+            + "It needs PyPI and the npm registry; proxies and mirrors are taken from the environment."
+        )
 
 
 def environment():
