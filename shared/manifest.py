@@ -22,7 +22,8 @@ class Entry(TypedDict):
     kind: str
     delays: list[int]
     timeout: int
-    shards: int
+    lease_per_target: bool
+    retention: str
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
@@ -36,7 +37,8 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
             kind=job.retry.kind,
             delays=list(job.retry.delays),
             timeout=job.timeout,
-            shards=job.shards,
+            lease_per_target=job.lease_per_target,
+            retention=job.retention,
         )
         for job in jobs
     }

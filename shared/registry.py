@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from shared.job import DeclarationError, Job, where
+from shared.declaration import DeclarationError, where
+from shared.job import Job
 
 FUNCTIONS = "functions"
 
@@ -72,7 +73,7 @@ def _declared(module: ModuleType) -> type[Job] | None:
         if isinstance(value, type)
         and issubclass(value, Job)
         and value.__module__ == module.__name__
-        and not value.archetype  # type: ignore[attr-defined]
+        and not value.archetype
     ]
     if len(own) > 1:
         names = " and ".join(cls.__name__ for cls in own)

@@ -1,0 +1,98 @@
+"""Driven by messages: each batch is one run; a bad message is dead-lettered at once and never blocks the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from shared import firings, status
+from shared.job import Job
+from shared.outcome import Done, Outcome, Rejected
+from shared.tick import Tick
+
+LONGEST_VISIBILITY = 12 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS record. receives: how often it was delivered, this time included. sent: epoch milliseconds."""
+
+    id: str
+    body: Any
+    receives: int
+    sent: int
+    queue: str
+    handle: str
+
+
+class PutOff(Exception):
+    """Raised by `handle`: not now; the message stays in its queue and comes back in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"put off for {seconds:.0f} s")
+        self.seconds = seconds
+
+
+class Consumer(Job, archetype=True):
+    """Takes no lease and has no tick; idempotency sits in the write of `handle`.
+
+    batch_size: messages a run takes, 1 to 10,000. batch_window: seconds to wait for them.
+    concurrency: batches worked on at once, 2 to 1,000.
+    """
+
+    batch_size: ClassVar[int] = 10
+    batch_window: ClassVar[int] = 0
+    concurrency: ClassVar[int] = 10
+
+    def handle(self, tick: Tick, message: Message) -> None:
+        """Apply one message. Raise Rejected for one that can never succeed, PutOff for one that must wait."""
+        raise NotImplementedError
+
+    def work(self, tick: Tick) -> Outcome:
+        handled, failed = 0, len(tick.failures)
+        for record in tick.records:
+            message = read(record)
+            try:
+                self.handle(tick, message)
+                handled += 1
+            except Rejected as error:
+                self._reject(tick, record, error)
+            except PutOff as wait:
+                _hold(tick, message, wait.seconds)
+                tick.failures.append(message.id)
+            except Exception as error:  # noqa: BLE001 - one message's failure is its own
+                text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
+                tick.log.error(f"{self.name}_message_failed", messageId=message.id, error=text)
+                tick.failures.append(message.id)
+        return Done({"handled": handled, "failed": len(tick.failures) - failed})
+
+    def _reject(self, tick: Tick, record: Mapping[str, Any], error: Rejected) -> None:
+        firings.send_dead_event(tick.cloud, self.name, "rejected", str(error), record.get("body"))
+        tick.log.error(f"{self.name}_message_rejected", messageId=record.get("messageId"), error=str(error))
+
+
+def read(record: Mapping[str, Any]) -> Message:
+    """From an SQS record as Lambda delivers it; a body that is no JSON stays text."""
+    attributes = record.get("attributes", {})
+    body = record.get("body", "")
+    with suppress(TypeError, ValueError):
+        body = json.loads(body)
+    return Message(
+        id=record["messageId"],
+        body=body,
+        receives=int(attributes.get("ApproximateReceiveCount", 1)),
+        sent=int(attributes.get("SentTimestamp", 0)),
+        queue=str(record.get("eventSourceARN", "")).rpartition(":")[2],
+        handle=record.get("receiptHandle", ""),
+    )
+
+
+def _hold(tick: Tick, message: Message, seconds: float) -> None:
+    tick.cloud.sqs.change_message_visibility(
+        QueueUrl=tick.cloud.names.queue_url(message.queue.removeprefix(tick.cloud.names.of(""))),
+        ReceiptHandle=message.handle,
+        VisibilityTimeout=min(max(1, round(seconds)), LONGEST_VISIBILITY),
+    )

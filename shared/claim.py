@@ -1,0 +1,214 @@
+"""Lease, tick, fencing token and checkpoint in one item: one conditional write takes it, one gives it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import clock, rows
+from shared.event import Firing
+from shared.job import STATE, Job
+from shared.outcome import Reason
+from shared.tables import TTL
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+
+# Lambda ends a run at its timeout; clocks of two machines may differ by this much.
+LEASE_MARGIN = 10
+# An item over 1,024 bytes doubles the price of every write to it; names, keys and status take up to about 700.
+INLINE_CHECKPOINT = 200
+ITEM_LIMIT = 1024
+# Superseded rows go by their TTL; a job that continues after longer than this starts over, which is idempotent.
+CHECKPOINT_KEPT = timedelta(days=90)
+
+# One condition, in named parts.
+TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position)"
+# A failed attempt has moved `tried`, so that a second delivery of it starts no second chain of retries. Where the
+# holder died (`holder` still there, lease over) the attempt may be repeated.
+ATTEMPT_NOT_MADE = (
+    "(attribute_not_exists(tried) OR NOT begins_with(tried, :position) OR tried < :attempt OR attribute_exists(holder))"
+)
+NOBODY_HOLDS_IT = "(attribute_not_exists(lease_until) OR lease_until < :now)"
+NOT_PAUSED = "attribute_not_exists(paused)"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The exclusive right to run, as taken.
+
+    fence grows with every claim of the item. corpse is the id of a run that died holding it. before is the status
+    that the last finished run left.
+    """
+
+    run: str
+    fence: int
+    checkpoint: Any
+    corpse: str | None
+    before: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no claim: the winner's run for a duplicate, the end of the lease in seconds for a locked one."""
+
+    reason: Reason
+    run: str = ""
+    wait: int = 0
+    note: str = ""
+
+
+class Fenced(Exception):
+    """The claim is no longer ours: the lease ran out and another run took it. Nothing was written."""
+
+
+class Claims:
+    def __init__(self, cloud: Cloud, job: Job, target: str) -> None:
+        self.cloud = cloud
+        self.job = job
+        self.target = target
+        self.table = cloud.names.table(STATE)
+        self.key = rows.row({"pk": f"{job.key}:last", "sk": target})
+
+    def take(self, firing: Firing, run: str, request: str) -> Claim | Refusal:
+        """One conditional write. ALL_OLD comes back either way: the checkpoint, or the reason for the refusal."""
+        now = self.cloud.clock.now()
+        attempt = f"{firing.position}#{firing.attempt:02d}"
+        names = {"#run": "run", "#state": "state"}
+        values: dict[str, Any] = {
+            ":run": run,
+            ":none": "-",
+            ":now": clock.milliseconds(now),
+            ":until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
+            ":one": 1,
+            ":request": request,
+            ":started": clock.iso(now),
+            ":processing": "PROCESSING",
+        }
+        # `corpse` takes the old holder along, so that a claim whose reply was lost still learns of the dead.
+        update = (
+            "SET #run = :run, holder = :run, corpse = if_not_exists(holder, :none), lease_until = :until, "
+            "request = :request, started = :started, #state = :processing"
+        )
+        conditions = [NOBODY_HOLDS_IT, NOT_PAUSED]
+        if not firing.manual:
+            names["#last"] = "last"
+            values |= {":position": firing.position, ":attempt": attempt}
+            update += ", tried = :attempt"
+            conditions += [TICK_NOT_DONE, ATTEMPT_NOT_MADE]
+        try:
+            answer = self.cloud.dynamodb.update_item(
+                TableName=self.table,
+                Key=self.key,
+                UpdateExpression=f"{update} REMOVE step, progress ADD fence :one",
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=rows.row(values),
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self.cloud.refused as error:
+            found = rows.plain(error.response.get("Item"))
+            if found.get("holder") == run:
+                # Ours: the first write won and its reply was lost on the way.
+                return self._claim(run, found["fence"], found, found.get("corpse"))
+            return _refusal(found, firing, attempt, now)
+        before = rows.plain(answer.get("Attributes"))
+        return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))
+
+    def finish(self, claim: Claim, firing: Firing, status: Mapping[str, Any], checkpoint: Any, success: bool) -> None:
+        """One write, only while the claim is ours. A success moves `last`. Raises Fenced.
+
+        A repeat after a lost reply meets the same run and fence and writes the same values.
+        """
+        stored = self._store(claim, checkpoint) if success and checkpoint is not None else None
+        values: dict[str, Any] = {
+            ":run": claim.run,
+            ":fence": claim.fence,
+            ":status": dict(status),
+            ":state": "COMPLETED" if success else "FAILED",
+        }
+        names = {"#run": "run", "#state": "state", "#status": "status"}
+        update = "SET #status = :status, #state = :state"
+        remove = ["holder", "corpse", "lease_until", "step", "progress"]
+        if success and not firing.manual:
+            update += ", #last = :position"
+            names["#last"] = "last"
+            values[":position"] = firing.position
+        if stored is not None:
+            update += ", checkpoint = :checkpoint"
+            values[":checkpoint"] = stored
+        elif success:
+            remove.append("checkpoint")
+        self._write(f"{update} REMOVE {', '.join(remove)}", names, values)
+
+    def save(self, claim: Claim, checkpoint: Any) -> None:
+        """Keep a checkpoint while the work goes on. Raises Fenced, which ends a zombie."""
+        stored = self._store(claim, checkpoint)
+        values = {":run": claim.run, ":fence": claim.fence, ":checkpoint": stored}
+        self._write("SET checkpoint = :checkpoint", {"#run": "run"}, values)
+
+    def progress(self, claim: Claim, step: str, percent: int) -> None:
+        """Show how far the run is. Raises Fenced."""
+        values = {":run": claim.run, ":fence": claim.fence, ":step": step, ":percent": percent}
+        self._write("SET step = :step, progress = :percent", {"#run": "run"}, values)
+
+    def _write(self, update: str, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
+        try:
+            self.cloud.dynamodb.update_item(
+                TableName=self.table,
+                Key=self.key,
+                UpdateExpression=update,
+                ConditionExpression="#run = :run AND fence = :fence",
+                ExpressionAttributeNames=dict(names),
+                ExpressionAttributeValues=rows.row(values),
+            )
+        except self.cloud.refused:
+            raise Fenced(f"{self.job.name} {self.target}: run {values[':run']} lost its lease to a later run") from None
+
+    def _store(self, claim: Claim, checkpoint: Any) -> str:
+        """The text for the claim item; a large checkpoint becomes a row of its own, written before the reference."""
+        text = json.dumps(checkpoint, separators=(",", ":"))
+        if len(text.encode()) <= INLINE_CHECKPOINT:
+            return text
+        self.cloud.dynamodb.put_item(
+            TableName=self.table,
+            Item=rows.row({**self._large(claim.fence), "checkpoint": text, TTL: self._expiry()}),
+        )
+        return f"@{claim.fence}"
+
+    def _claim(self, run: str, fence: int, item: Mapping[str, Any], corpse: str | None) -> Claim:
+        text = item.get("checkpoint")
+        if text and text.startswith("@"):
+            found = self.cloud.dynamodb.get_item(
+                TableName=self.table, Key=rows.row(self._large(int(text[1:]))), ConsistentRead=True
+            )
+            text = rows.plain(found.get("Item")).get("checkpoint")
+        checkpoint = json.loads(text) if text else None
+        dead = corpse if corpse and corpse != "-" else None
+        return Claim(run, fence, checkpoint, dead, item.get("status") or {})
+
+    def _expiry(self) -> int:
+        return int((self.cloud.clock.now() + CHECKPOINT_KEPT).timestamp())
+
+    def _large(self, fence: int) -> dict[str, str]:
+        # Named by the fence that wrote it: a zombie writes beside its successor's, never over it.
+        return {"pk": f"checkpoint#{self.job.name}", "sk": f"{self.target}#{fence:012d}"}
+
+
+def _refusal(item: Mapping[str, Any], firing: Firing, attempt: str, now: datetime) -> Refusal:
+    """Read from the item as it stood at the refusal."""
+    run, tried = item.get("run", ""), item.get("tried", "")
+    if "paused" in item:
+        return Refusal(Reason.PAUSED, run, note=str(item["paused"]))
+    if not firing.manual:
+        last = item.get("last", "")
+        if last > firing.position:
+            return Refusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
+        if last == firing.position or (tried.startswith(firing.position) and tried >= attempt):
+            return Refusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
+    wait = max(0, -((clock.milliseconds(now) - item.get("lease_until", 0)) // 1000))
+    return Refusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")

@@ -1,0 +1,88 @@
+"""One run of a consumer: a batch of messages. No lease and no tick; idempotency sits in the business write."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from typing import TYPE_CHECKING
+
+from shared import gate, rows, status
+from shared.deadline import DeadlineExceeded, within
+from shared.event import Batch, Firing
+from shared.job import FAREWELL, STATE, Job
+from shared.outcome import Done, Failed, Outcome, Skipped
+from shared.run import run_id
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.log import Log
+
+# A consumer that works all the time would pay as much for its status as for its work.
+STATUS_EVERY = 60_000
+
+
+def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> list[str]:
+    """Run `job` on the batch and return the ids of the messages that must come back."""
+    started, clocked = cloud.clock.now(), time.monotonic()
+    mine = run_id(started)
+    firing = Firing(job.name, started, correlation_id=uuid.uuid4().hex)
+    log = log.bind(job=job.name, jobId=mine, entityId="-", correlationId=firing.correlation_id)
+    tick = Tick(job, firing, cloud, mine, started, log, batch=batch)
+    tick.time_allowed = min(job.timeout, seconds) - FAREWELL
+    every = [record["messageId"] for record in batch.records]
+    outcome: Outcome
+    shut = gate.closed(job, firing, cloud)
+    if shut is not None:
+        # A shut gate keeps the messages; they are served when it opens, or end as dead letters in the open.
+        outcome, tick.failures = shut, every
+    else:
+        log.info(f"{job.name}_started", status="PROCESSING", messages=len(every))
+        try:
+            with within(tick.time_allowed):
+                outcome = job.work(tick)
+        except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - whatever a job raises is its outcome
+            outcome = Failed(f"{type(error).__name__}: {error}", type(error).__name__, traceback.format_exc())
+            tick.failures = every
+    ms = round((time.monotonic() - clocked) * 1000)
+    _tell(tick, outcome, ms)
+    _show(tick, outcome, ms)
+    return tick.failures
+
+
+def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
+    name, log = tick.job.name, tick.log.bind(status=outcome.word, duration=ms)
+    match outcome:
+        case Done():
+            log.info(f"{name}_complete", result=dict(outcome.counts))
+        case Failed():
+            log.error(f"{name}_failed", step="error", error=outcome.error, stack=outcome.stack)
+            log.metric(name, {"Failed": 1, "Duration": ms})
+            status.History(tick.cloud, name, tick.job.retention).write(tick.firing, tick.run, tick.started, outcome, ms)
+        case Skipped():
+            log.warning(f"{name}_{outcome.word}", note=outcome.note)
+        case _:
+            log.info(f"{name}_{outcome.word}")
+
+
+def _show(tick: Tick, outcome: Outcome, ms: int) -> None:
+    """The status item, at most once a minute unless the verdict changed."""
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(STATE),
+            Key=rows.row({"pk": f"{tick.job.key}:last", "sk": "-"}),
+            UpdateExpression="SET #status = :status, shown = :now, #ok = :ok",
+            ConditionExpression="attribute_not_exists(shown) OR shown < :before OR #ok <> :ok",
+            ExpressionAttributeNames={"#status": "status", "#ok": "ok"},
+            ExpressionAttributeValues=rows.row(
+                {
+                    ":status": status.of(outcome, tick.started, ms, {}),
+                    ":now": round(tick.started.timestamp() * 1000),
+                    ":before": round(tick.started.timestamp() * 1000) - STATUS_EVERY,
+                    ":ok": outcome.ok,
+                }
+            ),
+        )
+    except tick.cloud.refused:
+        return

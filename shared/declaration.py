@@ -1,0 +1,103 @@
+"""What a declaration must hold, asked when the class is made; a refusal says where and what to do."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.backoff import LONGEST_RUN_DELAY
+
+if TYPE_CHECKING:
+    from shared.job import Job
+
+# Lambda cuts a chain of Lambda and SQS at about 16 invocations.
+MOST_HOPS = 14
+RETENTION = ("high-volume", "standard", "critical")
+COMMANDS = frozenset(
+    (
+        *("list", "test", "runs", "why", "status", "apply", "pause", "resume", "dead", "crontab", "env", "heatmap"),
+        *("doctor", "drift", "preflight", "cost", "queues", "logs", "mail", "load", "seed", "worker", "up", "top"),
+        *("new", "generate"),
+    )
+)
+
+
+class DeclarationError(Exception):
+    """A declaration that is refused; the message says where and what to do."""
+
+
+def hops(attempts: int) -> int:
+    """Lambda invocations in the longest chain of one tick: the run, two for each retry, and the dead-letter store."""
+    return 1 + 2 * (attempts - 1) + 1
+
+
+# Each: what is wrong, and the sentence for it, formatted with the class as `job`.
+REFUSALS: tuple[tuple[Callable[[type[Job]], object], str], ...] = (
+    (
+        lambda job: not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", job.name),
+        "the name {job.name!r} must be lower-case words joined by hyphens",
+    ),
+    (
+        lambda job: len(job.name) > 40,
+        "the name {job.name!r} is too long; a function's name leaves 40 characters for it",
+    ),
+    (
+        lambda job: job.name in COMMANDS,
+        "a job may not be named {job.name!r}: that is a command of jobs.py; rename the module",
+    ),
+    (lambda job: not job.__doc__, "has no docstring; its first line is the job's purpose"),
+    (
+        lambda job: job.idempotency is None,
+        "declares no idempotency; say natural, upsert, keyed, flag_check or version_check, and why it holds",
+    ),
+    (lambda job: job.cap < 1, "cap is {job.cap}; a run must be allowed at least 1 item"),
+    (lambda job: not 10 <= job.timeout <= 900, "timeout is {job.timeout} s; a run needs 10 and Lambda allows 900"),
+    (lambda job: not 128 <= job.memory <= 10_240, "memory is {job.memory} MB; Lambda allows 128 to 10240"),
+    (lambda job: job.shards < 1, "shards is {job.shards}; it must be at least 1"),
+    (
+        lambda job: job.retention not in RETENTION,
+        "retention is {job.retention!r}; say one of high-volume, standard, critical",
+    ),
+    (
+        lambda job: max(job.retry.delays, default=0) > LONGEST_RUN_DELAY,
+        "retry waits longer than the 900 s that a queue can delay; keep such items with a due time of their own",
+    ),
+    (
+        lambda job: hops(job.retry.attempts) > MOST_HOPS,
+        "retry has {job.retry.attempts} attempts; 7 are the most that a chain of 14 hops can carry",
+    ),
+    (lambda job: job.queue and job.schedules(), "declares a queue and a schedule; a job is driven by one of them"),
+    (lambda job: "work" not in _methods(job), "has no work(tick)"),
+)
+
+
+def check(job: type[Job]) -> None:
+    """Raise DeclarationError for the first thing that is wrong with it."""
+    for wrong, sentence in REFUSALS:
+        if wrong(job):
+            raise DeclarationError(f"{where(job)}: {sentence.format(job=job)}")
+
+
+def where(cls: type) -> str:
+    """`functions/sites/pricing.py:12 Pricing`."""
+    try:
+        file = Path(inspect.getfile(cls))
+        text = file.read_text()
+    except (OSError, TypeError):
+        return f"{cls.__module__}.{cls.__name__}"
+    shown = "/".join(file.parts[file.parts.index("functions") :]) if "functions" in file.parts else file.name
+    found = re.search(rf"^[ ]*class {cls.__name__}\b", text, re.MULTILINE)
+    line = text.count("\n", 0, found.start()) + 1 if found else 1
+    return f"{shown}:{line} {cls.__name__}"
+
+
+def _methods(job: type[Job]) -> set[str]:
+    """Names that the job or an archetype of it defines, beyond what Job itself has."""
+    return {name for cls in job.__mro__[: job.__mro__.index(_root(job))] for name in vars(cls)}
+
+
+def _root(job: type[Job]) -> type:
+    return next(cls for cls in job.__mro__ if cls.__module__ == "shared.job")

@@ -1,0 +1,46 @@
+"""What Lambda calls: the job and its clients are made at init, where time is cheap; then each event goes to run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from shared import consume, event, firings, registry
+from shared.cloud import Cloud
+from shared.event import Batch, MalformedEvent
+from shared.job import Job
+from shared.log import Log
+from shared.run import run
+
+JOB: Job = registry.load(os.environ["NIGHTSHIFT_JOB"])
+CLOUD = Cloud()
+CLOUD.dynamodb  # noqa: B018 - every run needs it
+LOG = Log(time=CLOUD.clock, job=JOB.name)
+OURS = set(threading.enumerate())
+
+
+def handle(received: Any, context: Any) -> Mapping[str, Any]:
+    try:
+        fired = event.parse(JOB.name, received, CLOUD.clock.now())
+    except MalformedEvent as error:
+        LOG.error(f"{JOB.name}_failed", status="rejected", error=str(error))
+        LOG.metric(JOB.name, {"Failed": 1})
+        firings.send_dead_event(CLOUD, JOB.name, "malformed event", str(error), received)
+        return {"outcome": "rejected", "note": str(error)}
+    seconds = context.get_remaining_time_in_millis() / 1000
+    if isinstance(fired, Batch):
+        failures = consume.consume(JOB, fired, CLOUD, LOG, seconds)
+        return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
+    report = run(JOB, fired, CLOUD, LOG, context.aws_request_id, seconds)
+    _leave_if_haunted()
+    return asdict(report)
+
+
+def _leave_if_haunted() -> None:
+    # A thread that is still at work freezes with the sandbox and thaws in the next invocation, in another run's time.
+    # Everything is written by now, so this death has no consequence: dispatch finds the run finished.
+    if any(thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - OURS):
+        os._exit(0)

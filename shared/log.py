@@ -1,0 +1,61 @@
+"""Structured logs: one JSON object a line, every value through the filter, the run's identity on each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared import clock, redact
+from shared.clock import Clock
+
+NAMESPACE = "Nightshift"
+
+
+def to_stdout(line: str) -> None:
+    # One write: lines of threads must not mix.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+class Log:
+    """Fields given to `bind` are on every line: job, jobId, entityId, correlationId, organizationId."""
+
+    def __init__(self, write: Callable[[str], None] = to_stdout, time: Clock | None = None, **fields: Any) -> None:
+        self.write = write
+        self.time = time or Clock()
+        self.fields = fields
+
+    def bind(self, **fields: Any) -> Log:
+        return Log(self.write, self.time, **{**self.fields, **fields})
+
+    def info(self, message: str, **fields: Any) -> None:
+        self._line("INFO", message, fields)
+
+    def warning(self, message: str, **fields: Any) -> None:
+        self._line("WARNING", message, fields)
+
+    def error(self, message: str, **fields: Any) -> None:
+        self._line("ERROR", message, fields)
+
+    def metric(self, job: str, values: Mapping[str, float]) -> None:
+        """One line in CloudWatch's embedded metric format, per job and in total.
+
+        Source: CloudWatch user guide, "Embedded metric format specification".
+        """
+        now = self.time.now()
+        units = [{"Name": name, "Unit": "Milliseconds" if name == "Duration" else "Count"} for name in values]
+        embedded = {"Namespace": NAMESPACE, "Dimensions": [["job"], []], "Metrics": units}
+        document = {"_aws": {"Timestamp": clock.milliseconds(now), "CloudWatchMetrics": [embedded]}}
+        self.write(json.dumps({**document, "job": job, **values}))
+
+    def _line(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        given = redact.data({**self.fields, **fields})
+        head = {"level": level, "message": message, "timestamp": clock.iso(self.time.now())}
+        self.write(json.dumps({**head, **given}, default=str))

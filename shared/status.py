@@ -1,0 +1,164 @@
+"""How runs ended, written down: the status in the claim item, the history row, the status of each host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import clock, redact, rows
+from shared.event import Firing
+from shared.job import STATE, Job
+from shared.outcome import Done, Outcome
+from shared.tables import TTL
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+
+# Bytes of foreign text in the claim item, which must stay under 1,024 in all, and in a history row of one write unit.
+SHORT = 100
+LONG = 300
+DAY = timedelta(days=1)
+# How long rows live, by retention class: (ended well, ended badly). Catalogue, PF-21.
+KEPT = {
+    "high-volume": (timedelta(hours=1), DAY),
+    "standard": (DAY, 7 * DAY),
+    "critical": (7 * DAY, 30 * DAY),
+}
+
+
+def cut(text: str, size: int) -> str:
+    """Redacted, at most `size` bytes of UTF-8, one line."""
+    flat = " ".join(redact.text(text[: size * 8]).split())
+    return flat.encode()[:size].decode(errors="ignore")
+
+
+def words_of(outcome: Outcome) -> str:
+    """The outcome's own explanation: an error or a note."""
+    return getattr(outcome, "error", "") or getattr(outcome, "note", "")
+
+
+def of(outcome: Outcome, started: datetime, ms: int, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The status map of a finished run. `before` is the last one: streak and first error grow out of it."""
+    status: dict[str, Any] = {"outcome": outcome.word, "ok": outcome.ok, "at": clock.iso(started), "ms": ms}
+    note = cut(words_of(outcome), SHORT)
+    if note:
+        status["note"] = note
+    if isinstance(outcome, Done) and outcome.status_code is not None:
+        status["statusCode"] = outcome.status_code
+    if outcome.ok:
+        status["lastGood"] = status["at"]
+    else:
+        status["streak"] = before.get("streak", 0) + 1
+        status["firstError"] = before.get("firstError") or note
+        status["lastGood"] = before.get("lastGood")
+    return {name: value for name, value in status.items() if value is not None}
+
+
+def history_key(job: str, run: str) -> dict[str, Any]:
+    """Run ids begin with their start, so the row's day follows from the id."""
+    return rows.row({"pk": f"runs#{job}#{run[:4]}-{run[4:6]}-{run[6:8]}", "sk": run})
+
+
+class History:
+    """The rows of one job; `retention` is its class."""
+
+    def __init__(self, cloud: Cloud, job: str, retention: str) -> None:
+        self.cloud = cloud
+        self.job = job
+        self.retention = retention
+        self.table = cloud.names.table(STATE)
+
+    def write(
+        self,
+        firing: Firing,
+        run: str,
+        started: datetime,
+        outcome: Outcome,
+        ms: int,
+        artifact: str = "",
+    ) -> None:
+        """One row a run. Writing it again writes the same; a row that already tells an outcome is left alone."""
+        good, bad = KEPT[self.retention]
+        ended = started + timedelta(milliseconds=ms)
+        values = {
+            "job": self.job,
+            "target": firing.target,
+            "tick": firing.id or "manual" if firing.manual else firing.position,
+            "attempt": firing.attempt,
+            "outcome": outcome.word,
+            "ok": outcome.ok,
+            "started": clock.iso(started),
+            "ms": ms,
+            "note": cut(words_of(outcome), LONG) or None,
+            "counts": dict(outcome.counts) if isinstance(outcome, Done) and outcome.counts else None,
+            "artifact": artifact or None,
+            "correlationId": firing.correlation_id or None,
+            TTL: int((ended + (good if outcome.ok else bad)).timestamp()),
+        }
+        self._set(run, values, "attribute_not_exists(outcome) OR outcome = :word", {":word": outcome.word})
+
+    def bury(self, run: str, target: str, note: str) -> None:
+        """The row of a run that could not write its own."""
+        started = datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        values = {
+            "job": self.job,
+            "target": target,
+            "outcome": "lost",
+            "ok": False,
+            "started": clock.iso(started),
+            "note": cut(note, LONG),
+            TTL: int((self.cloud.clock.now() + KEPT[self.retention][1]).timestamp()),
+        }
+        self._set(run, values, "attribute_not_exists(outcome)", {})
+
+    def duplicate(self, winner: str, run: str) -> None:
+        """Count a second delivery on the winner's row. `run` makes a repeat of this very write count once."""
+        # The winner may still be running: then its row does not exist yet, and its own write adds to this one.
+        try:
+            self.cloud.dynamodb.update_item(
+                TableName=self.table,
+                Key=history_key(self.job, winner),
+                UpdateExpression="ADD duplicates :one SET duplicate = :run",
+                ConditionExpression="attribute_not_exists(duplicate) OR duplicate <> :run",
+                ExpressionAttributeValues=rows.row({":one": 1, ":run": run}),
+            )
+        except self.cloud.refused:
+            return
+
+    def _set(self, run: str, values: Mapping[str, Any], condition: str, extra: Mapping[str, Any]) -> None:
+        given = {name: value for name, value in values.items() if value is not None}
+        try:
+            self.cloud.dynamodb.update_item(
+                TableName=self.table,
+                Key=history_key(self.job, run),
+                UpdateExpression="SET " + ", ".join(f"#{n} = :v{n}" for n in given),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={f"#{n}": n for n in given},
+                ExpressionAttributeValues=rows.row({**{f":v{n}": v for n, v in given.items()}, **extra}),
+            )
+        except self.cloud.refused:
+            return
+
+
+def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any]) -> bool:
+    """The status item of one host: never backwards in time. False where a later one stands already.
+
+    `streak` counts bad verdicts in a row; the condition on `at` keeps a repeated write from counting twice.
+    """
+    values = {":status": dict(status), ":tick": tick, ":at": status["at"], ":one": 1, ":zero": 0}
+    ok = status["ok"]
+    count = ":zero" if ok else "if_not_exists(streak, :zero) + :one"
+    good = ", lastGood = :at" if ok else ""
+    try:
+        cloud.dynamodb.update_item(
+            TableName=cloud.names.table(STATE),
+            Key=rows.row({"pk": f"{job.key}:last", "sk": host}),
+            UpdateExpression=f"SET #status = :status, tick = :tick, #at = :at, streak = {count}{good}",
+            ConditionExpression="attribute_not_exists(#at) OR #at < :at",
+            ExpressionAttributeNames={"#status": "status", "#at": "at"},
+            ExpressionAttributeValues=rows.row({k: v for k, v in values.items() if k != ":one" or not ok}),
+        )
+    except cloud.refused:
+        return False
+    return True

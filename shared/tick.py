@@ -1,0 +1,93 @@
+"""What `work` is given: the firing it works for, what an earlier run left, and the ways to touch the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.artifact import Artifacts
+from shared.claim import Claim, Claims
+from shared.event import Batch, Firing
+from shared.job import FAREWELL, Job
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.log import Log
+
+
+@dataclass(slots=True)
+class Tick:
+    """One run's view. at: the tick's minute, by which due things are judged. started: when this run began.
+
+    checkpoint: JSON data of an unfinished earlier run, or None. cap: the most items to work on. records: the messages,
+    for a consumer; failures: ids of those that must come back.
+    """
+
+    job: Job
+    firing: Firing
+    cloud: Cloud
+    run: str
+    started: datetime
+    log: Log
+    claims: Claims | None = None
+    claim: Claim | None = None
+    batch: Batch | None = None
+    time_allowed: float = 0
+    dry: bool = False
+    artifacts: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def at(self) -> datetime:
+        return self.firing.at
+
+    @property
+    def target(self) -> str:
+        return self.firing.target
+
+    @property
+    def checkpoint(self) -> Any:
+        return self.claim.checkpoint if self.claim else None
+
+    @property
+    def cap(self) -> int:
+        limit: int = self.setting(f"{self.job.env}_MAX_RUNS_PER_TICK")
+        return limit
+
+    @property
+    def records(self) -> tuple[Mapping[str, Any], ...]:
+        return self.batch.records if self.batch else ()
+
+    def setting(self, name: str) -> Any:
+        """A declared setting's value, read now. Raises LookupError where the job does not declare it."""
+        for setting in self.job.all_settings():
+            if setting.name == name:
+                return setting.read(self.cloud.environment)
+        raise LookupError(f"{self.job.name} declares no setting {name!r}; add it to its settings")
+
+    @property
+    def deadline(self) -> datetime:
+        return self.started + timedelta(seconds=self.time_allowed or self.job.timeout - FAREWELL)
+
+    def remaining(self) -> float:
+        """Seconds until the run is ended; stop early enough to leave a checkpoint."""
+        return (self.deadline - self.cloud.clock.now()).total_seconds()
+
+    def save(self, checkpoint: Any) -> None:
+        """Keep a checkpoint now, so that a crash loses nothing before it. Raises Fenced when the lease was lost."""
+        if self.claims and self.claim:
+            self.claims.save(self.claim, checkpoint)
+
+    def progress(self, step: str, percent: int) -> None:
+        """Log `<job>_in_progress` and show it in the status. Raises Fenced when the lease was lost."""
+        self.log.info(f"{self.job.name}_in_progress", step=step, percentage=percent, status="PROCESSING")
+        if self.claims and self.claim:
+            self.claims.progress(self.claim, step, percent)
+
+    def keep(self, record: Mapping[str, Any], host: str | None = None) -> str:
+        """Write an artifact (kind, ok, status, ms and whatever was seen) and return its key."""
+        key = Artifacts(self.cloud, self.job.name).write(record, host or self.target, self.started, self.run)
+        self.artifacts.append(key)
+        return key
