@@ -130,12 +130,12 @@ def call(command):
     if code:
         sys.exit(
             "Set-up stopped: `{0}` failed with {1}, see above.\n".format(" ".join(words), code)
-            + "It needs PyPI and the npm registry; proxies and mirrors are taken from the environment."
+            + "It needs PyPI and the npm registry; pip, uv and npm take proxies from the environment."
         )
 
 
 def environment():
-    """The user's environment (proxies, mirrors and certificates count) without what would point elsewhere."""
+    """The user's environment (its proxies and certificates count) without what would point elsewhere."""
     elsewhere = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "UV_SYSTEM_PYTHON")
     kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
     return kept | {
