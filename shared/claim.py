@@ -25,6 +25,9 @@ ITEM_LIMIT = 1024
 # Superseded rows go by their TTL; a job that continues after longer than this starts over, which is idempotent.
 CHECKPOINT_KEPT = timedelta(days=90)
 
+# What an item carries only while somebody holds it.
+HELD = ("holder", "corpse", "lease_until", "step", "progress")
+
 # One condition, in named parts.
 TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position)"
 # A failed attempt has moved `tried`, so that a second delivery of it starts no second chain of retries. Where the
@@ -133,7 +136,7 @@ class Claims:
         }
         names = {"#run": "run", "#state": "state", "#status": "status"}
         update = "SET #status = :status, #state = :state"
-        remove = ["holder", "corpse", "lease_until", "step", "progress"]
+        remove = list(HELD)
         if success and not firing.manual:
             update += ", #last = :position"
             names["#last"] = "last"

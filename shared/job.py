@@ -65,6 +65,7 @@ class Job:
     permissions: ClassVar[tuple[Grant, ...]] = ()
     settings: ClassVar[tuple[Setting, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
+    needs_manifest: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
         super().__init_subclass__()

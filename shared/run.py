@@ -91,19 +91,17 @@ class _Refused:
 
 
 def _admitted(job: Job, firing: Firing, cloud: Cloud, marker: Marker | None, mine: str) -> _Refused | None:
+    # The marker comes first: whoever asked by hand reads there how it ended, also when a gate is shut.
+    taken = marker.take(mine) if marker else None
+    if taken is not None:
+        return _Refused(Skipped(taken.reason, taken.note), taken.run)
     try:
         shut = gate.closed(job, firing, cloud)
     except SettingError as error:
         return _Refused(Failed(str(error), "SettingError", final=True))
-    if shut is not None:
-        return _Refused(shut)
-    if marker is not None:
-        if firing.fresh and not marker.admit():
-            return _Refused(Skipped(Reason.RATE_LIMITED, "asked for too often within this minute"))
-        taken = marker.take(mine)
-        if taken is not None:
-            return _Refused(Skipped(taken.reason, taken.note), taken.run)
-    return None
+    if shut is None and marker and firing.fresh and not marker.admit():
+        shut = Skipped(Reason.RATE_LIMITED, "asked for too often within this minute")
+    return _Refused(shut) if shut else None
 
 
 def _refused(job: Job, firing: Firing, cloud: Cloud, refusal: Refusal) -> _Refused:

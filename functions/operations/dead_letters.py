@@ -1,0 +1,144 @@
+"""SQS forgets after 14 days at most; here dead letters are kept for 30, where they can be searched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared import backoff, clock, manifest, redact, rows, status
+from shared.archetypes.consumer import Consumer, Message
+from shared.idempotency import upsert
+from shared.job import DEAD, STATE
+from shared.permissions import publish, read_objects, write_objects, write_rows
+from shared.tables import TTL
+from shared.tick import Tick
+
+ALERTS = "alerts"
+# A weekly cleanup takes what is older than 30 days; the TTL is the backstop behind it.
+KEPT = timedelta(days=30 + 7)
+UNKNOWN = "unknown"
+
+
+class DeadLetters(Consumer):
+    """Store each dead letter, a row to find it and its payload in full, and alert."""
+
+    queue = DEAD
+    dead_letter_queue = "last-resort"
+    collector = True
+    timeout = 60
+    retry = backoff.NONE
+    idempotency = upsert("row and object are named by the letter's own content, and are written once")
+    permissions = (
+        write_rows(STATE, "dead#*"),
+        read_objects("dead/*"),
+        write_objects("dead/*"),
+        publish(ALERTS),
+    )
+    needs_manifest = True
+
+    def handle(self, tick: Tick, message: Message) -> None:
+        letter = identify(tick, message)
+        if letter["job"] not in manifest.load():
+            # A name from outside must not choose where things are stored.
+            letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN}
+        content = json.dumps(message.body, sort_keys=True, default=str)
+        mark = hashlib.sha256(content.encode()).hexdigest()[:16]
+        at = clock.parse(letter["at"])
+        payload = f"dead/{letter['job']}/{at:%Y/%m/%d}/{mark}.json"
+        tick.cloud.s3.put_object(
+            Bucket=tick.cloud.names.bucket,
+            Key=payload,
+            Body=content.encode(),
+            ContentType="application/json",
+            ServerSideEncryption="AES256",
+        )
+        row = self._row(letter, mark, payload, tick)
+        if self._store(tick, row):
+            self._alert(tick, row)
+
+    def _row(self, letter: Mapping[str, Any], mark: str, payload: str, tick: Tick) -> dict[str, Any]:
+        firing = letter.get("firing") or {}
+        error = status.cut(str(letter.get("error", "")), status.LONG)
+        return {
+            "pk": f"dead#{letter['job']}",
+            "sk": f"{letter['at']}#{mark}",
+            "id": mark,
+            "job": letter["job"],
+            "jobId": letter.get("run") or "-",
+            "entityId": firing.get("target", "-"),
+            "reason": letter["reason"],
+            "error": error,
+            "fingerprint": fingerprint(letter["job"], error),
+            "attempts": letter.get("attempts", 1),
+            "firstFailedAt": letter.get("first_failed_at") or letter["at"],
+            "correlationId": firing.get("correlation_id", "-"),
+            "payload": payload,
+            TTL: int((tick.cloud.clock.now() + KEPT).timestamp()),
+        }
+
+    def _store(self, tick: Tick, row: Mapping[str, Any]) -> bool:
+        """Whether the alert is still owed: a row that is stored but not yet alerted belongs to a crash in between."""
+        try:
+            tick.cloud.dynamodb.put_item(
+                TableName=tick.cloud.names.table(STATE),
+                Item=rows.row(row),
+                ConditionExpression="attribute_not_exists(pk)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except tick.cloud.refused as error:
+            return "alerted" not in error.response.get("Item", {})
+        return True
+
+    def _alert(self, tick: Tick, row: Mapping[str, Any]) -> None:
+        told = {name: row[name] for name in ("job", "jobId", "entityId", "reason", "error", "attempts", "payload")}
+        told["failedReason"] = row["reason"]
+        tick.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
+        tick.log.metric(row["job"], {"DeadLetters": 1})
+        tick.cloud.sns.publish(
+            TopicArn=tick.cloud.names.topic_arn(ALERTS),
+            Subject=f"JOB_PERMANENTLY_FAILED {row['job']}"[:100],
+            Message=json.dumps(
+                redact.data({"alert": "JOB_PERMANENTLY_FAILED", **told, "show": _command(row)}), indent=1
+            ),
+        )
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(STATE),
+            Key=rows.row({"pk": row["pk"], "sk": row["sk"]}),
+            UpdateExpression="SET alerted = :now",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
+        )
+
+
+def identify(tick: Tick, message: Message) -> dict[str, Any]:
+    """Whose letter it is: by our own envelope, by Lambda's, by a bare firing, and else by the queue it came from."""
+    body = message.body if isinstance(message.body, Mapping) else {}
+    sent = clock.iso(datetime.fromtimestamp(message.sent / 1000, UTC))
+    if isinstance(body.get("dead"), Mapping):
+        return {"at": sent, **body["dead"]}
+    if isinstance(body.get("requestContext"), Mapping):
+        function = str(body["requestContext"].get("functionArn", "")).split(":function:")[-1].partition(":")[0]
+        job = function.removeprefix(tick.cloud.names.function(""))
+        return {"job": job, "reason": "received too often", "error": "its end could not be handled", "at": sent}
+    if isinstance(body.get("firing"), Mapping) and isinstance(body["firing"].get("job"), str):
+        firing = body["firing"]
+        error = firing.get("last_error") or "it could not be dispatched"
+        return {"job": firing["job"], "reason": "received too often", "error": error, "firing": firing, "at": sent}
+    source = message.queue.removeprefix(tick.cloud.names.queue(""))
+    owners = {f"{entry['queue']}-dlq".replace(":", "-"): name for name, entry in manifest.load().items()}
+    job = owners.get(source, UNKNOWN)
+    return {"job": job, "reason": "received too often", "error": f"given up by {source}", "at": sent}
+
+
+def fingerprint(job: str, error: str) -> str:
+    """The same for failures that differ in numbers and ids alone."""
+    shape = re.sub(r"0x[0-9a-f]+|[0-9a-f-]{8,}|\d+", "#", error.lower())
+    return hashlib.sha256(f"{job}\n{shape}".encode()).hexdigest()[:12]
+
+
+def _command(row: Mapping[str, Any]) -> str:
+    return f"python jobs.py dead show {row['id']}"

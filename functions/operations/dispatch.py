@@ -1,0 +1,136 @@
+"""The queue `firings` carries all that is not a fresh tick; this function hands each to its job.
+
+It is also where a run that died comes back to, through Lambda's on-failure destination.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from shared import backoff, clock, corpse, event, firings, manifest, status
+from shared.archetypes.consumer import Consumer, Message, PutOff
+from shared.event import Firing
+from shared.idempotency import keyed
+from shared.job import DEAD, FIRINGS, STATE
+from shared.manifest import Entry
+from shared.outcome import Rejected
+from shared.permissions import invoke_jobs, read_rows, send, write_rows
+from shared.tick import Tick
+
+# The queue gives a message up after 5 receives; one is kept for the delivery that counts.
+MOST_PUT_OFFS = 3
+NEVER_RAN = "EventAgeExceeded"
+
+
+class Dispatch(Consumer):
+    """Start jobs for retries, continuations, shards and deaths, each when it is due."""
+
+    queue = FIRINGS
+    dead_letter_queue = DEAD
+    timeout = 60
+    retry = backoff.NONE
+    idempotency = keyed("the claim of the job it starts knows position and attempt; a second start is deduplicated")
+    permissions = (invoke_jobs(), read_rows(STATE, "*"), write_rows(STATE, "*"), send(DEAD))
+    needs_manifest = True
+
+    def handle(self, tick: Tick, message: Message) -> None:
+        body = message.body
+        if isinstance(body, Mapping) and "firing" in body:
+            self.start(tick, message, event.firing(body["firing"], tick.cloud.clock.now()))
+        elif isinstance(body, Mapping) and "requestContext" in body:
+            self.died(tick, message, body)
+        else:
+            raise Rejected(f"neither a firing nor the end of an invocation: {body!s:.120}")
+
+    def start(self, tick: Tick, message: Message, firing: Firing) -> None:
+        entry = _entry(firing.job)
+        if not firing.fresh and message.receives <= MOST_PUT_OFFS:
+            held = corpse.item(tick.cloud, entry, firing.target)
+            left = (held.get("lease_until", 0) - clock.milliseconds(tick.cloud.clock.now())) / 1000
+            if left > 0:
+                # Neither acknowledged nor counted: it stays in its queue until the lease must be over.
+                raise PutOff(left + 1)
+        invoke(tick, firing)
+
+    def died(self, tick: Tick, message: Message, envelope: Mapping[str, Any]) -> None:
+        """A timeout, a crash, no memory left. Its attempt is counted here, since it could not do so itself."""
+        name, request, condition, note = _death(tick, envelope)
+        entry = _entry(name)
+        firing = _fired(tick, name, note, envelope)
+        if firing is None:
+            return
+        if condition == NEVER_RAN:
+            invoke(tick, firing.later())
+            return
+        found = corpse.item(tick.cloud, entry, firing.target)
+        if found.get("request") == request:
+            if "holder" in found:
+                corpse.bury(tick.cloud, name, entry, found, note)
+                tick.log.error(f"{name}_lost", lost=found["holder"], error=note, status="lost")
+                tick.log.metric(name, {"Lost": 1})
+            elif (found.get("status") or {}).get("outcome") != "lost":
+                # It had written how it ended, and left the process only then.
+                return
+        if not firing.retried:
+            return
+        delay = manifest.policy(entry).delay(firing.attempt)
+        if delay is None:
+            firings.send_dead(tick.cloud, firing, found.get("run", ""), f"all {firing.attempt} attempts used up", note)
+            return
+        wait = delay - (tick.cloud.clock.now() - _ended(tick, message, envelope)).total_seconds()
+        if wait > 0 and message.receives <= MOST_PUT_OFFS:
+            raise PutOff(wait)
+        invoke(tick, firing.again(status.cut(note, status.LONG), tick.cloud.clock.now()))
+
+
+def invoke(tick: Tick, firing: Firing) -> None:
+    """Start the job asynchronously, so that its own death comes back here."""
+    tick.cloud.functions.invoke(
+        FunctionName=tick.cloud.names.function(firing.job),
+        InvocationType="Event",
+        Payload=json.dumps({"firing": firing.data()}),
+    )
+    tick.log.info("dispatched", started=firing.job, attempt=firing.attempt, part=firing.part, target=firing.target)
+
+
+def _entry(name: str) -> Entry:
+    known = manifest.load()
+    if name not in known:
+        raise Rejected(f"there is no job {name!r}; was it renamed or removed?")
+    return known[name]
+
+
+def _death(tick: Tick, envelope: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Job, request id, condition and a sentence, from what Lambda sends to an on-failure destination."""
+    context = envelope["requestContext"]
+    function = str(context.get("functionArn", "")).split(":function:")[-1].partition(":")[0]
+    prefix = tick.cloud.names.function("")
+    if not function.startswith(prefix):
+        raise Rejected(f"the end of an invocation of {function!r}, which is none of ours")
+    answer = envelope.get("responsePayload")
+    said = answer if isinstance(answer, Mapping) else {}
+    note = (
+        f"{said.get('errorType') or 'died'}: {said.get('errorMessage') or context.get('condition', 'no reason given')}"
+    )
+    return function.removeprefix(prefix), str(context.get("requestId", "")), str(context.get("condition", "")), note
+
+
+def _fired(tick: Tick, name: str, note: str, envelope: Mapping[str, Any]) -> Firing | None:
+    """What the dead run was started for; None, and a dead letter, where that cannot be read."""
+    received = envelope.get("requestPayload")
+    try:
+        fired = event.parse(name, received, tick.cloud.clock.now())
+    except event.MalformedEvent as error:
+        firings.send_dead_event(tick.cloud, name, "malformed event", f"{note}; {error}", received)
+        return None
+    return fired if isinstance(fired, Firing) else None
+
+
+def _ended(tick: Tick, message: Message, envelope: Mapping[str, Any]) -> datetime:
+    try:
+        return clock.parse(str(envelope["timestamp"]))
+    except (KeyError, ValueError):
+        return datetime.fromtimestamp(message.sent / 1000, tick.cloud.clock.now().tzinfo)

@@ -1,0 +1,47 @@
+"""The status keys, read for people and for the status route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared import rows
+from shared.job import NO_TARGET, STATE
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.manifest import Entry
+
+
+def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """`{"pricing:last:shop.example": {"ok": true, ...}, "docs-registry:last": {...}}`: one query a job, no scan."""
+    board: dict[str, dict[str, Any]] = {}
+    for entry in entries.values():
+        pages = cloud.dynamodb.get_paginator("query").paginate(
+            TableName=cloud.names.table(STATE),
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=rows.row({":pk": f"{entry['key']}:last"}),
+        )
+        for page in pages:
+            for item in map(rows.plain, page["Items"]):
+                name = item["pk"] if item["sk"] == NO_TARGET else f"{item['pk']}:{item['sk']}"
+                board[name] = view(item)
+    return board
+
+
+def view(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The last status, and the state of the run: PROCESSING with its step and progress, COMPLETED or FAILED."""
+    shown = dict(item.get("status") or {})
+    shown["state"] = item.get("state") or ("COMPLETED" if shown.get("ok") else "FAILED")
+    if "holder" in item:
+        shown |= {"runId": item["holder"], "startedAt": item.get("started", ""), "step": item.get("step", "started")}
+        shown["progress"] = item.get("progress", 0)
+    elif shown["state"] == "COMPLETED":
+        shown["progress"] = 100
+    else:
+        shown["step"] = "error"
+    if "paused" in item:
+        shown["paused"] = item["paused"]
+    if item.get("streak"):
+        shown["streak"] = item["streak"]
+    return shown

@@ -1,0 +1,76 @@
+"""Runs that died without a word: found by their lease, written down as `lost`, their lease taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared import clock, rows, status
+from shared.claim import HELD
+from shared.job import NO_TARGET, STATE
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.manifest import Entry
+
+
+def item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
+    """The claim item a firing for `target` works under, as it stands now; empty where there is none."""
+    held = target if entry["lease_per_target"] else NO_TARGET
+    answer = cloud.dynamodb.get_item(
+        TableName=cloud.names.table(STATE),
+        Key=rows.row({"pk": f"{entry['key']}:last", "sk": held}),
+        ConsistentRead=True,
+    )
+    return rows.plain(answer.get("Item"))
+
+
+def expired(cloud: Cloud, entry: Entry) -> Iterator[dict[str, Any]]:
+    """Claim items of a job whose holder let its lease run out."""
+    pages = cloud.dynamodb.get_paginator("query").paginate(
+        TableName=cloud.names.table(STATE),
+        KeyConditionExpression="pk = :pk",
+        FilterExpression="attribute_exists(holder) AND lease_until < :now",
+        ExpressionAttributeValues=rows.row(
+            {":pk": f"{entry['key']}:last", ":now": clock.milliseconds(cloud.clock.now())}
+        ),
+    )
+    for page in pages:
+        yield from map(rows.plain, page["Items"])
+
+
+def bury(cloud: Cloud, job: str, entry: Entry, found: Mapping[str, Any], note: str) -> bool:
+    """Take the dead run's lease off and write its row. False where the item has moved on since it was read."""
+    before = found.get("status") or {}
+    state = {
+        "outcome": "lost",
+        "ok": False,
+        "at": found["started"],
+        "ms": 0,
+        "note": status.cut(note, status.SHORT),
+        "streak": before.get("streak", 0) + 1,
+        "firstError": before.get("firstError") or status.cut(note, status.SHORT),
+        "lastGood": before.get("lastGood", ""),
+    }
+    history = status.History(cloud, job, entry["retention"])
+    # The row first: a crash in between leaves a lease that is found again, not a death that nobody knows of.
+    history.bury(found["holder"], found["sk"], note)
+    try:
+        cloud.dynamodb.update_item(
+            TableName=cloud.names.table(STATE),
+            Key=rows.row({"pk": found["pk"], "sk": found["sk"]}),
+            UpdateExpression=f"SET #status = :status, #state = :failed REMOVE {', '.join(HELD)}",
+            ConditionExpression="holder = :holder AND lease_until = :until",
+            ExpressionAttributeNames={"#status": "status", "#state": "state"},
+            ExpressionAttributeValues=rows.row(
+                {
+                    ":status": state,
+                    ":failed": "FAILED",
+                    ":holder": found["holder"],
+                    ":until": found["lease_until"],
+                }
+            ),
+        )
+    except cloud.refused:
+        return False
+    return True
