@@ -1,0 +1,124 @@
+"""Alarms: few, and about the platform; what one job has to say is told by its alerts, which know its streak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from infra.queues import Queue
+from infra.state import ALERTS
+from shared.job import DEAD, FIRINGS, Job
+from shared.log import NAMESPACE
+from shared.names import Names
+
+FIVE_MINUTES = 300
+# A firing may wait 15 minutes by design.
+OLDEST_FIRING = 2 * 900
+OLDEST_DEAD_LETTER = 900
+
+
+class Alarms:
+    """Alarms that tell the topic `alerts` when they begin and when they end."""
+
+    def __init__(self, scope: Construct, names: Names) -> None:
+        self.scope = scope
+        self.names = names
+        self.told = [names.topic_arn(ALERTS)]
+
+    def of_queues(self, queues: Mapping[str, Queue]) -> None:
+        for name, longest in ((FIRINGS, OLDEST_FIRING), (DEAD, OLDEST_DEAD_LETTER)):
+            if name in queues:
+                self._queue(
+                    name,
+                    "waiting",
+                    "ApproximateAgeOfOldestMessage",
+                    longest,
+                    f"Messages in {name} are older than {longest} s: look at the function that takes them.",
+                )
+        for queue in queues.values():
+            if queue.consumer is None:
+                self._queue(
+                    queue.name,
+                    "not-empty",
+                    "ApproximateNumberOfMessagesVisible",
+                    1,
+                    f"Nobody takes messages from {queue.name}: what is there was given up by everything before it.",
+                )
+
+    def of_runs(self) -> None:
+        for metric, meaning in (
+            ("Failed", "Runs failed in each of the last three 5 minutes: python jobs.py status --aws"),
+            ("Lost", "Runs died without a word in each of the last three 5 minutes: python jobs.py status --aws"),
+        ):
+            self._alarm(f"runs-{metric.lower()}", NAMESPACE, metric, {}, 1, meaning, statistic="Sum", periods=3)
+
+    def of_errors(self, function: str) -> None:
+        meaning = f"{function} ended with an error, which its callers see as status 502."
+        self._alarm(
+            f"{function.removeprefix(self.names.of(''))}-errors",
+            "AWS/Lambda",
+            "Errors",
+            {"FunctionName": function},
+            1,
+            meaning,
+            statistic="Sum",
+        )
+
+    def of_silence(self, job: Job, seconds: int) -> None:
+        """Nothing started it for so long: neither its rule nor anybody else."""
+        cloudwatch.CfnAlarm(
+            self.scope,
+            "Silent",
+            alarm_name=self.names.of(f"{job.name}-silent"),
+            alarm_description=f"{job.name} has not been started for {seconds} s. Is its rule enabled?",
+            namespace="AWS/Lambda",
+            metric_name="Invocations",
+            dimensions=_dimensions({"FunctionName": self.names.function(job.name)}),
+            statistic="Sum",
+            period=seconds,
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="breaching",
+            alarm_actions=self.told,
+            ok_actions=self.told,
+        )
+
+    def _queue(self, name: str, suffix: str, metric: str, threshold: int, meaning: str) -> None:
+        dimensions = {"QueueName": self.names.queue(name)}
+        self._alarm(f"{name.replace(':', '-')}-{suffix}", "AWS/SQS", metric, dimensions, threshold, meaning)
+
+    def _alarm(
+        self,
+        name: str,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, str],
+        threshold: int,
+        meaning: str,
+        statistic: str = "Maximum",
+        periods: int = 1,
+    ) -> None:
+        cloudwatch.CfnAlarm(
+            self.scope,
+            f"Alarm-{name}",
+            alarm_name=self.names.of(name),
+            alarm_description=meaning,
+            namespace=namespace,
+            metric_name=metric,
+            dimensions=_dimensions(dimensions),
+            statistic=statistic,
+            period=FIVE_MINUTES,
+            evaluation_periods=periods,
+            threshold=threshold,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=self.told,
+            ok_actions=self.told,
+        )
+
+
+def _dimensions(values: Mapping[str, str]) -> list[cloudwatch.CfnAlarm.DimensionProperty] | None:
+    return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in values.items()] or None

@@ -1,0 +1,77 @@
+"""`cdk synth` and `cdk deploy` begin here: stacks for what the registry finds.
+
+Context: `stage` (prod where none is said). Environment: CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION as the CDK command
+line sets them, NIGHTSHIFT_ALERTS_EMAIL, and the jobs' settings.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    # `python infra/app.py` puts infra/ there, not the folder above it.
+    sys.path[0] = str(ROOT)
+
+from infra import node  # noqa: E402 - before aws_cdk, which starts node when it is imported
+
+node.choose()
+
+from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
+
+from infra import front, limits, target  # noqa: E402
+from infra.deployment import Deployment  # noqa: E402
+from infra.group import Group  # noqa: E402
+from infra.state import State  # noqa: E402
+from shared import registry  # noqa: E402
+from shared.names import LOCAL, PRODUCTION, Names  # noqa: E402
+
+PLATFORM = "operations"
+
+
+def deployment(stage: str) -> Deployment:
+    return Deployment(
+        names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX),
+        jobs=registry.jobs(),
+        target=target.on_this_machine() if stage == LOCAL else target.on_lambda(),
+        environment=os.environ,
+    )
+
+
+def build(app: App, made: Deployment) -> None:
+    """Every stack, and the order of their deployment: a name can be referred to once the thing is there."""
+    where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+    urls = front.endpoints()
+    grants = [
+        *(grant for job in made.jobs.values() for grant in job.grants()),
+        *(grant for endpoint in urls for grant in endpoint.grants),
+    ]
+    state = State(app, made, grants, env=where, description="Nightshift: tables, artifacts, alerts, secrets")
+    first: list[Stack] = [state]
+    groups: list[Stack] = []
+    for group in sorted(made.groups, key=lambda name: name != PLATFORM):
+        stack = Group(app, group, made, env=where, description=f"Nightshift: the jobs of {group}")
+        for earlier in first:
+            stack.add_stack_dependency(earlier)
+        groups.append(stack)
+        if group == PLATFORM:
+            first = [*first, stack]
+    last = front.Front(app, made, urls, env=where, description="Nightshift: Function URLs, alarms, dashboard")
+    for earlier in [*first, *groups]:
+        last.add_stack_dependency(earlier)
+
+
+def main() -> None:
+    app = App()
+    stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
+    made = deployment(stage)
+    limits.check_declarations(made)
+    build(app, made)
+    assembly = app.synth()
+    limits.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
+
+
+if __name__ == "__main__":
+    main()

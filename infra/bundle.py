@@ -1,0 +1,57 @@
+"""A function's own code: an allow-list of the runtime and one group's folder, never the rest of the repository."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from infra.deployment import ROOT, Deployment
+from infra.package import Package, compile_all, copy, kept
+from shared import manifest
+
+ASSETS = ROOT / ".local" / "assets"
+MOUNTED = "/var/task"
+
+
+def bundle(
+    group: str, deployment: Deployment, *, with_manifest: bool, root: Path = ROOT, folder: Path = ASSETS
+) -> Package:
+    """The code of `functions/<group>/`, with what it runs on.
+
+    Only bundles that need the manifest carry it: a job that changes its schedule changes its own group's functions
+    and those few that serve all jobs, and no others.
+    """
+    files = dict(_sources(root, group))
+    shipped = _manifest(deployment) if with_manifest else None
+
+    def fill(content: Path) -> None:
+        for name, path in files.items():
+            copy(path, content / name)
+        if shipped is not None:
+            (content / manifest.FILE).write_text(shipped)
+        compile_all(content, deployment.target, MOUNTED)
+
+    return kept(folder / "code", _digest(files, shipped, deployment.target.tag), fill)
+
+
+def _sources(root: Path, group: str) -> Iterator[tuple[str, Path]]:
+    functions = root / "functions"
+    yield "functions/__init__.py", functions / "__init__.py"
+    for folder in (root / "shared", functions / group):
+        for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(root).parts
+            if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
+                yield "/".join(parts), path
+
+
+def _manifest(deployment: Deployment) -> str:
+    return json.dumps(manifest.of(deployment.jobs.values()), indent=1, sort_keys=True)
+
+
+def _digest(files: dict[str, Path], shipped: str | None, tag: str) -> str:
+    digest = hashlib.sha256(f"{tag}\n{shipped}\n".encode())
+    for name, path in files.items():
+        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:32]

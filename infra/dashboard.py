@@ -1,0 +1,67 @@
+"""One dashboard for all jobs. Its graphs search by name, so that a new job is on it without being put there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from shared.log import NAMESPACE
+from shared.names import Names
+
+WIDTH, HEIGHT = 12, 6
+FIVE_MINUTES = 300
+
+
+class Dashboard(cloudwatch.CfnDashboard):
+    def __init__(self, scope: Construct, names: Names) -> None:
+        prefix = names.of("")
+        graphs = [
+            ("Runs that failed", _by_job("Failed"), "Sum"),
+            ("Runs that died", _by_job("Lost"), "Sum"),
+            ("Sites and checks found bad", _by_job("Unhealthy"), "Sum"),
+            ("Functions started", _search("AWS/Lambda", "FunctionName", prefix, "Invocations"), "Sum"),
+            ("Functions' errors", _search("AWS/Lambda", "FunctionName", prefix, "Errors"), "Sum"),
+            ("Functions throttled", _search("AWS/Lambda", "FunctionName", prefix, "Throttles"), "Sum"),
+            ("Functions' time, 95 of 100, ms", _search("AWS/Lambda", "FunctionName", prefix, "Duration"), "p95"),
+            (
+                "Messages waiting",
+                _search("AWS/SQS", "QueueName", prefix, "ApproximateNumberOfMessagesVisible"),
+                "Maximum",
+            ),
+            (
+                "Oldest message, s",
+                _search("AWS/SQS", "QueueName", prefix, "ApproximateAgeOfOldestMessage"),
+                "Maximum",
+            ),
+            ("Write units", _search("AWS/DynamoDB", "TableName", prefix, "ConsumedWriteCapacityUnits"), "Sum"),
+        ]
+        widgets = [_graph(number, *graph) for number, graph in enumerate(graphs)]
+        body = Stack.of(scope).to_json_string({"widgets": widgets})
+        super().__init__(scope, "Dashboard", dashboard_name=names.of("overview"), dashboard_body=body)
+
+
+def _by_job(metric: str) -> str:
+    return f'{{{NAMESPACE},job}} MetricName="{metric}"'
+
+
+def _search(namespace: str, dimension: str, prefix: str, metric: str) -> str:
+    return f'{{{namespace},{dimension}}} MetricName="{metric}" {dimension}="{prefix}"'
+
+
+def _graph(number: int, title: str, found: str, statistic: str) -> dict[str, Any]:
+    return {
+        "type": "metric",
+        "x": WIDTH * (number % 2),
+        "y": HEIGHT * (number // 2),
+        "width": WIDTH,
+        "height": HEIGHT,
+        "properties": {
+            "title": title,
+            "region": Aws.REGION,
+            "period": FIVE_MINUTES,
+            "metrics": [[{"expression": f"SEARCH('{found}', '{statistic}', {FIVE_MINUTES})", "id": "all"}]],
+        },
+    }

@@ -1,0 +1,44 @@
+"""One deployment: which stage, which jobs, where their functions run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.target import Target
+from shared.job import Job
+from shared.names import Names
+
+ROOT = Path(__file__).resolve().parent.parent
+# What is sent to AWS or answered by it cannot be longer: the longest name leaves 12 characters for the stage.
+STAGE = r"[a-z][a-z0-9]{0,11}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """`names` carries CloudFormation tokens for account and region; `environment` is the deployer's."""
+
+    names: Names
+    jobs: Mapping[str, Job]
+    target: Target
+    environment: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(STAGE, self.names.stage):
+            raise ValueError(
+                f"the stage {self.names.stage!r} becomes part of every name: say up to 12 lower-case letters and "
+                "digits that begin with a letter, as in `cdk deploy -c stage=prod`"
+            )
+
+    @property
+    def groups(self) -> list[str]:
+        return sorted({job.group for job in self.jobs.values()})
+
+    def of_group(self, group: str) -> list[Job]:
+        return [job for job in self.jobs.values() if job.group == group]
+
+    @property
+    def collector(self) -> Job | None:
+        return next((job for job in self.jobs.values() if job.collector), None)

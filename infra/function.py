@@ -1,0 +1,95 @@
+"""A Lambda with its own role and its own log group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from infra import limits, roles
+from infra.bundle import bundle
+from infra.deployment import Deployment
+from infra.layer import layer
+
+RUNTIME = "python3.13"
+LOG_DAYS = {"high-volume": 7, "standard": 30, "critical": 90}
+
+
+class Code(Construct):
+    """One group's code and its layer, once in a stack.
+
+    A layer per stack, not one for all: a layer's ARN ends in a number that no other stack could know.
+    """
+
+    def __init__(self, scope: Construct, group: str, deployment: Deployment, *, with_manifest: bool) -> None:
+        super().__init__(scope, "Code")
+        packed = bundle(group, deployment, with_manifest=with_manifest)
+        below = layer(group, deployment.target)
+        limits.check_packages(f"functions/{group}", (packed, below))
+        self.target = deployment.target
+        self.code = assets.Asset(self, "Bundle", path=str(packed.path), asset_hash=packed.digest)
+        third_party = assets.Asset(self, "Packages", path=str(below.path), asset_hash=below.digest)
+        self.layer = lambda_.CfnLayerVersion(
+            self,
+            "Layer",
+            layer_name=f"{deployment.names.of(group)}-packages",
+            content=lambda_.CfnLayerVersion.ContentProperty(
+                s3_bucket=third_party.s3_bucket_name, s3_key=third_party.s3_object_key
+            ),
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[self.target.architecture],
+            description="Third-party packages as pinned in uv.lock",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`name` is physical; timeout in seconds, memory in MB."""
+
+    name: str
+    handler: str
+    description: str
+    timeout: int
+    memory: int
+    log_days: int
+    environment: Mapping[str, str]
+
+
+class Function(Construct):
+    def __init__(self, scope: Construct, shape: Shape, allowed: Iterable[roles.Statement], code: Code) -> None:
+        super().__init__(scope, "Run")
+        # Made here and not by Lambda on its first call: else it would keep what it holds for ever.
+        log_group = logs.CfnLogGroup(
+            self, "Logs", log_group_name=f"/aws/lambda/{shape.name}", retention_in_days=shape.log_days
+        )
+        write_logs = roles.allow(("logs:CreateLogStream", "logs:PutLogEvents"), log_group.attr_arn)
+        role = iam.CfnRole(
+            self,
+            "Role",
+            description=f"What {shape.name} may do",
+            assume_role_policy_document=roles.trusts("lambda.amazonaws.com"),
+            policies=[
+                iam.CfnRole.PolicyProperty(policy_name="grants", policy_document=roles.document([write_logs, *allowed]))
+            ],
+        )
+        self.resource = lambda_.CfnFunction(
+            self,
+            "Function",
+            function_name=shape.name,
+            description=shape.description[:256],
+            runtime=RUNTIME,
+            architectures=[code.target.architecture],
+            handler=shape.handler,
+            code=lambda_.CfnFunction.CodeProperty(s3_bucket=code.code.s3_bucket_name, s3_key=code.code.s3_object_key),
+            layers=[code.layer.ref],
+            role=role.attr_arn,
+            timeout=shape.timeout,
+            memory_size=shape.memory,
+            environment=lambda_.CfnFunction.EnvironmentProperty(variables=shape.environment),
+            logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
+        )

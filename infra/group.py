@@ -1,0 +1,96 @@
+"""The stack of one group: its jobs, and the queues that they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import queues, roles
+from infra.deployment import Deployment
+from infra.function import Code
+from infra.job import DeployedJob
+from shared.job import DEAD
+
+
+class Group(Stack):
+    def __init__(self, scope: Construct, group: str, deployment: Deployment, **stack: Any) -> None:
+        super().__init__(scope, deployment.names.stack(group), **stack)
+        self.deployment = deployment
+        self.planned = queues.plan(deployment.jobs)
+        jobs = deployment.of_group(group)
+        code = Code(self, group, deployment, with_manifest=any(job.needs_manifest for job in jobs))
+        self.jobs = {job.name: DeployedJob(self, job, deployment, code) for job in jobs}
+        self.queues: dict[str, sqs.CfnQueue] = {}
+        for queue in self.planned.values():
+            if queue.group == group:
+                self._queue(queue)
+
+    def _queue(self, queue: queues.Queue) -> sqs.CfnQueue:
+        if queue.name in self.queues:
+            return self.queues[queue.name]
+        names = self.deployment.names
+        made = sqs.CfnQueue(
+            self,
+            f"Queue-{queue.name.replace(':', '-')}",
+            queue_name=names.queue(queue.name),
+            visibility_timeout=queue.visibility,
+            message_retention_period=queues.retention(queue.name, self.planned),
+            receive_message_wait_time_seconds=20,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=self._redrive(queue),
+        )
+        self.queues[queue.name] = made
+        sqs.CfnQueuePolicy(
+            made, "Policy", queues=[made.ref], policy_document=roles.document(self._allowed(queue, made.attr_arn))
+        )
+        if queue.consumer:
+            self._mapping(queue, made)
+        return made
+
+    def _redrive(self, queue: queues.Queue) -> dict[str, Any] | None:
+        if queue.gives_up_to is None:
+            return None
+        below = self.planned.get(queue.gives_up_to)
+        if below is not None and below.group == queue.group:
+            target = self._queue(below).attr_arn
+        else:
+            # In another stack, which is deployed before this one: by its name.
+            target = self.deployment.names.arn("sqs", self.deployment.names.queue(queue.gives_up_to))
+        return {"deadLetterTargetArn": target, "maxReceiveCount": queues.MAX_RECEIVES}
+
+    def _allowed(self, queue: queues.Queue, arn: str) -> list[roles.Statement]:
+        statements = [roles.tls_only("sqs:*", arn)]
+        if queue.name == DEAD:
+            names = self.deployment.names
+            statements.append(
+                {
+                    "Sid": "TicksThatWereNotDelivered",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn,
+                    "Condition": {"ArnLike": {"aws:SourceArn": names.arn("events", f"rule/{names.of('*')}")}},
+                }
+            )
+        return statements
+
+    def _mapping(self, queue: queues.Queue, made: sqs.CfnQueue) -> None:
+        assert queue.consumer is not None
+        consumer = queue.consumer
+        own = self.jobs.get(consumer.name)
+        lambda_.CfnEventSourceMapping(
+            made,
+            "Mapping",
+            event_source_arn=made.attr_arn,
+            function_name=own.function.ref if own else self.deployment.names.function(consumer.name),
+            batch_size=consumer.batch_size,
+            maximum_batching_window_in_seconds=consumer.batch_window,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
+                maximum_concurrency=consumer.concurrency
+            ),
+        )

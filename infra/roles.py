@@ -1,0 +1,97 @@
+"""From a job's grants to the one policy of its role. What is not granted is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from shared import tables
+from shared.names import Names
+from shared.permissions import Grant
+
+Statement = dict[str, Any]
+
+TABLES = {table.name: table for table in tables.TABLES}
+# Only these carry dynamodb:LeadingKeys; on any other, a condition on it would hold for want of the key.
+KEYED = frozenset(
+    f"dynamodb:{action}"
+    for action in (
+        *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
+        *("ConditionCheckItem",),
+    )
+)
+
+
+class GrantError(Exception):
+    """A grant that no policy can say; the message says where and what to do."""
+
+
+def statements(names: Names, grants: Iterable[Grant]) -> list[Statement]:
+    """One statement for each set of actions and condition, resources together, in an order that never changes."""
+    merged: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
+    for grant in grants:
+        _check(grant)
+        merged.setdefault((grant.actions, grant.keys), set()).update(_resources(names, grant))
+    return [
+        allow(actions, *sorted(resources), leading_keys=keys) for (actions, keys), resources in sorted(merged.items())
+    ]
+
+
+def allow(actions: tuple[str, ...], *resources: str, leading_keys: tuple[str, ...] = ()) -> Statement:
+    statement: Statement = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    if leading_keys:
+        condition = {"dynamodb:LeadingKeys": list(leading_keys)}
+        statement["Condition"] = {"ForAllValues:StringLike": condition}
+    return statement
+
+
+def document(statements: Iterable[Statement]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def trusts(service: str, **conditions: Any) -> dict[str, Any]:
+    """An assume-role policy for that service."""
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}
+    return document([statement])
+
+
+def tls_only(actions: str, *resources: str) -> Statement:
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": list(resources),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _resources(names: Names, grant: Grant) -> Iterator[str]:
+    kind, _, name = grant.resource.partition("/")
+    match kind:
+        case "table":
+            yield names.arn("dynamodb", f"table/{names.table(name)}")
+            if TABLES[name].indexes and not grant.keys:
+                yield names.arn("dynamodb", f"table/{names.table(name)}/index/*")
+        case "bucket":
+            yield f"arn:{names.partition}:s3:::{names.bucket}/{name}"
+        case "secret":
+            # Secrets Manager adds six characters of its own to the name.
+            yield names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
+        case "queue":
+            yield names.arn("sqs", names.queue(name))
+        case "topic":
+            yield names.topic_arn(name)
+        case "function":
+            yield names.arn("lambda", f"function:{names.function(name)}")
+
+
+def _check(grant: Grant) -> None:
+    kind, _, name = grant.resource.partition("/")
+    known = ("table", "bucket", "secret", "queue", "topic", "function")
+    if kind not in known:
+        raise GrantError(f"grant on {grant.resource!r}: infra/roles.py knows {', '.join(known)}, and no {kind!r}")
+    if kind == "table" and name not in TABLES:
+        raise GrantError(f"grant on {grant.resource!r}: no such table; declare it in shared/tables.py")
+    if grant.keys and not KEYED.issuperset(grant.actions):
+        loose = ", ".join(sorted(set(grant.actions) - KEYED))
+        raise GrantError(f"grant on {grant.resource!r}: {loose} cannot be bounded by keys; grant it without, or not")

@@ -1,0 +1,169 @@
+"""The stack of what outlives every job: tables, artifacts, alerts, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aws_cdk import CfnDeletionPolicy, CfnResource, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secrets
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra import roles
+from infra.deployment import Deployment
+from shared import tables
+from shared.permissions import Grant
+
+ALERTS = "alerts"
+# The token of the break-glass trigger is made here; every other secret is empty until its owner puts a value in.
+TOKEN = "internal-health-token"
+TOKEN_LENGTH = 48
+
+
+class State(Stack):
+    def __init__(self, scope: Construct, deployment: Deployment, grants: Iterable[Grant], **stack: Any) -> None:
+        super().__init__(scope, deployment.names.stack("state"), **stack)
+        self.deployment = deployment
+        wanted = {grant.resource for grant in grants}
+        for table in tables.TABLES:
+            self._keep(self._table(table))
+        self._keep(self._bucket())
+        for topic in sorted({ALERTS, *_named("topic", wanted)}):
+            self._topic(topic)
+        for secret in sorted({TOKEN, *_named("secret", wanted)}):
+            self._keep(self._secret(secret))
+
+    def _table(self, table: tables.Table) -> CfnResource:
+        attributes = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
+        return dynamodb.CfnTable(
+            self,
+            f"Table-{table.name}",
+            table_name=self.deployment.names.table(table.name),
+            billing_mode="PAY_PER_REQUEST",
+            key_schema=_keys(table.pk, table.sk),
+            attribute_definitions=[
+                dynamodb.CfnTable.AttributeDefinitionProperty(attribute_name=name, attribute_type="S")
+                for name in sorted(attributes)
+            ],
+            global_secondary_indexes=[_index(index) for index in table.indexes] or None,
+            time_to_live_specification=dynamodb.CfnTable.TimeToLiveSpecificationProperty(
+                attribute_name=tables.TTL, enabled=True
+            ),
+            point_in_time_recovery_specification=dynamodb.CfnTable.PointInTimeRecoverySpecificationProperty(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection_enabled=self.deployment.names.production,
+        )
+
+    def _bucket(self) -> CfnResource:
+        """Versioned: dated objects are never overwritten by us, but dead letters and archives must survive a mistake
+        with the bucket's permissions too. What is overwritten (the pointers) is gone after 30 days."""
+        names = self.deployment.names
+        bucket = s3.CfnBucket(
+            self,
+            "Artifacts",
+            bucket_name=names.bucket,
+            bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(
+                server_side_encryption_configuration=[
+                    s3.CfnBucket.ServerSideEncryptionRuleProperty(
+                        server_side_encryption_by_default=s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
+                            sse_algorithm="AES256"
+                        )
+                    )
+                ]
+            ),
+            public_access_block_configuration=s3.CfnBucket.PublicAccessBlockConfigurationProperty(
+                block_public_acls=True,
+                block_public_policy=True,
+                ignore_public_acls=True,
+                restrict_public_buckets=True,
+            ),
+            ownership_controls=s3.CfnBucket.OwnershipControlsProperty(
+                rules=[s3.CfnBucket.OwnershipControlsRuleProperty(object_ownership="BucketOwnerEnforced")]
+            ),
+            versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
+            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
+                rules=[
+                    s3.CfnBucket.RuleProperty(
+                        id="leftovers",
+                        status="Enabled",
+                        abort_incomplete_multipart_upload=s3.CfnBucket.AbortIncompleteMultipartUploadProperty(
+                            days_after_initiation=2
+                        ),
+                        noncurrent_version_expiration=s3.CfnBucket.NoncurrentVersionExpirationProperty(
+                            noncurrent_days=30
+                        ),
+                        expired_object_delete_marker=True,
+                    )
+                ]
+            ),
+        )
+        s3.CfnBucketPolicy(
+            self,
+            "ArtifactsPolicy",
+            bucket=bucket.ref,
+            policy_document=roles.document([roles.tls_only("s3:*", bucket.attr_arn, f"{bucket.attr_arn}/*")]),
+        )
+        return bucket
+
+    def _topic(self, name: str) -> None:
+        names = self.deployment.names
+        topic = sns.CfnTopic(self, f"Topic-{name}", topic_name=names.topic(name))
+        alarms_may_publish = {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": topic.ref,
+            "Condition": {"StringEquals": {"aws:SourceAccount": names.account}},
+        }
+        sns.CfnTopicPolicy(
+            self,
+            f"TopicPolicy-{name}",
+            topics=[topic.ref],
+            policy_document=roles.document([alarms_may_publish, roles.tls_only("sns:Publish", topic.ref)]),
+        )
+        address = self.deployment.environment.get("NIGHTSHIFT_ALERTS_EMAIL") if name == ALERTS else None
+        if address:
+            sns.CfnSubscription(self, "AlertsEmail", topic_arn=topic.ref, protocol="email", endpoint=address)
+
+    def _secret(self, name: str) -> CfnResource:
+        made = secrets.CfnSecret.GenerateSecretStringProperty(
+            password_length=TOKEN_LENGTH, exclude_punctuation=True, include_space=False
+        )
+        return secrets.CfnSecret(
+            self,
+            f"Secret-{name}",
+            name=self.deployment.names.secret(name),
+            generate_secret_string=made if name == TOKEN else None,
+        )
+
+    def _keep(self, resource: CfnResource) -> None:
+        """Data survives the deletion of its stack in production, and goes with it elsewhere."""
+        policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
+        resource.cfn_options.deletion_policy = policy
+        resource.cfn_options.update_replace_policy = policy
+
+
+def _named(kind: str, resources: Iterable[str]) -> set[str]:
+    return {resource.partition("/")[2] for resource in resources if resource.startswith(f"{kind}/")}
+
+
+def _keys(pk: str, sk: str) -> list[dynamodb.CfnTable.KeySchemaProperty]:
+    return [
+        dynamodb.CfnTable.KeySchemaProperty(attribute_name=pk, key_type="HASH"),
+        dynamodb.CfnTable.KeySchemaProperty(attribute_name=sk, key_type="RANGE"),
+    ]
+
+
+def _index(index: tables.Index) -> dynamodb.CfnTable.GlobalSecondaryIndexProperty:
+    projection = (
+        dynamodb.CfnTable.ProjectionProperty(projection_type="INCLUDE", non_key_attributes=list(index.include))
+        if index.include
+        else dynamodb.CfnTable.ProjectionProperty(projection_type="KEYS_ONLY")
+    )
+    return dynamodb.CfnTable.GlobalSecondaryIndexProperty(
+        index_name=index.name, key_schema=_keys(index.pk, index.sk), projection=projection
+    )

@@ -1,0 +1,73 @@
+"""The machine that the functions run on, and the Python that compiles for it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LAMBDA_PYTHON = "3.13"
+# Graviton: 20 % cheaper per GB-second, and every dependency has wheels for it.
+LAMBDA_ARCHITECTURE = "arm64"
+UV_PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`platform` is uv's name of it, None for this very machine; `compiler` is a Python of version `python`."""
+
+    architecture: str
+    python: str
+    platform: str | None
+    compiler: str | None
+
+    @property
+    def tag(self) -> str:
+        """What distinguishes two packages of one source; part of an asset's hash."""
+        compiled = "compiled" if self.compiler else "source"
+        return f"{self.platform or sys.platform} {self.architecture} {self.python} {compiled}"
+
+
+def on_lambda() -> Target:
+    return Target(LAMBDA_ARCHITECTURE, LAMBDA_PYTHON, UV_PLATFORM[LAMBDA_ARCHITECTURE], compiler_of(LAMBDA_PYTHON))
+
+
+def on_this_machine() -> Target:
+    """For the local cloud, which runs functions with the interpreter that it runs on itself."""
+    architecture = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+    return Target(architecture, f"{sys.version_info.major}.{sys.version_info.minor}", None, sys.executable)
+
+
+@cache
+def compiler_of(version: str) -> str | None:
+    """A Python whose .pyc that version can read: they are ignored by every other minor version."""
+    return next((candidate for candidate in _candidates(version) if _is(candidate, version)), None)
+
+
+def _candidates(version: str) -> Iterator[str]:
+    yield sys.executable
+    on_path = shutil.which(f"python{version}")
+    if on_path:
+        yield on_path
+    # Version managers keep Pythons off the PATH, or behind shims that answer for one version only.
+    for root, folder in (
+        (os.environ.get("PYENV_ROOT", "~/.pyenv"), "versions"),
+        (os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python"), "."),
+    ):
+        found = Path(root).expanduser().glob(f"{folder}/*{version}*/bin/python{version}")
+        yield from map(str, sorted(found))
+
+
+def _is(python: str, version: str) -> bool:
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and answer.stdout.strip() == version
