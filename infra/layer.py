@@ -49,7 +49,16 @@ def requirements(group: str, root: Path = ROOT) -> str:
     """Exact versions with their hashes, as in uv.lock."""
     declared = tomllib.loads((root / "pyproject.toml").read_text()).get("dependency-groups", {})
     extra = ("--group", f"functions-{group}") if f"functions-{group}" in declared else ()
-    return _uv("export", "--frozen", "--no-default-groups", "--no-emit-project", "--no-header", *extra, folder=root)
+    return _uv(
+        "export",
+        "--frozen",
+        "--no-default-groups",
+        "--no-emit-project",
+        "--no-header",
+        "--no-annotate",
+        *extra,
+        folder=root,
+    )
 
 
 @cache
@@ -93,7 +102,8 @@ def _uv(*arguments: str, folder: Path) -> str:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
         raise LayerError("there is no uv beside this Python or on the PATH; `make setup` installs it into .venv")
-    done = subprocess.run([uv, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    # The CDK command line asks its children for colours, and what uv exports would have them.
+    done = subprocess.run([uv, "--color", "never", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LayerError(f"uv {' '.join(arguments)}\nended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
