@@ -87,12 +87,12 @@ def _target(event: Mapping[str, Any]) -> str:
         raise Refused(413, f"the body is larger than {LARGEST_BODY} bytes")
     try:
         raw = base64.b64decode(text) if event.get("isBase64Encoded") else text
-        given: Any = json.loads(raw) if raw else {}
+        given: Any = json.loads(raw or "{}")
     except ValueError:
         raise Refused(400, 'the body is not JSON; send {"target": "..."} or nothing') from None
     if not isinstance(given, dict) or not set(given) <= {"target"}:
         raise Refused(400, "the body may name a target and nothing else")
-    query: dict[str, str] = event.get("queryStringParameters") or {}
+    query: Any = event.get("queryStringParameters") or {}
     target = given.get("target", query.get("target", NO_TARGET))
     if not isinstance(target, str) or not TARGET.fullmatch(target):
         raise Refused(400, "a target is 1 to 255 letters, digits and . _ : -")
@@ -122,7 +122,7 @@ def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
         )
         seen = _watch(firing)
     told = {name: seen[name] for name in ("outcome", "ok", "ms", "note") if name in seen}
-    answer = {"job": firing.job, "run_id": seen.get("run", ""), "request": firing.id, **told}
+    answer: dict[str, Any] = {"job": firing.job, "run_id": seen.get("run", ""), "request": firing.id, **told}
     return (200, answer) if told else (202, {**answer, "outcome": "running" if "run" in seen else "queued"})
 
 
