@@ -87,14 +87,14 @@ class Claims:
             ":now": clock.milliseconds(now),
             ":until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
             ":one": 1,
-            ":request": request,
+            ":invocation": request,
             ":started": clock.iso(now),
             ":processing": "PROCESSING",
         }
         # `corpse` takes the old holder along, so that a claim whose reply was lost still learns of the dead.
         update = (
             "SET #run = :run, holder = :run, corpse = if_not_exists(holder, :none), lease_until = :until, "
-            "request = :request, started = :started, #state = :processing"
+            "invocation = :invocation, started = :started, #state = :processing"
         )
         conditions = [NOBODY_HOLDS_IT, NOT_PAUSED]
         if not firing.manual:

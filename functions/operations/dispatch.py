@@ -66,7 +66,7 @@ class Dispatch(Consumer):
             invoke(tick, firing.later())
             return
         found = corpse.item(tick.cloud, entry, firing.target)
-        if found.get("request") == request:
+        if found.get("invocation") == request:
             if "holder" in found:
                 corpse.bury(tick.cloud, name, entry, found, note)
                 tick.log.error(f"{name}_lost", lost=found["holder"], error=note, status="lost")

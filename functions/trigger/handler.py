@@ -121,8 +121,8 @@ def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
             Payload=json.dumps({"firing": firing.data()}),
         )
         seen = _watch(firing)
-    told = {name: seen[name] for name in ("outcome", "ok", "ms", "note") if name in seen}
-    answer: dict[str, Any] = {"job": firing.job, "run_id": seen.get("run", ""), "request": firing.id, **told}
+    told: dict[str, Any] = {name: seen[name] for name in ("outcome", "ok", "ms", "note") if name in seen}
+    answer = {"job": firing.job, "run_id": seen.get("run", ""), "request": firing.id, **told}
     return (200, answer) if told else (202, {**answer, "outcome": "running" if "run" in seen else "queued"})
 
 

@@ -1,0 +1,138 @@
+"""One cloud for every test that needs none of the engine: moto in process, a virtual clock, collected logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.clock import Clock
+from shared.cloud import Cloud
+from shared.log import Log
+from shared.names import Names
+from shared.tables import TABLES, Table
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class VirtualClock(Clock):
+    """Stands still until it is moved; sleeping moves it."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.instant = now
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def sleep(self, seconds: float) -> None:
+        self.move(seconds=seconds)
+
+    def move(self, **span: float) -> None:
+        self.instant += timedelta(**span)
+
+
+class Lines(Log):
+    """A log that keeps what was written, parsed."""
+
+    def __init__(self, time: Clock) -> None:
+        self.lines: list[dict[str, Any]] = []
+        super().__init__(lambda line: self.lines.append(json.loads(line)), time)
+
+    def said(self, message: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("message") == message]
+
+
+class Calls:
+    """AWS calls and DynamoDB write units, counted at the client."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.made: list[str] = []
+        self.cloud = cloud
+        events = cloud.session.get_component("event_emitter")
+        events.register("before-call", self._count)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.made.append(f"{model.service_model.service_name}:{model.name}")
+
+    def clear(self) -> None:
+        self.made.clear()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """State and every other table, bucket, queues, topic and token of a deployment named `test`."""
+    from moto import mock_aws
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
+        for table in TABLES:
+            create(made, table)
+        made.s3.create_bucket(Bucket=made.names.bucket)
+        for queue in ("firings", "firings-dlq", "last-resort"):
+            made.sqs.create_queue(QueueName=made.names.queue(queue))
+        made.sns.create_topic(Name=made.names.topic("alerts"))
+        made.secrets.create_secret(Name=made.names.secret("internal-health-token"), SecretString="open sesame")
+        yield made
+
+
+@pytest.fixture
+def log(clock: VirtualClock) -> Lines:
+    return Lines(clock)
+
+
+def create(cloud: Cloud, table: Table) -> None:
+    """A table as the template makes it."""
+    keys = {table.pk, table.sk} | {key for index in table.indexes for key in (index.pk, index.sk)}
+    extra: dict[str, Any] = {}
+    if table.indexes:
+        extra["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index.name,
+                "KeySchema": _schema(index.pk, index.sk),
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
+                if index.include
+                else {"ProjectionType": "KEYS_ONLY"},
+            }
+            for index in table.indexes
+        ]
+    cloud.dynamodb.create_table(
+        TableName=cloud.names.table(table.name),
+        KeySchema=_schema(table.pk, table.sk),
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in sorted(keys)],
+        BillingMode="PAY_PER_REQUEST",
+        **extra,
+    )
+
+
+def _schema(pk: str, sk: str) -> Any:
+    return [{"AttributeName": pk, "KeyType": "HASH"}, {"AttributeName": sk, "KeyType": "RANGE"}]
+
+
+def letters(cloud: Cloud, queue: str) -> list[Any]:
+    """Bodies of the messages that wait in a queue, delays included, taken out."""
+    url = cloud.names.queue_url(queue)
+    bodies = []
+    while True:
+        got = cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        if not got:
+            return bodies
+        for message in got:
+            bodies.append(json.loads(message["Body"]))
+            cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
