@@ -1,0 +1,31 @@
+"""Which services' state a request can have changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+READ = re.compile(r"(Get|List|Describe|Query|Scan|BatchGet|TransactGet|Filter|Head|Validate|Test|Detect)")
+ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+# Running a function changes nothing of the function.
+INVOCATION = re.compile(r"/functions/[^/]+/(invocations|invoke-async|response-streaming-invocations)$")
+
+
+def changes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bool:
+    if method in ("GET", "HEAD", "OPTIONS") or INVOCATION.search(path):
+        return False
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    if not action and (found := ACTION.search(body[:4096])):
+        action = found[1].decode()
+    return not READ.match(action)
+
+
+def state_keys(registry: Mapping[str, Any]) -> dict[str, set[str]]:
+    """By service, the names under which its state is saved. A stack can change whatever there is."""
+    keys = {
+        service: {entry.get("state_key", entry["module"]), *entry.get("sub_modules", ())}
+        for service, entry in registry.items()
+    }
+    keys["cloudformation"] = set().union(*keys.values())
+    return keys

@@ -1,0 +1,65 @@
+"""The one door to ministack, the engine of the local cloud. It ships no types, so everything of it is `Any`.
+
+It reads its environment when imported, once per process: call `configure` before anything else here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+
+
+def configure(folder: Path, port: int) -> None:
+    """Set what ministack reads at import: where objects live, which port answers, and what stays off.
+
+    Raises RuntimeError where ministack was imported already: its settings can no longer be changed then.
+    """
+    if "ministack" in sys.modules:
+        raise RuntimeError("ministack was imported before it was configured: one engine per process, configured first")
+    os.environ |= {
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(folder / "objects"),
+        "STATE_DIR": str(folder / "blobs"),
+        # Saving is ours: theirs happens on a clean stop only.
+        "PERSIST_STATE": "0",
+        # Only what a job's template can hold is served, and never through Docker.
+        "LAMBDA_EXECUTOR": "local",
+        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def application() -> Any:
+    """The ASGI application; its own tickers stay off, ours fires on the minute."""
+    for name in ("eventbridge", "scheduler"):
+        service(name).start_scheduler = lambda: None
+    return import_module("ministack.app")
+
+
+def service(name: str) -> Any:
+    """A service's module, such as `lambda_svc`, `sqs`, `cloudwatch_logs`."""
+    return import_module(f"ministack.services.{name}")
+
+
+def core(name: str) -> Any:
+    """A module of the core, such as `lambda_runtime`, `responses`, `persistence`."""
+    return import_module(f"ministack.core.{name}")
+
+
+def code_in_use() -> set[str]:
+    """The CodeSha256 of every function and layer version."""
+    functions = service("lambda_svc")
+    layers = [version["Content"] for layer in functions._layers.all_values() for version in layer["versions"]]
+    configs = [function["config"] for function in functions._functions.all_values()]
+    return {str(holder.get("CodeSha256", "")) for holder in [*layers, *configs]}

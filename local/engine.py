@@ -1,0 +1,193 @@
+"""The engine as a child process: started, found again, and ended with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from local.emulator import ACCOUNT, REGION
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30
+STOP_SECONDS = 15
+
+
+class EngineError(RuntimeError):
+    """The engine did not start, or ended by itself."""
+
+
+def environment(endpoint: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`base` without anything of AWS in it, and what points every AWS client at `endpoint` with dummy credentials."""
+    kept = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
+    return kept | {
+        "AWS_ENDPOINT_URL": endpoint,
+        # Twelve digits: ministack takes the access key for the account.
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+class Engine:
+    """`with Engine(folder) as engine:` answers on `engine.endpoint`; what `folder` holds is found again next time.
+
+    Raises EngineError with the end of the engine's log where it does not answer.
+    """
+
+    account = ACCOUNT
+    region = REGION
+
+    def __init__(self, folder: Path, fresh: bool = False) -> None:
+        self.folder = folder.resolve()
+        self.log = self.folder.parent / "logs" / "engine.log"
+        self.fresh = fresh
+        self.endpoint = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Engine:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        if self.fresh:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        # A killed engine leaves these behind.
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        (self.folder / "tmp").mkdir(parents=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.server", str(self.folder), str(self._last_port())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=self.folder,
+                env={
+                    "HOME": str(self.folder),
+                    "LANG": os.environ.get("LANG", "C.UTF-8"),
+                    "PATH": os.environ.get("PATH", os.defpath),
+                    "PYTHONPATH": str(ROOT),
+                    "TMPDIR": str(self.folder / "tmp"),
+                    "AWS_SECRET_ACCESS_KEY": "local",
+                },
+                # Ctrl-C in the terminal goes to its whole foreground group: the engine ends when we tell it.
+                start_new_session=True,
+            )
+        port = self._port_when_ready(self._process)
+        (self.folder / "port").write_text(str(port))
+        self.endpoint = f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        """Save, end, and leave nothing running."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        finally:
+            end_session(process.pid)
+            shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        return environment(self.endpoint, base)
+
+    def client(self, service: str) -> Any:
+        return client(service, self.endpoint)
+
+    def processes(self, function: str | None = None) -> list[dict[str, Any]]:
+        """Of one function or all: `{function, pid, request_id, peak_mb}`; `request_id` is null for an idle one."""
+        found = json.loads(self._ask("GET", "processes"))
+        return [process for process in found if function in (None, process["function"])]
+
+    def save(self) -> None:
+        """Save everything now."""
+        self._ask("POST", "save")
+
+    def _ask(self, method: str, what: str) -> bytes:
+        request = urllib.request.Request(f"{self.endpoint}/_local/{what}", method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
+
+    def _last_port(self) -> int:
+        # Queue URLs that someone holds stay right, where the port is still free.
+        with contextlib.suppress(OSError, ValueError):
+            return int((self.folder / "port").read_text())
+        return 0
+
+    def _port_when_ready(self, process: subprocess.Popen[str]) -> int:
+        assert process.stdout
+        line = _line_within(process.stdout, START_SECONDS)
+        if not line:
+            self.stop()
+            tail = "\n".join(self.log.read_text().splitlines()[-20:])
+            raise EngineError(f"The local cloud's engine did not start. The end of {self.log}:\n{tail}")
+        return int(json.loads(line)["port"])
+
+
+def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
+    """A boto3 client of the engine at `endpoint`, whatever the environment says."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=account,
+        aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": 3}, max_pool_connections=50),
+    )
+
+
+def end_session(leader: int) -> None:
+    """Kill what is left of the session that `leader` began: functions' processes, which have groups of their own."""
+    for pid in _pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _pids() -> list[int]:
+    if Path("/proc/self").exists():
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    shown = subprocess.run(["/bin/ps", "-axo", "pid="], capture_output=True, text=True, check=True)
+    return [int(pid) for pid in shown.stdout.split()]
+
+
+def _line_within(output: IO[str], seconds: float) -> str:
+    import select
+
+    ready, _, _ = select.select([output], [], [], seconds)
+    return output.readline() if ready else ""

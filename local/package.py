@@ -1,0 +1,91 @@
+"""What a function's process may import: its code, its layers, and what Lambda's Python runtime carries."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+# Lambda's Python runtimes carry the SDK and the runtime client, and nothing else.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
+RUNTIME_PACKAGES = ("boto3", "awslambdaric")
+
+
+def unpack(archive: bytes, folder: Path) -> Path:
+    """Extract a zip once, under the hash of its content; every process of every function shares that folder."""
+    target = folder / hashlib.sha256(archive).hexdigest()[:20]
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".unpack-"))
+        with zipfile.ZipFile(io.BytesIO(archive)) as contents:
+            contents.extractall(unfinished)
+        try:
+            unfinished.rename(target)
+        except OSError:
+            # Another cold start of the same package was faster.
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def prune(folder: Path, in_use: set[str]) -> None:
+    """Remove the packages whose CodeSha256 no function and no layer version names any more."""
+    names = {base64.b64decode(digest).hex()[:20] for digest in in_use if digest}
+    for package in folder.glob("*"):
+        if package.name not in names:
+            shutil.rmtree(package, ignore_errors=True)
+
+
+def import_path(code: Path, layers: list[Path], runtime: Path) -> list[str]:
+    """`sys.path` in Lambda's order: code, layers, runtime; the standard library comes after."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    path = [code]
+    for layer in layers:
+        path += [layer / "python" / "lib" / version / "site-packages", layer / "python"]
+    return [str(entry) for entry in [*path, runtime] if entry.is_dir()]
+
+
+def runtime_folder(folder: Path) -> Path:
+    """A folder of links to the runtime's packages, so that a function sees those and not all of ours."""
+    target = folder / "runtime"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".runtime-"))
+        for name in _with_requirements(RUNTIME_PACKAGES):
+            for entry in _top_level(name):
+                link = unfinished / entry.name
+                if not link.exists():
+                    link.symlink_to(entry)
+        try:
+            unfinished.rename(target)
+        except OSError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def _with_requirements(names: tuple[str, ...]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            requirements = distribution(name).requires or []
+        except PackageNotFoundError:
+            continue
+        found.add(name)
+        waiting += [re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in requirements if "extra ==" not in need]
+    return found
+
+
+def _top_level(name: str) -> set[Path]:
+    package = distribution(name)
+    entries = {file.parts[0] for file in package.files or [] if file.parts[0] != ".."}
+    return {Path(str(package.locate_file(entry))) for entry in entries if entry != "__pycache__"}

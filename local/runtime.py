@@ -1,0 +1,92 @@
+"""Runs inside a function's process: the AWS runtime client, over two pipes instead of HTTP.
+
+`python -I -S runtime.py INVOCATIONS RESULTS PATH...` where the first two are file descriptors and PATH is `sys.path`.
+Nothing of this project is imported here but the function's own package. One JSON document a line both ways;
+a line that begins with NUL on stdout ends the log of one invocation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+
+class Client:
+    """What `awslambdaric` asks of its connection to Lambda."""
+
+    def __init__(self, invocations: int, results: int) -> None:
+        from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
+
+        # A process that the function starts must not keep the pipes open.
+        os.set_inheritable(invocations, False)
+        os.set_inheritable(results, False)
+        self.invocations = os.fdopen(invocations, "r", encoding="utf-8")
+        self.results = os.fdopen(results, "w", encoding="utf-8")
+        self.marshaller = LambdaMarshaller()
+        self.ready = False
+
+    def wait_next_invocation(self) -> Any:
+        if not self.ready:
+            self.ready = True
+            self.send("ready")
+        line = self.invocations.readline()
+        if not line:
+            # The engine is gone.
+            os._exit(0)
+        invocation = json.loads(line)
+        limit_processor(invocation["processor_seconds"])
+        return SimpleNamespace(
+            invoke_id=invocation["request_id"],
+            x_amzn_trace_id=invocation["trace"],
+            invoked_function_arn=invocation["arn"],
+            deadline_time_in_ms=invocation["deadline_ms"],
+            event_body=invocation["event"],
+            content_type="application/json",
+            client_context=None,
+            cognito_identity=None,
+            tenant_id=None,
+            invocation_id=None,
+        )
+
+    def post_invocation_result(self, invoke_id: str, result: Any, content_type: str, *_: Any) -> None:
+        self.send("done", invoke_id, result.decode("latin-1") if isinstance(result, bytes) else result)
+
+    def post_invocation_error(self, invoke_id: str, error: str, *_: Any) -> None:
+        self.send("failed", invoke_id, error)
+
+    def post_init_error(self, error: dict[str, Any], *_: Any) -> None:
+        self.send("unable", "", json.dumps(error))
+
+    def send(self, status: str, request_id: str = "", payload: str = "null") -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Before the result: who reads the result may rely on the log being complete.
+        os.write(1, b"\0" + request_id.encode() + b"\n")
+        self.results.write(json.dumps({"status": status, "payload": payload}) + "\n")
+        self.results.flush()
+
+
+def limit_processor(seconds: float) -> None:
+    """Let this invocation use so much processor time beyond what the process has used already."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    allowed = int(used.ru_utime + used.ru_stime + seconds) + 1
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard == resource.RLIM_INFINITY or allowed <= hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (allowed, hard))
+
+
+def main() -> None:
+    invocations, results, *path = sys.argv[1:]
+    sys.path[:0] = path
+    sys.argv[:] = [""]
+    from awslambdaric import bootstrap
+
+    bootstrap.run(os.environ["_HANDLER"], Client(int(invocations), int(results)))
+
+
+if __name__ == "__main__":
+    main()
