@@ -30,10 +30,10 @@ HELD = ("holder", "corpse", "lease_until", "step", "progress")
 
 # One condition, in named parts.
 TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position)"
-# A failed attempt has moved `tried`, so that a second delivery of it starts no second chain of retries. Where the
+# An attempt moves `tried`, so that a second delivery of a failed one starts no second chain of retries. Where the
 # holder died (`holder` still there, lease over) the attempt may be repeated.
 ATTEMPT_NOT_MADE = (
-    "(attribute_not_exists(tried) OR NOT begins_with(tried, :position) OR tried < :attempt OR attribute_exists(holder))"
+    "(attribute_not_exists(tried) OR NOT begins_with(tried, :position) OR tried < :mark OR attribute_exists(holder))"
 )
 NOBODY_HOLDS_IT = "(attribute_not_exists(lease_until) OR lease_until < :now)"
 NOT_PAUSED = "attribute_not_exists(paused)"
@@ -79,7 +79,6 @@ class Claims:
     def take(self, firing: Firing, run: str, request: str) -> Claim | Refusal:
         """One conditional write. ALL_OLD comes back either way: the checkpoint, or the reason for the refusal."""
         now = self.cloud.clock.now()
-        attempt = f"{firing.position}#{firing.attempt:02d}"
         names = {"#run": "run", "#state": "state"}
         values: dict[str, Any] = {
             ":run": run,
@@ -99,8 +98,8 @@ class Claims:
         conditions = [NOBODY_HOLDS_IT, NOT_PAUSED]
         if not firing.manual:
             names["#last"] = "last"
-            values |= {":position": firing.position, ":attempt": attempt}
-            update += ", tried = :attempt"
+            values |= {":position": firing.position, ":mark": firing.mark}
+            update += ", tried = :mark"
             conditions += [TICK_NOT_DONE, ATTEMPT_NOT_MADE]
         try:
             answer = self.cloud.dynamodb.update_item(
@@ -118,7 +117,7 @@ class Claims:
             if found.get("holder") == run:
                 # Ours: the first write won and its reply was lost on the way.
                 return self._claim(run, found["fence"], found, found.get("corpse"))
-            return _refusal(found, firing, attempt, now)
+            return _refusal(found, firing, now)
         before = rows.plain(answer.get("Attributes"))
         return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))
 
@@ -202,7 +201,7 @@ class Claims:
         return {"pk": f"checkpoint#{self.job.name}", "sk": f"{self.target}#{fence:012d}"}
 
 
-def _refusal(item: Mapping[str, Any], firing: Firing, attempt: str, now: datetime) -> Refusal:
+def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime) -> Refusal:
     """Read from the item as it stood at the refusal."""
     run, tried = item.get("run", ""), item.get("tried", "")
     if "paused" in item:
@@ -211,7 +210,7 @@ def _refusal(item: Mapping[str, Any], firing: Firing, attempt: str, now: datetim
         last = item.get("last", "")
         if last > firing.position:
             return Refusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
-        if last == firing.position or (tried.startswith(firing.position) and tried >= attempt):
+        if last == firing.position or (tried.startswith(firing.position) and tried >= firing.mark):
             return Refusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
     wait = max(0, -((clock.milliseconds(now) - item.get("lease_until", 0)) // 1000))
     return Refusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")

@@ -47,6 +47,11 @@ class Firing:
         return f"{clock.minute(self.at)}#{self.part:02d}"
 
     @property
+    def mark(self) -> str:
+        """Position, attempt and hop: what a second delivery of this very firing shares, and nothing else does."""
+        return f"{self.position}#{self.attempt:02d}#{self.hop:02d}"
+
+    @property
     def fresh(self) -> bool:
         return self.attempt == 1 and self.part == 0
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 
 from shared.clock import Clock
 from shared.cloud import Cloud
@@ -15,6 +16,7 @@ from shared.log import Log
 from shared.names import Names
 from shared.tables import TABLES, Table
 
+LOADER = Loader()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -46,13 +48,12 @@ class Lines(Log):
 
 
 class Calls:
-    """AWS calls and DynamoDB write units, counted at the client."""
+    """AWS calls, counted at the clients."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.made: list[str] = []
-        self.cloud = cloud
-        events = cloud.session.get_component("event_emitter")
-        events.register("before-call", self._count)
+        for client in (cloud.dynamodb, cloud.s3, cloud.sqs, cloud.sns, cloud.secrets):
+            client.meta.events.register("before-call", self._count)
 
     def _count(self, model: Any, **_: Any) -> None:
         self.made.append(f"{model.service_model.service_name}:{model.name}")
@@ -82,6 +83,8 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
+        # The service models are read once for all tests.
+        made.session.register_component("data_loader", LOADER)
         for table in TABLES:
             create(made, table)
         made.s3.create_bucket(Bucket=made.names.bucket)
@@ -128,7 +131,7 @@ def _schema(pk: str, sk: str) -> Any:
 def letters(cloud: Cloud, queue: str) -> list[Any]:
     """Bodies of the messages that wait in a queue, delays included, taken out."""
     url = cloud.names.queue_url(queue)
-    bodies = []
+    bodies: list[Any] = []
     while True:
         got = cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         if not got:
