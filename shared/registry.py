@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -26,8 +27,7 @@ class UnknownJob(LookupError):
 
 def load(path: str) -> Job:
     """`sites/pricing` -> the job that functions/sites/pricing.py declares."""
-    module = importlib.import_module(f"{FUNCTIONS}.{path.replace('/', '.')}")
-    declared = _declared(module)
+    declared = _declared(_module(path))
     if declared is None:
         raise DeclarationError(f"functions/{path}.py declares no job; define one class that derives from Job")
     return declared()
@@ -38,7 +38,7 @@ def jobs() -> dict[str, Job]:
     found: dict[str, Job] = {}
     keys: dict[str, Job] = {}
     for path in _paths():
-        declared = _declared(importlib.import_module(f"{FUNCTIONS}.{path.replace('/', '.')}"))
+        declared = _declared(_module(path))
         if declared is None:
             continue
         for kind, taken, mark in (("name", found, declared.name), ("status key", keys, declared.key)):
@@ -64,6 +64,18 @@ def _paths() -> Iterator[str]:
             for module in pkgutil.iter_modules([str(group)]):
                 if not module.name.startswith("_"):
                     yield f"{group.name}/{module.name}"
+
+
+def _module(path: str) -> ModuleType:
+    name = f"{FUNCTIONS}.{path.replace('/', '.')}"
+    try:
+        return importlib.import_module(name)
+    except ValueError as error:
+        # What schedules, grants and strategies refuse while the class is being made; its line is the last one of ours.
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(f"{path}.py")
+        ]
+        raise DeclarationError(f"functions/{path}.py:{lines[-1] if lines else 1}: {error}") from error
 
 
 def _declared(module: ModuleType) -> type[Job] | None:

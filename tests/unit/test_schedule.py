@@ -1,0 +1,71 @@
+"""Schedules: Unix cron said in words, translated exactly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+
+import pytest
+
+from shared.schedule import Schedule, ScheduleError, cron, daily, every, hourly, monthly, weekly
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (every(minutes=1), ("cron(* * * * ? *)",)),
+        (every(minutes=15), ("cron(0/15 * * * ? *)",)),
+        (every(minutes=15, offset=5), ("cron(5/15 * * * ? *)",)),
+        (every(minutes=5, offset=3), ("cron(3/5 * * * ? *)",)),
+        (hourly(minute=20), ("cron(20 * * * ? *)",)),
+        (daily(hour=1, minute=0), ("cron(0 1 * * ? *)",)),
+        (weekly(day="sun", hour=3, minute=10), ("cron(10 3 ? * 1 *)",)),
+        (monthly(day=31, hour=3, minute=10), ("cron(10 3 31 * ? *)",)),
+        (cron("@yearly"), ("cron(0 0 1 1 ? *)",)),
+        (cron("0 9 * * 1-5"), ("cron(0 9 ? * 2,3,4,5,6 *)",)),
+        (cron("0 9 * * 7"), ("cron(0 9 ? * 1 *)",)),
+        (cron("0 9 * * 5-7"), ("cron(0 9 ? * 1,6,7 *)",)),
+        (cron("0,30 8-10,20 * 1-3 *"), ("cron(0,30 8-10,20 * 1-3 ? *)",)),
+        (cron("0 0 13 * 5"), ("cron(0 0 13 * ? *)", "cron(0 0 ? * 6 *)")),
+        (cron("0 0 29 2 *"), ("cron(0 0 29 2 ? *)",)),
+    ],
+)
+def test_a_schedule_is_translated_exactly(schedule: Schedule, expected: tuple[str, ...]) -> None:
+    assert schedule.eventbridge() == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("61 * * * *", "minute '61': '61' is not between 0 and 59"),
+        ("* * 30 2 *", "never fires"),
+        ("* * 31 4,6,9,11 *", "never fires"),
+        ("* * *", "has 3 fields"),
+        ("*/0 * * * *", "the step '0' is not a whole number above 0"),
+        ("5-1 * * * *", "5-1 runs backwards"),
+        ("a * * * *", "'a' is not between"),
+        ("* * */2 * 1", "crons differ"),
+        ("", "has 0 fields"),
+        ("* * * foo *", "month 'foo'"),
+    ],
+)
+def test_an_impossible_cron_is_refused_with_the_reason(expression: str, said: str) -> None:
+    with pytest.raises(ScheduleError, match=said.replace("*", r"\*").replace("(", r"\(")):
+        cron(expression)
+
+
+def test_every_must_divide_the_hour() -> None:
+    with pytest.raises(ScheduleError, match="does not divide the hour"):
+        every(minutes=7)
+    with pytest.raises(ScheduleError, match="offset 15 is not between 0 and 14"):
+        every(minutes=15, offset=15)
+
+
+def test_ticks_are_later_than_the_instant_they_are_asked_for() -> None:
+    noon = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    assert list(islice(every(minutes=15).after(noon), 2)) == [noon.replace(minute=15), noon.replace(minute=30)]
+
+
+def test_a_zone_follows_its_summer_time() -> None:
+    ticks = daily(hour=9, minute=0, zone="Europe/Berlin").after(datetime(2026, 3, 28, 0, tzinfo=UTC))
+    assert [tick.hour for tick in islice(ticks, 3)] == [8, 7, 7]
