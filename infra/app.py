@@ -6,6 +6,7 @@ line sets them, NIGHTSHIFT_ALERTS_EMAIL, and the jobs' settings.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -22,13 +23,20 @@ node.choose()
 from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
 from infra import front, limits, target  # noqa: E402
-from infra.deployment import Deployment  # noqa: E402
+from infra.deployment import Deployment, StageError  # noqa: E402
 from infra.group import Group  # noqa: E402
+from infra.layer import LayerError  # noqa: E402
+from infra.queues import QueueError  # noqa: E402
+from infra.roles import GrantError  # noqa: E402
 from infra.state import State  # noqa: E402
 from shared import registry  # noqa: E402
+from shared.declaration import DeclarationError  # noqa: E402
 from shared.names import LOCAL, PRODUCTION, Names  # noqa: E402
+from shared.permissions import Grant  # noqa: E402
 
 PLATFORM = "operations"
+# What is wrong with the declarations or with this machine; all else is wrong with us and shows where.
+REFUSALS = (DeclarationError, StageError, limits.LimitError, QueueError, GrantError, LayerError)
 
 
 def deployment(stage: str) -> Deployment:
@@ -40,15 +48,19 @@ def deployment(stage: str) -> Deployment:
     )
 
 
-def build(app: App, made: Deployment) -> None:
-    """Every stack, and the order of their deployment: a name can be referred to once the thing is there."""
-    where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
-    urls = front.endpoints()
-    grants = [
+def grants(made: Deployment, urls: list[front.Endpoint]) -> list[Grant]:
+    return [
         *(grant for job in made.jobs.values() for grant in job.grants()),
         *(grant for endpoint in urls for grant in endpoint.grants),
     ]
-    state = State(app, made, grants, env=where, description="Nightshift: tables, artifacts, alerts, secrets")
+
+
+def build(app: App, made: Deployment, urls: list[front.Endpoint]) -> None:
+    """Every stack, and the order of their deployment: a name can be referred to once the thing is there."""
+    where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+    state = State(
+        app, made, grants(made, urls), env=where, description="Nightshift: tables, artifacts, alerts, secrets"
+    )
     first: list[Stack] = [state]
     groups: list[Stack] = []
     for group in sorted(made.groups, key=lambda name: name != PLATFORM):
@@ -63,15 +75,29 @@ def build(app: App, made: Deployment) -> None:
         last.add_stack_dependency(earlier)
 
 
+def flags() -> dict[str, object]:
+    """The feature flags of cdk.json, which the command line would pass on; what it does pass on wins over them."""
+    context: dict[str, object] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return context
+
+
 def main() -> None:
-    app = App()
+    app = App(context=flags())
     stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
-    made = deployment(stage)
+    made, urls = deployment(stage), front.endpoints()
     limits.check_declarations(made)
-    build(app, made)
-    assembly = app.synth()
+    build(app, made, urls)
+    if app.node.try_get_context("nag"):
+        from infra import nag
+
+        nag.check(app, stage, grants(made, urls))
+    # What a laptop deploys was validated by the tests, and waits for nobody.
+    assembly = app.synth(skip_validation=stage == LOCAL)
     limits.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except REFUSALS as error:
+        sys.exit(f"{type(error).__name__}: {error}")

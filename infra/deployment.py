@@ -12,8 +12,12 @@ from shared.job import Job
 from shared.names import Names
 
 ROOT = Path(__file__).resolve().parent.parent
-# What is sent to AWS or answered by it cannot be longer: the longest name leaves 12 characters for the stage.
+# A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.
 STAGE = r"[a-z][a-z0-9]{0,11}"
+
+
+class StageError(Exception):
+    """A stage that cannot be part of a name."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(STAGE, self.names.stage):
-            raise ValueError(
+            raise StageError(
                 f"the stage {self.names.stage!r} becomes part of every name: say up to 12 lower-case letters and "
                 "digits that begin with a letter, as in `cdk deploy -c stage=prod`"
             )

@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra import queues, roles
+from infra.alarms import Alarms
 from infra.deployment import Deployment
 from infra.function import LOG_DAYS, Code, Function, Shape
 from infra.ticks import Ticks
@@ -47,6 +48,8 @@ class DeployedJob(Construct):
             ),
         )
         Ticks(self, job, names, self.function)
+        if job.silent_after is not None:
+            Alarms(self, names).of_silence(job, job.silent_after)
 
 
 def environment(job: Job, deployment: Deployment) -> dict[str, str]:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from infra import queues
 from infra.deployment import Deployment
+from infra.expressions import expressions
 from infra.package import Package
 from infra.template import Template, plain, resources, text
-from infra.ticks import expressions
 from shared.declaration import where
 from shared.job import Job
 
@@ -83,6 +83,8 @@ def of_job(job: Job, deployment: Deployment) -> Iterator[str]:
             f"{at}: {name} and its rules are {longest} characters long, AWS allows {NAME_CHARACTERS}; "
             "shorten the job's name or the stage"
         )
+    if job.silent_after is not None and (job.silent_after % 60 or not 60 <= job.silent_after <= DAY):
+        yield f"{at}: silent_after is {job.silent_after} s; an alarm looks back 60 to {DAY:,} s, in whole minutes"
     if job.queue is not None:
         yield from (f"{at}: {problem}" for problem in _of_consumer(job))
 

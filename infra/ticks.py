@@ -11,6 +11,7 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra import roles
+from infra.expressions import expressions
 from shared.job import DEAD, Job
 from shared.names import Names
 from shared.schedule import UTC_ZONE
@@ -20,11 +21,6 @@ MAXIMUM_AGE = 3600
 RETRIES = 5
 # EventBridge Scheduler puts the instant in whose name it fires into the place of the last.
 SCHEDULED = json.dumps({"source": "nightshift.schedule", "time": "<aws.scheduler.scheduled-time>"})
-
-
-def expressions(job: Job) -> list[tuple[str, str]]:
-    """Each expression and its time zone; one of Unix cron can be two of EventBridge's."""
-    return [(form, schedule.zone) for schedule in job.schedules() for form in schedule.eventbridge()]
 
 
 class Ticks(Construct):

@@ -36,6 +36,7 @@ class Job:
     dead_letter_queue, `<queue>-dlq` where none is named. collector: takes the dead letters of every other consumer.
     batch_size: messages, 1 to 10,000; above 10 needs a batch_window, the seconds to wait for more, up to 300.
     concurrency: the most batches of one queue at work at once, 2 to 1,000.
+    silent_after: seconds without a start that raise an alarm of the job's own; whole minutes, up to a day.
     """
 
     archetype: ClassVar[bool] = True
@@ -66,6 +67,7 @@ class Job:
     settings: ClassVar[tuple[Setting, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     needs_manifest: ClassVar[bool] = False
+    silent_after: ClassVar[int | None] = None
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
         super().__init_subclass__()

@@ -16,6 +16,8 @@ class Reconciler(Job):
 
     schedule = every(minutes=5, offset=3)
     timeout = 60
+    # It tells of everybody's silence but its own.
+    silent_after = 15 * 60
     retry = backoff.MAINTENANCE
     idempotency = version_check("a lease is only taken off the holder that it was read with")
     permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"))

@@ -1,0 +1,34 @@
+"""EventBridge expressions: which ones fire a job, and how often they do."""
+
+from __future__ import annotations
+
+from shared.job import Job
+
+
+def expressions(job: Job) -> list[tuple[str, str]]:
+    """Each expression and its time zone; one of Unix cron can be two of EventBridge's."""
+    return [(form, schedule.zone) for schedule in job.schedules() for form in schedule.eventbridge()]
+
+
+def ticks_a_month(expression: str) -> float:
+    """How often an EventBridge cron expression fires in an average month, from its six fields."""
+    minute, hour, day, month, weekday, _ = expression.removeprefix("cron(").removesuffix(")").split()
+    days = 365.25 / 12 * _share(month, 1, 12)
+    days *= _share(day, 1, 31) if weekday == "?" else _share(weekday, 1, 7)
+    return days * _count(hour, 0, 23) * _count(minute, 0, 59)
+
+
+def _share(field: str, low: int, high: int) -> float:
+    return _count(field, low, high) / (high - low + 1)
+
+
+def _count(field: str, low: int, high: int) -> int:
+    """Values of `*`, `5`, `1-5`, `3/15` and lists of them."""
+    values: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        start = low if first == "*" else int(first)
+        end = high if step or first == "*" else start
+        values.update(range(start, (int(last) if dash else end) + 1, int(step or 1)))
+    return len(values)

@@ -1,0 +1,36 @@
+"""Synthesis without the CDK command line, in a process of its own: CDK keeps state in the process that it runs in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.template import Template
+from shared.names import PRODUCTION
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SynthError(Exception):
+    """The templates could not be made; the message is what the app said."""
+
+
+def synthesize(folder: Path, stage: str = PRODUCTION, *, root: Path = ROOT, nag: bool = False) -> dict[str, Template]:
+    """Make the templates of the tree at `root` in `folder`, and read them. Raises SynthError."""
+    context = {"stage": stage, **({"nag": "true"} if nag else {})}
+    environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.app"], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SynthError(done.stderr.strip() or done.stdout.strip())
+    return read(folder)
+
+
+def read(folder: Path) -> dict[str, Template]:
+    """The templates in a folder such as cdk.out, by stack."""
+    suffix = ".template.json"
+    return {path.name.removesuffix(suffix): json.loads(path.read_text()) for path in sorted(folder.glob(f"*{suffix}"))}
