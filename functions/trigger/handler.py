@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import re
-import time
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from shared import board, clock, guard, manifest, manual, rows
@@ -127,9 +127,9 @@ def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
 
 
 def _watch(firing: Firing) -> dict[str, Any]:
-    until, pause = time.monotonic() + WATCHED, 0.1
+    until, pause = CLOUD.clock.now() + timedelta(seconds=WATCHED), 0.1
     seen = _marker(firing)
-    while "outcome" not in seen and time.monotonic() + pause < until:
+    while "outcome" not in seen and CLOUD.clock.now() < until:
         CLOUD.clock.sleep(pause)
         pause = min(pause * 1.5, 1.0)
         seen = _marker(firing)

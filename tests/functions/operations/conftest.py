@@ -1,0 +1,81 @@
+"""Records as Lambda delivers them, and a Lambda that remembers what it was asked to start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from shared import manifest
+from shared.cloud import Cloud
+from shared.consume import consume
+from shared.event import Batch
+from shared.job import Job
+from shared.manifest import Entry
+from tests.conftest import Lines
+
+ENTRIES: dict[str, Entry] = {
+    "sweep": Entry(
+        group="demo",
+        key="sweep",
+        queue=None,
+        schedules=["*/15 * * * *"],
+        kind="explicit",
+        delays=[30, 60],
+        timeout=60,
+        lease_per_target=True,
+        retention="standard",
+    ),
+}
+
+
+class Functions:
+    """Asked to start functions; keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, Any]] = []
+        self.broken = False
+
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> None:  # noqa: N803 - boto's names
+        assert InvocationType == "Event"
+        if self.broken:
+            raise ConnectionError("no route to Lambda")
+        self.started.append((FunctionName, json.loads(Payload)))
+
+
+@pytest.fixture
+def functions(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Functions:
+    fake = Functions()
+    cloud.__dict__["functions"] = fake
+    monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
+    return fake
+
+
+@pytest.fixture
+def deliver(cloud: Cloud, log: Lines) -> Callable[..., list[str]]:
+    """Send bodies through a real queue, receive them, hand them to the consumer; returns ids that must come back."""
+
+    def deliver(job: Job, *bodies: Any, queue: str = "firings", receives: int = 1) -> list[str]:
+        url = cloud.names.queue_url(queue)
+        for body in bodies:
+            cloud.sqs.send_message(QueueUrl=url, MessageBody=body if isinstance(body, str) else json.dumps(body))
+        got = cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])["Messages"]
+        records = tuple(
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": {
+                    **cast("dict[str, str]", message["Attributes"]),
+                    "ApproximateReceiveCount": str(receives),
+                },
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{cloud.names.queue(queue)}",
+            }
+            for message in got
+        )
+        return consume(job, Batch(job.name, records), cloud, log, 60)
+
+    return deliver

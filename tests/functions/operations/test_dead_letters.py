@@ -1,0 +1,119 @@
+"""Dead letters are kept, found again, and said aloud once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.operations.dead_letters import DeadLetters, fingerprint
+from shared import firings, rows
+from shared.cloud import Cloud
+from shared.event import Firing
+from tests.conftest import NOON, Lines, VirtualClock, letters
+from tests.functions.operations.conftest import Functions
+
+Deliver = Callable[..., list[str]]
+TICK = Firing("sweep", NOON, target="shop.example", attempt=3, correlation_id="c")
+
+
+@pytest.fixture
+def letter(cloud: Cloud) -> Any:
+    firings.send_dead(cloud, TICK, "run-1", "all 3 attempts used up", "ValueError: row 17 of 20 has no date")
+    [body] = letters(cloud, "firings-dlq")
+    return body
+
+
+def stored(cloud: Cloud, job: str = "sweep") -> list[dict[str, Any]]:
+    answer = cloud.dynamodb.query(
+        TableName=cloud.names.table("state"),
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=rows.row({":pk": f"dead#{job}"}),
+    )
+    return [rows.plain(item) for item in answer["Items"]]
+
+
+def published(cloud: Cloud) -> list[Any]:
+    from moto.backends import get_backend
+
+    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
+    return [json.loads(message) for _, message, *_ in topic.sent_notifications]
+
+
+def test_a_dead_letter_becomes_a_row_a_payload_and_an_alert(
+    letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud, log: Lines
+) -> None:
+    assert deliver(DeadLetters(), letter, queue="firings-dlq") == []
+    [row] = stored(cloud)
+    assert (row["job"], row["jobId"], row["entityId"]) == ("sweep", "run-1", "shop.example")
+    assert (row["reason"], row["attempts"]) == ("all 3 attempts used up", 3)
+    payload = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=row["payload"])
+    assert json.loads(payload["Body"].read()) == letter
+    assert payload["ServerSideEncryption"] == "AES256"
+    [line] = log.said("JOB_PERMANENTLY_FAILED")
+    assert {"jobId", "payload", "failedReason", "entityId", "job"} <= line.keys()
+    [alert] = published(cloud)
+    assert alert["alert"] == "JOB_PERMANENTLY_FAILED"
+    assert (alert["job"], alert["jobId"], alert["entityId"]) == ("sweep", "run-1", "shop.example")
+
+
+def test_it_is_kept_for_thirty_days_at_least(letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+    deliver(DeadLetters(), letter, queue="firings-dlq")
+    assert stored(cloud)[0]["expires"] >= NOON.timestamp() + 30 * 86_400
+
+
+def test_a_letter_delivered_twice_is_stored_and_alerted_once(
+    letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock
+) -> None:
+    deliver(DeadLetters(), letter, queue="firings-dlq")
+    clock.move(minutes=1)
+    deliver(DeadLetters(), letter, queue="firings-dlq")
+    assert len(stored(cloud)) == 1
+    assert len(published(cloud)) == 1
+
+
+def test_a_crash_between_row_and_alert_does_not_silence_it(
+    letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    topic = cloud.names.topic_arn("alerts")
+    cloud.sns.delete_topic(TopicArn=topic)
+    assert len(deliver(DeadLetters(), letter, queue="firings-dlq")) == 1
+    cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
+    assert deliver(DeadLetters(), letter, queue="firings-dlq") == []
+    assert len(published(cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "job"),
+    [
+        ({"firing": TICK.data()}, "sweep"),
+        (
+            {"requestContext": {"functionArn": "arn:aws:lambda:us-east-1:1:function:nightshift-test-sweep:$LATEST"}},
+            "sweep",
+        ),
+        ("plain text", "unknown"),
+        ({"dead": {"job": "../../etc", "reason": "r", "error": "e"}}, "unknown"),
+    ],
+)
+def test_a_letter_is_identified_by_its_envelope_and_else_by_its_queue(
+    body: Any, job: str, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    assert deliver(DeadLetters(), body, queue="firings-dlq") == []
+    assert [row["job"] for row in stored(cloud, job)] == [job]
+
+
+def test_the_alert_is_redacted_and_the_payload_is_not(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+    body = {"dead": {"job": "sweep", "reason": "rejected", "error": "ada@example.org is unknown"}}
+    deliver(DeadLetters(), body, queue="firings-dlq")
+    assert "ada@example.org" not in json.dumps(published(cloud))
+    [row] = stored(cloud)
+    assert "ada@example.org" not in json.dumps(row)
+    payload = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=row["payload"])["Body"].read()
+    assert b"ada@example.org" in payload
+
+
+def test_failures_that_differ_in_numbers_share_a_fingerprint() -> None:
+    assert fingerprint("sweep", "row 17 at 0xdeadbeef") == fingerprint("sweep", "row 9 at 0xcafe1234")
+    assert fingerprint("sweep", "row 17") != fingerprint("sweep", "no such table")

@@ -1,0 +1,200 @@
+"""What is not a fresh tick reaches its job when it is due, and a death is counted as the attempt it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.operations.dispatch import Dispatch
+from shared import clock as clocks
+from shared import rows, status
+from shared.claim import Claim, Claims
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.idempotency import natural
+from shared.job import Job
+from shared.outcome import Done, Outcome
+from shared.tick import Tick
+from tests.conftest import NOON, Lines, VirtualClock, letters
+from tests.functions.operations.conftest import Functions
+
+Deliver = Callable[..., list[str]]
+TICK = Firing("sweep", NOON, correlation_id="c")
+EVENT = {"source": "aws.events", "time": "2026-03-02T12:00:00Z", "id": "e1"}
+
+
+class Sweep(Job):
+    """Sweep what is due."""
+
+    name = "sweep"
+    timeout = 60
+    idempotency = natural("a swept row is not found again")
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done()
+
+
+def envelope(cloud: Cloud, payload: Any = None, condition: str = "RetriesExhausted", name: str = "sweep") -> Any:
+    """What Lambda sends to an on-failure destination."""
+    return {
+        "version": "1.0",
+        "timestamp": clocks.iso(cloud.clock.now()),
+        "requestContext": {
+            "requestId": "request-1",
+            "functionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{cloud.names.function(name)}:$LATEST",
+            "condition": condition,
+            "approximateInvokeCount": 1,
+        },
+        "requestPayload": payload or EVENT,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 60.00 seconds"},
+    }
+
+
+def die(cloud: Cloud, firing: Firing = TICK, run: str = "20260302T120000.000Z-aaaaaaaa") -> Claim:
+    taken = Claims(cloud, Sweep(), "-").take(firing, run, "request-1")
+    assert isinstance(taken, Claim)
+    return taken
+
+
+def lost(cloud: Cloud, run: str = "20260302T120000.000Z-aaaaaaaa") -> dict[str, Any]:
+    key = status.history_key("sweep", run)
+    return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
+
+
+def test_a_due_retry_starts_its_job(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+    firing = replace(TICK, attempt=2, hop=3)
+    assert deliver(Dispatch(), {"firing": firing.data()}) == []
+    assert functions.started == [("nightshift-test-sweep", {"firing": firing.data()})]
+
+
+def test_a_retry_waits_in_the_queue_while_the_lease_is_held(
+    deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    die(cloud)
+    assert len(deliver(Dispatch(), {"firing": replace(TICK, attempt=2).data()})) == 1
+    assert functions.started == []
+    assert hidden_for(cloud) == 71
+
+
+def test_the_last_receive_starts_the_job_whatever_the_lease_says(
+    deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    die(cloud)
+    assert deliver(Dispatch(), {"firing": replace(TICK, attempt=2).data()}, receives=4) == []
+    assert len(functions.started) == 1
+
+
+def test_a_death_is_recorded_and_its_lease_taken_off(
+    deliver: Deliver, functions: Functions, cloud: Cloud, log: Lines
+) -> None:
+    die(cloud)
+    assert len(deliver(Dispatch(), envelope(cloud))) == 1
+    assert lost(cloud)["outcome"] == "lost"
+    assert lost(cloud)["note"] == "Sandbox.Timedout: Task timed out after 60.00 seconds"
+    assert log.said("sweep_lost")
+    assert hidden_for(cloud) == 30
+    taken = Claims(cloud, Sweep(), "-").take(replace(TICK, attempt=2), "b", "request-2")
+    assert isinstance(taken, Claim)
+
+
+def test_a_death_is_retried_after_the_policys_delay_as_the_next_attempt(
+    deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock
+) -> None:
+    die(cloud)
+    message = envelope(cloud)
+    deliver(Dispatch(), message)
+    clock.move(seconds=30)
+    assert deliver(Dispatch(), message, receives=2) == []
+    [(function, payload)] = functions.started
+    assert function == "nightshift-test-sweep"
+    assert (payload["firing"]["attempt"], payload["firing"]["hop"]) == (2, 3)
+    assert payload["firing"]["last_error"].startswith("Sandbox.Timedout")
+
+
+def test_a_death_before_any_claim_is_counted_too(
+    deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock
+) -> None:
+    message = envelope(cloud)
+    clock.move(seconds=30)
+    assert deliver(Dispatch(), message) == []
+    assert functions.started[0][1]["firing"]["attempt"] == 2
+
+
+def test_the_last_attempts_death_is_a_dead_letter(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+    third = replace(TICK, attempt=3, hop=5, first_failed_at="2026-03-02T11:58:00.000Z")
+    run = "20260302T120000.000Z-cccccccc"
+    die(cloud, third, run)
+    assert deliver(Dispatch(), envelope(cloud, {"firing": third.data()})) == []
+    [letter] = letters(cloud, "firings-dlq")
+    assert letter["dead"]["reason"] == "all 3 attempts used up"
+    assert letter["dead"]["run"] == run
+    assert letter["dead"]["first_failed_at"] == "2026-03-02T11:58:00.000Z"
+    assert functions.started == []
+
+
+def test_a_run_that_had_written_its_end_before_it_left_the_process_is_not_a_death(
+    deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    held = Claims(cloud, Sweep(), "-")
+    held.finish(die(cloud), TICK, {"outcome": "done", "ok": True}, None, success=True)
+    assert deliver(Dispatch(), envelope(cloud)) == []
+    assert functions.started == []
+    assert lost(cloud) == {}
+
+
+def test_an_event_that_never_ran_is_no_attempt(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+    assert deliver(Dispatch(), envelope(cloud, condition="EventAgeExceeded")) == []
+    assert functions.started[0][1]["firing"]["attempt"] == 1
+
+
+def test_the_death_of_a_stranger_who_holds_the_lease_is_not_assumed(
+    deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    taken = Claims(cloud, Sweep(), "-").take(TICK, "20260302T120000.000Z-bbbbbbbb", "request-2")
+    assert isinstance(taken, Claim)
+    deliver(Dispatch(), envelope(cloud))
+    assert lost(cloud, "20260302T120000.000Z-bbbbbbbb") == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not json",
+        {"hello": "world"},
+        {"firing": {"job": "sweep"}},
+        {"firing": {"job": "../../etc/passwd", "at": "2026-03-02T12:00:00Z"}},
+        {"firing": [1, 2]},
+        {"firing": {**TICK.data(), "attempt": "2"}},
+        {"firing": {**TICK.data(), "unknown": 1}},
+        {"firing": {**TICK.data(), "at": "tomorrow"}},
+        {"requestContext": {"functionArn": "arn:aws:lambda:us-east-1:1:function:somebody-elses"}},
+    ],
+)
+def test_a_message_that_can_never_be_dispatched_is_a_dead_letter_at_once(
+    body: Any, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    good = {"firing": replace(TICK, attempt=2).data()}
+    assert deliver(Dispatch(), body, good) == []
+    [letter] = letters(cloud, "firings-dlq")
+    assert (letter["dead"]["job"], letter["dead"]["reason"]) == ("dispatch", "rejected")
+    assert len(functions.started) == 1
+
+
+def test_a_message_that_could_not_be_dispatched_comes_back(deliver: Deliver, functions: Functions) -> None:
+    functions.broken = True
+    assert len(deliver(Dispatch(), {"firing": replace(TICK, attempt=2).data()})) == 1
+
+
+def hidden_for(cloud: Cloud) -> int:
+    from moto.backends import get_backend
+
+    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue("firings")]
+    [message] = queue._messages
+    assert json.loads(message.body)
+    return round(message.visible_at / 1000 - time.time())

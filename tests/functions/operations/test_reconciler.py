@@ -1,0 +1,56 @@
+"""A run that was killed is found by its lease."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.operations.reconciler import Reconciler
+from shared import manifest, rows, status
+from shared.claim import Claim, Claims
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.run import Report, run
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.test_dispatch import Sweep
+
+RUN = "20260302T120000.000Z-aaaaaaaa"
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
+
+
+def reconcile(cloud: Cloud, log: Lines) -> Report:
+    return run(Reconciler(), Firing("reconciler", cloud.clock.now()), cloud, log)
+
+
+def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
+    cloud: Cloud, clock: VirtualClock, log: Lines
+) -> None:
+    held = Claims(cloud, Sweep(), "-")
+    held.take(Firing("sweep", NOON), RUN, "r")
+    clock.move(minutes=5)
+    assert reconcile(cloud, log).counts == {"lost": 1}
+    row = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=status.history_key("sweep", RUN))["Item"]
+    assert rows.plain(row)["outcome"] == "lost"
+    item = rows.plain(cloud.dynamodb.get_item(TableName=held.table, Key=held.key)["Item"])
+    assert (item["status"]["outcome"], item["status"]["streak"], item["state"]) == ("lost", 1, "FAILED")
+    taken = held.take(Firing("sweep", NOON.replace(minute=5)), "b", "r")
+    assert isinstance(taken, Claim)
+    assert taken.corpse is None
+
+
+def test_a_run_within_its_lease_is_left_alone(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    Claims(cloud, Sweep(), "-").take(Firing("sweep", NOON), RUN, "r")
+    clock.move(seconds=60)
+    assert reconcile(cloud, log).counts == {"lost": 0}
+
+
+def test_a_dead_run_is_counted_once(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    Claims(cloud, Sweep(), "-").take(Firing("sweep", NOON), RUN, "r")
+    clock.move(minutes=5)
+    reconcile(cloud, log)
+    clock.move(minutes=5)
+    assert reconcile(cloud, log).counts == {"lost": 0}

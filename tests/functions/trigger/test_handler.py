@@ -1,0 +1,249 @@
+"""Break-glass: guarded before anything else, exact in what it takes, honest in what it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from functions.trigger import handler
+from shared import event, manifest, rows
+from shared.cloud import Cloud
+from shared.guard import Guard
+from shared.run import run
+from tests.conftest import Calls, Lines, VirtualClock
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.test_dispatch import Sweep
+
+TOKEN = {"X-Internal-Health": "open sesame"}
+Ask = Callable[..., tuple[int, Any]]
+
+
+@dataclass
+class Context:
+    aws_request_id: str = "request-1"
+
+
+class Running:
+    """A Lambda that runs the job at once; `slow` keeps it from ever starting."""
+
+    def __init__(self, cloud: Cloud, log: Lines) -> None:
+        self.cloud, self.log = cloud, log
+        self.slow = False
+        self.job = Sweep()
+        self.asked: list[Any] = []
+
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> None:  # noqa: N803 - boto's names
+        assert (FunctionName, InvocationType) == ("nightshift-test-sweep", "Event")
+        self.asked.append(json.loads(Payload))
+        if not self.slow:
+            firing = event.parse("sweep", self.asked[-1], self.cloud.clock.now())
+            assert isinstance(firing, event.Firing)
+            run(self.job, firing, self.cloud, self.log)
+
+
+@pytest.fixture
+def functions(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Running:
+    running = Running(cloud, log)
+    cloud.__dict__["functions"] = running
+    monkeypatch.setattr(handler, "CLOUD", cloud)
+    monkeypatch.setattr(handler, "GUARD", Guard(cloud))
+    monkeypatch.setattr(handler, "LOG", log)
+    monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
+    return running
+
+
+@pytest.fixture
+def ask(functions: Running) -> Ask:
+    def ask(
+        path: str = "/__cron/run/sweep",
+        headers: Mapping[str, str] = TOKEN,
+        method: str = "GET",
+        body: str | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        answer = handler.handle(
+            {
+                "rawPath": path,
+                "headers": dict(headers),
+                "requestContext": {"http": {"method": method}},
+                "body": body,
+                "isBase64Encoded": False,
+                "queryStringParameters": query,
+            },
+            Context(),
+        )
+        assert answer["headers"]["cache-control"] == "no-store"
+        return answer["statusCode"], json.loads(answer["body"])
+
+    return ask
+
+
+def test_a_task_is_run_and_its_outcome_answered(ask: Ask, functions: Running) -> None:
+    status, body = ask()
+    assert status == 200
+    assert (body["job"], body["outcome"], body["ok"]) == ("sweep", "done", True)
+    assert body["run_id"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Internal-Health": "wrong"},
+        {"X-Internal-Health": ""},
+        {"Authorization": "open sesame"},
+        {"X-Internal-Health": "öpen"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/__cron/run/sweep", "/__cron/run/nothing", "/", "/__cron/run/status"])
+def test_without_the_token_every_path_answers_the_same(
+    ask: Ask, functions: Running, cloud: Cloud, headers: dict[str, str], path: str
+) -> None:
+    _ = cloud.secrets
+    calls = Calls(cloud)
+    assert ask(path, headers) == (403, {"error": "forbidden"})
+    assert functions.asked == []
+    assert set(calls.made) <= {"secretsmanager:GetSecretValue"}
+
+
+def test_a_token_in_the_query_string_is_not_looked_at(ask: Ask) -> None:
+    assert ask(headers={}, query={"X-Internal-Health": "open sesame", "token": "open sesame"})[0] == 403
+
+
+def test_the_previous_token_is_accepted_during_rotation_and_a_retired_one_is_not(ask: Ask, cloud: Cloud) -> None:
+    secret = cloud.names.secret("internal-health-token")
+    cloud.secrets.put_secret_value(SecretId=secret, SecretString="second")
+    assert ask(headers={"X-Internal-Health": "second"})[0] == 200
+    assert ask()[0] == 200
+    cloud.secrets.put_secret_value(SecretId=secret, SecretString="third")
+    handler.GUARD.tokens, handler.GUARD.read_at = (), -1000.0
+    assert ask(headers={"X-Internal-Health": "third"})[0] == 200
+    assert ask()[0] == 403
+
+
+def test_a_token_rotated_since_it_was_read_is_found_without_waiting(
+    cloud: Cloud, functions: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    guard = Guard(cloud, lambda: now[0])
+    assert guard.admits({"x-internal-health": "open sesame"})
+    secret = cloud.names.secret("internal-health-token")
+    cloud.secrets.put_secret_value(SecretId=secret, SecretString="second")
+    now[0] = 11.0
+    assert guard.admits({"x-internal-health": "second"})
+
+
+def test_a_strangers_guesses_do_not_become_calls(cloud: Cloud) -> None:
+    guard = Guard(cloud, lambda: 0.0)
+    calls = Calls(cloud)
+    for number in range(100):
+        assert not guard.admits({"x-internal-health": f"guess {number}"})
+    assert len(calls.made) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/__cron/run/nothing",
+        "/__cron/run/../sweep",
+        "/__cron/run/..%2fsweep",
+        "/__cron/run/%73weep",
+        "/__cron/run/sweep/",
+        "/__cron/run/sweep%00",
+        "/__cron/run/SWEEP",
+        "/__cron/run/",
+        "//__cron/run/sweep",
+        "/__cron/run/sweep\n",
+        "/__cron/run/" + "a" * 5000,
+    ],
+)
+def test_a_path_that_is_no_task_is_not_found(ask: Ask, functions: Running, path: str) -> None:
+    assert ask(path) == (404, {"error": "unknown task"})
+    assert functions.asked == []
+
+
+def test_only_get_and_post_are_served(ask: Ask) -> None:
+    assert ask(method="DELETE")[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("x" * 20_000, 413),
+        ("{", 400),
+        ("[1]", 400),
+        ('{"target": 7}', 400),
+        ('{"target": "../x"}', 400),
+        ('{"target": ""}', 400),
+        ('{"force": true}', 400),
+    ],
+)
+def test_a_bad_body_is_refused_with_its_reason(ask: Ask, functions: Running, body: str, status: int) -> None:
+    got, answer = ask(method="POST", body=body)
+    assert got == status
+    assert answer["error"]
+    assert functions.asked == []
+
+
+def test_a_target_may_be_named(ask: Ask, functions: Running) -> None:
+    assert ask(method="POST", body='{"target": "shop.example:8080"}')[0] == 200
+    assert functions.asked[0]["firing"]["target"] == "shop.example:8080"
+
+
+def test_a_bare_get_repeated_within_its_minute_is_one_run(ask: Ask, functions: Running, clock: VirtualClock) -> None:
+    first, second = ask(), ask()
+    assert first == second
+    assert len(functions.asked) == 1
+    clock.move(minutes=1)
+    assert ask()[1]["run_id"] != first[1]["run_id"]
+
+
+def test_each_post_is_a_run_of_its_own_unless_it_carries_a_key(ask: Ask, functions: Running) -> None:
+    runs = {ask(method="POST")[1]["run_id"] for _ in range(3)}
+    keyed = {ask(method="POST", headers={**TOKEN, "Idempotency-Key": "k1"})[1]["run_id"] for _ in range(3)}
+    assert (len(runs), len(keyed)) == (3, 1)
+
+
+def test_a_key_that_is_none_is_refused(ask: Ask) -> None:
+    assert ask(headers={**TOKEN, "Idempotency-Key": "a b"})[0] == 400
+
+
+def test_a_run_that_takes_longer_is_answered_with_its_id(ask: Ask, functions: Running) -> None:
+    functions.slow = True
+    status, body = ask()
+    assert status == 202
+    assert body["outcome"] == "queued"
+    assert body["request"] == functions.asked[0]["firing"]["id"]
+
+
+def test_a_shut_gate_is_answered_at_once(ask: Ask, cloud: Cloud) -> None:
+    cloud.environment = {"SWEEP_ENABLE": "false"}
+    status, body = ask()
+    assert (status, body["outcome"], body["note"]) == (200, "disabled", "SWEEP_ENABLE is false")
+
+
+def test_status_only_reads_and_shows_the_status_keys(ask: Ask, cloud: Cloud, functions: Running) -> None:
+    ask()
+    calls = Calls(cloud)
+    status, body = ask("/__cron/run/status")
+    assert status == 200
+    assert body["sweep:last"]["ok"] is True
+    assert (body["sweep:last"]["state"], body["sweep:last"]["progress"]) == ("COMPLETED", 100)
+    assert set(calls.made) == {"dynamodb:Query"}
+
+
+def test_status_shows_each_host_under_its_key(ask: Ask, cloud: Cloud) -> None:
+    cloud.dynamodb.put_item(
+        TableName=cloud.names.table("state"),
+        Item=rows.row({"pk": "sweep:last", "sk": "shop.example", "status": {"ok": False, "statusCode": 503}}),
+    )
+    assert ask("/__cron/run/status")[1]["sweep:last:shop.example"]["statusCode"] == 503
+
+
+def test_what_it_may_do_is_little() -> None:
+    actions = {action for grant in handler.GRANTS for action in grant.actions}
+    assert not any(word in action for action in actions for word in ("Put", "Update", "Delete", "Write", "Publish"))
