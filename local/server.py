@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import destinations, emulator, invocation, queues, urls
+from local import destinations, emulator, invocation, provisioners, queues, urls
 from local.changes import changes, state_keys
 from local.durability import Store
 from local.limits import MemoryWatch
@@ -62,6 +62,7 @@ class Server:
         destinations.install()
         queues.install()
         urls.install()
+        provisioners.install()
         app = emulator.application()
         keys = state_keys(app.SERVICE_REGISTRY)
         for name, handler in app.SERVICE_HANDLERS.items():

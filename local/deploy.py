@@ -1,0 +1,153 @@
+"""`cdk bootstrap` and `cdk deploy` of the real templates to the engine, skipped where nothing has changed.
+
+The CDK command line runs on the node and in the version that the lock files pin. Nothing of the user's AWS or CDK
+configuration reaches it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import properties
+from local.engine import ROOT, Engine
+
+# What a template is made from, beside the settings: a change of nothing else can change it.
+SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")
+# Where jsii keeps the unpacked CDK by itself; unpacking takes 15 s.
+JSII_CACHE = (
+    "Library/Caches/com.amazonaws.jsii/package-cache" if sys.platform == "darwin" else ".cache/aws/jsii/package-cache"
+)
+
+
+class DeployError(RuntimeError):
+    """A part of the deployment failed; the message is all that it said."""
+
+
+@dataclass
+class Deployment:
+    """`settings` are the environment variables that the templates depend on; seconds of each part are in `took`."""
+
+    engine: Engine
+    root: Path = ROOT
+    settings: Mapping[str, str] = field(default_factory=dict)
+    stage: str = "local"
+    took: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = self.engine.folder.parent
+        self.assembly = self.folder / "cdk.out"
+        # Beside what it describes: a fresh state has none.
+        self.record = self.engine.folder / "deployed.json"
+
+    def run(self) -> bool:
+        """Whether there was something to deploy. Raises DeployError and properties.DroppedProperty."""
+        deployed = self._deployed()
+        sources = self._sources()
+        if deployed.get("sources") == sources:
+            return False
+        with ThreadPoolExecutor(1) as beside:
+            bootstrap = beside.submit(self._bootstrap)
+            self._synthesize()
+            bootstrap.result()
+        assembly = fingerprint([self.assembly])
+        if deployed.get("assembly") != assembly:
+            properties.check(properties.templates_in(self.assembly))
+            self._deploy()
+            self.engine.save()
+        # Last: what was interrupted is done again.
+        self.record.write_text(json.dumps({"sources": sources, "assembly": assembly}))
+        return deployed.get("assembly") != assembly
+
+    def _deployed(self) -> dict[str, str]:
+        with contextlib.suppress(OSError, ValueError):
+            found: dict[str, str] = json.loads(self.record.read_text())
+            return found
+        return {}
+
+    def _sources(self) -> str:
+        version = f"{sys.version} {sys.platform} {self.stage}"
+        said = json.dumps([version, sorted(self.settings.items())])
+        return fingerprint([self.root / name for name in SOURCES], said)
+
+    def _bootstrap(self) -> None:
+        from botocore.exceptions import ClientError
+
+        with contextlib.suppress(ClientError):
+            self.engine.client("cloudformation").describe_stacks(StackName="CDKToolkit")
+            return
+        # Away from cdk.json: it would synthesize as well.
+        self._cdk("bootstrap", f"aws://{self.engine.account}/{self.engine.region}", folder=self.folder)
+
+    def _synthesize(self) -> None:
+        shutil.rmtree(self.assembly, ignore_errors=True)
+        self._cdk("synth", "--quiet", "--output", str(self.assembly), "--context", f"stage={self.stage}")
+
+    def _deploy(self) -> None:
+        # A change set would be made to be looked at; nobody looks, and it takes as long again.
+        how = ("--require-approval", "never", "--method", "direct", "--concurrency", "8")
+        self._cdk("deploy", "--all", "--app", str(self.assembly), *how)
+
+    def _cdk(self, what: str, *arguments: str, folder: Path | None = None) -> None:
+        began = time.monotonic()
+        done = subprocess.run(
+            [*command(self.root), what, *arguments, "--ci", "--no-notices", "--no-color"],
+            cwd=folder or self.root,
+            env=self.engine.environment(self._environment()),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.took[what] = time.monotonic() - began
+        if done.returncode:
+            raise DeployError(f"cdk {what} ended with {done.returncode}:\n{done.stdout.strip()}")
+
+    def _environment(self) -> dict[str, str]:
+        """The user's (proxies, certificates and package indexes count), but not the user's CDK."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+        home = Path.home()
+        own = {
+            # ~/.cdk.json can name a profile, and much else.
+            "HOME": str(self.folder / "home"),
+            "XDG_CACHE_HOME": kept.get("XDG_CACHE_HOME", str(home / ".cache")),
+            "XDG_CONFIG_HOME": kept.get("XDG_CONFIG_HOME", str(home / ".config")),
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": kept.get("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(home / JSII_CACHE)),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+        }
+        (self.folder / "home").mkdir(parents=True, exist_ok=True)
+        return {**kept, **own, **self.settings}
+
+
+def command(root: Path) -> list[str]:
+    """The pinned command line, on the node that came with it from PyPI, else on the one that is on the PATH."""
+    node = Path(sys.executable).with_name("node")
+    found = str(node) if node.exists() else shutil.which("node")
+    cdk = root / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    if not found or not cdk.exists():
+        missing = str(cdk) if found else f"node (beside {sys.executable} or on the PATH)"
+        raise DeployError(f"{missing} is missing: run `make setup`")
+    return [found, str(cdk)]
+
+
+def fingerprint(paths: list[Path], said: str = "") -> str:
+    """Of names and contents; a file's time does not count."""
+    digest = hashlib.sha256(said.encode())
+    for top in paths:
+        files = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
+        for path in files:
+            if "__pycache__" not in path.parts and path.exists():
+                digest.update(f"{path.relative_to(top.parent)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
