@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SHORT = 100
 LONG = 300
 DAY = timedelta(days=1)
+# DynamoDB's limit for one BatchGetItem.
+KEYS_AT_ONCE = 100
 # How long rows live, by retention class: (ended well, ended badly). Catalogue, PF-21.
 KEPT = {
     "high-volume": (timedelta(hours=1), DAY),
@@ -162,3 +164,17 @@ def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str
     except cloud.refused:
         return False
     return True
+
+
+def read_hosts(cloud: Cloud, job: Job, hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Host -> its status item, for those that have one."""
+    table = cloud.names.table(STATE)
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(hosts), KEYS_AT_ONCE):
+        keys: Any = [rows.row({"pk": f"{job.key}:last", "sk": host}) for host in hosts[start : start + KEYS_AT_ONCE]]
+        while keys:
+            answer = cloud.dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
+            for item in map(rows.plain, answer["Responses"].get(table, [])):
+                found[item["sk"]] = item
+            keys = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
+    return found

@@ -1,0 +1,134 @@
+"""The sites that a job works on, from BASE_URLS: what cannot be used is reported and skipped, the rest go on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from shared import redact
+from shared.job import NO_TARGET
+from shared.outcome import Rejected
+from shared.settings import BASE_URLS
+
+if TYPE_CHECKING:
+    from shared.tick import Tick
+
+PORTS = {"http": 80, "https": 443}
+HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+LONGEST_URL = 2048
+LONGEST_HOST = 253
+NAMED = 10
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """host: `shop.example`, or `shop.example:8080` where the port is not the scheme's own: names status and artifacts.
+
+    url: the base, without a slash at the end.
+    """
+
+    host: str
+    url: str
+
+    def at(self, path: str) -> str:
+        return f"{self.url}/{path.lstrip('/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """valid: in the order of their hosts, each host once. invalid: a sentence for each entry that cannot be used."""
+
+    valid: tuple[Target, ...]
+    invalid: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(target.host for target in self.valid)
+
+    @property
+    def useless(self) -> bool:
+        """There are entries, and none can be used."""
+        return bool(self.invalid) and not self.valid
+
+    @property
+    def note(self) -> str:
+        if self.invalid:
+            return f"{len(self.invalid)} entries of {BASE_URLS.name} cannot be used; the log names them"
+        return "" if self.valid else f"{BASE_URLS.name} names no site"
+
+
+def read(tick: Tick) -> Targets:
+    """From BASE_URLS, with a warning in the log for each invalid entry. Raises SettingError where it is no array."""
+    found = parse(tick.setting(BASE_URLS.name))
+    for fault in found.invalid:
+        tick.log.warning("base_url_invalid", error=fault)
+    return found
+
+
+def parse(entries: Iterable[Any]) -> Targets:
+    valid: dict[str, Target] = {}
+    invalid: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            target = _target(entry)
+            taken = valid.setdefault(target.host, target)
+            if taken != target:
+                raise ValueError(f"has the host of {taken.url}, and a host has one base URL")
+        except ValueError as error:
+            shown = re.sub(r"//[^/@]*@", "//", entry) if isinstance(entry, str) else repr(entry)
+            invalid.append(f"{BASE_URLS.name}, entry {number}, {redact.sample(shown, 80)!r}: {error}")
+    return Targets(tuple(sorted(valid.values())), tuple(invalid))
+
+
+def chosen(tick: Tick, found: Targets) -> list[Target]:
+    """The firing's target, or all. Raises Rejected for a target that BASE_URLS does not name."""
+    if tick.target == NO_TARGET:
+        return list(found.valid)
+    named = [target for target in found.valid if target.host == tick.target]
+    if not named:
+        known = ", ".join(found.hosts[:NAMED]) or "none"
+        raise Rejected(f"{tick.target!r} is no host of {BASE_URLS.name}; its hosts are {known}")
+    return named
+
+
+def host_of(url: str) -> str:
+    """The host as it names things: lower case, in its ASCII form, with a port that is not the scheme's own.
+
+    Raises ValueError, which says what is wrong with the URL.
+    """
+    return _host(urlsplit(url))
+
+
+def _host(parts: SplitResult) -> str:
+    if parts.scheme not in PORTS:
+        raise ValueError("begins with neither https:// nor http://")
+    name = (parts.hostname or "").rstrip(".")
+    if not name.isascii():
+        name = name.encode("idna").decode()
+    name = f"[{name}]" if ":" in name else name
+    if not HOST.fullmatch(name) or ".." in name or len(name) > LONGEST_HOST:
+        raise ValueError("names no host that can be")
+    port = parts.port
+    if port == 0:
+        raise ValueError("has port 0")
+    return name if port in (None, PORTS[parts.scheme]) else f"{name}:{port}"
+
+
+def _target(entry: Any) -> Target:
+    if not isinstance(entry, str):
+        raise ValueError("is not text")
+    text = entry.strip()
+    if len(text) > LONGEST_URL:
+        raise ValueError(f"is longer than {LONGEST_URL} characters")
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise ValueError("has a space or a control character in it")
+    parts = urlsplit(text)
+    host = _host(parts)
+    if "@" in parts.netloc:
+        raise ValueError("carries credentials; those belong into the secret store")
+    if "?" in text or "#" in text:
+        raise ValueError("has a query or a fragment; give the base alone")
+    return Target(host, f"{parts.scheme}://{host}{parts.path.rstrip('/')}")
