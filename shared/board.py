@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared import rows
@@ -13,20 +13,25 @@ if TYPE_CHECKING:
     from shared.manifest import Entry
 
 
-def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
-    """`{"pricing:last:shop.example": {"ok": true, ...}, "docs-registry:last": {...}}`: one query a job, no scan."""
-    board: dict[str, dict[str, Any]] = {}
-    for entry in entries.values():
+def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every claim and status item with its job's name: one query a job, no scan."""
+    for name, entry in entries.items():
         pages = cloud.dynamodb.get_paginator("query").paginate(
             TableName=cloud.names.table(STATE),
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=rows.row({":pk": f"{entry['key']}:last"}),
         )
         for page in pages:
-            for item in map(rows.plain, page["Items"]):
-                name = item["pk"] if item["sk"] == NO_TARGET else f"{item['pk']}:{item['sk']}"
-                board[name] = view(item)
-    return board
+            for item in page["Items"]:
+                yield name, rows.plain(item)
+
+
+def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """`{"pricing:last:shop.example": {"ok": true, ...}, "docs-registry:last": {...}}`."""
+    return {
+        item["pk"] if item["sk"] == NO_TARGET else f"{item['pk']}:{item['sk']}": view(item)
+        for _, item in items(cloud, entries)
+    }
 
 
 def view(item: Mapping[str, Any]) -> dict[str, Any]:

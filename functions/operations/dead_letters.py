@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared import backoff, clock, manifest, redact, rows, status
+from shared import alert, backoff, clock, manifest, rows, status
 from shared.archetypes.consumer import Consumer, Message
 from shared.idempotency import upsert
 from shared.job import DEAD, STATE
@@ -17,7 +17,6 @@ from shared.permissions import publish, read_objects, write_objects, write_rows
 from shared.tables import TTL
 from shared.tick import Tick
 
-ALERTS = "alerts"
 # A weekly cleanup takes what is older than 30 days; the TTL is the backstop behind it.
 KEPT = timedelta(days=30 + 7)
 UNKNOWN = "unknown"
@@ -36,7 +35,7 @@ class DeadLetters(Consumer):
         write_rows(STATE, "dead#*"),
         read_objects("dead/*"),
         write_objects("dead/*"),
-        publish(ALERTS),
+        publish(alert.TOPIC),
     )
     needs_manifest = True
 
@@ -98,13 +97,8 @@ class DeadLetters(Consumer):
         told["failedReason"] = row["reason"]
         tick.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
         tick.log.metric(row["job"], {"DeadLetters": 1})
-        tick.cloud.sns.publish(
-            TopicArn=tick.cloud.names.topic_arn(ALERTS),
-            Subject=f"JOB_PERMANENTLY_FAILED {row['job']}"[:100],
-            Message=json.dumps(
-                redact.data({"alert": "JOB_PERMANENTLY_FAILED", **told, "show": _command(row)}), indent=1
-            ),
-        )
+        commands = [f"python jobs.py dead show {row['id']} --aws", f"python jobs.py runs {row['job']} --aws"]
+        alert.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands)
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),
             Key=rows.row({"pk": row["pk"], "sk": row["sk"]}),
@@ -138,7 +132,3 @@ def fingerprint(job: str, error: str) -> str:
     """The same for failures that differ in numbers and ids alone."""
     shape = re.sub(r"0x[0-9a-f]+|[0-9a-f-]{8,}|\d+", "#", error.lower())
     return hashlib.sha256(f"{job}\n{shape}".encode()).hexdigest()[:12]
-
-
-def _command(row: Mapping[str, Any]) -> str:
-    return f"python jobs.py dead show {row['id']}"

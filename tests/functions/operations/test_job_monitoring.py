@@ -1,0 +1,110 @@
+"""Operators are told once a streak, and once that it is over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.operations.job_monitoring import JobMonitoring
+from shared import manifest, rows
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.outcome import Done, Outcome
+from shared.run import Report, run
+from shared.tick import Tick
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.test_dispatch import Sweep
+
+
+class Failing(Sweep):
+    """Fail or not, as told."""
+
+    name = "sweep"
+    broken = True
+
+    def work(self, tick: Tick) -> Outcome:
+        if self.broken:
+            raise ValueError(f"at {tick.at:%H:%M}")
+        return Done()
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
+
+
+def ticks(cloud: Cloud, log: Lines, clock: VirtualClock, job: Failing, count: int) -> None:
+    for _ in range(count):
+        clock.move(minutes=1)
+        run(job, replace(Firing("sweep", clock.now()), retried=False), cloud, log)
+
+
+def monitor(cloud: Cloud, log: Lines, clock: VirtualClock) -> Report:
+    clock.move(minutes=1)
+    return run(JobMonitoring(), Firing("job-monitoring", clock.now()), cloud, log)
+
+
+def alerts(cloud: Cloud) -> list[Any]:
+    from moto.backends import get_backend
+
+    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
+    return [json.loads(message) for _, message, *_ in topic.sent_notifications]
+
+
+def test_two_failures_in_a_row_are_no_streak_yet(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+    ticks(cloud, log, clock, Failing(), 2)
+    assert monitor(cloud, log, clock).counts == {"failing": 0, "recovered": 0}
+    assert alerts(cloud) == []
+
+
+def test_the_third_is_told_once_with_first_error_last_good_run_and_commands(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    job = Failing()
+    job.broken = False
+    ticks(cloud, log, clock, job, 1)
+    job.broken = True
+    ticks(cloud, log, clock, job, 3)
+    monitor(cloud, log, clock)
+    ticks(cloud, log, clock, job, 2)
+    monitor(cloud, log, clock)
+    [told] = alerts(cloud)
+    assert (told["alert"], told["job"], told["streak"]) == ("JOB_FAILING", "sweep", 3)
+    assert told["firstError"] == "ValueError: at 12:02"
+    assert told["lastGood"] == "2026-03-02T12:01:00.000Z"
+    assert told["commands"][0] == "python jobs.py runs sweep --aws"
+
+
+def test_recovery_is_told_once_and_a_new_streak_again(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+    job = Failing()
+    ticks(cloud, log, clock, job, 3)
+    monitor(cloud, log, clock)
+    job.broken = False
+    ticks(cloud, log, clock, job, 1)
+    monitor(cloud, log, clock)
+    monitor(cloud, log, clock)
+    job.broken = True
+    ticks(cloud, log, clock, job, 3)
+    monitor(cloud, log, clock)
+    assert [told["alert"] for told in alerts(cloud)] == ["JOB_FAILING", "JOB_RECOVERED", "JOB_FAILING"]
+
+
+def test_the_streak_that_counts_is_a_setting(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+    cloud.environment = {"JOB_MONITORING_STREAK": "1"}
+    ticks(cloud, log, clock, Failing(), 1)
+    monitor(cloud, log, clock)
+    assert len(alerts(cloud)) == 1
+
+
+def test_a_host_that_is_down_is_told_by_its_own_streak(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+    status = {"ok": False, "note": "503 where a price should be", "at": "2026-03-02T12:00:00.000Z"}
+    item = {"pk": "sweep:last", "sk": "shop.example", "streak": 3, "status": status, "lastGood": NOON.isoformat()}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(item))
+    monitor(cloud, log, clock)
+    [told] = alerts(cloud)
+    assert (told["entityId"], told["lastError"]) == ("shop.example", "503 where a price should be")
+    assert told["commands"][1] == "python jobs.py sweep --target shop.example --aws"
