@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from local.emulator import ACCOUNT, REGION
+from local.session import end_session
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
@@ -66,6 +68,7 @@ class Engine:
         self.stop()
 
     def start(self) -> None:
+        self._lock()
         if self.fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
         # A killed engine leaves these behind.
@@ -88,6 +91,7 @@ class Engine:
                     "TMPDIR": str(self.folder / "tmp"),
                     "AWS_SECRET_ACCESS_KEY": "local",
                 },
+                pass_fds=(self._held.fileno(),),
                 # Ctrl-C in the terminal goes to its whole foreground group: the engine ends when we tell it.
                 start_new_session=True,
             )
@@ -111,6 +115,7 @@ class Engine:
         finally:
             end_session(process.pid)
             shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+            self._held.close()
 
     @property
     def alive(self) -> bool:
@@ -134,6 +139,18 @@ class Engine:
     def save(self) -> None:
         """Save everything now."""
         self._ask("POST", "save")
+
+    def _lock(self) -> None:
+        """Held by this process and the engine's: where this one is killed, the next waits until that one has saved."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._held = (self.folder.parent / f"{self.folder.name}.lock").open("w")
+        for _ in range(STOP_SECONDS * 20):
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.05)
+        self._held.close()
+        raise EngineError(f"Another local cloud keeps its state in {self.folder}, and does not end.")
 
     def _ask(self, method: str, what: str) -> bytes:
         request = urllib.request.Request(f"{self.endpoint}/_local/{what}", method=method)
@@ -169,21 +186,6 @@ def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 3}, max_pool_connections=50),
     )
-
-
-def end_session(leader: int) -> None:
-    """Kill what is left of the session that `leader` began: functions' processes, which have groups of their own."""
-    for pid in _pids():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getsid(pid) == leader:
-                os.kill(pid, signal.SIGKILL)
-
-
-def _pids() -> list[int]:
-    if Path("/proc/self").exists():
-        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    shown = subprocess.run(["/bin/ps", "-axo", "pid="], capture_output=True, text=True, check=True)
-    return [int(pid) for pid in shown.stdout.split()]
 
 
 def _line_within(output: IO[str], seconds: float) -> str:

@@ -1,0 +1,156 @@
+"""The local cloud as a whole: engine, deployment, ticker and front doors, and where another process finds them.
+
+`.local/endpoint.json` says where it runs: endpoint, account, region, pid, doors, started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from local.deploy import Deployment
+from local.doors import Door
+from local.engine import ROOT, Engine, client, environment
+from local.ticker import Ticker
+from shared.names import LOCAL, Names
+
+FOLDER = ROOT / ".local"
+PORTS = {"trigger": 7776, "console": 7777}
+
+
+class AlreadyRunning(RuntimeError):
+    """One local cloud at a time keeps its state in a folder."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A local cloud that answers. `doors` are URLs by name."""
+
+    endpoint: str
+    account: str
+    region: str
+    pid: int
+    doors: dict[str, str]
+    started: str
+
+    def client(self, service: str) -> Any:
+        return client(service, self.endpoint)
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        return environment(self.endpoint, base)
+
+
+def running(folder: Path = FOLDER) -> Running | None:
+    """The one that keeps its state in `folder`, if it lives and answers."""
+    try:
+        found = Running(**json.loads((folder / "endpoint.json").read_text()))
+        os.kill(found.pid, 0)
+        urllib.request.urlopen(f"{found.endpoint}/_local/processes", timeout=5).close()
+    except (OSError, ValueError, TypeError):
+        # Left behind by one that was killed, or by an older version.
+        return None
+    return found
+
+
+class LocalCloud:
+    """`with LocalCloud() as cloud:` everything is deployed and, unless `firing` is false, fires on schedule.
+
+    `settings` are environment variables for the templates; `report(part)` is told what is being done. Raises
+    AlreadyRunning, EngineError, DeployError, and DroppedProperty where the templates need what is not there.
+    """
+
+    def __init__(
+        self,
+        folder: Path = FOLDER,
+        *,
+        fresh: bool = False,
+        firing: bool = True,
+        root: Path = ROOT,
+        settings: Mapping[str, str] | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.firing = firing
+        self.report = report
+        self.engine = Engine(self.folder / "state", fresh)
+        self.deployment = Deployment(
+            self.engine, root, settings_of(os.environ) if settings is None else settings, LOCAL
+        )
+        self.doors: dict[str, str] = {}
+        self._closing = contextlib.ExitStack()
+
+    def __enter__(self) -> LocalCloud:
+        if other := running(self.folder):
+            raise AlreadyRunning(f"a local cloud runs already, as process {other.pid}, on {other.endpoint}")
+        with contextlib.ExitStack() as undone:
+            self._start(undone)
+            self._closing = undone.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closing.close()
+
+    @property
+    def took(self) -> dict[str, float]:
+        """Seconds by part of the deployment; empty where nothing had changed."""
+        return self.deployment.took
+
+    def client(self, service: str) -> Any:
+        return self.engine.client(service)
+
+    def _start(self, closing: contextlib.ExitStack) -> None:
+        self.report("starting the engine")
+        closing.enter_context(self.engine)
+        self.report("deploying")
+        self.deployment.run()
+        self.ticker = Ticker(self.client)
+        closing.callback(self.ticker.stop)
+        # What could not fire shall be known now.
+        self.ticker.sources()
+        self._open_doors(closing)
+        if self.firing:
+            threading.Thread(target=self.ticker.run, name="ticker", daemon=True).start()
+        self._announce(closing)
+
+    def _open_doors(self, closing: contextlib.ExitStack) -> None:
+        from botocore.exceptions import ClientError
+
+        functions, names = self.client("lambda"), Names(LOCAL, self.engine.account, self.engine.region)
+        for name, port in PORTS.items():
+            with contextlib.suppress(ClientError):
+                url = functions.get_function_url_config(FunctionName=names.function(name))["FunctionUrl"]
+                door = Door(url, self.engine.endpoint, port)
+                closing.callback(door.close)
+                self.doors[name] = door.url
+
+    def _announce(self, closing: contextlib.ExitStack) -> None:
+        file = self.folder / "endpoint.json"
+        found = Running(
+            endpoint=self.engine.endpoint,
+            account=self.engine.account,
+            region=self.engine.region,
+            pid=os.getpid(),
+            doors=self.doors,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(json.dumps(asdict(found), indent=1))
+        unfinished.replace(file)
+        closing.callback(file.unlink, missing_ok=True)
+
+
+def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that templates are made from: every job's settings, and those that are named for the project."""
+    from shared import registry
+
+    names = {setting.name for job in registry.jobs().values() for setting in job.all_settings()}
+    return {name: value for name, value in variables.items() if name in names or name.startswith("NIGHTSHIFT_")}
