@@ -1,0 +1,108 @@
+"""Many deliveries at once, against an engine that serves them side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from local.embedded import embedded
+from shared import rows
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.idempotency import natural
+from shared.job import Job
+from shared.log import Log
+from shared.names import Names
+from shared.outcome import Done, Outcome
+from shared.run import run
+from shared.tables import STATE
+from shared.tick import Tick
+from tests.conftest import NOON, VirtualClock, create
+
+DELIVERIES = 50
+
+
+class Sweep(Job):
+    """Count how often it works."""
+
+    name = "sweep"
+    idempotency = natural("a swept row is not found again")
+
+    def __init__(self) -> None:
+        self.works = 0
+        self.lock = threading.Lock()
+
+    def work(self, tick: Tick) -> Outcome:
+        with self.lock:
+            self.works += 1
+        return Done()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A cloud of its own account on the embedded engine."""
+    made = embedded()
+    account = made.account()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
+    create(cloud, STATE)
+    return cloud
+
+
+def test_the_same_tick_delivered_fifty_times_at_once_works_once(engine: Cloud) -> None:
+    job, quiet, gate = Sweep(), Log(lambda _: None, engine.clock), threading.Barrier(DELIVERIES)
+    _ = engine.refused
+
+    def deliver(_: int) -> str:
+        gate.wait()
+        return run(job, Firing("sweep", NOON), engine, quiet).outcome
+
+    with ThreadPoolExecutor(DELIVERIES) as pool:
+        outcomes = Counter(pool.map(deliver, range(DELIVERIES)))
+    assert job.works == 1
+    assert outcomes == {"done": 1, "deduplicated": DELIVERIES - 1}
+    [row] = engine.dynamodb.query(
+        TableName=engine.names.table("state"),
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=rows.row({":pk": "runs#sweep#2026-03-02"}),
+    )["Items"]
+    assert rows.plain(row)["duplicates"] == DELIVERIES - 1
+
+
+def test_fifty_ticks_at_once_run_one_at_a_time(engine: Cloud) -> None:
+    at_work: list[int] = []
+    inside = 0
+    lock = threading.Lock()
+
+    class Alone(Sweep):
+        """Notice company."""
+
+        name = "alone"
+
+        def work(self, tick: Tick) -> Outcome:
+            nonlocal inside
+            with lock:
+                inside += 1
+                at_work.append(inside)
+            threading.Event().wait(0.02)
+            with lock:
+                inside -= 1
+            return Done()
+
+    job, quiet = Alone(), Log(lambda _: None, engine.clock)
+    _ = engine.refused
+
+    def deliver(minute: int) -> str:
+        return run(job, Firing("alone", NOON.replace(minute=minute)), engine, quiet).outcome
+
+    with ThreadPoolExecutor(DELIVERIES) as pool:
+        outcomes = Counter(pool.map(deliver, range(DELIVERIES)))
+    assert set(at_work) == {1}
+    assert outcomes["done"] == len(at_work) >= 1
+    assert set(outcomes) <= {"done", "locked", "superseded"}
