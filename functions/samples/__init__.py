@@ -1,0 +1,1 @@
+"""Jobs that show what the platform does; none is of use to anybody else."""

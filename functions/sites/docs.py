@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+from functions.sites._survey import Survey
+from shared import backoff, settings, targets
+from shared.http import Http
+from shared.idempotency import upsert
+from shared.job import Job
+from shared.outcome import Done, Outcome
+from shared.schedule import hourly
+from shared.settings import BASE_URLS
+from shared.tick import Tick
+
+PATH = settings.text("DOCS_PATH", "/docs/", "The page of each site that links to all of its documentation")
+RATE = 10
+NAMED = 50
+
+
+class Docs(Job):
+    """Check that every site's docs index is there and that its links are alive."""
+
+    key = "docs-registry"
+    schedule = hourly(minute=25)
+    retry = backoff.EXTERNAL_API
+    cap = 2000
+    lease_per_target = False
+    idempotency = upsert("the one status is overwritten; a run's artifact bears its own id")
+    settings = (BASE_URLS, PATH)
+
+    def plan(self, tick: Tick) -> list[str]:
+        found = targets.parse(tick.setting(BASE_URLS.name))
+        sites = targets.chosen(tick, found)
+        return [
+            *(f"GET {site.at(tick.setting(PATH.name))}, then HEAD each of its own links" for site in sites),
+            *(f"skip {fault}" for fault in found.invalid),
+        ]
+
+    def work(self, tick: Tick) -> Outcome:
+        found, clocked = targets.read(tick), time.monotonic()
+        survey = Survey(tick, targets.chosen(tick, found), tick.setting(PATH.name))
+        with closing(Http(tick.cloud, found.hosts, rate=RATE, remaining=tick.remaining)) as http:
+            survey.walk(http)
+        dead = [f"{place} ({fault})" for place, fault in sorted(survey.dead.items())]
+        # Of a walk in several parts the last one speaks for all.
+        ok = not dead and not survey.dead_before and not found.useless
+        record = {
+            "kind": self.name,
+            "ok": ok,
+            "status": "dead links" if dead else "alive",
+            "ms": round((time.monotonic() - clocked) * 1000),
+            "sites": survey.sites,
+            "links": survey.links,
+            "dead": dead[:NAMED],
+        }
+        if survey.sites:
+            tick.keep(record)
+        return Done(
+            counts={"hosts": survey.sites, "links": survey.links, "dead": len(dead), "invalid": len(found.invalid)},
+            ok=ok,
+            note=f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note,
+            checkpoint=survey.rest,
+        )

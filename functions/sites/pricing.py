@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import re
+
+from functions.sites._page import Page
+from shared.archetypes.probe import Probe, Verdict
+from shared.http import Answer
+from shared.schedule import every
+
+CURRENCY = (
+    r"(?:[$€£¥₹₩₽₺₴₪฿₫₱]"
+    r"|\b(?:USD|EUR|GBP|CHF|JPY|CNY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|TRY|BRL|MXN|INR|KRW|SGD|HKD|ZAR)\b)"
+)
+AMOUNT = r"\d+(?:[.,' ]\d{3})*(?:[.,]\d{1,2})?"
+PRICE = re.compile(rf"{CURRENCY} ?{AMOUNT}|{AMOUNT} ?{CURRENCY}")
+SHOWN = 10
+
+
+class Pricing(Probe):
+    """Ask every site for its pricing page and check that a price is on it."""
+
+    schedule = every(minutes=15)
+    path = "/pricing"
+
+    def judge(self, answer: Answer) -> Verdict:
+        if answer.status != 200:
+            return Verdict(False, f"answered {answer.status}")
+        prices = PRICE.findall(Page(answer.text, answer.url).text)
+        return Verdict(bool(prices), "" if prices else "no price on the page", {"prices": prices[:SHOWN]})

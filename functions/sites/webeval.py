@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from typing import Any
+
+from functions.sites._evaluation import End, Evaluator
+from functions.sites._webevals import Task, Webevals
+from shared import clock, settings, status, targets
+from shared.claim import LEASE_MARGIN
+from shared.fanout import Overdue, fan_out
+from shared.http import Http
+from shared.idempotency import keyed
+from shared.job import NO_TARGET, Job
+from shared.outcome import Done, Outcome
+from shared.permissions import read_rows, write_rows
+from shared.schedule import every
+from shared.settings import BASE_URLS
+from shared.tables import WEBEVALS
+from shared.targets import Target
+from shared.tick import Tick
+
+HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
+WIDTH = 4
+RATE = 2
+# Seconds for the site to evaluate a page, and for one task all in all.
+EVALUATION = 60
+PATIENCE = 150
+
+
+class Webeval(Job):
+    """Execute queued web evaluations: claim each, have its site do it, store the result."""
+
+    schedule = every(minutes=5, offset=2)
+    env = "WEB_EVAL_EXEC"
+    costly = True
+    cap = 10
+    lease_per_target = False
+    settings = (BASE_URLS, HOSTS)
+    permissions = (read_rows(WEBEVALS.name), write_rows(WEBEVALS.name))
+    idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
+
+    def plan(self, tick: Tick) -> list[str]:
+        tasks = self._due(tick, Webevals(tick.cloud, tick.run), self._sites(tick), tick.cap)
+        return [f"have {site.host} evaluate {task.url} (task {task.id})" for site, task in tasks]
+
+    def work(self, tick: Tick) -> Outcome:
+        tasks, sites = Webevals(tick.cloud, tick.run), self._sites(tick)
+        begun: int = (tick.checkpoint or {}).get(tick.firing.position, 0)
+        due = self._due(tick, tasks, sites, tick.cap - begun)
+        if due:
+            # What a retry of this tick may still begin: the cap holds for all of its attempts.
+            tick.save({tick.firing.position: begun + len(due)})
+        ends, errors = self._execute(tick, tasks, due)
+        for site in sites:
+            self._show(tick, site.host, [end for end in ends if end.task.host == site.host])
+        if errors:
+            raise errors[0]
+        states = Counter(end.state.replace(" ", "_") for end in ends)
+        faults = [f"{end.task.host}: {end.note}" for end in ends if not end.ok]
+        missing = (
+            sorted({*tick.setting(HOSTS.name)} - {site.host for site in sites}) if tick.target == NO_TARGET else []
+        )
+        notes = [*faults[:3], *(f"{host} of {HOSTS.name} is not in {BASE_URLS.name}" for host in missing)]
+        return Done({"due": len(due), **states}, ok=not faults and not missing, note="; ".join(notes))
+
+    def _sites(self, tick: Tick) -> list[Target]:
+        allowed = tick.setting(HOSTS.name)
+        return [site for site in targets.chosen(tick, targets.read(tick)) if site.host in allowed]
+
+    def _due(self, tick: Tick, tasks: Webevals, sites: list[Target], most: int) -> list[tuple[Target, Task]]:
+        """The eldest first, whichever site they are for."""
+        if most < 1:
+            return []
+        found = [(site, task) for site in sites for task in tasks.due(site.host, most)]
+        return sorted(found, key=lambda pair: pair[1].due)[:most]
+
+    def _execute(
+        self, tick: Tick, tasks: Webevals, due: list[tuple[Target, Task]]
+    ) -> tuple[list[End], list[Exception]]:
+        ends, errors = [], []
+        http = Http(tick.cloud, {site.host for site, _ in due}, rate=RATE, read=EVALUATION, remaining=tick.remaining)
+        evaluator = Evaluator(tasks, http, tick.cloud.clock, self.timeout + LEASE_MARGIN)
+        with closing(http):
+            for (site, task), end in fan_out(
+                lambda pair: evaluator.execute(*pair),
+                due,
+                width=WIDTH,
+                patience=PATIENCE,
+                remaining=tick.remaining,
+            ):
+                match end:
+                    case End():
+                        ends.append(end)
+                    case Overdue():
+                        # Its claim runs out by itself; then the task is due again.
+                        ends.append(End(task, "retried", str(end)))
+                    case _:
+                        errors.append(end)
+                        tick.log.error(f"{self.name}_broke", entityId=site.host, task=task.id, error=str(end))
+        return ends, errors
+
+    def _show(self, tick: Tick, host: str, ends: list[End]) -> None:
+        """Status and artifact of a host that something was done for."""
+        told = [end for end in ends if end.state in ("done", "failed", "retried")]
+        if not told:
+            return
+        ok = all(end.ok for end in told)
+        worst = next((end for end in told if not end.ok), told[-1])
+        ms = max(end.ms for end in told)
+        record: dict[str, Any] = {"kind": self.name, "ok": ok, "status": worst.status, "ms": ms}
+        seen = [
+            {"task": end.task.id, "state": end.state, "note": end.note, "ms": end.ms, "sample": end.sample}
+            for end in told
+        ]
+        tick.keep({**record, "tasks": seen}, host)
+        said = {"outcome": "done", "ok": ok, "at": clock.iso(tick.started), "ms": ms}
+        if worst.status is not None:
+            said["statusCode"] = worst.status
+        if worst.note:
+            said["note"] = status.cut(worst.note, status.SHORT)
+        status.write_host(tick.cloud, self, host, tick.firing.position, said)

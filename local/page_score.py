@@ -1,0 +1,52 @@
+"""What a visitor and a search engine would miss on a page: the evaluation that the demo site has on offer."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from html.parser import HTMLParser
+from typing import Any
+
+LARGEST_PAGE = 256 * 1024
+# Pages are on this machine: no proxy of the environment has a part in it.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Seen(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.language = ""
+        self.description = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        if tag == "html":
+            self.language = given.get("lang") or ""
+        elif tag == "meta" and given.get("name") == "description":
+            self.description = given.get("content") or ""
+
+
+def evaluate(url: str) -> dict[str, Any]:
+    """`{score, checks, bytes, ms}`: score from 0 to 100, the share of checks that the page passes."""
+    clocked = time.monotonic()
+    try:
+        with OPENER.open(url, timeout=10) as answer:
+            status, html = answer.status, answer.read(LARGEST_PAGE).decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        status, html = error.code, ""
+        error.close()
+    seen = Seen(html)
+    checks = {
+        "answers": status == 200,
+        "title": "title" in seen.tags,
+        "one heading": seen.tags.count("h1") == 1,
+        "language": bool(seen.language),
+        "description": bool(seen.description),
+    }
+    score = round(100 * sum(checks.values()) / len(checks))
+    ms = round((time.monotonic() - clocked) * 1000)
+    return {"score": score, "checks": checks, "bytes": len(html.encode()), "ms": ms}
