@@ -75,7 +75,7 @@ def _consumers(jobs: Mapping[str, Job]) -> dict[str, Job]:
         if job.queue is None:
             continue
         if job.queue in consumers:
-            other = consumers[job.queue].name
-            raise QueueError(f"{job.name} and {other} both consume {job.queue!r}; each message would reach one of them")
+            first = consumers[job.queue].name
+            raise QueueError(f"{first} and {job.name} both consume {job.queue!r}; each message would reach one of them")
         consumers[job.queue] = job
     return consumers

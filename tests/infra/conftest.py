@@ -1,0 +1,137 @@
+"""Templates are synthesized twice in a session, by whichever worker comes first: of this tree, and of a grown one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra import synth
+from infra.template import Template
+
+ROOT = Path(__file__).parents[2]
+Templates = dict[str, Template]
+
+CONSUMER = '''
+"""A consumer that a test adds."""
+
+from shared.archetypes.consumer import Consumer, Message
+from shared.idempotency import upsert
+from shared.permissions import read_secret
+from shared.settings import text
+from shared.tick import Tick
+
+
+class Intake(Consumer):
+    """Take what comes in."""
+
+    queue = "grown:intake"
+    timeout = 45
+    batch_size = 100
+    batch_window = 5
+    concurrency = 7
+    retention = "critical"
+    idempotency = upsert("the same write again")
+    permissions = (read_secret("grown-key"),)
+    settings = (text("INTAKE_COLOUR", "blue", "Its colour"), text("INTAKE_SHAPE", "round", "Its shape"))
+
+    def handle(self, tick: Tick, message: Message) -> None:
+        tick.log.info("taken", messageId=message.id)
+'''
+ZONED = '''
+"""A job in a time zone that a test adds."""
+
+from shared.idempotency import natural
+from shared.job import Job
+from shared.outcome import Done, Outcome
+from shared.schedule import daily
+from shared.tick import Tick
+
+
+class Breakfast(Job):
+    """Lay the table."""
+
+    schedule = daily(hour=7, minute=30, zone="Europe/Berlin")
+    idempotency = natural("a laid table stays laid")
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done()
+'''
+TWICE = (
+    ZONED.replace('daily(hour=7, minute=30, zone="Europe/Berlin")', 'cron("5 4 1 * 1")')
+    .replace("import daily", "import cron")
+    .replace("Breakfast", "Bins")
+    .replace("Lay the table", "Put the bins out")
+)
+ADDED = {"grown/intake": CONSUMER, "grown/breakfast": ZONED, "grown/bins": TWICE}
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def once(shared_folder: Path) -> Callable[..., Templates]:
+    """Synthesize into a folder that all workers share; the first to come does it."""
+
+    def made(name: str, stage: str, root: Path, *, nag: bool = False) -> Templates:
+        folder = shared_folder / name
+        with (shared_folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "manifest.json").exists():
+                synth.synthesize(folder, stage, root=root, nag=nag)
+        return synth.read(folder)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def templates(once: Callable[..., Templates]) -> Templates:
+    """Of this tree, for production, with cdk-nag over them."""
+    return once("templates", "prod", ROOT, nag=True)
+
+
+@pytest.fixture(scope="session")
+def grown_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this tree, with a group of three jobs beside its own."""
+    return grow(tmp_path_factory.mktemp("grown"))
+
+
+@pytest.fixture(scope="session")
+def grown(once: Callable[..., Templates], grown_tree: Path) -> Templates:
+    """Of the grown tree, for a stage that is not production."""
+    os.environ["INTAKE_COLOUR"] = "green"
+    try:
+        return once("templates-grown", "try", grown_tree)
+    finally:
+        del os.environ["INTAKE_COLOUR"]
+
+
+@pytest.fixture(scope="session")
+def grown_folder(grown: Templates, shared_folder: Path) -> Path:
+    assert grown
+    return shared_folder / "templates-grown"
+
+
+def grow(folder: Path) -> Path:
+    skipped = shutil.ignore_patterns("__pycache__")
+    for part in ("shared", "functions", "infra"):
+        shutil.copytree(ROOT / part, folder / part, ignore=skipped)
+    for part in ("cdk.json", "pyproject.toml", "uv.lock"):
+        shutil.copy(ROOT / part, folder / part)
+    for path, source in ADDED.items():
+        module = folder / "functions" / f"{path}.py"
+        module.parent.mkdir(exist_ok=True)
+        (module.parent / "__init__.py").touch()
+        module.write_text(source)
+    # The layer is the same: it need not be built again.
+    (ROOT / ".local" / "assets").mkdir(parents=True, exist_ok=True)
+    (folder / ".local").mkdir()
+    (folder / ".local" / "assets").symlink_to(ROOT / ".local" / "assets")
+    return folder

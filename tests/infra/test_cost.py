@@ -1,0 +1,55 @@
+"""What an idle deployment costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infra import cost
+from infra.expressions import ticks_a_month
+from infra.template import Template
+from shared.schedule import cron
+
+START = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(minutes=1)
+
+
+def test_idle_it_costs_less_than_ten_dollars_a_month(templates: Mapping[str, Template]) -> None:
+    assert 0 < cost.total(cost.idle(templates)) < 10
+
+
+def test_every_item_is_counted_once_and_the_dearest_comes_first(templates: Mapping[str, Template]) -> None:
+    lines = cost.idle(templates)
+    assert [line.dollars for line in lines] == sorted((line.dollars for line in lines), reverse=True)
+    assert len({line.item for line in lines}) == len(lines)
+    assert cost.table(lines).splitlines()[-1].split()[0] == f"{cost.total(lines):.2f}"
+
+
+def test_another_mapping_costs_a_quarter_of_a_dollar_more(templates: Mapping[str, Template]) -> None:
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {}}
+    more = {**templates, "more": {"Resources": {"Mapping": mapping}}}
+    assert cost.total(cost.idle(more)) - cost.total(cost.idle(templates)) == pytest.approx(0.26, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [
+        ("* * * * *", 7),
+        ("*/15 * * * *", 7),
+        ("3-59/5 * * * *", 7),
+        ("20 * * * *", 7),
+        ("5 4 * * *", 365),
+        ("5 4 1 * *", 365),
+        ("0 9 * * 1-5", 365),
+        ("0 0 1 1 *", 365),
+    ],
+)
+def test_ticks_are_counted_from_the_expression_as_the_schedule_fires_them(expression: str, days: int) -> None:
+    fired = 0
+    for tick in cron(expression).after(START):
+        if tick > START + timedelta(days=days):
+            break
+        fired += 1
+    counted = days * 12 / 365.25 * sum(ticks_a_month(form) for form in cron(expression).eventbridge())
+    assert counted == pytest.approx(fired, rel=0.02)

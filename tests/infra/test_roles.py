@@ -1,0 +1,72 @@
+"""From grants to policies."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra import roles
+from infra.roles import GrantError
+from shared.names import Names
+from shared.permissions import Grant, invoke_jobs, publish, read_rows, read_secret, send, write_objects
+
+NAMES = Names("prod", "123456789012", "eu-west-1")
+
+
+def one(grant: Grant) -> roles.Statement:
+    (statement,) = roles.statements(NAMES, [grant])
+    return statement
+
+
+@pytest.mark.parametrize(
+    ("grant", "resources"),
+    [
+        (send("flagship:audit"), ["arn:aws:sqs:eu-west-1:123456789012:nightshift-prod-flagship-audit"]),
+        (publish("alerts"), ["arn:aws:sns:eu-west-1:123456789012:nightshift-prod-alerts"]),
+        (
+            read_secret("prod-auth"),
+            ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:nightshift/prod/prod-auth-??????"],
+        ),
+        (write_objects("pricing/*"), ["arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1/pricing/*"]),
+        (invoke_jobs(), ["arn:aws:lambda:eu-west-1:123456789012:function:nightshift-prod-*"]),
+        (read_rows("state"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-state"]),
+        (
+            read_rows("webevals"),
+            [
+                "arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-webevals",
+                "arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-webevals/index/*",
+            ],
+        ),
+    ],
+)
+def test_a_grant_becomes_its_arn(grant: Grant, resources: list[str]) -> None:
+    statement = one(grant)
+    assert statement["Resource"] == resources
+    assert statement["Action"] == list(grant.actions)
+    assert "Condition" not in statement
+
+
+def test_keys_bound_the_rows_and_close_the_indexes() -> None:
+    statement = one(read_rows("webevals", "a#*", "b"))
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["a#*", "b"]}}
+    assert not [arn for arn in statement["Resource"] if "index" in arn]
+
+
+def test_grants_of_the_same_actions_become_one_statement_in_a_fixed_order() -> None:
+    grants = [send("b"), send("a"), publish("alerts"), send("a")]
+    statements = roles.statements(NAMES, grants)
+    assert statements == roles.statements(NAMES, reversed(grants))
+    (sending,) = [statement for statement in statements if statement["Action"] == ["sqs:SendMessage"]]
+    assert [arn.rpartition(":")[2] for arn in sending["Resource"]] == ["nightshift-prod-a", "nightshift-prod-b"]
+
+
+@pytest.mark.parametrize(
+    ("grant", "said"),
+    [
+        (read_rows("nowhere"), "declare it in shared/tables.py"),
+        (Grant(("dynamodb:Scan",), "table/state", ("a",)), "dynamodb:Scan cannot be bounded by keys"),
+        (Grant(("kms:Decrypt",), "key/main"), "no 'key'"),
+    ],
+)
+def test_a_grant_that_no_policy_can_say_is_refused(grant: Grant, said: str) -> None:
+    with pytest.raises(GrantError, match=said):
+        roles.statements(NAMES, [grant])

@@ -1,0 +1,362 @@
+"""What holds of the templates of this very tree."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import limits
+from infra.template import PSEUDO, Resource, Template, plain, resources, text
+from shared import registry
+from shared.job import DEAD, FIRINGS, Job
+from shared.tables import TABLES, TTL
+
+Templates = Mapping[str, Template]
+ROOT = Path(__file__).parents[2]
+PREFIX = "nightshift-prod-"
+ACCOUNT, REGION = PSEUDO["AWS::AccountId"], PSEUDO["AWS::Region"]
+JOBS = registry.jobs()
+
+
+def arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+def functions(templates: Templates) -> dict[str, Resource]:
+    found = resources(templates, "AWS::Lambda::Function")
+    return {text(function.properties["FunctionName"]).removeprefix(PREFIX): function for function in found}
+
+
+def of_function(templates: Templates, kind: str, key: str, function: Resource) -> list[Resource]:
+    """Resources of the kind whose property refers to the function."""
+    own = {f"<{function.id}>", f"<{function.id}.Arn>"}
+    return [found for found in resources(templates, kind) if text(found.properties[key]) in own]
+
+
+def statements(templates: Templates, function: Resource) -> Iterator[dict[str, Any]]:
+    role = templates[function.stack]["Resources"][function.properties["Role"]["Fn::GetAtt"][0]]["Properties"]
+    assert set(role) <= {"AssumeRolePolicyDocument", "Policies", "Description"}, "a policy from elsewhere"
+    for policy in role["Policies"]:
+        yield from plain(policy["PolicyDocument"])["Statement"]
+
+
+def granted(job: Job) -> set[tuple[str, str]]:
+    """Pairs of action and resource that the declaration names; ARNs put together here once more, by hand."""
+    pairs = set()
+    for grant in job.grants():
+        kind, _, name = grant.resource.partition("/")
+        form = {
+            "table": arn("dynamodb", f"table/{PREFIX}{name}"),
+            "bucket": f"arn:aws:s3:::{PREFIX}artifacts-{ACCOUNT}-{REGION}/{name}",
+            "secret": arn("secretsmanager", f"secret:nightshift/prod/{name}-??????"),
+            "queue": arn("sqs", PREFIX + name.replace(":", "-")),
+            "topic": arn("sns", PREFIX + name),
+            "function": arn("lambda", f"function:{PREFIX}{name}"),
+        }[kind]
+        forms = {form, f"{form}/index/*"} if kind == "table" and not grant.keys else {form}
+        pairs |= {(action, one) for action in grant.actions for one in forms}
+    return pairs
+
+
+def test_every_schedule_in_the_template_comes_from_a_declared_job_and_every_declared_one_is_there(
+    templates: Templates,
+) -> None:
+    declared = {
+        (name, form, schedule.zone)
+        for name, job in JOBS.items()
+        for schedule in job.schedules()
+        for form in schedule.eventbridge()
+    }
+    by_arn = {f"{function.stack}<{function.id}.Arn>": name for name, function in functions(templates).items()}
+    rules = {
+        (by_arn[rule.stack + text(target["Arn"])], rule.properties["ScheduleExpression"], "UTC")
+        for rule in resources(templates, "AWS::Events::Rule")
+        for target in rule.properties["Targets"]
+    }
+    zoned = {
+        (
+            by_arn[found.stack + text(found.properties["Target"]["Arn"])],
+            found.properties["ScheduleExpression"],
+            found.properties["ScheduleExpressionTimezone"],
+        )
+        for found in resources(templates, "AWS::Scheduler::Schedule")
+    }
+    assert rules | zoned == declared
+
+
+def test_every_job_is_a_function_and_every_function_a_job_or_an_endpoint(templates: Templates) -> None:
+    endpoints = {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+    assert set(functions(templates)) == set(JOBS) | endpoints
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_runs_as_it_declares(templates: Templates, name: str) -> None:
+    job, properties = JOBS[name], functions(templates)[name].properties
+    assert (properties["Timeout"], properties["MemorySize"]) == (job.timeout, job.memory)
+    assert properties["Handler"] == "shared.entry.handle"
+    assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+    variables = properties["Environment"]["Variables"]
+    assert variables["NIGHTSHIFT_JOB"] == f"{job.group}/{job.module.rpartition('.')[2]}"
+    assert variables["NIGHTSHIFT_STAGE"] == "prod"
+    assert text(variables["NIGHTSHIFT_ACCOUNT"]) == ACCOUNT
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_lambda_never_retries_a_job_and_sends_every_death_to_the_firings(templates: Templates, name: str) -> None:
+    (config,) = of_function(templates, "AWS::Lambda::EventInvokeConfig", "FunctionName", functions(templates)[name])
+    assert config.properties["MaximumRetryAttempts"] == 0
+    assert 60 <= config.properties["MaximumEventAgeInSeconds"] <= 3600
+    assert text(config.properties["DestinationConfig"]["OnFailure"]["Destination"]) == arn("sqs", PREFIX + FIRINGS)
+    assert ("sqs:SendMessage", arn("sqs", PREFIX + FIRINGS)) in granted(JOBS[name])
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_role_holds_nothing_but_the_grants_of_its_job(templates: Templates, name: str) -> None:
+    function, job = functions(templates)[name], JOBS[name]
+    allowed = {
+        (action, one)
+        for statement in statements(templates, function)
+        for action in statement["Action"]
+        for one in statement["Resource"]
+    }
+    beyond = allowed - granted(job)
+    own_log = {one for action, one in beyond if action.startswith("logs:")}
+    assert {action for action, _ in beyond if action.startswith("logs:")} == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+    assert len(own_log) == 1
+    rest = {(action, one) for action, one in beyond if not action.startswith("logs:")}
+    if job.queue is None:
+        assert rest == set()
+    else:
+        assert {action.partition(":")[0] for action, _ in rest} == {"sqs"}
+        assert ("sqs:SendMessage", "*") not in rest
+        assert arn("sqs", PREFIX + job.queue.replace(":", "-")) in {one for _, one in rest}
+    assert granted(job) <= allowed | {pair for pair in granted(job) if pair[1].endswith("/index/*")}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_rows_are_bounded_by_the_keys_that_the_grant_names(templates: Templates, name: str) -> None:
+    keyed = {grant.keys for grant in JOBS[name].grants() if grant.keys}
+    found = {
+        tuple(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+        for statement in statements(templates, functions(templates)[name])
+        if "Condition" in statement
+    }
+    assert found == keyed
+
+
+def test_every_function_logs_into_a_group_that_forgets(templates: Templates) -> None:
+    groups = {f"{group.stack}<{group.id}>": group for group in resources(templates, "AWS::Logs::LogGroup")}
+    for function in functions(templates).values():
+        group = groups[function.stack + text(function.properties["LoggingConfig"]["LogGroup"])]
+        assert group.properties["RetentionInDays"] in (7, 30, 90)
+        assert text(group.properties["LogGroupName"]) == f"/aws/lambda/{text(function.properties['FunctionName'])}"
+    assert len(groups) == len(functions(templates))
+
+
+def test_a_tick_that_cannot_be_delivered_is_tried_for_an_hour_and_then_kept(templates: Templates) -> None:
+    for rule in resources(templates, "AWS::Events::Rule"):
+        (target,) = rule.properties["Targets"]
+        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 5}
+        assert text(target["DeadLetterConfig"]["Arn"]) == arn("sqs", PREFIX + DEAD)
+    (policy,) = [
+        plain(found.properties["PolicyDocument"])
+        for found in resources(templates, "AWS::SQS::QueuePolicy")
+        if len(found.properties["PolicyDocument"]["Statement"]) > 1
+    ]
+    (allow,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allow["Condition"] == {"ArnLike": {"aws:SourceArn": arn("events", f"rule/{PREFIX}*")}}
+
+
+def test_a_queue_hides_a_batch_for_six_times_as_long_as_its_function_may_take(templates: Templates) -> None:
+    assert list(limits.of_mappings(templates)) == []
+    timeouts = {f"{f.stack}<{f.id}>": f.properties["Timeout"] for f in resources(templates, "AWS::Lambda::Function")}
+    queues = {f"{q.stack}<{q.id}.Arn>": q.properties for q in resources(templates, "AWS::SQS::Queue")}
+    mappings = list(resources(templates, "AWS::Lambda::EventSourceMapping"))
+    assert len(mappings) >= 2
+    for mapping in mappings:
+        queue = queues[mapping.stack + text(mapping.properties["EventSourceArn"])]
+        timeout = timeouts.get(mapping.stack + text(mapping.properties["FunctionName"]))
+        if timeout is not None:
+            assert queue["VisibilityTimeout"] >= 6 * timeout
+        assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert 2 <= mapping.properties["ScalingConfig"]["MaximumConcurrency"] <= 1000
+
+
+def test_what_a_queue_gives_up_is_kept_longer_than_what_it_holds(templates: Templates) -> None:
+    queues = {f"{q.stack}<{q.id}.Arn>": q.properties for q in resources(templates, "AWS::SQS::Queue")}
+    by_name = {arn("sqs", text(properties["QueueName"])): properties for properties in queues.values()}
+    for key, properties in queues.items():
+        redrive = properties.get("RedrivePolicy")
+        if redrive is None:
+            continue
+        assert redrive["maxReceiveCount"] == 5
+        stack, target = key.partition("<")[0], text(redrive["deadLetterTargetArn"])
+        below = by_name.get(target) or queues[stack + target]
+        assert below["MessageRetentionPeriod"] > properties["MessageRetentionPeriod"]
+
+
+def test_queues_are_encrypted_and_speak_tls_only(templates: Templates) -> None:
+    queues = list(resources(templates, "AWS::SQS::Queue"))
+    denied = {
+        text(one)
+        for policy in resources(templates, "AWS::SQS::QueuePolicy")
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for one in statement["Resource"]
+    }
+    assert all(queue.properties["SqsManagedSseEnabled"] for queue in queues)
+    assert denied == {f"<{queue.id}.Arn>" for queue in queues}
+
+
+def test_the_queues_of_the_platform_are_made_once(templates: Templates) -> None:
+    names = [text(queue.properties["QueueName"]) for queue in resources(templates, "AWS::SQS::Queue")]
+    assert sorted(names) == sorted(set(names))
+    assert {PREFIX + FIRINGS, PREFIX + DEAD, f"{PREFIX}last-resort"} <= set(names)
+
+
+def test_a_function_url_is_allowed_both_ways(templates: Templates) -> None:
+    for url in resources(templates, "AWS::Lambda::Url"):
+        target = url.properties["TargetFunctionArn"]
+        allowed = {
+            (
+                found.properties["Action"],
+                found.properties["Principal"],
+                found.properties.get("FunctionUrlAuthType"),
+                found.properties.get("InvokedViaFunctionUrl"),
+            )
+            for found in resources(templates, "AWS::Lambda::Permission")
+            if found.properties["FunctionName"] == target
+        }
+        assert allowed == {
+            ("lambda:InvokeFunctionUrl", "*", "NONE", None),
+            ("lambda:InvokeFunction", "*", None, True),
+        }
+        assert url.properties["AuthType"] == "NONE"
+
+
+def test_the_trigger_can_read_one_secret_start_functions_and_read_state_and_nothing_else(templates: Templates) -> None:
+    allowed = {
+        action
+        for statement in statements(templates, functions(templates)["trigger"])
+        for action in statement["Action"]
+        if not action.startswith("logs:")
+    }
+    reads = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+    assert allowed == {"secretsmanager:GetSecretValue", "lambda:InvokeFunction", *reads}
+    assert functions(templates)["trigger"].properties["Timeout"] == 29
+
+
+def test_stacks_share_nothing_but_names(templates: Templates) -> None:
+    for template in templates.values():
+        assert not [output for output in template.get("Outputs", {}).values() if "Export" in output]
+        written = json.dumps(template)
+        assert "Fn::ImportValue" not in written
+        assert "Fn::GetStackOutput" not in written
+
+
+def test_no_stack_is_near_what_cloudformation_allows(templates: Templates) -> None:
+    assert max(len(template["Resources"]) for template in templates.values()) <= 400
+
+
+def test_tables_are_as_declared_forget_by_ttl_and_can_be_restored(templates: Templates) -> None:
+    found = {text(table.properties["TableName"]): table for table in resources(templates, "AWS::DynamoDB::Table")}
+    assert set(found) == {PREFIX + table.name for table in TABLES}
+    for table in TABLES:
+        properties = found[PREFIX + table.name].properties
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": TTL, "Enabled": True}
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
+        assert [key["AttributeName"] for key in properties["KeySchema"]] == [table.pk, table.sk]
+        projections = {
+            index["IndexName"]: index["Projection"] for index in properties.get("GlobalSecondaryIndexes", [])
+        }
+        assert projections == {
+            index.name: {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
+            if index.include
+            else {"ProjectionType": "KEYS_ONLY"}
+            for index in table.indexes
+        }
+
+
+def test_artifacts_are_private_encrypted_versioned_and_leave_no_scraps(templates: Templates) -> None:
+    (bucket,) = resources(templates, "AWS::S3::Bucket")
+    assert text(bucket.properties["BucketName"]) == f"{PREFIX}artifacts-{ACCOUNT}-{REGION}"
+    assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "AES256" in json.dumps(bucket.properties["BucketEncryption"])
+    (rule,) = bucket.properties["LifecycleConfiguration"]["Rules"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+    (policy,) = resources(templates, "AWS::S3::BucketPolicy")
+    assert policy.properties["PolicyDocument"]["Statement"][0]["Effect"] == "Deny"
+
+
+def test_the_token_is_made_by_the_deployment_and_every_granted_secret_exists(templates: Templates) -> None:
+    secrets = {text(found.properties["Name"]): found for found in resources(templates, "AWS::SecretsManager::Secret")}
+    granted_names = {
+        f"nightshift/prod/{grant.resource.partition('/')[2]}"
+        for job in JOBS.values()
+        for grant in job.grants()
+        if grant.resource.startswith("secret/")
+    }
+    assert set(secrets) == granted_names | {"nightshift/prod/internal-health-token"}
+    token = secrets["nightshift/prod/internal-health-token"].properties
+    assert token["GenerateSecretString"]["PasswordLength"] >= 48
+
+
+def test_production_keeps_its_data_when_a_stack_is_deleted(templates: Templates) -> None:
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
+        for found in resources(templates, kind):
+            resource = templates[found.stack]["Resources"][found.id]
+            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_every_alarm_tells_the_same_topic(templates: Templates) -> None:
+    alarms = list(resources(templates, "AWS::CloudWatch::Alarm"))
+    told = {text(topic) for alarm in alarms for topic in alarm.properties["AlarmActions"]}
+    assert told == {arn("sns", f"{PREFIX}alerts")}
+    watched = {text(d["Value"]) for alarm in alarms for d in alarm.properties.get("Dimensions", [])}
+    assert {PREFIX + FIRINGS, PREFIX + DEAD, f"{PREFIX}last-resort", f"{PREFIX}trigger"} <= watched
+
+
+def test_a_job_that_asks_for_it_has_an_alarm_for_its_silence(templates: Templates) -> None:
+    asked = {f"{PREFIX}{name}-silent": job.silent_after for name, job in JOBS.items() if job.silent_after}
+    found = {
+        text(alarm.properties["AlarmName"]): alarm.properties["Period"]
+        for alarm in resources(templates, "AWS::CloudWatch::Alarm")
+        if alarm.properties["TreatMissingData"] == "breaching"
+    }
+    assert asked
+    assert found == asked
+
+
+def test_the_dashboard_is_valid_json_once_it_is_deployed(templates: Templates) -> None:
+    (dashboard,) = resources(templates, "AWS::CloudWatch::Dashboard")
+    body = json.loads(text(dashboard.properties["DashboardBody"]))
+    assert len(body["widgets"]) >= 8
+    assert not [name for name in JOBS if re.search(rf'prod-{name}"', json.dumps(body))], "jobs are found, not listed"
+
+
+def test_cfn_lint_finds_no_error(templates: Templates, tmp_path: Path) -> None:
+    for stack, template in templates.items():
+        (tmp_path / f"{stack}.template.json").write_text(json.dumps(template))
+    lint = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run(
+        [str(lint), "--non-zero-exit-code", "error", *map(str, tmp_path.glob("*.json"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout == ""
