@@ -20,6 +20,12 @@ from local.emulator import ACCOUNT, REGION
 from local.session import end_session
 
 ROOT = Path(__file__).resolve().parent.parent
+# As botocore has it: name in a file, environment variable, default, conversion.
+NOTHING_OF_THE_USERS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 START_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -132,7 +138,7 @@ class Engine:
         return client(service, self.endpoint)
 
     def processes(self, function: str | None = None) -> list[dict[str, Any]]:
-        """Of one function or all: `{function, pid, request_id, peak_mb}`; `request_id` is null for an idle one."""
+        """Of one function or all: `{function, arn, pid, request_id, peak_mb}`; `request_id` is null for an idle one."""
         found = json.loads(self._ask("GET", "processes"))
         return [process for process in found if function in (None, process["function"])]
 
@@ -174,11 +180,11 @@ class Engine:
 
 
 def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
-    """A boto3 client of the engine at `endpoint`, whatever the environment says."""
-    import boto3
+    """A client of the engine at `endpoint`, whatever this machine's environment and ~/.aws say."""
     from botocore.config import Config
+    from botocore.session import Session
 
-    return boto3.client(  # type: ignore[call-overload]
+    return Session(session_vars=NOTHING_OF_THE_USERS).create_client(
         service,
         endpoint_url=endpoint,
         region_name=REGION,

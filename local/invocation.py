@@ -33,7 +33,7 @@ def invoke(pool: Pool, config: Mapping[str, Any], code: bytes, event: Any, reque
     """`{body, log}` and, where the function failed, `error` and `function_error`: what ministack's executors return."""
     functions = emulator.service("lambda_svc")
     archives = [functions._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
-    credentials = emulator.core("lambda_runtime").execution_credentials(config)
+    credentials = emulator.credentials(config)
     trace = functions._xray_trace_id_for_invocation(config)
     with pool.lent(config, code, [archive for archive in archives if archive], credentials) as (sandbox, cold):
         began = time.monotonic()

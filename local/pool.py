@@ -46,11 +46,17 @@ class Pool:
                     self._idle.setdefault(key, []).append((time.monotonic(), sandbox))
 
     def processes(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Every live process: function, pid, request id of its invocation (null when idle), peak MB."""
+        """Every live process: function, arn, pid, request id of its invocation (null when idle), peak MB."""
         with self._lock:
             found = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
         return [
-            {"function": one.name, "pid": one.pid, "request_id": one.request_id, "peak_mb": one.peak_mb}
+            {
+                "function": one.name,
+                "arn": one.config["FunctionArn"],
+                "pid": one.pid,
+                "request_id": one.request_id,
+                "peak_mb": one.peak_mb,
+            }
             for one in found
             if one.alive and name in (None, one.name)
         ]

@@ -24,7 +24,7 @@ class TooLate(Exception):
     """No answer came in time."""
 
 
-class Process(subprocess.Popen[str]):
+class Process(subprocess.Popen[bytes]):
     """`path` becomes its `sys.path`; nothing of this process's is in there, nor in its environment."""
 
     def __init__(self, path: list[str], folder: Path, environment: Mapping[str, str]) -> None:
@@ -37,8 +37,6 @@ class Process(subprocess.Popen[str]):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
                 pass_fds=(invocations, results),
                 cwd=folder,
                 env=environment,

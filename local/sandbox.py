@@ -71,6 +71,11 @@ class Sandbox:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def about(self) -> dict[str, Any]:
+        arn = self.config["FunctionArn"]
+        known = {"function": self.name, "arn": arn, "pid": self.pid}
+        return known | {"request_id": self.request_id, "peak_mb": self.peak_mb}
+
     def start(self) -> None:
         """Import the handler. Raises Died, with the import's own error where that failed."""
         archives = (self.code, *self.layers)
@@ -142,14 +147,14 @@ class Sandbox:
             self.end()
             raise Died("Runtime.OutOfMemory" if self.starved else "Runtime.ExitError", str(ended)) from None
 
-    def _read_log(self, output: IO[str]) -> None:
+    def _read_log(self, output: IO[bytes]) -> None:
         """Lines until the process and whoever holds its output are gone; a NUL ends the log of an invocation."""
         with contextlib.ExitStack() as stack:
             copy = None
             if self.setting.logs:
                 copy = stack.enter_context((self.setting.logs / f"{self.name}.log").open("a", buffering=1))
             for line in output:
-                text, marker, _ = line.rstrip("\n").partition("\0")
+                text, marker, _ = line.decode(errors="replace").rstrip("\n").partition("\0")
                 if text:
                     # The runtime client ends the lines of one error with carriage returns.
                     text = text.rstrip("\r").replace("\r", "\n")

@@ -1,0 +1,122 @@
+"""An engine in this process, an account of its own for each test, and functions out of a few lines of source."""
+
+from __future__ import annotations
+
+import io
+import json
+import textwrap
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pytest
+
+from local.embedded import Embedded, embedded
+
+ROLE = "arn:aws:iam::{account}:role/function"
+REGION = "us-east-1"
+
+
+def archive(source: str, name: str = "app.py") -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as contents:
+        contents.writestr(name, textwrap.dedent(source))
+    return packed.getvalue()
+
+
+T = TypeVar("T")
+
+
+def eventually(ask: Callable[[], T], seconds: float = 10) -> T:
+    """What `ask` returns once that is something."""
+    until = time.monotonic() + seconds
+    while not (found := ask()):
+        if time.monotonic() > until:
+            raise AssertionError(f"nothing came within {seconds} s")
+        time.sleep(0.02)
+    return found
+
+
+@dataclass
+class Account:
+    engine: Embedded
+    id: str
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = self.engine.client(service, self.id)
+        return self.clients[service]
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{REGION}:{self.id}:{resource}"
+
+    def function(self, source: str, name: str = "job", **settings: Any) -> str:
+        """Its name; `source` is app.py and has `handle(event, context)`."""
+        wanted = {"Runtime": "python3.13", "Handler": "app.handle", "Timeout": 5, "MemorySize": 256} | settings
+        role, code = ROLE.format(account=self.id), {"ZipFile": archive(source)}
+        self.client("lambda").create_function(FunctionName=name, Role=role, Code=code, **wanted)
+        return name
+
+    def invoke(self, name: str = "job", event: Any = None) -> Any:
+        """The payload, and for a failed one `FunctionError` in it."""
+        answer = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event or {}))
+        payload = json.loads(answer["Payload"].read())
+        return payload | {"FunctionError": answer["FunctionError"]} if "FunctionError" in answer else payload
+
+    def start(self, name: str = "job", event: Any = None) -> None:
+        self.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event or {}))
+
+    def queue(self, name: str, **attributes: str) -> str:
+        self.client("sqs").create_queue(QueueName=name, Attributes=attributes)
+        return self.arn("sqs", name)
+
+    def url(self, queue_arn: str) -> str:
+        return f"https://sqs.{REGION}.amazonaws.com/{self.id}/{queue_arn.split(':')[-1]}"
+
+    def receive(self, queue_arn: str, seconds: int = 10) -> Any:
+        """The next message, taken out of the queue."""
+        sqs = self.client("sqs")
+        answer = sqs.receive_message(
+            QueueUrl=self.url(queue_arn),
+            WaitTimeSeconds=seconds,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        assert "Messages" in answer, f"no message came to {queue_arn}"
+        message = answer["Messages"][0]
+        sqs.delete_message(QueueUrl=self.url(queue_arn), ReceiptHandle=message["ReceiptHandle"])
+        return message
+
+    def log(self, name: str = "job") -> list[str]:
+        logs = self.client("logs")
+        try:
+            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")
+        except logs.exceptions.ResourceNotFoundException:
+            # Nothing ran yet.
+            return []
+        return [event["message"] for event in found["events"]]
+
+    def busy(self, name: str = "job") -> Any:
+        """The process of a running invocation, once there is one."""
+        arn = self.arn("lambda", f"function:{name}")
+        return eventually(
+            lambda: [one for one in self.engine.processes(name) if one["request_id"] and one["arn"] == arn]
+        )[0]
+
+    def waiting(self, queue_arn: str) -> int:
+        """Messages in a queue, taken and delayed ones included."""
+        counts = self.client("sqs").get_queue_attributes(QueueUrl=self.url(queue_arn), AttributeNames=["All"])
+        return sum(int(count) for name, count in counts["Attributes"].items() if name.startswith("Approximate"))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Embedded:
+    return embedded()
+
+
+@pytest.fixture
+def account(engine: Embedded) -> Account:
+    return Account(engine, engine.account())
