@@ -1,0 +1,1 @@
+"""The commands of jobs.py, a module each."""

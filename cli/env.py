@@ -1,0 +1,61 @@
+"""A .env template: every setting of every job, with its default and what it means."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from cli.ending import Exit
+from shared import registry, settings
+from shared.job import Job
+from shared.settings import Setting
+
+WIDTH = 100
+HEAD = """
+Every setting there is, with its default. Copy this file to .env and uncomment what you change: `python jobs.py` reads
+.env, and what the environment says goes before it. Written by `make generate`.
+"""
+DEPLOYMENT = (
+    settings.text("NIGHTSHIFT_STAGE", "prod", "Which deployment is meant, in every name; `local` is the local cloud's"),
+    settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "Who gets the alerts by e-mail; read at deployment"),
+    settings.text("POWERTOOLS_LOG_LEVEL", "INFO", "What deployed functions log: DEBUG, INFO, WARNING or ERROR"),
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It needs none."""
+
+
+def call(_args: argparse.Namespace) -> int:
+    print("\n".join(lines(registry.jobs().values())))
+    return Exit.DONE
+
+
+def lines(jobs: Iterable[Job]) -> Iterator[str]:
+    known = list(jobs)
+    users: dict[Setting, list[Job]] = defaultdict(list)
+    for job in known:
+        for setting in job.all_settings():
+            users[setting].append(job)
+    yield from _comment(HEAD)
+    yield from _section("The deployment", DEPLOYMENT)
+    for setting, sharing in users.items():
+        if len(sharing) > 1:
+            yield from _section(", ".join(job.name for job in sharing), [setting])
+    for job in known:
+        own = [setting for setting in job.all_settings() if len(users[setting]) == 1]
+        yield from _section(f"{job.name}: {job.purpose()}", own)
+
+
+def _section(title: str, known: Iterable[Setting]) -> Iterator[str]:
+    yield ""
+    yield from _comment(f"=== {title}")
+    for setting in known:
+        yield from _comment(f"{setting.meaning}.".replace("..", "."))
+        yield f"#{setting.name}={setting.default}"
+
+
+def _comment(text: str) -> Iterator[str]:
+    yield from (f"# {line}" for line in textwrap.wrap(" ".join(text.split()), WIDTH))

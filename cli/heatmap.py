@@ -1,0 +1,69 @@
+"""How many jobs start when, over a UTC day: where ticks pile up, moving one by a minute costs nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from cli import output
+from cli.ending import Exit, Stop
+from shared import registry
+from shared.clock import Clock
+from shared.job import Job
+
+HOURS, MINUTES = 24, 60
+# Minutes that share a cell; it shows the busiest of them.
+CELL = 5
+WORST = 5
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--day", help="a date such as 2026-11-21; today where it isn't said")
+    parser.add_argument("--json", action="store_true", help='one object: {"day", "minutes": {"04:15": [job, ...]}}')
+
+
+def call(args: argparse.Namespace) -> int:
+    day = _day(args.day)
+    starts = ticks(registry.jobs().values(), day)
+    if args.json:
+        output.document({"day": f"{day:%Y-%m-%d}", "minutes": {f"{at:%H:%M}": starts[at] for at in sorted(starts)}})
+    else:
+        print(f"Jobs that start in the busiest minute of each {CELL}, {day:%Y-%m-%d} UTC\n")
+        print("\n".join(drawn(starts, day)))
+    return Exit.DONE
+
+
+def ticks(jobs: Iterable[Job], day: datetime) -> dict[datetime, list[str]]:
+    """Every minute of the day at which something starts, and what does."""
+    starts: dict[datetime, list[str]] = {}
+    end = day + timedelta(days=1)
+    for job in jobs:
+        # A set: a minute that two schedules of a job share is one start of it.
+        due = {
+            tick
+            for schedule in job.schedules()
+            for tick in takewhile(lambda tick: tick < end, schedule.after(day - timedelta(minutes=1)))
+        }
+        for tick in due:
+            starts.setdefault(tick, []).append(job.name)
+    return starts
+
+
+def drawn(starts: dict[datetime, list[str]], day: datetime) -> list[str]:
+    lines = ["hour  " + "".join(f":{minute:02d} " for minute in range(0, MINUTES, CELL)).rstrip()]
+    for hour in range(HOURS):
+        cells = [day + timedelta(hours=hour, minutes=minute) for minute in range(0, MINUTES, CELL)]
+        loads = [max(len(starts.get(cell + timedelta(minutes=n), ())) for n in range(CELL)) for cell in cells]
+        lines.append(f"{hour:02d}    " + "".join(f"{load or '.':>3} " for load in loads).rstrip())
+    busiest = sorted(starts, key=lambda at: (-len(starts[at]), at))[:WORST]
+    return [*lines, "", *(f"{at:%H:%M}  {len(starts[at])}: {', '.join(starts[at])}" for at in busiest)]
+
+
+def _day(text: str | None) -> datetime:
+    try:
+        day = datetime.fromisoformat(text) if text else Clock().now()
+    except ValueError:
+        raise Stop(Exit.WRONG_USE, f"--day {text!r} is no date; say one as in 2026-11-21") from None
+    return day.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)

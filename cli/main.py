@@ -1,0 +1,103 @@
+"""`python jobs.py ...`: the first word is a command or a job's name."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cli import output
+from cli.ending import Exit, Stop
+from shared.declaration import DeclarationError
+from shared.registry import UnknownJob
+from shared.settings import SettingError
+
+RUN = "cli.run"
+# Each is a module here with `arguments(parser)` and `call(args)`. None may be the name of a job.
+COMMANDS = {
+    "list": "what jobs there are, and when each fires next",
+    "test": "run a job by hand on its sample event",
+    "runs": "the runs of a job, newest first",
+    "status": "how each job's last run ended, by its status key",
+    "dead": "dead letters: list them, show one",
+    "logs": "a job's log",
+    "seed": "put a group's sample data into the local cloud",
+    "token": "print the token of the break-glass URL",
+    "cost": "what the stack costs a month while nothing happens",
+    "crontab": "a crontab for one-machine hosting",
+    "heatmap": "how many jobs start when, over a day",
+    "env": "a .env template of every setting",
+    "generate": "write the files that are derived from the declarations",
+}
+USAGE = """usage: python jobs.py <job> [--dry-run] [--at TIME] [--target T] [--json] [--aws]
+       python jobs.py <command> [...]
+
+Runs a job, in this process, against the local cloud or, with --aws, against an account.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Stop(Exit.WRONG_USE, f"{message}\n{self.format_usage().strip()}")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    given = list(sys.argv[1:] if words is None else words)
+    try:
+        return _call(given)
+    except Stop as stop:
+        return _stopped(given, stop.code, str(stop))
+    except UnknownJob as error:
+        return _stopped(given, Exit.WRONG_USE, error.args[0])
+    except (DeclarationError, SettingError) as error:
+        return _stopped(given, Exit.WRONG_USE, str(error))
+    except BrokenPipeError:
+        # `| head` has seen enough; Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except KeyboardInterrupt:
+        return _stopped(given, Exit.FAILED, "interrupted")
+
+
+def leave() -> NoReturn:
+    """The end of the process. A job's thread that will not end does not keep it."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    strays = [thread for thread in threading.enumerate() if not thread.daemon]
+    if len(strays) > 1:
+        os._exit(code)
+    sys.exit(code)
+
+
+def _call(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        output.table(["command", ""], COMMANDS.items())
+        return Exit.DONE if given else Exit.WRONG_USE
+    word, rest = given[0], given[1:]
+    if word.startswith("-"):
+        raise Stop(Exit.WRONG_USE, f"{word} comes after the job or the command: python jobs.py <job> {word}")
+    module = importlib.import_module(f"cli.{word}" if word in COMMANDS else RUN)
+    parser = Parser(prog=f"python jobs.py {word}", description=COMMANDS.get(word, module.__doc__))
+    if word not in COMMANDS:
+        parser.set_defaults(job=word)
+    module.arguments(parser)
+    try:
+        args = parser.parse_args(rest)
+    except SystemExit:
+        # --help has been printed.
+        return Exit.DONE
+    code: int = module.call(args)
+    return code
+
+
+def _stopped(given: Sequence[str], code: Exit, message: str) -> int:
+    if "--json" in given:
+        output.document({"error": message, "code": int(code)})
+    output.say(message)
+    return code

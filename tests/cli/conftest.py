@@ -1,0 +1,133 @@
+"""A group of jobs that exists for these tests alone, and the command line called in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import functions
+from cli.main import main
+from shared.cloud import Cloud
+
+HEAD = """
+from shared import backoff, settings
+from shared.archetypes.consumer import Consumer
+from shared.idempotency import natural
+from shared.job import Job
+from shared.outcome import Done, Reason, Rejected, Skipped, Snoozed
+from shared.permissions import read_rows
+from shared.schedule import cron, daily, every, hourly
+"""
+JOBS = {
+    "good": '''
+class Good(Job):
+    """Count to three."""
+    schedule = every(minutes=15)
+    idempotency = natural("counting again counts the same")
+    settings = (settings.count("GOOD_STEP", 1, "How far one step goes"),)
+    def work(self, tick):
+        tick.keep({"kind": "demo", "ok": True, "status": 200, "ms": 1})
+        return Done({"counted": 3})
+    def plan(self, tick):
+        return [f"count to three at {tick.at:%H:%M}"]
+''',
+    "bad": '''
+class Bad(Job):
+    """Fail, always."""
+    schedule = hourly(minute=7)
+    idempotency = natural("nothing is ever done")
+    def work(self, tick):
+        raise RuntimeError("the roof is on fire")
+    def plan(self, tick):
+        row = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+        tick.cloud.dynamodb.put_item(TableName=tick.cloud.names.table("state"), Item=row)
+        return ["write in secret"]
+''',
+    "costly": '''
+class Costly(Job):
+    """Cost a lot."""
+    schedule = daily(hour=3, minute=10, zone="Europe/Vienna")
+    costly = True
+    idempotency = natural("it never gets far")
+    def work(self, tick):
+        return Done()
+''',
+    "sharded": '''
+class Sharded(Job):
+    """Work in two parts."""
+    schedule = cron("30 4 * * 1-5")
+    shards = 2
+    idempotency = natural("it works on nothing")
+    def work(self, tick):
+        return Done({"shard": int(tick.target)})
+''',
+    "mailbox": '''
+class Mailbox(Consumer):
+    """Take letters."""
+    queue = "demo:letters"
+    idempotency = natural("letters are only looked at")
+    def handle(self, tick, message):
+        if message.body == "bad":
+            raise RuntimeError("cannot read it")
+''',
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call of the command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """`call("list", "--json")`."""
+
+    def call(*words: str) -> Answer:
+        capsys.readouterr()
+        code = main(words)
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The jobs of JOBS are all there are; the folder that stands for functions/."""
+    folder = tmp_path / "functions"
+    (folder / "demo").mkdir(parents=True)
+    for name, text in JOBS.items():
+        (folder / "demo" / f"{name}.py").write_text(HEAD + text)
+    monkeypatch.setattr(functions, "__path__", [str(folder)])
+    before = {name: module for name, module in sys.modules.items() if name.startswith("functions.")}
+    for name in before:
+        monkeypatch.delitem(sys.modules, name)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("functions.")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def aws(cloud: Cloud, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """An account with the stage `test` deployed, for `--aws --stage test`; its clock is the machine's."""
+    from shared.clock import Clock
+
+    monkeypatch.delenv("NIGHTSHIFT_STAGE", raising=False)
+    return Cloud(cloud.names, Clock(), cloud.environment)

@@ -1,0 +1,185 @@
+"""The commands that show what is declared: they need no cloud."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from cronsim import CronSim
+
+from cli import crontab, env, generate, heatmap
+from cli.main import COMMANDS
+from shared import declaration, registry
+from tests.cli.conftest import Call
+
+ROOT = Path(__file__).parents[2]
+FIELDS = {"name", "group", "schedule", "next", "queue", "retry", "timeout_s", "memory_mb", "guarantee"}
+
+
+def test_list_shows_what_the_contract_names(call: Call, jobs: Path) -> None:
+    answer = call("list", "--json")
+    listed = {job["name"]: job for job in answer.json}
+    assert answer.code == 0
+    assert list(listed) == ["bad", "costly", "good", "mailbox", "sharded"]
+    assert all(set(job) >= FIELDS for job in listed.values())
+    good = listed["good"]
+    assert (good["group"], good["schedule"], good["queue"]) == ("demo", "*/15 * * * *", None)
+    assert (good["timeout_s"], good["memory_mb"], good["retry"]) == (300, 256, "4 attempts, exponential: 2 s, 4 s, 8 s")
+    assert good["guarantee"] == "natural: counting again counts the same"
+    assert datetime.now(UTC) < datetime.fromisoformat(good["next"]) <= datetime.now(UTC) + timedelta(minutes=15)
+    assert listed["mailbox"]["next"] is None
+    assert listed["mailbox"]["queue"] == "demo:letters"
+
+
+def test_a_list_for_people_fits_on_paper(call: Call, jobs: Path) -> None:
+    lines = call("list").out.splitlines()
+    assert lines[0].split()[0] == "job"
+    assert [line.split()[0] for line in lines[1:]] == ["bad", "costly", "good", "mailbox", "sharded"]
+    assert max(map(len, lines)) <= 120
+
+
+def test_a_narrow_list_folds_and_loses_nothing(call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    out = call("list").out
+    assert max(map(len, out.splitlines())) <= 60
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["bad", "costly", "good", "mailbox", "sharded"]
+    assert "…" not in out
+
+
+def test_a_group_can_be_listed_alone(call: Call, jobs: Path) -> None:
+    assert call("list", "elsewhere", "--json").json == []
+    assert len(call("list", "demo", "--json").json) == 5
+
+
+def test_every_command_has_its_module_and_no_job_may_take_its_name() -> None:
+    assert set(COMMANDS) <= declaration.COMMANDS
+    for name in COMMANDS:
+        text = (ROOT / "cli" / f"{name}.py").read_text()
+        assert "def arguments(parser: argparse.ArgumentParser)" in text
+        assert "args: argparse.Namespace) -> int" in text
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_every_command(word: str, call: Call) -> None:
+    answer = call(word)
+    assert answer.code == 0
+    assert set(COMMANDS) <= set(answer.out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, call: Call) -> None:
+    answer = call(command, "--help")
+    assert answer.code == 0
+    assert answer.out.startswith(f"usage: python jobs.py {command}")
+
+
+def test_the_crontab_is_the_registry(jobs: Path) -> None:
+    known = registry.jobs()
+    zone, planned = "", set[tuple[str, str, str]]()
+    for line in crontab.lines(known.values()):
+        if line.startswith("CRON_TZ="):
+            zone = line.removeprefix("CRON_TZ=")
+        elif line and not line.startswith("#"):
+            fields, _, command = line.partition(" cd ")
+            name = command.partition("jobs.py ")[2].split()[0]
+            planned.add((name, fields, zone))
+            next(CronSim(fields, datetime.now(ZoneInfo(zone))))
+    declared = {
+        (job.name, schedule.expression, schedule.zone) for job in known.values() for schedule in job.schedules()
+    }
+    assert planned == declared
+
+
+def test_crontab_ticks_are_the_declared_ones_at_a_change_of_clocks(jobs: Path) -> None:
+    costly = registry.find("costly")
+    (schedule,) = costly.schedules()
+    start = datetime(2026, 3, 28, tzinfo=UTC)
+    fields = crontab.line(schedule, costly).partition(" cd ")[0]
+    by_cron = [tick.astimezone(UTC) for tick in islice(CronSim(fields, start.astimezone(ZoneInfo("Europe/Vienna"))), 3)]
+    assert by_cron == list(islice(schedule.after(start), 3))
+
+
+def test_every_crontab_line_tells_its_purpose_and_carries_no_percent_sign(jobs: Path) -> None:
+    lines = list(crontab.lines(registry.jobs().values(), ["--aws", "--stage", "prod"]))
+    for number, line in enumerate(lines):
+        if line and not line.startswith(("#", "CRON_TZ")):
+            assert lines[number - 1].startswith("# ")
+            assert "%" not in line
+            assert "--at now --aws --stage prod" in line
+    assert "# good (300 s): Count to three." in lines
+
+
+def test_the_env_template_has_every_setting_once_with_its_default(jobs: Path) -> None:
+    lines = list(env.lines(registry.jobs().values()))
+    for job in registry.jobs().values():
+        for setting in job.all_settings():
+            assert lines.count(f"#{setting.name}={setting.default}") == 1
+    assert "# How far one step goes." in lines
+    assert lines[lines.index("# How far one step goes.") + 1] == "#GOOD_STEP=1"
+
+
+def test_an_uncommented_env_template_reads_as_the_defaults(jobs: Path, tmp_path: Path) -> None:
+    from dotenv import dotenv_values
+
+    text = "\n".join(re.sub(r"^#(?=[A-Z])", "", line) for line in env.lines(registry.jobs().values()))
+    (tmp_path / ".env").write_text(text)
+    values = {name: value for name, value in dotenv_values(tmp_path / ".env").items() if value is not None}
+    for job in registry.jobs().values():
+        for setting in job.all_settings():
+            assert setting.read(values) == setting.read({})
+
+
+def test_the_heatmap_has_every_tick_of_the_day(call: Call, jobs: Path) -> None:
+    minutes = call("heatmap", "--day", "2026-11-20", "--json").json["minutes"]
+    assert sum(names.count("good") for names in minutes.values()) == 96
+    assert sum(names.count("bad") for names in minutes.values()) == 24
+    # A Friday; 03:10 in Vienna is 02:10 in UTC.
+    assert minutes["04:30"] == ["good", "sharded"]
+    assert minutes["02:10"] == ["costly"]
+
+
+def test_a_heatmap_of_no_date_is_refused(call: Call, jobs: Path) -> None:
+    answer = call("heatmap", "--day", "someday")
+    assert (answer.code, answer.out) == (2, "")
+    assert "someday" in answer.err
+
+
+def test_the_busiest_minute_is_told(jobs: Path) -> None:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    lines = heatmap.drawn(heatmap.ticks(registry.jobs().values(), day), day)
+    assert "04:30  2: good, sharded" in lines
+
+
+def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: Path, tmp_path: Path) -> None:
+    wanted = generate.derived(registry.jobs().values())
+    assert set(generate.differences(tmp_path, wanted)) == set(wanted)
+    for path, text in wanted.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert generate.differences(tmp_path, wanted) == {}
+    page = Path("docs/jobs/good.md")
+    (tmp_path / page).write_text("by hand")
+    (tmp_path / "docs/jobs/gone.md").write_text("of a job that is no more")
+    assert generate.differences(tmp_path, wanted) == {Path("docs/jobs/gone.md"): None, page: wanted[page]}
+
+
+def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_what_to_do(jobs: Path) -> None:
+    page = generate.derived(registry.jobs().values())[Path("docs/jobs/good.md")]
+    told = ["Count to three.", "`*/15 * * * *`", "natural: counting again counts the same", "4 attempts, exponential"]
+    told += ["`runs#good#*`", "| `GOOD_STEP` | `1` | How far one step goes |", "python jobs.py runs good"]
+    assert [text for text in told if text not in page] == []
+
+
+def test_the_entry_point_prints_json_and_nothing_else() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "jobs.py", "list", "--json"], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert {job["name"] for job in json.loads(done.stdout)} == set(registry.jobs())
+    assert done.stderr == ""
