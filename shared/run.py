@@ -121,7 +121,7 @@ def _worked(job: Job, tick: Tick) -> Outcome:
                 firings.send_shards(tick.cloud, tick.firing, job.shards)
                 return Done({"shards": job.shards})
             return job.work(tick)
-    except Rejected as error:
+    except (Rejected, SettingError) as error:
         return _failed(error, final=True)
     except Fenced as error:
         return Lost(str(error))
