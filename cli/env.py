@@ -20,7 +20,6 @@ Every setting there is, with its default. Copy this file to .env and uncomment w
 DEPLOYMENT = (
     settings.text("NIGHTSHIFT_STAGE", "prod", "Which deployment is meant, in every name; `local` is the local cloud's"),
     settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "Who gets the alerts by e-mail; read at deployment"),
-    settings.text("POWERTOOLS_LOG_LEVEL", "INFO", "What deployed functions log: DEBUG, INFO, WARNING or ERROR"),
 )
 
 

@@ -52,7 +52,8 @@ class Alarms:
             ("Failed", "Runs failed in each of the last three 5 minutes: python jobs.py status --aws"),
             ("Lost", "Runs died without a word in each of the last three 5 minutes: python jobs.py status --aws"),
         ):
-            self._alarm(f"runs-{metric.lower()}", NAMESPACE, metric, {}, 1, meaning, statistic="Sum", periods=3)
+            of = {"stage": self.names.stage}
+            self._alarm(f"runs-{metric.lower()}", NAMESPACE, metric, of, 1, meaning, statistic="Sum", periods=3)
 
     def of_errors(self, function: str) -> None:
         meaning = f"{function} ended with an error, which its callers see as status 502."

@@ -44,7 +44,7 @@ class Dashboard(cloudwatch.CfnDashboard):
 
 
 def _by_job(metric: str) -> str:
-    return f'{{{NAMESPACE},job}} MetricName="{metric}"'
+    return f'{{{NAMESPACE},job,stage}} MetricName="{metric}"'
 
 
 def _search(namespace: str, dimension: str, prefix: str, metric: str) -> str:

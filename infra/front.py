@@ -75,7 +75,7 @@ class FunctionUrl(Construct):
             timeout=endpoint.timeout,
             memory=endpoint.memory,
             log_days=LOG_DAYS["standard"],
-            environment=platform_environment(endpoint.name, deployment),
+            environment=platform_environment(deployment),
         )
         code = Code(self, endpoint.name, deployment, with_manifest=True)
         allowed = roles.statements(deployment.names, endpoint.grants)

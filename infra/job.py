@@ -56,21 +56,19 @@ def environment(job: Job, deployment: Deployment) -> dict[str, str]:
     """What every function is told, and the job's settings that the deployer has set; the rest have defaults."""
     named = {setting.name: deployment.environment.get(setting.name) for setting in job.all_settings()}
     return {
-        **platform_environment(job.name, deployment),
+        **platform_environment(deployment),
         "NIGHTSHIFT_JOB": f"{job.group}/{job.module.rpartition('.')[2]}",
         **{name: value for name, value in named.items() if value is not None},
     }
 
 
-def platform_environment(service: str, deployment: Deployment) -> dict[str, str]:
+def platform_environment(deployment: Deployment) -> dict[str, str]:
     names = deployment.names
     return {
         "NIGHTSHIFT_STAGE": names.stage,
         "NIGHTSHIFT_ACCOUNT": names.account,
         "NIGHTSHIFT_PARTITION": names.partition,
         "NIGHTSHIFT_URL_SUFFIX": names.suffix,
-        "POWERTOOLS_SERVICE_NAME": service,
-        "POWERTOOLS_LOG_LEVEL": deployment.environment.get("POWERTOOLS_LOG_LEVEL", "INFO"),
     }
 
 

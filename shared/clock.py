@@ -33,4 +33,9 @@ def minute(instant: datetime) -> str:
 def parse(text: str) -> datetime:
     """An ISO 8601 instant with its zone, or a date-time without one read as UTC. Raises ValueError."""
     instant = datetime.fromisoformat(text)
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is out of range") from None

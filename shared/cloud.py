@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ from shared.clock import Clock
 from shared.names import Names
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-CONNECT_TIMEOUT = 3
-READ_TIMEOUT = 10
-ATTEMPTS = 4
+# Seconds to connect and to wait for an answer, and tries in all. The state table must answer or be given up while the
+# run can still end by itself; objects may be large.
+QUICK = (1, 3, 3)
+PATIENT = (3, 10, 4)
+# As many as the most threads of a bulk job: each connection beyond the pool is thrown away after one use, and each new
+# one loads the certificates anew, 15 ms of CPU.
+CONNECTIONS = 32
 
 
 class Cloud:
@@ -37,29 +41,35 @@ class Cloud:
         self.names = names or Names.from_environment()
         self.clock = clock or Clock()
         self.environment = os.environ if environment is None else environment
+        self._making = threading.RLock()
 
     @cached_property
     def session(self) -> Session:
-        from botocore.session import get_session
+        from botocore.session import Session
 
-        return get_session()
+        from shared.models import Models
 
-    @cached_property
-    def _config(self) -> Config:
+        session = Session()
+        session.register_component("data_loader", Models())
+        return session
+
+    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT) -> Any:
         from botocore.config import Config
 
-        return Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect, read, attempts = bounds
+        config = Config(
+            connect_timeout=connect,
+            read_timeout=read,
+            max_pool_connections=CONNECTIONS,
+            retries={"mode": "standard", "total_max_attempts": attempts},
         )
-
-    def _client(self, service: str) -> Any:
-        return self.session.create_client(service, region_name=self.names.region, config=self._config)
+        # Making clients of one session from two threads at once is not safe; using them is.
+        with self._making:
+            return self.session.create_client(service, region_name=self.names.region, config=config)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        client: DynamoDBClient = self._client("dynamodb")
+        client: DynamoDBClient = self._client("dynamodb", QUICK)
         return client
 
     @cached_property
@@ -69,7 +79,7 @@ class Cloud:
 
     @cached_property
     def sqs(self) -> SQSClient:
-        client: SQSClient = self._client("sqs")
+        client: SQSClient = self._client("sqs", QUICK)
         return client
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Mapping
@@ -15,9 +16,21 @@ from shared.job import Job
 from shared.log import Log
 from shared.run import run
 
-JOB: Job = registry.load(os.environ["NIGHTSHIFT_JOB"])
-CLOUD = Cloud()
-CLOUD.dynamodb  # noqa: B018 - every run needs it
+
+def _awake() -> tuple[Job, Cloud]:
+    # What init makes stays for the sandbox's life: looking for garbage meanwhile is a tenth of a cold start, and
+    # looking through it again is a cost of every later collection.
+    gc.disable()
+    try:
+        cloud = Cloud()
+        cloud.dynamodb  # noqa: B018 - every run needs it
+        return registry.load(os.environ["NIGHTSHIFT_JOB"]), cloud
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+JOB, CLOUD = _awake()
 LOG = Log(time=CLOUD.clock, job=JOB.name)
 OURS = set(threading.enumerate())
 

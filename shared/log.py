@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared import clock, redact
 from shared.clock import Clock
+from shared.names import PRODUCTION
 
 NAMESPACE = "Nightshift"
 
@@ -45,15 +47,17 @@ class Log:
         self._line("ERROR", message, fields)
 
     def metric(self, job: str, values: Mapping[str, float]) -> None:
-        """One line in CloudWatch's embedded metric format, per job and in total.
+        """One line in CloudWatch's embedded metric format, per job and in total; `Duration` is in milliseconds."""
+        from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-        Source: CloudWatch user guide, "Embedded metric format specification".
-        """
-        now = self.time.now()
-        units = [{"Name": name, "Unit": "Milliseconds" if name == "Duration" else "Count"} for name in values]
-        embedded = {"Namespace": NAMESPACE, "Dimensions": [["job"], []], "Metrics": units}
-        document = {"_aws": {"Timestamp": clock.milliseconds(now), "CloudWatchMetrics": [embedded]}}
-        self.write(json.dumps({**document, "job": job, **values}))
+        provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service="")
+        stage = os.environ.get("NIGHTSHIFT_STAGE", PRODUCTION)
+        provider.add_dimension("job", job)
+        provider.add_dimension("stage", stage)
+        provider.add_dimensions(stage=stage)
+        for name, value in values.items():
+            provider.add_metric(name, "Milliseconds" if name == "Duration" else "Count", value)
+        self.write(json.dumps(provider.serialize_metric_set()))
 
     def _line(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
         given = redact.data({**self.fields, **fields})

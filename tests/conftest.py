@@ -139,3 +139,13 @@ def letters(cloud: Cloud, queue: str) -> list[Any]:
         for message in got:
             bodies.append(json.loads(message["Body"]))
             cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def waiting(cloud: Cloud) -> list[Any]:
+    """What was sent to `firings`, taken out; moto keeps delays by the real clock, so its own list is read."""
+    from moto.backends import get_backend
+
+    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue("firings")]
+    bodies = [json.loads(message.body) for message in queue._messages]
+    queue._messages.clear()
+    return bodies

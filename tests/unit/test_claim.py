@@ -194,7 +194,7 @@ def test_a_paused_job_is_not_claimed_by_a_tick_nor_by_hand(held: Claims, cloud: 
 
 def test_a_manual_run_takes_the_lease_but_neither_reads_nor_moves_last(held: Claims, cloud: Cloud) -> None:
     held.finish(take(held, "a"), TICK, OK, None, success=True)
-    by_hand = replace(TICK, manual=True, id="m1")
+    by_hand = at(9, manual=True, id="m1")
     taken = take(held, "b", by_hand)
     assert refusal(held, "c", at(1)).reason is Reason.LOCKED
     held.finish(taken, by_hand, OK, None, success=True)

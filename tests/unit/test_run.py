@@ -22,7 +22,7 @@ from shared.outcome import Done, Outcome, Rejected, Snoozed
 from shared.run import Report, run
 from shared.settings import names
 from shared.tick import Tick
-from tests.conftest import NOON, Calls, Lines, VirtualClock, letters
+from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 
 
 class Sweep(Job):
@@ -143,7 +143,7 @@ def test_an_older_tick_after_a_newer_success_is_superseded_and_no_dead_letter(go
 def test_a_failure_is_retried_through_the_queue_with_its_history(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     report = go(failing(ValueError("no such column")))
     assert report.outcome == "failed"
-    [sent] = waiting(cloud, clock)
+    [sent] = waiting(cloud)
     firing = sent["firing"]
     assert firing["attempt"] == 2
     assert firing["last_error"] == "ValueError: no such column"
@@ -175,7 +175,7 @@ def test_attempts_used_up_end_as_a_dead_letter_with_the_reason(go: Go, cloud: Cl
 def test_what_can_never_succeed_goes_straight_to_the_dead_letters(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     go(failing(Rejected("unknown unit")))
     assert letters(cloud, "firings-dlq")[0]["dead"]["reason"] == "rejected"
-    assert waiting(cloud, clock) == []
+    assert waiting(cloud) == []
 
 
 def test_a_job_without_retries_leaves_no_dead_letter_as_the_next_tick_catches_up(go: Go, cloud: Cloud) -> None:
@@ -202,7 +202,7 @@ def test_a_streak_ends_with_a_good_run_and_remembers_the_first_error(go: Go, clo
 
 def test_an_unfinished_run_continues_at_once_from_its_checkpoint(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     go(Sweep(lambda _: Done(checkpoint={"next": 7})))
-    [sent] = waiting(cloud, clock)
+    [sent] = waiting(cloud)
     assert (sent["firing"]["part"], sent["firing"]["attempt"]) == (1, 1)
     assert seen(go, TICK.onward()) == {"next": 7}
 
@@ -213,7 +213,7 @@ def test_a_chain_of_continuations_ends_and_leaves_the_rest_to_the_next_tick(
     firing, parts = TICK, 0
     while True:
         go(Sweep(lambda tick: Done(checkpoint=(tick.checkpoint or 0) + 1)), firing)
-        sent = waiting(cloud, clock)
+        sent = waiting(cloud)
         if not sent:
             break
         parts += 1
@@ -233,13 +233,13 @@ def test_a_retry_that_finds_the_lease_held_is_put_off_and_not_counted(
         return Done()
 
     go(Sweep(work), replace(TICK, at=NOON.replace(minute=1)))
-    [sent] = waiting(cloud, clock)
+    [sent] = waiting(cloud)
     assert (sent["firing"]["attempt"], sent["firing"]["hop"]) == (2, 3)
 
 
 def test_a_snoozing_job_is_fired_again_without_an_attempt_counted(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     assert go(Sweep(lambda _: Snoozed(30, "the relay is full"))).outcome == "snoozed"
-    [sent] = waiting(cloud, clock)
+    [sent] = waiting(cloud)
     assert sent["firing"]["attempt"] == 1
     job = Sweep()
     assert go(job, TICK.later()).outcome == "done"
@@ -355,7 +355,7 @@ def test_a_deadline_ends_the_work_and_the_outcome_is_written(go: Go, cloud: Clou
     assert report.outcome == "failed"
     assert "DeadlineExceeded" in report.note
     assert report.ms < 2000
-    [sent] = waiting(cloud, clock)
+    [sent] = waiting(cloud)
     assert sent["firing"]["attempt"] == 2
 
 
@@ -368,13 +368,13 @@ def test_a_job_of_shards_becomes_one_firing_each(go: Go, cloud: Cloud, clock: Vi
 
     report = go(Sharded(), replace(TICK, job="sharded"))
     assert report.counts == {"shards": 12}
-    sent = waiting(cloud, clock)
+    sent = waiting(cloud)
     assert sorted(int(body["firing"]["target"]) for body in sent) == list(range(12))
 
 
 def test_what_a_job_says_is_redacted_in_log_and_status(go: Go, cloud: Cloud, log: Lines) -> None:
     go(failing(ValueError("login as ada@example.org with password=hunter2hunter2 failed")))
-    everything = json.dumps([log.lines, item(cloud), waiting(cloud, cloud.clock)])
+    everything = json.dumps([log.lines, item(cloud), waiting(cloud)])
     assert "hunter2" not in everything
     assert "ada@example.org" not in everything
 
@@ -397,7 +397,7 @@ def test_a_failure_logs_error_duration_and_stack_and_one_metric(go: Go, log: Lin
     assert {"jobId", "entityId", "error", "duration", "stack"} <= line.keys()
     [metric] = [line for line in log.lines if "_aws" in line]
     assert metric["Failed"] == 1
-    assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["job"], []]
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["job", "stage"], ["stage"]]
 
 
 def test_off_the_main_thread_there_is_no_alarm_but_the_run_works(go: Go) -> None:
@@ -406,14 +406,3 @@ def test_off_the_main_thread_there_is_no_alarm_but_the_run_works(go: Go) -> None
     thread.start()
     thread.join()
     assert reports[0].outcome == "done"
-
-
-def waiting(cloud: Cloud, clock: Any) -> list[Any]:
-    """What was sent to `firings`; moto keeps delays by the real clock, so they are taken off first."""
-    from moto.backends import get_backend
-
-    backend = get_backend("sqs")["123456789012"]["us-east-1"]
-    queue = backend.queues[cloud.names.queue("firings")]
-    bodies = [json.loads(message.body) for message in queue._messages]
-    queue._messages.clear()
-    return bodies
