@@ -1,0 +1,158 @@
+"""Docs: every index is there, its links are alive, and one status says so for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.sites.docs import Docs
+from local.demo_site import DemoSite
+from shared.cloud import Cloud
+from tests.conftest import Lines, VirtualClock, waiting
+from tests.functions.sites.conftest import Fire, everything, item, kept
+from tests.web import Handler, Reply, Request, Web, hang, reset
+
+
+def index(*links: str) -> Reply:
+    return Reply(200, "".join(f'<a href="{link}">x</a>' for link in links))
+
+
+@pytest.fixture
+def docs(web: Web) -> Web:
+    """An index of three pages that are there."""
+    web.answers |= {"/docs/": index("a", "/docs/b", f"{web.url}/docs/c#part"), "/docs/a": Reply(200, "a")}
+    web.answers |= {"/docs/b": Reply(200, "b"), "/docs/c": Reply(200, "c")}
+    return web
+
+
+def test_a_dead_link_is_found_and_named_under_the_one_key(demo: DemoSite, fire: Fire, cloud: Cloud) -> None:
+    report = fire(Docs(), demo.base_urls)
+    assert (report.outcome, report.ok) == ("done", False)
+    assert report.counts == {"hosts": 2, "links": 10, "dead": 1, "invalid": 0}
+    status = item(cloud, "docs-registry:last")["status"]
+    broken = next(host for host in demo.hosts if demo.explain(host))
+    assert status["ok"] is False
+    assert f"{broken}/docs/retries (answered 404)" in status["note"]
+    assert item(cloud, f"docs-registry:last:{broken}") == {}
+
+
+def test_the_artifact_is_one_for_all_sites(demo: DemoSite, fire: Fire, cloud: Cloud) -> None:
+    report = fire(Docs(), demo.base_urls)
+    artifacts = kept(cloud, "docs/")
+    assert set(artifacts) == {report.artifact, "docs/-/latest.json"}
+    artifact = artifacts["docs/-/latest.json"]
+    assert artifact.items() >= {"kind": "docs", "ok": False, "status": "dead links", "host": "-", "links": 10}.items()
+    assert len(artifact["dead"]) == 1
+
+
+def test_each_link_is_asked_for_once_by_head(docs: Web, fire: Fire) -> None:
+    assert fire(Docs(), [docs.url]).counts == {"hosts": 1, "links": 3, "dead": 0, "invalid": 0}
+    asked = sorted((request.method, request.path) for request in docs.asked)
+    assert asked == [("GET", "/docs/"), ("HEAD", "/docs/a"), ("HEAD", "/docs/b"), ("HEAD", "/docs/c")]
+
+
+def test_only_links_to_the_same_site_are_followed(docs: Web, fire: Fire) -> None:
+    with Web() as other:
+        links = (
+            "a",
+            other.url,
+            "https://elsewhere.example/",
+            "mailto:jane@shop.example",
+            "javascript:void(0)",
+            "http://[",
+        )
+        docs.answers["/docs/"] = index(*links)
+        assert fire(Docs(), [docs.url]).counts["links"] == 1
+        assert other.asked == []
+
+
+@pytest.mark.parametrize("refusal", [Reply(405), Reply(404), Reply(501), Reply(500), reset])
+def test_a_page_that_does_without_head_is_asked_for_by_get(refusal: Any, docs: Web, fire: Fire) -> None:
+    def answer(handler: Handler, request: Request) -> Reply | None:
+        if request.method == "GET":
+            return Reply(200, "a")
+        return refusal if isinstance(refusal, Reply) else refusal(handler, request)
+
+    docs.answers["/docs/a"] = answer
+    assert fire(Docs(), [docs.url]).ok
+
+
+def test_a_link_that_failed_once_is_alive(docs: Web, fire: Fire) -> None:
+    docs.answers["/docs/a"] = [Reply(502), Reply(502), Reply(200)]
+    assert fire(Docs(), [docs.url]).ok
+
+
+@pytest.mark.parametrize("reply", [Reply(429), Reply(429, "", {"retry-after": "900"})])
+def test_a_page_that_is_asked_for_too_often_is_alive(reply: Reply, docs: Web, fire: Fire) -> None:
+    docs.answers["/docs/a"] = reply
+    assert fire(Docs(), [docs.url]).ok
+
+
+def test_a_link_that_leads_on_to_another_site_is_alive_and_not_followed(docs: Web, fire: Fire) -> None:
+    docs.answers["/docs/a"] = Reply(302, "", {"location": "https://elsewhere.example/"})
+    assert fire(Docs(), [docs.url]).ok
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [
+        (Reply(503), "answered 503"),
+        (Reply(200, "soon"), "links to nothing"),
+        (index("https://elsewhere.example/"), "links to nothing"),
+        (reset, "the connection broke"),
+    ],
+)
+def test_an_index_that_is_none_is_dead(page: Any, fault: str, docs: Web, fire: Fire) -> None:
+    docs.answers["/docs/"] = page
+    report = fire(Docs(), [docs.url])
+    assert report.counts == {"hosts": 1, "links": 0, "dead": 1, "invalid": 0}
+    assert f"{docs.host}/docs/ ({fault}" in report.note
+
+
+def test_a_dead_site_does_not_hide_the_next(docs: Web, fire: Fire) -> None:
+    report = fire(Docs(), ["http://nowhere.invalid", docs.url, "nonsense"])
+    assert report.counts == {"hosts": 2, "links": 3, "dead": 1, "invalid": 1}
+
+
+def test_the_work_cap_leaves_the_rest_of_the_links_to_a_continuation(docs: Web, fire: Fire, cloud: Cloud) -> None:
+    with Web() as other:
+        other.answers |= {"/docs/": index("a"), "/docs/a": Reply(200)}
+        docs.answers["/docs/a"] = Reply(404)
+        urls, counts, part = [docs.url, other.url], [], 0
+        while True:
+            report = fire(Docs(), urls, {"part": part}, DOCS_MAX_RUNS_PER_TICK="2")
+            counts.append(report.counts["links"])
+            sent = waiting(cloud)
+            if not sent:
+                break
+            part = sent[0]["firing"]["part"]
+        assert sum(counts) == 4
+        assert max(counts) == 2
+        # A link was dead in an earlier part: the walk as a whole is not well.
+        assert not report.ok
+        heads = [request.path for web in (docs, other) for request in web.asked if request.method == "HEAD"]
+        assert sorted(set(heads)) == ["/docs/a", "/docs/b", "/docs/c"]
+        assert heads.count("/docs/b") == heads.count("/docs/c") == 1
+
+
+def test_queries_of_dead_links_are_kept_nowhere(docs: Web, fire: Fire, cloud: Cloud, log: Lines) -> None:
+    docs.answers["/docs/"] = index("gone?session=canary-4711")
+    assert fire(Docs(), [docs.url]).counts["dead"] == 1
+    assert "canary-4711" not in everything(cloud, log)
+
+
+def test_a_link_that_hangs_is_dead_in_time(docs: Web, fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.sites._survey.PATIENCE", 0.5)
+    docs.answers["/docs/a"] = hang
+    assert fire(Docs(), [docs.url]).note.endswith("/docs/a (no end within 0 s)")
+
+
+def test_a_dry_run_names_the_indexes(docs: Web, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    from shared.event import Firing
+    from shared.tick import Tick
+
+    cloud.environment = {"BASE_URLS": '["https://a.example", 5]'}
+    plan = Docs().plan(Tick(Docs(), Firing("docs", clock.now()), cloud, "-", clock.now(), log, dry=True))
+    assert plan[0] == "GET https://a.example/docs/, then HEAD each of its own links"
+    assert plan[1].startswith("skip BASE_URLS, entry 2")
