@@ -396,7 +396,7 @@ def test_a_failure_logs_error_duration_and_stack_and_one_metric(go: Go, log: Lin
     [line] = log.said("sweep_failed")
     assert {"jobId", "entityId", "error", "duration", "stack"} <= line.keys()
     [metric] = [line for line in log.lines if "_aws" in line]
-    assert metric["Failed"] == 1
+    assert metric["Failed"] == [1.0]
     assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["job", "stage"], ["stage"]]
 
 
