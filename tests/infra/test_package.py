@@ -37,6 +37,8 @@ def test_the_same_tree_makes_the_same_file_and_the_same_hash(deployment: Deploym
     second = bundle.bundle("operations", deployment, with_manifest=True, folder=tmp_path / "two")
     assert first.digest == second.digest
     assert first.path.read_bytes() == second.path.read_bytes()
+    with zipfile.ZipFile(first.path) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {package.EPOCH}, "no time of this machine"
 
 
 def test_touching_a_file_changes_nothing_and_changing_it_does(deployment: Deployment, tmp_path: Path) -> None:
