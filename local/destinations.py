@@ -24,6 +24,9 @@ LOG = logging.getLogger(__name__)
 RETRY_SECONDS = (1.0, 2.0)
 THROTTLED_SECONDS = 1.0
 
+_running: list[threading.Thread] = []
+_closing = threading.Event()
+
 
 @dataclass(slots=True)
 class Invocation:
@@ -65,9 +68,8 @@ class Invocation:
                 delay = RETRY_SECONDS[min(self.attempts, len(RETRY_SECONDS)) - 1]
             if again and time.monotonic() + delay > expires:
                 again, condition = False, "EventAgeExceeded"
-            if not again:
+            if not again or _closing.wait(delay):
                 break
-            time.sleep(delay)
         try:
             self.give_up(condition)
         except Exception:
@@ -141,7 +143,18 @@ def send(target: str, content: Any) -> None:
 def invoke_later(func: Any, event: Any) -> None:
     """In the place of ministack's `invoke_async_with_retry`. The thread keeps the caller's account and region."""
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(Invocation(func, event).run,), name="async", daemon=True).start()
+    thread = threading.Thread(target=context.run, args=(Invocation(func, event).run,), name="async", daemon=True)
+    _running[:] = [other for other in _running if other.is_alive()]
+    _running.append(thread)
+    thread.start()
+
+
+def settle(seconds: float) -> None:
+    """Give up on what waits or was ended, so that its record is saved: Lambda's own queue would survive."""
+    _closing.set()
+    until = time.monotonic() + seconds
+    for thread in _running:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def install() -> None:

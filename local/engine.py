@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -150,7 +151,8 @@ class Engine:
         """Held by this process and the engine's: where this one is killed, the next waits until that one has saved."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._held = (self.folder.parent / f"{self.folder.name}.lock").open("w")
-        for _ in range(STOP_SECONDS * 20):
+        until = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < until:
             with contextlib.suppress(OSError):
                 fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
@@ -184,7 +186,9 @@ def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
     from botocore.config import Config
     from botocore.session import Session
 
-    return Session(session_vars=NOTHING_OF_THE_USERS).create_client(
+    session = Session(session_vars=NOTHING_OF_THE_USERS)
+    session.register_component("data_loader", _models())
+    return session.create_client(
         service,
         endpoint_url=endpoint,
         region_name=REGION,
@@ -192,6 +196,14 @@ def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 3}, max_pool_connections=50),
     )
+
+
+@functools.cache
+def _models() -> Any:
+    """The services' models, read once a process and not once a client."""
+    from botocore.loaders import Loader
+
+    return Loader()
 
 
 def _line_within(output: IO[str], seconds: float) -> str:

@@ -23,12 +23,15 @@ class Pool:
         self._idle: dict[str, list[tuple[float, Sandbox]]] = {}
         self._busy: set[Sandbox] = set()
         self._lock = threading.Lock()
+        self.closed = False
 
     @contextlib.contextmanager
     def lent(
         self, config: Mapping[str, Any], code: bytes, layers: list[bytes], credentials: Mapping[str, str]
     ) -> Iterator[tuple[Sandbox, bool]]:
         """A sandbox and whether it still has to be started. It is kept for the next one unless it ended meanwhile."""
+        if self.closed:
+            raise RuntimeError("the local cloud is stopping")
         key = json.dumps([config.get(name) for name in (*CODE, *SETTINGS)])
         with self._lock:
             stale = self._take_stale(str(config["FunctionName"]), key)
@@ -61,7 +64,12 @@ class Pool:
             if one.alive and name in (None, one.name)
         ]
 
+    def close(self) -> None:
+        self.closed = True
+        self.end()
+
     def end(self) -> None:
+        """End every process; the next invocation starts new ones."""
         with self._lock:
             doomed = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
             self._idle.clear()

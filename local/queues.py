@@ -1,6 +1,7 @@
 """What ministack's event source mappings for queues leave out.
 
 - A message from a dead-letter queue does not say which queue it came from.
+- A queue's URL is of no use after a restart on another port.
 - A malformed partial-batch answer counts as success; on AWS the whole batch has failed.
   https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
@@ -16,6 +17,10 @@ from local import emulator
 
 def install() -> None:
     emulator.service("lambda_svc")._run_sqs_batch = run_batch
+    # Queues are kept under a URL with the port in it, and the port can be another one next time. What a caller gets
+    # has the address that it called.
+    queues = emulator.service("sqs")
+    queues.DEFAULT_HOST, queues.DEFAULT_PORT, queues._CANONICAL_NETLOC = "sqs", "80", "sqs:80"
 
 
 def run_batch(esm: Any, func: Any, event: Any, batch: list[Any], queue_url: str, queue_name: str) -> None:

@@ -150,7 +150,8 @@ def main() -> None:
 
     server.serve(ready)
     # First the functions: what they leave behind, in a queue or on the way to one, is saved as well.
-    server.pool.end()
+    server.pool.close()
+    destinations.settle(2)
     server.store.stop()
 
 
