@@ -35,7 +35,8 @@ class Crash(Job):
         return [f"crash by {tick.setting(KIND.name)}"]
 
     def work(self, tick: Tick) -> Outcome:
-        match tick.setting(KIND.name):
+        kind = tick.setting(KIND.name)
+        match kind:
             case "raise":
                 raise SampleCrash(f"attempt {tick.firing.attempt} crashed on purpose")
             case "exit":
@@ -50,4 +51,6 @@ class Crash(Job):
                 # Four times what is declared: who enforces nothing shall not lose the machine.
                 hoard = b"\1" * (4 * self.memory * MB)
                 raise SampleCrash(f"{len(hoard) // MB} MB were taken, of {self.memory} declared")
-        raise Rejected(f"{KIND.name}={tick.setting(KIND.name)!r} is none of {', '.join(KINDS)}")
+            case _:
+                raise Rejected(f"{KIND.name}={kind!r} is none of {', '.join(KINDS)}")
+        raise SampleCrash(f"nothing ended it by {2 * self.timeout} s")

@@ -221,7 +221,8 @@ def test_results_of_an_attempt_that_failed_half_way_are_kept_and_not_made_again(
         name = "look"
         width = 1
 
-    write, written = status.write_host, []
+    write = status.write_host
+    written: list[str] = []
 
     def failing(cloud: Cloud, job: Probe, host: str, *rest: Any) -> bool:
         if len(written) == 1:
