@@ -6,8 +6,8 @@ what shall run. botocore is cut to the services that shared/cloud.py opens, whic
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import re
 import shutil
 import subprocess
 import sys
@@ -63,11 +63,21 @@ def requirements(group: str, root: Path = ROOT) -> str:
 
 @cache
 def sdk_services(root: Path = ROOT) -> tuple[str, ...]:
-    """The services that the only door to AWS opens."""
-    found = re.findall(r"""_client\(["']([a-z0-9-]+)["']\)""", (root / "shared" / "cloud.py").read_text())
-    if not found:
-        raise LayerError("shared/cloud.py opens no client in the form self._client('name'); see infra/layer.py")
-    return tuple(sorted(set(found)))
+    """The services that the only door to AWS opens: the first argument of every `self._client(...)`."""
+    door = root / "shared" / "cloud.py"
+    opened = set()
+    for node in ast.walk(ast.parse(door.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_client":
+            match node.args:
+                case [ast.Constant(value=str(service)), *_]:
+                    opened.add(service)
+                case _:
+                    raise LayerError(
+                        f"shared/cloud.py:{node.lineno}: name the service in words, the layer is cut to it"
+                    )
+    if not opened:
+        raise LayerError("shared/cloud.py opens no client by self._client('service'); infra/layer.py cuts by that")
+    return tuple(sorted(opened))
 
 
 def _install(wanted: str, packages: Path, target: Target) -> None:

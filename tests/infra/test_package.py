@@ -154,6 +154,36 @@ def test_the_sdk_is_cut_to_the_services_that_the_runtime_opens() -> None:
     assert "python/botocore/data/endpoints.json" in content
 
 
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('self._client("sqs")', ("sqs",)),
+        ("self._client('sqs', QUICK); self._client('s3')", ("s3", "sqs")),
+        ("self._client(service)", "cloud.py:1: name the service in words"),
+        ("session.client('sqs')", "opens no client"),
+    ],
+)
+def test_a_service_that_the_cut_would_miss_is_an_error(tmp_path: Path, source: str, found: tuple[str] | str) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "cloud.py").write_text(source)
+    if isinstance(found, str):
+        with pytest.raises(layer.LayerError, match=found):
+            layer.sdk_services(tmp_path)
+    else:
+        assert layer.sdk_services(tmp_path) == found
+
+
+def test_every_service_that_a_function_may_call_is_in_the_layer() -> None:
+    spoken = {"logs": "", "lambda": "lambda"}
+    called = {
+        action.partition(":")[0]
+        for job in registry.jobs().values()
+        for grant in job.grants()
+        for action in grant.actions
+    }
+    assert {spoken.get(service, service) for service in called} <= set(layer.sdk_services())
+
+
 def test_requirements_are_exact_and_hashed_and_hold_no_tool_of_ours() -> None:
     wanted = layer.requirements("operations")
     pins = [line for line in wanted.splitlines() if line and not line.startswith((" ", "#"))]
