@@ -19,9 +19,9 @@ class Dashboard(cloudwatch.CfnDashboard):
     def __init__(self, scope: Construct, names: Names) -> None:
         prefix = names.of("")
         graphs = [
-            ("Runs that failed", _by_job("Failed"), "Sum"),
-            ("Runs that died", _by_job("Lost"), "Sum"),
-            ("Sites and checks found bad", _by_job("Unhealthy"), "Sum"),
+            ("Runs that failed", _by_job(names, "Failed"), "Sum"),
+            ("Runs that died", _by_job(names, "Lost"), "Sum"),
+            ("Sites and checks found bad", _by_job(names, "Unhealthy"), "Sum"),
             ("Functions started", _search("AWS/Lambda", "FunctionName", prefix, "Invocations"), "Sum"),
             ("Functions' errors", _search("AWS/Lambda", "FunctionName", prefix, "Errors"), "Sum"),
             ("Functions throttled", _search("AWS/Lambda", "FunctionName", prefix, "Throttles"), "Sum"),
@@ -43,8 +43,8 @@ class Dashboard(cloudwatch.CfnDashboard):
         super().__init__(scope, "Dashboard", dashboard_name=names.of("overview"), dashboard_body=body)
 
 
-def _by_job(metric: str) -> str:
-    return f'{{{NAMESPACE},job,stage}} MetricName="{metric}"'
+def _by_job(names: Names, metric: str) -> str:
+    return f'{{{NAMESPACE},job,stage}} MetricName="{metric}" stage="{names.stage}"'
 
 
 def _search(namespace: str, dimension: str, prefix: str, metric: str) -> str:

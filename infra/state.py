@@ -61,11 +61,10 @@ class State(Stack):
     def _bucket(self) -> CfnResource:
         """Versioned: dated objects are never overwritten by us, but dead letters and archives must survive a mistake
         with the bucket's permissions too. What is overwritten (the pointers) is gone after 30 days."""
-        names = self.deployment.names
         bucket = s3.CfnBucket(
             self,
             "Artifacts",
-            bucket_name=names.bucket,
+            bucket_name=self.deployment.names.bucket,
             bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(
                 server_side_encryption_configuration=[
                     s3.CfnBucket.ServerSideEncryptionRuleProperty(
@@ -85,21 +84,7 @@ class State(Stack):
                 rules=[s3.CfnBucket.OwnershipControlsRuleProperty(object_ownership="BucketOwnerEnforced")]
             ),
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
-            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
-                rules=[
-                    s3.CfnBucket.RuleProperty(
-                        id="leftovers",
-                        status="Enabled",
-                        abort_incomplete_multipart_upload=s3.CfnBucket.AbortIncompleteMultipartUploadProperty(
-                            days_after_initiation=2
-                        ),
-                        noncurrent_version_expiration=s3.CfnBucket.NoncurrentVersionExpirationProperty(
-                            noncurrent_days=30
-                        ),
-                        expired_object_delete_marker=True,
-                    )
-                ]
-            ),
+            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(rules=[_leftovers()]),
         )
         s3.CfnBucketPolicy(
             self,
@@ -145,6 +130,16 @@ class State(Stack):
         policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
         resource.cfn_options.deletion_policy = policy
         resource.cfn_options.update_replace_policy = policy
+
+
+def _leftovers() -> s3.CfnBucket.RuleProperty:
+    return s3.CfnBucket.RuleProperty(
+        id="leftovers",
+        status="Enabled",
+        abort_incomplete_multipart_upload=s3.CfnBucket.AbortIncompleteMultipartUploadProperty(days_after_initiation=2),
+        noncurrent_version_expiration=s3.CfnBucket.NoncurrentVersionExpirationProperty(noncurrent_days=30),
+        expired_object_delete_marker=True,
+    )
 
 
 def _named(kind: str, resources: Iterable[str]) -> set[str]:
