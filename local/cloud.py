@@ -17,9 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from local.deploy import Deployment
+from local.deploy import DeployError, Deployment
 from local.doors import Door
 from local.engine import ROOT, Engine, client, environment
+from local.expression import ExpressionError
+from local.targets import UnknownTarget
 from local.ticker import Ticker
 from shared.names import LOCAL, Names
 
@@ -65,7 +67,7 @@ class LocalCloud:
     """`with LocalCloud() as cloud:` everything is deployed and, unless `firing` is false, fires on schedule.
 
     `settings` are environment variables for the templates; `report(part)` is told what is being done. Raises
-    AlreadyRunning, EngineError, DeployError, and DroppedProperty where the templates need what is not there.
+    AlreadyRunning, EngineError, and DeployError, also where a template needs what is not there.
     """
 
     def __init__(
@@ -114,8 +116,11 @@ class LocalCloud:
         self.deployment.run()
         self.ticker = Ticker(self.client)
         closing.callback(self.ticker.stop)
-        # What could not fire shall be known now.
-        self.ticker.sources()
+        try:
+            self.ticker.sources()
+        except (UnknownTarget, ExpressionError) as error:
+            # Known now, and not when it should fire.
+            raise DeployError(str(error)) from error
         self._open_doors(closing)
         if self.firing:
             threading.Thread(target=self.ticker.run, name="ticker", daemon=True).start()

@@ -51,7 +51,7 @@ class Deployment:
         self.record = self.engine.folder / "deployed.json"
 
     def run(self) -> bool:
-        """Whether there was something to deploy. Raises DeployError and properties.DroppedProperty."""
+        """Whether there was something to deploy. Raises DeployError."""
         deployed = self._deployed()
         sources = self._sources()
         if deployed.get("sources") == sources:
@@ -62,7 +62,10 @@ class Deployment:
             bootstrap.result()
         assembly = fingerprint([self.assembly])
         if deployed.get("assembly") != assembly:
-            properties.check(properties.templates_in(self.assembly))
+            try:
+                properties.check(properties.templates_in(self.assembly))
+            except properties.DroppedProperty as error:
+                raise DeployError(str(error)) from error
             self._deploy()
             self.engine.save()
         # Last: what was interrupted is done again.
@@ -101,7 +104,7 @@ class Deployment:
     def _cdk(self, what: str, *arguments: str, folder: Path | None = None) -> None:
         began = time.monotonic()
         done = subprocess.run(
-            [*command(self.root), what, *arguments, "--ci", "--no-notices", "--no-color"],
+            [*command(), what, *arguments, "--ci", "--no-notices", "--no-color"],
             cwd=folder or self.root,
             env=self.engine.environment(self._environment()),
             stdin=subprocess.DEVNULL,
@@ -131,11 +134,11 @@ class Deployment:
         return {**kept, **own, **self.settings}
 
 
-def command(root: Path) -> list[str]:
+def command() -> list[str]:
     """The pinned command line, on the node that came with it from PyPI, else on the one that is on the PATH."""
     node = Path(sys.executable).with_name("node")
     found = str(node) if node.exists() else shutil.which("node")
-    cdk = root / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    cdk = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
     if not found or not cdk.exists():
         missing = str(cdk) if found else f"node (beside {sys.executable} or on the PATH)"
         raise DeployError(f"{missing} is missing: run `make setup`")

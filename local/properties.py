@@ -31,6 +31,7 @@ KEPT = {
         "Description Name ScheduleExpression State Targets.Arn Targets.DeadLetterConfig.Arn Targets.Id "
         "Targets.Input Targets.RetryPolicy.MaximumEventAgeInSeconds Targets.RetryPolicy.MaximumRetryAttempts"
     ),
+    "AWS::IAM::Policy": "PolicyDocument PolicyName Roles",
     "AWS::IAM::Role": "AssumeRolePolicyDocument Description ManagedPolicyArns Policies RoleName",
     "AWS::KMS::Alias": "AliasName TargetKeyId",
     "AWS::KMS::Key": "Description EnableKeyRotation KeyPolicy",

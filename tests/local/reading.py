@@ -102,6 +102,11 @@ def functions(account: Account) -> dict[str, dict[str, Any]]:
             "ManagedPolicyArns": [policy["PolicyArn"] for policy in attached],
             "Policies": [{"PolicyName": "grants", "PolicyDocument": grants}],
         },
+        "Policy": {
+            "PolicyName": "more",
+            "PolicyDocument": iam.get_role_policy(RoleName="runs", PolicyName="more")["PolicyDocument"],
+            "Roles": ["runs"],
+        },
         "Logs": {"LogGroupName": group["logGroupName"], "RetentionInDays": group["retentionInDays"]},
         "Layer": {
             "LayerName": config["Layers"][0]["Arn"].split(":")[-2],

@@ -95,6 +95,10 @@ def resources(account: str, word: str, number: int) -> dict[str, Any]:
                 "Policies": [{"PolicyName": "grants", "PolicyDocument": GRANT}],
             },
         },
+        "Policy": {
+            "Type": "AWS::IAM::Policy",
+            "Properties": {"PolicyName": "more", "PolicyDocument": GRANT, "Roles": [ref("Role")]},
+        },
         "Logs": {
             "Type": "AWS::Logs::LogGroup",
             "Properties": {"LogGroupName": "/aws/lambda/job", "RetentionInDays": 7 if word == "old" else 30},

@@ -89,6 +89,7 @@ NAMES = {
     "Layer": "the newest layer",
     "Logs": "/aws/lambda/job",
     "Queue": "work",
+    "Role": "runs",
     "Schedules": "zoned",
     "Topic": "arn:aws:sns:us-east-1:{id}:alerts",
 }

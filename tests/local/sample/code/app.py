@@ -1,0 +1,13 @@
+"""Answers its Function URL, and fails where it is told to."""
+
+import json
+import os
+from typing import Any
+
+
+def handle(event: dict[str, Any], context: object) -> Any:
+    if "requestContext" in event:
+        return {"statusCode": 200, "body": json.dumps({"path": event["rawPath"], "word": os.environ["WORD"]})}
+    if "Records" in event:
+        return {"batchItemFailures": []}
+    raise ValueError(event["time"])
