@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "how each job's last run ended, by its status key",
     "dead": "dead letters: list them, show one",
     "logs": "a job's log",
+    "up": "start the local cloud with everything deployed, and fire jobs on schedule",
     "seed": "put a group's sample data into the local cloud",
     "token": "print the token of the break-glass URL",
     "cost": "what the stack costs a month while nothing happens",

@@ -7,7 +7,7 @@ import difflib
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cli import account, output, readonly, settings
@@ -53,7 +53,7 @@ def call(args: argparse.Namespace) -> int:
         if args.dry_run:
             return _plan(job, by_hand(job, at or now, target), cloud, args.json)
         firing = by_hand(job, now, target) if at is None else of_tick(job, at, target, cloud)
-        return finished(perform(job, firing, cloud), now, args.json)
+        return finished(perform(job, firing, cloud), args.json)
 
 
 def found(name: str) -> Job:
@@ -117,8 +117,9 @@ def perform(job: Job, firing: Firing, cloud: Cloud) -> Report:
         return run(job, firing, cloud, Log(to_stderr, cloud.clock), watchdog.request)
 
 
-def finished(report: Report, started: datetime, as_json: bool) -> int:
+def finished(report: Report, as_json: bool) -> int:
     """Print the summary; the exit code."""
+    started = clock.parse(report.run_id[:20])
     bad = report.outcome in BAD_ENDS
     shown: dict[str, Any] = {
         "job": report.job,
@@ -126,7 +127,7 @@ def finished(report: Report, started: datetime, as_json: bool) -> int:
         "tick": report.tick,
         "target": report.target,
         "start": clock.iso(started),
-        "end": clock.iso(Clock().now()),
+        "end": clock.iso(started + timedelta(milliseconds=report.ms)),
         "status": report.outcome,
         "outcome": report.outcome,
         "ok": report.ok,
@@ -146,7 +147,9 @@ def finished(report: Report, started: datetime, as_json: bool) -> int:
 def summary(shown: dict[str, Any]) -> str:
     """One line of `name=value`, for crontab mails and greps; text with spaces is quoted."""
     names = ("job", "run_id", "target", "start", "end", "status", "ok", "ms")
-    told = {name: shown[name] for name in names} | shown["counts"]
+    told = {name: shown[name] for name in names}
+    if shown["counts"]:
+        told["counts"] = ",".join(f"{name}:{count}" for name, count in shown["counts"].items())
     told |= {name: shown[name] for name in ("note", "error", "artifact") if shown[name]}
     return output.fields({name: value for name, value in told.items() if (name, value) != ("target", NO_TARGET)})
 

@@ -47,7 +47,7 @@ def call(args: argparse.Namespace) -> int:
         if isinstance(fired, Batch):
             return _consumed(job, fired, cloud, now, args.json)
         # A hand is at the keyboard: it sees the failure, and decides on the next attempt itself.
-        return finished(perform(job, replace(fired, retried=False), cloud), now, args.json)
+        return finished(perform(job, replace(fired, retried=False), cloud), args.json)
 
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:

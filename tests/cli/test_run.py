@@ -55,7 +55,7 @@ def test_the_account_and_stage_are_told_before_anything_is_done(call: Call, aws:
 def test_people_get_one_line_with_job_start_end_status_and_error(call: Call, aws: Cloud) -> None:
     (line,) = call("good", *AWS).out.splitlines()
     assert line.startswith("job=good run_id=")
-    assert {word.partition("=")[0] for word in line.split()} >= {"start", "end", "status", "counted"}
+    assert {word.partition("=")[0] for word in line.split()} >= {"start", "end", "status", "counts"}
     (line,) = call("bad", *AWS).out.splitlines()
     assert "status=failed" in line
     assert 'error="RuntimeError: the roof is on fire"' in line
