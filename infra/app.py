@@ -85,6 +85,11 @@ def main() -> None:
     app = App(context=flags())
     stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
     made, urls = deployment(stage), front.endpoints()
+    if made.target.compiler is None:
+        sys.stderr.write(
+            f"No Python {made.target.python} on this machine, so functions are shipped without compiled code, and a "
+            f"cold start takes 3.7 times as long: uv python install {made.target.python}\n"
+        )
     limits.check_declarations(made)
     build(app, made, urls)
     if app.node.try_get_context("nag"):
