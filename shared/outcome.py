@@ -86,9 +86,22 @@ class Lost:
     word = "lost"
 
 
-Outcome = Done | Failed | Skipped | Snoozed | Lost
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The job will not do it unasked: more than it usually does, or a plan that the world has moved away from.
 
-WORDS = ("done", "failed", "snoozed", "lost", *(reason.value for reason in Reason))
+    Nothing was done and nothing is retried: a person decides.
+    """
+
+    note: str
+
+    ok = False
+    word = "refused"
+
+
+Outcome = Done | Failed | Skipped | Snoozed | Lost | Refused
+
+WORDS = ("done", "failed", "snoozed", "lost", "refused", *(reason.value for reason in Reason))
 
 
 class Rejected(Exception):

@@ -6,7 +6,10 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from shared import span as spans
 
 
 class SettingError(ValueError):
@@ -62,6 +65,11 @@ def count(name: str, default: int, meaning: str) -> Setting:
 def names(name: str, default: str, meaning: str) -> Setting:
     """A comma-separated list."""
     return Setting(name, default, meaning, _names)
+
+
+def span(name: str, default: timedelta, meaning: str) -> Setting:
+    """A length of time: `30d`, `36h`, `45m`, `90s`; read as a timedelta."""
+    return Setting(name, spans.text(default), meaning, spans.parse)
 
 
 def text(name: str, default: str, meaning: str) -> Setting:
