@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from shared import backoff, clock, redact, settings, status, targets
 from shared.declaration import DeclarationError, where
-from shared.fanout import fan_out
+from shared.fanout import Overdue, fan_out
 from shared.http import Answer, Busy, Http, NoAnswer
 from shared.idempotency import Idempotency, upsert
 from shared.job import FAREWELL, Job
@@ -188,9 +188,12 @@ class Probe(Job, archetype=True):
             )
         return Look(verdict, answer, answer.ms if answer else round((time.monotonic() - clocked) * 1000))
 
+    def _ms(self, error: Exception) -> int:
+        return round(self.patience * 1000) if isinstance(error, Overdue) else 0
+
     def _record(self, tick: Tick, target: Target, result: Look | Exception) -> Verdict:
         """Artifact, then status: the status says that the site is done with, for this tick."""
-        look = result if isinstance(result, Look) else Look(Verdict(False, str(result)), None, 0)
+        look = result if isinstance(result, Look) else Look(Verdict(False, str(result)), None, self._ms(result))
         verdict, code = look.verdict, look.answer.status if look.answer else None
         note = status.cut(verdict.note, status.SHORT)
         told = {"ok": verdict.ok, "ms": look.ms, "note": note}

@@ -86,6 +86,16 @@ def test_headers_stay_with_the_origin_that_they_were_meant_for(web: Web) -> None
         assert "cookie" not in other.asked[0].headers
 
 
+def test_a_redirect_from_https_to_http_is_not_followed() -> None:
+    class Downgrading(Http):
+        def _once(self, method: str, url: str, *_: Any) -> Answer:
+            assert url == "https://a.example/"
+            return Answer(301, {"location": "http://a.example/"}, "", 1, url)
+
+    with pytest.raises(NoAnswer, match="from https to http"):
+        Downgrading(Cloud(TEST, VirtualClock(), {}), ["a.example"], rate=1).call("GET", "https://a.example/")
+
+
 def test_a_circle_of_redirects_ends(web: Web) -> None:
     web.answers["/"] = Reply(302, "", {"location": "/"})
     with pytest.raises(NoAnswer, match="more than 5 times"):
@@ -236,6 +246,7 @@ def test_proxies_of_the_environment_have_no_part_in_it(web: Web, monkeypatch: py
         (b"\xff 9", "text/html; charset=utf-8", "\ufffd 9"),
         (b"9 $", "text/html; charset=no-such", "9 $"),
         (b"9 $", "text/html; charset=rot13", "9 $"),
+        (b"9 $", "text/html; charset=euc-nowhere", "9 $"),
     ],
 )
 def test_text_is_read_in_the_charset_that_the_host_names(body: bytes, kind: str, text: str, web: Web) -> None:

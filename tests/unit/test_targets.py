@@ -78,6 +78,7 @@ def test_an_entry_becomes_a_host_and_a_base(entry: str, host: str, url: str) -> 
         ("https://[::1", "IPv6"),
         ("https://user:hunter22@shop.example", "credentials"),
         ("https://hunter22@shop.example", "credentials"),
+        ("https://hunter22@intranet", "credentials"),
         ("https://shop.example?q=1", "query or a fragment"),
         ("https://shop.example/?", "query or a fragment"),
         ("https://shop.example#top", "query or a fragment"),
