@@ -22,7 +22,7 @@ from infra.target import Target
 
 MOUNTED = "/opt/python"
 # Raise it when what is cut changes: it is part of the hash.
-CUT = 1
+CUT = 2
 
 
 class LayerError(Exception):
@@ -98,9 +98,9 @@ def _install(wanted: str, packages: Path, target: Target) -> None:
 
 def _cut(packages: Path, services: tuple[str, ...]) -> None:
     """Remove what no function can reach."""
-    for folder in (packages / "botocore" / "data", packages / "boto3" / "data"):
-        for service in folder.iterdir():
-            if service.is_dir() and service.name not in services:
+    for sdk in ("botocore", "boto3"):
+        for service in packages.glob(f"{sdk}/data/*/"):
+            if service.name not in services:
                 shutil.rmtree(service)
     for unused in (packages / "bin", packages / "boto3" / "examples"):
         shutil.rmtree(unused, ignore_errors=True)
