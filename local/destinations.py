@@ -57,7 +57,9 @@ class Invocation:
             self.result = self.attempt()
             if not self.result.get("error"):
                 return
-            if self.result.get("throttle"):
+            if self.result.get("recursive"):
+                condition, again, delay = "RetriesExhausted", False, 0.0
+            elif self.result.get("throttle"):
                 # Not an attempt: the function never saw the event.
                 condition, delay = "EventAgeExceeded", THROTTLED_SECONDS
                 again = emulator.service("lambda_svc")._reserved_concurrency(self.func, self.config) != 0

@@ -12,9 +12,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from local import emulator, logs
+from local import emulator, lineage, logs
 from local.pool import Pool
 from local.sandbox import Died
+
+RECURSION = {
+    "errorType": "RecursiveInvocationException",
+    "errorMessage": "Lambda has detected your function being invoked in a recursive loop and stopped the invocation",
+}
 
 
 def install(pool: Pool) -> None:
@@ -24,17 +29,21 @@ def install(pool: Pool) -> None:
     def dispatch(func: Any, config: Any, event: Any, request_id: str, started: float) -> Any:
         if not str(config.get("Runtime", "")).startswith("python") or not func.get("code_zip"):
             return otherwise(func, config, event, request_id, started)
-        return invoke(pool, config, func["code_zip"], event, request_id)
+        trace = lineage.enter(config["FunctionArn"], func.get("recursive_loop") == "Allow")
+        if trace is None:
+            return {"error": True, "recursive": True, "body": RECURSION, "function_error": "Unhandled", "log": ""}
+        return invoke(pool, config, func["code_zip"], event, request_id, trace)
 
     functions._execute_function_dispatch = dispatch
 
 
-def invoke(pool: Pool, config: Mapping[str, Any], code: bytes, event: Any, request_id: str) -> dict[str, Any]:
+def invoke(
+    pool: Pool, config: Mapping[str, Any], code: bytes, event: Any, request_id: str, trace: str
+) -> dict[str, Any]:
     """`{body, log}` and, where the function failed, `error` and `function_error`: what ministack's executors return."""
     functions = emulator.service("lambda_svc")
     archives = [functions._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
     credentials = emulator.credentials(config)
-    trace = functions._xray_trace_id_for_invocation(config)
     with pool.lent(config, code, [archive for archive in archives if archive], credentials) as (sandbox, cold):
         began = time.monotonic()
         initialized = 0.0

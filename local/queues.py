@@ -12,7 +12,7 @@ import json
 import time
 from typing import Any
 
-from local import emulator
+from local import emulator, lineage
 
 
 def install() -> None:
@@ -27,6 +27,7 @@ def run_batch(esm: Any, func: Any, event: Any, batch: list[Any], queue_url: str,
     """Invoke with one batch and delete what succeeded; the rest comes back after the visibility timeout."""
     functions = emulator.service("lambda_svc")
     name_sources(event["Records"], batch)
+    lineage.receive(*((message.get("sys") or {}).get("AWSTraceHeader", "") for message in batch))
     result = functions._execute_function(func, event)
     failed: set[str] | None = set()
     if result.get("error"):

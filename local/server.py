@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import destinations, emulator, invocation, provisioners, queues, urls
+from local import destinations, emulator, invocation, lineage, provisioners, queues, urls
 from local.changes import changes, state_keys
 from local.durability import Store
 from local.limits import MemoryWatch
@@ -26,6 +26,7 @@ from local.pool import Pool
 from local.sandbox import Setting
 
 Scope = MutableMapping[str, Any]
+TRACE = b"x-amzn-trace-id"
 Handler = Callable[[str, str, Any, bytes, Any], Awaitable[Any]]
 
 
@@ -62,6 +63,7 @@ class Server:
         destinations.install()
         queues.install()
         urls.install()
+        lineage.install()
         provisioners.install()
         app = emulator.application()
         keys = state_keys(app.SERVICE_REGISTRY)
@@ -114,6 +116,7 @@ class Server:
     async def _answer(self, scope: Scope, receive: Callable[[], Any], send: Callable[[Any], Awaitable[None]]) -> None:
         if scope["type"] == "http":
             urls.remember(scope)
+            lineage.receive(*(value.decode("latin-1") for name, value in scope["headers"] if name == TRACE))
             if scope["path"].startswith("/_local/"):
                 return await self._administer(scope["method"], scope["path"], send)
             if scope["path"].startswith("/v2/email/"):
