@@ -21,6 +21,7 @@ class Dashboard(cloudwatch.CfnDashboard):
         graphs = [
             ("Runs that failed", _by_job(names, "Failed"), "Sum"),
             ("Runs that died", _by_job(names, "Lost"), "Sum"),
+            ("Dead letters", _by_job(names, "DeadLetters"), "Sum"),
             ("Sites and checks found bad", _by_job(names, "Unhealthy"), "Sum"),
             ("Functions started", _search("AWS/Lambda", "FunctionName", prefix, "Invocations"), "Sum"),
             ("Functions' errors", _search("AWS/Lambda", "FunctionName", prefix, "Errors"), "Sum"),
