@@ -42,7 +42,7 @@ REFUSALS = (DeclarationError, StageError, limits.LimitError, QueueError, GrantEr
 def deployment(stage: str) -> Deployment:
     return Deployment(
         names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX),
-        jobs=registry.jobs(),
+        jobs={name: job for name, job in registry.jobs().items() if not job.stages or stage in job.stages},
         target=target.on_this_machine() if stage == LOCAL else target.on_lambda(),
         environment=os.environ,
     )

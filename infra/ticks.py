@@ -19,8 +19,6 @@ from shared.schedule import UTC_ZONE
 # EventBridge tries for a day by default; by then a tick is long superseded.
 MAXIMUM_AGE = 3600
 RETRIES = 5
-# EventBridge Scheduler puts the instant in whose name it fires into the place of the last.
-SCHEDULED = json.dumps({"source": "nightshift.schedule", "time": "<aws.scheduler.scheduled-time>"})
 
 
 class Ticks(Construct):
@@ -38,7 +36,7 @@ class Ticks(Construct):
             if role is None or zone == UTC_ZONE:
                 self._rule(number, name, expression)
             else:
-                self._schedule(number, name, expression, zone, role)
+                self._schedule(number, name, expression, zone, role, job)
 
     def _rule(self, number: int, name: str, expression: str) -> None:
         rule = events.CfnRule(
@@ -68,7 +66,7 @@ class Ticks(Construct):
             source_arn=rule.attr_arn,
         )
 
-    def _schedule(self, number: int, name: str, expression: str, zone: str, role: iam.CfnRole) -> None:
+    def _schedule(self, number: int, name: str, expression: str, zone: str, role: iam.CfnRole, job: Job) -> None:
         scheduler.CfnSchedule(
             self,
             f"Schedule{number}",
@@ -81,7 +79,7 @@ class Ticks(Construct):
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=self.function.attr_arn,
                 role_arn=role.attr_arn,
-                input=SCHEDULED,
+                input=_scheduled(job),
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                     maximum_event_age_in_seconds=MAXIMUM_AGE, maximum_retry_attempts=RETRIES
                 ),
@@ -106,3 +104,9 @@ class Ticks(Construct):
             ),
             policies=[iam.CfnRole.PolicyProperty(policy_name="fire", policy_document=fire)],
         )
+
+
+def _scheduled(job: Job) -> str:
+    # EventBridge Scheduler puts the instant in whose name it fires into the place of the last. The job's name tells whose
+    # dead letter it is, where the event could not be delivered.
+    return json.dumps({"source": "nightshift.schedule", "job": job.name, "time": "<aws.scheduler.scheduled-time>"})

@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from shared import alert, backoff, clock, manifest, rows, status
+from functions.operations._letter import identify
+from shared import alert, backoff, clock, rows, status
 from shared.archetypes.consumer import Consumer, Message
 from shared.idempotency import upsert
 from shared.job import DEAD, STATE
@@ -19,7 +20,6 @@ from shared.tick import Tick
 
 # A weekly cleanup takes what is older than 30 days; the TTL is the backstop behind it.
 KEPT = timedelta(days=30 + 7)
-UNKNOWN = "unknown"
 
 
 class DeadLetters(Consumer):
@@ -40,10 +40,7 @@ class DeadLetters(Consumer):
     needs_manifest = True
 
     def handle(self, tick: Tick, message: Message) -> None:
-        letter = identify(tick, message)
-        if letter["job"] not in manifest.load():
-            # A name from outside must not choose where things are stored.
-            letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN}
+        letter = identify(tick.cloud.names, message)
         content = json.dumps(message.body, sort_keys=True, default=str)
         mark = hashlib.sha256(content.encode()).hexdigest()[:16]
         at = clock.parse(letter["at"])
@@ -106,26 +103,6 @@ class DeadLetters(Consumer):
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
         )
-
-
-def identify(tick: Tick, message: Message) -> dict[str, Any]:
-    """Whose letter it is: by our own envelope, by Lambda's, by a bare firing, and else by the queue it came from."""
-    body = message.body if isinstance(message.body, Mapping) else {}
-    sent = clock.iso(datetime.fromtimestamp(message.sent / 1000, UTC))
-    if isinstance(body.get("dead"), Mapping):
-        return {"at": sent, **body["dead"]}
-    if isinstance(body.get("requestContext"), Mapping):
-        function = str(body["requestContext"].get("functionArn", "")).split(":function:")[-1].partition(":")[0]
-        job = function.removeprefix(tick.cloud.names.function(""))
-        return {"job": job, "reason": "received too often", "error": "its end could not be handled", "at": sent}
-    if isinstance(body.get("firing"), Mapping) and isinstance(body["firing"].get("job"), str):
-        firing = body["firing"]
-        error = firing.get("last_error") or "it could not be dispatched"
-        return {"job": firing["job"], "reason": "received too often", "error": error, "firing": firing, "at": sent}
-    source = message.queue.removeprefix(tick.cloud.names.queue(""))
-    owners = {f"{entry['queue']}-dlq".replace(":", "-"): name for name, entry in manifest.load().items()}
-    job = owners.get(source, UNKNOWN)
-    return {"job": job, "reason": "received too often", "error": f"given up by {source}", "at": sent}
 
 
 def fingerprint(job: str, error: str) -> str:

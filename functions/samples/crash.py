@@ -8,6 +8,7 @@ from shared import settings
 from shared.backoff import explicit
 from shared.idempotency import natural
 from shared.job import Job
+from shared.names import LOCAL
 from shared.outcome import Outcome, Rejected
 from shared.tick import Tick
 
@@ -24,6 +25,7 @@ class Crash(Job):
     """Crash on purpose, so that retries and a dead letter can be seen; off unless SAMPLE_CRASH_ENABLE says true."""
 
     env = "SAMPLE_CRASH"
+    stages = (LOCAL,)
     costly = True
     timeout = 10
     memory = 128

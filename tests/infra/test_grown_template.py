@@ -56,7 +56,11 @@ def test_a_time_zone_is_scheduled_with_its_instant_in_the_event(grown: Templates
     assert schedule["ScheduleExpressionTimezone"] == "Europe/Berlin"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
     target = schedule["Target"]
-    assert target["Input"] == '{"source": "nightshift.schedule", "time": "<aws.scheduler.scheduled-time>"}'  # type: ignore[index]
+    assert json.loads(target["Input"]) == {  # type: ignore[index]
+        "source": "nightshift.schedule",
+        "job": "breakfast",
+        "time": "<aws.scheduler.scheduled-time>",
+    }
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 5}  # type: ignore[index]
     assert "nightshift-try-breakfast" not in named(grown, "AWS::Events::Rule", "Name")
 

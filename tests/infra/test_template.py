@@ -22,7 +22,7 @@ Templates = Mapping[str, Template]
 ROOT = Path(__file__).parents[2]
 PREFIX = "nightshift-prod-"
 ACCOUNT, REGION = PSEUDO["AWS::AccountId"], PSEUDO["AWS::Region"]
-JOBS = registry.jobs()
+JOBS = {name: job for name, job in registry.jobs().items() if not job.stages}
 
 
 def arn(service: str, resource: str) -> str:
@@ -360,3 +360,9 @@ def test_cfn_lint_finds_no_error(templates: Templates, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout == ""
+
+
+def test_a_job_of_another_stage_is_not_deployed(templates: Templates) -> None:
+    elsewhere = registry.jobs().keys() - JOBS.keys()
+    assert elsewhere
+    assert not elsewhere & functions(templates).keys()

@@ -93,6 +93,16 @@ def test_a_crash_between_row_and_alert_does_not_silence_it(
             {"requestContext": {"functionArn": "arn:aws:lambda:us-east-1:1:function:nightshift-test-sweep:$LATEST"}},
             "sweep",
         ),
+        (
+            {"source": "aws.events", "time": "t", "resources": ["arn:aws:events:r:1:rule/nightshift-test-sweep"]},
+            "sweep",
+        ),
+        (
+            {"source": "aws.events", "time": "t", "resources": ["arn:aws:events:r:1:rule/nightshift-test-sweep-2"]},
+            "sweep",
+        ),
+        ({"source": "nightshift.schedule", "job": "sweep", "time": "t"}, "sweep"),
+        ({"dead": {"job": "sweep"}}, "unknown"),
         ("plain text", "unknown"),
         ({"dead": {"job": "../../etc", "reason": "r", "error": "e"}}, "unknown"),
     ],
