@@ -107,6 +107,6 @@ class Ticks(Construct):
 
 
 def _scheduled(job: Job) -> str:
-    # EventBridge Scheduler puts the instant in whose name it fires into the place of the last. The job's name tells whose
+    # EventBridge Scheduler puts the instant in whose name it fires into the last place. The job's name tells whose
     # dead letter it is, where the event could not be delivered.
     return json.dumps({"source": "nightshift.schedule", "job": job.name, "time": "<aws.scheduler.scheduled-time>"})
