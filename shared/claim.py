@@ -37,6 +37,9 @@ ATTEMPT_NOT_MADE = (
 )
 NOBODY_HOLDS_IT = "(attribute_not_exists(lease_until) OR lease_until < :now)"
 NOT_PAUSED = "attribute_not_exists(paused)"
+# Who carries out a plan by hand has seen what the brake stopped for; whatever else paused the job still holds.
+BRAKE = "brake: "
+NOT_PAUSED_BUT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,9 @@ class Claims:
             "invocation = :invocation, started = :started, #state = :processing"
         )
         conditions = [NOBODY_HOLDS_IT, NOT_PAUSED]
+        if firing.plan:
+            conditions[1] = NOT_PAUSED_BUT_BY_THE_BRAKE
+            values[":brake"] = BRAKE
         if not firing.manual:
             names["#last"] = "last"
             values |= {":position": firing.position, ":mark": firing.mark}
@@ -204,7 +210,7 @@ class Claims:
 def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime) -> Refusal:
     """Read from the item as it stood at the refusal."""
     run, tried = item.get("run", ""), item.get("tried", "")
-    if "paused" in item:
+    if "paused" in item and not (firing.plan and str(item["paused"]).startswith(BRAKE)):
         return Refusal(Reason.PAUSED, run, note=str(item["paused"]))
     if not firing.manual:
         last = item.get("last", "")

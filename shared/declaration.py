@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.backoff import LONGEST_RUN_DELAY
 
@@ -34,8 +35,9 @@ def hops(attempts: int) -> int:
     return 1 + 2 * (attempts - 1) + 1
 
 
-# Each: what is wrong, and the sentence for it, formatted with the class as `job`.
-REFUSALS: tuple[tuple[Callable[[type[Job]], object], str], ...] = (
+# What is wrong, and the sentence for it, formatted with the class as `job`.
+Refusal = tuple[Callable[[Any], object], str]
+REFUSALS: tuple[Refusal, ...] = (
     (
         lambda job: not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", job.name),
         "the name {job.name!r} must be lower-case words joined by hyphens",
@@ -73,10 +75,40 @@ REFUSALS: tuple[tuple[Callable[[type[Job]], object], str], ...] = (
     (lambda job: "work" not in _methods(job), "has no work(tick)"),
 )
 
+OF_PURGE: tuple[Refusal, ...] = (
+    (lambda job: not hasattr(job, "table"), "says not whose rows it deletes; table = one of shared/tables.py"),
+    (
+        lambda job: not isinstance(getattr(job, "keep", None), timedelta) or job.keep < timedelta(0),
+        "says not how long rows are kept; keep = days(30), or days(0) where the index has the instant they end at",
+    ),
+    (
+        lambda job: job.index and job.index not in {index.name for index in job.table.indexes},
+        "table {job.table.name!r} has no index {job.index!r} by age; declare it in shared/tables.py",
+    ),
+    (
+        lambda job: not job.index and "partitions" not in _methods(job, "shared.archetypes.purge"),
+        'index is "", the table\'s own key, and no partitions(tick) says which partitions to look at',
+    ),
+    (
+        lambda job: job.warn is not None and not (job.index and timedelta(0) < job.warn < job.keep),
+        "warns {job.warn} before a row goes; that needs an index, and must be less than the {job.keep} it is kept",
+    ),
+    (
+        lambda job: job.warn is not None and "warning" not in _methods(job, "shared.archetypes.purge"),
+        "warns, and has no warning(row) that says what",
+    ),
+    (
+        lambda job: job.index and not _shown(job).issuperset((*job.holds, *job.reads)),
+        "holds or reads what the index {job.index!r} does not include; add it there, at the price of its writes",
+    ),
+    (lambda job: job.most < 1, "most is {job.most}; a tick must be allowed at least 1 row"),
+    (lambda job: job.timeout < 30, "timeout is {job.timeout} s; a purge keeps 10 back for its end, so give it 30"),
+)
+
 
 def check(job: type[Job]) -> None:
     """Raise DeclarationError for the first thing that is wrong with it."""
-    for wrong, sentence in REFUSALS:
+    for wrong, sentence in (*REFUSALS, *job.refusals):
         if wrong(job):
             raise DeclarationError(f"{where(job)}: {sentence.format(job=job)}")
 
@@ -94,10 +126,14 @@ def where(cls: type) -> str:
     return f"{shown}:{line} {cls.__name__}"
 
 
-def _methods(job: type[Job]) -> set[str]:
-    """Names that the job or an archetype of it defines, beyond what Job itself has."""
-    return {name for cls in job.__mro__[: job.__mro__.index(_root(job))] for name in vars(cls)}
+def _methods(job: type[Job], root: str = "shared.job") -> set[str]:
+    """Names that the job or an archetype of it defines, beyond what the class of module `root` has."""
+    order = job.__mro__
+    end = next(number for number, cls in enumerate(order) if cls.__module__ == root)
+    return {name for cls in order[:end] for name in vars(cls)}
 
 
-def _root(job: type[Job]) -> type:
-    return next(cls for cls in job.__mro__ if cls.__module__ == "shared.job")
+def _shown(job: Any) -> set[str]:
+    """Attributes that a purge finds in its index."""
+    [index] = (index for index in job.table.indexes if index.name == job.index)
+    return {job.table.pk, job.table.sk, index.pk, index.sk, *index.include}

@@ -25,7 +25,8 @@ class Firing:
 
     at: the tick's UTC minute, or the instant a hand asked. part: 0, then 1, 2 ... for continuations of the same tick.
     attempt: 1 is the first. hop: Lambda invocations in this chain so far. id: of the event; a manual run's own name.
-    retried: whether a failure is tried again; the command line has its exit code instead.
+    retried: whether a failure is tried again; the command line has its exit code instead. plan: the id of the plan that
+    this run carries out, in place of its usual work.
     """
 
     job: str
@@ -40,6 +41,7 @@ class Firing:
     first_failed_at: str = ""
     last_error: str = ""
     correlation_id: str = ""
+    plan: str = ""
 
     @property
     def position(self) -> str:
@@ -107,9 +109,9 @@ def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
         numbers = (made.part, made.attempt, made.hop)
         if not all(type(number) is int for number in numbers) or not (0 <= made.part < PARTS and made.attempt >= 1):
             raise ValueError("part, attempt and hop are whole numbers, from 0, 1 and 1")
-        texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id)
+        texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id, made.plan)
         if not all(isinstance(text, str) for text in texts) or not made.job or not made.target:
-            raise ValueError("job, target, id and correlation_id are text")
+            raise ValueError("job, target, id, correlation_id and plan are text")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise MalformedEvent(f"{job or 'firings'}: a firing that cannot be read ({error}): {data!r:.120}") from None
     if job is not None and made.job != job:

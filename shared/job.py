@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from shared import backoff, declaration, permissions, settings
@@ -14,6 +16,7 @@ from shared.schedule import Schedule
 from shared.settings import Setting
 
 if TYPE_CHECKING:
+    from shared.draft import Action
     from shared.tick import Tick
 
 STATE = "state"
@@ -36,6 +39,8 @@ class Job:
     dead_letter_queue, `<queue>-dlq` where none is named. collector: takes the dead letters of every other consumer.
     batch_size: messages, 1 to 10,000; above 10 needs a batch_window, the seconds to wait for more, up to 300.
     concurrency: the most batches of one queue at work at once, 2 to 1,000.
+    refusals: what an archetype asks of its jobs' declarations beyond what every job is asked.
+    applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
     silent_after: seconds without a start that raise an alarm of the job's own; whole minutes, up to a day.
     """
 
@@ -67,6 +72,8 @@ class Job:
     settings: ClassVar[tuple[Setting, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     needs_manifest: ClassVar[bool] = False
+    applicable: ClassVar[bool] = False
+    refusals: ClassVar[tuple[declaration.Refusal, ...]] = ()
     silent_after: ClassVar[int | None] = None
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
@@ -89,6 +96,18 @@ class Job:
     def plan(self, tick: Tick) -> list[str]:
         """What `work` would do, a line each; touches nothing. `--dry-run` prints it."""
         return [f"run {self.name}; it declares no plan of its own"]
+
+    def cutoff(self, tick: Tick) -> datetime:
+        """The instant by which a run at this tick judges what is due; a plan freezes it."""
+        return tick.at
+
+    def actions(self, tick: Tick) -> Iterator[Action]:
+        """What `work` would do, thing by thing; touches nothing. For a job that is `applicable`."""
+        raise NotImplementedError
+
+    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
+        """Do these actions of a plan and no others. `{"done": n}` as the checkpoint where the run must end early."""
+        raise NotImplementedError
 
     @classmethod
     def schedules(cls) -> tuple[Schedule, ...]:
@@ -124,5 +143,15 @@ class Job:
             permissions.write_objects(f"{cls.name}/*"),
             permissions.send(FIRINGS),
             permissions.send(DEAD),
+            *cls._planning(),
             *cls.permissions,
         )
+
+    @classmethod
+    def _planning(cls) -> tuple[Grant, ...]:
+        """Plans are kept apart by their job: a row begins with its name, and an object lies in its folder."""
+        if not cls.applicable:
+            return ()
+        rows, objects = (f"plan#{cls.name}.*", f"brake#{cls.name}"), f"plans/{cls.name}/*"
+        kept = (permissions.read_rows(STATE, *rows), permissions.write_rows(STATE, *rows))
+        return (*kept, permissions.read_objects(objects), permissions.write_objects(objects))

@@ -33,12 +33,20 @@ def write_rows(table: str, *keys: str) -> Grant:
     return Grant(actions, f"table/{table}", keys)
 
 
+def delete_rows(table: str, *keys: str) -> Grant:
+    return Grant(("dynamodb:DeleteItem", "dynamodb:BatchWriteItem"), f"table/{table}", keys)
+
+
 def read_objects(prefix: str) -> Grant:
     return Grant(("s3:GetObject",), f"bucket/{prefix}")
 
 
 def write_objects(prefix: str) -> Grant:
     return Grant(("s3:PutObject",), f"bucket/{prefix}")
+
+
+def delete_objects(prefix: str) -> Grant:
+    return Grant(("s3:DeleteObject",), f"bucket/{prefix}")
 
 
 def read_secret(name: str) -> Grant:

@@ -16,7 +16,7 @@ from shared.deadline import DeadlineExceeded, within
 from shared.event import Firing
 from shared.job import FAREWELL, NO_TARGET, Job
 from shared.manual import Marker
-from shared.outcome import Done, Failed, Lost, Outcome, Reason, Rejected, Skipped, Snoozed
+from shared.outcome import Done, Failed, Lost, Outcome, Reason, Refused, Rejected, Skipped, Snoozed
 from shared.settings import SettingError
 from shared.tick import Tick
 
@@ -117,6 +117,8 @@ def _worked(job: Job, tick: Tick) -> Outcome:
     """The only place that calls a job's own code."""
     try:
         with within(tick.time_allowed):
+            if tick.firing.plan:
+                return _planned(job, tick)
             if job.shards > 1 and tick.target == NO_TARGET:
                 firings.send_shards(tick.cloud, tick.firing, job.shards)
                 return Done({"shards": job.shards})
@@ -127,6 +129,13 @@ def _worked(job: Job, tick: Tick) -> Outcome:
         return Lost(str(error))
     except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - whatever a job raises is its outcome
         return _failed(error)
+
+
+def _planned(job: Job, tick: Tick) -> Outcome:
+    # Few runs carry out a plan; the others do not pay for its import.
+    from shared import plan
+
+    return plan.carry_out(job, tick)
 
 
 def _failed(error: BaseException, final: bool = False) -> Failed:
@@ -205,6 +214,8 @@ def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
         case Lost():
             log.error(f"{name}_lost", error=outcome.note)
             log.metric(name, {"Lost": 1})
+        case Refused():
+            log.warning(f"{name}_refused", note=outcome.note)
         case _:
             log.info(f"{name}_{outcome.word}", note=outcome.note)
 

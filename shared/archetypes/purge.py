@@ -1,0 +1,290 @@
+"""Deletes what has become old enough: by an index, in batches, never without the warning that is owed."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby, islice
+from typing import Any, ClassVar
+
+from shared import alert, backoff, brake, clock, declaration, draft, permissions, rows, settings, status
+from shared.aged import Aged, Row, Source, in_full
+from shared.draft import Action
+from shared.eraser import Eraser
+from shared.fanout import fan_out
+from shared.job import NO_TARGET, STATE, Job
+from shared.outcome import Done, Outcome
+from shared.permissions import Grant
+from shared.settings import Setting, SettingError
+from shared.tables import Index, Table
+from shared.tick import Tick
+
+DELETE, SEND = "delete", "send"
+# Partitions of rows whose owner has been warned; they age from the warning on.
+WARNED = "warned"
+# Rows that are read, archived and handed on together.
+CHUNK = 500
+# Seconds left at which no further chunk is begun: what is on its way gets done, and the outcome is written.
+RESERVE = 10
+# Warnings at once, and the seconds that one may take.
+WARNINGS = 8
+PATIENCE = 30
+# Rows that stay are named in the log, a few of them.
+NAMED = 20
+# A run that begins within so much of its tick counts as begun at it: jitter shall not cost an hourly job an hour.
+JITTER = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done. left: how many more it may take on; more: whether there is more; taken: rows looked at."""
+
+    left: int
+    more: bool = False
+    taken: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+Phases = Iterable[tuple[str, Iterable[Row]]]
+
+
+class Purge(Job, archetype=True):
+    """Deletes rows that are `keep` old, counted in the tick's time; a row is due at that very instant.
+
+    table, index: whose rows, and the index that has them by age (see tables.Index); index "" is the table's own key,
+    for a table whose sort keys begin with an instant, and then `partitions` says which partitions to look at.
+    keep: the default of the setting `<ENV>_KEEP`. kind: of the index's partitions. most: rows a tick may delete
+    unasked, the default of `<ENV>_MOST_ROWS`; see brake.py for what is unusual below that.
+    warn: a row's owner is warned so long before; then the row ages from the warning, and goes when that is as old.
+    holds: attributes in the index that a row must still have as read when it is deleted; a call for each row.
+    reads: attributes that hooks look at, in the index. whole: hooks get rows with all attributes, read once more.
+    """
+
+    table: ClassVar[Table]
+    index: ClassVar[str] = "aged"
+    keep: ClassVar[timedelta]
+    kind: ClassVar[str] = ""
+    warn: ClassVar[timedelta | None] = None
+    most: ClassVar[int] = 100_000
+    holds: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
+    whole: ClassVar[bool] = False
+    cap: ClassVar[int] = 1_000_000
+    memory: ClassVar[int] = 512
+    retry: ClassVar[backoff.Policy] = backoff.MAINTENANCE
+    applicable: ClassVar[bool] = True
+    refusals: ClassVar[tuple[declaration.Refusal, ...]] = declaration.OF_PURGE
+
+    @classmethod
+    def all_settings(cls) -> tuple[Setting, ...]:
+        return (
+            *super().all_settings(),
+            settings.span(f"{cls.env}_KEEP", cls.keep, f"How old a row must be for {cls.name} to delete it"),
+            settings.count(f"{cls.env}_MOST_ROWS", cls.most, f"The most rows {cls.name} deletes at a tick unasked"),
+        )
+
+    @classmethod
+    def grants(cls) -> tuple[Grant, ...]:
+        ledger = f"ledger#{cls.name}"
+        own = (permissions.read_rows(STATE, ledger), permissions.write_rows(STATE, ledger))
+        told = (permissions.publish(alert.TOPIC),)
+        # Without an index it is the job that knows the keys of its rows.
+        given = permissions.delete_rows if cls.warn is None else permissions.write_rows
+        table = (permissions.read_rows(cls.table.name), given(cls.table.name)) if cls.index else ()
+        return (*super().grants(), *own, *told, *table)
+
+    def partitions(self, tick: Tick) -> Sequence[str]:
+        """Of the index, or of the table itself."""
+        found = self._index()
+        return found.partitions(self.kind) if found else ()
+
+    def spare(self, tick: Tick, row: Row) -> str:
+        """Why a row that is old enough stays all the same; empty where it does not."""
+        return ""
+
+    def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        """Keep what must outlive these rows, or take along what hangs on them; they are deleted once it returns.
+
+        It is called with up to 500 rows at a time, and again with the same ones where a run dies in between.
+        """
+
+    def warning(self, row: Row) -> Any:
+        """What the row's owner is told before it is deleted; the row has all its attributes."""
+        raise NotImplementedError
+
+    def tell(self, tick: Tick, key: str, message: Any) -> None:
+        """Send a warning as an effect: `key` is the same for the same row and warning, whoever sends it again."""
+        raise NotImplementedError
+
+    def describe(self, row: Row) -> str:
+        """A row in a few words, for the samples of a plan."""
+        return f"{row.pk} {row.sk}" if row.since.startswith(row.sk) else f"{row.pk} {row.sk} of {row.since}"
+
+    def cutoff(self, tick: Tick) -> datetime:
+        """Rows of that instant and before are due. Raises SettingError where nobody could be warned in time."""
+        keep: timedelta = tick.setting(f"{self.env}_KEEP")
+        if self.warn is not None and keep <= self.warn:
+            raise SettingError(f"{self.env}_KEEP={keep} leaves no time to warn {self.warn} before; keep for longer")
+        return tick.at - keep
+
+    def work(self, tick: Tick) -> Outcome:
+        phases = self._phases(tick)
+        # What continues a tick was let pass at its beginning.
+        if tick.firing.part == 0:
+            stopped = brake.stop(tick, [aged for _, aged in phases], tick.setting(f"{self.env}_MOST_ROWS"))
+            if stopped:
+                return stopped
+        tally = Tally(tick.cap)
+        self._do(tick, ((verb, aged.rows()) for verb, aged in phases), tally)
+        size = tally.counts["purged"] + (tick.checkpoint["size"] if tick.firing.part and tick.checkpoint else 0)
+        if size:
+            brake.remember(tick, size)
+        if size > brake.FLOOR and not tally.more:
+            brake.forget(tick)
+        return self._done(tally, {"size": size} if tally.more else None)
+
+    def plan(self, tick: Tick) -> list[str]:
+        with draft.of(self.actions(tick)) as drafted:
+            return drafted.lines()
+
+    def actions(self, tick: Tick) -> Iterator[Action]:
+        tally = Tally(sys.maxsize)
+        for verb, aged in self._phases(tick):
+            found = aged.rows()
+            while chunk := list(islice(found, CHUNK)):
+                for row in self._going(tick, chunk, tally):
+                    held = [row.item.get(name) for name in self.holds]
+                    yield Action(verb, [row.pk, row.sk], [row.partition, row.since, *held], self.describe(row))
+
+    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
+        before: int = (tick.checkpoint or {}).get("done", 0) if tick.firing.part else 0
+        tally = Tally(sys.maxsize)
+        verbs = groupby(actions, key=lambda action: action.verb)
+        self._do(tick, ((verb, map(self._row, group)) for verb, group in verbs), tally)
+        return self._done(tally, {"done": before + tally.taken} if tally.more else None)
+
+    def _phases(self, tick: Tick) -> list[tuple[str, Aged]]:
+        due, source, found = self.cutoff(tick), self._source(), self.partitions(tick)
+        if self.shards > 1 and tick.target != NO_TARGET:
+            found = found[int(tick.target) :: self.shards]
+        if self.warn is None:
+            return [(DELETE, Aged(tick.cloud, source, found, clock.iso(due)))]
+        warned = [f"{WARNED}#{partition}" for partition in found]
+        return [
+            (SEND, Aged(tick.cloud, source, found, clock.iso(due + self.warn))),
+            (DELETE, Aged(tick.cloud, source, warned, clock.iso(tick.at - self.warn))),
+        ]
+
+    def _do(self, tick: Tick, phases: Phases, tally: Tally) -> None:
+        for verb, found in phases:
+            match verb:
+                case "send":
+                    self._warn(tick, found, tally)
+                case "delete":
+                    self._erase(tick, found, tally)
+
+    def _erase(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
+        # Whoever was warned may have acted on it: their row stays where it has changed since it was read.
+        holds = self.holds or (self._source().keys if self.warn is not None else ())
+        with Eraser(tick.cloud, self.table, holds) as eraser:
+            for chunk in self._chunks(tick, found, tally):
+                going = self._going(tick, chunk, tally)
+                if going:
+                    self.archive(tick, going)
+                    eraser.add(going)
+        tally.counts["purged"] += eraser.gone
+        tally.counts["moved"] += eraser.moved
+
+    def _warn(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
+        late = tick.started - tick.at > JITTER
+        at = clock.iso(tick.started if late else tick.at)
+        for chunk in self._chunks(tick, found, tally):
+            going = [*in_full(tick.cloud, self._source(), self._going(tick, chunk, tally))]
+            tried = 0
+            for row, result in fan_out(
+                partial(self._warn_one, tick, at), going, width=WARNINGS, patience=PATIENCE, remaining=tick.remaining
+            ):
+                tried += 1
+                if isinstance(result, Exception):
+                    tally.counts["unwarned"] += 1
+                    tick.log.error(f"{self.name}_unwarned", key=f"{row.pk} {row.sk}", error=str(result))
+                else:
+                    tally.counts["warned" if result else "moved"] += 1
+            if tried < len(going):
+                # Time is short: these are looked at again, and whoever has been warned is not among them then.
+                tally.more, tally.taken = True, tally.taken - len(chunk)
+                return
+
+    def _warn_one(self, tick: Tick, at: str, row: Row) -> bool:
+        """Tell the owner, then let the row age from now on. A crash in between tells by the same key again."""
+        self.tell(tick, f"{row.pk}#{row.sk}#{row.since}", self.warning(row))
+        partition, since = self._source().keys
+        values = {":was": row.partition, ":since": row.since, ":warned": f"{WARNED}#{row.partition}", ":at": at}
+        try:
+            tick.cloud.dynamodb.update_item(
+                TableName=tick.cloud.names.table(self.table.name),
+                Key=rows.row({self.table.pk: row.pk, self.table.sk: row.sk}),
+                UpdateExpression="SET #partition = :warned, #since = :at",
+                ConditionExpression="#partition = :was AND #since = :since",
+                ExpressionAttributeNames={"#partition": partition, "#since": since},
+                ExpressionAttributeValues=rows.row(values),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except tick.cloud.refused as error:
+            # Ours all the same, where the first reply was lost.
+            now = rows.plain(error.response.get("Item"))
+            return (now.get(partition), now.get(since)) == (values[":warned"], at)
+        return True
+
+    def _chunks(self, tick: Tick, found: Iterable[Row], tally: Tally) -> Iterator[list[Row]]:
+        """The rows, some at a time, until cap or deadline; `tally.more` then says that some are left."""
+        found = iter(found)
+        while True:
+            if tally.left <= 0 or tick.remaining() < RESERVE:
+                tally.more = tally.more or next(found, None) is not None
+                return
+            chunk = list(islice(found, min(CHUNK, tally.left)))
+            if not chunk:
+                return
+            tally.taken += len(chunk)
+            yield chunk
+
+    def _going(self, tick: Tick, chunk: Sequence[Row], tally: Tally) -> list[Row]:
+        """Those of the rows that do not stay: by no date that could be read, by `spare`, or because they have moved."""
+        # A plan has of each row what must hold when it is deleted, and no more.
+        lacking = self.whole or (tick.firing.plan and self.reads)
+        found = [*in_full(tick.cloud, self._source(), chunk)] if lacking else chunk
+        going = []
+        for row in found:
+            why = self.spare(tick, row) if row.dated else f"{row.since!r} is no instant to tell its age by"
+            if why:
+                tally.counts["spared"] += 1
+                if tally.counts["spared"] <= NAMED:
+                    tick.log.warning(f"{self.name}_spared", key=f"{row.pk} {row.sk}", note=status.cut(why, status.LONG))
+            else:
+                going.append(row)
+        tally.left -= len(going)
+        return going
+
+    def _row(self, action: Action) -> Row:
+        """As the index showed it when the plan was made."""
+        (pk, sk), (partition, since, *held) = action.id, action.version
+        keys = (self.table.pk, self.table.sk, *self._source().keys, *self.holds)
+        return Row(pk, sk, partition, since, dict(zip(keys, (pk, sk, partition, since, *held), strict=True)))
+
+    def _source(self) -> Source:
+        return Source(self.table, self._index(), tuple(dict.fromkeys((*self.holds, *self.reads))))
+
+    @classmethod
+    def _index(cls) -> Index | None:
+        return next((index for index in cls.table.indexes if index.name == cls.index), None)
+
+    def _done(self, tally: Tally, checkpoint: Mapping[str, int] | None) -> Done:
+        counts = {name: count for name, count in tally.counts.items() if count or name == "purged"}
+        unwarned = tally.counts["unwarned"]
+        note = f"{unwarned:,} could not be warned, and stay until they are" if unwarned else ""
+        return Done(counts or {"purged": 0}, ok=not unwarned, note=note, checkpoint=checkpoint)

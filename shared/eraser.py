@@ -1,0 +1,115 @@
+"""Deletes rows of a table as fast as it takes them: 25 a call, on a few threads."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from shared import rows
+from shared.aged import Row, Slow
+from shared.tables import Table
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+
+# DynamoDB's limit for one BatchWriteItem.
+BATCH = 25
+WIDTH = 16
+# Batches that wait for a thread: enough to keep all busy while the next page is read, and no more, for memory's sake.
+WAITING = 2 * WIDTH
+# What the table would not take is sent again after so many seconds, doubled each time and shortened by chance.
+PAUSE = 0.1
+TRIES = 8
+
+
+class Eraser:
+    """`with Eraser(...) as eraser: eraser.add(rows)`; what was added is deleted when the block ends.
+
+    holds: attributes that a row must still have as they were read, or it stays. That takes a call for each row, as no
+    batch carries conditions. Without it a call is made for 25 rows, and never for fewer until the end.
+    gone: rows deleted, or found to be gone already. moved: rows that stayed, as they had changed.
+    Raises Slow where the table will not take them; what a block raises ends it without the rows that wait.
+    """
+
+    def __init__(self, cloud: Cloud, table: Table, holds: Sequence[str] = ()) -> None:
+        self.cloud = cloud
+        self.table = table
+        self.name = cloud.names.table(table.name)
+        self.holds = tuple(holds)
+        self.gone = 0
+        self.moved = 0
+        self._rest: list[Row] = []
+        self._running: deque[Future[tuple[int, int]]] = deque()
+
+    def __enter__(self) -> Eraser:
+        self._pool = ThreadPoolExecutor(WIDTH, "eraser")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._send(self._rest)
+                while self._running:
+                    self._settle()
+        finally:
+            # After a failure or a deadline nobody waits for the rest: each call ends by its own timeout.
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def add(self, found: Iterable[Row]) -> None:
+        self._rest.extend(found)
+        while len(self._rest) >= BATCH:
+            self._send(self._rest[:BATCH])
+            del self._rest[:BATCH]
+
+    def _send(self, batch: Sequence[Row]) -> None:
+        if not batch:
+            return
+        while len(self._running) >= WAITING:
+            self._settle()
+        self._running.append(self._pool.submit(self._each if self.holds else self._all, tuple(batch)))
+
+    def _settle(self) -> None:
+        gone, moved = self._running.popleft().result()
+        self.gone += gone
+        self.moved += moved
+
+    def _all(self, batch: Sequence[Row]) -> tuple[int, int]:
+        # A row that moves in its index while that is read can be found twice, and no batch takes a key twice.
+        keys = {(row.pk, row.sk): self._key(row) for row in batch}
+        left: Any = {self.name: [{"DeleteRequest": {"Key": key}} for key in keys.values()]}
+        for attempt in range(TRIES):
+            left = self.cloud.bulk.batch_write_item(RequestItems=left).get("UnprocessedItems")
+            if not left:
+                return len(keys), 0
+            self.cloud.clock.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
+        raise Slow(
+            f"{len(left[self.name])} rows of {self.name} were not deleted in {TRIES} tries; it takes fewer writes than "
+            "are sent. What is left is found again by the next run"
+        )
+
+    def _each(self, batch: Sequence[Row]) -> tuple[int, int]:
+        moved = 0
+        for row in batch:
+            try:
+                self.cloud.bulk.delete_item(TableName=self.name, Key=self._key(row), **self._unchanged(row))
+            except self.cloud.refused:
+                moved += 1
+        return len(batch) - moved, moved
+
+    def _unchanged(self, row: Row) -> dict[str, Any]:
+        """The condition. A row that is gone is as good as deleted: a repeat after a lost reply counts it as such."""
+        held = {name: row.item[name] for name in self.holds if row.item.get(name) is not None}
+        parts = (f"#{name} = :{name}" if name in held else f"attribute_not_exists(#{name})" for name in self.holds)
+        condition: dict[str, Any] = {
+            "ConditionExpression": f"attribute_not_exists(#key) OR ({' AND '.join(parts)})",
+            "ExpressionAttributeNames": {"#key": self.table.pk, **{f"#{name}": name for name in self.holds}},
+        }
+        if held:
+            condition["ExpressionAttributeValues"] = rows.row({f":{name}": value for name, value in held.items()})
+        return condition
+
+    def _key(self, row: Row) -> dict[str, Any]:
+        return {self.table.pk: {"S": row.pk}, self.table.sk: {"S": row.sk}}

@@ -1,0 +1,204 @@
+"""A plan: what a job would do, written down, so that a person can look at it and have exactly that done, or nothing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from shared import brake, clock, draft, rows, span
+from shared.draft import Action, Draft
+from shared.event import Firing
+from shared.job import STATE, Job
+from shared.outcome import Done, Outcome, Refused
+from shared.tables import TTL
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.tick import Tick
+
+ONLY = "-"
+VALID = span.days(1)
+# An expired plan is kept for as long, so that it can be told from one that never was.
+KEPT = span.days(30)
+
+
+class UnknownPlan(LookupError):
+    """No plan of that id was ever made here, or one so long ago that it is forgotten."""
+
+    def __init__(self, plan: str) -> None:
+        super().__init__(f"there is no plan {plan!r}; `python jobs.py <job> --dry-run` makes one and prints its id")
+
+
+class PlanRefused(Exception):
+    """A plan that cannot be carried out (any more); the message says why and what to do. Nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """at: the frozen instant that stands for the tick. cutoff: what followed from it. digest, counts: see Draft.
+
+    listed: the actions themselves, as lines of JSON; or where they are many, the key of the object that has them.
+    """
+
+    id: str
+    job: str
+    target: str
+    at: str
+    cutoff: str
+    made: str
+    until: str
+    who: str
+    digest: str
+    counts: Mapping[str, int]
+    samples: Mapping[str, list[str]]
+    listed: Mapping[str, str]
+
+    @property
+    def firing(self) -> Firing:
+        """The wake-up that carries it out."""
+        return Firing(self.job, clock.parse(self.at), target=self.target, manual=True, retried=False, plan=self.id)
+
+    def actions(self, cloud: Cloud) -> Iterator[Action]:
+        if "text" in self.listed:
+            yield from draft.read(self.listed["text"].splitlines())
+            return
+        from gzip import GzipFile
+
+        body: Any = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=self.listed["object"])["Body"]
+        with closing(body), GzipFile(fileobj=body) as lines:
+            yield from draft.read(lines)
+
+    def lines(self) -> list[str]:
+        return [*draft.told(self.counts, self.samples)]
+
+
+def store(cloud: Cloud, job: Job, tick: Tick, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
+    """Write the plan down: its row, and before it the object with its actions where they are many."""
+    now = cloud.clock.now()
+    plan_id = f"{job.name}.{cloud.names.stage}.{secrets.token_hex(4)}"
+    text = drafted.text()
+    key = f"plans/{job.name}/{plan_id}.jsonl.gz"
+    if text is None:
+        cloud.s3.put_object(
+            Bucket=cloud.names.bucket,
+            Key=key,
+            Body=drafted.file(),
+            ContentType="application/gzip",
+            ServerSideEncryption="AES256",
+        )
+    plan = Plan(
+        id=plan_id,
+        job=job.name,
+        target=tick.target,
+        at=clock.iso(tick.at),
+        cutoff=clock.iso(job.cutoff(tick)),
+        made=clock.iso(now),
+        until=clock.iso(now + valid),
+        who=who,
+        digest=drafted.digest,
+        counts=dict(drafted.counts),
+        samples=drafted.samples,
+        listed={"object": key} if text is None else {"text": text},
+    )
+    values = {name: getattr(plan, name) for name in Plan.__slots__ if name != "id"}
+    where = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
+    cloud.dynamodb.put_item(
+        TableName=cloud.names.table(STATE),
+        Item=rows.row({**_key(plan_id), **values, **where, TTL: int((now + valid + KEPT).timestamp())}),
+        ConditionExpression="attribute_not_exists(pk)",
+    )
+    return plan
+
+
+def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
+    """The plan of that id, fit to be carried out. `begun`: it is on its way already, by earlier parts of this run.
+
+    Raises UnknownPlan, and PlanRefused for one of another environment, one that is over or was carried out before.
+    """
+    job, _, rest = plan_id.partition(".")
+    stage, dot, _ = rest.rpartition(".")
+    if not job or not dot:
+        raise UnknownPlan(plan_id)
+    here = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
+    if stage != here["stage"]:
+        raise PlanRefused(f"plan {plan_id} was made for stage {stage!r} and this is {here['stage']!r}; plan it here")
+    answer = cloud.dynamodb.get_item(
+        TableName=cloud.names.table(STATE), Key=rows.row(_key(plan_id)), ConsistentRead=True
+    )
+    found = rows.plain(answer.get("Item"))
+    if not found or found["job"] != job:
+        raise UnknownPlan(plan_id)
+    made_in = {name: found[name] for name in here}
+    if made_in != here:
+        raise PlanRefused(f"plan {plan_id} was made for {_place(made_in)} and this is {_place(here)}; plan it here")
+    again = f"`python jobs.py {job} --dry-run` makes a new plan"
+    if clock.iso(cloud.clock.now()) > found["until"]:
+        raise PlanRefused(f"plan {plan_id} expired at {found['until']}; {again}")
+    if "begun" in found and not begun:
+        end = f"and carried out at {found['applied']}" if "applied" in found else "which did not end it"
+        raise PlanRefused(f"plan {plan_id} was begun by run {found['begun']}, {end}; {again} of what is left")
+    return Plan(id=plan_id, **{name: found[name] for name in Plan.__slots__ if name != "id"})
+
+
+def carry_out(job: Job, tick: Tick) -> Outcome:
+    """Do exactly what the tick's plan says. Refused where that is not, to the thing, what would be done now."""
+    try:
+        plan = load(tick.cloud, tick.firing.plan, begun=tick.firing.part > 0)
+        if (plan.job, plan.target) != (job.name, tick.target):
+            raise PlanRefused(f"plan {plan.id} is of {plan.job} {plan.target}, not of {job.name} {tick.target}")
+        done = _begin(job, tick, plan) if tick.firing.part == 0 else tick.checkpoint["done"]
+    except (UnknownPlan, PlanRefused) as error:
+        return Refused(error.args[0])
+    outcome = job.apply(tick, islice(plan.actions(tick.cloud), done, None))
+    if isinstance(outcome, Done) and outcome.checkpoint is None:
+        _mark(tick, plan, "SET applied = :now", {":now": clock.iso(tick.cloud.clock.now())}, "attribute_exists(begun)")
+        brake.release(tick)
+    return outcome
+
+
+def _begin(job: Job, tick: Tick, plan: Plan) -> int:
+    """Compare the plan with the world, then take it: 0, the number of actions done. Raises PlanRefused."""
+    cutoff = clock.iso(job.cutoff(tick))
+    if cutoff != plan.cutoff:
+        raise PlanRefused(f"plan {plan.id} is of what was due by {plan.cutoff}; by the settings now, it is {cutoff}")
+    with draft.of(job.actions(tick)) as now:
+        if now.digest != plan.digest:
+            raise PlanRefused(
+                f"the world has moved since plan {plan.id}: it was {_counted(plan.counts)}, now it would be "
+                f"{_counted(now.counts)}, or not the same ones; `python jobs.py {plan.job} --dry-run` makes a new plan"
+            )
+    # A repeat after a lost reply finds the run's own mark.
+    if not _mark(tick, plan, "SET begun = :run", {":run": tick.run}, "attribute_not_exists(begun) OR begun = :run"):
+        raise PlanRefused(f"plan {plan.id} was begun by another run in this very moment")
+    return 0
+
+
+def _mark(tick: Tick, plan: Plan, update: str, values: Mapping[str, Any], condition: str) -> bool:
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(STATE),
+            Key=rows.row(_key(plan.id)),
+            UpdateExpression=update,
+            ConditionExpression=condition,
+            ExpressionAttributeValues=rows.row(values),
+        )
+    except tick.cloud.refused:
+        return False
+    return True
+
+
+def _key(plan_id: str) -> dict[str, str]:
+    return {"pk": f"plan#{plan_id}", "sk": ONLY}
+
+
+def _place(where: Mapping[str, str]) -> str:
+    return f"account {where['account']}, {where['region']}, stage {where['stage']}"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{verb} {count:,}" for verb, count in counts.items()) or "nothing"
