@@ -78,9 +78,13 @@ def test_a_page_that_does_without_head_is_asked_for_by_get(refusal: Any, docs: W
     assert fire(Docs(), [docs.url]).ok
 
 
-def test_a_link_that_failed_once_is_alive(docs: Web, fire: Fire) -> None:
+def test_a_link_that_failed_once_is_asked_for_again_after_a_pause_and_alive(
+    docs: Web, fire: Fire, clock: VirtualClock
+) -> None:
     docs.answers["/docs/a"] = [Reply(502), Reply(502), Reply(200)]
+    began = clock.now()
     assert fire(Docs(), [docs.url]).ok
+    assert (clock.now() - began).total_seconds() >= 2
 
 
 @pytest.mark.parametrize("reply", [Reply(429), Reply(429, "", {"retry-after": "900"})])

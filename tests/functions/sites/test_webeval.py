@@ -154,6 +154,20 @@ def test_the_eldest_come_first(go: Any, cloud: Cloud, site: Web, clock: VirtualC
     assert sorted(json.loads(request.body)["url"][-1] for request in site.asked) == ["1", "2"]
 
 
+def test_the_eldest_come_first_whichever_site_they_are_for(
+    fire: Fire, cloud: Cloud, site: Web, clock: VirtualClock
+) -> None:
+    with Web() as other:
+        other.answers[ENDPOINT] = GOOD
+        first, last = sorted((site, other), key=lambda web: web.host)
+        queue(cloud, last.host, f"{last.url}/elder")
+        clock.move(seconds=1)
+        queue(cloud, first.host, f"{first.url}/younger")
+        gates = {"WEB_EVAL_EXEC_ENABLE": "true", "WEB_EVAL_EXEC_HOSTS": f"{first.host},{last.host}"}
+        fire(Webeval(), [site.url, other.url], WEB_EVAL_EXEC_MAX_RUNS_PER_TICK="1", **gates)
+        assert (len(first.asked), len(last.asked)) == (0, 1)
+
+
 def test_in_production_the_call_says_that_it_is_ours(cloud: Cloud, site: Web, log: Lines, clock: VirtualClock) -> None:
     for names, sent in ((Names("prod", "1", "us-east-1"), "1"), (Names("test", "1", "us-east-1"), None)):
         task = Task("t", site.host, f"{site.url}/", clocks.iso(clock.now()), 0)
