@@ -71,7 +71,7 @@ class Watchdog:
         entry = manifest.of([self.job])[self.job.name]
         found = corpse.item(self.cloud, entry, self.firing.target)
         if "holder" in found and found.get("invocation") == self.request:
-            corpse.bury(self.cloud, self.job.name, entry, found, note)
+            corpse.bury(self.cloud, self.job.name, entry, found, note, self.firing)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

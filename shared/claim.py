@@ -46,8 +46,9 @@ NOT_PAUSED_BUT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
 class Claim:
     """The exclusive right to run, as taken.
 
-    fence grows with every claim of the item. corpse is the id of a run that died holding it. before is the status
-    that the last finished run left.
+    fence grows with every claim of the item. corpse is the id of a run that died holding it, died_on the mark of its
+    firing, as far as that is known. before is the status that the last finished run left, last the position of the
+    last tick done.
     """
 
     run: str
@@ -55,6 +56,8 @@ class Claim:
     checkpoint: Any
     corpse: str | None
     before: Mapping[str, Any]
+    last: str = ""
+    died_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,8 @@ class Claims:
         except self.cloud.refused as error:
             found = rows.plain(error.response.get("Item"))
             if found.get("holder") == run:
-                # Ours: the first write won and its reply was lost on the way.
-                return self._claim(run, found["fence"], found, found.get("corpse"))
+                # Ours: the first write won and its reply was lost on the way, with the mark that it wrote over.
+                return self._claim(run, found["fence"], {**found, "tried": ""}, found.get("corpse"))
             return _refusal(found, firing, now)
         before = rows.plain(answer.get("Attributes"))
         return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))
@@ -197,7 +200,8 @@ class Claims:
             text = rows.plain(found.get("Item")).get("checkpoint")
         checkpoint = json.loads(text) if text else None
         dead = corpse if corpse and corpse != "-" else None
-        return Claim(run, fence, checkpoint, dead, item.get("status") or {})
+        died_on = item.get("tried", "") if dead else ""
+        return Claim(run, fence, checkpoint, dead, item.get("status") or {}, item.get("last", ""), died_on)
 
     def _expiry(self) -> int:
         return int((self.cloud.clock.now() + CHECKPOINT_KEPT).timestamp())
@@ -205,6 +209,12 @@ class Claims:
     def _large(self, fence: int) -> dict[str, str]:
         # Named by the fence that wrote it: a zombie writes beside its successor's, never over it.
         return {"pk": f"checkpoint#{self.job.name}", "sk": f"{self.target}#{fence:012d}"}
+
+
+def served(mark: str) -> tuple[str, int]:
+    """The position and the attempt of the firing whose mark this is; `("", 0)` for no mark."""
+    minute, part, attempt, _ = mark.split("#") if mark else ("", "", "0", "")
+    return f"{minute}#{part}" if mark else "", int(attempt)
 
 
 def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime) -> Refusal:

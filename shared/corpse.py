@@ -1,12 +1,14 @@
-"""Runs that died without a word: found by their lease, written down as `lost`, their lease taken off."""
+"""Claim items as they stand, and runs that died without a word: found by their lease, written down as `lost`, their lease taken off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows, status
-from shared.claim import HELD
+from shared.claim import HELD, served
+from shared.event import Firing
 from shared.job import NO_TARGET, STATE
 
 if TYPE_CHECKING:
@@ -25,22 +27,29 @@ def item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
     return rows.plain(answer.get("Item"))
 
 
-def expired(cloud: Cloud, entry: Entry) -> Iterator[dict[str, Any]]:
-    """Claim items of a job whose holder let its lease run out."""
+def claims(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
+    """A job's claim items; the status items of its hosts are left out."""
     pages = cloud.dynamodb.get_paginator("query").paginate(
         TableName=cloud.names.table(STATE),
         KeyConditionExpression="pk = :pk",
-        FilterExpression="attribute_exists(holder) AND lease_until < :now",
-        ExpressionAttributeValues=rows.row(
-            {":pk": f"{entry['key']}:last", ":now": clock.milliseconds(cloud.clock.now())}
-        ),
+        FilterExpression="attribute_exists(fence)",
+        ExpressionAttributeValues=rows.row({":pk": f"{entry['key']}:last"}),
     )
-    for page in pages:
-        yield from map(rows.plain, page["Items"])
+    return [rows.plain(item) for page in pages for item in page["Items"]]
 
 
-def bury(cloud: Cloud, job: str, entry: Entry, found: Mapping[str, Any], note: str) -> bool:
-    """Take the dead run's lease off and write its row. False where the item has moved on since it was read."""
+def expired(item: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the holder let its lease run out."""
+    return "holder" in item and int(item["lease_until"]) < clock.milliseconds(now)
+
+
+def bury(
+    cloud: Cloud, job: str, entry: Entry, found: Mapping[str, Any], note: str, firing: Firing | None = None
+) -> bool:
+    """Take the dead run's lease off and write its row. False where the item has moved on since it was read.
+
+    firing: what it ran for; where that isn't known, the item tells the tick that it was last taken for.
+    """
     before = found.get("status") or {}
     state = {
         "outcome": "lost",
@@ -54,7 +63,8 @@ def bury(cloud: Cloud, job: str, entry: Entry, found: Mapping[str, Any], note: s
     }
     history = status.History(cloud, job, entry["retention"])
     # The row first: a crash in between leaves a lease that is found again, not a death that nobody knows of.
-    history.bury(found["holder"], found["sk"], note)
+    tick, attempt = (status.tick_of(firing), firing.attempt) if firing else served(found.get("tried", ""))
+    history.bury(found["holder"], found["sk"], note, tick, attempt)
     try:
         cloud.dynamodb.update_item(
             TableName=cloud.names.table(STATE),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.backoff import LONGEST_RUN_DELAY
+from shared.catch_up import CatchUp
 
 if TYPE_CHECKING:
     from shared.job import Job
@@ -62,6 +63,18 @@ REFUSALS: tuple[Refusal, ...] = (
     (
         lambda job: job.retention not in RETENTION,
         "retention is {job.retention!r}; say one of high-volume, standard, critical",
+    ),
+    (
+        lambda job: job.catch_up is not None and not isinstance(job.catch_up, CatchUp),
+        "catch_up is {job.catch_up!r}; say CatchUp.NONE or CatchUp.ONCE",
+    ),
+    (
+        lambda job: job.catch_up and not job.schedules(),
+        "declares catch_up, and no schedule whose ticks could be missed",
+    ),
+    (
+        lambda job: job.catch_up is CatchUp.ONCE and job.grace is not None,
+        "runs missed ticks late by catch_up, and runs none {job.grace} s after its time by grace; say one of them",
     ),
     (
         lambda job: max(job.retry.delays, default=0) > LONGEST_RUN_DELAY,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from shared import backoff, declaration, permissions, settings
 from shared.backoff import Policy
+from shared.catch_up import CatchUp
 from shared.idempotency import Idempotency
 from shared.outcome import Outcome
 from shared.permissions import Grant
@@ -35,6 +36,8 @@ class Job:
     cap: the most items one run works on; `<ENV>_MAX_RUNS_PER_TICK` overrides it.
     key: the status key is `<key>:last:<target>`. env: prefix of the job's settings.
     grace: seconds after its time at which a tick is no longer run but recorded `late`; None runs it however late.
+    catch_up: what becomes of missed ticks; where it isn't said, ONCE for a job that might wait longer than an hour for
+    its next tick, and NONE for all others.
     costly: off in production until `<ENV>_ENABLE=true`. queue: logical name, for consumers; what it gives up goes to
     dead_letter_queue, `<queue>-dlq` where none is named. collector: takes the dead letters of every other consumer.
     batch_size: messages, 1 to 10,000; above 10 needs a batch_window, the seconds to wait for more, up to 300.
@@ -66,6 +69,7 @@ class Job:
     shards: ClassVar[int] = 1
     lease_per_target: ClassVar[bool] = True
     grace: ClassVar[int | None] = None
+    catch_up: ClassVar[CatchUp | None] = None
     costly: ClassVar[bool] = False
     retention: ClassVar[str] = "standard"
     permissions: ClassVar[tuple[Grant, ...]] = ()
@@ -114,6 +118,10 @@ class Job:
         if cls.schedule is None:
             return ()
         return cls.schedule if isinstance(cls.schedule, tuple) else (cls.schedule,)
+
+    @classmethod
+    def catches_up(cls) -> CatchUp:
+        return cls.catch_up or CatchUp.by_default(cls.schedules(), cls.grace)
 
     @classmethod
     def dead_queue(cls) -> str | None:

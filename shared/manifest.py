@@ -24,6 +24,8 @@ class Entry(TypedDict):
     timeout: int
     lease_per_target: bool
     retention: str
+    grace: int | None
+    catch_up: str
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
@@ -39,6 +41,8 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
             timeout=job.timeout,
             lease_per_target=job.lease_per_target,
             retention=job.retention,
+            grace=job.grace,
+            catch_up=job.catches_up().value,
         )
         for job in jobs
     }

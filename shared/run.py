@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import firings, gate, status
-from shared.claim import Claim, Claims, Fenced, Refusal
+from shared.claim import Claim, Claims, Fenced, Refusal, served
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Firing
 from shared.job import FAREWELL, NO_TARGET, Job
@@ -71,7 +71,7 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
         return _record(tick, outcome, _ms(clocked), marker, winner=refusal.winner if refusal else "")
 
     if tick.claim.corpse:
-        _bury(tick, tick.claim.corpse)
+        _bury(tick, tick.claim.corpse, tick.claim.died_on)
     log.info(f"{job.name}_started", status="PROCESSING", tick=firing.position, attempt=firing.attempt)
     outcome = _worked(job, tick)
     # Sent before the finish: a crash in between sends twice, which the claim recognises; the other order could lose it.
@@ -167,9 +167,9 @@ def _finish(claims: Claims, claim: Claim, firing: Firing, outcome: Outcome, star
     claims.finish(claim, firing, status.of(outcome, started, ms, claim.before), checkpoint, success)
 
 
-def _bury(tick: Tick, corpse: str) -> None:
+def _bury(tick: Tick, corpse: str, mark: str) -> None:
     note = "died without a word; its lease ran out and the next run found it"
-    status.History(tick.cloud, tick.job.name, tick.job.retention).bury(corpse, tick.target, note)
+    status.History(tick.cloud, tick.job.name, tick.job.retention).bury(corpse, tick.target, note, *served(mark))
     tick.log.error(f"{tick.job.name}_lost", lost=corpse, error=note, status="lost")
     tick.log.metric(tick.job.name, {"Lost": 1})
 
@@ -179,7 +179,7 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
     history = status.History(tick.cloud, tick.job.name, tick.job.retention)
     artifact = tick.artifacts[0] if tick.artifacts else ""
     if winner:
-        history.duplicate(winner, tick.run)
+        history.duplicate(winner, tick.run, tick.firing)
     else:
         history.write(tick.firing, tick.run, tick.started, outcome, ms, artifact)
         if marker is not None:

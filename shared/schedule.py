@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 UTC_ZONE = "UTC"
 SHORTCUTS = {
@@ -128,17 +129,40 @@ class Schedule:
             forms = [day, weekday]
         return tuple(f"cron({minute} {hour} {form} *)" for form in forms)
 
-    def after(self, instant: datetime) -> Iterator[datetime]:
-        """Ticks later than `instant`, in UTC, without end."""
-        from zoneinfo import ZoneInfo
+    @property
+    def every_hour(self) -> bool:
+        """Whether no hour passes without a tick."""
+        _, hours, days, months, weekdays = self.fields()
+        return len(hours) == 24 and len(days) == 31 and len(months) == 12 and len(weekdays) == 7
 
+    def after(self, instant: datetime) -> Iterator[datetime]:
+        """Ticks later than `instant`, in UTC, without end.
+
+        As EventBridge Scheduler has it: a time that the clock leaps over in spring is left out, one that comes twice
+        in autumn counts once. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+        """
         from cronsim import CronSim
 
-        for tick in CronSim(self.expression, instant.astimezone(ZoneInfo(self.zone))):
-            yield tick.astimezone(UTC)
+        if self.zone == UTC_ZONE:
+            yield from CronSim(self.expression, instant.astimezone(UTC))
+            return
+        from zoneinfo import ZoneInfo
+
+        place = ZoneInfo(self.zone)
+        for wall in CronSim(self.expression, instant.astimezone(place).replace(tzinfo=None)):
+            tick = wall.replace(tzinfo=place).astimezone(UTC)
+            if tick > instant and tick.astimezone(place).replace(tzinfo=None) == wall:
+                yield tick
 
     def __str__(self) -> str:
         return self.expression if self.zone == UTC_ZONE else f"{self.expression} {self.zone}"
+
+
+@lru_cache(maxsize=1024)
+def read(text: str) -> Schedule:
+    """The schedule whose `str` this is."""
+    words = text.split()
+    return Schedule(" ".join(words[:5]), *words[5:])
 
 
 def every(*, minutes: int, offset: int = 0) -> Schedule:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, redact, rows
 from shared.event import Firing
-from shared.job import STATE, Job
+from shared.job import NO_TARGET, STATE, Job
 from shared.outcome import Done, Outcome
 from shared.tables import TTL
 
@@ -62,6 +62,16 @@ def history_key(job: str, run: str) -> dict[str, Any]:
     return rows.row({"pk": f"runs#{job}#{run[:4]}-{run[4:6]}-{run[6:8]}", "sk": run})
 
 
+def gap_id(first: datetime) -> str:
+    """In place of a run id, for the row of the ticks that were missed from `first` on."""
+    return f"{first:%Y%m%dT%H%M%S}.000Z-missed"
+
+
+def tick_of(firing: Firing) -> str:
+    """What a row says that its run was for: a position, or what a run by hand is known by."""
+    return firing.id or "manual" if firing.manual else firing.position
+
+
 class History:
     """The rows of one job; `retention` is its class."""
 
@@ -86,7 +96,7 @@ class History:
         values = {
             "job": self.job,
             "target": firing.target,
-            "tick": firing.id or "manual" if firing.manual else firing.position,
+            "tick": tick_of(firing),
             "attempt": firing.attempt,
             "outcome": outcome.word,
             "ok": outcome.ok,
@@ -100,12 +110,14 @@ class History:
         }
         self._set(run, values, "attribute_not_exists(outcome) OR outcome = :word", {":word": outcome.word})
 
-    def bury(self, run: str, target: str, note: str) -> None:
-        """The row of a run that could not write its own."""
+    def bury(self, run: str, target: str, note: str, tick: str = "", attempt: int = 0) -> None:
+        """The row of a run that could not write its own. tick, attempt: what it ran for, as far as that is known."""
         started = datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
         values = {
             "job": self.job,
             "target": target,
+            "tick": tick or None,
+            "attempt": attempt or None,
             "outcome": "lost",
             "ok": False,
             "started": clock.iso(started),
@@ -114,16 +126,61 @@ class History:
         }
         self._set(run, values, "attribute_not_exists(outcome)", {})
 
-    def duplicate(self, winner: str, run: str) -> None:
+    def recover(self, firing: Firing, run: str, left: Mapping[str, Any]) -> None:
+        """The row of a run that finished, left the status `left`, and died before it wrote its row."""
+        good, bad = KEPT[self.retention]
+        ended = clock.parse(left["at"]) + timedelta(milliseconds=left["ms"])
+        values = {
+            "job": self.job,
+            "target": firing.target,
+            "tick": tick_of(firing),
+            "attempt": firing.attempt,
+            "outcome": left["outcome"],
+            "ok": left["ok"],
+            "started": left["at"],
+            "ms": left["ms"],
+            "note": left.get("note"),
+            "correlationId": firing.correlation_id or None,
+            TTL: int((ended + (good if left["ok"] else bad)).timestamp()),
+        }
+        self._set(run, values, "attribute_not_exists(outcome)", {})
+
+    def missed(self, first: datetime, to: datetime, count: int, note: str, covered: str) -> None:
+        """One row for so many ticks in a row that left no trace; a longer gap from the same tick replaces it.
+
+        covered: the position of the tick whose run stands for them, empty where nothing does yet.
+        """
+        values = {
+            "job": self.job,
+            "target": NO_TARGET,
+            "outcome": "missed",
+            "ok": False,
+            "started": clock.iso(first),
+            "from": clock.minute(first),
+            "to": clock.minute(to),
+            "count": count,
+            "covered": covered or None,
+            "note": cut(note, LONG),
+            TTL: int((self.cloud.clock.now() + KEPT[self.retention][1]).timestamp()),
+        }
+        self._set(gap_id(first), values, "attribute_not_exists(outcome) OR #to < :vto", {})
+
+    def duplicate(self, winner: str, run: str, firing: Firing) -> None:
         """Count a second delivery on the winner's row. `run` makes a repeat of this very write count once."""
         # The winner may still be running: then its row does not exist yet, and its own write adds to this one.
+        expires = int((self.cloud.clock.now() + KEPT[self.retention][1]).timestamp())
+        values = {":one": 1, ":run": run, ":tick": tick_of(firing), ":expires": expires}
         try:
             self.cloud.dynamodb.update_item(
                 TableName=self.table,
                 Key=history_key(self.job, winner),
-                UpdateExpression="ADD duplicates :one SET duplicate = :run",
+                UpdateExpression=(
+                    "ADD duplicates :one SET duplicate = :run, tick = if_not_exists(tick, :tick), "
+                    "#expires = if_not_exists(#expires, :expires)"
+                ),
                 ConditionExpression="attribute_not_exists(duplicate) OR duplicate <> :run",
-                ExpressionAttributeValues=rows.row({":one": 1, ":run": run}),
+                ExpressionAttributeNames={"#expires": TTL},
+                ExpressionAttributeValues=rows.row(values),
             )
         except self.cloud.refused:
             return

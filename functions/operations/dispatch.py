@@ -68,11 +68,12 @@ class Dispatch(Consumer):
         found = corpse.item(tick.cloud, entry, firing.target)
         if found.get("invocation") == request:
             if "holder" in found:
-                corpse.bury(tick.cloud, name, entry, found, note)
+                corpse.bury(tick.cloud, name, entry, found, note, firing)
                 tick.log.error(f"{name}_lost", lost=found["holder"], error=note, status="lost")
                 tick.log.metric(name, {"Lost": 1})
             elif (found.get("status") or {}).get("outcome") != "lost":
-                # It had written how it ended, and left the process only then.
+                # It had written how it ended, and left the process only then; its row is what may be missing.
+                status.History(tick.cloud, name, entry["retention"]).recover(firing, found["run"], found["status"])
                 return
         if not firing.retried:
             return

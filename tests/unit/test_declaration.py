@@ -11,7 +11,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from shared import registry
+from shared import manifest, registry
 from shared.declaration import DeclarationError
 from shared.registry import UnknownJob
 
@@ -32,6 +32,8 @@ class {name}(Job):
     def work(self, tick):
         return Done()
 '''
+
+CATCH_UP = "from shared.catch_up import CatchUp\ncatch_up = CatchUp.ONCE"
 
 
 @pytest.fixture
@@ -80,6 +82,9 @@ def test_a_module_without_a_job_and_a_private_one_are_left_alone(tree: Path) -> 
         ("name = 'status'", "a job may not be named 'status'"),
         ("name = 'Sweep_Holds'", "must be lower-case words joined by hyphens"),
         ("queue = 'flagship:usage'", "declares a queue and a schedule"),
+        ("catch_up = 'twice'", "catch_up is 'twice'; say CatchUp.NONE or CatchUp.ONCE"),
+        (f"{CATCH_UP}\nschedule = None", "declares catch_up, and no schedule whose ticks could be missed"),
+        (f"{CATCH_UP}\ngrace = 90", "runs missed ticks late by catch_up, and runs none 90 s after its time by grace"),
         ("from shared.backoff import explicit\nretry = explicit(901)", "retry waits longer than the 900 s"),
         ("from shared.backoff import fixed\nretry = fixed(delay=1, retries=7)", "retry has 8 attempts"),
     ],
@@ -103,6 +108,27 @@ def test_what_cannot_be_said_at_all_is_refused_with_its_line(tree: Path, extra: 
     declare(tree, "sweep_holds", extra)
     with pytest.raises(DeclarationError, match=r"^functions/demo/sweep_holds\.py:13: .*" + re.escape(said)):
         registry.jobs()
+
+
+@pytest.mark.parametrize(
+    ("extra", "policy"),
+    [
+        ("schedule = every(minutes=1)", "none"),
+        ("schedule = cron('7 * * * *')", "none"),
+        ("schedule = cron('5 4 * * *')", "once"),
+        ("schedule = cron('@monthly')", "once"),
+        ("schedule = cron('*/5 9-17 * * 1-5')", "once"),
+        ("schedule = (cron('5 4 * * *'), every(minutes=15))", "none"),
+        ("schedule = cron('5 4 * * *')\ngrace = 600", "none"),
+        ("schedule = None", "none"),
+        (f"schedule = every(minutes=1)\n{CATCH_UP}", "once"),
+    ],
+)
+def test_a_job_that_could_wait_longer_than_an_hour_catches_up_once(tree: Path, extra: str, policy: str) -> None:
+    declare(tree, "sweep_holds", extra)
+    job = registry.find("sweep-holds")
+    assert job.catches_up() == policy
+    assert manifest.of([job])["sweep-holds"]["catch_up"] == policy
 
 
 def test_a_clash_of_names_says_both_places(tree: Path) -> None:

@@ -7,7 +7,8 @@ from itertools import islice
 
 import pytest
 
-from shared.schedule import Schedule, ScheduleError, cron, daily, every, hourly, monthly, weekly
+from local.expression import next_after
+from shared.schedule import Schedule, ScheduleError, cron, daily, every, hourly, monthly, read, weekly
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,33 @@ def test_ticks_are_later_than_the_instant_they_are_asked_for() -> None:
 def test_a_zone_follows_its_summer_time() -> None:
     ticks = daily(hour=9, minute=0, zone="Europe/Berlin").after(datetime(2026, 3, 28, 0, tzinfo=UTC))
     assert [tick.hour for tick in islice(ticks, 3)] == [8, 7, 7]
+
+
+def test_a_time_that_spring_leaps_over_is_left_out() -> None:
+    # 29 March 2026: Berlin goes from 02:00 to 03:00.
+    ticks = daily(hour=2, minute=30, zone="Europe/Berlin").after(datetime(2026, 3, 28, 12, tzinfo=UTC))
+    assert next(ticks) == datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
+
+
+def test_a_time_that_comes_twice_in_autumn_counts_once() -> None:
+    # 25 October 2026: Berlin has 02:00 to 03:00 from 00:00 and again from 01:00 UTC.
+    ticks = cron("*/30 * * * *", "Europe/Berlin").after(datetime(2026, 10, 25, 0, 10, tzinfo=UTC))
+    assert [f"{tick:%H:%M}" for tick in islice(ticks, 3)] == ["00:30", "02:00", "02:30"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("expression", ["*/20 * * * *", "30 2 * * *", "0 9 * * 1-5", "15 1,2,3 * * *"])
+def test_ticks_are_those_that_the_local_cloud_fires(expression: str, zone: str) -> None:
+    schedule, moment = cron(expression, zone), datetime(2026, 3, 1, tzinfo=UTC)
+    [form] = schedule.eventbridge()
+    for tick in islice(schedule.after(moment), 400):
+        fired = next_after(form, moment, zone)
+        assert tick == fired
+        moment = tick
+
+
+@pytest.mark.parametrize(
+    "schedule", [every(minutes=15), cron("0 9 * * 1-5"), daily(hour=9, minute=0, zone="Asia/Tokyo")]
+)
+def test_a_schedule_is_read_back_from_its_text(schedule: Schedule) -> None:
+    assert read(str(schedule)) == schedule

@@ -27,6 +27,8 @@ ENTRIES: dict[str, Entry] = {
         timeout=60,
         lease_per_target=True,
         retention="standard",
+        grace=None,
+        catch_up="none",
     ),
 }
 

@@ -141,11 +141,21 @@ def test_the_last_attempts_death_is_a_dead_letter(deliver: Deliver, functions: F
 def test_a_run_that_had_written_its_end_before_it_left_the_process_is_not_a_death(
     deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
-    held = Claims(cloud, Sweep(), "-")
-    held.finish(die(cloud), TICK, {"outcome": "done", "ok": True}, None, success=True)
+    held, end = Claims(cloud, Sweep(), "-"), status.of(Done(), NOON, 120, {})
+    held.finish(die(cloud), TICK, end, None, success=True)
     assert deliver(Dispatch(), envelope(cloud)) == []
     assert functions.started == []
-    assert lost(cloud) == {}
+    # Its row is what it may not have come to.
+    row = lost(cloud)
+    assert (row["outcome"], row["tick"], row["started"], row["ms"]) == ("done", TICK.position, clocks.iso(NOON), 120)
+
+
+def test_the_row_of_a_death_names_the_tick_that_it_was_for(
+    deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    die(cloud)
+    deliver(Dispatch(), envelope(cloud))
+    assert (lost(cloud)["tick"], lost(cloud)["attempt"]) == (TICK.position, 1)
 
 
 def test_an_event_that_never_ran_is_no_attempt(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:

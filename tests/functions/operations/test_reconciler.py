@@ -32,9 +32,10 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
     held = Claims(cloud, Sweep(), "-")
     held.take(Firing("sweep", NOON), RUN, "r")
     clock.move(minutes=5)
-    assert reconcile(cloud, log).counts == {"lost": 1}
+    assert reconcile(cloud, log).counts["lost"] == 1
     row = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=status.history_key("sweep", RUN))["Item"]
     assert rows.plain(row)["outcome"] == "lost"
+    assert rows.plain(row)["tick"] == "2026-03-02T12:00Z#00"
     item = rows.plain(cloud.dynamodb.get_item(TableName=held.table, Key=held.key)["Item"])
     assert (item["status"]["outcome"], item["status"]["streak"], item["state"]) == ("lost", 1, "FAILED")
     taken = held.take(Firing("sweep", NOON.replace(minute=5)), "b", "r")
@@ -45,7 +46,7 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
 def test_a_run_within_its_lease_is_left_alone(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
     Claims(cloud, Sweep(), "-").take(Firing("sweep", NOON), RUN, "r")
     clock.move(seconds=60)
-    assert reconcile(cloud, log).counts == {"lost": 0}
+    assert reconcile(cloud, log).counts["lost"] == 0
 
 
 def test_a_dead_run_is_counted_once(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
@@ -53,4 +54,4 @@ def test_a_dead_run_is_counted_once(cloud: Cloud, clock: VirtualClock, log: Line
     clock.move(minutes=5)
     reconcile(cloud, log)
     clock.move(minutes=5)
-    assert reconcile(cloud, log).counts == {"lost": 0}
+    assert reconcile(cloud, log).counts["lost"] == 0
