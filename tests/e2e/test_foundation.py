@@ -1,0 +1,155 @@
+"""The deployed templates on the local cloud: functions in processes of their own, killed and crashed on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.cloud import LocalCloud
+from shared import rows
+from tests.web import Handler, Reply, Request, Web
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
+TABLE = "nightshift-local-state"
+PRICES = Reply(200, "<p>9.90 EUR a month</p>")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Web]:
+    with Web() as web:
+        yield web
+
+
+@pytest.fixture(scope="module")
+def cloud(site: Web, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    settings = {"BASE_URLS": json.dumps([site.url]), "SAMPLE_CRASH_ENABLE": "true"}
+    with LocalCloud(tmp_path_factory.mktemp("cloud"), firing=False, settings=settings) as started:
+        yield started
+
+
+def until(answer: Callable[[], Any], seconds: float = 60) -> Any:
+    """What it answers, as soon as that is something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := answer():
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"nothing came of it in {seconds} s")
+
+
+def under(cloud: LocalCloud, pk: str) -> list[dict[str, Any]]:
+    found = cloud.client("dynamodb").query(
+        TableName=TABLE,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=rows.row({":pk": pk}),
+        ConsistentRead=True,
+    )
+    return [rows.plain(item) for item in found["Items"]]
+
+
+def history(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:
+    return under(cloud, f"runs#{job}#{datetime.now(UTC):%Y-%m-%d}")
+
+
+def processes(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{cloud.engine.endpoint}/_local/processes", timeout=5) as answer:
+        found: list[dict[str, Any]] = json.load(answer)
+    return [process for process in found if process["function"] == f"nightshift-local-{job}"]
+
+
+def test_a_killed_run_is_lost_and_its_retry_is_good(cloud: LocalCloud, site: Web) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def slow(_handler: Handler, _request: Request) -> Reply:
+        asked.set()
+        released.wait(60)
+        return PRICES
+
+    site.answers["/pricing"] = slow
+    cloud.ticker.fire("nightshift-local-pricing", datetime.now(UTC) - timedelta(minutes=1))
+    assert asked.wait(60)
+    [item] = under(cloud, "pricing:last")
+    assert item["state"] == "PROCESSING"
+    [process] = processes(cloud, "pricing")
+    os.kill(process["pid"], signal.SIGKILL)
+    released.set()
+
+    runs = until(
+        lambda: [row for row in history(cloud, "pricing") if row["outcome"] == "done"] and history(cloud, "pricing")
+    )
+    assert [(row["outcome"], row.get("attempt")) for row in runs][-1] == ("done", 2)
+    assert runs[0]["outcome"] == "lost"
+    assert "signal: killed" in runs[0]["note"]
+    assert runs[0]["sk"] == item["holder"]
+    [host] = [item for item in under(cloud, "pricing:last") if item["sk"] != "-"]
+    assert host["status"]["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "says"),
+    [
+        ("raise", "failed", "SampleCrash: attempt 3 crashed on purpose"),
+        ("exit", "lost", "Runtime.ExitError"),
+        ("memory", "lost", "signal: killed"),
+        ("hang", "lost", "timed out after 10.00 seconds"),
+    ],
+)
+def test_each_way_to_crash_is_tried_three_times_and_kept_as_a_dead_letter(
+    cloud: LocalCloud, kind: str, outcome: str, says: str
+) -> None:
+    functions, before = cloud.client("lambda"), len(history(cloud, "crash"))
+    name = "nightshift-local-crash"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**variables, "SAMPLE_CRASH_KIND": kind}}
+    )
+    dead = {row["id"] for row in under(cloud, "dead#crash")}
+    firing = {"job": "crash", "at": datetime.now(UTC).isoformat(), "manual": True, "id": f"crash by {kind}"}
+    functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps({"firing": firing}))
+
+    [letter] = until(lambda: [row for row in under(cloud, "dead#crash") if row["id"] not in dead], 120)
+    assert letter["reason"] == "all 3 attempts used up"
+    assert says in letter["error"]
+    runs = history(cloud, "crash")[before:]
+    assert [run["outcome"] for run in runs] == [outcome] * 3
+    body = cloud.client("s3").get_object(
+        Bucket=f"nightshift-local-artifacts-{cloud.engine.account}-us-east-1", Key=letter["payload"]
+    )["Body"]
+    assert json.load(body)["dead"]["job"] == "crash"
+
+
+def ask(cloud: LocalCloud, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
+    request = urllib.request.Request(cloud.doors["trigger"].rstrip("/") + path, method=method)
+    if token:
+        request.add_header("X-Internal-Health", token)
+    try:
+        with urllib.request.urlopen(request, timeout=40) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_the_glass_can_be_broken_with_the_token_and_with_nothing_else(cloud: LocalCloud, site: Web) -> None:
+    site.answers["/pricing"] = PRICES
+    secret = cloud.client("secretsmanager").get_secret_value(SecretId="nightshift/local/internal-health-token")
+    token = secret["SecretString"]
+    assert (
+        ask(cloud, "/__cron/run/pricing") == ask(cloud, "/__cron/run/pricing", "wrong") == (403, {"error": "forbidden"})
+    )
+    status, body = ask(cloud, "/__cron/run/pricing", token, "POST")
+    assert (status, body["job"], body["outcome"], body["ok"]) == (200, "pricing", "done", True)
+    assert ask(cloud, "/__cron/run/nothing", token)[0] == 404
+    assert ask(cloud, "/__cron/run/%70ricing", token)[0] == 404
+    status, board = ask(cloud, "/__cron/run/status", token)
+    assert status == 200
+    assert any(key.startswith("pricing:last:127.0.0.1:") for key in board)
