@@ -54,45 +54,53 @@ class Evaluator:
         if task is None:
             return End(waiting, "taken")
         if task.attempt > RETRY.attempts:
-            return self._failed(task, f"all {RETRY.attempts} runs that began it died", None)
+            return self._failed(task, f"all {RETRY.attempts} runs that began it died")
         try:
             answer = self.http.call(
                 "POST", site.at(ENDPOINT), json={"task": task.id, "url": task.url}, key=task.key, internal=True
             )
         except Busy as busy:
-            return self._put_off(task, busy.seconds, None)
+            return self._put_off(task, busy.seconds)
         except NoAnswer as error:
-            return self._again(task, str(error), None)
+            return self._again(task, str(error))
         return self._settle(task, answer)
 
     def _settle(self, task: Task, answer: Answer) -> End:
         if answer.status in BUSY and (answer.retry_after is not None or answer.status == 429):
-            return self._put_off(task, PUT_OFF if answer.retry_after is None else answer.retry_after, answer.status)
+            return self._put_off(task, PUT_OFF if answer.retry_after is None else answer.retry_after, answer)
         if answer.status >= 300:
             fault = f"answered {answer.status}"
             final = answer.status < 500 and answer.status not in WORTH_A_RETRY
-            return self._failed(task, fault, answer.status) if final else self._again(task, fault, answer.status)
+            return self._failed(task, fault, answer) if final else self._again(task, fault, answer)
         try:
             result = _result(answer.text)
         except ValueError as error:
-            return self._again(task, str(error), answer.status)
+            return self._again(task, str(error), answer)
         kept = self.tasks.done(task, result, answer.status)
-        return End(task, "done" if kept else "taken", "", answer.status, answer.ms, redact.sample(result))
+        return _end(task, "done", kept, "", answer, redact.sample(result))
 
-    def _put_off(self, task: Task, seconds: float, status: int | None) -> End:
+    def _put_off(self, task: Task, seconds: float, answer: Answer | None = None) -> End:
         wait = min(max(seconds, 1), LONGEST_PUT_OFF)
         kept = self.tasks.put_off(task, self.clock.now() + timedelta(seconds=wait))
-        return End(task, "put off" if kept else "taken", f"for {wait:.0f} s, as the site asked", status)
+        return _end(task, "put off", kept, f"for {wait:.0f} s, as the site asked", answer)
 
-    def _again(self, task: Task, fault: str, status: int | None) -> End:
+    def _again(self, task: Task, fault: str, answer: Answer | None = None) -> End:
         delay = RETRY.delay(task.attempt)
         if delay is None:
-            return self._failed(task, f"attempt {task.attempt} of {RETRY.attempts}: {fault}", status)
-        kept = self.tasks.again(task, fault, status, self.clock.now() + timedelta(seconds=delay))
-        return End(task, "retried" if kept else "taken", fault, status)
+            return self._failed(task, f"attempt {task.attempt} of {RETRY.attempts}: {fault}", answer)
+        due = self.clock.now() + timedelta(seconds=delay)
+        return _end(
+            task, "retried", self.tasks.again(task, fault, answer.status if answer else None, due), fault, answer
+        )
 
-    def _failed(self, task: Task, fault: str, status: int | None) -> End:
-        return End(task, "failed" if self.tasks.failed(task, fault, status) else "taken", fault, status)
+    def _failed(self, task: Task, fault: str, answer: Answer | None = None) -> End:
+        return _end(task, "failed", self.tasks.failed(task, fault, answer.status if answer else None), fault, answer)
+
+
+def _end(task: Task, state: str, kept: bool, note: str, answer: Answer | None, sample: str = "") -> End:
+    """kept: whether the task was still ours to settle."""
+    status, ms = (answer.status, answer.ms) if answer else (None, 0)
+    return End(task, state if kept else "taken", note, status, ms, sample)
 
 
 def _result(text: str) -> str:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
 from functions.sites._page import Form, Page
@@ -66,11 +66,12 @@ class Auth(Probe):
             headers={"cookie": _cookies(page), "referer": page.url},
             key=f"{visit.tick.run}-{visit.target.host}",
         )
-        if answer.status not in REDIRECTS:
-            if answer.status < 400 and not answer.cookies:
-                raise NotSignedIn("no session cookie and no redirect came back")
-            return answer
-        return _inside(visit, page, answer)
+        if answer.status in REDIRECTS:
+            inside = _inside(visit, page, answer)
+            return replace(inside, ms=page.ms + answer.ms + inside.ms)
+        if answer.status < 400 and not answer.cookies:
+            raise NotSignedIn("no session cookie and no redirect came back")
+        return replace(answer, ms=page.ms + answer.ms)
 
     def judge(self, answer: Answer) -> Verdict:
         if answer.status >= 400:

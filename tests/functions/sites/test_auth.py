@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -66,6 +67,19 @@ def test_it_fills_in_the_sites_own_form_and_follows_it_inside(gate: Web, fire: F
     posted = gate.asked[1]
     assert posted.body == f"csrf=tok-canary&email=visitor-canary&pw={PASSWORD}"
     assert posted.headers["idempotency-key"]
+
+
+def test_its_time_is_that_of_the_whole_way_in(gate: Web, fire: Fire, cloud: Cloud) -> None:
+    enter = gate.answers["/session"]
+    assert callable(enter)
+
+    def slowly(handler: Handler, request: Request) -> Reply | None:
+        time.sleep(0.2)
+        return enter(handler, request)
+
+    gate.answers["/session"] = slowly
+    fire(Auth(), [gate.url])
+    assert item(cloud, f"prod-auth:last:{gate.host}")["status"]["ms"] >= 200
 
 
 def test_secrets_are_nowhere(gate: Web, fire: Fire, cloud: Cloud, log: Lines) -> None:
