@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cli import output
 from cli.ending import Exit, Stop
+from cli.environment import replaced, said
 from shared.cloud import Cloud
-from shared.names import LOCAL, PRODUCTION, Names
+from shared.names import PRODUCTION, Names
 
 ROOT = Path(__file__).resolve().parent.parent
 # Of the partitions whose queues' URLs end differently.
@@ -41,7 +42,7 @@ def opened(args: argparse.Namespace) -> Iterator[Cloud]:
         exceptions.SSOError,
     )
     try:
-        with account(args.stage) if args.aws else laptop() as cloud:
+        with account(args.stage) if args.aws else _local() as cloud:
             yield cloud
     except away as error:
         raise Stop(Exit.NO_CLOUD, f"no cloud answers: {error}") from error
@@ -63,37 +64,15 @@ def account(stage: str | None) -> Iterator[Cloud]:
     partition = caller["Arn"].split(":")[1]
     suffix = SUFFIXES.get(partition, "amazonaws.com")
     output.say(f"account {caller['Account']}, stage {stage}, {region}, as {caller['Arn']}")
-    with environment({**os.environ, **said(stage, caller["Account"], region)}):
+    with replaced({**os.environ, **said(stage, caller["Account"], region)}):
         yield Cloud(Names(stage, caller["Account"], region, partition, suffix))
 
 
-@contextmanager
-def laptop() -> Iterator[Cloud]:
-    # Nothing of the engine is needed with --aws.
-    from cli.laptop import endpoint
-    from local.emulator import ACCOUNT, REGION
-    from local.engine import environment as pointed_at
+def _local() -> AbstractContextManager[Cloud]:
+    # With --aws nothing of the local cloud is needed.
+    from cli.laptop import opened as opened_here
 
-    with endpoint() as url, environment(pointed_at(url, os.environ) | said(LOCAL, ACCOUNT, REGION)):
-        yield Cloud(Names(LOCAL, ACCOUNT, REGION))
-
-
-def said(stage: str, account: str, region: str) -> dict[str, str]:
-    """What a deployed function is told of where it is."""
-    return {"NIGHTSHIFT_STAGE": stage, "NIGHTSHIFT_ACCOUNT": account, "AWS_REGION": region}
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment is `values`, for as long as the block lasts."""
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    return opened_here()
 
 
 def _refusal(error: Any, args: argparse.Namespace) -> Stop:

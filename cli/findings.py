@@ -48,17 +48,27 @@ def _rows(tour: Tour) -> Iterator[list[Any]]:
         hosts = {key: status for key, status in own.items() if key != f"{job.key}:last"}
         for key, status in sorted((hosts or own).items()):
             host = key.removeprefix(f"{job.key}:last").removeprefix(":")
-            yield [job.name, host or "all", _verdict(status), status.get("ms"), _next(job, now), status.get("note", "")]
+            yield [
+                job.name,
+                host or "all",
+                output.verdict(status["outcome"], status["ok"]),
+                status.get("ms"),
+                _next(job, now),
+                status.get("note", ""),
+            ]
+        for row in [] if own else tour.rows.get(job.name, [])[-1:]:
+            yield [
+                job.name,
+                "all",
+                output.verdict(row["outcome"], row["ok"]),
+                row.get("ms"),
+                _next(job, now),
+                row.get("note", ""),
+            ]
     if CRASH in tour.rows:
         last = tour.rows[CRASH][-1]
         outcome = ("dead letter" if tour.letter else last["outcome"], "red")
         yield [CRASH, "", outcome, last.get("ms"), "by hand", last.get("note", "")]
-
-
-def _verdict(status: dict[str, Any]) -> tuple[str, str]:
-    if status.get("outcome") == "done":
-        return ("ok", "green") if status.get("ok") else ("bad", "red")
-    return output.coloured(str(status.get("outcome", "")), bool(status.get("ok")))
 
 
 def _next(job: Job, now: datetime) -> str:

@@ -5,41 +5,47 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import output
+from cli import demo, output, remains
 from cli.ending import Exit, Stop
-from local.cloud import FOLDER, running, settings_of
+from cli.environment import replaced, said
+from local.cloud import FOLDER, running
 from local.deploy import DeployError, Deployment
-from local.engine import Engine, EngineError
-from shared import tables
+from local.engine import Engine, EngineError, environment
+from local.properties import DroppedProperty
+from shared import registry, tables
+from shared.clock import Clock
+from shared.cloud import Cloud
 from shared.names import LOCAL, Names
 
 POLL = 0.2
+# What can go wrong with starting it, each with a message that says what to do.
+FAULTS = (EngineError, DeployError, DroppedProperty)
 
 
 @contextmanager
-def endpoint(folder: Path = FOLDER) -> Iterator[str]:
-    """Where the local cloud answers. Raises Stop with NO_CLOUD where it cannot be started.
+def opened(folder: Path = FOLDER) -> Iterator[Cloud]:
+    """Raises Stop with NO_CLOUD where it cannot be started.
 
     One that `up` has started is used as it is. Else an engine is started on the same state: without ticker and doors,
     and deployed only where tables are missing, so that a changed job runs at once.
     """
     waits = False
-    while True:
-        if found := running(folder):
-            yield found.endpoint
-            return
+    while not (found := running(folder)):
         with alone(folder) as mine:
             if mine:
-                yield from _started(folder)
+                with _started(folder) as cloud:
+                    yield cloud
                 return
         if not waits:
             output.say("waiting for another jobs.py, which starts or uses the local cloud")
         waits = True
         time.sleep(POLL)
+    with at(found.endpoint, found.account, found.region) as cloud:
+        yield cloud
 
 
 @contextmanager
@@ -55,15 +61,29 @@ def alone(folder: Path) -> Iterator[bool]:
             yield True
 
 
-def _started(folder: Path) -> Iterator[str]:
-    engine = Engine(folder / "state")
+@contextmanager
+def at(endpoint: str, account: str, region: str, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+    """The cloud behind an endpoint; this process's environment points there for as long as the block lasts."""
+    here = environment(endpoint, os.environ) | said(LOCAL, account, region)
+    with replaced({**here, **(settings or {})}):
+        yield Cloud(Names(LOCAL, account, region))
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[Cloud]:
+    began = Clock().now()
     try:
-        with engine:
+        with demo.sites() as sites, Engine(folder / "state") as engine:
+            settings = demo.settings(sites)
             if _incomplete(engine):
                 output.say("deploying to the local cloud; this is done once")
-                Deployment(engine, settings=settings_of(os.environ), stage=LOCAL).run()
-            yield engine.endpoint
-    except (EngineError, DeployError) as error:
+                Deployment(engine, settings=settings, stage=LOCAL).run()
+            with at(engine.endpoint, engine.account, engine.region, settings) as cloud:
+                remains.bury(cloud, registry.jobs().values(), began)
+                if sites:
+                    demo.hand_over_credentials(sites, cloud)
+                yield cloud
+    except FAULTS as error:
         raise Stop(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
 
 

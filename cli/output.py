@@ -85,10 +85,13 @@ def fields(values: Mapping[str, Any]) -> str:
     )
 
 
-def coloured(outcome: str, ok: bool) -> tuple[str, str]:
-    """A table's cell: red for what is wrong, green for what was done, yellow for what honestly was not."""
+def verdict(outcome: str, ok: bool) -> tuple[str, str]:
+    """A table's cell: red for what is wrong, green for what was done, yellow for what honestly was not.
+
+    A run that was done and found something wrong is `bad`, so that the word tells it where there is no colour.
+    """
     if not ok:
-        return outcome, "red"
+        return "bad" if outcome == "done" else outcome, "red"
     return outcome, "green" if outcome.startswith(("done", "running")) else "yellow"
 
 

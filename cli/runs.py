@@ -97,7 +97,7 @@ def _row(run: dict[str, Any]) -> list[Any]:
         "" if target == NO_TARGET else target,
         run.get("tick"),
         run.get("attempt"),
-        output.coloured(run["outcome"], run.get("ok", True)),
+        output.verdict(run["outcome"], run.get("ok", True)),
         run.get("ms"),
         what,
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli import output
-from cli.account import environment
+from cli.environment import replaced
 from shared.cloud import Cloud
 from shared.job import Job
 
@@ -17,7 +17,7 @@ def of(job: Job, cloud: Cloud) -> Iterator[None]:
     """Put them into this process's environment for as long as the block lasts."""
     deployed = _deployed(job, cloud)
     known = {setting.name for setting in job.all_settings()}
-    with environment({name: deployed[name] for name in known & set(deployed)} | os.environ):
+    with replaced({name: deployed[name] for name in known & set(deployed)} | os.environ):
         yield
 
 

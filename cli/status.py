@@ -39,7 +39,7 @@ def _row(key: str, status: dict[str, Any]) -> list[Any]:
         note = f"paused: {status['paused']}"
     return [
         key,
-        output.coloured(outcome, status.get("ok", True)),
+        output.verdict(outcome, status.get("ok", True)),
         _short(status.get("at", "")),
         status.get("ms"),
         _short(status.get("lastGood", "")),

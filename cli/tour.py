@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from cli import dead
+from cli.run import BAD_ENDS
 from cli.watch import Watch
 from local.ticker import Ticker
 from shared import board, clock, manifest
@@ -27,7 +28,7 @@ POLL = 0.25
 
 @dataclass
 class Tour:
-    """`since`: when the first rule was fired. rows: what the runs came to, by job. letter: the crash's dead letter."""
+    """`since`: the minute that was fired. rows: what the runs came to, by job. letter: the crash's dead letter."""
 
     cloud: Cloud
     ticker: Ticker
@@ -45,16 +46,16 @@ class Tour:
     def missing(self) -> list[str]:
         """What has not ended, by name."""
         waiting = [job.name for job in self.checks if job.name not in self.rows]
-        return waiting + ([CRASH] if CRASH in self.jobs and self.letter is None else [])
+        return waiting + ([CRASH] if CRASH in self.jobs and not self._crashed() else [])
 
     def fire(self) -> None:
         """Every site check's rule, for this minute, and the sample crash as a tick of its own."""
-        self.since = self.cloud.clock.now()
+        # From the minute's start on: where its ticks are done already, by an `up` just before, these are their runs.
+        self.since = self.cloud.clock.now().replace(second=0, microsecond=0)
         for job in self.checks:
             self.ticker.fire(self.cloud.names.function(job.name), self.since)
         if CRASH in self.jobs:
-            at = self.since.replace(second=0, microsecond=0)
-            firing = Firing(CRASH, at, id=f"up-{uuid.uuid4()}", correlation_id=uuid.uuid4().hex)
+            firing = Firing(CRASH, self.since, id=f"up-{uuid.uuid4()}", correlation_id=uuid.uuid4().hex)
             # Asynchronously, as everything is fired: so its deaths come back as they do on AWS.
             self.cloud.functions.invoke(
                 FunctionName=self.cloud.names.function(CRASH),
@@ -80,6 +81,11 @@ class Tour:
         shown = board.read(self.cloud, manifest.of(self.checks))
         start = clock.iso(self.since)
         return {key: status for key, status in shown.items() if str(status.get("at", "")) >= start}
+
+    def _crashed(self) -> bool:
+        """It is in the dead letters, or a gate kept it out."""
+        ended = self.rows.get(CRASH, [])
+        return self.letter is not None or any(row["outcome"] not in BAD_ENDS for row in ended)
 
     def _letter(self) -> dict[str, Any] | None:
         start = clock.iso(self.since)
