@@ -27,6 +27,8 @@ NOTHING_OF_THE_USERS = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
+# Looked at when the engine starts; the one before is kept.
+LARGEST_LOG = 10_000_000
 START_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -82,6 +84,9 @@ class Engine:
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir(parents=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        for log in self.log.parent.glob("*.log"):
+            if log.stat().st_size > LARGEST_LOG:
+                log.replace(log.with_suffix(".log.1"))
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.server", str(self.folder), str(self._last_port())],

@@ -107,9 +107,10 @@ class Server:
         self.loop, self.stopping = asyncio.get_running_loop(), asyncio.Event()
 
         async def stopping() -> None:
+            # Hypercorn waits for this once it answers.
+            ready()
             await self.stopping.wait()
 
-        self.loop.call_soon(ready)
         answer: Any = self._answer
         await serve(answer, config, shutdown_trigger=stopping)
 

@@ -220,3 +220,12 @@ def test_what_runs_while_the_engine_stops_comes_back_by_its_failure_record(tmp_p
         url = sqs.get_queue_url(QueueName="failures")["QueueUrl"]
         record = json.loads(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"][0]["Body"])
         assert record["requestContext"]["requestId"] == running["request_id"]
+
+
+def test_a_log_that_grew_large_is_put_aside_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.engine.LARGEST_LOG", 10)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "job.log").write_text("more than ten bytes")
+    with Engine(tmp_path / "state"):
+        assert not (tmp_path / "logs" / "job.log").exists()
+        assert (tmp_path / "logs" / "job.log.1").read_text() == "more than ten bytes"

@@ -171,7 +171,7 @@ def test_a_stack_is_one_log_event(account: Account) -> None:
     account.invoke(event={"raise": "x"})
     errors = [line for line in account.log() if line.startswith("[ERROR] KeyError")]
     assert len(errors) == 1
-    assert "Traceback" in errors[0]
+    assert "\nTraceback" in errors[0]
 
 
 def test_a_thread_that_was_left_running_stands_still_between_invocations(account: Account) -> None:
