@@ -12,9 +12,10 @@ from pathlib import Path
 from cli import demo, output, remains
 from cli.ending import Exit, Stop
 from cli.environment import replaced, said
+from local.clients import environment
 from local.cloud import FOLDER, running
 from local.deploy import DeployError, Deployment
-from local.engine import Engine, EngineError, environment
+from local.engine import Engine, EngineError
 from local.properties import DroppedProperty
 from shared import registry, tables
 from shared.clock import Clock

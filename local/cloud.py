@@ -17,9 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from local.clients import client, environment
 from local.deploy import DeployError, Deployment
 from local.doors import Door
-from local.engine import ROOT, Engine, client, environment
+from local.engine import ROOT, Engine
 from local.expression import ExpressionError
 from local.targets import UnknownTarget
 from local.ticker import Ticker

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.engine import client
+from local.clients import client
 from local.server import Server
 
 _accounts = itertools.count(100_000_000_000 + os.getpid() * 10_000)

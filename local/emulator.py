@@ -44,7 +44,7 @@ def application() -> Any:
     """The ASGI application. Its own tickers stay off, ours fires on the minute; no script of this machine is run."""
     for name in ("eventbridge", "scheduler"):
         service(name).start_scheduler = lambda: None
-    application = import_module("ministack.app")
+    application: Any = import_module("ministack.app")
     application._collect_scripts = lambda *_folders: []
     return application
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import json
 import os
 import shutil
@@ -17,16 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from local.clients import client, environment
 from local.emulator import ACCOUNT, REGION
 from local.session import end_session
 
 ROOT = Path(__file__).resolve().parent.parent
-# As botocore has it: name in a file, environment variable, default, conversion.
-NOTHING_OF_THE_USERS = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
 # Looked at when the engine starts; the one before is kept.
 LARGEST_LOG = 10_000_000
 START_SECONDS = 30
@@ -35,22 +29,6 @@ STOP_SECONDS = 15
 
 class EngineError(RuntimeError):
     """The engine did not start, or ended by itself."""
-
-
-def environment(endpoint: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`base` without anything of AWS in it, and what points every AWS client at `endpoint` with dummy credentials."""
-    kept = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
-    return kept | {
-        "AWS_ENDPOINT_URL": endpoint,
-        # Twelve digits: ministack takes the access key for the account.
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
 
 
 class Engine:
@@ -78,15 +56,7 @@ class Engine:
 
     def start(self) -> None:
         self._lock()
-        if self.fresh:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        # A killed engine leaves these behind.
-        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        (self.folder / "tmp").mkdir(parents=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        for log in self.log.parent.glob("*.log"):
-            if log.stat().st_size > LARGEST_LOG:
-                log.replace(log.with_suffix(".log.1"))
+        self._make_room()
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.server", str(self.folder), str(self._last_port())],
@@ -165,6 +135,17 @@ class Engine:
         self._held.close()
         raise EngineError(f"Another local cloud keeps its state in {self.folder}, and does not end.")
 
+    def _make_room(self) -> None:
+        if self.fresh:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        # A killed engine leaves these behind.
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        (self.folder / "tmp").mkdir(parents=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        for log in self.log.parent.glob("*.log"):
+            if log.stat().st_size > LARGEST_LOG:
+                log.replace(log.with_suffix(".log.1"))
+
     def _ask(self, method: str, what: str) -> bytes:
         request = urllib.request.Request(f"{self.endpoint}/_local/{what}", method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -184,31 +165,6 @@ class Engine:
             tail = "\n".join(self.log.read_text().splitlines()[-20:])
             raise EngineError(f"The local cloud's engine did not start. The end of {self.log}:\n{tail}")
         return int(json.loads(line)["port"])
-
-
-def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
-    """A client of the engine at `endpoint`, whatever this machine's environment and ~/.aws say."""
-    from botocore.config import Config
-    from botocore.session import Session
-
-    session = Session(session_vars=NOTHING_OF_THE_USERS)
-    session.register_component("data_loader", _models())
-    return session.create_client(
-        service,
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=account,
-        aws_secret_access_key="local",
-        config=Config(retries={"total_max_attempts": 3}, max_pool_connections=50),
-    )
-
-
-@functools.cache
-def _models() -> Any:
-    """The services' models, read once a process and not once a client."""
-    from botocore.loaders import Loader
-
-    return Loader()
 
 
 def _line_within(output: IO[str], seconds: float) -> str:

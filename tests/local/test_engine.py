@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from local.engine import ROOT, Engine, EngineError, environment
+from local.clients import client, environment
+from local.engine import ROOT, Engine, EngineError
 from local.session import _pids, end_session
 from tests.local.conftest import archive, eventually
 
@@ -194,8 +195,6 @@ def test_an_owner_that_is_killed_leaves_nothing_running(owned: tuple[subprocess.
 
 
 def test_ctrl_c_ends_owner_and_engine_and_saves(owned: tuple[subprocess.Popen[str], Any], tmp_path: Path) -> None:
-    from local.engine import client
-
     owner, said = owned
     client("sqs", said["endpoint"]).create_queue(QueueName="kept")
     os.killpg(owner.pid, signal.SIGINT)

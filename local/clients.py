@@ -1,0 +1,58 @@
+"""AWS clients that reach the local cloud, and nothing else, whatever this machine's environment and ~/.aws say."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from local.emulator import ACCOUNT, REGION
+
+# As botocore has it: name in a file, environment variable, default, conversion.
+NOTHING_OF_THE_USERS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+
+
+def environment(endpoint: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`base` without anything of AWS in it, and what points every AWS client at `endpoint` with dummy credentials."""
+    kept = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
+    return kept | {
+        "AWS_ENDPOINT_URL": endpoint,
+        # Twelve digits: ministack takes the access key for the account.
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
+    """A client of the engine at `endpoint`, whatever this machine's environment and ~/.aws say."""
+    from botocore.config import Config
+    from botocore.session import Session
+
+    session = Session(session_vars=NOTHING_OF_THE_USERS)
+    session.register_component("data_loader", _models())
+    return session.create_client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=account,
+        aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": 3}, max_pool_connections=50),
+    )
+
+
+@functools.cache
+def _models() -> Any:
+    """The services' models, read once a process and not once a client."""
+    from botocore.loaders import Loader
+
+    return Loader()
