@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from shared.tick import Tick
 
 ONLY = "-"
+# `<job>.<stage>.<at random>`; a job's plans are granted by how their ids begin.
+ID = re.compile(r"([a-z0-9-]+)\.([\w-]+)\.[0-9a-f]{8}")
 VALID = span.days(1)
 # An expired plan is kept for as long, so that it can be told from one that never was.
 KEPT = span.days(30)
@@ -31,7 +34,7 @@ class UnknownPlan(LookupError):
     """No plan of that id was ever made here, or one so long ago that it is forgotten."""
 
     def __init__(self, plan: str) -> None:
-        super().__init__(f"there is no plan {plan!r}; `python jobs.py <job> --dry-run` makes one and prints its id")
+        super().__init__(f"there is no plan {plan!r:.90}; `python jobs.py <job> --dry-run` makes one and prints its id")
 
 
 class PlanRefused(Exception):
@@ -120,10 +123,10 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
 
     Raises UnknownPlan, and PlanRefused for one of another environment, one that is over or was carried out before.
     """
-    job, _, rest = plan_id.partition(".")
-    stage, dot, _ = rest.rpartition(".")
-    if not job or not dot:
+    named = ID.fullmatch(plan_id)
+    if not named:
         raise UnknownPlan(plan_id)
+    job, stage = named.groups()
     here = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
     if stage != here["stage"]:
         raise PlanRefused(f"plan {plan_id} was made for stage {stage!r} and this is {here['stage']!r}; plan it here")

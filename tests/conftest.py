@@ -52,7 +52,7 @@ class Calls:
 
     def __init__(self, cloud: Cloud) -> None:
         self.made: list[str] = []
-        for client in (cloud.dynamodb, cloud.s3, cloud.sqs, cloud.sns, cloud.secrets):
+        for client in (cloud.dynamodb, cloud.bulk, cloud.s3, cloud.sqs, cloud.sns, cloud.secrets):
             client.meta.events.register("before-call", self._count)
 
     def _count(self, model: Any, **_: Any) -> None:
@@ -88,7 +88,7 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
         for table in TABLES:
             create(made, table)
         made.s3.create_bucket(Bucket=made.names.bucket)
-        for queue in ("firings", "firings-dlq", "last-resort"):
+        for queue in ("firings", "firings-dlq", "last-resort", "work"):
             made.sqs.create_queue(QueueName=made.names.queue(queue))
         made.sns.create_topic(Name=made.names.topic("alerts"))
         made.secrets.create_secret(Name=made.names.secret("internal-health-token"), SecretString="open sesame")
@@ -141,11 +141,11 @@ def letters(cloud: Cloud, queue: str) -> list[Any]:
             cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def waiting(cloud: Cloud) -> list[Any]:
+def waiting(cloud: Cloud, name: str = "firings") -> list[Any]:
     """What was sent to `firings`, taken out; moto keeps delays by the real clock, so its own list is read."""
     from moto.backends import get_backend
 
-    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue("firings")]
+    queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue(name)]
     bodies = [json.loads(message.body) for message in queue._messages]
     queue._messages.clear()
     return bodies

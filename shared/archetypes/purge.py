@@ -222,6 +222,10 @@ class Purge(Job, archetype=True):
     def _warn_one(self, tick: Tick, at: str, row: Row) -> bool:
         """Tell the owner, then let the row age from now on. A crash in between tells by the same key again."""
         self.tell(tick, f"{row.pk}#{row.sk}#{row.since}", self.warning(row))
+        return self._mark(tick, at, row)
+
+    def _mark(self, tick: Tick, at: str, row: Row) -> bool:
+        """Whether the row is marked as warned at that instant; not where it has changed since it was read."""
         partition, since = self._source().keys
         values = {":was": row.partition, ":since": row.since, ":warned": f"{WARNED}#{row.partition}", ":at": at}
         try:

@@ -1,0 +1,64 @@
+"""A table of held messages, with an index by age, and jobs that purge it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from shared import clock, rows
+from shared.aged import Row
+from shared.archetypes.purge import Purge
+from shared.cloud import Cloud
+from shared.idempotency import natural
+from shared.span import days
+from shared.tables import Index, Table
+from shared.tick import Tick
+
+AGED = Index("aged", "aged", "since", ("state",), shards=4)
+HOLDS = Table("holds", "held messages", indexes=(AGED,))
+
+
+class Holds(Purge):
+    """Purge held messages after 30 days."""
+
+    name = "holds"
+    table = HOLDS
+    keep = days(30)
+    idempotency = natural("a row once deleted is not found again")
+
+    def __init__(self) -> None:
+        self.archived: list[str] = []
+        self.told: list[tuple[str, Any]] = []
+
+    def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        self.archived += [row.pk for row in rows]
+
+
+class Warned(Holds):
+    """Purge held messages after 30 days, a day after their owner was warned."""
+
+    name = "holds"
+    warn = days(1)
+
+    def warning(self, row: Row) -> Any:
+        if row.item.get("owner") == "nobody":
+            raise ValueError("nobody is no address")
+        return f"{row.pk} of {row.item.get('owner')} goes tomorrow"
+
+    def tell(self, tick: Tick, key: str, message: Any) -> None:
+        if key not in [known for known, _ in self.told]:
+            self.told.append((key, message))
+
+
+def put(cloud: Cloud, key: str, since: datetime | str, kind: str = "", **rest: Any) -> None:
+    """A row that ages from `since`."""
+    at = since if isinstance(since, str) else clock.iso(since)
+    item = {"pk": key, "sk": "-", "aged": AGED.partition(key, kind), "since": at, **rest}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(item))
+
+
+def there(cloud: Cloud) -> list[str]:
+    """The keys of all rows."""
+    found = cloud.dynamodb.scan(TableName=cloud.names.table("holds"))["Items"]
+    return sorted(item["pk"]["S"] for item in found)
