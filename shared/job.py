@@ -34,7 +34,7 @@ class Job:
     timeout: seconds that Lambda allows, 10 to 900; work gets 5 fewer. memory: MB, 128 to 10,240.
     shards: a tick becomes so many runs, targets `0` to `n-1`. lease_per_target: False where one run serves all targets.
     cap: the most items one run works on; `<ENV>_MAX_RUNS_PER_TICK` overrides it.
-    key: the status key is `<key>:last:<target>`. env: prefix of the job's settings.
+    stages: deployed to these alone; empty is all. key: the status key is `<key>:last:<target>`. env: prefix of the job's settings.
     grace: seconds after its time at which a tick is no longer run but recorded `late`; None runs it however late.
     catch_up: what becomes of missed ticks; where it isn't said, ONCE for a job that might wait longer than an hour for
     its next tick, and NONE for all others.
@@ -74,7 +74,7 @@ class Job:
     retention: ClassVar[str] = "standard"
     permissions: ClassVar[tuple[Grant, ...]] = ()
     settings: ClassVar[tuple[Setting, ...]] = ()
-    libraries: ClassVar[tuple[str, ...]] = ()
+    stages: ClassVar[tuple[str, ...]] = ()
     needs_manifest: ClassVar[bool] = False
     applicable: ClassVar[bool] = False
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = ()
