@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import clock
-from shared.job import NO_TARGET
+from shared.job import NO_TARGET, QUEUE, RUN_BY
 from shared.outcome import Rejected
 
 PARTS = 100
@@ -25,7 +25,8 @@ class Firing:
 
     at: the tick's UTC minute, or the instant a hand asked. part: 0, then 1, 2 ... for continuations of the same tick.
     attempt: 1 is the first. hop: Lambda invocations in this chain so far. id: of the event; a manual run's own name.
-    retried: whether a failure is tried again; the command line has its exit code instead. plan: the id of the plan that
+    retried: whether a failure is tried again; the command line has its exit code instead. by: who was given it to run,
+    one of RUN_BY; empty until the job's setting was asked. plan: the id of the plan that
     this run carries out, in place of its usual work.
     """
 
@@ -41,6 +42,7 @@ class Firing:
     first_failed_at: str = ""
     last_error: str = ""
     correlation_id: str = ""
+    by: str = ""
     plan: str = ""
 
     @property
@@ -74,6 +76,10 @@ class Firing:
     def onward(self) -> Firing:
         """The next part of the same tick: continues from the checkpoint, with attempts of its own."""
         return replace(self, part=self.part + 1, attempt=1, hop=self.hop + 2, first_failed_at="", last_error="")
+
+    def handed(self, by: str) -> Firing:
+        """For whoever runs it, where nobody waits for an exit code. Lambda counts the way through dispatch."""
+        return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
     def shard(self, number: int) -> Firing:
         return replace(self, target=str(number), hop=self.hop + 2)
@@ -112,6 +118,8 @@ def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
         texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id, made.plan)
         if not all(isinstance(text, str) for text in texts) or not made.job or not made.target:
             raise ValueError("job, target, id, correlation_id and plan are text")
+        if made.by not in ("", *RUN_BY):
+            raise ValueError(f"by is one of {', '.join(RUN_BY)}, or empty")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise MalformedEvent(f"{job or 'firings'}: a firing that cannot be read ({error}): {data!r:.120}") from None
     if job is not None and made.job != job:

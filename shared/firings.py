@@ -1,20 +1,30 @@
-"""Sending what is not a fresh tick: retries, continuations, shards, dead letters."""
+"""Sending what is not run here and now: hand-overs, retries, continuations, shards, dead letters."""
 
 from __future__ import annotations
 
+import importlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from shared import clock, redact
 from shared.declaration import MOST_HOPS, hops
 from shared.event import PARTS, Firing
-from shared.job import DEAD, FIRINGS, Job
+from shared.job import DEAD, FIRINGS, INLINE, QUEUE, WORK, WORKER, Job
+from shared.settings import SettingError
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
 
 LONGEST_DELAY = 900
 BATCH = 10
+# Where the firings wait that a worker of ours takes; those of other systems have a broker of their own.
+QUEUES = {"": FIRINGS, INLINE: FIRINGS, QUEUE: FIRINGS, WORKER: WORK}
+
+
+class Broker(Protocol):
+    """What an adapter in workers/ has, each named as RUN_BY says."""
+
+    def send(self, firing: Firing, delay: int) -> None: ...
 
 
 def may_go_on(job: Job, firing: Firing) -> bool:
@@ -29,22 +39,41 @@ def may_be_put_off(job: Job, firing: Firing) -> bool:
 
 
 def send(cloud: Cloud, firing: Firing, delay: int = 0) -> None:
-    """To `firings`, due in `delay` seconds, 900 at most."""
+    """To whoever runs it, due in `delay` seconds, 900 at most."""
+    delay = min(delay, LONGEST_DELAY)
+    if firing.by not in QUEUES:
+        _broker(firing).send(firing, delay)
+        return
     cloud.sqs.send_message(
-        QueueUrl=cloud.names.queue_url(FIRINGS),
+        QueueUrl=cloud.names.queue_url(QUEUES[firing.by]),
         MessageBody=json.dumps({"firing": firing.data()}),
-        DelaySeconds=min(delay, LONGEST_DELAY),
+        DelaySeconds=delay,
     )
 
 
+def _broker(firing: Firing) -> Broker:
+    try:
+        # By name: what runs jobs imports nothing of those who have them run.
+        return cast(Broker, importlib.import_module(f"workers.{firing.by}"))
+    except ImportError as error:
+        raise SettingError(
+            f"{firing.job} is to be run by {firing.by}, and that is not installed here ({error}); "
+            f"docs/workers.md says how, or choose another way to run it"
+        ) from None
+
+
 def send_shards(cloud: Cloud, firing: Firing, shards: int) -> None:
+    if firing.by not in QUEUES:
+        for number in range(shards):
+            _broker(firing).send(firing.shard(number), 0)
+        return
     entries = [
         {"Id": str(number), "MessageBody": json.dumps({"firing": firing.shard(number).data()})}
         for number in range(shards)
     ]
     for start in range(0, shards, BATCH):
         answer = cloud.sqs.send_message_batch(
-            QueueUrl=cloud.names.queue_url(FIRINGS),
+            QueueUrl=cloud.names.queue_url(QUEUES[firing.by]),
             Entries=entries[start : start + BATCH],  # type: ignore[arg-type]
         )
         if answer.get("Failed"):

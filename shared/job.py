@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 STATE = "state"
 FIRINGS = "firings"
 DEAD = "firings-dlq"
+# What `python jobs.py worker` takes from; no function is mapped to it, so that it costs nothing while nobody uses it.
+WORK = "work"
+# Who runs a job at its ticks: whoever fires it; its function, by way of `firings`; `jobs.py worker`; another system.
+INLINE, QUEUE, WORKER = "inline", "queue", "worker"
+RUN_BY = (INLINE, QUEUE, WORKER, "celery", "rq")
 NO_TARGET = "-"
 # A run that is reaped by its own deadline needs this long to write its outcome before Lambda's axe falls.
 FAREWELL = 5
@@ -138,7 +143,12 @@ class Job:
             settings.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
             settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"The most items one run of {cls.name} works on"),
         )
-        return (*gates, *cls.settings)
+        return (*gates, *(() if cls.queue else (cls.run_by(),)), *cls.settings)
+
+    @classmethod
+    def run_by(cls) -> Setting:
+        meaning = f"Who runs {cls.name} at its ticks: {', '.join(RUN_BY[:-1])} or {RUN_BY[-1]}; see docs/workers.md"
+        return settings.choice(f"{cls.env}_RUN_BY", INLINE, RUN_BY, meaning)
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
@@ -150,6 +160,7 @@ class Job:
             permissions.read_objects(f"{cls.name}/*"),
             permissions.write_objects(f"{cls.name}/*"),
             permissions.send(FIRINGS),
+            *(() if cls.queue else (permissions.send(WORK),)),
             permissions.send(DEAD),
             *cls._planning(),
             *cls.permissions,

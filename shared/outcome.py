@@ -99,9 +99,23 @@ class Refused:
     word = "refused"
 
 
-Outcome = Done | Failed | Skipped | Snoozed | Lost | Refused
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """Handed to whoever runs it; what comes of that is an outcome of its own."""
 
-WORDS = ("done", "failed", "snoozed", "lost", "refused", *(reason.value for reason in Reason))
+    by: str
+
+    ok = True
+    word = "enqueued"
+
+    @property
+    def note(self) -> str:
+        return f"to be run by {self.by}"
+
+
+Outcome = Done | Failed | Skipped | Snoozed | Lost | Refused | Enqueued
+
+WORDS = ("done", "failed", "snoozed", "lost", "refused", "enqueued", *(reason.value for reason in Reason))
 
 
 class Rejected(Exception):

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared import firings, gate, status
+from shared import firings, gate, handover, status
 from shared.claim import Claim, Claims, Fenced, Refusal, served
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Firing
 from shared.job import FAREWELL, NO_TARGET, Job
 from shared.manual import Marker
-from shared.outcome import Done, Failed, Lost, Outcome, Reason, Refused, Rejected, Skipped, Snoozed
+from shared.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Refused, Rejected, Skipped, Snoozed
 from shared.settings import SettingError
 from shared.tick import Tick
 
@@ -60,6 +60,9 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     tick.time_allowed = min(job.timeout, seconds or job.timeout) - FAREWELL
     marker = Marker(cloud, job, firing) if firing.manual and firing.id else None
 
+    away = handover.hand_over(job, firing, cloud)
+    if away is not None:
+        return _elsewhere(tick, away, marker, _ms(clocked))
     refusal = _admitted(job, firing, cloud, marker, mine)
     if refusal is None:
         tick.claims = Claims(cloud, job, firing.target if job.lease_per_target else NO_TARGET)
@@ -82,6 +85,17 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     except Fenced as fenced:
         outcome = Lost(str(fenced))
     return _record(tick, outcome, ms, marker)
+
+
+def _elsewhere(tick: Tick, away: Enqueued | Failed, marker: Marker | None, ms: int) -> Report:
+    # Whoever waits for a run by hand waits for the run itself; only what could not be handed over ends here.
+    if isinstance(away, Enqueued):
+        return _record(tick, away, ms, None)
+    if marker:
+        marker.take(tick.run)
+    if not away.final:
+        _send_on(tick.job, tick, away)
+    return _record(tick, away, ms, marker)
 
 
 @dataclass(frozen=True, slots=True)

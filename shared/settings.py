@@ -76,6 +76,23 @@ def text(name: str, default: str, meaning: str) -> Setting:
     return Setting(name, default, meaning)
 
 
+@dataclass(frozen=True, slots=True)
+class _OneOf:
+    # A value and no closure: settings of the same job are compared.
+    words: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        word = text.strip().lower()
+        if word not in self.words:
+            raise ValueError(f"say one of {', '.join(self.words)}")
+        return word
+
+
+def choice(name: str, default: str, words: tuple[str, ...], meaning: str) -> Setting:
+    """One of a few words."""
+    return Setting(name, default, meaning, _OneOf(words))
+
+
 def json_list(text: str) -> list[Any]:
     try:
         value = json.loads(text)
