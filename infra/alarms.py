@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.queues import Queue
 from infra.state import ALERTS
-from shared.job import DEAD, FIRINGS, Job
+from shared.job import DEAD, FIRINGS, WORK, Job
 from shared.log import NAMESPACE
 from shared.names import Names
 
@@ -28,17 +28,22 @@ class Alarms:
         self.told = [names.topic_arn(ALERTS)]
 
     def of_queues(self, queues: Mapping[str, Queue]) -> None:
-        for name, longest in ((FIRINGS, OLDEST_FIRING), (DEAD, OLDEST_DEAD_LETTER)):
+        function = "look at the function that takes them"
+        for name, longest, advice in (
+            (FIRINGS, OLDEST_FIRING, function),
+            (WORK, OLDEST_FIRING, "is there a `python jobs.py worker --aws`?"),
+            (DEAD, OLDEST_DEAD_LETTER, function),
+        ):
             if name in queues:
                 self._queue(
                     name,
                     "waiting",
                     "ApproximateAgeOfOldestMessage",
                     longest,
-                    f"Messages in {name} are older than {longest} s: look at the function that takes them.",
+                    f"Messages in {name} are older than {longest} s: {advice}",
                 )
         for queue in queues.values():
-            if queue.consumer is None:
+            if queue.consumer is None and queue.name != WORK:
                 self._queue(
                     queue.name,
                     "not-empty",

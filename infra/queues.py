@@ -1,6 +1,7 @@
 """Which queues there are, who makes each, and where it sends what it gives up.
 
 One rule: a queue is made by the job that consumes it; one that nobody consumes is made by the job that gives up to it.
+The exception is `work`, which workers outside of Lambda take from: it is made where its dead letters go.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.job import Job
+from shared.job import DEAD, WORK, Job
 
 MAX_RECEIVES = 5
 # The first three are Lambda's own reading in the role's name; the last is how a message is put off.
@@ -54,6 +55,8 @@ def plan(jobs: Mapping[str, Job]) -> dict[str, Queue]:
             )
         collected = collector if collector is not job else None
         found[dead] = Queue(dead, job.group, collected, collected.dead_queue() if collected else None)
+    if DEAD in found:
+        found[WORK] = Queue(WORK, found[DEAD].group, None, DEAD)
     return found
 
 

@@ -36,6 +36,7 @@ def test_a_queue_is_made_by_the_job_that_consumes_it() -> None:
         "firings": "operations",
         "firings-dlq": "operations",
         "last-resort": "operations",
+        "work": "operations",
         "flagship:audit": "flags",
         "flagship:audit-dlq": "flags",
     }
@@ -48,6 +49,11 @@ def test_the_collector_takes_the_dead_letters_that_no_job_consumes_but_never_its
     assert takers["last-resort"] is None
     assert made["flagship:audit-dlq"].gives_up_to == "last-resort"
     assert made["last-resort"].gives_up_to is None
+
+
+def test_no_function_takes_what_waits_for_workers_and_what_they_cannot_run_is_a_dead_letter() -> None:
+    made = plan(DISPATCH, COLLECTOR, AUDIT)
+    assert (made["work"].consumer, made["work"].gives_up_to) == (None, "firings-dlq")
 
 
 def test_a_dead_letter_queue_hides_a_batch_for_as_long_as_its_collector_needs() -> None:

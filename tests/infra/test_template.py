@@ -15,7 +15,7 @@ import pytest
 from infra import limits
 from infra.template import PSEUDO, Resource, Template, plain, resources, text
 from shared import registry
-from shared.job import DEAD, FIRINGS, Job
+from shared.job import DEAD, FIRINGS, WORK, Job
 from shared.tables import TABLES, TTL
 
 Templates = Mapping[str, Template]
@@ -222,7 +222,17 @@ def test_queues_are_encrypted_and_speak_tls_only(templates: Templates) -> None:
 def test_the_queues_of_the_platform_are_made_once(templates: Templates) -> None:
     names = [text(queue.properties["QueueName"]) for queue in resources(templates, "AWS::SQS::Queue")]
     assert sorted(names) == sorted(set(names))
-    assert {PREFIX + FIRINGS, PREFIX + DEAD, f"{PREFIX}last-resort"} <= set(names)
+    assert {PREFIX + FIRINGS, PREFIX + WORK, PREFIX + DEAD, f"{PREFIX}last-resort"} <= set(names)
+
+
+def test_the_queue_of_workers_is_polled_by_nobody_until_one_is_started(templates: Templates) -> None:
+    [work] = [q for q in resources(templates, "AWS::SQS::Queue") if text(q.properties["QueueName"]) == PREFIX + WORK]
+    mapped = {
+        found.stack + text(found.properties["EventSourceArn"])
+        for found in resources(templates, "AWS::Lambda::EventSourceMapping")
+    }
+    assert f"{work.stack}<{work.id}.Arn>" not in mapped
+    assert mapped
 
 
 def test_a_function_url_is_allowed_both_ways(templates: Templates) -> None:
