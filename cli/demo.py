@@ -43,7 +43,8 @@ def settings(demo: DemoSite | None) -> dict[str, str]:
             "WEB_EVAL_EXEC_ENABLE": "true",
             "WEB_EVAL_EXEC_HOSTS": ",".join(demo.hosts),
         }
-    return shown | settings_of(os.environ)
+    # Where the state is kept is nothing that a template depends on.
+    return shown | {name: value for name, value in settings_of(os.environ).items() if name != "NIGHTSHIFT_LOCAL"}
 
 
 def hand_over_credentials(demo: DemoSite, cloud: Cloud) -> None:

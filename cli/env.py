@@ -19,6 +19,7 @@ Every setting there is, with its default. Copy this file to .env and uncomment w
 """
 DEPLOYMENT = (
     settings.text("NIGHTSHIFT_STAGE", "prod", "Which deployment is meant, in every name; `local` is the local cloud's"),
+    settings.text("NIGHTSHIFT_LOCAL", ".local", "Where the local cloud keeps its state"),
     settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "Who gets the alerts by e-mail; read at deployment"),
 )
 

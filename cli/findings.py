@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import output
+from cli.laptop import HOME
 from cli.list import upcoming
 from cli.tour import CRASH, Tour
 from local.cloud import LocalCloud
@@ -51,7 +52,7 @@ def _rows(tour: Tour) -> Iterator[list[Any]]:
             yield [
                 job.name,
                 host or "all",
-                output.verdict(status["outcome"], status["ok"]),
+                _site(status),
                 status.get("ms"),
                 _next(job, now),
                 status.get("note", ""),
@@ -69,6 +70,12 @@ def _rows(tour: Tour) -> Iterator[list[Any]]:
         last = tour.rows[CRASH][-1]
         outcome = ("dead letter" if tour.letter else last["outcome"], "red")
         yield [CRASH, "", outcome, last.get("ms"), "by hand", last.get("note", "")]
+
+
+def _site(status: dict[str, Any]) -> tuple[str, str]:
+    """Of a site, "done" would say that the job was."""
+    word, style = output.verdict(status["outcome"], status["ok"])
+    return "ok" if word == "done" else word, style
 
 
 def _next(job: Job, now: datetime) -> str:
@@ -109,4 +116,5 @@ def _onward(tour: Tour, started: LocalCloud) -> Iterator[str]:
         yield f'  curl -H "{HEADER}: $(python jobs.py token)" {door}/__cron/run/status'
         yield "More, from there: python jobs.py list | runs pricing | dead list | pricing --dry-run"
     else:
-        yield "`make up` does the same and stays, firing on schedule: then try python jobs.py runs pricing."
+        yield f"More of this run:  {HOME}={short(started.folder)} python jobs.py runs {CRASH}  (or dead list, status)"
+        yield "`make up` does the same and stays, firing on schedule."

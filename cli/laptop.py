@@ -22,23 +22,29 @@ from shared.clock import Clock
 from shared.cloud import Cloud
 from shared.names import LOCAL, Names
 
+HOME = "NIGHTSHIFT_LOCAL"
 POLL = 0.2
 # What can go wrong with starting it, each with a message that says what to do.
 FAULTS = (EngineError, DeployError, DroppedProperty)
 
 
+def folder() -> Path:
+    """Where the local cloud keeps its state: NIGHTSHIFT_LOCAL, or .local in the project."""
+    return Path(os.environ.get(HOME) or FOLDER).resolve()
+
+
 @contextmanager
-def opened(folder: Path = FOLDER) -> Iterator[Cloud]:
+def opened() -> Iterator[Cloud]:
     """Raises Stop with NO_CLOUD where it cannot be started.
 
     One that `up` has started is used as it is. Else an engine is started on the same state: without ticker and doors,
     and deployed only where tables are missing, so that a changed job runs at once.
     """
     waits = False
-    while not (found := running(folder)):
-        with alone(folder) as mine:
+    while not (found := running(folder())):
+        with alone(folder()) as mine:
             if mine:
-                with _started(folder) as cloud:
+                with _started() as cloud:
                     yield cloud
                 return
         if not waits:
@@ -50,10 +56,10 @@ def opened(folder: Path = FOLDER) -> Iterator[Cloud]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
-    """Whether this process is now the one that may start an engine on the state in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+def alone(place: Path) -> Iterator[bool]:
+    """Whether this process is now the one that may start an engine on the state in `place`."""
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -71,10 +77,10 @@ def at(endpoint: str, account: str, region: str, settings: Mapping[str, str] | N
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[Cloud]:
+def _started() -> Iterator[Cloud]:
     began = Clock().now()
     try:
-        with demo.sites() as sites, Engine(folder / "state") as engine:
+        with demo.sites() as sites, Engine(folder() / "state") as engine:
             settings = demo.settings(sites)
             if _incomplete(engine):
                 output.say("deploying to the local cloud; this is done once")

@@ -8,7 +8,10 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
+
+from dotenv import load_dotenv
 
 from cli import output
 from cli.ending import Exit, Stop
@@ -16,6 +19,7 @@ from shared.declaration import DeclarationError
 from shared.registry import UnknownJob
 from shared.settings import SettingError
 
+ROOT = Path(__file__).resolve().parent.parent
 RUN = "cli.run"
 # Each is a module here with `arguments(parser)` and `call(args)`. None may be the name of a job.
 COMMANDS = {
@@ -32,6 +36,7 @@ COMMANDS = {
     "crontab": "a crontab for one-machine hosting",
     "heatmap": "how many jobs start when, over a day",
     "env": "a .env template of every setting",
+    "new": "write the files of a new job",
     "generate": "write the files that are derived from the declarations",
 }
 USAGE = """usage: python jobs.py <job> [--dry-run] [--at TIME] [--target T] [--json] [--aws]
@@ -66,7 +71,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def leave() -> NoReturn:
     """The end of the process. A job's thread that will not end does not keep it."""
-    code = main()
+    words = sys.argv[1:]
+    if "--once" not in words:
+        # `make run` is the same for everybody: of the user it takes what the environment says, no file.
+        load_dotenv(ROOT / ".env")
+    code = main(words)
     sys.stdout.flush()
     sys.stderr.flush()
     strays = [thread for thread in threading.enumerate() if not thread.daemon]

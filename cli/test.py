@@ -30,7 +30,7 @@ EVENTS = ROOT / "events"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job")
     parser.add_argument("--at", metavar="TIME", help="give the event this time, ISO 8601; now where it isn't said")
-    parser.add_argument("--event", metavar="FILE", type=Path, help="another event than events/<group>/<job>.json")
+    parser.add_argument("--event", metavar="FILE", type=Path, help="another event than the one in events/<group>/")
     parser.add_argument("--json", action="store_true", help="one JSON object; logs go to stderr either way")
     account.arguments(parser)
 
@@ -52,7 +52,7 @@ def call(args: argparse.Namespace) -> int:
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
     """The job's sample event, or the one in `path`. Raises Stop where there is none."""
-    file = path or EVENTS / job.group / f"{job.name}.json"
+    file = path or EVENTS / job.group / f"{job.module.rpartition('.')[2]}.json"
     try:
         read = json.loads(file.read_text())
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from cli.progress import Progress
 from cli.tour import CRASH, Tour, told
 from cli.watch import Watch
 from functions.sites.seed import seed
-from local.cloud import FOLDER, LocalCloud, running
+from local.cloud import LocalCloud, running
 from shared import registry
 from shared.clock import Clock
 
@@ -47,7 +47,7 @@ def call(args: argparse.Namespace) -> int:
 def _folder_of_its_own() -> Iterator[Path]:
     """.local/run, or the next one where another `make run` is at work there."""
     for number in count(1):
-        folder = FOLDER / (f"run-{number}" if number > 1 else "run")
+        folder = laptop.folder() / (f"run-{number}" if number > 1 else "run")
         with laptop.alone(folder) as mine:
             if mine:
                 yield folder
@@ -56,10 +56,10 @@ def _folder_of_its_own() -> Iterator[Path]:
 
 @contextmanager
 def _kept_folder() -> Iterator[Path]:
-    while not (found := running()):
-        with laptop.alone(FOLDER) as mine:
+    while not (found := running(laptop.folder())):
+        with laptop.alone(laptop.folder()) as mine:
             if mine:
-                yield FOLDER
+                yield laptop.folder()
                 return
         time.sleep(POLL)
     raise Stop(Exit.WRONG_USE, f"it is up already, as process {found.pid}; `python jobs.py status` looks at it")

@@ -1,0 +1,199 @@
+"""The commands that look at what has happened, on an account played by moto."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import remains
+from cli.run import found
+from cli.tour import told
+from cli.watch import Watch
+from shared import clock, corpse, manifest, registry, rows
+from shared.claim import Claims
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.outcome import Done, Failed
+from shared.run import run_id
+from shared.status import History
+from shared.tables import TTL
+from tests.cli.conftest import Call
+
+AWS = ("--aws", "--stage", "test")
+
+
+def ended(cloud: Cloud, at: datetime, ms: int = 10, error: str = "") -> str:
+    """A row of history, as a run writes it; its id."""
+    mine = run_id(at)
+    outcome = Failed(error) if error else Done({"counted": 3})
+    History(cloud, "good", "standard").write(Firing("good", at), mine, at, outcome, ms)
+    return mine
+
+
+def put(cloud: Cloud, **values: Any) -> None:
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(values))
+
+
+def test_runs_are_the_newest_first_across_days(call: Call, aws: Cloud) -> None:
+    now = aws.clock.now()
+    mine = [ended(aws, now - timedelta(hours=hours), error="oh") for hours in (50, 26, 3, 1)]
+    answer = call("runs", "good", "--json", *AWS)
+    assert [row["run_id"] for row in answer.json] == mine[::-1]
+    assert [row["run_id"] for row in call("runs", "good", "--limit", "3", "--json", *AWS).json] == mine[:0:-1]
+
+
+def test_a_row_whose_time_is_over_is_not_shown(call: Call, aws: Cloud) -> None:
+    # Of the standard class: a day where it ended well, a week where it did not.
+    ended(aws, aws.clock.now() - timedelta(hours=25))
+    kept = ended(aws, aws.clock.now() - timedelta(hours=25), error="oh")
+    assert [row["run_id"] for row in call("runs", "good", "--json", *AWS).json] == [kept]
+
+
+def test_a_run_at_work_and_a_dead_one_stand_above_the_history(call: Call, aws: Cloud) -> None:
+    old = ended(aws, aws.clock.now())
+    claims = Claims(aws, registry.find("good"), "-")
+    claim = claims.take(Firing("good", aws.clock.now()), "mine", "request")
+    claims.progress(claim, "counting", 40)  # type: ignore[arg-type]
+    shown = call("runs", "good", "--json", *AWS).json
+    assert [(row["run_id"], row["outcome"]) for row in shown] == [("mine", "running"), (old, "done")]
+    assert shown[0]["note"] == "counting 40 %"
+    aws.dynamodb.update_item(
+        TableName=aws.names.table("state"),
+        Key=rows.row({"pk": "good:last", "sk": "-"}),
+        UpdateExpression="SET lease_until = :past",
+        ExpressionAttributeValues=rows.row({":past": 1}),
+    )
+    assert call("runs", "good", "--json", *AWS).json[0]["outcome"] == "dead"
+
+
+def test_runs_without_history_say_so_and_for_how_long_it_is_kept(call: Call, aws: Cloud) -> None:
+    answer = call("runs", "good", *AWS)
+    assert (answer.code, answer.out) == (0, "")
+    assert "kept for 1 day, of failed runs 7 days" in answer.err
+    assert call("runs", "good", "--json", *AWS).json == []
+
+
+def test_what_is_bad_is_told_by_a_word_too(call: Call, aws: Cloud) -> None:
+    put(aws, pk="good:last", sk="a.example", state="COMPLETED", status={"outcome": "done", "ok": False, "at": "x"})
+    (row,) = call("status", *AWS).out.splitlines()[1:]
+    assert row.split()[:2] == ["good:last:a.example", "bad"]
+
+
+def test_status_has_the_keys_of_the_status_route(call: Call, aws: Cloud) -> None:
+    call("good", *AWS)
+    put(aws, pk="good:last", sk="a.example", status={"outcome": "done", "ok": True, "at": "2026-11-21T00:00:00.000Z"})
+    shown = call("status", "--json", *AWS).json
+    assert set(shown) == {"good:last", "good:last:a.example"}
+    assert (shown["good:last"]["outcome"], shown["good:last"]["progress"]) == ("done", 100)
+
+
+def letter(cloud: Cloud, mark: str, job: str = "good", at: str = "2026-11-21T10:00:00.000Z") -> None:
+    payload = f"dead/{job}/2026/11/21/{mark}.json"
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=payload, Body=json.dumps({"dead": {"job": job}}).encode())
+    expires = int((cloud.clock.now() + timedelta(days=1)).timestamp())
+    told = {"job": job, "entityId": "-", "reason": "rejected", "error": "no", "attempts": 1, "payload": payload}
+    put(cloud, pk=f"dead#{job}", sk=f"{at}#{mark}", id=mark, **told, **{TTL: expires})
+
+
+def test_dead_letters_are_listed_the_newest_first(call: Call, aws: Cloud) -> None:
+    letter(aws, "aaaa1111", at="2026-11-21T10:00:00.000Z")
+    letter(aws, "bbbb2222", at="2026-11-21T11:00:00.000Z")
+    letter(aws, "cccc3333", job="unknown", at="2026-11-21T09:00:00.000Z")
+    assert [row["id"] for row in call("dead", "list", "--json", *AWS).json] == ["bbbb2222", "aaaa1111", "cccc3333"]
+    assert [row["id"] for row in call("dead", "list", "bad", "--json", *AWS).json] == []
+    assert "bbbb2222  2026-11-21 11:00:00  good" in call("dead", "list", *AWS).out
+
+
+def test_a_dead_letter_is_shown_with_its_content_by_the_start_of_its_id(call: Call, aws: Cloud) -> None:
+    letter(aws, "aaaa1111")
+    letter(aws, "aabb2222", job="bad")
+    shown = call("dead", "show", "aaa", "--json", *AWS).json
+    assert (shown["id"], shown["content"]) == ("aaaa1111", {"dead": {"job": "good"}})
+    assert "reason:        rejected" in call("dead", "show", "aaa", *AWS).out
+
+
+@pytest.mark.parametrize(("start", "said"), [("zz", "no dead letter 'zz'"), ("aa", "2 dead letters have ids")])
+def test_a_dead_letter_that_is_not_the_one_is_wrong_use(start: str, said: str, call: Call, aws: Cloud) -> None:
+    letter(aws, "aaaa1111")
+    letter(aws, "aabb2222")
+    answer = call("dead", "show", start, *AWS)
+    assert answer.code == 2
+    assert said in answer.err
+
+
+def test_the_token_is_printed_alone(call: Call, aws: Cloud) -> None:
+    assert call("token", *AWS).out == "open sesame\n"
+
+
+def logged(aws: Cloud, *lines: tuple[int, str]) -> None:
+    logs: Any = aws.session.create_client("logs", region_name="us-east-1")
+    group = "/aws/lambda/nightshift-test-good"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = clock.milliseconds(aws.clock.now())
+    events = [{"timestamp": now - ago * 1000, "message": f"{line}\n"} for ago, line in lines]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def test_a_log_is_read_from_where_it_was_asked_for(call: Call, aws: Cloud) -> None:
+    logged(aws, (7200, "long ago"), (600, "a while ago"), (5, "just now"))
+    assert call("logs", "good", *AWS).out == "a while ago\njust now\n"
+    assert call("logs", "good", "--since", "3h", *AWS).out == "long ago\na while ago\njust now\n"
+    assert [line["message"] for line in call("logs", "good", "--since", "1m", "--json", *AWS).json] == ["just now"]
+
+
+def test_a_job_that_has_no_log_yet_has_an_empty_one(call: Call, aws: Cloud) -> None:
+    answer = call("logs", "good", *AWS)
+    assert (answer.code, answer.out) == (0, "")
+
+
+def test_each_run_is_watched_once_and_when_it_has_ended(aws: Cloud) -> None:
+    start = aws.clock.now()
+    before = ended(aws, start - timedelta(minutes=1))
+    watch = Watch(aws, [registry.find("good")], start)
+    assert watch.new() == []
+    mine = ended(aws, start + timedelta(seconds=1))
+    # Filed before the last one that was seen, since it began before it.
+    late = ended(aws, start)
+    assert [row["sk"] for row in watch.new()] == [late, mine]
+    assert watch.new() == []
+    assert before not in watch.seen
+
+
+def test_a_run_is_told_in_a_line(aws: Cloud) -> None:
+    row = {"job": "good", "outcome": "done", "ok": False, "ms": 12, "counts": {"hosts": 2, "bad": 0}, "attempt": 2}
+    assert told(row) == "good, attempt 2: bad in 12 ms, 2 hosts"
+    assert told({**row, "ok": True, "note": "fine", "attempt": 1}) == "good: done in 12 ms, fine"
+
+
+def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Cloud) -> None:
+    job = registry.find("good")
+    claims = Claims(aws, job, "-")
+    claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
+    assert remains.bury(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert remains.bury(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
+    (item,) = corpse.claims(aws, manifest.of([job])["good"])
+    assert item["status"]["outcome"] == "lost"
+    assert "holder" not in item
+
+
+def test_settings_of_the_deployed_function_hold_unless_the_environment_differs(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed = {"Environment": {"Variables": {"COSTLY_ENABLE": "true", "PATH": "/nowhere"}}}
+    monkeypatch.setattr("cli.settings._deployed", lambda *_: deployed["Environment"]["Variables"])
+    assert call("costly", "--json", *AWS).json["outcome"] == "done"
+    monkeypatch.setenv("COSTLY_ENABLE", "false")
+    assert call("costly", "--json", *AWS).json["outcome"] == "disabled"
+
+
+def test_an_unknown_job_is_named_by_every_command_that_takes_one(call: Call, jobs: Path) -> None:
+    for command in ("runs", "test", "logs"):
+        answer = call(command, "goood")
+        assert answer.code == 2
+        assert "did you mean 'good'?" in answer.err
+    assert found("good").name == "good"

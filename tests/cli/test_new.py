@@ -1,0 +1,104 @@
+"""New jobs, written into a tree of their own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import new
+from tests.cli.conftest import Answer, Call
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project without jobs, on this one's runtime and test fixtures."""
+    for name in ("shared", "local", "pyproject.toml", "tests/conftest.py", "tests/web.py", "functions/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setattr(new, "ROOT", tmp_path)
+    return tmp_path
+
+
+def verdict_of_tests(tree: Path) -> str:
+    """What pytest says of the tree, its last line."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "tests"]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[-1]
+
+
+def test_a_probe_is_whole_and_its_test_passes(call: Call, tree: Path) -> None:
+    answer = call("new", "shops", "robots", "--archetype", "probe")
+    assert answer.code == 0
+    assert answer.out.splitlines() == [
+        "functions/shops/robots.py",
+        "events/shops/robots.json",
+        "tests/functions/shops/test_robots.py",
+        "functions/shops/__init__.py",
+    ]
+    assert re.match(r"3 passed", verdict_of_tests(tree))
+
+
+def test_a_new_jobs_test_fails_until_its_work_is_written(call: Call, tree: Path) -> None:
+    call("new", "shops", "tidy-up", "--archetype", "job", "--purpose", "Put everything in its place.")
+    call("new", "shops", "orders", "--archetype", "consumer")
+    assert re.match(r"2 failed", verdict_of_tests(tree))
+    for name, unwritten, work in (
+        ("tidy_up", r"raise NotImplementedError\(\"do.*", "return __import__('shared.outcome').outcome.Done()"),
+        ("orders", r"raise NotImplementedError.*", "tick.log.info('taken')"),
+    ):
+        module = tree / "functions" / "shops" / f"{name}.py"
+        module.write_text(re.sub(unwritten, work, module.read_text()))
+    assert re.match(r"2 passed", verdict_of_tests(tree))
+
+
+def test_what_is_written_is_as_the_linter_wants_it(call: Call, tree: Path) -> None:
+    for archetype in new.ARCHETYPES:
+        call("new", "shops", f"tidy-{archetype}", "--archetype", archetype)
+    for check in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *check, "functions/shops", "tests/functions"]
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sites", "pricing"), "there is a job 'pricing' already, in functions/sites/pricing.py"),
+        (("sites", "Robots"), "lower-case words joined by hyphens"),
+        (("sites", "../robots"), "lower-case words joined by hyphens"),
+        (("sites", "a" * 41), "40 at most"),
+        (("../sites", "robots"), "one lower-case word"),
+        (("sites", "runs"), "a command of jobs.py"),
+        (("sites", "class"), "could not be imported"),
+        (("sites", "probe"), "an archetype"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(
+    words: tuple[str, str], said: str, call: Call, tree: Path
+) -> None:
+    answer: Answer = call("new", *words, "--archetype", "probe")
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+    assert not (tree / "events").exists()
+
+
+def test_a_file_that_is_there_is_left_alone(call: Call, tree: Path) -> None:
+    mine = tree / "events" / "shops" / "robots.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    answer = call("new", "shops", "robots", "--archetype", "probe")
+    assert (answer.code, answer.out) == (2, "")
+    assert mine.read_text() == "mine"
+    assert not (tree / "functions" / "shops").exists()
+
+
+def test_an_archetype_must_be_one(call: Call, tree: Path) -> None:
+    answer = call("new", "shops", "robots", "--archetype", "miracle")
+    assert answer.code == 2
+    assert "probe" in answer.err
