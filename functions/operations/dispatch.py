@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared import backoff, clock, corpse, event, firings, manifest, status
+from shared import backoff, clock, corpse, death, event, firings, manifest
 from shared.archetypes.consumer import Consumer, Message, PutOff
 from shared.event import Firing
 from shared.idempotency import keyed
@@ -65,26 +65,14 @@ class Dispatch(Consumer):
         if condition == NEVER_RAN:
             invoke(tick, firing.later())
             return
-        found = corpse.item(tick.cloud, entry, firing.target)
-        if found.get("invocation") == request:
-            if "holder" in found:
-                corpse.bury(tick.cloud, name, entry, found, note, firing)
-                tick.log.error(f"{name}_lost", lost=found["holder"], error=note, status="lost")
-                tick.log.metric(name, {"Lost": 1})
-            elif (found.get("status") or {}).get("outcome") != "lost":
-                # It had written how it ended, and left the process only then; its row is what may be missing.
-                status.History(tick.cloud, name, entry["retention"]).recover(firing, found["run"], found["status"])
-                return
-        if not firing.retried:
+        onward = death.follows(tick.cloud, tick.log, name, entry, firing, request, note)
+        if onward is None:
             return
-        delay = manifest.policy(entry).delay(firing.attempt)
-        if delay is None:
-            firings.send_dead(tick.cloud, firing, found.get("run", ""), f"all {firing.attempt} attempts used up", note)
-            return
+        delay = manifest.policy(entry).delay(firing.attempt) or 0
         wait = delay - (tick.cloud.clock.now() - _ended(tick, message, envelope)).total_seconds()
         if wait > 0 and message.receives <= MOST_PUT_OFFS:
             raise PutOff(wait)
-        invoke(tick, firing.again(status.cut(note, status.LONG), tick.cloud.clock.now()))
+        invoke(tick, onward)
 
 
 def invoke(tick: Tick, firing: Firing) -> None:
