@@ -27,6 +27,8 @@ KEPT = {
     "standard": (DAY, 7 * DAY),
     "critical": (7 * DAY, 30 * DAY),
 }
+# And how many of them at most, the newest ones.
+MOST = {"high-volume": (100, 1000), "standard": (1000, 5000), "critical": (10_000, 10_000)}
 
 
 def cut(text: str, size: int) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from functions.operations._gaps import Gap, Gaps, groups
-from functions.operations._span import Span
+from functions.operations._span import EPOCH, Span
 from shared import clock, firings, fold, ledger
 from shared.catch_up import CatchUp
 from shared.claim import LEASE_MARGIN
@@ -19,7 +19,6 @@ from shared.manifest import Entry
 from shared.status import KEPT
 from shared.tick import Tick
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows are folded each hour; and before half of the shortest life of one is over.
 FOLD = timedelta(hours=1)
 # How much later than a span its ticks may have started and still be found in the same pass; later ones are folded in.
@@ -115,5 +114,9 @@ class Books:
 
     def _whole(self, instant: datetime) -> datetime:
         """The end of the last stretch that is folded at once."""
-        stretch = min(FOLD, KEPT[self.entry["retention"]][0] / 2)
-        return EPOCH + (instant - EPOCH) // stretch * stretch
+        return instant - (instant - EPOCH) % stretch(self.entry)
+
+
+def stretch(entry: Entry) -> timedelta:
+    """How much of a job's rows is folded at once."""
+    return min(FOLD, KEPT[entry["retention"]][0] / 2)

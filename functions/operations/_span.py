@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from shared import clock, corpse, fold, ledger, manifest
 from shared.job import NO_TARGET
 from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,20 @@ class Span:
 
     def checkpoint(self, after: str) -> dict[str, str]:
         return {"since": clock.minute(self.since), "until": clock.minute(self.until), "after": after}
+
+
+def settled(cloud: Cloud) -> datetime:
+    """How far every job's ticks are judged and its rows folded, by the reconciler's own item; EPOCH where it has none.
+
+    Folded are whole stretches up to then.
+    """
+    item = corpse.item(cloud, manifest.load()["reconciler"], NO_TARGET)
+    left = str(item.get("checkpoint", ""))
+    if left:
+        # A pass that was cut short has done some jobs up to its end, and all of them up to its beginning.
+        return clock.parse(json.loads(left)["since"]) if left.startswith("{") else EPOCH
+    before = ledger.minute(str(item.get("last", "")))
+    return before - ledger.SETTLING if before else EPOCH
 
 
 def _last(tick: Tick) -> str:

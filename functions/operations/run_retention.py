@@ -1,0 +1,131 @@
+"""See the catalogue, PF-21. DynamoDB's own TTL deletes by age, days late; what is counted it cannot delete at all.
+
+No Purge: its rows go newest first past a count, and none before the ledger has them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from functions.operations._books import BURIED, stretch
+from functions.operations._span import EPOCH, settled
+from shared import backoff, manifest, rows
+from shared.aged import Row
+from shared.eraser import Eraser
+from shared.idempotency import natural
+from shared.job import STATE, Job
+from shared.manifest import Entry
+from shared.outcome import Done, Outcome
+from shared.permissions import delete_rows, read_rows
+from shared.schedule import hourly
+from shared.status import DAY, KEPT, MOST
+from shared.tables import STATE as TABLE
+from shared.tick import Tick
+
+# The TTL has deleted a row within so long after its time.
+LEFT = 3 * DAY
+SEEN = ("sk", "ok", "ms")
+# Seconds left at which no further job is begun.
+RESERVE = 10
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The newest rows of one job, as they are met: how many of them ended well, and how many did not."""
+
+    retention: str
+    now: datetime
+    met: Counter[bool] = field(default_factory=Counter)
+
+    def full(self, ok: bool, started: datetime, ms: int) -> bool:
+        """Whether a row, the next older one, is too old or one too many."""
+        kind = 0 if ok else 1
+        self.met[ok] += 1
+        old = started + timedelta(milliseconds=ms) + KEPT[self.retention][kind] <= self.now
+        return old or self.met[ok] > MOST[self.retention][kind]
+
+
+class RunRetention(Job):
+    """Delete rows of run history that are older, or more, than their job's retention class allows.
+
+    A pass over 45 jobs is about 500 reads, whose units are those of the rows that are kept.
+    """
+
+    schedule = hourly(minute=47)
+    timeout = 120
+    cap = 100_000
+    retry = backoff.MAINTENANCE
+    idempotency = natural("a row once deleted is not met again; the next pass counts what is there")
+    permissions = (read_rows(STATE, "runs#*", "reconciler:last"), delete_rows(STATE, "runs#*"))
+    needs_manifest = True
+
+    def work(self, tick: Tick) -> Outcome:
+        after: str = (tick.checkpoint or {}).get("after", "") if tick.firing.part else ""
+        jobs = {name: entry for name, entry in sorted(manifest.load().items()) if name > after}
+        judged, left = settled(tick.cloud), tick.cap
+        with Eraser(tick.cloud, TABLE) as eraser:
+            for name, entry in jobs.items():
+                for row, _ in surplus(tick, name, entry, judged):
+                    if left == 0 or tick.remaining() < RESERVE:
+                        break
+                    eraser.add([row])
+                    left -= 1
+                if left == 0 or tick.remaining() < RESERVE:
+                    # This job's newest rows are read once more then, and none of them deleted twice.
+                    break
+                after = name
+        more = bool(jobs) and after != max(jobs)
+        return Done({"deleted": eraser.gone}, checkpoint={"after": after} if more else None)
+
+    def plan(self, tick: Tick) -> list[str]:
+        lines, judged = [], settled(tick.cloud)
+        for name, entry in sorted(manifest.load().items()):
+            found = Counter(ok for _, ok in surplus(tick, name, entry, judged))
+            if found:
+                lines.append(f"delete {found[True]:,} rows of {name} that ended well, {found[False]:,} that did not")
+        return lines
+
+
+def surplus(tick: Tick, job: str, entry: Entry, judged: datetime) -> Iterator[tuple[Row, bool]]:
+    """A job's rows beyond what its class keeps, the newest first, and whether their runs ended well.
+
+    judged: how far the reconciler has come. Rows that it has not folded yet are left alone, however many they are.
+    """
+    shelf, folded = Shelf(entry["retention"], tick.at), judged - (judged - EPOCH) % stretch(entry) - BURIED
+    for item in _newest_first(tick, job, max(KEPT[entry["retention"]]) + LEFT):
+        started = _started(item["sk"])
+        # A row that only counts duplicates is of a run that is still at work.
+        if started is None or "ok" not in item:
+            continue
+        if shelf.full(item["ok"], started, item.get("ms", 0)) and (started < folded or entry["queue"] is not None):
+            pk = f"runs#{job}#{started:%Y-%m-%d}"
+            yield Row(pk, item["sk"], pk, item["sk"], item), item["ok"]
+
+
+def _newest_first(tick: Tick, job: str, length: timedelta) -> Iterator[Mapping[str, Any]]:
+    first = (tick.at - length).astimezone(UTC).date()
+    day = tick.cloud.clock.now().astimezone(UTC).date()
+    while day >= first:
+        pages = tick.cloud.dynamodb.get_paginator("query").paginate(
+            TableName=tick.cloud.names.table(STATE),
+            KeyConditionExpression="pk = :pk",
+            ProjectionExpression=", ".join(f"#{name}" for name in SEEN),
+            ExpressionAttributeNames={f"#{name}": name for name in SEEN},
+            ExpressionAttributeValues=rows.row({":pk": f"runs#{job}#{day}"}),
+            ScanIndexForward=False,
+        )
+        for page in pages:
+            yield from map(rows.plain, page["Items"])
+        day -= timedelta(days=1)
+
+
+def _started(run: str) -> datetime | None:
+    """From a run id, or from what a gap has in its place."""
+    try:
+        return datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""Dead letters that nobody has dealt with go after 30 days, rows and payloads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.operations.dead_letter_cleanup import DeadLetterCleanup
+from shared import clock, manifest, rows
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.run import Report, run
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.functions.operations.conftest import ENTRIES
+
+DUE = NOON - timedelta(days=30)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
+
+
+def letter(cloud: Cloud, mark: str, at: datetime, job: str = "sweep") -> None:
+    payload = f"dead/{job}/{mark}.json"
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=payload, Body=b"{}")
+    row = {"pk": f"dead#{job}", "sk": f"{clock.iso(at)}#{mark}", "id": mark, "job": job, "payload": payload}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(row))
+
+
+def left(cloud: Cloud, job: str = "sweep") -> list[str]:
+    """Marks of the letters whose rows are there."""
+    answer = cloud.dynamodb.query(
+        TableName=cloud.names.table("state"),
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=rows.row({":pk": f"dead#{job}"}),
+    )
+    return [rows.plain(item)["id"] for item in answer["Items"]]
+
+
+def payloads(cloud: Cloud) -> list[str]:
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket).get("Contents", [])
+    return [found["Key"] for found in listed]
+
+
+def clean(cloud: Cloud) -> Report:
+    return run(
+        DeadLetterCleanup(),
+        Firing("dead-letter-cleanup", cloud.clock.now(), correlation_id="c"),
+        cloud,
+        Lines(cloud.clock),
+    )
+
+
+def test_a_letter_goes_at_thirty_days_and_not_a_second_before(cloud: Cloud) -> None:
+    for mark, at in {
+        "before": DUE - timedelta(seconds=1),
+        "at": DUE,
+        "after": DUE + timedelta(seconds=1),
+        "new": NOON,
+    }.items():
+        letter(cloud, mark, at)
+    assert clean(cloud).counts == {"purged": 2}
+    assert left(cloud) == ["after", "new"]
+    assert payloads(cloud) == ["dead/sweep/after.json", "dead/sweep/new.json"]
+
+
+def test_letters_of_nobody_go_too(cloud: Cloud) -> None:
+    letter(cloud, "stray", DUE, "unknown")
+    assert clean(cloud).counts == {"purged": 1}
+    assert left(cloud, "unknown") == []
+
+
+def test_the_same_again_finds_nothing(cloud: Cloud, clock: VirtualClock) -> None:
+    letter(cloud, "old", DUE)
+    clean(cloud)
+    clock.move(minutes=1)
+    assert clean(cloud).counts == {"purged": 0}
+
+
+def test_a_crash_between_payload_and_row_is_made_good_by_the_next_run(
+    cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(**_: Any) -> Any:
+        raise Killed
+
+    letter(cloud, "old", DUE)
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.bulk, "batch_write_item", die)
+        with pytest.raises(Killed):
+            clean(cloud)
+    assert (left(cloud), payloads(cloud)) == (["old"], [])
+    clock.move(minutes=10)
+    assert clean(cloud).counts == {"purged": 1}
+    assert left(cloud) == []
+
+
+def test_a_payload_that_cannot_be_deleted_keeps_its_row(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    letter(cloud, "old", DUE)
+    denied = {"Errors": [{"Key": "dead/sweep/old.json", "Code": "AccessDenied", "Message": "no"}]}
+    monkeypatch.setattr(cloud.s3, "delete_objects", lambda **_: denied)
+    report = clean(cloud)
+    assert (report.outcome, left(cloud)) == ("failed", ["old"])
+    assert "1 payloads were not deleted, dead/sweep/old.json: no" in report.note
+
+
+def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> None:
+    from shared.tick import Tick
+
+    letter(cloud, "abcdef0123456789", DUE)
+    job = DeadLetterCleanup()
+    lines = job.plan(Tick(job, Firing(job.name, NOON), cloud, "dry", NOON, log, dry=True))
+    assert lines == ["delete 1", "  abcdef01 of sweep, given up at 2026-01-31T12:00:00.000Z"]
+    assert left(cloud) == ["abcdef0123456789"]
+
+
+def test_other_rows_of_the_table_are_not_its_business() -> None:
+    keys = {
+        key for grant in DeadLetterCleanup.grants() if "dynamodb:BatchWriteItem" in grant.actions for key in grant.keys
+    }
+    assert {key.partition("#")[0] for key in keys if "last" not in key} == {
+        *("dead", "runs", "manual", "checkpoint", "plan", "brake", "ledger"),
+    }
