@@ -12,7 +12,7 @@ from shared.deadline import DeadlineExceeded, within
 from shared.event import Batch, Firing
 from shared.job import FAREWELL, STATE, Job
 from shared.outcome import Done, Failed, Outcome, Skipped
-from shared.run import run_id
+from shared.run import noted, run_id
 from shared.tick import Tick
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> l
         log.info(f"{job.name}_started", status="PROCESSING", messages=len(every))
         try:
             with within(tick.time_allowed):
-                outcome = job.work(tick)
+                outcome = noted(tick, job.work(tick))
         except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - whatever a job raises is its outcome
             outcome = Failed(f"{type(error).__name__}: {error}", type(error).__name__, traceback.format_exc())
             tick.failures = every

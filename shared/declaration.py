@@ -84,6 +84,10 @@ REFUSALS: tuple[Refusal, ...] = (
         lambda job: hops(job.retry.attempts) > MOST_HOPS,
         "retry has {job.retry.attempts} attempts; 7 are the most that a chain of 14 hops can carry",
     ),
+    (
+        lambda job: job.effects is not None and not timedelta(days=1) <= job.effects <= timedelta(days=400),
+        "effects are remembered for {job.effects}; say 1 to 400 days, longer than what asks for one may come back",
+    ),
     (lambda job: job.queue and job.schedules(), "declares a queue and a schedule; a job is driven by one of them"),
     (lambda job: "work" not in _methods(job), "has no work(tick)"),
 )

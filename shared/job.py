@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from shared import backoff, declaration, permissions, settings
@@ -18,6 +18,7 @@ from shared.settings import Setting
 
 if TYPE_CHECKING:
     from shared.draft import Action
+    from shared.effect import Confirmed, Effect, NotDone, Unknown
     from shared.tick import Tick
 
 STATE = "state"
@@ -39,7 +40,8 @@ class Job:
     timeout: seconds that Lambda allows, 10 to 900; work gets 5 fewer. memory: MB, 128 to 10,240.
     shards: a tick becomes so many runs, targets `0` to `n-1`. lease_per_target: False where one run serves all targets.
     cap: the most items one run works on; `<ENV>_MAX_RUNS_PER_TICK` overrides it.
-    stages: deployed to these alone; empty is all. key: the status key is `<key>:last:<target>`. env: prefix of the job's settings.
+    stages: deployed to these alone; empty is all. key: the status key is `<key>:last:<target>`. env: prefix of the
+    job's settings.
     grace: seconds after its time at which a tick is no longer run but recorded `late`; None runs it however late.
     catch_up: what becomes of missed ticks; where it isn't said, ONCE for a job that might wait longer than an hour for
     its next tick, and NONE for all others.
@@ -49,6 +51,8 @@ class Job:
     concurrency: the most batches of one queue at work at once, 2 to 1,000.
     refusals: what an archetype asks of its jobs' declarations beyond what every job is asked.
     applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
+    effects: for a job that changes the world outside by `tick.effect`: how long an effect is remembered, and a second
+    one of its key recognised; at least a day, and longer than its messages and dead letters may come back.
     silent_after: seconds without a start that raise an alarm of the job's own; whole minutes, up to a day.
     """
 
@@ -84,6 +88,7 @@ class Job:
     applicable: ClassVar[bool] = False
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = ()
     silent_after: ClassVar[int | None] = None
+    effects: ClassVar[timedelta | None] = None
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
         super().__init_subclass__()
@@ -117,6 +122,15 @@ class Job:
     def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
         """Do these actions of a plan and no others. `{"done": n}` as the checkpoint where the run must end early."""
         raise NotImplementedError
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        """Find out what came of an effect that was begun and never confirmed: ask the receiver, by key or token.
+
+        NotDone has it done again. Say so too where the receiver knows the idempotency key, and again does no harm.
+        """
+        from shared.effect import Unknown
+
+        return Unknown()
 
     @classmethod
     def schedules(cls) -> tuple[Schedule, ...]:
@@ -163,6 +177,7 @@ class Job:
             *(() if cls.queue else (permissions.send(WORK),)),
             permissions.send(DEAD),
             *cls._planning(),
+            *cls._affecting(),
             *cls.permissions,
         )
 
@@ -172,5 +187,14 @@ class Job:
         if not cls.applicable:
             return ()
         rows, objects = (f"plan#{cls.name}.*", f"brake#{cls.name}"), f"plans/{cls.name}/*"
+        kept = (permissions.read_rows(STATE, *rows), permissions.write_rows(STATE, *rows))
+        return (*kept, permissions.read_objects(objects), permissions.write_objects(objects))
+
+    @classmethod
+    def _affecting(cls) -> tuple[Grant, ...]:
+        """The rows of its effects, those that nobody knows of, and large results."""
+        if cls.effects is None:
+            return ()
+        rows, objects = (f"effect#{cls.name}#*", f"uncertain#{cls.name}"), f"effects/{cls.name}/*"
         kept = (permissions.read_rows(STATE, *rows), permissions.write_rows(STATE, *rows))
         return (*kept, permissions.read_objects(objects), permissions.write_objects(objects))

@@ -76,7 +76,7 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     if tick.claim.corpse:
         _bury(tick, tick.claim.corpse, tick.claim.died_on)
     log.info(f"{job.name}_started", status="PROCESSING", tick=firing.position, attempt=firing.attempt)
-    outcome = _worked(job, tick)
+    outcome = noted(tick, _worked(job, tick))
     # Sent before the finish: a crash in between sends twice, which the claim recognises; the other order could lose it.
     _send_on(job, tick, outcome)
     ms = _ms(clocked)
@@ -143,6 +143,14 @@ def _worked(job: Job, tick: Tick) -> Outcome:
         return Lost(str(error))
     except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - whatever a job raises is its outcome
         return _failed(error)
+
+
+def noted(tick: Tick, outcome: Outcome) -> Outcome:
+    if not tick.uncertain:
+        return outcome
+    from shared import settle
+
+    return settle.noted(outcome, tick.job.name, tick.uncertain)
 
 
 def _planned(job: Job, tick: Tick) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ class Tick:
     """One run's view. at: the tick's minute, by which due things are judged. started: when this run began.
 
     checkpoint: JSON data of an unfinished earlier run, or None. cap: the most items to work on. records: the messages,
-    for a consumer; failures: ids of those that must come back.
+    for a consumer; failures: ids of those that must come back. uncertain: keys of effects that a person must settle.
     """
 
     job: Job
@@ -38,6 +38,7 @@ class Tick:
     dry: bool = False
     artifacts: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    uncertain: list[str] = field(default_factory=list)
 
     @property
     def at(self) -> datetime:
@@ -85,6 +86,18 @@ class Tick:
         self.log.info(f"{self.job.name}_in_progress", step=step, percentage=percent, status="PROCESSING")
         if self.claims and self.claim:
             self.claims.progress(self.claim, step, percent)
+
+    def effect(self, key: str, do: Callable[[str], Any]) -> Any:
+        """Call `do`, once for this key on however many runs, and return its result: JSON data, to duplicates too.
+
+        `do` is given the idempotency key to send along. Let it raise Undone where nothing can have happened: then the
+        key is free again. Raises Uncertain where an earlier run, or `do` itself, ended without anybody knowing what
+        came of it, and the job's `reconcile` cannot tell; InFlight where another run is at it; Fenced when the lease
+        was lost. Each of these concerns this key alone.
+        """
+        from shared.once import Effects
+
+        return Effects(self).once(key, do)
 
     def keep(self, record: Mapping[str, Any], host: str | None = None) -> str:
         """Write an artifact (kind, ok, status, ms and whatever was seen) and return its key."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from shared import firings, status
+from shared.effect import InFlight
 from shared.job import Job
 from shared.outcome import Done, Outcome, Rejected
 from shared.tick import Tick
@@ -60,7 +61,7 @@ class Consumer(Job, archetype=True):
                 handled += 1
             except Rejected as error:
                 self._reject(tick, record, error)
-            except PutOff as wait:
+            except (PutOff, InFlight) as wait:
                 _hold(tick, message, wait.seconds)
                 tick.failures.append(message.id)
             except Exception as error:  # noqa: BLE001 - one message's failure is its own
