@@ -25,6 +25,7 @@ RUN = "cli.run"
 COMMANDS = {
     "list": "what jobs there are, and when each fires next",
     "test": "run a job by hand on its sample event",
+    "apply": "carry out a plan that a dry run has made",
     "runs": "the runs of a job, newest first",
     "status": "how each job's last run ended, by its status key",
     "dead": "dead letters: list them, show one",

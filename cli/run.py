@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cli import account, output, readonly, settings
+from cli import account, output, plan, readonly, settings
 from cli.ending import Exit, Stop
 from cli.watchdog import Watchdog
 from shared import clock, corpse, manifest, registry, targets
@@ -51,7 +51,7 @@ def call(args: argparse.Namespace) -> int:
     with account.opened(args) as cloud, settings.of(job, cloud):
         target = targeted(job, args.target)
         if args.dry_run:
-            return _plan(job, by_hand(job, at or now, target), cloud, args.json)
+            return _plan(job, by_hand(job, at or now, target), cloud, args)
         firing = by_hand(job, now, target) if at is None else of_tick(job, at, target, cloud)
         return finished(perform(job, firing, cloud), args.json)
 
@@ -141,6 +141,8 @@ def finished(report: Report, as_json: bool) -> int:
         output.document(shown)
     else:
         print(summary(shown))
+    if report.outcome == "refused":
+        return Exit.REFUSED
     return Exit.FAILED if bad else Exit.DONE
 
 
@@ -154,11 +156,13 @@ def summary(shown: dict[str, Any]) -> str:
     return output.fields({name: value for name, value in told.items() if (name, value) != ("target", NO_TARGET)})
 
 
-def _plan(job: Job, firing: Firing, cloud: Cloud, as_json: bool) -> int:
+def _plan(job: Job, firing: Firing, cloud: Cloud, args: argparse.Namespace) -> int:
     now = cloud.clock.now()
     tick = Tick(job, firing, readonly.only_reading(cloud), run_id(now), now, Log(to_stderr, cloud.clock), dry=True)
+    if job.applicable:
+        return plan.call(job, tick, cloud, args)
     lines = job.plan(tick)
-    if as_json:
+    if args.json:
         output.document({"job": job.name, "tick": firing.position, "target": firing.target, "dry": True, "plan": lines})
     else:
         print("\n".join(lines or ["nothing to do"]))

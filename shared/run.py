@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run comes to: `python jobs.py <job> --json` prints it, Lambda returns it."""
+    """What a run comes to: `python jobs.py <job> --json` prints it, Lambda returns it.
+
+    unfinished: cap or deadline ended it early, and what is left goes on from its checkpoint.
+    """
 
     job: str
     run_id: str
@@ -39,6 +42,7 @@ class Report:
     counts: Mapping[str, int]
     note: str
     artifact: str | None
+    unfinished: bool = False
 
 
 def run_id(started: datetime) -> str:
@@ -220,6 +224,7 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
         counts=counts,
         note=note,
         artifact=artifact or None,
+        unfinished=isinstance(outcome, Done) and outcome.checkpoint is not None,
     )
 
 

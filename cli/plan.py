@@ -1,0 +1,52 @@
+"""What `--dry-run` makes of a job whose plan can be carried out later: the plan, stored, and how to have it done."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from typing import Any
+
+from cli import output
+from cli.ending import Exit
+from shared import draft, plan
+from shared.cloud import Cloud
+from shared.job import Job
+from shared.plan import Plan
+from shared.tick import Tick
+
+
+def call(job: Job, tick: Tick, cloud: Cloud, args: argparse.Namespace) -> int:
+    """tick: of a cloud that cannot be changed; the plan is the one thing that is written, by `cloud`."""
+    with draft.of(job.actions(tick)) as drafted:
+        made = plan.store(cloud, job, tick, drafted, _who(cloud, args)) if drafted.size else None
+        lines = drafted.lines()
+    if args.json:
+        shown = {"job": job.name, "tick": tick.firing.position, "target": tick.target, "dry": True, "plan": lines}
+        output.document(shown | (_shown(made) if made else {}))
+    elif made:
+        print("\n".join(lines))
+        print(f"plan {made.id} of what was due by {made.cutoff}; until {made.until} exactly that is done by:")
+        print(f"  python jobs.py apply {made.id}{_where(args)}")
+    else:
+        print("nothing to do")
+    return Exit.DONE
+
+
+def _shown(made: Plan) -> dict[str, Any]:
+    names = ("id", "cutoff", "made", "until", "who", "digest", "counts", "samples")
+    return {name: getattr(made, name) for name in names}
+
+
+def _who(cloud: Cloud, args: argparse.Namespace) -> str:
+    if args.aws:
+        sts: Any = cloud.session.create_client("sts", region_name=cloud.names.region)
+        return str(sts.get_caller_identity()["Arn"])
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user need not have a name.
+        return "unknown"
+
+
+def _where(args: argparse.Namespace) -> str:
+    return (" --aws" if args.aws else "") + (f" --stage {args.stage}" if args.stage else "")
