@@ -111,8 +111,12 @@ OF_PURGE: tuple[Refusal, ...] = (
         "warns {job.warn} before a row goes; that needs an index, and must be less than the {job.keep} it is kept",
     ),
     (
-        lambda job: job.warn is not None and "warning" not in _methods(job, "shared.archetypes.purge"),
-        "warns, and has no warning(row) that says what",
+        lambda job: job.warn is not None and not {"warning", "send"} <= _methods(job, "shared.archetypes.purge"),
+        "warns, and has no warning(row) that says what, or no send(tick, message, token)",
+    ),
+    (
+        lambda job: job.warn is not None and job.effects is None,
+        "warns, and says not how long that is remembered; effects = days(60)",
     ),
     (
         lambda job: job.index and not _shown(job).issuperset((*job.holds, *job.reads)),

@@ -40,15 +40,15 @@ class Warned(Holds):
 
     name = "holds"
     warn = days(1)
+    effects = days(60)
 
     def warning(self, row: Row) -> Any:
         if row.item.get("owner") == "nobody":
             raise ValueError("nobody is no address")
         return f"{row.pk} of {row.item.get('owner')} goes tomorrow"
 
-    def tell(self, tick: Tick, key: str, message: Any) -> None:
-        if key not in [known for known, _ in self.told]:
-            self.told.append((key, message))
+    def send(self, tick: Tick, message: Any, token: str) -> None:
+        self.told.append((token, message))
 
 
 def put(cloud: Cloud, key: str, since: datetime | str, kind: str = "", **rest: Any) -> None:

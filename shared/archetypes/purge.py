@@ -116,8 +116,8 @@ class Purge(Job, archetype=True):
         """What the row's owner is told before it is deleted; the row has all its attributes."""
         raise NotImplementedError
 
-    def tell(self, tick: Tick, key: str, message: Any) -> None:
-        """Send a warning as an effect: `key` is the same for the same row and warning, whoever sends it again."""
+    def send(self, tick: Tick, message: Any, token: str) -> Any:
+        """Send a warning, with the token that its receiver may know it by; see `Tick.effect` for what it may raise."""
         raise NotImplementedError
 
     def describe(self, row: Row) -> str:
@@ -220,8 +220,8 @@ class Purge(Job, archetype=True):
                 return
 
     def _warn_one(self, tick: Tick, at: str, row: Row) -> bool:
-        """Tell the owner, then let the row age from now on. A crash in between tells by the same key again."""
-        self.tell(tick, f"{row.pk}#{row.sk}#{row.since}", self.warning(row))
+        """Warn the owner, then let the row age from now on. After a crash in between the effect is known by its key."""
+        tick.effect(f"{row.pk}#{row.sk}#{row.since}", partial(self.send, tick, self.warning(row)))
         return self._mark(tick, at, row)
 
     def _mark(self, tick: Tick, at: str, row: Row) -> bool:
