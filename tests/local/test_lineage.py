@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import json
 
-from local.lineage import MOST
+import pytest
+
+from local import lineage
 from tests.local.conftest import Account, eventually
 
 AGAIN = """
-    import json
     import boto3
+
+    functions, queues = boto3.client("lambda"), boto3.client("sqs")
 
     def handle(event, context):
         print("run")
         if "Records" in event:
             for record in event["Records"]:
                 url = record["body"]
-                boto3.client("sqs").send_message(QueueUrl=url, MessageBody=url)
+                queues.send_message(QueueUrl=url, MessageBody=url)
         elif "queue" in event:
-            boto3.client("sqs").send_message(QueueUrl=event["queue"], MessageBody="x")
+            queues.send_message(QueueUrl=event["queue"], MessageBody="x")
         else:
-            boto3.client("lambda").invoke(FunctionName="job", InvocationType="Event", Payload="{}")
+            functions.invoke(FunctionName="job", InvocationType="Event", Payload="{}")
 """
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen of them take long on a busy machine."""
+    assert lineage.MOST == 16
+    monkeypatch.setattr(lineage, "MOST", 3)
 
 
 def runs(account: Account) -> int:
@@ -31,12 +41,14 @@ def runs(account: Account) -> int:
 def test_a_function_that_feeds_its_own_queue_is_stopped(account: Account) -> None:
     dead = account.queue("dead")
     redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})
-    work = account.queue("work", VisibilityTimeout="1", RedrivePolicy=redrive)
+    work = account.queue("work", VisibilityTimeout="5", RedrivePolicy=redrive)
     account.function(AGAIN)
+    # A cold start on a busy machine may take longer than the message is hidden.
+    account.invoke(event={"queue": account.url(account.queue("aside"))})
     account.client("lambda").create_event_source_mapping(FunctionName="job", EventSourceArn=work)
     account.client("sqs").send_message(QueueUrl=account.url(work), MessageBody=account.url(work))
     assert account.receive(dead, seconds=20)["Body"] == account.url(work)
-    assert runs(account) == MOST
+    assert runs(account) == 1 + 3
 
 
 def test_a_function_that_invokes_itself_is_stopped_and_recorded(account: Account) -> None:
@@ -47,7 +59,7 @@ def test_a_function_that_invokes_itself_is_stopped_and_recorded(account: Account
     )
     account.start()
     account.receive(failures, seconds=20)
-    assert runs(account) == MOST
+    assert runs(account) == 3
 
 
 def test_a_function_may_be_allowed_to_loop(account: Account) -> None:
@@ -55,7 +67,7 @@ def test_a_function_may_be_allowed_to_loop(account: Account) -> None:
     functions = account.client("lambda")
     functions.put_function_recursion_config(FunctionName="job", RecursiveLoop="Allow")
     account.start()
-    eventually(lambda: runs(account) > MOST, 20)
+    eventually(lambda: runs(account) > 3, 20)
     functions.delete_function(FunctionName="job")
 
 

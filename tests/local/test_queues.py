@@ -20,12 +20,12 @@ REPORT = """
 """
 
 
-def consuming(account: Account, source: str = REPORT, retries: int = 2, **queue: str) -> tuple[str, str]:
-    """A queue with a mapping and its dead-letter queue."""
+def consuming(account: Account, retries: int = 2, hidden: int = 1) -> tuple[str, str]:
+    """A queue with a mapping and its dead-letter queue; `hidden` is the visibility timeout in seconds."""
     dead = account.queue("dead")
     redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": retries})
-    arn = account.queue("work", VisibilityTimeout="1", RedrivePolicy=redrive, **queue)
-    account.function(source)
+    arn = account.queue("work", VisibilityTimeout=str(hidden), RedrivePolicy=redrive)
+    account.function(REPORT)
     account.client("lambda").create_event_source_mapping(
         FunctionName="job", EventSourceArn=arn, FunctionResponseTypes=["ReportBatchItemFailures"], BatchSize=10
     )
@@ -45,10 +45,11 @@ def test_a_malformed_answer_fails_the_whole_batch(account: Account, answer: Any)
 
 
 def test_a_message_that_succeeded_is_gone(account: Account) -> None:
-    work, _ = consuming(account)
+    work, dead = consuming(account, hidden=10)
     account.client("sqs").send_message(QueueUrl=account.url(work), MessageBody='{"answer": {"batchItemFailures": []}}')
     eventually(lambda: got(account))
     eventually(lambda: account.waiting(work) == 0)
+    assert account.waiting(dead) == 0
 
 
 def test_a_dead_letter_says_which_queue_it_came_from(account: Account) -> None:
