@@ -21,6 +21,9 @@ ALERTS = "alerts"
 # The token of the break-glass trigger is made here; every other secret is empty until its owner puts a value in.
 TOKEN = "internal-health-token"
 TOKEN_LENGTH = 48
+# Days after which objects go whose rows have expired without whoever should have deleted both: letters to jobs that are
+# gone, plans that nobody carried out.
+BACKSTOPS = {"dead": 45, "plans": 45}
 
 
 class State(Stack):
@@ -84,7 +87,9 @@ class State(Stack):
                 rules=[s3.CfnBucket.OwnershipControlsRuleProperty(object_ownership="BucketOwnerEnforced")]
             ),
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
-            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(rules=[_leftovers()]),
+            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
+                rules=[_leftovers(), *(_forgotten(folder, days) for folder, days in BACKSTOPS.items())]
+            ),
         )
         s3.CfnBucketPolicy(
             self,
@@ -140,6 +145,10 @@ def _leftovers() -> s3.CfnBucket.RuleProperty:
         noncurrent_version_expiration=s3.CfnBucket.NoncurrentVersionExpirationProperty(noncurrent_days=30),
         expired_object_delete_marker=True,
     )
+
+
+def _forgotten(folder: str, days: int) -> s3.CfnBucket.RuleProperty:
+    return s3.CfnBucket.RuleProperty(id=folder, status="Enabled", prefix=f"{folder}/", expiration_in_days=days)
 
 
 def _named(kind: str, resources: Iterable[str]) -> set[str]:

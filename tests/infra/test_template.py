@@ -305,7 +305,8 @@ def test_artifacts_are_private_encrypted_versioned_and_leave_no_scraps(templates
     assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
     assert "AES256" in json.dumps(bucket.properties["BucketEncryption"])
-    (rule,) = bucket.properties["LifecycleConfiguration"]["Rules"]
+    rule, *folders = bucket.properties["LifecycleConfiguration"]["Rules"]
+    assert {found["Prefix"]: found["ExpirationInDays"] for found in folders} == {"dead/": 45, "plans/": 45}
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
     (policy,) = resources(templates, "AWS::S3::BucketPolicy")
