@@ -28,6 +28,7 @@ LETTERS = {
     Verdict.FAILED: "f",
     Verdict.REFUSED: "b",
     Verdict.LOST: "x",
+    Verdict.ENQUEUED: "e",
     Verdict.SNOOZED: "z",
     Verdict.SUPERSEDED: "s",
     Verdict.LOCKED: "k",

@@ -38,8 +38,9 @@ SEEN = ("sk", "tick", "target", "attempt", "outcome", "started", "duplicates", "
 class Verdict(StrEnum):
     """What became of a tick, the best first: of several rows of one tick the best one counts.
 
-    late: it ran, but started late. too_late: it came later than the job's grace, and was not run. deduplicated: it came
-    again while the run that took it has left no row yet. unknown: it left no row, and any row would be gone by now.
+    late: it ran, but started late. too_late: it came later than the job's grace, and was not run. enqueued: a worker has
+    it. deduplicated: it came again while the run that took it has left no row yet. unknown: it left no row, and any row
+    would be gone by now.
     """
 
     RAN = "ran"
@@ -48,6 +49,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
     REFUSED = "refused"
     LOST = "lost"
+    ENQUEUED = "enqueued"
     SNOOZED = "snoozed"
     SUPERSEDED = "superseded"
     LOCKED = "locked"
@@ -63,8 +65,12 @@ class Verdict(StrEnum):
 
 
 RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
-# What a row's outcome says of its tick, where it isn't said in the same word.
-SAID = {"done": Verdict.RAN, "late": Verdict.TOO_LATE, "": Verdict.DEDUPLICATED}
+# What a row's outcome says of its tick.
+SAID = {verdict.value: verdict for verdict in Verdict} | {
+    "done": Verdict.RAN,
+    "late": Verdict.TOO_LATE,
+    "": Verdict.DEDUPLICATED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +185,8 @@ def _run(instant: datetime) -> str:
 
 
 def _verdict(row: Mapping[str, Any], tick: datetime, entry: Entry) -> Verdict:
-    outcome = str(row.get("outcome", ""))
-    verdict = SAID.get(outcome) or Verdict(outcome)
+    # Jobs are deployed before and after what reads their rows: a word from another version must not end the pass.
+    verdict = SAID.get(str(row.get("outcome", "")), Verdict.UNKNOWN)
     if verdict is Verdict.RAN and clock.parse(row["started"]) > tick + _allowed(entry, row.get("attempt", 1)):
         return Verdict.LATE
     return verdict

@@ -82,6 +82,9 @@ def test_a_time_that_comes_twice_in_autumn_counts_once() -> None:
     # 25 October 2026: Berlin has 02:00 to 03:00 from 00:00 and again from 01:00 UTC.
     ticks = cron("*/30 * * * *", "Europe/Berlin").after(datetime(2026, 10, 25, 0, 10, tzinfo=UTC))
     assert [f"{tick:%H:%M}" for tick in islice(ticks, 3)] == ["00:30", "02:00", "02:30"]
+    # Nor does it count again when asked for in the second of the two.
+    again = cron("*/30 * * * *", "Europe/Berlin").after(datetime(2026, 10, 25, 1, 10, tzinfo=UTC))
+    assert f"{next(again):%H:%M}" == "02:00"
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
