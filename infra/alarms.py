@@ -53,12 +53,15 @@ class Alarms:
                 )
 
     def of_runs(self) -> None:
-        for metric, meaning in (
-            ("Failed", "Runs failed in each of the last three 5 minutes: python jobs.py status --aws"),
-            ("Lost", "Runs died without a word in each of the last three 5 minutes: python jobs.py status --aws"),
+        three = "in each of the last three 5 minutes: python jobs.py status --aws"
+        for metric, periods, meaning in (
+            ("Failed", 3, f"Runs failed {three}"),
+            ("Lost", 3, f"Runs died without a word {three}"),
+            # A job that fires once a day misses once a day: that must be enough.
+            ("Missed", 1, "Ticks left no trace; the reconciler's log names their jobs: python jobs.py why <job> --aws"),
         ):
             of = {"stage": self.names.stage}
-            self._alarm(f"runs-{metric.lower()}", NAMESPACE, metric, of, 1, meaning, statistic="Sum", periods=3)
+            self._alarm(f"runs-{metric.lower()}", NAMESPACE, metric, of, 1, meaning, statistic="Sum", periods=periods)
 
     def of_errors(self, function: str) -> None:
         meaning = f"{function} ended with an error, which its callers see as status 502."

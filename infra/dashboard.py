@@ -21,6 +21,7 @@ class Dashboard(cloudwatch.CfnDashboard):
         graphs = [
             ("Runs that failed", _by_job(names, "Failed"), "Sum"),
             ("Runs that died", _by_job(names, "Lost"), "Sum"),
+            ("Ticks that were missed", _by_job(names, "Missed"), "Sum"),
             ("Dead letters", _by_job(names, "DeadLetters"), "Sum"),
             ("Sites and checks found bad", _by_job(names, "Unhealthy"), "Sum"),
             ("Functions started", _search("AWS/Lambda", "FunctionName", prefix, "Invocations"), "Sum"),

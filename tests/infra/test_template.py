@@ -348,8 +348,19 @@ def test_a_job_that_asks_for_it_has_an_alarm_for_its_silence(templates: Template
         for alarm in resources(templates, "AWS::CloudWatch::Alarm")
         if alarm.properties["TreatMissingData"] == "breaching"
     }
-    assert asked
+    # Who tells of everybody's missed ticks cannot tell of its own.
+    assert f"{PREFIX}reconciler-silent" in asked
     assert found == asked
+
+
+def test_one_missed_tick_is_an_alarm(templates: Templates) -> None:
+    (missed,) = (
+        alarm.properties
+        for alarm in resources(templates, "AWS::CloudWatch::Alarm")
+        if alarm.properties["MetricName"] == "Missed"
+    )
+    assert (missed["EvaluationPeriods"], missed["Threshold"], missed["Statistic"]) == (1, 1, "Sum")
+    assert [text(d["Value"]) for d in missed["Dimensions"]] == ["prod"]
 
 
 def test_the_dashboard_is_valid_json_once_it_is_deployed(templates: Templates) -> None:
