@@ -31,6 +31,7 @@ COMMANDS = {
     "dead": "dead letters: list them, show one",
     "logs": "a job's log",
     "up": "start the local cloud with everything deployed, and fire jobs on schedule",
+    "worker": "run what is handed to workers, until it is stopped",
     "seed": "put a group's sample data into the local cloud",
     "token": "print the token of the break-glass URL",
     "cost": "what the stack costs a month while nothing happens",

@@ -17,7 +17,7 @@ from shared import clock, corpse, manifest, registry, targets
 from shared.clock import Clock
 from shared.cloud import Cloud
 from shared.event import Firing
-from shared.job import NO_TARGET, Job
+from shared.job import INLINE, NO_TARGET, Job
 from shared.log import Log, to_stderr
 from shared.registry import UnknownJob
 from shared.run import Report, run, run_id
@@ -100,7 +100,7 @@ def instant(text: str, now: datetime) -> datetime:
 
 
 def by_hand(job: Job, at: datetime, target: str) -> Firing:
-    return Firing(job.name, at, target=target, manual=True, retried=False, correlation_id=uuid.uuid4().hex)
+    return Firing(job.name, at, target=target, manual=True, retried=False, by=INLINE, correlation_id=uuid.uuid4().hex)
 
 
 def of_tick(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
@@ -117,11 +117,11 @@ def perform(job: Job, firing: Firing, cloud: Cloud) -> Report:
         return run(job, firing, cloud, Log(to_stderr, cloud.clock), watchdog.request)
 
 
-def finished(report: Report, as_json: bool) -> int:
-    """Print the summary; the exit code."""
+def facts(report: Report) -> dict[str, Any]:
+    """What is printed of a run: in `--json`, and in one line by `summary`."""
     started = clock.parse(report.run_id[:20])
     bad = report.outcome in BAD_ENDS
-    shown: dict[str, Any] = {
+    return {
         "job": report.job,
         "run_id": report.run_id,
         "tick": report.tick,
@@ -137,6 +137,11 @@ def finished(report: Report, as_json: bool) -> int:
         "error": report.note if bad else None,
         "artifact": report.artifact,
     }
+
+
+def finished(report: Report, as_json: bool) -> int:
+    """Print the summary; the exit code."""
+    shown, bad = facts(report), report.outcome in BAD_ENDS
     if as_json:
         output.document(shown)
     else:

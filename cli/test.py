@@ -21,7 +21,7 @@ from shared.clock import Clock
 from shared.cloud import Cloud
 from shared.consume import consume
 from shared.event import Batch, MalformedEvent
-from shared.job import Job
+from shared.job import INLINE, Job
 from shared.log import Log, to_stderr
 
 EVENTS = ROOT / "events"
@@ -47,7 +47,7 @@ def call(args: argparse.Namespace) -> int:
         if isinstance(fired, Batch):
             return _consumed(job, fired, cloud, now, args.json)
         # A hand is at the keyboard: it sees the failure, and decides on the next attempt itself.
-        return finished(perform(job, replace(fired, retried=False), cloud), args.json)
+        return finished(perform(job, replace(fired, retried=False, by=INLINE), cloud), args.json)
 
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:

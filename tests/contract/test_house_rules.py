@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "functions": {"shared"},
     "infra": {"shared", "functions"},
     "local": {"shared", "functions"},
-    "cli": {"shared", "functions", "infra", "local"},
+    "workers": {"shared", "functions"},
+    "cli": {"shared", "functions", "infra", "local", "workers"},
     "jobs": {"shared", "cli"},
 }
 OURS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}

@@ -1,0 +1,203 @@
+"""A deployment without functions, on an engine that other processes reach too: what workers outside of Lambda need."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from local.embedded import embedded
+from shared import clock, rows
+from shared.clock import Clock
+from shared.cloud import Cloud
+from shared.names import Names
+from shared.tables import TABLES
+from tests.conftest import create
+from tests.web import Web
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 40
+QUEUES = ("firings", "firings-dlq", "work")
+# What differs from one run to the next of the same thing.
+FLEETING = {
+    "run",
+    "started",
+    "at",
+    "ms",
+    "lastGood",
+    "invocation",
+    "sk",
+    "correlationId",
+    "expires",
+    "artifact",
+    "duplicate",
+}
+
+T = TypeVar("T")
+
+
+def until(ask: Callable[[], T], seconds: float = PATIENCE) -> T:
+    """What it answers, as soon as that is something."""
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        if time.monotonic() > end:
+            pytest.fail(f"nothing came of it in {seconds} s")
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Place:
+    """cloud: as seen from this process. environment: what other processes are started with."""
+
+    cloud: Cloud
+    environment: dict[str, str]
+    log: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def python(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        """Start it in the project's folder; what it writes goes to the log."""
+        with self.log.open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, *words],
+                cwd=ROOT,
+                env={**self.environment, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        self.started.append(process)
+        return process
+
+    def jobs(self, *words: str, times: int = 1, **settings: str) -> int:
+        """`python jobs.py ...` on this deployment, so many times; the highest exit code."""
+        line = [*words, "--aws", "--stage", "local"]
+        call = f"import sys; from cli.main import main; sys.exit(max(main({line!r}) for _ in range({times})))"
+        return self.python("-c", call, **settings).wait(60)
+
+    def end(self) -> None:
+        for process in self.started:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def under(self, pk: str) -> list[dict[str, Any]]:
+        found = self.cloud.dynamodb.query(
+            TableName=self.cloud.names.table("state"),
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=rows.row({":pk": pk}),
+            ConsistentRead=True,
+        )
+        return [rows.plain(item) for item in found["Items"]]
+
+    def history(self, job: str) -> list[dict[str, Any]]:
+        now = datetime.now(UTC)
+        days = sorted({f"{day:%Y-%m-%d}" for day in (now - timedelta(minutes=5), now)})
+        return [row for day in days for row in self.under(f"runs#{job}#{day}")]
+
+    def outcomes(self, job: str) -> list[tuple[str, int]]:
+        """Of every run that had its turn: how it ended, and which attempt it was."""
+        return [(row["outcome"], row["attempt"]) for row in self.history(job) if row["outcome"] != "enqueued"]
+
+    def item(self, job: str) -> dict[str, Any]:
+        return next((item for item in self.under(f"{job}:last") if item["sk"] == "-"), {})
+
+    def letters(self) -> list[Any]:
+        url = self.cloud.names.queue_url("firings-dlq")
+        got = self.cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"])["dead"] for message in got.get("Messages", [])]
+
+    def left(self, queue: str) -> int:
+        """Messages in a queue, taken and delayed ones included."""
+        url = self.cloud.names.queue_url(queue)
+        counts = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return sum(int(count) for name, count in counts.items() if name.startswith("ApproximateNumber"))
+
+    def artifacts(self, job: str) -> list[Any]:
+        bucket = self.cloud.names.bucket
+        keys = [
+            one["Key"] for one in self.cloud.s3.list_objects_v2(Bucket=bucket, Prefix=f"{job}/").get("Contents", [])
+        ]
+        return [json.loads(self.cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+
+    def end_state(self, job: str) -> Any:
+        """All that a run leaves behind, but for ids and times."""
+        history = [row for row in self.history(job) if row["outcome"] != "enqueued"]
+        return lasting([sorted(self.under(f"{job}:last"), key=lambda item: item["sk"]), history, self.artifacts(job)])
+
+
+def lasting(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {name: lasting(value) for name, value in data.items() if name not in FLEETING}
+    return [lasting(value) for value in data] if isinstance(data, list) else data
+
+
+@pytest.fixture
+def site() -> Iterator[Web]:
+    with Web() as web:
+        yield web
+
+
+@pytest.fixture
+def deploy(
+    site: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[[], Place]:
+    """Each call is a deployment of its own, in an account of its own."""
+
+    def made() -> Place:
+        engine = embedded()
+        account = engine.account()
+        settings = {
+            "AWS_ENDPOINT_URL": engine.endpoint,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "NIGHTSHIFT_STAGE": "local",
+            "NIGHTSHIFT_ACCOUNT": account,
+            "BASE_URLS": json.dumps([site.url]),
+            "SAMPLE_CRASH_ENABLE": "true",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        cloud = Cloud(Names("local", account, "us-east-1"), Clock())
+        for table in TABLES:
+            create(cloud, table)
+        cloud.s3.create_bucket(Bucket=cloud.names.bucket)
+        for queue in QUEUES:
+            cloud.sqs.create_queue(QueueName=cloud.names.queue(queue))
+        place = Place(cloud, {**kept, **settings}, tmp_path / f"{account}.log")
+        place.log.touch()
+        request.addfinalizer(place.end)
+        return place
+
+    return made
+
+
+@pytest.fixture
+def place(deploy: Callable[[], Place]) -> Place:
+    return deploy()
+
+
+@pytest.fixture
+def minute() -> str:
+    """A tick that has come."""
+    return clock.minute(datetime.now(UTC) - timedelta(minutes=1))

@@ -1,0 +1,94 @@
+"""The same of every system that runs jobs: real workers, real brokers, the jobs of this project as they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.web import Handler, Reply, Request, Web
+from tests.workers.conftest import Place, until
+from tests.workers.systems import SYSTEMS, System
+
+PRICES = Reply(200, "<p>9.90 EUR a month</p>")
+
+
+@pytest.fixture(params=SYSTEMS)
+def system(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Iterator[System]:
+    """Its worker is not started yet."""
+    made = SYSTEMS[request.param](place, tmp_path / "broker")
+    with made.broker():
+        yield made
+        place.end()
+
+
+def test_a_job_leaves_the_same_behind_as_where_it_runs_inline(
+    system: System, deploy: Callable[[], Place], site: Web, minute: str
+) -> None:
+    site.answers["/pricing"] = PRICES
+    here, there = deploy(), system.place
+    # The same tick twice, as a crontab on two machines would have it.
+    for place in (here, there):
+        assert place.jobs("pricing", "--at", minute, times=2) == 0, place.said()
+    assert [row["outcome"] for row in there.history("pricing")] == ["enqueued"] * 2
+    assert there.item("pricing") == {}
+    system.work()
+    until(lambda: [row for row in there.history("pricing") if row.get("duplicates")])
+    assert there.outcomes("pricing") == [("done", 1)]
+    assert there.end_state("pricing") == here.end_state("pricing")
+
+
+def test_what_fails_is_tried_as_often_as_it_declares_and_is_then_a_dead_letter(system: System, minute: str) -> None:
+    place = system.place
+    assert place.jobs("crash", "--at", minute) == 0, place.said()
+    system.work()
+    [letter] = until(place.letters)
+    assert letter["reason"] == "all 3 attempts used up"
+    assert letter["error"] == "SampleCrash: attempt 3 crashed on purpose"
+    assert letter["firing"]["by"] == system.name
+    until(lambda: len(place.outcomes("crash")) > 2)
+    assert place.outcomes("crash") == [("failed", 1), ("failed", 2), ("failed", 3)]
+    began = [datetime.fromisoformat(row["started"]) for row in place.history("crash") if row["outcome"] == "failed"]
+    waits = [(later - sooner).total_seconds() for sooner, later in pairwise(began)]
+    assert waits[0] >= 1
+    assert waits[1] >= 2
+    assert place.left("firings") == place.left("work") == 0
+
+
+def test_a_killed_run_is_lost_and_its_retry_is_good(system: System, site: Web, minute: str) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def slow(_handler: Handler, _request: Request) -> Reply:
+        asked.set()
+        released.wait(60)
+        return PRICES
+
+    site.answers["/pricing"] = slow
+    place = system.place
+    assert place.jobs("pricing", "--at", minute) == 0, place.said()
+    worker = system.work()
+    assert asked.wait(40), place.said()
+    item = place.item("pricing")
+    assert item["state"] == "PROCESSING"
+    os.kill(newest_child(worker), signal.SIGKILL)
+    released.set()
+
+    until(lambda: ("done", 2) in place.outcomes("pricing"))
+    assert place.outcomes("pricing") == [("lost", 1), ("done", 2)]
+    [lost] = [row for row in place.history("pricing") if row["outcome"] == "lost"]
+    assert lost["sk"] == item["holder"]
+    assert lost["note"]
+    assert place.letters() == []
+
+
+def newest_child(pid: int) -> int:
+    """What the worker has started last: the process that runs the job."""
+    found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return max(child for child, parent in (map(int, line.split()) for line in found.splitlines()) if parent == pid)

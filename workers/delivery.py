@@ -1,0 +1,120 @@
+"""One delivery of a firing by a broker that delivers at least once: run, put off, or counted as a death."""
+
+from __future__ import annotations
+
+import faulthandler
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from shared import clock, corpse, death, event, firings, manifest, registry
+from shared.event import Firing, MalformedEvent
+from shared.job import Job
+from shared.registry import UnknownJob
+from shared.run import Report, run
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.log import Log
+
+# Whatever has been put in place of sys.stderr.
+STDERR = 2
+EARLIER = "its worker died; the broker delivered the firing again"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An earlier delivery of this message may still be at work: bring it back, under the same request, in `seconds`."""
+
+    seconds: int
+
+
+def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
+    """What a message, `{"firing": ...}`, asks for. None, and a dead letter, where nobody can run that."""
+    name = "unknown"
+    try:
+        if not isinstance(body, Mapping) or "firing" not in body:
+            raise MalformedEvent(f"no firing, but {body!r:.120}")
+        firing = event.firing(body["firing"], cloud.clock.now())
+        name = firing.job
+        return _found(name), firing
+    except (MalformedEvent, UnknownJob) as error:
+        firings.send_dead_event(cloud, name, "rejected", error.args[0], body)
+        return None
+
+
+def deliver(
+    body: Any, request: str, cloud: Cloud, log: Log, *, first: bool = False, watched: bool = False
+) -> Report | Held | None:
+    """Run it, in the main thread of a process that may be ended. None where there was nothing (more) to run.
+
+    request: the message's own name, the same at each of its deliveries. first: it cannot have been delivered before,
+    which saves a read. watched: somebody else ends this process at the job's timeout.
+    """
+    asked = read(cloud, body)
+    if asked is None:
+        return None
+    job, firing = asked
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(f"{job.name} needs a process to itself, so that its timeout can end it; this is a thread")
+    if not first:
+        found = corpse.item(cloud, manifest.of([job])[job.name], firing.target)
+        if found.get("invocation") == request:
+            left = found["lease_until"] - clock.milliseconds(cloud.clock.now()) if "holder" in found else 0
+            if left > 0:
+                return Held(ceil(left / 1000) + 1)
+            died(body, request, EARLIER, cloud, log)
+            return None
+    if watched:
+        return run(job, firing, cloud, log, request)
+    with _watchdog(job):
+        return run(job, firing, cloud, log, request)
+
+
+def died(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
+    """Its process ended before the run did: send the next attempt the way this one came, or a dead letter."""
+    asked = read(cloud, body)
+    if asked is None:
+        return
+    job, firing = asked
+    onward = death.follows(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
+    if onward is not None:
+        firings.send(cloud, onward, job.retry.jittered(firing.attempt) or 0)
+
+
+def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
+    """Its worker was told to stop before the run ended: the same attempt again, soon, by another worker."""
+    asked = read(cloud, body)
+    if asked is None:
+        return
+    job, firing = asked
+    if not firings.may_be_put_off(job, firing):
+        died(body, request, note, cloud, log)
+    elif death.told(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
+        firings.send(cloud, firing.later())
+
+
+@contextmanager
+def _watchdog(job: Job) -> Iterator[None]:
+    # A thread without the interpreter: it ends the process also where a call into C holds everything else up.
+    faulthandler.dump_traceback_later(job.timeout, exit=True, file=STDERR)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@cache
+def _jobs() -> dict[str, Job]:
+    return registry.jobs()
+
+
+def _found(name: str) -> Job:
+    known = _jobs()
+    if name not in known:
+        raise UnknownJob(name, list(known))
+    return known[name]
