@@ -140,6 +140,20 @@ def test_one_that_was_killed_is_not_found_and_leaves_nothing(folder: Path) -> No
         end_session(engine)
 
 
+def test_a_file_that_names_a_dead_process_is_not_believed(cloud: LocalCloud, tmp_path: Path) -> None:
+    gone = subprocess.Popen(["/bin/sleep", "0"])
+    gone.wait()
+    found = json.loads((cloud.folder / "endpoint.json").read_text()) | {"pid": gone.pid}
+    (tmp_path / "endpoint.json").write_text(json.dumps(found))
+    assert running(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"endpoint": 5}'])
+def test_a_file_that_is_no_such_thing_is_not_believed(tmp_path: Path, text: str) -> None:
+    (tmp_path / "endpoint.json").write_text(text)
+    assert running(tmp_path) is None
+
+
 def test_a_changed_setting_is_deployed_and_what_is_stored_stays(folder: Path) -> None:
     with LocalCloud(folder, root=SAMPLE, settings={"WORD": "first"}) as cloud:
         cloud.client("dynamodb").put_item(TableName="sample-state", Item={"pk": {"S": "kept"}})
