@@ -42,6 +42,7 @@ class Bad(Job):
     """Fail, always."""
     schedule = hourly(minute=7)
     idempotency = natural("nothing is ever done")
+    settings = (settings.BASE_URLS,)
     def work(self, tick):
         raise RuntimeError("the roof is on fire")
     def plan(self, tick):
@@ -55,6 +56,7 @@ class Costly(Job):
     schedule = daily(hour=3, minute=10, zone="Europe/Vienna")
     costly = True
     idempotency = natural("it never gets far")
+    settings = (settings.BASE_URLS,)
     def work(self, tick):
         return Done()
 ''',

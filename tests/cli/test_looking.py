@@ -152,12 +152,12 @@ def test_a_job_that_has_no_log_yet_has_an_empty_one(call: Call, aws: Cloud) -> N
 
 
 def test_each_run_is_watched_once_and_when_it_has_ended(aws: Cloud) -> None:
-    start = aws.clock.now()
+    start = aws.clock.now() - timedelta(minutes=10)
     before = ended(aws, start - timedelta(minutes=1))
     watch = Watch(aws, [registry.find("good")], start)
     assert watch.new() == []
-    mine = ended(aws, start + timedelta(seconds=1))
-    # Filed before the last one that was seen, since it began before it.
+    mine = ended(aws, start + timedelta(minutes=9))
+    # It began before the other one, and took longer.
     late = ended(aws, start)
     assert [row["sk"] for row in watch.new()] == [late, mine]
     assert watch.new() == []

@@ -15,7 +15,7 @@ from shared.claim import Claims
 from shared.cloud import Cloud
 from shared.event import Firing
 from tests.cli.conftest import Answer, Call
-from tests.conftest import letters
+from tests.conftest import waiting
 
 AWS = ("--aws", "--stage", "test")
 CONTRACT = {"job", "run_id", "tick", "outcome", "ms", "counts", "artifact"}
@@ -66,8 +66,7 @@ def test_a_failed_job_is_1_and_sends_no_retry(call: Call, aws: Cloud) -> None:
     assert answer.code == 1
     assert answer.json["error"] == "RuntimeError: the roof is on fire"
     assert item(aws, "bad")["status"]["outcome"] == "failed"
-    assert letters(aws, "firings") == []
-    assert letters(aws, "firings-dlq") == []
+    assert waiting(aws, "firings") == waiting(aws, "firings-dlq") == []
 
 
 def test_a_shut_gate_is_an_honest_skip(call: Call, aws: Cloud) -> None:
