@@ -157,7 +157,7 @@ class Purge(Job, archetype=True):
             found = aged.rows()
             while chunk := list(islice(found, CHUNK)):
                 for row in self._going(tick, chunk, tally):
-                    held = [row.item.get(name) for name in self.holds]
+                    held = [row.item.get(name) for name in self._held()]
                     yield Action(verb, [row.pk, row.sk], [row.partition, row.since, *held], self.describe(row))
 
     def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
@@ -188,9 +188,7 @@ class Purge(Job, archetype=True):
                     self._erase(tick, found, tally)
 
     def _erase(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
-        # Whoever was warned may have acted on it: their row stays where it has changed since it was read.
-        holds = self.holds or (self._source().keys if self.warn is not None else ())
-        with Eraser(tick.cloud, self.table, holds) as eraser:
+        with Eraser(tick.cloud, self.table, self._held()) as eraser:
             for chunk in self._chunks(tick, found, tally):
                 going = self._going(tick, chunk, tally)
                 if going:
@@ -277,11 +275,15 @@ class Purge(Job, archetype=True):
     def _row(self, action: Action) -> Row:
         """As the index showed it when the plan was made."""
         (pk, sk), (partition, since, *held) = action.id, action.version
-        keys = (self.table.pk, self.table.sk, *self._source().keys, *self.holds)
-        return Row(pk, sk, partition, since, dict(zip(keys, (pk, sk, partition, since, *held), strict=True)))
+        return Row(pk, sk, partition, since, dict(zip(self._held(), held, strict=True)))
 
     def _source(self) -> Source:
-        return Source(self.table, self._index(), tuple(dict.fromkeys((*self.holds, *self.reads))))
+        return Source(self.table, self._index(), tuple(dict.fromkeys((*self._held(), *self.reads))))
+
+    def _held(self) -> tuple[str, ...]:
+        # Whoever was warned may have acted on it: their row stays where it has changed since it was read.
+        found = self._index()
+        return self.holds or ((found.pk, found.sk) if found and self.warn is not None else ())
 
     @classmethod
     def _index(cls) -> Index | None:

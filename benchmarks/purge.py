@@ -1,0 +1,222 @@
+"""What a purge deletes a second, beside boto3's batch_writer and scan-and-delete, on a store that answers after 5 ms.
+
+    python -m benchmarks.purge [--rounds 3]
+
+Each measurement is a process of its own against a store of its own. Ratios are taken within a round and their median
+counts; the peers are given fewer rows, as their rate does not depend on it. Then the purge again for 1,000 to 1,000,000
+rows: its calls against the formula, its peak memory, and how its time grows. Exit code 1 where a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTITIONS = 16
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+# Ratios to reach, and how much memory may grow from the least size to the greatest.
+TO_BATCH_WRITER, TO_SCAN, GROWTH, SLOPE = 5, 60, 1.15, (0.95, 1.05)
+ROWS = {"purge": 60_000, "batch_writer": 10_000, "scan and delete": 1_000}
+
+
+def purge(rows: int) -> None:
+    """`Purge` as a tick runs it: claim, brake, deletion, finish, history."""
+    from shared.cloud import Cloud
+    from shared.event import Firing
+    from shared.log import Log
+    from shared.names import Names
+    from shared.run import run
+
+    cloud = Cloud(Names("benchmark", "000000000000", "us-east-1"), environment={"HOLDS_MOST_ROWS": str(10 * rows)})
+    report = run(_job(rows), Firing("holds", datetime.now(UTC)), cloud, Log(lambda _: None))
+    assert (report.outcome, report.counts) == ("done", {"purged": rows}), report
+
+
+def _job(rows: int) -> Any:
+    from shared.archetypes.purge import Purge
+    from shared.idempotency import natural
+    from shared.span import days
+    from shared.tables import Index, Table
+
+    class Holds(Purge):
+        """Purge held messages."""
+
+        name = "holds"
+        table = Table("holds", "held messages", indexes=(Index("aged", "aged", "since", shards=PARTITIONS),))
+        keep = days(30)
+        cap = 10 * rows
+        timeout = 900
+        idempotency = natural("a row once deleted is not found again")
+
+    return Holds()
+
+
+def batch_writer(_rows: int) -> None:
+    """The index, page by page, into the resource's batch_writer: what boto3's own guide shows."""
+    import boto3
+    from boto3.dynamodb.conditions import Key
+
+    table = boto3.resource("dynamodb").Table("holds")
+    with table.batch_writer() as batch:
+        for number in range(PARTITIONS):
+            asked: dict[str, Any] = {
+                "IndexName": "aged",
+                "KeyConditionExpression": Key("aged").eq(f"{number:02d}") & Key("since").lte("2026-01-01"),
+            }
+            while True:
+                page = table.query(**asked)
+                for item in page["Items"]:
+                    batch.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+                if "LastEvaluatedKey" not in page:
+                    break
+                asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def scan_and_delete(_rows: int) -> None:
+    import boto3
+    from boto3.dynamodb.conditions import Attr
+
+    table = boto3.resource("dynamodb").Table("holds")
+    asked: dict[str, Any] = {"FilterExpression": Attr("since").lte("2026-01-01")}
+    while True:
+        page = table.scan(**asked)
+        for item in page["Items"]:
+            table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+        if "LastEvaluatedKey" not in page:
+            return
+        asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+WAYS = {"purge": purge, "batch_writer": batch_writer, "scan and delete": scan_and_delete}
+
+
+def measured(way: str, rows: int) -> dict[str, Any]:
+    """Seconds, peak memory in MB, and the calls that the store counted; raises where a row is left."""
+    store = [sys.executable, "-m", "benchmarks.store", str(rows), str(PARTITIONS)]
+    with subprocess.Popen(store, stdout=subprocess.PIPE, text=True, cwd=ROOT) as serving:
+        assert serving.stdout is not None
+        url = f"http://127.0.0.1:{serving.stdout.readline().strip()}"
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": "/nonexistent",
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "example",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        try:
+            command = [sys.executable, "-m", "benchmarks.purge", "--only", way, str(rows)]
+            done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"{way}, {rows:,} rows: {done.stderr}")
+            with urllib.request.urlopen(url) as answer:
+                store_saw = json.load(answer)
+        finally:
+            serving.kill()
+    assert store_saw["left"] == 0, f"{way} left {store_saw['left']:,} of {rows:,} rows"
+    return {**json.loads(done.stdout.splitlines()[-1]), "calls": store_saw["calls"]}
+
+
+def only(way: str, rows: int) -> None:
+    """In a process of its own: the clients are made and warm, as a second invocation finds them."""
+    import boto3
+
+    if way == "purge":
+        _job(1)
+    else:
+        boto3.resource("dynamodb").Table("holds").get_item(Key={"pk": "warm", "sk": "-"})
+    began = time.perf_counter()
+    WAYS[way](rows)
+    took = time.perf_counter() - began
+    print(json.dumps({"seconds": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def expected(rows: int) -> dict[str, int]:
+    """The calls of one purge, to the call. Rows lie evenly in the partitions here."""
+    from benchmarks.store import PAGE as COUNTED
+    from shared.aged import PAGE
+    from shared.brake import FLOOR
+    from shared.eraser import BATCH
+
+    each = [(rows + PARTITIONS - 1 - number) // PARTITIONS for number in range(PARTITIONS)]
+    pages = sum(size // PAGE + 1 for size in each)
+    large = rows > FLOOR or max(each) >= PAGE
+    counts = sum((size - PAGE) // COUNTED + 1 for size in each if size >= PAGE)
+    calls = {
+        "Query": pages + (1 + counts if large else 0),
+        "BatchWriteItem": math.ceil(rows / BATCH),
+        # Claim, finish, history, and the day's largest purge.
+        "UpdateItem": 4,
+        # What an approval would be, and that none is needed any more.
+        "GetItem": 1 if large else 0,
+        "DeleteItem": 1 if rows > FLOOR else 0,
+    }
+    return {name: count for name, count in calls.items() if count}
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the least-squares line through the logarithms."""
+    xs, ys = zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)
+    mx, my = sum(xs) / len(xs), sum(ys) / len(ys)
+    return float(sum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True)) / sum((x - mx) ** 2 for x in xs))
+
+
+def rates(rounds: int) -> list[str]:
+    seen: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, rows in ROWS.items():
+            seen[way].append(rows / measured(way, rows)["seconds"])
+    faults = []
+    for way, least in (("batch_writer", TO_BATCH_WRITER), ("scan and delete", TO_SCAN)):
+        ratio = median(ours / theirs for ours, theirs in zip(seen["purge"], seen[way], strict=True))
+        print(f"{way:<16} {median(seen[way]):>9,.0f} rows/s   purge is {ratio:.1f} times as fast (at least {least})")
+        faults += [f"only {ratio:.1f} times {way}"] if ratio < least else []
+    print(f"{'purge':<16} {median(seen['purge']):>9,.0f} rows/s")
+    return faults
+
+
+def growth() -> list[str]:
+    faults, points, memory = [], [], []
+    for rows in SIZES:
+        found = measured("purge", rows)
+        points.append((rows, found["seconds"]))
+        memory.append(found["mb"])
+        exact = found["calls"] == expected(rows)
+        calls = " ".join(f"{name} {count:,}" for name, count in sorted(found["calls"].items()))
+        print(f"{rows:>9,} rows {found['seconds']:>8.2f} s {found['mb']:>7.1f} MB   {calls}{'' if exact else ' !'}")
+        faults += [] if exact else [f"{rows:,} rows: {found['calls']} calls, and {expected(rows)} are needed"]
+    grown, linear = max(memory) / memory[0], slope(points)
+    print(f"memory grows {(grown - 1) * 100:.1f} %, time by the power of {linear:.3f}")
+    faults += [f"memory grows to {grown:.2f} times"] if grown > GROWTH else []
+    return faults + ([f"time grows by the power of {linear:.3f}"] if not SLOPE[0] <= linear <= SLOPE[1] else [])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.purge", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3, help="of the comparison (default: 3)")
+    parser.add_argument("--only", nargs=2, metavar=("WAY", "ROWS"), help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.only:
+        only(given.only[0], int(given.only[1]))
+        return 0
+    faults = [*rates(given.rounds), *growth()]
+    for fault in faults:
+        print(f"missed: {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
