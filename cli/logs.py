@@ -6,8 +6,9 @@ import argparse
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from cli import account, output
 from cli.ending import Exit, Stop
@@ -41,12 +42,19 @@ def call(args: argparse.Namespace) -> int:
             output.document(lines)
             return Exit.DONE
         _print(lines)
-        while args.follow:
-            time.sleep(POLL)
-            since = lines[-1]["timestamp"] + 1 if lines else since
-            lines = list(read(cloud, job.name, since, args.run)) or lines[-1:]
-            _print([line for line in lines if line["timestamp"] >= since])
+        if args.follow:
+            # Ctrl-C is how it ends, and no failure.
+            with suppress(KeyboardInterrupt):
+                _follow(cloud, job.name, lines[-1]["timestamp"] + 1 if lines else since, args.run)
     return Exit.DONE
+
+
+def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
+    while True:
+        time.sleep(POLL)
+        lines = list(read(cloud, job, since, run))
+        since = lines[-1]["timestamp"] + 1 if lines else since
+        _print(lines)
 
 
 def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[str, Any]]:

@@ -177,6 +177,19 @@ def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_
     assert [text for text in told if text not in page] == []
 
 
+def test_a_python_without_the_packages_is_told_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text((ROOT / "jobs.py").read_text())
+    command = [sys.executable, "-I", "-S", str(tmp_path / "jobs.py"), "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "`make setup` builds .venv" in done.stderr
+    # Where the set-up has been done, its Python goes on by itself.
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/echo")
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[1:] == ["list"]
+
+
 def test_the_entry_point_prints_json_and_nothing_else() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "jobs.py", "list", "--json"], capture_output=True, text=True, check=True, cwd="/"

@@ -146,6 +146,19 @@ def test_a_log_is_read_from_where_it_was_asked_for(call: Call, aws: Cloud) -> No
     assert [line["message"] for line in call("logs", "good", "--since", "1m", "--json", *AWS).json] == ["just now"]
 
 
+def test_a_log_is_followed_until_ctrl_c(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged(aws, (5, "just now"))
+    naps = iter([None])
+
+    def nap(_seconds: float) -> None:
+        if next(naps, "over") == "over":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.logs.time.sleep", nap)
+    answer = call("logs", "good", "--follow", *AWS)
+    assert (answer.code, answer.out) == (0, "just now\n")
+
+
 def test_a_job_that_has_no_log_yet_has_an_empty_one(call: Call, aws: Cloud) -> None:
     answer = call("logs", "good", *AWS)
     assert (answer.code, answer.out) == (0, "")

@@ -1,0 +1,70 @@
+"""`why`, on an account played by moto."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cli.ending import Exit
+from shared import clock, registry
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.log import Log
+from shared.run import run
+from shared.trace import last_tick
+from tests.cli.conftest import Call
+
+AWS = ("--aws", "--stage", "test")
+
+
+def fail(cloud: Cloud) -> str:
+    """The last tick of `bad`, which fails; its minute."""
+    from shared import manifest
+
+    job = registry.find("bad")
+    at = last_tick(manifest.of([job])["bad"], cloud.clock.now())
+    assert at is not None
+    assert run(job, Firing("bad", at), cloud, Log(lambda _: None)).outcome == "failed"
+    return clock.minute(at)
+
+
+def test_it_says_in_words_why_and_what_to_do(call: Call, aws: Cloud) -> None:
+    at = fail(aws)
+    answer = call("why", "bad", *AWS)
+    assert answer.code == Exit.DONE
+    lines = answer.out.splitlines()
+    assert lines[0] == f"bad: its tick of {at[:10]} {at[11:16]} UTC failed."
+    assert "RuntimeError: the roof is on fire" in " ".join(answer.out.split())
+    assert any(line.startswith("python jobs.py runs bad --aws --stage test ") for line in lines)
+
+
+def test_it_is_one_json_document_where_that_is_asked_for(call: Call, aws: Cloud) -> None:
+    at = fail(aws)
+    told = call("why", "bad", "--at", at, "--json", *AWS).json
+    assert (told["job"], told["tick"][:16], told["verdict"]) == ("bad", at[:16], "failed")
+    assert told["runs"][0]["note"] == "RuntimeError: the roof is on fire"
+    assert told["reads"] <= 5
+    assert {"command", "for"} == told["commands"][0].keys()
+    assert told["says"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("badd",), "there is no job 'badd'; did you mean 'bad'?"),
+        (("bad", "--at", "noon"), "--at 'noon' is no time"),
+        (("bad", "--at", "2999-01-01"), "lies in the future"),
+        (("sharded", "--target", "7"), "sharded has no target '7'; it has 0, 1"),
+    ],
+)
+def test_what_it_cannot_know_is_wrong_use(call: Call, aws: Cloud, words: tuple[str, ...], said: str) -> None:
+    answer = call("why", *words, *AWS)
+    assert answer.code == Exit.WRONG_USE
+    assert said in answer.err
+
+
+def test_a_tick_of_last_year_is_no_error(call: Call, aws: Cloud) -> None:
+    at = aws.clock.now() - timedelta(days=400)
+    told = call("why", "good", "--at", clock.minute(at), "--json", *AWS).json
+    assert told["verdict"] == "unknown"
