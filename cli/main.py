@@ -27,6 +27,7 @@ COMMANDS = {
     "test": "run a job by hand on its sample event",
     "apply": "carry out a plan that a dry run has made",
     "runs": "the runs of a job, newest first",
+    "why": "why a job ran, failed, or did not, and what to do",
     "status": "how each job's last run ended, by its status key",
     "dead": "dead letters: list them, show one",
     "logs": "a job's log",

@@ -1,0 +1,46 @@
+"""Why a job ran, failed, or did not."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+
+from cli import account, output
+from cli.ending import Exit
+from cli.run import found, instant, targeted
+from shared import redact, why
+from shared.clock import Clock
+from shared.settings import BASE_URLS
+from shared.trace import trace
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job")
+    parser.add_argument("--at", metavar="TIME", help="a time in the past, ISO 8601; its last tick where it isn't said")
+    parser.add_argument("--target", metavar="T", help="the host or shard, where the job has several")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    account.arguments(parser)
+
+
+def call(args: argparse.Namespace) -> int:
+    job = found(args.job)
+    at = instant(args.at, Clock().now()) if args.at else None
+    # A host may have left BASE_URLS since, and what is known of it is still known.
+    hosted = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
+    target = args.target if hosted else targeted(job, args.target)
+    with account.opened(args) as cloud:
+        told = why.answer(trace(cloud, job, at, target))
+    where = " --aws" + (f" --stage {args.stage}" if args.stage else "") if args.aws else ""
+    commands = [(f"python jobs.py {command}{where}", reason) for command, reason in told.commands]
+    if args.json:
+        said = {"says": [told.headline, *told.says]}
+        shown = [{"command": command, "for": reason} for command, reason in commands]
+        output.document({**told.facts, **said, "commands": shown})
+        return Exit.DONE
+    width = output.console().width
+    print(redact.text(told.headline))
+    for sentence in told.says:
+        print(textwrap.fill(redact.text(sentence), width, initial_indent="  ", subsequent_indent="  "))
+    print()
+    output.table(["to act", ""], commands)
+    return Exit.DONE
