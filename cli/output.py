@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
-from shared import clock
+from shared import clock, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ PAPER = 120
 
 
 def document(data: Any) -> None:
-    print(json.dumps(data, indent=2, default=_plain, ensure_ascii=False))
+    print(json.dumps(_filtered(data), indent=2, ensure_ascii=False))
 
 
 def say(line: str) -> None:
@@ -70,14 +70,16 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
         justify: Any = "right" if numeric else "left"
         made.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0, header_style="bold")
     for row in rows:
-        made.add_row(*(Text(*cell) if isinstance(cell, tuple) else Text(_shown(cell)) for cell in row))
+        made.add_row(
+            *(Text(_shown(cell[0]), cell[1]) if isinstance(cell, tuple) else Text(_shown(cell)) for cell in row)
+        )
     return made
 
 
 def fields(values: Mapping[str, Any]) -> str:
     """`job=pricing status=done note="2 of 3 hosts"`: a line that people and grep read alike."""
     shown = {
-        name: value if isinstance(value, str) else json.dumps(value, default=_plain) for name, value in values.items()
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in _filtered(dict(values)).items()
     }
     return " ".join(
         f"{name}={value if value and ' ' not in value and chr(34) not in value else json.dumps(value)}"
@@ -117,7 +119,12 @@ def until(instant: datetime, now: datetime) -> str:
 
 
 def _shown(cell: Any) -> str:
-    return "" if cell is None else str(cell)
+    return "" if cell is None else redact.text(str(cell))
+
+
+def _filtered(data: Any) -> Any:
+    """As JSON data, without what must not be shown."""
+    return redact.data(json.loads(json.dumps(data, default=_plain)))
 
 
 def _plain(value: Any) -> str:

@@ -18,9 +18,10 @@ SUBJECT = 100
 
 def send(cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str]) -> None:
     """kind: `JOB_PERMANENTLY_FAILED`, `JOB_FAILING`, `JOB_RECOVERED` ... about: the job, or the job and its target."""
-    message = redact.data({"alert": kind, "stage": cloud.names.stage, **fields})
+    message = redact.data({"alert": kind, "stage": cloud.names.stage, **fields, "commands": list(commands)})
     cloud.sns.publish(
         TopicArn=cloud.names.topic_arn(TOPIC),
-        Subject=f"{kind} {about}"[:SUBJECT],
-        Message=json.dumps({**message, "commands": list(commands)}, indent=1),
+        # One line: SNS takes no other.
+        Subject=" ".join(redact.text(f"{kind} {about}").split())[:SUBJECT],
+        Message=json.dumps(message, indent=1),
     )

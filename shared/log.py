@@ -32,10 +32,13 @@ class Log:
     def __init__(self, write: Callable[[str], None] = to_stdout, time: Clock | None = None, **fields: Any) -> None:
         self.write = write
         self.time = time or Clock()
-        self.fields = fields
+        # Filtered here, once, and not on each line.
+        self.fields: dict[str, Any] = redact.data(fields)
 
     def bind(self, **fields: Any) -> Log:
-        return Log(self.write, self.time, **{**self.fields, **fields})
+        bound = Log(self.write, self.time, **fields)
+        bound.fields = self.fields | bound.fields
+        return bound
 
     def info(self, message: str, **fields: Any) -> None:
         self._line("INFO", message, fields)
@@ -52,7 +55,7 @@ class Log:
 
         provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service="")
         stage = os.environ.get("NIGHTSHIFT_STAGE", PRODUCTION)
-        provider.add_dimension("job", job)
+        provider.add_dimension("job", redact.text(job))
         provider.add_dimension("stage", stage)
         provider.add_dimensions(stage=stage)
         for name, value in values.items():
@@ -60,6 +63,5 @@ class Log:
         self.write(json.dumps(provider.serialize_metric_set()))
 
     def _line(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
-        given = redact.data({**self.fields, **fields})
-        head = {"level": level, "message": message, "timestamp": clock.iso(self.time.now())}
-        self.write(json.dumps({**head, **given}, default=str))
+        head = {"level": level, "message": redact.text(message), "timestamp": clock.iso(self.time.now())}
+        self.write(json.dumps({**head, **self.fields, **redact.data(fields)}))

@@ -33,7 +33,7 @@ MOST = {"high-volume": (100, 1000), "standard": (1000, 5000), "critical": (10_00
 
 def cut(text: str, size: int) -> str:
     """Redacted, at most `size` bytes of UTF-8, one line."""
-    flat = " ".join(redact.text(text[: size * 8]).split())
+    flat = " ".join(redact.text(redact.head(text, size * 8)).split())
     return flat.encode()[:size].decode(errors="ignore")
 
 
@@ -71,7 +71,7 @@ def gap_id(first: datetime) -> str:
 
 def tick_of(firing: Firing) -> str:
     """What a row says that its run was for: a position, or what a run by hand is known by."""
-    return firing.id or "manual" if firing.manual else firing.position
+    return redact.text(firing.id) or "manual" if firing.manual else firing.position
 
 
 class History:
@@ -105,7 +105,7 @@ class History:
             "started": clock.iso(started),
             "ms": ms,
             "note": cut(words_of(outcome), LONG) or None,
-            "counts": dict(outcome.counts) if isinstance(outcome, Done) and outcome.counts else None,
+            "counts": redact.data(dict(outcome.counts)) if isinstance(outcome, Done) and outcome.counts else None,
             "artifact": artifact or None,
             "correlationId": firing.correlation_id or None,
             TTL: int((ended + (good if outcome.ok else bad)).timestamp()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared import redact
 from shared.artifact import Artifacts
 from shared.claim import Claim, Claims
 from shared.event import Batch, Firing
@@ -85,7 +86,7 @@ class Tick:
         """Log `<job>_in_progress` and show it in the status. Raises Fenced when the lease was lost."""
         self.log.info(f"{self.job.name}_in_progress", step=step, percentage=percent, status="PROCESSING")
         if self.claims and self.claim:
-            self.claims.progress(self.claim, step, percent)
+            self.claims.progress(self.claim, redact.text(step), percent)
 
     def effect(self, key: str, do: Callable[[str], Any]) -> Any:
         """Call `do`, once for this key on however many runs, and return its result: JSON data, to duplicates too.
