@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from shared.effect import Undone
 from shared.targets import host_of
 
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ class NoAnswer(Exception):
     """No answer came, or none that may be asked for; the message says why."""
 
 
-class Elsewhere(NoAnswer):
+class NotSent(NoAnswer, Undone):
+    """The call never left this machine: whatever it was to change, it has not."""
+
+
+class Elsewhere(NotSent):
     """The way leads to a host that this job may not call."""
 
 
-class Busy(NoAnswer):
+class Busy(NotSent):
     """The host asked to be left alone for so many more seconds."""
 
     def __init__(self, host: str, seconds: float) -> None:
@@ -110,13 +115,14 @@ class Http:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         json: Any = None,
+        body: str | None = None,
         key: str = "",
         internal: bool = False,
     ) -> Answer:
         """Raises NoAnswer; any status is an answer. Redirects of GET and HEAD are followed, to allowed hosts.
 
         key: the idempotency key, which whatever is neither GET nor HEAD must have. internal: a call to an app's own
-        API, which in production must say that it comes from us.
+        API, which in production must say that it comes from us. body: sent as it is; `headers` say what it is.
         """
         if method not in SAFE and not key:
             raise ValueError(f"{method} {url}: what changes something needs an idempotency key")
@@ -125,7 +131,6 @@ class Http:
             sent["idempotency-key"] = key
         if internal and self.cloud.names.production:
             sent["x-internal-exec"] = "1"
-        body = None
         if form is not None:
             sent["content-type"], body = "application/x-www-form-urlencoded", urlencode(form)
         elif json is not None:
@@ -163,7 +168,7 @@ class Http:
             )
             data = self._read(response)
         except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
-            raise NoAnswer(self._why(error)) from error
+            raise (NotSent if _unsent(error) else NoAnswer)(self._why(error)) from error
         wait = _seconds(response.headers.get("retry-after"), self.cloud.clock.now())
         if wait is not None and response.status in (429, 503):
             self._hold(host, wait)
@@ -181,7 +186,7 @@ class Http:
         try:
             host = host_of(url)
         except ValueError as error:
-            raise NoAnswer(f"cannot call {url:.200}: it {error}") from None
+            raise NotSent(f"cannot call {url:.200}: it {error}") from None
         if host not in self.hosts:
             raise Elsewhere(f"may not call {host}: it is not among the hosts that this job works on")
         return host
@@ -237,6 +242,17 @@ class Http:
             case failures.ProtocolError():
                 return f"the connection broke: {error.args[-1]}"
         return f"{type(error).__name__}: {error}"
+
+
+def _unsent(error: Exception) -> bool:
+    """Whether there was no connection, or nobody on it whom it was meant for."""
+    from ssl import SSLCertVerificationError
+
+    from urllib3 import exceptions as failures
+
+    nowhere = (failures.NewConnectionError, failures.ConnectTimeoutError, failures.LocationValueError)
+    wrong = isinstance(error, failures.SSLError) and isinstance(error.args[0], SSLCertVerificationError)
+    return wrong or isinstance(error, nowhere)
 
 
 def _same_origin(one: str, other: str) -> bool:

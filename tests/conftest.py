@@ -15,6 +15,7 @@ from shared.cloud import Cloud
 from shared.log import Log
 from shared.names import Names
 from shared.tables import TABLES, Table
+from tests.certificate import Certificate
 
 LOADER = Loader()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -93,6 +94,12 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
         made.sns.create_topic(Name=made.names.topic("alerts"))
         made.secrets.create_secret(Name=made.names.secret("internal-health-token"), SecretString="open sesame")
         yield made
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Of a server on loopback; trusted where SSL_CERT_FILE names its file."""
+    return Certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

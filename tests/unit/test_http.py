@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from shared.cloud import Cloud
-from shared.http import LARGEST_BODY, Answer, Busy, Elsewhere, Http, NoAnswer
+from shared.http import LARGEST_BODY, Answer, Busy, Elsewhere, Http, NoAnswer, NotSent
 from shared.names import Names
+from tests.certificate import Certificate
 from tests.conftest import NOON, VirtualClock
 from tests.web import Reply, Web, babble, drip, hang, reset, slow_headers
 
@@ -160,22 +161,42 @@ def test_no_answer_says_why_and_comes_in_time(behaviour: Any, fault: str, web: W
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.parametrize("behaviour", [hang, reset, babble, drip])
+def test_what_was_sent_and_not_answered_may_have_been_done(behaviour: Any, web: Web) -> None:
+    web.answers["/"] = behaviour
+    with pytest.raises(NoAnswer) as error:
+        door(web, read=0.3).call("POST", f"{web.url}/", json={}, key="k-1")
+    assert not isinstance(error.value, NotSent)
+
+
+def test_a_body_is_sent_as_it_is(web: Web) -> None:
+    web.answers["/"] = Reply()
+    door(web).call("POST", f"{web.url}/", body='{"a":  1}', headers={"content-type": "application/json"}, key="k-1")
+    assert (web.asked[0].body, web.asked[0].headers["content-type"]) == ('{"a":  1}', "application/json")
+
+
 def test_a_closed_port_is_no_answer(web: Web) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(NoAnswer, match="cannot connect"):
+        with pytest.raises(NotSent, match="cannot connect"):
             Http(Cloud(TEST, VirtualClock(), {}), [host], rate=1).call("GET", f"http://{host}/")
 
 
 def test_a_name_that_does_not_resolve_is_no_answer() -> None:
-    with pytest.raises(NoAnswer, match="does not resolve"):
+    with pytest.raises(NotSent, match="does not resolve"):
         Http(Cloud(TEST, VirtualClock(), {}), ["nowhere.invalid"], rate=1).call("GET", "http://nowhere.invalid/")
 
 
 def test_plain_text_where_tls_was_expected_is_no_answer(web: Web) -> None:
     with pytest.raises(NoAnswer, match="TLS"):
         door(web).call("GET", f"https://{web.host}/")
+
+
+def test_nothing_is_sent_to_who_cannot_prove_who_he_is(web: Web, certificate: Certificate) -> None:
+    with Web(certificate.server()) as posing, pytest.raises(NotSent, match=r"TLS: .*certificate verify failed"):
+        door(posing).call("POST", posing.url, json={}, key="k-1")
+    assert posing.asked == []
 
 
 def test_no_call_outlives_the_run(web: Web) -> None:
