@@ -16,7 +16,7 @@ from cli.watchdog import Watchdog
 from shared import clock, corpse, manifest, registry, targets
 from shared.clock import Clock
 from shared.cloud import Cloud
-from shared.event import Firing
+from shared.event import TURNS, Firing
 from shared.job import INLINE, NO_TARGET, Job
 from shared.log import Log, to_stderr
 from shared.registry import UnknownJob
@@ -109,7 +109,8 @@ def of_tick(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
     firing = Firing(job.name, at, target=target, retried=False, correlation_id=uuid.uuid4().hex)
     tried = str(item.get("tried", ""))
     made = int(tried.split("#")[2]) if tried.startswith(firing.position) and "holder" not in item else 0
-    return replace(firing, attempt=made + 1)
+    redrive, attempts = divmod(made, TURNS)
+    return replace(firing, attempt=attempts + 1, redrive=redrive)
 
 
 def perform(job: Job, firing: Firing, cloud: Cloud) -> Report:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
-from shared.event import Firing
+from shared.event import TURNS, Firing
 from shared.job import STATE, Job
 from shared.outcome import Reason
 from shared.tables import TTL
@@ -213,8 +213,8 @@ class Claims:
 
 def served(mark: str) -> tuple[str, int]:
     """The position and the attempt of the firing whose mark this is; `("", 0)` for no mark."""
-    minute, part, attempt, _ = mark.split("#") if mark else ("", "", "0", "")
-    return f"{minute}#{part}" if mark else "", int(attempt)
+    minute, part, turn, _ = mark.split("#") if mark else ("", "", "0", "")
+    return f"{minute}#{part}" if mark else "", int(turn) % TURNS
 
 
 def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime) -> Refusal:

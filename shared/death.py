@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared import corpse, firings, manifest, status
 from shared.event import Firing
+from shared.outcome import Done
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
@@ -27,6 +28,10 @@ def told(cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, reques
     elif (found.get("status") or {}).get("outcome") != "lost":
         # Its row is what may be missing.
         status.History(cloud, name, entry["retention"]).recover(firing, run, found["status"])
+        if firing.letter and found["status"]["outcome"] == Done.word:
+            from shared.dead import end
+
+            end.resolve(cloud, name, firing.letter, run, Done.word)
         return None
     return run
 

@@ -13,6 +13,8 @@ from shared.job import NO_TARGET, QUEUE, RUN_BY
 from shared.outcome import Rejected
 
 PARTS = 100
+# More than a policy has attempts.
+TURNS = 10
 
 
 class MalformedEvent(Rejected):
@@ -27,7 +29,8 @@ class Firing:
     attempt: 1 is the first. hop: Lambda invocations in this chain so far. id: of the event; a manual run's own name.
     retried: whether a failure is tried again; the command line has its exit code instead. by: who was given it to run,
     one of RUN_BY; empty until the job's setting was asked. plan: the id of the plan that
-    this run carries out, in place of its usual work.
+    this run carries out, in place of its usual work. letter: the dead letter that it serves again, by its sort key;
+    redrive: for how many-th time, which gives it all its attempts anew.
     """
 
     job: str
@@ -44,6 +47,8 @@ class Firing:
     correlation_id: str = ""
     by: str = ""
     plan: str = ""
+    letter: str = ""
+    redrive: int = 0
 
     @property
     def position(self) -> str:
@@ -51,13 +56,18 @@ class Firing:
         return f"{clock.minute(self.at)}#{self.part:02d}"
 
     @property
+    def turn(self) -> int:
+        """Greater for every later attempt, also for those after it was sent again."""
+        return self.redrive * TURNS + self.attempt
+
+    @property
     def mark(self) -> str:
-        """Position, attempt and hop: what a second delivery of this very firing shares, and nothing else does."""
-        return f"{self.position}#{self.attempt:02d}#{self.hop:02d}"
+        """Position, turn and hop: what a second delivery of this very firing shares, and nothing else does."""
+        return f"{self.position}#{self.turn:03d}#{self.hop:02d}"
 
     @property
     def fresh(self) -> bool:
-        return self.attempt == 1 and self.part == 0
+        return self.turn == 1 and self.part == 0
 
     def again(self, error: str, now: datetime) -> Firing:
         """The next attempt. Two hops on: dispatch, then the job."""
@@ -75,14 +85,15 @@ class Firing:
 
     def onward(self) -> Firing:
         """The next part of the same tick: continues from the checkpoint, with attempts of its own."""
-        return replace(self, part=self.part + 1, attempt=1, hop=self.hop + 2, first_failed_at="", last_error="")
+        fresh: dict[str, Any] = {"attempt": 1, "first_failed_at": "", "last_error": "", "letter": ""}
+        return replace(self, part=self.part + 1, hop=self.hop + 2, **fresh)
 
     def handed(self, by: str) -> Firing:
         """For whoever runs it, where nobody waits for an exit code. Lambda counts the way through dispatch."""
         return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
     def shard(self, number: int) -> Firing:
-        return replace(self, target=str(number), hop=self.hop + 2)
+        return replace(self, target=str(number), hop=self.hop + 2, letter="")
 
     def data(self) -> dict[str, Any]:
         return {**asdict(self), "at": clock.iso(self.at)}
@@ -112,12 +123,13 @@ def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
     """A firing from its JSON. Raises MalformedEvent."""
     try:
         made = Firing(**{**data, "at": clock.parse(data["at"])})
-        numbers = (made.part, made.attempt, made.hop)
-        if not all(type(number) is int for number in numbers) or not (0 <= made.part < PARTS and made.attempt >= 1):
-            raise ValueError("part, attempt and hop are whole numbers, from 0, 1 and 1")
+        numbers = (made.part, made.attempt, made.hop, made.redrive)
+        whole = all(type(number) is int for number in numbers)
+        if not whole or not 0 <= made.part < PARTS or min(made.attempt, made.hop, made.redrive + 1) < 1:
+            raise ValueError("part, attempt, hop and redrive are whole numbers, from 0, 1, 1 and 0")
         texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id, made.plan)
-        if not all(isinstance(text, str) for text in texts) or not made.job or not made.target:
-            raise ValueError("job, target, id, correlation_id and plan are text")
+        if not all(isinstance(text, str) for text in (*texts, made.letter)) or not made.job or not made.target:
+            raise ValueError("job, target, id, correlation_id, plan and letter are text")
         if made.by not in ("", *RUN_BY):
             raise ValueError(f"by is one of {', '.join(RUN_BY)}, or empty")
     except (TypeError, ValueError, KeyError, AttributeError) as error:

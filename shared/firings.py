@@ -94,9 +94,9 @@ def send_dead(cloud: Cloud, firing: Firing, run: str, reason: str, error: str) -
     )
 
 
-def send_dead_event(cloud: Cloud, job: str, reason: str, error: str, event: Any) -> None:
-    """The same for what came in and made no firing."""
-    _send_dead(cloud, job, reason, error, event=event)
+def send_dead_event(cloud: Cloud, job: str, reason: str, error: str, event: Any, letter: str = "") -> None:
+    """The same for what came in and made no firing. letter: the dead letter that it served again."""
+    _send_dead(cloud, job, reason, error, event=event, **({"letter": letter} if letter else {}))
 
 
 def _send_dead(cloud: Cloud, job: str, reason: str, error: str, **rest: Any) -> None:

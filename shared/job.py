@@ -171,6 +171,8 @@ class Job:
         return (
             permissions.read_rows(STATE, *rows),
             permissions.write_rows(STATE, *rows),
+            # What came of a dead letter that was sent again.
+            permissions.update_rows(STATE, f"dead#{cls.name}"),
             permissions.read_objects(f"{cls.name}/*"),
             permissions.write_objects(f"{cls.name}/*"),
             permissions.send(FIRINGS),

@@ -42,7 +42,7 @@ class Marker:
                         "pk": f"manual#{self.job.name}",
                         "sk": self.firing.id,
                         "run": run,
-                        "attempt": self.firing.attempt,
+                        "attempt": self.firing.turn,
                         "lease_until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
                         TTL: int((now + KEPT).timestamp()),
                     }
@@ -51,7 +51,7 @@ class Marker:
                     "attribute_not_exists(pk) OR attempt < :attempt"
                     " OR (attribute_not_exists(outcome) AND lease_until < :now)"
                 ),
-                ExpressionAttributeValues=rows.row({":attempt": self.firing.attempt, ":now": clock.milliseconds(now)}),
+                ExpressionAttributeValues=rows.row({":attempt": self.firing.turn, ":now": clock.milliseconds(now)}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.cloud.refused as error:

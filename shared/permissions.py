@@ -33,6 +33,10 @@ def write_rows(table: str, *keys: str) -> Grant:
     return Grant(actions, f"table/{table}", keys)
 
 
+def update_rows(table: str, *keys: str) -> Grant:
+    return Grant(("dynamodb:UpdateItem",), f"table/{table}", keys)
+
+
 def delete_rows(table: str, *keys: str) -> Grant:
     return Grant(("dynamodb:DeleteItem", "dynamodb:BatchWriteItem"), f"table/{table}", keys)
 

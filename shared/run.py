@@ -178,7 +178,7 @@ def _send_on(job: Job, tick: Tick, outcome: Outcome) -> None:
             if delay is not None:
                 firings.send(cloud, firing.again(error, cloud.clock.now()), delay)
                 tick.log.warning("retry_scheduled", attempt=firing.attempt + 1, delay=delay)
-            elif outcome.final or job.retry.delays:
+            elif outcome.final or job.retry.delays or firing.letter:
                 reason = "rejected" if outcome.final else f"all {job.retry.attempts} attempts used up"
                 firings.send_dead(cloud, firing, tick.run, reason, error)
         case Done() if outcome.checkpoint is not None and firing.retried and firings.may_go_on(job, firing):
@@ -210,6 +210,8 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
         history.write(tick.firing, tick.run, tick.started, outcome, ms, artifact)
         if marker is not None:
             marker.end(tick.run, outcome, ms)
+    if tick.firing.letter:
+        _answer(tick, outcome)
     _tell(tick, outcome, ms)
     counts = outcome.counts if isinstance(outcome, Done) else {}
     note = status.cut(status.words_of(outcome), status.LONG)
@@ -226,6 +228,13 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
         artifact=artifact or None,
         unfinished=isinstance(outcome, Done) and outcome.checkpoint is not None,
     )
+
+
+def _answer(tick: Tick, outcome: Outcome) -> None:
+    # Few runs serve a dead letter again; the others do not pay for the import.
+    from shared.dead import end
+
+    end.of_run(tick.cloud, tick.job, tick.firing, tick.run, outcome)
 
 
 def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from shared import clock, manifest
 from shared.archetypes.consumer import Message
+from shared.dead.letter import KEY, UNKNOWN
 from shared.names import Names
 
-UNKNOWN = "unknown"
 TOO_OFTEN = "received too often"
 
 
 def identify(names: Names, message: Message) -> dict[str, Any]:
     """job, reason, error and at, with firing, run, attempts and first_failed_at where they are known.
 
+    letter: the sort key of an earlier letter, where this is what came of sending that again; else empty.
     A name that no job has becomes `unknown`: what comes from outside must not choose where things are stored.
     """
     body = message.body if isinstance(message.body, Mapping) else {}
@@ -25,9 +26,28 @@ def identify(names: Names, message: Message) -> dict[str, Any]:
     if not letter.keys() >= {"job", "reason", "error"}:
         source = message.queue.removeprefix(names.queue(""))
         letter |= {"job": _consumer(source), "reason": TOO_OFTEN, "error": f"given up by {source}"}
+    letter["at"] = _instant(letter["at"], sent)
     if letter["job"] not in manifest.load():
         letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN}
-    return letter
+    earlier = next((given for given in _earlier(body, letter, message) if isinstance(given, str) and given), "")
+    return letter | {"letter": earlier if KEY.fullmatch(earlier) else ""}
+
+
+def _instant(given: Any, sent: str) -> str:
+    """As `clock.iso` writes it: it becomes a key."""
+    try:
+        return clock.iso(clock.parse(given))
+    except (TypeError, ValueError):
+        return sent
+
+
+def _earlier(body: Mapping[str, Any], letter: Mapping[str, Any], message: Message) -> Iterator[Any]:
+    yield message.letter
+    yield letter.get("letter")
+    started = body.get("requestPayload")
+    for holder in (letter, started if isinstance(started, Mapping) else {}):
+        firing = holder.get("firing")
+        yield firing.get("letter") if isinstance(firing, Mapping) else None
 
 
 def _own(body: Mapping[str, Any]) -> dict[str, Any] | None:

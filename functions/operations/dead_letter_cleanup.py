@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from functions.operations._letter import UNKNOWN
-from shared import manifest
+from shared import clock, manifest
 from shared.aged import Row
 from shared.archetypes.purge import Purge
+from shared.dead import store
+from shared.dead.letter import RETRYING, UNKNOWN
 from shared.idempotency import natural
 from shared.job import STATE
 from shared.permissions import delete_objects, delete_rows, read_rows
@@ -24,13 +25,22 @@ class DeadLetterCleanup(Purge):
     # The rows' own keys have them by age: `dead#<job>` / `<instant>#<mark>`.
     index = ""
     keep = days(30)
-    reads = ("payload",)
+    reads = ("payload", "diedAt", "state", "retryEnds")
     idempotency = natural("a letter once deleted is not found again, and its payload goes before it")
-    permissions = (read_rows(STATE, "dead#*"), delete_rows(STATE, "dead#*"), delete_objects("dead/*"))
+    permissions = (read_rows(STATE, "dead", "dead#*"), delete_rows(STATE, "dead#*"), delete_objects("dead/*"))
     needs_manifest = True
 
     def partitions(self, tick: Tick) -> Sequence[str]:
-        return [f"dead#{job}" for job in (*manifest.load(), UNKNOWN)]
+        # Also those of jobs that are gone.
+        return [f"dead#{job}" for job in sorted({*manifest.load(), UNKNOWN, *store.jobs(tick.cloud)})]
+
+    def spare(self, tick: Tick, row: Row) -> str:
+        """A letter that was sent again is as old as its last death."""
+        if row.item.get("diedAt", "") > clock.iso(self.cutoff(tick)):
+            return f"it died again at {row.item['diedAt']}"
+        if row.item.get("state") == RETRYING and row.item.get("retryEnds", "") >= clock.iso(tick.started):
+            return "it is on its way again"
+        return ""
 
     def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
         """The payloads: before the rows that name them, since without those nobody would find them any more."""

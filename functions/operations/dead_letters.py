@@ -3,58 +3,76 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from functions.operations._letter import identify
 from shared import alert, backoff, clock, rows, status
 from shared.archetypes.consumer import Consumer, Message
+from shared.dead import store
+from shared.dead.letter import DEAD, KEPT, fingerprint
 from shared.idempotency import upsert
-from shared.job import DEAD, STATE
-from shared.permissions import publish, read_objects, write_objects, write_rows
+from shared.job import DEAD as QUEUE
+from shared.job import STATE
+from shared.permissions import delete_objects, publish, read_objects, write_objects, write_rows
 from shared.tables import TTL
 from shared.tick import Tick
 
-# A weekly cleanup takes what is older than 30 days; the TTL is the backstop behind it.
-KEPT = timedelta(days=30 + 7)
-
 
 class DeadLetters(Consumer):
-    """Store each dead letter, a row to find it and its payload in full, and alert."""
+    """Store each dead letter, a row to find it and its payload in full, and alert.
 
-    queue = DEAD
+    One that was sent again and died again stays one letter: its row counts it, and names the newest payload.
+    """
+
+    queue = QUEUE
     dead_letter_queue = "last-resort"
     collector = True
     timeout = 60
     retry = backoff.NONE
     idempotency = upsert("row and object are named by the letter's own content, and are written once")
     permissions = (
-        write_rows(STATE, "dead#*"),
+        write_rows(STATE, "dead", "dead#*"),
         read_objects("dead/*"),
         write_objects("dead/*"),
+        delete_objects("dead/*"),
         publish(alert.TOPIC),
     )
     needs_manifest = True
 
+    def __init__(self) -> None:
+        # Jobs that were noted, each with the day: one write a day and process, not one a letter.
+        self.noted: set[tuple[str, str]] = set()
+
     def handle(self, tick: Tick, message: Message) -> None:
         letter = identify(tick.cloud.names, message)
-        content = json.dumps(message.body, sort_keys=True, default=str)
-        mark = hashlib.sha256(content.encode()).hexdigest()[:16]
         at = clock.parse(letter["at"])
+        # The instant tells two equal messages apart; a second delivery has the same.
+        mark = hashlib.sha256(f"{letter['at']}\n{message.text}".encode()).hexdigest()[:16]
         payload = f"dead/{letter['job']}/{at:%Y/%m/%d}/{mark}.json"
         tick.cloud.s3.put_object(
             Bucket=tick.cloud.names.bucket,
             Key=payload,
-            Body=content.encode(),
+            Body=message.text.encode(),
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )
+        self._note(tick, letter["job"])
         row = self._row(letter, mark, payload, tick)
-        if self._store(tick, row):
+        earlier = {**row, "sk": letter["letter"], "id": letter["letter"].partition("#")[2]}
+        owed = self._again(tick, earlier, row) if letter["letter"] else None
+        if owed is not None:
+            row = earlier
+        else:
+            owed = self._store(tick, row)
+        if owed:
             self._alert(tick, row)
+
+    def _note(self, tick: Tick, job: str) -> None:
+        day = (job, f"{tick.cloud.clock.now():%Y-%m-%d}")
+        if day not in self.noted:
+            store.note(tick.cloud, job)
+            self.noted.add(day)
 
     def _row(self, letter: Mapping[str, Any], mark: str, payload: str, tick: Tick) -> dict[str, Any]:
         firing = letter.get("firing") or {}
@@ -66,7 +84,7 @@ class DeadLetters(Consumer):
             "job": letter["job"],
             "jobId": letter.get("run") or "-",
             "entityId": firing.get("target", "-"),
-            "reason": letter["reason"],
+            "reason": status.cut(str(letter["reason"]), status.SHORT),
             "error": error,
             "fingerprint": fingerprint(letter["job"], error),
             "attempts": letter.get("attempts", 1),
@@ -75,6 +93,35 @@ class DeadLetters(Consumer):
             "payload": payload,
             TTL: int((tick.cloud.clock.now() + KEPT).timestamp()),
         }
+
+    def _again(self, tick: Tick, earlier: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:
+        """Write the death on the row of the letter that was sent again. Whether the alert is owed; None: it is gone."""
+        told = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", TTL)
+        given = {**{name: row[name] for name in told}, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
+        sets = ", ".join(f"#{name} = :{name}" for name in given)
+        counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
+        try:
+            answer = tick.cloud.dynamodb.update_item(
+                TableName=tick.cloud.names.table(STATE),
+                Key=rows.row({"pk": earlier["pk"], "sk": earlier["sk"]}),
+                UpdateExpression=(
+                    f"SET {sets}, again = if_not_exists(again, :zero) + :one, "
+                    "marks = list_append(if_not_exists(marks, :none), :marks) REMOVE alerted, note"
+                ),
+                # A second delivery of the same death is not another death.
+                ConditionExpression="attribute_exists(pk) AND NOT contains(marks, :mark)",
+                ExpressionAttributeNames={f"#{name}": name for name in given},
+                ExpressionAttributeValues=rows.row({**counted, **{f":{name}": value for name, value in given.items()}}),
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except tick.cloud.refused as error:
+            found = error.response.get("Item")
+            return "alerted" not in found if found else None
+        # After the row names another one: nobody would find it any more.
+        before = rows.plain(answer.get("Attributes"))
+        tick.cloud.s3.delete_object(Bucket=tick.cloud.names.bucket, Key=before["payload"])
+        return True
 
     def _store(self, tick: Tick, row: Mapping[str, Any]) -> bool:
         """Whether the alert is still owed: a row that is stored but not yet alerted belongs to a crash in between."""
@@ -103,9 +150,3 @@ class DeadLetters(Consumer):
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
         )
-
-
-def fingerprint(job: str, error: str) -> str:
-    """The same for failures that differ in numbers and ids alone."""
-    shape = re.sub(r"0x[0-9a-f]+|[0-9a-f-]{8,}|\d+", "#", error.lower())
-    return hashlib.sha256(f"{job}\n{shape}".encode()).hexdigest()[:12]

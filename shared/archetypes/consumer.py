@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from shared import firings, status
+from shared.dead import end
+from shared.dead.letter import ATTRIBUTE as LETTER
 from shared.effect import InFlight
 from shared.job import Job
 from shared.outcome import Done, Outcome, Rejected
@@ -19,14 +21,19 @@ LONGEST_VISIBILITY = 12 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One SQS record. receives: how often it was delivered, this time included. sent: epoch milliseconds."""
+    """One SQS record. receives: how often it was delivered, this time included. sent: epoch milliseconds.
+
+    text: the body as it came. letter: the dead letter that was sent again by this message, empty for any other.
+    """
 
     id: str
+    text: str
     body: Any
     receives: int
     sent: int
     queue: str
     handle: str
+    letter: str = ""
 
 
 class PutOff(Exception):
@@ -58,9 +65,11 @@ class Consumer(Job, archetype=True):
             message = read(record)
             try:
                 self.handle(tick, message)
+                if message.letter:
+                    end.resolve(tick.cloud, self.name, message.letter, tick.run, Done.word)
                 handled += 1
             except Rejected as error:
-                self._reject(tick, record, error)
+                self._reject(tick, message, error)
             except (PutOff, InFlight) as wait:
                 _hold(tick, message, wait.seconds)
                 tick.failures.append(message.id)
@@ -70,24 +79,26 @@ class Consumer(Job, archetype=True):
                 tick.failures.append(message.id)
         return Done({"handled": handled, "failed": len(tick.failures) - failed})
 
-    def _reject(self, tick: Tick, record: Mapping[str, Any], error: Rejected) -> None:
-        firings.send_dead_event(tick.cloud, self.name, "rejected", str(error), record.get("body"))
-        tick.log.error(f"{self.name}_message_rejected", messageId=record.get("messageId"), error=str(error))
+    def _reject(self, tick: Tick, message: Message, error: Rejected) -> None:
+        firings.send_dead_event(tick.cloud, self.name, "rejected", str(error), message.text, message.letter)
+        tick.log.error(f"{self.name}_message_rejected", messageId=message.id, error=str(error))
 
 
 def read(record: Mapping[str, Any]) -> Message:
     """From an SQS record as Lambda delivers it; a body that is no JSON stays text."""
     attributes = record.get("attributes", {})
-    body = record.get("body", "")
+    text = body = record.get("body", "")
     with suppress(TypeError, ValueError):
-        body = json.loads(body)
+        body = json.loads(text)
     return Message(
         id=record["messageId"],
+        text=text,
         body=body,
         receives=int(attributes.get("ApproximateReceiveCount", 1)),
         sent=int(attributes.get("SentTimestamp", 0)),
         queue=str(record.get("eventSourceARN", "")).rpartition(":")[2],
         handle=record.get("receiptHandle", ""),
+        letter=record.get("messageAttributes", {}).get(LETTER, {}).get("stringValue", ""),
     )
 
 

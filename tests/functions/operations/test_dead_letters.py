@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from functions.operations.dead_letters import DeadLetters, fingerprint
+from functions.operations.dead_letters import DeadLetters
 from shared import firings, rows
 from shared.cloud import Cloud
+from shared.dead.letter import fingerprint
 from shared.event import Firing
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import Functions

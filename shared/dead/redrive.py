@@ -1,0 +1,186 @@
+"""Sending a dead letter again: through the same queue and the same gates as any run, with all its attempts anew.
+
+The row says what comes of it. It is `retrying` before anything is sent, so that two operators do not send twice; the
+run that serves it writes `resolved`; another death makes it `dead` again. Where nothing is heard of it by `retryEnds`,
+since a process died in between, it may be sent once more.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import clock, corpse, event, firings, manifest, rows
+from shared.backoff import JITTER
+from shared.claim import LEASE_MARGIN
+from shared.dead import end, store
+from shared.dead.letter import ATTRIBUTE, DEAD, RESOLVED, RETRYING, Letter, LetterRefused, Taken, as_read, row_key
+from shared.event import Firing, MalformedEvent
+from shared.job import STATE
+from shared.manifest import Entry
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+
+# Lambda invocations until the run: dispatch, then the job.
+HOP = 2
+# A turn has three digits, the last of them for attempts.
+MOST = 99
+# Seconds that queues, dispatch and cold starts take on top.
+SLACK = 120
+# As infra/queues.py makes queues: so many receives, each hidden for so many timeouts of the function.
+RECEIVES, VISIBILITY = 5, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that was read and checked: a firing, or the body of a consumer's message."""
+
+    letter: Letter
+    entry: Entry
+    what: Firing | str
+
+
+def patience(entry: Entry) -> timedelta:
+    """By when something must have come of a letter that is sent again: all its attempts, each as late as it may be."""
+    if entry["queue"]:
+        return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + SLACK)
+    delays = entry["delays"]
+    runs = (len(delays) + 1) * (entry["timeout"] + LEASE_MARGIN)
+    return timedelta(seconds=sum(delays) * (1 + JITTER) + runs + SLACK)
+
+
+def ready(cloud: Cloud, letter: Letter) -> Ready:
+    """What would be sent. Reads only. Raises LetterRefused, and Taken where it is on its way already."""
+    now = clock.iso(cloud.clock.now())
+    if letter.state == RESOLVED:
+        raise LetterRefused(f"dead letter {letter.id} is resolved, by run {letter.row.get('resolvedBy') or '-'}")
+    if letter.on_its_way(now):
+        raise Taken(
+            f"dead letter {letter.id} was sent again by {letter.by} at {letter.row['retriedAt']}; "
+            f"if nothing comes of it by {letter.until}, it can be sent once more"
+        )
+    entry = manifest.load().get(letter.job)
+    if entry is None:
+        raise LetterRefused(
+            f"dead letter {letter.id} is of {letter.job!r}, and there is no such job; if it was renamed or removed, "
+            f"`python jobs.py dead purge {letter.job}` throws its letters away"
+        )
+    content = store.content(cloud, letter)
+    what = _message(letter, content) if entry["queue"] else _firing(cloud, letter, entry, content)
+    return Ready(letter, entry, what)
+
+
+def send(cloud: Cloud, made: Ready, who: str) -> str:
+    """Mark it as on its way, then send it; the instant by which something must have come of it.
+
+    In that order: a crash in between leaves a letter that is free again after that instant; the other order could send
+    it twice. Raises Taken.
+    """
+    nonce = secrets.token_hex(8)
+    until = clock.iso(cloud.clock.now() + patience(made.entry))
+    _claim(cloud, made.letter, who, until, nonce)
+    from botocore.exceptions import ClientError
+
+    try:
+        _send(cloud, made)
+    except ClientError:
+        # A plain no: nothing was sent. After anything else, a timeout say, that is not known, and it stays marked.
+        mine = {":dead": DEAD, ":mine": nonce}
+        end.move(cloud, made.letter.job, made.letter.key, "SET #state = :dead", mine, "retry = :mine")
+        raise
+    return until
+
+
+def _send(cloud: Cloud, made: Ready) -> None:
+    if isinstance(made.what, Firing):
+        firings.send(cloud, made.what)
+        return
+    cloud.sqs.send_message(
+        QueueUrl=cloud.names.queue_url(made.entry["queue"] or ""),
+        MessageBody=made.what,
+        MessageAttributes={ATTRIBUTE: {"DataType": "String", "StringValue": made.letter.key}},
+    )
+
+
+def _claim(cloud: Cloud, letter: Letter, who: str, until: str, nonce: str) -> None:
+    unchanged, names, values = as_read(letter)
+    given = {"state": RETRYING, "retries": letter.retries + 1, "retriedBy": who, "retryEnds": until, "retry": nonce}
+    given["retriedAt"] = clock.iso(cloud.clock.now())
+    sets = ", ".join(f"#{name} = :new_{name}" for name in given)
+    try:
+        cloud.dynamodb.update_item(
+            TableName=cloud.names.table(STATE),
+            Key=row_key(letter.job, letter.key),
+            UpdateExpression=f"SET {sets} REMOVE note",
+            ConditionExpression=unchanged,
+            ExpressionAttributeNames={**names, **{f"#{name}": name for name in given}},
+            ExpressionAttributeValues=rows.row({**values, **{f":new_{name}": value for name, value in given.items()}}),
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except cloud.refused as error:
+        found = rows.plain(error.response.get("Item"))
+        if found.get("retry") == nonce:
+            # Ours: the first write won, and its reply was lost on the way.
+            return
+        now = f"{found.get('state', DEAD)}, sent again by {found.get('retriedBy', '-')}" if found else "gone"
+        raise Taken(f"dead letter {letter.id} has moved on since it was read: it is {now}") from None
+
+
+def _message(letter: Letter, content: str) -> str:
+    """The body as the consumer received it: what SQS gave up is that itself, what the consumer rejected holds it."""
+    dead = _mapping(content).get("dead")
+    if not isinstance(dead, Mapping):
+        return content
+    if not isinstance(dead.get("event"), str):
+        raise LetterRefused(
+            f"dead letter {letter.id} holds no message of {letter.job}'s queue; it cannot be sent again"
+        )
+    body: str = dead["event"]
+    return body
+
+
+def _firing(cloud: Cloud, letter: Letter, entry: Entry, content: str) -> Firing:
+    """What had started the job, bare or in an envelope of Lambda's or ours, as a firing that serves the letter."""
+    body = _mapping(content)
+    dead, death = body.get("dead"), "requestContext" in body
+    given = dead.get("event", dead) if isinstance(dead, Mapping) else body.get("requestPayload") if death else body
+    try:
+        fired = event.parse(letter.job, given, cloud.clock.now())
+    except MalformedEvent as error:
+        raise LetterRefused(f"dead letter {letter.id} holds nothing that could be run again: {error}") from None
+    if not isinstance(fired, Firing):
+        raise LetterRefused(f"dead letter {letter.id} holds messages, and {letter.job} has no queue that takes them")
+    redrive = max(letter.retries, fired.redrive, _tried(cloud, entry, fired)) + 1
+    if redrive > MOST:
+        raise LetterRefused(f"dead letter {letter.id} was sent again {MOST} times; run {letter.job} by hand instead")
+    first = fired.first_failed_at or str(letter.row.get("firstFailedAt", letter.at))
+    return replace(
+        fired,
+        attempt=1,
+        hop=HOP,
+        retried=True,
+        by="",
+        first_failed_at=first,
+        last_error=fired.last_error or letter.error,
+        letter=letter.key,
+        redrive=redrive,
+    )
+
+
+def _tried(cloud: Cloud, entry: Entry, fired: Firing) -> int:
+    """How often this very tick was sent again, or run by hand: what comes no later is taken for a duplicate."""
+    tried = str(corpse.item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
+    return int(tried.split("#")[2]) // event.TURNS if tried.startswith(fired.position) else 0
+
+
+def _mapping(content: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

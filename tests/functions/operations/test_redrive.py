@@ -1,0 +1,532 @@
+"""A dead letter that is sent again goes the way of any run, and its row says what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from shared import clock as clocks
+from shared import death, manifest, rows
+from shared.claim import Claim, Claims
+from shared.cloud import Cloud
+from shared.dead import redrive, store
+from shared.dead.letter import Letter, LetterRefused, Taken
+from shared.event import Firing
+from shared.manual import Marker
+from shared.outcome import Snoozed
+from shared.run import run
+from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.world import INTAKE, World, tick
+
+WHO = "ada"
+
+
+@pytest.fixture
+def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "intake": INTAKE})
+    cloud.sqs.create_queue(QueueName=cloud.names.queue("demo:intake"))
+    return World(cloud, log)
+
+
+def retry(cloud: Cloud, letter: Letter, who: str = WHO) -> str:
+    return redrive.send(cloud, redrive.ready(cloud, letter), who)
+
+
+def test_a_mended_letter_is_resolved_by_the_run_that_did_it(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter())
+    assert world.letter().state == "retrying"
+    [report] = world.settle()
+    found = world.letter()
+    assert (report.outcome, found.state, found.row["resolvedBy"]) == ("done", "resolved", report.run_id)
+
+
+def test_it_keeps_its_tick_its_first_failure_and_who_asked_for_it(world: World, cloud: Cloud) -> None:
+    world.kill(tick(correlation_id="cor"))
+    letter = world.letter()
+    retry(cloud, letter)
+    [body] = waiting(cloud)
+    firing = body["firing"]
+    assert (firing["at"], firing["target"], firing["correlation_id"]) == (clocks.iso(NOON), "shop-00", "cor")
+    assert firing["first_failed_at"] == letter.row["firstFailedAt"]
+    assert (firing["attempt"], firing["hop"], firing["letter"], firing["redrive"]) == (1, 2, letter.key, 1)
+
+
+def test_it_has_all_its_attempts_again_and_then_is_the_same_letter_dead_once_more(
+    world: World, cloud: Cloud, clock: VirtualClock
+) -> None:
+    world.kill(tick())
+    before = world.letter()
+    clock.move(hours=1)
+    retry(cloud, before)
+    assert [report.outcome for report in world.settle()] == ["failed"] * 3
+    after = world.letter()
+    assert (after.id, after.state, after.again, after.retries) == (before.id, "dead", 1, 1)
+    assert after.at == before.at
+    assert after.died > before.died
+    assert json.loads(store.content(cloud, after))["dead"]["firing"]["redrive"] == 1
+
+
+def test_the_payload_of_its_earlier_death_is_not_left_behind(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    retry(cloud, world.letter())
+    world.settle()
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix="dead/")["Contents"]
+    assert [found["Key"] for found in listed] == [world.letter().payload]
+
+
+def test_each_death_is_told_once(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    retry(cloud, world.letter())
+    redriven = waiting(cloud)
+    run(world.sweep, Firing(**{**redriven[0]["firing"], "at": NOON, "attempt": 3}), cloud, world.log)
+    [body] = letters(cloud, "firings-dlq")
+    world.collect(body, body)
+    assert world.letter().again == 1
+    assert len(world.log.said("JOB_PERMANENTLY_FAILED")) == 2
+
+
+def test_a_crash_between_the_row_and_the_alert_of_its_next_death_does_not_silence_it(
+    world: World, cloud: Cloud
+) -> None:
+    world.kill(tick())
+    retry(cloud, world.letter())
+    [redriven] = waiting(cloud)
+    run(world.sweep, Firing(**{**redriven["firing"], "at": NOON, "attempt": 3}), cloud, world.log)
+    [body] = letters(cloud, "firings-dlq")
+    cloud.sns.delete_topic(TopicArn=cloud.names.topic_arn("alerts"))
+    with pytest.raises(AssertionError):
+        world.collect(body)
+    assert "alerted" not in world.letter().row
+    cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
+    world.collect(body)
+    assert "alerted" in world.letter().row
+    assert world.letter().again == 1
+
+
+def test_a_newer_success_makes_it_superseded_which_resolves_it(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    run(world.sweep, tick(at=NOON + timedelta(minutes=15)), cloud, world.log)
+    worked = len(world.sweep.worked)
+    retry(cloud, world.letter())
+    assert [report.outcome for report in world.settle()] == ["superseded"]
+    assert len(world.sweep.worked) == worked
+    assert (world.letter().state, world.letter().row["outcome"]) == ("resolved", "superseded")
+
+
+def test_a_tick_that_somebody_ran_by_hand_meanwhile_is_resolved_by_that_run(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    by_hand = run(world.sweep, tick(attempt=4), cloud, world.log)
+    assert by_hand.outcome == "done"
+    retry(cloud, world.letter())
+    assert [report.outcome for report in world.settle()] == ["deduplicated"]
+    assert (world.letter().state, world.letter().row["resolvedBy"]) == ("resolved", by_hand.run_id)
+
+
+def test_attempts_by_hand_do_not_make_it_look_like_a_duplicate(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    run(world.sweep, tick(attempt=15, retried=False), cloud, world.log)
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter())
+    assert [report.outcome for report in world.settle()] == ["done"]
+
+
+@pytest.mark.parametrize("times", [2, 11])
+def test_it_may_be_sent_again_many_times(world: World, cloud: Cloud, times: int) -> None:
+    world.kill(tick())
+    for _ in range(times):
+        retry(cloud, world.letter())
+        assert [report.outcome for report in world.settle()] == ["failed"] * 3
+    assert (world.letter().again, world.letter().retries) == (times, times)
+
+
+def test_a_second_delivery_of_it_says_nothing_of_its_own(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    retry(cloud, world.letter())
+    [body] = waiting(cloud)
+    firing = Firing(**{**body["firing"], "at": NOON})
+    assert run(world.sweep, firing, cloud, world.log).outcome == "failed"
+    assert run(world.sweep, firing, cloud, world.log).outcome == "deduplicated"
+    assert world.letter().state == "retrying"
+
+
+def test_a_gate_that_is_shut_keeps_it_out_and_leaves_it_dead_as_it_was(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    before = world.letter()
+    cloud.environment = {"SWEEP_ENABLE": "false"}
+    retry(cloud, before)
+    assert [report.outcome for report in world.settle()] == ["disabled"]
+    after = world.letter()
+    assert (after.state, after.again, after.payload) == ("dead", 0, before.payload)
+    assert after.row["note"] == "was not run: disabled; SWEEP_ENABLE is false"
+
+
+def test_a_paused_job_stays_paused(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    cloud.dynamodb.update_item(
+        TableName=cloud.names.table("state"),
+        Key=rows.row({"pk": "sweep:last", "sk": "shop-00"}),
+        UpdateExpression="SET paused = :why",
+        ExpressionAttributeValues=rows.row({":why": "by ada: migration"}),
+    )
+    retry(cloud, world.letter())
+    assert [report.outcome for report in world.settle()] == ["paused"]
+    assert "by ada: migration" in world.letter().row["note"]
+
+
+def test_it_is_not_too_late_for_a_job_that_has_little_grace(
+    world: World, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(world.sweep), "grace", 60)
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    clock.move(days=3)
+    retry(cloud, world.letter())
+    assert [report.outcome for report in world.settle()] == ["done"]
+
+
+def test_a_run_by_hand_keeps_its_name_and_its_marker_shows_the_new_end(world: World, cloud: Cloud) -> None:
+    asked = tick(manual=True, id="asked-by-ada")
+    world.kill(asked)
+    world.sweep.mended = {"asked-by-ada"}
+    retry(cloud, world.letter())
+    assert [report.outcome for report in world.settle()] == ["done"]
+    assert world.letter().state == "resolved"
+    assert world.sweep.worked == ["asked-by-ada"] * 4
+    refusal = Marker(cloud, world.sweep, asked).take("another")
+    assert refusal is not None
+
+
+def test_a_lease_that_is_held_puts_it_off(world: World, cloud: Cloud, clock: VirtualClock) -> None:
+    world.kill(tick())
+    taken = Claims(cloud, world.sweep, "shop-00").take(tick(at=NOON + timedelta(minutes=15)), "other", "r")
+    assert isinstance(taken, Claim)
+    retry(cloud, world.letter())
+    [body] = waiting(cloud)
+    assert run(world.sweep, Firing(**{**body["firing"], "at": NOON}), cloud, world.log).outcome == "snoozed"
+    assert world.letter().state == "retrying"
+    [later] = waiting(cloud)
+    assert later["firing"]["letter"] == world.letter().key
+
+
+def test_put_off_too_often_it_is_dead_as_it_was(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.kill(tick())
+    monkeypatch.setattr(type(world.sweep), "work", lambda *_: Snoozed(60, "not yet"))
+    retry(cloud, world.letter())
+    assert {report.outcome for report in world.settle()} == {"snoozed"}
+    assert (world.letter().state, world.letter().row["note"]) == ("dead", "was put off too often; not yet")
+
+
+def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shared import backoff
+
+    world.kill(tick())
+    monkeypatch.setattr(type(world.sweep), "retry", backoff.NONE)
+    retry(cloud, world.letter())
+    world.settle()
+    assert (world.letter().state, world.letter().again) == ("dead", 1)
+
+
+def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter())
+    [body] = waiting(cloud)
+    firing = Firing(**{**body["firing"], "at": NOON})
+    with monkeypatch.context() as crash:
+        crash.setattr("shared.status.History.write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(world.sweep, firing, cloud, world.log, "request-1")
+    assert world.letter().state == "retrying"
+    assert death.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died") is None
+    assert world.letter().state == "resolved"
+
+
+def test_a_death_on_the_way_counts_as_an_attempt_and_keeps_the_letter(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    retry(cloud, world.letter())
+    [body] = waiting(cloud)
+    firing = Firing(**{**body["firing"], "at": NOON})
+    onward = death.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died")
+    assert onward is not None
+    assert (onward.attempt, onward.letter, onward.redrive) == (2, world.letter().key, 1)
+
+
+def test_what_goes_on_from_it_is_not_its_business() -> None:
+    firing = replace(tick(), letter="x", redrive=2)
+    assert (firing.onward().letter, firing.shard(3).letter) == ("", "")
+    assert firing.again("e", NOON).letter == firing.later().letter == firing.handed("worker").letter == "x"
+
+
+# Consumers
+
+
+def test_a_message_goes_back_to_its_queue_as_it_came(world: World, cloud: Cloud) -> None:
+    body = '{ "b": 1.50, "a": "\\u00e9" }'
+    world.reject(body)
+    letter = world.letter()
+    assert letter.job == "intake"
+    retry(cloud, letter)
+    [message] = cloud.sqs.receive_message(QueueUrl=world.queue, MessageAttributeNames=["All"])["Messages"]
+    assert message["Body"] == body
+    assert message["MessageAttributes"]["dead-letter"]["StringValue"] == letter.key
+
+
+def test_a_message_that_is_handled_resolves_its_letter_and_one_that_is_not_is_the_same_letter_again(
+    world: World, cloud: Cloud
+) -> None:
+    world.reject("one", "two")
+    world.intake.mended = {"two"}
+    for letter in world.letters():
+        retry(cloud, letter)
+    world.settle()
+    assert [(letter.state, letter.again) for letter in world.letters()] == [("dead", 1), ("resolved", 0)]
+
+
+def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_its_letter(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.collect("raw text", queue="demo:intake-dlq")
+    first = world.letter()
+    assert (first.job, first.reason) == ("intake", "received too often")
+    retry(cloud, first)
+    [message] = cloud.sqs.receive_message(QueueUrl=world.queue, MessageAttributeNames=["All"])["Messages"]
+    assert message["Body"] == "raw text"
+    world.collect("raw text", queue="demo:intake-dlq", letter=first.key)
+    assert (world.letter().id, world.letter().again) == (first.id, 1)
+
+
+@pytest.mark.parametrize("named", ["../../x", "2026-03-02T12:00:00.000Z#0123456789abcdef", "x" * 2000])
+def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(world: World, named: str) -> None:
+    world.collect("raw text", queue="demo:intake-dlq", letter=named)
+    assert world.letter().again == 0
+
+
+# What had started a job, in whatever it comes
+
+
+def undelivered(firing: Firing) -> list[Any]:
+    event = {"source": "aws.events", "time": "2026-03-02T12:00:00Z", "id": "e1"}
+    envelope = {
+        "requestContext": {"functionArn": "arn:aws:lambda:us-east-1:1:function:nightshift-test-sweep:$LATEST"},
+        "requestPayload": event,
+    }
+    rule = {**event, "resources": ["arn:aws:events:us-east-1:1:rule/nightshift-test-sweep"]}
+    schedule = {"source": "nightshift.schedule", "job": "sweep", "time": "2026-03-02T12:00:00Z"}
+    return [{"firing": firing.data()}, envelope, rule, schedule]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_whatever_started_the_job_can_be_sent_again(world: World, cloud: Cloud, number: int) -> None:
+    world.collect(undelivered(tick())[number])
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter())
+    [report] = world.settle()
+    assert (report.outcome, report.tick) == ("done", "2026-03-02T12:00Z#00")
+    assert world.letter().state == "resolved"
+
+
+# Refusals: nothing is sent, nothing is written
+
+
+def refused(world: World, letter: Letter, says: str) -> None:
+    before = world.letters()
+    with pytest.raises(LetterRefused, match=says):
+        redrive.ready(world.cloud, letter)
+    assert world.letters() == before
+    assert waiting(world.cloud) == []
+
+
+def test_a_letter_without_its_payload_is_refused(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=world.letter().payload)
+    refused(world, world.letter(), f"its payload is missing, s3://{cloud.names.bucket}/dead/sweep/")
+
+
+def test_a_letter_whose_job_is_gone_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.kill(tick())
+    monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
+    refused(world, world.letter(), "of 'sweep', and there is no such job")
+
+
+def test_a_letter_of_nobody_is_refused(world: World) -> None:
+    world.collect("plain text")
+    refused(world, world.letter(), "of 'unknown', and there is no such job")
+
+
+def test_a_letter_that_holds_nothing_to_run_is_refused(world: World) -> None:
+    world.collect({"dead": {"job": "sweep", "reason": "malformed event", "error": "e", "event": {"hello": "world"}}})
+    refused(world, world.letter(), "holds nothing that could be run again")
+
+
+def test_a_letter_of_messages_for_a_job_without_a_queue_is_refused(world: World) -> None:
+    world.collect({"dead": {"job": "sweep", "reason": "r", "error": "e", "event": {"Records": []}}})
+    refused(world, world.letter(), "holds messages")
+
+
+def test_a_letter_of_a_consumer_that_holds_no_message_is_refused(world: World) -> None:
+    world.collect({"dead": {"job": "intake", "reason": "r", "error": "e", "event": {"hello": "world"}}})
+    refused(world, world.letter(), "holds no message")
+
+
+def test_a_tick_of_too_long_ago_is_refused(world: World) -> None:
+    world.collect({"firing": tick(at=NOON - timedelta(days=61)).data()})
+    refused(world, world.letter(), "older than 60 days")
+
+
+def test_a_resolved_letter_is_refused(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter())
+    world.settle()
+    refused(world, world.letter(), "is resolved, by run ")
+
+
+# Two at once, and a crash in between
+
+
+def test_of_two_operators_at_once_one_sends(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    both = [redrive.ready(cloud, world.letter()) for _ in range(2)]
+    redrive.send(cloud, both[0], "ada")
+    with pytest.raises(Taken, match="sent again by ada"):
+        redrive.send(cloud, both[1], "bob")
+    assert len(waiting(cloud)) == 1
+    assert world.letter().by == "ada"
+
+
+def test_who_comes_later_is_told_who_was_first_and_how_long_that_holds(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    until = retry(cloud, world.letter())
+    with pytest.raises(Taken, match=f"by ada at .*; if nothing comes of it by {until}"):
+        redrive.ready(cloud, world.letter())
+
+
+def test_one_that_died_again_meanwhile_is_not_sent_with_its_old_payload(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    read = redrive.ready(cloud, world.letter())
+    retry(cloud, world.letter())
+    world.settle()
+    with pytest.raises(Taken):
+        redrive.send(cloud, read, "bob")
+    assert waiting(cloud) == []
+
+
+def test_a_reply_that_was_lost_is_no_other_operator(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.kill(tick())
+    made, write = redrive.ready(cloud, world.letter()), cloud.dynamodb.update_item
+
+    def twice(**given: Any) -> Any:
+        write(**given)
+        return write(**given)
+
+    with monkeypatch.context() as lost:
+        lost.setattr(cloud.dynamodb, "update_item", twice)
+        redrive.send(cloud, made, WHO)
+    assert len(waiting(cloud)) == 1
+
+
+def test_a_crash_before_it_was_sent_leaves_it_free_again_after_its_time(
+    world: World, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    world.kill(tick())
+    with monkeypatch.context() as crash:
+        crash.setattr(cloud.sqs, "send_message", die)
+        with pytest.raises(Killed):
+            retry(cloud, world.letter())
+    until = clocks.parse(world.letter().until)
+    with pytest.raises(Taken):
+        redrive.ready(cloud, world.letter())
+    clock.instant = until + timedelta(seconds=1)
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter(), "bob")
+    world.settle()
+    assert (world.letter().state, world.letter().retries) == ("resolved", 2)
+
+
+def test_a_queue_that_says_no_leaves_it_dead_and_free(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SendMessage")
+
+    world.kill(tick())
+    with monkeypatch.context() as denied:
+        denied.setattr(cloud.sqs, "send_message", deny)
+        with pytest.raises(ClientError):
+            retry(cloud, world.letter())
+    assert world.letter().state == "dead"
+    retry(cloud, world.letter())
+
+
+def test_a_queue_that_does_not_answer_may_have_taken_it(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://sqs")
+
+    world.kill(tick())
+    with monkeypatch.context() as silent:
+        silent.setattr(cloud.sqs, "send_message", hang)
+        with pytest.raises(ReadTimeoutError):
+            retry(cloud, world.letter())
+    assert world.letter().state == "retrying"
+
+
+def test_the_late_death_of_a_letter_that_was_thrown_away_is_a_letter_of_its_own(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    letter = world.letter()
+    retry(cloud, letter)
+    key = rows.row({"pk": "dead#sweep", "sk": letter.key})
+    cloud.dynamodb.delete_item(TableName=cloud.names.table("state"), Key=key)
+    world.settle()
+    assert world.letter().key != letter.key
+    assert world.letter().again == 0
+
+
+# What it takes
+
+
+def test_patience_is_for_every_attempt_at_its_latest() -> None:
+    assert redrive.patience(ENTRIES["sweep"]) == timedelta(seconds=(30 + 60) * 1.1 + 3 * 70 + 120)
+
+
+def test_queues_are_made_as_patience_takes_them_to_be() -> None:
+    from infra import queues
+
+    assert (redrive.RECEIVES, redrive.VISIBILITY) == (queues.MAX_RECEIVES, queues.VISIBILITY_FACTOR)
+
+
+def test_a_run_that_serves_no_letter_pays_nothing_for_it(world: World, cloud: Cloud) -> None:
+    world.sweep.mended = {"*"}
+    calls = Calls(cloud)
+    run(world.sweep, tick(), cloud, world.log)
+    assert calls.made == ["dynamodb:UpdateItem"] * 3
+
+
+def test_sending_one_again_takes_two_reads_a_write_and_a_message(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    letter, calls = world.letter(), Calls(cloud)
+    retry(cloud, letter)
+    assert calls.made == ["s3:GetObject", "dynamodb:GetItem", "dynamodb:UpdateItem", "sqs:SendMessage"]

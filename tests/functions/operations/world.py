@@ -1,0 +1,156 @@
+"""Jobs that fail for as long as they are told to, queues that are emptied by hand, and what dead letters come of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from functions.operations.dead_letters import DeadLetters
+from shared import clock, event, rows
+from shared.archetypes.consumer import Consumer, Message
+from shared.backoff import explicit
+from shared.cloud import Cloud
+from shared.consume import consume
+from shared.dead import store
+from shared.dead.letter import Letter
+from shared.event import Batch, Firing
+from shared.idempotency import natural
+from shared.job import Job
+from shared.manifest import Entry
+from shared.outcome import Done, Outcome, Rejected
+from shared.run import Report, run
+from shared.tick import Tick
+from tests.conftest import Lines, letters, waiting
+from tests.functions.operations.conftest import ENTRIES
+
+INTAKE = cast(Entry, {**ENTRIES["sweep"], "key": "intake", "queue": "demo:intake", "schedules": []})
+
+
+class Sweep(Job):
+    """Sweep what is due."""
+
+    name = "sweep"
+    timeout = 60
+    retry = explicit(30, 60)
+    idempotency = natural("a swept row is not found again")
+
+    def __init__(self) -> None:
+        self.error = "the disk is full"
+        self.mended: set[str] = set()
+        self.worked: list[str] = []
+
+    def work(self, tick: Tick) -> Outcome:
+        self.worked.append(tick.firing.id or tick.target)
+        if not {"*", tick.firing.id, tick.target} & self.mended:
+            raise RuntimeError(self.error)
+        return Done({"swept": 1})
+
+
+class Intake(Consumer):
+    """Take what comes in."""
+
+    name = "intake"
+    queue = "demo:intake"
+    timeout = 60
+    idempotency = natural("it is only looked at")
+
+    def __init__(self) -> None:
+        self.mended: set[str] = set()
+        self.taken: list[str] = []
+
+    def handle(self, tick: Tick, message: Message) -> None:
+        self.taken.append(message.text)
+        if not {"*", message.text} & self.mended:
+            raise Rejected("no such customer 4711")
+
+
+@dataclass
+class World:
+    cloud: Cloud
+    log: Lines
+    sweep: Sweep = field(default_factory=Sweep)
+    intake: Intake = field(default_factory=Intake)
+    collector: DeadLetters = field(default_factory=DeadLetters)
+    sent: int = 0
+
+    @property
+    def queue(self) -> str:
+        return self.cloud.names.queue_url("demo:intake")
+
+    def kill(self, firing: Firing) -> None:
+        """Run it until its attempts are used up and its letter is stored."""
+        run(self.sweep, firing, self.cloud, self.log)
+        self.settle()
+
+    def reject(self, *bodies: str) -> None:
+        for body in bodies:
+            self.cloud.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
+        self.settle()
+
+    def settle(self) -> list[Report]:
+        """Until nothing waits any more: firings are run, messages taken, dead letters stored."""
+        reports: list[Report] = []
+        while True:
+            firings, messages = waiting(self.cloud), self._messages()
+            dead = letters(self.cloud, "firings-dlq")
+            if not firings and not messages and not dead:
+                return reports
+            for body in firings:
+                fired = event.firing(body["firing"], self.cloud.clock.now())
+                reports.append(run(self.sweep, fired, self.cloud, self.log))
+            if messages:
+                consume(self.intake, Batch("intake", tuple(messages)), self.cloud, self.log, 60)
+            self.collect(*dead)
+
+    def collect(self, *bodies: Any, queue: str = "firings-dlq", letter: str = "") -> None:
+        """Store letters, a millisecond apart."""
+        for body in bodies:
+            self.cloud.clock.sleep(0.001)
+            record = self._record(body if isinstance(body, str) else json.dumps(body), queue, letter)
+            assert consume(self.collector, Batch("dead-letters", (record,)), self.cloud, self.log, 60) == []
+
+    def letters(self) -> list[Letter]:
+        return list(store.letters(self.cloud))
+
+    def letter(self) -> Letter:
+        [found] = self.letters()
+        return found
+
+    def change(self, letter: Letter, **values: Any) -> None:
+        """Write on its row, whatever it is."""
+        self.cloud.dynamodb.update_item(
+            TableName=self.cloud.names.table("state"),
+            Key=rows.row({"pk": f"dead#{letter.job}", "sk": letter.key}),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues=rows.row({f":{name}": value for name, value in values.items()}),
+        )
+
+    def _messages(self) -> list[dict[str, Any]]:
+        got = self.cloud.sqs.receive_message(
+            QueueUrl=self.queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages", [])
+        for message in got:
+            self.cloud.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        named = [(message["Body"], message.get("MessageAttributes") or {}) for message in got]
+        keys = [(body, given["dead-letter"]["StringValue"] if given else "") for body, given in named]
+        return [self._record(body, "demo:intake", key) for body, key in keys]
+
+    def _record(self, body: str, queue: str, letter: str) -> dict[str, Any]:
+        self.sent += 1
+        return {
+            "messageId": f"m{self.sent}",
+            "receiptHandle": "r",
+            "body": body,
+            "attributes": {"SentTimestamp": str(clock.milliseconds(self.cloud.clock.now()))},
+            "messageAttributes": {"dead-letter": {"stringValue": letter, "dataType": "String"}} if letter else {},
+            "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{self.cloud.names.queue(queue)}",
+        }
+
+
+def tick(number: int = 0, **given: Any) -> Firing:
+    """One of a hundred targets, all of the same minute."""
+    from tests.conftest import NOON
+
+    return replace(Firing("sweep", NOON, target=f"shop-{number:02d}", correlation_id="c"), **given)
