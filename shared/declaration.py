@@ -99,6 +99,10 @@ OF_PURGE: tuple[Refusal, ...] = (
         "says not how long rows are kept; keep = days(30), or days(0) where the index has the instant they end at",
     ),
     (
+        lambda job: job.kinds and not (job.index and all(re.fullmatch("[a-z]+", kind) for kind in job.kinds)),
+        "keeps the kinds {job.kinds}; a kind is a lower-case word, in an index by age",
+    ),
+    (
         lambda job: job.index and job.index not in {index.name for index in job.table.indexes},
         "table {job.table.name!r} has no index {job.index!r} by age; declare it in shared/tables.py",
     ),
@@ -107,7 +111,9 @@ OF_PURGE: tuple[Refusal, ...] = (
         'index is "", the table\'s own key, and no partitions(tick) says which partitions to look at',
     ),
     (
-        lambda job: job.warn is not None and not (job.index and timedelta(0) < job.warn < job.keep),
+        lambda job: (
+            job.warn is not None and not (job.index and timedelta(0) < job.warn < min((job.keep, *job.kinds.values())))
+        ),
         "warns {job.warn} before a row goes; that needs an index, and must be less than the {job.keep} it is kept",
     ),
     (

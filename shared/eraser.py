@@ -55,8 +55,8 @@ class Eraser:
                 while self._running:
                     self._settle()
         finally:
-            # After a failure or a deadline nobody waits for the rest: each call ends by its own timeout.
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+            # What waits is not begun any more; past the deadline nobody waits for what is on its way either.
+            self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
 
     def add(self, found: Iterable[Row]) -> None:
         self._rest.extend(found)

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any, ClassVar
 
-from shared import alert, backoff, brake, clock, declaration, draft, permissions, rows, settings, status
+from shared import alert, backoff, brake, clock, declaration, draft, permissions, settings, status, warned
 from shared.aged import Aged, Row, Source, in_full
 from shared.draft import Action
 from shared.eraser import Eraser
@@ -24,8 +24,6 @@ from shared.tables import Index, Table
 from shared.tick import Tick
 
 DELETE, SEND = "delete", "send"
-# Partitions of rows whose owner has been warned; they age from the warning on.
-WARNED = "warned"
 # Rows that are read, archived and handed on together.
 CHUNK = 500
 # Seconds left at which no further chunk is begun: what is on its way gets done, and the outcome is written.
@@ -35,8 +33,6 @@ WARNINGS = 8
 PATIENCE = 30
 # Rows that stay are named in the log, a few of them.
 NAMED = 20
-# A run that begins within so much of its tick counts as begun at it: jitter shall not cost an hourly job an hour.
-JITTER = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -57,8 +53,9 @@ class Purge(Job, archetype=True):
 
     table, index: whose rows, and the index that has them by age (see tables.Index); index "" is the table's own key,
     for a table whose sort keys begin with an instant, and then `partitions` says which partitions to look at.
-    keep: the default of the setting `<ENV>_KEEP`. kind: of the index's partitions. most: rows a tick may delete
-    unasked, the default of `<ENV>_MOST_ROWS`; see brake.py for what is unusual below that.
+    keep: the default of the setting `<ENV>_KEEP`. kinds: how long rows in partitions of a kind are kept instead, the
+    defaults of `<ENV>_KEEP_<KIND>`. most: rows a tick may delete unasked, that of `<ENV>_MOST_ROWS`; see brake.py for
+    what is unusual below that.
     warn: a row's owner is warned so long before; then the row ages from the warning, and goes when that is as old.
     holds: attributes in the index that a row must still have as read when it is deleted; a call for each row.
     reads: attributes that hooks look at, in the index. whole: hooks get rows with all attributes, read once more.
@@ -67,7 +64,7 @@ class Purge(Job, archetype=True):
     table: ClassVar[Table]
     index: ClassVar[str] = "aged"
     keep: ClassVar[timedelta]
-    kind: ClassVar[str] = ""
+    kinds: ClassVar[Mapping[str, timedelta]] = {}
     warn: ClassVar[timedelta | None] = None
     most: ClassVar[int] = 100_000
     holds: ClassVar[tuple[str, ...]] = ()
@@ -84,6 +81,10 @@ class Purge(Job, archetype=True):
         return (
             *super().all_settings(),
             settings.span(f"{cls.env}_KEEP", cls.keep, f"How old a row must be for {cls.name} to delete it"),
+            *(
+                settings.span(cls._setting(kind), keep, f"How old a row of the kind {kind} must be for that")
+                for kind, keep in cls.kinds.items()
+            ),
             settings.count(f"{cls.env}_MOST_ROWS", cls.most, f"The most rows {cls.name} deletes at a tick unasked"),
         )
 
@@ -98,9 +99,8 @@ class Purge(Job, archetype=True):
         return (*super().grants(), *own, *told, *table)
 
     def partitions(self, tick: Tick) -> Sequence[str]:
-        """Of the index, or of the table itself."""
-        found = self._index()
-        return found.partitions(self.kind) if found else ()
+        """Of the table, where there is no index that knows its own."""
+        raise NotImplementedError
 
     def spare(self, tick: Tick, row: Row) -> str:
         """Why a row that is old enough stays all the same; empty where it does not."""
@@ -126,10 +126,7 @@ class Purge(Job, archetype=True):
 
     def cutoff(self, tick: Tick) -> datetime:
         """Rows of that instant and before are due. Raises SettingError where nobody could be warned in time."""
-        keep: timedelta = tick.setting(f"{self.env}_KEEP")
-        if self.warn is not None and keep <= self.warn:
-            raise SettingError(f"{self.env}_KEEP={keep} leaves no time to warn {self.warn} before; keep for longer")
-        return tick.at - keep
+        return self._cutoff(tick, "")
 
     def work(self, tick: Tick) -> Outcome:
         phases = self._phases(tick)
@@ -168,16 +165,29 @@ class Purge(Job, archetype=True):
         return self._done(tally, {"done": before + tally.taken} if tally.more else None)
 
     def _phases(self, tick: Tick) -> list[tuple[str, Aged]]:
-        due, source, found = self.cutoff(tick), self._source(), self.partitions(tick)
-        if self.shards > 1 and tick.target != NO_TARGET:
-            found = found[int(tick.target) :: self.shards]
-        if self.warn is None:
-            return [(DELETE, Aged(tick.cloud, source, found, clock.iso(due)))]
-        warned = [f"{WARNED}#{partition}" for partition in found]
-        return [
-            (SEND, Aged(tick.cloud, source, found, clock.iso(due + self.warn))),
-            (DELETE, Aged(tick.cloud, source, warned, clock.iso(tick.at - self.warn))),
-        ]
+        phases: list[tuple[str, Aged]] = []
+        index, aged = self._index(), partial(Aged, tick.cloud, self._source())
+        for kind in ("", *self.kinds):
+            due, found = self._cutoff(tick, kind), index.partitions(kind) if index else self.partitions(tick)
+            if self.shards > 1 and tick.target != NO_TARGET:
+                found = found[int(tick.target) :: self.shards]
+            if self.warn is None:
+                phases.append((DELETE, aged(found, clock.iso(due))))
+                continue
+            phases.append((SEND, aged(found, clock.iso(due + self.warn))))
+            phases.append((DELETE, aged(warned.partitions(found), clock.iso(tick.at - self.warn))))
+        return phases
+
+    def _cutoff(self, tick: Tick, kind: str) -> datetime:
+        name = self._setting(kind)
+        keep: timedelta = tick.setting(name)
+        if self.warn is not None and keep <= self.warn:
+            raise SettingError(f"{name}={keep} leaves no time to warn {self.warn} before; keep for longer")
+        return tick.at - keep
+
+    @classmethod
+    def _setting(cls, kind: str) -> str:
+        return f"{cls.env}_KEEP_{kind.upper()}" if kind else f"{cls.env}_KEEP"
 
     def _do(self, tick: Tick, phases: Phases, tally: Tally) -> None:
         for verb, found in phases:
@@ -198,8 +208,7 @@ class Purge(Job, archetype=True):
         tally.counts["moved"] += eraser.moved
 
     def _warn(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
-        late = tick.started - tick.at > JITTER
-        at = clock.iso(tick.started if late else tick.at)
+        at = warned.instant(tick)
         for chunk in self._chunks(tick, found, tally):
             going = [*in_full(tick.cloud, self._source(), self._going(tick, chunk, tally))]
             tried = 0
@@ -220,27 +229,7 @@ class Purge(Job, archetype=True):
     def _warn_one(self, tick: Tick, at: str, row: Row) -> bool:
         """Warn the owner, then let the row age from now on. After a crash in between the effect is known by its key."""
         tick.effect(f"{row.pk}#{row.sk}#{row.since}", partial(self.send, tick, self.warning(row)))
-        return self._mark(tick, at, row)
-
-    def _mark(self, tick: Tick, at: str, row: Row) -> bool:
-        """Whether the row is marked as warned at that instant; not where it has changed since it was read."""
-        partition, since = self._source().keys
-        values = {":was": row.partition, ":since": row.since, ":warned": f"{WARNED}#{row.partition}", ":at": at}
-        try:
-            tick.cloud.dynamodb.update_item(
-                TableName=tick.cloud.names.table(self.table.name),
-                Key=rows.row({self.table.pk: row.pk, self.table.sk: row.sk}),
-                UpdateExpression="SET #partition = :warned, #since = :at",
-                ConditionExpression="#partition = :was AND #since = :since",
-                ExpressionAttributeNames={"#partition": partition, "#since": since},
-                ExpressionAttributeValues=rows.row(values),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except tick.cloud.refused as error:
-            # Ours all the same, where the first reply was lost.
-            now = rows.plain(error.response.get("Item"))
-            return (now.get(partition), now.get(since)) == (values[":warned"], at)
-        return True
+        return warned.mark(tick, self._source(), row, at)
 
     def _chunks(self, tick: Tick, found: Iterable[Row], tally: Tally) -> Iterator[list[Row]]:
         """The rows, some at a time, until cap or deadline; `tally.more` then says that some are left."""
