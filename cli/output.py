@@ -24,7 +24,7 @@ def document(data: Any) -> None:
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(redact.text(line), file=sys.stderr, flush=True)
 
 
 def console(file: IO[str] | None = None) -> Console:

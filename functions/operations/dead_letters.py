@@ -82,14 +82,14 @@ class DeadLetters(Consumer):
             "sk": f"{letter['at']}#{mark}",
             "id": mark,
             "job": letter["job"],
-            "jobId": letter.get("run") or "-",
-            "entityId": firing.get("target", "-"),
-            "reason": status.cut(str(letter["reason"]), status.SHORT),
+            "jobId": _short(letter.get("run") or "-"),
+            "entityId": _short(firing.get("target", "-")),
+            "reason": _short(letter["reason"]),
             "error": error,
             "fingerprint": fingerprint(letter["job"], error),
             "attempts": letter.get("attempts", 1),
-            "firstFailedAt": letter.get("first_failed_at") or letter["at"],
-            "correlationId": firing.get("correlation_id", "-"),
+            "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
+            "correlationId": _short(firing.get("correlation_id", "-")),
             "payload": payload,
             TTL: int((tick.cloud.clock.now() + KEPT).timestamp()),
         }
@@ -150,3 +150,8 @@ class DeadLetters(Consumer):
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
         )
+
+
+def _short(said: Any) -> str:
+    """Of the letter itself, which anybody may have written."""
+    return status.cut(str(said), status.SHORT)

@@ -349,9 +349,9 @@ def encoded() -> Iterator[Canary]:
         percent = "".join(f"%{byte:02x}" for byte in inner.encode())
         yield Canary(f"percent of {inner[:9]}", f"to={percent}", (percent[12:24], secret))
         yield Canary(f"percent of percent of {inner[:9]}", f"to={quote(percent)}", (quote(percent)[12:24], secret))
-    yield Canary("a sign as json", "ada\\u0040example.org", ("ada\\",))
-    yield Canary("a sign as html", "ada&#64;example.org", ("ada&",))
-    yield Canary("a sign in full width", "ada\uff20example.org", ("ada\uff20",))
+    yield Canary("a sign as json", "zoe\\u0040example.org", ("zoe\\",))
+    yield Canary("a sign as html", "zoe&#64;example.org", ("zoe&",))
+    yield Canary("a sign in full width", "zoe\uff20example.org", ("zoe\uff20",))
 
 
 CANARIES = tuple(

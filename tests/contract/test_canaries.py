@@ -1,0 +1,273 @@
+"""Canaries go in wherever a job meets the world, and come out nowhere: each sink is looked at as it was written."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from moto.backends import get_backend
+
+from cli import output
+from cli import run as command
+from functions.operations.dead_letters import DeadLetters
+from functions.operations.job_monitoring import JobMonitoring
+from shared import consume, manifest, rows, status
+from shared.archetypes.consumer import Consumer, Message
+from shared.backoff import NONE, explicit
+from shared.cloud import Cloud
+from shared.event import Batch, Firing
+from shared.idempotency import natural
+from shared.job import Job
+from shared.log import Log
+from shared.outcome import Done, Outcome, Rejected
+from shared.run import Report, run
+from shared.settings import BASE_URLS
+from shared.tables import TABLES
+from shared.tick import Tick
+from tests.conftest import NOON, VirtualClock, letters
+from tests.corpus.canaries import CANARIES, Canary
+
+# A run of its own for each of these, which has every kind of secret and every context in it; what one run can say at
+# once is asked of them all.
+FEW = CANARIES[::29]
+TICK = Firing("leaky", NOON, correlation_id="c")
+
+
+class Leaky(Job):
+    """Say what it should not."""
+
+    name = "leaky"
+    retry = explicit(2)
+    idempotency = natural("it only talks")
+    settings = (BASE_URLS,)
+
+    def __init__(self, say: Callable[[Tick], Outcome]) -> None:
+        self.say = say
+
+    def work(self, tick: Tick) -> Outcome:
+        return self.say(tick)
+
+    def plan(self, tick: Tick) -> list[str]:
+        return [canary.said for canary in FEW]
+
+
+class Gossip(Consumer):
+    """Hand on what it should not."""
+
+    name = "gossip"
+    queue = "demo:gossip"
+    retry = NONE
+    idempotency = natural("it only talks")
+
+    def handle(self, tick: Tick, message: Message) -> None:
+        raise (Rejected if message.receives > 1 else ValueError)(message.body)
+
+
+@pytest.fixture
+def printed() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def log(printed: list[str], clock: VirtualClock) -> Log:
+    return Log(printed.append, clock)
+
+
+@pytest.fixture
+def go(cloud: Cloud, log: Log) -> Callable[..., Report]:
+    def go(say: Callable[[Tick], Outcome], firing: Firing = TICK) -> Report:
+        return run(Leaky(say), firing, cloud, log)
+
+    return go
+
+
+def ticks() -> Iterator[Firing]:
+    for number in range(10_000):
+        yield replace(TICK, at=NOON.replace(hour=0, minute=0), part=0, target=str(number))
+
+
+def raising(error: Exception) -> Callable[[Tick], Outcome]:
+    def say(tick: Tick) -> Outcome:
+        raise error
+
+    return say
+
+
+def leaves(data: Any) -> Iterator[str]:
+    match data:
+        case Mapping():
+            for name, value in data.items():
+                yield str(name)
+                yield from leaves(value)
+        case list() | tuple():
+            for value in data:
+                yield from leaves(value)
+        case _:
+            yield str(data)
+
+
+def spoken(documents: list[str]) -> str:
+    """All that is said in some JSON documents, as it was before it was JSON."""
+    return "\n".join(leaf for document in documents for leaf in leaves(json.loads(document)))
+
+
+def table(cloud: Cloud) -> str:
+    """All that is stored in all tables."""
+    pages = (
+        page
+        for table in TABLES
+        for page in cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.names.table(table.name))
+    )
+    return "\n".join(leaf for page in pages for item in page["Items"] for leaf in leaves(rows.plain(item)))
+
+
+def bucket(cloud: Cloud, without: str = "dead/") -> str:
+    """All that is stored in the bucket; what the payloads of dead letters hold is there in full, and encrypted."""
+    keys = [
+        found["Key"]
+        for page in cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=cloud.names.bucket)
+        for found in page.get("Contents", [])
+    ]
+    read = (
+        cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"] for key in keys if not key.startswith(without)
+    )
+    return "\n".join([*keys, spoken([body.read().decode() for body in read])])
+
+
+def alerts(cloud: Cloud) -> str:
+    topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
+    return "\n".join(f"{subject}\n{spoken([message])}" for _, message, subject, *_ in topic.sent_notifications)
+
+
+def leaked(shown: str, canaries: tuple[Canary, ...] = CANARIES) -> list[str]:
+    return [str(canary) for canary in canaries if any(secret in shown for secret in canary.secrets)]
+
+
+def test_the_way_of_looking_finds_what_leaks() -> None:
+    shown = spoken([json.dumps({canary.said: canary.said}) for canary in CANARIES])
+    assert leaked(shown) == [str(canary) for canary in CANARIES]
+
+
+def test_no_canary_is_in_the_log(go: Callable[..., Report], printed: list[str]) -> None:
+    def say(tick: Tick) -> Outcome:
+        for canary in CANARIES:
+            tick.log.info(canary.said, field=canary.said, nested={"a": [canary.said], canary.said: 1})
+            tick.log.bind(bound=canary.said).error("bound", error=ValueError(canary.said))
+            tick.log.metric(canary.said, {"Failed": 1})
+        return Done()
+
+    go(say)
+    assert len(printed) > 3 * len(CANARIES)
+    assert leaked(spoken(printed)) == []
+
+
+def test_no_canary_is_in_an_artifact(go: Callable[..., Report], cloud: Cloud) -> None:
+    def say(tick: Tick) -> Outcome:
+        seen = [{"text": canary.said, canary.said: canary.said} for canary in CANARIES]
+        tick.keep({"kind": "leaky", "ok": True, "status": 200, "ms": 1, "seen": seen}, "shop.example")
+        return Done()
+
+    go(say)
+    stored = bucket(cloud)
+    assert stored.count("/latest.json") == 1
+    assert stored.count("leaky/shop.example/2026/") == 1
+    assert leaked(stored) == []
+
+
+def test_no_canary_is_in_what_a_failed_run_leaves(go: Callable[..., Report], cloud: Cloud, printed: list[str]) -> None:
+    for firing, canary in zip(ticks(), FEW, strict=False):
+        assert go(raising(ValueError(canary.said)), firing).outcome == "failed"
+        # The second attempt is the last.
+        go(raising(ValueError(canary.said)), firing.again(canary.said, NOON))
+    retries, dead = letters(cloud, "firings"), letters(cloud, "firings-dlq")
+    assert len(dead) == len(FEW)
+    assert all(letter["dead"]["error"] for letter in dead)
+    assert leaked(table(cloud), FEW) == []
+    assert leaked("\n".join(leaves([letter["firing"]["last_error"] for letter in retries])), FEW) == []
+    assert leaked("\n".join(leaves([letter["dead"]["error"] for letter in dead])), FEW) == []
+    assert leaked(spoken(printed), FEW) == []
+
+
+def test_no_canary_is_in_what_a_good_run_leaves(go: Callable[..., Report], cloud: Cloud, printed: list[str]) -> None:
+    reports = []
+    for firing, canary in zip(ticks(), FEW, strict=False):
+
+        def say(tick: Tick, said: str = canary.said) -> Outcome:
+            tick.progress(said[:200], 50)
+            held = cloud.dynamodb.get_item(
+                TableName=cloud.names.table("state"), Key=rows.row({"pk": "leaky:last", "sk": tick.target})
+            )
+            assert leaked("\n".join(leaves(rows.plain(held["Item"]))), FEW) == []
+            status.write_host(
+                cloud, tick.job, f"host{tick.target}", "t", {"ok": False, "at": "1", "note": status.cut(said, 100)}
+            )
+            return Done({said: 1}, ok=False, note=said)
+
+        reports.append(go(say, firing))
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        for report in reports:
+            command.finished(report, as_json=True)
+            command.finished(report, as_json=False)
+            output.table(["job", "note"], [["leaky", report.note]])
+        for canary in FEW:
+            output.say(canary.said)
+            output.document({"error": canary.said, canary.said: 1})
+    assert leaked(table(cloud), FEW) == []
+    assert leaked(spoken(printed), FEW) == []
+    assert leaked(out.getvalue(), FEW) == []
+
+
+def test_no_canary_is_in_what_is_made_of_a_dead_letter(
+    cloud: Cloud, log: Log, printed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = manifest.of([Leaky(raising(ValueError())), Gossip()])
+    monkeypatch.setattr(manifest, "load", lambda: entries)
+    for receives in ("1", "2"):
+        for number in range(0, len(FEW), 10):
+            deliver(Gossip(), [canary.said for canary in FEW[number : number + 10]], receives, cloud, log)
+    bodies = letters(cloud, "firings-dlq")
+    assert len(bodies) == len(FEW)
+    for canary in FEW:
+        bodies.append({"dead": {"job": "leaky", "reason": canary.said, "error": canary.said, "run": canary.said}})
+        bodies.append({"firing": TICK.again(canary.said, NOON).data() | {"correlation_id": canary.said}})
+    for number in range(0, len(bodies), 10):
+        deliver(DeadLetters(), [json.dumps(body) for body in bodies[number : number + 10]], "1", cloud, log)
+    assert table(cloud).count("dead#") >= len(FEW)
+    assert leaked(table(cloud), FEW) == []
+    assert leaked(alerts(cloud), FEW) == []
+    assert leaked(spoken(printed), FEW) == []
+
+
+def test_no_canary_is_in_the_alert_of_a_streak(
+    go: Callable[..., Report], cloud: Cloud, log: Log, printed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = manifest.of([Leaky(raising(ValueError()))])
+    monkeypatch.setattr(manifest, "load", lambda: entries)
+    cloud.environment = {"JOB_MONITORING_STREAK": "1"}
+    for firing, canary in zip(ticks(), FEW, strict=False):
+        go(raising(ValueError(canary.said)), firing)
+    run(JobMonitoring(), Firing("job-monitoring", NOON), cloud, log)
+    assert alerts(cloud).count("JOB_FAILING") >= len(FEW)
+    assert leaked(alerts(cloud), FEW) == []
+    assert leaked(spoken(printed), FEW) == []
+
+
+def deliver(job: Consumer, bodies: list[str], receives: str, cloud: Cloud, log: Log) -> None:
+    records = tuple(
+        {
+            "messageId": f"m{number}",
+            "receiptHandle": "h",
+            "body": body,
+            "attributes": {"ApproximateReceiveCount": receives, "SentTimestamp": "1772452800000"},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{cloud.names.queue(job.queue or '')}",
+        }
+        for number, body in enumerate(bodies)
+    )
+    consume.consume(job, Batch(job.name, records), cloud, log, 60)
