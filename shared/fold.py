@@ -7,18 +7,21 @@ the tick of 03:12 was missed, all others ran, and that of 03:07 was delivered mo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows
-from shared.job import STATE
+from shared import clock, corpse, ledger, roster, rows
+from shared.job import NO_TARGET, STATE
 from shared.ledger import Account, Accounts, Verdict, merged
 from shared.schedule import MINUTE
 from shared.tables import TTL
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
+    from shared.manifest import Entry
 
+# How much later than a span its ticks may have started and still be found without the folds.
+LATEST = timedelta(hours=1)
 KEPT = timedelta(days=90)
 TRIES = 3
 AGAIN = "+"
@@ -118,6 +121,26 @@ class Folds:
         except self.cloud.refused:
             return False
         return True
+
+
+def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime) -> Accounts:
+    """The ledger: an account of every tick from `since` on, before `until`, by what is folded and the rows there are.
+
+    Two queries, one more for each further day, and two reads.
+    """
+    now = cloud.clock.now()
+    folded = Folds(cloud, job).read(since, until)
+    # From midnight on: there begins the row of a gap that is still open.
+    first = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    seen = ledger.history(cloud, job, first, min(now, until + LATEST) + ledger.SKEW)
+    found = merged(folded, ledger.evidence(seen, entry), ledger.gaps(seen, entry))
+    counts = roster.since(roster.read(cloud), job) or now
+    absent = [tick for tick in ledger.expected(entry, since, until) if tick not in found]
+    judged = ledger.judged(entry, absent, {}, corpse.item(cloud, entry, NO_TARGET), now)
+    for tick, account in judged.items():
+        if account.verdict is Verdict.MISSED and tick < counts:
+            judged[tick] = Account(Verdict.UNKNOWN)
+    return {tick: told for tick, told in merged(found, judged).items() if since <= tick < until}
 
 
 def accounts(item: Mapping[str, Any]) -> Accounts:

@@ -38,9 +38,9 @@ SEEN = ("sk", "tick", "target", "attempt", "outcome", "started", "duplicates", "
 class Verdict(StrEnum):
     """What became of a tick, the best first: of several rows of one tick the best one counts.
 
-    late: it ran, but started late. too_late: it came later than the job's grace, and was not run. enqueued: a worker has
-    it. deduplicated: it came again while the run that took it has left no row yet. unknown: it left no row, and any row
-    would be gone by now.
+    late: it ran, but started late. too_late: it came later than the job's grace, and was not run. enqueued: a worker
+    has it. deduplicated: it came again while the run that took it has left no row yet. unknown: it left no row, and any
+    row would be gone by now. awaited: it may still start.
     """
 
     RAN = "ran"
@@ -163,8 +163,8 @@ def judged(
     """An account of each of these ticks: what was found of it, and else what the absence of a row means.
 
     item: the job's claim item, empty where there is none. It tells of the tick at work, and of runs that died before
-    they wrote their row. Where neither does, the tick was missed; unless its row would have expired, and the item was
-    taken for a later tick since.
+    they wrote their row. Where neither does, the tick was missed; unless it is too early to say, or its row would have
+    expired, and the item was taken for a later tick since.
     """
     newest, kept = taken(item), KEPT[entry["retention"]][0]
     told = {
@@ -173,8 +173,12 @@ def judged(
     }
 
     def absent(tick: datetime) -> Verdict:
+        if tick in told:
+            return told[tick]
+        if now - tick < SETTLING:
+            return Verdict.AWAITED
         expired = now - tick >= kept and newest is not None and newest >= tick
-        return told.get(tick) or (Verdict.UNKNOWN if expired else Verdict.MISSED)
+        return Verdict.UNKNOWN if expired else Verdict.MISSED
 
     return {tick: found.get(tick) or Account(absent(tick)) for tick in ticks}
 

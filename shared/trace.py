@@ -158,9 +158,7 @@ class _Reader:
             told = self._remembered(tick)
         if told is None:
             told = ledger.judged(self.entry, [tick], {}, found.item, found.now)[tick]
-            if told.verdict is Verdict.MISSED and found.now - tick < ledger.SETTLING:
-                told = Account(Verdict.AWAITED)
-            elif not found.listed or (found.since is not None and tick < found.since):
+            if not found.listed or (found.since is not None and tick < found.since):
                 told = UNKNOWN
         found.account = told
 
@@ -176,7 +174,7 @@ class _Reader:
             self._count(self._gap)
         if not found.folded and not found.gap:
             self._count(self._since)
-        return folded.get(tick) or (Account(Verdict.MISSED) if found.gap else None)
+        return folded.get(tick)
 
     def _claim(self) -> None:
         self.found.item = corpse.item(self.cloud, self.entry, self.found.target)

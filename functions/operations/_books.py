@@ -21,8 +21,6 @@ from shared.tick import Tick
 
 # Rows are folded each hour; and before half of the shortest life of one is over.
 FOLD = timedelta(hours=1)
-# How much later than a span its ticks may have started and still be found in the same pass; later ones are folded in.
-LATEST = timedelta(hours=1)
 # Until a run that died is written down as lost.
 BURIED = timedelta(minutes=10)
 
@@ -60,7 +58,7 @@ class Books:
         since = span.since - ledger.SKEW
         if folding:
             since = whole[0] - timedelta(seconds=self.entry["timeout"] + LEASE_MARGIN) - BURIED
-        seen = ledger.history(self.cloud, self.job, since, min(now, span.until + LATEST) + ledger.SKEW)
+        seen = ledger.history(self.cloud, self.job, since, min(now, span.until + fold.LATEST) + ledger.SKEW)
         found = ledger.evidence(seen, self.entry)
         told: Accounts = {}
         if folding:

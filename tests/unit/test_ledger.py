@@ -165,6 +165,11 @@ def test_a_tick_without_a_row_was_missed() -> None:
     assert absent({}) is Verdict.MISSED
 
 
+def test_it_is_too_early_to_miss_a_tick_that_is_minutes_old() -> None:
+    assert absent({}, age=ledger.SETTLING - timedelta(seconds=1)) is Verdict.AWAITED
+    assert absent({}, age=ledger.SETTLING) is Verdict.MISSED
+
+
 def test_a_tick_at_work_was_not_missed() -> None:
     assert absent({"holder": "a", "tried": f"{POSITION}#01#01"}) is Verdict.RUNNING
 

@@ -136,7 +136,9 @@ def test_a_tick_that_ran(world: World) -> None:
 def test_without_a_time_it_is_the_last_tick(world: World) -> None:
     world.run()
     assert world.ask(None, now=after(minutes=14)).facts["tick"] == "2026-03-02T12:00:00.000Z"
-    assert world.ask(None, now=after(minutes=15)).facts["tick"] == "2026-03-02T12:15:00.000Z"
+    told = world.ask(None, now=after(minutes=19))
+    assert told.facts["tick"] == told.facts["asked"] == "2026-03-02T12:15:00.000Z"
+    assert "does not fire" not in says(told)
 
 
 def test_a_time_between_two_ticks_tells_of_the_one_before_and_of_what_ran_then(world: World) -> None:
@@ -291,7 +293,8 @@ def test_a_missed_tick_tells_its_gap_and_what_stood_for_it(watched: World) -> No
     assert ("sweep", "run it now") in told.commands
     assert told.facts["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
     # The first of them too, whose row it is.
-    assert watched.ask(NOON).facts["missed"]["count"] == 4
+    first = watched.ask(NOON).facts
+    assert (first["missed"]["count"], first["others"]) == (4, [])
 
 
 def test_a_tick_that_caught_up_tells_that_it_was_missed(watched: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,6 +346,12 @@ def test_a_run_that_began_after_midnight_is_found(world: World) -> None:
     told = world.ask(last.at)
     assert told.facts["verdict"] == "late"
     assert told.facts["reads"] <= 5
+
+
+def test_a_tick_of_the_late_evening_that_left_nothing_takes_no_sixth_read(watched: World) -> None:
+    told = watched.ask(NOON.replace(hour=23, minute=45), now=after(hours=12, minutes=10))
+    assert told.headline.endswith("was missed.")
+    assert told.facts["reads"] == 5
 
 
 def test_a_shard_is_told_for_itself(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from functions.operations.reconciler import Reconciler, spread
 from shared import clock as clocks
-from shared import event, manifest, roster, rows, status
+from shared import event, fold, manifest, roster, rows, status
 from shared.claim import Claims
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -312,6 +312,36 @@ def test_a_tick_that_ran_costs_the_ledger_no_write(world: World) -> None:
             passes.add(sum(made not in ("dynamodb:GetItem", "dynamodb:Query") for made in calls.made))
     # Claim, finish and history, of the tick as of the pass.
     assert (ran, passes) == ({3}, {3})
+
+
+def test_the_ledger_of_a_span_is_read_from_folds_rows_and_gaps(world: World) -> None:
+    for minutes in (0, 15, 45, 60, 75):
+        world.tick(after(minutes=minutes), late=90 if minutes == 45 else 1)
+    world.reconcile(after(minutes=68))
+    world.reconcile(after(minutes=98))
+    calls = Calls(world.cloud)
+    told = fold.read(world.cloud, "sweep", world.entry(), after(minutes=-30), after(minutes=106))
+    assert Counter(calls.made) == {"dynamodb:Query": 2, "dynamodb:GetItem": 2}
+    assert {f"{tick:%H:%M}": account.verdict for tick, account in told.items()} == {
+        "11:30": Verdict.UNKNOWN,
+        "11:45": Verdict.UNKNOWN,
+        "12:00": Verdict.RAN,
+        "12:15": Verdict.RAN,
+        "12:30": Verdict.MISSED,
+        "12:45": Verdict.LATE,
+        "13:00": Verdict.RAN,
+        "13:15": Verdict.RAN,
+        "13:30": Verdict.MISSED,
+        "13:45": Verdict.AWAITED,
+    }
+
+
+def test_a_job_without_a_tick_since_the_last_pass_is_one_read(world: World) -> None:
+    world.reconcile(after(minutes=8))
+    calls = Calls(world.cloud)
+    world.reconcile(after(minutes=13))
+    # The roster, and the claim items of the one job.
+    assert calls.made == ["dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:Query", *["dynamodb:UpdateItem"] * 2]
 
 
 def test_a_dry_run_says_what_it_would_note_and_run_and_writes_nothing(world: World, log: Lines) -> None:
