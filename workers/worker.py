@@ -97,6 +97,7 @@ class Worker:
         finally:
             for child in [*self.idle, *(left.child for left in self.busy)]:
                 child.dismiss()
+            self.sqs.close()
         return self.bad
 
     def _serve(self, once: bool) -> None:

@@ -65,6 +65,7 @@ class Place:
     environment: dict[str, str]
     log: Path
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    dead: list[Any] = field(default_factory=list)
 
     def python(self, *words: str, **settings: str) -> subprocess.Popen[str]:
         """Start it in the project's folder; what it writes goes to the log."""
@@ -119,9 +120,11 @@ class Place:
         return next((item for item in self.under(f"{job}:last") if item["sk"] == "-"), {})
 
     def letters(self) -> list[Any]:
+        """All there have been; they are taken out of their queue."""
         url = self.cloud.names.queue_url("firings-dlq")
-        got = self.cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-        return [json.loads(message["Body"])["dead"] for message in got.get("Messages", [])]
+        while got := self.cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            self.dead += [json.loads(message["Body"])["dead"] for message in got]
+        return self.dead
 
     def left(self, queue: str) -> int:
         """Messages in a queue, taken and delayed ones included."""

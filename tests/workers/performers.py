@@ -1,0 +1,57 @@
+"""What a worker's child process does in tests: in a module of its own, since the child imports it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from shared.run import Report
+from workers.delivery import Held
+
+
+def report(body: Any, outcome: str = "done") -> Report:
+    name = body["firing"]["job"]
+    return Report(name, f"run-{os.getpid()}", "tick", "-", outcome, outcome == "done", 1, {}, "", None)
+
+
+def good(body: Any, _request: str, _first: bool) -> Any:
+    return report(body)
+
+
+def bad(body: Any, _request: str, _first: bool) -> Any:
+    return report(body, "failed")
+
+
+def together(folder: str, count: int, body: Any, request: str, _first: bool) -> Any:
+    """Done once `count` of them are at work at the same time."""
+    (Path(folder) / request).touch()
+    end = time.monotonic() + 30
+    while len(list(Path(folder).iterdir())) < count:
+        if time.monotonic() > end:
+            return report(body, "failed")
+        time.sleep(0.02)
+    return report(body)
+
+
+def told(_body: Any, request: str, first: bool) -> Any:
+    raise ValueError(f"{request} first={first}")
+
+
+def leave(_body: Any, _request: str, _first: bool) -> Any:
+    os._exit(3)
+
+
+def hang(_body: Any, _request: str, _first: bool) -> Any:
+    time.sleep(60)
+
+
+def haunt(body: Any, _request: str, _first: bool) -> Any:
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return report(body)
+
+
+def held(_body: Any, _request: str, _first: bool) -> Any:
+    return Held(500)
