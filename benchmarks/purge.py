@@ -26,6 +26,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTITIONS = 16
+# What the brake lets pass unseen.
+FEW = 50
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 # Ratios to reach, and how much memory may grow from the least size to the greatest.
 TO_BATCH_WRITER, TO_SCAN, GROWTH, SLOPE = 5, 60, 1.15, (0.95, 1.05)
@@ -59,6 +61,7 @@ def _job(rows: int) -> Any:
         keep = days(30)
         cap = 10 * rows
         timeout = 900
+        few = FEW
         idempotency = natural("a row once deleted is not found again")
 
     return Holds()
@@ -148,12 +151,11 @@ def expected(rows: int) -> dict[str, int]:
     """The calls of one purge, to the call. Rows lie evenly in the partitions here."""
     from benchmarks.store import PAGE as COUNTED
     from shared.aged import PAGE
-    from shared.brake import FLOOR
     from shared.eraser import BATCH
 
     each = [(rows + PARTITIONS - 1 - number) // PARTITIONS for number in range(PARTITIONS)]
     pages = sum(size // PAGE + 1 for size in each)
-    large = rows > FLOOR or max(each) >= PAGE
+    large = rows > FEW or max(each) >= PAGE
     counts = sum((size - PAGE) // COUNTED + 1 for size in each if size >= PAGE)
     calls = {
         "Query": pages + (1 + counts if large else 0),
@@ -162,7 +164,7 @@ def expected(rows: int) -> dict[str, int]:
         "UpdateItem": 4,
         # What an approval would be, and that none is needed any more.
         "GetItem": 1 if large else 0,
-        "DeleteItem": 1 if rows > FLOOR else 0,
+        "DeleteItem": 1 if rows > FEW else 0,
     }
     return {name: count for name, count in calls.items() if count}
 

@@ -23,8 +23,6 @@ HISTORY = timedelta(days=30)
 # What a tick may do is known once the job has worked on so many of those days: so many times a usual day's largest.
 LEAST_DAYS = 3
 FACTOR = 5
-# So many are never unusual: a job that had three rows yesterday may have forty today.
-FLOOR = 1000
 # How long what the brake was pulled for may be approved, and the plan of it carried out.
 APPROVAL = timedelta(days=7)
 # The sizes stand on the ledger's items of the days, and go with them.
@@ -50,15 +48,16 @@ class Limit:
     why: str
 
 
-def stop(tick: Tick, due: Sequence[Sized], most: int) -> Refused | None:
+def stop(tick: Tick, due: Sequence[Sized], most: int, few: int) -> Refused | None:
     """Pull the brake where more of one kind is due than the job may do unasked, unless that has been approved.
 
-    A tick of a usual size costs nothing here; a larger one a read of the job's sizes and one of its approval.
+    most: what it may do in any case. few: what is never unusual; a tick of that size costs nothing here, a larger one a
+    read of the job's sizes and one of its approval.
     """
     glances = [kind.glance() for kind in due]
-    if all(size <= min(FLOOR, most) and not more for size, more in glances):
+    if all(size <= min(few, most) and not more for size, more in glances):
         return None
-    bound = _limit(tick, most)
+    bound = _limit(tick, most, few)
     ceiling = bound.rows + _approved(tick)
     if all(kind.size(ceiling) <= ceiling for kind in due):
         return None
@@ -98,7 +97,7 @@ def release(tick: Tick) -> None:
     _pause(tick, "REMOVE paused", {":brake": BRAKE}, "begins_with(paused, :brake)")
 
 
-def _limit(tick: Tick, most: int) -> Limit:
+def _limit(tick: Tick, most: int, few: int) -> Limit:
     """Five times what is usual: the median of the days' largest, which takes no notice of a single large one."""
     sizes = _largest(tick)
     if len(sizes) < LEAST_DAYS:
@@ -106,7 +105,7 @@ def _limit(tick: Tick, most: int) -> Limit:
     usual = round(median(sizes))
     if most < FACTOR * usual:
         return Limit(most, f"{usual:,} is usual, and {most:,} is the most it may do unasked")
-    return Limit(max(min(FLOOR, most), FACTOR * usual), f"{usual:,} is usual")
+    return Limit(max(min(few, most), FACTOR * usual), f"{usual:,} is usual")
 
 
 def _largest(tick: Tick) -> list[int]:

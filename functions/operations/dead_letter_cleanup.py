@@ -25,6 +25,8 @@ class DeadLetterCleanup(Purge):
     # The rows' own keys have them by age: `dead#<job>` / `<instant>#<mark>`.
     index = ""
     keep = days(30)
+    # A bad day leaves hundreds of letters, and a month later they all go at once.
+    few = 1000
     reads = ("payload", "diedAt", "state", "retryEnds")
     idempotency = natural("a letter once deleted is not found again, and its payload goes before it")
     permissions = (read_rows(STATE, "dead", "dead#*"), delete_rows(STATE, "dead#*"), delete_objects("dead/*"))

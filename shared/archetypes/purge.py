@@ -54,8 +54,8 @@ class Purge(Job, archetype=True):
     table, index: whose rows, and the index that has them by age (see tables.Index); index "" is the table's own key,
     for a table whose sort keys begin with an instant, and then `partitions` says which partitions to look at.
     keep: the default of the setting `<ENV>_KEEP`. kinds: how long rows in partitions of a kind are kept instead, the
-    defaults of `<ENV>_KEEP_<KIND>`. most: rows a tick may delete unasked, that of `<ENV>_MOST_ROWS`; see brake.py for
-    what is unusual below that.
+    defaults of `<ENV>_KEEP_<KIND>`. most: rows a tick may delete unasked, that of `<ENV>_MOST_ROWS`; few: rows that are
+    never unusual; brake.py says what is in between.
     warn: a row's owner is warned so long before; then the row ages from the warning, and goes when that is as old.
     holds: attributes in the index that a row must still have as read when it is deleted; a call for each row.
     reads: attributes that hooks look at, in the index. whole: hooks get rows with all attributes, read once more.
@@ -67,6 +67,7 @@ class Purge(Job, archetype=True):
     kinds: ClassVar[Mapping[str, timedelta]] = {}
     warn: ClassVar[timedelta | None] = None
     most: ClassVar[int] = 100_000
+    few: ClassVar[int] = 50
     holds: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     whole: ClassVar[bool] = False
@@ -132,7 +133,8 @@ class Purge(Job, archetype=True):
         phases = self._phases(tick)
         # What continues a tick was let pass at its beginning.
         if tick.firing.part == 0:
-            stopped = brake.stop(tick, [aged for _, aged in phases], tick.setting(f"{self.env}_MOST_ROWS"))
+            most: int = tick.setting(f"{self.env}_MOST_ROWS")
+            stopped = brake.stop(tick, [aged for _, aged in phases], most, self.few)
             if stopped:
                 return stopped
         tally = Tally(tick.cap)
@@ -140,7 +142,7 @@ class Purge(Job, archetype=True):
         size = tally.counts["purged"] + (tick.checkpoint["size"] if tick.firing.part and tick.checkpoint else 0)
         if size:
             brake.remember(tick, size)
-        if size > brake.FLOOR and not tally.more:
+        if size > self.few and not tally.more:
             brake.forget(tick)
         return self._done(tally, {"size": size} if tally.more else None)
 

@@ -24,7 +24,7 @@ Go = Callable[..., Report]
 def go(cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Go:
     """The next minute's tick; ten rows a day are usual, and 50 the most unasked."""
     create(cloud, HOLDS)
-    monkeypatch.setattr(brake, "FLOOR", 20)
+    monkeypatch.setattr(Holds, "few", 20)
     usually(cloud, [10] * 7)
 
     def go(job: Holds | None = None, **rest: Any) -> Report:
