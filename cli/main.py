@@ -26,6 +26,8 @@ COMMANDS = {
     "list": "what jobs there are, and when each fires next",
     "test": "run a job by hand on its sample event",
     "apply": "carry out a plan that a dry run has made",
+    "pause": "hold a job back, or one target or tenant of it",
+    "resume": "let go on what was paused",
     "runs": "the runs of a job, newest first",
     "why": "why a job ran, failed, or did not, and what to do",
     "status": "how each job's last run ended, by its status key",

@@ -1,0 +1,25 @@
+"""Let a job go on that was paused, or one target or tenant of it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from cli import output
+from cli.ending import Exit
+from cli.pause import done, named
+from shared import pause
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", metavar="WHY", default="no reason given", help="kept in the audit")
+    named(parser)
+
+
+def call(args: argparse.Namespace) -> int:
+    was = done(args, pause.resume)
+    if args.json:
+        output.document(asdict(was))
+    else:
+        print(f"{was.told}: no longer")
+    return Exit.DONE

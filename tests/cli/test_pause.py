@@ -1,0 +1,135 @@
+"""Holding a job back and letting it go on, by the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared import rows
+from shared.cloud import Cloud
+from tests.cli.conftest import Call
+
+AWS = ("--aws", "--stage", "test")
+WHY = ("--reason", "index rebuild", "--who", "ada", *AWS)
+
+
+@pytest.fixture(autouse=True)
+def region(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+
+
+def table(cloud: Cloud) -> list[dict[str, Any]]:
+    return [rows.plain(item) for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
+
+
+def kept(cloud: Cloud, pk: str) -> dict[str, dict[str, Any]]:
+    return {item["sk"]: item for item in table(cloud) if item["pk"] == pk}
+
+
+def test_a_paused_job_is_not_run_and_a_resumed_one_is(call: Call) -> None:
+    assert call("pause", "good", *WHY).code == 0
+    held = call("good", "--json", *AWS)
+    assert (held.code, held.json["outcome"], held.json["note"]) == (0, "paused", "ada: index rebuild")
+    assert call("resume", "good", *AWS).code == 0
+    assert call("good", "--json", *AWS).json["outcome"] == "done"
+
+
+def test_a_pause_says_who_why_and_since_when_and_how_to_go_on(call: Call) -> None:
+    answer = call("pause", "good", *WHY)
+    assert "good is paused since 20" in answer.out
+    assert "UTC by ada: index rebuild; what is at work" in answer.out
+    assert "python jobs.py resume good --aws --stage test" in answer.out
+
+
+def test_a_second_pause_is_4_and_shows_by_whom_the_first_is(call: Call, aws: Cloud) -> None:
+    call("pause", "good", *WHY)
+    before = table(aws)
+    answer = call("pause", "good", "--reason", "other", "--who", "bob", "--json", *AWS)
+    assert answer.code == 4
+    assert "by ada: index rebuild already; nothing was done" in answer.json["error"]
+    assert table(aws) == before
+
+
+def test_a_resume_of_what_is_not_paused_is_4_and_does_nothing(call: Call, aws: Cloud) -> None:
+    answer = call("resume", "good", "--json", *AWS)
+    assert (answer.code, answer.json["error"]) == (4, "good is not paused; nothing was done")
+    assert table(aws) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("good", "--reason", " "), ("good",), ("nobody", "--reason", "x"), ("good", "--target", "x", "--reason", "x")],
+)
+def test_an_empty_reason_an_unknown_job_and_an_unknown_target_are_2(
+    call: Call, aws: Cloud, words: tuple[str, ...]
+) -> None:
+    assert call("pause", *words, *AWS).code == 2
+    assert table(aws) == []
+
+
+def test_shards_are_held_back_and_let_go_with_their_job(call: Call, aws: Cloud) -> None:
+    call("pause", "sharded", *WHY)
+    assert {sk: item["paused"] for sk, item in kept(aws, "sharded:last").items()} == dict.fromkeys(
+        ("-", "0", "1"), "ada: index rebuild"
+    )
+    call("resume", "sharded", *AWS)
+    assert not any("paused" in item for item in kept(aws, "sharded:last").values())
+
+
+def test_a_shard_that_is_paused_itself_stays_so_when_its_job_goes_on(call: Call, aws: Cloud) -> None:
+    call("pause", "sharded", "--target", "1", "--reason", "bad disk", "--who", "bob", *AWS)
+    assert call("sharded", "--target", "1", "--json", *AWS).json["outcome"] == "paused"
+    assert call("sharded", "--target", "0", "--json", *AWS).json["outcome"] == "done"
+    call("pause", "sharded", *WHY)
+    call("resume", "sharded", *AWS)
+    assert call("sharded", "--target", "1", "--json", *AWS).json["note"] == "bob: bad disk"
+    call("resume", "sharded", "--target", "1", *AWS)
+    assert call("sharded", "--target", "1", "--json", *AWS).json["outcome"] == "done"
+
+
+def test_a_shard_that_goes_on_is_held_by_its_jobs_pause(call: Call, aws: Cloud) -> None:
+    call("pause", "sharded", "--target", "1", "--reason", "bad disk", "--who", "bob", *AWS)
+    call("pause", "sharded", *WHY)
+    call("resume", "sharded", "--target", "1", *AWS)
+    assert call("sharded", "--target", "1", "--json", *AWS).json["note"] == "ada: index rebuild"
+
+
+def test_what_the_brake_has_paused_is_let_go_by_the_command_that_its_alert_names(call: Call, aws: Cloud) -> None:
+    item = rows.row({"pk": "good:last", "sk": "-", "paused": "brake: 100 due"})
+    aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
+    assert "by brake: 100 due already" in call("pause", "good", *WHY).err
+    assert call("resume", "good", *AWS).code == 0
+    assert "paused" not in kept(aws, "good:last")["-"]
+
+
+def test_nobody_signs_as_the_brake(call: Call, aws: Cloud) -> None:
+    answer = call("pause", "good", "--reason", "x", "--who", "brake", *AWS)
+    assert answer.code == 4
+    assert table(aws) == []
+
+
+def test_pause_and_resume_are_written_down_with_who_and_why(call: Call, aws: Cloud) -> None:
+    call("pause", "good", *WHY)
+    call("resume", "good", "--reason", "rebuilt", "--who", "bob", *AWS)
+    entries = [item for item in table(aws) if item["pk"].startswith("audit#")]
+    told = sorted((entry["what"], entry["who"], entry["reason"], entry["end"]) for entry in entries)
+    assert told == [("pause", "ada", "index rebuild", "done"), ("resume", "bob", "rebuilt", "done")]
+
+
+def test_a_long_reason_is_cut_where_each_claim_reads_it_and_whole_where_it_is_kept(call: Call, aws: Cloud) -> None:
+    call("pause", "good", "--reason", "é" * 140, "--who", "ada", *AWS)
+    assert len(kept(aws, "good:last")["-"]["paused"].encode()) <= 100
+    assert kept(aws, "pause#good")["job"]["why"] == "é" * 140
+
+
+def test_only_the_marker_of_the_last_part_goes(call: Call, aws: Cloud) -> None:
+    for tenant in ("acme", "globex"):
+        assert call("pause", "good", "--tenant", tenant, *WHY).code == 0
+    first = kept(aws, "good:last")["-"]["partly"]
+    call("resume", "good", "--tenant", "acme", *AWS)
+    assert kept(aws, "good:last")["-"]["partly"] != first
+    call("resume", "good", "--tenant", "globex", *AWS)
+    assert "partly" not in kept(aws, "good:last")["-"]
+    assert kept(aws, "pause#good") == {}
