@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from local.cloud import LocalCloud
+from local.engine import ROOT
 from shared import rows
 from tests.web import Handler, Reply, Request, Web
 
@@ -153,3 +157,55 @@ def test_the_glass_can_be_broken_with_the_token_and_with_nothing_else(cloud: Loc
     status, board = ask(cloud, "/__cron/run/status", token)
     assert status == 200
     assert any(key.startswith("pricing:last:127.0.0.1:") for key in board)
+
+
+def switch(cloud: LocalCloud, by: str) -> None:
+    """As an operator would at the console: without a deployment."""
+    functions, name = cloud.client("lambda"), "nightshift-local-docs"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**variables, "DOCS_RUN_BY": by}}
+    )
+
+
+def of_tick(cloud: LocalCloud, tick: datetime) -> dict[str, dict[str, Any]]:
+    """Outcome -> row."""
+    return {row["outcome"]: row for row in history(cloud, "docs") if row.get("tick") == f"{tick:%Y-%m-%dT%H:%MZ}#00"}
+
+
+def left_behind(cloud: LocalCloud, row: dict[str, Any]) -> Any:
+    """By this run, but for ids, times and the tick."""
+    bucket = f"nightshift-local-artifacts-{cloud.engine.account}-us-east-1"
+    artifact = json.load(cloud.client("s3").get_object(Bucket=bucket, Key=row["artifact"])["Body"])
+    return [lasting(one) for one in (*under(cloud, "docs-registry:last"), row, artifact)]
+
+
+def lasting(data: Any) -> Any:
+    fleeting = {"run", "started", "at", "ms", "lastGood", "invocation", "sk", "correlationId", "expires", "artifact"}
+    moved = {"tick", "tried", "last", "fence"}
+    if isinstance(data, Mapping):
+        return {name: lasting(value) for name, value in data.items() if name not in fleeting | moved}
+    return data
+
+
+def test_a_job_leaves_the_same_behind_whoever_runs_it_and_is_switched_without_a_deployment(
+    cloud: LocalCloud, site: Web
+) -> None:
+    site.answers |= {"/docs/": Reply(200, '<a href="/docs/start">Start</a>'), "/docs/start": Reply(200, "Go.")}
+    first, left = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5), []
+    for number, by in enumerate(("inline", "queue", "worker", "inline")):
+        tick = first + timedelta(minutes=number)
+        switch(cloud, by)
+        cloud.ticker.fire("nightshift-local-docs", tick)
+        if by == "worker":
+            until(partial(of_tick, cloud, tick))
+            assert set(of_tick(cloud, tick)) == {"enqueued"}
+            here = cloud.engine.environment(os.environ) | {"NIGHTSHIFT_LOCAL": str(cloud.folder)}
+            subprocess.run([sys.executable, "jobs.py", "worker", "--once"], cwd=ROOT, env=here, check=True, timeout=60)
+        until(lambda tick=tick: "done" in of_tick(cloud, tick))  # type: ignore[misc]
+        rows_of_it = of_tick(cloud, tick)
+        assert set(rows_of_it) == ({"done"} if by == "inline" else {"done", "enqueued"})
+        assert by == "inline" or rows_of_it["enqueued"]["note"] == f"to be run by {by}"
+        left.append(left_behind(cloud, rows_of_it["done"]))
+    assert left == [left[0]] * 4
+    assert left[0][-1]["links"] == 1
