@@ -79,8 +79,7 @@ class Draft:
         from tempfile import TemporaryFile
 
         self._file = TemporaryFile()  # noqa: SIM115 - closed with the draft
-        # Without a name and a time of its own: the same actions are the same bytes.
-        self._packed = GzipFile("", "wb", 1, self._file, mtime=0)
+        self._packed = GzipFile("", "wb", 1, self._file)
         self._packed.writelines(line + b"\n" for line in self._few)
         self._few.clear()
 

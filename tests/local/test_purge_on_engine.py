@@ -1,0 +1,80 @@
+"""Purges against an engine that serves many connections side by side: what moto, in one thread, cannot show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local.embedded import embedded
+from shared import clock, draft, plan, rows
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.log import Log
+from shared.names import Names
+from shared.run import run
+from shared.tables import STATE
+from shared.tick import Tick
+from tests.conftest import NOON, VirtualClock, create
+from tests.holds import AGED, HOLDS, Holds, Warned, there
+
+DUE = NOON - timedelta(days=30)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A cloud of its own account on the embedded engine, with 303 rows that are due and 40 that are not."""
+    made = embedded()
+    account = made.account()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
+    create(cloud, STATE)
+    create(cloud, HOLDS)
+    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
+    cloud.sqs.create_queue(QueueName=cloud.names.queue("firings"))
+    ages = [DUE - timedelta(seconds=number % 7) for number in range(303)] + [NOON] * 40
+    items = [
+        {"pk": f"h{number}", "sk": "-", "aged": AGED.partition(f"h{number}"), "since": clock.iso(since), "owner": "ada"}
+        for number, since in enumerate(ages)
+    ]
+    requests: Any = [{"PutRequest": {"Item": rows.row(item)}} for item in items]
+    for start in range(0, len(requests), 25):
+        cloud.bulk.batch_write_item(RequestItems={cloud.names.table("holds"): requests[start : start + 25]})
+    return cloud
+
+
+def quiet(cloud: Cloud) -> Log:
+    return Log(lambda _: None, cloud.clock)
+
+
+def test_all_that_is_due_goes_and_nothing_else(engine: Cloud) -> None:
+    assert run(Holds(), Firing("holds", NOON), engine, quiet(engine)).counts == {"purged": 303}
+    assert len(there(engine)) == 40
+
+
+def test_a_plan_of_many_goes_through_its_object(engine: Cloud) -> None:
+    job = Holds()
+    tick = Tick(job, Firing("holds", NOON, manual=True), engine, "dry", NOON, quiet(engine), dry=True)
+    with draft.of(job.actions(tick)) as drafted:
+        made = plan.store(engine, job, tick, drafted, "ada")
+    assert "object" in made.listed
+    assert run(job, plan.load(engine, made.id).firing, engine, quiet(engine)).counts == {"purged": 303}
+    assert len(there(engine)) == 40
+
+
+def test_owners_are_warned_once_each_and_their_rows_go_a_day_later(engine: Cloud) -> None:
+    job = Warned()
+    engine.environment = {"HOLDS_MAX_RUNS_PER_TICK": "60"}
+    assert run(job, Firing("holds", NOON), engine, quiet(engine)).counts == {"purged": 0, "warned": 60}
+    assert len({token for token, _ in job.told}) == len(job.told) == 60
+    later = NOON + timedelta(days=1)
+    assert isinstance(engine.clock, VirtualClock)
+    engine.clock.move(days=1)
+    engine.environment = {}
+    report = run(job, Firing("holds", later), engine, quiet(engine))
+    assert (report.counts["purged"], report.counts["warned"]) == (60, 243)
+    assert len(there(engine)) == 283
