@@ -81,13 +81,15 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
             yield names.arn("sqs", names.queue(name))
         case "topic":
             yield names.topic_arn(name)
+        case "identity":
+            yield names.arn("ses", f"identity/{name}")
         case "function":
             yield names.arn("lambda", f"function:{names.function(name)}")
 
 
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
-    known = ("table", "bucket", "secret", "queue", "topic", "function")
+    known = ("table", "bucket", "secret", "queue", "topic", "identity", "function")
     if kind not in known:
         raise GrantError(f"grant on {grant.resource!r}: infra/roles.py knows {', '.join(known)}, and no {kind!r}")
     if kind == "table" and name not in TABLES:

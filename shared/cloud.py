@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # run can still end by itself; objects may be large.
 QUICK = (1, 3, 3)
 PATIENT = (3, 10, 4)
+# What a repeat would do twice: whoever asks for it decides on that.
+ONCE = (3, 10, 1)
 # As many as the most threads of a bulk job: each connection beyond the pool is thrown away after one use, and each new
 # one loads the certificates anew, 15 ms of CPU.
 CONNECTIONS = 32
@@ -92,7 +95,12 @@ class Cloud:
 
     @cached_property
     def sns(self) -> SNSClient:
-        client: SNSClient = self._client("sns")
+        client: SNSClient = self._client("sns", ONCE)
+        return client
+
+    @cached_property
+    def mail(self) -> SESV2Client:
+        client: SESV2Client = self._client("sesv2", ONCE)
         return client
 
     @cached_property
@@ -109,3 +117,13 @@ class Cloud:
     def refused(self) -> type[Any]:
         """What a conditional write raises when its condition does not hold; `error.response["Item"]` is the row."""
         return self.dynamodb.exceptions.ConditionalCheckFailedException
+
+
+def undone(error: Exception) -> bool:
+    """Whether a call of AWS that raised this was refused, or never left: whatever it was to do is not done."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        return 400 <= error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500
+    may_be_done = (exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.SSLError)
+    return isinstance(error, exceptions.BotoCoreError) and not isinstance(error, may_be_done)

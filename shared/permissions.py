@@ -65,6 +65,11 @@ def publish(topic: str) -> Grant:
     return Grant(("sns:Publish",), f"topic/{topic}")
 
 
+def send_mail() -> Grant:
+    """By SES, from any identity that is verified in the account. A mail as we write it is checked as a raw one too."""
+    return Grant(("ses:SendEmail", "ses:SendRawEmail"), "identity/*")
+
+
 def invoke_jobs() -> Grant:
     """Start any function of this deployment: for dispatch and trigger alone."""
     return Grant(("lambda:InvokeFunction",), "function/*")

@@ -7,7 +7,7 @@ import pytest
 from infra import roles
 from infra.roles import GrantError
 from shared.names import Names
-from shared.permissions import Grant, invoke_jobs, publish, read_rows, read_secret, send, write_objects
+from shared.permissions import Grant, invoke_jobs, publish, read_rows, read_secret, send, send_mail, write_objects
 
 NAMES = Names("prod", "123456789012", "eu-west-1")
 
@@ -27,6 +27,7 @@ def one(grant: Grant) -> roles.Statement:
             ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:nightshift/prod/prod-auth-??????"],
         ),
         (write_objects("pricing/*"), ["arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1/pricing/*"]),
+        (send_mail(), ["arn:aws:ses:eu-west-1:123456789012:identity/*"]),
         (invoke_jobs(), ["arn:aws:lambda:eu-west-1:123456789012:function:nightshift-prod-*"]),
         (read_rows("state"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-state"]),
         (

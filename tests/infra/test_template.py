@@ -58,6 +58,7 @@ def granted(job: Job) -> set[tuple[str, str]]:
             "secret": arn("secretsmanager", f"secret:nightshift/prod/{name}-??????"),
             "queue": arn("sqs", PREFIX + name.replace(":", "-")),
             "topic": arn("sns", PREFIX + name),
+            "identity": arn("ses", f"identity/{name}"),
             "function": arn("lambda", f"function:{PREFIX}{name}"),
         }[kind]
         forms = {form, f"{form}/index/*"} if kind == "table" and not grant.keys else {form}

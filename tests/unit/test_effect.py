@@ -293,6 +293,18 @@ def test_of_two_who_ask_one_does_it_again(go: Go, cloud: Cloud, clock: VirtualCl
     assert (inner, receiver.did.total()) == (["done"], 1)
 
 
+def test_what_another_has_taken_over_meanwhile_is_in_its_hands(go: Go, clock: VirtualClock, receiver: Receiver) -> None:
+    left_behind(go, clock)
+
+    def answer(_: Effect) -> Answer:
+        with pytest.raises(KeyboardInterrupt):
+            go(Greet(dying(clock), lambda _: NotDone()), minutes=0, target="1")
+        return NotDone()
+
+    assert "InFlight" in go(Greet(greeting(receiver), answer)).note
+    assert receiver.did.total() == 0
+
+
 def test_a_fenced_run_begins_no_effect(go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver) -> None:
     def work(tick: Tick) -> Any:
         clock.move(seconds=60 + LEASE_MARGIN)

@@ -1,0 +1,141 @@
+"""E-mail: what a message is, and the one way to hand it to a relay, be that SES or any that speaks SMTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from shared import settings
+from shared.effect import Undone
+from shared.permissions import Grant, read_secret, send_mail
+from shared.settings import Setting
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+    from shared.tick import Tick
+
+# JSON with `user` and `password`; a relay that wants none needs no value here.
+SECRET = "mail-relay"
+PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class MailRefused(Undone):
+    """The relay said no, or was not there: nothing was sent. permanent: no later try can end otherwise."""
+
+    def __init__(self, why: str, *, permanent: bool) -> None:
+        super().__init__(why)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """to: addresses, all of which get it or none. sender: MAIL_FROM where it isn't said."""
+
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    html: str = ""
+    sender: str = ""
+    reply_to: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Relay(Protocol):
+    """Takes messages; one connection may carry many of them."""
+
+    def send(self, mail: Mail, key: str) -> str:
+        """Hand it over; returns what the relay calls it. From `key` comes the Message-ID, the same for the same mail.
+
+        Raises MailRefused where nothing was sent. Anything else leaves open whether it was.
+        """
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """scheme: ses, smtp (STARTTLS or nothing), smtps (TLS from the start), smtp+plain (loopback alone)."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+
+
+def route(text: str) -> Route:
+    """`ses`, `smtp://relay.example:587`, `smtps://relay.example`. Raises ValueError."""
+    if text.strip().lower() == "ses":
+        return Route("ses")
+    parts = urlsplit(text.strip())
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise ValueError("say ses, smtp://host:587 for STARTTLS, or smtps://host:465 for TLS")
+    if "@" in parts.netloc:
+        raise ValueError(f"carries credentials; put them into the secret {SECRET}")
+    if parts.scheme == "smtp+plain" and parts.hostname not in LOOPBACK:
+        raise ValueError("mail goes in the clear to this very machine only; say smtp:// or smtps://")
+    return Route(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme])
+
+
+RELAY = Setting("MAIL_RELAY", "ses", "What sends e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route)
+SENDER = settings.text("MAIL_FROM", "", "Whom e-mail comes from; with SES an address of a verified identity")
+# What a job that sends mail declares.
+SETTINGS = (RELAY, SENDER)
+GRANTS: tuple[Grant, ...] = (send_mail(), read_secret(SECRET))
+
+
+def relay(tick: Tick) -> Relay:
+    """By the job's settings; nothing is connected yet."""
+    from shared import relay
+
+    return relay.of(tick.cloud, tick.setting(RELAY.name), tick.setting(SENDER.name))
+
+
+def written(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
+    """As it goes over the wire. Raises MailRefused for what is no mail: no sender, a line break in a header."""
+    from email.message import EmailMessage
+    from email.policy import SMTP
+    from email.utils import format_datetime
+
+    sender = mail.sender or sender
+    if not sender or not mail.to:
+        missing = "recipient" if sender else f"sender; set {SENDER.name}"
+        raise MailRefused(f"the mail {mail.subject!r:.60} has no {missing}", permanent=True)
+    message = EmailMessage(SMTP)
+    given = {
+        "From": sender,
+        "To": ", ".join(mail.to),
+        "Subject": mail.subject,
+        "Reply-To": mail.reply_to,
+        "Date": format_datetime(at),
+        "Message-ID": f"<{key}@{address(sender).rpartition('@')[2]}>",
+        # So that no absence notice answers it (RFC 3834).
+        "Auto-Submitted": "auto-generated",
+        **mail.headers,
+    }
+    try:
+        for name, value in given.items():
+            if value:
+                message[name] = value
+        message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
+    except ValueError as error:
+        raise MailRefused(f"the mail {mail.subject!r:.60} cannot be written: {error}", permanent=True) from None
+    return message
+
+
+def address(text: str) -> str:
+    """`ada@example.com` out of `Ada <ada@example.com>`, its domain in ASCII. Raises MailRefused."""
+    from email.utils import parseaddr
+
+    local, at, domain = parseaddr(text)[1].rpartition("@")
+    try:
+        if not local or not at or not domain or not local.isascii() or any(sign.isspace() for sign in local + domain):
+            raise ValueError
+        return f"{local}@{domain.encode('idna').decode()}"
+    except ValueError:
+        raise MailRefused(f"{text!r:.80} is no address that mail can be sent to", permanent=True) from None
