@@ -37,6 +37,8 @@ def _row(key: str, status: dict[str, Any]) -> list[Any]:
         note = f"{status['streak']} in a row; {note}"
     if "paused" in status:
         note = f"paused: {status['paused']}"
+    for part, text in status.get("pauses", {}).items():
+        note = f"{note}; paused for {part.replace('#', ' ', 1)}: {text}".removeprefix("; ")
     return [
         key,
         output.verdict(outcome, status.get("ok", True)),

@@ -28,10 +28,16 @@ def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dic
 
 def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
     """`{"pricing:last:shop.example": {"ok": true, ...}, "docs-registry:last": {...}}`."""
-    return {
-        item["pk"] if item["sk"] == NO_TARGET else f"{item['pk']}:{item['sk']}": view(item)
-        for _, item in items(cloud, entries)
-    }
+    shown = {}
+    for name, item in items(cloud, entries):
+        own = item["sk"] == NO_TARGET
+        seen = shown[item["pk"] if own else f"{item['pk']}:{item['sk']}"] = view(item)
+        if own and "partly" in item:
+            from shared import pause
+
+            parts = pause.read(cloud, name).items()
+            seen["pauses"] = {part: found.text for part, found in parts if part != pause.WHOLE}
+    return shown
 
 
 def view(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Claim:
 
     fence grows with every claim of the item. corpse is the id of a run that died holding it, died_on the mark of its
     firing, as far as that is known. before is the status that the last finished run left, last the position of the
-    last tick done.
+    last tick done. partly: some target or tenant of the job is paused.
     """
 
     run: str
@@ -58,6 +58,7 @@ class Claim:
     before: Mapping[str, Any]
     last: str = ""
     died_on: str = ""
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,8 @@ class Claims:
         checkpoint = json.loads(text) if text else None
         dead = corpse if corpse and corpse != "-" else None
         died_on = item.get("tried", "") if dead else ""
-        return Claim(run, fence, checkpoint, dead, item.get("status") or {}, item.get("last", ""), died_on)
+        before, last = item.get("status") or {}, item.get("last", "")
+        return Claim(run, fence, checkpoint, dead, before, last, died_on, partly="partly" in item)
 
     def _expiry(self) -> int:
         return int((self.cloud.clock.now() + CHECKPOINT_KEPT).timestamp())

@@ -7,11 +7,11 @@ import traceback
 import uuid
 from typing import TYPE_CHECKING
 
-from shared import gate, rows, status
+from shared import gate, pause, rows, status
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Batch, Firing
 from shared.job import FAREWELL, STATE, Job
-from shared.outcome import Done, Failed, Outcome, Skipped
+from shared.outcome import Done, Failed, Outcome, Reason, Skipped
 from shared.run import noted, run_id
 from shared.tick import Tick
 
@@ -34,9 +34,14 @@ def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> l
     every = [record["messageId"] for record in batch.records]
     outcome: Outcome
     shut = gate.closed(job, firing, cloud)
+    held = pause.recent(cloud, job.name).get(pause.WHOLE) if shut is None and not job.collector else None
     if shut is not None:
         # A shut gate keeps the messages; they are served when it opens, or end as dead letters in the open.
         outcome, tick.failures = shut, every
+    elif held is not None:
+        for record in batch.records:
+            pause.wait(cloud, record)
+        outcome = Skipped(Reason.PAUSED, held.text)
     else:
         log.info(f"{job.name}_started", status="PROCESSING", messages=len(every))
         try:

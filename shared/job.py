@@ -169,15 +169,14 @@ class Job:
         """The job's own permissions and those that every run needs for its state, history, artifacts and retries."""
         rows = (f"{cls.key}:last", f"runs#{cls.name}#*", f"manual#{cls.name}", f"checkpoint#{cls.name}")
         return (
-            permissions.read_rows(STATE, *rows),
+            permissions.read_rows(STATE, *rows, f"pause#{cls.name}"),
             permissions.write_rows(STATE, *rows),
             # What came of a dead letter that was sent again.
             permissions.update_rows(STATE, f"dead#{cls.name}"),
             permissions.read_objects(f"{cls.name}/*"),
             permissions.write_objects(f"{cls.name}/*"),
-            permissions.send(FIRINGS),
-            *(() if cls.queue else (permissions.send(WORK),)),
-            permissions.send(DEAD),
+            # A consumer sends what is paused to its own queue again.
+            *map(permissions.send, dict.fromkeys((FIRINGS, cls.queue or WORK, DEAD))),
             *cls._planning(),
             *cls._affecting(),
             *cls.permissions,

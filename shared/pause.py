@@ -7,10 +7,12 @@ nothing: a run reads rows only while there are any. Every change of them changes
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from shared import clock, rows, status
 from shared.claim import BRAKE
@@ -25,8 +27,14 @@ AT_ONCE = 100
 CONDITION, CONFLICT = "ConditionalCheckFailed", "TransactionConflict"
 # Of a long name, so that something of the reason is left within `status.SHORT`.
 WHO = 40
+# Milliseconds for which who takes no claim believes what was read.
+FRESH = 60_000
+# Seconds: the longest that SQS delays a message.
+LATER = 900
 # Of a marker, a new one for each change.
 NONCE = 4
+
+_known: WeakKeyDictionary[Any, dict[str, tuple[int, dict[str, Pause]]]] = WeakKeyDictionary()
 
 
 class PauseRefused(Exception):
@@ -113,6 +121,37 @@ def read(cloud: Cloud, job: str) -> dict[str, Pause]:
     )
     found = (rows.plain(item) for page in pages for item in page["Items"])
     return {row["sk"]: Pause(job, row["sk"], row["text"], row["who"], row["why"], row["since"]) for row in found}
+
+
+def recent(cloud: Cloud, job: str) -> Mapping[str, Pause]:
+    """The rows as they were at most a minute ago in this process: for consumers, which take no claim."""
+    now = clock.milliseconds(cloud.clock.now())
+    known = _known.setdefault(cloud, {})
+    if job not in known or now - known[job][0] >= FRESH:
+        known[job] = now, read(cloud, job)
+    return known[job][1]
+
+
+def wait(cloud: Cloud, record: Mapping[str, Any]) -> None:
+    """Put a consumer's message off: send it to its own queue again, 15 minutes late, so that this one can be deleted.
+
+    One that only came back would be given up as a dead letter after a few times, however long the pause.
+    """
+    queue = record["eventSourceARN"].rpartition(":")[2].removeprefix(cloud.names.of(""))
+    attributes: Any = {name: _attribute(each) for name, each in record.get("messageAttributes", {}).items()}
+    cloud.sqs.send_message(
+        QueueUrl=cloud.names.queue_url(queue),
+        MessageBody=record["body"],
+        DelaySeconds=LATER,
+        MessageAttributes=attributes,
+    )
+
+
+def _attribute(given: Mapping[str, Any]) -> dict[str, Any]:
+    """From the form of a Lambda event to that of the API."""
+    if "stringValue" in given:
+        return {"DataType": given["dataType"], "StringValue": given["stringValue"]}
+    return {"DataType": given["dataType"], "BinaryValue": base64.b64decode(given["binaryValue"])}
 
 
 def _made(cloud: Cloud, job: str, of: str, who: str, why: str) -> Pause:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -92,6 +92,25 @@ def chosen(tick: Tick, found: Targets) -> list[Target]:
         known = ", ".join(found.hosts[:NAMED]) or "none"
         raise Rejected(f"{tick.target!r} is no host of {BASE_URLS.name}; its hosts are {known}")
     return named
+
+
+def awake(tick: Tick, sites: Iterable[Target]) -> tuple[list[Target], dict[str, str]]:
+    """Those to work on; and of each that is paused, by its host, who paused it and why. They are logged."""
+    going, held = [], {}
+    for site in sites:
+        told = tick.paused(target=site.host)
+        if told:
+            held[site.host] = told
+            tick.log.info("target_paused", entityId=site.host, status="paused", note=told)
+        else:
+            going.append(site)
+    return going, held
+
+
+def told(held: Mapping[str, str]) -> str:
+    """`2 paused: a.example (ada: rebuild), b.example (bob: moved)`, empty where none is."""
+    named = ", ".join(f"{host} ({why})" for host, why in sorted(held.items())[:NAMED])
+    return f"{len(held)} paused: {named}" if held else ""
 
 
 def host_of(url: str) -> str:

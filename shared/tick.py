@@ -16,6 +16,7 @@ from shared.job import FAREWELL, Job
 if TYPE_CHECKING:
     from shared.cloud import Cloud
     from shared.log import Log
+    from shared.pause import Pause
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Tick:
 
     checkpoint: JSON data of an unfinished earlier run, or None. cap: the most items to work on. records: the messages,
     for a consumer; failures: ids of those that must come back. uncertain: keys of effects that a person must settle.
+    pauses: of parts of the job, once they were read.
     """
 
     job: Job
@@ -40,6 +42,7 @@ class Tick:
     artifacts: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     uncertain: list[str] = field(default_factory=list)
+    pauses: Mapping[str, Pause] | None = None
 
     @property
     def at(self) -> datetime:
@@ -99,6 +102,26 @@ class Tick:
         from shared.once import Effects
 
         return Effects(self).once(key, do)
+
+    def paused(self, *, target: str = "", tenant: str = "") -> str:
+        """Who has paused this target or this tenant, and why; empty where nobody has. Leave its work be, then.
+
+        As it was when first asked in this run; for a consumer as it was at most a minute ago. No call to AWS is made
+        while nothing of the job is paused, but by a consumer and a dry run, which have no claim to tell.
+        """
+        if self.pauses is None:
+            self.pauses = self._pauses()
+        for part in (f"target#{target}", f"tenant#{tenant}"):
+            if part in self.pauses:
+                return self.pauses[part].text
+        return ""
+
+    def _pauses(self) -> Mapping[str, Pause]:
+        if self.claim and not self.claim.partly:
+            return {}
+        from shared import pause
+
+        return pause.recent(self.cloud, self.job.name) if self.batch else pause.read(self.cloud, self.job.name)
 
     def keep(self, record: Mapping[str, Any], host: str | None = None) -> str:
         """Write an artifact (kind, ok, status, ms and whatever was seen) and return its key."""

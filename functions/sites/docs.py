@@ -31,15 +31,17 @@ class Docs(Job):
 
     def plan(self, tick: Tick) -> list[str]:
         found = targets.parse(tick.setting(BASE_URLS.name))
-        sites = targets.chosen(tick, found)
+        sites, held = targets.awake(tick, targets.chosen(tick, found))
         return [
             *(f"GET {site.at(tick.setting(PATH.name))}, then HEAD each of its own links" for site in sites),
+            *(f"skip {host}, paused by {why}" for host, why in held.items()),
             *(f"skip {fault}" for fault in found.invalid),
         ]
 
     def work(self, tick: Tick) -> Outcome:
         found, clocked = targets.read(tick), time.monotonic()
-        survey = Survey(tick, targets.chosen(tick, found), tick.setting(PATH.name))
+        sites, held = targets.awake(tick, targets.chosen(tick, found))
+        survey = Survey(tick, sites, tick.setting(PATH.name))
         with closing(Http(tick.cloud, found.hosts, rate=RATE, remaining=tick.remaining)) as http:
             survey.walk(http)
         dead = [f"{place} ({fault})" for place, fault in sorted(survey.dead.items())]
@@ -57,8 +59,11 @@ class Docs(Job):
         if survey.sites:
             tick.keep(record)
         return Done(
-            counts={"hosts": survey.sites, "links": survey.links, "dead": len(dead), "invalid": len(found.invalid)},
+            counts={"hosts": survey.sites, "links": survey.links, "dead": len(dead), "invalid": len(found.invalid)}
+            | ({"paused": len(held)} if held else {}),
             ok=ok,
-            note=f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note,
+            note="; ".join(
+                filter(None, (f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note, targets.told(held)))
+            ),
             checkpoint=survey.rest,
         )

@@ -41,11 +41,13 @@ class Webeval(Job):
     idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
 
     def plan(self, tick: Tick) -> list[str]:
-        tasks = self._due(tick, Webevals(tick.cloud, tick.run), self._sites(tick), tick.cap)
+        sites, _ = targets.awake(tick, self._sites(tick))
+        tasks = self._due(tick, Webevals(tick.cloud, tick.run), sites, tick.cap)
         return [f"have {site.host} evaluate {task.url} (task {task.id})" for site, task in tasks]
 
     def work(self, tick: Tick) -> Outcome:
-        tasks, sites = Webevals(tick.cloud, tick.run), self._sites(tick)
+        tasks, named = Webevals(tick.cloud, tick.run), self._sites(tick)
+        sites, held = targets.awake(tick, named)
         begun: int = (tick.checkpoint or {}).get(tick.firing.position, 0)
         due = self._due(tick, tasks, sites, tick.cap - begun)
         if due:
@@ -59,9 +61,12 @@ class Webeval(Job):
         states = Counter(end.state.replace(" ", "_") for end in ends)
         faults = [f"{end.task.host}: {end.note}" for end in ends if not end.ok]
         missing = (
-            sorted({*tick.setting(HOSTS.name)} - {site.host for site in sites}) if tick.target == NO_TARGET else []
+            sorted({*tick.setting(HOSTS.name)} - {site.host for site in named}) if tick.target == NO_TARGET else []
         )
         notes = [*faults[:3], *(f"{host} of {HOSTS.name} is not in {BASE_URLS.name}" for host in missing)]
+        if held:
+            notes.append(targets.told(held))
+            states["paused"] = len(held)
         return Done({"due": len(due), **states}, ok=not faults and not missing, note="; ".join(notes))
 
     def _sites(self, tick: Tick) -> list[Target]:

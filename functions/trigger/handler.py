@@ -21,7 +21,7 @@ from shared.permissions import Grant, invoke_jobs, read_rows, read_secret
 GRANTS: tuple[Grant, ...] = (
     read_secret(guard.SECRET),
     invoke_jobs(),
-    read_rows(STATE, "*:last", "manual#*"),
+    read_rows(STATE, "*:last", "manual#*", "pause#*"),
 )
 TIMEOUT = 29
 WATCHED = 25

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from shared import firings, status
+from shared import firings, pause, status
 from shared.dead import end
 from shared.dead.letter import ATTRIBUTE as LETTER
 from shared.effect import InFlight
@@ -35,6 +35,12 @@ class Message:
     handle: str
     letter: str = ""
 
+    @property
+    def tenant(self) -> str:
+        """The organization that it is for, where its body says one."""
+        body = self.body if isinstance(self.body, Mapping) else {}
+        return str(body.get("organizationId") or body.get("orgId") or "")
+
 
 class PutOff(Exception):
     """Raised by `handle`: not now; the message stays in its queue and comes back in `seconds`."""
@@ -60,10 +66,15 @@ class Consumer(Job, archetype=True):
         raise NotImplementedError
 
     def work(self, tick: Tick) -> Outcome:
-        handled, failed = 0, len(tick.failures)
+        handled, paused, failed = 0, 0, len(tick.failures)
         for record in tick.records:
             message = read(record)
             try:
+                if told := tick.paused(tenant=message.tenant):
+                    pause.wait(tick.cloud, record)
+                    tick.log.info(f"{self.name}_message_paused", messageId=message.id, note=told)
+                    paused += 1
+                    continue
                 self.handle(tick, message)
                 if message.letter:
                     end.resolve(tick.cloud, self.name, message.letter, tick.run, Done.word)
@@ -77,7 +88,8 @@ class Consumer(Job, archetype=True):
                 text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
                 tick.log.error(f"{self.name}_message_failed", messageId=message.id, error=text)
                 tick.failures.append(message.id)
-        return Done({"handled": handled, "failed": len(tick.failures) - failed})
+        counts = {"handled": handled, "failed": len(tick.failures) - failed}
+        return Done(counts | {"paused": paused} if paused else counts)
 
     def _reject(self, tick: Tick, message: Message, error: Rejected) -> None:
         firings.send_dead_event(tick.cloud, self.name, "rejected", str(error), message.text, message.letter)

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -98,13 +98,15 @@ class Probe(Job, archetype=True):
 
     def plan(self, tick: Tick) -> list[str]:
         found = targets.parse(tick.setting(BASE_URLS.name))
-        visits = [self.deed.format(url=self._url(tick, target)) for target in self._waiting(tick, found, {})]
-        return [*visits[: tick.cap], *(f"skip {fault}" for fault in found.invalid)]
+        todo, held = targets.awake(tick, self._waiting(tick, found, {}))
+        visits = [self.deed.format(url=self._url(tick, target)) for target in todo]
+        skipped = (*(f"{host}, paused by {why}" for host, why in held.items()), *found.invalid)
+        return [*visits[: tick.cap], *(f"skip {fault}" for fault in skipped)]
 
     def work(self, tick: Tick) -> Outcome:
         found = targets.read(tick)
         seen = self._seen(tick, found.hosts)
-        todo = self._waiting(tick, found, seen)
+        todo, held = targets.awake(tick, self._waiting(tick, found, seen))
         bad = [f"{host} (at an earlier attempt)" for host, ok in seen.items() if not ok]
         looked = len(seen)
         http = Http(
@@ -125,7 +127,15 @@ class Probe(Job, archetype=True):
                 verdict = self._record(tick, target, result)
                 if not verdict.ok:
                     bad.append(f"{target.host} ({verdict.note})" if verdict.note else target.host)
-        return self._done(tick, found, todo[: looked - len(seen)], len(todo), looked, bad)
+        through = todo[: looked - len(seen)]
+        if len(through) < len(todo):
+            # The next part counts what comes after.
+            held = {host: why for host, why in held.items() if host < through[-1].host}
+        done = self._done(tick, found, through, len(todo), looked, bad)
+        if not held:
+            return done
+        note = "; ".join(filter(None, (done.note, targets.told(held))))
+        return replace(done, counts={**done.counts, "paused": len(held)}, note=note)
 
     def _done(self, tick: Tick, found: Targets, through: list[Target], todo: int, looked: int, bad: list[str]) -> Done:
         before = (tick.checkpoint or {}).get("bad", 0)

@@ -367,7 +367,8 @@ def test_a_dry_run_names_what_it_would_ask_and_asks_nothing(cloud: Cloud, log: L
     plan = Look().plan(Tick(Look(), FIRED, cloud, "-", NOON, log, dry=True))
     assert plan[:2] == ["GET https://a.example/app/hello", "GET https://b.example/hello"]
     assert plan[2].startswith("skip BASE_URLS, entry 3, 'nonsense'")
-    assert calls.made == []
+    # What is paused it must read.
+    assert calls.made == ["dynamodb:Query"]
 
 
 def test_the_path_is_a_setting(cloud: Cloud, log: Lines, webs: list[Web]) -> None:
