@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,27 +126,31 @@ class Aged:
 
         What the first pages do not show is counted by the megabyte.
         """
-        counted, lock = [self.glance()[0]], threading.Lock()
+        counted, lock = self.glance()[0], threading.Lock()
 
         def count(page: Page) -> None:
+            nonlocal counted
             more = page.more
-            while more and counted[0] <= most:
+            while more and counted <= most:
                 answer = self._query(page.partition, more, {}, Select="COUNT")
                 more = answer.get("LastEvaluatedKey")
                 with lock:
-                    counted[0] += answer["Count"]
+                    counted += answer["Count"]
 
-        with ThreadPoolExecutor(READERS, "count") as pool:
-            list(pool.map(count, self._pages()))
-        return counted[0]
+        with _threads(READERS) as pool:
+            try:
+                list(pool.map(count, self._pages()))
+            finally:
+                # A deadline that ends this run ends its threads too, at their next page.
+                most = -1
+        return counted
 
     def rows(self) -> Iterator[Row]:
         """Each once, with the next pages read while these are worked on."""
         pages, ahead, later = deque(self._pages()), deque[Future[Page]](), deque[tuple[str, Any]]()
         # Not kept: they would stay in memory while all the others go by.
         self._first = None
-        pool = ThreadPoolExecutor(AHEAD, "read")
-        try:
+        with _threads(AHEAD) as pool:
             while pages or ahead:
                 page = pages.popleft() if pages else ahead.popleft().result()
                 if page.more:
@@ -153,12 +158,10 @@ class Aged:
                 while later and len(pages) + len(ahead) < AHEAD:
                     ahead.append(pool.submit(self._page, *later.popleft()))
                 yield from page.rows
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def _pages(self) -> list[Page]:
         if self._first is None:
-            with ThreadPoolExecutor(READERS, "read") as pool:
+            with _threads(READERS) as pool:
                 self._first = list(pool.map(self._page, self.partitions))
         return self._first
 
@@ -179,6 +182,18 @@ class Aged:
             ExpressionAttributeValues=rows.row({":partition": partition, ":until": self.until + END}),
             **rest,
         )
+
+
+@contextmanager
+def _threads(width: int) -> Iterator[ThreadPoolExecutor]:
+    """Joined at the end of the block; not waited for where a failure or a deadline ends it."""
+    pool = ThreadPoolExecutor(width, "aged")
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def in_full(cloud: Cloud, source: Source, found: Iterable[Row]) -> Iterator[Row]:

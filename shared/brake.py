@@ -30,6 +30,8 @@ KEPT = timedelta(days=90)
 # A plan of more than this is left to a person at the command line: a run that stops shall not spend itself on it.
 MOST_PLANNED = 1_000_000
 RESERVE = 10
+# Approved where there was too much to be counted.
+ANY = sys.maxsize
 
 
 class Sized(Protocol):
@@ -57,9 +59,9 @@ def stop(tick: Tick, due: Sequence[Sized], most: int, few: int) -> Refused | Non
     glances = [kind.glance() for kind in due]
     if all(size <= min(few, most) and not more for size, more in glances):
         return None
-    bound = _limit(tick, most, few)
-    ceiling = bound.rows + _approved(tick)
-    if all(kind.size(ceiling) <= ceiling for kind in due):
+    bound, approved = _limit(tick, most, few), _approved(tick)
+    ceiling = bound.rows + approved
+    if approved == ANY or all(kind.size(ceiling) <= ceiling for kind in due):
         return None
     from shared import draft, plan
 
@@ -145,7 +147,7 @@ def _pull(tick: Tick, bound: Limit, plan: Plan | None) -> Refused:
     alert.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [f"{first} --aws", f"{resume} --aws"])
     if _pause(tick, "SET paused = if_not_exists(paused, :why)", {":why": status.cut(f"{BRAKE}{why}", status.SHORT)}):
         expires = int((cloud.clock.now() + APPROVAL).timestamp())
-        row = {**_key(tick), "size": size or sys.maxsize, "plan": plan.id if plan else None, TTL: expires}
+        row = {**_key(tick), "size": size or ANY, "plan": plan.id if plan else None, TTL: expires}
         # After the pause: a run that finds this row takes its own being let run for an approval.
         cloud.dynamodb.put_item(TableName=cloud.names.table(STATE), Item=rows.row(row))
     return Refused(f"{why}; it has paused itself. `{first}` does it, `{resume}` lets it go on")
