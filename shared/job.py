@@ -157,7 +157,7 @@ class Job:
             settings.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
             settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"The most items one run of {cls.name} works on"),
         )
-        return (*gates, *(() if cls.queue else (cls.run_by(),)), *cls.settings)
+        return (*gates, *(() if cls.queue else (cls.run_by(), cls.heartbeat())), *cls.settings)
 
     @classmethod
     def run_by(cls) -> Setting:
@@ -166,6 +166,11 @@ class Job:
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
+    @classmethod
+    def heartbeat(cls) -> Setting:
+        meaning = f"Pinged when {cls.name} starts (/start), ends well, and fails (/fail), as Healthchecks.io takes it"
+        return settings.text(f"HC_{cls.env}_URL", "", meaning)
+
         """The job's own permissions and those that every run needs for its state, history, artifacts and retries."""
         rows = (f"{cls.key}:last", f"runs#{cls.name}#*", f"manual#{cls.name}", f"checkpoint#{cls.name}")
         return (

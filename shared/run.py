@@ -22,6 +22,7 @@ from shared.tick import Tick
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
+    from shared.heartbeat import Heartbeat
     from shared.log import Log
 
 
@@ -75,10 +76,15 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
         tick.claim = taken if isinstance(taken, Claim) else None
     if tick.claim is None or tick.claims is None:
         outcome: Outcome = refusal.outcome if refusal else Lost()
+        if not outcome.ok and (heartbeat := _heartbeat(tick)):
+            heartbeat.end(outcome)
         return _record(tick, outcome, _ms(clocked), marker, winner=refusal.winner if refusal else "")
 
     if tick.claim.corpse:
         _bury(tick, tick.claim.corpse, tick.claim.died_on)
+    heartbeat = _heartbeat(tick)
+    if heartbeat:
+        heartbeat.start()
     log.info(f"{job.name}_started", status="PROCESSING", tick=firing.position, attempt=firing.attempt)
     outcome = noted(tick, _worked(job, tick))
     # Sent before the finish: a crash in between sends twice, which the claim recognises; the other order could lose it.
@@ -88,7 +94,20 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
         _finish(tick.claims, tick.claim, firing, outcome, started, ms)
     except Fenced as fenced:
         outcome = Lost(str(fenced))
-    return _record(tick, outcome, ms, marker)
+    report = _record(tick, outcome, ms, marker)
+    if heartbeat:
+        heartbeat.end(outcome)
+    return report
+
+
+def _heartbeat(tick: Tick) -> Heartbeat | None:
+    url = tick.cloud.environment.get(tick.job.heartbeat().name)
+    if not url:
+        return None
+    # Who has none does not pay for its import.
+    from shared.heartbeat import Heartbeat
+
+    return Heartbeat(url, tick.log)
 
 
 def _elsewhere(tick: Tick, away: Enqueued | Failed, marker: Marker | None, ms: int) -> Report:
