@@ -23,8 +23,9 @@ up: $(READY) ## the same, and stay: jobs fire on schedule until Ctrl-C, state is
 test: $(READY) ## all tests; a part of them: make test ARGS="tests/unit -k lease"
 	@.venv/bin/pytest $(ARGS)
 
-check: lint types ## lint, formatting, types, and that generated files are current
+check: lint types ## lint, formatting, types, that generated files are current and jobs are spread over the day
 	@test ! -f cli/generate.py || .venv/bin/python -m cli.generate --check
+	@.venv/bin/python jobs.py heatmap --check
 
 lint: $(READY)
 	@.venv/bin/ruff check

@@ -17,15 +17,25 @@ HOURS, MINUTES = 24, 60
 # Minutes that share a cell; it shows the busiest of them.
 CELL = 5
 WORST = 5
+# More than so many jobs in one minute, on any of so many days: a month has every day of the week, and a first.
+MOST = 5
+DAYS = 31
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--day", help="a date such as 2026-11-21; today where it isn't said")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=f"fail where more than {MOST} jobs share a minute of the {DAYS} days from it",
+    )
     parser.add_argument("--json", action="store_true", help='one object: {"day", "minutes": {"04:15": [job, ...]}}')
 
 
 def call(args: argparse.Namespace) -> int:
     day = _day(args.day)
+    if args.check:
+        return _check(day, args.json)
     starts = ticks(registry.jobs().values(), day)
     if args.json:
         output.document({"day": f"{day:%Y-%m-%d}", "minutes": {f"{at:%H:%M}": starts[at] for at in sorted(starts)}})
@@ -35,10 +45,19 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def ticks(jobs: Iterable[Job], day: datetime) -> dict[datetime, list[str]]:
-    """Every minute of the day at which something starts, and what does."""
+def crowded(jobs: Iterable[Job], day: datetime) -> dict[str, list[str]]:
+    """The minutes of a day (`00:00`) that more than MOST jobs share, on the first of the days on which they do."""
+    full: dict[str, list[str]] = {}
+    for at, names in sorted(ticks(jobs, day, DAYS).items()):
+        if len(names) > MOST:
+            full.setdefault(f"{at:%H:%M}", names)
+    return full
+
+
+def ticks(jobs: Iterable[Job], day: datetime, days: int = 1) -> dict[datetime, list[str]]:
+    """Every minute of the day, or of so many, at which something starts, and what does."""
     starts: dict[datetime, list[str]] = {}
-    end = day + timedelta(days=1)
+    end = day + timedelta(days=days)
     for job in jobs:
         # A set: a minute that two schedules of a job share is one start of it.
         due = {
@@ -59,6 +78,17 @@ def drawn(starts: dict[datetime, list[str]], day: datetime) -> list[str]:
         lines.append(f"{hour:02d}    " + "".join(f"{load or '.':>3} " for load in loads).rstrip())
     busiest = sorted(starts, key=lambda at: (-len(starts[at]), at))[:WORST]
     return [*lines, "", *(f"{at:%H:%M}  {len(starts[at])}: {', '.join(starts[at])}" for at in busiest)]
+
+
+def _check(day: datetime, as_json: bool) -> int:
+    full = crowded(registry.jobs().values(), day)
+    if as_json:
+        output.document({"day": f"{day:%Y-%m-%d}", "days": DAYS, "most": MOST, "crowded": full})
+    for minute, names in full.items():
+        output.say(f"{minute} UTC has {len(names)} jobs, and {MOST} are the most: {', '.join(names)}")
+    if full:
+        output.say("Move some of them by a minute or more: `offset` of every(), `minute` of hourly() and daily()")
+    return Exit.FAILED if full else Exit.DONE
 
 
 def _day(text: str | None) -> datetime:

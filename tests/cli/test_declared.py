@@ -17,7 +17,7 @@ from cronsim import CronSim
 from cli import crontab, env, generate, heatmap
 from cli.main import COMMANDS
 from shared import declaration, registry
-from tests.cli.conftest import Call
+from tests.cli.conftest import HEAD, Call
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {"name", "group", "schedule", "next", "queue", "retry", "timeout_s", "memory_mb", "guarantee"}
@@ -149,6 +149,30 @@ def test_a_heatmap_of_no_date_is_refused(call: Call, jobs: Path) -> None:
     answer = call("heatmap", "--day", "someday")
     assert (answer.code, answer.out) == (2, "")
     assert "someday" in answer.err
+
+
+CROWD = '''
+class Crowd{number}(Job):
+    """One of many."""
+    name = "crowd-{number}"
+    schedule = cron("0 0 1 * *")
+    idempotency = natural("it works on nothing")
+    def work(self, tick):
+        return Done()
+'''
+
+
+@pytest.mark.parametrize(("count", "code"), [(4, 0), (5, 1)])
+def test_a_check_fails_where_more_than_five_jobs_share_a_minute_of_the_month(
+    call: Call, jobs: Path, count: int, code: int
+) -> None:
+    # `good` starts then as well.
+    for number in range(count):
+        (jobs / "demo" / f"crowd_{number}.py").write_text(HEAD + CROWD.format(number=number))
+    answer = call("heatmap", "--check", "--json", "--day", "2026-11-20")
+    assert answer.code == code
+    assert list(answer.json["crowded"]) == ["00:00"] * code
+    assert ("00:00 UTC has 6 jobs, and 5 are the most: crowd-0" in answer.err) == bool(code)
 
 
 def test_the_busiest_minute_is_told(jobs: Path) -> None:

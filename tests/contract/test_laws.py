@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli import heatmap
 from local.demo_site import DemoSite, start
 from shared import event, manifest, registry, rows
 from shared.archetypes.consumer import Consumer
@@ -82,6 +84,10 @@ def test_it_has_a_sample_event_that_is_read(job: Job, clock: VirtualClock) -> No
     given = sample(job)
     read = event.parse(job.name, given, clock.now().replace(year=2100))
     assert isinstance(read, Batch) == isinstance(job, Consumer)
+
+
+def test_no_minute_of_a_month_has_more_jobs_than_may_share_one() -> None:
+    assert heatmap.crowded(JOBS.values(), datetime(2026, 11, 20, tzinfo=UTC)) == {}
 
 
 @every
