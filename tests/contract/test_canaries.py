@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from cli import output
 from cli import run as command
 from functions.operations.dead_letters import DeadLetters
 from functions.operations.job_monitoring import JobMonitoring
-from shared import consume, manifest, rows, status
+from shared import alert, consume, manifest, rows, status
 from shared.archetypes.consumer import Consumer, Message
 from shared.backoff import NONE, explicit
 from shared.cloud import Cloud
@@ -193,7 +193,11 @@ def test_no_canary_is_in_what_a_failed_run_leaves(go: Callable[..., Report], clo
     assert leaked(spoken(printed), FEW) == []
 
 
-def test_no_canary_is_in_what_a_good_run_leaves(go: Callable[..., Report], cloud: Cloud, printed: list[str]) -> None:
+def test_no_canary_is_in_what_a_good_run_leaves(
+    go: Callable[..., Report], cloud: Cloud, printed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing is folded: it could not be found again.
+    monkeypatch.setenv("COLUMNS", "10000")
     reports = []
     for firing, canary in zip(ticks(), FEW, strict=False):
 
@@ -214,11 +218,12 @@ def test_no_canary_is_in_what_a_good_run_leaves(go: Callable[..., Report], cloud
         for report in reports:
             command.finished(report, as_json=True)
             command.finished(report, as_json=False)
-            output.table(["job", "note"], [["leaky", report.note]])
         for canary in FEW:
             output.say(canary.said)
             output.document({"error": canary.said, canary.said: 1})
+        output.table(["job", "note"], [[canary.said, (canary.said, "red")] for canary in FEW])
     assert leaked(table(cloud), FEW) == []
+    assert leaked("\n".join(leaves([asdict(report) for report in reports])), FEW) == []
     assert leaked(spoken(printed), FEW) == []
     assert leaked(out.getvalue(), FEW) == []
 
@@ -233,6 +238,7 @@ def test_no_canary_is_in_what_is_made_of_a_dead_letter(
             deliver(Gossip(), [canary.said for canary in FEW[number : number + 10]], receives, cloud, log)
     bodies = letters(cloud, "firings-dlq")
     assert len(bodies) == len(FEW)
+    assert leaked("\n".join(body["dead"]["error"] for body in bodies), FEW) == []
     for canary in FEW:
         bodies.append({"dead": {"job": "leaky", "reason": canary.said, "error": canary.said, "run": canary.said}})
         bodies.append({"firing": TICK.again(canary.said, NOON).data() | {"correlation_id": canary.said}})
@@ -242,6 +248,13 @@ def test_no_canary_is_in_what_is_made_of_a_dead_letter(
     assert leaked(table(cloud), FEW) == []
     assert leaked(alerts(cloud), FEW) == []
     assert leaked(spoken(printed), FEW) == []
+
+
+def test_no_canary_is_in_an_alert(cloud: Cloud) -> None:
+    for canary in FEW:
+        alert.send(cloud, "JOB_FAILING", canary.said, {"error": canary.said, canary.said: [canary.said]}, [canary.said])
+    assert alerts(cloud).count("JOB_FAILING") >= len(FEW)
+    assert leaked(alerts(cloud), FEW) == []
 
 
 def test_no_canary_is_in_the_alert_of_a_streak(
