@@ -16,7 +16,7 @@ from functions.sites.webeval import Webeval
 from local import demo_site
 from local.demo_site import DemoSite
 from shared import clock as clocks
-from shared import rows
+from shared import pause, rows
 from shared.claim import LEASE_MARGIN
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -91,6 +91,18 @@ def test_a_finished_task_is_not_found_again(go: Any, cloud: Cloud, site: Web, cl
     clock.move(minutes=5)
     assert go().counts == {"due": 0}
     assert len(site.asked) == 1
+
+
+def test_the_tasks_of_a_paused_site_wait(go: Any, cloud: Cloud, site: Web, clock: VirtualClock) -> None:
+    (task,) = ask(cloud, site)
+    part = pause.part(target=site.host)
+    pause.pause(cloud, Webeval(), part, "ada", "moving")
+    report = go()
+    assert (report.counts, report.ok) == ({"due": 0, "paused": 1}, True)
+    assert (row(cloud, task)["state"], site.asked) == ("queued", [])
+    pause.resume(cloud, Webeval(), part, "ada", "moved")
+    clock.move(minutes=5)
+    assert go().counts == {"due": 1, "done": 1}
 
 
 def test_it_is_off_until_it_is_enabled(fire: Fire, cloud: Cloud, site: Web) -> None:
