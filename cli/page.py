@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from cli import output
+from shared.catch_up import CatchUp
 from shared.job import Job
 from shared.status import KEPT
 
@@ -60,12 +61,17 @@ def _facts(job: Job) -> Iterator[str]:
         "most items a run": job.cap,
         "shards": job.shards if job.shards > 1 else None,
         "late after": f"{job.grace} s" if job.grace is not None else None,
+        "missed ticks": _caught_up(job) if job.schedules() else None,
         "dead letters": f"`{job.dead_queue()}`" if job.queue else "`firings-dlq`",
         "status key": f"`{job.key}:last`" + ("" if job.queue else f", `{job.key}:last:<target>`"),
         "runs kept": f"{output.span(good)}, failed ones {output.span(bad)}",
         "costly": "off in production until it is enabled" if job.costly else None,
     }
     yield from (f"| {name} | {value} |" for name, value in facts.items() if value is not None)
+
+
+def _caught_up(job: Job) -> str:
+    return "the newest is run late" if job.catches_up() is CatchUp.ONCE else "the next tick does their work"
 
 
 def _permissions(job: Job) -> Iterator[str]:
@@ -90,7 +96,8 @@ def _runbook(job: Job) -> Iterator[str]:
     yield f"Everything below works on the local cloud; with `--aws`, on the account. {_first_aid(job)}"
     yield from ("", "```sh")
     steps = [
-        (f"python jobs.py runs {job.name}", "how its runs ended, and why"),
+        (f"python jobs.py why {job.name}", "what became of its last tick, and what to do"),
+        (f"python jobs.py runs {job.name}", "how its runs ended"),
         (f"python jobs.py logs {job.name} --since 1h", "what it said meanwhile"),
         (f"python jobs.py dead list {job.name}", "what was given up"),
     ]

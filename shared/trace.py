@@ -63,6 +63,11 @@ class Trace:
         return f"{clock.minute(self.tick)}#00" if self.tick else ""
 
     @property
+    def whole(self) -> bool:
+        """Whether the tick as such is asked about, and not one of its shards."""
+        return self.target == NO_TARGET or not self.job.lease_per_target
+
+    @property
     def at_work(self) -> bool:
         """Whether somebody holds the lease, and has not let it run out."""
         return "holder" in self.item and not corpse.expired(self.item, self.now)
@@ -123,7 +128,7 @@ class _Reader:
     def read(self, timed: bool) -> None:
         found, job = self.found, self.found.job
         self._count(self._claim)
-        if found.target != NO_TARGET and not job.lease_per_target:
+        if found.whole and found.target != NO_TARGET:
             self._count(self._host)
         if found.tick or timed:
             self._days(found.tick or found.asked)
@@ -133,7 +138,7 @@ class _Reader:
             self._count(self._letter)
         for queue in filter(None, (job.queue, job.dead_queue() if job.queue else None)):
             self._count(lambda queue=queue: self._waiting(queue))  # type: ignore[misc]
-        if verdict is Verdict.LATE and found.target == NO_TARGET:
+        if verdict is Verdict.LATE and found.whole:
             self._count(self._gap)
         if verdict in GATED:
             self._count(self._gate)
@@ -154,7 +159,7 @@ class _Reader:
         if tick is None:
             return
         told = ledger.evidence([{**row, "target": NO_TARGET} for row in found.runs], self.entry).get(tick)
-        if told is None and found.target == NO_TARGET:
+        if told is None and found.whole:
             told = self._remembered(tick)
         if told is None:
             told = ledger.judged(self.entry, [tick], {}, found.item, found.now)[tick]
@@ -185,7 +190,7 @@ class _Reader:
 
     def _runs(self, since: datetime) -> None:
         """One page, from the tick on: what follows from it starts soon after it."""
-        found, target = self.found, self.found.target if self.found.job.lease_per_target else NO_TARGET
+        found, target = self.found, NO_TARGET if self.found.whole else self.found.target
         day, start = f"runs#{found.job.name}#{since:%Y-%m-%d}", f"{since - ledger.SKEW:%Y%m%dT%H%M%S}"
         wanted = "begins_with(#started, :minute)" + (" OR begins_with(#tick, :tick)" if found.tick else "")
         values = {":pk": day, ":start": start, ":minute": clock.minute(found.asked)[:-1]}

@@ -380,6 +380,7 @@ def test_a_host_that_shares_its_run_shows_both(world: World) -> None:
     world.run()
     world.put(pk="sweep:last", sk="shop.example", status={"ok": False, "note": "503", "at": "2026-03-02T12:00:01.000Z"})
     told = world.ask(target="shop.example")
+    assert told.says[0].startswith("Run 20260302T120001")
     assert "shop.example was last looked at 2026-03-02T12:00:01, and was bad: 503." in told.says
 
 
