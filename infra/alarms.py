@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.queues import Queue
+from infra.queues import FOREIGN, Queue
 from infra.state import ALERTS
-from shared.job import DEAD, FIRINGS, WORK, Job
+from shared.job import DEAD, FIRINGS, Job
 from shared.log import NAMESPACE
 from shared.names import Names
 
@@ -31,8 +31,8 @@ class Alarms:
         function = "look at the function that takes them"
         for name, longest, advice in (
             (FIRINGS, OLDEST_FIRING, function),
-            (WORK, OLDEST_FIRING, "is there a `python jobs.py worker --aws`?"),
             (DEAD, OLDEST_DEAD_LETTER, function),
+            *((name, OLDEST_FIRING, "is a worker running that takes them?") for name in FOREIGN),
         ):
             if name in queues:
                 self._queue(
@@ -43,7 +43,7 @@ class Alarms:
                     f"Messages in {name} are older than {longest} s: {advice}",
                 )
         for queue in queues.values():
-            if queue.consumer is None and queue.name != WORK:
+            if queue.consumer is None and queue.name not in FOREIGN:
                 self._queue(
                     queue.name,
                     "not-empty",

@@ -33,10 +33,11 @@ from shared import registry  # noqa: E402
 from shared.declaration import DeclarationError  # noqa: E402
 from shared.names import LOCAL, PRODUCTION, Names  # noqa: E402
 from shared.permissions import Grant  # noqa: E402
+from shared.settings import SettingError  # noqa: E402
 
 PLATFORM = "operations"
 # What is wrong with the declarations or with this machine; all else is wrong with us and shows where.
-REFUSALS = (DeclarationError, StageError, limits.LimitError, QueueError, GrantError, LayerError)
+REFUSALS = (DeclarationError, StageError, limits.LimitError, QueueError, GrantError, LayerError, SettingError)
 
 
 def deployment(stage: str) -> Deployment:

@@ -23,7 +23,7 @@ def bundle(
     Only bundles that need the manifest carry it: a job that changes its schedule changes its own group's functions
     and those few that serve all jobs, and no others.
     """
-    files = dict(_sources(root, group))
+    files = dict(_sources(root, group, *(["workers"] if deployment.uses_celery(group) else [])))
     shipped = _manifest(deployment) if with_manifest else None
 
     def fill(content: Path) -> None:
@@ -36,10 +36,10 @@ def bundle(
     return kept(folder / "code", _digest(files, shipped, deployment.target.tag), fill)
 
 
-def _sources(root: Path, group: str) -> Iterator[tuple[str, Path]]:
+def _sources(root: Path, group: str, *others: str) -> Iterator[tuple[str, Path]]:
     functions = root / "functions"
     yield "functions/__init__.py", functions / "__init__.py"
-    for folder in (root / "shared", functions / group):
+    for folder in (root / "shared", functions / group, *(root / other for other in others)):
         for path in sorted(folder.rglob("*")):
             parts = path.relative_to(root).parts
             if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.target import Target
-from shared.job import Job
+from shared.job import CELERY, INLINE, Job
 from shared.names import Names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +42,15 @@ class Deployment:
 
     def of_group(self, group: str) -> list[Job]:
         return [job for job in self.jobs.values() if job.group == group]
+
+    def run_by(self, job: Job) -> str:
+        """As the deployer has set it. Raises SettingError."""
+        by: str = INLINE if job.queue else job.run_by().read(self.environment)
+        return by
+
+    def uses_celery(self, group: str) -> bool:
+        """Whether functions of the group hand jobs to Celery, for which they need its library and our adapter."""
+        return any(self.run_by(job) == CELERY for job in self.of_group(group))
 
     @property
     def collector(self) -> Job | None:

@@ -15,6 +15,7 @@ from infra import limits, roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
+from shared.job import CELERY
 
 RUNTIME = "python3.13"
 LOG_DAYS = {"high-volume": 7, "standard": 30, "critical": 90}
@@ -29,7 +30,7 @@ class Code(Construct):
     def __init__(self, scope: Construct, group: str, deployment: Deployment, *, with_manifest: bool) -> None:
         super().__init__(scope, "Code")
         packed = bundle(group, deployment, with_manifest=with_manifest)
-        below = layer(group, deployment.target)
+        below = layer(group, deployment.target, extras=(CELERY,) if deployment.uses_celery(group) else ())
         limits.check_packages(f"functions/{group}", (packed, below))
         self.target = deployment.target
         self.code = assets.Asset(self, "Bundle", path=str(packed.path), asset_hash=packed.digest)

@@ -12,12 +12,15 @@ from infra.alarms import Alarms
 from infra.deployment import Deployment
 from infra.function import LOG_DAYS, Code, Function, Shape
 from infra.ticks import Ticks
-from shared.job import FIRINGS, Job
+from shared.job import CELERY, FIRINGS, Job
+from shared.permissions import Grant
 
 HANDLER = "shared.entry.handle"
 # How long Lambda may keep a tick that finds no free function. What is older comes back through the firings, which
 # does not count as an attempt; by then most jobs' next tick has done the work.
 MAXIMUM_EVENT_AGE = 3600
+# Celery looks at its queue before it sends.
+HAND_TO_CELERY = Grant(("sqs:GetQueueAttributes", "sqs:SendMessage"), f"queue/{CELERY}")
 
 
 class DeployedJob(Construct):
@@ -76,7 +79,8 @@ def allowed(job: Job, deployment: Deployment) -> list[roles.Statement]:
     """The job's grants, and what Lambda does in its name: read its queues."""
     read = sorted(deployment.names.arn("sqs", deployment.names.queue(name)) for name in _read_by(job, deployment))
     received = [roles.allow(queues.RECEIVE, *read)] if read else []
-    return [*roles.statements(deployment.names, job.grants()), *received]
+    handed = (HAND_TO_CELERY,) if deployment.run_by(job) == CELERY else ()
+    return [*roles.statements(deployment.names, [*job.grants(), *handed]), *received]
 
 
 def _read_by(job: Job, deployment: Deployment) -> Iterator[str]:

@@ -29,9 +29,14 @@ class LayerError(Exception):
     """The layer cannot be made; the message says what to do."""
 
 
-def layer(group: str, target: Target, root: Path = ROOT, folder: Path = ASSETS) -> Package:
-    """The dependencies of pyproject.toml, and those of its dependency group `functions-<group>` where there is one."""
-    wanted = requirements(group, root)
+def layer(
+    group: str, target: Target, root: Path = ROOT, folder: Path = ASSETS, extras: tuple[str, ...] = ()
+) -> Package:
+    """The dependencies of pyproject.toml, and those of its dependency group `functions-<group>` where there is one.
+
+    extras: of its optional dependencies, what the group's settings call for.
+    """
+    wanted = requirements(group, root, extras)
     services = sdk_services(root)
     digest = hashlib.sha256("\n".join((str(CUT), target.tag, wanted, *services)).encode()).hexdigest()[:32]
 
@@ -45,7 +50,7 @@ def layer(group: str, target: Target, root: Path = ROOT, folder: Path = ASSETS) 
 
 
 @cache
-def requirements(group: str, root: Path = ROOT) -> str:
+def requirements(group: str, root: Path = ROOT, extras: tuple[str, ...] = ()) -> str:
     """Exact versions with their hashes, as in uv.lock."""
     declared = tomllib.loads((root / "pyproject.toml").read_text()).get("dependency-groups", {})
     extra = ("--group", f"functions-{group}") if f"functions-{group}" in declared else ()
@@ -57,6 +62,7 @@ def requirements(group: str, root: Path = ROOT) -> str:
         "--no-header",
         "--no-annotate",
         *extra,
+        *(f"--extra={name}" for name in extras),
         folder=root,
     )
 

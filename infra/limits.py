@@ -85,6 +85,11 @@ def of_job(job: Job, deployment: Deployment) -> Iterator[str]:
         )
     if job.silent_after is not None and (job.silent_after % 60 or not 60 <= job.silent_after <= DAY):
         yield f"{at}: silent_after is {job.silent_after} s; an alarm looks back 60 to {DAY:,} s, in whole minutes"
+    if deployment.run_by(job) == "rq":
+        yield (
+            f"{at}: {job.run_by().name}=rq, but functions reach no Redis; say worker, or let a crontab fire the job: "
+            "`python jobs.py crontab`"
+        )
     if job.queue is not None:
         yield from (f"{at}: {problem}" for problem in _of_consumer(job))
 

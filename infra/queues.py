@@ -1,7 +1,7 @@
 """Which queues there are, who makes each, and where it sends what it gives up.
 
 One rule: a queue is made by the job that consumes it; one that nobody consumes is made by the job that gives up to it.
-The exception is `work`, which workers outside of Lambda take from: it is made where its dead letters go.
+The exceptions are `work` and `celery`, which workers outside of Lambda take from: made where their dead letters go.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.job import DEAD, WORK, Job
+from shared.job import CELERY, DEAD, WORK, Job
 
 MAX_RECEIVES = 5
 # The first three are Lambda's own reading in the role's name; the last is how a message is put off.
 RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
 # AWS asks for six times the function's timeout: a batch that waits for a free function must not come back meanwhile.
 VISIBILITY_FACTOR = 6
+# Taken from by workers outside of Lambda.
+FOREIGN = (WORK, CELERY)
 # A message keeps its first send time in a dead-letter queue, so each queue down the line keeps for longer.
 RETENTION_DAYS = (4, 8, 14)
 
@@ -56,7 +58,7 @@ def plan(jobs: Mapping[str, Job]) -> dict[str, Queue]:
         collected = collector if collector is not job else None
         found[dead] = Queue(dead, job.group, collected, collected.dead_queue() if collected else None)
     if DEAD in found:
-        found[WORK] = Queue(WORK, found[DEAD].group, None, DEAD)
+        found |= {name: Queue(name, found[DEAD].group, None, DEAD) for name in FOREIGN}
     return found
 
 

@@ -26,9 +26,11 @@ FIRINGS = "firings"
 DEAD = "firings-dlq"
 # What `python jobs.py worker` takes from; no function is mapped to it, so that it costs nothing while nobody uses it.
 WORK = "work"
+# The broker of Celery's workers, where they are told of no other; the same holds for it.
+CELERY = "celery"
 # Who runs a job at its ticks: whoever fires it; its function, by way of `firings`; `jobs.py worker`; another system.
 INLINE, QUEUE, WORKER = "inline", "queue", "worker"
-RUN_BY = (INLINE, QUEUE, WORKER, "celery", "rq")
+RUN_BY = (INLINE, QUEUE, WORKER, CELERY, "rq")
 NO_TARGET = "-"
 # A run that is reaped by its own deadline needs this long to write its outcome before Lambda's axe falls.
 FAREWELL = 5

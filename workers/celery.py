@@ -1,7 +1,8 @@
 """Jobs under Celery: `celery -A workers.celery worker -Q nightshift`, each in a process of its prefork pool.
 
-CELERY_BROKER_URL says where, and CELERY_CONFIG_MODULE names a module with whatever else Celery can be told. To go with
-an app of your own: NIGHTSHIFT_CELERY_APP=shop.celery:app, and `include=["workers.celery"]` there.
+The broker is the deployment's queue `celery`, or what CELERY_BROKER_URL says; CELERY_CONFIG_MODULE names a module with
+whatever else Celery can be told. To go with an app of your own, NIGHTSHIFT_CELERY_APP=shop.celery:app, and have it
+include "workers.celery".
 """
 
 from __future__ import annotations
@@ -17,19 +18,25 @@ from celery.worker.request import Request
 
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.job import CELERY
 from shared.log import Log
 from workers import delivery
 from workers.delivery import Held
 
 NAME = "nightshift.run"
 QUEUE = "nightshift"
+# Longer than a retry may wait and its run may take: before that nobody else is given it.
+HIDDEN = 3600
 DEFAULTS: dict[str, Any] = {
     "task_default_queue": QUEUE,
     "worker_prefetch_multiplier": 1,
     "broker_connection_retry_on_startup": True,
-    # Longer than a retry may wait and its run may take: before that nobody else is given it.
-    "broker_transport_options": {"visibility_timeout": 3600},
+    "broker_transport_options": {"visibility_timeout": HIDDEN},
 }
+
+
+# Asked for now: a worker that does not know where it is must not start.
+NAMES = delivery.names()
 
 
 def _app() -> Celery:
@@ -39,9 +46,20 @@ def _app() -> Celery:
         return found
     named = os.environ.get("CELERY_CONFIG_MODULE")
     chosen = vars(importlib.import_module(named)) if named else {}
+    broker = {} if "broker_url" in chosen or os.environ.get("CELERY_BROKER_URL") else _ours()
     ours = Celery("nightshift", set_as_current=False)
-    ours.config_from_object({**DEFAULTS, **{name: value for name, value in chosen.items() if name[0] != "_"}})
+    ours.config_from_object(DEFAULTS | broker | {name: value for name, value in chosen.items() if name[0] != "_"})
     return ours
+
+
+def _ours() -> dict[str, Any]:
+    """The deployment's own queue. Celery makes none beside it, so that it cannot be told anything from outside."""
+    options = {
+        "region": NAMES.region,
+        "visibility_timeout": HIDDEN,
+        "predefined_queues": {QUEUE: {"url": NAMES.queue_url(CELERY)}},
+    }
+    return {"broker_url": "sqs://", "broker_transport_options": options, "worker_enable_remote_control": False}
 
 
 app = _app()
@@ -77,4 +95,4 @@ def _send(body: Any, request: str, delay: int) -> None:
 @cache
 def _here(_pid: int) -> tuple[Cloud, Log]:
     # By process: connections made before a fork cannot be shared by what comes out of it.
-    return Cloud(), Log()
+    return Cloud(NAMES), Log()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, corpse, death, event, firings, manifest, registry
 from shared.event import Firing, MalformedEvent
 from shared.job import Job
+from shared.names import Names
 from shared.registry import UnknownJob
 from shared.run import Report, run
+from shared.settings import SettingError
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
 # Whatever has been put in place of sys.stderr.
 STDERR = 2
 EARLIER = "its worker died; the broker delivered the firing again"
+
+
+def names() -> Names:
+    """Of the deployment that this environment is of. Raises SettingError where it does not say."""
+    missing = [name for name in ("NIGHTSHIFT_STAGE", "NIGHTSHIFT_ACCOUNT", "AWS_REGION") if not os.environ.get(name)]
+    if missing:
+        raise SettingError(f"{', '.join(missing)} not set: say whose jobs are run; docs/workers.md has an example")
+    return Names.from_environment()
 
 
 @dataclass(frozen=True, slots=True)

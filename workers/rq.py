@@ -24,6 +24,8 @@ QUEUE = "nightshift"
 # RQ's own alarm is ours while a job works (shared/deadline.py); this one covers what is before and after that.
 LONGEST = 900
 DAY = 86_400
+# Asked for now: a worker that does not know where it is must not start.
+NAMES = delivery.names()
 
 
 class Worker(rq.Worker):
@@ -86,4 +88,4 @@ def _queue(_pid: int) -> Queue:
 @cache
 def _here(_pid: int) -> tuple[Cloud, Log]:
     # By process: connections made before a fork cannot be shared by what comes out of it.
-    return Cloud(), Log()
+    return Cloud(NAMES), Log()

@@ -37,6 +37,7 @@ def test_a_queue_is_made_by_the_job_that_consumes_it() -> None:
         "firings-dlq": "operations",
         "last-resort": "operations",
         "work": "operations",
+        "celery": "operations",
         "flagship:audit": "flags",
         "flagship:audit-dlq": "flags",
     }
@@ -53,7 +54,8 @@ def test_the_collector_takes_the_dead_letters_that_no_job_consumes_but_never_its
 
 def test_no_function_takes_what_waits_for_workers_and_what_they_cannot_run_is_a_dead_letter() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
-    assert (made["work"].consumer, made["work"].gives_up_to) == (None, "firings-dlq")
+    for name in ("work", "celery"):
+        assert (made[name].consumer, made[name].gives_up_to) == (None, "firings-dlq")
 
 
 def test_a_dead_letter_queue_hides_a_batch_for_as_long_as_its_collector_needs() -> None:

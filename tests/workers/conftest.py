@@ -28,7 +28,7 @@ from tests.web import Web
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 40
-QUEUES = ("firings", "firings-dlq", "work")
+QUEUES = ("firings", "firings-dlq", "work", "celery")
 # What differs from one run to the next of the same thing.
 FLEETING = {
     "run",

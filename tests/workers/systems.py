@@ -39,20 +39,16 @@ class Ours(System):
 
 
 class Celery(System):
-    """Its broker is a queue of the deployment's own account."""
+    """Its broker is the deployment's queue `celery`."""
 
     name = "celery"
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        place.cloud.sqs.create_queue(QueueName=place.cloud.names.queue("celery"))
-        place.environment |= {
-            "CELERY_CONFIG_MODULE": "tests.workers.celery_sqs",
-            "CELERY_QUEUE": place.cloud.names.queue_url("celery"),
-        }
+        place.environment["CELERY_CONFIG_MODULE"] = "tests.workers.celery_settings"
 
     def work(self) -> int:
-        options = ("-Q", "nightshift", "-c", "1", "-l", "info", "--without-gossip", "--without-mingle")
+        options = ("-Q", "nightshift", "-c", "1", "-l", "info")
         return self.place.python("-m", "celery", "-A", "workers.celery", "worker", *options).pid
 
 
