@@ -25,6 +25,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", help="with --aws: which deployment; NIGHTSHIFT_STAGE, or prod where none is named")
 
 
+def answering(parser: argparse.ArgumentParser) -> None:
+    """For what is written down with who did it and why."""
+    parser.add_argument("--reason", metavar="WHY", help="why; must be said for what is done to many at once")
+    parser.add_argument("--who", help="whose decision it is; with --aws your ARN, else login@host")
+
+
+def who(args: argparse.Namespace, cloud: Cloud) -> str:
+    from cli.pause import signed
+
+    if args.who or not args.aws:
+        return args.who or signed()
+    sts: Any = cloud.session.create_client("sts", region_name=cloud.names.region)
+    return str(sts.get_caller_identity()["Arn"])
+
+
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[Cloud]:
     """The cloud to work on, for as long as the block lasts. Raises Stop with NO_CLOUD where it does not answer."""

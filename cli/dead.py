@@ -1,99 +1,194 @@
-"""Dead letters: `dead list [job]`, `dead show ID`."""
+"""Dead letters: what was given up, by the failure that it shares; sent again, thrown away, and who did so."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from cli import account, output
+from cli import account, dead_purge, dead_retry, output
 from cli.ending import Exit, Stop
 from cli.run import found
-from shared import registry, rows
+from shared import audit, redact, registry
+from shared.audit import Reasonless
 from shared.cloud import Cloud
-from shared.job import NO_TARGET, STATE
-from shared.tables import TTL
+from shared.dead import store
+from shared.dead.letter import RESOLVED, RETRYING, UNKNOWN, Letter, LetterRefused, UnknownLetter
+from shared.dead.store import Group, Which
+from shared.job import NO_TARGET
 
-# Where letters are filed whose job nobody knows.
-UNKNOWN = "unknown"
+MONTHS = 3
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("list", "show"))
-    parser.add_argument("which", nargs="?", help="list: a job; show: a letter's id, or how it begins")
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    account.arguments(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="list|show|retry|purge|audit", required=True)
+
+    listing = verbs.add_parser("list", help="by fingerprint, the most first")
+    listing.add_argument("job", nargs="?", help="of this job alone")
+    listing.add_argument("--group", metavar="FINGERPRINT", default="", help="each letter of this group, newest first")
+    listing.add_argument("--all", action="store_true", help="also those that are resolved")
+    showing = verbs.add_parser("show", help="one letter with its content, redacted")
+    showing.add_argument("id", nargs="?", help="how it begins is enough")
+    retrying = verbs.add_parser("retry", help="send one again, or a group as a canary: 1, then 10, then all")
+    dead_retry.arguments(retrying)
+    purging = verbs.add_parser("purge", help="throw away what a filter means")
+    dead_purge.arguments(purging)
+    auditing = verbs.add_parser("audit", help="who sent again or threw away what, and why")
+    auditing.add_argument("--months", type=int, default=MONTHS, help=f"how far back, {MONTHS} where it isn't said")
+    for verb in (listing, showing, retrying, purging, auditing):
+        verb.add_argument("--json", action="store_true", help="one JSON document")
+        account.arguments(verb)
 
 
 def call(args: argparse.Namespace) -> int:
-    if args.what == "show" and not args.which:
-        raise Stop(Exit.WRONG_USE, "which one? `python jobs.py dead list` shows the ids")
-    jobs = [found(args.which).name] if args.what == "list" and args.which else [*registry.jobs(), UNKNOWN]
+    verbs: dict[str, Callable[[argparse.Namespace, Cloud], int]] = {
+        "list": _list,
+        "show": _show,
+        "retry": dead_retry.call,
+        "purge": dead_purge.call,
+        "audit": _audit,
+    }
+    if args.verb == "show" and not args.id:
+        raise Stop(Exit.WRONG_USE, f"which one? {store.LIST}")
     with account.opened(args) as cloud:
-        letters = sorted(stored(cloud, jobs), key=lambda letter: str(letter["at"]), reverse=True)
-        if args.what == "show":
-            _show(one(letters, args.which), cloud, args.json)
-        elif args.json:
-            output.document(letters)
-        else:
-            _list(letters)
+        try:
+            return verbs[args.verb](args, cloud)
+        except (UnknownLetter, Reasonless) as error:
+            raise Stop(Exit.WRONG_USE, error.args[0]) from None
+        except LetterRefused as error:
+            raise Stop(Exit.REFUSED, error.args[0]) from None
+
+
+def named(job: str, cloud: Cloud) -> str:
+    """A job that there is, or was when its letters came. Raises UnknownJob."""
+    return job if job in (*registry.jobs(), UNKNOWN, *store.jobs(cloud)) else found(job).name
+
+
+def _list(args: argparse.Namespace, cloud: Cloud) -> int:
+    which = Which(job=named(args.job, cloud) if args.job else "", fingerprint=args.group)
+    resolved = 0
+
+    def wanted(letter: Letter) -> bool:
+        nonlocal resolved
+        resolved += letter.state == RESOLVED
+        return args.all or letter.state != RESOLVED
+
+    letters = (letter for letter in store.letters(cloud, which) if wanted(letter))
+    if args.group:
+        _letters(sorted(letters, key=lambda letter: letter.died, reverse=True), args)
+    else:
+        _groups(store.groups(letters), args)
+    if resolved and not args.all:
+        output.say(f"and {resolved} that are resolved; --all shows them too")
     return Exit.DONE
 
 
-def stored(cloud: Cloud, jobs: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The stored letters of these jobs, a query each; `at` is when the job gave up."""
-    now = cloud.clock.now().timestamp()
-    for job in jobs:
-        pages = cloud.dynamodb.get_paginator("query").paginate(
-            TableName=cloud.names.table(STATE),
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=rows.row({":pk": f"dead#{job}"}),
-        )
-        for page in pages:
-            for item in map(rows.plain, page["Items"]):
-                if item.get(TTL, 0) > now:
-                    kept = {name: value for name, value in item.items() if name not in ("pk", "sk", TTL)}
-                    yield {**kept, "at": item["sk"].partition("#")[0]}
-
-
-def one(letters: list[dict[str, Any]], start: str) -> dict[str, Any]:
-    """The letter whose id begins so. Raises Stop where none or several do."""
-    meant = [letter for letter in letters if letter["id"].startswith(start)]
-    if len(meant) != 1:
-        many = f"{len(meant)} dead letters have ids that begin with" if meant else "there is no dead letter"
-        raise Stop(Exit.WRONG_USE, f"{many} {start!r}; `python jobs.py dead list` shows the ids")
-    return meant[0]
-
-
-def _list(letters: list[dict[str, Any]]) -> None:
-    if not letters:
+def _groups(groups: list[Group], args: argparse.Namespace) -> None:
+    if args.json:
+        output.document([redact.data(group.data()) for group in groups])
+    elif groups:
+        columns = ["fingerprint", "letters", "job", "first (UTC)", "last (UTC)", "tries", "newest", "error"]
+        output.table(columns, map(_group, groups), spare=["first (UTC)", "tries"])
+    else:
         output.say("no dead letters")
-        return
-    columns = ["id", "gave up (UTC)", "job", "target", "tries", "reason", "error"]
-    output.table(columns, [_row(letter) for letter in letters])
 
 
-def _row(letter: dict[str, Any]) -> list[Any]:
-    target = letter.get("entityId", NO_TARGET)
+def _group(group: Group) -> list[Any]:
+    away = group.states[RETRYING]
+    error = redact.text(group.error)
     return [
-        letter["id"][:8],
-        letter["at"][:19].replace("T", " "),
-        letter["job"],
-        "" if target == NO_TARGET else target,
-        letter.get("attempts"),
-        letter.get("reason"),
-        letter.get("error"),
+        group.fingerprint,
+        group.count,
+        group.job,
+        _short(group.first),
+        _short(group.last),
+        group.attempts,
+        group.id[:8],
+        f"{error} ({away} on their way again)" if away else error,
     ]
 
 
-def _show(letter: dict[str, Any], cloud: Cloud, as_json: bool) -> None:
-    body = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=letter["payload"])["Body"].read()
-    content = json.loads(body)
-    if as_json:
-        output.document({**letter, "content": content})
+def _letters(letters: list[Letter], args: argparse.Namespace) -> None:
+    if not letters:
+        raise UnknownLetter(f"there is no dead letter of fingerprint {args.group!r:.60}; {store.LIST}")
+    if args.json:
+        output.document([redact.data(letter.shown()) for letter in letters])
         return
-    for name, value in letter.items():
-        print(f"{name + ':':<15}{value}")
-    print("content:")
-    print(json.dumps(content, indent=2))
+    columns = ["id", "gave up (UTC)", "job", "target", "tries", "again", "state", "reason", "error"]
+    output.table(columns, map(_letter, letters), spare=["reason", "job", "tries"])
+
+
+def _letter(letter: Letter) -> list[Any]:
+    return [
+        letter.id[:8],
+        _short(letter.died),
+        letter.job,
+        "" if letter.target == NO_TARGET else letter.target,
+        letter.attempts,
+        letter.again or None,
+        letter.state,
+        letter.reason,
+        redact.text(letter.error),
+    ]
+
+
+def _show(args: argparse.Namespace, cloud: Cloud) -> int:
+    letter = store.find(cloud, args.id)
+    shown = redact.data(letter.shown()) | {"payload": store.where(cloud, letter)}
+    missing = ""
+    try:
+        content: Any = _redacted(store.content(cloud, letter))
+    except LetterRefused as error:
+        content, missing = None, str(error)
+    if args.json:
+        output.document({**shown, "content": content} | ({"error": missing} if missing else {}))
+    else:
+        for name, value in shown.items():
+            print(f"{name + ':':<15}{value}")
+        if not missing:
+            print("content, redacted; as it came it lies in payload:")
+            print(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
+    if missing:
+        output.say(missing)
+    return Exit.REFUSED if missing else Exit.DONE
+
+
+def _redacted(content: str) -> Any:
+    try:
+        return redact.data(json.loads(content))
+    except ValueError:
+        return redact.text(content)
+
+
+def _audit(args: argparse.Namespace, cloud: Cloud) -> int:
+    if args.months < 1:
+        raise Stop(Exit.WRONG_USE, f"--months {args.months} shows nothing; say at least 1")
+    entries = list(audit.entries(cloud, args.months))
+    if args.json:
+        output.document(entries)
+    elif entries:
+        output.table(["at (UTC)", "what", "letters", "why", "which", "who", "end"], map(_entry, entries), ["end"])
+    else:
+        output.say(f"nothing was sent again or thrown away in {args.months} months")
+    return Exit.DONE
+
+
+def _entry(entry: dict[str, Any]) -> list[Any]:
+    which = ", ".join(f"{name} {value}" for name, value in entry["scope"].items())
+    # Of an ARN the last part says who.
+    who = entry["who"].rpartition("/")[2]
+    return [
+        entry["at"][:16].replace("T", " "),
+        entry["what"],
+        entry.get("count"),
+        entry["reason"],
+        which,
+        who,
+        entry.get("end", "not ended"),
+    ]
+
+
+def _short(instant: str) -> str:
+    """`11-21 22:05`: nothing here is older than its year."""
+    return instant[5:16].replace("T", " ")

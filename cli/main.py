@@ -31,7 +31,7 @@ COMMANDS = {
     "runs": "the runs of a job, newest first",
     "why": "why a job ran, failed, or did not, and what to do",
     "status": "how each job's last run ended, by its status key",
-    "dead": "dead letters: list them, show one",
+    "dead": "dead letters: list, show, retry, purge, and the audit of that",
     "logs": "a job's log",
     "up": "start the local cloud with everything deployed, and fire jobs on schedule",
     "worker": "run what is handed to workers, until it is stopped",

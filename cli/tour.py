@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cli import dead
 from cli.run import BAD_ENDS
 from cli.watch import Watch
 from local.ticker import Ticker
 from shared import board, clock, manifest
 from shared.cloud import Cloud
+from shared.dead import store
 from shared.event import Firing
 from shared.job import Job
 
@@ -89,8 +89,8 @@ class Tour:
 
     def _letter(self) -> dict[str, Any] | None:
         start = clock.iso(self.since)
-        letters = [letter for letter in dead.stored(self.cloud, [CRASH]) if letter["at"] >= start]
-        return letters[0] if letters else None
+        letters = (letter for letter in store.letters(self.cloud, store.Which(job=CRASH)) if letter.at >= start)
+        return next((letter.shown() for letter in letters), None)
 
 
 def told(row: dict[str, Any]) -> str:

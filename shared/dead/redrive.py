@@ -11,10 +11,10 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, corpse, event, firings, manifest, rows
+from shared import audit, clock, corpse, event, firings, manifest, rows
 from shared.backoff import JITTER
 from shared.claim import LEASE_MARGIN
 from shared.dead import end, store
@@ -94,6 +94,31 @@ def send(cloud: Cloud, made: Ready, who: str) -> str:
         end.move(cloud, made.letter.job, made.letter.key, "SET #state = :dead", mine, "retry = :mine")
         raise
     return until
+
+
+def one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[Letter, str]:
+    """Send the letter again whose id begins so; it, as it was, and the instant by which something must have come of it.
+
+    Raises UnknownLetter and LetterRefused, before anything is sent.
+    """
+    letter = store.find(cloud, beginning)
+    made = ready(cloud, letter)
+    scope = {"id": letter.id, "job": letter.job}
+    with audit.Entry(cloud, "dead retry", who, reason or "no reason was given", scope) as written:
+        until = send(cloud, made, who)
+        written.add(letter.id)
+    return letter, until
+
+
+def heard(cloud: Cloud, letter: Letter, until: datetime) -> Letter | None:
+    """The letter once something came of it, or as it is at that instant; None where it is gone."""
+    pause = 0.2
+    while True:
+        found = store.read(cloud, [(letter.job, letter.key)]).get((letter.job, letter.key))
+        if found is None or found.state != RETRYING or cloud.clock.now() > until:
+            return found
+        cloud.clock.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
 
 
 def _send(cloud: Cloud, made: Ready) -> None:

@@ -77,6 +77,9 @@ class Group:
         if letter.died >= self.last:
             self.last, self.id, self.error, self.reason = letter.died, letter.id, letter.error, letter.reason
 
+    def data(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in Group.__slots__} | {"states": dict(self.states)}
+
 
 def jobs(cloud: Cloud) -> list[str]:
     """Those that have had letters, also where there is no such job any more."""

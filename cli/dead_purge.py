@@ -1,0 +1,69 @@
+"""`dead purge`: what a filter means is thrown away; a filter that means none, or all, is refused."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+
+from cli import account, output
+from cli.ending import Exit, Stop
+from shared import redact, span
+from shared.cloud import Cloud
+from shared.dead import purge
+from shared.dead.letter import LetterRefused
+from shared.dead.purge import Meant
+from shared.dead.store import Which
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", help="of this job, also one that is gone")
+    parser.add_argument("--group", metavar="FINGERPRINT", default="", help="of this fingerprint")
+    parser.add_argument("--older-than", metavar="SPAN", help="given up longer ago than 12h, 7d ...")
+    parser.add_argument("--failed", metavar="TEXT", default="", help="whose reason begins so, such as `rejected`")
+    parser.add_argument("--all", action="store_true", help="also where that is every letter there is; needs --yes")
+    parser.add_argument("--yes", action="store_true", help="that you mean --all")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
+    account.answering(parser)
+
+
+def call(args: argparse.Namespace, cloud: Cloud) -> int:
+    from cli.dead import named
+
+    which = Which(
+        job=named(args.job, cloud) if args.job else "",
+        fingerprint=args.group,
+        before=_before(args.older_than, cloud.clock.now()) if args.older_than else None,
+        reason=args.failed,
+    )
+    if args.yes and not args.all:
+        raise Stop(Exit.WRONG_USE, "--yes says that you mean --all; say what you mean, and leave --yes out")
+    if args.dry_run:
+        return _would(purge.meant(cloud, which, args.all), args)
+    if args.all and not args.yes:
+        count = purge.meant(cloud, which, everything=True).count
+        raise LetterRefused(f"--all means {count} dead letters; if you do, say --yes as well")
+    done = purge.purge(cloud, which, account.who(args, cloud), args.reason or "", args.all, output.say)
+    if args.json:
+        output.document(done.data())
+    else:
+        print(f"{done.purged} dead letters were thrown away")
+        if done.moved:
+            print(f"{done.moved} had moved on since they were looked at, and stay")
+    return Exit.DONE
+
+
+def _before(text: str, now: datetime) -> datetime:
+    try:
+        return now - span.parse(text)
+    except (ValueError, OverflowError) as error:
+        raise Stop(Exit.WRONG_USE, f"--older-than {text!r}: {error}") from None
+
+
+def _would(meant: Meant, args: argparse.Namespace) -> int:
+    if args.json:
+        output.document({"dry": True, **redact.data(meant.data())})
+        return Exit.DONE
+    print(f"would throw away {meant.count}; {meant.others} others stay")
+    rows = [[group.fingerprint, group.count, group.job, redact.text(group.error)] for group in meant.groups]
+    output.table(["fingerprint", "letters", "job", "error"], rows)
+    return Exit.DONE

@@ -1,0 +1,386 @@
+"""`python jobs.py dead`: what was given up, sent again, thrown away, as an operator meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared import clock as clocks
+from shared import manifest, rows
+from shared.clock import Clock
+from shared.cloud import Cloud
+from shared.dead import redrive
+from shared.dead.letter import Letter
+from shared.event import Firing
+from tests.cli.conftest import Answer, Call
+from tests.conftest import Lines, waiting
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.world import INTAKE, World
+
+AWS = ("--aws", "--stage", "test")
+TICK = Firing("sweep", datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1), target="shop-1")
+Dead = Callable[..., Answer]
+
+
+@pytest.fixture
+def world(aws: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Jobs that run whenever the command waits."""
+    monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "intake": INTAKE})
+    aws.sqs.create_queue(QueueName=aws.names.queue("demo:intake"))
+    made = World(aws, log)
+    monkeypatch.setattr(Clock, "sleep", lambda *_: made.settle())
+    return made
+
+
+@pytest.fixture
+def dead(call: Call, world: World) -> Dead:
+    def dead(*words: str) -> Answer:
+        return call("dead", *words, *AWS)
+
+    return dead
+
+
+def only(world: World) -> Letter:
+    [letter] = world.letters()
+    return letter
+
+
+def fingerprint(world: World) -> str:
+    return world.letters()[0].fingerprint
+
+
+# list
+
+
+def test_letters_are_listed_by_the_failure_that_they_share_the_most_first(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    world.reject("one", "two", "three")
+    first, second = dead("list", "--json").json
+    assert (first["job"], first["count"], first["error"]) == ("intake", 3, "no such customer 4711")
+    assert (second["job"], second["count"], second["attempts"]) == ("sweep", 1, 3)
+    assert first["first"] < first["last"]
+    assert first["states"] == {"dead": 3}
+    lines = [line for line in dead("list").out.splitlines() if not line.startswith(" ")]
+    assert [line.split()[0] for line in lines[1:]] == [first["fingerprint"], second["fingerprint"]]
+
+
+def test_a_job_can_be_named_also_one_that_is_gone(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    world.reject("one")
+    assert [group["job"] for group in dead("list", "intake", "--json").json] == ["intake"]
+
+
+def test_a_job_that_never_was_is_an_error_that_suggests_one(dead: Dead) -> None:
+    answer = dead("list", "goood")
+    assert answer.code == 2
+    assert "did you mean 'good'?" in answer.err
+
+
+def test_no_letters_are_no_error(dead: Dead) -> None:
+    answer = dead("list")
+    assert (answer.code, answer.out, answer.err.splitlines()[-1]) == (0, "", "no dead letters")
+    assert dead("list", "--json").json == []
+
+
+def test_the_letters_of_a_group_are_listed_newest_first(dead: Dead, world: World) -> None:
+    world.reject("one", "two")
+    listed = dead("list", "--group", fingerprint(world), "--json").json
+    assert [letter["id"] for letter in listed] == [letter.id for letter in reversed(world.letters())]
+    assert "2" in dead("list").out.splitlines()[1].split()
+
+
+def test_resolved_ones_are_listed_only_where_that_is_asked(dead: Dead, world: World) -> None:
+    world.reject("one")
+    world.intake.mended = {"*"}
+    dead("retry", only(world).id)
+    answer = dead("list")
+    assert "and 1 that are resolved; --all shows them too" in answer.err
+    assert dead("list", "--json").json == []
+    assert dead("list", "--all", "--json").json[0]["states"] == {"resolved": 1}
+
+
+def test_a_fingerprint_that_is_gone_is_an_error(dead: Dead) -> None:
+    answer = dead("list", "--group", "0123456789ab")
+    assert answer.code == 2
+    assert "no dead letter of fingerprint '0123456789ab'" in answer.err
+
+
+# show
+
+
+def test_a_letter_is_shown_redacted_and_with_where_it_lies(dead: Dead, world: World) -> None:
+    world.reject(json.dumps({"to": "ada@example.org", "order": 7}))
+    answer = dead("show", only(world).id[:6])
+    assert "ada@example.org" not in answer.out
+    assert '"order": 7' in answer.out.replace('\\"', '"')
+    assert f"s3://{world.cloud.names.bucket}/dead/intake/" in answer.out
+    shown = dead("show", only(world).id, "--json").json
+    assert (shown["id"], shown["state"]) == (only(world).id, "dead")
+    assert "ada@example.org" not in json.dumps(shown)
+
+
+def test_nobody_is_offered_the_raw_content(dead: Dead, world: World) -> None:
+    world.reject("one")
+    assert dead("show", only(world).id, "--raw").code == 2
+
+
+def test_a_letter_of_plain_text_is_shown(dead: Dead, world: World) -> None:
+    world.collect("plain text", queue="demo:intake-dlq")
+    assert dead("show", only(world).id, "--json").json["content"] == "plain text"
+
+
+def test_a_payload_that_is_missing_is_said_and_the_row_still_shown(dead: Dead, world: World, cloud: Cloud) -> None:
+    world.reject("one")
+    cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=only(world).payload)
+    answer = dead("show", only(world).id)
+    assert answer.code == 4
+    assert "its payload is missing, s3://" in answer.err
+    assert "no such customer 4711" in answer.out
+    shown = dead("show", only(world).id, "--json").json
+    assert shown["content"] is None
+    assert "missing" in shown["error"]
+
+
+@pytest.mark.parametrize("verb", ["show", "retry"])
+@pytest.mark.parametrize("wrong", ["zzzz", "0" * 16, "../../etc"])
+def test_an_id_that_nobody_knows_is_an_error(dead: Dead, world: World, verb: str, wrong: str) -> None:
+    world.reject("one")
+    answer = dead(verb, wrong)
+    assert answer.code == 2
+    assert f"there is no dead letter {wrong!r}" in answer.err
+    assert only(world).state == "dead"
+
+
+@pytest.mark.parametrize("verb", ["show", "retry"])
+def test_an_id_that_means_several_is_an_error_that_names_them(dead: Dead, world: World, verb: str) -> None:
+    world.reject("one", "two")
+    for letter in world.letters():
+        world.change(letter, id=f"abc{letter.id[3:]}")
+    answer = dead(verb, "abc")
+    assert answer.code == 2
+    assert "2 dead letters have ids that begin with 'abc'" in answer.err
+    assert {letter.state for letter in world.letters()} == {"dead"}
+
+
+# retry
+
+
+def test_one_that_is_mended_is_resolved(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    world.sweep.mended = {"*"}
+    answer = dead("retry", only(world).id)
+    assert answer.code == 0
+    assert f"{only(world).id} is resolved, by run " in answer.out
+
+
+def test_one_that_is_not_mended_died_again(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    answer = dead("retry", only(world).id, "--json")
+    assert (answer.code, answer.json["end"]) == (1, "dead")
+    assert "died again: RuntimeError: the disk is full" in answer.json["note"]
+
+
+def test_one_that_a_gate_keeps_out_is_honestly_not_done(dead: Dead, world: World, aws: Cloud) -> None:
+    world.kill(TICK)
+    aws.environment = {"SWEEP_ENABLE": "false"}
+    answer = dead("retry", only(world).id, "--json")
+    assert (answer.code, answer.json["end"]) == (0, "kept out")
+    assert "was not run: disabled" in answer.json["note"]
+
+
+def test_nobody_has_to_wait(dead: Dead, world: World, cloud: Cloud) -> None:
+    world.kill(TICK)
+    answer = dead("retry", only(world).id, "--no-wait")
+    assert answer.code == 0
+    assert (only(world).state, len(waiting(cloud))) == ("retrying", 1)
+
+
+def test_who_waits_in_vain_is_told(dead: Dead, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.kill(TICK)
+    monkeypatch.setattr(Clock, "sleep", lambda *_: None)
+    answer = dead("retry", only(world).id, "--timeout", "1s")
+    assert answer.code == 1
+    assert "nothing was heard of" in answer.out
+
+
+def test_one_that_is_on_its_way_is_refused(dead: Dead, world: World, cloud: Cloud) -> None:
+    world.kill(TICK)
+    dead("retry", only(world).id, "--no-wait")
+    answer = dead("retry", only(world).id)
+    assert answer.code == 4
+    assert "was sent again by " in answer.err
+    assert len(waiting(cloud)) == 1
+
+
+def test_one_whose_payload_is_gone_is_refused(dead: Dead, world: World, cloud: Cloud) -> None:
+    world.kill(TICK)
+    cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=only(world).payload)
+    answer = dead("retry", only(world).id)
+    assert answer.code == 4
+    assert "its payload is missing" in answer.err
+
+
+def test_a_group_is_sent_as_a_canary(dead: Dead, world: World) -> None:
+    world.reject(*(f"customer {number:02d}" for number in range(1, 13)))
+    world.intake.mended = {f"customer {number:02d}" for number in range(1, 7)}
+    answer = dead("retry", "--group", fingerprint(world), "--reason", "mended", "--json")
+    assert answer.code == 1
+    report = answer.json
+    assert (report["of"], report["sent"], report["resolved"], report["repeated"]) == (12, 11, 6, 5)
+    assert "died of the same again" in report["stopped"]
+    world.intake.mended = {"*"}
+    answer = dead("retry", "--group", fingerprint(world), "--reason", "mended")
+    assert (answer.code, answer.out) == (0, "6 of 6 sent: 6 resolved\n")
+
+
+def test_a_group_without_a_reason_is_refused(dead: Dead, world: World) -> None:
+    world.reject("one")
+    answer = dead("retry", "--group", fingerprint(world))
+    assert answer.code == 2
+    assert "--reason" in answer.err
+    assert only(world).state == "dead"
+
+
+def test_a_group_that_is_gone_is_an_error(dead: Dead, world: World) -> None:
+    answer = dead("retry", "--group", "0123456789ab", "--reason", "x", "--json")
+    assert answer.code == 2
+    assert answer.json == {"error": answer.json["error"], "code": 2}
+
+
+def test_a_group_that_somebody_else_is_at_is_refused(dead: Dead, world: World, aws: Cloud) -> None:
+    world.reject("one", "two")
+    first, _ = world.letters()
+    redrive.send(aws, redrive.ready(aws, first), "bob")
+    answer = dead("retry", "--group", first.fingerprint, "--reason", "mended")
+    assert answer.code == 4
+    assert "sent again by bob" in answer.err
+
+
+@pytest.mark.parametrize("words", [(), ("abc", "--group", "abc")])
+def test_it_must_be_said_what_to_retry(dead: Dead, words: tuple[str, ...]) -> None:
+    assert dead("retry", *words).code == 2
+
+
+@pytest.mark.parametrize("span", ["soon", "10", "-5m"])
+def test_a_timeout_that_is_none_is_an_error(dead: Dead, world: World, span: str) -> None:
+    world.kill(TICK)
+    assert dead("retry", only(world).id, f"--timeout={span}").code == 2
+    assert only(world).state == "dead"
+
+
+def test_a_dry_run_sends_nothing(dead: Dead, world: World, cloud: Cloud) -> None:
+    world.kill(TICK)
+    world.kill(replace(TICK, target="shop-2"))
+    group = dead("retry", "--group", fingerprint(world), "--dry-run", "--json").json
+    one = dead("retry", world.letters()[0].id, "--dry-run", "--json").json
+    assert (group["letters"], one["ids"]) == (2, [world.letters()[0].id])
+    assert waiting(cloud) == []
+    assert {letter.state for letter in world.letters()} == {"dead"}
+
+
+# purge
+
+
+def test_what_is_meant_is_thrown_away(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    world.reject("one", "two")
+    answer = dead("purge", "intake", "--reason", "customers are gone", "--json")
+    assert (answer.code, answer.json["purged"]) == (0, 2)
+    assert only(world).job == "sweep"
+
+
+def test_a_dry_run_says_what_would_go(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    world.reject("one", "two")
+    answer = dead("purge", "--failed", "rejected", "--dry-run")
+    assert "would throw away 2; 1 others stay" in answer.out
+    assert len(world.letters()) == 3
+    assert dead("purge", "--failed", "rejected", "--dry-run", "--json").json["count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "an empty filter means every dead letter"),
+        (("--older-than", "1d"), "no dead letter is meant by the filter (before "),
+        (("--failed", "nothing"), "no dead letter is meant by the filter (reason nothing)"),
+        (("--group", "0123456789ab"), "no dead letter is meant by"),
+        (("--older-than", "0s"), "means all 2 dead letters that there are"),
+        (("intake",), "means all 2 dead letters that there are"),
+        (("--all",), "--all means 2 dead letters; if you do, say --yes as well"),
+        (("intake", "--all"), "--all means 2 dead letters; if you do, say --yes as well"),
+    ],
+)
+def test_none_and_all_are_refused(dead: Dead, world: World, words: tuple[str, ...], says: str) -> None:
+    world.reject("one", "two")
+    answer = dead("purge", *words, "--reason", "because")
+    assert answer.code == 4
+    assert says in answer.err
+    assert len(world.letters()) == 2
+
+
+def test_who_means_all_says_so_twice(dead: Dead, world: World) -> None:
+    world.reject("one", "two")
+    answer = dead("purge", "--all", "--yes", "--reason", "because")
+    assert (answer.code, answer.out) == (0, "2 dead letters were thrown away\n")
+
+
+@pytest.mark.parametrize(
+    "words", [("--yes",), ("--older-than", "a while"), ("goood",), ("--older-than", "99999999d"), ("--all", "--yes")]
+)
+def test_what_cannot_be_meant_is_wrong_use(dead: Dead, world: World, words: tuple[str, ...]) -> None:
+    world.reject("one")
+    reason = () if "--all" in words else ("--reason", "because")
+    assert dead("purge", *words, *reason).code == 2
+    assert len(world.letters()) == 1
+
+
+# audit
+
+
+def test_the_audit_says_who_did_what_and_why(dead: Dead, world: World) -> None:
+    world.reject("one", "two")
+    dead("retry", "--group", fingerprint(world), "--reason", "mended", "--who", "ada@laptop")
+    dead("purge", "--all", "--yes", "--reason", "of last year")
+    purged, retried = dead("audit", "--json").json
+    assert (retried["what"], retried["who"], retried["reason"]) == ("dead retry", "ada@laptop", "mended")
+    assert (purged["what"], purged["count"], purged["scope"]) == ("dead purge", 2, {"all": "yes"})
+    assert purged["who"].startswith("arn:aws:sts::123456789012:")
+    assert "of last year" in dead("audit").out
+
+
+def test_one_letter_is_written_down_too_with_or_without_a_reason(dead: Dead, world: World) -> None:
+    world.reject("one")
+    dead("retry", only(world).id)
+    [entry] = dead("audit", "--json").json
+    assert (entry["count"], entry["reason"], entry["scope"]["id"]) == (1, "no reason was given", only(world).id)
+
+
+def test_where_nothing_was_done_the_audit_is_empty(dead: Dead) -> None:
+    answer = dead("audit")
+    assert (answer.code, answer.out) == (0, "")
+    assert dead("audit", "--months", "0").code == 2
+
+
+def test_letters_that_have_expired_are_not_there(dead: Dead, world: World, cloud: Cloud) -> None:
+    world.reject("one")
+    world.change(only(world), expires=int(datetime.now(UTC).timestamp()) - 1)
+    assert dead("list", "--json").json == []
+    answer = dead("show", "a")
+    assert answer.code == 2
+
+
+def test_letters_of_a_job_that_is_gone_are_still_seen(dead: Dead, world: World, jobs: Path) -> None:
+    at = clocks.iso(datetime.now(UTC))
+    row = {"pk": "dead#gone", "sk": f"{at}#{'a' * 16}", "id": "a" * 16, "job": "gone", "payload": "dead/gone/a.json"}
+    for item in ({**row, "expires": 2**40}, {"pk": "dead", "sk": "gone", "expires": 2**40}):
+        world.cloud.dynamodb.put_item(TableName=world.cloud.names.table("state"), Item=rows.row(item))
+    assert [group["job"] for group in dead("list", "--json").json] == ["gone"]
+    answer = dead("retry", "a" * 16)
+    assert answer.code == 4
+    assert "of 'gone', and there is no such job" in answer.err

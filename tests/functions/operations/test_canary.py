@@ -1,0 +1,375 @@
+"""A group of dead letters is sent again as a canary, and goes no further than the fault is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared import audit, manifest, rows
+from shared import clock as clocks
+from shared.audit import Reasonless
+from shared.cloud import Cloud
+from shared.dead import canary, redrive, store
+from shared.dead.canary import Report
+from shared.dead.letter import LetterRefused, Taken, UnknownLetter
+from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.world import INTAKE, World, tick
+
+
+@pytest.fixture
+def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "intake": INTAKE})
+    cloud.sqs.create_queue(QueueName=cloud.names.queue("demo:intake"))
+    return World(cloud, log)
+
+
+@pytest.fixture
+def running(world: World, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Whenever somebody waits, what is in the queues is worked on."""
+    at_work: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        clock.move(seconds=seconds)
+        if not at_work:
+            at_work.append(seconds)
+            world.settle()
+            at_work.clear()
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    return world
+
+
+def ids(first: int, last: int) -> list[str]:
+    return [f"customer {number:02d}" for number in range(first, last + 1)]
+
+
+def group(world: World) -> str:
+    [found] = store.groups(world.letters())
+    return found.fingerprint
+
+
+def retry(world: World, fingerprint: str = "", **given: Any) -> Report:
+    return canary.retry(world.cloud, fingerprint or group(world), "ada", "the table is back", **given)
+
+
+def sent_again(world: World) -> list[str]:
+    return [letter.id for letter in world.letters() if letter.retries]
+
+
+def test_where_all_is_mended_all_are_sent_and_resolved(running: World) -> None:
+    running.reject(*ids(1, 25))
+    running.intake.mended = {"*"}
+    report = retry(running)
+    assert (report.of, report.sent, report.resolved, report.stopped) == (25, 25, 25, "")
+    assert report.ok
+    assert {letter.state for letter in running.letters()} == {"resolved"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "sent", "resolved"),
+    [("customer 01", 1, 0), ("customer 02", 11, 10), ("customer 11", 11, 10), ("customer 12", 25, 24)],
+)
+def test_it_stops_at_the_first_that_dies_of_the_same_again(
+    running: World, broken: str, sent: int, resolved: int
+) -> None:
+    running.reject(*ids(1, 25))
+    running.intake.mended = {*ids(1, 25)} - {broken}
+    before = len(running.intake.taken)
+    report = retry(running)
+    assert (report.sent, report.resolved, report.repeated) == (sent, resolved, 1)
+    assert "died of the same again: no such customer 4711" in report.stopped
+    assert len(running.intake.taken) - before == len(sent_again(running)) == sent
+    assert not report.ok
+
+
+def test_the_last_wave_has_no_more_on_their_way_than_are_watched(
+    running: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "WINDOW", 12)
+    running.reject(*ids(1, 40))
+    running.intake.mended = {*ids(1, 40)} - {"customer 15"}
+    assert retry(running).sent == 1 + 10 + 12
+
+
+def test_the_eldest_goes_first(running: World) -> None:
+    running.reject(*ids(1, 3))
+    retry(running)
+    assert running.intake.taken[3:] == ["customer 01"]
+
+
+def other_fault(strikes: Callable[[str], bool]) -> Callable[[str], str]:
+    return lambda text: "another fault altogether" if strikes(text) else ""
+
+
+def test_a_wave_that_dies_of_something_else_proves_nothing(running: World) -> None:
+    running.reject(*ids(1, 13))
+    fingerprint = group(running)
+    running.intake.fault = other_fault(lambda _: True)
+    report = retry(running, fingerprint)
+    assert (report.sent, report.died, report.repeated) == (1, 1, 0)
+    assert report.stopped == "none of the last 1 was resolved"
+
+
+def test_one_that_dies_of_something_else_among_others_stops_nothing(running: World) -> None:
+    running.reject(*ids(1, 13))
+    fingerprint = group(running)
+    running.intake.fault = other_fault(lambda text: text == "customer 05")
+    report = retry(running, fingerprint)
+    assert (report.sent, report.resolved, report.died, report.stopped) == (13, 12, 1, "")
+
+
+def test_ten_in_a_row_that_come_to_nothing_stop_it(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canary, "WINDOW", 10)
+    running.reject(*ids(1, 25))
+    fingerprint = group(running)
+    running.intake.fault = other_fault(lambda text: text > "customer 11")
+    report = retry(running, fingerprint)
+    assert (report.sent, report.resolved, report.repeated) == (21, 11, 0)
+    assert report.stopped == "10 in a row were not resolved"
+
+
+def flying(world: World) -> list[int]:
+    """How many are on their way whenever one is at work."""
+    seen: list[int] = []
+    world.sweep.mended = {"*"}
+    world.sweep.watched = lambda: seen.append(sum(letter.state == "retrying" for letter in world.letters()))
+    return seen
+
+
+def test_letters_of_one_lease_are_sent_one_after_the_other(running: World) -> None:
+    for minute in range(5):
+        running.kill(tick(at=NOON - timedelta(minutes=20 - minute)))
+    seen = flying(running)
+    report = retry(running)
+    assert (report.sent, report.resolved) == (5, 5)
+    assert seen == [1] * 5
+
+
+def test_letters_of_many_leases_are_on_their_way_together(running: World) -> None:
+    for number in range(11):
+        running.kill(tick(number))
+    seen = flying(running)
+    retry(running)
+    assert max(seen) == 10
+
+
+def test_a_shut_gate_stops_it_and_leaves_them_as_dead_as_they_were(running: World, cloud: Cloud) -> None:
+    for number in range(5):
+        running.kill(tick(number))
+    cloud.environment = {"SWEEP_ENABLE": "false"}
+    report = retry(running)
+    assert (report.sent, report.kept_out) == (1, 1)
+    assert report.stopped == "none of the last 1 was resolved"
+    assert {letter.state for letter in running.letters()} == {"dead"}
+
+
+def test_it_waits_no_longer_than_it_is_told(world: World, clock: VirtualClock) -> None:
+    world.reject(*ids(1, 5))
+    before = clock.now()
+    report = retry(world, patience=timedelta(seconds=30))
+    assert (report.sent, report.unknown) == (1, 1)
+    assert "nothing was heard of" in report.stopped
+    assert timedelta(seconds=30) < clock.now() - before < timedelta(seconds=33)
+
+
+def test_by_itself_it_waits_for_all_attempts_at_their_latest(world: World, clock: VirtualClock) -> None:
+    world.kill(tick())
+    before = clock.now()
+    retry(world)
+    assert clock.now() - before > redrive.patience(ENTRIES["sweep"])
+
+
+def test_one_that_cannot_be_sent_is_passed_over_and_said(running: World, cloud: Cloud) -> None:
+    running.reject(*ids(1, 13))
+    for letter in running.letters()[:2]:
+        cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=letter.payload)
+    running.intake.mended = {"*"}
+    report = retry(running)
+    assert (report.sent, report.resolved, report.unfit, report.stopped) == (11, 11, 2, "")
+    assert "its payload is missing" in report.why_unfit
+    assert not report.ok
+
+
+def test_what_is_resolved_is_not_sent_again(running: World) -> None:
+    running.reject(*ids(1, 3))
+    running.intake.mended = {"*"}
+    retry(running)
+    with pytest.raises(UnknownLetter):
+        retry(running)
+
+
+@pytest.mark.parametrize("gone", ["0123456789ab", "", "x" * 500])
+def test_a_fingerprint_that_is_gone_is_refused(running: World, gone: str) -> None:
+    running.reject(*ids(1, 3))
+    with pytest.raises(UnknownLetter, match="there is no dead letter of fingerprint"):
+        canary.retry(running.cloud, gone, "ada", "because")
+    assert sent_again(running) == []
+    assert list(audit.entries(running.cloud, 1)) == []
+
+
+def test_a_group_whose_job_is_gone_is_refused(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    running.kill(tick())
+    monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
+    with pytest.raises(LetterRefused, match="there is no such job"):
+        retry(running)
+    assert list(audit.entries(running.cloud, 1)) == []
+
+
+@pytest.mark.parametrize("reason", ["", "  \n"])
+def test_without_a_reason_nothing_is_sent(running: World, reason: str) -> None:
+    running.reject(*ids(1, 3))
+    with pytest.raises(Reasonless, match="--reason"):
+        canary.retry(running.cloud, group(running), "ada", reason)
+    assert sent_again(running) == []
+
+
+# Two operators
+
+
+def test_a_second_operator_is_kept_out_while_the_first_is_at_it(running: World, cloud: Cloud) -> None:
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+    fingerprint = group(running)
+    [first, *_] = canary.chosen(cloud, fingerprint)
+    redrive.send(cloud, redrive.ready(cloud, first), "bob")
+    with pytest.raises(Taken, match="sent again by bob"):
+        retry(running, fingerprint)
+    assert sent_again(running) == [first.id]
+
+
+def test_two_that_start_in_the_same_moment_send_nothing_twice(
+    running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+    fingerprint, chosen = group(running), canary.chosen(cloud, group(running))
+    monkeypatch.setattr(canary, "chosen", lambda *_: list(chosen))
+    reports = [retry(running, fingerprint)]
+    reports.append(canary.retry(cloud, fingerprint, "bob", "because"))
+    assert [report.sent for report in reports] == [13, 0]
+    assert "has moved on since it was read" in reports[1].stopped
+    assert len(running.intake.taken) == 26
+
+
+def test_somebody_elses_single_letter_in_the_way_stops_it_there(running: World, cloud: Cloud) -> None:
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+    letters = running.letters()
+
+    def meanwhile(said: str) -> None:
+        if said.startswith("1 of 13"):
+            redrive.send(cloud, redrive.ready(cloud, letters[5]), "bob")
+
+    report = retry(running, tell=meanwhile)
+    assert "has moved on since it was read: it is retrying, sent again by bob" in report.stopped
+    assert (report.sent, report.resolved) == (5, 5)
+
+
+# What is written down
+
+
+def test_it_is_written_down_with_who_why_and_what(running: World) -> None:
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+    report = retry(running)
+    [entry] = audit.entries(running.cloud, 1)
+    assert (entry["what"], entry["who"], entry["reason"]) == ("dead retry", "ada", "the table is back")
+    assert (entry["count"], entry["end"]) == (13, "done")
+    assert entry["scope"] == {"fingerprint": report.fingerprint, "job": "intake"}
+    assert len(entry["ids"]) == 16
+
+
+def test_a_crash_in_between_leaves_that_it_was_begun_and_what_was_sent(
+    running: World, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+    send, calls = cloud.sqs.send_message, []
+
+    def die_at_the_fifth(**given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 5:
+            raise Killed
+        return send(**given)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(cloud.sqs, "send_message", die_at_the_fifth)
+        crash.setattr(audit.Entry, "__exit__", lambda *_: None)
+        with pytest.raises(Killed):
+            retry(running)
+    [entry] = audit.entries(cloud, 1)
+    assert "ended" not in entry
+    running.settle()
+    fingerprint = running.letters()[0].fingerprint
+    with pytest.raises(Taken):
+        retry(running, fingerprint)
+    stuck = [letter for letter in running.letters() if letter.state == "retrying"]
+    assert len(stuck) == 1
+    clock.instant = clocks.parse(stuck[0].until) + timedelta(seconds=1)
+    report = retry(running, fingerprint)
+    assert (report.of, report.resolved) == (9, 9)
+    assert sorted(running.intake.taken[13:]) == ids(1, 13)
+
+
+def test_ctrl_c_is_written_down_with_what_was_sent_until_then(
+    running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+
+    def interrupt(said: str) -> None:
+        if said.startswith("11 of"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retry(running, tell=interrupt)
+    [entry] = audit.entries(cloud, 1)
+    assert (entry["count"], entry["end"]) == (11, "KeyboardInterrupt: ")
+
+
+def test_the_entries_of_earlier_months_are_read_too_and_live_for_over_a_year(
+    running: World, cloud: Cloud, clock: VirtualClock
+) -> None:
+    for days in (0, 40):
+        clock.move(days=days)
+        with audit.Entry(cloud, "dead retry", "ada", f"after {days} days", {}) as entry:
+            entry.add("x")
+    assert [entry["reason"] for entry in audit.entries(cloud, 1)] == ["after 40 days"]
+    assert [entry["reason"] for entry in audit.entries(cloud, 2)] == ["after 40 days", "after 0 days"]
+    [row] = cloud.dynamodb.query(
+        TableName=cloud.names.table("state"),
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=rows.row({":pk": "audit#2026-03"}),
+    )["Items"]
+    assert int(row["expires"]["N"]) > (NOON + timedelta(days=365)).timestamp()
+
+
+def test_a_secret_in_a_reason_is_not_kept(running: World, cloud: Cloud) -> None:
+    secret = "tok" + "en=hunter2hunter2"
+    with audit.Entry(cloud, "dead purge", "ada", f"leaked {secret}", {"reason": secret}):
+        pass
+    assert "hunter2" not in str(list(audit.entries(cloud, 1)))
+
+
+# What it costs
+
+
+def test_looking_takes_one_read_for_a_hundred_letters(running: World, cloud: Cloud) -> None:
+    running.reject(*ids(1, 40))
+    keys = [(letter.job, letter.key) for letter in running.letters()]
+    calls = Calls(cloud)
+    assert len(store.read(cloud, keys)) == 40
+    assert calls.made == ["dynamodb:BatchGetItem"]
+
+
+def test_a_dry_look_sends_nothing(running: World, cloud: Cloud) -> None:
+    running.reject(*ids(1, 3))
+    assert len(canary.chosen(cloud, group(running))) == 3
+    assert waiting(cloud, "demo:intake") == []
