@@ -35,7 +35,7 @@ RARITY = "zqxjk=vbpygfwmucldrhsnioate_-."
 # A key may be of a table or a map; that of one of these is to be kept.
 KEYHOLDERS = (
     *("api", "access", "private", "account", "signing", "encryption", "master", "ssh", "shared", "license"),
-    *("subscription", "storage", "webhook", "hmac", "service", "client", "consumer", "auth", "secret"),
+    *("subscription", "storage", "webhook", "hmac", "service", "client", "consumer", "auth"),
 )
 NAME = (
     r"pass(?:words?|wd|phrases?|codes?)|(?<=[_?&;-])pass|(?<=[\"'])pass(?=\\*[\"'])|pwd|secrets?|tokens?|credentials?"

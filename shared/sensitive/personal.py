@@ -70,7 +70,7 @@ def spans(text: str, image: bytes) -> Iterator[Span]:
 
 def is_card(number: int) -> bool:
     printed = str(abs(number))
-    return SHORTEST_CARD <= len(printed) and _card(printed) == len(printed)
+    return len(printed) >= SHORTEST_CARD and _card(printed) == len(printed)
 
 
 def _addresses(text: str, sign: str) -> Iterator[Span]:

@@ -12,7 +12,7 @@ PREFIXES = (
     r"gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-|xox[abeoprs]-|xapp-|[srp]k_(?:live|test)_"
     r"|whsec_|AIza|GOCSPX-|npm_|pypi-|rubygems_|do[oprt]_v1_|shp(?:at|ca|pa|ss|ua)_|sq0[a-z]{3}-|dckr_[po]at_|PMAK-"
     r"|lin_(?:api|oauth)_|ATATT3|ATBB|ATCTT3|CFPAT-|dapi(?=[0-9a-f]{32})|gl(?:c|sa)_|NRAK-|pscale_(?:pw|tkn|oauth)_"
-    r"|sntry[su]_|sb[pk]_|tfp_|tskey-|figd_|xkeysib-|xsmtpsib-|HRKU-|ops_eyJ|AGE-SECRET-KEY-|IQoJ|F[Qw]oG|EAA(?=\w{20})"
+    r"|sntry[su]_|sb[pk]_|tfp_|tskey-|figd_|xkeysib-|xsmtpsib-|HRKU-|AGE-SECRET-KEY-|IQoJ|F[Qw]oG|EAA(?=\w{20})"
     r"|LTAI|SK(?=[0-9a-f]{32})|key-(?=[0-9a-f]{32})|re_(?=\w{20})|hf_(?=[A-Za-z]{30})|ntn_(?=\d)|pul-(?=[0-9a-f]{40})"
     r"|sk-(?=[\w-]{0,40}[0-9])(?=[\w-]{0,40}[A-Z])(?=[\w-]{16})"
 )

@@ -77,7 +77,7 @@ VENDORS: dict[str, tuple[str | tuple[int, str], ...]] = {
     "twilio": ("S", "K", (32, HEX)),
     "facebook": ("EA", "A", (60, LETTERS)),
     "age": ("AGE-SEC", "RET-KEY-1", (58, "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L")),
-    "vault": ("hv", "s.", (90, WORD)),
+    "vault": ("hv", "s.", (24, WORD)),
     "docker": ("dc", "kr_pat_", (27, WORD)),
     "postman": ("PM", "AK-", (24, HEX), "-", (34, HEX)),
     "linear": ("lin", "_api_", (40, LETTERS)),
@@ -95,12 +95,22 @@ VENDORS: dict[str, tuple[str | tuple[int, str], ...]] = {
     "brevo": ("xkey", "sib-", (64, HEX), "-", (16, LETTERS)),
     "telegram": ((10, "123456789"), ":", "AA", (33, WORD)),
     "discord": ("M", (25, LETTERS), ".", (6, LETTERS), ".", (38, LETTERS)),
-    "dropbox": ("sl", ".", (136, LETTERS)),
+    "dropbox": ("sl", ".", (62, WORD)),
+    "bitbucket": ("AT", "BB", (32, LETTERS)),
+    "atlassian team": ("AT", "CTT3x", (180, WORD)),
+    "contentful": ("CF", "PAT-", (43, WORD)),
+    "typeform": ("tf", "p_", (44, WORD), "_", (14, LETTERS)),
+    "figma": ("fi", "gd_", (40, WORD)),
+    "brevo smtp": ("xsmtp", "sib-", (64, HEX), "-", (16, LETTERS)),
+    "heroku": ("HR", "KU-", (8, HEX), "-", (4, HEX), "-", (4, HEX), "-", (12, HEX)),
+    "notion": ("nt", "n_", (11, "0123456789"), (35, LETTERS)),
     "alibaba": ("LT", "AI", (20, LETTERS)),
     "aws key id": ("AK", "IA", (16, string.ascii_uppercase + string.digits)),
     "aws temporary key id": ("AS", "IA", (16, string.ascii_uppercase + string.digits)),
     "aws secret": ((40, LETTERS + "+/"),),
     "aws session": ("IQ", "oJb3JpZ2luX2Vj", (300, LETTERS + "+/")),
+    "aws session, cut": ("IQ", "oJb3JpZ2luX2Vj", (14, LETTERS)),
+    "aws older session, cut": ("FQ", "oGZXIvYXdz", (14, LETTERS)),
     "aws older session": ("Fwo", "GZXIvYXdz", (300, LETTERS + "+/")),
 }
 # How a text goes on about a token that is known by its shape.
@@ -122,7 +132,17 @@ NAMES = (
     *("clientSecret", "token", "access_token", "refreshToken", "id_token", "_authToken", "csrftoken", "api_key"),
     *("apiKey", "x-api-key", "X-Auth-Token", "AWS_SECRET_ACCESS_KEY", "aws_session_token", "privateKey", "sessionid"),
     *("session_id", "PHPSESSID", "JSESSIONID", "connect.sid", "signature", "X-Amz-Signature", "X-Amz-Credential"),
-    *("X-Amz-Security-Token", "X-Internal-Health", "accountKey", "signing_key", "XSRF-TOKEN", "otp", "cvv"),
+    *("X-Amz-Security-Token", "X-Internal-Health", "accountKey", "signing_key", "XSRF-TOKEN", "otp", "cvv", "cvc"),
+    *(
+        "encryption_key",
+        "masterKey",
+        "ssh-key",
+        "SHARED_KEY",
+        "license_key",
+        "Ocp-Apim-Subscription-Key",
+        "webhook_key",
+    ),
+    *("storage_key", "hmac_key", "serviceKey", "client_key", "consumer_key", "auth-key", "jwt", "session-id", "_csrf"),
 )
 # `{0}` is the name, `{1}` the value.
 CONTEXTS = {
@@ -178,6 +198,16 @@ E_MAIL_AROUND = (
     "rcpt={};ok",
     "https://shop.example/in?mail={}&page=2",
 )
+
+
+def checked(beginning: str, length: int = 19) -> str:
+    """A card's number that begins so, with zeros and the check digit after it. Source: ISO/IEC 7812-1, annex B."""
+    number = beginning.ljust(length - 1, "0")
+    digits = [int(digit) for digit in reversed(number)]
+    total = sum(sum(divmod(2 * digit, 10)) for digit in digits[::2]) + sum(digits[1::2])
+    return f"{number}{-total % 10}"
+
+
 CARDS = {
     "visa": "4" + "111111111111111",
     "visa of 19": "4" + "000000000000000006",
@@ -188,6 +218,17 @@ CARDS = {
     "discover": "6" + "011111111111117",
     "jcb": "3" + "530111333300000",
     "unionpay": "6" + "200000000000005",
+    "unionpay of 19": checked("62" + "05500000000000"),
+    "maestro of 19": checked("63" + "04500000000000"),
+    "older maestro of 19": checked("50" + "18500000000000"),
+    "visa electron": checked("4" + "02600000000", 16),
+    "maestro": checked("67" + "5900000000", 16),
+    "japanese of 2017": checked("35" + "2800000000", 16),
+    "mastercard of 2720": checked("27" + "2099000000", 16),
+    "mastercard of 26": checked("26" + "2099000000", 16),
+    "mastercard of 271": checked("27" + "1099000000", 16),
+    "diners club of 36": checked("36" + "0000000000", 14),
+    "american express of 34": checked("34" + "0000000000", 15),
 }
 IBANS = (
     "DE89 3704 0044 0532 0130 00",
@@ -235,6 +276,13 @@ def odd_values() -> Iterator[Canary]:
     }.items():
         for form in ("password={}", "password: {}\n", "PASSWORD='{}'", '{{"password":"{}"}}', "secret={} next"):
             yield Canary(f"{name} in {form!r}", form.format(value), (value[-6:], value[:6]))
+    for form in ("DB_PASS={}", "DB_PASS: {}", '"pass": "{}"', "pass={}&x=1", "session={}; Path=/", "a=1; sid={}; b=2"):
+        made = form if form.startswith(("DB", '"', "s")) or ";" in form else f"/in?user=ada&{form}"
+        value = drawn(form, 16)
+        yield Canary(f"short name in {form!r}", made.format(value), (value,))
+    for form in ("authorization={}&x=1", "{{'authorization': '{}'}}", "authorization => {}"):
+        value = drawn(form, 16)
+        yield Canary(f"header in {form!r}", form.format(value), (value,))
     yield Canary("an escaped quote", json.dumps({"password": 'hhun"ter' + "twwo"}), ("hhun", "twwo"))
     yield Canary("an escaped quote, twice", json.dumps(json.dumps({"password": 'hhun"ter' + "twwo"})), ("hhun", "twwo"))
     yield Canary("a list", json.dumps({"api_keys": ["hunter" + "twwo", "hunter" + "thhree"]}), ("twwo", "thhree"))
