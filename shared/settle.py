@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows, status
+from shared import audit, clock, rows, status
 from shared.effect import SHARDS, Confirmed, Effect, NotDone, Uncertain, Unknown, keep, object_key, row_key, token
 from shared.job import STATE
 from shared.outcome import Done, Outcome
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from shared.job import Job
     from shared.once import Effects
 
-# Who settled what and why, for as long as somebody may ask.
-AUDIT_KEPT = timedelta(days=90)
 # A row that is confirmed has been decided; one with another nonce is in other hands.
 STILL_OPEN = "nonce = :nonce AND attribute_not_exists(done)"
 CANCELLED = "ConditionalCheckFailed"
@@ -58,10 +55,10 @@ def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None
             raise Uncertain(job, key)
 
 
-def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, why: str) -> None:
+def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, reason: str) -> None:
     """Settle an effect: it was done, and `result` is its answer; or it was not, and the next run does it.
 
-    Raises NothingToSettle. Who and why are kept for 90 days.
+    Raises NothingToSettle, and audit.Reasonless. Who and why go into the audit with it.
     """
     found = rows.plain(
         cloud.dynamodb.get_item(
@@ -76,12 +73,12 @@ def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: st
     if found["lease_until"] >= clock.milliseconds(now):
         raise NothingToSettle(f"{key!r} is being done by {found['run']}; settle it once that has ended")
     verdict = "done" if isinstance(said, Confirmed) else "redo"
-    told = {"pk": f"settled#{job.name}", "sk": f"{clock.iso(now)}#{key}", "who": who, "why": why, "verdict": verdict}
-    audit = {**told, "begun": found["at"], "by": found["run"], TTL: int((now + AUDIT_KEPT).timestamp())}
+    written = audit.Entry(cloud, f"effects {verdict}", who, reason, {"job": job.name, "key": key})
+    row = {**written.row, "count": 1, "ended": clock.iso(now), "end": "done"}
     if isinstance(said, Confirmed):
-        moved = _confirm(cloud, job, key, found["nonce"], said.result, audit)
+        moved = _confirm(cloud, job, key, found["nonce"], said.result, row)
     else:
-        moved = _turn(cloud, job.name, key, found["nonce"], {}, (), audit)
+        moved = _turn(cloud, job.name, key, found["nonce"], {}, (), row)
     if not moved:
         raise NothingToSettle(f"{key!r} has moved on while it was being settled; look again")
 
@@ -115,13 +112,6 @@ def unconfirmed(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
             }
 
 
-def settled(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
-    """What people decided, and why."""
-    for item in _query(cloud, f"settled#{job}"):
-        at, _, key = item["sk"].partition("#")
-        yield {"key": key, "at": at, **{name: item[name] for name in ("who", "why", "verdict", "begun", "by")}}
-
-
 def _kept(cloud: Cloud, job: str, key: str, nonce: str) -> Confirmed | None:
     """A large result is stored before it is confirmed: where it is, the call had returned."""
     try:
@@ -146,12 +136,14 @@ def _mark(effects: Effects, key: str, found: Mapping[str, Any], said: Unknown) -
     return _turn(effects.cloud, effects.job.name, key, found["nonce"], {"uncertain": now}, (), listing=row)
 
 
-def _confirm(cloud: Cloud, job: Job, key: str, nonce: str, result: Any, audit: Mapping[str, Any] | None = None) -> bool:
+def _confirm(
+    cloud: Cloud, job: Job, key: str, nonce: str, result: Any, written: Mapping[str, Any] | None = None
+) -> bool:
     now = cloud.clock.now()
     name, value = keep(cloud, job.name, key, nonce, result)
     assert job.effects is not None
     given = {"done": clock.iso(now), name: value, TTL: int((now + job.effects).timestamp())}
-    return _turn(cloud, job.name, key, nonce, given, ("lease_until", "error", "uncertain"), audit)
+    return _turn(cloud, job.name, key, nonce, given, ("lease_until", "error", "uncertain"), written)
 
 
 def _turn(
@@ -161,7 +153,7 @@ def _turn(
     nonce: str,
     given: Mapping[str, Any],
     gone: Sequence[str],
-    audit: Mapping[str, Any] | None = None,
+    written: Mapping[str, Any] | None = None,
     listing: Mapping[str, Any] | None = None,
 ) -> bool:
     """Set and remove attributes of the effect's row, or delete it where none are given; with it its place in the list
@@ -184,8 +176,8 @@ def _turn(
         items.append({"Put": {"TableName": table, "Item": rows.row({**place, **listing})}})
     else:
         items.append({"Delete": {"TableName": table, "Key": rows.row(place)}})
-    if audit:
-        items.append({"Put": {"TableName": table, "Item": rows.row(audit)}})
+    if written:
+        items.append({"Put": {"TableName": table, "Item": rows.row(written)}})
     try:
         cloud.dynamodb.transact_write_items(TransactItems=items)
     except cloud.dynamodb.exceptions.TransactionCanceledException as error:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared import rows, settle
+from shared import audit, rows, settle
 from shared.claim import LEASE_MARGIN
 from shared.cloud import Cloud
 from shared.effect import (
@@ -451,9 +451,9 @@ def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, rece
     assert go(job).outcome == "done"
     assert (job.given, receiver.did.total()) == ([{"id": "m-7"}], 0)
     assert [*settle.waiting(cloud, "greet")] == []
-    [told] = settle.settled(cloud, "greet")
-    assert (told["key"], told["verdict"], told["who"]) == ("ada", "done", "grace")
-    assert told["why"] == "it is in the relay's log"
+    [told] = audit.entries(cloud, 1)
+    assert (told["what"], told["who"], told["reason"]) == ("effects done", "grace", "it is in the relay's log")
+    assert (told["scope"], told["end"]) == ({"job": "greet", "key": "ada"}, "done")
 
 
 def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Receiver) -> None:
@@ -462,7 +462,7 @@ def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Rec
     settle.by_hand(cloud, job, "ada", NotDone(), "grace", "the relay has no trace of it")
     go(job)
     assert receiver.did.total() == 1
-    assert [told["verdict"] for told in settle.settled(cloud, "greet")] == ["redo"]
+    assert [told["what"] for told in audit.entries(cloud, 1)] == ["effects redo"]
 
 
 @pytest.mark.parametrize(
@@ -477,7 +477,7 @@ def test_what_does_not_wait_is_not_settled(go: Go, cloud: Cloud, before: Callabl
     go(job)
     with pytest.raises(settle.NothingToSettle, match=words):
         settle.by_hand(cloud, job, "ada", NotDone(), "grace", "to see")
-    assert [*settle.settled(cloud, "greet")] == []
+    assert [*audit.entries(cloud, 1)] == []
 
 
 def test_what_is_being_done_is_not_settled_by_hand(go: Go, cloud: Cloud, clock: VirtualClock) -> None:

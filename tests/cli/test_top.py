@@ -1,0 +1,90 @@
+"""`python jobs.py top`: how often each job succeeds, and how long it takes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.top import percentile
+from shared import status
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.outcome import Done, Failed, Lost, Outcome, Reason, Skipped
+from shared.run import run_id
+from shared.status import History
+from tests.cli.conftest import Call
+
+AWS = ("--aws", "--stage", "test")
+
+
+def ended(cloud: Cloud, outcome: Outcome, hours: float = 1, ms: int = 10) -> None:
+    at = cloud.clock.now() - timedelta(hours=hours)
+    History(cloud, "good", "standard").write(Firing("good", at), run_id(at), at, outcome, ms)
+
+
+def standing(call: Call, *words: str) -> Any:
+    return call("top", "good", "--json", *words, *AWS).json[0]
+
+
+def test_the_rate_is_of_runs_that_worked_and_a_bad_verdict_is_no_failure(call: Call, aws: Cloud) -> None:
+    for outcome in (Done(), Done(), Done(ok=False), Failed("x"), Lost("x"), Skipped(Reason.LOCKED)):
+        ended(aws, outcome)
+    shown = standing(call)
+    assert (shown["runs"], shown["success"]) == (5, 60.0)
+    assert (shown["unhealthy"], shown["failed"], shown["lost"], shown["skipped"]) == (1, 1, 1, 1)
+
+
+def test_times_are_of_runs_that_worked(call: Call, aws: Cloud) -> None:
+    for ms in range(1, 101):
+        ended(aws, Done(), ms=ms)
+    ended(aws, Skipped(Reason.LOCKED), ms=9999)
+    shown = standing(call)
+    assert (shown["p50"], shown["p95"]) == (50, 95)
+
+
+def test_failures_that_outlive_the_good_runs_do_not_make_a_job_look_ill(call: Call, aws: Cloud) -> None:
+    # A row of a good run is kept a day, that of a failed one a week.
+    ended(aws, Failed("x"), hours=30)
+    ended(aws, Done())
+    shown = standing(call, "--hours", "100")
+    assert (shown["runs"], shown["success"]) == (1, 100.0)
+    assert datetime.fromisoformat(shown["since"]) > aws.clock.now() - timedelta(hours=24, minutes=1)
+
+
+def test_it_looks_back_as_far_as_the_count_of_good_runs_goes(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(status.MOST, "standard", (3, 5000))
+    ended(aws, Failed("x"), hours=5)
+    for hours in (4, 3, 2, 1):
+        ended(aws, Done(), hours=hours)
+    assert (standing(call)["runs"], standing(call)["failed"]) == (3, 0)
+
+
+def test_the_hours_bound_what_is_counted(call: Call, aws: Cloud) -> None:
+    ended(aws, Done(), hours=1)
+    ended(aws, Done(), hours=3)
+    assert standing(call, "--hours", "2")["runs"] == 1
+
+
+def test_the_worst_comes_first_and_who_never_ran_last(call: Call, aws: Cloud) -> None:
+    ended(aws, Failed("x"))
+    rows = call("top", *AWS).out.splitlines()
+    assert rows[1].split()[:3] == ["good", "0", "%"]
+    shown = call("top", "--json", *AWS).json
+    assert [each["success"] for each in shown] == [0.0, None, None, None, None]
+    assert (shown[1]["p50"], shown[1]["last"]) == (None, "")
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "99999"])
+def test_hours_that_show_nothing_are_refused(call: Call, aws: Cloud, hours: str) -> None:
+    assert call("top", "--hours", hours, *AWS).code == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "p50", "p95"), [([7], 7, 7), ([1, 2], 1, 2), (list(range(20)), 9, 18), ([], None, None)]
+)
+def test_a_percentile_is_a_value_that_was_measured(values: list[int], p50: int, p95: int) -> None:
+    assert (percentile(values, 50), percentile(values, 95)) == (p50, p95)
