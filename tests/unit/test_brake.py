@@ -249,11 +249,13 @@ def test_a_crash_between_pause_and_approval_needs_to_be_approved_twice(
 
 
 def test_the_parts_of_one_tick_are_let_pass_as_one(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
-    cloud.environment = {"HOLDS_MAX_RUNS_PER_TICK": "30"}
+    cloud.environment = {"HOLDS_MAX_RUNS_PER_TICK": "40"}
     due(cloud, 50)
     clock.move(minutes=1)
     at = clock.now()
     first = run(Holds(), Firing("holds", at), cloud, Lines(clock))
+    due(cloud, 60, start=100)
+    cloud.environment = {}
     second = run(Holds(), Firing("holds", at, part=1, hop=3), cloud, Lines(clock))
-    assert [first.counts, second.counts] == [{"purged": 30}, {"purged": 20}]
-    assert state(cloud, "ledger#holds", f"{NOON:%Y-%m-%d}")["largest"] == 50
+    assert [first.counts, second.counts] == [{"purged": 40}, {"purged": 70}]
+    assert state(cloud, "ledger#holds", f"{NOON:%Y-%m-%d}")["largest"] == 110

@@ -104,23 +104,25 @@ def test_the_same_again_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> No
 @pytest.mark.parametrize(
     ("item", "kept"),
     [
-        ({}, 2),
-        ({"last": "2026-03-01T09:03Z#00"}, 2),
-        # Settled up to 08:58 and folded up to 08:00; what was buried late up to then is waited for.
+        ({}, 3),
+        ({"last": "2026-03-01T09:03Z#00"}, 3),
         ({"last": "2026-03-01T09:03Z#00", "checkpoint": '{"since":"2026-03-02T01:00Z"}'}, 0),
-        ({"last": "2026-03-02T12:03Z#00", "checkpoint": '{"since":"2026-02-28T12:00Z","after":"a"}'}, 2),
-        ({"last": "2026-03-02T12:03Z#00", "checkpoint": "@000000000003"}, 2),
+        ({"last": "2026-03-02T12:03Z#00", "checkpoint": '{"since":"2026-02-28T12:00Z","after":"a"}'}, 3),
+        ({"last": "2026-03-02T12:03Z#00", "checkpoint": "@000000000003"}, 3),
         ({"last": "2026-03-02T12:03Z#00"}, 0),
-        # Of the two, which started at 09:45 and at 11:00 the day before, the first alone is folded.
-        ({"last": "2026-03-01T10:05Z#00"}, 1),
-        ({"last": "2026-03-01T10:04Z#00"}, 2),
+        # Settled and folded up to 10:00. The run of 09:45 is in it; what died at 09:55 may have been buried later.
+        ({"last": "2026-03-01T10:05Z#00"}, 2),
+        # Settled up to 09:59, and folded up to 09:00.
+        ({"last": "2026-03-01T10:04Z#00"}, 3),
     ],
 )
 def test_a_row_stays_until_it_is_folded(item: dict[str, str], kept: int, cloud: Cloud) -> None:
     cloud.dynamodb.delete_item(TableName=cloud.names.table("state"), Key=rows.row({"pk": "reconciler:last", "sk": "-"}))
     if item:
         reconciled(cloud, **item)
+    # The day before, at 09:45, at 09:55 and at 11:00.
     ran(cloud, timedelta(days=1, hours=2, minutes=15))
+    ran(cloud, timedelta(days=1, hours=2, minutes=5))
     ran(cloud, timedelta(days=1, hours=1))
     retain(cloud)
     assert len(left(cloud)) == kept
@@ -134,7 +136,7 @@ def test_a_consumers_rows_are_never_folded_and_wait_for_nothing(cloud: Cloud, kn
 
 
 def test_what_only_counts_duplicates_is_left_alone(cloud: Cloud) -> None:
-    key = status.history_key("sweep", "20260201T000000.000Z-aaaaaaaa")
+    key = status.history_key("sweep", "20260227T000000.000Z-aaaaaaaa")
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, "duplicates": {"N": "1"}})
     odd = rows.row({"pk": f"runs#sweep#{NOON:%Y-%m-%d}", "sk": "x", "ok": True})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=odd)
