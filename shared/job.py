@@ -167,12 +167,12 @@ class Job:
         return settings.choice(f"{cls.env}_RUN_BY", INLINE, RUN_BY, meaning)
 
     @classmethod
-    def grants(cls) -> tuple[Grant, ...]:
-    @classmethod
     def heartbeat(cls) -> Setting:
         meaning = f"Pinged when {cls.name} starts (/start), ends well, and fails (/fail), as Healthchecks.io takes it"
         return settings.text(f"HC_{cls.env}_URL", "", meaning)
 
+    @classmethod
+    def grants(cls) -> tuple[Grant, ...]:
         """The job's own permissions and those that every run needs for its state, history, artifacts and retries."""
         rows = (f"{cls.key}:last", f"runs#{cls.name}#*", f"manual#{cls.name}", f"checkpoint#{cls.name}")
         return (
