@@ -101,5 +101,6 @@ def send_dead_event(cloud: Cloud, job: str, reason: str, error: str, event: Any,
 
 def _send_dead(cloud: Cloud, job: str, reason: str, error: str, **rest: Any) -> None:
     # The instant is part of the letter: a second delivery of it is recognised as the same.
-    letter = {"job": job, "reason": reason, "error": redact.text(error), "at": clock.iso(cloud.clock.now()), **rest}
+    told = {"reason": redact.text(reason), "error": redact.text(error), "at": clock.iso(cloud.clock.now())}
+    letter = {"job": job, **told, **rest}
     cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(DEAD), MessageBody=json.dumps({"dead": letter}, default=str))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared import firings, gate, handover, status
+from shared import firings, gate, handover, redact, status
 from shared.claim import Claim, Claims, Fenced, Refusal, served
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Firing
@@ -232,7 +232,7 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
     if tick.firing.letter:
         _answer(tick, outcome)
     _tell(tick, outcome, ms)
-    counts = outcome.counts if isinstance(outcome, Done) else {}
+    counts = redact.data(dict(outcome.counts)) if isinstance(outcome, Done) else {}
     note = status.cut(status.words_of(outcome), status.LONG)
     return Report(
         job=tick.job.name,
