@@ -75,7 +75,7 @@ class Delivery(Request):
         super().on_failure(exc_info, send_failed_event, return_ok)
 
 
-@app.task(name=NAME, bind=True, Request=Delivery, acks_late=True, ignore_result=True)
+@app.task(name=NAME, bind=True, shared=False, Request=Delivery, acks_late=True, ignore_result=True)
 def run(task: Task[Any, Any], body: Any, request: str = "") -> None:
     """`request`: of the first delivery, where this one was put off. Retries are ours, not Celery's."""
     request = request or task.request.id or ""

@@ -67,7 +67,8 @@ def _send(body: Any, request: str, delay: int = 0) -> None:
     }
     queue = _queue(os.getpid())
     if delay:
-        queue.enqueue_in(timedelta(seconds=delay), "workers.rq.run", **given)
+        # RQ keeps whole seconds and cuts off the rest; a delay is the least that is waited.
+        queue.enqueue_in(timedelta(seconds=delay + 1), "workers.rq.run", **given)
     else:
         queue.enqueue("workers.rq.run", **given)
 

