@@ -34,6 +34,8 @@ TOLD = {
     Verdict.UNKNOWN: "is unaccounted for",
     Verdict.AWAITED: "has not started yet",
 }
+# Here the last run is worth a word.
+TRACELESS = (Verdict.AWAITED, Verdict.MISSED, Verdict.UNKNOWN)
 # What a verdict that no row of its own explains comes from, and what follows from it.
 MEANT = {
     Verdict.SUPERSEDED: "A later tick had done its work: ticks are wake-ups, and nothing was left to do.",
@@ -194,6 +196,8 @@ def _of_now(found: Trace) -> Iterator[str]:
     item, status = found.item, found.item.get("status") or {}
     if "paused" in item:
         yield f"It is paused now: {item['paused']}."
+    if item.get("partly"):
+        yield "Some of its targets or tenants are paused."
     if "holder" in item:
         until = datetime.fromtimestamp(item["lease_until"] / 1000, found.now.tzinfo)
         step = f"{item.get('step', 'started')}, {item.get('progress', 0)} %"
@@ -218,7 +222,7 @@ def _of_now(found: Trace) -> Iterator[str]:
         yield f"{count} messages wait in {queue}." if count != 1 else f"1 message waits in {queue}."
     if found.job.queue and found.dead:
         yield f"Its newest dead letter is {found.dead['id'][:8]}: {found.dead.get('error', '')}"
-    if status and (found.tick is None or found.job.queue):
+    if status and (found.tick is None or found.account.verdict in TRACELESS):
         yield f"It last ran {status.get('at', '')[:19]}: {_said(status)}. {status.get('note', '')}".rstrip()
     upcoming = min((next(schedule.after(found.now)) for schedule in found.job.schedules()), default=None)
     if upcoming:

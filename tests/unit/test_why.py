@@ -243,6 +243,8 @@ def test_a_pause_is_told_with_who_and_why(world: World) -> None:
     assert told.says[0].startswith("It did not run: ada: index rebuild.")
     assert "It is paused now: ada: index rebuild." in told.says
     assert told.commands[0] == ("resume sweep", "let it run again")
+    world.put(pk="sweep:last", sk="-", partly="ab12")
+    assert "Some of its targets or tenants are paused." in world.ask().says
 
 
 def test_a_shut_gate_is_told_by_its_setting_as_it_was_and_as_it_is(world: World) -> None:
@@ -279,8 +281,10 @@ def test_a_second_delivery_is_told(world: World) -> None:
 
 
 def test_a_tick_just_due_may_still_come(world: World) -> None:
+    world.run(Firing("sweep", after(minutes=-15)))
     told = world.ask(now=after(minutes=4))
     assert told.headline.endswith("has not started yet.")
+    assert "It last ran 2026-03-02T11:45:01: done." in told.says
     assert told.facts["reads"] == 2
 
 
