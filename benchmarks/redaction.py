@@ -34,8 +34,10 @@ ALTERNATION = tuple(
         (r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE, r"\1 [redacted]"),
         (r"\b((?:set-)?cookie|authorization)\s*:\s*[^\r\n]+", re.IGNORECASE, r"\1: [redacted]"),
         (
-            r"([\"']?\b[\w-]*(?:passw(?:or)?d|secret|token|api[-_]?key|signature|session[-_]?id)[\"']?\s*[=:]\s*)"
-            r"(\"[^\"]*\"|'[^']*'|[^\s\"'&,;}<]+)",
+            (
+                r"([\"']?\b[\w-]*(?:passw(?:or)?d|secret|token|api[-_]?key|signature|session[-_]?id)[\"']?\s*[=:]\s*)"
+                r"(\"[^\"]*\"|'[^']*'|[^\s\"'&,;}<]+)"
+            ),
             re.IGNORECASE,
             r"\1[redacted]",
         ),
@@ -56,7 +58,7 @@ TRACEBACK = """Traceback (most recent call last):
     raise NoAnswer(f"{host} did not answer in {seconds:.0f} s")
 shared.http.NoAnswer: shop.example did not answer in 10 s
 """
-PAGE = '<html><head><title>Pricing</title></head><body class="page"><h1>Pricing</h1><p>Team: 19.99 EUR a month</p></body>'
+PAGE = '<html><head><title>Pricing</title></head><body class="page"><h1>Pricing</h1><p>Team: 19.99 EUR</p></body>'
 
 
 def alternation(text: str) -> str:
@@ -73,7 +75,7 @@ def documents(size: int) -> Iterator[dict[str, Any]]:
         job = chance.choice(("pricing", "forwarding-retry", "docs", "usage", "notification-delivery"))
         fields: dict[str, Any] = {
             "job": job,
-            "jobId": f"20261121T2205{chance.randrange(60):02d}.{chance.randrange(1000):03d}Z-{chance.getrandbits(32):08x}",
+            "jobId": f"20261121T2205{chance.randrange(60):02d}.000Z-{chance.getrandbits(32):08x}",
             "entityId": chance.choice(("shop.example", "docs.example:8080", "-", "org_8123")),
             "correlationId": f"{chance.getrandbits(128):032x}",
             "status": "done",

@@ -1,4 +1,4 @@
-"""Claim items as they stand, and runs that died without a word: found by their lease, written down as `lost`, their lease taken off."""
+"""Claim items as they stand; and runs that died without a word: found by their lease, and written down as `lost`."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from shared.outcome import Rejected
 PARTS = 100
 # More than a policy has attempts.
 TURNS = 10
+OLDEST = timedelta(days=60)
 
 
 class MalformedEvent(Rejected):
@@ -136,7 +137,7 @@ def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
         raise MalformedEvent(f"{job or 'firings'}: a firing that cannot be read ({error}): {data!r:.120}") from None
     if job is not None and made.job != job:
         raise MalformedEvent(f"{job}: a firing for {made.job!r} came to the wrong function")
-    _not_ahead(job or made.job, made.at, now)
+    _plausible(job or made.job, made.at, now)
     return made if made.correlation_id else replace(made, correlation_id=uuid.uuid4().hex)
 
 
@@ -145,11 +146,14 @@ def _cron(job: str, event: Mapping[str, Any], now: datetime) -> Firing:
         at = clock.parse(event["time"]).replace(second=0, microsecond=0)
     except (KeyError, TypeError, ValueError):
         raise MalformedEvent(f"{job}: the event's time is {event.get('time')!r}, not an ISO 8601 instant") from None
-    _not_ahead(job, at, now)
+    _plausible(job, at, now)
     return Firing(job, at, id=str(event.get("id", "")), correlation_id=uuid.uuid4().hex)
 
 
-def _not_ahead(job: str, at: datetime, now: datetime) -> None:
-    # A tick from the future would, once done, make every real one up to then superseded.
+def _plausible(job: str, at: datetime, now: datetime) -> None:
+    # A tick from the future would, once done, make every real one up to then superseded. The oldest that are sent
+    # again, dead letters, live for 37 days.
     if at > now + timedelta(minutes=5):
         raise MalformedEvent(f"{job}: the tick {clock.iso(at)} lies ahead of the clock, {clock.iso(now)}")
+    if at < now - OLDEST:
+        raise MalformedEvent(f"{job}: the tick {clock.iso(at)} is older than {OLDEST.days} days")

@@ -13,6 +13,7 @@ import pytest
 
 from cli import heatmap
 from local.demo_site import DemoSite, start
+from shared import clock as clocks
 from shared import event, manifest, registry, rows
 from shared.archetypes.consumer import Consumer
 from shared.claim import LEASE_MARGIN
@@ -82,7 +83,7 @@ def state(cloud: Cloud) -> list[Any]:
 @every
 def test_it_has_a_sample_event_that_is_read(job: Job, clock: VirtualClock) -> None:
     given = sample(job)
-    read = event.parse(job.name, given, clock.now().replace(year=2100))
+    read = event.parse(job.name, given, clocks.parse(given["time"]) if "time" in given else clock.now())
     assert isinstance(read, Batch) == isinstance(job, Consumer)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from functions.sites._webevals import queue
+from functions.sites.webeval import Webeval
 from local.embedded import embedded
 from shared import rows
 from shared.cloud import Cloud
@@ -18,9 +22,10 @@ from shared.log import Log
 from shared.names import Names
 from shared.outcome import Done, Outcome
 from shared.run import run
-from shared.tables import STATE
+from shared.tables import TABLES
 from shared.tick import Tick
 from tests.conftest import NOON, VirtualClock, create
+from tests.web import Reply, Web
 
 DELIVERIES = 50
 
@@ -51,7 +56,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
-    create(cloud, STATE)
+    for table in TABLES:
+        create(cloud, table)
+    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
     return cloud
 
 
@@ -106,3 +113,27 @@ def test_fifty_ticks_at_once_run_one_at_a_time(engine: Cloud) -> None:
     assert set(at_work) == {1}
     assert outcomes["done"] == len(at_work) >= 1
     assert set(outcomes) <= {"done", "locked", "superseded"}
+
+
+def test_two_runs_that_race_for_web_evaluations_do_each_once(engine: Cloud) -> None:
+    outcomes: list[Any] = []
+    start, quiet = threading.Barrier(2), Log(lambda _: None, engine.clock)
+    with Web() as site:
+        site.answers["/api/web-eval/run"] = Reply(200, '{"ok": true, "score": 90}')
+        engine.environment = {"BASE_URLS": json.dumps([site.url]), "WEB_EVAL_EXEC_HOSTS": site.host}
+        tasks = [queue(engine, site.host, f"{site.url}/page/{number}") for number in range(8)]
+
+        def race(number: int) -> None:
+            now = engine.clock.now()
+            tick = Tick(Webeval(), Firing("webeval", now), engine, f"run-{number}", now, quiet)
+            start.wait(5)
+            outcomes.append(Webeval().work(tick))
+
+        racers = [threading.Thread(target=race, args=(number,)) for number in (1, 2)]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join(60)
+        asked = Counter(json.loads(request.body)["task"] for request in site.asked)
+    assert asked == dict.fromkeys(tasks, 1)
+    assert sum(outcome.counts.get("done", 0) for outcome in outcomes) == 8

@@ -54,6 +54,8 @@ def test_a_firing_survives_its_journey() -> None:
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "part": -1}},
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "part": 100}},
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "attempt": True}},
+        {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "hop": 0}},
+        {"firing": {"job": "sweep", "at": "0999-03-02T12:00:00Z"}},
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "target": ""}},
         {"Records": "none"},
     ],

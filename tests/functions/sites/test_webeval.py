@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -302,28 +301,6 @@ def test_the_key_stays_where_no_answer_came_and_changes_after_a_bad_one(
         clock.move(minutes=5)
     assert [request.headers["idempotency-key"] for request in site.asked] == [task, task, f"{task}-1"]
     assert row(cloud, task)["state"] == "done"
-
-
-def test_two_runs_that_race_do_each_task_once(cloud: Cloud, site: Web, log: Lines, clock: VirtualClock) -> None:
-    tasks = ask(cloud, site, 8)
-    cloud.environment = {"BASE_URLS": json.dumps([site.url]), "WEB_EVAL_EXEC_HOSTS": site.host}
-    start = threading.Barrier(2)
-    outcomes: list[Any] = []
-
-    def race(number: int) -> None:
-        tick = Tick(Webeval(), Firing("webeval", clock.now()), cloud, f"run-{number}", clock.now(), log)
-        start.wait(5)
-        outcomes.append(Webeval().work(tick))
-
-    racers = [threading.Thread(target=race, args=(number,)) for number in (1, 2)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(30)
-    asked = Counter(json.loads(request.body)["task"] for request in site.asked)
-    assert asked == dict.fromkeys(tasks, 1)
-    assert sum(outcome.counts.get("done", 0) for outcome in outcomes) == 8
-    assert {row(cloud, task)["state"] for task in tasks} == {"done"}
 
 
 def test_a_claim_is_one_runs_alone(cloud: Cloud, site: Web, clock: VirtualClock) -> None:
