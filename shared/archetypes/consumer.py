@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from shared import firings, pause, status
 from shared.dead import end
 from shared.dead.letter import ATTRIBUTE as LETTER
+from shared.dead.letter import RECEIVES
 from shared.effect import InFlight
 from shared.job import Job
 from shared.outcome import Done, Outcome, Rejected
@@ -87,9 +88,18 @@ class Consumer(Job, archetype=True):
             except Exception as error:  # noqa: BLE001 - one message's failure is its own
                 text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
                 tick.log.error(f"{self.name}_message_failed", messageId=message.id, error=text)
-                tick.failures.append(message.id)
+                if not self._given_up(tick, message, text):
+                    tick.failures.append(message.id)
         counts = {"handled": handled, "failed": len(tick.failures) - failed}
         return Done(counts | {"paused": paused} if paused else counts)
+
+    def _given_up(self, tick: Tick, message: Message, error: str) -> bool:
+        """At the last receive: its queue would give it up now, and could not say why."""
+        if message.receives < RECEIVES or self.dead_letter_queue:
+            return False
+        reason = f"all {RECEIVES} receives used up"
+        firings.send_dead_event(tick.cloud, self.name, reason, error, message.text, message.letter)
+        return True
 
     def _reject(self, tick: Tick, message: Message, error: Rejected) -> None:
         firings.send_dead_event(tick.cloud, self.name, "rejected", str(error), message.text, message.letter)

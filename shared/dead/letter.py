@@ -22,6 +22,8 @@ KEPT = timedelta(days=30 + 7)
 KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#[0-9a-f]{16}")
 # Of a consumer's message, and names the letter: the same each time, so that it can be an idempotency key.
 ATTRIBUTE = "dead-letter"
+# As infra/queues.py makes queues: so many receives, each hidden for so many timeouts of the function.
+RECEIVES, VISIBILITY = 5, 6
 BOOKKEEPING = ("pk", "sk", "marks", "retry", TTL)
 
 

@@ -18,7 +18,19 @@ from shared import audit, clock, corpse, event, firings, manifest, rows
 from shared.backoff import JITTER
 from shared.claim import LEASE_MARGIN
 from shared.dead import end, store
-from shared.dead.letter import ATTRIBUTE, DEAD, RESOLVED, RETRYING, Letter, LetterRefused, Taken, as_read, row_key
+from shared.dead.letter import (
+    ATTRIBUTE,
+    DEAD,
+    RECEIVES,
+    RESOLVED,
+    RETRYING,
+    VISIBILITY,
+    Letter,
+    LetterRefused,
+    Taken,
+    as_read,
+    row_key,
+)
 from shared.event import Firing, MalformedEvent
 from shared.job import STATE
 from shared.manifest import Entry
@@ -32,8 +44,6 @@ HOP = 2
 MOST = 99
 # Seconds that queues, dispatch and cold starts take on top.
 SLACK = 120
-# As infra/queues.py makes queues: so many receives, each hidden for so many timeouts of the function.
-RECEIVES, VISIBILITY = 5, 6
 
 
 @dataclass(frozen=True, slots=True)

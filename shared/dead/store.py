@@ -1,6 +1,7 @@
 """Where dead letters are: `dead#<job>` / `<instant>#<id>`, and `dead` / `<job>` for every job that has had one.
 
-All is read by queries, one for each job. A row takes about 0.7 KB: 10,000 letters are 7 pages and 900 read units.
+All is read by queries, for each job a page of 1,000 after the other. A row takes 0.6 to 0.9 KB: to look at 10,000
+letters takes 700 to 1,100 read units, a hundredth of a cent.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ JOBS = "dead"
 LIST = "`python jobs.py dead list` shows what there is"
 # DynamoDB's limit for one BatchGetItem.
 KEYS_AT_ONCE = 100
+# Rows read at once: memory for a page of them, whatever there is.
+PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +157,13 @@ def _query(cloud: Cloud, pk: str, begins: Mapping[str, str]) -> Iterator[dict[st
     """Rows that have not expired; those whose attributes begin so."""
     wanted = [f"#{TTL} > :now", *(f"begins_with(#{name}, :{name})" for name in begins)]
     values = {":pk": pk, ":now": int(cloud.clock.now().timestamp())}
-    pages = cloud.dynamodb.get_paginator("query").paginate(
+    pages = cloud.bulk.get_paginator("query").paginate(
         TableName=cloud.names.table(STATE),
         KeyConditionExpression="pk = :pk",
         FilterExpression=" AND ".join(wanted),
         ExpressionAttributeNames={f"#{name}": name for name in (TTL, *begins)},
         ExpressionAttributeValues=rows.row(values | {f":{name}": value for name, value in begins.items()}),
+        PaginationConfig={"PageSize": PAGE},
     )
     for page in pages:
         yield from map(rows.plain, page["Items"])

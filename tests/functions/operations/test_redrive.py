@@ -14,9 +14,10 @@ from shared import clock as clocks
 from shared import death, manifest, rows
 from shared.claim import Claim, Claims
 from shared.cloud import Cloud
+from shared.consume import consume
 from shared.dead import redrive, store
-from shared.dead.letter import Letter, LetterRefused, Taken
-from shared.event import Firing
+from shared.dead.letter import RECEIVES, VISIBILITY, Letter, LetterRefused, Taken
+from shared.event import Batch, Firing
 from shared.manual import Marker
 from shared.outcome import Snoozed
 from shared.run import run
@@ -309,6 +310,31 @@ def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_it
     assert (world.letter().id, world.letter().again) == (first.id, 1)
 
 
+def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: World, cloud: Cloud) -> None:
+    def fault(_: str) -> str:
+        raise ValueError("no route to the store")
+
+    world.intake.fault = fault
+    assert world.deliver("one", receives=4) == ["m1"]
+    assert world.letters() == []
+    assert world.deliver("one", receives=5) == []
+    world.settle()
+    letter = world.letter()
+    assert (letter.job, letter.reason) == ("intake", "all 5 receives used up")
+    assert letter.error == "ValueError: no route to the store"
+    assert store.content(cloud, letter).count("one") == 1
+    assert world.deliver("one", receives=5, letter=letter.key) == []
+    world.settle()
+    assert world.letter().again == 1
+
+
+def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -> None:
+    cloud.s3.delete_bucket(Bucket=cloud.names.bucket)
+    record = world.record("plain text", "firings-dlq", "", receives=5)
+    assert consume(world.collector, Batch("dead-letters", (record,)), cloud, world.log, 60) == ["m1"]
+    assert letters(cloud, "firings-dlq") == []
+
+
 @pytest.mark.parametrize("named", ["../../x", "2026-03-02T12:00:00.000Z#0123456789abcdef", "x" * 2000])
 def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(world: World, named: str) -> None:
     world.collect("raw text", queue="demo:intake-dlq", letter=named)
@@ -515,7 +541,7 @@ def test_patience_is_for_every_attempt_at_its_latest() -> None:
 def test_queues_are_made_as_patience_takes_them_to_be() -> None:
     from infra import queues
 
-    assert (redrive.RECEIVES, redrive.VISIBILITY) == (queues.MAX_RECEIVES, queues.VISIBILITY_FACTOR)
+    assert (RECEIVES, VISIBILITY) == (queues.MAX_RECEIVES, queues.VISIBILITY_FACTOR)
 
 
 def test_a_run_that_serves_no_letter_pays_nothing_for_it(world: World, cloud: Cloud) -> None:

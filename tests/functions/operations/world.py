@@ -92,6 +92,10 @@ class World:
             self.cloud.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
         self.settle()
 
+    def deliver(self, body: str, receives: int = 1, letter: str = "") -> list[str]:
+        """To intake, for that many-th time; ids of what must come back."""
+        return self._take(self.record(body, "demo:intake", letter, receives))
+
     def settle(self) -> list[Report]:
         """Until nothing waits any more: firings are run, messages taken, dead letters stored."""
         reports: list[Report] = []
@@ -105,15 +109,18 @@ class World:
                 reports.append(run(self.sweep, fired, self.cloud, self.log))
             for message in messages:
                 self._pass()
-                consume(self.intake, Batch("intake", (message,)), self.cloud, self.log, 60)
+                self._take(message)
             self.collect(*dead)
 
     def collect(self, *bodies: Any, queue: str = "firings-dlq", letter: str = "") -> None:
         """Store letters."""
         for body in bodies:
             self._pass()
-            record = self._record(body if isinstance(body, str) else json.dumps(body), queue, letter)
+            record = self.record(body if isinstance(body, str) else json.dumps(body), queue, letter)
             assert consume(self.collector, Batch("dead-letters", (record,)), self.cloud, self.log, 60) == []
+
+    def _take(self, message: dict[str, Any]) -> list[str]:
+        return consume(self.intake, Batch("intake", (message,)), self.cloud, self.log, 60)
 
     def letters(self) -> list[Letter]:
         return list(store.letters(self.cloud))
@@ -147,15 +154,18 @@ class World:
             self.cloud.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         named = [(message["Body"], message.get("MessageAttributes") or {}) for message in got]
         keys = [(body, given["dead-letter"]["StringValue"] if given else "") for body, given in named]
-        return [self._record(body, "demo:intake", key) for body, key in keys]
+        return [self.record(body, "demo:intake", key) for body, key in keys]
 
-    def _record(self, body: str, queue: str, letter: str) -> dict[str, Any]:
+    def record(self, body: str, queue: str, letter: str, receives: int = 1) -> dict[str, Any]:
         self.sent += 1
         return {
             "messageId": f"m{self.sent}",
             "receiptHandle": "r",
             "body": body,
-            "attributes": {"SentTimestamp": str(clock.milliseconds(self.cloud.clock.now()))},
+            "attributes": {
+                "SentTimestamp": str(clock.milliseconds(self.cloud.clock.now())),
+                "ApproximateReceiveCount": str(receives),
+            },
             "messageAttributes": {"dead-letter": {"stringValue": letter, "dataType": "String"}} if letter else {},
             "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{self.cloud.names.queue(queue)}",
         }
