@@ -22,6 +22,13 @@ DEPLOYMENT = (
     settings.text("NIGHTSHIFT_LOCAL", ".local", "Where the local cloud keeps its state"),
     settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "Who gets the alerts by e-mail; read at deployment"),
 )
+WORKERS = (
+    settings.text("NIGHTSHIFT_ACCOUNT", "", "The AWS account; Celery's and RQ's workers must be told, jobs.py asks AWS"),
+    settings.text("CELERY_BROKER_URL", "", "Celery's broker; the deployment's queue `celery` where it isn't set"),
+    settings.text("CELERY_CONFIG_MODULE", "", "A module with whatever else Celery is to be told"),
+    settings.text("NIGHTSHIFT_CELERY_APP", "", "A Celery app to use in place of ours, as shop.celery:app"),
+    settings.text("RQ_REDIS_URL", "", "Where RQ's Redis is, as redis://localhost:6379/0"),
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +48,7 @@ def lines(jobs: Iterable[Job]) -> Iterator[str]:
             users[setting].append(job)
     yield from _comment(HEAD)
     yield from _section("The deployment", DEPLOYMENT)
+    yield from _section("Workers outside of Lambda; docs/workers.md", WORKERS)
     for setting, sharing in users.items():
         if len(sharing) > 1:
             yield from _section(", ".join(job.name for job in sharing), [setting])

@@ -103,7 +103,8 @@ def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> Non
     if asked is None:
         return
     job, firing = asked
-    if not firings.may_be_put_off(job, firing):
+    if firing.manual or not firings.may_be_put_off(job, firing):
+        # A request by hand is served once an attempt; its marker would refuse the same one again.
         died(body, request, note, cloud, log)
     elif death.told(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
         firings.send(cloud, firing.later())

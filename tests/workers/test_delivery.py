@@ -17,6 +17,7 @@ from shared.cloud import Cloud
 from shared.event import Firing
 from shared.idempotency import natural
 from shared.job import Job
+from shared.manual import Marker
 from shared.outcome import Done, Outcome
 from shared.run import Report
 from shared.tick import Tick
@@ -196,6 +197,20 @@ def test_what_was_handed_back_too_often_counts_as_an_attempt(job: Sweep, cloud: 
     delivery.hand_back(body(travelled), "message-1", "its worker stops", cloud, log)
     [sent] = waiting(cloud, "work")
     assert sent["firing"]["attempt"] == 2
+
+
+def test_a_run_by_hand_that_is_handed_back_serves_its_request_in_another_attempt(
+    job: Sweep, cloud: Cloud, log: Lines
+) -> None:
+    asked = replace(TICK, manual=True, id="by-hand")
+    assert Marker(cloud, job, asked).take(RUN) is None
+    take(cloud, asked)
+    delivery.hand_back(body(asked), "message-1", "its worker stops", cloud, log)
+    [sent] = waiting(cloud, "work")
+    assert sent["firing"]["attempt"] == 2
+    report = delivery.deliver(sent, "message-2", cloud, log, first=True)
+    assert isinstance(report, Report)
+    assert (report.outcome, job.ran) == ("done", 1)
 
 
 @pytest.mark.parametrize(
