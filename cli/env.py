@@ -23,7 +23,7 @@ DEPLOYMENT = (
     settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "Who gets the alerts by e-mail; read at deployment"),
 )
 WORKERS = (
-    settings.text("NIGHTSHIFT_ACCOUNT", "", "The AWS account; Celery's and RQ's workers must be told, jobs.py asks AWS"),
+    settings.text("NIGHTSHIFT_ACCOUNT", "", "The AWS account, for workers of Celery and RQ; jobs.py asks AWS itself"),
     settings.text("CELERY_BROKER_URL", "", "Celery's broker; the deployment's queue `celery` where it isn't set"),
     settings.text("CELERY_CONFIG_MODULE", "", "A module with whatever else Celery is to be told"),
     settings.text("NIGHTSHIFT_CELERY_APP", "", "A Celery app to use in place of ours, as shop.celery:app"),
