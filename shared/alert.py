@@ -1,9 +1,10 @@
-"""Telling operators: one topic, filtered like every sink, always with the commands to act."""
+"""Telling operators: filtered like every sink, always with the commands to act."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import redact
@@ -16,12 +17,46 @@ TOPIC = "alerts"
 SUBJECT = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """kind: `JOB_PERMANENTLY_FAILED`, `JOB_FAILING`, `JOB_RECOVERED` ... about: the job, or the job and its target.
+
+    id: what it is told about, the same whenever it is told. at: the instant that it was first found.
+    """
+
+    kind: str
+    about: str
+    fields: Mapping[str, Any]
+    commands: Sequence[str]
+    id: str = ""
+    at: str = ""
+
+    @property
+    def subject(self) -> str:
+        # One line: SNS takes no other.
+        return " ".join(redact.text(f"{self.kind} {self.about}").split())[:SUBJECT]
+
+    def message(self, stage: str) -> dict[str, Any]:
+        found: dict[str, Any] = redact.data(
+            {"alert": self.kind, "stage": stage, **self.fields, "commands": list(self.commands)}
+        )
+        return found
+
+    def text(self, stage: str) -> str:
+        """For people: a line each, then what they can do."""
+        told = self.message(stage)
+        commands = told.pop("commands")
+        lines = [f"{name}: {value}" for name, value in told.items() if value not in ("", None)]
+        return "\n".join([*lines, "", "What you can do:", *(f"  {command}" for command in commands), ""])
+
+
 def send(cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str]) -> None:
-    """kind: `JOB_PERMANENTLY_FAILED`, `JOB_FAILING`, `JOB_RECOVERED` ... about: the job, or the job and its target."""
-    message = redact.data({"alert": kind, "stage": cloud.names.stage, **fields, "commands": list(commands)})
+    publish(cloud, Alert(kind, about, fields, commands))
+
+
+def publish(cloud: Cloud, alert: Alert) -> None:
     cloud.sns.publish(
         TopicArn=cloud.names.topic_arn(TOPIC),
-        # One line: SNS takes no other.
-        Subject=" ".join(redact.text(f"{kind} {about}").split())[:SUBJECT],
-        Message=json.dumps(message, indent=1),
+        Subject=alert.subject,
+        Message=json.dumps(alert.message(cloud.names.stage), indent=1),
     )

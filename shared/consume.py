@@ -7,7 +7,7 @@ import traceback
 import uuid
 from typing import TYPE_CHECKING
 
-from shared import gate, pause, rows, status
+from shared import clock, gate, pause, rows, status
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Batch, Firing
 from shared.job import FAREWELL, STATE, Job
@@ -72,22 +72,22 @@ def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
 
 
 def _show(tick: Tick, outcome: Outcome, ms: int) -> None:
-    """The status item, at most once a minute unless the verdict changed."""
+    """The status item, at most once a minute unless the verdict changed; so a streak counts bad minutes."""
+    shown, now = status.of(outcome, tick.started, ms, {}), clock.milliseconds(tick.started)
+    values = {":status": shown, ":now": now, ":before": now - STATUS_EVERY, ":ok": outcome.ok}
+    update = "SET #status = :status, shown = :now, #ok = :ok"
+    # A shut gate is no verdict.
+    if not isinstance(outcome, Skipped):
+        counted, extra = status.verdicts(outcome.ok, shown["at"], shown.get("note", ""))
+        update, values = f"{update}, {counted}", {**values, **extra}
     try:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),
             Key=rows.row({"pk": f"{tick.job.key}:last", "sk": "-"}),
-            UpdateExpression="SET #status = :status, shown = :now, #ok = :ok",
+            UpdateExpression=update,
             ConditionExpression="attribute_not_exists(shown) OR shown < :before OR #ok <> :ok",
             ExpressionAttributeNames={"#status": "status", "#ok": "ok"},
-            ExpressionAttributeValues=rows.row(
-                {
-                    ":status": status.of(outcome, tick.started, ms, {}),
-                    ":now": round(tick.started.timestamp() * 1000),
-                    ":before": round(tick.started.timestamp() * 1000) - STATUS_EVERY,
-                    ":ok": outcome.ok,
-                }
-            ),
+            ExpressionAttributeValues=rows.row(values),
         )
     except tick.cloud.refused:
         return

@@ -26,6 +26,7 @@ class Entry(TypedDict):
     retention: str
     grace: int | None
     catch_up: str
+    effects: bool
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
@@ -43,6 +44,7 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
             retention=job.retention,
             grace=job.grace,
             catch_up=job.catches_up().value,
+            effects=job.effects is not None,
         )
         for job in jobs
     }

@@ -202,23 +202,30 @@ class History:
             return
 
 
+def verdicts(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
+    """The end of an update that counts bad verdicts in a row, for what has no claim that could; and its values."""
+    if ok:
+        return "streak = :zero, lastGood = :good REMOVE firstError", {":zero": 0, ":good": at}
+    counted = "streak = if_not_exists(streak, :zero) + :one, firstError = if_not_exists(firstError, :note)"
+    return counted, {":zero": 0, ":one": 1, ":note": note}
+
+
 def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any]) -> bool:
     """The status item of one host: never backwards in time. False where a later one stands already.
 
-    `streak` counts bad verdicts in a row; the condition on `at` keeps a repeated write from counting twice.
+    `streak` counts bad verdicts in a row, and `firstError` is what the first of them said; the condition on `at` keeps
+    a repeated write from counting twice.
     """
-    values = {":status": dict(status), ":tick": tick, ":at": status["at"], ":one": 1, ":zero": 0}
-    ok = status["ok"]
-    count = ":zero" if ok else "if_not_exists(streak, :zero) + :one"
-    good = ", lastGood = :at" if ok else ""
+    values = {":status": dict(status), ":tick": tick, ":at": status["at"]}
+    update, extra = verdicts(status["ok"], status["at"], status.get("note", ""))
     try:
         cloud.dynamodb.update_item(
             TableName=cloud.names.table(STATE),
             Key=rows.row({"pk": f"{job.key}:last", "sk": host}),
-            UpdateExpression=f"SET #status = :status, tick = :tick, #at = :at, streak = {count}{good}",
+            UpdateExpression=f"SET #status = :status, tick = :tick, #at = :at, {update}",
             ConditionExpression="attribute_not_exists(#at) OR #at < :at",
             ExpressionAttributeNames={"#status": "status", "#at": "at"},
-            ExpressionAttributeValues=rows.row({k: v for k, v in values.items() if k != ":one" or not ok}),
+            ExpressionAttributeValues=rows.row({**values, **extra}),
         )
     except cloud.refused:
         return False

@@ -42,7 +42,7 @@ def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str,
     """The headers of a message. secrets: `whsec_<base64>`; several while one is being replaced. Raises ValueError."""
     from standardwebhooks import Webhook
 
-    if not secrets or "." in key:
+    if not secrets or not all(secret.removeprefix("whsec_") for secret in secrets) or "." in key:
         raise ValueError("a webhook is signed by at least one secret, under an id without a full stop")
     at = at.astimezone(UTC)
     signatures = [Webhook(secret).sign(key, at, body) for secret in secrets]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from shared import alert, backoff, board, clock, manifest, rows, settings
-from shared.idempotency import version_check
+from functions.operations import _channels
+from functions.operations._alerts import Alerts
+from shared import backoff, board, clock, manifest, rows, settings, settle
+from shared.alert import Alert
+from shared.effect import Confirmed, Effect, NotDone, Unknown
+from shared.idempotency import keyed
 from shared.job import NO_TARGET, STATE, Job
 from shared.outcome import Done, Outcome
-from shared.permissions import publish, read_rows, write_rows
+from shared.permissions import read_rows, write_rows
 from shared.schedule import every
+from shared.span import days
 from shared.tick import Tick
 
 STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are told")
+NEVER = "never"
+NAMED = 5
 
 
 class JobMonitoring(Job):
@@ -21,49 +29,87 @@ class JobMonitoring(Job):
 
     schedule = every(minutes=5, offset=4)
     timeout = 60
+    # It tells of everybody's failures; of its own silence an alarm does.
+    silent_after = 15 * 60
     retry = backoff.MAINTENANCE
-    idempotency = version_check("a streak is marked as told only while it is the streak that was read")
-    permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"), publish(alert.TOPIC))
-    settings = (STREAK,)
+    effects = days(30)
+    idempotency = keyed("each alert is an effect of its streak and channel; told is set over what was read alone")
+    permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"), *_channels.GRANTS)
+    settings = (STREAK, *_channels.SETTINGS)
     needs_manifest = True
 
     def work(self, tick: Tick) -> Outcome:
-        failing = recovered = 0
-        least = tick.setting(STREAK.name)
-        for job, item in board.items(tick.cloud, manifest.load()):
-            streak = _streak(item)
-            if streak >= least and "told" not in item:
-                alert.send(tick.cloud, "JOB_FAILING", _about(job, item), _story(job, item), _commands(job, item))
-                self._mark(tick, item, "SET told = :now", "attribute_not_exists(told)")
-                failing += 1
-            elif streak == 0 and "told" in item:
-                alert.send(tick.cloud, "JOB_RECOVERED", _about(job, item), _story(job, item), _commands(job, item))
-                self._mark(tick, item, "REMOVE told", "told = :told")
-                recovered += 1
-        return Done({"failing": failing, "recovered": recovered})
+        alerts = Alerts(tick)
+        counts = {"failing": 0, "recovered": 0, "uncertain": 0}
+        try:
+            alerts.pay()
+            for job, item in board.items(tick.cloud, manifest.load()):
+                found = self._change(tick, job, item)
+                if found is not None:
+                    told, alert = found
+                    alerts.tell(alert)
+                    _mark(tick, item, told)
+                    counts["failing" if told else "recovered"] += 1
+            for alert in _unknown(tick):
+                alerts.tell(alert)
+                counts["uncertain"] += 1
+        finally:
+            alerts.close()
+        # A channel that takes nothing is a verdict on us, and one in a row of such is told by the others.
+        return Done(counts, ok=not alerts.failed, note=alerts.note)
 
     def plan(self, tick: Tick) -> list[str]:
-        least = tick.setting(STREAK.name)
-        failing = [
-            _about(job, item)
-            for job, item in board.items(tick.cloud, manifest.load())
-            if _streak(item) >= least and "told" not in item
-        ]
-        return [f"alert that {about} keeps failing" for about in failing]
+        names = ", ".join(channel.name for channel in _channels.chosen(tick)) or "nobody"
+        found = (self._change(tick, job, item) for job, item in board.items(tick.cloud, manifest.load()))
+        return [f"tell {names}: {alert.subject}" for _, alert in filter(None, found)]
 
-    def _mark(self, tick: Tick, item: Mapping[str, Any], update: str, condition: str) -> None:
-        # After the alert: a crash in between tells twice, the other order might never tell.
-        values = {":now": clock.iso(tick.cloud.clock.now())} if "told" not in item else {":told": item["told"]}
-        try:
-            tick.cloud.dynamodb.update_item(
-                TableName=tick.cloud.names.table(STATE),
-                Key=rows.row({"pk": item["pk"], "sk": item["sk"]}),
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=rows.row(values),
-            )
-        except tick.cloud.refused:
-            return
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        if effect.key.endswith("#webhook"):
+            # Its receiver knows the webhook-id.
+            return NotDone()
+        return Unknown("did the alert of that key arrive? Nobody but its readers can tell")
+
+    def _change(self, tick: Tick, job: str, item: Mapping[str, Any]) -> tuple[str, Alert] | None:
+        """What is to be told of that item, if anything: the streak's name, empty where it is over, and the alert."""
+        streak, at = _streak(item), clock.iso(tick.cloud.clock.now())
+        about, story, commands = _about(job, item), _story(job, item), _commands(job, item)
+        if streak >= tick.setting(STREAK.name) and "told" not in item:
+            # A streak begins with the last good run: that names it, on however many runs it is looked at.
+            begun = str(story["lastGood"])
+            return begun, Alert("JOB_FAILING", about, story, commands, f"failing#{about}#{begun}", at)
+        if streak == 0 and "told" in item:
+            return "", Alert("JOB_RECOVERED", about, story, commands, f"recovered#{about}#{item['told']}", at)
+        return None
+
+
+def _mark(tick: Tick, item: Mapping[str, Any], told: str) -> None:
+    # After the alert: the other order might never tell, and in this one a repeat finds that it was told.
+    values = {":told": told or item["told"]}
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(STATE),
+            Key=rows.row({"pk": item["pk"], "sk": item["sk"]}),
+            UpdateExpression="SET told = :told" if told else "REMOVE told",
+            ConditionExpression="attribute_not_exists(told)" if told else "told = :told",
+            ExpressionAttributeValues=rows.row(values),
+        )
+    except tick.cloud.refused:
+        return
+
+
+def _unknown(tick: Tick) -> Iterator[Alert]:
+    """One alert a day for each job with effects that nobody knows of; ours are told by our own status."""
+    now = tick.cloud.clock.now()
+    for job, entry in manifest.load().items():
+        if not entry["effects"] or job == tick.job.name:
+            continue
+        found = [*islice(settle.waiting(tick.cloud, job), NAMED + 1)]
+        if found:
+            count = f"more than {NAMED}" if len(found) > NAMED else len(found)
+            story = {"job": job, "effects": count, "since": min(effect["since"] for effect in found)}
+            story["keys"] = [effect["key"] for effect in found[:NAMED]]
+            commands = [f"python jobs.py effects {job} --aws"]
+            yield Alert("EFFECTS_UNCERTAIN", job, story, commands, f"uncertain#{job}#{now:%Y-%m-%d}", clock.iso(now))
 
 
 def _streak(item: Mapping[str, Any]) -> int:
@@ -83,12 +129,16 @@ def _story(job: str, item: Mapping[str, Any]) -> dict[str, Any]:
         "entityId": item["sk"],
         "streak": _streak(item),
         "lastError": status.get("note", ""),
-        "firstError": status.get("firstError") or status.get("note", ""),
-        "lastGood": item.get("lastGood") or status.get("lastGood") or "never",
+        "firstError": item.get("firstError") or status.get("firstError") or status.get("note", ""),
+        "lastGood": item.get("lastGood") or status.get("lastGood") or NEVER,
         "lastRun": status.get("at", ""),
     }
 
 
 def _commands(job: str, item: Mapping[str, Any]) -> list[str]:
     target = "" if item["sk"] == NO_TARGET else f" --target {item['sk']}"
-    return [f"python jobs.py runs {job} --aws", f"python jobs.py {job}{target} --aws"]
+    return [
+        f"python jobs.py why {job} --aws",
+        f"python jobs.py runs {job} --aws",
+        f"python jobs.py {job}{target} --aws",
+    ]

@@ -33,6 +33,7 @@ ENTRY = Entry(
     retention="standard",
     grace=None,
     catch_up="none",
+    effects=False,
 )
 POSITION = "2026-03-02T12:00Z#00"
 

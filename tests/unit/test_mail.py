@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import ssl
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from smtplib import SMTPServerDisconnected
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import AuthResult, LoginPassword
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from shared import relay
@@ -22,54 +18,11 @@ from shared.effect import Undone
 from shared.mail import Mail, MailRefused, Route, route
 from shared.relay import Smtp
 from tests.certificate import Certificate
+from tests.mailbox import Box, Post
 
 MAIL = Mail(("ada@example.com",), "Grüße", "Hello Ada.", html="<p>Hello Ada.</p>")
 FROM = "Postmaster <post@nightshift.example>"
 LOGIN = {"user": "nightshift", "password": "correct horse"}
-
-
-class Box:
-    """Takes what it is sent; `says[word]` is answered instead, `drops` hangs up after the mail was taken."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.envelopes: list[Envelope] = []
-        self.sessions: list[Session] = []
-        self.says: dict[str, str] = {}
-        self.drops = False
-
-    async def handle_MAIL(  # noqa: N802, PLR0913, RUF100 - a name that aiosmtpd calls
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        if "MAIL" in self.says:
-            return self.says["MAIL"]
-        envelope.mail_from = address
-        return "250 OK"
-
-    async def handle_RCPT(  # noqa: N802
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        if address in self.says:
-            return self.says[address]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        assert isinstance(envelope.content, bytes)
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        self.envelopes.append(envelope)
-        self.sessions.append(session)
-        if self.drops:
-            cast("asyncio.Transport", server.transport).abort()
-        return self.says.get("DATA", "250 taken as m-1")
-
-
-class OnAnyPort(Controller):
-    """The base looks for its server on the port that it was given, and 0 is none."""
-
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 def allowed(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
@@ -87,22 +40,9 @@ def box() -> Box:
 def serve(box: Box, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Route]]:
     """Start a server for a scheme; the way to it. The certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
-    running: list[Controller] = []
-
-    def serve(scheme: str = "smtp", **options: Any) -> Route:
-        tls: ssl.SSLContext = certificate.server()
-        if scheme == "smtps":
-            options["ssl_context"] = tls
-        elif scheme == "smtp":
-            options = {"tls_context": tls, "require_starttls": True, **options}
-        made = OnAnyPort(box, hostname="127.0.0.1", port=0, **options)
-        made.start()
-        running.append(made)
-        return Route(scheme, "127.0.0.1", made.port)
-
-    yield serve
-    for made in running:
-        made.stop()
+    post = Post(box, certificate)
+    yield post.serve
+    post.stop()
 
 
 def send(cloud: Cloud, way: Route, mail: Mail = MAIL, key: str = "k-1") -> str:

@@ -103,7 +103,7 @@ def test_a_message_is_good_for_five_minutes(seconds: int, good: bool) -> None:
             webhook.verify([SECRET], GOOD, BODY, now)
 
 
-@pytest.mark.parametrize(("secrets", "key"), [([], ID), ([SECRET], "a.b")])
+@pytest.mark.parametrize(("secrets", "key"), [([], ID), ([SECRET, "whsec_"], ID), ([SECRET], "a.b")])
 def test_what_cannot_be_signed_safely_is_not(secrets: list[str], key: str) -> None:
     with pytest.raises(ValueError, match="at least one secret"):
         webhook.sign(secrets, key, AT, BODY)

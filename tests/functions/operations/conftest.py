@@ -29,6 +29,7 @@ ENTRIES: dict[str, Entry] = {
         retention="standard",
         grace=None,
         catch_up="none",
+        effects=True,
     ),
 }
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from functions.operations.job_monitoring import JobMonitoring
-from shared import manifest, rows
+from shared import manifest, rows, status
 from shared.cloud import Cloud
-from shared.event import Firing
+from shared.consume import consume
+from shared.event import Batch, Firing
 from shared.outcome import Done, Outcome
 from shared.run import Report, run
 from shared.tick import Tick
@@ -57,7 +58,7 @@ def alerts(cloud: Cloud) -> list[Any]:
 
 def test_two_failures_in_a_row_are_no_streak_yet(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
     ticks(cloud, log, clock, Failing(), 2)
-    assert monitor(cloud, log, clock).counts == {"failing": 0, "recovered": 0}
+    assert monitor(cloud, log, clock).counts == {"failing": 0, "recovered": 0, "uncertain": 0}
     assert alerts(cloud) == []
 
 
@@ -76,7 +77,7 @@ def test_the_third_is_told_once_with_first_error_last_good_run_and_commands(
     assert (told["alert"], told["job"], told["streak"]) == ("JOB_FAILING", "sweep", 3)
     assert told["firstError"] == "ValueError: at 12:02"
     assert told["lastGood"] == "2026-03-02T12:01:00.000Z"
-    assert told["commands"][0] == "python jobs.py runs sweep --aws"
+    assert told["commands"][:2] == ["python jobs.py why sweep --aws", "python jobs.py runs sweep --aws"]
 
 
 def test_recovery_is_told_once_and_a_new_streak_again(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
@@ -101,10 +102,62 @@ def test_the_streak_that_counts_is_a_setting(cloud: Cloud, log: Lines, clock: Vi
 
 
 def test_a_host_that_is_down_is_told_by_its_own_streak(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
-    status = {"ok": False, "note": "503 where a price should be", "at": "2026-03-02T12:00:00.000Z"}
-    item = {"pk": "sweep:last", "sk": "shop.example", "streak": 3, "status": status, "lastGood": NOON.isoformat()}
+    shown = {"ok": False, "note": "503 where a price should be", "at": "2026-03-02T12:00:00.000Z"}
+    item = {"pk": "sweep:last", "sk": "shop.example", "streak": 3, "status": shown, "lastGood": NOON.isoformat()}
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(item))
     monitor(cloud, log, clock)
     [told] = alerts(cloud)
     assert (told["entityId"], told["lastError"]) == ("shop.example", "503 where a price should be")
-    assert told["commands"][1] == "python jobs.py sweep --target shop.example --aws"
+    assert told["commands"][2] == "python jobs.py sweep --target shop.example --aws"
+
+
+def test_a_hosts_first_error_and_last_good_look_are_told(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+    for minute, note in enumerate(("", "503", "timeout", "503 again")):
+        verdict = {"ok": not note, "at": f"2026-03-02T12:0{minute}:00.000Z", "note": note}
+        status.write_host(cloud, Sweep(), "shop.example", "t", verdict)
+    monitor(cloud, log, clock)
+    [told] = alerts(cloud)
+    assert (told["streak"], told["firstError"], told["lastError"]) == (3, "503", "503 again")
+    assert told["lastGood"] == "2026-03-02T12:00:00.000Z"
+    status.write_host(cloud, Sweep(), "shop.example", "t", {"ok": True, "at": "2026-03-02T12:09:00.000Z"})
+    monitor(cloud, log, clock)
+    assert [each["alert"] for each in alerts(cloud)] == ["JOB_FAILING", "JOB_RECOVERED"]
+
+
+def test_a_consumers_bad_minutes_are_a_streak_and_a_shut_gate_is_no_verdict(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    class Post(Sweep):
+        """Take letters."""
+
+        name = "sweep"
+        queue = "demo:letters"
+        broken = True
+
+        def work(self, tick: Tick) -> Outcome:
+            if self.broken:
+                raise ValueError(f"at {tick.at:%H:%M}")
+            return Done()
+
+    job = Post()
+
+    def deliver() -> None:
+        consume(job, Batch("sweep", ()), cloud, log, 60)
+
+    def minute(**environment: str) -> None:
+        cloud.environment = environment
+        clock.move(seconds=61)
+        deliver()
+        deliver()
+
+    minute()
+    minute(SWEEP_ENABLE="false")
+    minute()
+    minute()
+    monitor(cloud, log, clock)
+    [told] = alerts(cloud)
+    assert (told["streak"], told["firstError"], told["lastGood"]) == (3, "ValueError: at 12:01", "never")
+    job.broken = False
+    minute()
+    monitor(cloud, log, clock)
+    assert [each["alert"] for each in alerts(cloud)] == ["JOB_FAILING", "JOB_RECOVERED"]

@@ -1,0 +1,331 @@
+"""Operators are told on every channel that settings name, on each once, whatever breaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.operations._channels import SECRET
+from functions.operations.job_monitoring import JobMonitoring
+from shared import manifest, settle, webhook
+from shared.cloud import Cloud
+from shared.effect import Confirmed, NotDone, Uncertain
+from shared.event import Firing
+from shared.outcome import Done, Outcome
+from shared.run import Report, run
+from shared.span import days
+from shared.tick import Tick
+from tests.certificate import Certificate
+from tests.conftest import Lines, VirtualClock
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.operations.test_dispatch import Sweep
+from tests.functions.operations.test_job_monitoring import Failing, alerts, monitor, ticks
+from tests.mailbox import Box, Post
+from tests.receiver import Death, Mortal, Receiver
+from tests.web import Reply, Web, reset
+
+KEY = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class Telling:
+    """Everything that can be told, and what it was."""
+
+    def __init__(self, cloud: Cloud, web: Web, box: Box) -> None:
+        self.cloud = cloud
+        self.web = web
+        self.box = box
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Messages on the topic, mails, and webhooks, each by its id once."""
+        ids = {request.headers["webhook-id"] for request in self.web.asked}
+        return len(alerts(self.cloud)), len(self.box.mails), len(ids)
+
+
+@pytest.fixture
+def telling(cloud: Cloud, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Telling]:
+    monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    cloud.secrets.create_secret(Name=cloud.names.secret(SECRET), SecretString=KEY)
+    box = Box()
+    post = Post(box, certificate)
+    way = post.serve()
+    with Web() as web:
+        web.answers["/alerts"] = Reply(204)
+        cloud.environment = {
+            "ALERT_EMAILS": "ada@example.com, bob@example.com",
+            "ALERT_WEBHOOK_URL": f"{web.url}/alerts",
+            "MAIL_RELAY": f"smtp://127.0.0.1:{way.port}",
+            "MAIL_FROM": "post@nightshift.example",
+        }
+        yield Telling(cloud, web, box)
+    post.stop()
+
+
+Monitor = Callable[[], Report]
+
+
+@pytest.fixture
+def go(cloud: Cloud, log: Lines, clock: VirtualClock) -> Monitor:
+    return lambda: monitor(cloud, log, clock)
+
+
+@pytest.fixture
+def failing(cloud: Cloud, log: Lines, clock: VirtualClock, telling: Telling) -> Failing:
+    job = Failing()
+    ticks(cloud, log, clock, job, 3)
+    return job
+
+
+def well(cloud: Cloud, log: Lines, clock: VirtualClock, job: Failing) -> None:
+    job.broken = False
+    ticks(cloud, log, clock, job, 1)
+
+
+def test_every_channel_is_told_the_same_once(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
+    assert go().ok
+    go()
+    assert telling.counts == (1, 1, 1)
+    [mail] = telling.box.mails
+    assert mail["Subject"] == "[nightshift test] JOB_FAILING sweep"
+    assert telling.box.envelopes[0].rcpt_tos == ["ada@example.com", "bob@example.com"]
+    text = mail.get_content().replace("\r\n", "\n")
+    assert "firstError: ValueError: at 12:01" in text
+    assert "lastGood: never" in text
+    assert "What you can do:\n  python jobs.py why sweep --aws" in text
+    [posted] = telling.web.asked
+    assert webhook.verify([KEY], posted.headers, posted.body, cloud.clock.now()) == posted.headers["idempotency-key"]
+    told = json.loads(posted.body)
+    assert (told["type"], told["data"]["job"], told["data"]["streak"]) == ("job.failing", "sweep", 3)
+
+
+def test_only_the_topic_is_told_unless_settings_say_more(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.environment = {}
+    go()
+    assert telling.counts == (1, 0, 0)
+    assert [row for row in state(cloud) if row.startswith("owed#")] == []
+
+
+def test_the_topic_can_be_left_out(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
+    cloud.environment = {**cloud.environment, "ALERT_SNS": "false"}
+    go()
+    assert telling.counts == (0, 1, 1)
+
+
+def state(cloud: Cloud) -> list[str]:
+    return [item["pk"]["S"] for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
+
+
+def test_a_broken_channel_stops_no_other_and_gets_it_once_it_is_well(
+    telling: Telling, failing: Failing, go: Monitor, log: Lines
+) -> None:
+    telling.web.answers["/alerts"] = Reply(500)
+    report = go()
+    assert (report.outcome, report.ok) == ("done", False)
+    assert report.note.startswith("webhook takes no alerts: WebhookRefused: http://127.0.0.1")
+    assert [line["channel"] for line in log.said("alert_not_told")] == ["webhook"]
+    assert telling.counts == (1, 1, 1)
+    telling.web.answers["/alerts"] = Reply(204)
+    assert go().ok
+    assert go().ok
+    assert telling.counts == (1, 1, 1)
+    assert len(telling.web.asked) == 2
+
+
+def test_recovery_comes_after_what_was_owed(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    telling.box.says["DATA"] = "451 come back later"
+    go()
+    well(cloud, log, clock, failing)
+    go()
+    assert telling.counts == (2, 2, 2)
+    telling.box.says.clear()
+    telling.box.mails.clear()
+    go()
+    assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
+    go()
+    assert len(telling.box.mails) == 2
+
+
+def test_a_broken_channel_is_tried_once_a_run(
+    telling: Telling, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"sweep-{number}" for number in range(5)]
+    monkeypatch.setattr(manifest, "load", lambda: {name: {**ENTRIES["sweep"], "key": name} for name in names})
+    for name in names:
+        for minute in range(3):
+            job = Failing()
+            job.name = job.key = name  # type: ignore[misc]
+            run(job, replace(Firing(name, clock.now().replace(minute=minute)), retried=False), cloud, log)
+    telling.web.answers["/alerts"] = Reply(503)
+    go()
+    assert telling.counts == (5, 5, 1)
+    telling.web.answers["/alerts"] = Reply(204)
+    go()
+    assert telling.counts == (5, 5, 5)
+
+
+def test_what_is_owed_for_three_days_is_given_up_and_said(
+    telling: Telling, failing: Failing, go: Monitor, clock: VirtualClock, log: Lines, cloud: Cloud
+) -> None:
+    telling.web.answers["/alerts"] = Reply(410)
+    go()
+    clock.move(days=2, hours=23)
+    go()
+    assert log.said("alert_given_up") == []
+    clock.move(hours=1)
+    go()
+    assert [line["channels"] for line in log.said("alert_given_up")] == [["webhook"]]
+    assert [row for row in state(cloud) if row.startswith("owed#")] == []
+
+
+def test_a_channel_that_is_taken_out_is_owed_nothing(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    telling.web.answers["/alerts"] = Reply(500)
+    go()
+    cloud.environment = {name: text for name, text in cloud.environment.items() if name != "ALERT_WEBHOOK_URL"}
+    assert go().ok
+    assert [row for row in state(cloud) if row.startswith("owed#")] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"ALERT_WEBHOOK_URL": "ftp://example.com"}, "begins with neither"),
+        ({"ALERT_WEBHOOK_URL": "http://hooks.example.com/alerts"}, "in the clear"),
+        ({"MAIL_RELAY": "carrier pigeon"}, "MAIL_RELAY='carrier pigeon'"),
+        ({"MAIL_FROM": ""}, "set MAIL_FROM"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_a_broken_channel(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, settings: dict[str, str], said: str
+) -> None:
+    right = cloud.environment
+    cloud.environment = {**right, **settings}
+    report = go()
+    assert not report.ok
+    assert said in report.note
+    assert sum(telling.counts) == 2
+    cloud.environment = right
+    go()
+    assert telling.counts == (1, 1, 1)
+
+
+def test_a_webhook_without_a_secret_says_where_to_put_it(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.secrets.delete_secret(SecretId=cloud.names.secret(SECRET), ForceDeleteWithoutRecovery=True)
+    assert "nightshift/test/alert-webhook" in go().note
+
+
+def test_a_webhook_whose_answer_was_lost_is_posted_again_under_its_id(
+    telling: Telling, failing: Failing, go: Monitor
+) -> None:
+    telling.web.answers["/alerts"] = reset
+    go()
+    telling.web.answers["/alerts"] = Reply(204)
+    assert go().ok
+    assert telling.counts == (1, 1, 1)
+    assert len(telling.web.asked) == 2
+
+
+def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    telling.box.drops = True
+    assert not go().ok
+    telling.box.drops = False
+    well(cloud, log, clock, failing)
+    report = go()
+    assert report.note == "1 effects are uncertain: python jobs.py effects job-monitoring"
+    assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
+    [waiting] = settle.waiting(cloud, "job-monitoring")
+    settle.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
+    assert go().note == ""
+    assert len(telling.box.mails) == 3
+
+
+def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
+    telling: Telling, cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    receiver = Receiver()
+    mortal = Mortal(cloud, receiver)
+    job = Failing()
+    # After each call of the cloud; a streak begins anew each time, with its last good run.
+    for last in range(1, 30):
+        mortal.until(0)
+        job.broken = True
+        ticks(cloud, log, clock, job, 3)
+        before = telling.counts
+        mortal.until(last)
+        with suppress(Death):
+            monitor(cloud, log, clock)
+        if mortal.made < last:
+            break
+        mortal.until(0)
+        clock.move(minutes=2)
+        monitor(cloud, log, clock)
+        monitor(cloud, log, clock)
+        unknown = {found["key"].rpartition("#")[2] for found in settle.waiting(cloud, "job-monitoring")}
+        told = [after - ahead for after, ahead in zip(telling.counts, before, strict=True)]
+        for channel, times in zip(("sns", "email", "webhook"), told, strict=True):
+            assert times == 1 or (times == 0 and channel in unknown), (last, channel, times)
+        for found in [*settle.waiting(cloud, "job-monitoring")]:
+            settle.by_hand(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
+        well(cloud, log, clock, job)
+        monitor(cloud, log, clock)
+    else:
+        pytest.fail("it never lived to its end")
+
+
+def test_effects_that_nobody_knows_of_are_told_once_a_day(
+    telling: Telling, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    class Sender(Sweep):
+        """Send what nobody answers."""
+
+        name = "sweep"
+        effects = days(30)
+
+        def work(self, tick: Tick) -> Outcome:
+            def send(_: str) -> Any:
+                raise TimeoutError
+
+            for key in ("ada", "bob"):
+                with suppress(TimeoutError, Uncertain):
+                    tick.effect(key, send)
+            return Done()
+
+    for _ in range(2):
+        clock.move(minutes=2)
+        run(Sender(), Firing("sweep", clock.now(), retried=False), cloud, log)
+    assert go().counts["uncertain"] == 1
+    go()
+    assert telling.counts == (1, 1, 1)
+    [told] = alerts(cloud)
+    assert (told["alert"], told["job"], told["effects"], told["keys"]) == (
+        "EFFECTS_UNCERTAIN",
+        "sweep",
+        2,
+        ["ada", "bob"],
+    )
+    assert told["commands"] == ["python jobs.py effects sweep --aws"]
+    clock.move(days=1)
+    go()
+    assert telling.counts == (2, 2, 2)
+
+
+def test_a_dry_run_says_who_would_be_told_of_what(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:
+    now = cloud.clock.now()
+    tick = Tick(JobMonitoring(), Firing("job-monitoring", now), cloud, "r", now, log)
+    assert JobMonitoring().plan(tick) == ["tell sns, email, webhook: JOB_FAILING sweep"]
+    assert telling.counts == (0, 0, 0)
