@@ -1,4 +1,4 @@
-"""Dead letters: what was given up, by the failure that it shares; sent again, thrown away, and who did so."""
+"""Dead letters: what was given up, by the failure that it shares; sent again, thrown away; and the operators' audit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     dead_retry.arguments(retrying)
     purging = verbs.add_parser("purge", help="throw away what a filter means")
     dead_purge.arguments(purging)
-    auditing = verbs.add_parser("audit", help="who sent again or threw away what, and why")
+    auditing = verbs.add_parser("audit", help="what was done by hand, to letters and to all else; by whom, and why")
     auditing.add_argument("--months", type=int, default=MONTHS, help=f"how far back, {MONTHS} where it isn't said")
     for verb in (listing, showing, retrying, purging, auditing):
         verb.add_argument("--json", action="store_true", help="one JSON document")
@@ -168,14 +168,14 @@ def _audit(args: argparse.Namespace, cloud: Cloud) -> int:
     if args.json:
         output.document(entries)
     elif entries:
-        output.table(["at (UTC)", "what", "letters", "why", "which", "who", "end"], map(_entry, entries), ["end"])
+        output.table(["at (UTC)", "what", "count", "why", "which", "who", "end"], map(_entry, entries), ["end"])
     else:
-        output.say(f"nothing was sent again or thrown away in {args.months} months")
+        output.say(f"nothing was done by hand in {args.months} months")
     return Exit.DONE
 
 
 def _entry(entry: dict[str, Any]) -> list[Any]:
-    which = ", ".join(f"{name} {value}" for name, value in entry["scope"].items())
+    which = ", ".join(f"{name} {value}" for name, value in entry["scope"].items() if value)
     # Of an ARN the last part says who.
     who = entry["who"].rpartition("/")[2]
     return [

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared import audit, clock, corpse, event, firings, manifest, rows
 from shared.backoff import JITTER
 from shared.claim import LEASE_MARGIN
+from shared.cloud import undone
 from shared.dead import end, store
 from shared.dead.letter import (
     ATTRIBUTE,
@@ -94,14 +95,13 @@ def send(cloud: Cloud, made: Ready, who: str) -> str:
     nonce = secrets.token_hex(8)
     until = clock.iso(cloud.clock.now() + patience(made.entry))
     _claim(cloud, made.letter, who, until, nonce)
-    from botocore.exceptions import ClientError
-
     try:
         _send(cloud, made)
-    except ClientError:
-        # A plain no: nothing was sent. After anything else, a timeout say, that is not known, and it stays marked.
-        mine = {":dead": DEAD, ":mine": nonce}
-        end.move(cloud, made.letter.job, made.letter.key, "SET #state = :dead", mine, "retry = :mine")
+    except Exception as error:
+        # After a timeout, say, nobody knows whether it was sent, and it stays marked.
+        if undone(error):
+            mine = {":dead": DEAD, ":mine": nonce}
+            end.move(cloud, made.letter.job, made.letter.key, "SET #state = :dead", mine, "retry = :mine")
         raise
     return until
 

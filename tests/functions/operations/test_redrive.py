@@ -495,7 +495,8 @@ def test_a_queue_that_says_no_leaves_it_dead_and_free(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(**_: Any) -> None:
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SendMessage")
+        denied: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        raise ClientError(denied, "SendMessage")
 
     world.kill(tick())
     with monkeypatch.context() as denied:
