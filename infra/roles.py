@@ -28,20 +28,23 @@ class GrantError(Exception):
 
 def statements(names: Names, grants: Iterable[Grant]) -> list[Statement]:
     """One statement for each set of actions and condition, resources together, in an order that never changes."""
-    merged: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
+    merged: dict[tuple[tuple[str, ...], tuple[str, ...], str], set[str]] = {}
     for grant in grants:
         _check(grant)
-        merged.setdefault((grant.actions, grant.keys), set()).update(_resources(names, grant))
+        merged.setdefault((grant.actions, grant.keys, _alias(names, grant)), set()).update(_resources(names, grant))
     return [
-        allow(actions, *sorted(resources), leading_keys=keys) for (actions, keys), resources in sorted(merged.items())
+        allow(actions, *sorted(resources), leading_keys=keys, alias=alias)
+        for (actions, keys, alias), resources in sorted(merged.items())
     ]
 
 
-def allow(actions: tuple[str, ...], *resources: str, leading_keys: tuple[str, ...] = ()) -> Statement:
+def allow(actions: tuple[str, ...], *resources: str, leading_keys: tuple[str, ...] = (), alias: str = "") -> Statement:
     statement: Statement = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
     if leading_keys:
         condition = {"dynamodb:LeadingKeys": list(leading_keys)}
         statement["Condition"] = {"ForAllValues:StringLike": condition}
+    if alias:
+        statement["Condition"] = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}
     return statement
 
 
@@ -85,11 +88,19 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
             yield names.arn("ses", f"identity/{name}")
         case "function":
             yield names.arn("lambda", f"function:{names.function(name)}")
+        case "key":
+            # It is known by its alias alone, which the condition names: stacks do not know each other's ids.
+            yield names.arn("kms", "key/*")
+
+
+def _alias(names: Names, grant: Grant) -> str:
+    kind, _, name = grant.resource.partition("/")
+    return names.key(name) if kind == "key" else ""
 
 
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
-    known = ("table", "bucket", "secret", "queue", "topic", "identity", "function")
+    known = ("table", "bucket", "secret", "queue", "topic", "identity", "function", "key")
     if kind not in known:
         raise GrantError(f"grant on {grant.resource!r}: infra/roles.py knows {', '.join(known)}, and no {kind!r}")
     if kind == "table" and name not in TABLES:

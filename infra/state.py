@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from aws_cdk import CfnDeletionPolicy, CfnResource, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sns as sns
@@ -14,7 +16,7 @@ from constructs import Construct
 
 from infra import roles
 from infra.deployment import Deployment
-from shared import tables
+from shared import claim_check, tables
 from shared.permissions import Grant
 
 ALERTS = "alerts"
@@ -22,8 +24,8 @@ ALERTS = "alerts"
 TOKEN = "internal-health-token"
 TOKEN_LENGTH = 48
 # Days after which objects go whose rows have expired without whoever should have deleted both: letters to jobs that are
-# gone, plans that nobody carried out.
-BACKSTOPS = {"dead": 45, "plans": 45}
+# gone, plans that nobody carried out. Payloads outlive their messages (14 days) and those messages' letters (37).
+BACKSTOPS = {"dead": 45, "plans": 45, claim_check.FOLDER: 60}
 
 
 class State(Stack):
@@ -38,6 +40,8 @@ class State(Stack):
             self._topic(topic)
         for secret in sorted({TOKEN, *_named("secret", wanted)}):
             self._keep(self._secret(secret))
+        for key in sorted(_named("key", wanted)):
+            self._keep(self._key(key))
 
     def _table(self, table: tables.Table) -> CfnResource:
         attributes = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
@@ -99,6 +103,9 @@ class State(Stack):
         )
         return bucket
 
+    def _affecting(self) -> list[Job]:
+        return [job for job in self.deployment.jobs.values() if job.effects is not None]
+
     def _topic(self, name: str) -> None:
         names = self.deployment.names
         topic = sns.CfnTopic(self, f"Topic-{name}", topic_name=names.topic(name))
@@ -130,11 +137,41 @@ class State(Stack):
             generate_secret_string=made if name == TOKEN else None,
         )
 
+    def _key(self, name: str) -> CfnResource:
+        """Who may use it is said by the policies of those who do; the account itself must always be let in."""
+        names = self.deployment.names
+        account = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:{names.partition}:iam::{names.account}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+        key = kms.CfnKey(
+            self,
+            f"Key-{name}",
+            description=f"{names.of(name)}: made for the grants that name it",
+            key_policy=roles.document([account]),
+            enable_key_rotation=True,
+        )
+        kms.CfnAlias(self, f"Alias-{name}", alias_name=names.key(name), target_key_id=key.ref)
+        return key
+
     def _keep(self, resource: CfnResource) -> None:
         """Data survives the deletion of its stack in production, and goes with it elsewhere."""
         policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
         resource.cfn_options.deletion_policy = policy
         resource.cfn_options.update_replace_policy = policy
+
+
+def _forgotten(job: Job) -> s3.CfnBucket.RuleProperty:
+    """Results of effects go once their rows have: a day begun is a day counted, and one is to spare."""
+    assert job.effects is not None
+    return s3.CfnBucket.RuleProperty(
+        id=f"effects-{job.name}",
+        status="Enabled",
+        prefix=f"effects/{job.name}/",
+        expiration_in_days=-(-job.effects // timedelta(days=1)) + 1,
+    )
 
 
 def _leftovers() -> s3.CfnBucket.RuleProperty:

@@ -60,11 +60,18 @@ class Names:
     def secret(self, name: str) -> str:
         return f"nightshift/{self.stage}/{name}"
 
+    def key(self, name: str) -> str:
+        """A key of KMS goes by its alias."""
+        return f"alias/{self.of(name)}"
+
     def queue_url(self, name: str) -> str:
         return f"https://sqs.{self.region}.{self.suffix}/{self.account}/{self.queue(name)}"
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def key_arn(self, name: str) -> str:
+        return self.arn("kms", self.key(name))
 
     def topic_arn(self, name: str) -> str:
         return self.arn("sns", self.topic(name))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PAYLOADS_KEY = "key/payloads"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -59,6 +61,22 @@ def read_secret(name: str) -> Grant:
 
 def send(queue: str) -> Grant:
     return Grant(("sqs:SendMessage",), f"queue/{queue}")
+
+
+def produce(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
+    """Send payloads to the queue, those too that are kept in S3. encrypted: as the payload is declared."""
+    key = (Grant(("kms:GenerateDataKey",), PAYLOADS_KEY),) if encrypted else ()
+    return (send(queue), write_objects(_payloads(queue)), *key)
+
+
+def collect(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
+    """Take in what was sent there and is kept in S3. Every consumer of payloads has this by itself."""
+    key = (Grant(("kms:Decrypt",), PAYLOADS_KEY),) if encrypted else ()
+    return (read_objects(_payloads(queue)), *key)
+
+
+def _payloads(queue: str) -> str:
+    return f"payloads/*/{queue.replace(':', '-')}/*"
 
 
 def publish(topic: str) -> Grant:

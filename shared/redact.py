@@ -141,15 +141,15 @@ def _mapping(given: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _secret_named(given: Mapping[Any, Any]) -> str:
     """The secret of which it is name and value: `{"name": "token", "value": ...}`."""
-    return next((given[name] for name in NAMES if name in given and _names_a_secret(given[name])), "")
+    return next((given[name] for name in NAMES if name in given and names_a_secret(given[name])), "")
 
 
 def _secret_paired(given: Sequence[Any]) -> str:
     """The secret of which it is name and value: `("token", ...)`, as headers are often listed."""
-    return given[0] if len(given) == 2 and _names_a_secret(given[0]) else ""
+    return given[0] if len(given) == 2 and names_a_secret(given[0]) else ""
 
 
-def _names_a_secret(value: Any) -> bool:
+def names_a_secret(value: Any) -> bool:
     """Prose that mentions one is no name."""
     return isinstance(value, str) and " " not in value and _name(value)[1]
 
@@ -169,7 +169,7 @@ def _sealed(value: Any, field: str) -> Any:
             return MASK if pattern(ONE_SECRET, re.IGNORECASE).search(field) else _data(value)
         case Mapping():
             return {
-                _name(str(key))[0]: _sealed(inner, str(key) if _names_a_secret(key) else field)
+                _name(str(key))[0]: _sealed(inner, str(key) if names_a_secret(key) else field)
                 for key, inner in value.items()
             }
         case list() | tuple() | set() | frozenset():

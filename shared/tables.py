@@ -37,13 +37,17 @@ def _partition(number: int, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """On demand, with point-in-time recovery; keys are strings; `expires` is the TTL in epoch seconds."""
+    """On demand, with point-in-time recovery; keys are strings; `expires` is the TTL in epoch seconds.
+
+    by_tenant: the keys of its partitions begin with the id of the organization whose rows they are.
+    """
 
     name: str
     purpose: str
     indexes: tuple[Index, ...] = ()
     pk: str = "pk"
     sk: str = "sk"
+    by_tenant: bool = False
 
 
 STATE = Table("state", "leases, ticks, checkpoints, status, history, markers of manual runs, dead letters")

@@ -7,9 +7,20 @@ import pytest
 from infra import roles
 from infra.roles import GrantError
 from shared.names import Names
-from shared.permissions import Grant, invoke_jobs, publish, read_rows, read_secret, send, send_mail, write_objects
+from shared.permissions import (
+    Grant,
+    collect,
+    invoke_jobs,
+    publish,
+    read_rows,
+    read_secret,
+    send,
+    send_mail,
+    write_objects,
+)
 
 NAMES = Names("prod", "123456789012", "eu-west-1")
+BUCKET = "arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1"
 
 
 def one(grant: Grant) -> roles.Statement:
@@ -28,6 +39,7 @@ def one(grant: Grant) -> roles.Statement:
         ),
         (write_objects("pricing/*"), ["arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1/pricing/*"]),
         (send_mail(), ["arn:aws:ses:eu-west-1:123456789012:identity/*"]),
+        (collect("flagship:audit")[0], [f"{BUCKET}/payloads/*/flagship-audit/*"]),
         (invoke_jobs(), ["arn:aws:lambda:eu-west-1:123456789012:function:nightshift-prod-*"]),
         (read_rows("state"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-state"]),
         (
@@ -52,6 +64,14 @@ def test_keys_bound_the_rows_and_close_the_indexes() -> None:
     assert not [arn for arn in statement["Resource"] if "index" in arn]
 
 
+def test_a_key_is_named_by_its_alias() -> None:
+    statement, _ = roles.statements(NAMES, collect("demo", encrypted=True))
+    assert statement["Action"] == ["kms:Decrypt"]
+    assert statement["Resource"] == ["arn:aws:kms:eu-west-1:123456789012:key/*"]
+    alias = {"kms:ResourceAliases": "alias/nightshift-prod-payloads"}
+    assert statement["Condition"] == {"ForAnyValue:StringEquals": alias}
+
+
 def test_grants_of_the_same_actions_become_one_statement_in_a_fixed_order() -> None:
     grants = [send("b"), send("a"), publish("alerts"), send("a")]
     statements = roles.statements(NAMES, grants)
@@ -65,7 +85,7 @@ def test_grants_of_the_same_actions_become_one_statement_in_a_fixed_order() -> N
     [
         (read_rows("nowhere"), "declare it in shared/tables.py"),
         (Grant(("dynamodb:Scan",), "table/state", ("a",)), "dynamodb:Scan cannot be bounded by keys"),
-        (Grant(("kms:Decrypt",), "key/main"), "no 'key'"),
+        (Grant(("sns:Publish",), "bus/main"), "no 'bus'"),
     ],
 )
 def test_a_grant_that_no_policy_can_say_is_refused(grant: Grant, said: str) -> None:
