@@ -92,7 +92,7 @@ class State(Stack):
             ),
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
             lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
-                rules=[_leftovers(), *(_forgotten(folder, days) for folder, days in BACKSTOPS.items())]
+                rules=[_leftovers(), *(_forgotten(folder, days) for folder, days in self._forgotten().items())]
             ),
         )
         s3.CfnBucketPolicy(
@@ -103,8 +103,15 @@ class State(Stack):
         )
         return bucket
 
-    def _affecting(self) -> list[Job]:
-        return [job for job in self.deployment.jobs.values() if job.effects is not None]
+    def _forgotten(self) -> dict[str, int]:
+        """Folders, and the days after which what lies in them goes."""
+        # Results of effects go once their rows have: a day that is begun counts, and one is to spare.
+        effects = {
+            f"effects/{job.name}": -(-job.effects // timedelta(days=1)) + 1
+            for job in self.deployment.jobs.values()
+            if job.effects
+        }
+        return {**BACKSTOPS, **effects}
 
     def _topic(self, name: str) -> None:
         names = self.deployment.names
@@ -161,17 +168,6 @@ class State(Stack):
         policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
         resource.cfn_options.deletion_policy = policy
         resource.cfn_options.update_replace_policy = policy
-
-
-def _forgotten(job: Job) -> s3.CfnBucket.RuleProperty:
-    """Results of effects go once their rows have: a day begun is a day counted, and one is to spare."""
-    assert job.effects is not None
-    return s3.CfnBucket.RuleProperty(
-        id=f"effects-{job.name}",
-        status="Enabled",
-        prefix=f"effects/{job.name}/",
-        expiration_in_days=-(-job.effects // timedelta(days=1)) + 1,
-    )
 
 
 def _leftovers() -> s3.CfnBucket.RuleProperty:

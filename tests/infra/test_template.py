@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -307,7 +308,10 @@ def test_artifacts_are_private_encrypted_versioned_and_leave_no_scraps(templates
     assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
     assert "AES256" in json.dumps(bucket.properties["BucketEncryption"])
     rule, *folders = bucket.properties["LifecycleConfiguration"]["Rules"]
-    assert {found["Prefix"]: found["ExpirationInDays"] for found in folders} == {"dead/": 45, "plans/": 45}
+    kept = {found["Prefix"]: found["ExpirationInDays"] for found in folders}
+    results = {f"effects/{name}/": job.effects for name, job in JOBS.items() if job.effects}
+    assert kept == {"dead/": 45, "plans/": 45, "payloads/": 60, **{prefix: kept[prefix] for prefix in results}}
+    assert all(timedelta(days=kept[prefix]) >= span + timedelta(days=1) for prefix, span in results.items())
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
     (policy,) = resources(templates, "AWS::S3::BucketPolicy")
@@ -362,6 +366,21 @@ def test_one_missed_tick_is_an_alarm(templates: Templates) -> None:
     )
     assert (missed["EvaluationPeriods"], missed["Threshold"], missed["Statistic"]) == (1, 1, "Sum")
     assert [text(d["Value"]) for d in missed["Dimensions"]] == ["prod"]
+
+
+def test_an_alarm_watches_each_of_the_watchers_and_takes_silence_for_the_worst(templates: Templates) -> None:
+    alarms = {text(a.properties["AlarmName"]): a.properties for a in resources(templates, "AWS::CloudWatch::Alarm")}
+    for watcher in ("reconciler", "job-monitoring"):
+        alarm = alarms[f"{PREFIX}{watcher}-silent"]
+        assert (alarm["MetricName"], alarm["TreatMissingData"]) == ("Invocations", "breaching")
+        assert [text(d["Value"]) for d in alarm["Dimensions"]] == [PREFIX + watcher]
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 900
+        assert [text(topic) for topic in alarm["AlarmActions"]] == [arn("sns", f"{PREFIX}alerts")]
+    # A watcher that is started and fails, or dies at once, is among the runs that these count.
+    for metric in ("Failed", "Lost", "Missed"):
+        alarm = alarms[f"{PREFIX}runs-{metric.lower()}"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("Nightshift", metric)
+        assert [(d["Name"], text(d["Value"])) for d in alarm["Dimensions"]] == [("stage", "prod")]
 
 
 def test_the_dashboard_is_valid_json_once_it_is_deployed(templates: Templates) -> None:
