@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Few enough that a page of every partition fits into memory, whatever the size of a row's keys.
 PAGE = 500
 # Partitions whose first pages are read at once, and pages read ahead.
-READERS = 8
+READERS = 4
 AHEAD = 2
 # DynamoDB's limit for one BatchGetItem.
 KEYS_AT_ONCE = 100

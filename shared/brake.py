@@ -50,26 +50,26 @@ class Limit:
     why: str
 
 
-def stop(tick: Tick, due: Sequence[Sized], most: int, few: int) -> Refused | None:
-    """Pull the brake where more of one kind is due than the job may do unasked, unless that has been approved.
+def check(tick: Tick, due: Sequence[Sized], most: int, few: int) -> Refused | bool:
+    """Pull the brake where more of one kind is due than the job may do unasked. Else, whether an approval let it pass.
 
     most: what it may do in any case. few: what is never unusual; a tick of that size costs nothing here, a larger one a
     read of the job's sizes and one of its approval.
     """
     glances = [kind.glance() for kind in due]
     if all(size <= min(few, most) and not more for size, more in glances):
-        return None
+        return False
     bound, approved = _limit(tick, most, few), _approved(tick)
     ceiling = bound.rows + approved
     if approved == ANY or all(kind.size(ceiling) <= ceiling for kind in due):
-        return None
+        return approved > 0
     from shared import draft, plan
 
     with draft.Draft() as drafted:
         complete = _drawn_up(tick, drafted)
         if complete and max(drafted.counts.values(), default=0) <= ceiling:
             # Most of what is old enough stays for reasons of its own.
-            return None
+            return approved > 0
         made = plan.store(tick.cloud, tick.job, tick, drafted, "brake", APPROVAL) if complete else None
     return _pull(tick, bound, made)
 

@@ -17,7 +17,7 @@ from shared.draft import Action
 from shared.eraser import Eraser
 from shared.fanout import fan_out
 from shared.job import NO_TARGET, STATE, Job
-from shared.outcome import Done, Outcome
+from shared.outcome import Done, Outcome, Refused
 from shared.permissions import Grant
 from shared.settings import Setting, SettingError
 from shared.tables import Index, Table
@@ -132,19 +132,21 @@ class Purge(Job, archetype=True):
     def work(self, tick: Tick) -> Outcome:
         phases = self._phases(tick)
         # What continues a tick was let pass at its beginning.
+        before: Mapping[str, Any] = (tick.checkpoint or {}) if tick.firing.part else {}
+        passed: Refused | bool = before.get("approved", False)
         if tick.firing.part == 0:
             most: int = tick.setting(f"{self.env}_MOST_ROWS")
-            stopped = brake.stop(tick, [aged for _, aged in phases], most, self.few)
-            if stopped:
-                return stopped
+            passed = brake.check(tick, [aged for _, aged in phases], most, self.few)
+        if isinstance(passed, Refused):
+            return passed
         tally = Tally(tick.cap)
         self._do(tick, ((verb, aged.rows()) for verb, aged in phases), tally)
-        size = tally.counts["purged"] + (tick.checkpoint["size"] if tick.firing.part and tick.checkpoint else 0)
+        size = tally.counts["purged"] + before.get("size", 0)
         if size:
             brake.remember(tick, size)
-        if size > self.few and not tally.more:
+        if passed and not tally.more:
             brake.forget(tick)
-        return self._done(tally, {"size": size} if tally.more else None)
+        return self._done(tally, {"size": size, "approved": passed} if tally.more else None)
 
     def plan(self, tick: Tick) -> list[str]:
         with draft.of(self.actions(tick)) as drafted:
@@ -280,7 +282,7 @@ class Purge(Job, archetype=True):
     def _index(cls) -> Index | None:
         return next((index for index in cls.table.indexes if index.name == cls.index), None)
 
-    def _done(self, tally: Tally, checkpoint: Mapping[str, int] | None) -> Done:
+    def _done(self, tally: Tally, checkpoint: Mapping[str, int | bool] | None) -> Done:
         counts = {name: count for name, count in tally.counts.items() if count or name == "purged"}
         unwarned = tally.counts["unwarned"]
         note = f"{unwarned:,} could not be warned, and stay until they are" if unwarned else ""
