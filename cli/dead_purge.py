@@ -41,14 +41,14 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
         return _would(purge.meant(cloud, which, args.all), args)
     if args.all and not args.yes:
         count = purge.meant(cloud, which, everything=True).count
-        raise LetterRefused(f"--all means {count} dead letters; if you do, say --yes as well")
+        raise LetterRefused(f"--all means every dead letter there is, {count} in all; if you do, say --yes as well")
     done = purge.purge(cloud, which, account.who(args, cloud), args.reason or "", args.all, output.say)
     if args.json:
         output.document(done.data())
     else:
-        print(f"{done.purged} dead letters were thrown away")
+        print(f"thrown away: {done.purged}")
         if done.moved:
-            print(f"{done.moved} had moved on since they were looked at, and stay")
+            print(f"stay, as they have moved on since they were looked at: {done.moved}")
     return Exit.DONE
 
 

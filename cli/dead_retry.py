@@ -18,6 +18,9 @@ SAMPLES = 5
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", help="one letter; how its id begins is enough")
     parser.add_argument("--group", metavar="FINGERPRINT", help="all letters of this fingerprint, in waves")
+    parser.add_argument(
+        "--anyway", action="store_true", help="of a group: leave out those that are on their way already"
+    )
     parser.add_argument("--timeout", metavar="SPAN", help="how long to wait for what comes of a letter: 90s, 10m")
     parser.add_argument("--no-wait", action="store_true", help="for one letter: send it, and look later")
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
@@ -80,8 +83,9 @@ def _one(args: argparse.Namespace, cloud: Cloud) -> int:
 def _group(args: argparse.Namespace, cloud: Cloud) -> int:
     wait = patience(args)
     if args.dry_run:
-        return _would(canary.chosen(cloud, args.group), args)
-    report = canary.retry(cloud, args.group, account.who(args, cloud), args.reason or "", wait, output.say)
+        return _would(canary.chosen(cloud, args.group, args.anyway), args)
+    who, reason = account.who(args, cloud), args.reason or ""
+    report = canary.retry(cloud, args.group, who, reason, wait, output.say, args.anyway)
     if args.json:
         output.document(report.data())
     else:

@@ -57,20 +57,24 @@ class Report:
         return asdict(self)
 
 
-def chosen(cloud: Cloud, fingerprint: str) -> list[Letter]:
-    """The letters that would be sent, the eldest first. Raises UnknownLetter, and Taken where somebody is at it."""
+def chosen(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[Letter]:
+    """The letters that would be sent, the eldest first. anyway: leave out those that are on their way already.
+
+    Raises UnknownLetter, and Taken where some are and `anyway` is not said: somebody else is at this group.
+    """
     now = clock.iso(cloud.clock.now())
     which = store.Which(fingerprint=fingerprint)
     found = [letter for letter in store.letters(cloud, which) if letter.state != RESOLVED] if which else []
     if not found:
         raise UnknownLetter(f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.LIST}")
-    for letter in found:
-        if letter.on_its_way(now):
-            raise Taken(
-                f"{letter.id} of this group was sent again by {letter.by} at {letter.row['retriedAt']}; wait for what "
-                f"comes of it, until {letter.until} at the latest"
-            )
-    return sorted(found, key=lambda letter: letter.at)
+    away = [letter for letter in found if letter.on_its_way(now)]
+    if away and (not anyway or len(away) == len(found)):
+        raise Taken(
+            f"{len(away)} of this group are on their way: {away[0].id} was sent again by {away[0].by} at "
+            f"{away[0].row['retriedAt']}; wait for what comes of it, until {away[0].until} at the latest. If nobody is "
+            f"at it any more, the others can be sent now: --anyway"
+        )
+    return sorted((letter for letter in found if not letter.on_its_way(now)), key=lambda letter: letter.at)
 
 
 def retry(
@@ -80,13 +84,14 @@ def retry(
     reason: str,
     patience: timedelta | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    anyway: bool = False,
 ) -> Report:
-    """Send them in waves, and wait for what comes of each; `patience`: for a letter, all its attempts by default.
+    """Send those `chosen` in waves, and wait for what comes of each; `patience`: all attempts of a letter by default.
 
     A wave lets the next one go where at least one of its letters was resolved and none died of the same again. `tell`
     is given a line now and then. Raises UnknownLetter, LetterRefused and audit.Reasonless, before anything is sent.
     """
-    letters = chosen(cloud, fingerprint)
+    letters = chosen(cloud, fingerprint, anyway)
     if letters[0].job not in manifest.load():
         # Its message says what to do.
         redrive.ready(cloud, letters[0])

@@ -61,7 +61,7 @@ def meant(cloud: Cloud, which: Which, everything: bool = False) -> Meant:
         raise LetterRefused(f"no dead letter is meant by {_told(which)}{being}; {store.LIST}")
     if not found.others and not found.on_their_way and not everything:
         raise LetterRefused(
-            f"{_told(which)} means all {found.count} dead letters that there are; if you do, say so: --all --yes"
+            f"{_told(which)} means every dead letter there is, {found.count} in all; if you do, say so: --all --yes"
         )
     return found
 

@@ -259,6 +259,8 @@ def test_a_group_that_somebody_else_is_at_is_refused(dead: Dead, world: World, a
     answer = dead("retry", "--group", first.fingerprint, "--reason", "mended")
     assert answer.code == 4
     assert "sent again by bob" in answer.err
+    answer = dead("retry", "--group", first.fingerprint, "--dry-run", "--anyway", "--json")
+    assert answer.json["letters"] == 1
 
 
 @pytest.mark.parametrize("words", [(), ("abc", "--group", "abc")])
@@ -310,10 +312,10 @@ def test_a_dry_run_says_what_would_go(dead: Dead, world: World) -> None:
         (("--older-than", "1d"), "no dead letter is meant by the filter (before "),
         (("--failed", "nothing"), "no dead letter is meant by the filter (reason nothing)"),
         (("--group", "0123456789ab"), "no dead letter is meant by"),
-        (("--older-than", "0s"), "means all 2 dead letters that there are"),
-        (("intake",), "means all 2 dead letters that there are"),
-        (("--all",), "--all means 2 dead letters; if you do, say --yes as well"),
-        (("intake", "--all"), "--all means 2 dead letters; if you do, say --yes as well"),
+        (("--older-than", "0s"), "means every dead letter there is, 2 in all"),
+        (("intake",), "means every dead letter there is, 2 in all"),
+        (("--all",), "--all means every dead letter there is, 2 in all"),
+        (("intake", "--all"), "--all means every dead letter there is, 2 in all"),
     ],
 )
 def test_none_and_all_are_refused(dead: Dead, world: World, words: tuple[str, ...], says: str) -> None:
@@ -327,7 +329,7 @@ def test_none_and_all_are_refused(dead: Dead, world: World, words: tuple[str, ..
 def test_who_means_all_says_so_twice(dead: Dead, world: World) -> None:
     world.reject("one", "two")
     answer = dead("purge", "--all", "--yes", "--reason", "because")
-    assert (answer.code, answer.out) == (0, "2 dead letters were thrown away\n")
+    assert (answer.code, answer.out) == (0, "thrown away: 2\n")
 
 
 @pytest.mark.parametrize(

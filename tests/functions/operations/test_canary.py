@@ -241,13 +241,28 @@ def test_a_second_operator_is_kept_out_while_the_first_is_at_it(running: World, 
     assert sent_again(running) == [first.id]
 
 
+def test_where_the_first_is_gone_for_good_the_others_can_be_sent_without_its_letter(
+    running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.reject(*ids(1, 13))
+    running.intake.mended = {"*"}
+    [first, *_] = canary.chosen(cloud, group(running))
+    with monkeypatch.context() as lost:
+        lost.setattr(cloud.sqs, "send_message", lambda **_: None)
+        redrive.send(cloud, redrive.ready(cloud, first), "bob")
+    report = retry(running, anyway=True)
+    assert (report.of, report.sent, report.resolved) == (12, 12, 12)
+    with pytest.raises(Taken, match="1 of this group are on their way"):
+        retry(running, first.fingerprint, anyway=True)
+
+
 def test_two_that_start_in_the_same_moment_send_nothing_twice(
     running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
     fingerprint, chosen = group(running), canary.chosen(cloud, group(running))
-    monkeypatch.setattr(canary, "chosen", lambda *_: list(chosen))
+    monkeypatch.setattr(canary, "chosen", lambda *_, **__: list(chosen))
     reports = [retry(running, fingerprint)]
     reports.append(canary.retry(cloud, fingerprint, "bob", "because"))
     assert [report.sent for report in reports] == [13, 0]

@@ -96,7 +96,7 @@ def test_a_filter_that_means_all_is_refused(world: World, which: Which) -> None:
     if which.job:
         clear(world, Which(job="intake"))
     before = left(world)
-    with pytest.raises(LetterRefused, match=f"means all {len(before)} dead letters that there are"):
+    with pytest.raises(LetterRefused, match=f"means every dead letter there is, {len(before)} in all"):
         clear(world, which)
     assert left(world) == before
 

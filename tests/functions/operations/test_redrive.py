@@ -171,6 +171,18 @@ def test_a_gate_that_is_shut_keeps_it_out_and_leaves_it_dead_as_it_was(world: Wo
     assert after.row["note"] == "was not run: disabled; SWEEP_ENABLE is false"
 
 
+def test_what_is_resolved_stays_so_when_a_late_delivery_is_kept_out(world: World, cloud: Cloud) -> None:
+    world.kill(tick())
+    world.sweep.mended = {"*"}
+    retry(cloud, world.letter())
+    [body] = waiting(cloud)
+    firing = Firing(**{**body["firing"], "at": NOON})
+    assert run(world.sweep, firing, cloud, world.log).outcome == "done"
+    cloud.environment = {"SWEEP_ENABLE": "false"}
+    assert run(world.sweep, firing, cloud, world.log).outcome == "disabled"
+    assert (world.letter().state, "note" in world.letter().row) == ("resolved", False)
+
+
 def test_a_paused_job_stays_paused(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     cloud.dynamodb.update_item(
