@@ -121,6 +121,9 @@ class Worker:
             return False
         try:
             self.waiting = not self.busy
+            if self.until is not None:
+                # Told to stop just before it could be told to stop waiting.
+                return False
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(free, 10),

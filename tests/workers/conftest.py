@@ -154,6 +154,12 @@ def lasting(data: Any) -> Any:
     return [lasting(value) for value in data] if isinstance(data, list) else data
 
 
+def newest_child(pid: int) -> int:
+    """What the worker has started last: the process that runs the job."""
+    found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return max(child for child, parent in (map(int, line.split()) for line in found.splitlines()) if parent == pid)
+
+
 @pytest.fixture
 def site() -> Iterator[Web]:
     with Web() as web:

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -159,10 +160,13 @@ def test_rq_without_an_address_is_a_setting_that_is_missing(somewhere: None, mon
 
 
 def test_rq_is_told_how_long_to_wait_and_to_retry_nothing_itself(rq: Rq) -> None:
+    before = datetime.now(UTC)
     rq.module.send(TICK, 0)
     rq.module.send(TICK, 30)
     [now], [later] = rq.queue.jobs, rq.later
     assert now.args == later.args == (BODY, "")
+    due = ScheduledJobRegistry(queue=rq.queue).get_scheduled_time(later.id)  # type: ignore[no-untyped-call]
+    assert due >= before + timedelta(seconds=30)
     assert now.retries_left is None
     assert now.failure_callback is rq.module.failed
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -13,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from tests.web import Handler, Reply, Request, Web
-from tests.workers.conftest import Place, until
+from tests.workers.conftest import Place, newest_child, until
 from tests.workers.systems import SYSTEMS, System
 
 PRICES = Reply(200, "<p>9.90 EUR a month</p>")
@@ -85,9 +84,3 @@ def test_a_killed_run_is_lost_and_its_retry_is_good(system: System, site: Web, m
     assert lost["sk"] == item["holder"]
     assert lost["note"]
     assert place.letters() == []
-
-
-def newest_child(pid: int) -> int:
-    """What the worker has started last: the process that runs the job."""
-    found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    return max(child for child, parent in (map(int, line.split()) for line in found.splitlines()) if parent == pid)
