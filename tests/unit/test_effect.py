@@ -228,6 +228,25 @@ def test_what_the_job_knows_was_not_done_is_done(go: Go, cloud: Cloud, clock: Vi
     assert "error" not in row(cloud)
 
 
+@pytest.mark.parametrize(("answer", "calls"), [(Confirmed(), 3), (NotDone(), 4)])
+def test_what_was_left_behind_is_settled_in_four_calls_of_the_store(
+    go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver, answer: Answer, calls: int
+) -> None:
+    left_behind(go, clock)
+    counted = Calls(cloud)
+    go(Greet(greeting(receiver), lambda _: answer))
+    assert counted.made.count("s3:GetObject") == 1
+    # Beside those of the run: claim, the row of the dead, end and row.
+    assert len(counted.made) == 4 + calls + 1
+
+
+def test_a_definite_no_costs_two_calls(go: Go, cloud: Cloud) -> None:
+    calls = Calls(cloud)
+    go(Greet(failing(Undone("no such mailbox"))))
+    assert calls.made.count("dynamodb:PutItem") == calls.made.count("dynamodb:DeleteItem") == 1
+    assert len(calls.made) == 3 + 2
+
+
 def test_what_was_uncertain_leaves_the_list_once_the_job_knows(
     go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver
 ) -> None:
