@@ -48,6 +48,12 @@ def _guarantee(job: Job) -> Iterator[str]:
     yield ""
     if job.idempotency:
         yield f"Running it twice is safe by {job.idempotency.strategy}: {job.idempotency.why}."
+    if job.effects:
+        yield ""
+        yield (
+            "What it does to the world outside is done once for each key; what nobody knows of after a death is shown, "
+            f"and not repeated: [effects](../effects.md). They are remembered for {output.span(job.effects)}."
+        )
 
 
 def _facts(job: Job) -> Iterator[str]:
@@ -101,6 +107,8 @@ def _runbook(job: Job) -> Iterator[str]:
         (f"python jobs.py logs {job.name} --since 1h", "what it said meanwhile"),
         (f"python jobs.py dead list {job.name}", "what was given up"),
     ]
+    if job.effects:
+        steps.append((f"python jobs.py effects {job.name}", "what it did outside that nobody knows the end of"))
     if job.queue is None:
         steps += [
             (f"python jobs.py {job.name} --dry-run", "what a run would do now"),
