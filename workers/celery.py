@@ -54,11 +54,10 @@ def _app() -> Celery:
 
 def _ours() -> dict[str, Any]:
     """The deployment's own queue. Celery makes none beside it, so that it cannot be told anything from outside."""
-    options = {
-        "region": NAMES.region,
-        "visibility_timeout": HIDDEN,
-        "predefined_queues": {QUEUE: {"url": NAMES.queue_url(CELERY)}},
-    }
+    queue = {QUEUE: {"url": NAMES.queue_url(CELERY)}}
+    options = {"region": NAMES.region, "visibility_timeout": HIDDEN, "predefined_queues": queue}
+    # Seconds: so long SQS waits for a message, and so often is looked whether there is room for the next.
+    options |= {"wait_time_seconds": 20, "polling_interval": 0.1}
     return {"broker_url": "sqs://", "broker_transport_options": options, "worker_enable_remote_control": False}
 
 

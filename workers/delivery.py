@@ -121,12 +121,13 @@ def _watchdog(job: Job) -> Iterator[None]:
 
 
 @cache
-def _jobs() -> dict[str, Job]:
+def known() -> dict[str, Job]:
+    """Every job. What a process runs does not change while it lasts."""
     return registry.jobs()
 
 
 def _found(name: str) -> Job:
-    known = _jobs()
-    if name not in known:
-        raise UnknownJob(name, list(known))
-    return known[name]
+    jobs = known()
+    if name not in jobs:
+        raise UnknownJob(name, list(jobs))
+    return jobs[name]

@@ -29,10 +29,14 @@ NAMES = delivery.names()
 
 
 class Worker(rq.Worker):
-    """A worker that tells of a work horse which did not come back."""
+    """A worker that tells of a work horse which did not come back, and has made what each of them needs."""
+
+    def work(self, *words: Any, **named: Any) -> bool:
+        _prepared()
+        return super().work(*words, **named)
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
-        delivery.died(*_asked(job), f"its process ended with status {ret_val}", *_here(os.getpid()))
+        delivery.died(*_asked(job), f"its process ended with status {ret_val}", Cloud(NAMES), Log())
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
 
 
@@ -40,7 +44,7 @@ def run(body: Any, request: str = "") -> None:
     """`request`: of the first delivery, where this one was put off. Retries are ours, not RQ's."""
     job = get_current_job()
     request = request or (job.id if job else "")
-    outcome = delivery.deliver(body, request, *_here(os.getpid()))
+    outcome = delivery.deliver(body, request, _prepared(), Log())
     if isinstance(outcome, Held):
         _send(body, request, outcome.seconds)
 
@@ -50,7 +54,7 @@ def failed(job: Job, _connection: Any, kind: type[BaseException], error: BaseExc
     if issubclass(kind, AbandonedJobError):
         _send(*_asked(job))
     else:
-        delivery.died(*_asked(job), f"{kind.__name__}: {error}", *_here(os.getpid()))
+        delivery.died(*_asked(job), f"{kind.__name__}: {error}", _prepared(), Log())
 
 
 def send(firing: Firing, delay: int) -> None:
@@ -87,6 +91,9 @@ def _queue(_pid: int) -> Queue:
 
 
 @cache
-def _here(_pid: int) -> tuple[Cloud, Log]:
-    # By process: connections made before a fork cannot be shared by what comes out of it.
-    return Cloud(NAMES), Log()
+def _prepared() -> Cloud:
+    """For work horses, each of which is a fork. The worker makes it and never uses it: no connection is shared."""
+    cloud = Cloud(NAMES)
+    _ = cloud.dynamodb, cloud.sqs, cloud.s3
+    delivery.known()
+    return cloud

@@ -48,7 +48,7 @@ class Sweep(Job):
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> Sweep:
     made = Sweep()
-    monkeypatch.setattr(delivery, "_jobs", lambda: {"sweep": made})
+    monkeypatch.setattr(delivery, "known", lambda: {"sweep": made})
     return made
 
 
