@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared import redact
+from shared import clock, permissions, redact, rows
+from shared.job import STATE
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
 
 TOPIC = "alerts"
+# Where alerts wait for a channel that has not taken them, and the name for all but the topic.
+OWED = "owed#job-monitoring"
+OTHERS = "*"
+# What a job that sends alerts declares.
+GRANTS = (permissions.publish(TOPIC), permissions.write_rows(STATE, OWED))
 # SNS takes 100 characters of subject.
 SUBJECT = 100
 
@@ -50,8 +56,21 @@ class Alert:
         return "\n".join([*lines, "", "What you can do:", *(f"  {command}" for command in commands), ""])
 
 
-def send(cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str]) -> None:
-    publish(cloud, Alert(kind, about, fields, commands))
+def send(cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str], known: str) -> None:
+    """To the topic now, and to the other channels by the next run of job-monitoring.
+
+    known: what it is told about. Those channels get it once, however often it is sent.
+    """
+    alert = Alert(kind, about, fields, commands, known, clock.iso(cloud.clock.now()))
+    publish(cloud, alert)
+    owe(cloud, alert, (OTHERS,), alert.at)
+
+
+def owe(cloud: Cloud, alert: Alert, channels: Sequence[str], since: str) -> None:
+    """Write down that these channels have not got it yet, since then."""
+    told: dict[str, Any] = redact.data({**asdict(alert), "id": ""})
+    row = {"pk": OWED, "sk": alert.id, "alert": {**told, "id": alert.id}, "channels": list(channels), "since": since}
+    cloud.dynamodb.put_item(TableName=cloud.names.table(STATE), Item=rows.row(row))
 
 
 def publish(cloud: Cloud, alert: Alert) -> None:

@@ -144,7 +144,8 @@ def _pull(tick: Tick, bound: Limit, plan: Plan | None) -> Refused:
     # The alert first: a crash in between tells twice, the other order might leave a job paused that nobody knows of.
     told = {"job": job.name, "entityId": tick.target, "jobId": tick.run, "due": due, "why": why}
     shown = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
-    alert.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [f"{first} --aws", f"{resume} --aws"])
+    commands = [f"{first} --aws", f"{resume} --aws"]
+    alert.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, commands, f"braked#{tick.run}")
     if _pause(tick, "SET paused = if_not_exists(paused, :why)", {":why": status.cut(f"{BRAKE}{why}", status.SHORT)}):
         expires = int((cloud.clock.now() + APPROVAL).timestamp())
         row = {**_key(tick), "size": size or ANY, "plan": plan.id if plan else None, TTL: expires}

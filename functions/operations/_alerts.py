@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from functions.operations._channels import Channel, chosen
-from shared import clock, redact, rows, status
-from shared.alert import Alert
+from functions.operations._channels import Channel, Topic, chosen
+from shared import clock, rows, status
+from shared.alert import OTHERS, OWED, Alert, owe
 from shared.claim import Fenced
 from shared.effect import InFlight, Uncertain
 from shared.job import STATE
 from shared.tick import Tick
 
 # So long a channel is tried again, at every run.
-OWED = timedelta(days=3)
+TRIED = timedelta(days=3)
 # Seconds left at which no further message is begun: the longest that one may take.
 RESERVE = 20
 
@@ -30,7 +29,6 @@ class Alerts:
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
         self.table = tick.cloud.names.table(STATE)
-        self.pk = f"owed#{tick.job.name}"
         self.channels = chosen(tick)
         self.failed: dict[str, str] = {}
 
@@ -38,21 +36,21 @@ class Alerts:
         """Tell it to every channel that has not got it; what is left over is written down as owed."""
         left = [channel.name for channel in self.channels if not self._told(channel, alert)]
         if left:
-            self._owe(alert, left)
+            owe(self.tick.cloud, alert, left, clock.iso(self.tick.cloud.clock.now()))
 
     def pay(self) -> None:
         """Tell what earlier runs could not, the oldest first."""
         for item in self._owed():
             alert = Alert(**item["alert"])
-            channels = [channel for channel in self.channels if channel.name in item["channels"]]
+            channels = [channel for channel in self.channels if _meant(channel, item["channels"])]
             left = [channel.name for channel in channels if not self._told(channel, alert)]
-            if left and clock.parse(item["since"]) + OWED < self.tick.cloud.clock.now():
+            if left and clock.parse(item["since"]) + TRIED < self.tick.cloud.clock.now():
                 self.tick.log.error("alert_given_up", alert=alert.id, channels=left, owed=item["since"])
                 left = []
             if not left:
                 self.tick.cloud.dynamodb.delete_item(TableName=self.table, Key=self._key(alert))
             elif left != item["channels"]:
-                self._owe(alert, left, item["since"])
+                owe(self.tick.cloud, alert, left, item["since"])
 
     def close(self) -> None:
         for channel in self.channels:
@@ -79,24 +77,19 @@ class Alerts:
             return False
         return True
 
-    def _owe(self, alert: Alert, channels: list[str], since: str = "") -> None:
-        owed: dict[str, Any] = redact.data({**asdict(alert), "id": ""})
-        row = {
-            "alert": {**owed, "id": alert.id},
-            "channels": channels,
-            "since": since or clock.iso(self.tick.cloud.clock.now()),
-        }
-        self.tick.cloud.dynamodb.put_item(TableName=self.table, Item={**self._key(alert), **rows.row(row)})
-
     def _owed(self) -> Iterator[dict[str, Any]]:
         pages = self.tick.cloud.dynamodb.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=rows.row({":pk": self.pk}),
+            ExpressionAttributeValues=rows.row({":pk": OWED}),
             ConsistentRead=True,
         )
         found = [rows.plain(item) for page in pages for item in page["Items"]]
         yield from sorted(found, key=lambda item: str(item["since"]))
 
     def _key(self, alert: Alert) -> dict[str, Any]:
-        return rows.row({"pk": self.pk, "sk": alert.id})
+        return rows.row({"pk": OWED, "sk": alert.id})
+
+
+def _meant(channel: Channel, named: Sequence[str]) -> bool:
+    return channel.name in named or (OTHERS in named and channel.name != Topic.name)

@@ -8,7 +8,7 @@ from typing import Protocol
 from shared import alert, cloud, mail, secret, settings, targets
 from shared.alert import Alert
 from shared.effect import Undone
-from shared.permissions import publish, read_secret
+from shared.permissions import read_secret
 from shared.settings import SettingError
 from shared.tick import Tick
 
@@ -20,7 +20,7 @@ URL = settings.text(
 )
 # What a job that tells operators declares.
 SETTINGS = (TOPIC, ADDRESSES, URL, *mail.SETTINGS)
-GRANTS = (publish(alert.TOPIC), read_secret(SECRET), *mail.GRANTS)
+GRANTS = (*alert.GRANTS, read_secret(SECRET), *mail.GRANTS)
 PATIENCE = 10
 
 

@@ -14,7 +14,7 @@ from shared.dead.letter import DEAD, KEPT, fingerprint
 from shared.idempotency import upsert
 from shared.job import DEAD as QUEUE
 from shared.job import STATE
-from shared.permissions import delete_objects, publish, read_objects, write_objects, write_rows
+from shared.permissions import delete_objects, read_objects, write_objects, write_rows
 from shared.tables import TTL
 from shared.tick import Tick
 
@@ -36,7 +36,7 @@ class DeadLetters(Consumer):
         read_objects("dead/*"),
         write_objects("dead/*"),
         delete_objects("dead/*"),
-        publish(alert.TOPIC),
+        *alert.GRANTS,
     )
     needs_manifest = True
 
@@ -142,7 +142,7 @@ class DeadLetters(Consumer):
         tick.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
         tick.log.metric(row["job"], {"DeadLetters": 1})
         commands = [f"python jobs.py dead show {row['id']} --aws", f"python jobs.py runs {row['job']} --aws"]
-        alert.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands)
+        alert.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),
             Key=rows.row({"pk": row["pk"], "sk": row["sk"]}),

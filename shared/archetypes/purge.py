@@ -93,7 +93,7 @@ class Purge(Job, archetype=True):
     def grants(cls) -> tuple[Grant, ...]:
         ledger = f"ledger#{cls.name}"
         own = (permissions.read_rows(STATE, ledger), permissions.write_rows(STATE, ledger))
-        told = (permissions.publish(alert.TOPIC),)
+        told = alert.GRANTS
         # Without an index it is the job that knows the keys of its rows.
         given = permissions.delete_rows if cls.warn is None else permissions.write_rows
         table = (permissions.read_rows(cls.table.name), given(cls.table.name)) if cls.index else ()

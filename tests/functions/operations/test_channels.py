@@ -12,7 +12,7 @@ import pytest
 
 from functions.operations._channels import SECRET
 from functions.operations.job_monitoring import JobMonitoring
-from shared import manifest, settle, webhook
+from shared import alert, manifest, settle, webhook
 from shared.cloud import Cloud
 from shared.effect import Confirmed, NotDone, Uncertain
 from shared.event import Firing
@@ -322,6 +322,35 @@ def test_effects_that_nobody_knows_of_are_told_once_a_day(
     clock.move(days=1)
     go()
     assert telling.counts == (2, 2, 2)
+
+
+def test_what_others_send_reaches_the_topic_at_once_and_each_other_channel_once(
+    telling: Telling, go: Monitor, cloud: Cloud
+) -> None:
+    def send() -> None:
+        alert.send(cloud, "JOB_PERMANENTLY_FAILED", "sweep", {"job": "sweep"}, ["python jobs.py dead list"], "letter-1")
+
+    send()
+    assert telling.counts == (1, 0, 0)
+    go()
+    assert telling.counts == (1, 1, 1)
+    # As after a death in between: told again, and owed again.
+    send()
+    go()
+    assert telling.counts == (2, 1, 1)
+    assert [row for row in state(cloud) if row.startswith("owed#")] == []
+
+
+def test_what_is_owed_to_all_is_left_to_the_one_that_does_not_take_it(
+    telling: Telling, go: Monitor, cloud: Cloud
+) -> None:
+    alert.send(cloud, "JOB_BRAKED", "sweep", {"job": "sweep"}, [], "braked-1")
+    telling.web.answers["/alerts"] = Reply(500)
+    go()
+    telling.web.answers["/alerts"] = Reply(204)
+    go()
+    assert telling.counts == (1, 1, 1)
+    assert len(telling.web.asked) == 2
 
 
 def test_a_dry_run_says_who_would_be_told_of_what(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:
