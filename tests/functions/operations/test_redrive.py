@@ -219,6 +219,15 @@ def test_a_run_by_hand_keeps_its_name_and_its_marker_shows_the_new_end(world: Wo
     assert refusal is not None
 
 
+def test_a_second_delivery_of_a_run_by_hand_is_no_other_run(world: World, cloud: Cloud) -> None:
+    world.kill(tick(manual=True, id="asked-by-ada"))
+    retry(cloud, world.letter())
+    [body] = waiting(cloud)
+    firing = Firing(**{**body["firing"], "at": NOON})
+    assert run(world.sweep, firing, cloud, world.log).outcome == "failed"
+    assert run(world.sweep, firing, cloud, world.log).outcome == "deduplicated"
+
+
 def test_a_lease_that_is_held_puts_it_off(world: World, cloud: Cloud, clock: VirtualClock) -> None:
     world.kill(tick())
     taken = Claims(cloud, world.sweep, "shop-00").take(tick(at=NOON + timedelta(minutes=15)), "other", "r")
@@ -347,10 +356,17 @@ def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -
     assert letters(cloud, "firings-dlq") == []
 
 
-@pytest.mark.parametrize("named", ["../../x", "2026-03-02T12:00:00.000Z#0123456789abcdef", "x" * 2000])
-def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(world: World, named: str) -> None:
+@pytest.mark.parametrize(
+    ("named", "asked"), [("../../x", 0), ("2026-03-02T12:00:00.000Z#0123456789abcdef", 1), ("x" * 2000, 0)]
+)
+def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(
+    world: World, cloud: Cloud, named: str, asked: int
+) -> None:
+    calls = Calls(cloud)
     world.collect("raw text", queue="demo:intake-dlq", letter=named)
     assert world.letter().again == 0
+    # Before it is alerted; what is no key is not asked for.
+    assert calls.made[: calls.made.index("sns:Publish")].count("dynamodb:UpdateItem") == asked
 
 
 # What had started a job, in whatever it comes
