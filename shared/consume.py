@@ -49,7 +49,7 @@ def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> l
                 outcome = noted(tick, job.work(tick))
         except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - whatever a job raises is its outcome
             outcome = Failed(f"{type(error).__name__}: {error}", type(error).__name__, traceback.format_exc())
-            tick.failures = every
+            tick.failures = [each for each in every if each not in tick.answered]
     ms = round((time.monotonic() - clocked) * 1000)
     _tell(tick, outcome, ms)
     _show(tick, outcome, ms)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from shared import clock, redact
+from shared.dead import large
 from shared.declaration import MOST_HOPS, hops
 from shared.event import PARTS, Firing
 from shared.job import DEAD, FIRINGS, INLINE, QUEUE, WORK, WORKER, Job
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from shared.cloud import Cloud
 
 LONGEST_DELAY = 900
+# Of a letter's error, in characters; rows and alerts have less of it.
+LONGEST_ERROR = 4096
 BATCH = 10
 # Where the firings wait that a worker of ours takes; those of other systems have a broker of their own.
 QUEUES = {"": FIRINGS, INLINE: FIRINGS, QUEUE: FIRINGS, WORKER: WORK}
@@ -101,6 +104,10 @@ def send_dead_event(cloud: Cloud, job: str, reason: str, error: str, event: Any,
 
 def _send_dead(cloud: Cloud, job: str, reason: str, error: str, **rest: Any) -> None:
     # The instant is part of the letter: a second delivery of it is recognised as the same.
-    told = {"reason": redact.text(reason), "error": redact.text(error), "at": clock.iso(cloud.clock.now())}
+    told = {
+        "reason": redact.text(reason),
+        "error": redact.sample(error, LONGEST_ERROR),
+        "at": clock.iso(cloud.clock.now()),
+    }
     letter = {"job": job, **told, **rest}
-    cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(DEAD), MessageBody=json.dumps({"dead": letter}, default=str))
+    cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(DEAD), MessageBody=large.fit(cloud, letter))

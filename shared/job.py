@@ -182,6 +182,7 @@ class Job:
             permissions.update_rows(STATE, f"dead#{cls.name}"),
             permissions.read_objects(f"{cls.name}/*"),
             permissions.write_objects(f"{cls.name}/*"),
+            permissions.write_objects(f"dead/{cls.name}/large/*"),
             # A consumer sends what is paused to its own queue again.
             *map(permissions.send, dict.fromkeys((FIRINGS, cls.queue or WORK, DEAD))),
             *cls._planning(),

@@ -24,8 +24,8 @@ class Tick:
     """One run's view. at: the tick's minute, by which due things are judged. started: when this run began.
 
     checkpoint: JSON data of an unfinished earlier run, or None. cap: the most items to work on. records: the messages,
-    for a consumer; failures: ids of those that must come back. uncertain: keys of effects that a person must settle.
-    pauses: of parts of the job, once they were read.
+    for a consumer; answered: ids of those that are dealt with; failures: of those that must come back. uncertain: keys
+    of effects that a person must settle. pauses: of parts of the job, once they were read.
     """
 
     job: Job
@@ -40,6 +40,7 @@ class Tick:
     time_allowed: float = 0
     dry: bool = False
     artifacts: list[str] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
     uncertain: list[str] = field(default_factory=list)
     pauses: Mapping[str, Pause] | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from functions.operations._letter import identify
 from shared import alert, backoff, clock, rows, status
 from shared.archetypes.consumer import Consumer, Message
-from shared.dead import store
+from shared.dead import large, store
 from shared.dead.letter import DEAD, KEPT, fingerprint
 from shared.idempotency import upsert
 from shared.job import DEAD as QUEUE
@@ -53,7 +53,7 @@ class DeadLetters(Consumer):
         tick.cloud.s3.put_object(
             Bucket=tick.cloud.names.bucket,
             Key=payload,
-            Body=message.text.encode(),
+            Body=large.whole(tick.cloud, message.body, message.text).encode(),
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )

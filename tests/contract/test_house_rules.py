@@ -28,6 +28,7 @@ OURS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
 DRAWERS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 50
+BRINGS_PYDANTIC = ("shared.payload", "shared.envelope", "shared.forms")
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 
 # Runs without site-packages (-S): what is not the standard library or ours comes through the door, or not at all.
@@ -158,10 +159,10 @@ def modules(root: Path) -> dict[str, Path]:
 
 
 def has_payload(module: str, root: Path, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether the module, or one of functions/ that it imports, imports pydantic."""
+    """Whether the module, or one of functions/ that it imports, imports pydantic or what declares payloads."""
     known = modules(root)
     for name, _ in imports(known[module], root):
-        if name.split(".")[0] == "pydantic":
+        if name.split(".")[0] == "pydantic" or name.startswith(BRINGS_PYDANTIC):
             return True
         near = next((candidate for candidate in (name, name.rpartition(".")[0]) if candidate in known), None)
         if near and near != module and near not in seen and has_payload(near, root, seen | {module}):

@@ -1,0 +1,73 @@
+"""A message as a consumer gets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
+
+from shared.dead.letter import ATTRIBUTE as LETTER
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    # A consumer that declares no payload does not have to say so.
+    P = TypeVar("P", default=Any)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Generic[P]):
+    """One SQS record. receives: how often it was delivered, this time included. sent: epoch milliseconds.
+
+    text: the body as it came. body: what that says as JSON, or the text itself where it is none. payload: as the
+    consumer declares it. letter: the dead letter that was sent again by this message, empty for any other.
+    """
+
+    id: str
+    text: str
+    body: Any
+    receives: int
+    sent: int
+    queue: str
+    handle: str
+    letter: str = ""
+    payload: P = None  # type: ignore[assignment] # until it is read
+
+    @property
+    def tenant(self) -> str:
+        """The organization that it is for, where it says one."""
+        if self.payload is not None:
+            return str(getattr(self.payload, "organization_id", ""))
+        body = self.body if isinstance(self.body, Mapping) else {}
+        inner = body.get("payload")
+        named = (
+            holder.get(name)
+            for holder in (body, inner if isinstance(inner, Mapping) else {})
+            for name in ("organizationId", "orgId")
+        )
+        return next((str(name) for name in named if name), "")
+
+
+def read(record: Mapping[str, Any]) -> Message:
+    """From an SQS record as Lambda delivers it."""
+    attributes = record.get("attributes", {})
+    text = body = record.get("body", "")
+    # A body of a million brackets is no JSON either.
+    with suppress(TypeError, ValueError, RecursionError):
+        body = json.loads(text)
+    return Message(
+        id=record["messageId"],
+        text=text,
+        body=body,
+        receives=int(attributes.get("ApproximateReceiveCount", 1)),
+        sent=int(attributes.get("SentTimestamp", 0)),
+        queue=str(record.get("eventSourceARN", "")).rpartition(":")[2],
+        handle=record.get("receiptHandle", ""),
+        letter=record.get("messageAttributes", {}).get(LETTER, {}).get("stringValue", ""),
+    )
