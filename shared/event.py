@@ -15,6 +15,8 @@ from shared.outcome import Rejected
 PARTS = 100
 # More than a policy has attempts.
 TURNS = 10
+# A mark has three digits for the turn, so that later turns are greater as text.
+LAST_TURN = 999
 OLDEST = timedelta(days=60)
 
 
@@ -128,6 +130,8 @@ def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
         whole = all(type(number) is int for number in numbers)
         if not whole or not 0 <= made.part < PARTS or min(made.attempt, made.hop, made.redrive + 1) < 1:
             raise ValueError("part, attempt, hop and redrive are whole numbers, from 0, 1, 1 and 0")
+        if made.turn > LAST_TURN:
+            raise ValueError(f"attempt {made.attempt} of redrive {made.redrive} comes after turn {LAST_TURN}, the last")
         texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id, made.plan)
         if not all(isinstance(text, str) for text in (*texts, made.letter)) or not made.job or not made.target:
             raise ValueError("job, target, id, correlation_id, plan and letter are text")

@@ -299,3 +299,15 @@ def test_a_consumer_is_given_its_sample_messages(
     assert answer.code == code
     assert set(answer.json) >= CONTRACT
     assert answer.json["failures"] == failed
+
+
+def test_a_tick_that_was_sent_again_from_the_dead_letters_is_run_by_hand_as_its_next_attempt(aws: Cloud) -> None:
+    from cli.run import of_tick
+
+    job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)
+    dead = Firing("good", at, attempt=3, redrive=2)
+    item = {"pk": "good:last", "sk": "-", "tried": dead.mark}
+    aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=rows.row(item))
+    firing = of_tick(job, at, "-", aws)
+    assert (firing.attempt, firing.redrive) == (4, 2)
+    assert firing.mark > dead.mark

@@ -55,6 +55,9 @@ def test_a_firing_survives_its_journey() -> None:
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "part": 100}},
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "attempt": True}},
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "hop": 0}},
+        {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "redrive": -1}},
+        {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "redrive": 100}},
+        {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "letter": 7}},
         {"firing": {"job": "sweep", "at": "0999-03-02T12:00:00Z"}},
         {"firing": {"job": "sweep", "at": "2026-03-02T12:00:00Z", "target": ""}},
         {"Records": "none"},
@@ -69,6 +72,13 @@ def test_a_tick_ahead_of_the_clock_is_refused_as_it_would_supersede_the_real_one
     firing = Firing("sweep", NOON + timedelta(minutes=6))
     with pytest.raises(MalformedEvent, match="lies ahead of the clock"):
         event.parse("sweep", {"firing": firing.data()}, NOON)
+
+
+def test_marks_sort_as_attempts_and_redrives_are_made() -> None:
+    made = [Firing("s", NOON, attempt=attempt, redrive=redrive) for redrive in (0, 1, 10, 99) for attempt in (1, 2, 7)]
+    marks = [firing.mark for firing in made]
+    assert marks == sorted(marks)
+    assert len(set(marks)) == len(marks)
 
 
 def test_positions_sort_as_time_does() -> None:
