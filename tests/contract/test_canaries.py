@@ -251,10 +251,18 @@ def test_no_canary_is_in_what_is_made_of_a_dead_letter(
 
 
 def test_no_canary_is_in_an_alert(cloud: Cloud) -> None:
-    for canary in FEW:
-        alert.send(cloud, "JOB_FAILING", canary.said, {"error": canary.said, canary.said: [canary.said]}, [canary.said])
+    people = []
+    for number, canary in enumerate(FEW):
+        fields = {"error": canary.said, canary.said: [canary.said]}
+        alert.send(cloud, "JOB_FAILING", canary.said, fields, [canary.said], f"known {number}")
+        told = alert.Alert("JOB_FAILING", canary.said, fields, [canary.said])
+        people += [told.subject, told.text("test")]
     assert alerts(cloud).count("JOB_FAILING") >= len(FEW)
     assert leaked(alerts(cloud), FEW) == []
+    # What waits for the other channels, and what those tell.
+    assert table(cloud).count("known ") >= len(FEW)
+    assert leaked(table(cloud), FEW) == []
+    assert leaked("\n".join(people), FEW) == []
 
 
 def test_no_canary_is_in_the_alert_of_a_streak(
