@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # A row that is confirmed has been decided; one with another nonce is in other hands.
 STILL_OPEN = "nonce = :nonce AND attribute_not_exists(done)"
-CANCELLED = "ConditionalCheckFailed"
+# Why a transaction is not carried out where somebody else has been, or is, at the row.
+MOVED = ("ConditionalCheckFailed", "TransactionConflict")
 
 
 class NothingToSettle(LookupError):
@@ -181,7 +182,7 @@ def _turn(
     try:
         cloud.dynamodb.transact_write_items(TransactItems=items)
     except cloud.dynamodb.exceptions.TransactionCanceledException as error:
-        if any(reason.get("Code") == CANCELLED for reason in error.response.get("CancellationReasons", [])):
+        if any(reason.get("Code") in MOVED for reason in error.response.get("CancellationReasons", [])):
             return False
         raise
     return True

@@ -324,6 +324,23 @@ def test_what_another_has_taken_over_meanwhile_is_in_its_hands(go: Go, clock: Vi
     assert receiver.did.total() == 0
 
 
+def test_a_row_that_another_transaction_is_at_is_looked_at_again(
+    go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver
+) -> None:
+    left_behind(go, clock)
+    conflicts: list[Exception] = []
+
+    def conflict(**_: Any) -> None:
+        if not conflicts:
+            answer: Any = {"Error": {}, "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]}
+            conflicts.append(cloud.dynamodb.exceptions.TransactionCanceledException(answer, "TransactWriteItems"))
+            raise conflicts[0]
+
+    cloud.dynamodb.meta.events.register("before-call.dynamodb.TransactWriteItems", conflict)
+    assert go(Greet(greeting(receiver), lambda _: NotDone())).outcome == "done"
+    assert (len(conflicts), receiver.did.total()) == (1, 1)
+
+
 def test_a_fenced_run_begins_no_effect(go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver) -> None:
     def work(tick: Tick) -> Any:
         clock.move(seconds=60 + LEASE_MARGIN)

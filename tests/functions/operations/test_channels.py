@@ -197,6 +197,19 @@ def test_a_channel_that_is_taken_out_is_owed_nothing(
     assert [row for row in state(cloud) if row.startswith("owed#")] == []
 
 
+def test_a_channel_that_comes_later_is_told_nothing_that_is_owed_to_another(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    every = cloud.environment
+    cloud.environment = {name: text for name, text in every.items() if name != "ALERT_EMAILS"}
+    telling.web.answers["/alerts"] = Reply(500)
+    go()
+    cloud.environment = every
+    telling.web.answers["/alerts"] = Reply(204)
+    assert go().ok
+    assert telling.counts == (1, 0, 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

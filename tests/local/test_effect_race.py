@@ -1,0 +1,139 @@
+"""Many at one effect at once, against an engine that serves them side by side."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from local.embedded import embedded
+from shared import audit, settle
+from shared.cloud import Cloud
+from shared.effect import Confirmed, Effect, InFlight, NotDone, Uncertain, Unknown
+from shared.event import Firing
+from shared.idempotency import keyed
+from shared.job import Job
+from shared.log import Log
+from shared.names import Names
+from shared.outcome import Done, Outcome
+from shared.span import days
+from shared.tables import STATE
+from shared.tick import Tick
+from tests.conftest import VirtualClock, create
+
+WORKERS = 16
+
+
+class Send(Job):
+    """Send a letter."""
+
+    name = "send"
+    timeout = 60
+    effects: ClassVar[timedelta | None] = days(30)
+    idempotency = keyed("a letter is an effect")
+
+    def __init__(self, answer: Confirmed | NotDone | Unknown) -> None:
+        self.answer = answer
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done()
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        return self.answer
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    made = embedded()
+    account = made.account()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
+    create(cloud, STATE)
+    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
+    return cloud
+
+
+def tick(cloud: Cloud, job: Job, number: int = 0) -> Tick:
+    """Of a batch: there is no lease that would keep the others out."""
+    now = cloud.clock.now()
+    return Tick(job, Firing(job.name, now), cloud, f"run-{number}", now, Log(lambda _: None))
+
+
+def at_once(cloud: Cloud, job: Job, do: Callable[[str], Any]) -> Counter[str]:
+    """All workers at the same key; what each of them came to."""
+    gate = threading.Barrier(WORKERS)
+
+    def one(number: int) -> str:
+        mine = tick(cloud, job, number)
+        gate.wait()
+        try:
+            return str(mine.effect("ada", do))
+        except (InFlight, Uncertain) as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return Counter(pool.map(one, range(WORKERS)))
+
+
+def left_behind(cloud: Cloud, job: Job) -> None:
+    def fail(_: str) -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        tick(cloud, job).effect("ada", fail)
+
+
+class Letters(list[str]):
+    """Those that were sent, by the key that each came with."""
+
+    def do(self, given: str) -> str:
+        time.sleep(0.05)
+        self.append(given)
+        return "sent"
+
+
+def test_one_of_many_does_it_and_the_others_wait_or_get_its_answer(engine: Cloud) -> None:
+    sent = Letters()
+    ends = at_once(engine, Send(Unknown()), sent.do)
+    assert len(sent) == 1
+    assert ends["sent"] >= 1
+    assert ends["sent"] + ends["InFlight"] == WORKERS
+    assert at_once(engine, Send(Unknown()), sent.do) == {"sent": WORKERS}
+    assert len(sent) == 1
+
+
+def test_one_of_many_that_ask_does_again_what_was_left_behind(engine: Cloud) -> None:
+    job, sent = Send(NotDone()), Letters()
+    left_behind(engine, job)
+    ends = at_once(engine, job, sent.do)
+    assert len(sent) == 1
+    assert ends["sent"] + ends["InFlight"] == WORKERS
+
+
+def test_what_nobody_knows_of_is_listed_once_and_settled_once(engine: Cloud) -> None:
+    job, sent = Send(Unknown()), Letters()
+    left_behind(engine, job)
+    assert at_once(engine, job, sent.do) == {"Uncertain": WORKERS}
+    assert [found["key"] for found in settle.waiting(engine, "send")] == ["ada"]
+
+    def decide(number: int) -> str:
+        try:
+            settle.by_hand(engine, job, "ada", Confirmed("by hand"), f"operator-{number}", "looked")
+        except settle.NothingToSettle:
+            return "refused"
+        return "settled"
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert Counter(pool.map(decide, range(WORKERS))) == {"settled": 1, "refused": WORKERS - 1}
+    assert len([*audit.entries(engine, 1)]) == 1
+    assert at_once(engine, job, sent.do) == {"by hand": WORKERS}
+    assert ([*settle.waiting(engine, "send")], sent) == ([], [])
