@@ -18,7 +18,15 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project without jobs, on this one's runtime and test fixtures."""
-    for name in ("shared", "local", "pyproject.toml", "tests/conftest.py", "tests/web.py", "functions/__init__.py"):
+    for name in (
+        "shared",
+        "local",
+        "pyproject.toml",
+        "tests/conftest.py",
+        "tests/web.py",
+        "tests/certificate.py",
+        "functions/__init__.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.setattr(new, "ROOT", tmp_path)
