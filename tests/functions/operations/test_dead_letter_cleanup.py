@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from functions.operations.dead_letter_cleanup import DeadLetterCleanup
-from shared import clock, manifest, rows
+from shared import clock as clocks
+from shared import manifest, rows
 from shared.cloud import Cloud
+from shared.dead import store
 from shared.event import Firing
 from shared.run import Report, run
 from tests.conftest import NOON, Lines, VirtualClock
@@ -23,10 +25,10 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
 
 
-def letter(cloud: Cloud, mark: str, at: datetime, job: str = "sweep") -> None:
+def letter(cloud: Cloud, mark: str, at: datetime, job: str = "sweep", **more: str) -> None:
     payload = f"dead/{job}/{mark}.json"
     cloud.s3.put_object(Bucket=cloud.names.bucket, Key=payload, Body=b"{}")
-    row = {"pk": f"dead#{job}", "sk": f"{clock.iso(at)}#{mark}", "id": mark, "job": job, "payload": payload}
+    row = {"pk": f"dead#{job}", "sk": f"{clocks.iso(at)}#{mark}", "id": mark, "job": job, "payload": payload, **more}
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(row))
 
 
@@ -71,6 +73,30 @@ def test_letters_of_nobody_go_too(cloud: Cloud) -> None:
     letter(cloud, "stray", DUE, "unknown")
     assert clean(cloud).counts == {"purged": 1}
     assert left(cloud, "unknown") == []
+
+
+def test_letters_of_a_job_that_is_gone_go_too(cloud: Cloud) -> None:
+    letter(cloud, "orphan", DUE, "gone")
+    store.note(cloud, "gone")
+    assert clean(cloud).counts == {"purged": 1}
+    assert left(cloud, "gone") == []
+
+
+def test_a_letter_that_died_again_is_as_old_as_its_last_death(cloud: Cloud, clock: VirtualClock) -> None:
+    letter(cloud, "again", DUE, state="dead", diedAt=clocks.iso(DUE + timedelta(days=2)))
+    assert clean(cloud).counts == {"purged": 0, "spared": 1}
+    assert payloads(cloud) == ["dead/sweep/again.json"]
+    clock.move(days=2)
+    assert clean(cloud).counts == {"purged": 1}
+
+
+def test_a_letter_that_is_on_its_way_again_stays_for_as_long_as_something_may_come_of_it(
+    cloud: Cloud, clock: VirtualClock
+) -> None:
+    letter(cloud, "sent", DUE, state="retrying", retryEnds=clocks.iso(NOON + timedelta(minutes=5)))
+    assert clean(cloud).counts == {"purged": 0, "spared": 1}
+    clock.move(minutes=6)
+    assert clean(cloud).counts == {"purged": 1}
 
 
 def test_the_same_again_finds_nothing(cloud: Cloud, clock: VirtualClock) -> None:
@@ -120,9 +146,9 @@ def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> Non
 
 
 def test_other_rows_of_the_table_are_not_its_business() -> None:
-    keys = {
-        key for grant in DeadLetterCleanup.grants() if "dynamodb:BatchWriteItem" in grant.actions for key in grant.keys
+    own = {key for grant in DeadLetterCleanup.permissions if grant.resource == "table/state" for key in grant.keys}
+    assert own == {"dead", "dead#*"}
+    deleted = {
+        key for grant in DeadLetterCleanup.permissions if "dynamodb:DeleteItem" in grant.actions for key in grant.keys
     }
-    assert {key.partition("#")[0] for key in keys if "last" not in key} == {
-        *("dead", "runs", "manual", "checkpoint", "plan", "brake", "ledger"),
-    }
+    assert deleted == {"dead#*"}
