@@ -267,6 +267,19 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     assert len(telling.box.mails) == 3
 
 
+def test_an_alert_that_nobody_knows_of_makes_no_further_alerts(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {**ENTRIES["sweep"], "key": "job-monitoring", "schedules": ["4-59/5 * * * *"]}
+    monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "job-monitoring": own})
+    telling.box.drops = True
+    go()
+    telling.box.drops = False
+    for _ in range(3):
+        assert "are uncertain" in go().note
+    assert {told["alert"] for told in alerts(cloud)} == {"JOB_FAILING"}
+
+
 def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
     telling: Telling, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
