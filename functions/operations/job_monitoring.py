@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.operations import _channels
 from functions.operations._alerts import Alerts
-from shared import backoff, board, clock, manifest, rows, settings, settle
+from shared import backoff, board, clock, manifest, rows, settings
 from shared.alert import Alert
 from shared.effect import Confirmed, Effect, NotDone, Unknown
 from shared.idempotency import keyed
@@ -103,6 +103,9 @@ def _unknown(tick: Tick) -> Iterator[Alert]:
     for job, entry in manifest.load().items():
         if not entry["effects"] or job == tick.job.name:
             continue
+        # A deployment without such jobs does not pay for its import at a cold start.
+        from shared import settle
+
         found = [*islice(settle.waiting(tick.cloud, job), NAMED + 1)]
         if found:
             count = f"more than {NAMED}" if len(found) > NAMED else len(found)

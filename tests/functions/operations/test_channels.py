@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from functions.operations._channels import SECRET
 from functions.operations.job_monitoring import JobMonitoring
@@ -265,6 +266,29 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     settle.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
     assert go().note == ""
     assert len(telling.box.mails) == 3
+
+
+def test_a_topic_that_refuses_gets_it_later(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
+    topic = cloud.names.topic_arn("alerts")
+    cloud.sns.delete_topic(TopicArn=topic)
+    report = go()
+    assert report.note.startswith("sns takes no alerts: Undone: SNS: An error occurred (NotFound)")
+    cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
+    assert go().ok
+    assert telling.counts == (1, 1, 1)
+
+
+def test_a_topic_that_does_not_answer_may_have_taken_it(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    def silent(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://sns")
+
+    cloud.sns.meta.events.register("after-call.sns.Publish", silent, unique_id="silent")
+    assert "ReadTimeoutError" in go().note
+    cloud.sns.meta.events.unregister("after-call.sns.Publish", silent, unique_id="silent")
+    assert "are uncertain" in go().note
+    assert telling.counts == (1, 1, 1)
 
 
 def test_an_alert_that_nobody_knows_of_makes_no_further_alerts(
