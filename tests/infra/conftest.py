@@ -21,12 +21,18 @@ CONSUMER = '''
 
 from shared.archetypes.consumer import Consumer, Message
 from shared.idempotency import upsert
+from shared.payload import Payload
 from shared.permissions import read_secret
 from shared.settings import text
+from shared.tenant import Tenant
 from shared.tick import Tick
 
 
-class Intake(Consumer):
+class Parcel(Payload, encrypted=True):
+    content: str
+
+
+class Intake(Consumer[Parcel]):
     """Take what comes in."""
 
     queue = "grown:intake"
@@ -39,7 +45,10 @@ class Intake(Consumer):
     permissions = (read_secret("grown-key"),)
     settings = (text("INTAKE_COLOUR", "blue", "Its colour"), text("INTAKE_SHAPE", "round", "Its shape"))
 
-    def handle(self, tick: Tick, message: Message) -> None:
+    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        return True
+
+    def handle(self, tick: Tick, message: Message[Parcel]) -> None:
         tick.log.info("taken", messageId=message.id)
 '''
 ZONED = '''

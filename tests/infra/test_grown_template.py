@@ -115,6 +115,30 @@ def test_a_secret_that_a_grant_names_is_made_empty(grown: Templates) -> None:
     assert set(secret) == {"Name"}
 
 
+def test_a_key_that_a_grant_names_is_made_with_its_alias_and_used_by_that_job_alone(grown: Templates) -> None:
+    (key,) = resources(grown, "AWS::KMS::Key")
+    assert key.properties["EnableKeyRotation"] is True
+    alias = named(grown, "AWS::KMS::Alias", "AliasName")["alias/nightshift-try-payloads"]
+    assert alias["TargetKeyId"] == f"<{key.id}>"
+    used = [
+        (found.stack, statement["Action"], statement["Condition"])
+        for found in resources(grown, "AWS::IAM::Role")
+        for policy in plain(found.properties).get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "kms:" in str(statement["Action"])
+    ]
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/nightshift-try-payloads"}}
+    assert used == [(GROUP, ["kms:Decrypt"], condition)]
+
+
+def test_payloads_are_forgotten_when_no_letter_can_need_them_any_more(grown: Templates) -> None:
+    (bucket,) = resources(grown, "AWS::S3::Bucket")
+    rules = bucket.properties["LifecycleConfiguration"]["Rules"]
+    (rule,) = [rule for rule in rules if rule.get("Prefix") == "payloads/"]
+    # A queue keeps a message for 14 days at most, a dead letter is kept for 37.
+    assert rule["ExpirationInDays"] >= 14 + 37
+
+
 def test_a_stage_that_is_not_production_leaves_nothing_behind(grown: Templates) -> None:
     for found in resources(grown, "AWS::DynamoDB::Table", "AWS::S3::Bucket"):
         assert grown[found.stack]["Resources"][found.id]["DeletionPolicy"] == "Delete"
