@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared import secret
 from shared.cloud import undone
+from shared.deadline import DeadlineExceeded
 from shared.mail import SECRET, Mail, MailRefused, Relay, Route, address, written
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ class Smtp:
             words = getattr(error, "smtp_error", None)
             told = f"{error.args[0]} {words.decode(errors='replace')}" if isinstance(words, bytes) else str(error)
             raise MailRefused(f"{self.route.host}: {type(error).__name__}: {told}", permanent=False) from error
+        except DeadlineExceeded:
+            # Cut off in the middle of a word, on a connection that a later run may have been left.
+            self.close()
+            raise
         return server
 
     def _data(self, server: SMTP, body: bytes) -> tuple[int, bytes]:

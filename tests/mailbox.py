@@ -16,7 +16,8 @@ from tests.certificate import Certificate
 
 
 class Box:
-    """Takes what it is sent; `says[word]` is answered instead, `drops` hangs up after the mail was taken."""
+    """Takes what it is sent; `says[word]` is answered instead, after the mail was taken `drops` hangs up, and
+    `waits` so many seconds."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -24,6 +25,7 @@ class Box:
         self.sessions: list[Session] = []
         self.says: dict[str, str] = {}
         self.drops = False
+        self.waits = 0.0
 
     async def handle_MAIL(  # noqa: N802, PLR0913, RUF100 - a name that aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -46,6 +48,7 @@ class Box:
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         self.envelopes.append(envelope)
         self.sessions.append(session)
+        await asyncio.sleep(self.waits)
         if self.drops:
             cast("asyncio.Transport", server.transport).abort()
         return self.says.get("DATA", "250 taken as m-1")

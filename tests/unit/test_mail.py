@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from smtplib import SMTPServerDisconnected
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from shared import relay
 from shared.cloud import Cloud
+from shared.deadline import DeadlineExceeded, within
 from shared.effect import Undone
 from shared.mail import Mail, MailRefused, Route, route
 from shared.relay import Smtp
@@ -158,6 +160,19 @@ def test_a_relay_that_hangs_up_after_the_mail_leaves_open_whether_it_took_it(
     with pytest.raises(SMTPServerDisconnected):
         send(cloud, serve())
     assert len(box.mails) == 1
+
+
+def test_a_late_answer_to_one_mail_is_not_taken_for_that_to_the_next(
+    cloud: Cloud, box: Box, serve: Callable[..., Route]
+) -> None:
+    made = relay.of(cloud, serve("smtp+plain"), FROM)
+    box.waits = 0.6
+    with pytest.raises(DeadlineExceeded), within(0.3):
+        made.send(MAIL, "k-1")
+    time.sleep(0.6)
+    box.waits = 0
+    box.says["DATA"] = "250 taken as m-2"
+    assert made.send(MAIL, "k-2") == "taken as m-2"
 
 
 def test_a_relay_that_is_not_there_took_nothing(cloud: Cloud) -> None:
