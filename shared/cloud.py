@@ -50,10 +50,12 @@ class Cloud:
     def session(self) -> Session:
         from botocore.session import Session
 
+        from shared.answers import Answers
         from shared.models import Models
 
         session = Session()
         session.register_component("data_loader", Models())
+        session.register_component("response_parser_factory", Answers())
         return session
 
     def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:
