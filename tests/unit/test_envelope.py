@@ -156,6 +156,12 @@ def test_a_message_may_claim_only_what_is_its_organizations_and_its_queues(
         opened(cloud, claimed(cloud, **changed))
 
 
+def test_what_would_not_fit_into_memory_is_not_even_asked_for(cloud: Cloud) -> None:
+    body = claimed(cloud, bytes=claim_check.LARGEST + 1)
+    with pytest.raises(InvalidClaim, match="are more than the"):
+        opened(cloud, body)
+
+
 def test_a_payload_of_another_organization_is_refused(cloud: Cloud) -> None:
     wire = json.dumps(note(organization="org_2").to_wire()).encode()
     check = claim_check.check_in(cloud, "org_1", QUEUE, wire, encrypted=False)

@@ -121,6 +121,10 @@ class Gap(Payload, version=3):
         return {"text": data["texts"][0]}
 
 
+class Sized(Payload):
+    max_size: int
+
+
 class Missing(Payload, version=3):
     text: str
 
@@ -164,7 +168,8 @@ class Missing(Payload, version=3):
             {**NEW, "events": [{**EVENT, "at": "noon"}]},
             "events.0.at: Input should be a valid datetime",
         ),
-        (Usage.from_wire, {**NEW, "batch_id": "b"}, "batch_id: Extra inputs are not permitted"),
+        (Missing.from_wire, {"organizationId": "o", "schemaVersion": 3, "Text": "x"}, "text: Field required"),
+        (Sized.from_wire, {"organizationId": "o", "max_size": 1}, "maxSize: Field required"),
         (Usage.from_wire, {**NEW, "more": 1}, "more: Extra inputs are not permitted"),
         (Usage.from_wire, {**NEW, "batchId": None}, "batchId: Input should be a valid string"),
         (Usage.from_wire, {**NEW, "events": [1, 2, 3, 4, 5]}, "and 2 more"),
@@ -214,6 +219,11 @@ def declared(**fields: Any) -> type[Payload]:
     return type("Declared", (Payload,), {"__annotations__": fields, "__module__": __name__})
 
 
+class Tree(Part):
+    name: str
+    branches: tuple[Tree, ...] = ()
+
+
 class Profile(Part):
     name: str
     password: str
@@ -251,6 +261,7 @@ def test_a_declaration_that_does_not_belong_into_a_queue_is_refused(fields: dict
         {"input_tokens": int, "limits": dict[str, int | str]},
         {"kind": Literal["a", "b"]},
         {"text": Annotated[str, Field(max_length=9)]},
+        {"tree": Tree},
         {"sizes": tuple[Annotated[int, Field(ge=0)], ...]},
     ],
 )
