@@ -19,19 +19,16 @@ STEMS = (
         "credential",
         "auth",
         "cookie",
+        "sess",
         "key",
         "sig",
         "srf",
         "otp",
         "cvv",
         "cvc",
-        "jwt",
     ),
-    *("sessid", "sessionid", "session_id", "session-id", "session=", "sid=", ".sid", "code=", "bearer", "basic"),
-    *("hooks", "x-internal-health"),
+    *("jwt", ".sid", "sid=", "code=", "bearer", "basic", "hooks", "x-internal-health"),
 )
-# The rarest first, in English and in JSON.
-RARITY = "zqxjk=vbpygfwmucldrhsnioate_-."
 # A key may be of a table or a map; that of one of these is to be kept.
 KEYHOLDERS = (
     *("api", "access", "private", "account", "signing", "encryption", "master", "ssh", "shared", "license"),
@@ -78,29 +75,18 @@ NAMED = re.IGNORECASE | re.DOTALL
 
 def spans(text: str, image: bytes) -> Iterator[Span]:
     done = 0
-    for found in _spotter().finditer(image.lower()):
-        stem = STEMS[(found.lastindex or 0) - 1]
-        at = found.start() - _rarest(stem)
+    # In small letters, so that nothing needs to ignore case: that would keep `re` from skipping ahead.
+    for found in _stems().finditer(image.lower()):
         # What is masked is not looked at again: a hostile text would have us read on to its end each time.
-        if at >= done:
-            for span in _after(text, at, stem):
+        if found.start() >= done:
+            for span in _after(text, found.start(), found[0].decode()):
                 yield span
                 done = span[1]
 
 
-def _rarest(stem: str) -> int:
-    return min(range(len(stem)), key=lambda place: RARITY.find(stem[place]))
-
-
 @cache
-def _spotter() -> re.Pattern[bytes]:
-    """Finds all stems at once. It starts at the rarest letter of each, to which `re` skips: three times as fast as one
-    search for each, and ten times as fast as one that starts at their beginnings."""
-    branches = (
-        f"{re.escape(stem[at])}(?<={re.escape(stem[: at + 1])})({re.escape(stem[at + 1 :])})"
-        for stem, at in ((stem, _rarest(stem)) for stem in STEMS)
-    )
-    return re.compile("|".join(branches).encode())
+def _stems() -> re.Pattern[bytes]:
+    return re.compile("|".join(map(re.escape, STEMS)).encode())
 
 
 def _after(text: str, at: int, stem: str) -> Iterator[Span]:
