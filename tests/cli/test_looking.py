@@ -16,6 +16,7 @@ from cli.watch import Watch
 from shared import clock, corpse, manifest, registry, rows
 from shared.claim import Claims
 from shared.cloud import Cloud
+from shared.dead import store
 from shared.event import Firing
 from shared.outcome import Done, Failed
 from shared.run import run_id
@@ -94,10 +95,10 @@ def test_status_has_the_keys_of_the_status_route(call: Call, aws: Cloud) -> None
 def letter(cloud: Cloud, mark: str, job: str = "good", at: str = "2026-11-21T10:00:00.000Z") -> None:
     payload = f"dead/{job}/2026/11/21/{mark}.json"
     cloud.s3.put_object(Bucket=cloud.names.bucket, Key=payload, Body=json.dumps({"dead": {"job": job}}).encode())
-    # By the clock on the wall, which the command line goes by.
-    expires = int((datetime.now(UTC) + timedelta(days=1)).timestamp())
+    expires = int((cloud.clock.now() + timedelta(days=1)).timestamp())
     told = {"job": job, "entityId": "-", "reason": "rejected", "error": "no", "attempts": 1, "payload": payload}
     put(cloud, pk=f"dead#{job}", sk=f"{at}#{mark}", id=mark, **told, **{TTL: expires})
+    store.note(cloud, job)
 
 
 def test_dead_letters_are_listed_the_newest_first(call: Call, aws: Cloud) -> None:
