@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from cli.watch import Watch
 from shared import clock, corpse, manifest, registry, rows
 from shared.claim import Claims
 from shared.cloud import Cloud
-from shared.dead import store
 from shared.event import Firing
 from shared.outcome import Done, Failed
 from shared.run import run_id
 from shared.status import History
-from shared.tables import TTL
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
@@ -90,41 +87,6 @@ def test_status_has_the_keys_of_the_status_route(call: Call, aws: Cloud) -> None
     shown = call("status", "--json", *AWS).json
     assert set(shown) == {"good:last", "good:last:a.example"}
     assert (shown["good:last"]["outcome"], shown["good:last"]["progress"]) == ("done", 100)
-
-
-def letter(cloud: Cloud, mark: str, job: str = "good", at: str = "2026-11-21T10:00:00.000Z") -> None:
-    payload = f"dead/{job}/2026/11/21/{mark}.json"
-    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=payload, Body=json.dumps({"dead": {"job": job}}).encode())
-    expires = int((cloud.clock.now() + timedelta(days=1)).timestamp())
-    told = {"job": job, "entityId": "-", "reason": "rejected", "error": "no", "attempts": 1, "payload": payload}
-    put(cloud, pk=f"dead#{job}", sk=f"{at}#{mark}", id=mark, **told, **{TTL: expires})
-    store.note(cloud, job)
-
-
-def test_dead_letters_are_listed_the_newest_first(call: Call, aws: Cloud) -> None:
-    letter(aws, "aaaa1111", at="2026-11-21T10:00:00.000Z")
-    letter(aws, "bbbb2222", at="2026-11-21T11:00:00.000Z")
-    letter(aws, "cccc3333", job="unknown", at="2026-11-21T09:00:00.000Z")
-    assert [row["id"] for row in call("dead", "list", "--json", *AWS).json] == ["bbbb2222", "aaaa1111", "cccc3333"]
-    assert [row["id"] for row in call("dead", "list", "bad", "--json", *AWS).json] == []
-    assert "bbbb2222  2026-11-21 11:00:00  good" in call("dead", "list", *AWS).out
-
-
-def test_a_dead_letter_is_shown_with_its_content_by_the_start_of_its_id(call: Call, aws: Cloud) -> None:
-    letter(aws, "aaaa1111")
-    letter(aws, "aabb2222", job="bad")
-    shown = call("dead", "show", "aaa", "--json", *AWS).json
-    assert (shown["id"], shown["content"]) == ("aaaa1111", {"dead": {"job": "good"}})
-    assert "reason:        rejected" in call("dead", "show", "aaa", *AWS).out
-
-
-@pytest.mark.parametrize(("start", "said"), [("zz", "no dead letter 'zz'"), ("aa", "2 dead letters have ids")])
-def test_a_dead_letter_that_is_not_the_one_is_wrong_use(start: str, said: str, call: Call, aws: Cloud) -> None:
-    letter(aws, "aaaa1111")
-    letter(aws, "aabb2222")
-    answer = call("dead", "show", start, *AWS)
-    assert answer.code == 2
-    assert said in answer.err
 
 
 def test_the_token_is_printed_alone(call: Call, aws: Cloud) -> None:
