@@ -59,4 +59,42 @@ WEBEVALS = Table(
     indexes=(Index("queued", "queue", "due", ("url", "attempt")),),
 )
 
-TABLES = (STATE, WEBEVALS)
+
+# The mail-alias product. A user's rows share a partition, the user's id, so that an export or a deletion is a query for
+# each table. An index `aged` has what may be purged, `due` what waits for its time: rows that do neither have no keys
+# of it. Writers of these rows: docs/records.md.
+AGED = Index("aged", "aged", "since", shards=8)
+DUE = Index("due", "due", "due_at", shards=4)
+
+USERS = Table("users", "who has an account; the row of a user is `-`")
+ALIASES = Table("aliases", "addresses that forward", indexes=(DUE,))
+DESTINATIONS = Table("destinations", "addresses that are forwarded to, verified or not yet", indexes=(DUE,))
+DOMAINS = Table("domains", "domains of users' own, and whether their DNS is as it must be", indexes=(DUE,))
+# Rollups read it too, by the instant at which a row was written: so that an event that comes late is not missed.
+MESSAGES = Table(
+    "messages",
+    "what became of each message: the detail that rollups are made of",
+    indexes=(Index("aged", "aged", "since", ("bytes_used", "received_at"), shards=16),),
+)
+SNAPSHOTS = Table("snapshots", "encrypted headers of messages", indexes=(AGED,))
+FAILED_EMAILS = Table("failed-emails", "forwards that failed: retried while due, then closed and aged", (DUE, AGED))
+HOLDS = Table("holds", "messages beyond a user's quota, held until there is room or they are purged", (AGED,))
+QUARANTINE = Table("quarantine", "held spam", indexes=(Index("aged", "aged", "since", shards=16),))
+AUDIT = Table("audit", "what was done, by whom, to what", indexes=(AGED,))
+ROLLUPS = Table("rollups", "bytes and messages of a user's day or week", indexes=(AGED,))
+# Only a cycle whose usage has moved since it was last looked at is due.
+CYCLES = Table("cycles", "billing cycles: the quota, what is used of it, which thresholds were crossed", (DUE,))
+TOKENS = Table("tokens", "magic links and verifications of destinations, by their hash", indexes=(AGED,))
+SESSIONS = Table("sessions", "who is signed in, until an idle or an absolute timeout", indexes=(AGED,))
+WEBHOOKS = Table("webhooks", "receivers of users' events")
+DELIVERIES = Table("deliveries", "events for webhooks: retried while due; and the log of them", indexes=(DUE, AGED))
+NOTIFICATIONS = Table("notifications", "e-mails to users: queued while due; and the log of them", indexes=(DUE, AGED))
+EXPORTS = Table("exports", "all of a user's data, asked for and made", indexes=(DUE, AGED))
+DELETIONS = Table("deletions", "accounts on their way out, and the marks of those that are gone", indexes=(DUE,))
+
+MAIL = (
+    *(USERS, ALIASES, DESTINATIONS, DOMAINS, MESSAGES, SNAPSHOTS, FAILED_EMAILS, HOLDS, QUARANTINE, AUDIT, ROLLUPS),
+    *(CYCLES, TOKENS, SESSIONS, WEBHOOKS, DELIVERIES, NOTIFICATIONS, EXPORTS, DELETIONS),
+)
+
+TABLES = (STATE, WEBEVALS, *MAIL)

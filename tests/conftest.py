@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.cloud import Cloud
 from shared.log import Log
 from shared.names import Names
-from shared.tables import TABLES, Table
+from shared.tables import STATE, TABLES, WEBEVALS, Table
 from tests.certificate import Certificate
 
 LOADER = Loader()
@@ -86,8 +86,9 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
         made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
         # The service models are read once for all tests.
         made.session.register_component("data_loader", LOADER)
-        for table in TABLES:
+        for table in (STATE, WEBEVALS):
             create(made, table)
+        _create_when_named(made, [table for table in TABLES if table not in (STATE, WEBEVALS)])
         made.s3.create_bucket(Bucket=made.names.bucket)
         for queue in ("firings", "firings-dlq", "last-resort", "work"):
             made.sqs.create_queue(QueueName=made.names.queue(queue))
@@ -105,6 +106,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture
 def log(clock: VirtualClock) -> Lines:
     return Lines(clock)
+
+
+def _create_when_named(cloud: Cloud, missing: list[Table]) -> None:
+    """Each of these tables once a call names it: most tests need none, and to make one takes some milliseconds."""
+
+    def make(params: dict[str, Any], **_: Any) -> None:
+        said = repr(params)
+        for table in [table for table in missing if f"'{cloud.names.table(table.name)}'" in said]:
+            # First, since it is a call that names it.
+            missing.remove(table)
+            create(cloud, table)
+
+    cloud.session.register("before-parameter-build.dynamodb", make)
 
 
 def create(cloud: Cloud, table: Table) -> None:
