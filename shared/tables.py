@@ -68,7 +68,7 @@ DUE = Index("due", "due", "due_at", shards=4)
 
 USERS = Table("users", "who has an account; the row of a user is `-`")
 ALIASES = Table("aliases", "addresses that forward", indexes=(DUE,))
-DESTINATIONS = Table("destinations", "addresses that are forwarded to, verified or not yet", indexes=(DUE,))
+DESTINATIONS = Table("destinations", "addresses that are forwarded to; aging until they are verified", (AGED,))
 DOMAINS = Table("domains", "domains of users' own, and whether their DNS is as it must be", indexes=(DUE,))
 # Rollups read it too, by the instant at which a row was written: so that an event that comes late is not missed.
 MESSAGES = Table(
@@ -84,7 +84,8 @@ AUDIT = Table("audit", "what was done, by whom, to what", indexes=(AGED,))
 ROLLUPS = Table("rollups", "bytes and messages of a user's day or week", indexes=(AGED,))
 # Only a cycle whose usage has moved since it was last looked at is due.
 CYCLES = Table("cycles", "billing cycles: the quota, what is used of it, which thresholds were crossed", (DUE,))
-TOKENS = Table("tokens", "magic links and verifications of destinations, by their hash", indexes=(AGED,))
+MAGIC_LINKS = Table("magic-links", "tokens to sign in with, by their hash", indexes=(AGED,))
+VERIFICATIONS = Table("verifications", "tokens that verify a destination, by their hash", indexes=(AGED,))
 SESSIONS = Table("sessions", "who is signed in, until an idle or an absolute timeout", indexes=(AGED,))
 WEBHOOKS = Table("webhooks", "receivers of users' events")
 DELIVERIES = Table("deliveries", "events for webhooks: retried while due; and the log of them", indexes=(DUE, AGED))
@@ -94,7 +95,7 @@ DELETIONS = Table("deletions", "accounts on their way out, and the marks of thos
 
 MAIL = (
     *(USERS, ALIASES, DESTINATIONS, DOMAINS, MESSAGES, SNAPSHOTS, FAILED_EMAILS, HOLDS, QUARANTINE, AUDIT, ROLLUPS),
-    *(CYCLES, TOKENS, SESSIONS, WEBHOOKS, DELIVERIES, NOTIFICATIONS, EXPORTS, DELETIONS),
+    *(CYCLES, MAGIC_LINKS, VERIFICATIONS, SESSIONS, WEBHOOKS, DELIVERIES, NOTIFICATIONS, EXPORTS, DELETIONS),
 )
 
 TABLES = (STATE, WEBEVALS, *MAIL)

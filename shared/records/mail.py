@@ -1,0 +1,136 @@
+"""Messages and what is kept of them: failures, holds, quarantine, headers, sums, quotas."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared import tables
+from shared.records.record import Count, Id, Instant, Record
+from shared.tables import Table
+
+
+class Direction(StrEnum):
+    FORWARDED = "forwarded"
+    SENT = "sent"
+    REJECTED = "rejected"
+
+
+class Message(Record):
+    """received_at: the day and week that it counts for. recorded_at: when this row was written, later or at once."""
+
+    table: ClassVar[Table] = tables.MESSAGES
+
+    received_at: Instant
+    recorded_at: Instant
+    bytes_used: Count
+    direction: Direction = Direction.FORWARDED
+    alias: str = Field(default="", max_length=320)
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return "", self.recorded_at
+
+
+class Snapshot(Record):
+    """id: that of its message. body: base64 of what is encrypted, by the key of that name."""
+
+    table: ClassVar[Table] = tables.SNAPSHOTS
+
+    recorded_at: Instant
+    body: str
+    key: str = Field(min_length=1, max_length=256)
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return "", self.recorded_at
+
+
+class ForwardState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    CLOSED = "closed"
+
+
+class FailedEmail(Record):
+    """raw: the object that holds the message. attempts: all tries, the original one included.
+
+    It is retried while pending; closed means that no more is tried and its user was told.
+    """
+
+    table: ClassVar[Table] = tables.FAILED_EMAILS
+
+    alias: str = Field(max_length=320)
+    destination: Id
+    raw: str = Field(min_length=1, max_length=1024)
+    failed_at: Instant
+    state: ForwardState = ForwardState.PENDING
+    attempts: Count = 1
+    next_attempt_at: Instant | None = None
+    last_error: str = Field(default="", max_length=512)
+    closed_at: Instant | None = None
+
+    def waiting(self) -> datetime | None:
+        return self.next_attempt_at if self.state is ForwardState.PENDING else None
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return None if self.state is ForwardState.PENDING else ("", self.failed_at)
+
+
+class Hold(Record):
+    table: ClassVar[Table] = tables.HOLDS
+
+    alias: str = Field(max_length=320)
+    raw: str = Field(min_length=1, max_length=1024)
+    held_at: Instant
+    bytes_used: Count = 0
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return "", self.held_at
+
+
+class Quarantined(Record):
+    table: ClassVar[Table] = tables.QUARANTINE
+
+    alias: str = Field(max_length=320)
+    raw: str = Field(min_length=1, max_length=1024)
+    quarantined_at: Instant
+    score: float = 0
+    bytes_used: Count = 0
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return "", self.quarantined_at
+
+
+class Rollup(Record):
+    """id: `day#2026-11-21`, or `week#2026-W47` of ISO 8601. from_at: when its day or week began."""
+
+    table: ClassVar[Table] = tables.ROLLUPS
+
+    id: str = Field(pattern=r"^(day#\d{4}-\d\d-\d\d|week#\d{4}-W\d\d)$")
+    from_at: Instant
+    bytes_used: Count = 0
+    messages: Count = 0
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return "", self.from_at
+
+
+class Cycle(Record):
+    """A billing cycle. id: the day it began. moved_at: when its usage moved without having been looked at since.
+
+    crossed: thresholds in percent that have been told of.
+    """
+
+    table: ClassVar[Table] = tables.CYCLES
+
+    starts_at: Instant
+    ends_at: Instant
+    quota: int = Field(gt=0)
+    bytes_used: Count = 0
+    crossed: tuple[int, ...] = ()
+    moved_at: Instant | None = None
+
+    def waiting(self) -> datetime | None:
+        return self.moved_at

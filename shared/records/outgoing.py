@@ -1,0 +1,71 @@
+"""What goes out to users and to their receivers: notifications by e-mail, events by webhook."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared import tables
+from shared.records.record import Count, Id, Instant, Record
+from shared.tables import Table
+
+
+class SendState(StrEnum):
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class _Outgoing(Record):
+    """attempts: all tries so far. next_attempt_at: while it is queued."""
+
+    created_at: Instant
+    state: SendState = SendState.QUEUED
+    attempts: Count = 0
+    next_attempt_at: Instant | None = None
+    sent_at: Instant | None = None
+    failed_at: Instant | None = None
+    last_error: str = Field(default="", max_length=512)
+
+    def waiting(self) -> datetime | None:
+        return self.next_attempt_at if self.state is SendState.QUEUED else None
+
+    def aging(self) -> tuple[str, datetime] | None:
+        return None if self.state is SendState.QUEUED else ("", self.created_at)
+
+
+class Notification(_Outgoing):
+    """template: what it says; data: what that is filled with. persona: whom it is from. about: the row it is about."""
+
+    table: ClassVar[Table] = tables.NOTIFICATIONS
+
+    template: str = Field(min_length=1, max_length=100)
+    persona: str = Field(default="porter", max_length=50)
+    about: str = Field(default="", max_length=512)
+    data: dict[str, str | int] = Field(default_factory=dict)
+
+
+class Webhook(Record):
+    """secrets: of Standard Webhooks, `whsec_...`; the newest first, while they are rotated two."""
+
+    table: ClassVar[Table] = tables.WEBHOOKS
+
+    url: str = Field(min_length=8, max_length=2048)
+    secrets: tuple[str, ...] = Field(min_length=1, max_length=2)
+    created_at: Instant
+    events: tuple[str, ...] = ()
+    active: bool = True
+
+
+class Delivery(_Outgoing):
+    """webhook: the id of one. body: JSON, as it is signed and sent. status: the receiver's last answer."""
+
+    table: ClassVar[Table] = tables.DELIVERIES
+
+    webhook: Id
+    event: str = Field(min_length=1, max_length=100)
+    body: str = Field(max_length=256 * 1024)
+    status: Count = 0
