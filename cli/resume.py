@@ -21,5 +21,5 @@ def call(args: argparse.Namespace) -> int:
     if args.json:
         output.document(asdict(was))
     else:
-        print(f"{was.told}: no longer")
+        print(f"{was.what} goes on; it was paused{was.by}")
     return Exit.DONE

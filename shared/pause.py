@@ -59,8 +59,13 @@ class Pause:
 
     @property
     def told(self) -> str:
+        return f"{self.what} is paused{self.by}"
+
+    @property
+    def by(self) -> str:
+        """` since 2026-03-02 12:00 UTC by ada: index rebuild`."""
         since = f" since {self.since[:16].replace('T', ' ')} UTC" if self.since else ""
-        return f"{self.what} is paused{since} by {self.text}"
+        return f"{since} by {self.text}"
 
 
 def part(target: str | None = None, tenant: str | None = None) -> str:
@@ -76,7 +81,7 @@ def pause(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     claims = _claims(cloud, job)
     before = standing(cloud, job.name, claims)
     if of in before:
-        raise PauseRefused(f"{before[of].told} already; nothing was done")
+        raise PauseRefused(f"nothing was done: {before[of].told}")
     made = _made(cloud, job.name, of, who, why)
     if made.text.startswith(BRAKE):
         raise PauseRefused(f"{who!r} is what the brake signs with; say --who; nothing was done")

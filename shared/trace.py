@@ -35,8 +35,8 @@ class Trace:
     item: the claim item. host: the status item of a target that shares its run with others. runs: rows of the tick and
     target, the oldest first; others: rows of runs that started in the minute asked for, for something else. gap: the
     row of the missed ticks that this is one of. listed: whether the reconciler knows the job, since: from when on.
-    dead: its dead letter, for a consumer the newest. waiting: messages in its queues. gate: what a shut gate says now.
-    reads: how many it took.
+    dead: its dead letter; the newest, for a job without ticks. waiting: messages in its queues. gate: what a shut gate
+    says now. reads: how many it took.
     """
 
     job: Job
@@ -134,7 +134,7 @@ class _Reader:
             self._days(found.tick or found.asked)
         self._judge()
         verdict = found.account.verdict
-        if verdict in BAD or job.queue:
+        if verdict in BAD or job.queue or (found.tick is None and not found.item.get("status", {}).get("ok", True)):
             self._count(self._letter)
         for queue in filter(None, (job.queue, job.dead_queue() if job.queue else None)):
             self._count(lambda queue=queue: self._waiting(queue))  # type: ignore[misc]
@@ -230,21 +230,22 @@ class _Reader:
         self.found.listed = self.found.since is not None
 
     def _letter(self) -> None:
-        """The dead letter of these runs; for a consumer the newest."""
+        """The dead letter of these runs; the newest where there is no tick that they would be of."""
         found = self.found
-        first = min((row.get("started", "") for row in found.runs), default="")
+        newest = found.tick is None
+        first = "" if newest else min((row.get("started", "") for row in found.runs), default="")
         answer = self.cloud.dynamodb.query(
             TableName=self.table,
             KeyConditionExpression="pk = :pk AND sk > :sk",
             ExpressionAttributeValues=rows.row({":pk": f"dead#{found.job.name}", ":sk": first or "0"}),
-            ScanIndexForward=not found.job.queue,
-            Limit=1 if found.job.queue else 100,
+            ScanIndexForward=not newest,
+            Limit=1 if newest else 100,
         )
         ids = {row["run"] for row in found.runs} | {
             row["correlationId"] for row in found.runs if "correlationId" in row
         }
         for row in map(rows.plain, answer["Items"]):
-            if found.job.queue or {row.get("jobId"), row.get("correlationId")} & ids:
+            if newest or {row.get("jobId"), row.get("correlationId")} & ids:
                 found.dead = row
                 return
 

@@ -209,9 +209,8 @@ def _of_now(found: Trace) -> Iterator[str]:
         else:
             yield f"Run {item['holder']} holds the lease until {_clock(until)} at the latest: {step}."
     if status.get("streak", 0) > 1:
-        good = status.get("lastGood") or "never"
-        first = status.get("firstError", "")
-        yield f"It has failed {_times(status['streak'])} in a row, first with: {first}. Its last good run began {good}."
+        good = f"Its last good run began {status['lastGood']}." if status.get("lastGood") else "It has no good run yet."
+        yield f"It has failed {_times(status['streak'])} in a row, first with: {status.get('firstError', '')}. {good}"
     if found.host:
         seen = found.host.get("status") or {}
         word = "well" if seen.get("ok") else f"bad: {seen.get('note', '')}"
@@ -220,7 +219,7 @@ def _of_now(found: Trace) -> Iterator[str]:
         yield "A run was left unfinished: the next one goes on from its checkpoint."
     for queue, count in found.waiting.items():
         yield f"{count} messages wait in {queue}." if count != 1 else f"1 message waits in {queue}."
-    if found.job.queue and found.dead:
+    if found.tick is None and found.dead:
         yield f"Its newest dead letter is {found.dead['id'][:8]}: {found.dead.get('error', '')}"
     if status and (found.tick is None or found.account.verdict in TRACELESS):
         yield f"It last ran {status.get('at', '')[:19]}: {_said(status)}. {status.get('note', '')}".rstrip()
@@ -255,6 +254,8 @@ def _gap(found: Trace) -> str:
 
 def _said(row: Mapping[str, Any]) -> str:
     outcome = str(row.get("outcome", "it has not ended"))
+    if outcome == "done" and not row.get("ok", True):
+        return "bad"
     return {"lost": "died without a word"}.get(outcome, outcome)
 
 

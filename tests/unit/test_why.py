@@ -210,7 +210,7 @@ def test_attempts_used_up_without_a_letter_yet(world: World) -> None:
 def test_a_streak_is_told_with_its_first_error(world: World) -> None:
     world.run(end=ValueError("first"))
     world.run(Firing("sweep", after(minutes=15)), end=ValueError("second"))
-    assert "It has failed 2 times in a row, first with: ValueError: first. Its last good run began never." in says(
+    assert "It has failed 2 times in a row, first with: ValueError: first. It has no good run yet." in says(
         world.ask(None)
     )
 
@@ -400,6 +400,12 @@ def test_a_job_without_a_schedule_tells_of_its_last_run(world: World) -> None:
     told = world.ask(None)
     assert told.headline == "sweep has no schedule: it runs by hand."
     assert "It last ran 2026-03-02T12:00:01: done." in told.says
+    world.run(replace(TICK, manual=True, attempt=9), end=ValueError("no table"))
+    world.put(pk="dead#sweep", sk="2026-03-02T12:00:02.000Z#aaaa", id="aaaa", error="ValueError: no table")
+    told = world.ask(None)
+    assert "Its newest dead letter is aaaa: ValueError: no table" in told.says
+    assert ("dead retry aaaa", "send it again") in told.commands
+    assert told.facts["reads"] == 2
 
 
 def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World, cloud: Cloud) -> None:
