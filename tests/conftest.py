@@ -86,9 +86,10 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
         made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
         # The service models are read once for all tests.
         made.session.register_component("data_loader", LOADER)
+        # Before the first client is made: a client has its session's events as they were then.
+        _create_when_named(made, [table for table in TABLES if table not in (STATE, WEBEVALS)])
         for table in (STATE, WEBEVALS):
             create(made, table)
-        _create_when_named(made, [table for table in TABLES if table not in (STATE, WEBEVALS)])
         made.s3.create_bucket(Bucket=made.names.bucket)
         for queue in ("firings", "firings-dlq", "last-resort", "work"):
             made.sqs.create_queue(QueueName=made.names.queue(queue))
@@ -111,8 +112,8 @@ def log(clock: VirtualClock) -> Lines:
 def _create_when_named(cloud: Cloud, missing: list[Table]) -> None:
     """Each of these tables once a call names it: most tests need none, and to make one takes some milliseconds."""
 
-    def make(params: dict[str, Any], **_: Any) -> None:
-        said = repr(params)
+    def make(**told: Any) -> None:
+        said = repr(told["params"])
         for table in [table for table in missing if f"'{cloud.names.table(table.name)}'" in said]:
             # First, since it is a call that names it.
             missing.remove(table)

@@ -56,7 +56,7 @@ class Record(BaseModel):
 
     def places(self) -> dict[str, str]:
         """The attributes by which the indexes have it; those that are not here must be absent from the row."""
-        found: dict[str, str] = Field(default_factory=dict)
+        found: dict[str, str] = {}
         key = f"{self.user}#{self.id}"
         if aging := self.aging():
             index, (kind, since) = _index(self.table, "aged"), aging
