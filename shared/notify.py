@@ -1,0 +1,70 @@
+"""Telling users by e-mail: a row for each message, create-once, which notification-delivery sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared import rows
+from shared.permissions import Grant
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+
+# What a job that tells users declares.
+GRANTS = (Grant(("dynamodb:PutItem",), "table/notifications"),)
+
+
+def notify(
+    cloud: Cloud,
+    user: str,
+    id: str,  # noqa: A002 - the key's own name
+    template: str,
+    persona: str,
+    data: Mapping[str, str | int],
+    about: str = "",
+) -> bool:
+    """Have a user told, once for this id: whoever says it again tells nobody. False where it had been said.
+
+    id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of shared/letters. persona: whom
+    it is from. data: what the template is filled with. about: the row that it is about.
+    """
+    try:
+        cloud.dynamodb.put_item(**put(cloud, user, id, template, persona, data, about))
+    except cloud.refused:
+        return False
+    return True
+
+
+def put(
+    cloud: Cloud,
+    user: str,
+    id: str,  # noqa: A002 - the key's own name
+    template: str,
+    persona: str,
+    data: Mapping[str, str | int],
+    about: str = "",
+) -> Any:
+    """The same as arguments of PutItem: `{"Put": ...}` in a transaction, where it must stand or fall with another.
+
+    Raises pydantic's ValidationError for what is no row.
+    """
+    # Few runs have something to tell; the others do not pay for its import.
+    from shared.records.outgoing import Notification
+
+    now = cloud.clock.now()
+    made = Notification(
+        user=user,
+        id=id,
+        template=template,
+        persona=persona,
+        data=dict(data),
+        about=about,
+        created_at=now,
+        next_attempt_at=now,
+    )
+    return {
+        "TableName": cloud.names.table(Notification.table.name),
+        "Item": rows.row(made.item()),
+        "ConditionExpression": "attribute_not_exists(pk)",
+    }
