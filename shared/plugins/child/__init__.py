@@ -1,0 +1,1 @@
+"""What runs beside a plugin's code, in its process. It decides nothing: whoever serves it does."""

@@ -1,0 +1,39 @@
+"""The function that a manifest names: found by reading the plugin's source, not by running it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+HANDLER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
+
+
+class HandlerError(Exception):
+    """There is no such function; the message says where it was looked for."""
+
+
+def root_of(manifest: Path) -> Path:
+    """The folder that is put on the path of the plugin's process: the manifest's, or that above its package."""
+    folder = manifest.resolve().parent
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
+def find(manifest: Path, handler: str) -> Path:
+    """The file that `package.module:function` stands in. Raises HandlerError."""
+    module, _, function = handler.partition(":")
+    root = root_of(manifest)
+    stem = root.joinpath(*module.split("."))
+    file = next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+    if file is None:
+        raise HandlerError(f"the handler's module {module!r} is missing: there is no {stem.with_suffix('.py')}")
+    if not file.resolve().is_relative_to(manifest.resolve().parent):
+        raise HandlerError(f"the handler's module {module!r} lies outside of the plugin: {file}")
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        raise HandlerError(f"{file} cannot be parsed: {error}") from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
+        raise HandlerError(f"the handler {function!r} is missing: {file} defines no function of that name")
+    return file

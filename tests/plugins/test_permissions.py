@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.plugins import globs
+from shared.plugins.permissions import (
+    EnvDenied,
+    FsDenied,
+    NetDenied,
+    Permissions,
+    Quotas,
+    ShellDenied,
+    combine,
+)
+from shared.plugins.presets import llm_api, plugin_workspace, vector_db
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "expected"),
+    [
+        ("**/*.key", "a.key", True),
+        ("**/*.key", "x/y/a.key", True),
+        ("**/*.key", "a.keys", False),
+        (".kb/t/**", ".kb/t/a/b", True),
+        (".kb/t/**", ".kb/t", False),
+        (".kb/t/**", ".kb/tt/a", False),
+        ("**/.git/**", ".git/x", True),
+        ("**/.git/**", "a/.git/b/c", True),
+        ("*.json", "a/b.json", False),
+        ("a?c", "a/c", False),
+        ("a.c", "abc", False),
+        ("a[b]c", "abc", False),
+        ("a/**/b", "a/b", True),
+        ("a/**/b", "a/x/y/b", True),
+        ("a/**/b", "axb", False),
+        ("a/*", "a/\n", True),
+    ],
+)
+def test_a_glob_matches_whole_parts(glob: str, name: str, expected: bool) -> None:
+    assert globs.matches(glob, name) is expected
+
+
+def test_deny_beats_allow_in_any_case_of_letters() -> None:
+    granted = plugin_workspace("t")
+    assert granted.writes(".kb/t/a/b.txt") == ".kb/t/a/b.txt"
+    for path in (".kb/t/a.pem", ".kb/t/A.PEM", ".kb/t/.git/config", ".kb/t/node_modules/x/y", ".kb/t/.env"):
+        with pytest.raises(FsDenied, match=r"^FS access denied: .*denied by"):
+            granted.reads(path)
+
+
+def test_a_read_only_job_may_not_write() -> None:
+    granted = Permissions("read", fs_allow=("a/**",))
+    assert granted.reads("a/b") == "a/b"
+    with pytest.raises(FsDenied, match="may only be read"):
+        granted.writes("a/b")
+
+
+def test_the_presets_are_those_of_the_catalogue() -> None:
+    assert plugin_workspace("x") == Permissions(
+        "readWrite",
+        (".kb/x", ".kb/x/**", "package.json", "**/package.json"),
+        ("**/*.key", "**/*.secret", "**/*.pem", "**/*.env", "**/node_modules/**", "**/.git/**"),
+        quotas=Quotas(60_000, 512, 30_000),
+    )
+    assert llm_api(["openai"]) == Permissions(
+        net=("api.openai.com", "localhost"), env=("OPENAI_API_KEY",), quotas=Quotas(120_000, 512, 60_000)
+    )
+    assert vector_db("qdrant") == Permissions(
+        net=("*.qdrant.io", "localhost:6333"), env=("QDRANT_URL", "QDRANT_API_KEY")
+    )
+
+
+def test_combine_adds_up_and_later_quotas_win() -> None:
+    both = combine(plugin_workspace("x"), llm_api(["openai"]), Permissions(quotas=Quotas(memory_mb=64)))
+    assert both.quotas == Quotas(120_000, 64, 60_000)
+    assert both.fs_mode == "readWrite"
+    assert "api.openai.com" in both.net
+    assert combine(both, both) == both
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "allowed"),
+    [
+        ("x.qdrant.io", 443, True),
+        ("a.b.QDRANT.io.", 6333, True),
+        ("qdrant.io", 443, False),
+        ("evilqdrant.io", 443, False),
+        ("x.qdrant.io.evil.example", 443, False),
+        ("localhost", 6333, True),
+        ("localhost", 80, False),
+    ],
+)
+def test_a_host_is_allowed_by_name_and_port(host: str, port: int, allowed: bool) -> None:
+    if allowed:
+        vector_db("qdrant").calls(host, port)
+    else:
+        with pytest.raises(NetDenied, match="Net access denied"):
+            vector_db("qdrant").calls(host, port)
+
+
+def test_a_variable_is_allowed_by_its_whole_name() -> None:
+    vector_db("qdrant").named("QDRANT_URL")
+    for name in ("QDRANT_URLS", "qdrant_url", "PATH"):
+        with pytest.raises(EnvDenied, match="Env access denied"):
+            vector_db("qdrant").named(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (("git", "status"), True),
+        (("git", "status", "-s"), False),
+        (("git", "push"), False),
+        (("npm", "run", "build"), True),
+        (("npm", "run", "publish"), False),
+        (("npm",), False),
+        (("/bin/git", "status"), False),
+        (("sh", "-c", "git status"), False),
+        ((), False),
+    ],
+)
+def test_a_command_is_allowed_word_by_word(words: tuple[str, ...], allowed: bool) -> None:
+    granted = Permissions(
+        shell_allow=("git status", "npm run **"),
+        shell_deny=("npm run publish **", "**"),
+        capabilities=frozenset({"shell-exec"}),
+    )
+    if allowed:
+        granted.executes(words)
+    else:
+        with pytest.raises(ShellDenied, match="Shell access denied"):
+            granted.executes(words)
+    with pytest.raises(ShellDenied, match="needs the capability shell-exec"):
+        Permissions(shell_allow=("git status",)).executes(words)
