@@ -63,7 +63,11 @@ WEBEVALS = Table(
 # The mail-alias product. A user's rows share a partition, the user's id, so that an export or a deletion is a query for
 # each table. An index `aged` has what may be purged, `due` what waits for its time: rows that do neither have no keys
 # of it. Writers of these rows: docs/records.md.
+# Messages as they came lie in the bucket, in this folder; rows name them.
+RAW = "mail/"
 AGED = Index("aged", "aged", "since", shards=8)
+# What is purged takes its message along: so the index has its name.
+WITH_RAW = Index("aged", "aged", "since", ("raw",), shards=8)
 DUE = Index("due", "due", "due_at", shards=4)
 
 USERS = Table("users", "who has an account; the row of a user is `-`")
@@ -77,9 +81,9 @@ MESSAGES = Table(
     indexes=(Index("aged", "aged", "since", ("bytes_used", "received_at"), shards=16),),
 )
 SNAPSHOTS = Table("snapshots", "encrypted headers of messages", indexes=(AGED,))
-FAILED_EMAILS = Table("failed-emails", "forwards that failed: retried while due, then closed and aged", (DUE, AGED))
-HOLDS = Table("holds", "messages beyond a user's quota, held until there is room or they are purged", (AGED,))
-QUARANTINE = Table("quarantine", "held spam", indexes=(Index("aged", "aged", "since", shards=16),))
+FAILED_EMAILS = Table("failed-emails", "forwards that failed: retried while due, then closed and aged", (DUE, WITH_RAW))
+HOLDS = Table("holds", "messages beyond a user's quota, held until there is room or they are purged", (WITH_RAW,))
+QUARANTINE = Table("quarantine", "held spam", (Index("aged", "aged", "since", ("raw",), shards=16),))
 AUDIT = Table("audit", "what was done, by whom, to what", indexes=(AGED,))
 ROLLUPS = Table("rollups", "bytes and messages of a user's day or week", indexes=(AGED,))
 # Only a cycle whose usage has moved since it was last looked at is due.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared import tables
-from shared.records.record import ONLY, Count, Id, Instant, Record
+from shared.records.record import ONLY, Address, Count, Id, Instant, Past, Record
 from shared.tables import Table
 
 
@@ -19,10 +19,10 @@ class User(Record):
     table: ClassVar[Table] = tables.USERS
 
     id: Id = ONLY
-    email: str = Field(min_length=3, max_length=320)
-    name: str = Field(default="", max_length=200)
-    created_at: Instant
-    deleted_at: Instant | None = None
+    email: Address
+    name: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    created_at: Past
+    deleted_at: Past | None = None
 
 
 class Alias(Record):
@@ -31,10 +31,10 @@ class Alias(Record):
     table: ClassVar[Table] = tables.ALIASES
 
     destination: Id
-    created_at: Instant
+    created_at: Past
     active: bool = True
     expires_at: Instant | None = None
-    deactivated_at: Instant | None = None
+    deactivated_at: Past | None = None
 
     def waiting(self) -> datetime | None:
         return self.expires_at if self.active else None
@@ -45,9 +45,9 @@ class Destination(Record):
 
     table: ClassVar[Table] = tables.DESTINATIONS
 
-    address: str = Field(min_length=3, max_length=320)
-    created_at: Instant
-    verified_at: Instant | None = None
+    address: Address
+    created_at: Past
+    verified_at: Past | None = None
 
     def aging(self) -> tuple[str, datetime] | None:
         return None if self.verified_at else ("", self.created_at)
@@ -65,12 +65,18 @@ class Domain(Record):
     table: ClassVar[Table] = tables.DOMAINS
 
     challenge: str = Field(min_length=8, max_length=255)
-    created_at: Instant
+    created_at: Past
     state: DomainState = DomainState.PENDING
     next_check_at: Instant | None = None
-    checked_at: Instant | None = None
+    checked_at: Past | None = None
     checks: Count = 0
     found: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_met(self) -> Self:
+        if self.state is DomainState.PENDING and self.next_check_at is None:
+            raise ValueError("next_check_at: is missing, and without it a pending domain is never looked at")
+        return self
 
     def waiting(self) -> datetime | None:
         return self.next_check_at if self.state is DomainState.PENDING else None
@@ -79,8 +85,14 @@ class Domain(Record):
 class _Token(Record):
     """id: a hash of the token, which itself is kept nowhere."""
 
-    created_at: Instant
+    created_at: Past
     expires_at: Instant
+
+    @model_validator(mode="after")
+    def _lives(self) -> Self:
+        if self.expires_at < self.created_at:
+            raise ValueError("expires_at: lies before created_at")
+        return self
 
     def aging(self) -> tuple[str, datetime] | None:
         return "", self.expires_at
@@ -89,7 +101,7 @@ class _Token(Record):
 class MagicLink(_Token):
     table: ClassVar[Table] = tables.MAGIC_LINKS
 
-    used_at: Instant | None = None
+    used_at: Past | None = None
 
 
 class Verification(_Token):
@@ -105,7 +117,7 @@ class Session(Record):
 
     table: ClassVar[Table] = tables.SESSIONS
 
-    created_at: Instant
+    created_at: Past
     ends_at: Instant
     idle_until: Instant
     agent: str = Field(default="", max_length=512)
@@ -119,7 +131,7 @@ class AuditEntry(Record):
 
     table: ClassVar[Table] = tables.AUDIT
 
-    at: Instant
+    at: Past
     action: str = Field(min_length=1, max_length=100)
     actor: str = Field(min_length=1, max_length=256)
     subject: str = Field(default="", max_length=512)
@@ -140,20 +152,30 @@ class WorkState(StrEnum):
 class _Request(Record):
     """Work of several steps: which it is at, where in it, and how far that is in percent."""
 
-    requested_at: Instant
+    requested_at: Past
     state: WorkState = WorkState.QUEUED
     step: str = ""
     cursor: str = ""
     progress: int = Field(default=0, ge=0, le=100)
     attempts: Count = 0
     due_on: Instant | None = None
-    started_at: Instant | None = None
-    completed_at: Instant | None = None
-    failed_at: Instant | None = None
+    started_at: Past | None = None
+    completed_at: Past | None = None
+    failed_at: Past | None = None
     error: str = Field(default="", max_length=512)
 
+    @model_validator(mode="after")
+    def _is_met(self) -> Self:
+        if self._open and self.due_on is None:
+            raise ValueError(f"due_on: is missing, and without it nobody meets what is {self.state}")
+        return self
+
+    @property
+    def _open(self) -> bool:
+        return self.state in (WorkState.QUEUED, WorkState.PROCESSING)
+
     def waiting(self) -> datetime | None:
-        return self.due_on if self.state in (WorkState.QUEUED, WorkState.PROCESSING) else None
+        return self.due_on if self._open else None
 
 
 class Export(_Request):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from shared import tables
-from shared.records.record import Count, Id, Instant, Record
-from shared.tables import Table
+from shared.records.record import Count, Id, Instant, Past, Record
+from shared.tables import RAW, Table
+
+# A message as it came, in the bucket. It belongs to the row that names it, and goes when that does.
+Raw = Annotated[str, Field(max_length=1024, pattern=rf"^{RAW}[^\s\x00-\x1f\x7f]+$")]
+
+
+def _thousandths(value: float) -> float:
+    return round(value, 3)
 
 
 class Direction(StrEnum):
@@ -24,8 +31,8 @@ class Message(Record):
 
     table: ClassVar[Table] = tables.MESSAGES
 
-    received_at: Instant
-    recorded_at: Instant
+    received_at: Past
+    recorded_at: Past
     bytes_used: Count
     direction: Direction = Direction.FORWARDED
     alias: str = Field(default="", max_length=320)
@@ -39,7 +46,7 @@ class Snapshot(Record):
 
     table: ClassVar[Table] = tables.SNAPSHOTS
 
-    recorded_at: Instant
+    recorded_at: Past
     body: str
     key: str = Field(min_length=1, max_length=256)
 
@@ -63,13 +70,19 @@ class FailedEmail(Record):
 
     alias: str = Field(max_length=320)
     destination: Id
-    raw: str = Field(min_length=1, max_length=1024)
-    failed_at: Instant
+    raw: Raw
+    failed_at: Past
     state: ForwardState = ForwardState.PENDING
     attempts: Count = 1
     next_attempt_at: Instant | None = None
     last_error: str = Field(default="", max_length=512)
-    closed_at: Instant | None = None
+    closed_at: Past | None = None
+
+    @model_validator(mode="after")
+    def _is_met(self) -> Self:
+        if self.state is ForwardState.PENDING and self.next_attempt_at is None:
+            raise ValueError("next_attempt_at: is missing, and without it a pending forward is never tried again")
+        return self
 
     def waiting(self) -> datetime | None:
         return self.next_attempt_at if self.state is ForwardState.PENDING else None
@@ -82,8 +95,8 @@ class Hold(Record):
     table: ClassVar[Table] = tables.HOLDS
 
     alias: str = Field(max_length=320)
-    raw: str = Field(min_length=1, max_length=1024)
-    held_at: Instant
+    raw: Raw
+    held_at: Past
     bytes_used: Count = 0
 
     def aging(self) -> tuple[str, datetime] | None:
@@ -94,9 +107,9 @@ class Quarantined(Record):
     table: ClassVar[Table] = tables.QUARANTINE
 
     alias: str = Field(max_length=320)
-    raw: str = Field(min_length=1, max_length=1024)
-    quarantined_at: Instant
-    score: float = 0
+    raw: Raw
+    quarantined_at: Past
+    score: Annotated[float, Field(ge=-1000, le=1000), AfterValidator(_thousandths)] = 0
     bytes_used: Count = 0
 
     def aging(self) -> tuple[str, datetime] | None:
@@ -109,7 +122,7 @@ class Rollup(Record):
     table: ClassVar[Table] = tables.ROLLUPS
 
     id: str = Field(pattern=r"^(day#\d{4}-\d\d-\d\d|week#\d{4}-W\d\d)$")
-    from_at: Instant
+    from_at: Past
     bytes_used: Count = 0
     messages: Count = 0
 
@@ -125,12 +138,18 @@ class Cycle(Record):
 
     table: ClassVar[Table] = tables.CYCLES
 
-    starts_at: Instant
+    starts_at: Past
     ends_at: Instant
     quota: int = Field(gt=0)
     bytes_used: Count = 0
     crossed: tuple[int, ...] = ()
-    moved_at: Instant | None = None
+    moved_at: Past | None = None
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.ends_at <= self.starts_at:
+            raise ValueError("ends_at: does not lie after starts_at")
+        return self
 
     def waiting(self) -> datetime | None:
         return self.moved_at

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared import tables
-from shared.records.record import Count, Id, Instant, Record
+from shared.records.record import Count, Id, Instant, Past, Record
 from shared.tables import Table
 
 
@@ -22,13 +22,19 @@ class SendState(StrEnum):
 class _Outgoing(Record):
     """attempts: all tries so far. next_attempt_at: while it is queued."""
 
-    created_at: Instant
+    created_at: Past
     state: SendState = SendState.QUEUED
     attempts: Count = 0
     next_attempt_at: Instant | None = None
-    sent_at: Instant | None = None
-    failed_at: Instant | None = None
+    sent_at: Past | None = None
+    failed_at: Past | None = None
     last_error: str = Field(default="", max_length=512)
+
+    @model_validator(mode="after")
+    def _is_met(self) -> Self:
+        if self.state is SendState.QUEUED and self.next_attempt_at is None:
+            raise ValueError("next_attempt_at: is missing, and without it nothing that is queued is ever sent")
+        return self
 
     def waiting(self) -> datetime | None:
         return self.next_attempt_at if self.state is SendState.QUEUED else None
@@ -53,9 +59,9 @@ class Webhook(Record):
 
     table: ClassVar[Table] = tables.WEBHOOKS
 
-    url: str = Field(min_length=8, max_length=2048)
+    url: str = Field(max_length=2048, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")
     secrets: tuple[str, ...] = Field(min_length=1, max_length=2)
-    created_at: Instant
+    created_at: Past
     events: tuple[str, ...] = ()
     active: bool = True
 

@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+)
 
 from shared import clock
 from shared.tables import Index, Table
 
+WRITTEN = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?")
+# Before it lies what was never set, 1970 or the year 1; after it no calendar goes on.
+FIRST, LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+# Clocks of those who write rows may go wrong by so much.
+SKEW = timedelta(minutes=5)
+
+
+def _instant(given: Any) -> datetime:
+    if isinstance(given, str) and WRITTEN.fullmatch(given):
+        given = datetime.fromisoformat(given)
+    if not isinstance(given, datetime):
+        raise ValueError("is no instant; write it as 2026-11-21T22:05:00.123Z")
+    if given.tzinfo is None:
+        raise ValueError("has no time zone; end it with Z, or with an offset such as +01:00")
+    if not FIRST <= given <= LAST:
+        raise ValueError("lies beyond any time that could be meant, the years 1980 to 9999")
+    whole = given.astimezone(UTC)
+    return whole.replace(microsecond=whole.microsecond // 1000 * 1000)
+
+
+def _past(value: datetime, info: ValidationInfo) -> datetime:
+    now = (info.context or {}).get("now")
+    if now is not None and value > now + SKEW:
+        raise ValueError("lies in the future, and what it dates has happened")
+    return value
+
+
 # It becomes part of keys of other rows and of objects, where # and / separate.
-Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s/#\x00-\x1f]+$")]
-Instant = Annotated[AwareDatetime, PlainSerializer(clock.iso, when_used="json")]
-Count = Annotated[int, Field(ge=0)]
+Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s/#\x00-\x1f\x7f]+$")]
+# To the millisecond, as `clock.iso` writes it.
+Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(clock.iso, when_used="json")]
+# Of something that has happened: not in the future, wherever `read` and `of` are told what the time is.
+Past = Annotated[Instant, AfterValidator(_past)]
+# What a number of DynamoDB holds, and of any other store that these rows may come from or go to.
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Address = Annotated[str, Field(max_length=320, pattern=r"^[^\s@<>,;\x00-\x1f\x7f]+@[^\s@<>,;\x00-\x1f\x7f]+$")]
 VERSION = "v"
+# What jobs note on a row beside its fields: why it was set aside, that it is being purged.
+MARKS = ("fault", "going")
 # The row of which a user has one.
 ONLY = "-"
 NAMED = 3
@@ -67,25 +111,26 @@ class Record(BaseModel):
         return found
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """From a row, as plain data. Raises InvalidRecord."""
-        keys = {cls.table.pk, cls.table.sk, *(key for index in cls.table.indexes for key in (index.pk, index.sk))}
-        fields = {name: value for name, value in row.items() if name not in keys}
-        return cls.read({"user": row.get(cls.table.pk), "id": row.get(cls.table.sk), **fields})
+    def of(cls, row: Mapping[str, Any], now: datetime | None = None) -> Self:
+        """From a row, as plain data; as of `now`, where that is given. Raises InvalidRecord."""
+        indexed = {key for index in cls.table.indexes for key in (index.pk, index.sk)}
+        beside = {cls.table.pk, cls.table.sk, *indexed, *MARKS}
+        fields = {name: value for name, value in row.items() if name not in beside}
+        return cls.read({**fields, "user": row.get(cls.table.pk), "id": row.get(cls.table.sk)}, now)
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Self:
+    def read(cls, given: Mapping[str, Any], now: datetime | None = None) -> Self:
         """From JSON data, as a line of a file has it: fields by name, `user`, `id`, and `v` or none for the newest.
 
-        Raises InvalidRecord.
+        now: with it, what has happened cannot lie in the future. Raises InvalidRecord.
         """
         data = dict(given)
         version = data.pop(VERSION, cls.version)
-        if version != cls.version:
+        if type(version) is not int or version != cls.version:
             raise InvalidRecord(f"{VERSION}: version {version!r:.40} is unknown, {cls.version} is what there is")
         try:
             # From text, since to pydantic's strict mode JSON has no dates, but a text may be one.
-            return cls.model_validate_json(json.dumps(data))
+            return cls.model_validate_json(json.dumps(data), context={"now": now})
         except ValidationError as error:
             raise InvalidRecord(_explained(error)) from None
 
@@ -96,5 +141,9 @@ def _index(table: Table, name: str) -> Index:
 
 def _explained(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found[:NAMED]]
+    told = [f"{_place(each['loc'])}{each['msg'].removeprefix('Value error, ')}" for each in found[:NAMED]]
     return "; ".join(told) + (f"; and {len(found) - NAMED} more" if len(found) > NAMED else "")
+
+
+def _place(found: tuple[int | str, ...]) -> str:
+    return ".".join(f"{part:.40}" if isinstance(part, str) else str(part) for part in found) + ": " if found else ""
