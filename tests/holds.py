@@ -16,7 +16,7 @@ from shared.tables import Index, Table
 from shared.tick import Tick
 
 AGED = Index("aged", "aged", "since", ("state",), shards=4)
-HOLDS = Table("holds", "held messages", indexes=(AGED,))
+HOLDS = Table("held", "held messages", indexes=(AGED,))
 
 
 class Holds(Purge):
@@ -55,10 +55,10 @@ def put(cloud: Cloud, key: str, since: datetime | str, kind: str = "", **rest: A
     """A row that ages from `since`."""
     at = since if isinstance(since, str) else clock.iso(since)
     item = {"pk": key, "sk": "-", "aged": AGED.partition(key, kind), "since": at, **rest}
-    cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(item))
+    cloud.dynamodb.put_item(TableName=cloud.names.table("held"), Item=rows.row(item))
 
 
 def there(cloud: Cloud) -> list[str]:
     """The keys of all rows."""
-    found = cloud.dynamodb.scan(TableName=cloud.names.table("holds"))["Items"]
+    found = cloud.dynamodb.scan(TableName=cloud.names.table("held"))["Items"]
     return sorted(item["pk"]["S"] for item in found)

@@ -43,7 +43,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     ]
     requests: Any = [{"PutRequest": {"Item": rows.row(item)}} for item in items]
     for start in range(0, len(requests), 25):
-        cloud.bulk.batch_write_item(RequestItems={cloud.names.table("holds"): requests[start : start + 25]})
+        cloud.bulk.batch_write_item(RequestItems={cloud.names.table("held"): requests[start : start + 25]})
     return cloud
 
 

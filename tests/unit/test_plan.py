@@ -109,7 +109,7 @@ Move = Callable[[Cloud], Any]
 MOVES: dict[str, Move] = {
     "more": lambda cloud: put(cloud, "another", DUE),
     "fewer": lambda cloud: cloud.dynamodb.delete_item(
-        TableName=cloud.names.table("holds"), Key=rows.row({"pk": "a", "sk": "-"})
+        TableName=cloud.names.table("held"), Key=rows.row({"pk": "a", "sk": "-"})
     ),
     "changed": lambda cloud: put(cloud, "a", DUE - timedelta(seconds=1)),
     "kept longer": lambda cloud: setattr(cloud, "environment", {"HOLDS_KEEP": "29d"}),

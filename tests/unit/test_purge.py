@@ -76,7 +76,7 @@ def test_a_row_whose_age_cannot_be_told_stays_and_the_rest_goes_on(
         put(cloud, "odd", since)
     else:
         item = rows.row({"pk": "odd", "sk": "-", "aged": AGED.partition("odd")})
-        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=item)
+        cloud.dynamodb.put_item(TableName=cloud.names.table("held"), Item=item)
     assert go(Holds()).counts["purged"] == 1
     assert there(cloud) == ["odd"]
     assert all("is no instant" in line["note"] for line in log.said("holds_spared"))
@@ -208,7 +208,7 @@ def test_a_row_that_changed_since_it_was_read_stays(go: Go, cloud: Cloud) -> Non
             put(tick.cloud, "used", NOON)
             put(tick.cloud, "opened", DUE, state="open")
             tick.cloud.dynamodb.delete_item(
-                TableName=tick.cloud.names.table("holds"), Key={"pk": {"S": "gone"}, "sk": {"S": "-"}}
+                TableName=tick.cloud.names.table("held"), Key={"pk": {"S": "gone"}, "sk": {"S": "-"}}
             )
 
     for key in ("idle", "used", "opened", "gone"):
@@ -264,7 +264,7 @@ def test_a_table_that_takes_nothing_fails_the_run(go: Go, cloud: Cloud, monkeypa
     put(cloud, "a", DUE)
     report = go(Holds())
     assert report.outcome == "failed"
-    assert report.note.startswith("Slow: 1 rows of nightshift-test-holds were not deleted in 8 tries")
+    assert report.note.startswith("Slow: 1 rows of nightshift-test-held were not deleted in 8 tries")
 
 
 def test_a_crash_in_the_middle_is_made_good_by_the_next_tick(
@@ -333,13 +333,13 @@ def test_a_tables_own_key_will_do_where_it_begins_with_an_instant(go: Go, cloud:
         ("dead#b", "2026-01-31T12:00:00.001Z#x2"),
         ("dead#c", "2026-01-01T12:00:00.000Z#x3"),
     }:
-        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row({"pk": pk, "sk": sk}))
+        cloud.dynamodb.put_item(TableName=cloud.names.table("held"), Item=rows.row({"pk": pk, "sk": sk}))
     assert go(Letters()).counts == {"purged": 1}
     assert there(cloud) == ["dead#b", "dead#c"]
 
 
 def row(cloud: Cloud, key: str) -> dict[str, Any]:
-    found = cloud.dynamodb.get_item(TableName=cloud.names.table("holds"), Key={"pk": {"S": key}, "sk": {"S": "-"}})
+    found = cloud.dynamodb.get_item(TableName=cloud.names.table("held"), Key={"pk": {"S": key}, "sk": {"S": "-"}})
     return rows.plain(found.get("Item"))
 
 

@@ -47,7 +47,7 @@ def test_one_without_a_word_on_its_idempotency_is_refused() -> None:
         ({"keep": None}, "says not how long rows are kept"),
         ({"keep": 30}, "says not how long rows are kept"),
         ({"keep": -days(1)}, "says not how long rows are kept"),
-        ({"index": "due"}, "table 'holds' has no index 'due' by age; declare it in shared/tables.py"),
+        ({"index": "due"}, "table 'held' has no index 'due' by age; declare it in shared/tables.py"),
         ({"table": STATE}, "table 'state' has no index 'aged' by age"),
         ({"index": ""}, 'index is "", the table\'s own key, and no partitions'),
         ({"warn": days(30)}, "must be less than the 30 days, 0:00:00 it is kept"),
@@ -90,7 +90,7 @@ def test_an_archetype_of_purges_is_asked_nothing_until_it_is_a_job() -> None:
 
 
 def test_its_role_may_delete_rows_of_its_table_and_change_none() -> None:
-    actions = {action for grant in declared().grants() if grant.resource == "table/holds" for action in grant.actions}
+    actions = {action for grant in declared().grants() if grant.resource == "table/held" for action in grant.actions}
     assert actions == {
         f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "Query", "DeleteItem", "BatchWriteItem")
     }
@@ -98,7 +98,7 @@ def test_its_role_may_delete_rows_of_its_table_and_change_none() -> None:
 
 def test_one_that_warns_may_change_them() -> None:
     job = declared(warn=days(1), effects=days(60), warning=warning, send=warning)
-    assert any("dynamodb:UpdateItem" in grant.actions for grant in job.grants() if grant.resource == "table/holds")
+    assert any("dynamodb:UpdateItem" in grant.actions for grant in job.grants() if grant.resource == "table/held")
 
 
 def test_its_settings_are_how_long_to_keep_and_how_many_to_delete_unasked() -> None:
