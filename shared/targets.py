@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from shared import redact
-from shared.job import NO_TARGET
+from shared import redact, rows
+from shared.job import NO_TARGET, STATE
 from shared.outcome import Rejected
 from shared.settings import BASE_URLS
 
@@ -92,6 +93,38 @@ def chosen(tick: Tick, found: Targets) -> list[Target]:
         known = ", ".join(found.hosts[:NAMED]) or "none"
         raise Rejected(f"{tick.target!r} is no host of {BASE_URLS.name}; its hosts are {known}")
     return named
+
+
+def forget(tick: Tick, found: Targets, hosts: Iterable[str]) -> list[str]:
+    """Remove the status of hosts that are not among these any more, so that nobody is shown or told of them for ever.
+
+    Nothing is removed by a run that is not for all hosts, or where an entry cannot be used: it may be one of them.
+    """
+    if found.invalid or tick.target != NO_TARGET or tick.firing.manual or not tick.firing.fresh:
+        return []
+    table, gone = tick.cloud.names.table(STATE), []
+    pages = tick.cloud.dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="pk = :pk",
+        ProjectionExpression="pk, sk, #at",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues=rows.row({":pk": f"{tick.job.key}:last"}),
+    )
+    kept = {NO_TARGET, *hosts}
+    for item in (rows.plain(item) for page in pages for item in page["Items"]):
+        if item["sk"] in kept or "at" not in item:
+            continue
+        with suppress(tick.cloud.refused):
+            tick.cloud.dynamodb.delete_item(
+                TableName=table,
+                Key=rows.row({"pk": item["pk"], "sk": item["sk"]}),
+                ConditionExpression="#at = :at",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues=rows.row({":at": item["at"]}),
+            )
+            tick.log.info("target_forgotten", entityId=item["sk"], note=f"its last status was of {item['at']}")
+            gone.append(item["sk"])
+    return gone
 
 
 def awake(tick: Tick, sites: Iterable[Target]) -> tuple[list[Target], dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from functions.operations import _channels
+from functions.operations import _channels, _health
 from functions.operations._alerts import Alerts
 from shared import backoff, board, clock, manifest, rows, settings
 from shared.alert import Alert
@@ -25,7 +25,10 @@ NAMED = 5
 
 
 class JobMonitoring(Job):
-    """Tell operators once when a job or a host keeps failing, and once when it is well again."""
+    """Tell operators once when a job or a host keeps failing, and once when it is well again; report on all.
+
+    The report goes to S3 by the first run of each hour and by each that has something to tell.
+    """
 
     schedule = every(minutes=5, offset=4)
     timeout = 60
@@ -33,7 +36,10 @@ class JobMonitoring(Job):
     silent_after = 15 * 60
     retry = backoff.MAINTENANCE
     effects = days(30)
-    idempotency = keyed("each alert is an effect of its streak and channel; told is set over what was read alone")
+    idempotency = keyed(
+        "each alert is an effect of its streak and channel; told is set over what was read alone; a report bears the "
+        "id of its run"
+    )
     permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"), *_channels.GRANTS)
     settings = (STREAK, *_channels.SETTINGS)
     needs_manifest = True
@@ -41,9 +47,11 @@ class JobMonitoring(Job):
     def work(self, tick: Tick) -> Outcome:
         alerts = Alerts(tick)
         counts = {"failing": 0, "recovered": 0, "uncertain": 0}
+        seen = []
         try:
             alerts.pay()
             for job, item in board.items(tick.cloud, manifest.load()):
+                seen.append((job, item))
                 found = self._change(tick, job, item)
                 if found is not None:
                     told, alert = found
@@ -55,6 +63,8 @@ class JobMonitoring(Job):
                 counts["uncertain"] += 1
         finally:
             alerts.close()
+        if _health.due(tick, any(counts.values())):
+            tick.keep(_health.report(tick, seen))
         # A channel that takes nothing is a verdict on us, and one in a row of such is told by the others.
         return Done(counts, ok=not alerts.failed, note=alerts.note)
 

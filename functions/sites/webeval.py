@@ -17,7 +17,7 @@ from shared.permissions import read_rows, write_rows
 from shared.schedule import every
 from shared.settings import BASE_URLS
 from shared.tables import WEBEVALS
-from shared.targets import Target
+from shared.targets import Target, Targets
 from shared.tick import Tick
 
 HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
@@ -41,12 +41,14 @@ class Webeval(Job):
     idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
 
     def plan(self, tick: Tick) -> list[str]:
-        sites, _ = targets.awake(tick, self._sites(tick))
+        sites, _ = targets.awake(tick, self._sites(tick, targets.read(tick)))
         tasks = self._due(tick, Webevals(tick.cloud, tick.run), sites, tick.cap)
         return [f"have {site.host} evaluate {task.url} (task {task.id})" for site, task in tasks]
 
     def work(self, tick: Tick) -> Outcome:
-        tasks, named = Webevals(tick.cloud, tick.run), self._sites(tick)
+        tasks, found = Webevals(tick.cloud, tick.run), targets.read(tick)
+        named = self._sites(tick, found)
+        targets.forget(tick, found, [site.host for site in named])
         sites, held = targets.awake(tick, named)
         begun: int = (tick.checkpoint or {}).get(tick.firing.position, 0)
         due = self._due(tick, tasks, sites, tick.cap - begun)
@@ -69,9 +71,9 @@ class Webeval(Job):
             states["paused"] = len(held)
         return Done({"due": len(due), **states}, ok=not faults and not missing, note="; ".join(notes))
 
-    def _sites(self, tick: Tick) -> list[Target]:
+    def _sites(self, tick: Tick, found: Targets) -> list[Target]:
         allowed = tick.setting(HOSTS.name)
-        return [site for site in targets.chosen(tick, targets.read(tick)) if site.host in allowed]
+        return [site for site in targets.chosen(tick, found) if site.host in allowed]
 
     def _due(self, tick: Tick, tasks: Webevals, sites: list[Target], most: int) -> list[tuple[Target, Task]]:
         """The eldest first, whichever site they are for."""

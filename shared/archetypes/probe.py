@@ -105,6 +105,7 @@ class Probe(Job, archetype=True):
 
     def work(self, tick: Tick) -> Outcome:
         found = targets.read(tick)
+        targets.forget(tick, found, found.hosts)
         seen = self._seen(tick, found.hosts)
         todo, held = targets.awake(tick, self._waiting(tick, found, seen))
         bad = [f"{host} (at an earlier attempt)" for host, ok in seen.items() if not ok]

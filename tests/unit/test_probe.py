@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -377,12 +378,28 @@ def test_the_path_is_a_setting(cloud: Cloud, log: Lines, webs: list[Web]) -> Non
     assert webs[0].paths() == ["/salut"]
 
 
+def test_the_status_of_a_host_that_has_left_base_urls_goes(cloud: Cloud, log: Lines, webs: list[Web]) -> None:
+    visit(cloud, log, *webs)
+    later = [replace(FIRED, at=NOON + number * timedelta(minutes=15)) for number in range(1, 6)]
+    # By hand, with an entry that may be that host, for one host alone, and again after a failure.
+    assert visit(cloud, log, webs[0], firing=replace(later[0], manual=True, id="by hand")).outcome == "done"
+    assert visit(cloud, log, webs[0], "nonsense", firing=later[1]).outcome == "done"
+    assert visit(cloud, log, webs[0], firing=replace(later[2], target=webs[0].host)).outcome == "done"
+    assert visit(cloud, log, webs[0], firing=replace(later[3], attempt=2)).outcome == "done"
+    assert all(shown(cloud, web.host) for web in webs)
+    visit(cloud, log, webs[0], firing=later[4])
+    assert [bool(shown(cloud, web.host)) for web in webs] == [True, False, False]
+    assert [line["entityId"] for line in log.said("target_forgotten")] == [web.host for web in webs[1:]]
+    assert shown(cloud, NO_TARGET)["status"]["ok"]
+
+
 def test_a_site_costs_a_write_to_the_table_and_nothing_else_there(cloud: Cloud, log: Lines, webs: list[Web]) -> None:
     calls = Calls(cloud)
     visit(cloud, log, *webs)
-    # Claim, finish and history are the run's own.
+    # Claim, finish and history are the run's own; the query, one for all sites, is for those that are gone.
     assert calls.made.count("dynamodb:UpdateItem") == 3 + len(webs)
-    assert {call for call in calls.made if call.startswith("dynamodb:")} == {"dynamodb:UpdateItem"}
+    assert [call for call in calls.made if call.startswith("dynamodb:Q")] == ["dynamodb:Query"]
+    assert {call for call in calls.made if call.startswith("dynamodb:")} == {"dynamodb:UpdateItem", "dynamodb:Query"}
 
 
 def test_a_visit_that_fits_into_no_run_is_refused_at_declaration() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from shared import manifest, rows, status
 from shared.cloud import Cloud
 from shared.consume import consume
 from shared.event import Batch, Firing
+from shared.fold import Folds
+from shared.ledger import Account, Verdict
 from shared.outcome import Done, Outcome
 from shared.run import Report, run
 from shared.tick import Tick
-from tests.conftest import NOON, Lines, VirtualClock
+from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
 
@@ -161,3 +164,49 @@ def test_a_consumers_bad_minutes_are_a_streak_and_a_shut_gate_is_no_verdict(
     minute()
     monitor(cloud, log, clock)
     assert [each["alert"] for each in alerts(cloud)] == ["JOB_FAILING", "JOB_RECOVERED"]
+
+
+def reports(cloud: Cloud) -> dict[str, Any]:
+    """What is in the bucket for the job, by key."""
+    found = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix="job-monitoring/").get("Contents", [])
+    bodies = [cloud.s3.get_object(Bucket=cloud.names.bucket, Key=each["Key"])["Body"].read() for each in found]
+    return {each["Key"]: json.loads(body) for each, body in zip(found, bodies, strict=True)}
+
+
+def test_the_first_run_of_an_hour_reports_and_an_idle_one_costs_no_more_than_before(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    first = monitor(cloud, log, clock)
+    assert [*reports(cloud)] == [first.artifact, "job-monitoring/-/latest.json"]
+    calls = Calls(cloud)
+    assert monitor(cloud, log, clock).artifact is None
+    # Claim, finish, history; what is owed; and of the one job that there is its items and uncertain effects.
+    assert sorted(calls.made) == ["dynamodb:Query"] * 3 + ["dynamodb:UpdateItem"] * 3
+    clock.move(hours=1)
+    later = monitor(cloud, log, clock)
+    assert {first.artifact, later.artifact} < {*reports(cloud)}
+    assert reports(cloud)["job-monitoring/-/latest.json"] == reports(cloud)[str(later.artifact)]
+    by_hand = Firing("job-monitoring", clock.now(), manual=True, id="by hand")
+    assert run(JobMonitoring(), by_hand, cloud, log).artifact
+
+
+def test_a_report_says_how_every_job_and_host_is_and_what_became_of_its_ticks(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    monitor(cloud, log, clock)
+    folded = {clock.now() - timedelta(minutes=number): Account(Verdict.RAN) for number in range(1, 4)}
+    folded[clock.now() - timedelta(minutes=4)] = Account(Verdict.MISSED)
+    folded[clock.now() - timedelta(minutes=5)] = Account(Verdict.PAUSED)
+    folded[clock.now() - timedelta(hours=25)] = Account(Verdict.LOST)
+    Folds(cloud, "sweep").add(folded)
+    ticks(cloud, log, clock, Failing(), 3)
+    status.write_host(cloud, Sweep(), "shop.example", "t", {"ok": False, "at": NOON.isoformat(), "note": "503"})
+    told = monitor(cloud, log, clock)
+    assert told.counts["failing"] == 1
+    report = reports(cloud)[str(told.artifact)]
+    assert report.items() >= {"kind": "health", "ok": False, "status": "bad", "host": "-"}.items()
+    assert report["bad"] == ["sweep", "sweep shop.example"]
+    sweep = report["jobs"]["sweep"]
+    assert sweep["last"].items() >= {"outcome": "failed", "streak": 3, "firstError": "ValueError: at 12:02"}.items()
+    assert sweep["hosts"]["shop.example"]["note"] == "503"
+    assert (sweep["ticks"], sweep["success"]) == ({"missed": 1, "paused": 1, "ran": 3}, 75.0)
