@@ -1,0 +1,97 @@
+"""Slow things side by side, in lanes: one that is slow takes no more than its share, and holds up no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from shared.fanout import Overdue
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Items that are looked at for one whose lane is free; memory is bounded by it.
+WINDOW = 500
+
+
+def in_lanes(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    lane: Callable[[Item], str],
+    width: int,
+    share: int,
+    patience: float,
+    remaining: Callable[[], float],
+) -> Iterator[tuple[Item, Result | Exception]]:
+    """Call `work` on items in threads, `width` at once and `share` of one lane; items of the lane "" have no share.
+
+    Yields each with its result or with what it raised, in the order in which they end. Of a lane they start in their
+    order. Items are taken as they are needed. No item starts that could not end within `remaining()` seconds; those
+    are not yielded. patience: seconds that one may take; one that takes longer is yielded as Overdue, and its thread
+    left behind.
+    """
+    finished: SimpleQueue[tuple[int, Result | Exception]] = SimpleQueue()
+    running: dict[int, tuple[Item, str, float]] = {}
+    queue = _Queue(items, lane, share)
+
+    def attend(number: int, item: Item) -> None:
+        try:
+            finished.put((number, work(item)))
+        except Exception as error:  # noqa: BLE001 - whatever one item raises is its own result
+            finished.put((number, error))
+
+    while True:
+        while len(running) < width and remaining() > patience and (chosen := queue.take()):
+            number, item, name = chosen
+            running[number] = item, name, time.monotonic() + patience
+            # A thread each and no pool: one that hangs must not keep its place.
+            threading.Thread(target=attend, args=(number, item), name=f"lane-{number}", daemon=True).start()
+        if not running:
+            return
+        eldest, (_, _, until) = next(iter(running.items()))
+        try:
+            ended, result = finished.get(timeout=max(0.0, until - time.monotonic()))
+        except Empty:
+            ended, result = eldest, Overdue(f"no end within {patience:.0f} s")
+        if ended in running:
+            item, name, _ = running.pop(ended)
+            queue.leave(name)
+            yield item, result
+
+
+class _Queue(Generic[Item]):
+    """What has not begun, and how busy each lane is."""
+
+    def __init__(self, items: Iterable[Item], lane: Callable[[Item], str], share: int) -> None:
+        self.source = enumerate(items)
+        self.lane = lane
+        self.share = share
+        self.waiting: list[tuple[int, Item, str]] = []
+        self.busy: Counter[str] = Counter()
+
+    def take(self) -> tuple[int, Item, str] | None:
+        """The first whose lane has room."""
+        for place, (_, _, name) in enumerate(self.waiting):
+            if self._enter(name):
+                return self.waiting.pop(place)
+        while len(self.waiting) < WINDOW and (new := next(self.source, None)) is not None:
+            number, item = new
+            name = self.lane(item)
+            if self._enter(name):
+                return number, item, name
+            self.waiting.append((number, item, name))
+        return None
+
+    def leave(self, name: str) -> None:
+        self.busy[name] -= 1
+
+    def _enter(self, name: str) -> bool:
+        if name and self.busy[name] >= self.share:
+            return False
+        self.busy[name] += 1
+        return True
