@@ -121,11 +121,15 @@ OF_PURGE: tuple[Refusal, ...] = (
         "warns, and has no warning(row) that says what, or no send(tick, message, token)",
     ),
     (
+        lambda job: not all(folder.endswith("/") and len(folder) > 1 for folder in job.objects.values()),
+        "deletes objects of {job.objects}; name the folder of each, as in {{'raw': 'mail/'}}",
+    ),
+    (
         lambda job: job.warn is not None and job.effects is None,
         "warns, and says not how long that is remembered; effects = days(60)",
     ),
     (
-        lambda job: job.index and not _shown(job).issuperset((*job.holds, *job.reads)),
+        lambda job: job.index and not _shown(job).issuperset((*job.holds, *job.reads, *job.objects)),
         "holds or reads what the index {job.index!r} does not include; add it there, at the price of its writes",
     ),
     (lambda job: job.most < 1, "most is {job.most}; a tick must be allowed at least 1 row"),

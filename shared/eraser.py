@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from shared.tables import Table
 if TYPE_CHECKING:
     from shared.cloud import Cloud
 
+# What is set on a row whose hanging things are being deleted: whoever wants it for something else leaves it be.
+GOING = "going"
 # DynamoDB's limit for one BatchWriteItem.
 BATCH = 25
 WIDTH = 16
@@ -30,15 +32,24 @@ class Eraser:
 
     holds: attributes that a row must still have as they were read, or it stays. That takes a call for each row, as no
     batch carries conditions. Without it a call is made for 25 rows, and never for fewer until the end.
-    gone: rows deleted, or found to be gone already. moved: rows that stayed, as they had changed.
+    first: called with each batch, from several threads, before its rows go: to delete what hangs on them. A row that is
+    held is marked `going` before that, in a call more, so that nobody takes up again what has lost a part already.
+    gone: rows deleted, or found to be gone already. moved: rows that had changed, or were taken by somebody else.
     Raises Slow where the table will not take them; what a block raises ends it without the rows that wait.
     """
 
-    def __init__(self, cloud: Cloud, table: Table, holds: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        table: Table,
+        holds: Sequence[str] = (),
+        first: Callable[[Sequence[Row]], None] | None = None,
+    ) -> None:
         self.cloud = cloud
         self.table = table
         self.name = cloud.names.table(table.name)
         self.holds = tuple(holds)
+        self.first = first
         self.gone = 0
         self.moved = 0
         self._rest: list[Row] = []
@@ -77,34 +88,50 @@ class Eraser:
         self.moved += moved
 
     def _all(self, batch: Sequence[Row]) -> tuple[int, int]:
+        if self.first:
+            self.first(batch)
         # A row that moves in its index while that is read can be found twice, and no batch takes a key twice.
         keys = {(row.pk, row.sk): self._key(row) for row in batch}
-        left: Any = {self.name: [{"DeleteRequest": {"Key": key}} for key in keys.values()]}
-        for attempt in range(TRIES):
-            left = self.cloud.bulk.batch_write_item(RequestItems=left).get("UnprocessedItems")
-            if not left:
-                return len(keys), 0
-            self.cloud.clock.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
-        raise Slow(
-            f"{len(left[self.name])} rows of {self.name} were not deleted in {TRIES} tries; it takes fewer writes than "
-            "are sent. What is left is found again by the next run"
-        )
+        delete(self.cloud, self.name, list(keys.values()))
+        return len(keys), 0
 
     def _each(self, batch: Sequence[Row]) -> tuple[int, int]:
-        moved = 0
-        for row in batch:
+        going = list(batch)
+        if self.first:
+            going = [row for row in batch if self._mark(row)]
+            self.first(going)
+        gone = 0
+        for row in going:
+            # A row that is gone is as good as deleted: a repeat after a lost reply counts it as such.
+            condition = self._condition("attribute_not_exists(#key) OR ({held})", row)
             try:
-                self.cloud.bulk.delete_item(TableName=self.name, Key=self._key(row), **self._unchanged(row))
+                self.cloud.bulk.delete_item(TableName=self.name, Key=self._key(row), **condition)
+                gone += 1
             except self.cloud.refused:
-                moved += 1
-        return len(batch) - moved, moved
+                pass
+        return gone, len(batch) - gone
 
-    def _unchanged(self, row: Row) -> dict[str, Any]:
-        """The condition. A row that is gone is as good as deleted: a repeat after a lost reply counts it as such."""
+    def _mark(self, row: Row) -> bool:
+        condition = self._condition("attribute_exists(#key) AND {held}", row)
+        names, values = condition["ExpressionAttributeNames"], condition.get("ExpressionAttributeValues", {})
+        try:
+            self.cloud.bulk.update_item(
+                TableName=self.name,
+                Key=self._key(row),
+                UpdateExpression="SET #going = :going",
+                ConditionExpression=condition["ConditionExpression"],
+                ExpressionAttributeNames={**names, "#going": GOING},
+                ExpressionAttributeValues={**values, ":going": rows.pack(True)},
+            )
+        except self.cloud.refused:
+            return False
+        return True
+
+    def _condition(self, form: str, row: Row) -> dict[str, Any]:
         held = {name: row.item[name] for name in self.holds if row.item.get(name) is not None}
         parts = (f"#{name} = :{name}" if name in held else f"attribute_not_exists(#{name})" for name in self.holds)
         condition: dict[str, Any] = {
-            "ConditionExpression": f"attribute_not_exists(#key) OR ({' AND '.join(parts)})",
+            "ConditionExpression": form.format(held=" AND ".join(parts)),
             "ExpressionAttributeNames": {"#key": self.table.pk, **{f"#{name}": name for name in self.holds}},
         }
         if held:
@@ -113,3 +140,17 @@ class Eraser:
 
     def _key(self, row: Row) -> dict[str, Any]:
         return {self.table.pk: {"S": row.pk}, self.table.sk: {"S": row.sk}}
+
+
+def delete(cloud: Cloud, table: str, keys: Sequence[Any]) -> None:
+    """Up to 25 rows of a table, by its physical name, in one call. Raises Slow where it will not take them."""
+    left: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+    for attempt in range(TRIES):
+        left = cloud.bulk.batch_write_item(RequestItems=left).get("UnprocessedItems")
+        if not left:
+            return
+        cloud.clock.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
+    raise Slow(
+        f"{len(left[table])} rows of {table} were not deleted in {TRIES} tries; it takes fewer writes than are sent. "
+        "What is left is found again by the next run"
+    )

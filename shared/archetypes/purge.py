@@ -11,15 +11,16 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any, ClassVar
 
-from shared import alert, backoff, brake, clock, declaration, draft, permissions, settings, status, warned
+from shared import alert, backoff, brake, clock, declaration, draft, keep, permissions, status, warned, watermark
 from shared.aged import Aged, Row, Source, in_full
 from shared.draft import Action
 from shared.eraser import Eraser
 from shared.fanout import fan_out
+from shared.hanging import Hanging
 from shared.job import NO_TARGET, STATE, Job
 from shared.outcome import Done, Outcome, Refused
 from shared.permissions import Grant
-from shared.settings import Setting, SettingError
+from shared.settings import Setting
 from shared.tables import Index, Table
 from shared.tick import Tick
 
@@ -59,6 +60,9 @@ class Purge(Job, archetype=True):
     warn: a row's owner is warned so long before; then the row ages from the warning, and goes when that is as old.
     holds: attributes in the index that a row must still have as read when it is deleted; a call for each row.
     reads: attributes that hooks look at, in the index. whole: hooks get rows with all attributes, read once more.
+    objects, along: what hangs on a row and goes before it; see hanging.py. The index includes the objects' attributes.
+    keeps_with: another purge, whose `<ENV>_KEEP` holds here too.
+    behind: the name of a job; what its watermark has not passed stays, however old.
     """
 
     table: ClassVar[Table]
@@ -71,6 +75,10 @@ class Purge(Job, archetype=True):
     holds: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
     whole: ClassVar[bool] = False
+    objects: ClassVar[Mapping[str, str]] = {}
+    along: ClassVar[tuple[Table, ...]] = ()
+    keeps_with: ClassVar[type[Purge] | None] = None
+    behind: ClassVar[str] = ""
     cap: ClassVar[int] = 1_000_000
     memory: ClassVar[int] = 512
     retry: ClassVar[backoff.Policy] = backoff.MAINTENANCE
@@ -79,15 +87,7 @@ class Purge(Job, archetype=True):
 
     @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
-        return (
-            *super().all_settings(),
-            settings.span(f"{cls.env}_KEEP", cls.keep, f"How old a row must be for {cls.name} to delete it"),
-            *(
-                settings.span(cls._setting(kind), keep, f"How old a row of the kind {kind} must be for that")
-                for kind, keep in cls.kinds.items()
-            ),
-            settings.count(f"{cls.env}_MOST_ROWS", cls.most, f"The most rows {cls.name} deletes at a tick unasked"),
-        )
+        return (*super().all_settings(), *keep.all_settings(cls))
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
@@ -95,9 +95,12 @@ class Purge(Job, archetype=True):
         own = (permissions.read_rows(STATE, ledger), permissions.write_rows(STATE, ledger))
         told = alert.GRANTS
         # Without an index it is the job that knows the keys of its rows.
-        given = permissions.delete_rows if cls.warn is None else permissions.write_rows
+        hanging = Hanging(cls.objects, cls.along)
+        marks = cls.warn is not None or (cls.holds and hanging)
+        given = permissions.write_rows if marks else permissions.delete_rows
         table = (permissions.read_rows(cls.table.name), given(cls.table.name)) if cls.index else ()
-        return (*super().grants(), *own, *told, *table)
+        waits = (watermark.reading(cls.behind),) if cls.behind else ()
+        return (*super().grants(), *own, *told, *table, *hanging.grants(), *waits)
 
     def partitions(self, tick: Tick) -> Sequence[str]:
         """Of the table, where there is no index that knows its own."""
@@ -107,8 +110,12 @@ class Purge(Job, archetype=True):
         """Why a row that is old enough stays all the same; empty where it does not."""
         return ""
 
+    def spares(self, tick: Tick, rows: Sequence[Row]) -> Sequence[str]:
+        """The same for some hundred rows: for a job that must look elsewhere to know, at many rows a call."""
+        return [self.spare(tick, row) for row in rows]
+
     def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
-        """Keep what must outlive these rows, or take along what hangs on them; they are deleted once it returns.
+        """Keep what must outlive these rows; they are deleted once it returns.
 
         It is called with up to 500 rows at a time, and again with the same ones where a run dies in between.
         """
@@ -127,7 +134,7 @@ class Purge(Job, archetype=True):
 
     def cutoff(self, tick: Tick) -> datetime:
         """Rows of that instant and before are due. Raises SettingError where nobody could be warned in time."""
-        return self._cutoff(tick, "")
+        return keep.cutoff(type(self), tick)
 
     def work(self, tick: Tick) -> Outcome:
         phases = self._phases(tick)
@@ -158,7 +165,7 @@ class Purge(Job, archetype=True):
             found = aged.rows()
             while chunk := list(islice(found, CHUNK)):
                 for row in self._going(tick, chunk, tally):
-                    held = [row.item.get(name) for name in self._held()]
+                    held = [row.item.get(name) for name in self._noted()]
                     yield Action(verb, [row.pk, row.sk], [row.partition, row.since, *held], self.describe(row))
 
     def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
@@ -172,7 +179,7 @@ class Purge(Job, archetype=True):
         phases: list[tuple[str, Aged]] = []
         index, aged = self._index(), partial(Aged, tick.cloud, self._source())
         for kind in ("", *self.kinds):
-            due, found = self._cutoff(tick, kind), index.partitions(kind) if index else self.partitions(tick)
+            due, found = keep.cutoff(type(self), tick, kind), index.partitions(kind) if index else self.partitions(tick)
             if self.shards > 1 and tick.target != NO_TARGET:
                 found = found[int(tick.target) :: self.shards]
             if self.warn is None:
@@ -181,17 +188,6 @@ class Purge(Job, archetype=True):
             phases.append((SEND, aged(found, clock.iso(due + self.warn))))
             phases.append((DELETE, aged(warned.partitions(found), clock.iso(tick.at - self.warn))))
         return phases
-
-    def _cutoff(self, tick: Tick, kind: str) -> datetime:
-        name = self._setting(kind)
-        keep: timedelta = tick.setting(name)
-        if self.warn is not None and keep <= self.warn:
-            raise SettingError(f"{name}={keep} leaves no time to warn {self.warn} before; keep for longer")
-        return tick.at - keep
-
-    @classmethod
-    def _setting(cls, kind: str) -> str:
-        return f"{cls.env}_KEEP_{kind.upper()}" if kind else f"{cls.env}_KEEP"
 
     def _do(self, tick: Tick, phases: Phases, tally: Tally) -> None:
         for verb, found in phases:
@@ -202,7 +198,9 @@ class Purge(Job, archetype=True):
                     self._erase(tick, found, tally)
 
     def _erase(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
-        with Eraser(tick.cloud, self.table, self._held()) as eraser:
+        hanging = Hanging(self.objects, self.along)
+        first = partial(hanging.take, tick.cloud) if hanging else None
+        with Eraser(tick.cloud, self.table, self._held(), first) as eraser:
             for chunk in self._chunks(tick, found, tally):
                 going = self._going(tick, chunk, tally)
                 if going:
@@ -253,9 +251,10 @@ class Purge(Job, archetype=True):
         # A plan has of each row what must hold when it is deleted, and no more.
         lacking = self.whole or (tick.firing.plan and self.reads)
         found = [*in_full(tick.cloud, self._source(), chunk)] if lacking else chunk
-        going = []
-        for row in found:
-            why = self.spare(tick, row) if row.dated else f"{row.since!r} is no instant to tell its age by"
+        found, going = list(found), []
+        strays = Hanging(self.objects).stray
+        for row, spared in zip(found, self.spares(tick, found), strict=True):
+            why = (spared or strays(row)) if row.dated else f"{row.since!r} is no instant to tell its age by"
             if why:
                 tally.counts["spared"] += 1
                 if tally.counts["spared"] <= NAMED:
@@ -268,10 +267,14 @@ class Purge(Job, archetype=True):
     def _row(self, action: Action) -> Row:
         """As the index showed it when the plan was made."""
         (pk, sk), (partition, since, *held) = action.id, action.version
-        return Row(pk, sk, partition, since, dict(zip(self._held(), held, strict=True)))
+        return Row(pk, sk, partition, since, dict(zip(self._noted(), held, strict=True)))
 
     def _source(self) -> Source:
-        return Source(self.table, self._index(), tuple(dict.fromkeys((*self._held(), *self.reads))))
+        return Source(self.table, self._index(), tuple(dict.fromkeys((*self._noted(), *self.reads))))
+
+    def _noted(self) -> tuple[str, ...]:
+        """What a plan has of a row."""
+        return tuple(dict.fromkeys((*self._held(), *self.objects)))
 
     def _held(self) -> tuple[str, ...]:
         # Whoever was warned may have acted on it: their row stays where it has changed since it was read.

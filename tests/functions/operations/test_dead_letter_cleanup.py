@@ -132,7 +132,7 @@ def test_a_payload_that_cannot_be_deleted_keeps_its_row(cloud: Cloud, monkeypatc
     monkeypatch.setattr(cloud.s3, "delete_objects", lambda **_: denied)
     report = clean(cloud)
     assert (report.outcome, left(cloud)) == ("failed", ["old"])
-    assert "1 payloads were not deleted, dead/sweep/old.json: no" in report.note
+    assert "1 objects were not deleted, dead/sweep/old.json: no" in report.note
 
 
 def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> None:
