@@ -1,0 +1,1 @@
+"""Jobs on users, and on what belongs to their accounts."""

@@ -1,0 +1,67 @@
+"""An alias that was made for a time forwards until then, and is written down as gone once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from functions.accounts.alias_expiration import AliasExpiration
+from shared.cloud import Cloud
+from shared.records.accounts import Alias
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.sweeping import all_of, go, item, put
+
+SECOND = timedelta(seconds=1)
+
+
+def alias(name: str = "a", expires: timedelta | None = -SECOND) -> Alias:
+    at = None if expires is None else NOON + expires
+    return Alias(user="u", id=f"{name}@in.example", destination="d", created_at=NOON - timedelta(days=9), expires_at=at)
+
+
+@pytest.mark.parametrize(("expires", "active"), [(-1, False), (0, True), (1, True)])
+def test_it_goes_once_its_instant_has_passed(expires: int, active: bool, cloud: Cloud, log: Lines) -> None:
+    put(cloud, alias(expires=expires * SECOND))
+    go(AliasExpiration(), cloud, log)
+    assert item(cloud, alias())["active"] is active
+
+
+def test_its_entry_is_written_with_it_and_once(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    put(cloud, alias("a"), alias("b"), alias("forever", None))
+    clock.move(seconds=5)
+    assert go(AliasExpiration(), cloud, log).counts == {"settled": 2}
+    clock.move(days=1)
+    assert go(AliasExpiration(), cloud, log).counts == {"due": 0}
+    entries = all_of(cloud, "audit")
+    assert sorted(each["subject"] for each in entries) == ["a@in.example", "b@in.example"]
+    assert {(each["action"], each["actor"]) for each in entries} == {("alias.deactivated", "alias-expiration")}
+    assert {each["at"] for each in entries} == {"2026-03-02T11:59:59.000Z"}
+    gone = item(cloud, alias("a"))
+    assert gone["deactivated_at"] == "2026-03-02T12:00:05.000Z"
+    assert "due" not in gone
+    assert log.said("alias-expiration_complete")[0]["result"] == {"settled": 2}
+
+
+def test_an_alias_that_is_given_new_life_meanwhile_is_left_alone(
+    cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cloud, alias())
+    job = AliasExpiration()
+    attempt = job.attempt
+
+    def prolonged(trial: object) -> object:
+        put(cloud, alias(expires=timedelta(days=30)))
+        return attempt(trial)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "attempt", prolonged)
+    assert go(job, cloud, log).counts == {"moved": 1}
+    assert item(cloud, alias())["active"]
+    assert all_of(cloud, "audit") == []
+
+
+def test_an_alias_of_a_user_that_is_gone_goes_like_any_other(cloud: Cloud, log: Lines) -> None:
+    put(cloud, alias("good"))
+    put(cloud, alias("bad"), created_at="2027-01-01T00:00:00.000Z")
+    assert go(AliasExpiration(), cloud, log).counts == {"settled": 1, "faulty": 1}
+    assert item(cloud, alias("bad"))["fault"].startswith("created_at: lies in the future")
