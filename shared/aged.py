@@ -28,6 +28,8 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LENGTH = len("2026-11-21T22:05:00.123Z")
 # Later than any text that begins with the same instant: sort keys may go on after it, as in `<instant>#<id>`.
 END = "~"
+UNTIL = "#partition = :partition AND #since <= :until"
+BETWEEN = "#partition = :partition AND #since BETWEEN :after AND :until"
 TRIES = 6
 NOTHING: Mapping[str, Any] = {}
 
@@ -101,14 +103,16 @@ class Page:
 class Aged:
     """The rows of some partitions that are as old as `until` or older: the eldest first in each, partitions in turn.
 
+    after: only those that are younger than this instant; empty is all.
+
     A partition's deletions all fall on one partition of the index, which takes 1,000 writes a second: hence in turn.
     """
 
-    def __init__(self, cloud: Cloud, source: Source, partitions: Sequence[str], until: str) -> None:
+    def __init__(self, cloud: Cloud, source: Source, partitions: Sequence[str], until: str, after: str = "") -> None:
         self.cloud = cloud
         self.source = source
         self.partitions = partitions
-        self.until = until
+        self.span = {":until": until + END, **({":after": after + END} if after else {})}
         partition, since = source.keys
         read = dict.fromkeys((source.table.pk, source.table.sk, since, *source.reads))
         self.names = {f"#{number}": name for number, name in enumerate(read)}
@@ -137,7 +141,7 @@ class Aged:
                 with lock:
                     counted += answer["Count"]
 
-        with _threads(READERS) as pool:
+        with threads(READERS) as pool:
             try:
                 list(pool.map(count, self._pages()))
             finally:
@@ -150,7 +154,7 @@ class Aged:
         pages, ahead, later = deque(self._pages()), deque[Future[Page]](), deque[tuple[str, Any]]()
         # Not kept: they would stay in memory while all the others go by.
         self._first = None
-        with _threads(AHEAD) as pool:
+        with threads(AHEAD) as pool:
             while pages or ahead:
                 page = pages.popleft() if pages else ahead.popleft().result()
                 if page.more:
@@ -161,7 +165,7 @@ class Aged:
 
     def _pages(self) -> list[Page]:
         if self._first is None:
-            with _threads(READERS) as pool:
+            with threads(READERS) as pool:
                 self._first = list(pool.map(self._page, self.partitions))
         return self._first
 
@@ -177,15 +181,15 @@ class Aged:
             rest["ExclusiveStartKey"] = start
         return self.cloud.bulk.query(
             TableName=self.cloud.names.table(self.source.table.name),
-            KeyConditionExpression="#partition = :partition AND #since <= :until",
+            KeyConditionExpression=BETWEEN if ":after" in self.span else UNTIL,
             ExpressionAttributeNames={**self.keys, **names},
-            ExpressionAttributeValues=rows.row({":partition": partition, ":until": self.until + END}),
+            ExpressionAttributeValues=rows.row({":partition": partition, **self.span}),
             **rest,
         )
 
 
 @contextmanager
-def _threads(width: int) -> Iterator[ThreadPoolExecutor]:
+def threads(width: int) -> Iterator[ThreadPoolExecutor]:
     """Joined at the end of the block; not waited for where a failure or a deadline ends it."""
     pool = ThreadPoolExecutor(width, "aged")
     try:

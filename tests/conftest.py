@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,12 +113,16 @@ def log(clock: VirtualClock) -> Lines:
 def _create_when_named(cloud: Cloud, missing: list[Table]) -> None:
     """Each of these tables once a call names it: most tests need none, and to make one takes some milliseconds."""
 
+    lock = threading.RLock()
+
     def make(**told: Any) -> None:
         said = repr(told["params"])
-        for table in [table for table in missing if f"'{cloud.names.table(table.name)}'" in said]:
-            # First, since it is a call that names it.
-            missing.remove(table)
-            create(cloud, table)
+        # Of two threads that name it at once the second waits until it is there.
+        with lock:
+            for table in [table for table in missing if f"'{cloud.names.table(table.name)}'" in said]:
+                # First, since it is a call that names it.
+                missing.remove(table)
+                create(cloud, table)
 
     cloud.session.register("before-parameter-build.dynamodb", make)
 

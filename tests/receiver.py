@@ -32,7 +32,7 @@ class Mortal:
     def __init__(self, cloud: Cloud, receiver: Receiver) -> None:
         self.made = 0
         self.last = 0
-        for client in (cloud.dynamodb, cloud.s3, cloud.sqs, cloud.sns):
+        for client in (cloud.dynamodb, cloud.bulk, cloud.s3, cloud.sqs, cloud.sns):
             client.meta.events.register("before-call", self._begin)
             client.meta.events.register("after-call", self._end)
         receiver.after = self._end

@@ -117,7 +117,10 @@ class Quarantined(Record):
 
 
 class Rollup(Record):
-    """id: `day#2026-11-21`, or `week#2026-W47` of ISO 8601. from_at: when its day or week began."""
+    """id: `day#2026-11-21`, or `week#2026-W47` of ISO 8601. from_at: when its day or week began.
+
+    upto: of the last window of records that was added to it.
+    """
 
     table: ClassVar[Table] = tables.ROLLUPS
 
@@ -125,15 +128,17 @@ class Rollup(Record):
     from_at: Past
     bytes_used: Count = 0
     messages: Count = 0
+    upto: Instant | None = None
 
     def aging(self) -> tuple[str, datetime] | None:
         return "", self.from_at
 
 
 class Cycle(Record):
-    """A billing cycle. id: the day it began. moved_at: when its usage moved without having been looked at since.
+    """A billing cycle. id: the day it began, at midnight UTC. moved_at: when its usage moved, or its quota, without
+    having been looked at since.
 
-    crossed: thresholds in percent that have been told of.
+    crossed: thresholds in percent that have been told of. upto: of the last window of records that was added to it.
     """
 
     table: ClassVar[Table] = tables.CYCLES
@@ -144,6 +149,7 @@ class Cycle(Record):
     bytes_used: Count = 0
     crossed: tuple[int, ...] = ()
     moved_at: Past | None = None
+    upto: Instant | None = None
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:

@@ -1,0 +1,1 @@
+"""Jobs on messages, and on what is kept of them and counted."""

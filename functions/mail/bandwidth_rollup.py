@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from shared import clock, rows
+from shared.archetypes.rollup import Days, Rollup
+from shared.idempotency import version_check
+from shared.once_added import Addition, add
+from shared.permissions import read_rows, update_rows
+from shared.schedule import hourly
+from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS
+from shared.tick import Tick
+
+
+class BandwidthRollup(Rollup):
+    """Add up bytes and messages of each user's days and weeks, and bytes of their billing cycle.
+
+    An event that comes late counts for the day on which it was received, and for the cycle of that day.
+    """
+
+    schedule = hourly(minute=14)
+    table = MESSAGES
+    when = "received_at"
+    sums = ("bytes_used",)
+    into = ROLLUPS
+    counted = "messages"
+    idempotency = version_check("a sum carries the window that was last added to it, and no window is added twice")
+    permissions = (read_rows(CYCLES.name), update_rows(CYCLES.name))
+
+    def carry(self, tick: Tick, owner: str, days: Days, end: str) -> None:
+        for cycle, used in self._cycles(tick, owner, days).items():
+            now = clock.iso(tick.cloud.clock.now())
+            moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
+            add(tick.cloud, CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end)
+
+    def _cycles(self, tick: Tick, owner: str, days: Days) -> dict[str, int]:
+        """Bytes by cycle; what was received in none counts for none."""
+        found, left = dict[str, int](), dict(days)
+        for cycle, ends in _began(tick, owner, max(days), min(days)):
+            within = [day for day in left if cycle <= f"{day}" < ends]
+            if within:
+                found[cycle] = sum(left.pop(day)[0] for day in within)
+        return found
+
+
+def _began(tick: Tick, owner: str, newest: date, eldest: date) -> Iterator[tuple[str, str]]:
+    """Cycles that have days from the eldest to the newest, the newest first: the day each began, and when it ends."""
+    pages = tick.cloud.dynamodb.get_paginator("query").paginate(
+        TableName=tick.cloud.names.table(CYCLES.name),
+        KeyConditionExpression="pk = :owner AND sk <= :newest",
+        ExpressionAttributeValues=rows.row({":owner": owner, ":newest": f"{newest}"}),
+        ScanIndexForward=False,
+        PaginationConfig={"PageSize": 2},
+    )
+    for page in pages:
+        for item in page["Items"]:
+            cycle = rows.plain(item)
+            yield cycle["sk"], cycle.get("ends_at", "")[:10]
+            if cycle["sk"] <= f"{eldest}":
+                return

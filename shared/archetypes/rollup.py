@@ -1,0 +1,281 @@
+"""Adds rows up by owner and period, each once: also those that come late, and after a crash in the middle."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import islice
+from typing import ClassVar
+
+from shared import backoff, clock, declaration, permissions, settings, watermark
+from shared.aged import INSTANT, Aged, Row, Source, threads
+from shared.job import Job
+from shared.once_added import Addition, add
+from shared.outcome import Done, Outcome
+from shared.permissions import Grant
+from shared.settings import Setting
+from shared.tables import Index, Table
+from shared.tick import Tick
+from shared.watermark import Mark
+
+# Owners whose sums are written side by side, and how many lie between two looks at the time.
+WIDTH = 16
+CHUNK = 400
+# Seconds left at which no further window or chunk is begun.
+RESERVE = 20
+# A window of more rows than the cap is halved, down to this.
+SHORTEST = timedelta(seconds=1)
+# What counts for a day before its row was recorded may be this late; and this early, as clocks differ.
+LATEST = timedelta(days=400)
+EARLY = timedelta(hours=1)
+NAMED = 20
+
+REFUSALS: tuple[declaration.Refusal, ...] = (
+    (
+        lambda job: not all(hasattr(job, name) for name in ("table", "when", "sums", "into")),
+        "says not what it adds up: table and index, when, sums, and into which table",
+    ),
+    (
+        lambda job: job.index not in {index.name for index in job.table.indexes},
+        "table {job.table.name!r} has no index {job.index!r} by the instant at which rows were recorded",
+    ),
+    (
+        lambda job: not {job.when, *job.sums} <= {name for index in job.table.indexes for name in index.include},
+        "adds up {job.sums} by {job.when!r}, and the index {job.index!r} does not include all of it",
+    ),
+    (lambda job: job.settle < timedelta(minutes=1), "settle is {job.settle}; an index lags, give it a minute at least"),
+    (lambda job: job.timeout < 60, "timeout is {job.timeout} s; a rollup keeps 20 back for its end, so give it 60"),
+)
+
+Sums = list[int]
+Days = Mapping[date, Sums]
+
+
+@dataclass(slots=True)
+class Window:
+    """What was recorded after `mark.upto`, by `end`: sums of each owner's days, rows counted last. faults: rows that
+    count for nothing, with the reason."""
+
+    mark: Mark
+    end: str
+    owners: dict[str, dict[date, Sums]] = field(default_factory=lambda: defaultdict(dict))
+    rows: int = 0
+    faults: list[tuple[Row, str]] = field(default_factory=list)
+
+
+class Rollup(Job, archetype=True):
+    """Adds up what was recorded since the last run, by owner and by the day and week that each row counts for.
+
+    table, index: whose rows, and the index that has them by the instant at which they were recorded. when: the
+    attribute with the instant that a row counts for, often earlier. sums: attributes to add up; all in the index.
+    into: where the sums stand, a row for each owner and period; there `counted` is the number of rows.
+    settle: the default of `<ENV>_SETTLE`: rows younger than this wait for the next run, since an index lags behind.
+    cap: rows of a window; one that has more is cut in half.
+    """
+
+    table: ClassVar[Table]
+    index: ClassVar[str] = "aged"
+    when: ClassVar[str]
+    sums: ClassVar[tuple[str, ...]]
+    into: ClassVar[Table]
+    counted: ClassVar[str] = "rows"
+    settle: ClassVar[timedelta] = timedelta(minutes=10)
+    cap: ClassVar[int] = 500_000
+    memory: ClassVar[int] = 1024
+    timeout: ClassVar[int] = 900
+    retry: ClassVar[backoff.Policy] = backoff.MAINTENANCE
+    refusals: ClassVar[tuple[declaration.Refusal, ...]] = REFUSALS
+
+    @classmethod
+    def all_settings(cls) -> tuple[Setting, ...]:
+        meaning = f"How old a row must be for {cls.name} to add it up; it waits out the index's lag"
+        return (*super().all_settings(), settings.span(f"{cls.env}_SETTLE", cls.settle, meaning))
+
+    @classmethod
+    def grants(cls) -> tuple[Grant, ...]:
+        own = (watermark.reading(cls.name), watermark.writing(cls.name))
+        tables = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.into.name))
+        return (*super().grants(), *own, *tables)
+
+    def carry(self, tick: Tick, owner: str, days: Days, end: str) -> None:
+        """Count an owner's sums wherever else they count, each once for `end`: see shared/once_added.py."""
+
+    def work(self, tick: Tick) -> Outcome:
+        mark, counts = watermark.read(tick.cloud, self.name), Counter[str](rows=0)
+        after: str = (tick.checkpoint or {}).get(mark.closing or "-", "")
+        until = self._until(tick)
+        span: timedelta | None = None
+        while mark.closing or mark.upto < until:
+            if tick.remaining() < RESERVE:
+                return Done(counts, checkpoint={})
+            window = self._window(tick, mark, mark.closing or self._end(tick, mark, until, span))
+            span = 2 * self._length(tick, window)
+            rest = self._write(tick, window, after, counts)
+            if rest:
+                return Done(counts, checkpoint={window.end: rest})
+            mark, after = Mark(window.end), ""
+        return Done(counts)
+
+    def plan(self, tick: Tick) -> list[str]:
+        mark, until = watermark.read(tick.cloud, self.name), self._until(tick)
+        if not mark.closing and mark.upto >= until:
+            return []
+        window = self._window(tick, mark, mark.closing or self._end(tick, mark, until, None))
+        said = f"add up {window.rows:,} rows of {len(window.owners):,} owners, recorded by {window.end}"
+        return [said, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults[:NAMED])]
+
+    def _until(self, tick: Tick) -> str:
+        settled: timedelta = tick.setting(f"{self.env}_SETTLE")
+        return clock.iso(min(tick.at, tick.started) - settled)
+
+    def _end(self, tick: Tick, mark: Mark, until: str, span: timedelta | None) -> str:
+        """Where the next window ends: not longer than twice the last one, since what was too much will be so again."""
+        if span is None or not mark.upto:
+            return until
+        return min(until, clock.iso(clock.parse(mark.upto) + span))
+
+    def _window(self, tick: Tick, mark: Mark, end: str) -> Window:
+        """All rows of the window, and of no more than `cap` unless it was pinned before or cannot be cut any more."""
+        while True:
+            window = Window(mark, end)
+            within = self._read(tick, window, None if mark.closing else tick.cap)
+            length = self._length(tick, window)
+            if within or length <= SHORTEST:
+                return window
+            end = clock.iso(clock.parse(end) - length / 2)
+
+    def _length(self, tick: Tick, window: Window) -> timedelta:
+        begin = window.mark.upto or self._eldest(tick) or window.end
+        return clock.parse(window.end) - clock.parse(begin)
+
+    def _eldest(self, tick: Tick) -> str:
+        """When the first row was recorded, a moment before; empty where there is none."""
+        index = self._index()
+        found = []
+        for partition in index.partitions():
+            answer = tick.cloud.bulk.query(
+                TableName=tick.cloud.names.table(self.table.name),
+                IndexName=index.name,
+                KeyConditionExpression="#partition = :partition",
+                ExpressionAttributeNames={"#partition": index.pk},
+                ExpressionAttributeValues={":partition": {"S": partition}},
+                Limit=1,
+            )
+            found += [item[index.sk]["S"] for item in answer["Items"]]
+        dated = [since for since in found if INSTANT.match(since)]
+        return clock.iso(clock.parse(min(dated)[:24]) - timedelta(milliseconds=1)) if dated else ""
+
+    def _read(self, tick: Tick, window: Window, most: int | None) -> bool:
+        """Sum up the window's rows; False as soon as there are more than `most`."""
+        source = Source(self.table, self._index(), (self.when, *self.sums))
+        aged = Aged(tick.cloud, source, self._index().partitions(), window.end, window.mark.upto)
+        for row in aged.rows():
+            window.rows += 1
+            if most is not None and window.rows > most:
+                return False
+            why = self._fault(row)
+            if why:
+                window.faults.append((row, why))
+                continue
+            day, days = _day(row.item[self.when][:10]), window.owners[row.pk]
+            sums = days.get(day) or days.setdefault(day, [0] * (len(self.sums) + 1))
+            for number, name in enumerate(self.sums):
+                sums[number] += row.item[name]
+            sums[-1] += 1
+        return True
+
+    def _fault(self, row: Row) -> str:
+        """Why a row counts for nothing; empty where it does."""
+        when, since = row.item.get(self.when), row.since
+        if not INSTANT.match(since):
+            return f"it was recorded at {since!r:.40}, no instant"
+        if not isinstance(when, str) or not INSTANT.fullmatch(when):
+            return f"{self.when} is {when!r:.40}, no instant"
+        for name in self.sums:
+            value = row.item.get(name)
+            if type(value) is not int or value < 0:
+                return f"{name} is {value!r:.40}, no count"
+        try:
+            _day(when[:10])
+            # Most were recorded on their own day: text tells that, and the others are looked at closely.
+            if when <= since and when[:10] == since[:10]:
+                return ""
+            late = clock.parse(since[:24]) - clock.parse(when)
+        except ValueError:
+            return f"{self.when} is {when!r:.40}, no instant"
+        if late < -EARLY:
+            return f"{self.when} is {when}, after it was recorded"
+        return f"{self.when} is {when}, {late.days} days before it was recorded" if late > LATEST else ""
+
+    def _write(self, tick: Tick, window: Window, after: str, counts: Counter[str]) -> str:
+        """Add the window to the sums; the last owner that was dealt with, where there was no time for the others."""
+        for row, why in window.faults[:NAMED]:
+            tick.log.error(f"{self.name}_faulty", key=f"{row.pk} {row.sk}", error=why)
+        if window.owners:
+            # Only from here on is anything written: a run after a crash must meet this window again, and no other.
+            window.mark = watermark.pin(tick.cloud, self.name, window.mark, window.end)
+        owners, done = iter(sorted(owner for owner in window.owners if owner > after)), 0
+        with threads(WIDTH) as pool:
+            while chunk := list(islice(owners, CHUNK)):
+                # Some in any case: a window whose reading takes up a run's time would never end.
+                if done and tick.remaining() < RESERVE:
+                    return after
+                for added in pool.map(lambda owner: self._add(tick, window, owner), chunk):
+                    counts["sums"] += added
+                after, done = chunk[-1], done + len(chunk)
+        watermark.close(tick.cloud, self.name, window.mark, window.end)
+        counts["rows"] += window.rows - len(window.faults)
+        if window.faults:
+            counts["faulty"] += len(window.faults)
+        return ""
+
+    def _add(self, tick: Tick, window: Window, owner: str) -> int:
+        """The sums of one owner; how many of them had not been added before."""
+        days = window.owners[owner]
+        added = sum(add(tick.cloud, self.into, addition, window.end) for addition in self._additions(owner, days))
+        self.carry(tick, owner, days, window.end)
+        return added
+
+    def _additions(self, owner: str, days: Days) -> Iterator[Addition]:
+        names = (*self.sums, self.counted)
+        for period, (first, sums) in _periods(days).items():
+            start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+            since: dict[str, str] = {}
+            for index in self.into.indexes:
+                since = {index.pk: index.partition(f"{owner}#{period}"), index.sk: clock.iso(start)}
+            first_time = {"v": 1, "from_at": clock.iso(start), **since}
+            yield Addition(owner, period, dict(zip(names, sums, strict=True)), first_time)
+
+    @classmethod
+    def _index(cls) -> Index:
+        [index] = (index for index in cls.table.indexes if index.name == cls.index)
+        return index
+
+
+@lru_cache(maxsize=1024)
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def day(found: date) -> str:
+    return f"day#{found}"
+
+
+def week(found: date) -> str:
+    """Of ISO 8601: `week#2026-W47`; the first days of a year may belong to the last week of the one before."""
+    year, number, _ = found.isocalendar()
+    return f"week#{year}-W{number:02d}"
+
+
+def _periods(days: Days) -> dict[str, tuple[date, Sums]]:
+    """The sums by period, with the day that it begins on."""
+    found: dict[str, tuple[date, Sums]] = {}
+    for each, sums in days.items():
+        found[day(each)] = (each, sums)
+        monday = each - timedelta(days=each.weekday())
+        _, before = found.get(week(each), (monday, [0] * len(sums)))
+        found[week(each)] = (monday, [one + other for one, other in zip(before, sums, strict=True)])
+    return found

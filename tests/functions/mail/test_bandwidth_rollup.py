@@ -1,0 +1,216 @@
+"""Sums of days, weeks and billing cycles: exact, whatever comes late, twice, or dies in the middle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from functions.mail.bandwidth_rollup import BandwidthRollup
+from shared import clock as clocks
+from shared import rows, watermark
+from shared.archetypes.rollup import week
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.records.mail import Cycle, Message, Rollup
+from shared.run import Report, run
+from shared.tables import CYCLES, MESSAGES, ROLLUPS
+from shared.tick import Tick
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.receiver import Death, Mortal, Receiver
+from tests.stored import one, put, there
+
+Go = Callable[..., Report]
+SETTLE = timedelta(minutes=10)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
+    def go(at: datetime | None = None, **rest: Any) -> Report:
+        return run(BandwidthRollup(), Firing("bandwidth-rollup", at or clock.now(), **rest), cloud, log)
+
+    return go
+
+
+def message(number: int, user: str = "ada", size: int = 1, **rest: Any) -> Message:
+    recorded = rest.pop("recorded_at", NOON - timedelta(hours=1))
+    received = rest.pop("received_at", recorded)
+    return Message(user=user, id=f"m{number}", bytes_used=size, received_at=received, recorded_at=recorded)
+
+
+def cycle(user: str = "ada", begins: datetime = datetime(2026, 3, 1, tzinfo=UTC), quota: int = 1000) -> Cycle:
+    ends = (begins + timedelta(days=32)).replace(day=1)
+    return Cycle(user=user, id=f"{begins:%Y-%m-%d}", starts_at=begins, ends_at=ends, quota=quota)
+
+
+def sums(cloud: Cloud) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(row["pk"], row["sk"]): (row["bytes_used"], row["messages"]) for row in there(cloud, ROLLUPS)}
+
+
+def test_days_and_iso_weeks_are_summed_per_user(go: Go, cloud: Cloud) -> None:
+    sunday = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
+    put(cloud, message(1, size=5), message(2, size=7), message(3, received_at=sunday, size=100))
+    put(cloud, message(1, user="zoë", size=0))
+    assert go().counts == {"rows": 4, "sums": 6}
+    assert sums(cloud) == {
+        ("ada", "day#2026-03-01"): (100, 1),
+        ("ada", "day#2026-03-02"): (12, 2),
+        ("ada", "week#2026-W09"): (100, 1),
+        ("ada", "week#2026-W10"): (12, 2),
+        ("zoë", "day#2026-03-02"): (0, 1),
+        ("zoë", "week#2026-W10"): (0, 1),
+    }
+    assert [Rollup.of(row).places() for row in there(cloud, ROLLUPS)] == [
+        {"aged": row["aged"], "since": row["since"]} for row in there(cloud, ROLLUPS)
+    ]
+
+
+def test_the_first_days_of_a_year_count_for_the_week_that_iso_gives_them() -> None:
+    assert [week(date(2027, 1, 3)), week(date(2027, 1, 4))] == ["week#2026-W53", "week#2027-W01"]
+
+
+def test_an_event_that_comes_late_is_added_to_its_old_day(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, message(1, received_at=datetime(2026, 1, 1, 12, tzinfo=UTC), size=5))
+    go()
+    clock.move(hours=1)
+    put(cloud, message(2, received_at=datetime(2026, 1, 1, 13, tzinfo=UTC), size=6, recorded_at=clock.now() - SETTLE))
+    assert go().counts == {"rows": 1, "sums": 2}
+    assert sums(cloud) == {("ada", "day#2026-01-01"): (11, 2), ("ada", "week#2026-W01"): (11, 2)}
+
+
+def test_a_row_counts_once_it_has_settled_and_not_a_second_before(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    for number, age in enumerate((SETTLE + SECOND, SETTLE, SETTLE - SECOND)):
+        put(cloud, message(number, recorded_at=NOON - age))
+    assert go().counts["rows"] == 2
+    assert watermark.closed(cloud, "bandwidth-rollup") == NOON - SETTLE
+    clock.move(minutes=1)
+    assert go().counts["rows"] == 1
+    assert sums(cloud)["ada", "day#2026-03-02"] == (3, 3)
+
+
+def test_no_tick_adds_anything_twice(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, message(1), message(2))
+    go()
+    before = there(cloud, ROLLUPS)
+    for at in (NOON, NOON - timedelta(hours=3), NOON + timedelta(hours=5)):
+        go(at, manual=True, retried=False)
+    assert there(cloud, ROLLUPS) == before
+
+
+def test_the_cycle_of_the_day_is_added_to_and_becomes_due(go: Go, cloud: Cloud) -> None:
+    put(cloud, cycle(begins=datetime(2026, 2, 1, tzinfo=UTC)), cycle(), cycle("bob"))
+    late, last = datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC)
+    put(cloud, message(1, size=5), message(2, size=7, received_at=late), message(3, size=9, received_at=last))
+    go()
+    go(manual=True, retried=False)
+    now = clocks.iso(NOON)
+    used = {row["sk"]: (row["bytes_used"], row["moved_at"], row["due_at"]) for row in there(cloud, CYCLES, "ada")}
+    assert used == {"2026-03-01": (5, now, now), "2026-02-01": (7, now, now)}
+    assert Cycle.of(one(cloud, CYCLES, "ada", "2026-03-01")).waiting() == NOON
+    assert "due" not in one(cloud, CYCLES, "bob", "2026-03-01")
+
+
+def test_whoever_has_no_cycle_gets_none(go: Go, cloud: Cloud) -> None:
+    put(cloud, message(1))
+    go()
+    assert there(cloud, CYCLES) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"received_at": None}, "no instant"),
+        ({"received_at": "2026-02-30T00:00:00.000Z"}, "no instant"),
+        ({"received_at": "yesterday"}, "no instant"),
+        ({"received_at": "2026-03-09T00:00:00.000Z"}, "after it was recorded"),
+        ({"received_at": "2019-03-09T00:00:00.000Z"}, "2550 days before it was recorded"),
+        ({"bytes_used": "many"}, "no count"),
+        ({"bytes_used": -1}, "no count"),
+        ({"bytes_used": 1.5}, "no count"),
+    ],
+)
+def test_a_row_that_cannot_be_counted_is_named_and_left_out(
+    go: Go, cloud: Cloud, log: Lines, wrong: dict[str, Any], why: str
+) -> None:
+    put(cloud, message(2))
+    row = {**message(1).item(), **wrong}
+    cloud.dynamodb.put_item(TableName=cloud.names.table(MESSAGES.name), Item=rows.row(row))
+    assert go().counts == {"rows": 1, "faulty": 1, "sums": 2}
+    [line] = log.said("bandwidth-rollup_faulty")
+    assert why in line["error"]
+
+
+def test_a_window_of_too_many_rows_is_cut(go: Go, cloud: Cloud) -> None:
+    cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "7"}
+    put(cloud, *(message(n, recorded_at=NOON - timedelta(minutes=11 + n)) for n in range(40)))
+    assert go().counts["rows"] == 40
+    assert sums(cloud)["ada", "day#2026-03-02"] == (40, 40)
+    assert watermark.closed(cloud, "bandwidth-rollup") == NOON - SETTLE
+
+
+def test_a_crash_after_any_call_and_another_run_leave_the_same_sums(cloud: Cloud, log: Lines) -> None:
+    """Each case is a world of its own months later; in all of them the sums are those of one whole run."""
+    mortal = Mortal(cloud, Receiver())
+    time = cloud.clock
+    assert isinstance(time, VirtualClock)
+    # The claim, the mark and the pages of the index come first: to die in their midst is to die before any write.
+    expected, last, died = Counter[tuple[str, str]](), 17, True
+    while died:
+        last, died = last + 1, False
+        time.move(hours=2)
+        mortal.until(0)
+        users = [f"user-{last}-{n}" for n in range(2)]
+        put(cloud, *(cycle(user) for user in users))
+        put(cloud, *(message(n, user, n, recorded_at=time.now() - SETTLE) for n in (1, 2) for user in users))
+        expected += {(user, "bytes"): 3 for user in users}
+        mortal.until(last)
+        try:
+            run(BandwidthRollup(), Firing("bandwidth-rollup", time.now()), cloud, log)
+        except Death:
+            died = True
+        mortal.until(0)
+        # The next one finds more than the one that died did: it must not take that for the same window.
+        time.move(minutes=30)
+        put(cloud, *(message(9, user, 100, recorded_at=time.now() - SETTLE) for user in users))
+        expected += {(user, "bytes"): 100 for user in users}
+        run(BandwidthRollup(), Firing("bandwidth-rollup", time.now()), cloud, log)
+    assert last > 30, "it makes some calls"
+    found = Counter[tuple[str, str]]()
+    for row in there(cloud, ROLLUPS):
+        found[row["pk"], row["sk"].partition("#")[0]] += row["bytes_used"]
+    for row in there(cloud, CYCLES):
+        found[row["pk"], "cycle"] += row["bytes_used"]
+    assert found == {(user, kind): size for (user, _), size in expected.items() for kind in ("day", "week", "cycle")}
+
+
+def test_a_run_that_comes_back_late_adds_nothing(
+    go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood still between two of its writes while two others went on."""
+    put(cloud, message(1, "ada"), message(1, "bob"))
+    frozen, lock, firing = BandwidthRollup(), Lock(), Firing("bandwidth-rollup", clock.now())
+
+    def stand_still(*_: Any) -> None:
+        if lock.acquire(blocking=False):
+            clock.move(hours=1)
+            put(cloud, message(2, "ada", 10, recorded_at=clock.now() - SETTLE))
+            assert go().outcome == "done"
+
+    monkeypatch.setattr(frozen, "carry", stand_still)
+    assert run(frozen, firing, cloud, log).outcome == "lost"
+    assert sums(cloud)["ada", "day#2026-03-02"] == (11, 2)
+    assert sums(cloud)["bob", "day#2026-03-02"] == (1, 1)
+
+
+def test_a_dry_run_says_what_would_be_added_up_and_does_nothing(go: Go, cloud: Cloud, log: Lines) -> None:
+    put(cloud, message(1), message(2))
+    tick = Tick(BandwidthRollup(), Firing("bandwidth-rollup", NOON), cloud, "dry", NOON, log, dry=True)
+    [line] = BandwidthRollup().plan(tick)
+    assert line == "add up 2 rows of 1 owners, recorded by 2026-03-02T11:50:00.000Z"
+    assert not sums(cloud)
+    assert watermark.closed(cloud, "bandwidth-rollup") is None

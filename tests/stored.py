@@ -1,0 +1,28 @@
+"""Rows of the mail product in a test's tables: put there by their models, read as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared import rows
+from shared.cloud import Cloud
+from shared.records.record import Record
+from shared.tables import Table
+
+
+def put(cloud: Cloud, *records: Record) -> None:
+    for record in records:
+        cloud.dynamodb.put_item(TableName=cloud.names.table(record.table.name), Item=rows.row(record.item()))
+
+
+def there(cloud: Cloud, table: Table, user: str = "") -> list[dict[str, Any]]:
+    """All rows of a table, or of one user, in the order of their keys."""
+    pages = cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.names.table(table.name))
+    found = [rows.plain(item) for page in pages for item in page["Items"]]
+    return sorted((row for row in found if user in ("", row[table.pk])), key=lambda row: (row[table.pk], row[table.sk]))
+
+
+def one(cloud: Cloud, table: Table, user: str, id: str = "-") -> dict[str, Any]:  # noqa: A002 - the key's own name
+    """One row; empty where there is none."""
+    key = rows.row({table.pk: user, table.sk: id})
+    return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table(table.name), Key=key).get("Item"))
