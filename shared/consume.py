@@ -6,8 +6,10 @@ import time
 import traceback
 import uuid
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from shared import clock, gate, pause, rows, status
+from shared.cloud import Cloud
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Batch, Firing
 from shared.job import FAREWELL, STATE, Job
@@ -16,11 +18,12 @@ from shared.run import noted, run_id
 from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
     from shared.log import Log
 
 # A consumer that works all the time would pay as much for its status as for its work.
 STATUS_EVERY = 60_000
+# What this process has written last, and when, by job: so that the store is not even asked for each batch.
+_shown: WeakKeyDictionary[Cloud, dict[str, tuple[int, bool]]] = WeakKeyDictionary()
 
 
 def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> list[str]:
@@ -73,7 +76,12 @@ def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
 
 def _show(tick: Tick, outcome: Outcome, ms: int) -> None:
     """The status item, at most once a minute unless the verdict changed; so a streak counts bad minutes."""
-    shown, now = status.of(outcome, tick.started, ms, {}), clock.milliseconds(tick.started)
+    now, own = clock.milliseconds(tick.started), _shown.setdefault(tick.cloud, {})
+    last, ok = own.get(tick.job.name, (0, not outcome.ok))
+    if ok == outcome.ok and last >= now - STATUS_EVERY:
+        return
+    own[tick.job.name] = now, outcome.ok
+    shown = status.of(outcome, tick.started, ms, {})
     values = {":status": shown, ":now": now, ":before": now - STATUS_EVERY, ":ok": outcome.ok}
     update = "SET #status = :status, shown = :now, #ok = :ok"
     # A shut gate is no verdict.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic
 
-from shared import firings, pause, status, tenant
+from shared import again, firings, pause, status, tenant
 from shared.dead import end
 from shared.dead.letter import RECEIVES
 from shared.effect import InFlight
@@ -80,6 +80,14 @@ class Delivery(Generic[P]):
         finally:
             self.tick.log = before
 
+    @contextmanager
+    def unless_refused(self, message: Message[P]) -> Iterator[None]:
+        """Look at a message, before it is worked on with others: what is raised is its answer, and else it has none."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - one message's failure is its own
+            self._not_done(message, error)
+
     def end(self) -> dict[str, int]:
         """The counts. What was not answered at all comes back."""
         forgotten = [
@@ -147,7 +155,10 @@ class Delivery(Generic[P]):
                 self._hold(message, error.seconds)
             else:
                 text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
-                log.error(f"{self.name}_message_failed", error=text)
+                log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
+                if self.consumer.payload is not None and self.consumer.retry.delays:
+                    self._again(message, text)
+                    return
                 # Its queue would give it up now, and could not say why.
                 if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
                     self._give_up(message, f"all {RECEIVES} receives used up", text)
@@ -158,6 +169,16 @@ class Delivery(Generic[P]):
             log.error(f"{self.name}_message_failed", error=f"{type(worse).__name__}: {worse}")
         self.counts["failed"] += 1
         self.tick.failures.append(message.id)
+
+    def _again(self, message: Message[P], error: str) -> None:
+        """By the policy of the job, whose attempts the message itself counts."""
+        delay = self.consumer.retry.jittered(message.attempt)
+        if delay is None:
+            self._give_up(message, f"all {self.consumer.retry.attempts} attempts used up", error)
+        else:
+            again.send(self.tick.cloud, message, error, delay)
+        self.counts["failed"] += 1
+        self.tick.answered.add(message.id)
 
     def _give_up(self, message: Message[P], reason: str, error: str) -> None:
         firings.send_dead_event(self.tick.cloud, self.name, reason, error, message.text, message.letter)

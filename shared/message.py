@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
 from shared.dead.letter import ATTRIBUTE as LETTER
+
+# Attributes of a message that was tried before: how often, since when, and what the last attempt ended with.
+ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -27,6 +30,7 @@ class Message(Generic[P]):
 
     text: the body as it came. body: what that says as JSON, or the text itself where it is none. payload: as the
     consumer declares it. letter: the dead letter that was sent again by this message, empty for any other.
+    attempt: 1 is the first, whatever its queue did in between. attributes: as Lambda delivers them.
     """
 
     id: str
@@ -37,6 +41,9 @@ class Message(Generic[P]):
     queue: str
     handle: str
     letter: str = ""
+    attempt: int = 1
+    first_failed_at: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     payload: P = None  # type: ignore[assignment] # until it is read
 
     @property
@@ -57,6 +64,8 @@ class Message(Generic[P]):
 def read(record: Mapping[str, Any]) -> Message:
     """From an SQS record as Lambda delivers it."""
     attributes = record.get("attributes", {})
+    given = record.get("messageAttributes") or {}
+    tried = _text(given, ATTEMPT)[:4]
     text = body = record.get("body", "")
     # A body of a million brackets is no JSON either.
     with suppress(TypeError, ValueError, RecursionError):
@@ -69,5 +78,12 @@ def read(record: Mapping[str, Any]) -> Message:
         sent=int(attributes.get("SentTimestamp", 0)),
         queue=str(record.get("eventSourceARN", "")).rpartition(":")[2],
         handle=record.get("receiptHandle", ""),
-        letter=record.get("messageAttributes", {}).get(LETTER, {}).get("stringValue", ""),
+        letter=_text(given, LETTER),
+        attempt=int(tried) if tried.isdecimal() and int(tried) else 1,
+        first_failed_at=_text(given, FIRST_FAILED),
+        attributes=given,
     )
+
+
+def _text(attributes: Mapping[str, Any], name: str) -> str:
+    return str(attributes.get(name, {}).get("stringValue", ""))

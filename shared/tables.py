@@ -102,4 +102,19 @@ MAIL = (
     *(CYCLES, MAGIC_LINKS, VERIFICATIONS, SESSIONS, WEBHOOKS, DELIVERIES, NOTIFICATIONS, EXPORTS, DELETIONS),
 )
 
-TABLES = (STATE, WEBEVALS, *MAIL)
+# The flag and usage product, and assessments: rows of organizations. What little there is of one (itself, its members,
+# flags, keys of its API, receivers) is one partition; what grows has a partition for each day, hour or month.
+ORGANIZATIONS = Table("organizations", "tenants: themselves, members, flags, API keys and receivers", by_tenant=True)
+# `open`: months that still hold counters, for the rollover. `day`: days that no dashboard has summed up yet.
+METERS = Table(
+    "meters",
+    "counters of usage, the batches that they are made of, periods that are over, dashboards",
+    (Index("due", "due", "due_at", shards=8),),
+    by_tenant=True,
+)
+TRAIL = Table("trail", "audit events of organizations, each once", by_tenant=True)
+ASSESSMENTS = Table("assessments", "evaluations: their progress, result and what they cost", by_tenant=True)
+
+TENANTS = (ORGANIZATIONS, METERS, TRAIL, ASSESSMENTS)
+
+TABLES = (STATE, WEBEVALS, *MAIL, *TENANTS)

@@ -1,0 +1,33 @@
+"""Hours, days and months in UTC, by names that sort as time does: `2026-11-22T05`, `2026-11-22`, `2026-11`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+HOUR, DAY, MONTH = "hour", "day", "month"
+KINDS = (HOUR, DAY, MONTH)
+FORMS = {HOUR: "%Y-%m-%dT%H", DAY: "%Y-%m-%d", MONTH: "%Y-%m"}
+LENGTHS = {13: HOUR, 10: DAY, 7: MONTH}
+
+
+def name(kind: str, at: datetime) -> str:
+    return at.astimezone(UTC).strftime(FORMS[kind])
+
+
+def kind_of(period: str) -> str:
+    return LENGTHS[len(period)]
+
+
+def start(period: str) -> datetime:
+    return datetime.strptime(period, FORMS[kind_of(period)]).replace(tzinfo=UTC)
+
+
+def end(period: str) -> datetime:
+    """The instant at which the next one begins."""
+    first = start(period)
+    match kind_of(period):
+        case "hour":
+            return first + timedelta(hours=1)
+        case "day":
+            return first + timedelta(days=1)
+    return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)

@@ -1,0 +1,105 @@
+"""See the catalogue, FS-02."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from functions.flags import _policy, _shares
+from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, USAGE, AutoAction, UsageIngestion
+from functions.flags._meter import Meter, counters
+from functions.flags._policy import Crossing
+from functions.flags._seen import month_key
+from functions.flags._shares import Share
+from shared import backoff, envelope, organization
+from shared.archetypes.consumer import Consumer, Message
+from shared.delivery import Delivery
+from shared.effect import Confirmed, Effect, NotDone, Unknown
+from shared.idempotency import keyed
+from shared.organization import Organization
+from shared.permissions import produce, read_rows, update_rows
+from shared.span import days
+from shared.tables import METERS
+from shared.tenant import Tenant
+from shared.tick import Tick
+
+
+class Usage(Consumer[UsageIngestion]):
+    """Add batches of usage to their organizations' counters, each batch once, and tell of limits that are reached.
+
+    Messages of an organization and a month are added by one write, with the ids of their batches.
+    """
+
+    queue = USAGE
+    retry = backoff.USAGE
+    timeout = 30
+    memory = 512
+    batch_size = 10
+    retention = "high-volume"
+    effects = days(60)
+    idempotency = keyed("the write that counts batches holds only while none of them is counted")
+    permissions = (
+        *organization.GRANTS,
+        read_rows(METERS.name),
+        update_rows(METERS.name),
+        *produce(NOTIFICATIONS),
+        *produce(AUTO_ACTIONS),
+    )
+
+    def __init__(self) -> None:
+        self.meter = Meter()
+
+    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        return organization.admits(tick.cloud, tenant)
+
+    def serve(self, tick: Tick, delivery: Delivery[UsageIngestion]) -> None:
+        now = tick.cloud.clock.now()
+        for tenant, messages in delivery.by_tenant():
+            assert tenant is not None
+            shares: dict[str, list[Share]] = {}
+            good: list[Message[UsageIngestion]] = []
+            for message in messages:
+                with delivery.unless_refused(message):
+                    for share in _shares.of(message.payload, now):
+                        shares.setdefault(share.month, []).append(share)
+                    good.append(message)
+            with delivery.answer(*good):
+                for month, found in shares.items():
+                    for head in self.meter.add(tick.cloud, tenant, month, found):
+                        self._tell(tick, tenant, month, head)
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        # Whoever takes them knows them by their keys.
+        return NotDone()
+
+    def _tell(self, tick: Tick, tenant: Tenant, month: str, head: Mapping[str, Any]) -> None:
+        """Have done what the policy says of thresholds that were reached, once each, also after a crash before it."""
+        found = organization.find(tick.cloud, tenant)
+        if found is None or not found.limits:
+            return
+        crossings = list(_policy.crossings(found, counters(head), {*head.get("told", ())}))
+        for crossing in crossings:
+            tick.effect(f"threshold#{tenant.id}#{crossing.key}", partial(_send, tick, found, crossing))
+            tick.log.info("threshold_reached", feature=crossing.feature, period=crossing.period, kind=crossing.kind)
+        if crossings:
+            _mark(tick, tenant, month, crossings)
+
+
+def _send(tick: Tick, found: Organization, crossing: Crossing, _key: str) -> int:
+    sent = 0
+    for payload in _policy.consequences(found, crossing):
+        envelope.send(tick.cloud, AUTO_ACTIONS if isinstance(payload, AutoAction) else NOTIFICATIONS, payload)
+        sent += 1
+    return sent
+
+
+def _mark(tick: Tick, tenant: Tenant, month: str, crossings: Iterable[Crossing]) -> None:
+    """So that the next batch does not ask for the effects again."""
+    tick.cloud.dynamodb.update_item(
+        TableName=tick.cloud.names.table(METERS.name),
+        Key=month_key(tenant, month),
+        UpdateExpression="ADD told :told",
+        ConditionExpression="attribute_exists(pk)",
+        ExpressionAttributeValues={":told": {"SS": [crossing.key for crossing in crossings]}},
+    )

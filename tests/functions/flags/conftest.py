@@ -1,0 +1,81 @@
+"""Organizations, and queues that are emptied by hand: what is sent is delivered as SQS would, twice if need be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from shared import rows
+from shared.cloud import Cloud
+from shared.consume import consume
+from shared.event import Batch
+from shared.job import Job
+from shared.payload import Payload
+from shared.tables import TENANTS
+from tests.conftest import Lines, VirtualClock, waiting
+
+QUEUES = ("flagship:audit", "flagship:usage", "flagship:notifications", "flagship:auto-actions", "webhooks:deliver")
+
+
+@dataclass
+class World:
+    cloud: Cloud
+    clock: VirtualClock
+    log: Lines
+    made: int = field(default=0)
+
+    def organization(self, key: str = "org_1", **more: Any) -> None:
+        self.put("organizations", {"pk": key, "sk": "-", "state": "active", **more})
+
+    def put(self, table: str, row: Mapping[str, Any]) -> None:
+        self.cloud.dynamodb.put_item(TableName=self.cloud.names.table(table), Item=rows.row(row))
+
+    def get(self, table: str, pk: str, sk: str = "-") -> dict[str, Any]:
+        answer = self.cloud.dynamodb.get_item(
+            TableName=self.cloud.names.table(table), Key=rows.row({"pk": pk, "sk": sk}), ConsistentRead=True
+        )
+        return rows.plain(answer.get("Item"))
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        answer = self.cloud.dynamodb.scan(TableName=self.cloud.names.table(table))
+        return sorted(map(rows.plain, answer["Items"]), key=lambda row: (row["pk"], row["sk"]))
+
+    def deliver(self, job: Job, *bodies: Payload | Mapping[str, Any] | str, **attributes: str) -> list[str]:
+        """One batch; the ids of messages that must come back, `m0` for the first."""
+        return consume(job, Batch(job.name, tuple(self._records(job, bodies, attributes))), self.cloud, self.log, 60)
+
+    def sent(self, queue: str) -> list[dict[str, Any]]:
+        """What waits in it, taken out."""
+        return waiting(self.cloud, queue.replace(":", "-"))
+
+    def _records(self, job: Job, bodies: Any, attributes: Mapping[str, str]) -> Any:
+        for number, body in enumerate(bodies):
+            if isinstance(body, Payload):
+                body = {"type": body.wire.type, "payload": body.to_wire()}
+            yield {
+                "messageId": f"m{number}",
+                "receiptHandle": "handle",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1772452800000"},
+                "messageAttributes": {
+                    name.replace("_", "-"): {"dataType": "String", "stringValue": text}
+                    for name, text in attributes.items()
+                },
+                "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{self.cloud.names.queue(job.queue or '')}",
+            }
+
+
+@pytest.fixture
+def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
+    for queue in QUEUES:
+        cloud.sqs.create_queue(QueueName=cloud.names.queue(queue))
+    for table in TENANTS:
+        # It is made once it is named, and in a tenant's turn that is not let through.
+        cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
+    made = World(cloud, clock, log)
+    made.organization()
+    return made

@@ -1,0 +1,258 @@
+"""Usage is counted exactly: whatever comes twice, in other batches, after a crash, or from two processes at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.flags import _meter
+from functions.flags._messages import UsageEvent, UsageIngestion
+from functions.flags.usage import Usage
+from shared import organization
+from tests.conftest import NOON, Calls, letters
+from tests.functions.flags.conftest import World
+
+
+def batch(number: int, amount: int = 1, org: str = "org_1", feature: str = "exports", hours: float = 0) -> Any:
+    event = UsageEvent(feature=feature, amount=amount, at=NOON - timedelta(hours=hours))
+    return UsageIngestion(organization_id=org, batch_id=f"b{number}", events=(event,))
+
+
+def counted(world: World, org: str = "org_1") -> Counter[str]:
+    """Usage by `<period>#<feature>` over all months."""
+    found = Counter[str]()
+    for row in world.rows("meters"):
+        if row["pk"].startswith(f"{org}#month#"):
+            found.update(_meter.counters(row))
+    return found
+
+
+def total(batches: Sequence[Any]) -> int:
+    return sum(event.amount for each in {each.batch_id: each for each in batches}.values() for event in each.events)
+
+
+def test_ten_messages_of_an_organization_are_one_write(world: World) -> None:
+    job = Usage()
+    world.deliver(job, batch(0))
+    calls = Calls(world.cloud)
+    assert world.deliver(job, *(batch(number) for number in range(1, 11))) == []
+    assert calls.made == ["dynamodb:UpdateItem"]
+    assert counted(world)["2026-03-02T12#exports"] == 11
+    assert counted(world)["2026-03-02#exports"] == counted(world)["2026-03#exports"] == 11
+
+
+def test_in_the_long_run_a_message_costs_a_fifth_of_a_call_at_most(world: World) -> None:
+    job = Usage()
+    world.deliver(job, batch(0))
+    calls = Calls(world.cloud)
+    for start in range(1, 1001, 10):
+        world.deliver(job, *(batch(number) for number in range(start, start + 10)))
+    assert len(calls.made) <= 200
+    assert counted(world)["2026-03#exports"] == 1001
+
+
+def test_a_batch_is_counted_once_however_often_and_with_whatever_others_it_comes(world: World) -> None:
+    job, batches = Usage(), [batch(number) for number in range(200)]
+    for start in range(0, 200, 8):
+        world.deliver(job, *batches[start : start + 8], *batches[: start // 4 : 7])
+    # A process that knows nothing, too.
+    for start in range(0, 200, 10):
+        assert world.deliver(Usage(), *batches[start : start + 10]) == []
+    assert counted(world)["2026-03#exports"] == 200
+
+
+def test_a_batch_over_the_end_of_a_month_is_counted_in_both_once(world: World) -> None:
+    world.clock.instant = NOON.replace(day=1, hour=0, minute=1)
+    events = tuple(
+        UsageEvent(feature="exports", amount=amount, at=world.clock.now() - timedelta(minutes=minutes))
+        for amount, minutes in ((1, 0), (10, 2))
+    )
+    both = UsageIngestion(organization_id="org_1", batch_id="b", events=events)
+    world.deliver(Usage(), both, both)
+    world.deliver(Usage(), both)
+    assert counted(world) == {
+        "2026-02-28T23#exports": 10,
+        "2026-02-28#exports": 10,
+        "2026-02#exports": 10,
+        "2026-03-01T00#exports": 1,
+        "2026-03-01#exports": 1,
+        "2026-03#exports": 1,
+    }
+
+
+def test_each_organization_has_counters_of_its_own(world: World) -> None:
+    world.organization("org_2")
+    world.deliver(Usage(), batch(1), batch(1, org="org_2"), batch(2, org="org_3"))
+    assert counted(world, "org_1")["2026-03#exports"] == counted(world, "org_2")["2026-03#exports"] == 1
+    [letter] = letters(world.cloud, "firings-dlq")
+    assert letter["dead"]["error"] == "Invalid organization org_3"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (batch(9, hours=-0.1), "360 s ahead"),
+        (batch(9, hours=61 * 24), "60 days ago"),
+        ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "batchId": "b", "events": []}}, "events"),
+        ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "batchId": 7, "events": [{}]}}, "batchId"),
+        ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "events": "many"}}, "events"),
+    ],
+)
+def test_nine_good_ones_are_counted_once_beside_a_poisoned_one(bad: Any, reason: str, world: World) -> None:
+    good = [batch(number) for number in range(9)]
+    assert world.deliver(Usage(), *good[:4], bad, *good[4:]) == []
+    assert counted(world)["2026-03#exports"] == 9
+    [letter] = letters(world.cloud, "firings-dlq")
+    assert reason in letter["dead"]["error"]
+
+
+def test_a_write_whose_answer_was_lost_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, real = Usage(), world.cloud.dynamodb.update_item
+    lost = iter([True])
+
+    def write(**asked: Any) -> Any:
+        answer = real(**asked)
+        if "contains" in asked.get("ConditionExpression", "") and next(lost, False):
+            raise OSError("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(world.cloud.dynamodb, "update_item", write)
+    world.deliver(job, batch(1), batch(2))
+    assert counted(world)["2026-03#exports"] == 2
+    again = world.sent("flagship:usage")
+    assert len(again) == 2
+    world.deliver(job, *again, attempt="2")
+    assert counted(world)["2026-03#exports"] == 2
+
+
+LIMITED = {"exports": {"period": "month", "amount": 100, "disableAt": 120}}
+
+
+def test_each_threshold_is_told_of_once(world: World) -> None:
+    world.organization(limits=LIMITED)
+    job = Usage()
+    for number in range(15):
+        world.deliver(job, batch(number, amount=10), batch(number, amount=10))
+    told = [
+        (each["payload"]["type"], each["payload"]["data"]["percent"]) for each in world.sent("flagship:notifications")
+    ]
+    assert told == [
+        ("threshold_warning", 60),
+        ("threshold_warning", 70),
+        ("threshold_warning", 80),
+        ("limit_exceeded", 100),
+    ]
+    [action] = world.sent("flagship:auto-actions")
+    assert (action["payload"]["action"], action["payload"]["targetId"]) == ("disable_feature", "exports")
+
+
+def test_a_crash_between_the_count_and_the_telling_loses_no_threshold(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.organization(limits=LIMITED)
+    with monkeypatch.context() as crash:
+        crash.setattr(Usage, "_tell", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
+        world.deliver(Usage(), batch(1, amount=65))
+    assert world.sent("flagship:notifications") == []
+    [again] = world.sent("flagship:usage")
+    world.deliver(Usage(), again)
+    [told] = world.sent("flagship:notifications")
+    assert told["payload"]["data"]["percent"] == 60
+
+
+def test_an_organization_has_its_own_thresholds_and_policy(world: World) -> None:
+    world.organization(limits=LIMITED, thresholds=[50], policy={"approach": ["notify", "disable"], "reached": []})
+    world.deliver(Usage(), batch(1, amount=500))
+    [told] = world.sent("flagship:notifications")
+    [action] = world.sent("flagship:auto-actions")
+    assert (told["payload"]["data"]["percent"], action["payload"]["targetId"]) == (50, "exports")
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], list[tuple[int, list[int], int]]]:
+    """Batches (amount, feature, hours ago), and deliveries of them: by which process, of which, dying at which call."""
+    size = draw(st.integers(1, 12))
+    batches = draw(
+        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2), st.integers(0, 3)), min_size=size, max_size=size)
+    )
+    deliveries = draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, 1), st.lists(st.integers(0, size - 1), min_size=1, max_size=8), st.integers(1, 9)
+            ),
+            max_size=6,
+        )
+    )
+    return batches, deliveries
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(histories())
+def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_as_one_clean_pass(
+    world: World, history: tuple[list[tuple[int, int, int]], list[tuple[int, list[int], int]]]
+) -> None:
+    world.made += 1
+    org = f"org_h{world.made}"
+    world.organization(org)
+    drawn, deliveries = history
+    batches = [
+        batch(number, amount, org, f"f{feature}", hours) for number, (amount, feature, hours) in enumerate(drawn)
+    ]
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(_meter, "RING", 3)
+        processes = [Usage(), Usage()]
+        for process, numbers, call in deliveries:
+            # It dies before or after that call, never to answer; its messages come back with the clean pass at the end.
+            with pytest.MonkeyPatch.context() as dying:
+                left = [call]
+                for name in ("update_item", "query"):
+                    _die(dying, world, name, left)
+                try:
+                    world.deliver(processes[process], *(batches[number] for number in numbers))
+                except Crash:
+                    processes[process] = Usage()
+        for start in range(0, len(batches), 10):
+            world.deliver(processes[0], *batches[start : start + 10])
+            world.deliver(processes[1], *reversed(batches[start : start + 10]))
+    wanted = Counter[str]()
+    for each in batches:
+        for event in each.events:
+            for form in ("%Y-%m-%dT%H", "%Y-%m-%d", "%Y-%m"):
+                wanted[f"{event.at:{form}}#{event.feature}"] += event.amount
+    assert counted(world, org) == wanted
+
+
+def _die(dying: pytest.MonkeyPatch, world: World, name: str, left: list[int]) -> None:
+    real = getattr(world.cloud.dynamodb, name)
+
+    def call(**asked: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 1:
+            real(**asked)
+            raise Crash
+        if left[0] <= 0:
+            raise Crash
+        return real(**asked)
+
+    dying.setattr(world.cloud.dynamodb, name, call)
+
+
+def test_organizations_are_remembered_for_a_minute(world: World) -> None:
+    job = Usage()
+    world.deliver(job, batch(1))
+    world.organization(state="suspended")
+    world.deliver(job, batch(2))
+    world.clock.move(seconds=61)
+    world.deliver(job, batch(3))
+    assert counted(world)["2026-03#exports"] == 2
+    assert timedelta(minutes=1) == organization.HELD
