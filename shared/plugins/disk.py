@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from shared.plugins.permissions import FsDenied
+from shared.plugins.denied import FsDenied
 from shared.plugins.workspace import LARGEST, MOST_ENTRIES, Entry, too_large
 
 # Beside everything else, so that no folder ever shows half a file; no manifest can name it.

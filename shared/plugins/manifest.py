@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shared.declaration import DeclarationError
 from shared.plugins import presets
+from shared.plugins.denied import FsDenied
 from shared.plugins.handler import HANDLER, HandlerError, find
 from shared.plugins.lines import line_of
-from shared.plugins.permissions import ALL, SHELL, FsDenied, Permissions, Quotas, combine, normal, within
+from shared.plugins.permissions import ALL, SHELL, Permissions, Quotas, combine, normal, within
 from shared.schedule import Schedule, ScheduleError
 
 PLUGIN = r"(@[a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*"

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from shared.plugins import globs
+from shared.plugins.denied import EnvDenied, FsDenied, NetDenied, ShellDenied
 
 Mode = Literal["read", "readWrite"]
 READ: Mode = "read"
@@ -16,30 +17,6 @@ WRITE: Mode = "readWrite"
 SHELL = "shell-exec"
 ALL = "**"
 LONGEST_PATH, LONGEST_PART = 1024, 255
-
-
-class Denied(PermissionError):
-    """Kin of `FS access denied`: the message begins with who denies, and says what was asked for and why not."""
-
-
-class FsDenied(Denied):
-    def __init__(self, path: object, why: str) -> None:
-        super().__init__(f"FS access denied: {path!r} {why}")
-
-
-class NetDenied(Denied):
-    def __init__(self, what: object, why: str) -> None:
-        super().__init__(f"Net access denied: {what} {why}")
-
-
-class EnvDenied(Denied):
-    def __init__(self, name: object) -> None:
-        super().__init__(f"Env access denied: {name} is not among the names that the manifest allows")
-
-
-class ShellDenied(Denied):
-    def __init__(self, command: object, why: str) -> None:
-        super().__init__(f"Shell access denied: {command} {why}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,8 @@ from __future__ import annotations
 import pytest
 
 from shared.plugins import globs
-from shared.plugins.permissions import (
-    EnvDenied,
-    FsDenied,
-    NetDenied,
-    Permissions,
-    Quotas,
-    ShellDenied,
-    combine,
-)
+from shared.plugins.denied import EnvDenied, FsDenied, NetDenied, ShellDenied
+from shared.plugins.permissions import Permissions, Quotas, combine
 from shared.plugins.presets import llm_api, plugin_workspace, vector_db
 
 

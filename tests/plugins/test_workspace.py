@@ -12,8 +12,8 @@ import pytest
 
 from shared.cloud import Cloud
 from shared.plugins import workspace
+from shared.plugins.denied import FsDenied
 from shared.plugins.disk import Disk
-from shared.plugins.permissions import FsDenied
 from shared.plugins.workspace import Workspace
 
 

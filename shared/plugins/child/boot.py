@@ -1,0 +1,153 @@
+"""The first and last thing that runs in a plugin's process: walls up, handler called, result told.
+
+Started as `python -I -S -B boot.py <descriptor>`; that descriptor is all it has of the world.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+from typing import Any
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120 - pathlib is slow to import
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, SIGKILL = 1, 38, 9
+FILES = 64
+
+
+def main() -> None:
+    sys.path.insert(0, ROOT)
+    from shared.plugins.child import environ, hook
+    from shared.plugins.child.context import Context
+    from shared.plugins.child.service import Remote
+    from shared.plugins.wire import Wire
+
+    wire = Wire(socket.socket(fileno=int(sys.argv[1])))
+    order, _ = wire.receive()
+    sys.argv[:] = ["plugin"]
+    missing = walls(order)
+    sys.path[:] = [*order["imports"], *(path for path in sys.path if path != ROOT)]
+    _forget_native()
+    environ.guard(order["env"])
+    hook.install(order["readable"])
+    remote = Remote(wire)
+    remote.tell("ready", missing=missing)
+    context = Context(order["context"], remote)
+    try:
+        module, _, function = order["handler"].partition(":")
+        result = _json_data(getattr(_imported(module), function)(context))
+        _flush()
+        remote.tell("done", result=result)
+    except MemoryError:
+        # Let go of what there is, so that this can be told.
+        del context
+        remote.tell("failed", kind="MemoryError", error="", stack="")
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are failures of it too
+        remote.tell("failed", **_told(error))
+    finally:
+        # Without waiting for threads that it left behind.
+        _flush()
+        os._exit(0)
+
+
+def walls(order: Any) -> list[str]:
+    """What could not be raised, and why."""
+    if not sys.platform.startswith("linux"):
+        _limit(order)
+        return [f"landlock, seccomp and no_new_privs: {sys.platform} has none"]
+    import ctypes
+
+    from shared.plugins.child import landlock, seccomp
+
+    library = ctypes.CDLL(None, use_errno=True)
+    library.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    if os.getppid() != order["parent"]:
+        os._exit(1)
+    missing = []
+    if library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        missing.append("no_new_privs")
+    _limit(order)
+    missing += [landlock.stand(order["readable"]), seccomp.stand()]
+    return [why for why in missing if why]
+
+
+def _limit(order: Any) -> None:
+    """Hard limits: nobody without privilege can raise them again. The last CPU second is the kernel's to take."""
+    megabytes, seconds = order["limits"]["memory_mb"], -(-order["limits"]["cpu_ms"] // 1000) + 1
+    _set(resource.RLIMIT_AS, _address_space() + (megabytes << 20))
+    _set(resource.RLIMIT_CPU, seconds)
+    _set(resource.RLIMIT_NOFILE, FILES)
+    _set(resource.RLIMIT_FSIZE, 0)
+    _set(resource.RLIMIT_CORE, 0)
+
+
+def _set(what: int, limit: int) -> None:
+    _, hard = resource.getrlimit(what)
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    try:
+        resource.setrlimit(what, (limit, limit))
+    except (OSError, ValueError):
+        # macOS refuses some of them; what is missing there, docs/plugins.md says.
+        return
+
+
+def _address_space() -> int:
+    """Bytes that the bare interpreter has reserved: not the plugin's to answer for."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - as above
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 256 << 20
+
+
+def _forget_native() -> None:
+    """Take away what reaches below Python and is loaded already; the hook keeps it from being loaded again."""
+    import _posixsubprocess
+
+    from shared.plugins.denied import ShellDenied
+
+    def fork_exec(*_: Any) -> int:
+        raise ShellDenied("subprocess", "goes around the context; use context.shell")
+
+    _posixsubprocess.fork_exec = fork_exec
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]:
+        del sys.modules[name]
+
+
+def _flush() -> None:
+    """What was printed, before this process is no more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+
+
+def _imported(name: str) -> Any:
+    import importlib
+
+    return importlib.import_module(name)
+
+
+def _json_data(result: Any) -> Any:
+    import json
+
+    try:
+        text = json.dumps(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"the handler returned what is not JSON: {error}") from None
+    if len(text) > 64 * 1024:
+        raise ValueError(f"the handler returned {len(text):,} characters; 65,536 are the most, keep the rest in a file")
+    return result
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    import traceback
+
+    stack = "".join(traceback.format_exception(error))
+    return {"kind": type(error).__name__, "error": str(error)[:2000], "stack": stack[-8000:]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What a plugin is told that asks for more than its manifest allows."""
+
+from __future__ import annotations
+
+
+class Denied(PermissionError):
+    """The message begins with what is denied, and says what was asked for and why not."""
+
+
+class FsDenied(Denied):
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"FS access denied: {path!r} {why}")
+
+
+class NetDenied(Denied):
+    def __init__(self, what: object, why: str) -> None:
+        super().__init__(f"Net access denied: {what} {why}")
+
+
+class EnvDenied(Denied):
+    def __init__(self, name: object) -> None:
+        super().__init__(f"Env access denied: {name} is not among the names that the manifest allows")
+
+
+class ShellDenied(Denied):
+    def __init__(self, command: object, why: str) -> None:
+        super().__init__(f"Shell access denied: {command} {why}")
+
+
+class NativeDenied(Denied):
+    def __init__(self, what: object, why: str) -> None:
+        super().__init__(f"Native access denied: {what} {why}")

@@ -1,0 +1,282 @@
+"""One run of a plugin's handler in a process of its own, ended when it has used up what it may."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from shared.plugins.permissions import Limits
+from shared.plugins.wire import Broken, Nonsense, Wire
+
+if TYPE_CHECKING:
+    from shared.log import Log
+    from shared.plugins.broker import Broker
+
+BOOT = Path(__file__).parent / "child" / "boot.py"
+# Seconds until the process must say that its walls stand.
+BOOT_SECONDS = 10.0
+# Seconds between two looks at the processor time of one that uses it.
+LOOK = 0.02
+MOST_SAID = 64 * 1024
+# Code of the system that Python's own libraries are linked to, and the time zones.
+SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
+
+
+class QuotaExceeded(Exception):
+    """The plugin was ended."""
+
+
+class WallClockExceeded(QuotaExceeded):
+    pass
+
+
+class MemoryExceeded(QuotaExceeded):
+    pass
+
+
+class CpuExceeded(QuotaExceeded):
+    pass
+
+
+class PluginFailed(Exception):
+    """The handler raised, or its process died; the message says how. stack: of the plugin's own."""
+
+    def __init__(self, message: str, stack: str = "") -> None:
+        super().__init__(message)
+        self.stack = stack
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to run. root: the folder that it imports from; context: what KB-12 says of this run."""
+
+    handler: str
+    root: Path
+    limits: Limits
+    context: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Ended:
+    """result: what the handler returned. cpu_ms, wall_ms: what it took. missing: walls that this kernel lacks."""
+
+    result: Any
+    cpu_ms: int
+    wall_ms: int
+    missing: tuple[str, ...] = ()
+
+
+def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:
+    """Raises QuotaExceeded and PluginFailed. seconds: what the run has left, if less than the plugin's own limit."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = _start(theirs.fileno())
+        watch = _Watch(process, order.limits, seconds)
+        said = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
+        try:
+            conversation = _Conversation(Wire(ours), broker, watch)
+            conversation.hold(_told(order, broker))
+        finally:
+            watch.end()
+            for thread in said:
+                thread.join()
+    return conversation.ended(log)
+
+
+def _start(end: int) -> subprocess.Popen[bytes]:
+    # An interpreter of its own: a fork would carry every secret in our memory along.
+    library = os.environ.get("LD_LIBRARY_PATH")
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", str(BOOT), str(end)],
+        pass_fds=(end,),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        # Lambda's Python finds its library there. One arena: the others reserve 64 MB each, and never use it.
+        env={"MALLOC_ARENA_MAX": "1", **({"LD_LIBRARY_PATH": library} if library else {})},
+        start_new_session=True,
+    )
+
+
+def imports() -> list[str]:
+    """Folders of installed packages, which a plugin may need: code, and nothing else."""
+    return [path for path in sys.path if path.rstrip("/").endswith(("site-packages", "dist-packages", "/opt/python"))]
+
+
+def readable(root: Path) -> list[str]:
+    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    base = {os.path.join(sys.base_prefix, "lib"), os.path.join(sys.base_exec_prefix, "lib")}  # noqa: PTH118
+    return [str(root), str(BOOT.parents[1]), *imports(), *sorted(own | base), *SYSTEM]
+
+
+def _told(order: Order, broker: Broker) -> dict[str, Any]:
+    limits = order.limits
+    return {
+        "parent": os.getpid(),
+        "handler": order.handler,
+        "imports": [str(order.root), *(path for path in imports() if path != str(order.root))],
+        "readable": readable(order.root),
+        "env": broker.granted(),
+        "limits": {"memory_mb": limits.memory_mb, "cpu_ms": limits.cpu_ms},
+        "context": dict(order.context),
+    }
+
+
+class _Conversation:
+    """Everything that the process asks and tells, until it ends."""
+
+    def __init__(self, wire: Wire, broker: Broker, watch: _Watch) -> None:
+        self.wire, self.broker, self.watch = wire, broker, watch
+        self.last: Mapping[str, Any] = {}
+        self.missing: tuple[str, ...] = ()
+        self.nonsense = ""
+
+    def hold(self, order: Mapping[str, Any]) -> None:
+        try:
+            self.wire.send(order)
+            while True:
+                message, body = self.wire.receive()
+                told = message.get("tell") if isinstance(message, dict) else None
+                if told == "ready":
+                    self.missing = tuple(map(str, message.get("missing", ())))
+                    self.watch.begin()
+                elif told in ("done", "failed"):
+                    self.last = message
+                    return
+                else:
+                    self.wire.send(*self.broker.answer(message, body))
+        except Nonsense as error:
+            self.nonsense = str(error)
+        except (Broken, OSError):
+            # It died or was ended; how it ended says which.
+            return
+
+    def ended(self, log: Log) -> Ended:
+        watch, limits = self.watch, self.watch.limits
+        code, last = watch.process.returncode, self.last
+        used = f"{watch.cpu_ms} ms of processor and {watch.wall_ms} ms"
+        if watch.exceeded == "wall":
+            raise WallClockExceeded(f"ended after {watch.allowed_ms} ms, its wall clock quota; it had used {used}")
+        if watch.exceeded == "cpu" or code == -signal.SIGXCPU:
+            raise CpuExceeded(f"ended for using more than {limits.cpu_ms} ms of processor, its quota; {used}")
+        kind = str(last.get("kind", ""))
+        if kind == "MemoryError":
+            raise MemoryExceeded(f"asked for more than {limits.memory_mb} MB of memory, its quota, after {used}")
+        if last.get("tell") == "failed":
+            stack = str(last.get("stack", ""))
+            raise PluginFailed(f"{kind}: {str(last.get('error', ''))[:500]}", stack)
+        if self.nonsense:
+            raise PluginFailed(f"its process was ended, since it broke the protocol: {self.nonsense}")
+        if not last:
+            raise PluginFailed(f"its process ended without a result: {_how(code)}")
+        if self.missing:
+            log.warning("plugin_walls_missing", missing=list(self.missing))
+        return Ended(last.get("result"), watch.cpu_ms, watch.wall_ms, self.missing)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Ends the process on time, whatever anybody waits for meanwhile."""
+
+    process: subprocess.Popen[bytes]
+    limits: Limits
+    seconds: float
+    exceeded: str = ""
+    cpu_ms: int = 0
+    wall_ms: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _ready: bool = False
+    _base: float = 0.0
+    _over: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._look, name="plugin-watch", daemon=True)
+        self._thread.start()
+
+    @property
+    def allowed_ms(self) -> int:
+        return min(self.limits.timeout_ms, max(1, int(self.seconds * 1000)))
+
+    def begin(self) -> None:
+        """Its own code starts now, and so does its time."""
+        self._base, self._began, self._ready = _processor(self.process.pid), time.monotonic(), True
+
+    def remaining(self) -> float:
+        """Seconds of wall clock."""
+        return (self.allowed_ms / 1000 if self._ready else BOOT_SECONDS) - (time.monotonic() - self._began)
+
+    def end(self) -> None:
+        self._measure()
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.process.kill()
+        self.process.wait()
+
+    def _look(self) -> None:
+        while not self._over.wait(max(0.0, min(self.remaining(), self._patience()))):
+            self._measure()
+            if self.remaining() <= 0:
+                self.exceeded = "wall"
+            elif self._ready and self.cpu_ms > self.limits.cpu_ms:
+                self.exceeded = "cpu"
+            if self.exceeded:
+                self.process.kill()
+                return
+
+    def _patience(self) -> float:
+        """However many processors it has, it cannot use up the rest before so many seconds have passed."""
+        rest = (self.limits.cpu_ms - self.cpu_ms) / 1000 / (os.cpu_count() or 1)
+        return max(LOOK, rest) if self._ready else LOOK
+
+    def _measure(self) -> None:
+        used = _processor(self.process.pid) - self._base
+        self.cpu_ms = max(self.cpu_ms, int(used * 1000)) if self._ready else 0
+        self.wall_ms = int((time.monotonic() - self._began) * 1000)
+
+
+def _processor(pid: int) -> float:
+    """Seconds of processor that the process has used: Linux has a clock for each, whose number is made of its id.
+
+    https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html; CPUCLOCK_SCHED of a process is 2.
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def _pump(stream: IO[bytes] | None, log: Log, name: str) -> threading.Thread:
+    """Print statements become log lines; what is too much is read and dropped, so that nobody waits."""
+
+    def pump() -> None:
+        assert stream is not None
+        left = MOST_SAID
+        with stream:
+            while line := stream.readline(4096):
+                if left > 0:
+                    log.info("plugin_said", said=line.decode(errors="replace").rstrip()[:512], stream=name)
+                left -= len(line)
+
+    thread = threading.Thread(target=pump, name=f"plugin-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"

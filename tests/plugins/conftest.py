@@ -1,0 +1,56 @@
+"""A plugin's process for a few lines of code, with whatever permissions a test grants."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.plugins.broker import Broker
+from shared.plugins.disk import Disk
+from shared.plugins.permissions import Limits, Permissions
+from shared.plugins.sandbox import Ended, Order, run
+from tests.conftest import Lines
+
+GRANTED = Permissions("readWrite", ("own/**", "own"), ("**/*.key",))
+AMPLE = Limits(10_000, 256, 10_000)
+CONTEXT = {
+    "jobId": "acme:x",
+    "executedAt": "2026-03-02T12:00:00.000Z",
+    "runCount": 1,
+    "pluginId": "acme",
+    "pluginVersion": "1.0.0",
+    "workdir": "workspace",
+    "outdir": "own",
+}
+Sandboxed = Callable[..., Ended]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Disk:
+    return Disk(tmp_path / "workspace")
+
+
+@pytest.fixture
+def sandboxed(tmp_path: Path, files: Disk, log: Lines) -> Sandboxed:
+    """`sandboxed("return 1")` runs the lines as a handler; `context` is its argument."""
+
+    def call(
+        code: str,
+        granted: Permissions = GRANTED,
+        limits: Limits = AMPLE,
+        environment: Mapping[str, str] | None = None,
+        name: str = "acme",
+    ) -> Ended:
+        root = tmp_path / "plugin"
+        root.mkdir(exist_ok=True)
+        body = textwrap.indent(textwrap.dedent(code).strip(), "    ")
+        (root / f"{name}.py").write_text(f"import os, sys, time\n\ndef handle(context):\n{body}\n")
+        broker = Broker(granted, files, environment or {}, log, lambda: limits.timeout_ms / 1000)
+        context: dict[str, Any] = {**CONTEXT, "workdir": files.where}
+        return run(Order(f"{name}:handle", root, limits, context), broker, log, 60)
+
+    return call

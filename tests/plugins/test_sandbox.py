@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.plugins.disk import Disk
+from shared.plugins.permissions import Limits, Permissions
+from shared.plugins.sandbox import (
+    CpuExceeded,
+    MemoryExceeded,
+    PluginFailed,
+    QuotaExceeded,
+    WallClockExceeded,
+)
+from tests.conftest import Lines
+from tests.plugins.conftest import AMPLE, CONTEXT, GRANTED, Sandboxed
+
+
+def test_a_handler_is_given_all_that_the_catalogue_promises(sandboxed: Sandboxed) -> None:
+    ended = sandboxed("return {name: str(value) for name, value in vars(context).items()}")
+    assert ended.result.keys() == {*CONTEXT, "fs", "http", "env", "shell", "logger"}
+    assert ended.result["jobId"] == "acme:x"
+    assert ended.missing == ()
+
+
+def test_files_are_served_by_the_context(sandboxed: Sandboxed, files: Disk) -> None:
+    ended = sandboxed(
+        """
+        context.fs.write("own/a/b.bin", bytes(range(256)))
+        context.fs.append("own/log", "one\\n")
+        context.fs.append("own/log", "two\\n")
+        context.fs.write("own/gone", "1")
+        context.fs.delete("own/gone")
+        return [
+            list(context.fs.read_bytes("own/a/b.bin")) == list(range(256)),
+            context.fs.read("own/log"),
+            [entry.path for entry in context.fs.walk("own")],
+            [entry.kind for entry in context.fs.list("own")],
+            context.fs.stat("own/log").size,
+            context.fs.exists("own/gone"),
+        ]
+        """
+    )
+    assert ended.result == [True, "one\ntwo\n", ["own/a/b.bin", "own/log"], ["folder", "file"], 8, False]
+    assert files.read("own/log") == b"one\ntwo\n"
+
+
+def test_a_list_leaves_out_what_may_not_be_read(sandboxed: Sandboxed, files: Disk) -> None:
+    for path in ("own/a", "own/b.key"):
+        files.write(path, b"1")
+    assert sandboxed("return [entry.path for entry in context.fs.list('own')]").result == ["own/a"]
+
+
+def test_what_is_refused_is_raised_as_what_it_is(sandboxed: Sandboxed) -> None:
+    ended = sandboxed(
+        """
+        def kind(ask):
+            try:
+                ask()
+            except Exception as error:
+                return [type(error).__mro__[1].__name__, str(error).split(":")[0]]
+        fs = context.fs
+        return [
+            kind(lambda: fs.read("own/none")),
+            kind(lambda: fs.read("own/b.key")),
+            kind(lambda: fs.read("../x")),
+            kind(lambda: context.http.get("http://example.com/")),
+            kind(lambda: context.env["PATH"]),
+            kind(lambda: context.shell.run("id")),
+            kind(lambda: fs.read(7)),
+        ]
+        """
+    )
+    assert ended.result == [
+        ["OSError", "own/none"],
+        ["Denied", "FS access denied"],
+        ["Denied", "FS access denied"],
+        ["Denied", "Net access denied"],
+        ["Denied", "Env access denied"],
+        ["Denied", "Shell access denied"],
+        ["Exception", "path must be text"],
+    ]
+
+
+def test_variables_that_are_named_are_there_by_context_and_by_environ(sandboxed: Sandboxed) -> None:
+    granted = Permissions(env=("QDRANT_URL", "QDRANT_API_KEY"))
+    ended = sandboxed(
+        """
+        return [context.env["QDRANT_URL"], os.environ["QDRANT_URL"], os.getenv("QDRANT_URL"),
+                context.env.get("QDRANT_API_KEY"), dict(os.environ)]
+        """,
+        granted,
+        environment={"QDRANT_URL": "http://q", "OTHER": "secret"},
+    )
+    assert ended.result == ["http://q", "http://q", "http://q", None, {"QDRANT_URL": "http://q"}]
+
+
+def test_a_command_runs_without_shell_environment_or_files_of_ours(sandboxed: Sandboxed) -> None:
+    granted = Permissions(shell_allow=("echo **", "cat **", "env", "sleep *"), capabilities=frozenset({"shell-exec"}))
+    ended = sandboxed(
+        """
+        run = context.shell.run
+        return [run(["echo", "$HOME; id"]).stdout, run("cat", "given").stdout, run("env").stdout,
+                run(["cat", "/etc/passwd"]).code, run(["cat", "/proc/1/environ"]).code]
+        """,
+        granted,
+    )
+    echoed, given, environment, passwd, proc = ended.result
+    assert (echoed, given) == ("$HOME; id\n", "given")
+    assert {line.partition("=")[0] for line in environment.split()} == {"PATH", "HOME", "TMPDIR", "LANG"}
+    assert passwd != 0
+    assert proc != 0
+
+
+def test_what_it_prints_and_logs_becomes_lines_of_ours(sandboxed: Sandboxed, log: Lines) -> None:
+    sandboxed(
+        """
+        print("printed")
+        print("complained", file=sys.stderr)
+        context.logger.warning("careful", count=3, what=object)
+        """
+    )
+    said = {line["said"]: line for line in log.said("plugin_said")}
+    assert said.keys() == {"printed", "complained", "careful"}
+    assert said["careful"]["fields"]["count"] == 3
+
+
+def test_a_flood_of_lines_is_cut(sandboxed: Sandboxed, log: Lines) -> None:
+    sandboxed("for n in range(3000): context.logger.info('x')\nprint('y' * 10**6)")
+    assert len(log.lines) < 1100
+
+
+def test_an_error_is_told_with_the_plugins_own_stack(sandboxed: Sandboxed) -> None:
+    with pytest.raises(PluginFailed, match=r"^ZeroDivisionError: division by zero$") as failed:
+        sandboxed("return 1 / 0")
+    assert "in handle" in failed.value.stack
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("os._exit(7)", "exit code 7"),
+        ("os.abort()", "killed by SIGABRT"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("return {1, 2}", "not JSON"),
+        ("return 'x' * 70000", "65,536"),
+        ("import faulthandler; faulthandler._sigsegv()", "killed by SIGSEGV"),
+        (
+            "import gc; [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0].end.sendall(b'x' * 99)",
+            "broke the protocol",
+        ),
+    ],
+)
+def test_whatever_end_it_takes_is_its_own(sandboxed: Sandboxed, code: str, said: str) -> None:
+    with pytest.raises(PluginFailed, match=said):
+        sandboxed(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "outcome"),
+    [
+        ("time.sleep(60)", Limits(300, 64, 9000), WallClockExceeded),
+        ("while True: pass", Limits(9000, 64, 200), CpuExceeded),
+        ("hash(tuple(range(10**6)))\nbytearray(65 << 20)", Limits(9000, 64, 9000), MemoryExceeded),
+        ("kept = []\nwhile True: kept.append(' ' * 10**6)", Limits(9000, 64, 9000), MemoryExceeded),
+        ("import mmap; mmap.mmap(-1, 65 << 20)", Limits(9000, 64, 9000), (MemoryExceeded, PluginFailed)),
+    ],
+)
+def test_each_quota_ends_in_an_outcome_of_its_own(
+    sandboxed: Sandboxed, code: str, limits: Limits, outcome: type[Exception]
+) -> None:
+    with pytest.raises(outcome):
+        sandboxed(code, limits=limits)
+
+
+def test_the_wall_clock_is_kept_to_200_ms_whatever_it_waits_for(sandboxed: Sandboxed) -> None:
+    code = """
+        import signal
+        for number in range(1, 65):
+            try:
+                signal.signal(number, signal.SIG_IGN)
+            except (OSError, ValueError):
+                pass
+        while True:
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass
+        """
+    with pytest.raises(WallClockExceeded) as ended:
+        sandboxed(code, limits=Limits(400, 64, 9000))
+    took = int(str(ended.value).rpartition(" and ")[2].removesuffix(" ms"))
+    assert 400 <= took <= 600
+
+
+def test_twenty_at_once_with_one_ended_disturb_nobody(sandboxed: Sandboxed, tmp_path: Path) -> None:
+    outcomes: dict[int, Any] = {}
+
+    def one(number: int) -> None:
+        code = f"context.fs.write('own/{number}', 'x')\n"
+        rest = (
+            "time.sleep(60)" if number == 7 else f"time.sleep(0.3)\nreturn {number} * context.fs.read('own/{number}')"
+        )
+        code += rest
+        try:
+            limits = Limits(500, 64, 9000) if number == 7 else AMPLE
+            outcomes[number] = sandboxed(code, GRANTED, limits, name=f"acme_{number}").result
+        except QuotaExceeded as error:
+            outcomes[number] = type(error).__name__
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {number: "x" * number for number in range(20)} | {7: "WallClockExceeded"}
+
+
+def test_nothing_of_a_process_is_left_behind(sandboxed: Sandboxed) -> None:
+    before = threading.active_count()
+    began = time.monotonic()
+    sandboxed("import threading\nthreading.Thread(target=time.sleep, args=(60,)).start()\nreturn 1")
+    assert time.monotonic() - began < 10
+    assert threading.active_count() == before
+
+
+def test_nothing_of_ours_is_in_its_process(sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-4711")
+    seen = sandboxed(
+        """
+        ours = sorted(name for name in sys.modules if name.startswith(("shared", "functions")))
+        return [repr(dict(os.environ)), ours,
+                sys.argv, sorted(sys.path)]
+        """
+    ).result
+    assert "canary-4711" not in json.dumps(seen)
+    assert all(name == "shared" or name.startswith("shared.plugins") for name in seen[1])
+    assert str(Path(__file__).parents[2]) not in seen[3]
