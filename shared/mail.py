@@ -54,6 +54,9 @@ class Relay(Protocol):
         Raises MailRefused where nothing was sent. Anything else leaves open whether it was.
         """
 
+    def forward(self, message: bytes, to: str) -> str:
+        """Hand over a message as it is, from MAIL_FROM on its envelope. Returns and raises as `send` does."""
+
     def close(self) -> None: ...
 
 

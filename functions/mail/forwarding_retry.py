@@ -1,0 +1,141 @@
+"""Messages that could not be forwarded when they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from functions.mail._forwarded import forwarded
+from shared import backoff, mail, notify, permissions
+from shared.archetypes.sweep import Sweep
+from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
+from shared.effect import Effect, Unknown
+from shared.idempotency import keyed
+from shared.schedule import every
+from shared.span import days
+from shared.tables import ALIASES, DESTINATIONS, FAILED_EMAILS, RAW, USERS
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.cloud import Cloud
+    from shared.records.mail import FailedEmail
+    from shared.relay import Relays
+
+# SES takes no more, and most other relays take less.
+LARGEST = 40 * 1024 * 1024
+
+
+class ForwardingRetry(Sweep):
+    """Forward again what failed, after 1, 6, 24 and 48 hours; then close it and tell its user.
+
+    Delays count from the attempt before. What is closed stays for failed-email-expiry.
+    """
+
+    schedule = every(minutes=1)
+    table = FAILED_EMAILS
+    record = "mail.FailedEmail"
+    delays = backoff.FORWARDING_ITEM
+    give_up_after = days(7)
+    looks = (USERS, ALIASES, DESTINATIONS)
+    width = 4
+    patience = 60
+    # Whole messages are held, one for each attempt at once.
+    memory = 1024
+    verb = "send"
+    effects = days(30)
+    retention = "critical"
+    idempotency = keyed("each attempt is an effect of its message and number; the notice is written with the closing")
+    settings = mail.SETTINGS
+    permissions = (*mail.GRANTS, *notify.GRANTS, permissions.read_objects(f"{RAW}*"))
+
+    def refers(self, item: FailedEmail) -> Iterable[Key]:
+        return _user(item), _alias(item), _destination(item)
+
+    def since(self, item: FailedEmail) -> datetime:
+        return item.failed_at
+
+    def tools(self, tick: Tick) -> AbstractContextManager[Relays]:
+        from shared.relay import Relays
+
+        return Relays(tick)
+
+    def attempt(self, trial: Trial) -> Verdict:
+        item: FailedEmail = trial.item
+        user, alias, to = (trial.found.get(key) for key in self.refers(item))
+        if not user or user.get("deleted_at"):
+            return GivenUp("its user is gone")
+        if not alias or not alias.get("active", True):
+            return GivenUp("its alias is not active any more")
+        if not to or not to.get("verified_at"):
+            return GivenUp("its destination is gone, or was never verified")
+        message = _message(trial.tick.cloud, item.raw)
+        if isinstance(message, GivenUp):
+            return message
+        try:
+            with trial.tools.one() as relay:
+                said = relay.forward(forwarded(message, item.alias), to["address"])
+        except mail.MailRefused as refused:
+            return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
+        return Settled(said)
+
+    def settled(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
+        from shared.records.mail import ForwardState
+
+        return {"state": ForwardState.DELIVERED, "next_attempt_at": None}
+
+    def given_up(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
+        from shared.records.mail import ForwardState
+
+        return {"state": ForwardState.CLOSED, "closed_at": end.at, "next_attempt_at": None}
+
+    def along(self, tick: Tick, item: FailedEmail, end: End) -> Sequence[Any]:
+        if isinstance(end.verdict, Settled):
+            return ()
+        told: dict[str, str | int] = {
+            "alias": item.alias,
+            "attempts": end.number,
+            "failed": f"{item.failed_at:%-d %B %Y}",
+        }
+        put = notify.put(
+            tick.cloud,
+            item.user,
+            f"{self.name}-{item.id}",
+            "forward_failed",
+            "porter",
+            told,
+            f"failed-emails/{item.id}",
+        )
+        return (put,)
+
+    def reconcile(self, effect: Effect) -> Unknown:
+        return Unknown("look for the message's own Message-ID in the relay's log")
+
+
+def _user(item: FailedEmail) -> Key:
+    return Key(USERS.name, item.user, "-")
+
+
+def _alias(item: FailedEmail) -> Key:
+    return Key(ALIASES.name, item.user, item.alias)
+
+
+def _destination(item: FailedEmail) -> Key:
+    return Key(DESTINATIONS.name, item.user, item.destination)
+
+
+def _message(cloud: Cloud, key: str) -> bytes | GivenUp:
+    try:
+        found = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
+    except cloud.s3.exceptions.ClientError as error:
+        # Without permission to list, S3 says 403 for what is not there.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+            return GivenUp("the message is not there any more")
+        raise
+    with found["Body"] as body:
+        if found["ContentLength"] > LARGEST:
+            return GivenUp(
+                f"the message has {found['ContentLength']:,} bytes, and no relay takes more than {LARGEST:,}"
+            )
+        return body.read()
