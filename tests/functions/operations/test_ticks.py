@@ -120,7 +120,8 @@ def test_a_pass_that_is_repeated_notes_and_sends_nothing_twice(world: World) -> 
 
 
 def test_a_gap_that_goes_on_stays_one_row(world: World) -> None:
-    for minutes in range(8, 63, 5):
+    # One of these finds nothing that was due.
+    for minutes in (8, 23, 28, 38, 53):
         world.reconcile(after(minutes=minutes))
     world.tick(after(minutes=60))
     world.reconcile(after(minutes=68))
