@@ -14,7 +14,10 @@ from shared.tables import Table
 
 
 class User(Record):
-    """deleted_at: from then on nobody signs in and nothing is forwarded, whatever is still there."""
+    """deleted_at: from then on nobody signs in and nothing is forwarded, whatever is still there.
+
+    usage_mail: whether they want e-mails about what they use of their quota.
+    """
 
     table: ClassVar[Table] = tables.USERS
 
@@ -23,6 +26,7 @@ class User(Record):
     name: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
     created_at: Past
     deleted_at: Past | None = None
+    usage_mail: bool = True
 
 
 class Alias(Record):

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared import clock, notify, settings, trail
+from shared.archetypes.sweep import Sweep
+from shared.attempt import End, Key, Settled, Trial
+from shared.idempotency import flag_check
+from shared.schedule import hourly
+from shared.tables import CYCLES, USERS
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.records.mail import Cycle
+
+# Percent of the quota. The last one is told of whenever it is crossed.
+THRESHOLDS = (60, 70, 80, 100)
+FULL = THRESHOLDS[-1]
+SLIDING, PLAIN = "sliding", "plain"
+MODE = settings.choice(
+    "USAGE_THRESHOLD_CHECK_MODE",
+    SLIDING,
+    (SLIDING, PLAIN),
+    "sliding: t percent of a quota is told of only while less than t percent of its cycle has passed; plain: always",
+)
+
+
+class UsageThresholdCheck(Sweep):
+    """Tell users that 60, 70, 80 or 100 percent of their quota are used, each once in a billing cycle.
+
+    A crossing is an entry in the user's audit trail, and an e-mail where they want those: one, of the highest, where
+    several are crossed at once. Time is that at which the usage moved, however late it is looked at.
+    """
+
+    schedule = hourly(minute=29)
+    table = CYCLES
+    record = "mail.Cycle"
+    looks = (USERS,)
+    cap = 100_000
+    width = 16
+    timeout = 600
+    idempotency = flag_check("what is told of is noted on the cycle in the same write, and never told of again")
+    settings = (MODE,)
+    permissions = (*trail.GRANTS, *notify.GRANTS)
+
+    def refers(self, item: Cycle) -> Iterable[Key]:
+        return (Key(USERS.name, item.user, "-"),)
+
+    def attempt(self, trial: Trial) -> Settled:
+        item, user = trial.item, trial.found.get(Key(USERS.name, trial.item.user, "-"), {})
+        reached = crossed(item, sliding=trial.tick.setting(MODE.name) == SLIDING)
+        new = [threshold for threshold in reached if threshold not in item.crossed]
+        if not user or "deleted_at" in user or not new:
+            return Settled("nobody to tell" if new else "nothing crossed")
+        told = f"crossed {', '.join(f'{threshold} %' for threshold in new)}"
+        return Settled(
+            told, {"crossed": sorted((*item.crossed, *new)), "new": new, "mail": user.get("usage_mail", True)}
+        )
+
+    def settled(self, item: Cycle, end: End) -> Mapping[str, Any]:
+        return {"moved_at": None}
+
+    def again(self, item: Cycle, at: datetime) -> Mapping[str, Any]:
+        # It says when the usage moved, and stays.
+        return {}
+
+    def along(self, tick: Tick, item: Cycle, end: End) -> Sequence[Any]:
+        new: list[int] = end.verdict.noted.get("new", [])
+        assert item.moved_at is not None
+        used: dict[str, int | str] = {"used": item.bytes_used, "quota": item.quota, "cycle": item.id}
+        entries = [
+            trail.put(
+                *(tick.cloud, item.user, "usage.threshold", self.name, item.moved_at),
+                subject=f"{item.id} {threshold}",
+                data={**used, "percent": threshold},
+            )
+            for threshold in new
+        ]
+        if not new or not end.verdict.noted["mail"]:
+            return entries
+        data = {**used, "percent": new[-1], "ends": clock.iso(item.ends_at)[:10]}
+        key = f"{self.name}-{item.id}-{new[-1]}"
+        return [*entries, notify.put(tick.cloud, item.user, key, "usage_threshold", "porter", data, f"cycle {item.id}")]
+
+
+def crossed(cycle: Cycle, *, sliding: bool) -> list[int]:
+    """Thresholds that the cycle's usage has reached, and that are told of."""
+    assert cycle.moved_at is not None
+    passed, whole = cycle.moved_at - cycle.starts_at, cycle.ends_at - cycle.starts_at
+    return [
+        threshold
+        for threshold in THRESHOLDS
+        if 100 * cycle.bytes_used >= threshold * cycle.quota
+        and (threshold == FULL or not sliding or 100 * passed < threshold * whole)
+    ]
