@@ -27,7 +27,7 @@ def send(cloud: Cloud, message: Message, error: str, delay: int) -> None:
         LAST_ERROR: status.cut(error, status.LONG) or "-",
     }
     kept = {name: _attribute(given) for name, given in message.attributes.items()}
-    added = {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
+    added: Any = {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
     cloud.sqs.send_message(
         QueueUrl=cloud.names.queue_url(message.queue.removeprefix(cloud.names.of(""))),
         MessageBody=message.text,

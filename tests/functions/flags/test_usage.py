@@ -187,9 +187,7 @@ def histories(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], list[tuple[i
     )
     deliveries = draw(
         st.lists(
-            st.tuples(
-                st.integers(0, 1), st.lists(st.integers(0, size - 1), min_size=1, max_size=8), st.integers(1, 9)
-            ),
+            st.tuples(st.integers(0, 1), st.lists(st.integers(0, size - 1), min_size=1, max_size=8), st.integers(1, 9)),
             max_size=6,
         )
     )

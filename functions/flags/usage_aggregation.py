@@ -1,0 +1,82 @@
+"""See the catalogue, FS-06."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.flags import _archive, _dashboard
+from functions.flags._meter import DUE
+from shared import backoff, rows
+from shared.idempotency import upsert
+from shared.job import Job
+from shared.outcome import Done, Outcome
+from shared.permissions import Grant, read_rows, update_rows
+from shared.schedule import daily
+from shared.tables import METERS
+from shared.tenant import Tenant
+from shared.tick import Tick
+
+RESERVE = 10
+
+
+class UsageAggregation(Job):
+    """Sum up the months of organizations whose days were closed, or added to, since: dashboards read these sums.
+
+    Days wait in an index until they are summed up, so that after an outage one run sums up all of them.
+    """
+
+    schedule = daily(hour=0, minute=33)
+    cap = 50_000
+    retry = backoff.MAINTENANCE
+    idempotency = upsert("a month's sums are made anew from its days, and replace what was there")
+    permissions = (
+        read_rows(METERS.name),
+        update_rows(METERS.name),
+        Grant(("dynamodb:PutItem",), f"table/{METERS.name}"),
+    )
+
+    def work(self, tick: Tick) -> Outcome:
+        days = months = 0
+        for partition in DUE.partitions(_archive.DAYS):
+            while True:
+                if days >= tick.cap or tick.remaining() < RESERVE:
+                    return Done({"days": days, "months": months}, checkpoint={"days": days})
+                found, more = _archive.due(tick.cloud, partition)
+                waiting = _by_month(found)
+                for (organization, month), its_days in waiting.items():
+                    _dashboard.make(tick.cloud, Tenant(organization), month)
+                    for row in its_days:
+                        _done(tick, row)
+                days += len(found)
+                months += len(waiting)
+                # What was done is not found again, so the next page is the first one.
+                if more is None:
+                    break
+        return Done({"days": days, "months": months})
+
+    def plan(self, tick: Tick) -> list[str]:
+        waiting = [_archive.due(tick.cloud, partition)[0] for partition in DUE.partitions(_archive.DAYS)]
+        return [f"sum up {month} of {organization}" for found in waiting for organization, month in _by_month(found)]
+
+
+def _by_month(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    months: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found:
+        organization, day = row["pk"].partition("#")[0], row["sk"].partition("#")[2]
+        months.setdefault((organization, day[:7]), []).append(row)
+    return months
+
+
+def _done(tick: Tick, row: dict[str, Any]) -> None:
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(METERS.name),
+            Key=rows.row({"pk": row["pk"], "sk": row["sk"]}),
+            UpdateExpression="REMOVE #due, #at",
+            # What was added since waits for the next run.
+            ConditionExpression="#at = :at",
+            ExpressionAttributeNames={"#due": DUE.pk, "#at": DUE.sk},
+            ExpressionAttributeValues=rows.row({":at": row[DUE.sk]}),
+        )
+    except tick.cloud.refused:
+        return

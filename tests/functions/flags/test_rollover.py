@@ -1,0 +1,162 @@
+"""Periods are closed once each, whatever ticks are missed; dashboards read sums of closed days."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.flags import _archive, _dashboard, _periods
+from functions.flags._messages import UsageEvent, UsageIngestion
+from functions.flags._meter import counters
+from functions.flags.period_rollover import PeriodRollover
+from functions.flags.usage import Usage
+from functions.flags.usage_aggregation import UsageAggregation
+from shared.event import Firing
+from shared.job import Job
+from shared.run import Report, run
+from shared.tenant import Tenant
+from tests.functions.flags.conftest import World
+
+ME = Tenant("org_1")
+
+
+def use(world: World, job: Usage, amount: int, at: datetime, feature: str = "exports") -> None:
+    world.made += 1
+    event = UsageEvent(feature=feature, amount=amount, at=at)
+    assert world.deliver(job, UsageIngestion(organization_id=ME.id, batch_id=f"b{world.made}", events=(event,))) == []
+
+
+def tick(world: World, job: Job) -> Report:
+    return run(job, Firing(job.name, world.clock.now().replace(second=0, microsecond=0)), world.cloud, world.log)
+
+
+def archived(world: World) -> dict[str, int]:
+    return {
+        f"{row['sk'].partition('#')[2]}#{name.removeprefix(_archive.UNITS)}": value
+        for row in world.rows("meters")
+        if row["pk"] == ME.key("periods")
+        for name, value in row.items()
+        if name.startswith(_archive.UNITS)
+    }
+
+
+@pytest.mark.parametrize(
+    ("period", "end"),
+    [
+        ("2028-02-29", datetime(2028, 3, 1, tzinfo=UTC)),
+        ("2027-02", datetime(2027, 3, 1, tzinfo=UTC)),
+        ("2026-12", datetime(2027, 1, 1, tzinfo=UTC)),
+        ("2026-12-31T23", datetime(2027, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_period_ends_where_the_next_begins(period: str, end: datetime) -> None:
+    assert _periods.end(period) == end
+    assert _periods.name(_periods.kind_of(period), end - timedelta(seconds=1)) == period
+
+
+def test_an_hour_is_closed_once_no_clock_can_be_in_it_any_more(world: World) -> None:
+    use(world, Usage(), 3, world.clock.now())
+    world.clock.move(minutes=64)
+    assert tick(world, PeriodRollover()).counts == {"months_open": 1}
+    world.clock.move(minutes=1)
+    assert tick(world, PeriodRollover()).counts == {"months_open": 1, "hours": 1}
+    assert archived(world) == {"2026-03-02T12#exports": 3}
+    # The day and the month go on; the next hour begins at zero.
+    assert counters(world.get("meters", "org_1#month#2026-03")) == {
+        "2026-03-02#exports": 3,
+        "2026-03#exports": 3,
+    }
+
+
+def test_what_comes_late_is_added_to_its_closed_period(world: World) -> None:
+    late = world.clock.now()
+    use(world, Usage(), 3, late)
+    world.clock.move(days=1, minutes=6)
+    tick(world, PeriodRollover())
+    use(world, Usage(), 4, late)
+    world.clock.move(hours=1)
+    tick(world, PeriodRollover())
+    assert archived(world) == {"2026-03-02T12#exports": 7, "2026-03-02#exports": 7}
+
+
+def test_a_crash_after_any_transaction_closes_no_period_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(world, Usage(), 5, world.clock.now())
+    world.clock.move(days=40)
+    real = world.cloud.dynamodb.transact_write_items
+
+    def dies(**asked: Any) -> Any:
+        real(**asked)
+        raise OSError("gone")
+
+    monkeypatch.setattr(world.cloud.dynamodb, "transact_write_items", dies)
+    for _ in range(3):
+        assert tick(world, PeriodRollover()).outcome == "failed"
+        world.clock.move(hours=1)
+    monkeypatch.undo()
+    tick(world, PeriodRollover())
+    assert archived(world) == {"2026-03-02T12#exports": 5, "2026-03-02#exports": 5, "2026-03#exports": 5}
+
+
+def test_what_is_counted_while_a_period_is_closed_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    late, usage = world.clock.now(), Usage()
+    use(world, usage, 1, late)
+    world.clock.move(days=40)
+    real, meanwhile = world.cloud.dynamodb.transact_write_items, iter(range(2))
+
+    def contended(**asked: Any) -> Any:
+        if next(meanwhile, None) is not None:
+            use(world, usage, 10, late)
+        return real(**asked)
+
+    monkeypatch.setattr(world.cloud.dynamodb, "transact_write_items", contended)
+    tick(world, PeriodRollover())
+    tick(world, PeriodRollover())
+    assert archived(world) == {"2026-03-02T12#exports": 21, "2026-03-02#exports": 21, "2026-03#exports": 21}
+
+
+def test_over_a_leap_year_of_missed_ticks_every_period_is_closed_once_and_exactly(world: World) -> None:
+    chance, usage, job = random.Random(4711), Usage(), PeriodRollover()
+    world.clock.instant = datetime(2027, 12, 31, 22, 50, tzinfo=UTC)
+    wanted = Counter[str]()
+    boundaries = [datetime(2028, month, 1, tzinfo=UTC) for month in range(1, 13)] + [datetime(2028, 2, 29, tzinfo=UTC)]
+    instants = [each + timedelta(minutes=minutes) for each in boundaries for minutes in (-1, 0)]
+    instants += [datetime(2028, 12, 31, 23, 59, tzinfo=UTC)]
+    for at in sorted(instants):
+        while world.clock.now() < at - timedelta(days=1):
+            # Ticks that come, and those that do not for up to two weeks.
+            world.clock.move(hours=chance.choice((6, 30, 200, 340)))
+            tick(world, job)
+        world.clock.instant = max(world.clock.now(), at)
+        use(world, usage, 7, at)
+        wanted.update({f"{_periods.name(kind, at)}#exports": 7 for kind in _periods.KINDS})
+    world.clock.instant = datetime(2029, 2, 1, tzinfo=UTC)
+    assert tick(world, job).outcome == "done"
+    assert archived(world) == wanted
+    assert archived(world)["2028-02-29#exports"] == 7 * 2
+    # Nothing is open any more, and a second pass finds nothing.
+    assert tick(world, job).counts == {}
+
+
+def test_dashboards_read_the_sums_of_closed_days(world: World) -> None:
+    usage, first = Usage(), world.clock.now()
+    use(world, usage, 3, first)
+    use(world, usage, 2, first, "imports")
+    world.clock.move(days=1)
+    use(world, usage, 9, world.clock.now())
+    world.clock.move(hours=13)
+    tick(world, PeriodRollover())
+    assert tick(world, UsageAggregation()).counts == {"days": 2, "months": 1}
+    shown = _dashboard.read(world.cloud, ME, "2026-03")
+    assert shown["features"]["exports"] == {"total": 12, "peak": 9, "peak_day": "03"}
+    assert shown["days"] == {"02": {"exports": 3, "imports": 2}, "03": {"exports": 9}}
+    world.clock.move(hours=1)
+    assert tick(world, UsageAggregation()).counts == {"days": 0, "months": 0}
+    use(world, usage, 1, first)
+    world.clock.move(hours=1)
+    tick(world, PeriodRollover())
+    tick(world, UsageAggregation())
+    assert _dashboard.read(world.cloud, ME, "2026-03")["features"]["exports"]["total"] == 13
