@@ -45,6 +45,7 @@ def described(job: Job, now: datetime) -> dict[str, Any]:
         "memory_mb": job.memory,
         "guarantee": str(job.idempotency),
         "cap": job.cap,
+        "budget": str(job.budget) if job.budget else None,
         "shards": job.shards,
         "costly": job.costly,
         "status_key": f"{job.key}:last",

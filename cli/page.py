@@ -65,6 +65,7 @@ def _facts(job: Job) -> Iterator[str]:
         "timeout": f"{job.timeout} s",
         "memory": f"{job.memory} MB",
         "most items a run": job.cap,
+        "budget": job.budget,
         "shards": job.shards if job.shards > 1 else None,
         "late after": f"{job.grace} s" if job.grace is not None else None,
         "missed ticks": _caught_up(job) if job.schedules() else None,

@@ -32,6 +32,11 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
     for name, item in items(cloud, entries):
         own = item["sk"] == NO_TARGET
         seen = shown[item["pk"] if own else f"{item['pk']}:{item['sk']}"] = view(item)
+        if "spent" in item and "paused" not in item:
+            from shared import purse
+
+            spent = purse.shown(item, cloud.clock.now())
+            seen |= {"paused": spent.told} if spent and spent.used_up else {}
         if own and "partly" in item:
             from shared import pause
 

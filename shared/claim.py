@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,14 @@ from shared.tables import TTL
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
+    from shared.purse import Purse
 
 # Lambda ends a run at its timeout; clocks of two machines may differ by this much.
 LEASE_MARGIN = 10
 # An item over 1,024 bytes doubles the price of every write to it; names, keys and status take up to about 700.
 INLINE_CHECKPOINT = 200
+# Where what was spent of a budget stands there too.
+INLINE_BESIDE_A_BUDGET = 100
 ITEM_LIMIT = 1024
 # Superseded rows go by their TTL; a job that continues after longer than this starts over, which is idempotent.
 CHECKPOINT_KEPT = timedelta(days=90)
@@ -48,7 +51,7 @@ class Claim:
 
     fence grows with every claim of the item. corpse is the id of a run that died holding it, died_on the mark of its
     firing, as far as that is known. before is the status that the last finished run left, last the position of the
-    last tick done. partly: some target or tenant of the job is paused.
+    last tick done. partly: some target or tenant of the job is paused. purse: of a job that has a budget.
     """
 
     run: str
@@ -59,16 +62,20 @@ class Claim:
     last: str = ""
     died_on: str = ""
     partly: bool = False
+    purse: Purse | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why there is no claim: the winner's run for a duplicate, the end of the lease in seconds for a locked one."""
+    """Why there is no claim: the winner's run for a duplicate, the end of the lease in seconds for a locked one, the
+    purse where it is the budget that is used up.
+    """
 
     reason: Reason
     run: str = ""
     wait: int = 0
     note: str = ""
+    purse: Purse | None = None
 
 
 class Fenced(Exception):
@@ -82,6 +89,7 @@ class Claims:
         self.target = target
         self.table = cloud.names.table(STATE)
         self.key = rows.row({"pk": f"{job.key}:last", "sk": target})
+        self.budget = job.allowance(cloud.environment)
 
     def take(self, firing: Firing, run: str, request: str) -> Claim | Refusal:
         """One conditional write. ALL_OLD comes back either way: the checkpoint, or the reason for the refusal."""
@@ -102,10 +110,7 @@ class Claims:
             "SET #run = :run, holder = :run, corpse = if_not_exists(holder, :none), lease_until = :until, "
             "invocation = :invocation, started = :started, #state = :processing"
         )
-        conditions = [NOBODY_HOLDS_IT, NOT_PAUSED]
-        if firing.plan:
-            conditions[1] = NOT_PAUSED_BUT_BY_THE_BRAKE
-            values[":brake"] = BRAKE
+        conditions = [NOBODY_HOLDS_IT, *self._not_held_back(firing, now, names, values)]
         if not firing.manual:
             names["#last"] = "last"
             values |= {":position": firing.position, ":mark": firing.mark}
@@ -127,24 +132,41 @@ class Claims:
             if found.get("holder") == run:
                 # Ours: the first write won and its reply was lost on the way, with the mark that it wrote over.
                 return self._claim(run, found["fence"], {**found, "tried": ""}, found.get("corpse"))
-            return _refusal(found, firing, now)
+            return _refusal(found, firing, now, None if firing.plan else self._purse(found, now))
         before = rows.plain(answer.get("Attributes"))
         return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))
+
+    def _not_held_back(
+        self, firing: Firing, now: datetime, names: dict[str, str], values: dict[str, Any]
+    ) -> Iterator[str]:
+        """Conditions that no pause and no budget stands against it; their names and values are added."""
+        if firing.plan:
+            # No budget is asked for either: who carries out a plan has seen how much it is.
+            values[":brake"] = BRAKE
+            yield NOT_PAUSED_BUT_BY_THE_BRAKE
+            return
+        yield NOT_PAUSED
+        if self.budget:
+            from shared import purse
+
+            condition, more_names, more_values = purse.condition(self.budget, now)
+            names |= more_names
+            values |= more_values
+            yield condition
 
     def finish(self, claim: Claim, firing: Firing, status: Mapping[str, Any], checkpoint: Any, success: bool) -> None:
         """One write, only while the claim is ours. A success moves `last`. Raises Fenced.
 
-        A repeat after a lost reply meets the same run and fence and writes the same values.
+        A repeat after a lost reply meets the same run and fence and writes the same values. That
+        holds for what was spent too: it is the new sum, and not what to add.
         """
         stored = self._store(claim, checkpoint) if success and checkpoint is not None else None
         values: dict[str, Any] = {
-            ":run": claim.run,
-            ":fence": claim.fence,
             ":status": dict(status),
             ":state": "COMPLETED" if success else "FAILED",
         }
-        names = {"#run": "run", "#state": "state", "#status": "status"}
-        update = "SET #status = :status, #state = :state"
+        names = {"#state": "state", "#status": "status"}
+        update = "#status = :status, #state = :state"
         remove = list(HELD)
         if success and not firing.manual:
             update += ", #last = :position"
@@ -155,36 +177,54 @@ class Claims:
             values[":checkpoint"] = stored
         elif success:
             remove.append("checkpoint")
-        self._write(f"{update} REMOVE {', '.join(remove)}", names, values)
+        self._write(claim, update, names, values, remove)
 
     def save(self, claim: Claim, checkpoint: Any) -> None:
         """Keep a checkpoint while the work goes on. Raises Fenced, which ends a zombie."""
         stored = self._store(claim, checkpoint)
-        values = {":run": claim.run, ":fence": claim.fence, ":checkpoint": stored}
-        self._write("SET checkpoint = :checkpoint", {"#run": "run"}, values)
+        self._write(claim, "checkpoint = :checkpoint", {}, {":checkpoint": stored})
 
     def progress(self, claim: Claim, step: str, percent: int) -> None:
         """Show how far the run is. Raises Fenced."""
-        values = {":run": claim.run, ":fence": claim.fence, ":step": step, ":percent": percent}
-        self._write("SET step = :step, progress = :percent", {"#run": "run"}, values)
+        self._write(claim, "step = :step, progress = :percent", {}, {":step": step, ":percent": percent})
 
-    def _write(self, update: str, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
+    def known(self, purse: Purse) -> None:
+        """Write down that operators know how the budget stands, unless it has changed since it was read."""
+        values = {":kept": purse.kept, ":of": str(purse.budget)}
         try:
             self.cloud.dynamodb.update_item(
                 TableName=self.table,
                 Key=self.key,
-                UpdateExpression=update,
-                ConditionExpression="#run = :run AND fence = :fence",
-                ExpressionAttributeNames=dict(names),
+                UpdateExpression="SET spent.#of = :of",
+                ConditionExpression="spent = :kept",
+                ExpressionAttributeNames={"#of": "of"},
                 ExpressionAttributeValues=rows.row(values),
             )
         except self.cloud.refused:
-            raise Fenced(f"{self.job.name} {self.target}: run {values[':run']} lost its lease to a later run") from None
+            return
+
+    def _write(
+        self, claim: Claim, sets: str, names: Mapping[str, str], values: Mapping[str, Any], remove: Sequence[str] = ()
+    ) -> None:
+        held = {":run": claim.run, ":fence": claim.fence}
+        if claim.purse:
+            sets, held = f"{sets}, spent = :spent", {**held, ":spent": claim.purse.row}
+        try:
+            self.cloud.dynamodb.update_item(
+                TableName=self.table,
+                Key=self.key,
+                UpdateExpression=f"SET {sets}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
+                ConditionExpression="#run = :run AND fence = :fence",
+                ExpressionAttributeNames={"#run": "run", **names},
+                ExpressionAttributeValues=rows.row({**values, **held}),
+            )
+        except self.cloud.refused:
+            raise Fenced(f"{self.job.name} {self.target}: run {claim.run} lost its lease to a later run") from None
 
     def _store(self, claim: Claim, checkpoint: Any) -> str:
         """The text for the claim item; a large checkpoint becomes a row of its own, written before the reference."""
         text = json.dumps(checkpoint, separators=(",", ":"))
-        if len(text.encode()) <= INLINE_CHECKPOINT:
+        if len(text.encode()) <= (INLINE_BESIDE_A_BUDGET if self.budget else INLINE_CHECKPOINT):
             return text
         self.cloud.dynamodb.put_item(
             TableName=self.table,
@@ -203,7 +243,16 @@ class Claims:
         dead = corpse if corpse and corpse != "-" else None
         died_on = item.get("tried", "") if dead else ""
         before, last = item.get("status") or {}, item.get("last", "")
-        return Claim(run, fence, checkpoint, dead, before, last, died_on, partly="partly" in item)
+        purse = self._purse(item, self.cloud.clock.now())
+        return Claim(run, fence, checkpoint, dead, before, last, died_on, partly="partly" in item, purse=purse)
+
+    def _purse(self, item: Mapping[str, Any], now: datetime) -> Purse | None:
+        if self.budget is None:
+            return None
+        # Who has none does not pay for its import.
+        from shared import purse
+
+        return purse.of(self.budget, item, now)
 
     def _expiry(self) -> int:
         return int((self.cloud.clock.now() + CHECKPOINT_KEPT).timestamp())
@@ -219,7 +268,7 @@ def served(mark: str) -> tuple[str, int]:
     return f"{minute}#{part}" if mark else "", int(turn) % TURNS
 
 
-def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime) -> Refusal:
+def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, purse: Purse | None) -> Refusal:
     """Read from the item as it stood at the refusal."""
     run, tried = item.get("run", ""), item.get("tried", "")
     if "paused" in item and not (firing.plan and str(item["paused"]).startswith(BRAKE)):
@@ -230,5 +279,7 @@ def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime) -> Refusal:
             return Refusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
         if last == firing.position or (tried.startswith(firing.position) and tried >= firing.mark):
             return Refusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
+    if purse and purse.used_up:
+        return Refusal(Reason.PAUSED, run, note=purse.told, purse=purse)
     wait = max(0, -((clock.milliseconds(now) - item.get("lease_until", 0)) // 1000))
     return Refusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")

@@ -88,6 +88,15 @@ REFUSALS: tuple[Refusal, ...] = (
         lambda job: job.effects is not None and not timedelta(days=1) <= job.effects <= timedelta(days=400),
         "effects are remembered for {job.effects}; say 1 to 400 days, longer than what asks for one may come back",
     ),
+    (lambda job: job.budget and job.budget.fault, "has a budget that cannot hold: {job.budget.fault}"),
+    (
+        lambda job: job.budget and job.queue,
+        "declares a budget and a queue; batches work side by side, and hold no claim to count on: bound concurrency",
+    ),
+    (
+        lambda job: job.budget and (job.budget.items or job.shards) < job.shards,
+        "has a budget of {job.budget.items} items and {job.shards} shards; each shard needs 1 at least",
+    ),
     (lambda job: job.queue and job.schedules(), "declares a queue and a schedule; a job is driven by one of them"),
     (lambda job: "work" not in _methods(job), "has no work(tick)"),
 )

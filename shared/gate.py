@@ -24,6 +24,8 @@ def closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
         if not allowed or firing.target not in (*allowed, NO_TARGET):
             who = firing.target if allowed else "any host"
             return Skipped(Reason.FORBIDDEN, f"{hosts.name} does not allow {who}")
+    # Read here too, so that one that makes no sense fails the run before it is claimed.
+    job.allowance(environment)
     age = (cloud.clock.now() - firing.at).total_seconds()
     if job.grace is not None and firing.fresh and not firing.manual and age > job.grace:
         return Skipped(Reason.LATE, f"came {age:.0f} s after its time; {job.grace} s of grace")

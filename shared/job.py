@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,7 @@ from shared.schedule import Schedule
 from shared.settings import Setting
 
 if TYPE_CHECKING:
+    from shared.budget import Budget
     from shared.draft import Action
     from shared.effect import Confirmed, Effect, NotDone, Unknown
     from shared.tick import Tick
@@ -55,6 +56,8 @@ class Job:
     applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
     effects: for a job that changes the world outside by `tick.effect`: how long an effect is remembered, and a second
     one of its key recognised; at least a day, and longer than its messages and dead letters may come back.
+    budget: the most it may do and cost in a day or a month, by what it tells `tick.spend`; each shard has an equal
+    share.
     silent_after: seconds without a start that raise an alarm of the job's own; whole minutes, up to a day.
     """
 
@@ -91,6 +94,7 @@ class Job:
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = ()
     silent_after: ClassVar[int | None] = None
     effects: ClassVar[timedelta | None] = None
+    budget: ClassVar[Budget | None] = None
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
         super().__init_subclass__()
@@ -159,7 +163,16 @@ class Job:
             settings.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
             settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"The most items one run of {cls.name} works on"),
         )
-        return (*gates, *(() if cls.queue else (cls.run_by(), cls.heartbeat())), *cls.settings)
+        budget = (cls.budget.setting(cls.env, cls.name),) if cls.budget else ()
+        return (*gates, *budget, *(() if cls.queue else (cls.run_by(), cls.heartbeat())), *cls.settings)
+
+    @classmethod
+    def allowance(cls, environment: Mapping[str, str]) -> Budget | None:
+        """What the runs of one claim item may spend, as the setting has it now. Raises SettingError."""
+        if cls.budget is None:
+            return None
+        allowed: Budget = cls.budget.setting(cls.env, cls.name).read(environment)
+        return allowed.share(cls.shards if cls.lease_per_target else 1)
 
     @classmethod
     def run_by(cls) -> Setting:
@@ -187,6 +200,7 @@ class Job:
             *map(permissions.send, dict.fromkeys((FIRINGS, cls.queue or WORK, DEAD))),
             *cls._planning(),
             *cls._affecting(),
+            *cls._budgeted(),
             *cls.permissions,
         )
 
@@ -207,3 +221,12 @@ class Job:
         rows, objects = (f"effect#{cls.name}#*", f"uncertain#{cls.name}"), f"effects/{cls.name}/*"
         kept = (permissions.read_rows(STATE, *rows), permissions.write_rows(STATE, *rows))
         return (*kept, permissions.read_objects(objects), permissions.write_objects(objects))
+
+    @classmethod
+    def _budgeted(cls) -> tuple[Grant, ...]:
+        """To alert when it is used up."""
+        if cls.budget is None:
+            return ()
+        from shared import alert
+
+        return alert.GRANTS

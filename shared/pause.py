@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,7 @@ from shared.job import NO_TARGET, STATE, Job
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
+    from shared.purse import Purse
 
 WHOLE, TARGET, TENANT = "job", "target", "tenant"
 # DynamoDB's limit for one TransactWriteItems.
@@ -94,10 +95,15 @@ def pause(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
 
 
 def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
-    """Take that pause off, and return it; others stay. Raises PauseRefused."""
+    """Take that pause off, and return it; others stay. Raises PauseRefused.
+
+    Where nobody has paused it and its budget is used up, it may spend as much again.
+    """
     claims = _claims(cloud, job)
     before = standing(cloud, job.name, claims)
     made = _made(cloud, job.name, of, who, why)
+    if of not in before and (held := _used_up(cloud, job, of, claims)):
+        return _allow(cloud, job, made, claims, held)
     if of not in before:
         others = "; ".join(found.told for found in before.values())
         raise PauseRefused(f"{made.what} is not paused{f', but {others}' if others else ''}; nothing was done")
@@ -107,6 +113,30 @@ def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     after = {part: found for part, found in before.items() if part != of}
     _write(cloud, made, [delete, audit, *_changes(cloud, job, claims, before, after)])
     return before[of]
+
+
+def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Purse]:
+    """By claim item, those of it whose budget is used up."""
+    allowed, now = job.allowance(cloud.environment), cloud.clock.now()
+    if allowed is None:
+        return {}
+    from shared import purse
+
+    found = {sk: purse.of(allowed, item, now) for sk, item in claims.items() if of in (WHOLE, part(sk))}
+    return {sk: one for sk, one in found.items() if one.used_up}
+
+
+def _allow(
+    cloud: Cloud, job: Job, made: Pause, claims: Mapping[str, Mapping[str, Any]], held: Mapping[str, Purse]
+) -> Pause:
+    """Runs write what they spend, and never this: one that is at work takes nothing of it away."""
+    was = replace(made, text=next(iter(held.values())).told, who="", why="", since="")
+    updates = (
+        _update(cloud, {"pk": f"{job.key}:last", "sk": sk}, claims[sk], {"granted": one.grant})
+        for sk, one in held.items()
+    )
+    _write(cloud, made, [_audit(cloud, made, "resume", was.text), *updates])
+    return was
 
 
 def standing(cloud: Cloud, job: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Pause]:
@@ -169,7 +199,7 @@ def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
     pages = cloud.dynamodb.get_paginator("query").paginate(
         TableName=cloud.names.table(STATE),
         KeyConditionExpression="pk = :pk",
-        ProjectionExpression="sk, fence, paused, partly",
+        ProjectionExpression="sk, fence, paused, partly, spent, granted",
         ExpressionAttributeValues=rows.row({":pk": f"{job.key}:last"}),
         ConsistentRead=True,
     )
@@ -201,9 +231,7 @@ def _changes(
             yield _update(cloud, {"pk": f"{job.key}:last", "sk": sk}, item, wanted)
 
 
-def _update(
-    cloud: Cloud, key: Mapping[str, str], item: Mapping[str, Any], wanted: Mapping[str, str | None]
-) -> dict[str, Any]:
+def _update(cloud: Cloud, key: Mapping[str, str], item: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Make it as wanted, if it is still as it was read."""
     new = {name: value for name, value in wanted.items() if value is not None}
     old = {name: item[name] for name in wanted if name in item}

@@ -72,7 +72,7 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     if refusal is None:
         tick.claims = Claims(cloud, job, firing.target if job.lease_per_target else NO_TARGET)
         taken = tick.claims.take(firing, mine, request)
-        refusal = _refused(job, firing, cloud, taken) if isinstance(taken, Refusal) else None
+        refusal = _refused(tick, tick.claims, taken) if isinstance(taken, Refusal) else None
         tick.claim = taken if isinstance(taken, Claim) else None
     if tick.claim is None or tick.claims is None:
         outcome: Outcome = refusal.outcome if refusal else Lost()
@@ -89,6 +89,8 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     outcome = noted(tick, _worked(job, tick))
     # Sent before the finish: a crash in between sends twice, which the claim recognises; the other order could lose it.
     _send_on(job, tick, outcome)
+    if tick.claim.purse:
+        tick.claim.purse.tell(tick)
     ms = _ms(clocked)
     try:
         _finish(tick.claims, tick.claim, firing, outcome, started, ms)
@@ -141,7 +143,11 @@ def _admitted(job: Job, firing: Firing, cloud: Cloud, marker: Marker | None, min
     return _Refused(shut) if shut else None
 
 
-def _refused(job: Job, firing: Firing, cloud: Cloud, refusal: Refusal) -> _Refused:
+def _refused(tick: Tick, claims: Claims, refusal: Refusal) -> _Refused:
+    job, firing, cloud = tick.job, tick.firing, tick.cloud
+    # Nobody was told where its setting has changed since, or a run has died with the last of it.
+    if refusal.purse and not refusal.purse.known and refusal.purse.tell(tick):
+        claims.known(refusal.purse)
     # A fresh tick that is locked out is recorded: the next one comes by itself. What nobody sends again waits.
     if refusal.reason is Reason.LOCKED and not firing.fresh and firings.may_be_put_off(job, firing):
         firings.send(cloud, firing.later(), refusal.wait + 1)
@@ -201,7 +207,9 @@ def _send_on(job: Job, tick: Tick, outcome: Outcome) -> None:
                 reason = "rejected" if outcome.final else f"all {job.retry.attempts} attempts used up"
                 firings.send_dead(cloud, firing, tick.run, reason, error)
         case Done() if outcome.checkpoint is not None and firing.retried and firings.may_go_on(job, firing):
-            firings.send(cloud, firing.onward())
+            # What has no room goes on in the next period, from its checkpoint.
+            if not tick.used_up:
+                firings.send(cloud, firing.onward())
         case Snoozed() if firings.may_be_put_off(job, firing):
             firings.send(cloud, firing.later(), outcome.seconds)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.cloud import Cloud
     from shared.log import Log
     from shared.pause import Pause
+    from shared.purse import Purse
 
 
 @dataclass(slots=True)
@@ -59,8 +60,10 @@ class Tick:
 
     @property
     def cap(self) -> int:
+        """No more than the budget had left when the run began; a plan is carried out whole."""
         limit: int = self.setting(f"{self.job.env}_MAX_RUNS_PER_TICK")
-        return limit
+        purse = None if self.firing.plan else self._purse
+        return limit if purse is None or purse.left is None else min(limit, purse.left)
 
     @property
     def records(self) -> tuple[Mapping[str, Any], ...]:
@@ -80,6 +83,28 @@ class Tick:
     def remaining(self) -> float:
         """Seconds until the run is ended; stop early enough to leave a checkpoint."""
         return (self.deadline - self.cloud.clock.now()).total_seconds()
+
+    def room(self) -> float:
+        """Seconds in which something more may be begun: as `remaining`, but none once the budget is used up."""
+        return 0 if self.used_up else self.remaining()
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the job's budget is, and the run is none that is done whole all the same: that of a plan."""
+        return self._purse is not None and self._purse.used_up and not self.firing.plan
+
+    def spend(self, *, items: int = 0, dollars: float = 0) -> None:
+        """Count what was done and what it cost against the job's budget, as soon as it is; nothing where it has none.
+
+        It is written down with the next `save` or `progress`, and with the run's end. Raises ValueError for less than
+        nothing.
+        """
+        if self._purse:
+            self._purse.spend(items, dollars)
+
+    @property
+    def _purse(self) -> Purse | None:
+        return self.claim.purse if self.claim else None
 
     def save(self, checkpoint: Any) -> None:
         """Keep a checkpoint now, so that a crash loses nothing before it. Raises Fenced when the lease was lost."""

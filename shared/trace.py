@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import clock, corpse, ledger, manifest, roster, rows
 from shared.cloud import Cloud
@@ -15,7 +15,11 @@ from shared.fold import Folds
 from shared.gate import closed
 from shared.job import NO_TARGET, STATE, Job
 from shared.ledger import Account, Verdict
+from shared.settings import SettingError
 from shared.tables import TTL
+
+if TYPE_CHECKING:
+    from shared.purse import Purse
 
 MOST_READS = 5
 # Back to the last tick: most jobs' is found in the first.
@@ -36,7 +40,7 @@ class Trace:
     target, the oldest first; others: rows of runs that started in the minute asked for, for something else. gap: the
     row of the missed ticks that this is one of. listed: whether the reconciler knows the job, since: from when on.
     dead: its dead letter; the newest, for a job without ticks. waiting: messages in its queues. gate: what a shut gate
-    says now. reads: how many it took.
+    says now. purse: how its budget stands, by the settings here. reads: how many it took.
     """
 
     job: Job
@@ -56,6 +60,7 @@ class Trace:
     dead: dict[str, Any] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     gate: str | None = None
+    purse: Purse | None = None
     reads: int = 0
 
     @property
@@ -92,6 +97,7 @@ class Trace:
             "lease": lease,
             "paused": self.item.get("paused"),
             "gate": self.gate,
+            "budget": self.purse.facts if self.purse else None,
             "dead_letter": self.dead.get("id"),
             "waiting": self.waiting or None,
             "reads": self.reads,
@@ -182,7 +188,15 @@ class _Reader:
         return folded.get(tick)
 
     def _claim(self) -> None:
-        self.found.item = corpse.item(self.cloud, self.entry, self.found.target)
+        found = self.found
+        found.item = corpse.item(self.cloud, self.entry, found.target)
+        # One that cannot be read is what its runs fail with.
+        with suppress(SettingError):
+            allowed = found.job.allowance(self.cloud.environment)
+            if allowed and (found.job.shards == 1 or found.target != NO_TARGET):
+                from shared import purse
+
+                found.purse = purse.of(allowed, found.item, found.now)
 
     def _host(self) -> None:
         key = rows.row({"pk": f"{self.entry['key']}:last", "sk": self.found.target})

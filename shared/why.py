@@ -194,10 +194,7 @@ def _of_the_minute(found: Trace) -> Iterator[str]:
 
 def _of_now(found: Trace) -> Iterator[str]:
     item, status = found.item, found.item.get("status") or {}
-    if "paused" in item:
-        yield f"It is paused now: {item['paused']}."
-    if item.get("partly"):
-        yield "Some of its targets or tenants are paused."
+    yield from _held_back(found)
     if "holder" in item:
         until = datetime.fromtimestamp(item["lease_until"] / 1000, found.now.tzinfo)
         step = f"{item.get('step', 'started')}, {item.get('progress', 0)} %"
@@ -228,14 +225,28 @@ def _of_now(found: Trace) -> Iterator[str]:
         yield f"Its next tick is {_time(upcoming)}."
 
 
+def _held_back(found: Trace) -> Iterator[str]:
+    if "paused" in found.item:
+        yield f"It is paused now: {found.item['paused']}."
+    if found.purse:
+        yield found.purse.sentence
+    if found.item.get("partly"):
+        yield "Some of its targets or tenants are paused."
+
+
 def _commands(found: Trace) -> Iterator[tuple[str, str]]:
     name, enable = found.job.name, found.job.all_settings()[0]
     target = "" if found.target == NO_TARGET else f" --target {found.target}"
-    if "paused" in found.item or found.account.verdict is Verdict.PAUSED:
+    spent = found.purse is not None and found.purse.used_up
+    if "paused" in found.item or (found.account.verdict is Verdict.PAUSED and not found.purse):
         yield f"resume {name}", "let it run again"
+    elif spent:
+        yield f"resume {name}", "let it spend as much again before its period is over"
     if found.dead:
         yield f"dead show {found.dead['id'][:8]}", "what was given up, in full"
         yield f"dead retry {found.dead['id'][:8]}", "send it again"
+    if spent:
+        yield "env", f"the settings; with a larger {found.job.env}_BUDGET, once deployed, it goes on"
     if found.gate:
         yield "env", f"the settings; {enable.name} and others are deployed with the function"
     if found.account.verdict in (Verdict.MISSED, Verdict.UNKNOWN, Verdict.FAILED, Verdict.LOST) and not found.job.queue:

@@ -44,7 +44,7 @@ class Survey:
 
     def walk(self, http: Http) -> None:
         for site in self.waiting:
-            if self.sites and (self.links >= self.tick.cap or self.tick.remaining() < 2 * PATIENCE):
+            if self.sites and (self.links >= self.tick.cap or self.tick.room() < 2 * PATIENCE):
                 self._left = [site.host, ""]
                 return
             self.sites += 1
@@ -80,9 +80,10 @@ class Survey:
             links[: self.tick.cap - self.links],
             width=WIDTH,
             patience=PATIENCE,
-            remaining=self.tick.remaining,
+            remaining=self.tick.room,
         ):
             asked += 1
+            self.tick.spend(items=1)
             if fault:
                 self.dead[_shown(link)] = str(fault)
         self.links += asked

@@ -7,6 +7,7 @@ from typing import Any
 from functions.sites._evaluation import End, Evaluator
 from functions.sites._webevals import Task, Webevals
 from shared import clock, settings, status, targets
+from shared.budget import Budget
 from shared.claim import LEASE_MARGIN
 from shared.fanout import Overdue, fan_out
 from shared.http import Http
@@ -35,6 +36,7 @@ class Webeval(Job):
     env = "WEB_EVAL_EXEC"
     costly = True
     cap = 10
+    budget = Budget(items=1000, per="day")
     lease_per_target = False
     settings = (BASE_URLS, HOSTS)
     permissions = (read_rows(WEBEVALS.name), write_rows(WEBEVALS.name))
@@ -94,8 +96,9 @@ class Webeval(Job):
                 due,
                 width=WIDTH,
                 patience=PATIENCE,
-                remaining=tick.remaining,
+                remaining=tick.room,
             ):
+                tick.spend(items=1)
                 match end:
                     case End():
                         ends.append(end)

@@ -121,9 +121,10 @@ class Probe(Job, archetype=True):
         with closing(http):
             look = partial(self._look, tick, http)
             for target, result in fan_out(
-                look, todo[: tick.cap], width=self.width, patience=self.patience, remaining=tick.remaining
+                look, todo[: tick.cap], width=self.width, patience=self.patience, remaining=tick.room
             ):
                 looked += 1
+                tick.spend(items=1)
                 # The threads look, this one writes: none of them can write anything after the run is over.
                 verdict = self._record(tick, target, result)
                 if not verdict.ok:

@@ -204,6 +204,7 @@ class Purge(Job, archetype=True):
             for chunk in self._chunks(tick, found, tally):
                 going = self._going(tick, chunk, tally)
                 if going:
+                    tick.spend(items=len(going))
                     self.archive(tick, going)
                     eraser.add(going)
         tally.counts["purged"] += eraser.gone
@@ -215,9 +216,10 @@ class Purge(Job, archetype=True):
             going = [*in_full(tick.cloud, self._source(), self._going(tick, chunk, tally))]
             tried = 0
             for row, result in fan_out(
-                partial(self._warn_one, tick, at), going, width=WARNINGS, patience=PATIENCE, remaining=tick.remaining
+                partial(self._warn_one, tick, at), going, width=WARNINGS, patience=PATIENCE, remaining=tick.room
             ):
                 tried += 1
+                tick.spend(items=1)
                 if isinstance(result, Exception):
                     tally.counts["unwarned"] += 1
                     tick.log.error(f"{self.name}_unwarned", key=f"{row.pk} {row.sk}", error=str(result))
@@ -237,7 +239,7 @@ class Purge(Job, archetype=True):
         """The rows, some at a time, until cap or deadline; `tally.more` then says that some are left."""
         found = iter(found)
         while True:
-            if tally.left <= 0 or tick.remaining() < RESERVE:
+            if tally.left <= 0 or tick.room() < RESERVE:
                 tally.more = tally.more or next(found, None) is not None
                 return
             chunk = list(islice(found, min(CHUNK, tally.left)))

@@ -33,6 +33,7 @@ class {name}(Job):
         return Done()
 '''
 
+BUDGET = "from shared.budget import Budget\nbudget = Budget"
 CATCH_UP = "from shared.catch_up import CatchUp\ncatch_up = CatchUp.ONCE"
 
 
@@ -82,6 +83,15 @@ def test_a_module_without_a_job_and_a_private_one_are_left_alone(tree: Path) -> 
         ("name = 'status'", "a job may not be named 'status'"),
         ("name = 'Sweep_Holds'", "must be lower-case words joined by hyphens"),
         ("queue = 'flagship:usage'", "declares a queue and a schedule"),
+        (f"{BUDGET}(items=0)", "has a budget that cannot hold: items is 0; say 1 to 1000000000"),
+        (f"{BUDGET}(dollars=-2.5)", "has a budget that cannot hold: dollars is -2.5"),
+        (f"{BUDGET}(items=5, per='week')", "has a budget that cannot hold: per is 'week'; say day or month"),
+        (f"{BUDGET}()", "has a budget that cannot hold: bounds nothing; say items, dollars, or both"),
+        (f"{BUDGET}(items=3)\nshards = 4", "has a budget of 3 items and 4 shards; each shard needs 1 at least"),
+        (
+            f"{BUDGET}(items=3)\nschedule = None\nqueue = 'a'",
+            "declares a budget and a queue; batches work side by side",
+        ),
         ("catch_up = 'twice'", "catch_up is 'twice'; say CatchUp.NONE or CatchUp.ONCE"),
         (f"{CATCH_UP}\nschedule = None", "declares catch_up, and no schedule whose ticks could be missed"),
         (f"{CATCH_UP}\ngrace = 90", "runs missed ticks late by catch_up, and runs none 90 s after its time by grace"),
