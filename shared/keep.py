@@ -33,7 +33,7 @@ def cutoff(job: type[Purge], tick: Tick, kind: str = "") -> datetime:
     if job.warn is not None and keep <= job.warn:
         raise SettingError(f"{name}={keep} leaves no time to warn {job.warn} before; keep for longer")
     passed = watermark.closed(tick.cloud, job.behind) if job.behind else tick.at
-    return min(tick.at - keep, passed or NEVER)
+    return min(tick.at - keep - job.longer, passed or NEVER)
 
 
 def _name(job: type[Purge], kind: str) -> str:

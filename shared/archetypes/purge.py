@@ -61,7 +61,7 @@ class Purge(Job, archetype=True):
     holds: attributes in the index that a row must still have as read when it is deleted; a call for each row.
     reads: attributes that hooks look at, in the index. whole: hooks get rows with all attributes, read once more.
     objects, along: what hangs on a row and goes before it; see hanging.py. The index includes the objects' attributes.
-    keeps_with: another purge, whose `<ENV>_KEEP` holds here too.
+    keeps_with: another purge, whose `<ENV>_KEEP` holds here too. longer: what is added to that.
     behind: the name of a job; what its watermark has not passed stays, however old.
     """
 
@@ -78,6 +78,7 @@ class Purge(Job, archetype=True):
     objects: ClassVar[Mapping[str, str]] = {}
     along: ClassVar[tuple[Table, ...]] = ()
     keeps_with: ClassVar[type[Purge] | None] = None
+    longer: ClassVar[timedelta] = timedelta(0)
     behind: ClassVar[str] = ""
     cap: ClassVar[int] = 1_000_000
     memory: ClassVar[int] = 512

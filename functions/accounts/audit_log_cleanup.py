@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from shared import archive
+from shared.aged import Row
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import AUDIT
+from shared.tick import Tick
+
+
+class AuditLogCleanup(Purge):
+    """Move audit entries that are a year old to an archive, critical ones after 7 years."""
+
+    schedule = daily(hour=4, minute=12)
+    table = AUDIT
+    keep = days(365)
+    kinds: ClassVar = {"critical": days(7 * 365)}
+    whole = True
+    timeout = 900
+    idempotency = natural("an entry once purged is not found again, and the same entries make the same archive")
+    permissions = archive.grants(AUDIT)
+
+    def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        archive.keep(tick.cloud, AUDIT, [row.item for row in rows], tick.started)

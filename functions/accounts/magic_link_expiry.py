@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import MAGIC_LINKS
+
+
+class MagicLinkExpiry(Purge):
+    """Delete magic links that have expired."""
+
+    schedule = daily(hour=2, minute=24)
+    table = MAGIC_LINKS
+    # They age from the instant at which they expire.
+    keep = days(0)
+    idempotency = natural("a token once deleted is not found again, and none that expires later is looked at")

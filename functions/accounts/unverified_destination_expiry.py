@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from shared import rows
+from shared.aged import Row
+from shared.archetypes.forewarning import Forewarning, Notice
+from shared.idempotency import natural
+from shared.permissions import read_rows
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import ALIASES, DESTINATIONS
+from shared.tick import Tick
+
+
+class UnverifiedDestinationExpiry(Forewarning):
+    """Remove destinations that nobody has verified in 30 days, telling their owner a week before; off until enabled."""
+
+    schedule = daily(hour=2, minute=48)
+    table = DESTINATIONS
+    keep = days(30)
+    warn = days(7)
+    costly = True
+    idempotency = natural("a row once deleted is not found again, and its owner is told once by the notification's key")
+    permissions = (read_rows(ALIASES.name),)
+
+    def spare(self, tick: Tick, row: Row) -> str:
+        """An alias would be left without the place that it forwards to."""
+        pages = tick.cloud.dynamodb.get_paginator("query").paginate(
+            TableName=tick.cloud.names.table(ALIASES.name),
+            KeyConditionExpression="pk = :user",
+            FilterExpression="destination = :destination",
+            ProjectionExpression="sk",
+            ExpressionAttributeValues=rows.row({":user": row.pk, ":destination": row.sk}),
+        )
+        return "an alias forwards to it" if any(page["Items"] for page in pages) else ""
+
+    def notice(self, row: Row) -> Notice:
+        told = {"address": row.item["address"], "added_on": row.item["created_at"][:10]}
+        return Notice(row.pk, row.sk, "destination_removed_soon", "postmaster", told)

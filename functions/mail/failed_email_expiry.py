@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import FAILED_EMAILS, RAW
+
+
+class FailedEmailExpiry(Purge):
+    """Delete failed e-mails after 7 days, once forwarding-retry has closed them."""
+
+    schedule = daily(hour=3, minute=24)
+    # While one is retried it is not in the index by age: its owner is told first, however long that takes.
+    table = FAILED_EMAILS
+    objects: ClassVar = {"raw": RAW}
+    keep = days(7)
+    idempotency = natural("a row once deleted is not found again, and its message goes before it")

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
+from shared.aged import Row, Source, in_full
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.permissions import read_rows
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import MESSAGES, SNAPSHOTS
+from shared.tick import Tick
+
+
+class HeaderSnapshotCleanup(Purge):
+    """Delete header snapshots that have outlived their message, a day after it was due to take them along."""
+
+    schedule = daily(hour=3, minute=48)
+    table = SNAPSHOTS
+    keep = MessageMetadataCleanup.keep
+    keeps_with = MessageMetadataCleanup
+    longer = days(1)
+    idempotency = natural("a snapshot once deleted is not found again")
+    permissions = (read_rows(MESSAGES.name),)
+
+    def spares(self, tick: Tick, rows: Sequence[Row]) -> Sequence[str]:
+        asked = [Row(row.pk, row.sk, row.pk, row.sk, {}) for row in rows]
+        there = {(row.pk, row.sk) for row in in_full(tick.cloud, Source(MESSAGES, None), asked)}
+        return ["its message is still there" if (row.pk, row.sk) in there else "" for row in rows]

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from shared.aged import Row
+from shared.archetypes.forewarning import Forewarning, Notice
+from shared.idempotency import natural
+from shared.schedule import hourly
+from shared.span import days
+from shared.tables import HOLDS, RAW
+
+
+class OverflowHoldExpiry(Forewarning):
+    """Purge held messages after 30 days, warning their owner the day before."""
+
+    # Hourly, so that a warning that comes late costs an hour and not a day.
+    schedule = hourly(minute=20)
+    table = HOLDS
+    objects: ClassVar = {"raw": RAW}
+    keep = days(30)
+    warn = days(1)
+    idempotency = natural(
+        "a row once deleted is not found again, and its owner is warned once by the notification's key"
+    )
+
+    def notice(self, row: Row) -> Notice:
+        # From the postmaster, not Porter: this is the last word before mail is lost.
+        told = {"alias": row.item["alias"], "held_on": row.item["held_at"][:10]}
+        return Notice(row.pk, row.sk, "hold_purged_tomorrow", "postmaster", told)

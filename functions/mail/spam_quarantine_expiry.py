@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import QUARANTINE, RAW
+
+
+class SpamQuarantineExpiry(Purge):
+    """Delete quarantined mail after 30 days, without a word."""
+
+    schedule = daily(hour=3, minute=12)
+    table = QUARANTINE
+    objects: ClassVar = {"raw": RAW}
+    keep = days(30)
+    timeout = 900
+    idempotency = natural("a row once deleted is not found again, and its message goes before it")

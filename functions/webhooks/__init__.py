@@ -1,0 +1,1 @@
+"""Jobs on webhooks, and on the log of what was delivered by them."""

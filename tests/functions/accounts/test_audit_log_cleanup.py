@@ -1,0 +1,137 @@
+"""Audit entries go after a year, critical ones after seven, and only once the archive has been read back."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.accounts.audit_log_cleanup import AuditLogCleanup
+from shared import clock as clocks
+from shared.archetypes import purge
+from shared.cloud import Cloud
+from shared.records.accounts import AuditEntry
+from tests.conftest import NOON, VirtualClock
+from tests.purging import SECOND, Facts, Killed, go, objects, put, there
+
+YEAR = timedelta(days=365)
+
+
+def read(cloud: Cloud, key: str) -> bytes:
+    return cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read()
+
+
+def archived(cloud: Cloud) -> list[AuditEntry]:
+    """What all archives have, each held to its manifest."""
+    found = []
+    for key in objects(cloud, "archive/audit/"):
+        if key.endswith(".manifest.json"):
+            manifest = json.loads(read(cloud, key))
+            packed = read(cloud, manifest["object"])
+            text = gzip.decompress(packed)
+            assert hashlib.sha256(packed).hexdigest() == manifest["sha256"]
+            assert hashlib.sha256(text).hexdigest() == manifest["content_sha256"]
+            lines = [json.loads(line) for line in text.decode().splitlines()]
+            assert len(lines) == manifest["rows"]
+            found += [AuditEntry.read(line) for line in lines]
+    return found
+
+
+class TestAuditLogCleanup(Facts):
+    job = AuditLogCleanup()
+
+    def made(self, id_: str, age: timedelta, now: datetime = NOON, critical: bool = False) -> AuditEntry:
+        data: dict[str, str | int | bool] = {"from": "active", "count": 3, "ok": True}
+        at = now - age
+        return AuditEntry(
+            user="u1", id=id_, at=at, action="alias.deactivated", actor="ünï", critical=critical, data=data
+        )
+
+    def test_what_goes_is_in_the_archive_as_it_was(self, cloud: Cloud) -> None:
+        entries = [self.made(f"e{number:02}", YEAR + number * SECOND) for number in range(30)]
+        put(cloud, *entries, self.made("young", YEAR - SECOND))
+        assert go(self.job, cloud).counts == {"purged": 30}
+        assert sorted(archived(cloud), key=lambda entry: entry.id) == entries
+
+    def test_an_archive_says_what_it_holds(self, cloud: Cloud) -> None:
+        put(cloud, self.made("a", YEAR), self.made("b", YEAR + SECOND))
+        go(self.job, cloud)
+        packed, told = objects(cloud, "archive/")
+        manifest = json.loads(read(cloud, told))
+        assert packed == manifest["object"]
+        assert packed.startswith("archive/audit/2025/03/20250302T115959.000Z-")
+        assert (manifest["form"], manifest["table"], manifest["rows"]) == (1, "audit", 2)
+        assert (manifest["first"], manifest["last"]) == ("2025-03-02T11:59:59.000Z", "2025-03-02T12:00:00.000Z")
+        assert (manifest["bytes"], manifest["archived_at"]) == (len(read(cloud, packed)), clocks.iso(NOON))
+
+    def test_critical_ones_are_kept_for_seven_years(self, cloud: Cloud) -> None:
+        for id_, age in {"at": 7 * YEAR, "before": 7 * YEAR - SECOND}.items():
+            put(cloud, self.made(id_, age, critical=True))
+        assert go(self.job, cloud).counts == {"purged": 1}
+        assert there(cloud, self.job.table) == ["before"]
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"not gzip", gzip.compress(b'{"user":"u1","id":"other"}\n')], ids=["empty", "broken", "other"]
+    )
+    def test_an_archive_that_does_not_read_back_keeps_its_rows(
+        self, body: bytes, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(cloud, self.made("a", YEAR))
+        write = cloud.s3.put_object
+
+        def damaged(**asked: Any) -> Any:
+            return write(**{**asked, "Body": body} if asked["Key"].endswith(".gz") else asked)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(cloud.s3, "put_object", damaged)
+            report = go(self.job, cloud)
+        assert (report.outcome, there(cloud, self.job.table)) == ("failed", ["a"])
+        assert "NotKept: archive/audit/2025/03/" in report.note
+        # It is not overwritten either: a person looks at it.
+        clock.move(minutes=1)
+        assert go(self.job, cloud).outcome == "failed"
+
+    @pytest.mark.parametrize("step", ["object", "manifest", "read"])
+    def test_a_crash_while_archiving_leaves_all_rows_and_one_archive(
+        self, step: str, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(cloud, self.made("a", YEAR), self.made("b", YEAR))
+        write, dying = cloud.s3.put_object, {"object": ".gz", "manifest": ".json", "read": ""}[step]
+
+        def put_object(**asked: Any) -> Any:
+            answer = write(**asked)
+            if dying and asked["Key"].endswith(dying) and asked["Key"].startswith("archive/"):
+                raise Killed
+            return answer
+
+        def get_object(**_: Any) -> Any:
+            raise Killed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(cloud.s3, "put_object", put_object)
+            patched.setattr(cloud.s3, "get_object", get_object)
+            with pytest.raises(Killed):
+                go(self.job, cloud)
+        assert there(cloud, self.job.table) == ["a", "b"]
+        clock.move(minutes=30)
+        assert go(self.job, cloud).counts == {"purged": 2}
+        assert len(objects(cloud, "archive/")) == 2
+        assert len(archived(cloud)) == 2
+
+    def test_a_run_archives_some_hundred_at_a_time(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(purge, "CHUNK", 10)
+        put(cloud, *(self.made(f"e{number:02}", YEAR) for number in range(25)))
+        assert go(self.job, cloud).counts == {"purged": 25}
+        assert len(archived(cloud)) == 25
+        assert len(objects(cloud, "archive/")) == 6
+
+    def test_a_row_of_no_form_is_archived_as_it_stands(self, cloud: Cloud) -> None:
+        row = {"pk": {"S": "u1"}, "sk": {"S": "odd"}, "aged": {"S": "00"}, "since": {"S": clocks.iso(NOON - YEAR)}}
+        cloud.dynamodb.put_item(TableName=cloud.names.table("audit"), Item={**row, "what": {"S": "ever"}})
+        assert go(self.job, cloud).counts == {"purged": 1}
+        [key] = [key for key in objects(cloud, "archive/") if key.endswith(".gz")]
+        assert gzip.decompress(read(cloud, key)) == b'{"user":"u1","id":"odd","what":"ever"}\n'

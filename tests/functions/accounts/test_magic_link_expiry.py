@@ -1,0 +1,19 @@
+"""Magic links go once they have expired, and not before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from functions.accounts.magic_link_expiry import MagicLinkExpiry
+from shared.records.accounts import MagicLink
+from tests.conftest import NOON
+from tests.purging import Facts
+
+
+class TestMagicLinkExpiry(Facts):
+    job = MagicLinkExpiry()
+
+    def made(self, id_: str, age: timedelta, now: datetime = NOON) -> MagicLink:
+        # Also one that was used: it is no more use to anybody.
+        expires = now - age
+        return MagicLink(user="u1", id=id_, created_at=expires - timedelta(minutes=15), expires_at=expires)

@@ -1,0 +1,55 @@
+"""What is known of single messages goes after 90 days, headers first, and never before it is in the sums."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
+from shared import clock as clocks
+from shared import watermark
+from shared.cloud import Cloud
+from shared.records.mail import Message, Snapshot
+from shared.tables import SNAPSHOTS
+from tests.conftest import NOON
+from tests.purging import SECOND, Facts, go, put, there
+
+
+class TestMessageMetadataCleanup(Facts):
+    job = MessageMetadataCleanup()
+
+    @pytest.fixture(autouse=True)
+    def _summed(self, cloud: Cloud) -> None:
+        watermark.close(cloud, "bandwidth-rollup", watermark.Mark(), clocks.iso(NOON - timedelta(hours=1)))
+
+    def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Message:
+        # Received long before: what counts is when it was written down.
+        received = now - age - timedelta(days=5)
+        return Message(user="u1", id=id_, received_at=received, recorded_at=now - age, bytes_used=1)
+
+    def test_headers_go_along_and_before(self, cloud: Cloud) -> None:
+        for id_, age in {"old": self.job.keep, "new": self.job.keep - SECOND}.items():
+            at = NOON - age
+            put(cloud, self.made(id_, age), Snapshot(user="u1", id=id_, recorded_at=at, body="e30=", key="k"))
+        go(self.job, cloud)
+        assert (there(cloud, self.job.table), there(cloud, SNAPSHOTS)) == (["new"], ["new"])
+
+    def test_what_is_not_in_the_sums_yet_stays_however_old(self, cloud: Cloud) -> None:
+        upto = NOON - timedelta(days=100)
+        mark = watermark.read(cloud, "bandwidth-rollup")
+        watermark.close(cloud, "bandwidth-rollup", mark, clocks.iso(upto))
+        for id_, offset in {"before": -SECOND, "at": timedelta(0), "after": SECOND}.items():
+            put(cloud, self.made(id_, NOON - upto - offset))
+        assert go(self.job, cloud).counts == {"purged": 2}
+        assert there(cloud, self.job.table) == ["after"]
+
+    def test_how_long_is_a_setting(self, cloud: Cloud) -> None:
+        cloud.environment = {"MESSAGE_METADATA_CLEANUP_KEEP": "7d"}
+        put(cloud, self.made("a", timedelta(days=7)), self.made("b", timedelta(days=7) - SECOND))
+        assert go(self.job, cloud).counts == {"purged": 1}
+
+
+def test_where_nothing_was_ever_added_up_nothing_goes(cloud: Cloud) -> None:
+    put(cloud, TestMessageMetadataCleanup().made("old", timedelta(days=900)))
+    assert go(MessageMetadataCleanup(), cloud).counts == {"purged": 0}

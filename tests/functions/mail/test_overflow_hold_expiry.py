@@ -1,0 +1,155 @@
+"""Held messages go after 30 days, and nobody's without a warning that is a day old."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
+from shared import rows
+from shared.cloud import Cloud
+from shared.records.mail import Hold
+from shared.records.outgoing import Notification
+from shared.tables import HOLDS, NOTIFICATIONS
+from tests.conftest import NOON, VirtualClock
+from tests.purging import SECOND, Killed, go, item, objects, put, there
+
+JOB = OverflowHoldExpiry()
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def hold(id_: str, age: timedelta) -> Hold:
+    return Hold(user="u1", id=id_, alias="shop@example.com", raw=f"mail/u1/{id_}", held_at=NOON - age)
+
+
+def told(cloud: Cloud) -> list[Notification]:
+    found = cloud.dynamodb.scan(TableName=cloud.names.table(NOTIFICATIONS.name))["Items"]
+    return [Notification.of(rows.plain(each)) for each in found]
+
+
+def test_the_owner_is_warned_at_29_days_and_the_message_goes_a_day_later(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 29 * DAY), hold("young", 29 * DAY - SECOND))
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+    [warning] = told(cloud)
+    assert (warning.user, warning.id, warning.about) == ("u1", "overflow-hold-expiry-h", "holds/h")
+    assert (warning.template, warning.persona) == ("hold_purged_tomorrow", "postmaster")
+    assert warning.data == {"alias": "shop@example.com", "held_on": "2026-02-01"}
+    clock.move(days=1, seconds=-1)
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+    assert there(cloud, HOLDS) == ["h", "young"]
+    clock.move(seconds=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+    assert (there(cloud, HOLDS), objects(cloud)) == (["young"], ["mail/u1/young"])
+
+
+def test_one_that_is_long_overdue_is_warned_of_first_all_the_same(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 300 * DAY))
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+    for _ in range(23):
+        clock.move(hours=1)
+        assert go(JOB, cloud).counts == {"purged": 0}
+    clock.move(hours=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+
+
+def test_jitter_does_not_cost_an_hour(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 29 * DAY))
+    clock.move(minutes=4)
+    go(JOB, cloud, NOON)
+    clock.move(days=1, minutes=-4)
+    assert go(JOB, cloud, NOON + DAY).counts == {"purged": 1}
+
+
+def test_the_same_tick_and_the_next_warn_nobody_twice(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 29 * DAY))
+    go(JOB, cloud, NOON)
+    assert go(JOB, cloud, NOON).outcome == "deduplicated"
+    clock.move(hours=1)
+    assert go(JOB, cloud).counts == {"purged": 0}
+    assert len(told(cloud)) == 1
+
+
+@pytest.mark.parametrize("step", ["notify", "confirm", "mark"])
+def test_what_breaks_off_while_warning_warns_once_and_purges_nothing_early(
+    step: str, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cloud, hold("h", 29 * DAY))
+    update, write = cloud.dynamodb.update_item, cloud.dynamodb.put_item
+
+    def put_item(**asked: Any) -> Any:
+        found = write(**asked)
+        if (asked["TableName"][-13:], step) == ("notifications", "notify"):
+            raise OSError("the reply is lost")
+        if asked["Item"]["pk"]["S"].startswith("effect#") and "done" in asked["Item"] and step == "confirm":
+            raise OSError("the reply is lost")
+        return found
+
+    def update_item(**asked: Any) -> Any:
+        table, key = asked["TableName"], asked["Key"]["pk"]["S"]
+        if (step == "confirm" and key.startswith("effect#")) or (step == "mark" and table.endswith("holds")):
+            raise OSError("never sent")
+        return update(**asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.dynamodb, "put_item", put_item)
+        patched.setattr(cloud.dynamodb, "update_item", update_item)
+        assert go(JOB, cloud).counts == {"purged": 0, "unwarned": 1}
+    clock.move(hours=1)
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+    assert len(told(cloud)) == 1
+    clock.move(hours=23)
+    assert go(JOB, cloud).counts == {"purged": 0}
+    clock.move(hours=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+
+
+def test_a_crash_while_purging_leaves_the_row_until_its_message_is_gone(
+    cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(**_: Any) -> Any:
+        raise Killed
+
+    put(cloud, hold("h", 29 * DAY))
+    go(JOB, cloud)
+    clock.move(days=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.bulk, "delete_item", die)
+        with pytest.raises(Killed):
+            go(JOB, cloud)
+    assert (there(cloud, HOLDS), objects(cloud)) == (["h"], [])
+    assert item(cloud, hold("h", 29 * DAY))["going"] is True
+    clock.move(hours=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+
+
+def test_a_hold_that_is_released_after_the_warning_keeps_its_message(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 29 * DAY))
+    go(JOB, cloud)
+    # As docs/records.md has it: whoever releases one deletes the row, unless it is going, and then owns the object.
+    key = {"pk": {"S": "u1"}, "sk": {"S": "h"}}
+    condition = "attribute_exists(pk) AND attribute_not_exists(going)"
+    cloud.dynamodb.delete_item(TableName=cloud.names.table("holds"), Key=key, ConditionExpression=condition)
+    clock.move(days=1)
+    assert go(JOB, cloud).counts == {"purged": 0}
+    assert objects(cloud) == ["mail/u1/h"]
+
+
+def test_an_owner_who_cannot_be_warned_keeps_the_message_and_the_others_are_warned(cloud: Cloud) -> None:
+    put(cloud, hold("good", 29 * DAY))
+    broken = hold("bad", 40 * DAY).item()
+    del broken["alias"]
+    cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(broken))
+    report = go(JOB, cloud)
+    assert report.counts == {"purged": 0, "warned": 1, "unwarned": 1}
+    assert report.note == "1 could not be warned, and stay until they are"
+
+
+def test_a_long_id_has_its_warning_too(cloud: Cloud) -> None:
+    put(cloud, hold("x" * 256, 29 * DAY))
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+
+
+def test_it_runs_every_hour_and_warns_a_day_before() -> None:
+    assert (str(JOB.schedules()[0]), JOB.warn, JOB.keep) == ("20 * * * *", DAY, 30 * DAY)

@@ -1,0 +1,23 @@
+"""The log of deliveries goes after 30 days; what is still retried stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.webhooks.webhook_log_cleanup import WebhookLogCleanup
+from shared.records.outgoing import Delivery, SendState
+from tests.conftest import NOON
+from tests.purging import Facts
+
+
+class TestWebhookLogCleanup(Facts):
+    job = WebhookLogCleanup()
+
+    def made(self, id_: str, age: timedelta, now: datetime = NOON, **rest: Any) -> Delivery:
+        given = {"state": SendState.FAILED, **rest}
+        return Delivery(user="u1", id=id_, webhook="w", event="e", body="{}", created_at=now - age, **given)
+
+    def kept(self, now: datetime = NOON) -> Sequence[Delivery]:
+        return [self.made("queued", timedelta(days=400), now, state=SendState.QUEUED, next_attempt_at=now)]
