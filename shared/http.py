@@ -169,7 +169,7 @@ class Http:
             data = self._read(response)
         except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
             raise (NotSent if _unsent(error) else NoAnswer)(self._why(error)) from error
-        wait = _seconds(response.headers.get("retry-after"), self.cloud.clock.now())
+        wait = seconds_of(response.headers.get("retry-after"), self.cloud.clock.now())
         if wait is not None and response.status in (429, 503):
             self._hold(host, wait)
         return Answer(
@@ -260,7 +260,7 @@ def _same_origin(one: str, other: str) -> bool:
     return (here.scheme, here.netloc) == (there.scheme, there.netloc)
 
 
-def _seconds(text: str | None, now: datetime) -> float | None:
+def seconds_of(text: str | None, now: datetime) -> float | None:
     """Retry-After: whole seconds or an HTTP date (RFC 9110, 10.2.3); None for what is neither."""
     if not text:
         return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from shared.effect import Undone
 
 if TYPE_CHECKING:
+    from shared.courier import Courier
     from shared.http import Answer, Http
 
 # How far the two clocks may be apart, and how old a message may be that is played again; the specification's own.
@@ -75,10 +76,10 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: d
     return key
 
 
-def post(http: Http, url: str, secrets: Sequence[str], key: str, body: str) -> Answer:
+def post(http: Http | Courier, url: str, secrets: Sequence[str], key: str, body: str) -> Answer:
     """Send a message, JSON, once. Raises WebhookRefused for any answer but a 2xx, and what `http` raises.
 
-    http: it bounds the call, and says which hosts may be called; that is where a URL from outside is to be stopped.
+    http: it bounds the call, and says which hosts may be called; a Courier takes URLs from outside.
     """
     headers = sign(secrets, key, http.cloud.clock.now(), body)
     answer = http.call("POST", url, headers={**headers, "content-type": "application/json"}, body=body, key=key)

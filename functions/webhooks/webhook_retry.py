@@ -1,0 +1,135 @@
+"""Events that a receiver has not taken yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from shared import backoff, settings
+from shared.archetypes.sweep import Sweep
+from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
+from shared.effect import Effect, NotDone
+from shared.idempotency import keyed
+from shared.schedule import every
+from shared.settings import SettingError
+from shared.span import days
+from shared.tables import DELIVERIES, WEBHOOKS
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.courier import Courier
+    from shared.records.outgoing import Delivery
+
+LOOPBACK = settings.flag(
+    "WEBHOOK_LOOPBACK", False, "Whether webhooks may lead to this very machine, by http too; refused in production"
+)
+# A receiver that has been silent so many times in a run is not waited for again in it.
+SILENT = 3
+# Seconds for which a receiver may ask to be left alone.
+LONGEST_WAIT = 24 * 3600
+
+
+class WebhookRetry(Sweep):
+    """Deliver events again that their receivers have not taken, after 1, 5, 30 minutes and 2 hours; then give up.
+
+    Delays count from the attempt before. Each carries the delivery's id, by which its receiver knows it.
+    """
+
+    schedule = every(minutes=1)
+    table = DELIVERIES
+    record = "outgoing.Delivery"
+    delays = backoff.WEBHOOK_ITEM
+    looks = (WEBHOOKS,)
+    width = 16
+    share = 4
+    verb = "send"
+    memory = 512
+    effects = days(7)
+    retention = "high-volume"
+    idempotency = keyed("each attempt is an effect of its delivery and number; its receiver knows the delivery's id")
+    settings = (LOOPBACK,)
+
+    def refers(self, item: Delivery) -> Iterable[Key]:
+        return (_webhook(item),)
+
+    def lane(self, item: Delivery) -> str:
+        return f"{item.user}#{item.webhook}"
+
+    @contextmanager
+    def tools(self, tick: Tick) -> Iterator[Receivers]:
+        from shared import courier
+
+        loopback = tick.setting(LOOPBACK.name)
+        if loopback and tick.cloud.names.production:
+            raise SettingError(f"{LOOPBACK.name} is true in production: users' webhooks would reach into this machine")
+        yield Receivers(courier.Courier(tick.cloud, loopback=loopback, total=courier.TOTAL))
+
+    def attempt(self, trial: Trial) -> Verdict:
+        from shared import http, outside, webhook
+
+        item: Delivery = trial.item
+        to, receivers = trial.found.get(_webhook(item)), trial.tools
+        if not to or not to.get("active", True):
+            return GivenUp("its webhook is gone, or switched off")
+        if receivers.silent(to):
+            return Again(f"the receiver has been silent {SILENT} times in a row")
+        try:
+            answer = webhook.post(receivers.courier, to["url"], to["secrets"], webhook_id(item), item.body)
+        except webhook.WebhookRefused as refused:
+            receivers.heard(to)
+            status = {"status": refused.status}
+            if refused.gone:
+                return GivenUp("the receiver wants no more of them", status)
+            return Again(f"the receiver answered {refused.status}", status, min(refused.retry_after or 0, LONGEST_WAIT))
+        except outside.Closed as closed:
+            return GivenUp(str(closed))
+        except ValueError as error:
+            return GivenUp(f"it cannot be signed or sent: {error}")
+        except (http.NoAnswer, outside.Unresolved) as missed:
+            receivers.missed(to)
+            return Again(str(missed), {"status": 0})
+        receivers.heard(to)
+        return Settled(noted={"status": answer.status})
+
+    def settled(self, item: Delivery, end: End) -> Mapping[str, Any]:
+        from shared.records.outgoing import SendState
+
+        return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
+
+    def given_up(self, item: Delivery, end: End) -> Mapping[str, Any]:
+        from shared.records.outgoing import SendState
+
+        return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
+
+    def reconcile(self, effect: Effect) -> NotDone:
+        # The receiver knows the id, and a second one does no harm.
+        return NotDone()
+
+
+class Receivers:
+    """What a run has learned of them: how often each has been silent since it last said anything."""
+
+    def __init__(self, courier: Courier) -> None:
+        self.courier = courier
+        self._silences: Counter[tuple[str, str]] = Counter()
+
+    def silent(self, to: Mapping[str, Any]) -> bool:
+        return self._silences[to["pk"], to["sk"]] >= SILENT
+
+    def missed(self, to: Mapping[str, Any]) -> None:
+        self._silences[to["pk"], to["sk"]] += 1
+
+    def heard(self, to: Mapping[str, Any]) -> None:
+        self._silences.pop((to["pk"], to["sk"]), None)
+
+
+def webhook_id(item: Delivery) -> str:
+    """The same on each attempt. A full stop would make the signature ambiguous."""
+    return item.id if "." not in item.id else sha256(item.id.encode()).hexdigest()
+
+
+def _webhook(item: Delivery) -> Key:
+    return Key(WEBHOOKS.name, item.user, item.webhook)

@@ -1,0 +1,199 @@
+"""An event is delivered until its receiver has taken it, at its instants, signed, and nowhere inside."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.webhooks.webhook_retry import WebhookRetry
+from shared import webhook
+from shared.cloud import Cloud
+from shared.names import Names
+from shared.records.outgoing import Delivery, Webhook
+from shared.span import minutes
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.sweeping import all_of, go, item, put
+from tests.web import Reply, Web, hang, reset
+
+SECOND = timedelta(seconds=1)
+SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
+BODY = '{"type":"alias.created","data":{"name":"größe"}}'
+
+
+@pytest.fixture
+def web(cloud: Cloud) -> Iterator[Web]:
+    cloud.environment = {"WEBHOOK_LOOPBACK": "true"}
+    with Web() as web:
+        put(cloud, hook(f"{web.url}/hook"))
+        yield web
+
+
+def hook(url: str, name: str = "w", **rest: object) -> Webhook:
+    given = {"url": url, "secrets": (SECRET,), "created_at": NOON - timedelta(days=9), **rest}
+    return Webhook.model_validate({"user": "u", "id": name, **given})
+
+
+def delivery(name: str = "msg_1", made: int = 1, **rest: object) -> Delivery:
+    given = {
+        "webhook": "w",
+        "event": "alias.created",
+        "body": BODY,
+        "created_at": NOON,
+        "next_attempt_at": NOON,
+        **rest,
+    }
+    return Delivery.model_validate({"user": "u", "id": name, "attempts": made, **given})
+
+
+def test_it_arrives_signed_and_under_the_deliverys_own_id(cloud: Cloud, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = Reply(204)
+    put(cloud, delivery())
+    assert go(WebhookRetry(), cloud, log).counts == {"settled": 1}
+    [asked] = web.asked
+    assert webhook.verify([SECRET], asked.headers, asked.body, NOON) == "msg_1"
+    assert asked.body == BODY
+    now = item(cloud, delivery())
+    assert (now["state"], now["status"], now["attempts"], now["sent_at"]) == (
+        "sent",
+        204,
+        2,
+        "2026-03-02T12:00:00.000Z",
+    )
+    assert "next_attempt_at" not in now
+    assert "due" not in now
+    assert now["since"] == now["created_at"]
+
+
+@pytest.mark.parametrize("tick", [-1, 0, 1])
+@pytest.mark.parametrize(("made", "delay"), [(0, 1), (1, 5), (2, 30), (3, 120)])
+def test_the_log_says_what_was_answered_and_when_it_is_tried_again(
+    made: int, delay: int, tick: int, cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
+) -> None:
+    web.answers["/hook"] = Reply(503)
+    put(cloud, delivery(made=made))
+    go(WebhookRetry(), cloud, log)
+    due = NOON + minutes(delay)
+    now = item(cloud, delivery())
+    assert (now["attempts"], now["status"], now["last_error"]) == (made + 1, 503, "the receiver answered 503")
+    assert now["next_attempt_at"] == f"{due:%Y-%m-%dT%H:%M:%S.000Z}"
+    clock.instant = due + tick * SECOND
+    go(WebhookRetry(), cloud, log, clock.instant)
+    assert len(web.asked) == (1 if tick < 0 else 2)
+
+
+def test_after_five_attempts_it_has_failed_for_good(cloud: Cloud, clock: VirtualClock, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = Reply(500)
+    put(cloud, delivery(made=0))
+    for wait in (1, 5, 30, 120, 120, 120):
+        go(WebhookRetry(), cloud, log)
+        clock.move(minutes=wait)
+    now = item(cloud, delivery())
+    assert (now["state"], now["attempts"], now["failed_at"]) == ("failed", 5, "2026-03-02T14:36:00.000Z")
+    assert len(web.asked) == 5
+    assert {each.headers["webhook-id"] for each in web.asked} == {"msg_1"}
+    assert "due" not in now
+
+
+def test_a_receiver_that_is_gone_is_not_asked_again(cloud: Cloud, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = Reply(410)
+    put(cloud, delivery())
+    assert go(WebhookRetry(), cloud, log).counts == {"given_up": 1}
+
+
+def test_a_receiver_may_ask_for_more_time(cloud: Cloud, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = Reply(429, headers={"retry-after": "3600"})
+    put(cloud, delivery())
+    go(WebhookRetry(), cloud, log)
+    assert item(cloud, delivery())["next_attempt_at"] == "2026-03-02T13:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://169.254.169.254/latest/meta-data", "its host is an address that is not of the public internet"),
+        ("https://[::ffff:10.0.0.1]/x", "its host is an address that is not of the public internet"),
+        ("https://2130706433/abc", "the host is a number that is no address as it is commonly written"),
+        ("http://shop.com/hook", "the URL does not begin with https://"),
+    ],
+)
+def test_a_webhook_that_leads_inside_is_refused_and_the_rest_goes_on(
+    url: str, why: str, cloud: Cloud, log: Lines, web: Web
+) -> None:
+    web.answers["/hook"] = Reply(200)
+    put(cloud, hook(url, "evil"), delivery("bad", webhook="evil"), delivery("good"))
+    assert go(WebhookRetry(), cloud, log).counts == {"given_up": 1, "settled": 1}
+    assert item(cloud, delivery("bad"))["last_error"] == why
+
+
+def test_a_redirect_is_no_answer_to_go_by(cloud: Cloud, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = Reply(307, headers={"location": f"{web.url}/inside"})
+    put(cloud, delivery())
+    assert go(WebhookRetry(), cloud, log).counts == {"again": 1}
+    assert web.paths() == ["/hook"]
+
+
+@pytest.mark.parametrize("missing", [{"active": False}, {"secrets": ("whsec_",)}, None])
+def test_a_webhook_that_is_off_or_cannot_sign_or_is_gone_ends_its_deliveries(
+    missing: dict[str, object] | None, cloud: Cloud, log: Lines, web: Web
+) -> None:
+    if missing:
+        put(cloud, hook(f"{web.url}/hook", "odd"), **missing)
+    put(cloud, delivery(webhook="odd"))
+    assert go(WebhookRetry(), cloud, log).counts == {"given_up": 1}
+    assert web.asked == []
+
+
+def test_this_machine_is_never_called_in_production(
+    cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cloud, delivery())
+    stored = item(cloud, delivery())
+    monkeypatch.setattr(Names, "production", True)
+    report = go(WebhookRetry(), cloud, log)
+    assert (report.outcome, web.asked) == ("failed", [])
+    assert "WEBHOOK_LOOPBACK is true in production" in report.note
+    assert item(cloud, delivery()) == stored
+
+
+def test_a_crash_after_the_receiver_took_it_is_made_good_under_the_same_id(
+    cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
+) -> None:
+    web.answers["/hook"] = reset
+    put(cloud, delivery())
+    assert go(WebhookRetry(), cloud, log).counts == {"again": 1}
+    web.answers["/hook"] = Reply(200)
+    clock.move(minutes=5)
+    assert go(WebhookRetry(), cloud, log).counts == {"settled": 1}
+    assert [each.headers["webhook-id"] for each in web.asked] == ["msg_1", "msg_1"]
+
+
+def test_a_receiver_that_says_nothing_is_waited_for_a_few_times_and_holds_up_no_other(
+    cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.courier.TOTAL", 0.5)
+    monkeypatch.setattr(
+        "shared.courier.Courier.__init__.__kwdefaults__", {"loopback": False, "connect": 1, "total": 0.5}
+    )
+    web.answers |= {"/hook": hang, "/good": Reply(200)}
+    put(cloud, hook(f"{web.url}/good", "good"))
+    put(cloud, *(delivery(f"dead{number}", next_attempt_at=NOON - SECOND) for number in range(20)))
+    put(cloud, *(delivery(f"good{number}", webhook="good") for number in range(20)))
+    began = time.monotonic()
+    assert go(WebhookRetry(), cloud, log).counts == {"again": 20, "settled": 20}
+    assert time.monotonic() - began < 10
+    assert web.paths().count("/hook") <= 7
+    assert {row["attempts"] for row in all_of(cloud, "deliveries") if row["sk"].startswith("dead")} == {2}
+
+
+def test_a_signature_is_of_the_time_of_its_attempt(cloud: Cloud, clock: VirtualClock, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = [Reply(500), Reply(200)]
+    put(cloud, delivery())
+    go(WebhookRetry(), cloud, log)
+    clock.move(minutes=5)
+    go(WebhookRetry(), cloud, log)
+    stamps = [datetime.fromtimestamp(int(each.headers["webhook-timestamp"]), UTC) for each in web.asked]
+    assert stamps == [NOON, NOON + minutes(5)]
