@@ -53,13 +53,13 @@ class Purse:
     @property
     def told(self) -> str:
         """Why nothing runs, as a pause says it."""
-        return f"{SIGN}{self.figures} are used up; it goes on at {budget.end(self.period):%Y-%m-%d %H:%M} UTC"
+        return f"{SIGN}{self.figures} used, held until {budget.end(self.period):%Y-%m-%d %H:%M} UTC"
 
     @property
     def sentence(self) -> str:
         """How it stands, for people."""
         if self.used_up:
-            return f"Its budget holds it: {self.told.removeprefix(SIGN)}."
+            return f"Its budget is used up: {self.told.removeprefix(SIGN)}."
         return f"Of its budget for {self.period} it has spent {self.figures}."
 
     @property

@@ -80,13 +80,14 @@ class Swept:
             remaining=self._remaining,
         ):
             self.tally.ended += 1
+            self.tick.spend(items=1)
             if isinstance(result, Fenced):
                 raise result
             self._tell(each, result)
         self.tally.more = self.tally.ended < self.picked or next(found, None) is not None
 
     def _remaining(self) -> float:
-        return self.tick.remaining() - RESERVE
+        return self.tick.room() - RESERVE
 
     def _due(self, found: Iterator[Row]) -> Iterator[Due]:
         """What may be attempted, no faster than the rate; what may not is dealt with on the way."""

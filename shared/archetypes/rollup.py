@@ -109,7 +109,7 @@ class Rollup(Job, archetype=True):
         until = self._until(tick)
         span: timedelta | None = None
         while mark.closing or mark.upto < until:
-            if tick.remaining() < RESERVE:
+            if tick.room() < RESERVE:
                 return Done(counts, checkpoint={})
             window = self._window(tick, mark, mark.closing or self._end(tick, mark, until, span))
             span = 2 * self._length(tick, window)
@@ -228,6 +228,7 @@ class Rollup(Job, archetype=True):
                 after, done = chunk[-1], done + len(chunk)
         watermark.close(tick.cloud, self.name, window.mark, window.end)
         counts["rows"] += window.rows - len(window.faults)
+        tick.spend(items=window.rows)
         if window.faults:
             counts["faulty"] += len(window.faults)
         return ""

@@ -99,7 +99,7 @@ def test_a_job_whose_budget_is_used_up_is_paused_with_the_figures(world: World) 
         world.tick()
     report = world.tick()
     assert (report.outcome, report.ok) == ("paused", True)
-    assert report.note == ("budget: 10 of 10 items, 0.1 of 1 dollars are used up; it goes on at 2026-03-03 00:00 UTC")
+    assert report.note == ("budget: 10 of 10 items, 0.1 of 1 dollars used, held until 2026-03-03 00:00 UTC")
     assert world.tick(manual=True).outcome == "paused"
 
 
@@ -114,7 +114,7 @@ def test_dollars_end_a_run_after_what_it_was_at(world: World, monkeypatch: pytes
     monkeypatch.setattr(Letters, "cost", 0.4)
     assert world.tick().counts == {"letters": 3}
     assert world.spent() == (3, 1_200_000)
-    assert "1.2 of 1 dollars are used up" in world.tick().note
+    assert "1.2 of 1 dollars used" in world.tick().note
 
 
 def test_it_goes_on_by_itself_at_the_first_instant_of_the_next_period(world: World) -> None:
@@ -150,7 +150,7 @@ def test_a_month_lasts_to_its_last_day(world: World) -> None:
     world.cloud.environment = {"LETTERS_BUDGET": "4 items per month"}
     world.tick()
     world.clock.instant = parse("2026-03-31T23:58:00Z")
-    assert world.tick().note.endswith("it goes on at 2026-04-01 00:00 UTC")
+    assert world.tick().note.endswith("held until 2026-04-01 00:00 UTC")
     assert world.tick().outcome == "done"
 
 
@@ -184,7 +184,7 @@ def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_tick_that_is_kept_o
 def test_a_smaller_setting_holds_at_once_and_is_told_of_and_a_larger_one_lets_go_on(world: World) -> None:
     world.tick()
     world.cloud.environment = {"LETTERS_BUDGET": "3 items per day"}
-    assert world.tick().note.startswith("budget: 4 of 3 items are used up")
+    assert world.tick().note.startswith("budget: 4 of 3 items used")
     world.tick()
     assert [told["spent"] for told in alerts(world.cloud)] == ["4 of 3 items"]
     world.cloud.environment = {"LETTERS_BUDGET": "100 items per day"}
@@ -394,10 +394,7 @@ def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -
     world.clock.instant = parse("2026-03-02T12:10:30Z")
     world.tick()
     told = why.answer(trace(world.cloud, Letters()))
-    assert (
-        "Its budget holds it: 10 of 10 items, 0.1 of 1 dollars are used up; it goes on at 2026-03-03 00:00 UTC."
-        in told.says
-    )
+    assert "Its budget is used up: 10 of 10 items, 0.1 of 1 dollars used, held until 2026-03-03 00:00 UTC." in told.says
     assert ("resume letters", "let it spend as much again before its period is over") in told.commands
     assert ("env", "the settings; with a larger LETTERS_BUDGET, once deployed, it goes on") in told.commands
     assert told.facts["budget"]["spent"] == {"items": 10, "micros": 100_000}

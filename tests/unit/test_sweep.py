@@ -13,6 +13,7 @@ import pytest
 from shared import backoff, clock, declaration, rows, tables
 from shared.archetypes.sweep import Sweep
 from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.budget import Budget
 from shared.cloud import Cloud
 from shared.effect import Effect, Unknown
 from shared.event import Firing
@@ -275,6 +276,17 @@ def test_the_longest_due_come_first_and_a_cap_leaves_the_rest_to_the_next_part(
     report = go()
     assert (report.counts, report.unfinished) == ({"again": 3}, True)
     assert set(job.tried) == {"i4", "i3", "i2"}
+
+
+def test_a_budget_ends_a_sweep_like_its_cap_and_holds_the_next(
+    go: Go, cloud: Cloud, job: Errands, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Errands, "budget", Budget(items=3))
+    for number in range(5):
+        add(cloud, f"i{number}", NOON - timedelta(minutes=number))
+    assert go().counts == {"again": 3}
+    clock.move(minutes=1)
+    assert (go().outcome, job.tried.total()) == ("paused", 3)
 
 
 def test_an_idle_tick_takes_a_query_for_each_shard_and_no_more(go: Go, cloud: Cloud) -> None:
