@@ -1,0 +1,48 @@
+"""What notifications say, by e-mail and to receivers."""
+
+from __future__ import annotations
+
+import json
+
+from functions.flags._messages import Notice, Notification
+from shared import clock
+from shared.clock import Clock
+
+# By which ways each is told where an organization says nothing else.
+CHANNELS = {
+    "threshold_warning": ["webhook"],
+    "limit_exceeded": ["email", "webhook"],
+    "feature_disabled": ["email", "webhook"],
+}
+
+
+def subject(told: Notification) -> str:
+    match told.type:
+        case "threshold_warning":
+            return f"{told.data.feature}: {told.data.percent} % of the limit is used"
+        case "limit_exceeded":
+            return f"{told.data.feature}: the limit is exceeded"
+    return f"{told.data.feature}: the feature was switched off"
+
+
+def text(told: Notification) -> str:
+    data = told.data
+    match told.type:
+        case "threshold_warning":
+            first = f"{data.feature} has reached {data.percent} % of its limit."
+        case "limit_exceeded":
+            first = f"{data.feature} has exceeded its limit."
+        case _:
+            first = f"{data.feature} was switched off."
+    return "\n".join([first, *_lines(data), "", "You get this because you administer the organization."])
+
+
+def _lines(data: Notice) -> list[str]:
+    lines = ["", f"Used: {data.used:,} of {data.limit:,} in {data.period} (UTC)."] if data.limit else []
+    return [*lines, *([f"Reason: {data.reason}"] if data.reason else [])]
+
+
+def body(told: Notification, time: Clock) -> str:
+    """For receivers: type, timestamp and data, as Standard Webhooks recommends."""
+    data = told.data.model_dump(mode="json", by_alias=True)
+    return json.dumps({"type": told.type, "timestamp": clock.iso(time.now()), "data": data}, separators=(",", ":"))

@@ -1,0 +1,116 @@
+"""See the catalogue, FS-04."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from functions.flags import _trail
+from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, AuditEvent, AutoAction, Notice, Notification
+from shared import backoff, clock, envelope, organization, rows
+from shared.archetypes.consumer import Consumer, Message
+from shared.effect import Confirmed, Effect, NotDone, Unknown
+from shared.idempotency import flag_check
+from shared.outcome import Rejected
+from shared.permissions import produce, update_rows
+from shared.span import days
+from shared.tables import ORGANIZATIONS
+from shared.tenant import Tenant
+from shared.tick import Tick
+
+ACTOR = "nightshift"
+KINDS = {"disable_feature": "flag", "block_api_key": "key"}
+
+
+class AutoActions(Consumer[AutoAction]):
+    """Switch a feature off, block an API key, or have an organization told; each action is audited.
+
+    What was switched on again by hand stays on, however often the same action comes.
+    """
+
+    queue = AUTO_ACTIONS
+    retry = backoff.AUTO_ACTIONS
+    timeout = 30
+    effects = days(60)
+    retention = "critical"
+    idempotency = flag_check("a flag that is off, or was switched off by this very action, is not switched off again")
+    permissions = (
+        *organization.GRANTS,
+        update_rows(ORGANIZATIONS.name),
+        *_trail.GRANTS,
+        *produce(NOTIFICATIONS),
+    )
+
+    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        return organization.admits(tick.cloud, tenant)
+
+    def handle(self, tick: Tick, message: Message[AutoAction]) -> None:
+        action = message.payload
+        tenant = Tenant(action.organization_id)
+        if action.action == "send_notification":
+            told = Notice(feature=action.target_id, reason=action.reason)
+            at = self._notify(tick, action, "threshold_warning", told)
+            self._audit(tick, tenant, action, at, "")
+            return
+        at, done = _switch_off(tick, tenant, action)
+        self._audit(tick, tenant, action, at, "" if done else " (it was off)")
+        if done and action.action == "disable_feature":
+            self._notify(tick, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        # Whoever takes the notification knows the news by its key.
+        return NotDone()
+
+    def _notify(self, tick: Tick, action: AutoAction, kind: Any, told: Notice) -> str:
+        """The instant at which it was sent, also to a duplicate."""
+        sent = Notification(
+            organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=told
+        )
+        at: str = tick.effect(f"{action.organization_id}#{action.key}", partial(_send, tick, sent))
+        return at
+
+    def _audit(self, tick: Tick, tenant: Tenant, action: AutoAction, at: str, more: str) -> None:
+        event = AuditEvent(
+            id=f"auto-{action.key}",
+            organization_id=tenant.id,
+            at=clock.parse(at),
+            actor=ACTOR,
+            action=action.action,
+            target=action.target_id,
+            reason=f"{action.reason:.480}{more}",
+        )
+        # The instant is that of the deed: a second delivery writes the same row.
+        _trail.write(tick.cloud, tenant, [event])
+
+
+def _send(tick: Tick, sent: Notification, _key: str) -> str:
+    now: datetime = tick.cloud.clock.now()
+    envelope.send(tick.cloud, NOTIFICATIONS, sent)
+    return clock.iso(now)
+
+
+def _switch_off(tick: Tick, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
+    """When it was switched off, and whether by this action. Raises Rejected for what is not there."""
+    at = clock.iso(tick.cloud.clock.now())
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(ORGANIZATIONS.name),
+            Key=rows.row({"pk": tenant.id, "sk": f"{KINDS[action.action]}#{action.target_id}"}),
+            UpdateExpression="SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
+            ConditionExpression=(
+                "attribute_exists(pk) AND (attribute_not_exists(#on) OR #on = :on) "
+                "AND (attribute_not_exists(off_by) OR off_by <> :key)"
+            ),
+            ExpressionAttributeNames={"#on": "enabled"},
+            ExpressionAttributeValues=rows.row(
+                {":on": True, ":off": False, ":at": at, ":key": action.key, ":reason": action.reason}
+            ),
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except tick.cloud.refused as error:
+        found = rows.plain(error.response.get("Item"))
+        if not found:
+            raise Rejected(f"there is no {action.target_id!r:.80} that could be switched off") from None
+        return str(found.get("off_at", at)), found.get("off_by") == action.key
+    return at, True

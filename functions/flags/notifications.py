@@ -1,0 +1,120 @@
+"""See the catalogue, FS-03."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from functions.flags import _words
+from functions.flags._messages import NOTIFICATIONS, Notification
+from shared import backoff, envelope, mail, organization
+from shared.archetypes.consumer import Consumer, Message
+from shared.effect import Confirmed, Effect, NotDone, Unknown
+from shared.hooks import DELIVER, WebhookDelivery
+from shared.idempotency import keyed
+from shared.mail import Mail, MailRefused, Relay
+from shared.permissions import produce
+from shared.span import days
+from shared.tenant import Tenant
+from shared.tick import Tick
+
+ADMINS = ("owner", "admin")
+
+
+class Undelivered(Exception):
+    """Some of those who are to be told could not be, and may be later; the others are told no second time."""
+
+
+class Notifications(Consumer[Notification]):
+    """Tell an organization's administrators by e-mail, and its receivers by webhook, as they prefer, each once.
+
+    The same news in the same period is told once, whoever sends it and however often.
+    """
+
+    queue = NOTIFICATIONS
+    retry = backoff.NOTIFICATIONS
+    timeout = 60
+    batch_size = 5
+    effects = days(60)
+    idempotency = keyed("each e-mail and each delivery is an effect of the news and of whom it is for")
+    settings = mail.SETTINGS
+    permissions = (*organization.GRANTS, *mail.GRANTS, *produce(DELIVER))
+
+    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        return organization.admits(tick.cloud, tenant)
+
+    def handle(self, tick: Tick, message: Message[Notification]) -> None:
+        told = message.payload
+        tenant = Tenant(told.organization_id)
+        found = organization.find(tick.cloud, tenant)
+        channels = (found.channels if found else {}).get(told.type, _words.CHANNELS[told.type])
+        ways: list[tuple[str, Callable[[str], Any]]] = []
+        relay = mail.relay(tick) if "email" in channels else None
+        try:
+            if relay:
+                ways += [
+                    (f"mail#{told.key}#{member}", partial(_mail, relay, told, address))
+                    for member, address in _administrators(tick, tenant, told.type)
+                ]
+            if "webhook" in channels:
+                ways += [
+                    (f"hook#{told.key}#{receiver}", partial(_hook, tick, told, receiver))
+                    for receiver in _receivers(tick, tenant, told.type)
+                ]
+            self._tell(tick, tenant, ways)
+        finally:
+            if relay:
+                relay.close()
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        if "#hook#" in effect.key:
+            # Whoever takes it knows it by its event's id.
+            return NotDone()
+        return Unknown("look for the Message-ID in the relay's log")
+
+    def _tell(self, tick: Tick, tenant: Tenant, ways: list[tuple[str, Callable[[str], Any]]]) -> None:
+        """All of them, whatever becomes of one."""
+        missed: list[str] = []
+        for key, do in ways:
+            try:
+                tick.effect(f"{tenant.id}#{key}", do)
+            except MailRefused as refused:
+                tick.log.error("notification_refused", effect=key, error=str(refused), permanent=refused.permanent)
+                if not refused.permanent:
+                    missed.append(key)
+            except Exception as error:  # noqa: BLE001 - the others are to be told all the same
+                tick.log.error("notification_failed", effect=key, error=f"{type(error).__name__}: {error}")
+                missed.append(key)
+        if missed:
+            raise Undelivered(f"{len(missed)} of {len(ways)} are not told yet")
+
+
+def _administrators(tick: Tick, tenant: Tenant, kind: str) -> Iterator[tuple[str, str]]:
+    """Ids and addresses of those who have not muted it."""
+    for row in organization.all_rows(tick.cloud, tenant, "member"):
+        if row.get("role") in ADMINS and row.get("email") and kind not in row.get("muted", ()):
+            yield row["sk"].partition("#")[2], row["email"]
+
+
+def _receivers(tick: Tick, tenant: Tenant, kind: str) -> Iterator[str]:
+    """Those that take all events, or this one."""
+    for row in organization.all_rows(tick.cloud, tenant, "receiver"):
+        if row.get("active", True) and kind in row.get("events", (kind,)):
+            yield row["sk"].partition("#")[2]
+
+
+def _mail(relay: Relay, told: Notification, address: str, key: str) -> str:
+    return relay.send(Mail(to=(address,), subject=_words.subject(told), text=_words.text(told)), key)
+
+
+def _hook(tick: Tick, told: Notification, receiver: str, _key: str) -> str:
+    sent = WebhookDelivery(
+        organization_id=told.organization_id,
+        correlation_id=told.correlation_id,
+        receiver_id=receiver,
+        event_id=told.key,
+        event=told.type,
+        body=_words.body(told, tick.cloud.clock),
+    )
+    return envelope.send(tick.cloud, DELIVER, sent)
