@@ -38,6 +38,7 @@ COMMANDS = {
     "up": "start the local cloud with everything deployed, and fire jobs on schedule",
     "worker": "run what is handed to workers, until it is stopped",
     "seed": "put a group's sample data into the local cloud",
+    "load": "bring records in from a file of JSON Lines",
     "token": "print the token of the break-glass URL",
     "cost": "what the stack costs a month while nothing happens",
     "crontab": "a crontab for one-machine hosting",

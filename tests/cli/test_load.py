@@ -1,0 +1,198 @@
+"""Records come in from a file: a line that is none stays out with its reason, and everything else goes in, once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import account
+from shared import rows, writer
+from shared.cloud import Cloud
+from tests.cli.conftest import Call
+from tests.conftest import Calls
+
+AT = "2026-03-02T11:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _opened(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(_args: Any) -> Iterator[Cloud]:
+        yield cloud
+
+    monkeypatch.setattr(account, "opened", opened)
+
+
+def user(number: int, **rest: Any) -> dict[str, Any]:
+    return {"user": f"u{number}", "id": "-", "email": f"u{number}@example.com", "created_at": AT, **rest}
+
+
+def written(place: Path, *lines: Any) -> str:
+    place.write_bytes(
+        b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+    )
+    return str(place)
+
+
+def there(cloud: Cloud, table: str = "users") -> dict[str, dict[str, Any]]:
+    items = cloud.dynamodb.scan(TableName=cloud.names.table(table))["Items"]
+    return {item["pk"]["S"]: rows.plain(item) for item in items}
+
+
+def test_every_line_becomes_a_row(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    file = written(tmp_path / "users.jsonl", *(user(number, name="安娜 ☂") for number in range(250)))
+    answer = call("load", "users", file, "--json")
+    assert answer.code == 0
+    counts = answer.json
+    assert (counts["lines"], counts["written"], counts["there"], counts["rejected"]) == (250, 250, 0, 0)
+    assert counts["rejects"] is None
+    found = there(cloud)
+    assert len(found) == 250
+    assert found["u7"]["name"] == "安娜 ☂"
+    assert found["u7"]["v"] == 1
+    assert not (tmp_path / "users.jsonl.rejects.jsonl").exists()
+
+
+BAD: list[tuple[Any, str]] = [
+    (b"{not json", "is not JSON: Expecting property name"),
+    (b"[1, 2]", "is not a JSON object but list"),
+    (b"\xff\xfe", "is not UTF-8: byte 1 begins no character"),
+    (b'{"user": NaN}', "is not JSON: NaN is no number"),
+    (b"[" * 100_000, "is not a record: it is nested too deeply"),
+    (user(1, email="nobody"), "email: String should match pattern"),
+    (user(1, created_at="2026-03-02T11:00:00"), "created_at: has no time zone"),
+    (user(1, created_at="2027-03-02T11:00:00Z"), "created_at: lies in the future"),
+    (user(1, v=9), "v: version 9 is unknown"),
+    (user(1, password="x"), "password: Extra inputs are not permitted"),
+    ({"user": "u1"}, "email: Field required; created_at: Field required"),
+    (b'{"user": "' + b"x" * 2_000_000 + b'"}', "is longer than 1,638,400 bytes"),
+]
+
+
+def test_a_bad_line_is_told_with_its_number_and_the_others_go_in(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    lines: list[Any] = [user(0)]
+    for number, (line, _) in enumerate(BAD, 100):
+        lines += [line, user(number)]
+    answer = call("load", "users", written(tmp_path / "u.jsonl", *lines), "--json")
+    assert answer.code == 1
+    assert (answer.json["written"], answer.json["rejected"]) == (len(BAD) + 1, len(BAD))
+    assert len(there(cloud)) == len(BAD) + 1
+    place = tmp_path / "u.jsonl.rejects.jsonl"
+    assert answer.json["rejects"] == str(place)
+    rejects = [json.loads(line) for line in place.read_text().splitlines()]
+    for number, (reject, (line, reason)) in enumerate(zip(rejects, BAD, strict=True)):
+        assert reject["line"] == 2 + 2 * number
+        assert reason in reject["reason"]
+        assert f"line {2 + 2 * number}: " in answer.err
+        if isinstance(line, dict):
+            assert json.loads(reject["text"]) == line
+    assert place.stat().st_mode & 0o077 == 0
+    assert "nobody" not in answer.err
+
+
+def test_the_same_file_again_changes_nothing(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    file = written(tmp_path / "u.jsonl", *(user(number) for number in range(120)))
+    call("load", "users", file)
+    cloud.dynamodb.update_item(
+        TableName=cloud.names.table("users"),
+        Key=rows.row({"pk": "u5", "sk": "-"}),
+        UpdateExpression="SET deleted_at = :at",
+        ExpressionAttributeValues=rows.row({":at": AT}),
+    )
+    answer = call("load", "users", file, "--json")
+    assert (answer.code, answer.json["written"], answer.json["there"]) == (0, 0, 120)
+    assert there(cloud)["u5"]["deleted_at"] == AT
+
+
+def test_the_first_line_of_a_key_wins(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    lines = [user(1, name="first"), *(user(number) for number in range(2, 950)), user(1, name="last")]
+    answer = call("load", "users", written(tmp_path / "u.jsonl", *lines), "--json")
+    assert (answer.json["written"], answer.json["there"]) == (949, 1)
+    assert there(cloud)["u1"]["name"] == "first"
+
+
+def test_a_row_has_its_places_and_nothing_of_a_file_can_say_otherwise(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    hold = {"user": "u1", "id": "h1", "alias": "a@b.c", "raw": "mail/u1/h1", "held_at": AT}
+    answer = call("load", "holds", written(tmp_path / "h.jsonl", hold, {**hold, "id": "h2", "aged": "warned#00"}))
+    assert answer.code == 1
+    [row] = there(cloud, "holds").values()
+    assert row["since"] == "2026-03-02T11:00:00.000Z"
+
+
+def test_what_is_larger_than_a_row_may_be_stays_out(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    snapshot = {"user": "u1", "id": "m1", "recorded_at": AT, "key": "k", "body": "x" * 420_000}
+    answer = call("load", "snapshots", written(tmp_path / "s.jsonl", snapshot))
+    assert answer.code == 1
+    assert "bytes as a row, and DynamoDB takes 409,600" in answer.err
+
+
+def test_blank_lines_and_a_mark_of_utf8_are_no_lines(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "u.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(user(1)).encode() + b"\r\n\r\n  \n")
+    answer = call("load", "users", str(tmp_path / "u.jsonl"), "--json")
+    assert (answer.code, answer.json["lines"]) == (0, 1)
+
+
+def test_a_packed_file_is_unpacked_and_one_that_was_cut_off_goes_in_as_far_as_it_goes(
+    call: Call, cloud: Cloud, tmp_path: Path
+) -> None:
+    packed = gzip.compress(b"".join(json.dumps(user(number)).encode() + b"\n" for number in range(2000)))
+    (tmp_path / "whole.jsonl.gz").write_bytes(packed)
+    (tmp_path / "cut.jsonl.gz").write_bytes(packed[:-500])
+    assert call("load", "users", str(tmp_path / "whole.jsonl.gz"), "--check", "--json").json["lines"] == 2000
+    answer = call("load", "users", str(tmp_path / "cut.jsonl.gz"))
+    assert answer.code == 1
+    assert "the file is damaged, or was cut off" in answer.err
+    assert 0 < len(there(cloud)) < 2000
+
+
+def test_a_check_writes_nothing(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    calls = Calls(cloud)
+    assert call("load", "users", written(tmp_path / "u.jsonl", user(1)), "--check").code == 0
+    assert calls.made == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("user", "x.jsonl"), "there is no record 'user'; did you mean 'users'?"),
+        (("users", "nowhere.jsonl"), "nowhere.jsonl cannot be read: No such file or directory"),
+        (("users", "/"), "/ cannot be read: Is a directory"),
+    ],
+)
+def test_wrong_use_is_told(words: tuple[str, ...], said: str, call: Call) -> None:
+    answer = call("load", *words)
+    assert (answer.code, said in answer.err) == (2, True)
+
+
+def test_rows_go_25_a_call_and_memory_holds_a_few_batches(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    calls = Calls(cloud)
+    call("load", "users", written(tmp_path / "u.jsonl", *(user(number) for number in range(2000))))
+    asked, sent = (calls.made.count(f"dynamodb:Batch{verb}Item") for verb in ("Get", "Write"))
+    assert asked <= 2000 / 100 + writer.LANES
+    assert sent <= 2000 / 25 + writer.LANES
+
+
+def test_what_the_table_does_not_take_fails_the_load_and_a_second_one_finishes_it(
+    call: Call, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "u.jsonl", *(user(number) for number in range(300)))
+    write, made = cloud.bulk.batch_write_item, []
+
+    def reluctant(RequestItems: Any) -> Any:  # noqa: N803 - boto's name
+        made.append(1)
+        return {"UnprocessedItems": RequestItems} if len(made) > 4 else write(RequestItems=RequestItems)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.bulk, "batch_write_item", reluctant)
+        answer = call("load", "users", file)
+    assert answer.code == 1
+    assert "Run it again: what is done stays done" in answer.err
+    answer = call("load", "users", file, "--json")
+    assert (answer.code, answer.json["written"] + answer.json["there"]) == (0, 300)
+    assert len(there(cloud)) == 300
