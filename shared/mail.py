@@ -25,11 +25,15 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class MailRefused(Undone):
-    """The relay said no, or was not there: nothing was sent. permanent: no later try can end otherwise."""
+    """The relay said no, or was not there: nothing was sent. permanent: no later try can end otherwise.
 
-    def __init__(self, why: str, *, permanent: bool) -> None:
+    everyone: it is about the relay, or what it allows us, and not about this mail.
+    """
+
+    def __init__(self, why: str, *, permanent: bool, everyone: bool = False) -> None:
         super().__init__(why)
         self.permanent = permanent
+        self.everyone = everyone
 
 
 @dataclass(frozen=True, slots=True)

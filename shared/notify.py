@@ -26,8 +26,8 @@ def notify(
 ) -> bool:
     """Have a user told, once for this id: whoever says it again tells nobody. False where it had been said.
 
-    id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of shared/letters. persona: whom
-    it is from. data: what the template is filled with. about: the row that it is about.
+    id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of functions/mail/letters.
+    persona: whom it is from. data: what the template is filled with. about: the row that it is about.
     """
     try:
         cloud.dynamodb.put_item(**put(cloud, user, id, template, persona, data, about))

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 PATIENCE = 10
 # What SES will not say otherwise on a later try.
 PERMANENT = ("MessageRejected", "BadRequestException", "NotFoundException", "ValidationException")
+# What it says of the account, or of how much it was asked.
+BUSY = (
+    *("TooManyRequestsException", "LimitExceededException", "SendingPausedException", "AccountSuspendedException"),
+    *("ThrottlingException", "Throttling", "AccessDeniedException", "MailFromDomainNotVerifiedException"),
+)
 ACCEPTED = (250, 251, 252)
+# The relay closes the connection, be it for a while.
+CLOSING = 421
 LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -88,7 +95,9 @@ class Ses:
             if not undone(error):
                 raise
             code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-            raise MailRefused(f"SES: {error}", permanent=code in PERMANENT) from error
+            # What never left is no word on the mail either.
+            everyone = code in BUSY or not code
+            raise MailRefused(f"SES: {error}", permanent=code in PERMANENT, everyone=everyone) from error
         return answer["MessageId"]
 
     def close(self) -> None:
@@ -148,16 +157,18 @@ class Smtp:
                 replies = [server.mail(sender)]
             self._server = server
             replies += [server.rcpt(one) for one in to]
-            for code, answer in replies:
+            for number, (code, answer) in enumerate(replies):
                 if code not in ACCEPTED:
                     server.rset()
-                    raise self._said(code, answer)
+                    # The first is about the sender, who is the same for all.
+                    raise self._said(code, answer, everyone=number == 0)
         except (SMTPException, OSError) as error:
             # It concerns the connection, and with it every mail: another day it may be better.
             self.close()
             words = getattr(error, "smtp_error", None)
             told = f"{error.args[0]} {words.decode(errors='replace')}" if isinstance(words, bytes) else str(error)
-            raise MailRefused(f"{self.route.host}: {type(error).__name__}: {told}", permanent=False) from error
+            why = f"{self.route.host}: {type(error).__name__}: {told}"
+            raise MailRefused(why, permanent=False, everyone=True) from error
         except DeadlineExceeded:
             # Cut off in the middle of a word, on a connection that a later run may have been left.
             self.close()
@@ -203,8 +214,12 @@ class Smtp:
             return None
         except (ValueError, KeyError, TypeError):
             where = self.cloud.names.secret(SECRET)
-            raise MailRefused(f"the secret {where} is not JSON with user and password", permanent=False) from None
+            raise MailRefused(
+                f"the secret {where} is not JSON with user and password", permanent=False, everyone=True
+            ) from None
 
-    def _said(self, code: int, answer: bytes) -> MailRefused:
+    def _said(self, code: int, answer: bytes, everyone: bool = False) -> MailRefused:
         text = answer.decode(errors="replace").strip()
-        return MailRefused(f"{self.route.host}: {code} {text}", permanent=code >= 500)
+        return MailRefused(
+            f"{self.route.host}: {code} {text}", permanent=code >= 500, everyone=everyone or code == CLOSING
+        )

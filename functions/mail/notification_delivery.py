@@ -1,0 +1,96 @@
+"""E-mails to users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from functions.mail._letters import BadLetter, letter, sender
+from shared import backoff, effect, mail
+from shared.archetypes.sweep import Sweep
+from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
+from shared.effect import Effect, Unknown
+from shared.idempotency import keyed
+from shared.schedule import every
+from shared.span import days
+from shared.tables import NOTIFICATIONS, USERS
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.records.outgoing import Notification
+    from shared.relay import Relays
+
+
+class NotificationDelivery(Sweep):
+    """Send users the e-mails that wait for them, no faster than the relay takes them.
+
+    A relay that is not there costs no attempt: what waits for it is tried again each minute, for three days.
+    """
+
+    schedule = every(minutes=1)
+    table = NOTIFICATIONS
+    record = "outgoing.Notification"
+    delays = backoff.EMAIL
+    give_up_after = days(3)
+    looks = (USERS,)
+    width = 4
+    # What SES allows a new account is 14 a second.
+    rate = 10
+    verb = "send"
+    effects = days(30)
+    retention = "high-volume"
+    idempotency = keyed("each attempt is an effect of its notification and number, and a notification is written once")
+    settings = mail.SETTINGS
+    permissions = mail.GRANTS
+
+    def refers(self, item: Notification) -> Iterable[Key]:
+        return (_user(item),)
+
+    def since(self, item: Notification) -> datetime:
+        return item.created_at
+
+    def tools(self, tick: Tick) -> AbstractContextManager[Relays]:
+        from shared.relay import Relays
+
+        return Relays(tick)
+
+    def attempt(self, trial: Trial) -> Verdict:
+        item, tick = trial.item, trial.tick
+        user = trial.found.get(_user(item))
+        if not user or user.get("deleted_at"):
+            return GivenUp("its user is gone")
+        try:
+            told = letter(item.template, item.data)
+            from_whom = sender(item.persona, mail.address(tick.setting(mail.SENDER.name)))
+        except BadLetter as bad:
+            return GivenUp(str(bad))
+        written = mail.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
+        # The same Message-ID on each attempt.
+        key = effect.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
+        try:
+            with trial.tools.one() as relay:
+                said = relay.send(written, key)
+        except mail.MailRefused as refused:
+            if refused.everyone:
+                raise
+            return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
+        return Settled(said)
+
+    def settled(self, item: Notification, end: End) -> Mapping[str, Any]:
+        from shared.records.outgoing import SendState
+
+        return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
+
+    def given_up(self, item: Notification, end: End) -> Mapping[str, Any]:
+        from shared.records.outgoing import SendState
+
+        return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
+
+    def reconcile(self, effect: Effect) -> Unknown:
+        return Unknown("look for the Message-ID in the relay's log")
+
+
+def _user(item: Notification) -> Key:
+    return Key(USERS.name, item.user, "-")
