@@ -32,7 +32,7 @@ def call(args: argparse.Namespace) -> int:
         job = found(made.job)
         output.say("\n".join(made.lines()))
         firing = replace(made.firing, correlation_id=uuid.uuid4().hex)
-        with settings.of(job, cloud):
+        with settings.of(job, cloud) as job:
             report = perform(job, firing, cloud)
             counts = Counter(report.counts)
             # A plan may be larger than one run, and nobody else sends its next part.

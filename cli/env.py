@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,8 @@ from shared.settings import Setting
 WIDTH = 100
 HEAD = """
 Every setting there is, with its default. Copy this file to .env and uncomment what you change: `python jobs.py` reads
-.env, and what the environment says goes before it. Written by `make generate`.
+.env, and what the environment says goes before it. docs/configuration.md has the forms of schedules, retries and
+retention. Written by `make generate`.
 """
 DEPLOYMENT = (
     settings.text("NIGHTSHIFT_STAGE", "prod", "Which deployment is meant, in every name; `local` is the local cloud's"),
@@ -36,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(_args: argparse.Namespace) -> int:
-    print("\n".join(lines(registry.jobs().values())))
+    print("\n".join(lines(registry.jobs({}).values())))
     return Exit.DONE
 
 
@@ -62,7 +64,12 @@ def _section(title: str, known: Iterable[Setting]) -> Iterator[str]:
     yield from _comment(f"=== {title}")
     for setting in known:
         yield from _comment(f"{setting.meaning}.".replace("..", "."))
-        yield f"#{setting.name}={setting.default}"
+        yield f"#{setting.name}={shown(setting.default)}"
+
+
+def shown(default: str) -> str:
+    """As .env files and shells read it: quoted where it must be."""
+    return shlex.quote(default) if default else ""
 
 
 def _comment(text: str) -> Iterator[str]:

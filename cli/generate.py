@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    stale = differences(ROOT, derived(registry.jobs().values()))
+    stale = differences(ROOT, derived(registry.jobs({}).values()))
     if not args.check:
         for path, text in stale.items():
             _put(ROOT / path, text)

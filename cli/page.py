@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from cli import output
+from shared import retention
 from shared.catch_up import CatchUp
 from shared.job import Job
-from shared.status import KEPT
 
 WRITTEN = "<!-- Written by `make generate` from the declaration; change that instead. -->"
 
@@ -57,7 +57,7 @@ def _guarantee(job: Job) -> Iterator[str]:
 
 
 def _facts(job: Job) -> Iterator[str]:
-    good, bad = KEPT[job.retention]
+    kept = retention.read(job.retention)
     yield from ("## Facts", "", "| | |", "|---|---|")
     facts = {
         "fires (UTC)": _fires(job),
@@ -71,10 +71,14 @@ def _facts(job: Job) -> Iterator[str]:
         "missed ticks": _caught_up(job) if job.schedules() else None,
         "dead letters": f"`{job.dead_queue()}`" if job.queue else "`firings-dlq`",
         "status key": f"`{job.key}:last`" + ("" if job.queue else f", `{job.key}:last:<target>`"),
-        "runs kept": f"{output.span(good)}, failed ones {output.span(bad)}",
+        "runs kept": f"{_rows(kept.completed)}; failed ones {_rows(kept.failed)}",
         "costly": "off in production until it is enabled" if job.costly else None,
     }
     yield from (f"| {name} | {value} |" for name, value in facts.items() if value is not None)
+
+
+def _rows(kept: retention.Kept) -> str:
+    return f"{output.span(kept.age)}, at most {kept.count:,}"
 
 
 def _caught_up(job: Job) -> str:

@@ -48,7 +48,7 @@ def call(args: argparse.Namespace) -> int:
         )
     now = Clock().now()
     at = instant(args.at, now) if args.at else None
-    with account.opened(args) as cloud, settings.of(job, cloud):
+    with account.opened(args) as cloud, settings.of(job, cloud) as job:
         target = targeted(job, args.target)
         if args.dry_run:
             return _plan(job, by_hand(job, at or now, target), cloud, args)

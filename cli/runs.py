@@ -11,10 +11,9 @@ from typing import Any
 from cli import account, output
 from cli.ending import Exit, Stop
 from cli.run import found
-from shared import clock, rows
+from shared import clock, retention, rows
 from shared.cloud import Cloud
 from shared.job import NO_TARGET, STATE, Job
-from shared.status import KEPT
 from shared.tables import TTL
 
 LIMIT = 20
@@ -66,7 +65,7 @@ def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
 def ended(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
     """History rows, newest first: a query a day, back to the last day that rows are kept for."""
     now = cloud.clock.now()
-    longest = max(KEPT[job.retention])
+    longest = retention.read(job.retention).failed.age
     # One more: a row is kept from its run's end, and filed under the day of its start.
     for days in range(longest.days + 2):
         day = now - timedelta(days=days)
@@ -104,5 +103,5 @@ def _row(run: dict[str, Any]) -> list[Any]:
 
 
 def _kept(job: Job) -> str:
-    good, bad = KEPT[job.retention]
-    return f"{output.span(good)}, of failed runs {output.span(bad)}"
+    kept = retention.read(job.retention)
+    return f"{output.span(kept.completed.age)}, of failed runs {output.span(kept.failed.age)}"

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from cli import output
 from cli.environment import replaced
+from shared import registry
 from shared.cloud import Cloud
+from shared.configuration import settings_of
 from shared.job import Job
+from shared.settings import Setting
 
 
 @contextmanager
-def of(job: Job, cloud: Cloud) -> Iterator[None]:
-    """Put them into this process's environment for as long as the block lasts."""
+def of(job: Job, cloud: Cloud) -> Iterator[Job]:
+    """Put them into this process's environment for as long as the block lasts; the job as it stands there."""
+    told = _told(cloud, job, job.all_settings())
+    if job.needs_manifest:
+        # Without a manifest in a bundle it knows the others by this environment.
+        for other in registry.jobs({}).values():
+            told |= _told(cloud, other, settings_of(type(other)).values())
+    with replaced(told | os.environ):
+        yield registry.find(job.name)
+
+
+def _told(cloud: Cloud, job: Job, known: Iterable[Setting]) -> dict[str, str]:
     deployed = _deployed(job, cloud)
-    known = {setting.name for setting in job.all_settings()}
-    with replaced({name: deployed[name] for name in known & set(deployed)} | os.environ):
-        yield
+    return {setting.name: deployed[setting.name] for setting in known if setting.name in deployed}
 
 
 def _deployed(job: Job, cloud: Cloud) -> dict[str, str]:

@@ -43,7 +43,7 @@ def call(args: argparse.Namespace) -> int:
         fired = event.parse(job.name, received, now)
     except MalformedEvent as error:
         raise Stop(Exit.WRONG_USE, str(error)) from None
-    with account.opened(args) as cloud, settings.of(job, cloud):
+    with account.opened(args) as cloud, settings.of(job, cloud) as job:
         if isinstance(fired, Batch):
             return _consumed(job, fired, cloud, now, args.json)
         # A hand is at the keyboard: it sees the failure, and decides on the next attempt itself.

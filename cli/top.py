@@ -14,10 +14,9 @@ from cli import account, output
 from cli.ending import Exit, Stop
 from cli.run import found
 from cli.runs import ended
-from shared import clock, registry
+from shared import clock, registry, retention
 from shared.cloud import Cloud
 from shared.job import Job
-from shared.status import KEPT, MOST
 
 HOURS = 24
 # Percent of runs: below that a job is shown in red.
@@ -82,8 +81,8 @@ def call(args: argparse.Namespace) -> int:
 def standing(cloud: Cloud, job: Job, back: timedelta) -> Standing:
     """From the history rows: a query a day. Rows of failures are kept longer than those of good runs; they are counted
     only as far back as both are there, or every old job would look ill."""
-    now = cloud.clock.now()
-    since = now - min(back, KEPT[job.retention][0])
+    now, kept = cloud.clock.now(), retention.read(job.retention).completed
+    since = now - min(back, kept.age)
     good, counted, worked, last = 0, Counter[str](), list[int](), ""
     for row in ended(cloud, job):
         at = clock.parse(row["started"])
@@ -95,7 +94,7 @@ def standing(cloud: Cloud, job: Job, back: timedelta) -> Standing:
             last = last or row["started"]
             worked += [row["ms"]] if "ms" in row else []
         good += row["ok"]
-        if good >= MOST[job.retention][0]:
+        if good >= kept.count:
             since = at
             break
     return _standing(job.name, counted, sorted(worked), last, since)

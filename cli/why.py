@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from cli import account, output
+from cli import account, output, settings
 from cli.ending import Exit
 from cli.run import found, instant, targeted
 from shared import redact, why
@@ -28,7 +28,7 @@ def call(args: argparse.Namespace) -> int:
     # A host may have left BASE_URLS since, and what is known of it is still known.
     hosted = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
     target = args.target if hosted else targeted(job, args.target)
-    with account.opened(args) as cloud:
+    with account.opened(args) as cloud, settings.of(job, cloud) as job:
         told = why.answer(trace(cloud, job, at, target))
     where = " --aws" + (f" --stage {args.stage}" if args.stage else "") if args.aws else ""
     commands = [(f"python jobs.py {command}{where}", reason) for command, reason in told.commands]

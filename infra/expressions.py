@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import pairwise, takewhile
+
 from shared.job import Job
+
+LOOKED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
+LOOKED_UNTIL = LOOKED_FROM + timedelta(days=8)
 
 
 def expressions(job: Job) -> list[tuple[str, str]]:
     """Each expression and its time zone; one of Unix cron can be two of EventBridge's."""
     return [(form, schedule.zone) for schedule in job.schedules() for form in schedule.eventbridge()]
+
+
+def longest_pause(job: Job) -> int:
+    """Seconds between two ticks, at most, in a week and a day of a winter; about as much where none is in it."""
+    instants = merge(*(schedule.after(LOOKED_FROM) for schedule in job.schedules()))
+    ticks = [LOOKED_FROM, *takewhile(lambda tick: tick < LOOKED_UNTIL, instants), LOOKED_UNTIL]
+    return max(round((later - tick).total_seconds()) for tick, later in pairwise(ticks))
 
 
 def ticks_a_month(expression: str) -> float:

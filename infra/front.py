@@ -14,7 +14,7 @@ from infra import queues, roles
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard
 from infra.deployment import ROOT, Deployment
-from infra.function import LOG_DAYS, Code, Function, Shape
+from infra.function import Code, Function, Shape, log_days
 from infra.job import platform_environment
 from shared.permissions import Grant
 
@@ -74,7 +74,7 @@ class FunctionUrl(Construct):
             description=endpoint.purpose,
             timeout=endpoint.timeout,
             memory=endpoint.memory,
-            log_days=LOG_DAYS["standard"],
+            log_days=log_days("standard"),
             environment=platform_environment(deployment),
         )
         code = Code(self, endpoint.name, deployment, with_manifest=True)

@@ -15,10 +15,17 @@ from infra import limits, roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
+from shared import retention
 from shared.job import CELERY
 
 RUNTIME = "python3.13"
-LOG_DAYS = {"high-volume": 7, "standard": 30, "critical": 90}
+# Of those that CloudWatch takes.
+LOG_DAYS = (7, 30, 90, 365)
+
+
+def log_days(kept: str) -> int:
+    """The log stays for three times as long as the row of a run that failed, or longer."""
+    return next(days for days in LOG_DAYS if days >= 3 * retention.read(kept).failed.age.days)
 
 
 class Code(Construct):

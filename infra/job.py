@@ -10,7 +10,7 @@ from constructs import Construct
 from infra import queues, roles
 from infra.alarms import Alarms
 from infra.deployment import Deployment
-from infra.function import LOG_DAYS, Code, Function, Shape
+from infra.function import Code, Function, Shape, log_days
 from infra.ticks import Ticks
 from shared.job import CELERY, FIRINGS, Job
 from shared.permissions import Grant
@@ -33,7 +33,7 @@ class DeployedJob(Construct):
             description=job.purpose(),
             timeout=job.timeout,
             memory=job.memory,
-            log_days=LOG_DAYS[job.retention],
+            log_days=log_days(job.retention),
             environment=environment(job, deployment),
         )
         self.function = Function(self, shape, allowed(job, deployment), code).resource

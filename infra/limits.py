@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from infra import queues
 from infra.deployment import Deployment
-from infra.expressions import expressions
+from infra.expressions import expressions, longest_pause
 from infra.package import Package
 from infra.template import Template, plain, resources, text
-from shared.declaration import where
-from shared.job import Job
+from shared import schedule
+from shared.declaration import MOST_HOPS, hops, where
+from shared.job import QUEUE, Job
 
 # CloudFormation allows 500; the rest is for the day when somebody must add an alarm to every job.
 RESOURCES = 400
@@ -85,13 +86,33 @@ def of_job(job: Job, deployment: Deployment) -> Iterator[str]:
         )
     if job.silent_after is not None and (job.silent_after % 60 or not 60 <= job.silent_after <= DAY):
         yield f"{at}: silent_after is {job.silent_after} s; an alarm looks back 60 to {DAY:,} s, in whole minutes"
-    if deployment.run_by(job) == "rq":
+    yield from (f"{at}: {problem}" for problem in _of_ticks(job))
+    by = deployment.run_by(job)
+    if by == QUEUE and hops(job.retry.attempts + 1) > MOST_HOPS:
+        # A hand-over is as long as an attempt.
+        yield (
+            f"{at}: {job.run_by().name}={by}, and more than {MOST_HOPS} invocations may follow each other by the "
+            f"{job.retry.attempts} attempts after it; say fewer, or worker"
+        )
+    if by == "rq":
         yield (
             f"{at}: {job.run_by().name}=rq, but functions reach no Redis; say worker, or let a crontab fire the job: "
             "`python jobs.py crontab`"
         )
     if job.queue is not None:
         yield from (f"{at}: {problem}" for problem in _of_consumer(job))
+
+
+def _of_ticks(job: Job) -> Iterator[str]:
+    if job.silent_after is None or not job.schedules():
+        return
+    pause = longest_pause(job)
+    if pause > job.silent_after:
+        fires = schedule.text(job.schedules())
+        yield (
+            f"silent_after is {job.silent_after} s, and {fires!r} leaves it {pause} s without a tick: its alarm would "
+            "never rest; let it fire more often"
+        )
 
 
 def _of_consumer(job: Job) -> Iterator[str]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared import retention
 from shared.backoff import LONGEST_RUN_DELAY
 from shared.catch_up import CatchUp
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # Lambda cuts a chain of Lambda and SQS at about 16 invocations.
 MOST_HOPS = 14
-RETENTION = ("high-volume", "standard", "critical")
 COMMANDS = frozenset(
     (
         *("list", "test", "runs", "why", "status", "apply", "pause", "resume", "dead", "crontab", "env", "heatmap"),
@@ -61,8 +61,8 @@ REFUSALS: tuple[Refusal, ...] = (
     (lambda job: not 128 <= job.memory <= 10_240, "memory is {job.memory} MB; Lambda allows 128 to 10240"),
     (lambda job: job.shards < 1, "shards is {job.shards}; it must be at least 1"),
     (
-        lambda job: job.retention not in RETENTION,
-        "retention is {job.retention!r}; say one of high-volume, standard, critical",
+        lambda job: _unreadable(job.retention),
+        "retention is {job.retention!r}; " + retention.ACCEPTED,
     ),
     (
         lambda job: job.catch_up is not None and not isinstance(job.catch_up, CatchUp),
@@ -151,6 +151,14 @@ def check(job: type[Job]) -> None:
     for wrong, sentence in (*REFUSALS, *job.refusals):
         if wrong(job):
             raise DeclarationError(f"{where(job)}: {sentence.format(job=job)}")
+
+
+def _unreadable(kept: str) -> bool:
+    try:
+        retention.read(kept)
+    except ValueError:
+        return True
+    return False
 
 
 def where(cls: type) -> str:

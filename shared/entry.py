@@ -15,23 +15,36 @@ from shared.event import Batch, MalformedEvent
 from shared.job import Job
 from shared.log import Log
 from shared.run import run
+from shared.settings import SettingError
 
 
-def _awake() -> tuple[Job, Cloud]:
+def _awake() -> tuple[Job, str, Cloud]:
     # What init makes stays for the sandbox's life: looking for garbage meanwhile is a tenth of a cold start, and
     # looking through it again is a cost of every later collection.
     gc.disable()
     try:
         cloud = Cloud()
         cloud.dynamodb  # noqa: B018 - every run needs it
-        return registry.load(os.environ["NIGHTSHIFT_JOB"]), cloud
+        return *_job(os.environ["NIGHTSHIFT_JOB"]), cloud
     finally:
         gc.freeze()
         gc.enable()
 
 
-JOB, CLOUD = _awake()
+def _job(path: str) -> tuple[Job, str]:
+    """And what is wrong with its settings; then it is as declared."""
+    try:
+        return registry.load(path), ""
+    except SettingError as error:
+        # No deployment lets such a value through: somebody has edited the function. What its author wrote is safe to
+        # run by, and ticks that die in their init are not.
+        return registry.load(path, {}), str(error)
+
+
+JOB, FAULT, CLOUD = _awake()
 LOG = Log(time=CLOUD.clock, job=JOB.name)
+if FAULT:
+    LOG.error(f"{JOB.name}_setting_unreadable", error=FAULT, note="it runs as declared")
 OURS = set(threading.enumerate())
 
 

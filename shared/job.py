@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from shared import backoff, declaration, permissions, settings
+from shared import backoff, configuration, declaration, permissions, settings
 from shared.backoff import Policy
 from shared.catch_up import CatchUp
 from shared.idempotency import Idempotency
@@ -59,9 +59,12 @@ class Job:
     budget: the most it may do and cost in a day or a month, by what it tells `tick.spend`; each shard has an equal
     share.
     silent_after: seconds without a start that raise an alarm of the job's own; whole minutes, up to a day.
+    retention: which of its runs stay on record: high-volume, standard, critical, or ages and counts of its own.
+    declared: the class as its module has it, where this one differs by what the environment says.
     """
 
     archetype: ClassVar[bool] = True
+    declared: ClassVar[type[Job]]
     name: ClassVar[str] = ""
     group: ClassVar[str] = ""
     module: ClassVar[str] = ""
@@ -102,6 +105,11 @@ class Job:
         if archetype:
             return
         own = cls.__dict__
+        cls.declared = own.get("declared", cls)
+        if cls.declared is not cls:
+            # The same job, with other values: it keeps its names.
+            declaration.check(cls)
+            return
         cls.module = cls.__module__
         cls.group = own.get("group") or cls.__module__.split(".")[-2] if "." in cls.__module__ else "none"
         cls.name = own.get("name") or cls.__module__.rpartition(".")[2].replace("_", "-")
@@ -158,13 +166,14 @@ class Job:
 
     @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
-        """The gates that every job has, then its own."""
+        """The gates that every job has, what of its declaration can be said otherwise, then its own."""
         gates = (
             settings.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
             settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"The most items one run of {cls.name} works on"),
         )
+        ticked = () if cls.queue else (cls.run_by(), cls.heartbeat())
         budget = (cls.budget.setting(cls.env, cls.name),) if cls.budget else ()
-        return (*gates, *budget, *(() if cls.queue else (cls.run_by(), cls.heartbeat())), *cls.settings)
+        return (*gates, *configuration.settings_of(cls).values(), *budget, *ticked, *cls.settings)
 
     @classmethod
     def allowance(cls, environment: Mapping[str, str]) -> Budget | None:

@@ -13,11 +13,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows, schedule
+from shared import clock, retention, rows, schedule
 from shared.backoff import JITTER
 from shared.claim import served
 from shared.job import NO_TARGET, STATE
-from shared.status import KEPT
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
@@ -166,7 +165,7 @@ def judged(
     they wrote their row. Where neither does, the tick was missed; unless it is too early to say, or its row would have
     expired, and the item was taken for a later tick since.
     """
-    newest, kept = taken(item), KEPT[entry["retention"]][0]
+    newest, kept = taken(item), retention.read(entry["retention"]).completed.age
     told = {
         minute(served(item.get("tried", ""))[0]): Verdict.RUNNING if "holder" in item else Verdict.LOST,
         minute(item.get("last", "")): Verdict.RAN,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import pkgutil
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
+from shared.configuration import configured
 from shared.declaration import DeclarationError, where
 from shared.job import Job
 
@@ -25,27 +27,34 @@ class UnknownJob(LookupError):
         super().__init__(f"there is no job {name!r}; {hint}")
 
 
-def load(path: str) -> Job:
-    """`sites/pricing` -> the job that functions/sites/pricing.py declares."""
+def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
+    """`sites/pricing` -> the job that functions/sites/pricing.py declares, as the environment has it.
+
+    Raises SettingError where what that says of it cannot be read.
+    """
     declared = _declared(_module(path))
     if declared is None:
         raise DeclarationError(f"functions/{path}.py declares no job; define one class that derives from Job")
-    return declared()
+    return configured(declared, environment)()
 
 
-def jobs() -> dict[str, Job]:
-    """Every job by name, in the order of groups and names. Raises DeclarationError where two claim one name or key."""
+def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
+    """Every job by name, in the order of groups and names, as the environment has them.
+
+    Raises DeclarationError where two claim one name or key, SettingError where the environment cannot be read.
+    """
     found: dict[str, Job] = {}
     keys: dict[str, Job] = {}
     for path in _paths():
         declared = _declared(_module(path))
         if declared is None:
             continue
+        job = configured(declared, environment)()
         for kind, taken, mark in (("name", found, declared.name), ("status key", keys, declared.key)):
             if mark in taken:
                 here, there = where(declared), where(type(taken[mark]))
                 raise DeclarationError(f"{here}: the {kind} {mark!r} is taken by {there}; rename one of them")
-            taken[mark] = declared()
+            taken[mark] = job
     return found
 
 

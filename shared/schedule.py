@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
 UTC_ZONE = "UTC"
+OFF = "off"
 SHORTCUTS = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -15,6 +16,10 @@ SHORTCUTS = {
     "@monthly": "0 0 1 * *",
     "@yearly": "0 0 1 1 *",
 }
+ACCEPTED = (
+    "say five cron fields, with a time zone where it isn't UTC, as in '30 7 * * 1-5 Europe/Berlin', or one of "
+    f"{', '.join(SHORTCUTS)}; join several by ';'; 'off' is none"
+)
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -162,7 +167,38 @@ class Schedule:
 def read(text: str) -> Schedule:
     """The schedule whose `str` this is."""
     words = text.split()
-    return Schedule(" ".join(words[:5]), *words[5:])
+    fields = 1 if words[:1] and words[0] in SHORTCUTS else 5
+    return Schedule(" ".join(words[:fields]), " ".join(words[fields:]) or UTC_ZONE)
+
+
+def parse(text: str) -> tuple[Schedule, ...]:
+    """What `text` says of them, and what a setting says: one, several joined by `;`, or `off`. Raises ScheduleError."""
+    if text.strip().lower() == OFF:
+        return ()
+    if "(" in text:
+        raise ScheduleError(f"cron(...), rate(...) and at(...) are EventBridge's own forms; {ACCEPTED}")
+    try:
+        found = tuple(dict.fromkeys(map(read, text.split(";"))))
+        for schedule in found:
+            _place(schedule.zone)
+    except ScheduleError as error:
+        raise ScheduleError(f"{error}; {ACCEPTED}") from None
+    return found
+
+
+def text(schedules: Iterable[Schedule]) -> str:
+    return "; ".join(map(str, schedules)) or OFF
+
+
+def _place(zone: str) -> None:
+    if zone == UTC_ZONE:
+        return
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(zone)
+    except (LookupError, ValueError, OSError):
+        raise ScheduleError(f"{zone!r} behind the five fields is no time zone") from None
 
 
 def every(*, minutes: int, offset: int = 0) -> Schedule:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, redact, rows
+from shared import clock, redact, retention, rows
 from shared.event import Firing
 from shared.job import NO_TARGET, STATE, Job
 from shared.outcome import Done, Outcome
@@ -18,17 +18,8 @@ if TYPE_CHECKING:
 # Bytes of foreign text in the claim item, which must stay under 1,024 in all, and in a history row of one write unit.
 SHORT = 100
 LONG = 300
-DAY = timedelta(days=1)
 # DynamoDB's limit for one BatchGetItem.
 KEYS_AT_ONCE = 100
-# How long rows live, by retention class: (ended well, ended badly). Catalogue, PF-21.
-KEPT = {
-    "high-volume": (timedelta(hours=1), DAY),
-    "standard": (DAY, 7 * DAY),
-    "critical": (7 * DAY, 30 * DAY),
-}
-# And how many of them at most, the newest ones.
-MOST = {"high-volume": (100, 1000), "standard": (1000, 5000), "critical": (10_000, 10_000)}
 
 
 def cut(text: str, size: int) -> str:
@@ -75,12 +66,12 @@ def tick_of(firing: Firing) -> str:
 
 
 class History:
-    """The rows of one job; `retention` is its class."""
+    """The rows of one job; `kept` is its retention."""
 
-    def __init__(self, cloud: Cloud, job: str, retention: str) -> None:
+    def __init__(self, cloud: Cloud, job: str, kept: str) -> None:
         self.cloud = cloud
         self.job = job
-        self.retention = retention
+        self.retention = retention.read(kept)
         self.table = cloud.names.table(STATE)
 
     def write(
@@ -93,7 +84,6 @@ class History:
         artifact: str = "",
     ) -> None:
         """One row a run. Writing it again writes the same; a row that already tells an outcome is left alone."""
-        good, bad = KEPT[self.retention]
         ended = started + timedelta(milliseconds=ms)
         values = {
             "job": self.job,
@@ -108,7 +98,7 @@ class History:
             "counts": redact.data(dict(outcome.counts)) if isinstance(outcome, Done) and outcome.counts else None,
             "artifact": artifact or None,
             "correlationId": firing.correlation_id or None,
-            TTL: int((ended + (good if outcome.ok else bad)).timestamp()),
+            TTL: int((ended + self.retention.of(outcome.ok).age).timestamp()),
         }
         self._set(run, values, "attribute_not_exists(outcome) OR outcome = :word", {":word": outcome.word})
 
@@ -124,13 +114,12 @@ class History:
             "ok": False,
             "started": clock.iso(started),
             "note": cut(note, LONG),
-            TTL: int((self.cloud.clock.now() + KEPT[self.retention][1]).timestamp()),
+            TTL: int((self.cloud.clock.now() + self.retention.failed.age).timestamp()),
         }
         self._set(run, values, "attribute_not_exists(outcome)", {})
 
     def recover(self, firing: Firing, run: str, left: Mapping[str, Any]) -> None:
         """The row of a run that finished, left the status `left`, and died before it wrote its row."""
-        good, bad = KEPT[self.retention]
         ended = clock.parse(left["at"]) + timedelta(milliseconds=left["ms"])
         values = {
             "job": self.job,
@@ -143,7 +132,7 @@ class History:
             "ms": left["ms"],
             "note": left.get("note"),
             "correlationId": firing.correlation_id or None,
-            TTL: int((ended + (good if left["ok"] else bad)).timestamp()),
+            TTL: int((ended + self.retention.of(left["ok"]).age).timestamp()),
         }
         self._set(run, values, "attribute_not_exists(outcome)", {})
 
@@ -163,14 +152,14 @@ class History:
             "count": count,
             "covered": covered or None,
             "note": cut(note, LONG),
-            TTL: int((self.cloud.clock.now() + KEPT[self.retention][1]).timestamp()),
+            TTL: int((self.cloud.clock.now() + self.retention.failed.age).timestamp()),
         }
         self._set(gap_id(first), values, "attribute_not_exists(outcome) OR #to < :vto", {})
 
     def duplicate(self, winner: str, run: str, firing: Firing) -> None:
         """Count a second delivery on the winner's row. `run` makes a repeat of this very write count once."""
         # The winner may still be running: then its row does not exist yet, and its own write adds to this one.
-        expires = int((self.cloud.clock.now() + KEPT[self.retention][1]).timestamp())
+        expires = int((self.cloud.clock.now() + self.retention.failed.age).timestamp())
         values = {":one": 1, ":run": run, ":tick": tick_of(firing), ":expires": expires}
         try:
             self.cloud.dynamodb.update_item(

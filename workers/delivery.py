@@ -13,6 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, corpse, death, event, firings, manifest, registry
+from shared.configuration import configured
 from shared.event import Firing, MalformedEvent
 from shared.job import Job
 from shared.names import Names
@@ -122,7 +123,7 @@ def _watchdog(job: Job) -> Iterator[None]:
 
 @cache
 def known() -> dict[str, Job]:
-    """Every job. What a process runs does not change while it lasts."""
+    """Every job. Their code does not change while a process lasts."""
     return registry.jobs()
 
 
@@ -130,4 +131,6 @@ def _found(name: str) -> Job:
     jobs = known()
     if name not in jobs:
         raise UnknownJob(name, list(jobs))
-    return jobs[name]
+    # As it stands now: a worker takes on the settings of the function that it works in place of.
+    job, stands = jobs[name], configured(jobs[name].declared, os.environ)
+    return job if type(job) is stands else stands()

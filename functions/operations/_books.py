@@ -10,13 +10,12 @@ from typing import Any
 
 from functions.operations._gaps import Gap, Gaps, groups
 from functions.operations._span import EPOCH, Span
-from shared import clock, firings, fold, ledger
+from shared import clock, firings, fold, ledger, retention
 from shared.catch_up import CatchUp
 from shared.claim import LEASE_MARGIN
 from shared.event import Firing
 from shared.ledger import MINUTE, Accounts, Verdict
 from shared.manifest import Entry
-from shared.status import KEPT
 from shared.tick import Tick
 
 # Rows are folded each hour; and before half of the shortest life of one is over.
@@ -117,4 +116,4 @@ class Books:
 
 def stretch(entry: Entry) -> timedelta:
     """How much of a job's rows is folded at once."""
-    return min(FOLD, KEPT[entry["retention"]][0] / 2)
+    return min(FOLD, retention.read(entry["retention"]).completed.age / 2)

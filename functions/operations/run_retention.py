@@ -13,7 +13,7 @@ from typing import Any
 
 from functions.operations._books import BURIED, stretch
 from functions.operations._span import EPOCH, settled
-from shared import backoff, manifest, rows
+from shared import backoff, manifest, retention, rows
 from shared.aged import Row
 from shared.eraser import Eraser
 from shared.idempotency import natural
@@ -21,13 +21,13 @@ from shared.job import STATE, Job
 from shared.manifest import Entry
 from shared.outcome import Done, Outcome
 from shared.permissions import delete_rows, read_rows
+from shared.retention import Retention
 from shared.schedule import hourly
-from shared.status import DAY, KEPT, MOST
 from shared.tables import STATE as TABLE
 from shared.tick import Tick
 
 # The TTL has deleted a row within so long after its time.
-LEFT = 3 * DAY
+LEFT = timedelta(days=3)
 SEEN = ("sk", "ok", "ms")
 # Seconds left at which no further job is begun.
 RESERVE = 10
@@ -37,16 +37,15 @@ RESERVE = 10
 class Shelf:
     """The newest rows of one job, as they are met: how many of them ended well, and how many did not."""
 
-    retention: str
+    retention: Retention
     now: datetime
     met: Counter[bool] = field(default_factory=Counter)
 
     def full(self, ok: bool, started: datetime, ms: int) -> bool:
         """Whether a row, the next older one, is too old or one too many."""
-        kind = 0 if ok else 1
+        kept = self.retention.of(ok)
         self.met[ok] += 1
-        old = started + timedelta(milliseconds=ms) + KEPT[self.retention][kind] <= self.now
-        return old or self.met[ok] > MOST[self.retention][kind]
+        return started + timedelta(milliseconds=ms) + kept.age <= self.now or self.met[ok] > kept.count
 
 
 class RunRetention(Job):
@@ -95,8 +94,9 @@ def surplus(tick: Tick, job: str, entry: Entry, judged: datetime) -> Iterator[tu
 
     judged: how far the reconciler has come. Rows that it has not folded yet are left alone, however many they are.
     """
-    shelf, folded = Shelf(entry["retention"], tick.at), judged - (judged - EPOCH) % stretch(entry) - BURIED
-    for item in _newest_first(tick, job, max(KEPT[entry["retention"]]) + LEFT):
+    kept = retention.read(entry["retention"])
+    shelf, folded = Shelf(kept, tick.at), judged - (judged - EPOCH) % stretch(entry) - BURIED
+    for item in _newest_first(tick, job, kept.failed.age + LEFT):
         started = _started(item["sk"])
         # A row that only counts duplicates is of a run that is still at work.
         if started is None or "ok" not in item:

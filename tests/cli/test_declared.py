@@ -31,7 +31,7 @@ def test_list_shows_what_the_contract_names(call: Call, jobs: Path) -> None:
     assert all(set(job) >= FIELDS for job in listed.values())
     good = listed["good"]
     assert (good["group"], good["schedule"], good["queue"]) == ("demo", "*/15 * * * *", None)
-    assert (good["timeout_s"], good["memory_mb"], good["retry"]) == (300, 256, "4 attempts, exponential: 2 s, 4 s, 8 s")
+    assert (good["timeout_s"], good["memory_mb"], good["retry"]) == (300, 256, "exponential 2s, 4 attempts")
     assert good["guarantee"] == "natural: counting again counts the same"
     assert datetime.now(UTC) < datetime.fromisoformat(good["next"]) <= datetime.now(UTC) + timedelta(minutes=15)
     assert listed["mailbox"]["next"] is None
@@ -120,7 +120,7 @@ def test_the_env_template_has_every_setting_once_with_its_default(jobs: Path) ->
     lines = list(env.lines(registry.jobs().values()))
     for job in registry.jobs().values():
         for setting in job.all_settings():
-            assert lines.count(f"#{setting.name}={setting.default}") == 1
+            assert lines.count(f"#{setting.name}={env.shown(setting.default)}") == 1
     assert "# How far one step goes." in lines
     assert lines[lines.index("# How far one step goes.") + 1] == "#GOOD_STEP=1"
 
@@ -134,6 +134,36 @@ def test_an_uncommented_env_template_reads_as_the_defaults(jobs: Path, tmp_path:
     for job in registry.jobs().values():
         for setting in job.all_settings():
             assert setting.read(values) == setting.read({})
+
+
+def test_a_setting_stands_in_the_list_the_crontab_and_the_heatmap_and_files_stay_as_declared(
+    call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = generate.derived(registry.jobs({}).values())
+    monkeypatch.setenv("GOOD_SCHEDULE", "11 4 * * *")
+    monkeypatch.setenv("BAD_SCHEDULE", "off")
+    monkeypatch.setenv("SHARDED_RETRY", "linear 3s, 3 attempts")
+    listed = {job["name"]: job for job in call("list", "--json").json}
+    assert (listed["good"]["schedule"], listed["bad"]["schedule"], listed["bad"]["next"]) == ("11 4 * * *", None, None)
+    assert listed["sharded"]["retry"] == "linear 3s, 3 attempts"
+    planned = [line for line in call("crontab").out.splitlines() if "jobs.py" in line and not line.startswith("#")]
+    assert [line.partition(" cd ")[0] for line in planned] == ["11 4 * * *", "30 4 * * 1-5", "10 3 * * *"]
+    minutes = call("heatmap", "--day", "2026-11-20", "--json").json["minutes"]
+    assert [minute for minute, names in minutes.items() if "good" in names] == ["04:11"]
+    assert not [names for names in minutes.values() if "bad" in names]
+    assert "#GOOD_SCHEDULE='*/15 * * * *'" in call("env").out.splitlines()
+    assert generate.derived(registry.jobs({}).values()) == before
+
+
+@pytest.mark.parametrize("command", ["list", "crontab", "heatmap"])
+def test_a_setting_that_cannot_be_read_is_wrong_use_and_names_itself(
+    command: str, call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOD_SCHEDULE", "rate(5 minutes)")
+    answer = call(command)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("GOOD_SCHEDULE='rate(5 minutes)': ")
+    assert "say five cron fields" in answer.err
 
 
 def test_the_heatmap_has_every_tick_of_the_day(call: Call, jobs: Path) -> None:
@@ -196,7 +226,8 @@ def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: P
 
 def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_what_to_do(jobs: Path) -> None:
     page = generate.derived(registry.jobs().values())[Path("docs/jobs/good.md")]
-    told = ["Count to three.", "`*/15 * * * *`", "natural: counting again counts the same", "4 attempts, exponential"]
+    told = ["Count to three.", "`*/15 * * * *`", "natural: counting again counts the same"]
+    told += ["exponential 2s, 4 attempts", "1 day, at most 1,000; failed ones 7 days, at most 5,000"]
     told += ["`runs#good#*`", "| `GOOD_STEP` | `1` | How far one step goes |", "python jobs.py runs good"]
     assert [text for text in told if text not in page] == []
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from cli.top import percentile
-from shared import status
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.outcome import Done, Failed, Lost, Outcome, Reason, Skipped
@@ -56,7 +55,7 @@ def test_failures_that_outlive_the_good_runs_do_not_make_a_job_look_ill(call: Ca
 def test_it_looks_back_as_far_as_the_count_of_good_runs_goes(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(status.MOST, "standard", (3, 5000))
+    monkeypatch.setenv("GOOD_RETENTION", "completed 1d 3, failed 7d 5000")
     ended(aws, Failed("x"), hours=5)
     for hours in (4, 3, 2, 1):
         ended(aws, Done(), hours=hours)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -68,3 +71,32 @@ def test_a_tick_of_last_year_is_no_error(call: Call, aws: Cloud) -> None:
     at = aws.clock.now() - timedelta(days=400)
     told = call("why", "good", "--at", clock.minute(at), "--json", *AWS).json
     assert told["verdict"] == "unknown"
+
+
+def deployed(aws: Cloud, job: str, variables: dict[str, str]) -> None:
+    """A function of that name, with these variables."""
+    iam: Any = aws.session.create_client("iam")
+    role = iam.create_role(RoleName=job, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("handler.py", "")
+    aws.functions.create_function(
+        FunctionName=aws.names.function(job),
+        Runtime="python3.13",
+        Role=role,
+        Handler="handler.handle",
+        Code={"ZipFile": code.getvalue()},
+        Environment={"Variables": variables},
+    )
+
+
+def test_it_goes_by_the_schedule_and_retries_that_are_deployed(call: Call, aws: Cloud) -> None:
+    deployed(aws, "bad", {"BAD_SCHEDULE": "0 0 1 * *", "BAD_RETRY": "none"})
+    told = call("why", "bad", "--json", *AWS).json
+    assert told["tick"][8:16] == "01T00:00"
+
+
+def test_this_environment_goes_before_what_is_deployed(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed(aws, "bad", {"BAD_SCHEDULE": "0 0 1 * *"})
+    monkeypatch.setenv("BAD_SCHEDULE", "off")
+    assert call("why", "bad", "--json", *AWS).json["tick"] is None

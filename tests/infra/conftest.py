@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +75,14 @@ TWICE = (
     .replace("Breakfast", "Bins")
     .replace("Lay the table", "Put the bins out")
 )
+# What the deployer of the grown tree has set.
+SAID = {
+    "INTAKE_COLOUR": "green",
+    "INTAKE_RETENTION": "completed 1d 100, failed 20d 100",
+    "PRICING_SCHEDULE": "7 3 * * 1; 30 7 * * * Europe/Berlin",
+    "PRICING_RETRY": "fixed 9s, 3 attempts",
+    "DOCS_SCHEDULE": "off",
+}
 ADDED = {"grown/intake": CONSUMER, "grown/breakfast": ZONED, "grown/bins": TWICE}
 
 
@@ -115,11 +122,10 @@ def grown_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def grown(once: Callable[..., Templates], grown_tree: Path) -> Templates:
     """Of the grown tree, for a stage that is not production."""
-    os.environ["INTAKE_COLOUR"] = "green"
-    try:
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in SAID.items():
+            environment.setenv(name, value)
         return once("templates-grown", "try", grown_tree)
-    finally:
-        del os.environ["INTAKE_COLOUR"]
 
 
 @pytest.fixture(scope="session")

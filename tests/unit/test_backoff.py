@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from shared import backoff
 from shared.backoff import Policy
@@ -50,3 +52,65 @@ def test_jitter_never_exceeds_what_a_queue_can_delay() -> None:
 @pytest.mark.parametrize("policy", [row[0] for row in TABLE[:12]])
 def test_the_longest_chain_of_every_policy_stays_within_fourteen_hops(policy: Policy) -> None:
     assert hops(policy.attempts) <= MOST_HOPS == 14
+
+
+SECONDS, RETRIES = st.integers(0, 10**6), st.integers(0, 98)
+POLICIES = st.one_of(
+    st.builds(lambda first, retries: backoff.exponential(first=first, retries=retries), SECONDS, RETRIES),
+    st.builds(lambda step, retries: backoff.linear(step=step, retries=retries), SECONDS, RETRIES),
+    st.builds(lambda delay, retries: backoff.fixed(delay=delay, retries=retries), SECONDS, RETRIES),
+    st.lists(SECONDS, max_size=98).map(lambda delays: backoff.explicit(*delays)),
+)
+
+
+@given(POLICIES)
+def test_every_policy_that_is_written_is_read_as_itself(policy: Policy) -> None:
+    assert backoff.parse(str(policy)) == policy
+    assert backoff.parse(f"  {str(policy).upper().replace(' ', '   ')} ") == policy
+
+
+@given(st.one_of(st.text(), st.text("exponetialrfdc 0123456789smhd,", max_size=40)))
+@example("explicit 1s, 2 attempts")
+@example("fixed 9999999999999999999d, 2 attempts")
+def test_any_other_text_is_refused_with_what_would_do(text: str) -> None:
+    try:
+        policy = backoff.parse(text)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017 - most are refused, and a few are not
+    else:
+        assert backoff.parse(str(policy)) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("exponential 2s, 4 attempts", backoff.DEFAULT),
+        ("linear 5s, 4 attempts", backoff.NOTIFICATIONS),
+        ("fixed 1s, 2 attempts", backoff.DATABASE),
+        ("explicit 1m 5m 30m 2h, 5 attempts", backoff.WEBHOOK_ITEM),
+        ("explicit 60s 300s 30m 2h", backoff.WEBHOOK_ITEM),
+        ("none", backoff.MAINTENANCE),
+        ("explicit 1s,2 attempt", backoff.explicit(1)),
+    ],
+)
+def test_a_policy_is_read_as_it_sounds(text: str, policy: Policy) -> None:
+    assert backoff.parse(text) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "say 'exponential 2s, 4 attempts'"),
+        ("exponential 2s", "say 'exponential"),
+        ("exponential 2s 4s, 3 attempts", "say 'exponential"),
+        ("exponential 2s, 100 attempts", "say 'exponential"),
+        ("quadratic 2s, 3 attempts", "say 'exponential"),
+        ("fixed 1, 3 attempts", "say 'exponential"),
+        ("fixed 1s, 1 attempts", "without any, say 'none'"),
+        ("linear 1s, 0 attempts", "without any, say 'none'"),
+        ("explicit 1s 2s, 4 attempts", "2 delays are 3 attempts, the first one included"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        backoff.parse(text)

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from shared import registry
+from shared import backoff, registry
+from shared.backoff import Policy
 from shared.cloud import Cloud
+from shared.configuration import configured
 from shared.idempotency import natural
 from shared.job import Job
 from shared.outcome import Done, Outcome
@@ -75,3 +77,27 @@ def test_a_process_with_a_thread_left_behind_is_left(entry: Any, monkeypatch: py
     assert left == [0]
     entry.handle({"source": "aws.events", "time": "2026-03-02T12:01:00Z"}, Context())
     assert left == [0]
+
+
+@pytest.mark.parametrize(
+    ("said", "retry", "fault"),
+    [
+        ("fixed 9s, 2 attempts", backoff.fixed(delay=9, retries=1), ""),
+        ("now and then", backoff.DEFAULT, "SWEEP_RETRY='now and then': say 'exponential"),
+    ],
+)
+def test_a_function_runs_by_its_environment_and_as_declared_where_somebody_has_edited_that_into_nonsense(
+    said: str,
+    retry: Policy,
+    fault: str,
+    entry: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SWEEP_RETRY", said)
+    monkeypatch.setattr(registry, "load", lambda _, environment=os.environ: configured(Sweep, environment)())
+    again = importlib.reload(entry)
+    assert again.JOB.retry == retry
+    assert fault in capsys.readouterr().out
+    assert again.FAULT.startswith(fault)
+    assert bool(again.FAULT) == bool(fault)

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from local.expression import next_after
+from shared import schedule as schedules
 from shared.schedule import Schedule, ScheduleError, cron, daily, every, hourly, monthly, read, weekly
 
 
@@ -103,3 +106,69 @@ def test_ticks_are_those_that_the_local_cloud_fires(expression: str, zone: str) 
 )
 def test_a_schedule_is_read_back_from_its_text(schedule: Schedule) -> None:
     assert read(str(schedule)) == schedule
+
+
+SOME = st.builds(
+    lambda minute, hour, weekdays, zone: Schedule(f"{minute} {hour} * * {weekdays}", zone),
+    st.one_of(st.integers(0, 59).map(str), st.just("*/15"), st.just("1,7-9")),
+    st.one_of(st.integers(0, 23).map(str), st.just("*")),
+    st.sampled_from(["*", "1-5", "sun", "mon,3"]),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"]),
+)
+
+
+@given(st.lists(SOME, max_size=4, unique=True))
+def test_schedules_that_are_written_are_read_as_themselves(known: list[Schedule]) -> None:
+    assert schedules.parse(schedules.text(known)) == tuple(known)
+
+
+@given(st.one_of(st.text(), st.text("*/0123456789,-;@ offaily", max_size=30)))
+@example("* * * * * \0")
+@example("0 0 * * * Europe")
+def test_any_other_text_is_refused_as_a_schedule(text: str) -> None:
+    try:
+        known = schedules.parse(text)
+    except ScheduleError as error:
+        assert schedules.ACCEPTED in str(error)  # noqa: PT017 - most are refused, and a few are not
+    else:
+        assert schedules.parse(schedules.text(known)) == known
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("*/15 * * * *", (every(minutes=15),)),
+        (" 30  7 * * 1-5  Europe/Berlin ", (cron("30 7 * * 1-5", "Europe/Berlin"),)),
+        ("@daily", (cron("@daily"),)),
+        ("@daily Europe/Berlin", (cron("@daily", "Europe/Berlin"),)),
+        ("0 6 * * *; 0 18 * * *", (cron("0 6 * * *"), cron("0 18 * * *"))),
+        ("0 6 * * *; 0 6 * * * UTC", (cron("0 6 * * *"),)),
+        ("off", ()),
+        (" OFF", ()),
+    ],
+)
+def test_a_schedule_is_read_as_a_setting_says_it(text: str, known: tuple[Schedule, ...]) -> None:
+    assert schedules.parse(text) == known
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "0 fields"),
+        ("0 12 * *", "4 fields"),
+        ("0 12 * * * *", "'*' behind the five fields is no time zone"),
+        ("0 12 * * * Europe/Atlantis", "'Europe/Atlantis' behind the five fields is no time zone"),
+        ("0 12 * * * ../UTC", "is no time zone"),
+        ("0 6 * * *;", "0 fields"),
+        ("@midnight", "'@midnight' has 1 fields"),
+        ("61 * * * *", "'61' is not between 0 and 59"),
+        ("0 0 30 2 *", "never fires"),
+        ("rate(5 minutes)", "EventBridge's own forms"),
+        ("cron(0 12 * * ? *)", "EventBridge's own forms"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_with_what_would_do(text: str, said: str) -> None:
+    with pytest.raises(ScheduleError) as error:
+        schedules.parse(text)
+    assert said in str(error.value)
+    assert str(error.value).endswith(schedules.ACCEPTED)

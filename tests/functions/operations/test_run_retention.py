@@ -14,6 +14,7 @@ from shared import manifest, rows, status
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.manifest import Entry
+from shared.retention import CLASSES
 from shared.run import Report, run
 from shared.tick import Tick
 from tests.conftest import NOON, Lines, VirtualClock, waiting
@@ -83,11 +84,12 @@ def test_a_row_goes_at_the_age_of_its_class_and_not_a_second_before(
     [("high-volume", 100, 1000), ("standard", 1000, 5000), ("critical", 10_000, 10_000)],
 )
 def test_the_classes_keep_as_many_as_the_catalogue_says(retention: str, good: int, bad: int) -> None:
-    assert status.MOST[retention] == (good, bad)
+    kept = CLASSES[retention]
+    assert (kept.completed.count, kept.failed.count) == (good, bad)
 
 
-def test_of_those_young_enough_the_newest_are_kept(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(status.MOST, "standard", (3, 2))
+def test_of_those_young_enough_the_newest_are_kept(cloud: Cloud, known: Known) -> None:
+    known["sweep"]["retention"] = "completed 1d 3, failed 7d 2"
     good = [ran(cloud, timedelta(hours=number)) for number in range(10, 17)]
     bad = [ran(cloud, timedelta(hours=number), ok=False) for number in range(10, 17)]
     assert retain(cloud).counts == {"deleted": 9}

@@ -11,7 +11,7 @@ import pytest
 
 from functions.operations.reconciler import Reconciler, spread
 from shared import clock as clocks
-from shared import event, fold, manifest, roster, rows, status
+from shared import event, fold, manifest, retention, roster, rows
 from shared.claim import Claims
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -99,7 +99,7 @@ def test_ticks_that_left_no_trace_are_one_row_with_from_to_and_count(world: Worl
     assert (gap["from"], gap["to"], gap["count"]) == ("2026-03-02T12:15Z", "2026-03-02T12:45Z", 3)
     assert gap["sk"] == "20260302T121500.000Z-missed"
     assert gap["note"] == "3 ticks, up to 2026-03-02T12:45Z, left no trace; the next one does its work"
-    assert gap["expires"] == int((after(minutes=53) + status.KEPT["standard"][1]).timestamp())
+    assert gap["expires"] == int((after(minutes=53) + retention.CLASSES["standard"].failed.age).timestamp())
     assert [line["count"] for line in log.said("sweep_missed")] == [3]
     assert [line["Missed"] for line in log.lines if "Missed" in line] == [[3.0]]
 
