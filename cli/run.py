@@ -14,6 +14,7 @@ from cli import account, output, plan, readonly, settings
 from cli.ending import Exit, Stop
 from cli.watchdog import Watchdog
 from shared import clock, corpse, manifest, registry, targets
+from shared.archetypes.sweep import Sweep
 from shared.clock import Clock
 from shared.cloud import Cloud
 from shared.event import TURNS, Firing
@@ -73,6 +74,8 @@ def targeted(job: Job, target: str | None) -> str:
     """The target as asked for. Raises Stop where the job has none of that name."""
     if target is None:
         return NO_TARGET
+    if isinstance(job, Sweep) and job.by_name:
+        return target
     known: Sequence[str] = ()
     if job.shards > 1:
         known = [str(number) for number in range(job.shards)]

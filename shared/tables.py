@@ -73,7 +73,9 @@ DUE = Index("due", "due", "due_at", shards=4)
 USERS = Table("users", "who has an account; the row of a user is `-`")
 ALIASES = Table("aliases", "addresses that forward", indexes=(DUE,))
 DESTINATIONS = Table("destinations", "addresses that are forwarded to; aging until they are verified", (AGED,))
-DOMAINS = Table("domains", "domains of users' own, and whether their DNS is as it must be", indexes=(DUE,))
+# By its name alone: to look at one on demand, whoever's it is.
+NAMED = Index("named", "sk", "pk", ("due", "due_at"))
+DOMAINS = Table("domains", "domains of users' own, and whether their DNS is as it must be", indexes=(DUE, NAMED))
 # Rollups read it too, by the instant at which a row was written: so that an event that comes late is not missed.
 MESSAGES = Table(
     "messages",

@@ -48,6 +48,7 @@ class Sweep(Job, archetype=True):
     so itself. give_up_after: items this much older than `since` are given up, that of `<ENV>_GIVE_UP_AFTER`.
     width: attempts at once; share: those of one `lane`. rate: attempts a second, that of `<ENV>_RATE`; 0 is no limit.
     patience: seconds that one may take. verb: what an attempt is to a plan. looks: tables that items refer to.
+    by_name: whether a target is the name of an item, to be attempted now.
     """
 
     table: ClassVar[Table]
@@ -60,6 +61,7 @@ class Sweep(Job, archetype=True):
     patience: ClassVar[float] = 30
     verb: ClassVar[str] = "change"
     looks: ClassVar[tuple[Table, ...]] = ()
+    by_name: ClassVar[bool] = False
     retry: ClassVar[Policy] = backoff.MAINTENANCE
     applicable: ClassVar[bool] = True
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = (

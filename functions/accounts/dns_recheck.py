@@ -1,0 +1,126 @@
+"""Domains of users' own, until their DNS is as it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from functions.accounts import _dns
+from functions.accounts._dns import Dns
+from shared import clock, notify, rows, settings
+from shared.aged import Row
+from shared.archetypes.sweep import Sweep
+from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.idempotency import version_check
+from shared.job import NO_TARGET
+from shared.outcome import Rejected
+from shared.schedule import daily
+from shared.span import days, hours
+from shared.tables import DOMAINS, NAMED
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.records.accounts import Domain
+
+GIVE_UP = settings.span("DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain may take until its DNS is right")
+# Whatever hour it was last looked at, tomorrow's tick finds it due.
+PAUSE = hours(12)
+
+
+class DnsRecheck(Sweep):
+    """Ask for the DNS of pending domains every day, and tell users once that theirs is ready or will not be.
+
+    On demand: `python jobs.py dns-recheck --target shop.example` looks at that domain at once.
+    """
+
+    schedule = daily(hour=5, minute=36)
+    table = DOMAINS
+    record = "accounts.Domain"
+    patience = 60
+    timeout = 600
+    cap = 10_000
+    by_name = True
+    idempotency = version_check("a domain's state changes only as it was read; its notice is written with that, once")
+    settings = (*_dns.SETTINGS, GIVE_UP)
+    permissions = notify.GRANTS
+
+    def rows(self, tick: Tick) -> Iterator[Row]:
+        return super().rows(tick) if tick.target == NO_TARGET else iter(_of_name(tick, _ascii(tick.target)))
+
+    @contextmanager
+    def tools(self, tick: Tick) -> Iterator[Dns]:
+        yield Dns(tick)
+
+    def attempt(self, trial: Trial) -> Verdict:
+        item: Domain = trial.item
+        known: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(trial.at)}
+        try:
+            seen = trial.tools.look(_ascii(item.id), item.challenge)
+        except _dns.NoName as error:
+            return GivenUp(str(error), known)
+        except _dns.Unanswered as error:
+            why = str(error)
+        else:
+            known["found"] = list(seen.found)
+            if not seen.missing:
+                return Settled("verified", known)
+            why = f"not as it must be: {', '.join(seen.missing)}"
+        limit: timedelta = trial.tick.setting(GIVE_UP.name)
+        return GivenUp(why, known) if trial.at - item.created_at >= limit else Again(why, known)
+
+    def next_at(self, tick: Tick, end: End) -> datetime:
+        return end.at + PAUSE
+
+    def again(self, item: Domain, at: datetime) -> Mapping[str, Any]:
+        return {"next_check_at": at}
+
+    def settled(self, item: Domain, end: End) -> Mapping[str, Any]:
+        from shared.records.accounts import DomainState
+
+        return {"state": DomainState.VERIFIED, "next_check_at": None}
+
+    def given_up(self, item: Domain, end: End) -> Mapping[str, Any]:
+        from shared.records.accounts import DomainState
+
+        return {"state": DomainState.FAILED, "next_check_at": None}
+
+    def along(self, tick: Tick, item: Domain, end: End) -> Sequence[Any]:
+        # A domain that was removed and added again is another one.
+        key = f"{self.name}-{item.id}-{item.created_at:%Y%m%d%H%M%S}"
+        told: dict[str, str | int] = {"domain": _shown(item.id)}
+        template = "domain_verified"
+        if not isinstance(end.verdict, Settled):
+            template, told = "domain_failed", {**told, "checks": item.checks + 1, "missing": end.why}
+        return [notify.put(tick.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
+
+
+def _of_name(tick: Tick, name: str) -> list[Row]:
+    """The pending domains of that name, whoever's they are. Raises Rejected where there is none."""
+    answer = tick.cloud.dynamodb.query(
+        TableName=tick.cloud.names.table(DOMAINS.name),
+        IndexName=NAMED.name,
+        KeyConditionExpression="#name = :name",
+        ExpressionAttributeNames={"#name": NAMED.pk},
+        ExpressionAttributeValues=rows.row({":name": name}),
+    )
+    found = [item for item in map(rows.plain, answer["Items"]) if "due_at" in item]
+    if not found:
+        raise Rejected(f"no domain {name!r:.80} is pending")
+    return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in found]
+
+
+def _ascii(name: str) -> str:
+    try:
+        return name.rstrip(".").lower().encode("idna").decode()
+    except UnicodeError:
+        return name
+
+
+def _shown(name: str) -> str:
+    """As its user writes it."""
+    try:
+        return name.encode("ascii").decode("idna")
+    except UnicodeError:
+        return name

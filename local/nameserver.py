@@ -1,0 +1,131 @@
+"""A name server on loopback, by UDP and TCP, that answers from records that it was given."""
+
+from __future__ import annotations
+
+import socketserver
+import struct
+import threading
+from collections.abc import Iterable
+from typing import Any, Self
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+# Of an answer by UDP; a longer one says so, and is asked for again by TCP (RFC 1035, 4.2.1).
+LONGEST = 512
+TTL = 60
+
+
+class Nameserver:
+    """`put("shop.example", "MX", "10 mx.in.example.")`; what it has no records of is NXDOMAIN.
+
+    Names in `broken` get SERVFAIL, those in `silent` nothing at all. asked: name and type of each question.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.records: dict[tuple[str, str], list[str]] = {}
+        self.broken: set[str] = set()
+        self.silent: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        self._udp = _Udp(("127.0.0.1", port), _Datagram)
+        self.port: int = self._udp.server_address[1]
+        try:
+            self._tcp = _Tcp(("127.0.0.1", self.port), _Stream)
+        except OSError:
+            self._udp.server_close()
+            raise
+        self._udp.names = self._tcp.names = self
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def put(self, name: str, kind: str, *values: str) -> None:
+        """Records as a zone file has them: names with their final dot, texts in quotes."""
+        self.records[_name(name), kind] = list(values)
+
+    def __enter__(self) -> Self:
+        for server in (self._udp, self._tcp):
+            threading.Thread(target=server.serve_forever, args=(0.05,), name="nameserver", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in (self._udp, self._tcp):
+            server.shutdown()
+            server.server_close()
+
+    def answer(self, data: bytes) -> dns.message.Message | None:
+        try:
+            query = dns.message.from_wire(data)
+            [question] = query.question
+        except (dns.exception.DNSException, ValueError):
+            return None
+        name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
+        self.asked.append((name, kind))
+        if name in self.silent:
+            return None
+        reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.AA
+        values = self._found(name, kind)
+        if name in self.broken:
+            reply.set_rcode(dns.rcode.SERVFAIL)
+        elif values is None:
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif values:
+            reply.answer.append(dns.rrset.from_text(question.name, TTL, "IN", kind, *values))
+        return reply
+
+    def _found(self, name: str, kind: str) -> Iterable[str] | None:
+        """None for a name that there is not, nothing where it has no records of that type."""
+        if (name, kind) in self.records:
+            return self.records[name, kind]
+        return () if any(known == name or known.endswith(f".{name}") for known, _ in self.records) else None
+
+
+def _name(text: str) -> str:
+    return dns.name.from_text(text).to_text(omit_final_dot=True).lower()
+
+
+class _Udp(socketserver.ThreadingUDPServer):
+    daemon_threads = True
+    names: Nameserver
+
+
+class _Tcp(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    names: Nameserver
+
+
+class _Datagram(socketserver.BaseRequestHandler):
+    server: _Udp
+
+    def handle(self) -> None:
+        data, line = self.request
+        reply = self.server.names.answer(data)
+        if reply is None:
+            return
+        wire = reply.to_wire()
+        if len(wire) > LONGEST:
+            reply.answer.clear()
+            reply.flags |= dns.flags.TC
+            wire = reply.to_wire()
+        line.sendto(wire, self.client_address)
+
+
+class _Stream(socketserver.StreamRequestHandler):
+    server: _Tcp
+
+    def handle(self) -> None:
+        head: Any = self.rfile.read(2)
+        if len(head) < 2:
+            return
+        reply = self.server.names.answer(self.rfile.read(struct.unpack("!H", head)[0]))
+        if reply is not None:
+            wire = reply.to_wire()
+            self.wfile.write(struct.pack("!H", len(wire)) + wire)

@@ -1,0 +1,167 @@
+"""A domain is ready when its DNS says so, and its user is told once how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.accounts.dns_recheck import DnsRecheck
+from local.nameserver import Nameserver
+from shared.cloud import Cloud
+from shared.records.accounts import Domain
+from shared.span import days
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.sweeping import all_of, go, item, put
+
+SECOND = timedelta(seconds=1)
+CHALLENGE = "verify-4711-abcdef"
+
+
+@pytest.fixture
+def dns(cloud: Cloud) -> Iterator[Nameserver]:
+    with Nameserver() as dns:
+        cloud.environment = {
+            "DNS_SERVERS": dns.address,
+            "DOMAIN_MX": "mx1.in.example, mx2.in.example",
+            "DOMAIN_CNAMES": "dkim._domainkey=dkim.in.example",
+        }
+        yield dns
+
+
+def domain(name: str = "shop.example", due: datetime = NOON, user: str = "u", **rest: Any) -> Domain:
+    given = {"challenge": CHALLENGE, "created_at": NOON - days(1), "next_check_at": due, **rest}
+    return Domain.model_validate({"user": user, "id": name, **given})
+
+
+def right(dns: Nameserver, name: str = "shop.example") -> None:
+    dns.put(f"_mail-challenge.{name}", "TXT", '"v=spf1 -all"', f'"{CHALLENGE[:6]}" "{CHALLENGE[6:]}"')
+    dns.put(name, "MX", "10 mx1.in.example.", "20 MX2.in.example.")
+    dns.put(f"dkim._domainkey.{name}", "CNAME", "dkim.in.example.")
+
+
+def test_a_domain_whose_dns_is_right_is_verified_and_its_user_told_once(
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+) -> None:
+    right(dns)
+    put(cloud, domain())
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
+    now = item(cloud, domain())
+    assert (now["state"], now["checks"], now["checked_at"]) == ("verified", 1, "2026-03-02T12:00:00.000Z")
+    assert now["found"] == ["TXT _mail-challenge", "MX", "CNAME dkim._domainkey"]
+    assert not {"due", "due_at", "next_check_at"} & set(now)
+    clock.move(days=1)
+    assert go(DnsRecheck(), cloud, log).counts == {"due": 0}
+    [notice] = all_of(cloud, "notifications")
+    assert (notice["template"], notice["data"]) == ("domain_verified", {"domain": "shop.example"})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values", "missing"),
+    [
+        ("_mail-challenge.shop.example", "TXT", ['"another-challenge"'], "TXT _mail-challenge"),
+        ("_mail-challenge.shop.example", "TXT", [f'"{CHALLENGE}x"'], "TXT _mail-challenge"),
+        ("shop.example", "MX", ["10 mx.elsewhere.example."], "MX"),
+        ("shop.example", "MX", ["10 mx1.in.example.", "20 mx.elsewhere.example."], "MX"),
+        ("shop.example", "MX", [], "MX"),
+        ("dkim._domainkey.shop.example", "CNAME", ["elsewhere.example."], "CNAME dkim._domainkey"),
+    ],
+)
+def test_one_that_is_wrong_is_looked_at_again_on_the_next_day(
+    name: str,
+    kind: str,
+    values: list[str],
+    missing: str,
+    cloud: Cloud,
+    clock: VirtualClock,
+    log: Lines,
+    dns: Nameserver,
+) -> None:
+    right(dns)
+    dns.put(name, kind, *values)
+    put(cloud, domain())
+    clock.move(seconds=7)
+    assert go(DnsRecheck(), cloud, log).counts == {"again": 1}
+    [line] = log.said("dns-recheck_item")
+    assert line["note"] == f"not as it must be: {missing}"
+    assert len(item(cloud, domain())["found"]) == 2
+    clock.instant = NOON + days(1)
+    right(dns)
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
+
+
+@pytest.mark.parametrize(("tick", "asked"), [(-1, 0), (0, 3), (1, 3)])
+def test_nobody_is_asked_before_it_is_due(
+    tick: int, asked: int, cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+) -> None:
+    right(dns)
+    put(cloud, domain())
+    clock.instant = NOON + tick * SECOND
+    go(DnsRecheck(), cloud, log, clock.instant)
+    assert len(dns.asked) == asked
+
+
+@pytest.mark.parametrize(("age", "counts"), [(-1, {"again": 1}), (0, {"given_up": 1}), (1, {"given_up": 1})])
+def test_it_is_given_up_after_two_weeks_and_its_user_told_what_is_missing(
+    age: int, counts: dict[str, int], cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+) -> None:
+    put(cloud, domain(created_at=NOON - days(14) - age * SECOND, checks=13))
+    assert go(DnsRecheck(), cloud, log).counts == counts
+    told = all_of(cloud, "notifications")
+    assert len(told) == counts.get("given_up", 0)
+    if told:
+        assert told[0]["template"] == "domain_failed"
+        assert (told[0]["data"]["checks"], "MX" in told[0]["data"]["missing"]) == (14, True)
+        assert item(cloud, domain())["state"] == "failed"
+
+
+def test_a_name_in_another_script_is_asked_for_in_ascii_and_told_as_it_is_written(
+    cloud: Cloud, log: Lines, dns: Nameserver
+) -> None:
+    right(dns, "xn--bcher-kva.example")
+    put(cloud, domain("xn--bcher-kva.example"), domain("xn--bcher-kva.example", NOON + days(1), user="other"))
+    assert go(DnsRecheck(), cloud, log, target="bücher.example", manual=True, retried=False).counts == {"settled": 2}
+    assert {row["data"]["domain"] for row in all_of(cloud, "notifications")} == {"bücher.example"}
+
+
+def test_on_demand_one_domain_is_looked_at_before_it_is_due(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+    right(dns)
+    put(cloud, domain(due=NOON + days(1)), domain("other.example"))
+    report = go(DnsRecheck(), cloud, log, target="shop.example", manual=True, retried=False)
+    assert report.counts == {"settled": 1}
+    assert item(cloud, domain("other.example"))["checks"] == 0
+
+
+def test_a_domain_that_nobody_waits_for_is_refused_on_demand(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+    put(cloud, domain("other.example"))
+    report = go(DnsRecheck(), cloud, log, target="shop.example", manual=True, retried=False)
+    assert (report.outcome, "no domain 'shop.example' is pending" in report.note) == ("failed", True)
+
+
+def test_servers_that_fail_or_say_nothing_cost_nobody_their_domain(
+    cloud: Cloud, log: Lines, dns: Nameserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.accounts._dns.SECONDS", 0.5)
+    for name in ("shop.example", "mute.example", "dead.example"):
+        right(dns, name)
+    dns.silent.add("mute.example")
+    dns.broken.add("_mail-challenge.dead.example")
+    put(cloud, domain(), domain("mute.example"), domain("dead.example"))
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1, "again": 2}
+    assert item(cloud, domain("dead.example"))["state"] == "pending"
+
+
+def test_what_is_no_name_is_given_up_and_the_rest_goes_on(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+    right(dns)
+    put(cloud, domain(), domain("a" * 64 + ".example"), domain("a..example"))
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1, "given_up": 2}
+
+
+def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+    right(dns)
+    many = [f'"{number:03d}{"x" * 90}"' for number in range(20)]
+    dns.put("_mail-challenge.shop.example", "TXT", *many, f'"{CHALLENGE}"')
+    put(cloud, domain())
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
