@@ -21,5 +21,8 @@ def call(args: argparse.Namespace) -> int:
     if args.json:
         output.document(asdict(was))
     else:
-        print(f"{was.what} goes on; it was paused{was.by}")
+        goes = (
+            f"is still held by its {was.still}; repeat this to let it spend as much again" if was.still else "goes on"
+        )
+        print(f"{was.what} {goes}; it was paused{was.by}")
     return Exit.DONE

@@ -92,11 +92,6 @@ def figures(spent: Mapping[str, int], limits: Mapping[str, int]) -> str:
     return ", ".join(f"{told(unit, spent[unit]).split()[0]} of {told(unit, limit)}" for unit, limit in limits.items())
 
 
-def over(period: str, now: datetime) -> bool:
-    """Whether that period has ended."""
-    return period < f"{now:%Y-%m-%d}"[: len(period)]
-
-
 def end(period: str) -> datetime:
     """The first instant after it."""
     first = datetime.fromisoformat(f"{period}-01"[:10] + "T00:00:00+00:00")

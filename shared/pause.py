@@ -44,7 +44,10 @@ class PauseRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """part: `job`, `target#<t>` or `tenant#<org>`. text: who and why, cut to `status.SHORT`. since: an instant."""
+    """part: `job`, `target#<t>` or `tenant#<org>`. text: who and why, cut to `status.SHORT`. since: an instant.
+
+    still: of one that was taken off, the budget that holds the job all the same.
+    """
 
     job: str
     part: str
@@ -52,6 +55,7 @@ class Pause:
     who: str = ""
     why: str = ""
     since: str = ""
+    still: str = ""
 
     @property
     def what(self) -> str:
@@ -102,7 +106,8 @@ def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     claims = _claims(cloud, job)
     before = standing(cloud, job.name, claims)
     made = _made(cloud, job.name, of, who, why)
-    if of not in before and (held := _used_up(cloud, job, of, claims)):
+    held = _used_up(cloud, job, of, claims)
+    if of not in before and held:
         return _allow(cloud, job, made, claims, held)
     if of not in before:
         others = "; ".join(found.told for found in before.values())
@@ -112,7 +117,7 @@ def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     audit = _audit(cloud, made, "resume", before[of].text)
     after = {part: found for part, found in before.items() if part != of}
     _write(cloud, made, [delete, audit, *_changes(cloud, job, claims, before, after)])
-    return before[of]
+    return replace(before[of], still=next((one.told for one in held.values()), ""))
 
 
 def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Purse]:

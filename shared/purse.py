@@ -149,8 +149,8 @@ def condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict
 
 
 def shown(item: Mapping[str, Any], now: datetime) -> Purse | None:
-    """As its last run left it, for who does not know the job's settings; None where none of its period did."""
+    """As its last run left it, for who does not know the job's settings; None where no run has."""
     kept = item.get("spent") or {}
-    if "of" not in kept or budget.over(kept["period"], now):
+    if "of" not in kept:
         return None
     return of(budget.parse(kept["of"]), item, now)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared import rows
+from shared import registry, rows
+from shared.budget import Budget
 from shared.cloud import Cloud
 from tests.cli.conftest import Call
 
@@ -134,3 +135,22 @@ def test_only_the_marker_of_the_last_part_goes(call: Call, aws: Cloud) -> None:
     call("resume", "good", "--tenant", "globex", *AWS)
     assert "partly" not in kept(aws, "good:last")["-"]
     assert kept(aws, "pause#good") == {}
+
+
+def test_what_its_budget_holds_may_spend_as_much_again_once_it_is_resumed(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(registry.find("good")), "budget", Budget(items=2, per="month"))
+    # Of a period that no clock of today has passed.
+    spent = {"period": "9998-11", "items": 2, "micros": 0, "of": "2 items per month"}
+    item = rows.row({"pk": "good:last", "sk": "-", "fence": 1, "spent": spent})
+    aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
+    call("pause", "good", *WHY)
+    was = call("resume", "good", *AWS)
+    assert (
+        "good is still held by its budget: 2 of 2 items used, held until 9998-12-01 00:00 UTC; repeat this" in was.out
+    )
+    assert call("good", "--json", *AWS).json["outcome"] == "paused"
+    assert call("status", "--json", *AWS).json["good:last"]["paused"].startswith("budget: 2 of 2 items used")
+    assert call("resume", "good", *AWS).out.startswith("good goes on; it was paused by budget: 2 of 2 items used")
+    assert call("good", "--json", *AWS).json["outcome"] == "done"

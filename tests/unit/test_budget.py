@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -280,7 +280,7 @@ def test_a_person_may_pause_what_its_budget_holds_and_to_resume_that_allows_noth
         world.tick()
     pause.pause(world.cloud, Letters(), "job", "ada", "moving")
     assert world.tick().note == "ada: moving"
-    pause.resume(world.cloud, Letters(), "job", "ada", "moved")
+    assert pause.resume(world.cloud, Letters(), "job", "ada", "moved").still.startswith("budget: 10 of 10 items")
     assert world.tick().note.startswith("budget: ")
 
 
@@ -324,7 +324,7 @@ def test_a_purge_deletes_what_its_budget_allows_and_a_plan_is_carried_out_whole(
     with draft.of(Holds().actions(tick)) as drafted:
         made = plan.store(cloud, Holds(), tick, drafted, "ada", timedelta(days=1))
     assert run(Holds(), made.firing, cloud, log).counts == {"purged": 2}
-    assert there(cloud) == []
+    assert (there(cloud), len(alerts(cloud))) == ([], 1)
     assert world.spent()[0] == 5
 
 
@@ -381,8 +381,6 @@ def test_the_claim_item_stays_within_one_write_unit_with_the_largest_budget(worl
 def test_a_period_ends_when_the_next_begins() -> None:
     assert budget.end("2026-12-31") == parse("2027-01-01T00:00:00Z")
     assert budget.end("2026-12") == parse("2027-01-01T00:00:00Z")
-    assert budget.over("2026-12", datetime.fromisoformat("2027-01-01T00:00:00+00:00"))
-    assert not budget.over("2026-12", datetime.fromisoformat("2026-12-31T23:59:59+00:00"))
 
 
 def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -> None:
