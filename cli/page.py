@@ -47,7 +47,7 @@ def _guarantee(job: Job) -> Iterator[str]:
         )
     yield ""
     if job.idempotency:
-        yield f"Running it twice is safe by {job.idempotency.strategy}: {job.idempotency.why}."
+        yield f"Running it twice is safe ({job.idempotency.strategy}): {job.idempotency.why}."
     if job.effects:
         yield ""
         yield (

@@ -32,7 +32,7 @@ def test_list_shows_what_the_contract_names(call: Call, jobs: Path) -> None:
     good = listed["good"]
     assert (good["group"], good["schedule"], good["queue"]) == ("demo", "*/15 * * * *", None)
     assert (good["timeout_s"], good["memory_mb"], good["retry"]) == (300, 256, "exponential 2s, 4 attempts")
-    assert good["guarantee"] == "natural: counting again counts the same"
+    assert good["guarantee"] == "(natural): counting again counts the same"
     assert datetime.now(UTC) < datetime.fromisoformat(good["next"]) <= datetime.now(UTC) + timedelta(minutes=15)
     assert listed["mailbox"]["next"] is None
     assert listed["mailbox"]["queue"] == "demo:letters"
@@ -226,7 +226,7 @@ def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: P
 
 def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_what_to_do(jobs: Path) -> None:
     page = generate.derived(registry.jobs().values())[Path("docs/jobs/good.md")]
-    told = ["Count to three.", "`*/15 * * * *`", "natural: counting again counts the same"]
+    told = ["Count to three.", "`*/15 * * * *`", "(natural): counting again counts the same"]
     told += ["exponential 2s, 4 attempts", "1 day, at most 1,000; failed ones 7 days, at most 5,000"]
     told += ["`runs#good#*`", "| `GOOD_STEP` | `1` | How far one step goes |", "python jobs.py runs good"]
     assert [text for text in told if text not in page] == []
