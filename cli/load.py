@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # DynamoDB's limit for a row, and what a line may have beside that: escapes and spaces.
 LONGEST_ROW = 400 * 1024
 LONGEST_LINE = 4 * LONGEST_ROW
+# DynamoDB's numbers have so many digits.
+LONGEST_NUMBER = 38
 TOLD = 20
 EVERY = 5
 BOM = b"\xef\xbb\xbf"
@@ -140,7 +142,7 @@ def _read(kind: type[Record], line: bytes, now: datetime) -> dict[str, Any]:
     if len(line) > LONGEST_LINE:
         raise ValueError(f"is longer than {LONGEST_LINE:,} bytes")
     try:
-        given = json.loads(line.decode(), parse_constant=_no_number)
+        given = json.loads(line.decode(), parse_constant=_no_number, parse_int=_whole)
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8: byte {error.start + 1} begins no character") from None
     except json.JSONDecodeError as error:
@@ -158,6 +160,12 @@ def _read(kind: type[Record], line: bytes, now: datetime) -> dict[str, Any]:
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"is not JSON: {word} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"has a number of {len(digits):,} digits, and a row holds {LONGEST_NUMBER}")
+    return int(digits)
 
 
 def _kind(name: str) -> type[Record]:

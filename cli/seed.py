@@ -15,7 +15,11 @@ COUNT = 6
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("group")
-    parser.add_argument("--count", type=int, default=COUNT, help=f"how many of each thing; {COUNT} where it isn't said")
+    many = f"how many of each thing, or users with all that they have; {COUNT} where it isn't said"
+    parser.add_argument("--count", "--users", type=int, default=COUNT, help=many)
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same number makes the same data; 1 where it isn't said"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object: how many of what")
     # Never on an account: what a job does with such data is real.
     parser.set_defaults(aws=False, stage=None)
@@ -32,7 +36,7 @@ def call(args: argparse.Namespace) -> int:
     with account.opened(args) as cloud, ExitStack() as known:
         for job in jobs:
             known.enter_context(settings.of(job, cloud))
-        made = seed(cloud, args.count)
+        made = seed(cloud, args.count, args.seed)
     if args.json:
         output.document(made)
     else:

@@ -27,26 +27,27 @@ class Writer:
 
     A key always takes the same lane, and a lane is in order: so the first row of a key wins, also within one block.
     Between the look for what is there and the write there is no condition: it is for rows that nobody else makes.
-    written, there: how many rows were written, and how many stood already. Raises Slow where the table won't take them.
+    lanes: each is a thread. written, there: how many rows were written, and how many stood already.
+    Raises Slow where the table won't take them.
     """
 
-    def __init__(self, cloud: Cloud, table: Table) -> None:
+    def __init__(self, cloud: Cloud, table: Table, lanes: int = LANES) -> None:
         self.cloud = cloud
         self.table = table
         self.name = cloud.names.table(table.name)
         self.written = 0
         self.there = 0
-        self._rest: list[dict[Key, Any]] = [{} for _ in range(LANES)]
-        self._running: list[deque[Future[tuple[int, int]]]] = [deque() for _ in range(LANES)]
+        self._rest: list[dict[Key, Any]] = [{} for _ in range(lanes)]
+        self._running: list[deque[Future[tuple[int, int]]]] = [deque() for _ in range(lanes)]
 
     def __enter__(self) -> Writer:
-        self._pools = [ThreadPoolExecutor(1, f"writer-{number}") for number in range(LANES)]
+        self._pools = [ThreadPoolExecutor(1, f"writer-{number}") for number in range(len(self._rest))]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                for lane in range(LANES):
+                for lane in range(len(self._rest)):
                     self._send(lane)
                 for running in self._running:
                     while running:
@@ -58,7 +59,7 @@ class Writer:
     def add(self, item: Mapping[str, Any]) -> None:
         """A row, as plain data."""
         key = item[self.table.pk], item[self.table.sk]
-        lane = zlib.crc32("#".join(key).encode()) % LANES
+        lane = zlib.crc32("#".join(key).encode()) % len(self._rest)
         if key in self._rest[lane]:
             self.there += 1
             return

@@ -10,7 +10,7 @@ from shared.settings import BASE_URLS
 PAGES = ("/pricing", "/docs/", "/sign-in")
 
 
-def seed(cloud: Cloud, count: int) -> dict[str, int]:
+def seed(cloud: Cloud, count: int, _number: int = 1) -> dict[str, int]:
     """Queue `count` web evaluations, over the sites in BASE_URLS in turn. Returns how many of what was made."""
     found = targets.parse(BASE_URLS.read(cloud.environment)).valid
     if not found:

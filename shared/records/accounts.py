@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from shared import tables
-from shared.records.record import ONLY, Address, Count, Id, Instant, Past, Record
+from shared.records.record import ONLY, Address, Count, Id, Instant, Name, Past, Record
 from shared.tables import Table
 
 
@@ -140,7 +140,7 @@ class AuditEntry(Record):
     actor: str = Field(min_length=1, max_length=256)
     subject: str = Field(default="", max_length=512)
     critical: bool = False
-    data: dict[str, str | int | bool] = Field(default_factory=dict)
+    data: dict[Name, str | int | bool] = Field(default_factory=dict)
 
     def aging(self) -> tuple[str, datetime] | None:
         return "critical" if self.critical else "", self.at
@@ -183,10 +183,11 @@ class _Request(Record):
 
 
 class Export(_Request):
-    """expires_at: when the archive and every link to it are gone."""
+    """expires_at: when the archive and every link to it are gone. parts: of each table, while it is being made."""
 
     table: ClassVar[Table] = tables.EXPORTS
 
+    parts: dict[str, Count] = Field(default_factory=dict)
     archive: str = ""
     size: Count = 0
     sha256: str = ""

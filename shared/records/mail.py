@@ -145,7 +145,7 @@ class Cycle(Record):
 
     starts_at: Past
     ends_at: Instant
-    quota: int = Field(gt=0)
+    quota: int = Field(gt=0, lt=2**63)
     bytes_used: Count = 0
     crossed: tuple[int, ...] = ()
     moved_at: Past | None = None

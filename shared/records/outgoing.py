@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from shared import tables
-from shared.records.record import Count, Id, Instant, Past, Record
+from shared.records.record import Count, Id, Instant, Name, Past, Record
 from shared.tables import Table
 
 
@@ -51,7 +51,7 @@ class Notification(_Outgoing):
     template: str = Field(min_length=1, max_length=100)
     persona: str = Field(default="porter", max_length=50)
     about: str = Field(default="", max_length=512)
-    data: dict[str, str | int] = Field(default_factory=dict)
+    data: dict[Name, str | int] = Field(default_factory=dict)
 
 
 class Webhook(Record):

@@ -58,6 +58,8 @@ Past = Annotated[Instant, AfterValidator(_past)]
 # What a number of DynamoDB holds, and of any other store that these rows may come from or go to.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Address = Annotated[str, Field(max_length=320, pattern=r"^[^\s@<>,;\x00-\x1f\x7f]+@[^\s@<>,;\x00-\x1f\x7f]+$")]
+# Of an attribute within one: a store has none without a name.
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 VERSION = "v"
 # What jobs note on a row beside its fields: why it was set aside, that it is being purged.
 MARKS = ("fault", "going")

@@ -70,6 +70,7 @@ BAD: list[tuple[Any, str]] = [
     (user(1, created_at="2027-03-02T11:00:00Z"), "created_at: lies in the future"),
     (user(1, v=9), "v: version 9 is unknown"),
     (user(1, password="x"), "password: Extra inputs are not permitted"),
+    (b'{"user": "u1", "created_at": 1' + b"0" * 5000 + b"}", "has a number of 5,001 digits, and a row holds 38"),
     ({"user": "u1"}, "email: Field required; created_at: Field required"),
     (b'{"user": "' + b"x" * 2_000_000 + b'"}', "is longer than 1,638,400 bytes"),
 ]

@@ -53,7 +53,7 @@ def value(annotation: Any, info: FieldInfo | None = None) -> st.SearchStrategy[A
         least, most = facts.get("min_length", 0), facts.get("max_length", 3)
         return st.lists(value(args[0]), min_size=least, max_size=most).map(tuple)
     if origin is dict:
-        return st.dictionaries(st.text(LETTERS, max_size=8), value(args[1]), max_size=3)
+        return st.dictionaries(st.text(LETTERS, min_size=1, max_size=8), value(args[1]), max_size=3)
     return value(args[0], FieldInfo.from_annotation(annotation))
 
 

@@ -1,0 +1,83 @@
+"""Seed data: plausible, the same for the same number, and every purge finds something in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.mail._people import person
+from functions.mail.seed import seed
+from shared import registry, rows
+from shared.archetypes.purge import Purge
+from shared.cloud import Cloud
+from shared.records.kinds import KINDS
+from shared.tables import MAIL
+from tests.conftest import NOON
+from tests.purging import objects
+
+PRODUCT = {table.name for table in MAIL}
+
+
+def everything(cloud: Cloud) -> dict[str, list[Any]]:
+    found = {}
+    for table in MAIL:
+        items = cloud.dynamodb.scan(TableName=cloud.names.table(table.name))["Items"]
+        found[table.name] = sorted((rows.plain(item) for item in items), key=lambda row: (row["pk"], row["sk"]))
+    return found
+
+
+def test_the_same_number_makes_the_same_people_and_another_one_others() -> None:
+    one, again, other = (list(person(number, 7, NOON)) for number in (1, 1, 2))
+    assert one == again
+    assert one[0][1]["user"] != other[0][1]["user"]
+
+
+def test_a_person_is_the_same_on_another_day_but_for_dates() -> None:
+    def undated(lines: Any) -> Any:
+        return [(kind, line["user"], line["id"]) for kind, line in lines if kind not in ("audit", "cycles", "rollups")]
+
+    assert undated(person(1, 7, NOON)) == undated(person(1, 7, NOON + timedelta(days=40)))
+
+
+def test_there_is_something_of_everything_and_all_of_it_is_valid() -> None:
+    seen = set()
+    for number in range(400):
+        for kind, line in person(1, number, NOON):
+            KINDS[kind].read(line, NOON)
+            seen.add(kind)
+    assert seen == set(KINDS)
+
+
+def test_a_second_time_changes_nothing_and_more_users_come_on_top(cloud: Cloud) -> None:
+    made = seed(cloud, 3)
+    before = everything(cloud)
+    assert {name: len(found) for name, found in before.items()} == made
+    assert set(seed(cloud, 3).values()) == {0}
+    assert everything(cloud) == before
+    assert seed(cloud, 4)["users"] == 1
+
+
+def test_what_a_row_names_lies_in_the_bucket(cloud: Cloud) -> None:
+    seed(cloud, 5)
+    named = [row["raw"] for found in everything(cloud).values() for row in found if "raw" in row]
+    assert sorted(named) == objects(cloud)
+
+
+def test_every_purge_of_the_product_has_something_to_do() -> None:
+    ages: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+    for number in range(100):
+        for kind, line in person(1, number, NOON):
+            aging = KINDS[kind].read(line, NOON).aging()
+            if aging and not aging[0]:
+                ages[kind].append(aging[1])
+    jobs = [job for job in registry.jobs({}).values() if isinstance(job, Purge) and job.table.name in PRODUCT]
+    assert len(jobs) >= 11
+    for job in jobs:
+        assert min(ages[job.table.name]) <= NOON - job.keep + (job.warn or timedelta(0)), job.name
+
+
+def test_users_are_made_some_at_a_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.mail.seed.AT_ONCE", 2)
+    assert seed(cloud, 3, 3)["users"] == 3
