@@ -32,7 +32,7 @@ def test_list_shows_what_the_contract_names(call: Call, jobs: Path) -> None:
     good = listed["good"]
     assert (good["group"], good["schedule"], good["queue"]) == ("demo", "*/15 * * * *", None)
     assert (good["timeout_s"], good["memory_mb"], good["retry"]) == (300, 256, "exponential 2s, 4 attempts")
-    assert good["guarantee"] == "(natural): counting again counts the same"
+    assert good["guarantee"] == "natural: counting again counts the same"
     assert datetime.now(UTC) < datetime.fromisoformat(good["next"]) <= datetime.now(UTC) + timedelta(minutes=15)
     assert listed["mailbox"]["next"] is None
     assert listed["mailbox"]["queue"] == "demo:letters"
