@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from infra import limits, target
 from infra.deployment import Deployment, StageError
 from infra.package import Package
 from shared.archetypes.consumer import Consumer, Message
+from shared.backoff import fixed
+from shared.configuration import configured
 from shared.idempotency import natural
 from shared.job import Job
 from shared.names import Names
@@ -195,3 +198,30 @@ def test_code_and_layer_that_lambda_could_not_unpack_are_refused(tmp_path: Path,
     limits.check_packages("functions/sites", [package])
     with pytest.raises(limits.LimitError, match="4,000 bytes unpacked, Lambda allows 3,000; drop a dependency"):
         limits.check_packages("functions/sites", [package, package])
+
+
+def test_a_schedule_that_is_rarer_than_its_alarm_of_silence_is_refused() -> None:
+    class Watched(Fine):
+        """Watched."""
+
+        name = "watched"
+        schedule = cron("*/15 * * * *")
+        silent_after = 900
+
+    limits.check_declarations(deployed(Watched))
+    rarer = configured(Watched, {"WATCHED_SCHEDULE": "*/20 * * * *"})
+    assert "silent_after is 900 s, and '*/20 * * * *' leaves it 1200 s without a tick" in refused(rarer)
+    limits.check_declarations(deployed(configured(Watched, {"WATCHED_SCHEDULE": "off"})))
+
+
+def test_more_attempts_than_a_chain_by_the_queue_can_carry_are_refused() -> None:
+    class Handed(Fine):
+        """Handed over."""
+
+        name = "handed"
+        retry = fixed(delay=1, retries=6)
+
+    made = deployed(Handed)
+    limits.check_declarations(made)
+    with pytest.raises(limits.LimitError, match="HANDED_RUN_BY=queue, and more than 14 invocations"):
+        limits.check_declarations(replace(made, environment={"HANDED_RUN_BY": "queue"}))
