@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from cli import output
 from cli.ending import Exit, Stop
@@ -17,7 +18,8 @@ HOURS, MINUTES = 24, 60
 # Minutes that share a cell; it shows the busiest of them.
 CELL = 5
 WORST = 5
-# More than so many jobs in one minute, on any of so many days: a month has every day of the week, and a first.
+# More than so many jobs in one minute, besides those that start in every minute, on any of so many days: a month has
+# every day of the week, and a first.
 MOST = 5
 DAYS = 31
 
@@ -48,9 +50,12 @@ def call(args: argparse.Namespace) -> int:
 def crowded(jobs: Iterable[Job], day: datetime) -> dict[str, list[str]]:
     """The minutes of a day (`00:00`) that more than MOST jobs share, on the first of the days on which they do."""
     full: dict[str, list[str]] = {}
-    for at, names in sorted(ticks(jobs, day, DAYS).items()):
-        if len(names) > MOST:
-            full.setdefault(f"{at:%H:%M}", names)
+    starts = ticks(jobs, day, DAYS)
+    counts = Counter(chain.from_iterable(starts.values()))
+    always = {name for name, count in counts.items() if count == DAYS * HOURS * MINUTES}
+    for at, names in sorted(starts.items()):
+        if len(own := [name for name in names if name not in always]) > MOST:
+            full.setdefault(f"{at:%H:%M}", own)
     return full
 
 
