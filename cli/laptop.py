@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import demo, output, remains
+from cli import demo, neighbours, output, remains
 from cli.ending import Exit, Stop
 from cli.environment import replaced, said
 from local.clients import environment
@@ -80,8 +80,8 @@ def at(endpoint: str, account: str, region: str, settings: Mapping[str, str] | N
 def _started() -> Iterator[Cloud]:
     began = Clock().now()
     try:
-        with demo.sites() as sites, Engine(folder() / "state") as engine:
-            settings = demo.settings(sites)
+        with demo.sites() as sites, neighbours.around(folder()) as near, Engine(folder() / "state") as engine:
+            settings = near | demo.settings(sites)
             if _incomplete(engine):
                 output.say("deploying to the local cloud; this is done once")
                 Deployment(engine, settings=settings, stage=LOCAL).run()

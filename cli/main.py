@@ -34,6 +34,7 @@ COMMANDS = {
     "dead": "dead letters: list, show, retry, purge, and the audit of that",
     "effects": "what jobs did to the world outside and nobody knows of: list it, settle it",
     "logs": "a job's log",
+    "mail": "the mails that jobs have sent locally: list, show",
     "top": "how often each job succeeds, and how long it takes",
     "up": "start the local cloud with everything deployed, and fire jobs on schedule",
     "worker": "run what is handed to workers, until it is stopped",

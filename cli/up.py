@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
-from cli import demo, findings, laptop, output, remains
+from cli import demo, findings, laptop, neighbours, output, remains
 from cli.ending import Exit, Stop
 from cli.progress import Progress
 from cli.tour import CRASH, Tour, told
@@ -71,7 +71,8 @@ def _toured(folder: Path, once: bool, progress: Progress) -> Iterator[Tour]:
     began = Clock().now()
     with ExitStack() as closing:
         sites = closing.enter_context(demo.sites(0 if once else demo.PORT))
-        settings = demo.settings(sites)
+        near = closing.enter_context(neighbours.around(folder, anywhere=once))
+        settings = near | demo.settings(sites)
         started = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
         engine = closing.enter_context(started).engine
         cloud = closing.enter_context(laptop.at(engine.endpoint, engine.account, engine.region, settings))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socketserver
 import struct
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Self
 
 import dns.exception
@@ -24,10 +26,13 @@ TTL = 60
 class Nameserver:
     """`put("shop.example", "MX", "10 mx.in.example.")`; what it has no records of is NXDOMAIN.
 
+    zone: a file of more of them, `{"shop.example MX": ["10 mx.in.example."]}`, read again whenever it has changed.
     Names in `broken` get SERVFAIL, those in `silent` nothing at all. asked: name and type of each question.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, zone: Path | None = None) -> None:
+        self.zone = zone
+        self._read_at = 0.0
         self.records: dict[tuple[str, str], list[str]] = {}
         self.broken: set[str] = set()
         self.silent: set[str] = set()
@@ -66,6 +71,7 @@ class Nameserver:
         except (dns.exception.DNSException, ValueError):
             return None
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
+        self._read()
         self.asked.append((name, kind))
         if name in self.silent:
             return None
@@ -79,6 +85,19 @@ class Nameserver:
         elif values:
             reply.answer.append(dns.rrset.from_text(question.name, TTL, "IN", kind, *values))
         return reply
+
+    def _read(self) -> None:
+        try:
+            changed = self.zone.stat().st_mtime if self.zone else 0.0
+            if self.zone is None or changed == self._read_at:
+                return
+            for key, values in json.loads(self.zone.read_text()).items():
+                name, _, kind = key.rpartition(" ")
+                self.put(name, kind, *values)
+            self._read_at = changed
+        except (OSError, ValueError, AttributeError):
+            # None yet, or one that is being written.
+            return
 
     def _found(self, name: str, kind: str) -> Iterable[str] | None:
         """None for a name that there is not, nothing where it has no records of that type."""

@@ -1,0 +1,112 @@
+"""A mail server on loopback that keeps what it is sent as files, and delivers nothing."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+# As much as SES takes.
+LARGEST = 40 * 1024 * 1024
+# The eldest beyond so many go.
+KEPT = 1000
+ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mail. id: by which it is shown, sorted by when it came. to: on its envelope."""
+
+    id: str
+    at: datetime
+    sender: str
+    to: tuple[str, ...]
+    message: EmailMessage
+
+    @property
+    def text(self) -> str:
+        body = self.message.get_body(("plain", "html"))
+        return str(body.get_content()) if body is not None else ""
+
+    @property
+    def html(self) -> str:
+        body = self.message.get_body(("html",))
+        return str(body.get_content()) if body is not None else ""
+
+
+class Postbox:
+    """`with Postbox(folder, port) as box:` takes mail; on a free port where that one is taken."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.folder = folder
+        self.wanted = port
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._server = _OnPort(_Keeper(self.folder), self.wanted)
+            self._server.start()
+        except OSError:
+            self._server = _OnPort(_Keeper(self.folder), 0)
+            self._server.start()
+        self.port = self._server.port
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+
+def kept(folder: Path) -> Iterator[Kept]:
+    """All mails, the newest first."""
+    for path in sorted(folder.glob("*.eml"), reverse=True):
+        yield _read(path)
+
+
+def one(folder: Path, name: str) -> Kept | None:
+    path = folder / f"{name}.eml"
+    return _read(path) if ID.fullmatch(name) and path.is_file() else None
+
+
+def _read(path: Path) -> Kept:
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    to = str(message["X-Envelope-To"] or "").split(", ")
+    at = datetime.strptime(path.stem[:18], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    return Kept(path.stem, at, str(message["From"] or ""), tuple(filter(None, to)), message)
+
+
+class _Keeper:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        now = datetime.now(UTC)
+        name = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(3)}"
+        content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
+        head = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
+        unfinished = self.folder / f"{name}.new"
+        unfinished.write_bytes(head.encode() + content)
+        unfinished.rename(unfinished.with_suffix(".eml"))
+        for eldest in sorted(self.folder.glob("*.eml"))[:-KEPT]:
+            eldest.unlink(missing_ok=True)
+        return f"250 kept as {name}"
+
+
+class _OnPort(Controller):
+    """The base looks for its server on the port that it was given, and 0 is none."""
+
+    def __init__(self, keeper: _Keeper, port: int) -> None:
+        super().__init__(keeper, hostname="127.0.0.1", port=port, data_size_limit=LARGEST)
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        super()._trigger_server()  # type: ignore[no-untyped-call]

@@ -1,0 +1,80 @@
+"""A receiver of webhooks on loopback that writes down what it is sent, a line of JSON each.
+
+`/` and any other path takes it; `/fail` answers 503, `/gone` 410, `/slow` after a while, `/never` not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+ANSWERS = {"/fail": HTTPStatus.SERVICE_UNAVAILABLE, "/gone": HTTPStatus.GONE}
+SLOW = 2.0
+LARGEST = 1024 * 1024
+# The file begins anew beyond so many bytes.
+LONGEST_FILE = 16 * 1024 * 1024
+
+
+class Receiver:
+    """`with Receiver(file, port) as receiver:` takes webhooks; on a free port where that one is taken."""
+
+    def __init__(self, file: Path, port: int = 0) -> None:
+        self.file = file
+        try:
+            self._server = _Server(("127.0.0.1", port), _Handler)
+        except OSError:
+            self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.receiver = self
+        self._lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="receiver", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def write(self, line: dict[str, Any]) -> None:
+        with self._lock:
+            full = self.file.exists() and self.file.stat().st_size > LONGEST_FILE
+            with self.file.open("w" if full else "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    receiver: Receiver
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        receiver, path = self.server.receiver, self.path.partition("?")[0]
+        length = self.headers.get("Content-Length", "0")
+        body = self.rfile.read(min(int(length), LARGEST)) if length.isdecimal() else b""
+        if path in ("/slow", "/never") and receiver.stopping.wait(SLOW if path == "/slow" else None):
+            return
+        status = ANSWERS.get(path, HTTPStatus.NO_CONTENT)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        told = {"at": at, "path": self.path, "status": int(status), "headers": headers}
+        receiver.write({**told, "body": body.decode(errors="replace")})
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """What was sent is in the file."""
