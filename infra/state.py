@@ -25,7 +25,7 @@ TOKEN = "internal-health-token"
 TOKEN_LENGTH = 48
 # Days after which objects go whose rows have expired without whoever should have deleted both: letters to jobs that are
 # gone, plans that nobody carried out. Payloads outlive their messages (14 days) and those messages' letters (37).
-BACKSTOPS = {"dead": 45, "plans": 45, claim_check.FOLDER: 60}
+BACKSTOPS = {"dead": 45, "plans": 45, "exports": 14, claim_check.FOLDER: 60}
 
 
 class State(Stack):

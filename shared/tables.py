@@ -96,7 +96,9 @@ SESSIONS = Table("sessions", "who is signed in, until an idle or an absolute tim
 WEBHOOKS = Table("webhooks", "receivers of users' events")
 DELIVERIES = Table("deliveries", "events for webhooks: retried while due; and the log of them", indexes=(DUE, AGED))
 NOTIFICATIONS = Table("notifications", "e-mails to users: queued while due; and the log of them", indexes=(DUE, AGED))
-EXPORTS = Table("exports", "all of a user's data, asked for and made", indexes=(DUE, AGED))
+# What is purged takes its archive along.
+WITH_ARCHIVE = Index("aged", "aged", "since", ("archive",), shards=8)
+EXPORTS = Table("exports", "all of a user's data, asked for and made", indexes=(DUE, WITH_ARCHIVE))
 DELETIONS = Table("deletions", "accounts on their way out, and the marks of those that are gone", indexes=(DUE,))
 
 MAIL = (

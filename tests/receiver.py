@@ -22,15 +22,22 @@ class Receiver:
         return {"id": f"done-{token}"}
 
 
+READS = ("Get", "BatchGet", "Query", "List", "Head")
+
+
 class Death(BaseException):
     """The process is gone: nothing of it goes on."""
 
 
 class Mortal:
-    """Ends the process right after the call of that number, AWS's and the receiver's counted together."""
+    """Ends the process right after the call of that number, AWS's and the receiver's counted together.
 
-    def __init__(self, cloud: Cloud, receiver: Receiver) -> None:
+    reads: whether calls that only read are counted; to die after one is to die after the last write before it.
+    """
+
+    def __init__(self, cloud: Cloud, receiver: Receiver, *, reads: bool = True) -> None:
         self.made = 0
+        self.reads = reads
         self.last = 0
         for client in (cloud.dynamodb, cloud.bulk, cloud.s3, cloud.sqs, cloud.sns):
             client.meta.events.register("before-call", self._begin)
@@ -50,7 +57,7 @@ class Mortal:
         if self.dead:
             raise Death
 
-    def _end(self, **_: Any) -> None:
-        self.made += 1
+    def _end(self, model: Any = None, **_: Any) -> None:
+        self.made += self.reads or model is None or not model.name.startswith(READS)
         if self.dead:
             raise Death

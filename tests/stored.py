@@ -17,9 +17,19 @@ def put(cloud: Cloud, *records: Record) -> None:
 
 def there(cloud: Cloud, table: Table, user: str = "") -> list[dict[str, Any]]:
     """All rows of a table, or of one user, in the order of their keys."""
-    pages = cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.names.table(table.name))
-    found = [rows.plain(item) for page in pages for item in page["Items"]]
-    return sorted((row for row in found if user in ("", row[table.pk])), key=lambda row: (row[table.pk], row[table.sk]))
+    name = cloud.names.table(table.name)
+    if user:
+        asked = {":user": {"S": user}}
+        pages = cloud.dynamodb.get_paginator("query").paginate(
+            TableName=name, KeyConditionExpression=f"{table.pk} = :user", ExpressionAttributeValues=asked
+        )
+        return [rows.plain(item) for page in pages for item in page["Items"]]
+    found = [
+        rows.plain(item)
+        for page in cloud.dynamodb.get_paginator("scan").paginate(TableName=name)
+        for item in page["Items"]
+    ]
+    return sorted(found, key=lambda row: (row[table.pk], row[table.sk]))
 
 
 def one(cloud: Cloud, table: Table, user: str, id: str = "-") -> dict[str, Any]:  # noqa: A002 - the key's own name

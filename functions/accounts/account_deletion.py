@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from functions.accounts._keys import FOLDER, objects_of
+from shared import clock, eraser, rows, trail
+from shared.aged import Row
+from shared.archetypes.pipeline import More, Over, Pipeline
+from shared.backoff import WEBHOOK_ITEM
+from shared.hanging import Hanging
+from shared.idempotency import natural
+from shared.permissions import delete_objects, read_rows, write_rows
+from shared.schedule import every
+from shared.tables import (
+    ALIASES,
+    AUDIT,
+    DELETIONS,
+    DESTINATIONS,
+    DOMAINS,
+    EXPORTS,
+    MAGIC_LINKS,
+    MAIL,
+    RAW,
+    SESSIONS,
+    USERS,
+    VERIFICATIONS,
+    WEBHOOKS,
+    Table,
+)
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from shared.records.accounts import Deletion
+
+ACCESS = (SESSIONS, MAGIC_LINKS, VERIFICATIONS)
+# What a user had set up goes before what came of it; who they were goes last, and this job's own row stays.
+FIRST = (*ACCESS, ALIASES, DESTINATIONS, DOMAINS, WEBHOOKS)
+ORDER = (*FIRST, *(table for table in MAIL if table not in (*FIRST, USERS, DELETIONS)), USERS)
+PAGE = 250
+# Whatever still had the user's rows in hand, a run of 15 minutes or a late writer, is over by then.
+GRACE = timedelta(hours=1)
+# Entries on the deletion itself: they are its trail, and stay.
+OWN = "account.deletion"
+
+
+class AccountDeletion(Pipeline):
+    """Delete an account: access at once, then its user's rows and files; what stays is that it was done.
+
+    It looks once more an hour later, since a job that had read a row before may have written one after. There is no
+    way back from the moment on at which it was begun, and it never gives up.
+    """
+
+    schedule = every(minutes=1)
+    table = DELETIONS
+    record = "accounts.Deletion"
+    steps: ClassVar[Mapping[str, int]] = {"closing": 10, "counting": 15, "erasing": 80, "settling": 100}
+    delays = WEBHOOK_ITEM
+    persistent = True
+    retention = "critical"
+    idempotency = natural("what is deleted is not found again; what was counted was counted before anything went")
+    permissions = (
+        *(read_rows(table.name) for table in ORDER),
+        *(write_rows(table.name) for table in ORDER),
+        delete_objects(f"{RAW}*"),
+        delete_objects(f"{FOLDER}*"),
+    )
+
+    def closing(self, tick: Tick, item: Deletion) -> More | Over:
+        """Nobody signs in and nothing is forwarded from here on; then whoever is signed in is out."""
+        if item.cursor:
+            for table in ACCESS:
+                while page := _page(tick, table, item.user, ""):
+                    _erase(tick, table, page)
+            return Over()
+        _close(tick, item.user)
+        trail.entry(tick.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
+        return More("revoke", 0.5, noted={"deleted": _counted(tick, item, ACCESS)})
+
+    def counting(self, tick: Tick, item: Deletion) -> Over:
+        """Before anything goes, so that a crash in the middle makes no sum smaller."""
+        return Over({"deleted": _counted(tick, item, [table for table in ORDER if table not in ACCESS])})
+
+    def erasing(self, tick: Tick, item: Deletion) -> More | Over:
+        return _erased(tick, item)
+
+    def settling(self, tick: Tick, item: Deletion) -> More | Over:
+        if not item.cursor:
+            return More(f"{ORDER[0].name}#", 0, at=tick.cloud.clock.now() + GRACE)
+        left = _erased(tick, item)
+        # Why they went is theirs to tell, and goes too.
+        return Over({"reason": ""}) if isinstance(left, Over) else left
+
+    def finished(self, tick: Tick, item: Deletion) -> Sequence[Any]:
+        assert item.completed_at is not None
+        data = {"rows": sum(item.deleted.values())}
+        at = item.completed_at
+        return (trail.put(tick.cloud, item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
+
+
+def _close(tick: Tick, user: str) -> None:
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(USERS.name),
+            Key=rows.row({USERS.pk: user, USERS.sk: "-"}),
+            UpdateExpression="SET deleted_at = :now",
+            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(deleted_at)",
+            ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
+        )
+    except tick.cloud.refused:
+        # Closed before, or gone: either way nobody signs in.
+        return
+
+
+def _counted(tick: Tick, item: Deletion, tables: Sequence[Table]) -> Mapping[str, int]:
+    found = {table.name: sum(_counts(tick, table, item.user)) for table in tables}
+    return {**item.deleted, **{name: count for name, count in found.items() if count}}
+
+
+def _counts(tick: Tick, table: Table, user: str) -> Iterator[int]:
+    pages = tick.cloud.dynamodb.get_paginator("query").paginate(
+        TableName=tick.cloud.names.table(table.name), Select="COUNT", ConsistentRead=True, **_of(table, user)
+    )
+    for page in pages:
+        yield page["Count"]
+
+
+def _erased(tick: Tick, item: Deletion) -> More | Over:
+    """A page of one table, or the first page of the next that has any."""
+    name, _, after = item.cursor.partition("#")
+    names = [table.name for table in ORDER]
+    start = names.index(name) if name else 0
+    for number, table in enumerate(ORDER[start:], start):
+        page = _page(tick, table, item.user, after if number == start else "")
+        if page:
+            _erase(tick, table, page)
+            return More(f"{table.name}#{page[-1].sk}", number / len(ORDER))
+    return Over()
+
+
+def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
+    """Some of the user's rows with keys beyond `after`; without what is this job's own."""
+    start: dict[str, Any] = {"ExclusiveStartKey": rows.row({table.pk: user, table.sk: after})} if after else {}
+    while True:
+        answer = tick.cloud.bulk.query(
+            TableName=tick.cloud.names.table(table.name), ConsistentRead=True, Limit=PAGE, **_of(table, user), **start
+        )
+        found = [rows.plain(row) for row in answer["Items"]]
+        if found or "LastEvaluatedKey" not in answer:
+            return [Row(row[table.pk], row[table.sk], "", "", row) for row in found]
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def _of(table: Table, user: str) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "KeyConditionExpression": f"{table.pk} = :user",
+        "ExpressionAttributeValues": rows.row({":user": user}),
+    }
+    if table is AUDIT:
+        asked["FilterExpression"] = "NOT begins_with(#action, :own)"
+        asked["ExpressionAttributeNames"] = {"#action": "action"}
+        asked["ExpressionAttributeValues"] |= rows.row({":own": OWN})
+    return asked
+
+
+def _erase(tick: Tick, table: Table, found: Sequence[Row]) -> None:
+    """Files first: whatever dies in between leaves the rows by which they are found again."""
+    named = [str(row.item["raw"]) for row in found if str(row.item.get("raw", "")).startswith(RAW)]
+    if table is EXPORTS:
+        named += [key for row in found for key in objects_of(row.item)]
+    if named:
+        Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+    keys = [rows.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
+    for start in range(0, len(keys), eraser.BATCH):
+        eraser.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + eraser.BATCH])

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from functions.accounts._keys import FOLDER, archive_of, objects_of, part_of
+from functions.accounts._link import LONGEST, link
+from shared import clock, notify, rows, settings
+from shared.aged import Row
+from shared.archetypes.pipeline import More, Over, Pipeline, Refusal
+from shared.backoff import WEBHOOK_ITEM
+from shared.hanging import Hanging
+from shared.idempotency import upsert
+from shared.permissions import Grant, delete_objects, read_objects, read_rows
+from shared.schedule import every
+from shared.tables import DELETIONS, EXPORTS, MAGIC_LINKS, MAIL, RAW, SESSIONS, USERS, VERIFICATIONS, WEBHOOKS, Table
+from shared.tick import Tick
+
+if TYPE_CHECKING:
+    from functions.accounts._archive import Archive
+    from shared.records.accounts import Export
+
+TABLES = tuple(table for table in MAIL if table not in (EXPORTS, DELETIONS))
+KEPT = settings.span("ACCOUNT_EXPORT_KEEP", LONGEST, "How long an export can be fetched, 7 days at most")
+LINK = settings.text(
+    "ACCOUNT_EXPORT_LINK",
+    "",
+    "Where users fetch exports, with {id} in it, of an app that signs links itself; where empty, users are sent a "
+    "signed link, which ends with the credentials of the role that signed it",
+)
+# What opens an account, or speaks for it, is told by a hash: whoever finds an export shall not find a key.
+WITHHELD: Mapping[str, str] = {
+    **dict.fromkeys((SESSIONS.name, MAGIC_LINKS.name, VERIFICATIONS.name), "id"),
+    WEBHOOKS.name: "secrets",
+}
+# How the product finds its rows, and nothing of the user's.
+OURS = frozenset(("aged", "since", "due", "due_at", "v", "going", "fault", "upto"))
+PAGE = 500
+CHUNK = 1024 * 1024
+
+
+class AccountExport(Pipeline):
+    """Make an archive of all that is a user's, as JSON and CSV and with the messages held for them, and tell them.
+
+    Rows are read a page at a time and kept; then the archive is made of them in one go, streamed to S3 as it is made.
+    """
+
+    schedule = every(minutes=5)
+    table = EXPORTS
+    record = "accounts.Export"
+    steps: ClassVar[Mapping[str, int]] = {"collecting": 60, "packing": 95, "cleaning": 100}
+    delays = WEBHOOK_ITEM
+    idempotency = upsert(
+        "a page is written to its own key, the archive to its own; the user is told with the end of it"
+    )
+    settings = (KEPT, LINK)
+    permissions = (
+        *(read_rows(table.name) for table in TABLES),
+        read_objects(f"{RAW}*"),
+        read_objects(f"{FOLDER}*"),
+        delete_objects(f"{FOLDER}*"),
+        Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{FOLDER}*"),
+        *notify.GRANTS,
+    )
+
+    def collecting(self, tick: Tick, item: Export) -> More | Over:
+        """One page of the user's rows, of the next table that has any."""
+        name, _, after = item.cursor.partition("#")
+        names = [table.name for table in TABLES]
+        start = names.index(name) if name else 0
+        if not name:
+            _there(tick, item.user)
+        for number, table in enumerate(TABLES[start:], start):
+            page = _page(tick, table, item.user, after if number == start else "")
+            if page:
+                written = item.parts.get(table.name, 0)
+                body = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in page)
+                _put(tick, part_of(item.user, item.id, table.name, written), body)
+                noted = {"parts": {**item.parts, table.name: written + 1}}
+                return More(f"{table.name}#{page[-1]['sk']}", number / len(TABLES), noted=noted)
+        return Over()
+
+    def packing(self, tick: Tick, item: Export) -> More | Over:
+        """The archive, in one go; what a run left unfinished is no object, and is forgotten by the bucket."""
+        from functions.accounts._archive import Archive, Upload
+
+        if tick.remaining() < self.timeout / 2:
+            return More("", at=tick.cloud.clock.now())
+        key = archive_of(item.user, item.id)
+        upload = Upload(tick.cloud, key)
+        try:
+            archive = Archive(upload, item.requested_at)
+            for table in TABLES:
+                columns = archive.array(table.name, _rows(tick, item, table))
+                archive.table(table.name, _rows(tick, item, table), columns)
+            missing = [*_messages(tick, item, archive)]
+            asked = clock.iso(item.requested_at)
+            told = {"user": item.user, "asked_at": asked, "hashed": WITHHELD, "missing": missing}
+            digest = archive.close(**told)
+        except Exception:
+            with suppress(Exception):
+                upload.abandon()
+            raise
+        return Over({"archive": key, "size": upload.size, "sha256": digest})
+
+    def cleaning(self, tick: Tick, item: Export) -> Over:
+        """Only the archive stays."""
+        archive = archive_of(item.user, item.id)
+        named = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
+        Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+        kept: timedelta = tick.setting(KEPT.name)
+        return Over({"parts": {}, "expires_at": tick.cloud.clock.now() + min(kept, LONGEST)})
+
+    def finished(self, tick: Tick, item: Export) -> Sequence[Any]:
+        assert item.expires_at is not None
+        elsewhere: str = tick.setting(LINK.name)
+        where = elsewhere.replace("{id}", item.id) or link(tick.cloud, item.archive, item.expires_at)
+        data: dict[str, str | int] = {
+            "link": where,
+            "expires": f"{item.expires_at:%Y-%m-%d %H:%M} UTC",
+            "bytes": item.size,
+        }
+        return (self._told(tick, item, "export_ready", data),)
+
+    def failed(self, tick: Tick, item: Export) -> Sequence[Any]:
+        return (self._told(tick, item, "export_failed", {"requested": f"{item.requested_at:%Y-%m-%d}"}),)
+
+    def _told(self, tick: Tick, item: Export, template: str, data: Mapping[str, str | int]) -> Any:
+        return notify.put(
+            tick.cloud, item.user, f"{self.name}-{item.id}", template, "porter", data, f"export {item.id}"
+        )
+
+
+def _there(tick: Tick, user: str) -> None:
+    found = tick.cloud.dynamodb.get_item(
+        TableName=tick.cloud.names.table(USERS.name),
+        Key=rows.row({USERS.pk: user, USERS.sk: "-"}),
+        ConsistentRead=True,
+    )
+    account = rows.plain(found.get("Item"))
+    if not account or "deleted_at" in account:
+        raise Refusal("the account is gone, and what was in it")
+
+
+def _page(tick: Tick, table: Table, user: str, after: str) -> list[dict[str, Any]]:
+    start: dict[str, Any] = {"ExclusiveStartKey": rows.row({table.pk: user, table.sk: after})} if after else {}
+    answer = tick.cloud.bulk.query(
+        TableName=tick.cloud.names.table(table.name),
+        KeyConditionExpression=f"{table.pk} = :user",
+        ExpressionAttributeValues=rows.row({":user": user}),
+        ConsistentRead=True,
+        Limit=PAGE,
+        **start,
+    )
+    return [rows.plain(item) for item in answer["Items"]]
+
+
+def _put(tick: Tick, key: str, body: bytes) -> None:
+    tick.cloud.s3.put_object(Bucket=tick.cloud.names.bucket, Key=key, Body=body, ServerSideEncryption="AES256")
+
+
+def _kept(tick: Tick, item: Export, table: Table) -> Iterator[dict[str, Any]]:
+    """Rows as they were read, one part in memory at a time."""
+    for number in range(item.parts.get(table.name, 0)):
+        key = part_of(item.user, item.id, table.name, number)
+        body = tick.cloud.s3.get_object(Bucket=tick.cloud.names.bucket, Key=key)["Body"].read()
+        yield from map(json.loads, body.splitlines())
+
+
+def _rows(tick: Tick, item: Export, table: Table) -> Iterator[dict[str, Any]]:
+    """The same as their user is given them."""
+    hidden = WITHHELD.get(table.name)
+    for row in _kept(tick, item, table):
+        shown = {"id": row[table.sk], **{name: row[name] for name in row if name not in (table.pk, table.sk, *OURS)}}
+        if hidden and hidden in shown:
+            shown[hidden] = f"sha256:{sha256(json.dumps(shown[hidden]).encode()).hexdigest()}"
+        yield shown
+
+
+def _messages(tick: Tick, item: Export, archive: Archive) -> Iterator[str]:
+    """Messages as they came, into the archive; yields the names of those that are not there any more."""
+    done: set[str] = set()
+    for table in TABLES:
+        for row in _kept(tick, item, table):
+            raw = row.get("raw")
+            if not isinstance(raw, str) or not raw.startswith(RAW) or raw in done:
+                continue
+            done.add(raw)
+            try:
+                body = tick.cloud.s3.get_object(Bucket=tick.cloud.names.bucket, Key=raw)["Body"]
+            except tick.cloud.s3.exceptions.ClientError as error:
+                # Without permission to list, S3 says 403 for what is not there.
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
+                    raise
+                yield raw
+                continue
+            with archive.member(f"messages/{raw.removeprefix(RAW).strip('/').replace('..', '_')}") as file:
+                for chunk in body.iter_chunks(CHUNK):
+                    file.write(chunk)

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from functions.accounts._keys import FOLDER
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.schedule import hourly
+from shared.span import days
+from shared.tables import EXPORTS
+
+
+class ExportExpiry(Purge):
+    """Delete archives of exports whose time is over, and what is known of them."""
+
+    schedule = hourly(minute=53)
+    table = EXPORTS
+    keep = days(0)
+    objects: ClassVar[Mapping[str, str]] = {"archive": FOLDER}
+    idempotency = natural("an export once deleted is not found again; its archive goes before it")

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from shared.archetypes.purge import Purge
+from shared.idempotency import natural
+from shared.schedule import daily
+from shared.span import days
+from shared.tables import ROLLUPS
+
+
+class RollupExpiry(Purge):
+    """Delete sums of days and weeks that are older than 400 days."""
+
+    schedule = daily(hour=4, minute=22)
+    table = ROLLUPS
+    keep = days(400)
+    idempotency = natural("a sum once deleted is not found again, and no event is counted that late")

@@ -1,0 +1,262 @@
+"""All that is a user's in one archive that others can read, and a link that ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from hashlib import sha256
+from urllib.parse import parse_qs, urlsplit
+from zipfile import ZipFile
+
+import pytest
+
+from functions.accounts import _archive, account_export
+from functions.accounts._link import LinkExpired, link
+from functions.accounts.account_export import TABLES, AccountExport
+from functions.accounts.export_expiry import ExportExpiry
+from functions.mail._letters import letter
+from shared.archetypes.pipeline import More
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.records.accounts import Export
+from shared.records.mail import Message
+from shared.run import Report, run
+from shared.tables import EXPORTS, NOTIFICATIONS
+from tests.account import FORMULA, NAME, everything, files
+from tests.conftest import NOON, Lines, VirtualClock
+from tests.receiver import Death, Mortal, Receiver
+from tests.stored import one, put, there
+
+Go = Callable[[], Report]
+KEY = "exports/ada/x1.zip"
+
+
+@pytest.fixture
+def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
+    def go() -> Report:
+        clock.move(minutes=1)
+        return run(AccountExport(), Firing("account-export", clock.now()), cloud, log)
+
+    return go
+
+
+def asked(user: str = "ada", name: str = "x1") -> Export:
+    return Export(user=user, id=name, requested_at=NOON, due_on=NOON)
+
+
+def opened(cloud: Cloud, key: str = KEY) -> ZipFile:
+    return ZipFile(io.BytesIO(cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read()))
+
+
+def test_everything_is_there_as_json_and_as_csv_and_the_manifest_says_so(
+    go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
+    everything(cloud, "ada", clock.now())
+    everything(cloud, "bob", clock.now())
+    put(cloud, asked())
+    assert go().counts == {"completed": 1}
+    row = one(cloud, EXPORTS, "ada", "x1")
+    archive = opened(cloud)
+    assert archive.testzip() is None
+    body = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=KEY)["Body"].read()
+    assert (row["state"], row["progress"], row["size"], row["sha256"]) == (
+        *("completed", 100, len(body)),
+        sha256(body).hexdigest(),
+    )
+    manifest = json.loads(archive.read("manifest.json"))
+    assert set(archive.namelist()) == {*manifest["files"], "manifest.json"}
+    for name, said in manifest["files"].items():
+        data = archive.read(name)
+        assert (said["bytes"], said["sha256"]) == (len(data), sha256(data).hexdigest())
+    for table in TABLES:
+        found = json.loads(archive.read(f"{table.name}.json"))
+        lines = list(csv.DictReader(io.StringIO(archive.read(f"{table.name}.csv").decode(), newline="")))
+        assert len(found) == len(lines) == manifest["files"][f"{table.name}.csv"]["rows"] == 1, table.name
+    assert archive.read("messages/ada/failed.eml").startswith(b"Subject: hi")
+    assert json.loads(archive.read("users.json"))[0]["name"] == NAME
+    assert "bob" not in "".join(archive.read(name).decode() for name in archive.namelist())
+    assert files(cloud, "exports/") == [KEY], "what it was made of is gone"
+
+
+def test_no_cell_of_a_table_is_run_by_a_spreadsheet_and_each_can_be_had_back(
+    go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked())
+    go()
+    archive = opened(cloud)
+    [cells] = csv.DictReader(io.StringIO(archive.read("failed-emails.csv").decode(), newline=""))
+    assert cells["last_error"] == f"'{FORMULA}"
+    assert json.loads(archive.read("failed-emails.json"))[0]["last_error"] == FORMULA
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'x", "''", "\uff1d1", "x=1", "", 'a"b\n,c'])
+def test_a_quote_before_what_could_be_a_formula_is_taken_away_again(value: str) -> None:
+    cell = _archive.safe(value)
+    assert not cell.startswith(_archive.FORMULA)
+    assert (cell[1:] if cell.startswith("'") else cell) == value
+
+
+def test_nothing_in_it_opens_an_account(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked())
+    go()
+    archive = opened(cloud)
+    text = "".join(archive.read(name).decode() for name in archive.namelist())
+    for secret in ("session-1", "hash1", "hash2", "whsec_"):
+        assert secret not in text
+
+
+def test_the_user_is_told_once_with_a_link_that_ends(go: Go, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked())
+    go()
+    [told] = [row for row in there(cloud, NOTIFICATIONS, "ada") if row["template"] == "export_ready"]
+    assert told["sk"] == "account-export-x1"
+    assert told["data"]["link"] in letter("export_ready", told["data"]).text
+    asked_for = parse_qs(urlsplit(told["data"]["link"]).query)
+    assert (asked_for["X-Amz-Expires"], asked_for["X-Amz-Algorithm"]) == (["604800"], ["AWS4-HMAC-SHA256"])
+    ends = clock.now() + timedelta(days=7)
+    assert one(cloud, EXPORTS, "ada", "x1")["expires_at"] == f"{ends:%Y-%m-%dT%H:%M:%S}.000Z"
+    for at, there_is in ((ends - timedelta(seconds=1), [KEY]), (ends, []), (ends + timedelta(seconds=1), [])):
+        clock.instant = at
+        run(ExportExpiry(), Firing("export-expiry", at), cloud, log)
+        assert files(cloud, "exports/") == there_is
+    assert one(cloud, EXPORTS, "ada", "x1") == {}
+    with pytest.raises(LinkExpired):
+        link(cloud, KEY, ends)
+
+
+def test_it_goes_on_where_time_ran_out_and_shows_how_far_it_is(
+    go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked(), *(_message(number) for number in range(30)))
+    monkeypatch.setattr(account_export, "PAGE", 10)
+    monkeypatch.setattr("shared.piped.Piped._short", lambda _: True)
+    seen = []
+    for _ in range(60):
+        report = go()
+        row = one(cloud, EXPORTS, "ada", "x1")
+        seen.append(row["progress"])
+        if row["state"] == "completed":
+            break
+        assert report.unfinished
+    assert seen == sorted(seen)
+    assert (len(seen) > 20, seen[-1]) == (True, 100)
+    assert log.said("account-export_in_progress")[-1]["percentage"] == 95
+    assert len(json.loads(opened(cloud).read("messages.json"))) == 31
+
+
+def _message(number: int, size: int = 0) -> Message:
+    return Message(user="ada", id=f"n{number:06d}", received_at=NOON, recorded_at=NOON, bytes_used=1, alias="x" * size)
+
+
+def test_a_crash_after_any_call_ends_in_the_same_archive_and_one_mail(
+    cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mortal, time, made = Mortal(cloud, Receiver(), reads=False), cloud.clock, set[str]()
+    assert isinstance(time, VirtualClock)
+    monkeypatch.setattr(account_export, "TABLES", TABLES[:3])
+    everything(cloud, "ada", NOON)
+    last, died = 0, True
+    while died:
+        last, name = last + 1, f"x{last}"
+        mortal.until(0)
+        put(cloud, asked(name=name))
+        mortal.until(last)
+        with suppress(Death):
+            run(AccountExport(), Firing("account-export", time.now()), cloud, log)
+        died = mortal.dead
+        mortal.until(0)
+        for _ in range(2):
+            time.move(minutes=30)
+            run(AccountExport(), Firing("account-export", time.now()), cloud, log)
+        time.move(minutes=30)
+        row = one(cloud, EXPORTS, "ada", name)
+        assert row["state"] == "completed", (last, row)
+        made.add(row["sha256"])
+        assert files(cloud, f"exports/ada/{name}/") == []
+        assert one(cloud, NOTIFICATIONS, "ada", f"account-export-{name}")["template"] == "export_ready"
+    assert last > 15
+    assert len(made) == 1, "the same rows make the same archive"
+
+
+def test_one_that_cannot_be_made_fails_in_the_end_and_says_so(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(cloud, "ada", clock.now())
+    everything(cloud, "bob", clock.now())
+    put(cloud, asked(), asked("bob"))
+    real = AccountExport.packing
+
+    def packing(job: AccountExport, tick: object, item: Export) -> object:
+        return 1 / 0 if item.user == "ada" else real(job, tick, item)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(AccountExport, "packing", packing)
+    assert go().counts == {"put_off": 1, "completed": 1}
+    reports = []
+    for _ in range(4):
+        clock.move(hours=3)
+        reports.append(go())
+    assert (reports[-1].ok, reports[-1].counts) == (False, {"failed": 1})
+    row = one(cloud, EXPORTS, "ada", "x1")
+    assert (row["state"], row["error"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert one(cloud, NOTIFICATIONS, "ada", "account-export-x1")["template"] == "export_failed"
+
+
+def test_one_that_kills_its_runs_does_not_do_so_for_ever(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked())
+
+    class Deadly(AccountExport):
+        """Die with it."""
+
+        name = "account-export"
+
+        def collecting(self, *_: object) -> More:
+            raise Death
+
+    for _ in range(7):
+        with suppress(Death):
+            run(Deadly(), Firing("account-export", clock.now()), cloud, log)
+        clock.move(hours=1)
+    row = one(cloud, EXPORTS, "ada", "x1")
+    assert (row["state"], row["error"]) == ("failed", "5 runs died with it at collecting")
+
+
+def test_an_account_that_is_gone_is_not_exported(go: Go, cloud: Cloud) -> None:
+    put(cloud, asked("ghost"))
+    assert go().counts == {"failed": 1}
+    assert one(cloud, EXPORTS, "ghost", "x1")["error"].startswith("the account is gone")
+
+
+def test_a_message_that_is_gone_is_named_as_missing(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    everything(cloud, "ada", clock.now())
+    cloud.s3.delete_object(Bucket=cloud.names.bucket, Key="mail/ada/held.eml")
+    put(cloud, asked())
+    go()
+    assert json.loads(opened(cloud).read("manifest.json"))["missing"] == ["mail/ada/held.eml"]
+
+
+def test_memory_does_not_grow_with_what_is_packed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an archive of 20 MB no more is held than three parts of 8."""
+    import os
+
+    monkeypatch.setattr(cloud.s3, "upload_part", lambda **_: {"ETag": "x"})
+    monkeypatch.setattr(cloud.s3, "complete_multipart_upload", lambda **_: None)
+    upload = _archive.Upload(cloud, "exports/a/b.zip")
+    archive = _archive.Archive(upload, NOON)
+    noise = [os.urandom(64 * 1024).hex() for _ in range(8)]
+    tracemalloc.start()
+    archive.array("rows", ({"id": n, "text": noise[n % 8]} for n in range(300)))
+    archive.close()
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert upload.size > 15 * 1024 * 1024
+    assert held < 3 * _archive.PART
