@@ -1,4 +1,7 @@
-"""Writes what is derived from the declarations: .env.example and docs/jobs. `--check` says what is stale instead."""
+"""Writes what is derived from declarations and models: .env.example, docs/jobs, docs/records.md.
+
+`--check` says what is stale instead.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from cli import env, output, page
+from cli import env, output, page, records
 from cli.account import ROOT
 from cli.ending import Exit
 from shared import registry
@@ -38,6 +41,7 @@ def derived(jobs: Iterable[Job]) -> dict[Path, str]:
     return {
         Path(".env.example"): "\n".join(env.lines(known)) + "\n",
         PAGES / "README.md": page.index(known),
+        Path("docs") / "records.md": records.page(known),
         **{PAGES / f"{job.name}.md": page.of(job) for job in known},
     }
 

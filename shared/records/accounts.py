@@ -45,7 +45,7 @@ class Alias(Record):
 
 
 class Destination(Record):
-    """notified_at: when its owner was told that it will be removed unverified."""
+    """address: what is forwarded to once its owner has verified it."""
 
     table: ClassVar[Table] = tables.DESTINATIONS
 

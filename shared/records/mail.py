@@ -13,7 +13,9 @@ from shared.records.record import Count, Id, Instant, Past, Record
 from shared.tables import RAW, Table
 
 # A message as it came, in the bucket. It belongs to the row that names it, and goes when that does.
-Raw = Annotated[str, Field(max_length=1024, pattern=rf"^{RAW}[^\s\x00-\x1f\x7f]+$")]
+Raw = Annotated[
+    str, Field(max_length=1024, pattern=rf"^{RAW}[^\s\x00-\x1f\x7f]+$", description=f"an object's key in `{RAW}`")
+]
 
 
 def _thousandths(value: float) -> float:

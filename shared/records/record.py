@@ -50,14 +50,29 @@ def _past(value: datetime, info: ValidationInfo) -> datetime:
 
 
 # It becomes part of keys of other rows and of objects, where # and / separate.
-Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s/#\x00-\x1f\x7f]+$")]
+Id = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[^\s/#\x00-\x1f\x7f]+$",
+        description="text of 1 to 256 characters, without spaces, `/` and `#`",
+    ),
+]
 # To the millisecond, as `clock.iso` writes it.
 Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(clock.iso, when_used="json")]
 # Of something that has happened: not in the future, wherever `read` and `of` are told what the time is.
 Past = Annotated[Instant, AfterValidator(_past)]
 # What a number of DynamoDB holds, and of any other store that these rows may come from or go to.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Address = Annotated[str, Field(max_length=320, pattern=r"^[^\s@<>,;\x00-\x1f\x7f]+@[^\s@<>,;\x00-\x1f\x7f]+$")]
+Address = Annotated[
+    str,
+    Field(
+        max_length=320,
+        pattern=r"^[^\s@<>,;\x00-\x1f\x7f]+@[^\s@<>,;\x00-\x1f\x7f]+$",
+        description="an e-mail address, in any script",
+    ),
+]
 # Of an attribute within one: a store has none without a name.
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 VERSION = "v"

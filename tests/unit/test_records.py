@@ -93,7 +93,7 @@ def test_a_record_becomes_a_row_and_the_same_record_again(kind: type[Record], da
 def test_there_is_a_kind_for_each_table_and_its_indexes_are_those_it_uses(kind: type[Record]) -> None:
     assert set(KINDS) == {table.name for table in tables.MAIL}
     used = {name for name, hook in (("aged", "aging"), ("due", "waiting")) if getattr(kind, hook) is not _none(hook)}
-    assert {index.name for index in kind.table.indexes} == used
+    assert {index.name for index in kind.table.indexes} & {"aged", "due"} == used
 
 
 def _none(hook: str) -> Any:

@@ -1,0 +1,45 @@
+"""docs/records.md says what those need who write the rows, and says it of every table."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from datetime import UTC, datetime
+
+from cli import records
+from shared import registry
+from shared.records.kinds import KINDS
+from shared.records.mail import Hold
+
+PAGE = records.page(registry.jobs({}).values())
+
+
+def section(table: str) -> str:
+    return PAGE.partition(f"\n### {table}\n")[2].partition("\n### ")[0]
+
+
+def test_every_field_of_every_record_is_on_the_page() -> None:
+    for table, kind in KINDS.items():
+        told = re.findall(r"^\| `(\w+)` \|", section(table), re.MULTILINE)
+        assert told == list(kind.model_fields), table
+
+
+def test_it_says_who_reads_writes_and_deletes_the_rows() -> None:
+    told = section("quarantine")
+    assert "- Written by no job" in told or "- Written by [account-deletion]" in told
+    assert "[spam-quarantine-expiry](jobs/spam-quarantine-expiry.md)" in told.partition("- Deleted by")[2]
+    assert "- Index `aged`: `aged` / `since`, with `raw`." in told
+
+
+def test_bounds_are_said_in_words() -> None:
+    assert "| `bytes_used` | whole number, from 0, below 2^63 | `0` |" in section("holds")
+    assert "| `held_at` | instant, in the past |  |" in section("holds")
+    assert "| `raw` | an object's key in `mail/` |  |" in section("holds")
+    assert '| `state` | `pending` or `delivered` or `closed` | `"pending"` |' in section("failed-emails")
+    assert "| `expires_at` | instant | absent |" in section("aliases")
+
+
+def test_the_partition_is_what_the_page_says_it_is() -> None:
+    hold = Hold(user="u1", id="h1", alias="a@b.c", raw="mail/h1", held_at=datetime(2026, 3, 2, tzinfo=UTC))
+    assert "The partition is the CRC-32 of `<pk>#<sk>` in UTF-8, modulo the shards, in two digits" in PAGE
+    assert hold.item()["aged"] == f"{zlib.crc32(b'u1#h1') % 8:02d}"
