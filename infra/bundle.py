@@ -24,6 +24,9 @@ def bundle(
     and those few that serve all jobs, and no others.
     """
     files = dict(_sources(root, group, *(["workers"] if deployment.uses_celery(group) else [])))
+    for job in deployment.of_group(group):
+        for name, carried in job.carries.items():
+            files |= {f"{name}/{path.relative_to(carried).as_posix()}": path for path in _files(carried)}
     shipped = _manifest(deployment) if with_manifest else None
 
     def fill(content: Path) -> None:
@@ -40,10 +43,16 @@ def _sources(root: Path, group: str, *others: str) -> Iterator[tuple[str, Path]]
     functions = root / "functions"
     yield "functions/__init__.py", functions / "__init__.py"
     for folder in (root / "shared", functions / group, *(root / other for other in others)):
-        for path in sorted(folder.rglob("*")):
-            parts = path.relative_to(root).parts
-            if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
-                yield "/".join(parts), path
+        for path in _files(folder):
+            yield path.relative_to(root).as_posix(), path
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Those below it, without what is hidden or compiled."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
+            yield path
 
 
 def _manifest(deployment: Deployment) -> str:

@@ -60,7 +60,7 @@ def environment(job: Job, deployment: Deployment) -> dict[str, str]:
     named = {setting.name: deployment.environment.get(setting.name) for setting in job.all_settings()}
     return {
         **platform_environment(deployment),
-        "NIGHTSHIFT_JOB": f"{job.group}/{job.module.rpartition('.')[2]}",
+        "NIGHTSHIFT_JOB": job.path,
         **{name: value for name, value in named.items() if value is not None},
     }
 

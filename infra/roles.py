@@ -28,23 +28,31 @@ class GrantError(Exception):
 
 def statements(names: Names, grants: Iterable[Grant]) -> list[Statement]:
     """One statement for each set of actions and condition, resources together, in an order that never changes."""
-    merged: dict[tuple[tuple[str, ...], tuple[str, ...], str], set[str]] = {}
+    merged: dict[tuple[tuple[str, ...], tuple[str, ...], str, str, bool], set[str]] = {}
     for grant in grants:
         _check(grant)
-        merged.setdefault((grant.actions, grant.keys, _alias(names, grant)), set()).update(_resources(names, grant))
+        kind = (grant.actions, grant.keys, _alias(names, grant), _prefix(grant), grant.denied)
+        merged.setdefault(kind, set()).update(_resources(names, grant))
     return [
-        allow(actions, *sorted(resources), leading_keys=keys, alias=alias)
-        for (actions, keys, alias), resources in sorted(merged.items())
+        {
+            **allow(actions, *sorted(resources), leading_keys=keys, alias=alias, prefix=prefix),
+            "Effect": "Deny" if denied else "Allow",
+        }
+        for (actions, keys, alias, prefix, denied), resources in sorted(merged.items())
     ]
 
 
-def allow(actions: tuple[str, ...], *resources: str, leading_keys: tuple[str, ...] = (), alias: str = "") -> Statement:
+def allow(
+    actions: tuple[str, ...], *resources: str, leading_keys: tuple[str, ...] = (), alias: str = "", prefix: str = ""
+) -> Statement:
     statement: Statement = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
     if leading_keys:
         condition = {"dynamodb:LeadingKeys": list(leading_keys)}
         statement["Condition"] = {"ForAllValues:StringLike": condition}
     if alias:
         statement["Condition"] = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}
+    if prefix:
+        statement["Condition"] = {"StringLike": {"s3:prefix": prefix}}
     return statement
 
 
@@ -77,6 +85,9 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
                 yield names.arn("dynamodb", f"table/{names.table(name)}/index/*")
         case "bucket":
             yield f"arn:{names.partition}:s3:::{names.bucket}/{name}"
+        case "listing":
+            # The condition says of which names.
+            yield f"arn:{names.partition}:s3:::{names.bucket}"
         case "secret":
             # Secrets Manager adds six characters of its own to the name.
             yield names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
@@ -98,9 +109,14 @@ def _alias(names: Names, grant: Grant) -> str:
     return names.key(name) if kind == "key" else ""
 
 
+def _prefix(grant: Grant) -> str:
+    kind, _, name = grant.resource.partition("/")
+    return name if kind == "listing" else ""
+
+
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
-    known = ("table", "bucket", "secret", "queue", "topic", "identity", "function", "key")
+    known = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
     if kind not in known:
         raise GrantError(f"grant on {grant.resource!r}: infra/roles.py knows {', '.join(known)}, and no {kind!r}")
     if kind == "table" and name not in TABLES:

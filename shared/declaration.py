@@ -162,7 +162,9 @@ def _unreadable(kept: str) -> bool:
 
 
 def where(cls: type) -> str:
-    """`functions/sites/pricing.py:12 Pricing`."""
+    """`functions/sites/pricing.py:12 Pricing`, or where it says itself that it is declared."""
+    if origin := getattr(cls, "origin", ""):
+        return str(origin)
     try:
         file = Path(inspect.getfile(cls))
         text = file.read_text()

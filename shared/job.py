@@ -17,6 +17,8 @@ from shared.schedule import Schedule
 from shared.settings import Setting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shared.budget import Budget
     from shared.draft import Action
     from shared.effect import Confirmed, Effect, NotDone, Unknown
@@ -54,6 +56,8 @@ class Job:
     concurrency: the most batches of one queue at work at once, 2 to 1,000.
     refusals: what an archetype asks of its jobs' declarations beyond what every job is asked.
     applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
+    path: where the registry finds it, `<group>/<module>`, and `:<name>` where a module yields several. origin: file and
+    line of its declaration, where that is no Python. carries: folders that its bundle has beside functions/, by path.
     effects: for a job that changes the world outside by `tick.effect`: how long an effect is remembered, and a second
     one of its key recognised; at least a day, and longer than its messages and dead letters may come back.
     budget: the most it may do and cost in a day or a month, by what it tells `tick.spend`; each shard has an equal
@@ -68,6 +72,8 @@ class Job:
     name: ClassVar[str] = ""
     group: ClassVar[str] = ""
     module: ClassVar[str] = ""
+    path: ClassVar[str] = ""
+    origin: ClassVar[str] = ""
     key: ClassVar[str] = ""
     env: ClassVar[str] = ""
 
@@ -93,6 +99,7 @@ class Job:
     settings: ClassVar[tuple[Setting, ...]] = ()
     stages: ClassVar[tuple[str, ...]] = ()
     needs_manifest: ClassVar[bool] = False
+    carries: ClassVar[Mapping[str, Path]] = {}
     applicable: ClassVar[bool] = False
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = ()
     silent_after: ClassVar[int | None] = None
@@ -113,6 +120,7 @@ class Job:
         cls.module = cls.__module__
         cls.group = own.get("group") or cls.__module__.split(".")[-2] if "." in cls.__module__ else "none"
         cls.name = own.get("name") or cls.__module__.rpartition(".")[2].replace("_", "-")
+        cls.path = own.get("path") or f"{cls.group}/{cls.module.rpartition('.')[2]}"
         cls.key = own.get("key") or cls.name
         cls.env = own.get("env") or cls.name.upper().replace("-", "_")
         declaration.check(cls)

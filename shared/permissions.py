@@ -11,12 +11,14 @@ PAYLOADS_KEY = "key/payloads"
 class Grant:
     """Actions on one thing, by its logical name: `table/webevals`, `bucket/pricing/*`, `secret/prod-auth`.
 
-    `keys` bounds a table's rows to these partition keys (`*` allowed at the end).
+    `keys` bounds a table's rows to these partition keys (`*` allowed at the end). denied: not to be done to these
+    objects, whatever else is granted.
     """
 
     actions: tuple[str, ...]
     resource: str
     keys: tuple[str, ...] = ()
+    denied: bool = False
 
     def __post_init__(self) -> None:
         kind, _, name = self.resource.partition("/")
@@ -49,6 +51,16 @@ def read_objects(prefix: str) -> Grant:
 
 def write_objects(prefix: str) -> Grant:
     return Grant(("s3:PutObject",), f"bucket/{prefix}")
+
+
+def list_objects(prefix: str) -> Grant:
+    """Names below a prefix that ends in `*`."""
+    return Grant(("s3:ListBucket",), f"listing/{prefix}")
+
+
+def deny_objects(pattern: str) -> Grant:
+    """Neither read, nor written, nor deleted."""
+    return Grant(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), f"bucket/{pattern}", denied=True)
 
 
 def delete_objects(prefix: str) -> Grant:

@@ -1,4 +1,4 @@
-"""The jobs: found in functions/, not listed anywhere."""
+"""The jobs: found in functions/, not listed anywhere. A module there declares one, or has `jobs()` that yields some."""
 
 from __future__ import annotations
 
@@ -30,12 +30,16 @@ class UnknownJob(LookupError):
 def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
     """`sites/pricing` -> the job that functions/sites/pricing.py declares, as the environment has it.
 
-    Raises SettingError where what that says of it cannot be read.
+    `plugins/host:x` is the one named x of those that a module yields. Raises SettingError where what the environment
+    says of it cannot be read.
     """
-    declared = _declared(_module(path))
-    if declared is None:
-        raise DeclarationError(f"functions/{path}.py declares no job; define one class that derives from Job")
-    return configured(declared, environment)()
+    module, _, name = path.partition(":")
+    for declared in _declared(_module(module)):
+        if not name or declared.name == name:
+            return configured(declared, environment)()
+    if name:
+        raise DeclarationError(f"functions/{module}.py yields no job {name!r}; `python jobs.py list` shows all")
+    raise DeclarationError(f"functions/{module}.py declares no job; define one class that derives from Job")
 
 
 def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
@@ -46,15 +50,13 @@ def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
     found: dict[str, Job] = {}
     keys: dict[str, Job] = {}
     for path in _paths():
-        declared = _declared(_module(path))
-        if declared is None:
-            continue
-        job = configured(declared, environment)()
-        for kind, taken, mark in (("name", found, declared.name), ("status key", keys, declared.key)):
-            if mark in taken:
-                here, there = where(declared), where(type(taken[mark]))
-                raise DeclarationError(f"{here}: the {kind} {mark!r} is taken by {there}; rename one of them")
-            taken[mark] = job
+        for declared in _declared(_module(path)):
+            job = configured(declared, environment)()
+            for kind, taken, mark in (("name", found, declared.name), ("status key", keys, declared.key)):
+                if mark in taken:
+                    here, there = where(declared), where(type(taken[mark]))
+                    raise DeclarationError(f"{here}: the {kind} {mark!r} is taken by {there}; rename one of them")
+                taken[mark] = job
     return found
 
 
@@ -87,7 +89,9 @@ def _module(path: str) -> ModuleType:
         raise DeclarationError(f"functions/{path}.py:{lines[-1] if lines else 1}: {error}") from error
 
 
-def _declared(module: ModuleType) -> type[Job] | None:
+def _declared(module: ModuleType) -> list[type[Job]]:
+    if callable(yielding := vars(module).get("jobs")):
+        return list(yielding())
     own = [
         value
         for value in vars(module).values()
@@ -99,4 +103,4 @@ def _declared(module: ModuleType) -> type[Job] | None:
     if len(own) > 1:
         names = " and ".join(cls.__name__ for cls in own)
         raise DeclarationError(f"{where(own[1])}: one module is one job, but {names} are in it; split the file")
-    return own[0] if own else None
+    return own

@@ -32,7 +32,13 @@ MOST_SAID = 64 * 1024
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 
 
-class QuotaExceeded(Exception):
+class Ending(Exception):
+    """A run of a plugin that came to no good end."""
+
+    cpu_ms = 0
+
+
+class QuotaExceeded(Ending):
     """The plugin was ended."""
 
 
@@ -48,7 +54,7 @@ class CpuExceeded(QuotaExceeded):
     pass
 
 
-class PluginFailed(Exception):
+class PluginFailed(Ending):
     """The handler raised, or its process died; the message says how. stack: of the plugin's own."""
 
     def __init__(self, message: str, stack: str = "") -> None:
@@ -91,7 +97,11 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:
             watch.end()
             for thread in said:
                 thread.join()
-    return conversation.ended(log)
+    try:
+        return conversation.ended(log)
+    except Ending as error:
+        error.cpu_ms = watch.cpu_ms
+        raise
 
 
 def _start(end: int) -> subprocess.Popen[bytes]:
@@ -115,7 +125,7 @@ def imports() -> list[str]:
     return [path for path in sys.path if path.rstrip("/").endswith(("site-packages", "dist-packages", "/opt/python"))]
 
 
-def readable(root: Path) -> list[str]:
+def readable(root: Path | str) -> list[str]:
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     base = {os.path.join(sys.base_prefix, "lib"), os.path.join(sys.base_exec_prefix, "lib")}  # noqa: PTH118
     return [str(root), str(BOOT.parents[1]), *imports(), *sorted(own | base), *SYSTEM]

@@ -28,13 +28,17 @@ def package_lock() -> dict[str, dict[str, Any]]:
     return packages
 
 
+# In this repository, and of Python alone.
+OURS = {"nightshift", "kb-labs-plugin-template"}
+
+
 def test_python_packages_are_locked_to_the_public_index() -> None:
-    sources = [package["source"] for package in uv_lock() if package["name"] != "nightshift"]
+    sources = [package["source"] for package in uv_lock() if package["name"] not in OURS]
     assert {source["registry"] for source in sources} == {"https://pypi.org/simple"}
 
 
 def test_python_packages_install_without_a_compiler() -> None:
-    assert [package["name"] for package in uv_lock() if not package.get("wheels")] == ["nightshift"]
+    assert {package["name"] for package in uv_lock() if not package.get("wheels")} == OURS
 
 
 def test_node_packages_are_locked_by_their_hashes_to_no_other_registry() -> None:

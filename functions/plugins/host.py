@@ -1,0 +1,19 @@
+"""Every job of every plugin, each a job of its own; docs/plugins.md says how they are declared and what holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.job import Job
+
+
+def jobs() -> Iterable[type[Job]]:
+    # A job of another group must not pay for it.
+    from shared.plugins import discovery
+
+    found = discovery.plugins()
+    if not found:
+        return []
+    from shared.plugins import job
+
+    return job.of(found, __name__)

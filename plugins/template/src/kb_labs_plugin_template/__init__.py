@@ -1,0 +1,1 @@
+"""Three sample jobs; plugin.toml declares them."""

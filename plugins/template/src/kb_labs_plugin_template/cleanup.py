@@ -1,0 +1,20 @@
+"""A cache that does not grow for ever."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+CACHE = ".kb/template/cache"
+KEPT = timedelta(days=7)
+
+
+def run(context: Any) -> dict[str, Any]:
+    oldest = (datetime.fromisoformat(context.executedAt) - KEPT).timestamp()
+    if not context.fs.exists(CACHE):
+        return {"ok": True, "cleaned": 0}
+    old = [entry.path for entry in context.fs.walk(CACHE) if entry.modified < oldest]
+    for path in old:
+        context.fs.delete(path)
+    context.logger.info("cleaned", count=len(old))
+    return {"ok": True, "cleaned": len(old)}
