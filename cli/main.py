@@ -33,6 +33,7 @@ COMMANDS = {
     "status": "how each job's last run ended, by its status key",
     "dead": "dead letters: list, show, retry, purge, and the audit of that",
     "effects": "what jobs did to the world outside and nobody knows of: list it, settle it",
+    "queues": "what waits in consumers' queues, for how long, and how much of it fails",
     "logs": "a job's log",
     "mail": "the mails that jobs have sent locally: list, show",
     "top": "how often each job succeeds, and how long it takes",

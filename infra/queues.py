@@ -2,6 +2,7 @@
 
 One rule: a queue is made by the job that consumes it; one that nobody consumes is made by the job that gives up to it.
 The exceptions are `work` and `celery`, which workers outside of Lambda take from: made where their dead letters go.
+What consumers' dead-letter queues hold is carried to `firings-dlq` by queue-health.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ class QueueError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """`name` is logical. consumer: the job whose function is mapped to it. gives_up_to: a queue's name."""
+    """`name` is logical. consumer: the job whose function is mapped to it. gives_up_to: a queue's name. carried: what
+    comes to it is taken to `firings-dlq` by queue-health."""
 
     name: str
     group: str
     consumer: Job | None
     gives_up_to: str | None
+    carried: bool = False
 
     @property
     def visibility(self) -> int:
@@ -44,7 +47,6 @@ class Queue:
 def plan(jobs: Mapping[str, Job]) -> dict[str, Queue]:
     """Every queue by its logical name. Raises QueueError."""
     consumers = _consumers(jobs)
-    collector = next((job for job in jobs.values() if job.collector), None)
     found = {name: Queue(name, consumer.group, consumer, consumer.dead_queue()) for name, consumer in consumers.items()}
     for job in consumers.values():
         dead = job.dead_queue()
@@ -55,8 +57,8 @@ def plan(jobs: Mapping[str, Job]) -> dict[str, Queue]:
                 f"{job.name} gives up to {dead!r} as another job does; a dead letter is identified by its queue, so "
                 "each consumer has its own, or one job declares it as its queue"
             )
-        collected = collector if collector is not job else None
-        found[dead] = Queue(dead, job.group, collected, collected.dead_queue() if collected else None)
+        # No function takes from it: polling one that is nearly always empty is a quarter of a dollar a month.
+        found[dead] = Queue(dead, job.group, None, None, carried=dead == f"{job.queue}-dlq" and not job.collector)
     if DEAD in found:
         found |= {name: Queue(name, found[DEAD].group, None, DEAD) for name in FOREIGN}
     return found

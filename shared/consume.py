@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -22,8 +23,21 @@ if TYPE_CHECKING:
 
 # A consumer that works all the time would pay as much for its status as for its work.
 STATUS_EVERY = 60_000
-# What this process has written last, and when, by job: so that the store is not even asked for each batch.
-_shown: WeakKeyDictionary[Cloud, dict[str, tuple[int, bool]]] = WeakKeyDictionary()
+
+
+@dataclass(slots=True)
+class Shown:
+    """What this process wrote last of a job, and when, so that the store is not even asked for each batch; and what
+    became of messages since. lag: milliseconds that the eldest one had waited."""
+
+    at: int = 0
+    ok: bool | None = None
+    done: int = 0
+    failed: int = 0
+    lag: int = 0
+
+
+_shown: WeakKeyDictionary[Cloud, dict[str, Shown]] = WeakKeyDictionary()
 
 
 def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> list[str]:
@@ -76,14 +90,15 @@ def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
 
 def _show(tick: Tick, outcome: Outcome, ms: int) -> None:
     """The status item, at most once a minute unless the verdict changed; so a streak counts bad minutes."""
-    now, own = clock.milliseconds(tick.started), _shown.setdefault(tick.cloud, {})
-    last, ok = own.get(tick.job.name, (0, not outcome.ok))
-    if ok == outcome.ok and last >= now - STATUS_EVERY:
+    now, own = clock.milliseconds(tick.started), _shown.setdefault(tick.cloud, {}).setdefault(tick.job.name, Shown())
+    _count(own, tick, outcome, now)
+    if own.ok == outcome.ok and own.at >= now - STATUS_EVERY:
         return
-    own[tick.job.name] = now, outcome.ok
+    own.at, own.ok = now, outcome.ok
     shown = status.of(outcome, tick.started, ms, {})
     values = {":status": shown, ":now": now, ":before": now - STATUS_EVERY, ":ok": outcome.ok}
-    update = "SET #status = :status, shown = :now, #ok = :ok"
+    update = "SET #status = :status, shown = :now, #ok = :ok, #lag = :lag"
+    values |= {":lag": own.lag, ":done": own.done, ":failed": own.failed}
     # A shut gate is no verdict.
     if not isinstance(outcome, Skipped):
         counted, extra = status.verdicts(outcome.ok, shown["at"], shown.get("note", ""))
@@ -92,10 +107,21 @@ def _show(tick: Tick, outcome: Outcome, ms: int) -> None:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),
             Key=rows.row({"pk": f"{tick.job.key}:last", "sk": "-"}),
-            UpdateExpression=update,
+            UpdateExpression=f"{update} ADD messages_done :done, messages_failed :failed",
             ConditionExpression="attribute_not_exists(shown) OR shown < :before OR #ok <> :ok",
-            ExpressionAttributeNames={"#status": "status", "#ok": "ok"},
+            ExpressionAttributeNames={"#status": "status", "#ok": "ok", "#lag": "lag"},
             ExpressionAttributeValues=rows.row(values),
         )
     except tick.cloud.refused:
         return
+    own.done = own.failed = own.lag = 0
+
+
+def _count(own: Shown, tick: Tick, outcome: Outcome, now: int) -> None:
+    """Messages that were handled, and others: failed, rejected or put off. A shut gate has touched none."""
+    if isinstance(outcome, Skipped):
+        return
+    done = outcome.counts.get("handled", 0) if isinstance(outcome, Done) else 0
+    own.done, own.failed = own.done + done, own.failed + len(tick.records) - done
+    sent = [int(record.get("attributes", {}).get("SentTimestamp", now)) for record in tick.records]
+    own.lag = max(own.lag, now - min(sent, default=now))

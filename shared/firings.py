@@ -97,9 +97,13 @@ def send_dead(cloud: Cloud, firing: Firing, run: str, reason: str, error: str) -
     )
 
 
-def send_dead_event(cloud: Cloud, job: str, reason: str, error: str, event: Any, letter: str = "") -> None:
-    """The same for what came in and made no firing. letter: the dead letter that it served again."""
-    _send_dead(cloud, job, reason, error, event=event, **({"letter": letter} if letter else {}))
+def send_dead_event(
+    cloud: Cloud, job: str, reason: str, error: str, event: Any, letter: str = "", at: str = ""
+) -> None:
+    """The same for what came in and made no firing. letter: the dead letter that it served again. at: when it died,
+    where that was not now."""
+    known = {name: value for name, value in (("letter", letter), ("at", at)) if value}
+    _send_dead(cloud, job, reason, error, event=event, **known)
 
 
 def _send_dead(cloud: Cloud, job: str, reason: str, error: str, **rest: Any) -> None:

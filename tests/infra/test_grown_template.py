@@ -77,37 +77,32 @@ def test_a_day_of_month_or_week_becomes_two_rules_that_each_may_invoke(grown: Te
     assert len(made) == 2
 
 
-def test_a_consumer_gets_its_queue_its_dead_letter_queue_and_the_collector_on_it(grown: Templates) -> None:
+def test_a_consumer_gets_its_queue_and_one_for_its_dead_letters_that_costs_nothing_while_idle(grown: Templates) -> None:
     queues = named({GROUP: grown[GROUP]}, "AWS::SQS::Queue", "QueueName")
     assert set(queues) == {"nightshift-try-grown-intake", "nightshift-try-grown-intake-dlq"}
     assert queues["nightshift-try-grown-intake"]["VisibilityTimeout"] == 6 * 45 + 5
-    given_up = queues["nightshift-try-grown-intake-dlq"]["RedrivePolicy"]["deadLetterTargetArn"]  # type: ignore[index]
-    assert given_up.endswith(":nightshift-try-last-resort")
-    mappings = {
-        text(found.properties["FunctionName"]): found.properties
-        for found in resources({GROUP: grown[GROUP]}, "AWS::Lambda::EventSourceMapping")
-    }
-    (own,) = [found for name, found in mappings.items() if name.startswith("<intake")]
-    collected = mappings["nightshift-try-dead-letters"]
-    assert (own["BatchSize"], own["MaximumBatchingWindowInSeconds"]) == (100, 5)
-    assert own["ScalingConfig"] == {"MaximumConcurrency": 7}
-    assert collected["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "RedrivePolicy" not in queues["nightshift-try-grown-intake-dlq"]
+    (own,) = resources({GROUP: grown[GROUP]}, "AWS::Lambda::EventSourceMapping")
+    assert text(own.properties["FunctionName"]).startswith("<intake")
+    assert (own.properties["BatchSize"], own.properties["MaximumBatchingWindowInSeconds"]) == (100, 5)
+    assert own.properties["ScalingConfig"] == {"MaximumConcurrency": 7}
 
 
-def test_the_collector_may_read_the_new_dead_letter_queue(grown: Templates) -> None:
+def test_what_carries_dead_letters_may_read_those_queues_and_no_others(grown: Templates) -> None:
     operations = {"nightshift-try-operations": grown["nightshift-try-operations"]}
+    (role,) = [
+        found
+        for found in resources(operations, "AWS::IAM::Role")
+        if "queue-health" in str(found.properties["Description"])
+    ]
     readable = {
-        one
-        for role in resources(operations, "AWS::IAM::Role")
+        one.rpartition(":")[2]
         for policy in role.properties["Policies"]
         for statement in plain(policy["PolicyDocument"])["Statement"]
         if "sqs:ReceiveMessage" in statement["Action"]
         for one in statement["Resource"]
     }
-    assert {one.rpartition(":")[2] for one in readable} >= {
-        "nightshift-try-firings-dlq",
-        "nightshift-try-grown-intake-dlq",
-    }
+    assert readable == {"nightshift-try-*-dlq"}
 
 
 def test_a_secret_that_a_grant_names_is_made_empty(grown: Templates) -> None:

@@ -43,13 +43,13 @@ def test_a_queue_is_made_by_the_job_that_consumes_it() -> None:
     }
 
 
-def test_the_collector_takes_the_dead_letters_that_no_job_consumes_but_never_its_own() -> None:
+def test_only_the_dead_letters_of_all_are_polled_for_and_those_of_a_consumer_are_carried_there() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     takers = {name: queue.consumer.name if queue.consumer else None for name, queue in made.items()}
-    assert takers["flagship:audit-dlq"] == takers["firings-dlq"] == "dead-letters"
-    assert takers["last-resort"] is None
-    assert made["flagship:audit-dlq"].gives_up_to == "last-resort"
-    assert made["last-resort"].gives_up_to is None
+    assert takers["firings-dlq"] == "dead-letters"
+    assert takers["flagship:audit-dlq"] is takers["last-resort"] is None
+    assert made["flagship:audit"].gives_up_to == "flagship:audit-dlq"
+    assert made["flagship:audit-dlq"].gives_up_to is made["last-resort"].gives_up_to is None
 
 
 def test_no_function_takes_what_waits_for_workers_and_what_they_cannot_run_is_a_dead_letter() -> None:
@@ -58,10 +58,10 @@ def test_no_function_takes_what_waits_for_workers_and_what_they_cannot_run_is_a_
         assert (made[name].consumer, made[name].gives_up_to) == (None, "firings-dlq")
 
 
-def test_a_dead_letter_queue_hides_a_batch_for_as_long_as_its_collector_needs() -> None:
+def test_a_queue_hides_a_batch_for_as_long_as_its_consumer_needs() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     assert made["flagship:audit"].visibility == 360
-    assert made["flagship:audit-dlq"].visibility == 180
+    assert made["firings-dlq"].visibility == 180
 
 
 def test_each_queue_down_the_line_keeps_for_longer() -> None:

@@ -1,0 +1,53 @@
+"""Consumers' queues: depth as it is now, age, lag and errors as they were when last looked at."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cli import account, output
+from cli.ending import Exit
+from shared import clock, depths, manifest, registry
+from shared.depths import Health
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON array")
+    account.arguments(parser)
+
+
+def call(args: argparse.Namespace) -> int:
+    entries = manifest.of(registry.jobs().values())
+    with account.opened(args) as cloud:
+        before = depths.read(cloud)
+        looked = (
+            depths.look(cloud, job, entries[job]["key"], queue, before.get(queue))
+            for queue, job in depths.queues(entries).items()
+        )
+        found = [health for health in looked if health]
+        now = clock.milliseconds(cloud.clock.now())
+    shown = [described(health, now) for health in found]
+    if args.json:
+        output.document(shown)
+    elif shown:
+        columns = ["queue", "job", "waiting", "working", "delayed", "dead", "age", "lag", "done", "failed", "errors"]
+        output.table(columns, [_row(each) for each in shown], spare=["done", "delayed", "lag"])
+    else:
+        output.say("there are no queues; start the local cloud once: python jobs.py up")
+    return Exit.DONE
+
+
+def described(health: Health, now: int) -> dict[str, Any]:
+    """Ages in milliseconds, errors in percent of the messages since queue-health looked last."""
+    names = ("queue", "job", "waiting", "working", "delayed", "dead", "lag", "done", "failed", "errors")
+    return {**{name: getattr(health, name) for name in names}, "age": health.age(now)}
+
+
+def _row(each: dict[str, Any]) -> list[Any]:
+    errors = (f"{each['errors']:g} %", "red" if each["errors"] else "green")
+    return [
+        *(each[name] for name in ("queue", "job", "waiting", "working", "delayed", "dead")),
+        *(f"{each[name] / 1000:.1f} s" if each[name] else "" for name in ("age", "lag")),
+        *(each[name] for name in ("done", "failed")),
+        errors,
+    ]

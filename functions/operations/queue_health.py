@@ -1,0 +1,98 @@
+"""See the catalogue, FS-08."""
+
+from __future__ import annotations
+
+from functions.operations import _carried
+from shared import alert, backoff, clock, depths, manifest
+from shared.depths import Health
+from shared.idempotency import upsert
+from shared.job import STATE, Job
+from shared.outcome import Done, Outcome
+from shared.permissions import Grant, read_rows, write_objects, write_rows
+from shared.schedule import every
+from shared.tick import Tick
+
+# Letters of one queue that one run carries; more are carried by the next.
+MOST = 200
+RESERVE = 10
+# Milliseconds for which nothing of a queue was handled although messages wait, until operators are told.
+STUCK = 15 * 60_000
+
+
+class QueueHealth(Job):
+    """Look at every consumer's queue: depth, age, lag and errors; and carry what queues gave up to be collected.
+
+    A metric is written while there is something to tell, so that an idle deployment pays for none.
+    """
+
+    schedule = every(minutes=5, offset=2)
+    timeout = 60
+    retry = backoff.MAINTENANCE
+    retention = "high-volume"
+    idempotency = upsert("a queue's row is what was seen last; a letter is sent before its message is deleted")
+    permissions = (
+        Grant(("sqs:GetQueueAttributes",), "queue/*"),
+        Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), "queue/*-dlq"),
+        read_rows(STATE, "queues", "*:last"),
+        write_rows(STATE, "queues"),
+        write_objects("dead/*/large/*"),
+        *alert.GRANTS,
+    )
+    needs_manifest = True
+
+    def work(self, tick: Tick) -> Outcome:
+        entries, before = manifest.load(), depths.read(tick.cloud)
+        looked = carried = 0
+        for queue, job in depths.queues(entries).items():
+            if tick.remaining() < RESERVE:
+                break
+            seen = before.get(queue)
+            health = depths.look(tick.cloud, job, entries[job]["key"], queue, seen)
+            if health is None:
+                continue
+            looked += 1
+            dead = depths.dead_of(queue)
+            if dead and health.dead:
+                carried += _carried.carry(tick.cloud, job, dead, MOST)
+            _tell(tick, health)
+            _alert(tick, health, seen)
+            # An idle queue's row says all there is to say.
+            if seen is None or _quiet(seen) != _quiet(health) or health.waiting or health.done != seen.done:
+                depths.write(tick.cloud, health)
+        return Done({"queues": looked, "carried": carried})
+
+    def plan(self, tick: Tick) -> list[str]:
+        lines = []
+        for queue, job in depths.queues(manifest.load()).items():
+            dead = depths.dead_of(queue)
+            found = depths.depth(tick.cloud, dead) if dead else None
+            if found and found.waiting:
+                lines.append(f"carry {found.waiting} dead letters of {job} from {dead}")
+        return lines
+
+
+def _quiet(health: Health) -> tuple[int, ...]:
+    return health.waiting, health.working, health.delayed, health.dead, health.failed
+
+
+def _tell(tick: Tick, health: Health) -> None:
+    if not (health.waiting or health.dead or health.errors):
+        return
+    age = health.age(clock.milliseconds(tick.cloud.clock.now()))
+    tick.log.warning("queue_health", queue=health.queue, depth=health.waiting, age=age, errors=health.errors)
+    tick.log.metric(
+        health.job,
+        {"QueueDepth": health.waiting, "QueueAge": age, "QueueDead": health.dead, "QueueErrors": health.errors},
+    )
+
+
+def _alert(tick: Tick, health: Health, seen: Health | None) -> None:
+    """Once for each time that it is stuck: at the first look by which it has been so for long enough."""
+    now = clock.milliseconds(tick.cloud.clock.now())
+    if not health.since or health.age(now) < STUCK:
+        return
+    if seen and seen.since == health.since and seen.age(clock.milliseconds(clock.parse(seen.at))) >= STUCK:
+        return
+    told = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
+    commands = ["python jobs.py queues --aws", f"python jobs.py why {health.job} --aws"]
+    alert.send(tick.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")

@@ -1,0 +1,86 @@
+"""Queues are looked at, and what they gave up is carried to where dead letters are kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.operations.queue_health import QueueHealth
+from shared import depths, manifest
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.run import Report, run
+from tests.conftest import Lines, VirtualClock, letters
+from tests.functions.operations.conftest import ENTRIES
+
+QUEUE = "demo:intake"
+INTAKE = {**ENTRIES["sweep"], "key": "intake", "queue": QUEUE, "schedules": []}
+
+
+@pytest.fixture(autouse=True)
+def intake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
+    for name in (QUEUE, f"{QUEUE}-dlq"):
+        cloud.sqs.create_queue(QueueName=cloud.names.queue(name))
+
+
+def send(cloud: Cloud, queue: str, *texts: str, **more: Any) -> None:
+    for text in texts:
+        cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(queue), MessageBody=text, **more)
+
+
+def look(cloud: Cloud, clock: VirtualClock, log: Lines) -> Report:
+    clock.move(minutes=5)
+    return run(QueueHealth(), Firing("queue-health", clock.now()), cloud, log)
+
+
+def test_what_a_queue_gave_up_becomes_a_dead_letter_of_its_job(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    again = {"dead-letter": {"DataType": "String", "StringValue": "2026-03-01T12:00:00.000Z#0123456789abcdef"}}
+    send(cloud, f"{QUEUE}-dlq", "one")
+    send(cloud, f"{QUEUE}-dlq", "two", MessageAttributes=again)
+    assert look(cloud, clock, log).counts == {"queues": 1, "carried": 2}
+    dead = sorted((each["dead"] for each in letters(cloud, "firings-dlq")), key=lambda each: str(each["event"]))
+    assert [each["event"] for each in dead] == ["one", "two"]
+    assert {(each["job"], each["reason"]) for each in dead} == {("intake", "received too often")}
+    assert [each.get("letter", "") for each in dead] == ["", "2026-03-01T12:00:00.000Z#0123456789abcdef"]
+    assert look(cloud, clock, log).counts == {"queues": 1, "carried": 0}
+
+
+def test_a_letter_that_was_sent_and_not_deleted_is_the_same_letter_the_second_time(
+    cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(cloud, f"{QUEUE}-dlq", "one")
+    url = cloud.names.queue_url(f"{QUEUE}-dlq")
+    cloud.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
+    with monkeypatch.context() as crash:
+        crash.setattr(cloud.sqs, "delete_message", lambda **_: (_ for _ in ()).throw(OSError("gone")))
+        assert look(cloud, clock, log).outcome == "failed"
+    look(cloud, clock, log)
+    first, second = letters(cloud, "firings-dlq")
+    assert first == second
+
+
+def test_a_queue_that_nobody_works_on_ages(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    look(cloud, clock, log)
+    assert "Nightshift" not in json.dumps(log.lines)
+    send(cloud, QUEUE, "a", "b")
+    for _ in range(3):
+        look(cloud, clock, log)
+    health = depths.read(cloud)[QUEUE]
+    assert (health.waiting, health.age(int(clock.now().timestamp() * 1000))) == (2, 10 * 60_000)
+    assert log.said("queue_health")[-1]["depth"] == 2
+    [*_, metric] = [line for line in log.lines if "QueueDepth" in line]
+    assert (metric["QueueDepth"], metric["QueueAge"], metric["job"]) == ([2], [600_000], "intake")
+
+
+def test_operators_are_told_once_of_a_queue_that_is_stuck(
+    cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(cloud.sns, "publish", lambda **asked: told.append(asked["Subject"]))
+    send(cloud, QUEUE, "a")
+    for _ in range(6):
+        look(cloud, clock, log)
+    assert told == ["QUEUE_STUCK demo:intake"]
