@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
+from random import Random
+from typing import Any
 
 import pytest
 
+from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
 from shared import clock as clocks
-from shared import watermark
+from shared import rows, watermark
 from shared.cloud import Cloud
+from shared.event import Firing
 from shared.records.mail import Message, Snapshot
-from shared.tables import SNAPSHOTS
-from tests.conftest import NOON
+from shared.run import run
+from shared.tables import MESSAGES, SNAPSHOTS
+from tests.conftest import NOON, Lines, VirtualClock
 from tests.purging import SECOND, Facts, go, put, there
 
 
@@ -53,3 +59,39 @@ class TestMessageMetadataCleanup(Facts):
 def test_where_nothing_was_ever_added_up_nothing_goes(cloud: Cloud) -> None:
     put(cloud, TestMessageMetadataCleanup().made("old", timedelta(days=900)))
     assert go(MessageMetadataCleanup(), cloud).counts == {"purged": 0}
+
+
+def test_the_sums_are_exact_when_the_details_are_gone_also_of_what_came_late(cloud: Cloud, clock: VirtualClock) -> None:
+    random = Random(7)
+    wanted: Counter[str] = Counter()
+
+    def write(count: int) -> None:
+        """Messages that are written down now, of any of the last 120 days."""
+        for _ in range(count):
+            received = clock.now() - random.uniform(0, 120) * timedelta(days=1)
+            size = random.randint(1, 10**6)
+            wanted[f"day#{received:%Y-%m-%d}"] += size
+            id_ = f"m{wanted.total()}"
+            put(cloud, Message(user="u1", id=id_, received_at=received, recorded_at=clock.now(), bytes_used=size))
+
+    def tick(job: Any) -> Any:
+        report = run(job, Firing(job.name, clock.now(), correlation_id="c"), cloud, Lines(clock))
+        assert report.outcome == "done", report.note
+        return report.counts
+
+    purged = 0
+    for _ in range(6):
+        write(12)
+        # Some are not in the sums yet when the purge comes.
+        clock.move(minutes=random.choice((5, 60)))
+        tick(BandwidthRollup())
+        clock.move(days=40)
+        purged += tick(MessageMetadataCleanup())["purged"]
+    tick(BandwidthRollup())
+    clock.move(days=91)
+    tick(BandwidthRollup())
+    purged += tick(MessageMetadataCleanup())["purged"]
+    assert (purged, there(cloud, MESSAGES)) == (72, [])
+    found = cloud.dynamodb.scan(TableName=cloud.names.table("rollups"))["Items"]
+    sums = {row["sk"]: row["bytes_used"] for row in map(rows.plain, found) if row["sk"].startswith("day#")}
+    assert sums == wanted

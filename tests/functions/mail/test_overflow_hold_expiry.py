@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -153,3 +155,44 @@ def test_a_long_id_has_its_warning_too(cloud: Cloud) -> None:
 
 def test_it_runs_every_hour_and_warns_a_day_before() -> None:
     assert (str(JOB.schedules()[0]), JOB.warn, JOB.keep) == ("20 * * * *", DAY, 30 * DAY)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_ticks_are_missed_and_calls_fail_nothing_goes_without_a_warning_of_a_day(
+    seed: int, cloud: Cloud, clock: VirtualClock
+) -> None:
+    random = Random(seed)
+    holds = {f"h{number}": hold(f"h{number}", random.uniform(27, 32) * DAY) for number in range(12)}
+    put(cloud, *holds.values())
+    fails = [0.0]
+
+    def flaky(**_: Any) -> None:
+        if random.random() < fails[0]:
+            raise OSError("the connection is gone")
+
+    for client in (cloud.dynamodb, cloud.bulk, cloud.s3):
+        client.meta.events.register("before-call", flaky)
+    gone: dict[str, datetime] = {}
+    start = clock.now()
+    for hour in range(0, 24 * 6, 3):
+        if random.random() < 0.2:
+            continue
+        at = start + timedelta(hours=hour)
+        clock.instant = max(clock.now(), at + timedelta(minutes=random.uniform(0, 9)))
+        # Calls fail until the last days; then what is left goes.
+        fails[0] = random.choice((0, 0, 0.1, 0.4)) if hour < 24 * 4 else 0
+        # Also the run's own calls fail: then it ends in the middle.
+        with suppress(OSError):
+            go(JOB, cloud, at)
+        fails[0] = 0
+        left = set(there(cloud, HOLDS))
+        gone |= {id_: at for id_ in holds if id_ not in left and id_ not in gone}
+    warned = {notice.about.removeprefix("holds/"): notice.created_at for notice in told(cloud)}
+    old = {id_ for id_, each in holds.items() if each.held_at <= start - 30 * DAY}
+    assert old <= gone.keys()
+    for id_, at in gone.items():
+        assert at >= holds[id_].held_at + 30 * DAY
+        # In tick time: a run that begins within minutes of its tick counts as begun at it.
+        assert at - warned[id_] >= DAY - timedelta(minutes=5)
+    assert len(told(cloud)) == len(warned)
+    assert [key.removeprefix("mail/u1/") for key in objects(cloud)] == there(cloud, HOLDS)
