@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from shared import clock as clocks
-from shared import rows, watermark
+from shared import draft, plan, rows, watermark
 from shared.archetypes.purge import Purge
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -17,6 +17,7 @@ from shared.idempotency import natural
 from shared.run import Report, run
 from shared.span import days
 from shared.tables import RAW, Index, Table
+from shared.tick import Tick
 from tests.conftest import NOON, Calls, Lines, create
 
 DUE = NOON - timedelta(days=30)
@@ -195,3 +196,16 @@ def test_what_another_job_has_not_dealt_with_stays_however_old(go: Go, cloud: Cl
     watermark.close(cloud, "adder", watermark.read(cloud, "adder"), clocks.iso(NOON))
     cloud.clock.sleep(60)
     assert go(Behind()).counts == {"purged": 2}
+
+
+@pytest.mark.parametrize("job", [Mails(), Held()], ids=["free", "held"])
+def test_a_plan_takes_along_what_hung_on_its_rows(job: Purge, go: Go, cloud: Cloud, log: Lines) -> None:
+    for key in ("a", "b"):
+        mail(cloud, key)
+    firing = Firing(job.name, cloud.clock.now(), manual=True)
+    with draft.of(job.actions(Tick(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True))) as drafted:
+        made = plan.store(cloud, job, Tick(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True), drafted, "ada")
+    assert made.counts == {"delete": 2}
+    assert len(there(cloud)[2]) == 2
+    assert run(job, made.firing, cloud, log).counts == {"purged": 2}
+    assert there(cloud) == ([], [], [])
