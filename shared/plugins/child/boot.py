@@ -103,14 +103,25 @@ def _address_space() -> int:
 
 def _forget_native() -> None:
     """Take away what reaches below Python and is loaded already; the hook keeps it from being loaded again."""
+    import _imp
     import _posixsubprocess
 
-    from shared.plugins.denied import ShellDenied
+    from shared.plugins.child.hook import NATIVE_MODULES
+    from shared.plugins.denied import NativeDenied, ShellDenied
 
     def fork_exec(*_: Any) -> int:
         raise ShellDenied("subprocess", "goes around the context; use context.shell")
 
+    load = _imp.create_dynamic
+
+    def create_dynamic(spec: Any, *rest: Any) -> Any:
+        # What was loaded once comes back from a cache, of which no audit event tells.
+        if str(spec.name) in NATIVE_MODULES:
+            raise NativeDenied(f"import {spec.name}", "would reach below Python")
+        return load(spec, *rest)
+
     _posixsubprocess.fork_exec = fork_exec
+    _imp.create_dynamic = create_dynamic
     for name in [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]:
         del sys.modules[name]
 
