@@ -29,12 +29,12 @@ class BandwidthRollup(Rollup):
     permissions = (read_rows(CYCLES.name), update_rows(CYCLES.name))
 
     def carry(self, tick: Tick, owner: str, days: Days, end: str) -> None:
-        for cycle, used in self._cycles(tick, owner, days).items():
+        for cycle, used in self.cycles(tick, owner, days).items():
             now = clock.iso(tick.cloud.clock.now())
             moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
             add(tick.cloud, CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end)
 
-    def _cycles(self, tick: Tick, owner: str, days: Days) -> dict[str, int]:
+    def cycles(self, tick: Tick, owner: str, days: Days) -> dict[str, int]:
         """Bytes by cycle; what was received in none counts for none."""
         found, left = dict[str, int](), dict(days)
         for cycle, ends in _began(tick, owner, max(days), min(days)):

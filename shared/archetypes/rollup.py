@@ -141,7 +141,7 @@ class Rollup(Job, archetype=True):
         """All rows of the window, and of no more than `cap` unless it was pinned before or cannot be cut any more."""
         while True:
             window = Window(mark, end)
-            within = self._read(tick, window, None if mark.closing else tick.cap)
+            within = self.gather(tick, window, None if mark.closing else tick.cap)
             length = self._length(tick, window)
             if within or length <= SHORTEST:
                 return window
@@ -153,7 +153,7 @@ class Rollup(Job, archetype=True):
 
     def _eldest(self, tick: Tick) -> str:
         """When the first row was recorded, a moment before; empty where there is none."""
-        index = self._index()
+        index = self.recorded()
         found = []
         for partition in index.partitions():
             answer = tick.cloud.bulk.query(
@@ -168,10 +168,10 @@ class Rollup(Job, archetype=True):
         dated = [since for since in found if INSTANT.match(since)]
         return clock.iso(clock.parse(min(dated)[:24]) - timedelta(milliseconds=1)) if dated else ""
 
-    def _read(self, tick: Tick, window: Window, most: int | None) -> bool:
+    def gather(self, tick: Tick, window: Window, most: int | None) -> bool:
         """Sum up the window's rows; False as soon as there are more than `most`."""
-        source = Source(self.table, self._index(), (self.when, *self.sums))
-        aged = Aged(tick.cloud, source, self._index().partitions(), window.end, window.mark.upto)
+        source = Source(self.table, self.recorded(), (self.when, *self.sums))
+        aged = Aged(tick.cloud, source, self.recorded().partitions(), window.end, window.mark.upto)
         for row in aged.rows():
             window.rows += 1
             if most is not None and window.rows > most:
@@ -236,11 +236,12 @@ class Rollup(Job, archetype=True):
     def _add(self, tick: Tick, window: Window, owner: str) -> int:
         """The sums of one owner; how many of them had not been added before."""
         days = window.owners[owner]
-        added = sum(add(tick.cloud, self.into, addition, window.end) for addition in self._additions(owner, days))
+        added = sum(add(tick.cloud, self.into, addition, window.end) for addition in self.additions(owner, days))
         self.carry(tick, owner, days, window.end)
         return added
 
-    def _additions(self, owner: str, days: Days) -> Iterator[Addition]:
+    def additions(self, owner: str, days: Days) -> Iterator[Addition]:
+        """To the rows of the days, and of the weeks that they lie in."""
         names = (*self.sums, self.counted)
         for period, (first, sums) in _periods(days).items():
             start = datetime(first.year, first.month, first.day, tzinfo=UTC)
@@ -251,7 +252,8 @@ class Rollup(Job, archetype=True):
             yield Addition(owner, period, dict(zip(names, sums, strict=True)), first_time)
 
     @classmethod
-    def _index(cls) -> Index:
+    def recorded(cls) -> Index:
+        """The index by the instant at which rows were recorded."""
         [index] = (index for index in cls.table.indexes if index.name == cls.index)
         return index
 

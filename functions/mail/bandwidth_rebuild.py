@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
+
+from functions.mail.bandwidth_rollup import BandwidthRollup
+from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
+from shared import clock, keep, rows, watermark
+from shared.aged import Aged, Source, in_full
+from shared.archetypes.rollup import EARLY, Window, day
+from shared.draft import Action
+from shared.idempotency import version_check
+from shared.job import Job
+from shared.once_added import UPTO, Addition
+from shared.outcome import Done, Outcome, Rejected
+from shared.permissions import read_rows, update_rows
+from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS, Table
+from shared.tick import Tick
+
+KEPT = next(keep.all_settings(MessageMetadataCleanup))
+# Bytes, messages, and up to which window they were added.
+State = tuple[int, int, str]
+NONE: State = (0, 0, "")
+RESERVE = 10
+Values = Mapping[str, Any]
+
+
+class BandwidthRebuild(Job):
+    """Make the sums of one day anew from its messages: after a mistake, or for messages that were loaded later.
+
+    The day is that of the tick: `python jobs.py bandwidth-rebuild --dry-run --at 2026-11-20`, then `apply` of the plan.
+    Its week and cycle change by as much.
+    """
+
+    idempotency = version_check("a sum is set only while it is as it was read, its week and cycle in the same write")
+    timeout = 900
+    memory = 1024
+    applicable: ClassVar[bool] = True
+    settings = (KEPT,)
+    permissions = (
+        *(read_rows(table.name) for table in (MESSAGES, ROLLUPS, CYCLES)),
+        *(update_rows(table.name) for table in (ROLLUPS, CYCLES)),
+        watermark.reading(BandwidthRollup.name),
+    )
+
+    def work(self, tick: Tick) -> Outcome:
+        return self.apply(tick, self.actions(tick))
+
+    def plan(self, tick: Tick) -> list[str]:
+        return [action.what for action in self.actions(tick)]
+
+    def actions(self, tick: Tick) -> Iterator[Action]:
+        upto = self._upto(tick)
+        if not upto:
+            return
+        counted, stands = self._counted(tick, upto), dict(_standing(tick))
+        for owner in sorted({*counted, *stands}):
+            before, after = stands.get(owner, NONE), counted.get(owner, (0, 0))
+            if before[:2] != after:
+                told = f"{owner}: {before[0]:,} bytes of {before[1]:,} messages become {after[0]:,} of {after[1]:,}"
+                yield Action("change", [owner, f"{tick.at:%Y-%m-%d}"], [*before, *after], told)
+
+    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
+        before: int = (tick.checkpoint or {}).get("done", 0) if tick.firing.part else 0
+        # What is new gets it as the window that it was last added to: none of those before is added any more.
+        upto, counts = watermark.read(tick.cloud, BandwidthRollup.name).upto, Counter(changed=0)
+        for done, action in enumerate(actions, before + 1):
+            counts["changed" if self._change(tick, action, upto) else "moved"] += 1
+            if tick.remaining() < RESERVE:
+                return Done(counts, checkpoint={"done": done})
+        return Done(counts, ok=not counts["moved"])
+
+    def _upto(self, tick: Tick) -> str:
+        """Up to when messages are in the sums; empty where none are yet."""
+        mark, kept = watermark.read(tick.cloud, BandwidthRollup.name), tick.setting(KEPT.name)
+        if mark.closing:
+            raise Rejected(f"{BandwidthRollup.name} is in the middle of a window; try again when it has ended")
+        if mark.upto and _start(tick) - EARLY <= tick.started - kept:
+            raise Rejected(f"messages of {tick.at:%Y-%m-%d} are being deleted; of what is left no sum can be made")
+        return mark.upto
+
+    def _counted(self, tick: Tick, upto: str) -> dict[str, tuple[int, int]]:
+        """Bytes and messages of the day, by owner, of what was recorded up to there."""
+        rollup, window = BandwidthRollup(), Window(watermark.Mark(clock.iso(_start(tick) - EARLY)), upto)
+        rollup.gather(tick, window, None)
+        found = {owner: days.get(tick.at.date()) for owner, days in window.owners.items()}
+        return {owner: (sums[0], sums[1]) for owner, sums in found.items() if sums}
+
+    def _change(self, tick: Tick, action: Action, upto: str) -> bool:
+        """The day, its week and its cycle, in one write or not at all."""
+        (owner, text), (used, messages, standing, new_used, new_messages) = action.id, action.version
+        on, more = date.fromisoformat(text), {"bytes_used": new_used - used, "messages": new_messages - messages}
+        of_day, of_week = BandwidthRollup().additions(owner, {on: [0, 0]})
+        new = {"bytes_used": new_used, "messages": new_messages}
+        writes = [
+            _set(tick, of_day, new, (used, messages, standing), upto),
+            _add(tick, ROLLUPS, owner, of_week.id, more, {**of_week.first, UPTO: upto}),
+        ]
+        for cycle in BandwidthRollup().cycles(tick, owner, {on: [0, 0]}):
+            now = clock.iso(tick.cloud.clock.now())
+            moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
+            writes.append(_add(tick, CYCLES, owner, cycle, {"bytes_used": more["bytes_used"]}, {}, moved))
+        try:
+            tick.cloud.dynamodb.transact_write_items(TransactItems=writes)
+        except tick.cloud.dynamodb.exceptions.TransactionCanceledException as error:
+            codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+            if "ConditionalCheckFailed" not in codes:
+                raise
+            return False
+        return True
+
+
+def _start(tick: Tick) -> datetime:
+    return datetime(tick.at.year, tick.at.month, tick.at.day, tzinfo=UTC)
+
+
+def _standing(tick: Tick) -> Iterator[tuple[str, State]]:
+    """The sums of the day as they stand, by owner."""
+    start, [index] = _start(tick), ROLLUPS.indexes
+    source = Source(ROLLUPS, index)
+    before = clock.iso(start - timedelta(milliseconds=1))
+    found = (row for row in Aged(tick.cloud, source, index.partitions(), clock.iso(start), before).rows())
+    chosen = [row for row in found if row.sk == day(start.date())]
+    for row in in_full(tick.cloud, source, chosen):
+        yield row.pk, (row.item.get("bytes_used", 0), row.item.get("messages", 0), row.item.get(UPTO, ""))
+
+
+def _set(tick: Tick, of_day: Addition, numbers: Values, before: State, upto: str) -> Any:
+    """Only while the row is as it was read, or still none."""
+    held = {"bytes_used": before[0], "messages": before[1], UPTO: before[2]} if before[2] else {}
+    condition = " AND ".join(f"#{name} = :was_{name}" for name in held) or "attribute_not_exists(pk)"
+    kept = {**of_day.first, UPTO: upto}
+    sets = [f"#{name} = :{name}" for name in numbers]
+    sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]
+    values = {f":was_{name}": value for name, value in held.items()}
+    update = f"SET {', '.join(sets)}"
+    return _update(tick, ROLLUPS, of_day.owner, of_day.id, update, {**numbers, **kept}, values, condition)
+
+
+def _add(
+    tick: Tick, table: Table, owner: str, key: str, numbers: Values, first: Values, sets: Values | None = None
+) -> Any:
+    said = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
+    said += [f"#{name} = :{name}" for name in sets or {}]
+    adds = ", ".join(f"#{name} :{name}" for name in numbers)
+    update = f"ADD {adds}{' SET ' + ', '.join(said) if said else ''}"
+    return _update(tick, table, owner, key, update, {**numbers, **first, **(sets or {})}, {}, "")
+
+
+def _update(
+    tick: Tick, table: Table, owner: str, key: str, update: str, named: Values, values: Values, condition: str
+) -> Any:
+    asked: dict[str, Any] = {
+        "TableName": tick.cloud.names.table(table.name),
+        "Key": rows.row({table.pk: owner, table.sk: key}),
+        "UpdateExpression": update,
+        "ExpressionAttributeNames": {f"#{name}": name for name in named},
+        "ExpressionAttributeValues": rows.row({**{f":{name}": value for name, value in named.items()}, **values}),
+    }
+    return {"Update": {**asked, **({"ConditionExpression": condition} if condition else {})}}
