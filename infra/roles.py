@@ -99,9 +99,21 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
             yield names.arn("ses", f"identity/{name}")
         case "function":
             yield names.arn("lambda", f"function:{names.function(name)}")
+        case "parameter" | "model":
+            yield from _outside(names, kind, name)
         case "key":
             # It is known by its alias alone, which the condition names: stacks do not know each other's ids.
             yield names.arn("kms", "key/*")
+
+
+def _outside(names: Names, kind: str, name: str) -> Iterator[str]:
+    """What no stack of ours makes."""
+    if kind == "parameter":
+        yield names.arn("ssm", f"parameter/{names.secret(name)}")
+        return
+    # AWS's own models, and the profiles by which the capacity of several regions is shared.
+    yield f"arn:{names.partition}:bedrock:*::foundation-model/{name}"
+    yield names.arn("bedrock", f"inference-profile/{name}")
 
 
 def _alias(names: Names, grant: Grant) -> str:
@@ -116,7 +128,8 @@ def _prefix(grant: Grant) -> str:
 
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
-    known = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
+    ours = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
+    known = (*ours, "parameter", "model")
     if kind not in known:
         raise GrantError(f"grant on {grant.resource!r}: infra/roles.py knows {', '.join(known)}, and no {kind!r}")
     if kind == "table" and name not in TABLES:

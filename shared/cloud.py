@@ -27,6 +27,7 @@ QUICK = (1, 3, 3)
 PATIENT = (3, 10, 4)
 # What a repeat would do twice: whoever asks for it decides on that.
 ONCE = (3, 10, 1)
+THINKING = (3, 120, 1)
 # As many as the most threads of a bulk job: each connection beyond the pool is thrown away after one use, and each new
 # one loads the certificates anew, 15 ms of CPU.
 CONNECTIONS = 32
@@ -114,6 +115,16 @@ class Cloud:
     def secrets(self) -> SecretsManagerClient:
         client: SecretsManagerClient = self._client("secretsmanager")
         return client
+
+    @cached_property
+    def parameters(self) -> Any:
+        """Of Systems Manager: values that are kept for nothing while nobody needs them."""
+        return self._client("ssm", QUICK)
+
+    @cached_property
+    def bedrock(self) -> Any:
+        """Each call is paid for, so none is repeated unasked; an answer takes a model minutes."""
+        return self._client("bedrock-runtime", THINKING)
 
     @cached_property
     def refused(self) -> type[Any]:

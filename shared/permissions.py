@@ -71,6 +71,16 @@ def read_secret(name: str) -> Grant:
     return Grant(("secretsmanager:GetSecretValue",), f"secret/{name}")
 
 
+def read_parameter(name: str) -> Grant:
+    """A SecureString of Systems Manager, under AWS's own key; nobody makes it but who needs it."""
+    return Grant(("ssm:GetParameter",), f"parameter/{name}")
+
+
+def converse() -> Grant:
+    """Ask any model of Bedrock that the account has access to."""
+    return Grant(("bedrock:InvokeModel",), "model/*")
+
+
 def send(queue: str) -> Grant:
     return Grant(("sqs:SendMessage",), f"queue/{queue}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,9 +69,9 @@ class World:
             }
 
 
-@pytest.fixture
-def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
-    for queue in QUEUES:
+def opened(cloud: Cloud, clock: VirtualClock, log: Lines, queues: Sequence[str]) -> World:
+    """With these queues, and an organization `org_1`."""
+    for queue in queues:
         cloud.sqs.create_queue(QueueName=cloud.names.queue(queue))
     for table in TENANTS:
         # It is made once it is named, and in a tenant's turn that is not let through.
@@ -79,3 +79,8 @@ def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
     made = World(cloud, clock, log)
     made.organization()
     return made
+
+
+@pytest.fixture
+def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
+    return opened(cloud, clock, log, QUEUES)

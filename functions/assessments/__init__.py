@@ -1,0 +1,1 @@
+"""Assessments: transcripts that a model scores, and welcomes."""

@@ -1,0 +1,129 @@
+"""See the catalogue, QJ-01."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.assessments import _assessment, _rubric
+from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, Assessment, Overtaken
+from functions.assessments._rubric import Evaluation, InvalidAnswer
+from shared import backoff, clock, llm, organization, status
+from shared.archetypes.consumer import Consumer, Message, PutOff
+from shared.effect import Confirmed, Effect, InFlight, NotDone, Unknown
+from shared.idempotency import keyed
+from shared.outcome import Rejected
+from shared.span import days
+from shared.tenant import Tenant
+from shared.tick import Tick
+
+QUEUE = "assessments:evaluation"
+
+
+class Evaluate(Consumer[Evaluation]):
+    """Score a transcript against its rubric by a language model, and keep the result with what it cost.
+
+    A call to the model is an effect of the assessment and the attempt: no duplicate pays for it again.
+    """
+
+    queue = QUEUE
+    retry = backoff.LLM
+    timeout = 300
+    memory = 512
+    batch_size = 1
+    costly = True
+    effects = days(60)
+    retention = "critical"
+    idempotency = keyed("a call is an effect of the assessment and the attempt, which the message itself counts")
+    settings = llm.SETTINGS
+    permissions = (*organization.GRANTS, *_assessment.GRANTS, *llm.GRANTS)
+
+    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        return organization.admits(tick.cloud, tenant)
+
+    def handle(self, tick: Tick, message: Message[Evaluation]) -> None:
+        payload = message.payload
+        assessment = Assessment(tick.cloud, Tenant(payload.organization_id), payload.assessment_id)
+        tick.log = tick.log.bind(entityId=payload.assessment_id)
+        try:
+            self._evaluate(tick, assessment, payload, message.attempt)
+        except Overtaken:
+            tick.log.info("evaluation_duplicate", step="finished", percentage=100)
+        except (PutOff, InFlight):
+            raise
+        except Exception as error:
+            self._fail(tick, assessment, error)
+            raise
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        # Another call would be paid for, and nobody knows whether the first one was.
+        return Unknown("look for the key in the provider's usage; `redo` pays for another call")
+
+    def _evaluate(self, tick: Tick, assessment: Assessment, payload: Evaluation, attempt: int) -> None:
+        _step(tick, assessment, "started", 0)
+        _step(tick, assessment, "fetching_data", 10)
+        found = assessment.find()
+        if found.get("user", payload.user_id) != payload.user_id:
+            raise Rejected(f"{payload.assessment_id} is not an assessment of that user")
+        question = _rubric.question(payload)
+        _step(tick, assessment, "evaluating", 50)
+        said = self._ask(tick, assessment, question, attempt)
+        assessment.pay(attempt, tick.run, said)
+        if "silent" in said:
+            raise llm.Silent(said["silent"])
+        if not said["whole"]:
+            raise InvalidAnswer("the answer ends in the middle")
+        result = _rubric.read(said["text"], payload.rubric)
+        assessment.note(
+            state=COMPLETED,
+            step="finished",
+            progress=100,
+            result=result.model_dump(mode="json"),
+            score=result.overall(payload.rubric),
+            micros=said["micros"],
+            model=tick.setting(llm.MODEL.name),
+            completed_at=clock.iso(tick.cloud.clock.now()),
+        )
+        tick.progress("finished", 100)
+
+    def _ask(self, tick: Tick, assessment: Assessment, question: str, attempt: int) -> dict[str, Any]:
+        def ask(key: str) -> dict[str, Any]:
+            try:
+                reply = llm.of(tick).ask(_rubric.SYSTEM, question, key)
+            except llm.Silent as silent:
+                # It may have been paid for, so it counts as this attempt's call; the next one is another.
+                return {"silent": str(silent), "micros": 0, "read": 0, "written": 0}
+            cost = llm.micros(tick, reply)
+            return {
+                "text": reply.text,
+                "whole": reply.whole,
+                "micros": cost,
+                "read": reply.read,
+                "written": reply.written,
+            }
+
+        try:
+            said: dict[str, Any] = tick.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
+        except llm.Busy as busy:
+            raise PutOff(busy.seconds) from busy
+        except llm.Refused as refused:
+            raise Rejected(str(refused)) from refused
+        return said
+
+    def _fail(self, tick: Tick, assessment: Assessment, error: Exception) -> None:
+        text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
+        tick.log.error("evaluation_failed", step="error", error=text)
+        try:
+            assessment.note(state=FAILED, step="error", error=text, failed_at=clock.iso(tick.cloud.clock.now()))
+        except Overtaken:
+            return
+
+
+def _step(tick: Tick, assessment: Assessment, step: str, percent: int) -> None:
+    tick.progress(step, percent)
+    started = {"started_at": clock.iso(tick.cloud.clock.now())} if not percent else {}
+    try:
+        assessment.note(state=PROCESSING, step=step, progress=percent, **started)
+    except Overtaken:
+        if not assessment.find():
+            raise Rejected(f"there is no assessment {assessment.id}") from None
+        raise

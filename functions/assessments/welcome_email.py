@@ -1,0 +1,99 @@
+"""See the catalogue, QJ-02."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from shared import backoff, clock, mail, organization, rows
+from shared.archetypes.consumer import Consumer, Message
+from shared.effect import Confirmed, Effect, NotDone, Unknown
+from shared.idempotency import flag_check
+from shared.mail import Mail, MailRefused
+from shared.outcome import Rejected
+from shared.payload import Id, Payload
+from shared.permissions import update_rows
+from shared.span import days
+from shared.tables import ORGANIZATIONS
+from shared.tenant import Tenant
+from shared.tick import Tick
+
+QUEUE = "users:created"
+
+
+class UserCreated(Payload):
+    """joined_at: when the user became a member. Address and name are read when the welcome is sent."""
+
+    user_id: Id
+    joined_at: AwareDatetime
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+
+
+class WelcomeEmail(Consumer[UserCreated]):
+    """Welcome each user by e-mail, once: also under retries and duplicates, and whichever organization it is for."""
+
+    queue = QUEUE
+    retry = backoff.EMAIL
+    timeout = 60
+    batch_size = 5
+    effects = days(60)
+    idempotency = flag_check(
+        "the member's row says that it was sent; until it does, the welcome is an effect of the user"
+    )
+    settings = mail.SETTINGS
+    permissions = (*organization.GRANTS, *mail.GRANTS, update_rows(ORGANIZATIONS.name))
+
+    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        return organization.admits(tick.cloud, tenant)
+
+    def handle(self, tick: Tick, message: Message[UserCreated]) -> None:
+        payload = message.payload
+        tenant, sk = Tenant(payload.organization_id), f"member#{payload.user_id}"
+        member = organization.row(tick.cloud, tenant, sk)
+        if not member.get("email"):
+            raise Rejected(f"{payload.user_id} is no member that could be written to")
+        if "welcomed_at" in member:
+            return
+
+        def send(key: str) -> str:
+            relay = mail.relay(tick)
+            try:
+                return relay.send(_welcome(str(member["email"]), str(member.get("name", ""))), key)
+            finally:
+                relay.close()
+
+        try:
+            tick.effect(f"welcome#{payload.user_id}", send)
+        except MailRefused as refused:
+            if refused.permanent:
+                raise Rejected(str(refused)) from refused
+            raise
+        _note(tick, tenant, sk)
+
+    def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        return Unknown("look for the Message-ID in the relay's log")
+
+
+def _welcome(address: str, name: str) -> Mail:
+    lines = [
+        f"Hello {name}," if name else "Hello,",
+        "",
+        "your account is ready. Whatever you are asked to do first, it waits for you when you sign in.",
+        "",
+        "If you did not expect this, you need not do anything: without you nothing happens.",
+    ]
+    return Mail(to=(address,), subject="Welcome", text="\n".join(lines))
+
+
+def _note(tick: Tick, tenant: Tenant, sk: str) -> None:
+    try:
+        tick.cloud.dynamodb.update_item(
+            TableName=tick.cloud.names.table(ORGANIZATIONS.name),
+            Key=rows.row({"pk": tenant.id, "sk": sk}),
+            UpdateExpression="SET welcomed_at = :now",
+            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(welcomed_at)",
+            ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
+        )
+    except tick.cloud.refused:
+        return

@@ -1,0 +1,254 @@
+"""Evaluations: scored by whoever plays the provider, paid for once, and shown as they go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.assessments._rubric import RUBRIC
+from functions.assessments.evaluation import Evaluate
+from shared import llm
+from shared.cloud import Cloud
+from tests.conftest import letters
+from tests.functions.flags.conftest import World
+from tests.web import Handler, Reply, Request, Web
+
+PATH = "/v1/chat/completions"
+MODEL = "m1"
+CONVERSE = f"/model/{MODEL}/converse"
+
+
+def asked(assessment: str = "as_1", **more: Any) -> dict[str, Any]:
+    payload = {
+        "organizationId": "org_1",
+        "userId": "user_1",
+        "assessmentId": assessment,
+        "transcript": [
+            {"speaker": "interviewer", "text": "What does a lease need?"},
+            {"speaker": "candidate", "text": "An end, and a fencing token."},
+        ],
+    }
+    return {"type": "evaluation", "payload": {**payload, **more}}
+
+
+def scored(**more: Any) -> str:
+    scores = [{"criterion": each.name, "score": 4, "reason": "It says so."} for each in RUBRIC]
+    return json.dumps({"scores": scores, "summary": "Good.", **more})
+
+
+def streamed(text: str, *, done: bool = True) -> Reply:
+    """In pieces of 7 characters, as server-sent events."""
+    pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
+    events: list[Any] = [{"choices": [{"delta": {"content": piece}, "finish_reason": None}]} for piece in pieces]
+    if done:
+        events.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+        events.append({"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 200}})
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events] + ["data: [DONE]\n\n"] * done
+    return Reply(200, ": hello\n\n" + "".join(lines), {"content-type": "text/event-stream"})
+
+
+def plain(text: str) -> Reply:
+    choice = {"message": {"content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 200}
+    return Reply(200, json.dumps({"choices": [choice], "usage": usage}), {"content-type": "application/json"})
+
+
+def silent(handler: Handler, _request: Request) -> Reply | None:
+    handler.server.stopping.wait(1)
+    return None
+
+
+@pytest.fixture
+def provider(world: World) -> Iterator[Web]:
+    world.put("assessments", {"pk": "org_1", "sk": "as_1", "user": "user_1"})
+    with Web() as web:
+        world.cloud.environment = {
+            "EVALUATION_ENABLE": "true",
+            "LLM_PROVIDER": "openai",
+            "LLM_MODEL": MODEL,
+            "LLM_URL": f"{web.url}/v1",
+        }
+        world.cloud.parameters.put_parameter(
+            Name="/nightshift/test/llm-key", Value="open sesame", Type="SecureString", Overwrite=True
+        )
+        yield web
+
+
+def row(world: World) -> dict[str, Any]:
+    return world.get("assessments", "org_1", "as_1")
+
+
+def cost(world: World) -> dict[str, Any]:
+    return world.get("assessments", "org_1#cost", "2026-03")
+
+
+@pytest.mark.parametrize("answer", [streamed(scored()), plain(scored()), plain(f"```json\n{scored()}\n```")])
+def test_a_transcript_is_scored_and_its_cost_is_recorded(answer: Reply, world: World, provider: Web) -> None:
+    provider.answers[PATH] = answer
+    assert world.deliver(Evaluate(), asked()) == []
+    found = row(world)
+    assert (found["state"], found["step"], found["progress"], found["score"]) == ("completed", "finished", 100, 80)
+    assert [score["criterion"] for score in found["result"]["scores"]] == [each.name for each in RUBRIC]
+    # 1,000 tokens at 3 and 200 at 15 dollars for a million.
+    assert (found["micros"], cost(world)["micros"], cost(world)["calls"]) == (6000, 6000, 1)
+    [request] = provider.asked
+    assert request.headers["authorization"] == "Bearer open sesame"
+    assert request.headers["idempotency-key"]
+
+
+def test_each_step_is_told_with_its_progress(world: World, provider: Web) -> None:
+    provider.answers[PATH] = streamed(scored())
+    world.deliver(Evaluate(), asked())
+    told = [(line["step"], line["percentage"]) for line in world.log.said("evaluation_in_progress")]
+    assert told == [("started", 0), ("fetching_data", 10), ("evaluating", 50), ("finished", 100)]
+    assert {line["entityId"] for line in world.log.said("evaluation_in_progress")} == {"as_1"}
+    assert {line["organizationId"] for line in world.log.said("evaluation_in_progress")} == {"org_1"}
+
+
+def test_a_duplicate_pays_for_no_second_call_not_even_after_a_crash_before_the_result(
+    world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.answers[PATH] = streamed(scored())
+    with monkeypatch.context() as crash:
+        crash.setattr("functions.assessments._rubric.read", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        world.deliver(Evaluate(), asked())
+    assert row(world)["state"] == "failed"
+    world.deliver(Evaluate(), asked())
+    world.deliver(Evaluate(), asked())
+    assert row(world)["state"] == "completed"
+    assert len(provider.asked) == 1
+    assert cost(world)["calls"] == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        plain("I would rather not."),
+        plain(scored(verdict="hire")),
+        plain(json.dumps({"scores": [{"criterion": "charm", "score": 5, "reason": "x"}], "summary": "x"})),
+        plain(scored().replace('"score": 4', '"score": 6', 1)),
+        streamed(scored(), done=False),
+        Reply(200, "<html>", {"content-type": "text/html"}),
+    ],
+    ids=["prose", "more", "another rubric", "out of range", "cut off", "no json"],
+)
+def test_a_malformed_answer_is_paid_for_and_asked_for_again(bad: Reply, world: World, provider: Web) -> None:
+    provider.answers[PATH] = [bad, streamed(scored())]
+    assert world.deliver(Evaluate(), asked()) == []
+    assert (row(world)["state"], row(world)["step"]) == ("failed", "error")
+    [again] = world.sent("assessments:evaluation")
+    world.deliver(Evaluate(), again, attempt="2")
+    assert row(world)["state"] == "completed"
+    assert cost(world)["calls"] == 2
+
+
+def test_a_provider_that_is_busy_is_asked_again_after_as_long_as_it_says(
+    world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(
+        world.cloud.sqs, "change_message_visibility", lambda **asked: held.append(asked["VisibilityTimeout"])
+    )
+    provider.answers[PATH] = [Reply(429, "", {"retry-after": "77"}), streamed(scored())]
+    assert world.deliver(Evaluate(), asked()) == ["m0"]
+    assert held == [77]
+    world.deliver(Evaluate(), asked())
+    assert (row(world)["state"], cost(world)["calls"]) == ("completed", 1)
+
+
+def test_what_broke_down_is_tried_three_times_and_then_given_up(world: World, provider: Web) -> None:
+    provider.answers[PATH] = Reply(500)
+    for attempt in ("1", "2", "3"):
+        world.deliver(Evaluate(), asked(), attempt=attempt)
+    assert len(provider.asked) == 3
+    [letter] = letters(world.cloud, "firings-dlq")
+    assert letter["dead"]["reason"] == "all 3 attempts used up"
+    assert cost(world) == {}
+
+
+def test_a_provider_that_falls_silent_may_have_charged_and_is_asked_anew(
+    world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm, "PATIENCE", 0.2)
+    provider.answers[PATH] = silent
+    world.deliver(Evaluate(), asked())
+    world.deliver(Evaluate(), asked())
+    assert len(provider.asked) == 1
+    provider.answers[PATH] = streamed(scored())
+    world.deliver(Evaluate(), asked(), attempt="2")
+    assert row(world)["state"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (asked(organizationId="org_2"), "Invalid organization org_2"),
+        (asked(userId="user_2"), "not an assessment of that user"),
+        (asked("as_9"), "there is no assessment as_9"),
+        (asked(transcript=[{"speaker": "candidate", "text": "I am ada@example.com"}]), "send it sanitized"),
+        (asked(transcript=[]), "transcript"),
+    ],
+)
+def test_what_must_not_be_evaluated_reaches_no_provider(bad: Any, reason: str, world: World, provider: Web) -> None:
+    assert world.deliver(Evaluate(), bad) == []
+    [letter] = letters(world.cloud, "firings-dlq")
+    assert reason in letter["dead"]["error"]
+    assert provider.asked == []
+
+
+def converse(text: str, stop: str = "end_turn") -> Reply:
+    said = {
+        "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
+        "stopReason": stop,
+        "usage": {"inputTokens": 1000, "outputTokens": 200, "totalTokens": 1200},
+        "metrics": {"latencyMs": 5},
+    }
+    return Reply(200, json.dumps(said), {"content-type": "application/json"})
+
+
+@pytest.fixture
+def bedrock(world: World, provider: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", provider.url)
+    environment: Any = {**world.cloud.environment, "LLM_PROVIDER": "bedrock"}
+    world.cloud.environment = environment
+    return provider
+
+
+def fault(status: int, kind: str) -> Reply:
+    return Reply(status, json.dumps({"message": "no"}), {"content-type": "application/json", "x-amzn-errortype": kind})
+
+
+def test_bedrock_scores_it_by_converse(world: World, bedrock: Web) -> None:
+    bedrock.answers[CONVERSE] = converse(scored())
+    world.deliver(Evaluate(), asked())
+    assert (row(world)["state"], cost(world)["micros"]) == ("completed", 6000)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (fault(429, "ThrottlingException"), "held"),
+        (fault(503, "ServiceUnavailableException"), "held"),
+        (fault(500, "InternalServerException"), "again"),
+        (fault(408, "ModelTimeoutException"), "again"),
+        (fault(403, "AccessDeniedException"), "dead"),
+        (fault(400, "ValidationException"), "dead"),
+        (converse(scored(), "max_tokens"), "again"),
+    ],
+)
+def test_each_fault_of_bedrock_has_its_consequence(
+    answer: Reply, outcome: str, world: World, bedrock: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.cloud.sqs, "change_message_visibility", lambda **_: None)
+    bedrock.answers[CONVERSE] = answer
+    back = world.deliver(Evaluate(), asked())
+    seen = {"held": back, "again": world.sent("assessments:evaluation"), "dead": letters(world.cloud, "firings-dlq")}
+    assert [name for name, found in seen.items() if found] == [outcome]
+    assert len(bedrock.asked) == 1
+
+
+def test_the_key_lies_where_it_costs_nothing(cloud: Cloud) -> None:
+    assert llm.parameter(cloud, "none") == ""
