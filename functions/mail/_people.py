@@ -183,7 +183,7 @@ class Person:
     def outgoing(self) -> Iterator[Line]:
         for index in range(self.random.choice((0, 0, 1, 2))):
             told = {"alias": self.random.choice(self.aliases), "held_on": self.ago(28 * DAY, 29 * DAY)[:10]}
-            state = self.state("sent", 60 * DAY)
+            state = self.state("sent", 100 * DAY)
             letter = {"template": "hold_purged_tomorrow", "persona": "postmaster", "data": told}
             yield "notifications", self.row(self.id("n", index), **letter, **state)
         if not self.webhook:

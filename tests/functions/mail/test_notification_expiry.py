@@ -1,0 +1,23 @@
+"""The log of e-mails to users goes after 90 days; what waits to be sent stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.mail.notification_expiry import NotificationExpiry
+from shared.records.outgoing import Notification, SendState
+from tests.conftest import NOON
+from tests.purging import Facts
+
+
+class TestNotificationExpiry(Facts):
+    job = NotificationExpiry()
+
+    def made(self, id_: str, age: timedelta, now: datetime = NOON, **rest: Any) -> Notification:
+        given = {"state": SendState.SENT, **rest}
+        return Notification(user="u1", id=id_, template="t", created_at=now - age, **given)
+
+    def kept(self, now: datetime = NOON) -> Sequence[Notification]:
+        return [self.made("queued", timedelta(days=400), now, state=SendState.QUEUED, next_attempt_at=now)]
