@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from cli import account
+from cli import account, load
 from shared import rows, writer
 from shared.cloud import Cloud
+from shared.records.kinds import KINDS
+from shared.records.record import Record
 from tests.cli.conftest import Call
-from tests.conftest import Calls
+from tests.conftest import NOON, Calls
 
 AT = "2026-03-02T11:00:00Z"
 
@@ -197,3 +201,25 @@ def test_what_the_table_does_not_take_fails_the_load_and_a_second_one_finishes_i
     answer = call("load", "users", file, "--json")
     assert (answer.code, answer.json["written"] + answer.json["there"]) == (0, 300)
     assert len(there(cloud)) == 300
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(kind=st.sampled_from([*KINDS.values()]), data=st.data())
+def test_whatever_a_line_is_it_is_a_row_or_has_a_reason(kind: type[Record], data: st.DataObject) -> None:
+    fields = st.fixed_dictionaries({}, optional=dict.fromkeys(kind.model_fields, JSON))
+    line = data.draw(st.binary(max_size=60) | st.one_of(JSON, fields).map(lambda found: json.dumps(found).encode()))
+    item, told = None, "a row"
+    try:
+        item = load._read(kind, line, NOON)
+    except ValueError as error:
+        told = str(error)
+    assert told
+    if item:
+        assert kind.of(item, NOON).user == item["pk"]
