@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ BOOT_SECONDS = 10.0
 # Seconds between two looks at the processor time of one that uses it.
 LOOK = 0.02
 MOST_SAID = 64 * 1024
+PR_SET_DUMPABLE = 4
 # Code of the system that Python's own libraries are linked to, and the time zones.
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 
@@ -104,7 +106,20 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:
         raise
 
 
+@cache
+def _hide() -> None:
+    """Take environment, memory and files of this process from others of the same user, where /proc shows them.
+
+    The only wall in front of them on a kernel without Landlock; man 2 PR_SET_DUMPABLE.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def _start(end: int) -> subprocess.Popen[bytes]:
+    _hide()
     # An interpreter of its own: a fork would carry every secret in our memory along.
     library = os.environ.get("LD_LIBRARY_PATH")
     return subprocess.Popen(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ctypes
 import json
+import sys
 import threading
 import time
 from pathlib import Path
@@ -227,6 +229,13 @@ def test_nothing_of_a_process_is_left_behind(sandboxed: Sandboxed) -> None:
     sandboxed("import threading\nthreading.Thread(target=time.sleep, args=(60,)).start()\nreturn 1")
     assert time.monotonic() - began < 10
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
+def test_others_of_the_same_user_cannot_look_into_the_host(sandboxed: Sandboxed) -> None:
+    sandboxed("return 1")
+    get_dumpable = 3
+    assert ctypes.CDLL(None).prctl(get_dumpable, 0, 0, 0, 0) == 0
 
 
 def test_nothing_of_ours_is_in_its_process(sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch) -> None:
