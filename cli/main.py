@@ -41,6 +41,7 @@ COMMANDS = {
     "worker": "run what is handed to workers, until it is stopped",
     "seed": "put a group's sample data into the local cloud",
     "load": "bring records in from a file of JSON Lines",
+    "sums": "what messages in files add up to, and whether the rollups have it so",
     "token": "print the token of the break-glass URL",
     "cost": "what the stack costs a month while nothing happens",
     "crontab": "a crontab for one-machine hosting",

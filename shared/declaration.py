@@ -22,7 +22,7 @@ COMMANDS = frozenset(
     (
         *("list", "test", "runs", "why", "status", "apply", "pause", "resume", "dead", "crontab", "env", "heatmap"),
         *("doctor", "drift", "preflight", "cost", "queues", "logs", "mail", "load", "seed", "worker", "up", "top"),
-        *("new", "generate", "token", "effects"),
+        *("new", "generate", "token", "effects", "sums"),
     )
 )
 

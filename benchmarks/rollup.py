@@ -1,0 +1,103 @@
+"""A million messages in a file, added up by user, day and week: `jobs.py sums` beside polars by hand and a plain loop.
+
+    python -m benchmarks.rollup [--events 1000000] [--rounds 5]
+
+Ways alternate in one process; the ratio of a round's two counts, and the median of them. Exit code 1 where ours takes
+longer than polars by hand, or the sums are not the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from cli.sums import Sum, sums
+
+USERS, DAYS = 1000, 60
+BOUND = 1.0
+
+
+def written(file: Path, events: int) -> None:
+    """As `load messages` takes them."""
+    random.seed(4)
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    with file.open("w") as lines:
+        for number in range(events):
+            at = begin + timedelta(seconds=random.randrange(DAYS * 86400))
+            instant = f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+            line = {"user": f"u{random.randrange(USERS)}", "id": f"m{number}", "received_at": instant}
+            rest = {"recorded_at": instant, "bytes_used": random.randrange(100_000), "direction": "forwarded"}
+            lines.write(json.dumps({**line, **rest}) + "\n")
+
+
+def ours(file: Path) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(each.user, each.id): (each.bytes_used, each.messages) for each in map(Sum._make, sums([file]))}
+
+
+def by_hand(file: Path) -> dict[tuple[str, str], tuple[int, int]]:
+    """As polars' own guide reads lines of JSON and groups them."""
+    import polars
+    from polars import col
+
+    frame = polars.read_ndjson(file).with_columns(col("received_at").str.to_datetime(time_zone="UTC"))
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for form in ("day#%Y-%m-%d", "week#%G-W%V"):
+        named = col("received_at").dt.strftime(form).alias("id")
+        grouped = frame.group_by("user", named).agg(col("bytes_used").sum(), polars.len())
+        found |= {(user, name): (used, count) for user, name, used, count in grouped.iter_rows()}
+    return found
+
+
+def loop(file: Path) -> dict[tuple[str, str], tuple[int, int]]:
+    used, count = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    with file.open() as lines:
+        for line in lines:
+            row = json.loads(line)
+            on = row["received_at"][:10]
+            year, week, _ = date.fromisoformat(on).isocalendar()
+            for key in ((row["user"], f"day#{on}"), (row["user"], f"week#{year}-W{week:02d}")):
+                used[key] += row["bytes_used"]
+                count[key] += 1
+    return {key: (used[key], count[key]) for key in used}
+
+
+WAYS: dict[str, Callable[[Path], dict[tuple[str, str], tuple[int, int]]]] = {
+    "jobs.py sums": ours,
+    "polars by hand": by_hand,
+    "json and a loop": loop,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "messages.jsonl")
+        written(file, args.events)
+        same = ours(file) == by_hand(file) == loop(file)
+        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in range(args.rounds):
+            for way, run in WAYS.items():
+                began = time.perf_counter()
+                run(file)
+                seconds[way].append(time.perf_counter() - began)
+    ratios = [one / other for one, other in zip(seconds["jobs.py sums"], seconds["polars by hand"], strict=True)]
+    for way, took in seconds.items():
+        print(f"{way:16} {args.events / median(took) / 1e6:6.2f} M events a second")
+    print(f"sums alike: {same}; ours takes {median(ratios):.2f} of the time of polars by hand, bound {BOUND}")
+    return 0 if same and median(ratios) <= BOUND else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
