@@ -26,6 +26,8 @@ TOKEN_LENGTH = 48
 # Days after which objects go whose rows have expired without whoever should have deleted both: letters to jobs that are
 # gone, plans that nobody carried out. Payloads outlive their messages (14 days) and those messages' letters (37).
 BACKSTOPS = {"dead": 45, "plans": 45, "exports": 14, claim_check.FOLDER: 60}
+# What users own: once it is deleted no version of it is kept for longer than a day.
+PERSONAL = (tables.RAW, "exports/")
 
 
 class State(Stack):
@@ -92,7 +94,11 @@ class State(Stack):
             ),
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
             lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
-                rules=[_leftovers(), *(_forgotten(folder, days) for folder, days in self._forgotten().items())]
+                rules=[
+                    _leftovers(),
+                    *(_forgotten(folder, days) for folder, days in self._forgotten().items()),
+                    *map(_gone, PERSONAL),
+                ]
             ),
         )
         s3.CfnBucketPolicy(
@@ -182,6 +188,15 @@ def _leftovers() -> s3.CfnBucket.RuleProperty:
 
 def _forgotten(folder: str, days: int) -> s3.CfnBucket.RuleProperty:
     return s3.CfnBucket.RuleProperty(id=folder, status="Enabled", prefix=f"{folder}/", expiration_in_days=days)
+
+
+def _gone(prefix: str) -> s3.CfnBucket.RuleProperty:
+    return s3.CfnBucket.RuleProperty(
+        id=f"{prefix}gone",
+        status="Enabled",
+        prefix=prefix,
+        noncurrent_version_expiration=s3.CfnBucket.NoncurrentVersionExpirationProperty(noncurrent_days=1),
+    )
 
 
 def _named(kind: str, resources: Iterable[str]) -> set[str]:

@@ -308,11 +308,14 @@ def test_artifacts_are_private_encrypted_versioned_and_leave_no_scraps(templates
     assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
     assert "AES256" in json.dumps(bucket.properties["BucketEncryption"])
     rule, *folders = bucket.properties["LifecycleConfiguration"]["Rules"]
-    kept = {found["Prefix"]: found["ExpirationInDays"] for found in folders}
+    kept = {found["Prefix"]: found["ExpirationInDays"] for found in folders if "ExpirationInDays" in found}
     results = {f"effects/{name}/": job.effects for name, job in JOBS.items() if job.effects}
-    assert kept == {"dead/": 45, "plans/": 45, "payloads/": 60, **{prefix: kept[prefix] for prefix in results}}
+    backstops = {"dead/": 45, "plans/": 45, "exports/": 14, "payloads/": 60}
+    assert kept == {**backstops, **{prefix: kept[prefix] for prefix in results}}
     assert all(timedelta(days=kept[prefix]) >= span + timedelta(days=1) for prefix, span in results.items())
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    gone = {found["Prefix"] for found in folders if found.get("NoncurrentVersionExpiration") == {"NoncurrentDays": 1}}
+    assert gone == {"mail/", "exports/"}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
     (policy,) = resources(templates, "AWS::S3::BucketPolicy")
     assert policy.properties["PolicyDocument"]["Statement"][0]["Effect"] == "Deny"
