@@ -32,7 +32,6 @@ class Alarms:
         for name, longest, advice in (
             (FIRINGS, OLDEST_FIRING, function),
             (DEAD, OLDEST_DEAD_LETTER, function),
-            *((name, OLDEST_FIRING, "is a worker running that takes them?") for name in FOREIGN),
         ):
             if name in queues:
                 self._queue(

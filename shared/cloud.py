@@ -28,9 +28,13 @@ PATIENT = (3, 10, 4)
 # What a repeat would do twice: whoever asks for it decides on that.
 ONCE = (3, 10, 1)
 THINKING = (3, 120, 1)
+CALLED = (3, 24, 1)
 # As many as the most threads of a bulk job: each connection beyond the pool is thrown away after one use, and each new
 # one loads the certificates anew, 15 ms of CPU.
 CONNECTIONS = 32
+
+
+AGENT = "nightshift"
 
 
 class Cloud:
@@ -64,6 +68,8 @@ class Cloud:
 
         connect, read, attempts = bounds
         config = Config(
+            # botocore makes its own twice for each call, of twenty parts: a seventh of a call's CPU.
+            user_agent=AGENT,
             connect_timeout=connect,
             read_timeout=read,
             max_pool_connections=CONNECTIONS,
@@ -109,6 +115,12 @@ class Cloud:
     @cached_property
     def functions(self) -> LambdaClient:
         client: LambdaClient = self._client("lambda")
+        return client
+
+    @cached_property
+    def called(self) -> LambdaClient:
+        """For functions whose answer is waited for: once, and no longer than the door in front may take."""
+        client: LambdaClient = self._client("lambda", CALLED)
         return client
 
     @cached_property

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
-from shared.job import DEAD, FIRINGS, STATE
+from shared.job import CELERY, DEAD, FIRINGS, STATE, WORK
 from shared.manifest import Entry
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
 
 PARTITION = "queues"
+WORKERS = "workers"
 ASKED = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -58,6 +59,17 @@ class Health:
 def queues(entries: Mapping[str, Entry]) -> dict[str, str]:
     """Queues that consumers declare, and whose they are."""
     return {entry["queue"]: name for name, entry in entries.items() if entry["queue"]}
+
+
+def foreign(cloud: Cloud, before: Mapping[str, Health]) -> Iterator[Health]:
+    """Queues that workers outside of Lambda take from; how many they have handled is not known."""
+    for queue in (WORK, CELERY):
+        found, seen, now = depth(cloud, queue), before.get(queue), clock.iso(cloud.clock.now())
+        if found:
+            # As long as somebody takes from it, some message is being worked on.
+            stuck = found.waiting > 0 and not found.working
+            since = ((seen.since if seen else "") or now) if stuck else ""
+            yield Health(queue, WORKERS, found.waiting, found.working, found.delayed, 0, 0, 0, 0, 0, since, now)
 
 
 def dead_of(queue: str) -> str | None:

@@ -59,6 +59,11 @@ class QueueHealth(Job):
             # An idle queue's row says all there is to say.
             if seen is None or _quiet(seen) != _quiet(health) or health.waiting or health.done != seen.done:
                 depths.write(tick.cloud, health)
+        for health in depths.foreign(tick.cloud, before):
+            looked += 1
+            _alert(tick, health, before.get(health.queue))
+            if health.waiting or before.get(health.queue):
+                depths.write(tick.cloud, health)
         return Done({"queues": looked, "carried": carried})
 
     def plan(self, tick: Tick) -> list[str]:

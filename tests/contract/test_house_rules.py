@@ -28,7 +28,7 @@ OURS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
 DRAWERS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 50
-BRINGS_PYDANTIC = ("shared.payload", "shared.envelope", "shared.forms", "shared.plugins.manifest")
+BRINGS_PYDANTIC = ("shared.payload", "shared.hooks", "shared.envelope", "shared.forms", "shared.plugins.manifest")
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 
 # Runs without site-packages (-S): what is not the standard library or ours comes through the door, or not at all.

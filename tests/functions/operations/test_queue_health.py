@@ -40,12 +40,12 @@ def test_what_a_queue_gave_up_becomes_a_dead_letter_of_its_job(cloud: Cloud, clo
     again = {"dead-letter": {"DataType": "String", "StringValue": "2026-03-01T12:00:00.000Z#0123456789abcdef"}}
     send(cloud, f"{QUEUE}-dlq", "one")
     send(cloud, f"{QUEUE}-dlq", "two", MessageAttributes=again)
-    assert look(cloud, clock, log).counts == {"queues": 1, "carried": 2}
+    assert look(cloud, clock, log).counts == {"queues": 2, "carried": 2}
     dead = sorted((each["dead"] for each in letters(cloud, "firings-dlq")), key=lambda each: str(each["event"]))
     assert [each["event"] for each in dead] == ["one", "two"]
     assert {(each["job"], each["reason"]) for each in dead} == {("intake", "received too often")}
     assert [each.get("letter", "") for each in dead] == ["", "2026-03-01T12:00:00.000Z#0123456789abcdef"]
-    assert look(cloud, clock, log).counts == {"queues": 1, "carried": 0}
+    assert look(cloud, clock, log).counts == {"queues": 2, "carried": 0}
 
 
 def test_a_letter_that_was_sent_and_not_deleted_is_the_same_letter_the_second_time(

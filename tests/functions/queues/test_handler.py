@@ -1,0 +1,156 @@
+"""The queue endpoint: known callers alone, from nowhere else, not too much and not too often."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from functions.queues import handler
+from shared import manifest
+from shared.cloud import Cloud
+from shared.guard import Guard
+from shared.names import Names
+from tests.conftest import Calls, Lines, VirtualClock
+from tests.functions.operations.conftest import ENTRIES
+from tests.functions.trigger.test_handler import TOKEN, Context
+
+QUEUE = "demo:mail"
+INTAKE = {**ENTRIES["sweep"], "queue": QUEUE, "schedules": []}
+PATH = f"/queues/{QUEUE}/process"
+Ask = Callable[..., tuple[int, Any]]
+
+
+class Consumer:
+    """Plays the function of a consumer: it fails messages that say `bad`, and dies of `poison`."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Any]] = []
+
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> Any:  # noqa: N803 - boto's names
+        assert (FunctionName, InvocationType) == ("nightshift-test-intake", "RequestResponse")
+        records = json.loads(Payload)["Records"]
+        self.batches.append(records)
+        if any(record["body"] == "poison" for record in records):
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b"{}")}
+        failed = [{"itemIdentifier": record["messageId"]} for record in records if record["body"] == "bad"]
+        return {"Payload": io.BytesIO(json.dumps({"batchItemFailures": failed}).encode())}
+
+
+@pytest.fixture
+def consumer(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Consumer:
+    playing = Consumer()
+    cloud.__dict__["called"] = playing
+    monkeypatch.setattr(handler, "CLOUD", cloud)
+    monkeypatch.setattr(handler, "GUARD", Guard(cloud))
+    monkeypatch.setattr(handler, "LOG", log)
+    monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE, "dispatch": {**INTAKE, "queue": "firings"}})
+    cloud.sqs.create_queue(QueueName=cloud.names.queue(QUEUE))
+    return playing
+
+
+@pytest.fixture
+def ask(consumer: Consumer) -> Ask:
+    def ask(
+        path: str = PATH, limit: str | None = None, method: str = "POST", **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        given: Mapping[str, str] = {**TOKEN, **{name.replace("_", "-"): text for name, text in headers.items()}}
+        answer = handler.handle(
+            {
+                "rawPath": path,
+                "headers": given,
+                "requestContext": {"http": {"method": method}, "domainName": "own.example"},
+                "queryStringParameters": {"limit": limit} if limit is not None else None,
+            },
+            Context(),
+        )
+        assert answer["headers"]["cache-control"] == "no-store"
+        return answer["statusCode"], json.loads(answer["body"])
+
+    return ask
+
+
+def send(cloud: Cloud, *texts: str) -> None:
+    for text in texts:
+        cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(QUEUE), MessageBody=text)
+
+
+def left(cloud: Cloud) -> int:
+    url = cloud.names.queue_url(QUEUE)
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(map(int, found.values()))
+
+
+def test_it_drains_what_there_is_and_leaves_what_failed(ask: Ask, cloud: Cloud, consumer: Consumer) -> None:
+    send(cloud, *(f"m{number}" for number in range(11)), "bad")
+    status, body = ask(limit="50")
+    assert (status, body["taken"], body["done"]) == (200, 12, 11)
+    assert left(cloud) == 1
+    record = consumer.batches[0][0]
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    assert record["eventSourceARN"].endswith(":nightshift-test-demo-mail")
+
+
+@pytest.mark.parametrize(("limit", "taken"), [("0", 1), ("-7", 1), ("3", 3), ("51", 50), ("999999999", 50), (None, 10)])
+def test_the_limit_is_clamped_on_the_server(limit: str | None, taken: int, ask: Ask, cloud: Cloud) -> None:
+    send(cloud, *(str(number) for number in range(55)))
+    assert ask(limit=limit)[1]["taken"] == taken
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"limit": "many"}, 400),
+        ({"limit": "1e3"}, 400),
+        ({"method": "GET"}, 405),
+        ({"path": "/queues/firings/process"}, 404),
+        ({"path": "/queues/nothing/process"}, 404),
+        ({"path": "/queues/../process"}, 404),
+        ({"path": f"/queues/{QUEUE}/process/"}, 404),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-site"}, 403),
+        ({"origin": "https://own.example", "sec_fetch_site": "same-origin"}, 200),
+        ({"path": "/queues/demo-mail/process"}, 200),
+    ],
+)
+def test_what_is_asked_wrongly_or_from_elsewhere_takes_nothing(
+    asked: dict[str, str], status: int, ask: Ask, cloud: Cloud, consumer: Consumer
+) -> None:
+    send(cloud, "one")
+    assert ask(**asked)[0] == status
+    assert len(consumer.batches) == (status == 200)
+
+
+def test_who_is_not_known_is_told_so_before_anything_is_looked_up(ask: Ask, cloud: Cloud) -> None:
+    calls = Calls(cloud)
+    assert ask(**{"X-Internal-Health": "guess"}) == (403, {"error": "forbidden"})
+    assert [call for call in calls.made if not call.startswith("secretsmanager")] == []
+
+
+def test_a_second_call_within_five_seconds_is_rate_limited(ask: Ask, cloud: Cloud, clock: VirtualClock) -> None:
+    send(cloud, "one", "two")
+    assert ask(limit="1")[0] == 200
+    assert ask() == (429, {"queue": QUEUE, "outcome": "rate_limited"})
+    clock.move(seconds=5)
+    assert ask()[0] == 200
+
+
+def test_a_consumer_that_died_keeps_its_messages(ask: Ask, cloud: Cloud) -> None:
+    send(cloud, "one", "poison")
+    status, body = ask()
+    assert (status, body["done"]) == (502, 0)
+    assert left(cloud) == 2
+
+
+def test_in_production_a_call_must_say_that_it_comes_from_us(
+    ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud, "names", Names("prod", "123456789012", "us-east-1"))
+    cloud.secrets.create_secret(Name=cloud.names.secret("internal-health-token"), SecretString="open sesame")
+    assert ask()[0] == 403
