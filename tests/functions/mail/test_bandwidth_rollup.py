@@ -12,7 +12,7 @@ import pytest
 
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from shared import clock as clocks
-from shared import rows, watermark
+from shared import rows, usage, watermark
 from shared.archetypes.rollup import week
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -72,6 +72,14 @@ def test_days_and_iso_weeks_are_summed_per_user(go: Go, cloud: Cloud) -> None:
 
 def test_the_first_days_of_a_year_count_for_the_week_that_iso_gives_them() -> None:
     assert [week(date(2027, 1, 3)), week(date(2027, 1, 4))] == ["week#2026-W53", "week#2027-W01"]
+
+
+def test_dashboards_read_the_sums(go: Go, cloud: Cloud) -> None:
+    put(cloud, *(message(n, size=n, received_at=NOON - timedelta(days=n)) for n in (1, 2, 9)), message(1, "bob"))
+    go()
+    first, last = date(2026, 2, 22), date(2026, 3, 1)
+    assert list(usage.days(cloud, "ada", first, last)) == [("2026-02-28", 2, 1), ("2026-03-01", 1, 1)]
+    assert list(usage.weeks(cloud, "ada", first, last)) == [("2026-W08", 9, 1), ("2026-W09", 3, 2)]
 
 
 def test_an_event_that_comes_late_is_added_to_its_old_day(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
