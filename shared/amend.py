@@ -26,7 +26,7 @@ def amend(
     update = _update(cloud, table, before, after, held)
     if not along:
         try:
-            cloud.dynamodb.update_item(**update, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+            cloud.bulk.update_item(**update, ReturnValuesOnConditionCheckFailure="ALL_OLD")
         except cloud.refused as error:
             # A repeat after a lost reply finds what it has written itself.
             return rows.plain(error.response.get("Item")) == dict(after)
@@ -38,7 +38,7 @@ def _together(cloud: Cloud, update: Any, along: list[Any]) -> bool:
     for attempt in range(TRIES):
         items: list[Any] = [{"Update": update}, *({"Put": put} for put in along)]
         try:
-            cloud.dynamodb.transact_write_items(TransactItems=items)
+            cloud.bulk.transact_write_items(TransactItems=items)
         except cloud.dynamodb.exceptions.TransactionCanceledException as error:
             codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
             if codes[:1] == ["ConditionalCheckFailed"]:

@@ -6,14 +6,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from shared.fanout import Overdue
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Seconds, and how many times the width.
+SLOW = 0.25
+MOST = 4
 # Items that are looked at for one whose lane is free; memory is bounded by it.
 WINDOW = 500
 
@@ -30,10 +34,11 @@ def in_lanes(
 ) -> Iterator[tuple[Item, Result | Exception]]:
     """Call `work` on items in threads, `width` at once and `share` of one lane; items of the lane "" have no share.
 
-    Yields each with its result or with what it raised, in the order in which they end. Of a lane they start in their
-    order. Items are taken as they are needed. No item starts that could not end within `remaining()` seconds; those
-    are not yielded. patience: seconds that one may take; one that takes longer is yielded as Overdue, and its thread
-    left behind.
+    One that takes longer than SLOW does not count any more, until there are MOST times as many: whoever is waited for
+    holds up nobody. Items are taken as they are needed, and start in their order but for those whose lane is full.
+    Yields each with its result or with what it raised, in the order in which they end. No item starts that could not
+    end within `remaining()` seconds; those are not yielded. patience: seconds that one may take; one that takes longer
+    is yielded as Overdue, and its thread left behind.
     """
     finished: SimpleQueue[tuple[int, Result | Exception]] = SimpleQueue()
     running: dict[int, tuple[Item, str, float]] = {}
@@ -46,7 +51,10 @@ def in_lanes(
             finished.put((number, error))
 
     while True:
-        while len(running) < width and remaining() > patience and (chosen := queue.take()):
+        while len(running) < width * MOST and _young(running.values(), patience)[0] < width and remaining() > patience:
+            chosen = queue.take()
+            if chosen is None:
+                break
             number, item, name = chosen
             running[number] = item, name, time.monotonic() + patience
             # A thread each and no pool: one that hangs must not keep its place.
@@ -54,14 +62,25 @@ def in_lanes(
         if not running:
             return
         eldest, (_, _, until) = next(iter(running.items()))
+        now = time.monotonic()
         try:
-            ended, result = finished.get(timeout=max(0.0, until - time.monotonic()))
+            ended, result = finished.get(timeout=max(0.0, min(until - now, _young(running.values(), patience)[1])))
         except Empty:
+            if time.monotonic() < until:
+                continue
             ended, result = eldest, Overdue(f"no end within {patience:.0f} s")
         if ended in running:
             item, name, _ = running.pop(ended)
             queue.leave(name)
             yield item, result
+
+
+def _young(running: Iterable[tuple[Any, str, float]], patience: float) -> tuple[int, float]:
+    """How many have not taken long yet, and the seconds until the first of them has."""
+    now = time.monotonic()
+    left = [until - patience + SLOW - now for _, _, until in running]
+    young = [seconds for seconds in left if seconds > 0]
+    return len(young), min(young, default=inf)
 
 
 class _Queue(Generic[Item]):

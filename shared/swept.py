@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,16 +18,17 @@ from shared.claim import Fenced
 from shared.due import index_of
 from shared.effect import LONGEST_KEY, InFlight, Uncertain, Undone
 from shared.fanout import Overdue
-from shared.lanes import in_lanes
+from shared.lanes import SLOW, in_lanes
 from shared.lookup import looked_up
 from shared.records.record import MARKS, InvalidRecord, Record
+from shared.slots import Slots
 
 if TYPE_CHECKING:
     from shared.archetypes.sweep import Sweep, Tally
     from shared.tick import Tick
 
 # Threads beyond the width: while so many attempt, these read and write the store.
-BESIDE = 0.5
+BESIDE = 1.0
 # Seconds kept back from a run's time for its end.
 RESERVE = 5
 # An item whose attempt ended in no known way, or that a person must settle, is looked at again after so long.
@@ -64,7 +64,7 @@ class Swept:
         module, _, name = job.record.rpartition(".")
         self.model: type[Record] = getattr(import_module(f"shared.records.{module}"), name)
         self.index = index_of(job.table)
-        self.slots = threading.BoundedSemaphore(job.width)
+        self.slots = Slots(job.width, SLOW)
         self.gap = timedelta(seconds=1 / tick.setting(f"{job.env}_RATE")) if job.rate else timedelta(0)
         self.turn = self.cloud.clock.now()
         self.picked = 0
@@ -170,7 +170,7 @@ class Swept:
         return end_of(data, due.number, self.cloud.clock.now())
 
     def _attempt(self, due: Due, token: str) -> End:
-        with self.slots:
+        with self.slots.one():
             at = self.cloud.clock.now()
             trial = Trial(self.tick, due.item, due.number, at, token, due.found, self.tools)
             return End(self.job.attempt(trial), due.number, at)

@@ -43,8 +43,8 @@ class WebhookRetry(Sweep):
     record = "outgoing.Delivery"
     delays = backoff.WEBHOOK_ITEM
     looks = (WEBHOOKS,)
-    width = 16
-    share = 4
+    width = 8
+    share = 2
     verb = "send"
     memory = 512
     effects = days(7)
