@@ -154,6 +154,11 @@ class Job:
 
         return Unknown()
 
+    @property
+    def id(self) -> str:
+        """What it is called where it comes from; its name, but for jobs of plugins."""
+        return self.name
+
     @classmethod
     def schedules(cls) -> tuple[Schedule, ...]:
         if cls.schedule is None:

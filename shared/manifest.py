@@ -15,6 +15,7 @@ FILE = "manifest.json"
 
 
 class Entry(TypedDict):
+    id: str
     group: str
     key: str
     queue: str | None
@@ -23,6 +24,9 @@ class Entry(TypedDict):
     delays: list[int]
     timeout: int
     lease_per_target: bool
+    shards: int
+    collector: bool
+    budgeted: bool
     retention: str
     grace: int | None
     catch_up: str
@@ -30,9 +34,10 @@ class Entry(TypedDict):
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
-    """Job name -> what dispatch, dead_letters, reconciler and trigger need of it."""
+    """Job name -> what dispatch, dead_letters, reconciler, trigger and console need of it."""
     return {
         job.name: Entry(
+            id=job.id,
             group=job.group,
             key=job.key,
             queue=job.queue,
@@ -41,6 +46,9 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
             delays=list(job.retry.delays),
             timeout=job.timeout,
             lease_per_target=job.lease_per_target,
+            shards=job.shards,
+            collector=job.collector,
+            budgeted=job.budget is not None,
             retention=job.retention,
             grace=job.grace,
             catch_up=job.catches_up().value,

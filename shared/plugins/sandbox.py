@@ -9,14 +9,14 @@ import subprocess
 import sys
 import sysconfig
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from shared.plugins.permissions import Limits
+from shared.plugins.watch import Watch
 from shared.plugins.wire import Broken, Nonsense, Wire
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from shared.plugins.broker import Broker
 
 BOOT = Path(__file__).parent / "child" / "boot.py"
-# Seconds until the process must say that its walls stand.
-BOOT_SECONDS = 10.0
-# Seconds between two looks at the processor time of one that uses it.
-LOOK = 0.02
 MOST_SAID = 64 * 1024
 PR_SET_DUMPABLE = 4
 # Code of the system that Python's own libraries are linked to, and the time zones.
@@ -90,7 +86,7 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:
     with ours:
         with theirs:
             process = _start(theirs.fileno())
-        watch = _Watch(process, order.limits, seconds)
+        watch = Watch(process, order.limits, seconds)
         said = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
         try:
             conversation = _Conversation(Wire(ours), broker, watch)
@@ -162,7 +158,7 @@ def _told(order: Order, broker: Broker) -> dict[str, Any]:
 class _Conversation:
     """Everything that the process asks and tells, until it ends."""
 
-    def __init__(self, wire: Wire, broker: Broker, watch: _Watch) -> None:
+    def __init__(self, wire: Wire, broker: Broker, watch: Watch) -> None:
         self.wire, self.broker, self.watch = wire, broker, watch
         self.last: Mapping[str, Any] = {}
         self.missing: tuple[str, ...] = ()
@@ -209,79 +205,6 @@ class _Conversation:
         if self.missing:
             log.warning("plugin_walls_missing", missing=list(self.missing))
         return Ended(last.get("result"), watch.cpu_ms, watch.wall_ms, self.missing)
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Ends the process on time, whatever anybody waits for meanwhile."""
-
-    process: subprocess.Popen[bytes]
-    limits: Limits
-    seconds: float
-    exceeded: str = ""
-    cpu_ms: int = 0
-    wall_ms: int = 0
-    _began: float = field(default_factory=time.monotonic)
-    _ready: bool = False
-    _base: float = 0.0
-    _over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def __post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._look, name="plugin-watch", daemon=True)
-        self._thread.start()
-
-    @property
-    def allowed_ms(self) -> int:
-        return min(self.limits.timeout_ms, max(1, int(self.seconds * 1000)))
-
-    def begin(self) -> None:
-        """Its own code starts now, and so does its time."""
-        self._base, self._began, self._ready = _processor(self.process.pid), time.monotonic(), True
-
-    def remaining(self) -> float:
-        """Seconds of wall clock."""
-        return (self.allowed_ms / 1000 if self._ready else BOOT_SECONDS) - (time.monotonic() - self._began)
-
-    def end(self) -> None:
-        self._measure()
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.process.kill()
-        self.process.wait()
-
-    def _look(self) -> None:
-        while not self._over.wait(max(0.0, min(self.remaining(), self._patience()))):
-            self._measure()
-            if self.remaining() <= 0:
-                self.exceeded = "wall"
-            elif self._ready and self.cpu_ms > self.limits.cpu_ms:
-                self.exceeded = "cpu"
-            if self.exceeded:
-                self.process.kill()
-                return
-
-    def _patience(self) -> float:
-        """However many processors it has, it cannot use up the rest before so many seconds have passed."""
-        rest = (self.limits.cpu_ms - self.cpu_ms) / 1000 / (os.cpu_count() or 1)
-        return max(LOOK, rest) if self._ready else LOOK
-
-    def _measure(self) -> None:
-        used = _processor(self.process.pid) - self._base
-        self.cpu_ms = max(self.cpu_ms, int(used * 1000)) if self._ready else 0
-        self.wall_ms = int((time.monotonic() - self._began) * 1000)
-
-
-def _processor(pid: int) -> float:
-    """Seconds of processor that the process has used: Linux has a clock for each, whose number is made of its id.
-
-    https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html; CPUCLOCK_SCHED of a process is 2.
-    """
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return 0.0
 
 
 def _pump(stream: IO[bytes] | None, log: Log, name: str) -> threading.Thread:

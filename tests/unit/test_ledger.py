@@ -22,6 +22,7 @@ from shared.tick import Tick
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 
 ENTRY = Entry(
+    id="sweep",
     group="demo",
     key="sweep",
     queue=None,
@@ -30,6 +31,9 @@ ENTRY = Entry(
     delays=[30, 60],
     timeout=60,
     lease_per_target=True,
+    shards=1,
+    collector=False,
+    budgeted=False,
     retention="standard",
     grace=None,
     catch_up="none",

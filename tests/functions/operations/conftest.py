@@ -18,6 +18,7 @@ from tests.conftest import Lines
 
 ENTRIES: dict[str, Entry] = {
     "sweep": Entry(
+        id="sweep",
         group="demo",
         key="sweep",
         queue=None,
@@ -26,6 +27,9 @@ ENTRIES: dict[str, Entry] = {
         delays=[30, 60],
         timeout=60,
         lease_per_target=True,
+        shards=1,
+        collector=False,
+        budgeted=False,
         retention="standard",
         grace=None,
         catch_up="none",

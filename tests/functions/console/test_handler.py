@@ -1,0 +1,176 @@
+"""The API over jobs: the same guard as break-glass, ids of any form, pages, tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from functions.console import handler
+from shared import event, manifest, registry
+from shared.cloud import Cloud
+from shared.guard import Guard
+from shared.run import run
+from tests.conftest import Lines, VirtualClock
+
+TOKEN = {"X-Internal-Health": "open sesame"}
+HELLO = "@kb-labs/plugin-template:hello-cron"
+NAME = "kb-labs-plugin-template-hello-cron"
+JOBS = registry.jobs()
+Ask = Callable[..., tuple[int, Any, dict[str, str]]]
+
+
+@pytest.fixture
+def ask(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    def invoke(FunctionName: str, InvocationType: str, Payload: str) -> None:  # noqa: N803 - boto's names
+        assert (FunctionName, InvocationType) == (f"nightshift-test-{NAME}", "Event")
+        firing = event.parse(NAME, json.loads(Payload), cloud.clock.now())
+        assert isinstance(firing, event.Firing)
+        run(JOBS[NAME], firing, cloud, log)
+
+    cloud.__dict__["functions"] = SimpleNamespace(invoke=invoke)
+    monkeypatch.setattr(handler, "CLOUD", cloud)
+    monkeypatch.setattr(handler, "GUARD", Guard(cloud))
+    monkeypatch.setattr(handler, "LOG", log)
+    entries = manifest.of(JOBS.values())
+    monkeypatch.setattr(manifest, "load", lambda: entries)
+
+    def asked(
+        path: str,
+        method: str = "GET",
+        body: Any = None,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] = TOKEN,
+    ) -> tuple[int, Any, dict[str, str]]:
+        given = {
+            "rawPath": path,
+            "headers": headers,
+            "queryStringParameters": query,
+            "requestContext": {"http": {"method": method}},
+            "body": json.dumps(body) if body is not None else None,
+        }
+        answer = handler.handle(given, SimpleNamespace(aws_request_id="r"))
+        return answer["statusCode"], json.loads(answer["body"] or "null"), answer["headers"]
+
+    return asked
+
+
+def one(ask: Ask) -> Any:
+    _, body, _ = ask("/jobs", query={"limit": "100"})
+    return next(job for job in body["jobs"] if job["id"] == HELLO)
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/stats", "/openapi.json", f"/jobs/{HELLO}/trigger", "/nowhere"])
+@pytest.mark.parametrize("headers", [{}, {"X-Internal-Health": "wrong"}])
+def test_nothing_is_looked_at_without_the_token(ask: Ask, path: str, headers: dict[str, str]) -> None:
+    assert ask(path, headers=headers)[:2] == (403, {"error": "forbidden"})
+
+
+def test_a_job_is_shown_as_the_catalogue_has_it(ask: Ask) -> None:
+    assert one(ask) == {
+        "id": HELLO,
+        "name": NAME,
+        "schedule": "* * * * *",
+        "status": "never",
+        "lastRun": None,
+        "nextRun": "2026-03-02T12:01:00.000Z",
+        "runCount": 0,
+    }
+
+
+@pytest.mark.parametrize("given", [HELLO, quote(HELLO), quote(HELLO, safe=""), NAME])
+def test_a_job_is_triggered_by_its_id_however_it_is_written(ask: Ask, given: str) -> None:
+    status, body, _ = ask(f"/jobs/{given}/trigger", "POST")
+    assert (status, body["ok"], body["message"]) == (202, True, f"{HELLO} was triggered")
+    assert (one(ask)["status"], one(ask)["runCount"]) == ("done", 1)
+    assert one(ask)["lastRun"] == "2026-03-02T12:00:00.000Z"
+
+
+def test_the_same_key_starts_one_run(ask: Ask) -> None:
+    for _ in range(2):
+        assert ask(f"/jobs/{HELLO}/trigger", "POST", headers={**TOKEN, "Idempotency-Key": "k"})[0] == 202
+    assert one(ask)["runCount"] == 1
+
+
+def test_a_job_is_paused_and_goes_on(ask: Ask, cloud: Cloud) -> None:
+    assert ask(f"/jobs/{HELLO}/pause", "POST", {"who": "ada", "reason": "it is loud"})[0] == 200
+    assert (one(ask)["status"], one(ask)["nextRun"]) == ("paused", None)
+    status, body, _ = ask(f"/jobs/{HELLO}/pause", "POST")
+    assert (status, body["ok"]) == (409, False)
+    assert ask(f"/jobs/{HELLO}/resume", "POST")[0] == 200
+    assert one(ask)["status"] != "paused"
+
+
+def test_runs_of_a_day_come_newest_first_and_in_pages(ask: Ask, clock: VirtualClock) -> None:
+    for _ in range(3):
+        ask(f"/jobs/{HELLO}/trigger", "POST")
+        clock.move(minutes=1)
+    _, first, _ = ask(f"/jobs/{HELLO}/runs", query={"limit": "2"})
+    _, rest, _ = ask(f"/jobs/{HELLO}/runs", query={"limit": "2", "cursor": first["next"]})
+    started = [each["started"][14:16] for each in (*first["runs"], *rest["runs"])]
+    assert started == ["02", "01", "00"]
+    assert json.loads(first["runs"][0]["note"])["runCount"] == 3
+
+
+def test_pages_follow_each_other_without_a_gap(ask: Ask) -> None:
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        _, body, _ = ask("/jobs", query={"limit": "5", **({"cursor": cursor} if cursor else {})})
+        seen += [job["id"] for job in body["jobs"]]
+        cursor = body["next"]
+    assert seen == sorted(job.id for job in JOBS.values())
+
+
+def test_what_has_not_changed_is_not_sent_again(ask: Ask) -> None:
+    _, _, headers = ask("/jobs/stats")
+    tagged = {**TOKEN, "If-None-Match": headers["etag"]}
+    assert ask("/jobs/stats", headers=tagged)[:2] == (304, None)
+    ask(f"/jobs/{HELLO}/trigger", "POST")
+    status, body, _ = ask("/jobs/stats", headers=tagged)
+    assert (status, body["runs"], body["statuses"]["done"]) == (200, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "body", "query", "status"),
+    [
+        ("/jobs/@no/such:job/trigger", "POST", None, None, 404),
+        ("/jobs/..%2f..%2fstatus/trigger", "POST", None, None, 404),
+        (f"/jobs/{quote(quote(HELLO, safe=''))}/trigger", "POST", None, None, 404),
+        (f"/jobs/{HELLO}/trigger", "GET", None, None, 405),
+        ("/jobs", "POST", None, None, 405),
+        ("/jobs/x/y", "GET", None, None, 404),
+        (f"/jobs/{HELLO}/trigger", "POST", {"target": "x"}, None, 400),
+        (f"/jobs/{HELLO}/trigger", "POST", [1], None, 400),
+        (f"/jobs/{HELLO}/pause", "POST", {"reason": ""}, None, 400),
+        (f"/jobs/{HELLO}/pause", "POST", {"reason": "x" * 9999}, None, 400),
+        (f"/jobs/{HELLO}/runs", "GET", None, {"day": "2026-13-01"}, 400),
+        (f"/jobs/{HELLO}/runs", "GET", None, {"day": "2020-01-01"}, 400),
+        ("/jobs", "GET", None, {"limit": "0"}, 400),
+        ("/jobs", "GET", None, {"limit": "²"}, 400),
+        ("/jobs/dead-letters/trigger", "POST", None, None, 409),
+        ("/jobs/dead-letters/pause", "POST", None, None, 409),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_reason(
+    ask: Ask, path: str, method: str, body: Any, query: Any, status: int
+) -> None:
+    answered, told, _ = ask(path, method, body, query)
+    assert answered == status
+    assert told["error"]
+
+
+def test_the_document_has_every_path_that_is_served(ask: Ask) -> None:
+    _, document, _ = ask("/openapi.json")
+    assert set(document["paths"]) == {
+        "/jobs",
+        "/jobs/stats",
+        *(f"/jobs/{{id}}/{what}" for what in ("trigger", "pause", "resume", "runs")),
+    }
+    text = json.dumps(document)
+    named = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert named <= set(document["components"]["schemas"])
