@@ -1,0 +1,84 @@
+"""Owners take mail out of its hold at the very moment at which it is purged: it is theirs, whole, or it is gone."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
+from local.embedded import embedded
+from shared import clock, rows, warned
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.log import Log
+from shared.names import Names
+from shared.records.mail import Hold
+from shared.run import run
+from shared.tables import HOLDS, RAW, STATE
+from tests.conftest import NOON, VirtualClock, create
+
+COUNT = 120
+TAKERS = 4
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Messages on hold, whose owners were warned a day ago."""
+    made = embedded()
+    account = made.account()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
+    create(cloud, STATE)
+    create(cloud, HOLDS)
+    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
+    cloud.sqs.create_queue(QueueName=cloud.names.queue("firings"))
+    for number in range(COUNT):
+        hold = Hold(user="u1", id=f"h{number}", alias="a@b.c", raw=f"{RAW}h{number}", held_at=NOON - timedelta(days=30))
+        item = hold.item()
+        item |= {"aged": warned.partition(item["aged"]), "since": clock.iso(NOON - timedelta(days=1))}
+        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(item))
+        cloud.s3.put_object(Bucket=cloud.names.bucket, Key=hold.raw, Body=b"Subject: x")
+    return cloud
+
+
+def test_a_message_is_taken_whole_or_purged_whole(engine: Cloud) -> None:
+    taken: set[str] = set()
+    begin = threading.Event()
+
+    def take(number: int) -> None:
+        """As docs/records.md has it."""
+        mine = [f"h{index}" for index in range(number, COUNT, TAKERS)]
+        Random(number).shuffle(mine)
+        begin.wait()
+        for id_ in mine:
+            try:
+                engine.dynamodb.delete_item(
+                    TableName=engine.names.table("holds"),
+                    Key={"pk": {"S": "u1"}, "sk": {"S": id_}},
+                    ConditionExpression="attribute_exists(pk) AND attribute_not_exists(going)",
+                )
+            except engine.refused:
+                continue
+            taken.add(id_)
+
+    takers = [threading.Thread(target=take, args=(number,)) for number in range(TAKERS)]
+    for taker in takers:
+        taker.start()
+    begin.set()
+    job = OverflowHoldExpiry()
+    report = run(job, Firing(job.name, NOON), engine, Log(lambda _: None, engine.clock))
+    for taker in takers:
+        taker.join()
+    counts: Any = report.counts
+    assert report.outcome == "done"
+    left = engine.s3.list_objects_v2(Bucket=engine.names.bucket, Prefix=RAW).get("Contents", [])
+    assert {each["Key"].removeprefix(RAW) for each in left} == taken
+    assert counts["purged"] + len(taken) == COUNT
+    assert 0 < len(taken) < COUNT
