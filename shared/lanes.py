@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -36,9 +36,9 @@ def in_lanes(
 
     One that takes longer than SLOW does not count any more, until there are MOST times as many: whoever is waited for
     holds up nobody. Items are taken as they are needed, and start in their order but for those whose lane is full.
-    Yields each with its result or with what it raised, in the order in which they end. No item starts that could not
-    end within `remaining()` seconds; those are not yielded. patience: seconds that one may take; one that takes longer
-    is yielded as Overdue, and its thread left behind.
+    Yields each with its result or with what it raised, as they end. No item starts that could not end within
+    `remaining()` seconds; those are not yielded. patience: seconds that one may take; one that takes longer is yielded
+    as Overdue, and its thread left behind.
     """
     finished: SimpleQueue[tuple[int, Result | Exception]] = SimpleQueue()
     running: dict[int, tuple[Item, str, float]] = {}
@@ -51,10 +51,7 @@ def in_lanes(
             finished.put((number, error))
 
     while True:
-        while len(running) < width * MOST and _young(running.values(), patience)[0] < width and remaining() > patience:
-            chosen = queue.take()
-            if chosen is None:
-                break
+        while _room(running, width, patience) and remaining() > patience and (chosen := queue.take()):
             number, item, name = chosen
             running[number] = item, name, time.monotonic() + patience
             # A thread each and no pool: one that hangs must not keep its place.
@@ -62,9 +59,9 @@ def in_lanes(
         if not running:
             return
         eldest, (_, _, until) = next(iter(running.items()))
-        now = time.monotonic()
+        wait = min(until - time.monotonic(), _young(running.values(), patience)[1])
         try:
-            ended, result = finished.get(timeout=max(0.0, min(until - now, _young(running.values(), patience)[1])))
+            ended, result = finished.get(timeout=max(0.0, wait))
         except Empty:
             if time.monotonic() < until:
                 continue
@@ -73,6 +70,10 @@ def in_lanes(
             item, name, _ = running.pop(ended)
             queue.leave(name)
             yield item, result
+
+
+def _room(running: Mapping[int, tuple[Any, str, float]], width: int, patience: float) -> bool:
+    return len(running) < width * MOST and _young(running.values(), patience)[0] < width
 
 
 def _young(running: Iterable[tuple[Any, str, float]], patience: float) -> tuple[int, float]:
