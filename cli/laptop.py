@@ -13,7 +13,7 @@ from cli import demo, neighbours, output, remains
 from cli.ending import Exit, Stop
 from cli.environment import replaced, said
 from local.clients import environment
-from local.cloud import FOLDER, running
+from local.cloud import FOLDER, running, workspace
 from local.deploy import DeployError, Deployment
 from local.engine import Engine, EngineError
 from local.properties import DroppedProperty
@@ -71,7 +71,7 @@ def alone(place: Path) -> Iterator[bool]:
 @contextmanager
 def at(endpoint: str, account: str, region: str, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
     """The cloud behind an endpoint; this process's environment points there for as long as the block lasts."""
-    here = environment(endpoint, os.environ) | said(LOCAL, account, region)
+    here = workspace(folder()) | environment(endpoint, os.environ) | said(LOCAL, account, region)
     with replaced({**here, **(settings or {})}):
         yield Cloud(Names(LOCAL, account, region))
 
@@ -81,7 +81,7 @@ def _started() -> Iterator[Cloud]:
     began = Clock().now()
     try:
         with demo.sites() as sites, neighbours.around(folder()) as near, Engine(folder() / "state") as engine:
-            settings = near | demo.settings(sites)
+            settings = workspace(folder()) | near | demo.settings(sites)
             if _incomplete(engine):
                 output.say("deploying to the local cloud; this is done once")
                 Deployment(engine, settings=settings, stage=LOCAL).run()

@@ -22,6 +22,7 @@ from local.deploy import DeployError, Deployment
 from local.doors import Door
 from local.engine import ROOT, Engine
 from local.expression import ExpressionError
+from local.reload import Reload
 from local.targets import UnknownTarget
 from local.ticker import Ticker
 from shared.names import LOCAL, Names
@@ -85,9 +86,8 @@ class LocalCloud:
         self.firing = firing
         self.report = report
         self.engine = Engine(self.folder / "state", fresh)
-        self.deployment = Deployment(
-            self.engine, root, settings_of(os.environ) if settings is None else settings, LOCAL
-        )
+        told = settings_of(os.environ) if settings is None else settings
+        self.deployment = Deployment(self.engine, root, {**workspace(self.folder), **told}, LOCAL)
         self.doors: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
 
@@ -125,6 +125,9 @@ class LocalCloud:
         self._open_doors(closing)
         if self.firing:
             threading.Thread(target=self.ticker.run, name="ticker", daemon=True).start()
+            reload = Reload(self.deployment.run, self.report)
+            closing.callback(reload.stop)
+            threading.Thread(target=reload.run, name="reload", daemon=True).start()
         self._announce(closing)
 
     def _open_doors(self, closing: contextlib.ExitStack) -> None:
@@ -152,6 +155,11 @@ class LocalCloud:
         unfinished.write_text(json.dumps(asdict(found), indent=1))
         unfinished.replace(file)
         closing.callback(file.unlink, missing_ok=True)
+
+
+def workspace(folder: Path) -> dict[str, str]:
+    """Where plugins have their files on a laptop: where people can look at them."""
+    return {"KB_WORKSPACE": str(folder / "workspace")}
 
 
 def settings_of(variables: Mapping[str, str]) -> dict[str, str]:

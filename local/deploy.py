@@ -21,6 +21,7 @@ from pathlib import Path
 
 from local import properties
 from local.engine import ROOT, Engine
+from shared.plugins import discovery
 
 # What a template is made from, beside the settings: a change of nothing else can change it.
 SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")
@@ -81,7 +82,8 @@ class Deployment:
     def _sources(self) -> str:
         version = f"{sys.version} {sys.platform} {self.stage}"
         said = json.dumps([version, sorted(self.settings.items())])
-        return fingerprint([self.root / name for name in SOURCES], said)
+        plugins = {path.resolve().parent for path in discovery.places(self.settings) if path.exists()}
+        return fingerprint([*(self.root / name for name in SOURCES), *sorted(plugins)], said)
 
     def _bootstrap(self) -> None:
         from botocore.exceptions import ClientError

@@ -48,14 +48,17 @@ def statements(templates: Templates, function: Resource) -> Iterator[dict[str, A
         yield from plain(policy["PolicyDocument"])["Statement"]
 
 
-def granted(job: Job) -> set[tuple[str, str]]:
+def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
     """Pairs of action and resource that the declaration names; ARNs put together here once more, by hand."""
     pairs = set()
     for grant in job.grants():
+        if grant.denied != denied:
+            continue
         kind, _, name = grant.resource.partition("/")
         form = {
             "table": arn("dynamodb", f"table/{PREFIX}{name}"),
             "bucket": f"arn:aws:s3:::{PREFIX}artifacts-{ACCOUNT}-{REGION}/{name}",
+            "listing": f"arn:aws:s3:::{PREFIX}artifacts-{ACCOUNT}-{REGION}",
             "secret": arn("secretsmanager", f"secret:nightshift/prod/{name}-??????"),
             "queue": arn("sqs", PREFIX + name.replace(":", "-")),
             "topic": arn("sns", PREFIX + name),
@@ -122,12 +125,17 @@ def test_lambda_never_retries_a_job_and_sends_every_death_to_the_firings(templat
 @pytest.mark.parametrize("name", JOBS)
 def test_a_role_holds_nothing_but_the_grants_of_its_job(templates: Templates, name: str) -> None:
     function, job = functions(templates)[name], JOBS[name]
-    allowed = {
-        (action, one)
-        for statement in statements(templates, function)
-        for action in statement["Action"]
-        for one in statement["Resource"]
-    }
+    allowed, denied = (
+        {
+            (action, one)
+            for statement in statements(templates, function)
+            for action in statement["Action"]
+            for one in statement["Resource"]
+            if statement["Effect"] == effect
+        }
+        for effect in ("Allow", "Deny")
+    )
+    assert denied == granted(job, denied=True)
     beyond = allowed - granted(job)
     own_log = {one for action, one in beyond if action.startswith("logs:")}
     assert {action for action, _ in beyond if action.startswith("logs:")} == {
@@ -151,9 +159,11 @@ def test_rows_are_bounded_by_the_keys_that_the_grant_names(templates: Templates,
     found = {
         tuple(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
         for statement in statements(templates, functions(templates)[name])
-        if "Condition" in statement
+        if "ForAllValues:StringLike" in statement.get("Condition", {})
     }
     assert found == keyed
+    listed = [s for s in statements(templates, functions(templates)[name]) if "s3:ListBucket" in s["Action"]]
+    assert all(s["Condition"]["StringLike"]["s3:prefix"].endswith("/*") for s in listed)
 
 
 def test_every_function_logs_into_a_group_that_forgets(templates: Templates) -> None:

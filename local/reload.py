@@ -1,0 +1,67 @@
+"""Plugins whose manifest or code was edited are deployed again; a broken one stays as it was, and it says why."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from local.deploy import DeployError, fingerprint
+from shared.declaration import DeclarationError
+from shared.plugins import discovery
+
+SECONDS = 1.0
+
+
+class Reload:
+    """check: raises DeclarationError for plugins that are no good. deploy: raises DeployError. What is deployed goes on
+    running meanwhile, and afterwards where either of them raised."""
+
+    def __init__(
+        self,
+        deploy: Callable[[], object],
+        report: Callable[[str], None],
+        folders: Callable[[], Iterable[Path]] | None = None,
+        check: Callable[[], object] = discovery.plugins,
+    ) -> None:
+        self.deploy = deploy
+        self.report = report
+        self.folders = folders or of_plugins
+        self.check = check
+        self._seen = self._state()
+        self._stop = threading.Event()
+
+    def look(self) -> bool:
+        """Whether something was deployed. Each state of the files is tried once."""
+        state = self._state()
+        if state == self._seen:
+            return False
+        self._seen = state
+        try:
+            self.check()
+            self.report("plugins have changed: deploying")
+            self.deploy()
+        except (DeclarationError, DeployError) as error:
+            self.report(f"plugins stay as they were: {error}")
+            return False
+        self.report("plugins are deployed as they are now")
+        return True
+
+    def run(self) -> None:
+        while not self._stop.wait(SECONDS):
+            self.look()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _state(self) -> str:
+        try:
+            return fingerprint(sorted(self.folders()))
+        except (OSError, DeclarationError) as error:
+            # In the midst of being saved or installed.
+            return f"unreadable: {error}"
+
+
+def of_plugins() -> Iterable[Path]:
+    """The folders of all manifests, whether they can be read or not."""
+    return {path.resolve().parent for path in discovery.places() if path.exists()}

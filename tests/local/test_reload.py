@@ -1,0 +1,89 @@
+"""Hot reload of plugins: a good edit is deployed, a broken one leaves what there was and says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.deploy import DeployError
+from local.reload import Reload, of_plugins
+from shared.plugins import discovery
+
+GOOD = """
+id = "acme"
+version = "1.0.0"
+[[jobs]]
+id = "it"
+schedule = "@hourly"
+describe = "Do it."
+handler = "acme:handle"
+"""
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    (tmp_path / "acme.py").write_text("def handle(context): ...\n")
+    path = tmp_path / "plugin.toml"
+    path.write_text(GOOD)
+    return path
+
+
+def watched(manifest: Path, deploys: list[str], said: list[str]) -> Reload:
+    named = {"KB_PLUGIN_MANIFESTS": str(manifest)}
+
+    def deploy() -> None:
+        found = {plugin.id: plugin.manifest.version for plugin in discovery.plugins(named)}
+        deploys.append(found["acme"])
+
+    return Reload(deploy, said.append, lambda: [manifest.parent], lambda: discovery.plugins(named))
+
+
+def test_a_good_edit_is_deployed_once(manifest: Path) -> None:
+    deploys: list[str] = []
+    reload = watched(manifest, deploys, [])
+    assert not reload.look()
+    manifest.write_text(GOOD.replace("1.0.0", "1.1.0"))
+    assert reload.look()
+    assert not reload.look()
+    assert deploys == ["1.1.0"]
+
+
+def test_a_broken_edit_keeps_the_last_good_version_and_says_why(manifest: Path) -> None:
+    deploys: list[str] = []
+    said: list[str] = []
+    reload = watched(manifest, deploys, said)
+    manifest.write_text(GOOD.replace("@hourly", "@never"))
+    assert not reload.look()
+    assert not reload.look()
+    assert deploys == []
+    [why] = said
+    assert "plugins stay as they were" in why
+    assert f"{manifest}:6" in why
+    manifest.write_text(GOOD.replace("1.0.0", "1.2.0"))
+    assert reload.look()
+    assert deploys == ["1.2.0"]
+
+
+def test_an_edit_of_code_counts_too_and_a_missing_handler_is_broken(manifest: Path) -> None:
+    said: list[str] = []
+    reload = watched(manifest, [], said)
+    (manifest.parent / "acme.py").write_text("def other(context): ...\n")
+    assert not reload.look()
+    assert "the handler 'handle' is missing" in said[0]
+
+
+def test_a_deployment_that_fails_is_said_and_tried_again_at_the_next_edit(manifest: Path) -> None:
+    said: list[str] = []
+
+    def deploy() -> None:
+        raise DeployError("no room")
+
+    reload = Reload(deploy, said.append, lambda: [manifest.parent], lambda: None)
+    manifest.write_text(GOOD + "\n")
+    assert not reload.look()
+    assert said[-1] == "plugins stay as they were: no room"
+
+
+def test_the_folders_of_installed_plugins_are_watched() -> None:
+    assert any(folder.name == "kb_labs_plugin_template" for folder in of_plugins())
