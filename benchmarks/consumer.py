@@ -1,0 +1,217 @@
+"""What a worker of the usage queue handles a second, beside Powertools' batch with idempotency for each record.
+
+    python -m benchmarks.consumer [--rounds 3]
+
+Both on a store that answers after 5 ms, batches of 10 messages of one organization. Ratios are taken within a round,
+and their median counts; Powertools is given fewer messages, as its rate does not depend on their number, and no work
+beside remembering them. Then calls and write units a message, for batches of one organization and of ten; and whether
+counters are exact when every message comes twice, one in twenty three times, in any order. Exit code 1 where a bound is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 10
+MESSAGES = {"usage": 3000, "powertools": 200}
+# To reach: times the peer's rate, calls and write units a message.
+RATIO, CALLS, UNITS = 12, 0.2, 0.3
+TABLE = "nightshift-benchmark-idempotency"
+
+
+def record(number: int, organizations: int = 1) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+    event = {"feature": f"feature-{number % 3}", "amount": 1, "at": now}
+    payload = {"orgId": f"org_{number % organizations}", "batchId": f"batch-{number}", "events": [event]}
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": "handle",
+        "body": json.dumps({"type": "usage-ingestion", "payload": payload}),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:nightshift-benchmark-flagship-usage",
+    }
+
+
+def usage() -> Callable[[list[dict[str, Any]]], None]:
+    """A batch as Lambda gives it to the job."""
+    from functions.flags.usage import Usage
+    from shared import rows
+    from shared.cloud import Cloud
+    from shared.consume import consume
+    from shared.event import Batch
+    from shared.log import Log
+    from shared.names import Names
+
+    cloud = Cloud(Names("benchmark", "000000000000", "us-east-1"), environment={})
+    for number in range(BATCH):
+        cloud.dynamodb.put_item(
+            TableName=cloud.names.table("organizations"), Item=rows.row({"pk": f"org_{number}", "sk": "-"})
+        )
+    job, log = Usage(), Log(lambda _: None)
+
+    def handle(records: list[dict[str, Any]]) -> None:
+        assert consume(job, Batch(job.name, tuple(records)), cloud, log, 60) == []
+
+    return handle
+
+
+def powertools() -> Callable[[list[dict[str, Any]]], None]:
+    """As its documentation shows it: BatchProcessor, and each record's handler idempotent by the batch's id."""
+    import boto3
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+    from aws_lambda_powertools.utilities.idempotency import (
+        DynamoDBPersistenceLayer,
+        IdempotencyConfig,
+        idempotent_function,
+    )
+
+    layer = DynamoDBPersistenceLayer(TABLE, boto3_client=boto3.client("dynamodb"))
+    config = IdempotencyConfig(event_key_jmespath="body")
+    processor = BatchProcessor(event_type=EventType.SQS)
+
+    @idempotent_function(data_keyword_argument="record", persistence_store=layer, config=config)  # type: ignore[untyped-decorator]
+    def one(record: Any) -> Any:
+        return {"done": json.loads(record["body"])["payload"]["batchId"]}
+
+    def handler(record: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = one(record=record.raw_event)
+        return answer
+
+    def handle(records: list[dict[str, Any]]) -> None:
+        answer = process_partial_response({"Records": records}, handler, processor, None)
+        assert answer == {"batchItemFailures": []}, answer
+
+    return handle
+
+
+WAYS: dict[str, Callable[[], Callable[[list[dict[str, Any]]], None]]] = {"usage": usage, "powertools": powertools}
+
+
+@contextmanager
+def store() -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.counters"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(running.stdout.readline())}"
+        finally:
+            running.kill()
+
+
+def measured(way: str, messages: int, organizations: int = 1, *, twice: bool = False) -> dict[str, Any]:
+    """In a process of its own against a store of its own: seconds, and what the store saw."""
+    with store() as url:
+        environment = {
+            **os.environ,
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "benchmark",
+            "AWS_SECRET_ACCESS_KEY": "benchmark",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        }
+        words = [way, str(messages), str(organizations), str(int(twice))]
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.consumer", "--only", *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def only(way: str, messages: int, organizations: int, twice: bool) -> None:
+    handle, url = WAYS[way](), os.environ["AWS_ENDPOINT_URL"]
+    # Its connections stand, and its organizations are known, as in a second invocation.
+    handle([record(number, organizations) for number in range(-BATCH, 0)])
+    _seen(url)
+    records = [record(number, organizations) for number in range(messages)]
+    if twice:
+        records += records + records[::20]
+        random.Random(4711).shuffle(records)
+    began = time.perf_counter()
+    for start in range(0, len(records), BATCH):
+        handle(records[start : start + BATCH])
+    took = time.perf_counter() - began
+    seen = _seen(url)
+    total = sum(int(value["N"]) for row in seen["rows"].values() for name, value in row.items() if is_month(name))
+    calls = sum(seen["calls"].values())
+    print(json.dumps({"seconds": took, "calls": calls, "units": seen["units"], "counted": total - BATCH}))
+
+
+def is_month(name: str) -> bool:
+    """Whether an attribute is the counter of a month, `2026-11#feature-1`."""
+    return len(name.partition("#")[0]) == 7 and "#" in name
+
+
+def _seen(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url) as answer:
+        return json.loads(answer.read())  # type: ignore[no-any-return]
+
+
+def rates(rounds: int) -> list[str]:
+    seen: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, messages in MESSAGES.items():
+            seen[way].append(messages / measured(way, messages)["seconds"])
+    ratio = median(ours / theirs for ours, theirs in zip(seen["usage"], seen["powertools"], strict=True))
+    for way, found in seen.items():
+        print(f"{way:<11} {median(found):>7,.0f} messages/s")
+    print(f"usage is {ratio:.1f} times as fast (at least {RATIO})")
+    return [f"only {ratio:.1f} times powertools"] if ratio < RATIO else []
+
+
+def costs() -> list[str]:
+    faults = []
+    for organizations in (1, BATCH):
+        messages = MESSAGES["usage"]
+        found = measured("usage", messages, organizations)
+        calls, units = found["calls"] / messages, found["units"] / messages
+        print(f"batches of {organizations:>2} organizations: {calls:.3f} calls and {units:.3f} write units a message")
+        if organizations == 1 and (calls > CALLS or units > UNITS):
+            faults.append(f"{calls:.3f} calls and {units:.3f} units a message; {CALLS} and {UNITS} are allowed")
+    return faults
+
+
+def exactness() -> list[str]:
+    messages = MESSAGES["usage"]
+    counted = measured("usage", messages, twice=True)["counted"]
+    print(f"{messages:,} messages twice and 5 % thrice, shuffled: {counted:,} counted")
+    return [] if counted == messages else [f"{counted:,} were counted of {messages:,}"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.consumer", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3, help="of the comparison (default: 3)")
+    parser.add_argument("--only", nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.only:
+        way, messages, organizations, twice = given.only
+        only(way, int(messages), int(organizations), twice == "1")
+        return 0
+    faults = [*rates(given.rounds), *costs(), *exactness()]
+    for fault in faults:
+        print(f"missed: {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
