@@ -113,7 +113,7 @@ def deployed() -> list[str]:
     sys.path.insert(0, str(ROOT))
     from shared import registry
 
-    return [job.path for job in registry.jobs().values()]
+    return [job.place for job in registry.jobs().values()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,7 +52,7 @@ def call(args: argparse.Namespace) -> int:
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
     """The job's sample event, or the one in `path`. Raises Stop where there is none."""
-    file = path or EVENTS / f"{job.path.partition(':')[0]}.json"
+    file = path or EVENTS / f"{job.place.partition(':')[0]}.json"
     try:
         read = json.loads(file.read_text())
     except FileNotFoundError:

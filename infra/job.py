@@ -60,7 +60,7 @@ def environment(job: Job, deployment: Deployment) -> dict[str, str]:
     named = {setting.name: deployment.environment.get(setting.name) for setting in job.all_settings()}
     return {
         **platform_environment(deployment),
-        "NIGHTSHIFT_JOB": job.path,
+        "NIGHTSHIFT_JOB": job.place,
         **{name: value for name, value in named.items() if value is not None},
     }
 

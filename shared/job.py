@@ -56,7 +56,7 @@ class Job:
     concurrency: the most batches of one queue at work at once, 2 to 1,000.
     refusals: what an archetype asks of its jobs' declarations beyond what every job is asked.
     applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
-    path: where the registry finds it, `<group>/<module>`, and `:<name>` where a module yields several. origin: file and
+    place: where the registry finds it, `<group>/<module>`, and `:<name>` where a module yields several. origin: file and
     line of its declaration, where that is no Python. carries: folders that its bundle has beside functions/, by path.
     effects: for a job that changes the world outside by `tick.effect`: how long an effect is remembered, and a second
     one of its key recognised; at least a day, and longer than its messages and dead letters may come back.
@@ -72,7 +72,7 @@ class Job:
     name: ClassVar[str] = ""
     group: ClassVar[str] = ""
     module: ClassVar[str] = ""
-    path: ClassVar[str] = ""
+    place: ClassVar[str] = ""
     origin: ClassVar[str] = ""
     key: ClassVar[str] = ""
     env: ClassVar[str] = ""
@@ -120,7 +120,7 @@ class Job:
         cls.module = cls.__module__
         cls.group = own.get("group") or cls.__module__.split(".")[-2] if "." in cls.__module__ else "none"
         cls.name = own.get("name") or cls.__module__.rpartition(".")[2].replace("_", "-")
-        cls.path = own.get("path") or f"{cls.group}/{cls.module.rpartition('.')[2]}"
+        cls.place = own.get("place") or f"{cls.group}/{cls.module.rpartition('.')[2]}"
         cls.key = own.get("key") or cls.name
         cls.env = own.get("env") or cls.name.upper().replace("-", "_")
         declaration.check(cls)

@@ -141,7 +141,7 @@ def _made(plugin: Plugin, declared: Declared, module: str, origin: str) -> type[
         "__module__": module,
         "__doc__": declared.describe if declared.describe.endswith(".") else f"{declared.describe}.",
         "name": name,
-        "path": f"{'/'.join(module.split('.')[1:])}:{name}",
+        "place": f"{'/'.join(module.split('.')[1:])}:{name}",
         "origin": origin,
         "plugin": plugin,
         "told": declared,

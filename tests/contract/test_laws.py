@@ -56,7 +56,7 @@ def surroundings(cloud: Cloud, site: DemoSite) -> None:
 
 
 def sample(job: Job) -> Any:
-    return json.loads((ROOT / "events" / f"{job.path.partition(':')[0]}.json").read_text())
+    return json.loads((ROOT / "events" / f"{job.place.partition(':')[0]}.json").read_text())
 
 
 def fired(job: Job, clock: VirtualClock) -> Firing:

@@ -108,7 +108,7 @@ def test_a_job_runs_as_it_declares(templates: Templates, name: str) -> None:
     assert properties["Handler"] == "shared.entry.handle"
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
     variables = properties["Environment"]["Variables"]
-    assert variables["NIGHTSHIFT_JOB"] == job.path
+    assert registry.load(variables["NIGHTSHIFT_JOB"]).name == name
     assert variables["NIGHTSHIFT_STAGE"] == "prod"
     assert text(variables["NIGHTSHIFT_ACCOUNT"]) == ACCOUNT
 
