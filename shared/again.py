@@ -33,6 +33,7 @@ def send(cloud: Cloud, message: Message, error: str, delay: int) -> None:
         MessageBody=message.text,
         DelaySeconds=min(delay, LONGEST_DELAY),
         MessageAttributes={**kept, **added},
+        MessageGroupId=message.tenant or "-",
     )
 
 

@@ -40,6 +40,8 @@ def send(cloud: Cloud, queue: str, payload: Payload, delay: int = 0) -> str:
         QueueUrl=cloud.names.queue_url(queue),
         MessageBody=sealed(cloud, queue, payload),
         DelaySeconds=min(delay, LONGEST_DELAY),
+        # So that one organization's backlog keeps no other waiting: SQS's fair queues.
+        MessageGroupId=payload.organization_id,
     )
     return answer["MessageId"]
 
@@ -50,7 +52,10 @@ def send_all(cloud: Cloud, queue: str, payloads: Iterable[Payload]) -> int:
     for batch in _batches((payload, sealed(cloud, queue, payload)) for payload in payloads):
         answer = cloud.sqs.send_message_batch(
             QueueUrl=cloud.names.queue_url(queue),
-            Entries=[{"Id": str(number), "MessageBody": body} for number, (_, body) in enumerate(batch)],
+            Entries=[
+                {"Id": str(number), "MessageBody": body, "MessageGroupId": payload.organization_id}
+                for number, (payload, body) in enumerate(batch)
+            ],
         )
         if answer.get("Failed"):
             failed = sorted(int(each["Id"]) for each in answer["Failed"])
