@@ -31,7 +31,7 @@ def in_lanes(
     share: int,
     patience: float,
     remaining: Callable[[], float],
-) -> Iterator[tuple[Item, Result | Exception]]:
+) -> Iterator[tuple[Item, Result | BaseException]]:
     """Call `work` on items in threads, `width` at once and `share` of one lane; items of the lane "" have no share.
 
     One that takes longer than SLOW does not count any more, until there are MOST times as many: whoever is waited for
@@ -40,14 +40,14 @@ def in_lanes(
     `remaining()` seconds; those are not yielded. patience: seconds that one may take; one that takes longer is yielded
     as Overdue, and its thread left behind.
     """
-    finished: SimpleQueue[tuple[int, Result | Exception]] = SimpleQueue()
+    finished: SimpleQueue[tuple[int, Result | BaseException]] = SimpleQueue()
     running: dict[int, tuple[Item, str, float]] = {}
     queue = _Queue(items, lane, share)
 
     def attend(number: int, item: Item) -> None:
         try:
             finished.put((number, work(item)))
-        except Exception as error:  # noqa: BLE001 - whatever one item raises is its own result
+        except BaseException as error:  # noqa: BLE001 - whatever one item raises is its own result
             finished.put((number, error))
 
     while True:

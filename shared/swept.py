@@ -81,7 +81,7 @@ class Swept:
         ):
             self.tally.ended += 1
             self.tick.spend(items=1)
-            if isinstance(result, Fenced):
+            if isinstance(result, BaseException) and (isinstance(result, Fenced) or not isinstance(result, Exception)):
                 raise result
             self._tell(each, result)
         self.tally.more = self.tally.ended < self.picked or next(found, None) is not None
@@ -225,11 +225,11 @@ class Swept:
         marks = {name: row.item[name] for name in MARKS if name != FAULT and name in row.item}
         return amend(self.cloud, self.job.table, row.item, {**marks, **after}, (self.index.sk,), along)
 
-    def _tell(self, due: Due, result: tuple[str, End | None] | Exception) -> None:
+    def _tell(self, due: Due, result: tuple[str, End | None] | BaseException) -> None:
         """One line for each item, with its outcome."""
         log, name, counts = self.tick.log, f"{self.job.name}_item", self.tally.counts
         told: dict[str, Any] = {**self._named(due.row), "attempt": due.number}
-        if isinstance(result, Exception):
+        if isinstance(result, BaseException):
             word = "overdue" if isinstance(result, Overdue) else "failed"
             log.error(name, **told, status=word, error=f"{type(result).__name__}: {result}")
         else:
