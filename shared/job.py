@@ -56,7 +56,7 @@ class Job:
     concurrency: the most batches of one queue at work at once, 2 to 1,000.
     refusals: what an archetype asks of its jobs' declarations beyond what every job is asked.
     applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
-    place: where the registry finds it, `<group>/<module>`, and `:<name>` where a module yields several. origin: file and
+    place: where the registry finds it, `<group>/<module>`, `:<name>` where a module yields several. origin: file and
     line of its declaration, where that is no Python. carries: folders that its bundle has beside functions/, by path.
     effects: for a job that changes the world outside by `tick.effect`: how long an effect is remembered, and a second
     one of its key recognised; at least a day, and longer than its messages and dead letters may come back.
