@@ -16,7 +16,7 @@ from cli.progress import Progress
 from cli.tour import CRASH, Tour, told
 from cli.watch import Watch
 from functions.sites.seed import seed
-from local.cloud import LocalCloud, running
+from local.cloud import LocalCloud, running, workspace
 from shared import registry
 from shared.clock import Clock
 
@@ -72,7 +72,7 @@ def _toured(folder: Path, once: bool, progress: Progress) -> Iterator[Tour]:
     with ExitStack() as closing:
         sites = closing.enter_context(demo.sites(0 if once else demo.PORT))
         near = closing.enter_context(neighbours.around(folder, anywhere=once))
-        settings = near | demo.settings(sites)
+        settings = workspace(folder) | near | demo.settings(sites)
         started = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
         engine = closing.enter_context(started).engine
         cloud = closing.enter_context(laptop.at(engine.endpoint, engine.account, engine.region, settings))

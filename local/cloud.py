@@ -86,8 +86,8 @@ class LocalCloud:
         self.firing = firing
         self.report = report
         self.engine = Engine(self.folder / "state", fresh)
-        told = settings_of(os.environ) if settings is None else settings
-        self.deployment = Deployment(self.engine, root, {**workspace(self.folder), **told}, LOCAL)
+        told = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
+        self.deployment = Deployment(self.engine, root, told, LOCAL)
         self.doors: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
 
