@@ -64,8 +64,12 @@ def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
             "topic": arn("sns", PREFIX + name),
             "identity": arn("ses", f"identity/{name}"),
             "function": arn("lambda", f"function:{PREFIX}{name}"),
+            "model": f"arn:aws:bedrock:*::foundation-model/{name}",
         }[kind]
-        forms = {form, f"{form}/index/*"} if kind == "table" and not grant.keys else {form}
+        besides = {"model": arn("bedrock", f"inference-profile/{name}")}
+        if kind == "table" and not grant.keys:
+            besides["table"] = f"{form}/index/*"
+        forms = {form, besides.get(kind, form)}
         pairs |= {(action, one) for action in grant.actions for one in forms}
     return pairs
 
