@@ -64,6 +64,7 @@ def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
             "topic": arn("sns", PREFIX + name),
             "identity": arn("ses", f"identity/{name}"),
             "function": arn("lambda", f"function:{PREFIX}{name}"),
+            "parameter": arn("ssm", f"parameter/nightshift/prod/{name}"),
             "model": f"arn:aws:bedrock:*::foundation-model/{name}",
         }[kind]
         besides = {"model": arn("bedrock", f"inference-profile/{name}")}
