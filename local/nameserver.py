@@ -21,6 +21,7 @@ import dns.rrset
 # Of an answer by UDP; a longer one says so, and is asked for again by TCP (RFC 1035, 4.2.1).
 LONGEST = 512
 TTL = 60
+TRIES = 20
 
 
 class Nameserver:
@@ -37,13 +38,8 @@ class Nameserver:
         self.broken: set[str] = set()
         self.silent: set[str] = set()
         self.asked: list[tuple[str, str]] = []
-        self._udp = _Udp(("127.0.0.1", port), _Datagram)
+        self._udp, self._tcp = _pair(port)
         self.port: int = self._udp.server_address[1]
-        try:
-            self._tcp = _Tcp(("127.0.0.1", self.port), _Stream)
-        except OSError:
-            self._udp.server_close()
-            raise
         self._udp.names = self._tcp.names = self
 
     @property
@@ -104,6 +100,19 @@ class Nameserver:
         if (name, kind) in self.records:
             return self.records[name, kind]
         return () if any(known == name or known.endswith(f".{name}") for known, _ in self.records) else None
+
+
+def _pair(port: int) -> tuple[_Udp, _Tcp]:
+    """On one port; where any will do, one that is free for both. Raises OSError."""
+    for left in reversed(range(1 if port else TRIES)):
+        udp = _Udp(("127.0.0.1", port), _Datagram)
+        try:
+            return udp, _Tcp(("127.0.0.1", udp.server_address[1]), _Stream)
+        except OSError:
+            udp.server_close()
+            if not left:
+                raise
+    raise AssertionError
 
 
 def _name(text: str) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from cli.ending import Stop
+from cli.run import targeted
+from functions.accounts.alias_expiration import AliasExpiration
 from functions.accounts.dns_recheck import DnsRecheck
 from local.nameserver import Nameserver
 from shared.cloud import Cloud
 from shared.records.accounts import Domain
 from shared.span import days
 from tests.conftest import NOON, Lines, VirtualClock
+from tests.receiver import Death, Mortal, Receiver
 from tests.sweeping import all_of, go, item, put
 
 SECOND = timedelta(seconds=1)
@@ -165,3 +170,27 @@ def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log:
     dns.put("_mail-challenge.shop.example", "TXT", *many, f'"{CHALLENGE}"')
     put(cloud, domain())
     assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
+
+
+def test_the_command_line_takes_a_domain_for_a_target_of_this_job_alone() -> None:
+    assert targeted(DnsRecheck(), "shop.example") == "shop.example"
+    with pytest.raises(Stop, match="has no target"):
+        targeted(AliasExpiration(), "shop.example")
+
+
+def test_a_crash_before_its_end_is_written_leaves_it_to_the_next_run(
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+) -> None:
+    right(dns)
+    put(cloud, domain())
+    receiver = Receiver()
+    mortal = Mortal(cloud, receiver, reads=False)
+    for last in (1, 2):
+        mortal.until(last)
+        with suppress(Death):
+            go(DnsRecheck(), cloud, log)
+        clock.move(days=1)
+    mortal.until(0)
+    go(DnsRecheck(), cloud, log)
+    assert item(cloud, domain())["state"] == "verified"
+    assert len(all_of(cloud, "notifications")) == 1
