@@ -22,6 +22,8 @@ PATH = re.compile(r"/queues/([a-z0-9]+(?:[:-][a-z0-9]+)*)/process")
 MOST, AT_ONCE = 50, 10
 # Seconds between two calls for the same queue, and those after which no further batch is begun.
 PAUSE, BUDGET = 5, 20
+# Seconds. Our queues wait for 20 where nothing else is said; without waiting at all SQS asks some of its servers alone.
+WAIT = 1
 # The platform's own, which no app may drain.
 OURS = (FIRINGS, DEAD)
 DOOR = "door#queues"
@@ -116,6 +118,7 @@ def _take(cloud: Cloud, queue: str, most: int) -> list[dict[str, Any]]:
     answer = cloud.sqs.receive_message(
         QueueUrl=cloud.names.queue_url(queue),
         MaxNumberOfMessages=most,
+        WaitTimeSeconds=WAIT,
         MessageSystemAttributeNames=["All"],
         MessageAttributeNames=["All"],
     )

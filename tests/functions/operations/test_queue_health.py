@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.operations import _carried
 from functions.operations.queue_health import QueueHealth
 from shared import depths, manifest
 from shared.cloud import Cloud
@@ -23,7 +24,10 @@ INTAKE = {**ENTRIES["sweep"], "key": "intake", "queue": QUEUE, "schedules": []}
 def intake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
     for name in (QUEUE, f"{QUEUE}-dlq"):
-        cloud.sqs.create_queue(QueueName=cloud.names.queue(name))
+        # As the template has it: a call that says nothing else would wait for longer than its own timeout.
+        waiting = {"ReceiveMessageWaitTimeSeconds": "20"}
+        cloud.sqs.create_queue(QueueName=cloud.names.queue(name), Attributes=waiting)
+    monkeypatch.setattr(_carried, "WAIT", 0)
 
 
 def send(cloud: Cloud, queue: str, *texts: str, **more: Any) -> None:

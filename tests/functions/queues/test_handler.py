@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.queues import handler
+from functions.queues import _drain, handler
 from shared import manifest
 from shared.cloud import Cloud
 from shared.guard import Guard
@@ -48,7 +48,9 @@ def consumer(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Consu
     monkeypatch.setattr(handler, "GUARD", Guard(cloud))
     monkeypatch.setattr(handler, "LOG", log)
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE, "dispatch": {**INTAKE, "queue": "firings"}})
-    cloud.sqs.create_queue(QueueName=cloud.names.queue(QUEUE))
+    # As the template has it: a call that says nothing else would wait for longer than its own timeout.
+    cloud.sqs.create_queue(QueueName=cloud.names.queue(QUEUE), Attributes={"ReceiveMessageWaitTimeSeconds": "20"})
+    monkeypatch.setattr(_drain, "WAIT", 0)
     return playing
 
 
