@@ -1,7 +1,7 @@
 """Attempts to get out. Each is an expression or a block that ends in `return`; what it returns is what it got hold of.
 
-Names there: context, SECRET (a file outside that holds a canary), OUT (a folder outside), PID (of the host), TCP, UDP
-(ports of listeners), UNIX (a listening socket's path), and the usual modules. An attempt that raises got nothing.
+Names there: context, SECRET (a file outside, with a canary), OUT (a folder outside), PID (of the host), TCP, UDP (ports
+of listeners), UNIX, GRAM (paths of listening sockets), and the usual modules. An attempt that raises got nothing.
 """
 
 from __future__ import annotations
@@ -192,7 +192,11 @@ NETWORK = (
     "import socket; s = socket.socket(socket.AF_UNIX); s.connect(UNIX); return 'connected'",
     "import socket; s = socket.socket(socket.AF_UNIX); s.connect('\\0' + UNIX); return 'connected'",
     "import socket; a, b = socket.socketpair(); a.connect(UNIX); return 'connected'",
-    "import socket; a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.sendto(b'x', UNIX); return 'sent'",
+    "import socket; a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.sendto(b'x', GRAM); return 'sent'",
+    "import socket; a, b = socket.socketpair(1, socket.SOCK_DGRAM); a.sendmsg([b'x'], [], 0, GRAM); return 'sent'",
+    "import socket; a, b = socket.socketpair(1, socket.SOCK_SEQPACKET); a.sendto(b'x', GRAM); return 'sent'",
+    "import socket; a, b = socket.socketpair(); a.sendto(b'x', GRAM); return 'sent'",
+    "import socket; a, b = socket.socketpair(); a.sendmsg([b'x'], [], 0, GRAM); return 'sent'",
     "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); return 'bound'",
     "import socket; return socket.getaddrinfo('canary.example.com', 80)",
     "import socket; return socket.gethostbyname('localhost')",
@@ -246,4 +250,4 @@ INTERPRETER = (
 BLOCKS = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *INTERPRETER)
 ALL = (*BY_PATH, *BLOCKS)
 # Those that need nothing of the context, and whose wall is the kernel's: they must hold with no audit hook at all.
-KERNEL = tuple(code for code in (*FILES, *ENVIRONMENT[7:14], *PROCESSES[:36], *NETWORK[:25]) if "context" not in code)
+KERNEL = tuple(code for code in (*FILES, *ENVIRONMENT[7:14], *PROCESSES[:36], *NETWORK[:29]) if "context" not in code)

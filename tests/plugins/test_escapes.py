@@ -56,6 +56,11 @@ class Outside:
         )
         self.path = f"/tmp/nightshift-{os.getpid()}.sock"
         closing.callback(Path(self.path).unlink, missing_ok=True)
+        self.gram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.gram.bind(f"{self.path}.gram")
+        self.gram.setblocking(False)
+        closing.callback(self.gram.close)
+        closing.callback(Path(f"{self.path}.gram").unlink, missing_ok=True)
         for listener, address in ((self.tcp, ("127.0.0.1", 0)), (self.udp, ("127.0.0.1", 0)), (self.unix, self.path)):
             listener.bind(address)
             listener.setblocking(False)
@@ -72,13 +77,15 @@ class Outside:
             "TCP": self.tcp.getsockname()[1],
             "UDP": self.udp.getsockname()[1],
             "UNIX": self.path,
+            "GRAM": f"{self.path}.gram",
             "ROOT": str(ROOT),
             "SEEN": [],
         }
 
     def untouched(self) -> bool:
         """Nothing made, changed or removed there, and nobody called."""
-        for listener, call in ((self.tcp, "accept"), (self.unix, "accept"), (self.udp, "recv")):
+        called = ((self.tcp, "accept"), (self.unix, "accept"), (self.udp, "recv"), (self.gram, "recv"))
+        for listener, call in called:
             try:
                 getattr(listener, call)(*([9] if call == "recv" else []))
             except BlockingIOError:

@@ -122,8 +122,8 @@ def test_where_no_folder_is_named_the_workspace_is_in_the_bucket(cloud: Cloud, l
 
 def test_it_is_found_by_the_path_that_its_function_is_told() -> None:
     made = registry.find(HELLO)
-    assert made.path == f"plugins/host:{HELLO}"
-    assert registry.load(made.path).name == HELLO
+    assert made.place == f"plugins/host:{HELLO}"
+    assert registry.load(made.place).name == HELLO
     assert made.env == "KB_LABS_PLUGIN_TEMPLATE_HELLO_CRON"
 
 

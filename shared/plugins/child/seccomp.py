@@ -99,6 +99,9 @@ COMMANDS = frozenset(
 )
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1), "arm64": (0xC00000B7, 1)}
 SOCKET, CLONE, CLONE3, TGKILL, OPENAT, OPEN = (41, 198), (56, 220), (435, 435), (234, 131), (257, 56), (2, None)
+SOCKETPAIR = (53, 199)
+# Every kind of socket but SOCK_STREAM has one of these bits.
+NO_STREAM = 0b1110
 # The second table of x86-64's kernel, with other numbers for the same calls.
 X32 = 0x40000000
 CLONE_THREAD = 0x10000
@@ -137,7 +140,13 @@ def assembled(machine: int, column: int, pid: int) -> bytes:
         steps += [(RETURN, ALLOW, None, None)]
     # glibc asks for clone3 first, whose flags a filter cannot see, and is content with clone.
     steps.append((EQUAL, CLONE3[column], "absent", None))
-    for name, numbers in (("clone", CLONE), ("tgkill", TGKILL), ("openat", OPENAT), ("open", OPEN)):
+    for name, numbers in (
+        ("clone", CLONE),
+        ("tgkill", TGKILL),
+        ("openat", OPENAT),
+        ("open", OPEN),
+        ("pair", SOCKETPAIR),
+    ):
         number = numbers[column]
         if number is not None:
             steps.append((EQUAL, number, name, None))
@@ -148,6 +157,8 @@ def assembled(machine: int, column: int, pid: int) -> bytes:
         "tgkill": [(LOAD, ARGUMENT[0], None, None), (EQUAL, pid, "allow", "deny")],
         "openat": [(LOAD, ARGUMENT[2], None, None), (ANY_BIT, CHANGING, "deny", "allow")],
         "open": [(LOAD, ARGUMENT[1], None, None), (ANY_BIT, CHANGING, "deny", "allow")],
+        # One for datagrams could send them to any socket that has a path.
+        "pair": [(LOAD, ARGUMENT[1], None, None), (ANY_BIT, NO_STREAM, "deny", "allow")],
         "absent": [(RETURN, REFUSE | errno.ENOSYS, None, None)],
         "deny": [(RETURN, REFUSE | errno.EPERM, None, None)],
         "allow": [(RETURN, ALLOW, None, None)],
