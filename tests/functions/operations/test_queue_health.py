@@ -25,8 +25,7 @@ def intake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
     for name in (QUEUE, f"{QUEUE}-dlq"):
         # As the template has it: a call that says nothing else would wait for longer than its own timeout.
-        waiting = {"ReceiveMessageWaitTimeSeconds": "20"}
-        cloud.sqs.create_queue(QueueName=cloud.names.queue(name), Attributes=waiting)
+        cloud.sqs.create_queue(QueueName=cloud.names.queue(name), Attributes={"ReceiveMessageWaitTimeSeconds": "20"})
     monkeypatch.setattr(_carried, "WAIT", 0)
 
 
