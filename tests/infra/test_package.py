@@ -177,7 +177,8 @@ def test_every_service_that_a_function_may_call_is_in_the_layer() -> None:
     granted = [grant for job in registry.jobs().values() for grant in job.grants()]
     called = {action.partition(":")[0] for grant in granted for action in grant.actions}
     # What IAM knows by another name than the SDK.
-    assert {{"ses": "sesv2"}.get(service, service) for service in called} <= set(layer.sdk_services())
+    sdk = {"ses": "sesv2", "bedrock": "bedrock-runtime"}
+    assert {sdk.get(service, service) for service in called} <= set(layer.sdk_services())
 
 
 def test_requirements_are_exact_and_hashed_and_hold_no_tool_of_ours() -> None:
