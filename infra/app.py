@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
 from infra import front, limits, target  # noqa: E402
 from infra.deployment import Deployment, StageError  # noqa: E402
+from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
 from infra.layer import LayerError  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
@@ -56,6 +58,10 @@ def grants(made: Deployment, urls: list[front.Endpoint]) -> list[Grant]:
     ]
 
 
+def _in_order(made: Deployment) -> list[str]:
+    return sorted(made.groups, key=lambda name: name != PLATFORM)
+
+
 def build(app: App, made: Deployment, urls: list[front.Endpoint]) -> None:
     """Every stack, and the order of their deployment: a name can be referred to once the thing is there."""
     where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
@@ -64,7 +70,7 @@ def build(app: App, made: Deployment, urls: list[front.Endpoint]) -> None:
     )
     first: list[Stack] = [state]
     groups: list[Stack] = []
-    for group in sorted(made.groups, key=lambda name: name != PLATFORM):
+    for group in _in_order(made):
         stack = Group(app, group, made, env=where, description=f"Nightshift: the jobs of {group}")
         for earlier in first:
             stack.add_stack_dependency(earlier)
@@ -92,7 +98,12 @@ def main() -> None:
             f"cold start takes 3.7 times as long: uv python install {made.target.python}\n"
         )
     limits.check_declarations(made)
-    build(app, made, urls)
+    groups = {**{group: made.ships_manifest(group) for group in _in_order(made)}, **{url.name: True for url in urls}}
+    # Packages are made beside the constructs, which mostly wait for node. What fails here fails there again, aloud.
+    with ThreadPoolExecutor(2, "packing") as pool:
+        for group, manifest in groups.items():
+            pool.submit(packages, group, made, with_manifest=manifest)
+        build(app, made, urls)
     if app.node.try_get_context("nag"):
         from infra import nag
 

@@ -43,6 +43,9 @@ class Deployment:
     def of_group(self, group: str) -> list[Job]:
         return [job for job in self.jobs.values() if job.group == group]
 
+    def ships_manifest(self, group: str) -> bool:
+        return any(job.needs_manifest for job in self.of_group(group))
+
     def run_by(self, job: Job) -> str:
         """As the deployer has set it. Raises SettingError."""
         by: str = INLINE if job.queue else job.run_by().read(self.environment)

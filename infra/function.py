@@ -15,6 +15,7 @@ from infra import limits, roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
+from infra.package import Package
 from shared import retention
 from shared.job import CELERY
 
@@ -28,6 +29,12 @@ def log_days(kept: str) -> int:
     return next(days for days in LOG_DAYS if days >= 3 * retention.read(kept).failed.age.days)
 
 
+def packages(group: str, deployment: Deployment, *, with_manifest: bool) -> tuple[Package, Package]:
+    """A group's own code, and the layer below it."""
+    packed = bundle(group, deployment, with_manifest=with_manifest)
+    return packed, layer(group, deployment.target, extras=(CELERY,) if deployment.uses_celery(group) else ())
+
+
 class Code(Construct):
     """One group's code and its layer, once in a stack.
 
@@ -36,8 +43,7 @@ class Code(Construct):
 
     def __init__(self, scope: Construct, group: str, deployment: Deployment, *, with_manifest: bool) -> None:
         super().__init__(scope, "Code")
-        packed = bundle(group, deployment, with_manifest=with_manifest)
-        below = layer(group, deployment.target, extras=(CELERY,) if deployment.uses_celery(group) else ())
+        packed, below = packages(group, deployment, with_manifest=with_manifest)
         limits.check_packages(f"functions/{group}", (packed, below))
         self.target = deployment.target
         self.code = assets.Asset(self, "Bundle", path=str(packed.path), asset_hash=packed.digest)

@@ -22,7 +22,7 @@ class Group(Stack):
         self.deployment = deployment
         self.planned = queues.plan(deployment.jobs)
         jobs = deployment.of_group(group)
-        code = Code(self, group, deployment, with_manifest=any(job.needs_manifest for job in jobs))
+        code = Code(self, group, deployment, with_manifest=deployment.ships_manifest(group))
         self.jobs = {job.name: DeployedJob(self, job, deployment, code) for job in jobs}
         self.queues: dict[str, sqs.CfnQueue] = {}
         for queue in self.planned.values():

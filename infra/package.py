@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from infra.target import Target
 # The oldest time that a zip file can say.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 KEPT_DAYS = 14
+# Packages are made ahead by threads; who asks for one meanwhile waits for it. `setdefault` is atomic.
+MAKING: dict[Path, threading.Lock] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,15 @@ class Package:
 def kept(folder: Path, digest: str, fill: Callable[[Path], None]) -> Package:
     """The package of that digest. `fill` puts the files into a folder where nobody made it before."""
     package = Package(folder / f"{digest}.zip", digest)
-    if package.path.exists():
-        package.path.touch()
-        return package
+    with MAKING.setdefault(package.path, threading.Lock()):
+        if package.path.exists():
+            package.path.touch()
+        else:
+            _make(folder, package, fill)
+    return package
+
+
+def _make(folder: Path, package: Package, fill: Callable[[Path], None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     forget(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
@@ -42,7 +51,6 @@ def kept(folder: Path, digest: str, fill: Callable[[Path], None]) -> Package:
         _zip(content, archive)
         # Synths run side by side; a rename shows the file whole or not at all.
         archive.replace(package.path)
-    return package
 
 
 def forget(folder: Path) -> None:
