@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.deployment import ROOT, Deployment
-from infra.package import Package, compile_all, copy, kept
+from infra.package import Package, compile_all, copy, kept, unpack
+from infra.target import Target
 from shared import manifest
 
 ASSETS = ROOT / ".local" / "assets"
 MOUNTED = "/var/task"
+RUNTIME = "shared"
 
 
 def bundle(
@@ -30,19 +32,33 @@ def bundle(
     shipped = _manifest(deployment) if with_manifest else None
 
     def fill(content: Path) -> None:
+        unpack(_runtime(root, folder, deployment.target), content)
         for name, path in files.items():
-            copy(path, content / name)
+            if not name.startswith(f"{RUNTIME}/"):
+                copy(path, content / name)
         if shipped is not None:
             (content / manifest.FILE).write_text(shipped)
-        compile_all(content, deployment.target, MOUNTED)
+        compile_all(content, deployment.target, MOUNTED, but=RUNTIME)
 
     return kept(folder / "code", _digest(files, shipped, deployment.target.tag), fill)
+
+
+def _runtime(root: Path, folder: Path, target: Target) -> Package:
+    """What every bundle has, compiled once for all of them."""
+    files = {path.relative_to(root).as_posix(): path for path in _files(root / RUNTIME)}
+
+    def fill(content: Path) -> None:
+        for name, path in files.items():
+            copy(path, content / name)
+        compile_all(content, target, MOUNTED)
+
+    return kept(folder / RUNTIME, _digest(files, None, target.tag), fill)
 
 
 def _sources(root: Path, group: str, *others: str) -> Iterator[tuple[str, Path]]:
     functions = root / "functions"
     yield "functions/__init__.py", functions / "__init__.py"
-    for folder in (root / "shared", functions / group, *(root / other for other in others)):
+    for folder in (root / RUNTIME, functions / group, *(root / other for other in others)):
         for path in _files(folder):
             yield path.relative_to(root).as_posix(), path
 
