@@ -14,6 +14,10 @@ from typing import Any, TypeVar
 import pytest
 
 from local.embedded import Embedded, embedded
+from shared.cloud import Cloud
+from shared.names import Names
+from shared.tables import STATE
+from tests.conftest import VirtualClock, create
 
 ROLE = "arn:aws:iam::{account}:role/function"
 REGION = "us-east-1"
@@ -120,3 +124,18 @@ def engine() -> Embedded:
 @pytest.fixture
 def account(engine: Embedded) -> Account:
     return Account(engine, engine.account())
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A cloud of its own account on the embedded engine, with its state and its bucket; the clock is virtual."""
+    made = embedded()
+    account = made.account()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
+    create(cloud, STATE)
+    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
+    return cloud

@@ -12,19 +12,17 @@ import pytest
 
 from functions.sites._webevals import queue
 from functions.sites.webeval import Webeval
-from local.embedded import embedded
 from shared import rows
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.idempotency import natural
 from shared.job import Job
 from shared.log import Log
-from shared.names import Names
 from shared.outcome import Done, Outcome
 from shared.run import run
-from shared.tables import TABLES
+from shared.tables import WEBEVALS
 from shared.tick import Tick
-from tests.conftest import NOON, VirtualClock, create
+from tests.conftest import NOON, create
 from tests.web import Reply, Web
 
 DELIVERIES = 50
@@ -47,19 +45,10 @@ class Sweep(Job):
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """A cloud of its own account on the embedded engine."""
-    made = embedded()
-    account = made.account()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
-    for table in TABLES:
-        create(cloud, table)
-    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
-    return cloud
+def engine(apart: Cloud) -> Cloud:
+    """With the table that webeval claims from."""
+    create(apart, WEBEVALS)
+    return apart
 
 
 def test_the_same_tick_delivered_fifty_times_at_once_works_once(engine: Cloud) -> None:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from local.embedded import embedded
 from shared import audit, settle
 from shared.cloud import Cloud
 from shared.effect import Confirmed, Effect, InFlight, NotDone, Uncertain, Unknown
@@ -20,12 +19,9 @@ from shared.event import Firing
 from shared.idempotency import keyed
 from shared.job import Job
 from shared.log import Log
-from shared.names import Names
 from shared.outcome import Done, Outcome
 from shared.span import days
-from shared.tables import STATE
 from shared.tick import Tick
-from tests.conftest import VirtualClock, create
 
 WORKERS = 16
 
@@ -49,17 +45,8 @@ class Send(Job):
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    made = embedded()
-    account = made.account()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
-    create(cloud, STATE)
-    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
-    return cloud
+def engine(apart: Cloud) -> Cloud:
+    return apart
 
 
 def tick(cloud: Cloud, job: Job, number: int = 0) -> Tick:

@@ -10,42 +10,31 @@ from typing import Any
 import pytest
 
 from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
-from local.embedded import embedded
 from shared import clock, rows, warned
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.log import Log
-from shared.names import Names
 from shared.records.mail import Hold
 from shared.run import run
-from shared.tables import HOLDS, RAW, STATE
-from tests.conftest import NOON, VirtualClock, create
+from shared.tables import HOLDS, RAW
+from tests.conftest import NOON, create
 
 COUNT = 120
 TAKERS = 4
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def engine(apart: Cloud) -> Cloud:
     """Messages on hold, whose owners were warned a day ago."""
-    made = embedded()
-    account = made.account()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
-    create(cloud, STATE)
-    create(cloud, HOLDS)
-    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
-    cloud.sqs.create_queue(QueueName=cloud.names.queue("firings"))
+    create(apart, HOLDS)
+    apart.sqs.create_queue(QueueName=apart.names.queue("firings"))
     for number in range(COUNT):
         hold = Hold(user="u1", id=f"h{number}", alias="a@b.c", raw=f"{RAW}h{number}", held_at=NOON - timedelta(days=30))
         item = hold.item()
         item |= {"aged": warned.partition(item["aged"]), "since": clock.iso(NOON - timedelta(days=1))}
-        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(item))
-        cloud.s3.put_object(Bucket=cloud.names.bucket, Key=hold.raw, Body=b"Subject: x")
-    return cloud
+        apart.dynamodb.put_item(TableName=apart.names.table("holds"), Item=rows.row(item))
+        apart.s3.put_object(Bucket=apart.names.bucket, Key=hold.raw, Body=b"Subject: x")
+    return apart
 
 
 def test_a_message_is_taken_whole_or_purged_whole(engine: Cloud) -> None:

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from local.embedded import embedded
 from shared import clock, draft, plan, rows
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.log import Log
-from shared.names import Names
 from shared.run import run
-from shared.tables import STATE
 from shared.tick import Tick
 from tests.conftest import NOON, VirtualClock, create
 from tests.holds import AGED, HOLDS, Holds, Warned, there
@@ -23,19 +20,10 @@ DUE = NOON - timedelta(days=30)
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """A cloud of its own account on the embedded engine, with 303 rows that are due and 40 that are not."""
-    made = embedded()
-    account = made.account()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
-    create(cloud, STATE)
-    create(cloud, HOLDS)
-    cloud.s3.create_bucket(Bucket=cloud.names.bucket)
-    cloud.sqs.create_queue(QueueName=cloud.names.queue("firings"))
+def engine(apart: Cloud) -> Cloud:
+    """With 303 rows that are due and 40 that are not."""
+    create(apart, HOLDS)
+    apart.sqs.create_queue(QueueName=apart.names.queue("firings"))
     ages = [DUE - timedelta(seconds=number % 7) for number in range(303)] + [NOON] * 40
     items = [
         {"pk": f"h{number}", "sk": "-", "aged": AGED.partition(f"h{number}"), "since": clock.iso(since), "owner": "ada"}
@@ -43,8 +31,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     ]
     requests: Any = [{"PutRequest": {"Item": rows.row(item)}} for item in items]
     for start in range(0, len(requests), 25):
-        cloud.bulk.batch_write_item(RequestItems={cloud.names.table("held"): requests[start : start + 25]})
-    return cloud
+        apart.bulk.batch_write_item(RequestItems={apart.names.table("held"): requests[start : start + 25]})
+    return apart
 
 
 def quiet(cloud: Cloud) -> Log:
