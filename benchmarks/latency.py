@@ -1,0 +1,133 @@
+"""From the sending of a message until it is handled, on the local cloud: queue, mapping, function, store.
+
+    python -m benchmarks.latency [--messages 300]
+
+The templates are deployed to a local cloud of its own, and audit events are sent to `flagship:audit`: `alone`, each
+once the one before is handled, at any instant of whatever intervals the engine has; and `steady`, 20 a second whatever
+becomes of them. Handled is what can be read in the trail, looked at every 5 ms, so that each figure is a little too
+long. Those of a cold function are left out. Exit code 1 where the 99th percentile of either is 250 ms or more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from functions.flags import _trail
+from functions.flags._messages import AUDIT, Audited, AuditEvent
+from local.cloud import LocalCloud
+from shared import envelope, rows
+from shared.cloud import Cloud
+from shared.names import LOCAL, Names
+from shared.tables import ORGANIZATIONS, TRAIL
+from shared.tenant import Tenant
+
+MOST_MS = 250.0
+A_SECOND = 20
+LOOK = 0.005
+COLD = 20
+PATIENCE = 30
+ME = Tenant("org_1")
+
+
+class Trail:
+    """Events that were sent, and how long it took until they could be read."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.sent = 0
+        self.open: deque[tuple[float, dict[str, Any]]] = deque()
+        self.took: list[float] = []
+
+    def send(self) -> None:
+        self.sent += 1
+        event = AuditEvent(
+            id=f"evt_{self.sent}", organization_id=ME.id, at=datetime.now(UTC), actor="user_1", action="measured"
+        )
+        row = _trail.row(ME, event)
+        began = time.perf_counter()
+        envelope.send(self.cloud, AUDIT, Audited(organization_id=ME.id, event=event))
+        self.open.append((began, rows.row({"pk": row["pk"], "sk": row["sk"]})))
+
+    def look(self) -> None:
+        """For the eldest, and for those behind it as long as they are there."""
+        table = self.cloud.names.table(TRAIL.name)
+        while self.open:
+            began, key = self.open[0]
+            if "Item" not in self.cloud.dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True):
+                if time.perf_counter() - began > PATIENCE:
+                    raise SystemExit(f"a message was not handled within {PATIENCE} s")
+                time.sleep(LOOK)
+                return
+            self.open.popleft()
+            self.took.append((time.perf_counter() - began) * 1000)
+
+
+def alone(trail: Trail, messages: int) -> None:
+    chance = random.Random(4711)
+    for _ in range(messages):
+        time.sleep(chance.random() / 10)
+        trail.send()
+        while trail.open:
+            trail.look()
+
+
+def steady(trail: Trail, messages: int) -> None:
+    began = time.perf_counter()
+    for number in range(messages):
+        while time.perf_counter() < began + number / A_SECOND:
+            trail.look()
+            time.sleep(0 if trail.open else LOOK)
+        trail.send()
+    while trail.open:
+        trail.look()
+
+
+WAYS: dict[str, Callable[[Trail, int], None]] = {"alone": alone, "steady": steady}
+
+
+def measured(local: LocalCloud, messages: int) -> dict[str, list[float]]:
+    cloud = Cloud(Names(LOCAL, local.engine.account, local.engine.region), environment={})
+    for service in ("dynamodb", "sqs"):
+        cloud.__dict__[service] = local.client(service)
+    cloud.dynamodb.put_item(
+        TableName=cloud.names.table(ORGANIZATIONS.name), Item=rows.row({"pk": ME.id, "sk": "-", "state": "active"})
+    )
+    trail = Trail(cloud)
+    found: dict[str, list[float]] = {}
+    for name, way in WAYS.items():
+        way(trail, COLD)
+        trail.took.clear()
+        way(trail, messages)
+        found[name] = [*trail.took]
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.latency", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--messages", type=int, default=300, help="of each kind (default: 300)")
+    given = parser.parse_args(arguments)
+    with (
+        tempfile.TemporaryDirectory(prefix="nightshift-latency-") as folder,
+        LocalCloud(Path(folder), firing=False, settings={}) as local,
+    ):
+        found = measured(local, given.messages)
+    missed = False
+    for name, took in found.items():
+        late = quantiles(took, n=100)[98]
+        missed |= late >= MOST_MS
+        print(f"{name:<7} p50 {median(took):6.1f} ms   p99 {late:6.1f} ms   longest {max(took):6.1f} ms")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
