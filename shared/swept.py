@@ -172,6 +172,9 @@ class Swept:
     def _attempt(self, due: Due, token: str) -> End:
         with self.slots.one():
             at = self.cloud.clock.now()
+            # Whoever has waited for a place, or was frozen in it, may be past the lease.
+            if at >= self.tick.deadline:
+                raise Undone(f"{self.job.name}: the run's time was up before {due.item.id!r} was attempted")
             trial = Trial(self.tick, due.item, due.number, at, token, due.found, self.tools)
             return End(self.job.attempt(trial), due.number, at)
 

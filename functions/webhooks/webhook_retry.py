@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 from shared import backoff, settings
 from shared.archetypes.sweep import Sweep
 from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
-from shared.effect import Effect, NotDone
 from shared.idempotency import keyed
 from shared.schedule import every
 from shared.settings import SettingError
-from shared.span import days
 from shared.tables import DELIVERIES, WEBHOOKS
 from shared.tick import Tick
 
@@ -47,9 +45,8 @@ class WebhookRetry(Sweep):
     share = 2
     verb = "send"
     memory = 512
-    effects = days(7)
     retention = "high-volume"
-    idempotency = keyed("each attempt is an effect of its delivery and number; its receiver knows the delivery's id")
+    idempotency = keyed("its receiver knows the delivery's id; what came of an attempt is written once")
     settings = (LOOPBACK,)
 
     def refers(self, item: Delivery) -> Iterable[Key]:
@@ -103,10 +100,6 @@ class WebhookRetry(Sweep):
         from shared.records.outgoing import SendState
 
         return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
-
-    def reconcile(self, effect: Effect) -> NotDone:
-        # The receiver knows the id, and a second one does no harm.
-        return NotDone()
 
 
 class Receivers:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from shared.idempotency import keyed
 from shared.notify import put as notice
 from shared.records.outgoing import Delivery, SendState
 from shared.run import Report, run
+from shared.slots import Slots
 from shared.span import days
 from shared.tick import Tick
 from tests.conftest import NOON, Calls, Lines, VirtualClock
@@ -358,3 +360,25 @@ def test_a_plan_says_what_is_due_and_exactly_that_is_done(go: Go, cloud: Cloud, 
 def test_a_sweep_without_an_index_by_due_instants_is_refused() -> None:
     with pytest.raises(declaration.DeclarationError, match="has no index `due`"):
         type("Bad", (Errands,), {"__doc__": "Bad.", "name": "bad", "table": tables.WEBHOOKS})
+
+
+@pytest.mark.parametrize("effects", [None, days(8)])
+def test_who_waited_for_a_place_until_the_time_was_up_attempts_nothing(
+    cloud: Cloud,
+    clock: VirtualClock,
+    job: Errands,
+    go: Go,
+    monkeypatch: pytest.MonkeyPatch,
+    effects: timedelta | None,
+) -> None:
+    @contextmanager
+    def late(_: Slots) -> Iterator[None]:
+        clock.move(minutes=10)
+        yield
+
+    monkeypatch.setattr(Errands, "effects", effects)
+    monkeypatch.setattr(Slots, "one", late)
+    add(cloud, "a")
+    assert go().counts == {"put_off": 1}
+    assert not job.tried
+    assert item(cloud, "a")["attempts"] == 1

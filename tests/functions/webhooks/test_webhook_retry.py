@@ -171,6 +171,30 @@ def test_a_crash_after_the_receiver_took_it_is_made_good_under_the_same_id(
     assert [each.headers["webhook-id"] for each in web.asked] == ["msg_1", "msg_1"]
 
 
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def test_a_run_that_dies_before_it_could_note_a_yes_asks_again_under_the_same_id(
+    cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
+) -> None:
+    def die(**_: object) -> None:
+        raise Killed
+
+    web.answers["/hook"] = Reply(200)
+    put(cloud, delivery())
+    events = cloud.bulk.meta.events
+    events.register("before-call.dynamodb.UpdateItem", die)
+    with pytest.raises(Killed):
+        go(WebhookRetry(), cloud, log)
+    events.unregister("before-call.dynamodb.UpdateItem", die)
+    assert item(cloud, delivery())["attempts"] == 1
+    clock.move(minutes=15)
+    assert go(WebhookRetry(), cloud, log).counts == {"settled": 1}
+    assert [each.headers["webhook-id"] for each in web.asked] == ["msg_1", "msg_1"]
+    assert (item(cloud, delivery())["attempts"], item(cloud, delivery())["state"]) == (2, "sent")
+
+
 def test_a_receiver_that_says_nothing_is_waited_for_a_few_times_and_holds_up_no_other(
     cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
