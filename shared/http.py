@@ -31,6 +31,9 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5
 # Seconds for which a call waits for its turn before it gives way.
 LONGEST_WAIT = 10.0
+# A host that asks to be left alone for longer than this many seconds is taken to say so long: what is added to an
+# instant must lead to one.
+LONGEST_HOLD = 366 * 86400.0
 POOLS = 32
 # Those of the web that are of any use; some of Python's others fail on foreign bytes, or take for ever.
 CHARSET = re.compile(
@@ -261,17 +264,17 @@ def _same_origin(one: str, other: str) -> bool:
 
 
 def seconds_of(text: str | None, now: datetime) -> float | None:
-    """Retry-After: whole seconds or an HTTP date (RFC 9110, 10.2.3); None for what is neither."""
+    """Retry-After: whole seconds or an HTTP date (RFC 9110, 10.2.3), at most a year; None for what is neither."""
     if not text:
         return None
     if text.strip().isdecimal():
-        return float(text.strip()[:9])
+        return min(float(text), LONGEST_HOLD)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
+    return min(max(0.0, (at - now).total_seconds()), LONGEST_HOLD)
 
 
 def _decoded(body: bytes, content_type: str) -> str:

@@ -39,14 +39,23 @@ class BadSignature(ValueError):
     """Not signed by any of the secrets, or too old, or not signed at all; the message says which."""
 
 
+def signable(key: str) -> bool:
+    """Whether a message may have that id. It is part of what is signed, up to a full stop, and it is a header."""
+    return key.isascii() and "." not in key
+
+
 def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str, str]:
     """The headers of a message. secrets: `whsec_<base64>`; several while one is being replaced. Raises ValueError."""
     from standardwebhooks import Webhook
+    from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-    if not secrets or not all(secret.removeprefix("whsec_") for secret in secrets) or "." in key:
-        raise ValueError("a webhook is signed by at least one secret, under an id without a full stop")
+    if not secrets or not signable(key):
+        raise ValueError("a webhook is signed by at least one secret, under an id in ASCII without a full stop")
     at = at.astimezone(UTC)
-    signatures = [Webhook(secret).sign(key, at, body) for secret in secrets]
+    try:
+        signatures = [Webhook(secret).sign(key, at, body) for secret in secrets]
+    except EmptyWebhookSecretError:
+        raise ValueError("a secret is empty, or none of it is base64") from None
     return {
         "webhook-id": key,
         "webhook-timestamp": f"{int(at.timestamp())}",
@@ -68,7 +77,7 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: d
     if abs(now - at) > TOLERANCE:
         raise BadSignature(f"it was signed at {at:%Y-%m-%d %H:%M:%S} UTC, more than {TOLERANCE} from now")
     shown = given["webhook-signature"].split()
-    expected = sign(secrets, key, at, body)["webhook-signature"].split() if "." not in key else []
+    expected = sign(secrets, key, at, body)["webhook-signature"].split() if signable(key) else []
     # All are compared, and each in constant time: how long it takes tells nothing.
     fits = [hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in shown]
     if not any(fits):

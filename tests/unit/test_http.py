@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shared.cloud import Cloud
-from shared.http import LARGEST_BODY, Answer, Busy, Elsewhere, Http, NoAnswer, NotSent
+from shared.http import LARGEST_BODY, LONGEST_HOLD, Answer, Busy, Elsewhere, Http, NoAnswer, NotSent
 from shared.names import Names
 from tests.certificate import Certificate
 from tests.conftest import NOON, VirtualClock
@@ -244,12 +244,29 @@ def test_a_wait_beyond_the_runs_end_is_not_sat_out(web: Web) -> None:
         http.call("GET", f"{web.url}/")
 
 
-@pytest.mark.parametrize("after", ["soon", "-5", "Fri, 99 Foo 2026", ""])
+@pytest.mark.parametrize(
+    "after",
+    [
+        *("soon", "-5", "Fri, 99 Foo 2026", ""),
+        # Numbers that no calendar has.
+        "Sun, 22 Nov 99999999999999 00:00:00 GMT",
+        "Sun, 22 Nov 2026 00:00:00 +99999999999999999999",
+    ],
+)
 def test_a_retry_after_that_says_nothing_is_passed_over(after: str, web: Web) -> None:
     web.answers["/"] = Reply(503, "", {"retry-after": after})
     http = door(web)
     assert http.call("GET", f"{web.url}/").retry_after is None
     assert http.call("GET", f"{web.url}/").status == 503
+
+
+@pytest.mark.parametrize("after", ["9" * 400, "9999999999", "Fri, 31 Dec 9999 23:59:59 -2359"])
+def test_a_retry_after_beyond_all_years_is_one_of_a_year(after: str, web: Web) -> None:
+    web.answers["/"] = Reply(503, "", {"retry-after": after})
+    http = door(web)
+    assert http.call("GET", f"{web.url}/").retry_after == LONGEST_HOLD
+    with pytest.raises(Busy):
+        http.call("GET", f"{web.url}/")
 
 
 def test_proxies_of_the_environment_have_no_part_in_it(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

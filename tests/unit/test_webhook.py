@@ -81,6 +81,7 @@ GOOD = {"webhook-id": ID, "webhook-timestamp": "1614265330", "webhook-signature"
         ({**GOOD, "webhook-signature": "v1"}, BODY, "no signature fits"),
         ({**GOOD, "webhook-signature": "v1,ü no base64"}, BODY, "no signature fits"),
         ({**GOOD, "webhook-id": ID + ".1614265330", "webhook-timestamp": "1614265330"}, BODY, "no signature fits"),
+        ({**GOOD, "webhook-id": "größe"}, BODY, "no signature fits"),
         ({**GOOD, "webhook-timestamp": "soon"}, BODY, "not seconds since 1970"),
         ({**GOOD, "webhook-timestamp": "9" * 30}, BODY, "not seconds since 1970"),
         ({**GOOD, "webhook-timestamp": "NaN"}, BODY, "not seconds since 1970"),
@@ -103,9 +104,19 @@ def test_a_message_is_good_for_five_minutes(seconds: int, good: bool) -> None:
             webhook.verify([SECRET], GOOD, BODY, now)
 
 
-@pytest.mark.parametrize(("secrets", "key"), [([], ID), ([SECRET, "whsec_"], ID), ([SECRET], "a.b")])
-def test_what_cannot_be_signed_safely_is_not(secrets: list[str], key: str) -> None:
-    with pytest.raises(ValueError, match="at least one secret"):
+@pytest.mark.parametrize(
+    ("secrets", "key", "why"),
+    [
+        ([], ID, "at least one secret"),
+        ([SECRET], "a.b", "without a full stop"),
+        ([SECRET], "größe", "in ASCII"),
+        ([SECRET, "whsec_"], ID, "a secret is empty"),
+        ([SECRET, "whsec_!!!"], ID, "none of it is base64"),
+        ([SECRET, "whsec_a"], ID, "base64"),
+    ],
+)
+def test_what_cannot_be_signed_safely_is_not(secrets: list[str], key: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
         webhook.sign(secrets, key, AT, BODY)
 
 
