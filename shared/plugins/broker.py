@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from shared.plugins.denied import Denied, EnvDenied, FsDenied, NetDenied, ShellDenied
@@ -62,14 +64,15 @@ class Broker:
             case "fs.stat":
                 return _row(self.workspace.stat(self.permissions.reads(asked.text("path")))), b""
             case "fs.list":
-                return self._list(asked.text("path")), b""
+                return None, json.dumps(self._list(asked.text("path"))).encode()
             case "http":
                 return self._http(asked, body)
             case "env":
                 self.permissions.named(asked.text("name"))
                 return self.environment.get(asked.text("name")), b""
             case "shell":
-                return self._shell(asked, body), b""
+                code, out, err = self._shell(asked, body)
+                return [code, len(out)], out + err
             case "log":
                 self._log(asked)
             case _:
@@ -95,7 +98,7 @@ class Broker:
         )
         return {"status": status, "headers": headers}, data
 
-    def _shell(self, asked: Asked, body: bytes) -> Any:
+    def _shell(self, asked: Asked, body: bytes) -> tuple[int, bytes, bytes]:
         from shared.plugins import command
 
         words = asked.words("words")
@@ -142,8 +145,11 @@ class Asked:
 
     def fields(self) -> dict[str, Any]:
         value = self.message.get("fields")
-        flat = bool | int | float | str | None
-        return {n: v for n, v in value.items() if isinstance(v, flat)} if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            return {}
+        flat = {n: v for n, v in value.items() if isinstance(v, bool | int | float | str | None)}
+        # JSON has no word for NaN and what is infinite, and a log line is JSON.
+        return {n: str(v) if isinstance(v, float) and not isfinite(v) else v for n, v in flat.items()}
 
 
 def _row(entry: Entry) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from shared.plugins.permissions import Limits
-from shared.plugins.watch import Watch
-from shared.plugins.wire import Broken, Nonsense, Wire
+from shared.plugins.watch import BOOT_SECONDS, Watch
+from shared.plugins.wire import Broken, Nonsense, TooLarge, Wire
 
 if TYPE_CHECKING:
     from shared.log import Log
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BOOT = Path(__file__).parent / "child" / "boot.py"
 MOST_SAID = 64 * 1024
+# Seconds for what was printed to be read to its end.
+PATIENCE = 1.0
 PR_SET_DUMPABLE = 4
 # Code of the system that Python's own libraries are linked to, and the time zones.
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
@@ -87,16 +90,20 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:
         with theirs:
             process = _start(theirs.fileno())
         watch = Watch(process, order.limits, seconds)
+        broker.remaining = watch.remaining
         said = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
+        conversation = _Conversation(Wire(ours), broker, watch, log)
+        # Not a daemon: Lambda's process is left where one is still at work, and does not thaw in another's time.
+        talk = threading.Thread(target=conversation.hold, args=(_told(order, broker),), name="plugin-talk")
         try:
-            conversation = _Conversation(Wire(ours), broker, watch)
-            conversation.hold(_told(order, broker))
+            watch.hold(talk)
         finally:
             watch.end()
+            # A process that got away, where no filter keeps it, may hold the other ends of these for ever.
             for thread in said:
-                thread.join()
+                thread.join(PATIENCE)
     try:
-        return conversation.ended(log)
+        return conversation.ended()
     except Ending as error:
         error.cpu_ms = watch.cpu_ms
         raise
@@ -158,36 +165,53 @@ def _told(order: Order, broker: Broker) -> dict[str, Any]:
 class _Conversation:
     """Everything that the process asks and tells, until it ends."""
 
-    def __init__(self, wire: Wire, broker: Broker, watch: Watch) -> None:
-        self.wire, self.broker, self.watch = wire, broker, watch
+    def __init__(self, wire: Wire, broker: Broker, watch: Watch, log: Log) -> None:
+        self.wire, self.broker, self.watch, self.log = wire, broker, watch, log
         self.last: Mapping[str, Any] = {}
         self.missing: tuple[str, ...] = ()
         self.nonsense = ""
+        self.fault: BaseException | None = None
 
     def hold(self, order: Mapping[str, Any]) -> None:
         try:
             self.wire.send(order)
-            while True:
-                message, body = self.wire.receive()
-                told = message.get("tell") if isinstance(message, dict) else None
-                if told == "ready":
-                    self.missing = tuple(map(str, message.get("missing", ())))
-                    self.watch.begin()
-                elif told in ("done", "failed"):
-                    self.last = message
-                    return
-                else:
-                    self.wire.send(*self.broker.answer(message, body))
+            while not self.last:
+                self._hear(*self.wire.receive())
         except Nonsense as error:
             self.nonsense = str(error)
         except (Broken, OSError):
             # It died or was ended; how it ended says which.
             return
+        except BaseException as error:  # noqa: BLE001 - of ours, and raised where somebody waits for it
+            self.fault = error
 
-    def ended(self, log: Log) -> Ended:
+    def _hear(self, message: Any, body: bytes) -> None:
+        told = message.get("tell") if isinstance(message, dict) else None
+        if told == "ready":
+            # Said again, it would begin its time anew.
+            if not self.watch.begin():
+                raise Nonsense("it began twice")
+            # The first is ours, from before the plugin's first line.
+            self.missing = tuple(message["missing"])
+            if self.missing:
+                self.log.warning("plugin_walls_missing", missing=list(self.missing))
+        elif told in ("done", "failed"):
+            self.last = message
+        else:
+            answer, data = self.broker.answer(message, body)
+            try:
+                self.wire.send(answer, data)
+            except TooLarge as error:
+                self.wire.send({"ok": False, "kind": "ValueError", "error": str(error)})
+
+    def ended(self) -> Ended:
+        if self.fault:
+            raise self.fault
         watch, limits = self.watch, self.watch.limits
         code, last = watch.process.returncode, self.last
         used = f"{watch.cpu_ms} ms of processor and {watch.wall_ms} ms"
+        if watch.exceeded == "start":
+            raise PluginFailed(f"its process did not start within {BOOT_SECONDS:.0f} s")
         if watch.exceeded == "wall":
             raise WallClockExceeded(f"ended after {watch.allowed_ms} ms, its wall clock quota; it had used {used}")
         if watch.exceeded == "cpu" or code == -signal.SIGXCPU:
@@ -196,15 +220,19 @@ class _Conversation:
         if kind == "MemoryError":
             raise MemoryExceeded(f"asked for more than {limits.memory_mb} MB of memory, its quota, after {used}")
         if last.get("tell") == "failed":
-            stack = str(last.get("stack", ""))
-            raise PluginFailed(f"{kind}: {str(last.get('error', ''))[:500]}", stack)
+            stack = _clean(str(last.get("stack", "")))
+            raise PluginFailed(_clean(f"{kind[:100]}: {str(last.get('error', ''))[:500]}"), stack)
         if self.nonsense:
             raise PluginFailed(f"its process was ended, since it broke the protocol: {self.nonsense}")
         if not last:
             raise PluginFailed(f"its process ended without a result: {_how(code)}")
-        if self.missing:
-            log.warning("plugin_walls_missing", missing=list(self.missing))
-        return Ended(last.get("result"), watch.cpu_ms, watch.wall_ms, self.missing)
+        result = json.loads(_clean(json.dumps(last.get("result"), ensure_ascii=False)))
+        return Ended(result, watch.cpu_ms, watch.wall_ms, self.missing)
+
+
+def _clean(text: str) -> str:
+    """Half of a surrogate pair is text to JSON and to Python, and to no database."""
+    return text.encode(errors="replace").decode()
 
 
 def _pump(stream: IO[bytes] | None, log: Log, name: str) -> threading.Thread:

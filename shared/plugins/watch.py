@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -14,11 +16,13 @@ from shared.plugins.permissions import Limits
 BOOT_SECONDS = 10.0
 # Seconds between two looks at the processor time of one that uses it.
 LOOK = 0.02
+# Seconds in which a conversation should notice that the process is gone.
+FAREWELL = 0.05
 
 
 @dataclass(slots=True)
 class Watch:
-    """seconds: what the run has left, if less than the limits. exceeded: `wall` or `cpu`, once it was ended for it."""
+    """seconds: what the run has left, if less than the limits. exceeded: `start`, `wall` or `cpu`, if it was ended."""
 
     process: subprocess.Popen[bytes]
     limits: Limits
@@ -29,43 +33,47 @@ class Watch:
     _began: float = field(default_factory=time.monotonic)
     _ready: bool = False
     _base: float = 0.0
-    _over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def __post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._look, name="plugin-watch", daemon=True)
-        self._thread.start()
 
     @property
     def allowed_ms(self) -> int:
         return min(self.limits.timeout_ms, max(1, int(self.seconds * 1000)))
 
-    def begin(self) -> None:
-        """Its own code starts now, and so does its time."""
+    def begin(self) -> bool:
+        """Its own code starts now, and so does its time. False where that was said before."""
+        if self._ready:
+            return False
         self._base, self._began, self._ready = _processor(self.process.pid), time.monotonic(), True
+        return True
 
     def remaining(self) -> float:
         """Seconds of wall clock."""
         return (self.allowed_ms / 1000 if self._ready else BOOT_SECONDS) - (time.monotonic() - self._began)
 
-    def end(self) -> None:
-        self._measure()
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.process.kill()
-        self.process.wait()
-
-    def _look(self) -> None:
-        while not self._over.wait(max(0.0, min(self.remaining(), self._patience()))):
+    def hold(self, talk: threading.Thread) -> None:
+        """Until the conversation is over, or the process has had its time. What is done on its behalf at that moment,
+        as a call to a host that does not answer, is not waited for."""
+        talk.start()
+        while talk.is_alive() and not self.exceeded:
+            talk.join(max(0.0, min(self.remaining(), self._patience())))
             self._measure()
+            if not talk.is_alive():
+                return
             if self.remaining() <= 0:
-                self.exceeded = "wall"
+                self.exceeded = "wall" if self._ready else "start"
             elif self._ready and self.cpu_ms > self.limits.cpu_ms:
                 self.exceeded = "cpu"
-            if self.exceeded:
-                self.process.kill()
-                return
+        self._kill()
+        talk.join(FAREWELL)
+
+    def end(self) -> None:
+        self._measure()
+        self._kill()
+        self.process.wait()
+
+    def _kill(self) -> None:
+        # All that it started, where no filter has kept it from that.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _patience(self) -> float:
         """However many processors it has, it cannot use up the rest before so many seconds have passed."""

@@ -21,6 +21,10 @@ class Nonsense(ValueError):
     """The other end speaks another language."""
 
 
+class TooLarge(ValueError):
+    """More than a message may have; nothing was sent."""
+
+
 class Wire:
     """Both ends send from several threads, and read in one at a time."""
 
@@ -29,9 +33,10 @@ class Wire:
         self.sending = threading.Lock()
 
     def send(self, message: Any, body: bytes = b"") -> None:
+        """Raises TooLarge and OSError."""
         header = json.dumps(message, separators=(",", ":")).encode()
         if len(header) > LARGEST_HEADER or len(body) > LARGEST_BODY:
-            raise ValueError(f"a message of {len(header):,} and {len(body):,} bytes is too large")
+            raise TooLarge(f"a message of {len(header):,} and {len(body):,} bytes is too large")
         with self.sending:
             self.end.sendall(HEAD.pack(len(header), len(body)) + header + body)
 

@@ -48,7 +48,7 @@ class Fs:
 
     def list(self, path: str) -> list[Stat]:
         """What is directly in the folder and may be read, by name."""
-        return [Stat(*entry) for entry in self._service.ask("fs.list", path=path)[0]]
+        return [Stat(*entry) for entry in json.loads(self._service.ask("fs.list", path=path)[1])]
 
     def walk(self, path: str) -> Iterator[Stat]:
         """Every file below the folder."""
@@ -159,7 +159,8 @@ class Shell:
             import shlex
 
             command = shlex.split(command)
-        return Ended(*self._service.ask("shell", _bytes(stdin), words=list(command))[0])
+        (code, length), said = self._service.ask("shell", _bytes(stdin), words=list(command))
+        return Ended(code, said[:length].decode(errors="replace"), said[length:].decode(errors="replace"))
 
 
 class Logger:

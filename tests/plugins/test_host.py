@@ -1,0 +1,182 @@
+"""What a plugin's process can do to the host that serves it: nothing that outlasts its own run."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from shared.plugins import sandbox, watch
+from shared.plugins.disk import Disk
+from shared.plugins.permissions import Limits, Permissions
+from shared.plugins.sandbox import CpuExceeded, PluginFailed, WallClockExceeded
+from tests.conftest import Lines
+from tests.plugins.conftest import AMPLE, Sandboxed
+
+# Any code can find what its own process speaks by.
+WIRE = "import gc, struct; wire = [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0]; end = wire.end\n"
+HEAD = "struct.pack('!II', {0}, {1})"
+ASKED = """\
+asked = [None, [], 7, {}, {"ask": None}, {"ask": []}, {"ask": "fs"}, {"ask": "__class__"}, {"tell": "what"},
+         {"ask": "fs.read", "path": None}, {"ask": "fs.read", "path": ["own/x"]}, {"ask": "fs.read"},
+         {"ask": "http", "url": 1}, {"ask": "http", "url": "http://x", "method": "GET", "headers": {"a": 1}},
+         {"ask": "shell", "words": "id"}, {"ask": "shell", "words": [["id"]]}, {"ask": "env", "name": {}},
+         {"ask": "log", "level": "info"}, {"ask": "log", "level": "info", "message": "x", "fields": 3}]
+told = []
+for message in asked:
+    wire.send(message)
+    told.append(wire.receive()[0]["ok"])
+return told
+"""
+COMMANDS = Permissions(shell_allow=("yes **", "seq **"), capabilities=frozenset({"shell-exec"}))
+
+
+def test_a_process_that_says_again_that_it_begins_has_no_more_time_for_it(sandboxed: Sandboxed) -> None:
+    with pytest.raises(PluginFailed, match="it began twice"):
+        sandboxed(f"{WIRE}while True: wire.send({{'tell': 'ready'}})")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (f"end.sendall({HEAD.format(2**32 - 1, 0)})", "4,294,967,295 and 0 bytes was announced"),
+        (f"end.sendall({HEAD.format(0, 2**31)})", "2,147,483,648 bytes was announced"),
+        (f"end.sendall({HEAD.format(4, 0)} + b'nope')", "not JSON"),
+        (f"end.sendall({HEAD.format(4, 0)} + bytes(range(250, 254)))", "not JSON"),
+        (f"end.sendall({HEAD.format(9000, 0)} + b'[' * 9000)", "not JSON"),
+        (f"end.sendall({HEAD.format(9000, 0)} + b'1' * 9000)", "not JSON"),
+        ("import pickle; end.sendall(struct.pack('!II', 14, 0) + pickle.dumps([]) * 2 + b'    ')", "not JSON"),
+        ("end.close(); time.sleep(60)", "without a result"),
+        ("end.shutdown(1); time.sleep(60)", "without a result"),
+    ],
+)
+def test_nonsense_ends_its_run_and_nothing_else(sandboxed: Sandboxed, code: str, said: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(PluginFailed, match=said):
+        sandboxed(WIRE + code)
+    assert time.monotonic() - began < 5
+
+
+def test_half_a_message_waits_no_longer_than_its_sender_may(sandboxed: Sandboxed) -> None:
+    with pytest.raises(WallClockExceeded):
+        sandboxed(f"{WIRE}end.sendall({HEAD.format(99, 0)}); time.sleep(60)", limits=Limits(300, 64, 9000))
+
+
+def test_questions_of_any_form_are_answered(sandboxed: Sandboxed) -> None:
+    assert sandboxed(WIRE + ASKED).result == [False] * 18 + [True]
+
+
+def test_a_flood_of_questions_ends_with_its_time(sandboxed: Sandboxed) -> None:
+    with pytest.raises((WallClockExceeded, CpuExceeded)):
+        sandboxed(f"{WIRE}while True: wire.send({{'ask': 'fs.stat', 'path': 'own'}})", limits=Limits(400, 64, 9000))
+
+
+def test_a_question_whose_answer_nobody_reads_ends_with_its_time(sandboxed: Sandboxed, files: Disk) -> None:
+    files.write("own/big", b"x" * (4 << 20))
+    with pytest.raises(WallClockExceeded):
+        sandboxed(
+            f"{WIRE}wire.send({{'ask': 'fs.read', 'path': 'own/big'}}); time.sleep(60)", limits=Limits(300, 64, 99)
+        )
+
+
+def test_half_a_character_is_stored_as_none(sandboxed: Sandboxed, log: Lines) -> None:
+    assert sandboxed("return {'\\ud800': '\\udfff', 'x': '\U0001f600'}").result == {"?": "?", "x": "\U0001f600"}
+    with pytest.raises(PluginFailed) as failed:
+        sandboxed("raise ValueError('\\ud800')")
+    assert str(failed.value) == "ValueError: ?"
+
+
+def test_a_log_line_of_it_is_json_whatever_it_says(sandboxed: Sandboxed, log: Lines) -> None:
+    sandboxed("context.logger.info('\\ud800', a=float('nan'), b=float('-inf'), c=1.5, d=10**999)")
+    [line] = log.said("plugin_said")
+    fields = {name: line["fields"][name] for name in "abc"}
+    assert fields == {"a": "nan", "b": "-inf", "c": 1.5}
+    json.loads(json.dumps(line), parse_constant=pytest.fail)
+
+
+def test_a_list_of_more_than_a_mebibyte_is_an_answer(sandboxed: Sandboxed, files: Disk) -> None:
+    folder = files.root.joinpath("own", *["x" * 250] * 3)
+    folder.mkdir(parents=True)
+    for number in range(1200):
+        (folder / f"{'x' * 200}{number}").touch()
+    assert sandboxed("return len(context.fs.list('own' + ('/' + 'x' * 250) * 3))").result == 1200
+
+
+def test_of_a_command_that_never_stops_talking_a_mebibyte_is_kept(sandboxed: Sandboxed) -> None:
+    code = "done = context.shell.run('{}'); return [done.code, len(done.stdout), done.stdout[:4]]"
+    assert sandboxed(code.format("seq 1 1000000"), COMMANDS).result == [0, 1 << 20, "1\n2\n"]
+    ended, size, _ = sandboxed(code.format("yes é"), COMMANDS, Limits(9000, 256, 9000)).result
+    assert ended != 0
+    assert size <= 1 << 20
+
+
+@pytest.fixture
+def dripping() -> Iterator[int]:
+    """The port of a server that sends a byte now and then, for ever."""
+    closing = threading.Event()
+
+    def drip(caller: socket.socket) -> None:
+        with caller, suppress(OSError):
+            caller.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n")
+            while not closing.wait(0.05):
+                caller.sendall(b"x")
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        closing.set()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_call_that_is_answered_too_slowly_does_not_keep_the_run_beyond_its_time(
+    sandboxed: Sandboxed, dripping: int
+) -> None:
+    with pytest.raises(WallClockExceeded) as ended:
+        sandboxed(
+            f"time.sleep(0.2); context.http.get('http://localhost:{dripping}/')",
+            Permissions(net=("localhost",)),
+            Limits(500, 64, 9000),
+        )
+    took = int(str(ended.value).rpartition(" and ")[2].removesuffix(" ms"))
+    assert 500 <= took <= 700
+
+
+def test_a_command_ends_with_the_plugin_that_waits_for_it(sandboxed: Sandboxed) -> None:
+    granted = Permissions(shell_allow=("sleep *",), capabilities=frozenset({"shell-exec"}))
+    began = time.monotonic()
+    with pytest.raises(WallClockExceeded):
+        sandboxed("time.sleep(0.2); context.shell.run('sleep 60')", granted, Limits(500, 64, 9000))
+    assert time.monotonic() - began < 3
+    deadline = time.monotonic() + 3
+    while any(thread.name == "plugin-talk" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_one_that_does_not_start_is_no_quota_that_was_exceeded(
+    sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BOOT_SECONDS", 0.01)
+    with pytest.raises(PluginFailed, match="did not start within"):
+        sandboxed("return 1")
+
+
+def test_what_the_host_itself_gets_wrong_is_raised_as_what_it_is(
+    sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("of the host")
+
+    monkeypatch.setattr(sandbox._Conversation, "_hear", broken)
+    with pytest.raises(RuntimeError, match="of the host"):
+        sandboxed("return 1", limits=AMPLE)
