@@ -10,13 +10,18 @@ from shared.tables import MAIL
 FOLDER = "exports/"
 
 
+def folder_of(user: str) -> str:
+    """Ids have no `/`: it is nobody else's."""
+    return f"{FOLDER}{user}/"
+
+
 def archive_of(user: str, export: str) -> str:
-    return f"{FOLDER}{user}/{export}.zip"
+    return f"{folder_of(user)}{export}.zip"
 
 
 def part_of(user: str, export: str, table: str, number: int) -> str:
     """Rows as they were read, lines of JSON."""
-    return f"{FOLDER}{user}/{export}/{table}-{number:06d}.jsonl"
+    return f"{folder_of(user)}{export}/{table}-{number:06d}.jsonl"
 
 
 def objects_of(row: Mapping[str, Any]) -> list[str]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from functions.accounts._keys import FOLDER, objects_of
+from functions.accounts._keys import FOLDER, folder_of
 from shared import clock, eraser, rows, trail
 from shared.aged import Row
 from shared.archetypes.pipeline import More, Over, Pipeline
 from shared.backoff import WEBHOOK_ITEM
 from shared.hanging import Hanging
 from shared.idempotency import natural
-from shared.permissions import delete_objects, read_rows, write_rows
+from shared.permissions import delete_objects, list_objects, read_rows, write_rows
 from shared.schedule import every
 from shared.tables import (
     ALIASES,
@@ -34,7 +34,8 @@ from shared.tick import Tick
 if TYPE_CHECKING:
     from shared.records.accounts import Deletion
 
-ACCESS = (SESSIONS, MAGIC_LINKS, VERIFICATIONS)
+# What opens an account, and the archives of all that is in it.
+ACCESS = (SESSIONS, MAGIC_LINKS, VERIFICATIONS, EXPORTS)
 # What a user had set up goes before what came of it; who they were goes last, and this job's own row stays.
 FIRST = (*ACCESS, ALIASES, DESTINATIONS, DOMAINS, WEBHOOKS)
 ORDER = (*FIRST, *(table for table in MAIL if table not in (*FIRST, USERS, DELETIONS)), USERS)
@@ -65,6 +66,7 @@ class AccountDeletion(Pipeline):
         *(write_rows(table.name) for table in ORDER),
         delete_objects(f"{RAW}*"),
         delete_objects(f"{FOLDER}*"),
+        list_objects(f"{FOLDER}*"),
     )
 
     def closing(self, tick: Tick, item: Deletion) -> More | Over:
@@ -89,8 +91,12 @@ class AccountDeletion(Pipeline):
         if not item.cursor:
             return More(f"{ORDER[0].name}#", 0, at=tick.cloud.clock.now() + GRACE)
         left = _erased(tick, item)
+        if isinstance(left, More):
+            return left
+        # An export that was being made has written on, and its row was gone by then.
+        _erase_exports(tick, item.user)
         # Why they went is theirs to tell, and goes too.
-        return Over({"reason": ""}) if isinstance(left, Over) else left
+        return Over({"reason": ""})
 
     def finished(self, tick: Tick, item: Deletion) -> Sequence[Any]:
         assert item.completed_at is not None
@@ -167,10 +173,22 @@ def _of(table: Table, user: str) -> dict[str, Any]:
 def _erase(tick: Tick, table: Table, found: Sequence[Row]) -> None:
     """Files first: whatever dies in between leaves the rows by which they are found again."""
     named = [str(row.item["raw"]) for row in found if str(row.item.get("raw", "")).startswith(RAW)]
+    _erase_objects(tick, named)
     if table is EXPORTS:
-        named += [key for row in found for key in objects_of(row.item)]
-    if named:
-        Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+        _erase_exports(tick, found[0].pk)
     keys = [rows.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
     for start in range(0, len(keys), eraser.BATCH):
         eraser.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + eraser.BATCH])
+
+
+def _erase_exports(tick: Tick, user: str) -> None:
+    """Archives, and what they are made of, whatever their rows say."""
+    pages = tick.cloud.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=tick.cloud.names.bucket, Prefix=folder_of(user)
+    )
+    for page in pages:
+        _erase_objects(tick, [found["Key"] for found in page.get("Contents", [])])
+
+
+def _erase_objects(tick: Tick, named: Sequence[str]) -> None:
+    Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])

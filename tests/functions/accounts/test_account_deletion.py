@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -9,20 +10,32 @@ from typing import Any
 
 import pytest
 
-from functions.accounts import account_deletion
-from functions.accounts.account_deletion import GRACE, AccountDeletion
+from functions.accounts import _archive, account_export
+from functions.accounts.account_deletion import ACCESS, GRACE, AccountDeletion
+from functions.accounts.account_export import AccountExport
 from shared import rows
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.records.accounts import Export, User
 from shared.run import Report, run
-from shared.tables import AUDIT, DELETIONS, EXPORTS, FAILED_EMAILS, HOLDS, MAIL, SESSIONS, USERS, Table
-from tests.account import everything, files, leaving
-from tests.conftest import Lines, VirtualClock
+from shared.tables import (
+    AUDIT,
+    DELETIONS,
+    EXPORTS,
+    MAGIC_LINKS,
+    MAIL,
+    NOTIFICATIONS,
+    SESSIONS,
+    USERS,
+    VERIFICATIONS,
+    Table,
+)
+from tests.account import DAY, everything, files, leaving
+from tests.conftest import NOON, Lines, VirtualClock
 from tests.receiver import Death, Mortal, Receiver
 from tests.stored import one, put, there
 
 Go = Callable[[], Report]
-TREATED = (SESSIONS, FAILED_EMAILS, HOLDS, EXPORTS, AUDIT, USERS)
 
 
 @pytest.fixture
@@ -68,11 +81,26 @@ def test_access_is_gone_with_the_first_run_whatever_follows(
 ) -> None:
     everything(cloud, "ada", clock.now())
     put(cloud, leaving("ada", clock.now()))
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key="exports/ada/x0.zip", Body=b"")
     monkeypatch.setattr(AccountDeletion, "counting", lambda *_: 1 / 0)
     assert go().counts == {"put_off": 1}
     assert "deleted_at" in one(cloud, USERS, "ada")
-    assert there(cloud, SESSIONS) == []
+    for table in (SESSIONS, MAGIC_LINKS, VERIFICATIONS, EXPORTS):
+        assert there(cloud, table) == [], table.name
+    assert files(cloud, "exports/") == [], "a link that was given out leads nowhere"
     assert "ZeroDivisionError" in one(cloud, DELETIONS, "ada")["error"]
+
+
+def test_an_account_that_whoever_asks_has_closed_himself_was_closed_then(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, User(user="ada", email="ada@example.com", created_at=NOON - DAY, deleted_at=NOON))
+    put(cloud, leaving("ada", clock.now()))
+    monkeypatch.setattr(AccountDeletion, "counting", lambda *_: 1 / 0)
+    clock.move(seconds=59)
+    go()
+    assert one(cloud, USERS, "ada")["deleted_at"] == "2026-03-02T12:00:00.000Z"
 
 
 def test_what_stays_is_that_it_was_done_and_no_personal_data(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
@@ -102,6 +130,28 @@ def test_what_is_written_meanwhile_goes_when_it_looks_again(go: Go, cloud: Cloud
     assert left(cloud, "ada") == []
 
 
+@pytest.mark.parametrize(("owner", "moment"), [(account_export, "_put"), (_archive.Upload, "finish")])
+def test_nothing_is_left_of_an_export_that_is_being_made_meanwhile(
+    owner: Any, moment: str, go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run has the row in hand while the deletion takes row and objects away, and writes one object more."""
+    everything(cloud, "ada", clock.now())
+    put(cloud, Export(user="ada", id="x1", requested_at=clock.now(), due_on=clock.now()))
+    real = getattr(owner, moment)
+
+    def late(*given: Any) -> Any:
+        put(cloud, leaving("ada", clock.now()))
+        go()
+        return real(*given)
+
+    monkeypatch.setattr(owner, moment, late)
+    assert run(AccountExport(), Firing("account-export", clock.now()), cloud, log).counts == {"moved": 1}
+    assert len(files(cloud, "exports/ada/")) == 1
+    assert there(cloud, NOTIFICATIONS) == []
+    finished(go, clock)
+    assert left(cloud, "ada") == []
+
+
 def test_it_is_done_once(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, leaving("nobody", clock.now()))
     finished(go, clock)
@@ -122,43 +172,63 @@ def test_one_that_cannot_be_read_is_set_aside_and_the_others_go_on(go: Go, cloud
     assert left(cloud, "ada") == []
 
 
-def test_a_crash_after_every_single_call_ends_in_the_same_state(
-    cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
+class Doomed(Mortal):
+    """Ends the process right after each write of these kinds to the product's tables and files, once."""
+
+    # What differs each time: instants, counts, tokens of transactions.
+    VARYING = re.compile(r'"[0-9]{4}-[0-9-]+T[0-9:.]+Z|"N": "[0-9]+"|[0-9a-f]{8}-[0-9a-f-]{27}')
+
+    def __init__(self, cloud: Cloud, kinds: tuple[str, ...]) -> None:
+        super().__init__(cloud, Receiver(), reads=False)
+        self.state = cloud.names.table("state")
+        self.kinds = kinds
+        self.seen: set[str] = set()
+        self.asked = ""
+
+    def _begin(self, **said: Any) -> None:
+        super()._begin()
+        self.asked = f"{said['model'].name} {said['params']['url_path']} {said['params']['body']!r}"
+
+    def _end(self, model: Any = None, **_: Any) -> None:
+        written = self.VARYING.sub("", self.asked)
+        if not written.startswith(self.kinds) or self.state in written or written in self.seen:
+            return
+        self.seen.add(written)
+        self.made = self.last = 1
+        raise Death
+
+
+# Who dies with what is deleted finds it gone and writes down the next thing alone: so what is written down has deaths
+# of its own.
+@pytest.mark.parametrize(
+    "kinds", [("BatchWriteItem", "DeleteObjects"), ("UpdateItem", "PutItem", "TransactWriteItems")]
+)
+def test_a_crash_after_every_write_ends_in_the_same_state(
+    kinds: tuple[str, ...], cloud: Cloud, clock: VirtualClock, log: Lines
 ) -> None:
-    """Each user's deletion dies after one write more than the last one's did, then is taken up again."""
-    # One table of each kind: with files and without, what opens an account, what is kept in part, what goes last.
-    monkeypatch.setattr(account_deletion, "ACCESS", (SESSIONS,))
-    monkeypatch.setattr(account_deletion, "ORDER", TREATED)
-    mortal, time, ends = Mortal(cloud, Receiver(), reads=False), cloud.clock, set[str]()
-    assert isinstance(time, VirtualClock)
-    # Through both of its runs: the second one begins where the first has waited for an hour.
-    for begun in (0, 1):
-        last, died = 0, True
-        while died:
-            last, user = last + 1, f"user-{begun}-{last}"
-            mortal.until(0)
-            everything(cloud, user, time.now(), TREATED)
-            put(cloud, leaving(user, time.now()))
-            for turn in range(4):
-                mortal.until(last if turn == begun else 0)
-                with suppress(Death):
-                    run(AccountDeletion(), Firing("account-deletion", time.now()), cloud, log)
-                died = mortal.dead if turn == begun else died
-                mortal.until(0)
-                time.move(hours=1.2)
-            assert left(cloud, user, TREATED) == [], last
-            mark = one(cloud, DELETIONS, user)
-            assert mark["state"] == "completed", (last, mark)
-            ends.add(repr((mark["deleted"], mark["progress"], mark["reason"])))
-            ends.add(repr([(row["action"], row["data"]) for row in there(cloud, AUDIT, user)]))
-            _forget(cloud, user)
-        assert last > (20 if begun == 0 else 4)
-    assert len(ends) == 2
-
-
-def _forget(cloud: Cloud, user: str) -> None:
-    # So that the next case reads through fewer rows.
-    for table in (AUDIT, DELETIONS):
-        for row in there(cloud, table, user):
-            key = {"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}}
-            cloud.dynamodb.delete_item(TableName=cloud.names.table(table.name), Key=key)
+    """Each run dies at the first write at which none has died before."""
+    for user in ("calm", "ada"):
+        everything(cloud, user, clock.now())
+        cloud.s3.put_object(Bucket=cloud.names.bucket, Key=f"exports/{user}/x0.zip", Body=b"")
+    put(cloud, leaving("calm", clock.now()))
+    finished(lambda: run(AccountDeletion(), Firing("account-deletion", clock.now()), cloud, log), clock)
+    put(cloud, leaving("ada", clock.now()))
+    doomed, died = Doomed(cloud, kinds), 0
+    while one(cloud, DELETIONS, "ada")["state"] != "completed":
+        clock.move(hours=1.2)
+        with suppress(Death):
+            run(AccountDeletion(), Firing("account-deletion", clock.now()), cloud, log)
+        died += doomed.dead
+        doomed.until(0)
+        assert died < 200
+    assert left(cloud, "ada") == []
+    calm, ada = (one(cloud, DELETIONS, user) for user in ("calm", "ada"))
+    for name in ("deleted", "progress", "reason"):
+        assert ada[name] == calm[name], name
+    trails = [[(row["action"], row["data"]) for row in there(cloud, AUDIT, user)] for user in ("calm", "ada")]
+    assert trails[0] == trails[1]
+    assert died == len(doomed.seen) > len(MAIL)
+    # What opens an account goes in one piece.
+    for table in {*MAIL} - {DELETIONS, *(ACCESS if "UpdateItem" in kinds else ())}:
+        words = (f'"{cloud.names.table(table.name)}": [', f'"{table.name}#')
+        assert any(word in written for written in doomed.seen for word in words), table.name
