@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from shared import clock, gate, pause, rows, status
+from shared import again, clock, gate, message, pause, rows, status
 from shared.cloud import Cloud
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Batch, Firing
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A consumer that works all the time would pay as much for its status as for its work.
 STATUS_EVERY = 60_000
+# Counts of messages that wait on purpose.
+WAITING = ("paused", "put_off")
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ def consume(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> l
         outcome, tick.failures = shut, every
     elif held is not None:
         for record in batch.records:
-            pause.wait(cloud, record)
+            again.pause(cloud, message.read(record))
         outcome = Skipped(Reason.PAUSED, held.text)
     else:
         log.info(f"{job.name}_started", status="PROCESSING", messages=len(every))
@@ -118,10 +120,12 @@ def _show(tick: Tick, outcome: Outcome, ms: int) -> None:
 
 
 def _count(own: Shown, tick: Tick, outcome: Outcome, now: int) -> None:
-    """Messages that were handled, and others: failed, rejected or put off. A shut gate has touched none."""
+    """Messages that were handled, and those that failed or were rejected. What waits on purpose is neither, and a shut
+    gate has touched none."""
     if isinstance(outcome, Skipped):
         return
-    done = outcome.counts.get("handled", 0) if isinstance(outcome, Done) else 0
-    own.done, own.failed = own.done + done, own.failed + len(tick.records) - done
+    counts = outcome.counts if isinstance(outcome, Done) else {}
+    done, waits = counts.get("handled", 0), sum(counts.get(name, 0) for name in WAITING)
+    own.done, own.failed = own.done + done, own.failed + len(tick.records) - done - waits
     sent = [int(record.get("attributes", {}).get("SentTimestamp", now)) for record in tick.records]
     own.lag = max(own.lag, now - min(sent, default=now))

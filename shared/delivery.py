@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Any, Generic
 
-from shared import again, firings, pause, status, tenant
+from shared import again, firings, status, tenant
 from shared.dead import end
 from shared.dead.letter import RECEIVES
 from shared.effect import InFlight
@@ -26,11 +27,15 @@ LONGEST_VISIBILITY = 12 * 3600
 
 
 class PutOff(Exception):
-    """Raised by `handle`: not now; the message stays in its queue and comes back in `seconds`."""
+    """Raised by `handle`: not now, but in `seconds`; that is no failure, until it was put off for a day.
 
-    def __init__(self, seconds: float) -> None:
+    counted: it was an attempt all the same, and the next one comes no sooner.
+    """
+
+    def __init__(self, seconds: float, *, counted: bool = False) -> None:
         super().__init__(f"put off for {seconds:.0f} s")
         self.seconds = seconds
+        self.counted = counted
 
 
 class Delivery(Generic[P]):
@@ -103,9 +108,12 @@ class Delivery(Generic[P]):
         message: Message[P] = read(record)
         try:
             if told := self.tick.paused(tenant=message.tenant):
-                pause.wait(self.tick.cloud, record)
+                again.pause(self.tick.cloud, message)
                 self.log.info(f"{self.name}_message_paused", messageId=message.id, note=told)
                 self._count("paused", message)
+                return
+            if again.too_early(self.tick.cloud, message):
+                self._count("put_off", message)
                 return
             self.messages.append(self._opened(message))
         except Exception as error:  # noqa: BLE001 - nor does it keep the others
@@ -151,34 +159,56 @@ class Delivery(Generic[P]):
                 log.error(f"{self.name}_message_rejected", error=str(error))
                 self._count("rejected", message)
                 return
-            if isinstance(error, PutOff | InFlight):
-                self._hold(message, error.seconds)
-            else:
-                text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
-                log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
-                if self.consumer.payload is not None and self.consumer.retry.delays:
-                    self._again(message, text)
-                    return
-                # Its queue would give it up now, and could not say why.
-                if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
-                    self._give_up(message, f"all {RECEIVES} receives used up", text)
-                    self.counts["failed"] += 1
-                    self.tick.answered.add(message.id)
-                    return
+            if isinstance(error, PutOff | InFlight) and self._waits(message, error, log):
+                return
+            text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
+            log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
+            if self._again(message, text, error.seconds if isinstance(error, PutOff) and error.counted else 0):
+                return
+            # Its queue would give it up now, and could not say why.
+            if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
+                self._give_up(message, f"all {RECEIVES} receives used up", text)
+                self.counts["failed"] += 1
+                self.tick.answered.add(message.id)
+                return
         except Exception as worse:  # noqa: BLE001 - then it stays in its queue, which gives it up in the end
             log.error(f"{self.name}_message_failed", error=f"{type(worse).__name__}: {worse}")
         self.counts["failed"] += 1
         self.tick.failures.append(message.id)
 
-    def _again(self, message: Message[P], error: str) -> None:
-        """By the policy of the job, whose attempts the message itself counts."""
-        delay = self.consumer.retry.jittered(message.attempt)
+    def _waits(self, message: Message[P], error: PutOff | InFlight, log: Any) -> bool:
+        """Whether it was put off, and is no failure."""
+        if self.consumer.payload is None:
+            self._hold(message, error.seconds)
+            self.counts["put_off"] = self.counts.get("put_off", 0) + 1
+            self.tick.failures.append(message.id)
+            return True
+        if again.too_long(self.tick.cloud, message) or (isinstance(error, PutOff) and error.counted):
+            return False
+        again.put_off(self.tick.cloud, message, error.seconds)
+        log.info(f"{self.name}_message_put_off", note=str(error), since=message.put_off_since)
+        self._count("put_off", message)
+        return True
+
+    def _again(self, message: Message[P], error: str, least: float) -> bool:
+        """By the policy of the job, whose attempts the message itself counts; whether it has one that can be followed.
+
+        least: seconds that the next attempt waits whatever the policy says.
+        """
+        retry = self.consumer.retry
+        if self.consumer.payload is None or not retry.delays:
+            return False
+        delay = retry.jittered(message.attempt)
         if delay is None:
-            self._give_up(message, f"all {self.consumer.retry.attempts} attempts used up", error)
+            self._give_up(message, f"all {retry.attempts} attempts used up", error)
+        elif again.fits(message, error):
+            again.send(self.tick.cloud, message, error, max(delay, ceil(least)))
         else:
-            again.send(self.tick.cloud, message, error, delay)
+            # Then its queue's own receives are its attempts.
+            return False
         self.counts["failed"] += 1
         self.tick.answered.add(message.id)
+        return True
 
     def _give_up(self, message: Message[P], reason: str, error: str) -> None:
         firings.send_dead_event(self.tick.cloud, self.name, reason, error, message.text, message.letter)

@@ -20,8 +20,9 @@ P = TypeVar("P", bound=Payload)
 
 # Of SQS, in bytes: for the body and the attributes of one message, and for all messages of a batch together.
 LIMIT = 1024 * 1024
-# A dead letter that is sent again has an attribute which says so.
-ROOM = 256
+# A dead letter that is sent again has an attribute which says so, and a message that is tried again, or was put off,
+# has some more.
+ROOM = 1024
 AT_ONCE = 10
 LONGEST_DELAY = 900
 

@@ -8,10 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
+from shared import clock
 from shared.dead.letter import ATTRIBUTE as LETTER
 
 # Attributes of a message that was tried before: how often, since when, and what the last attempt ended with.
 ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"
+# And of one that was put off: until when, and since when.
+NOT_BEFORE, PUT_OFF = "not-before", "put-off-since"
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -30,7 +33,8 @@ class Message(Generic[P]):
 
     text: the body as it came. body: what that says as JSON, or the text itself where it is none. payload: as the
     consumer declares it. letter: the dead letter that was sent again by this message, empty for any other.
-    attempt: 1 is the first, whatever its queue did in between. attributes: as Lambda delivers them.
+    attempt: 1 is the first, whatever its queue did in between. not_before, put_off_since: instants, empty where it was
+    not put off. attributes: as Lambda delivers them.
     """
 
     id: str
@@ -43,6 +47,8 @@ class Message(Generic[P]):
     letter: str = ""
     attempt: int = 1
     first_failed_at: str = ""
+    not_before: str = ""
+    put_off_since: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     payload: P = None  # type: ignore[assignment] # until it is read
 
@@ -81,9 +87,19 @@ def read(record: Mapping[str, Any]) -> Message:
         letter=_text(given, LETTER),
         attempt=int(tried) if tried.isdecimal() and int(tried) else 1,
         first_failed_at=_text(given, FIRST_FAILED),
+        not_before=_instant(given, NOT_BEFORE),
+        put_off_since=_instant(given, PUT_OFF),
         attributes=given,
     )
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:
     return str(attributes.get(name, {}).get("stringValue", ""))
+
+
+def _instant(attributes: Mapping[str, Any], name: str) -> str:
+    """Empty where it is none: anybody can send an attribute."""
+    text = _text(attributes, name)
+    with suppress(ValueError):
+        return clock.iso(clock.parse(text))
+    return ""

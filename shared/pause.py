@@ -7,7 +7,6 @@ nothing: a run reads rows only while there are any. Every change of them changes
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -30,8 +29,6 @@ CONDITION, CONFLICT = "ConditionalCheckFailed", "TransactionConflict"
 WHO = 40
 # Milliseconds for which who takes no claim believes what was read.
 FRESH = 60_000
-# Seconds: the longest that SQS delays a message.
-LATER = 900
 # Of a marker, a new one for each change.
 NONCE = 4
 
@@ -170,28 +167,6 @@ def recent(cloud: Cloud, job: str) -> Mapping[str, Pause]:
     if job not in known or now - known[job][0] >= FRESH:
         known[job] = now, read(cloud, job)
     return known[job][1]
-
-
-def wait(cloud: Cloud, record: Mapping[str, Any]) -> None:
-    """Put a consumer's message off: send it to its own queue again, 15 minutes late, so that this one can be deleted.
-
-    One that only came back would be given up as a dead letter after a few times, however long the pause.
-    """
-    queue = record["eventSourceARN"].rpartition(":")[2].removeprefix(cloud.names.of(""))
-    attributes: Any = {name: _attribute(each) for name, each in record.get("messageAttributes", {}).items()}
-    cloud.sqs.send_message(
-        QueueUrl=cloud.names.queue_url(queue),
-        MessageBody=record["body"],
-        DelaySeconds=LATER,
-        MessageAttributes=attributes,
-    )
-
-
-def _attribute(given: Mapping[str, Any]) -> dict[str, Any]:
-    """From the form of a Lambda event to that of the API."""
-    if "stringValue" in given:
-        return {"DataType": given["dataType"], "StringValue": given["stringValue"]}
-    return {"DataType": given["dataType"], "BinaryValue": base64.b64decode(given["binaryValue"])}
 
 
 def _made(cloud: Cloud, job: str, of: str, who: str, why: str) -> Pause:

@@ -54,7 +54,7 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
             if refused.gone:
                 raise Rejected("the receiver wants no more of them") from refused
             if refused.retry_after and refused.retry_after <= LONGEST_WAIT.total_seconds():
-                raise PutOff(refused.retry_after) from refused
+                raise PutOff(refused.retry_after, counted=True) from refused
             raise
         except outside.Closed as closed:
             raise Rejected(str(closed)) from closed

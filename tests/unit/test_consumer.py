@@ -188,13 +188,6 @@ def test_at_its_last_receive_a_poison_message_is_a_dead_letter(deliver: Deliver,
     assert letter["dead"]["error"] == "RuntimeError: cannot count that"
 
 
-def test_a_message_that_is_put_off_comes_back(deliver: Deliver, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[int] = []
-    monkeypatch.setattr(cloud.sqs, "change_message_visibility", lambda **asked: held.append(asked["VisibilityTimeout"]))
-    assert deliver(Counter(), body("later"), body()) == ["m0"]
-    assert held == [60]
-
-
 def test_an_organization_that_is_not_let_in_is_refused_by_name(deliver: Deliver, cloud: Cloud, log: Lines) -> None:
     job = Counter()
     deliver(job, body(organization="stranger"), body(organization="stranger"))

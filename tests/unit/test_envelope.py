@@ -69,7 +69,7 @@ def test_what_just_fits_travels_in_the_queue_and_a_byte_more_does_not(cloud: Clo
 
 def test_bytes_are_counted_and_not_characters(cloud: Cloud) -> None:
     assert "claim" in json.loads(envelope.sealed(cloud, QUEUE, note("価" * (LIMIT // 3))))
-    assert "claim" not in json.loads(envelope.sealed(cloud, QUEUE, note("価" * (LIMIT // 3 - 200))))
+    assert "claim" not in json.loads(envelope.sealed(cloud, QUEUE, note("価" * ((LIMIT - ROOM) // 3 - 100))))
 
 
 def test_what_sqs_does_not_take_is_escaped(cloud: Cloud) -> None:
@@ -184,7 +184,7 @@ def test_what_was_checked_in_must_be_json(cloud: Cloud) -> None:
 def test_what_nobody_could_take_in_is_not_sent(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim_check, "LARGEST", LIMIT)
     with pytest.raises(TooLarge, match="send it in parts"):
-        envelope.send(cloud, QUEUE, sized(500))
+        envelope.send(cloud, QUEUE, sized(2 * ROOM))
     assert kept(cloud) == []
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.assessments._rubric import RUBRIC
 from functions.assessments.evaluation import Evaluate
-from shared import llm
+from shared import clock, llm
 from shared.cloud import Cloud
 from tests.conftest import letters
 from tests.functions.flags.conftest import World
@@ -145,18 +146,24 @@ def test_a_malformed_answer_is_paid_for_and_asked_for_again(bad: Reply, world: W
     assert cost(world)["calls"] == 2
 
 
-def test_a_provider_that_is_busy_is_asked_again_after_as_long_as_it_says(
-    world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
+def test_a_provider_that_is_busy_for_hours_is_asked_again_each_time_after_as_long_as_it_says(
+    world: World, provider: Web
 ) -> None:
-    held: list[int] = []
-    monkeypatch.setattr(
-        world.cloud.sqs, "change_message_visibility", lambda **asked: held.append(asked["VisibilityTimeout"])
-    )
-    provider.answers[PATH] = [Reply(429, "", {"retry-after": "77"}), streamed(scored())]
-    assert world.deliver(Evaluate(), asked()) == ["m0"]
-    assert held == [77]
-    world.deliver(Evaluate(), asked())
-    assert (row(world)["state"], cost(world)["calls"]) == ("completed", 1)
+    provider.answers[PATH] = [*[Reply(429, "", {"retry-after": "777"})] * 12, streamed(scored())]
+    waits = dict[str, str]()
+    while row(world).get("state") != "completed":
+        assert world.deliver(Evaluate(), asked(), **waits) == []
+        waits = {"not_before": clock.iso(world.clock.now() + timedelta(seconds=777))}
+        assert len(world.sent("assessments:evaluation")) == (row(world).get("state") != "completed")
+        # Early, and so nobody is asked.
+        asked_so_far = len(provider.asked)
+        if asked_so_far < 13:
+            world.deliver(Evaluate(), asked(), **waits)
+            assert len(provider.asked) == asked_so_far
+            world.sent("assessments:evaluation")
+        world.clock.move(seconds=777)
+    assert (len(provider.asked), cost(world)["calls"]) == (13, 1)
+    assert letters(world.cloud, "firings-dlq") == []
 
 
 def test_what_broke_down_is_tried_three_times_and_then_given_up(world: World, provider: Web) -> None:
@@ -239,14 +246,13 @@ def test_bedrock_scores_it_by_converse(world: World, bedrock: Web) -> None:
         (converse(scored(), "max_tokens"), "again"),
     ],
 )
-def test_each_fault_of_bedrock_has_its_consequence(
-    answer: Reply, outcome: str, world: World, bedrock: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world.cloud.sqs, "change_message_visibility", lambda **_: None)
+def test_each_fault_of_bedrock_has_its_consequence(answer: Reply, outcome: str, world: World, bedrock: Web) -> None:
     bedrock.answers[CONVERSE] = answer
-    back = world.deliver(Evaluate(), asked())
-    seen = {"held": back, "again": world.sent("assessments:evaluation"), "dead": letters(world.cloud, "firings-dlq")}
+    assert world.deliver(Evaluate(), asked()) == []
+    said = {"held": world.log.said("evaluation_message_put_off"), "again": world.log.said("evaluation_message_failed")}
+    seen = {**said, "dead": letters(world.cloud, "firings-dlq")}
     assert [name for name, found in seen.items() if found] == [outcome]
+    assert len(world.sent("assessments:evaluation")) == (outcome != "dead")
     assert len(bedrock.asked) == 1
 
 
