@@ -5,9 +5,10 @@ Messages are taken, given to the consumer's own function as its queue would, and
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, manifest, rows
@@ -24,6 +25,8 @@ MOST, AT_ONCE = 50, 10
 PAUSE, BUDGET = 5, 20
 # Seconds. Our queues wait for 20 where nothing else is said; without waiting at all SQS asks some of its servers alone.
 WAIT = 1
+# Of Lambda, in bytes: what a call that is waited for may say, with some room for what is around the records.
+LARGEST = 6 * 1024 * 1024 - 1024
 # The platform's own, which no app may drain.
 OURS = (FIRINGS, DEAD)
 DOOR = "door#queues"
@@ -103,13 +106,14 @@ def _drain(cloud: Cloud, queue: str, job: str, limit: int) -> tuple[int, dict[st
         if not records:
             break
         taken += len(records)
-        failed = _call(cloud, job, records)
-        if failed is None:
-            # What became of them its queue learns in time: they come back, or are dealt with.
-            return 502, {"queue": queue, "outcome": "failed", "taken": taken, "done": done}
-        dealt = [record for record in records if record["messageId"] not in failed]
-        _delete(cloud, queue, dealt)
-        done += len(dealt)
+        for part in _parts(records):
+            failed = _call(cloud, job, part)
+            if failed is None:
+                # What became of them its queue learns in time: they come back, or are dealt with.
+                return 502, {"queue": queue, "outcome": "failed", "taken": taken, "done": done}
+            dealt = [record for record in part if record["messageId"] not in failed]
+            _delete(cloud, queue, dealt)
+            done += len(dealt)
     return 200, {"queue": queue, "outcome": "done", "taken": taken, "done": done, "limit": limit}
 
 
@@ -129,9 +133,7 @@ def _take(cloud: Cloud, queue: str, most: int) -> list[dict[str, Any]]:
             "body": message["Body"],
             "attributes": dict(message.get("Attributes", {})),
             "messageAttributes": {
-                name: {"dataType": given["DataType"], "stringValue": given["StringValue"]}
-                for name, given in message.get("MessageAttributes", {}).items()
-                if "StringValue" in given
+                name: _attribute(given) for name, given in message.get("MessageAttributes", {}).items()
             },
             "eventSource": "aws:sqs",
             "eventSourceARN": cloud.names.arn("sqs", cloud.names.queue(queue)),
@@ -141,21 +143,46 @@ def _take(cloud: Cloud, queue: str, most: int) -> list[dict[str, Any]]:
     ]
 
 
+def _attribute(given: Mapping[str, Any]) -> dict[str, str]:
+    if "StringValue" in given:
+        return {"dataType": given["DataType"], "stringValue": given["StringValue"]}
+    return {"dataType": given["DataType"], "binaryValue": base64.b64encode(given["BinaryValue"]).decode()}
+
+
+def _parts(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """As many as one call takes: ten of a MiB each are more."""
+    part, size = list[dict[str, Any]](), 0
+    for record in records:
+        length = len(_text(record).encode()) + 2
+        if part and size + length > LARGEST:
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += length
+    if part:
+        yield part
+
+
+def _text(data: Any) -> str:
+    # In bytes, and not in escapes: those make three of two.
+    return json.dumps(data, ensure_ascii=False)
+
+
 def _call(cloud: Cloud, job: str, records: list[dict[str, Any]]) -> set[str] | None:
     """Ids of the messages that must come back; None where the consumer did not say."""
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         answer = cloud.called.invoke(
             FunctionName=cloud.names.function(job),
             InvocationType="RequestResponse",
-            Payload=json.dumps({"Records": records}),
+            Payload=_text({"Records": records}).encode(),
         )
         if answer.get("FunctionError"):
             return None
         told = json.loads(answer["Payload"].read())
         return {each["itemIdentifier"] for each in told["batchItemFailures"]}
-    except (BotoCoreError, ValueError, KeyError, TypeError):
+    except (BotoCoreError, ClientError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.queues import _drain, handler
 from shared import manifest
 from shared.cloud import Cloud
+from shared.envelope import LIMIT
 from shared.guard import Guard
 from shared.names import Names
 from tests.conftest import Calls, Lines, VirtualClock
@@ -30,10 +32,12 @@ class Consumer:
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []
 
-    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> Any:  # noqa: N803 - boto's names
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: bytes) -> Any:  # noqa: N803 - boto's names
         assert (FunctionName, InvocationType) == ("nightshift-test-intake", "RequestResponse")
         records = json.loads(Payload)["Records"]
         self.batches.append(records)
+        if len(Payload) > 6 * 1024 * 1024:
+            raise ClientError({"Error": {"Code": "RequestTooLargeException"}}, "Invoke")
         if any(record["body"] == "poison" for record in records):
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b"{}")}
         failed = [{"itemIdentifier": record["messageId"]} for record in records if record["body"] == "bad"]
@@ -148,6 +152,37 @@ def test_a_consumer_that_died_keeps_its_messages(ask: Ask, cloud: Cloud) -> None
     status, body = ask()
     assert (status, body["done"]) == (502, 0)
     assert left(cloud) == 2
+
+
+def test_messages_as_large_as_a_queue_takes_are_more_than_one_call(ask: Ask, cloud: Cloud, consumer: Consumer) -> None:
+    for number in range(10):
+        # Each quote is two bytes in a body within a body.
+        send(cloud, f"{number}" + '"' * (LIMIT // 2) + "é" * (LIMIT // 4 - 1) + "x")
+    status, body = ask()
+    assert (status, body["taken"], body["done"]) == (200, 10, 10)
+    assert left(cloud) == 0
+    assert [len(batch) for batch in consumer.batches] == [3, 3, 3, 1]
+
+
+def test_what_lambda_refuses_keeps_its_messages(ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_drain, "LARGEST", 1024**3)
+    for _ in range(7):
+        send(cloud, "x" * LIMIT)
+    assert ask()[0] == 502
+    assert left(cloud) == 7
+
+
+def test_attributes_of_every_kind_reach_the_consumer(ask: Ask, cloud: Cloud, consumer: Consumer) -> None:
+    told: Any = {
+        "attempt": {"DataType": "String", "StringValue": "3"},
+        "seal": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+    }
+    cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(QUEUE), MessageBody="one", MessageAttributes=told)
+    ask()
+    assert consumer.batches[0][0]["messageAttributes"] == {
+        "attempt": {"dataType": "String", "stringValue": "3"},
+        "seal": {"dataType": "Binary", "binaryValue": "AP8="},
+    }
 
 
 def test_in_production_a_call_must_say_that_it_comes_from_us(
