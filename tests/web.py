@@ -63,6 +63,19 @@ class Web(ThreadingHTTPServer):
         """A caller that hangs up is what some tests are about."""
 
 
+class Held:
+    """A behaviour: it says that it was asked, and replies once it is released."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.asked, self.released = threading.Event(), threading.Event()
+
+    def __call__(self, _handler: Handler, _request: Request) -> Reply:
+        self.asked.set()
+        self.released.wait(60)
+        return self.reply
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Web
     protocol_version = "HTTP/1.1"

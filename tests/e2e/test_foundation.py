@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ import pytest
 from local.cloud import LocalCloud
 from local.engine import ROOT
 from shared import rows
-from tests.web import Handler, Reply, Request, Web
+from tests.web import Held, Reply, Web
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
 TABLE = "nightshift-local-state"
@@ -74,21 +73,14 @@ def processes(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:
 
 
 def test_a_killed_run_is_lost_and_its_retry_is_good(cloud: LocalCloud, site: Web) -> None:
-    asked, released = threading.Event(), threading.Event()
-
-    def slow(_handler: Handler, _request: Request) -> Reply:
-        asked.set()
-        released.wait(60)
-        return PRICES
-
-    site.answers["/pricing"] = slow
+    site.answers["/pricing"] = held = Held(PRICES)
     cloud.ticker.fire("nightshift-local-pricing", datetime.now(UTC) - timedelta(minutes=1))
-    assert asked.wait(60)
+    assert held.asked.wait(60)
     [item] = under(cloud, "pricing:last")
     assert item["state"] == "PROCESSING"
     [process] = processes(cloud, "pricing")
     os.kill(process["pid"], signal.SIGKILL)
-    released.set()
+    held.released.set()
 
     runs = until(
         lambda: [row for row in history(cloud, "pricing") if row["outcome"] == "done"] and history(cloud, "pricing")

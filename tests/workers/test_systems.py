@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
-from tests.web import Handler, Reply, Request, Web
+from tests.web import Held, Reply, Web
 from tests.workers.conftest import Place, newest_child, until
 from tests.workers.systems import SYSTEMS, System
 
@@ -61,22 +60,15 @@ def test_what_fails_is_tried_as_often_as_it_declares_and_is_then_a_dead_letter(s
 
 
 def test_a_killed_run_is_lost_and_its_retry_is_good(system: System, site: Web, minute: str) -> None:
-    asked, released = threading.Event(), threading.Event()
-
-    def slow(_handler: Handler, _request: Request) -> Reply:
-        asked.set()
-        released.wait(60)
-        return PRICES
-
-    site.answers["/pricing"] = slow
+    site.answers["/pricing"] = held = Held(PRICES)
     place = system.place
     assert place.jobs("pricing", "--at", minute) == 0, place.said()
     worker = system.work()
-    assert asked.wait(40), place.said()
+    assert held.asked.wait(40), place.said()
     item = place.item("pricing")
     assert item["state"] == "PROCESSING"
     os.kill(newest_child(worker), signal.SIGKILL)
-    released.set()
+    held.released.set()
 
     until(lambda: ("done", 2) in place.outcomes("pricing"))
     assert place.outcomes("pricing") == [("lost", 1), ("done", 2)]

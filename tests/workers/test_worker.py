@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +22,7 @@ from shared.backoff import explicit
 from shared.event import Firing
 from shared.run import Report
 from tests.conftest import Lines
-from tests.web import Handler, Reply, Request, Web
+from tests.web import Held, Reply, Web
 from tests.workers import performers
 from tests.workers.conftest import Place, newest_child, until
 from workers import delivery
@@ -218,19 +217,6 @@ def test_a_death_that_cannot_be_written_down_leaves_its_message(place: Place, mo
     assert place.letters() == []
 
 
-def slow(site: Web) -> tuple[threading.Event, threading.Event]:
-    """Asked for, and may answer."""
-    asked, released = threading.Event(), threading.Event()
-
-    def answer(_handler: Handler, _request: Request) -> Reply:
-        asked.set()
-        released.wait(60)
-        return PRICES
-
-    site.answers["/pricing"] = answer
-    return asked, released
-
-
 Started = Callable[..., Any]
 
 
@@ -247,14 +233,14 @@ def started(place: Place, minute: str) -> Started:
 
 
 def test_a_worker_that_is_stopped_lets_its_run_end(place: Place, site: Web, started: Started) -> None:
-    asked, released = slow(site)
+    site.answers["/pricing"] = held = Held(PRICES)
     worker = started()
-    assert asked.wait(40), place.said()
+    assert held.asked.wait(40), place.said()
     # As a service manager does that tells everybody: it is the worker who decides.
     for process in (newest_child(worker.pid), worker.pid):
         os.kill(process, signal.SIGTERM)
     time.sleep(0.2)
-    released.set()
+    held.released.set()
     assert worker.wait(20) == 0
     assert place.outcomes("pricing") == [("done", 1)]
     assert place.left("work") == 0
@@ -264,16 +250,16 @@ def test_a_worker_that_is_stopped_lets_its_run_end(place: Place, site: Web, star
 def test_a_worker_that_must_go_hands_its_run_to_another(
     options: tuple[str, ...], signals: int, place: Place, site: Web, started: Started
 ) -> None:
-    asked, released = slow(site)
+    site.answers["/pricing"] = held = Held(PRICES)
     worker = started(*options)
-    assert asked.wait(40), place.said()
+    assert held.asked.wait(40), place.said()
     for _ in range(signals):
         worker.send_signal(signal.SIGINT)
         time.sleep(0.2)
     assert worker.wait(20) == 0
     assert place.outcomes("pricing") == [("lost", 1)]
     assert "handed back" in place.said()
-    released.set()
+    held.released.set()
     assert place.jobs("worker", "--once") == 0
     assert place.outcomes("pricing") == [("lost", 1), ("done", 1)]
 
