@@ -122,6 +122,10 @@ class Engine:
         """Save everything now."""
         self._ask("POST", "save")
 
+    def enforce_roles(self) -> None:
+        """Hold every call of a function against its role, as AWS does; not before the deployment, which then fails."""
+        self._ask("POST", "roles")
+
     def _lock(self) -> None:
         """Held by this process and the engine's: where this one is killed, the next waits until that one has saved."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)

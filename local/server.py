@@ -1,6 +1,6 @@
 """The engine's process: `python -m local.server FOLDER PORT`, or the same in a thread of a test.
 
-Beside AWS's APIs it answers, on the same port, `GET /_local/processes` and `POST /_local/save`.
+Beside AWS's APIs it answers, on the same port, `GET /_local/processes`, `POST /_local/save` and `POST /_local/roles`.
 Prints its port as one JSON line once it answers, and ends when its standard input does: who started it is gone then.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import destinations, emulator, invocation, lineage, provisioners, queues, urls
+from local import destinations, emulator, invocation, lineage, provisioners, queues, roles, urls
 from local.changes import changes, state_keys
 from local.durability import Store
 from local.limits import MemoryWatch
@@ -65,6 +65,7 @@ class Server:
         urls.install()
         lineage.install()
         provisioners.install()
+        roles.install()
         app = emulator.application()
         keys = state_keys(app.SERVICE_REGISTRY)
         for name, handler in app.SERVICE_HANDLERS.items():
@@ -131,6 +132,11 @@ class Server:
             body = self.pool.processes()
         elif (method, path) == ("POST", "/_local/save"):
             body = {"waited_seconds": await asyncio.to_thread(self.store.save, everything=True)}
+        elif (method, path) == ("POST", "/_local/roles"):
+            roles.enforce()
+            # Those that run already have the credentials of the account.
+            await asyncio.to_thread(self.pool.end)
+            body = {"enforced": True}
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 404 if body is None else 200, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})

@@ -1,0 +1,115 @@
+"""Every job of the mail product as it is deployed: in its function, under its own role and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import laptop
+from local.cloud import LocalCloud
+from local.nameserver import Nameserver
+from shared import envelope, registry, status
+from shared.event import Firing
+from shared.hooks import DELIVER, WebhookDelivery
+from shared.tables import STATE
+from tests.certificate import Certificate
+from tests.local.mailed import Mailed
+from tests.mailbox import Box, Post
+from tests.stored import there
+from tests.web import Web
+
+GROUPS = ("mail", "accounts", "webhooks")
+MINUTE = timedelta(minutes=1)
+# After the others: what they have written is what these work on.
+LATER = ("bandwidth-rebuild", "message-metadata-cleanup", "notification-delivery")
+BY_QUEUE = "webhook-delivery"
+# Functions that start side by side on two processors.
+WIDTH = 4
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def mailed(certificate: Certificate, tmp_path: Path) -> Iterator[tuple[LocalCloud, Mailed]]:
+    box = Box()
+    post = Post(box, certificate)
+    with Nameserver() as names, Web() as web:
+        settings = {
+            "MAIL_RELAY": f"smtp+plain://127.0.0.1:{post.serve('smtp+plain').port}",
+            "MAIL_FROM": "post@in.example",
+            "DNS_SERVERS": names.address,
+            "WEBHOOK_LOOPBACK": "true",
+            "UNVERIFIED_DESTINATION_EXPIRY_ENABLE": "true",
+        }
+        with (
+            LocalCloud(tmp_path, firing=False, settings=settings) as local,
+            laptop.at(local.engine.endpoint, local.engine.account, local.engine.region) as cloud,
+        ):
+            made = Mailed(cloud, box, names, web, datetime.now(UTC).replace(microsecond=0))
+            made.populate()
+            local.engine.enforce_roles()
+            yield local, made
+    post.stop()
+
+
+def fire(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> dict[str, Any]:
+    """The row of the job's run for that tick, once it has ended."""
+    cloud, known = made.cloud, registry.jobs()[job]
+    firing = Firing(job, tick)
+    if known.schedule is None:
+        # Of a day, by hand.
+        firing = Firing(job, made.received, manual=True, id="by hand")
+        payload = json.dumps({"firing": firing.data()})
+        local.client("lambda").invoke(FunctionName=cloud.names.function(job), InvocationType="Event", Payload=payload)
+    else:
+        assert local.ticker.fire(cloud.names.function(job), tick)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for row in there(cloud, STATE):
+            if row["pk"].startswith(f"runs#{job}#") and row.get("tick") == status.tick_of(firing) and "outcome" in row:
+                return row
+        time.sleep(0.2)
+    return {"job": job, "ok": False, "note": "no end in sight"}
+
+
+def refused(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> str:
+    """What the job says of itself without its grants."""
+    iam, name = local.client("iam"), made.cloud.names.function(job)
+    role = local.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+    [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    said = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    own = [one for one in said["Statement"] if "magic-links" not in json.dumps(one["Resource"])]
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps({**said, "Statement": own}))
+    row = fire(local, made, job, tick)
+    return "" if row["ok"] else row["note"]
+
+
+def test_every_job_does_its_work_under_its_own_role(mailed: tuple[LocalCloud, Mailed]) -> None:
+    local, made = mailed
+    names = [name for name, job in registry.jobs().items() if job.group in GROUPS and name != BY_QUEUE]
+    tick, bad = made.now.replace(second=0), dict[str, Any]()
+
+    def run(jobs: Iterable[str], at: datetime) -> None:
+        with ThreadPoolExecutor(WIDTH) as pool:
+            for row in pool.map(lambda job: fire(local, made, job, at), jobs):
+                if not row["ok"]:
+                    bad[row["job"]] = row["note"]
+
+    told = {"organization_id": "org_1", "receiver_id": "r1", "event_id": "e1", "event": "alias.made", "body": "{}"}
+    envelope.send(made.cloud, DELIVER, WebhookDelivery.model_validate(told))
+    run([name for name in names if name not in LATER], tick)
+    made.spoil()
+    run([*LATER, "account-deletion"], tick + MINUTE)
+    facts = made.facts()
+    assert bad == {}
+    assert [name for name, holds in facts.items() if not holds] == []
+    assert set(facts) == {*names, BY_QUEUE}
+    # And it is the roles that let them: without a grant it is over.
+    assert "AccessDenied" in refused(local, made, "magic-link-expiry", tick + MINUTE)
