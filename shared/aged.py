@@ -45,14 +45,19 @@ class Row(NamedTuple):
 
     @property
     def dated(self) -> bool:
-        """Whether `since` begins with an instant as `clock.iso` writes it; age cannot be told from anything else."""
-        if not INSTANT.match(self.since):
-            return False
-        try:
-            clock.parse(self.since[:LENGTH])
-        except ValueError:
-            return False
-        return True
+        """Whether `since` begins with an instant; age cannot be told from anything else."""
+        return begins_with_instant(self.since)
+
+
+def begins_with_instant(text: str) -> bool:
+    """As `clock.iso` writes it, and one that there is: not February 30."""
+    if not INSTANT.match(text):
+        return False
+    try:
+        clock.parse(text[:LENGTH])
+    except ValueError:
+        return False
+    return True
 
 
 class Slow(Exception):

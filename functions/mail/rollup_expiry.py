@@ -12,5 +12,6 @@ class RollupExpiry(Purge):
 
     schedule = daily(hour=4, minute=22)
     table = ROLLUPS
+    # No event is counted that comes a year late (rollup.LATEST), in a week that may have begun six days before.
     keep = days(400)
     idempotency = natural("a sum once deleted is not found again, and no event is counted that late")

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import ClassVar
 
 from shared import backoff, clock, declaration, permissions, settings, watermark
-from shared.aged import INSTANT, Aged, Row, Source, threads
+from shared.aged import INSTANT, LENGTH, Aged, Row, Source, begins_with_instant, threads
 from shared.job import Job
 from shared.once_added import Addition, add
 from shared.outcome import Done, Outcome
@@ -29,9 +29,11 @@ RESERVE = 20
 # A window of more rows than the cap is halved, down to this.
 SHORTEST = timedelta(seconds=1)
 # What counts for a day before its row was recorded may be this late; and this early, as clocks differ.
-LATEST = timedelta(days=400)
+LATEST = timedelta(days=365)
 EARLY = timedelta(hours=1)
 NAMED = 20
+# As records have it: a sum of these is still a number to the store.
+MOST = 2**63
 
 REFUSALS: tuple[declaration.Refusal, ...] = (
     (
@@ -165,8 +167,8 @@ class Rollup(Job, archetype=True):
                 Limit=1,
             )
             found += [item[index.sk]["S"] for item in answer["Items"]]
-        dated = [since for since in found if INSTANT.match(since)]
-        return clock.iso(clock.parse(min(dated)[:24]) - timedelta(milliseconds=1)) if dated else ""
+        dated = [since[:LENGTH] for since in found if begins_with_instant(since)]
+        return clock.iso(clock.parse(min(dated)) - timedelta(milliseconds=1)) if dated else ""
 
     def gather(self, tick: Tick, window: Window, most: int | None) -> bool:
         """Sum up the window's rows; False as soon as there are more than `most`."""
@@ -196,16 +198,16 @@ class Rollup(Job, archetype=True):
             return f"{self.when} is {when!r:.40}, no instant"
         for name in self.sums:
             value = row.item.get(name)
-            if type(value) is not int or value < 0:
+            if type(value) is not int or not 0 <= value < MOST:
                 return f"{name} is {value!r:.40}, no count"
         try:
             _day(when[:10])
             # Most were recorded on their own day: text tells that, and the others are looked at closely.
             if when <= since and when[:10] == since[:10]:
                 return ""
-            late = clock.parse(since[:24]) - clock.parse(when)
+            late = clock.parse(since[:LENGTH]) - clock.parse(when)
         except ValueError:
-            return f"{self.when} is {when!r:.40}, no instant"
+            return f"{self.when} is {when!r:.40}, recorded at {since!r:.40}: one of them is no instant"
         if late < -EARLY:
             return f"{self.when} is {when}, after it was recorded"
         return f"{self.when} is {when}, {late.days} days before it was recorded" if late > LATEST else ""

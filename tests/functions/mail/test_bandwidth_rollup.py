@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from functions.mail.bandwidth_rollup import BandwidthRollup
+from functions.mail.rollup_expiry import RollupExpiry
 from shared import clock as clocks
 from shared import rows, usage, watermark
-from shared.archetypes.rollup import week
+from shared.archetypes.rollup import EARLY, LATEST, week
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.records.mail import Cycle, Message, Rollup
 from shared.run import Report, run
 from shared.tables import CYCLES, MESSAGES, ROLLUPS
 from shared.tick import Tick
-from tests.conftest import NOON, Lines, VirtualClock
+from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.receiver import Death, Mortal, Receiver
 from tests.stored import one, put, there
 
@@ -65,6 +66,8 @@ def test_days_and_iso_weeks_are_summed_per_user(go: Go, cloud: Cloud) -> None:
         ("zoë", "day#2026-03-02"): (0, 1),
         ("zoë", "week#2026-W10"): (0, 1),
     }
+    began = {row["sk"]: row["from_at"][:10] for row in there(cloud, ROLLUPS)}
+    assert (began["day#2026-03-01"], began["week#2026-W09"]) == ("2026-03-01", "2026-02-23")
     assert [Rollup.of(row).places() for row in there(cloud, ROLLUPS)] == [
         {"aged": row["aged"], "since": row["since"]} for row in there(cloud, ROLLUPS)
     ]
@@ -94,7 +97,9 @@ def test_an_event_that_comes_late_is_added_to_its_old_day(go: Go, cloud: Cloud, 
 def test_a_row_counts_once_it_has_settled_and_not_a_second_before(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     for number, age in enumerate((SETTLE + SECOND, SETTLE, SETTLE - SECOND)):
         put(cloud, message(number, recorded_at=NOON - age))
-    assert go().counts["rows"] == 2
+    # The tick's time says what has settled, however late it is run.
+    assert go(NOON - SECOND).counts["rows"] == 1
+    assert go().counts["rows"] == 1
     assert watermark.closed(cloud, "bandwidth-rollup") == NOON - SETTLE
     clock.move(minutes=1)
     assert go().counts["rows"] == 1
@@ -123,6 +128,23 @@ def test_the_cycle_of_the_day_is_added_to_and_becomes_due(go: Go, cloud: Cloud) 
     assert "due" not in one(cloud, CYCLES, "bob", "2026-03-01")
 
 
+@pytest.mark.parametrize(
+    ("received", "counts"),
+    [
+        ("2026-01-31T23:59:59.999Z", False),
+        ("2026-02-01T00:00:00.000Z", True),
+        ("2026-02-28T23:59:59.999Z", True),
+        ("2026-03-01T00:00:00.000Z", False),
+    ],
+)
+def test_a_cycle_counts_from_its_first_day_to_the_one_before_it_ends(
+    received: str, counts: bool, go: Go, cloud: Cloud
+) -> None:
+    put(cloud, cycle(begins=datetime(2026, 2, 1, tzinfo=UTC)), message(1, received_at=clocks.parse(received), size=5))
+    go()
+    assert one(cloud, CYCLES, "ada", "2026-02-01")["bytes_used"] == (5 if counts else 0)
+
+
 def test_whoever_has_no_cycle_gets_none(go: Go, cloud: Cloud) -> None:
     put(cloud, message(1))
     go()
@@ -135,11 +157,15 @@ def test_whoever_has_no_cycle_gets_none(go: Go, cloud: Cloud) -> None:
         ({"received_at": None}, "no instant"),
         ({"received_at": "2026-02-30T00:00:00.000Z"}, "no instant"),
         ({"received_at": "yesterday"}, "no instant"),
+        ({"received_at": "2026-03-02T11:00:00.000+01:00"}, "no instant"),
+        ({"since": "2026-02-31T11:00:00.000Z"}, "no instant"),
         ({"received_at": "2026-03-09T00:00:00.000Z"}, "after it was recorded"),
         ({"received_at": "2019-03-09T00:00:00.000Z"}, "2550 days before it was recorded"),
         ({"bytes_used": "many"}, "no count"),
         ({"bytes_used": -1}, "no count"),
+        ({"bytes_used": 2**63}, "no count"),
         ({"bytes_used": 1.5}, "no count"),
+        ({"bytes_used": True}, "no count"),
     ],
 )
 def test_a_row_that_cannot_be_counted_is_named_and_left_out(
@@ -153,12 +179,52 @@ def test_a_row_that_cannot_be_counted_is_named_and_left_out(
     assert why in line["error"]
 
 
+@pytest.mark.parametrize(
+    ("shift", "counts"),
+    [
+        (-LATEST - SECOND, False),
+        (-LATEST, True),
+        (EARLY, True),
+        (EARLY + SECOND, False),
+    ],
+)
+def test_a_row_counts_from_a_year_before_it_was_recorded_to_an_hour_after(
+    shift: timedelta, counts: bool, go: Go, cloud: Cloud
+) -> None:
+    # Recorded at eleven: on the same day either way.
+    put(cloud, message(1, recorded_at=NOON - timedelta(hours=1), received_at=NOON - timedelta(hours=1) + shift))
+    assert go().counts == ({"rows": 1, "sums": 2} if counts else {"rows": 0, "faulty": 1})
+
+
+def test_no_sum_is_purged_that_a_late_event_may_be_added_to() -> None:
+    """A week ages from its Monday, and the rollup may be days behind."""
+    assert RollupExpiry.keep >= LATEST + timedelta(days=7 + 21)
+
+
 def test_a_window_of_too_many_rows_is_cut(go: Go, cloud: Cloud) -> None:
     cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "7"}
     put(cloud, *(message(n, recorded_at=NOON - timedelta(minutes=11 + n)) for n in range(40)))
     assert go().counts["rows"] == 40
     assert sums(cloud)["ada", "day#2026-03-02"] == (40, 40)
     assert watermark.closed(cloud, "bandwidth-rollup") == NOON - SETTLE
+
+
+def test_a_window_that_was_pinned_is_cut_no_more(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    """Its end stands, whatever the cap has come to be: with another one its sums would be refused, or added twice."""
+    put(cloud, *(message(n, recorded_at=NOON - timedelta(minutes=11 + n)) for n in range(5)))
+    watermark.pin(cloud, "bandwidth-rollup", watermark.Mark(), clocks.iso(NOON - SETTLE))
+    cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "2"}
+    assert go().counts == {"rows": 5, "sums": 2}
+
+
+def test_a_run_that_finds_nothing_new_reads_each_shard_once(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, message(1))
+    go()
+    clock.move(hours=1)
+    calls = Calls(cloud)
+    go()
+    # The mark is read and moved, beside the three calls of any run.
+    assert Counter(calls.made) == {"dynamodb:Query": 16, "dynamodb:GetItem": 1, "dynamodb:UpdateItem": 1 + 3}
 
 
 def test_a_crash_after_any_call_and_another_run_leave_the_same_sums(cloud: Cloud, log: Lines) -> None:
@@ -201,6 +267,8 @@ def test_a_run_that_comes_back_late_adds_nothing(
     go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stood still between two of its writes while two others went on."""
+    # An owner at a time, so that it stands still between the two.
+    monkeypatch.setattr("shared.archetypes.rollup.WIDTH", 1)
     put(cloud, message(1, "ada"), message(1, "bob"))
     frozen, lock, firing = BandwidthRollup(), Lock(), Firing("bandwidth-rollup", clock.now())
 

@@ -94,6 +94,7 @@ def test_each_threshold_is_an_event_once_in_a_cycle(go: Go, cloud: Cloud, clock:
     put(cloud, Cycle.of({**row, "bytes_used": 1001, "moved_at": "2026-02-20T00:00:00.000Z"}))
     go()
     assert (events(cloud), told(cloud)) == ([60, 70, 80, 100], [100, 70])
+    assert one(cloud, CYCLES, "ada", "2026-01-01")["crossed"] == [60, 70, 80, 100]
 
 
 def test_another_cycle_begins_anew(go: Go, cloud: Cloud) -> None:
