@@ -20,9 +20,9 @@ from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS, Table
 from shared.tick import Tick
 
 KEPT = next(keep.all_settings(MessageMetadataCleanup))
-# Bytes, messages, and up to which window they were added.
-State = tuple[int, int, str]
-NONE: State = (0, 0, "")
+# Bytes, messages, and up to which window they were added: empty for a sum that was loaded, None where there is none.
+State = tuple[int, int, str | None]
+NONE: State = (0, 0, None)
 RESERVE = 10
 Values = Mapping[str, Any]
 
@@ -129,8 +129,13 @@ def _standing(tick: Tick) -> Iterator[tuple[str, State]]:
 
 def _set(tick: Tick, of_day: Addition, numbers: Values, before: State, upto: str) -> Any:
     """Only while the row is as it was read, or still none."""
-    held = {"bytes_used": before[0], "messages": before[1], UPTO: before[2]} if before[2] else {}
-    condition = " AND ".join(f"#{name} = :was_{name}" for name in held) or "attribute_not_exists(pk)"
+    used, messages, standing = before
+    held: dict[str, Any] = {} if standing is None else {"bytes_used": used, "messages": messages}
+    absent = "pk" if standing is None else f"#{UPTO}"
+    if standing:
+        held[UPTO] = standing
+    known = [f"#{name} = :was_{name}" for name in held]
+    condition = " AND ".join(known if standing else [*known, f"attribute_not_exists({absent})"])
     kept = {**of_day.first, UPTO: upto}
     sets = [f"#{name} = :{name}" for name in numbers]
     sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]

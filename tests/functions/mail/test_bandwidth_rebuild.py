@@ -13,7 +13,7 @@ from functions.mail.bandwidth_rollup import BandwidthRollup
 from shared import plan, rows, watermark
 from shared.cloud import Cloud
 from shared.event import Firing
-from shared.records.mail import Cycle, Message
+from shared.records.mail import Cycle, Message, Rollup
 from shared.run import Report, run
 from shared.tables import CYCLES, ROLLUPS
 from shared.tick import Tick
@@ -145,3 +145,10 @@ def test_a_sum_that_the_rollup_changes_meanwhile_is_left_to_the_next_time(
     monkeypatch.undo()
     go()
     assert sums(cloud)["ada day#2026-03-01"] == (125, 4)
+
+
+def test_a_sum_that_was_loaded_is_made_anew_like_any_other(go: Go, cloud: Cloud) -> None:
+    """No window was ever added to it."""
+    put(cloud, Rollup(user="eve", id="day#2026-03-01", from_at=DAY, bytes_used=50, messages=3), message("m1", "eve", 7))
+    assert go().counts == {"changed": 1}
+    assert sums(cloud)["eve day#2026-03-01"] == (7, 1)
