@@ -106,7 +106,7 @@ WAYS: dict[str, Callable[[], Callable[[list[dict[str, Any]]], None]]] = {"usage"
 
 @contextmanager
 def store() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.counters"]
+    command = [sys.executable, "-m", "benchmarks.stands.counters"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         try:

@@ -126,7 +126,7 @@ WAYS = {"purge": purge, "batch_writer": batch_writer, "scan and delete": scan_an
 
 def measured(way: str, rows: int) -> dict[str, Any]:
     """Seconds, peak memory in MB, and the calls that the store counted; raises where a row is left."""
-    store = [sys.executable, "-m", "benchmarks.store", str(rows), str(PARTITIONS)]
+    store = [sys.executable, "-m", "benchmarks.stands.rows", str(rows), str(PARTITIONS)]
     with subprocess.Popen(store, stdout=subprocess.PIPE, text=True, cwd=ROOT) as serving:
         assert serving.stdout is not None
         url = f"http://127.0.0.1:{serving.stdout.readline().strip()}"
@@ -163,7 +163,7 @@ def only(way: str, rows: int) -> None:
 
 def expected(rows: int) -> dict[str, int]:
     """The calls of one purge, to the call. Rows lie evenly in the partitions here."""
-    from benchmarks.store import PAGE as COUNTED
+    from benchmarks.stands.rows import PAGE as COUNTED
     from shared.aged import PAGE
     from shared.eraser import BATCH
 

@@ -151,8 +151,8 @@ async def serve(made: Any) -> None:
 
 
 def store(rows: int, dead: int, url: str) -> None:
-    from benchmarks.store import LATENCY as LATE
-    from benchmarks.store import Connection
+    from benchmarks.stands.rows import LATENCY as LATE
+    from benchmarks.stands.rows import Connection
 
     table: Any = Deliveries(rows, dead, url)
     asyncio.run(serve(lambda: Connection(table, LATE)))

@@ -1,6 +1,6 @@
 """A stand-in for DynamoDB that keeps what it is told, in a process of its own, and answers after a fixed time.
 
-    python -m benchmarks.counters [SECONDS]
+    python -m benchmarks.stands.counters [SECONDS]
 
 It prints its port, then serves PutItem, GetItem, UpdateItem (ADD, DELETE, SET, and conditions of `=`, `contains` and
 `attribute_not_exists`, as the consumers write them) and Query (which finds nothing). `GET /` answers with calls, write
@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from typing import Any
 
-from benchmarks.store import LATENCY, Connection
+from benchmarks.stands.rows import LATENCY, Connection
 
 KIB = 1024
 CLAUSE = re.compile(r"\b(ADD|SET|DELETE|REMOVE)\b")
@@ -28,7 +28,7 @@ Item = dict[str, Any]
 
 
 class Rows:
-    """What `benchmarks.store.Connection` serves."""
+    """What `benchmarks.stands.rows.Connection` serves."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Item] = {}

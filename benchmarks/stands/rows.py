@@ -1,6 +1,6 @@
 """A stand-in for DynamoDB that answers everything after a fixed time, in a process of its own.
 
-    python -m benchmarks.store ROWS PARTITIONS [SECONDS]
+    python -m benchmarks.stands.rows ROWS PARTITIONS [SECONDS]
 
 It prints its port, then serves: a table of so many rows, all old, in an index by age of so many partitions; deletions
 are remembered, other writes are taken and forgotten. `GET /` answers with the calls it was asked so far and the rows
