@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
+import re
 import tarfile
 import tomllib
 from pathlib import Path
@@ -63,3 +65,21 @@ def test_feature_flags_are_those_that_the_locked_library_recommends() -> None:
         expected = json.load(recommended) | DEPARTURES
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     assert {name: value for name, value in context.items() if name.startswith("@aws-cdk")} == expected
+
+
+COMMANDS = re.compile(r"(?:python|python3) (?:-m ([a-z_.]+)|([a-z]+\.py))")
+
+
+def test_every_command_that_the_makefile_and_the_documents_name_is_there() -> None:
+    told = [ROOT / "Makefile", *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.py")]
+    named = {found for path in told for found in COMMANDS.findall(path.read_text())}
+    assert len(named) > 10
+    assert [module or file for module, file in sorted(named) if not _there(module, file)] == []
+
+
+def _there(module: str, file: str) -> bool:
+    if file:
+        return (ROOT / file).exists()
+    found = importlib.util.find_spec(module)
+    # A package can be run by its __main__ alone.
+    return found is not None and (not found.submodule_search_locations or _there(f"{module}.__main__", ""))
