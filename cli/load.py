@@ -1,7 +1,8 @@
 """Brings records into their table from a file of JSON Lines; docs/records.md has the fields.
 
 A line that is none is told with its number and put into <FILE>.rejects.jsonl with the reason; the others go in. A row
-that is there already stays as it is, so that the same file may be loaded again.
+that is there already stays as it is, so that the same file may be loaded again; one that a job has set aside with a
+`fault` is replaced.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import gzip
 import json
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,8 +40,8 @@ LONGEST_NUMBER = 38
 TOLD = 20
 EVERY = 5
 BOM = b"\xef\xbb\xbf"
-# Stands for all that cannot be unpacked.
-DAMAGED = b"\x00"
+# Stands for all that cannot be unpacked; known by being itself, which no line is.
+DAMAGED = b"what cannot be unpacked"
 
 
 @dataclass(slots=True)
@@ -53,14 +55,20 @@ class Rejects:
     def add(self, number: int, reason: str, line: bytes) -> None:
         if self.file is None:
             # It has what was in the file: for nobody else's eyes.
-            self.file = os.fdopen(
-                os.open(self.place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-            )
+            self.file = _kept_to_us(self.place)
         self.count += 1
         if self.count <= TOLD:
             output.say(f"line {number}: {reason}")
         text = line.decode(errors="backslashreplace").rstrip("\r\n")
         self.file.write(json.dumps({"line": number, "reason": reason, "text": text}, ensure_ascii=False) + "\n")
+
+
+def _kept_to_us(place: Path) -> IO[str]:
+    try:
+        return os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or error
+        raise Stop(Exit.WRONG_USE, f"{place} cannot be written, for lines that are none: {why}") from None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +85,8 @@ def call(args: argparse.Namespace) -> int:
         file = stack.enter_context(_opened(args.file))
         rejects = Rejects(args.file.with_name(f"{args.file.name}.rejects.jsonl"))
         # What an earlier load has rejected is no more news.
-        rejects.place.unlink(missing_ok=True)
+        with suppress(OSError):
+            rejects.place.unlink()
         stack.callback(lambda: rejects.file and rejects.file.close())
         if args.check:
             counts = _load(kind, file, rejects, None, Clock().now(), progress)
@@ -142,7 +151,7 @@ def _read(kind: type[Record], line: bytes, now: datetime) -> dict[str, Any]:
     if len(line) > LONGEST_LINE:
         raise ValueError(f"is longer than {LONGEST_LINE:,} bytes")
     try:
-        given = json.loads(line.decode(), parse_constant=_no_number, parse_int=_whole)
+        given = json.loads(line.decode(), parse_constant=_no_number, parse_int=_whole, object_pairs_hook=_each_once)
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8: byte {error.start + 1} begins no character") from None
     except json.JSONDecodeError as error:
@@ -156,6 +165,14 @@ def _read(kind: type[Record], line: bytes, now: datetime) -> dict[str, Any]:
     if size > LONGEST_ROW:
         raise ValueError(f"is {size:,} bytes as a row, and DynamoDB takes {LONGEST_ROW:,}")
     return item
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"says {twice[:40]!r} twice; say it once")
+    return found
 
 
 def _no_number(word: str) -> NoReturn:

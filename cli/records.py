@@ -29,7 +29,8 @@ The rows of the mail product, for those who write and read them. A row is a Dyna
 
 - `pk` is the user's id, `sk` the row's own: all of a user's rows in a table are one query. In a file they are called
   `user` and `id`. Neither has spaces, `/` or `#`.
-- `v` is the version of the row's form, 1 for all of them now. A job leaves a row of a version that it doesn't know.
+- `v` is the version of the row's form, 1 for all of them now. A job that reads what is in a row leaves one of a version
+  that it doesn't know; purges look at its age alone.
 - **`aged`** is the index of what may be purged. `aged` is the partition, `since` the instant that the row ages from.
 - **`due`** is the index of what waits for its time. `due` is the partition, `due_at` the instant.
 - A row that does not age, or wait, has neither attribute of that index. Who changes a row so that it does, or no more,
@@ -58,8 +59,9 @@ before it. Who moves a message on, out of a hold for one, deletes the row and wr
 
 `python jobs.py load users users.jsonl` reads a file of JSON Lines, packed by gzip or not. Each line is checked; one
 that is none is told with its number, and put into `users.jsonl.rejects.jsonl` as `{"line", "reason", "text"}`; the
-others go in. A row that is there already stays as it is, so that a load may be repeated. `--check` only checks. Exit
-code 1 says that lines were rejected. `python jobs.py seed mail --users 100` makes users with all that they have.
+others go in. A row that is there already stays as it is, so that a load may be repeated; only one that was set aside
+with a `fault` is replaced. `--check` only checks. Exit code 1 says that lines were rejected.
+`python jobs.py seed mail --users 100` makes users with all that they have.
 
 ## Tables
 

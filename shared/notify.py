@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
 # What a job that tells users declares.
 GRANTS = (Grant(("dynamodb:PutItem",), "table/notifications"),)
+# Of a row's id.
+LONGEST = 256
+
+
+def row_id(id: str) -> str:  # noqa: A002 - the key's own name
+    """The notification's own id: what it is about may have one that is as long as any."""
+    if len(id) <= LONGEST:
+        return id
+    digest = hashlib.sha256(id.encode()).hexdigest()
+    return f"{id[: LONGEST - len(digest) - 1]}-{digest}"
 
 
 def notify(
@@ -55,7 +66,7 @@ def put(
     now = cloud.clock.now()
     made = Notification(
         user=user,
-        id=id,
+        id=row_id(id),
         template=template,
         persona=persona,
         data=dict(data),

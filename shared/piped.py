@@ -16,9 +16,9 @@ from shared.archetypes.pipeline import More, Over, Refusal
 from shared.claim import Fenced
 from shared.due import index_of
 from shared.records.accounts import WorkState
-from shared.records.record import MARKS, InvalidRecord, Record
+from shared.records.record import FAULT, MARKS, InvalidRecord, Record
 from shared.settings import SettingError
-from shared.swept import FAULT, LONGEST_ERROR, having
+from shared.swept import LONGEST_ERROR, having
 
 if TYPE_CHECKING:
     from shared.archetypes.pipeline import Pipeline

@@ -143,7 +143,7 @@ class Smtp:
 
     def _envelope(self, sender: str, to: list[str]) -> SMTP:
         """A connection on which sender and recipients are accepted. Raises MailRefused."""
-        from smtplib import SMTPException, SMTPServerDisconnected
+        from smtplib import SMTPServerDisconnected
 
         try:
             try:
@@ -162,8 +162,11 @@ class Smtp:
                     server.rset()
                     # The first is about the sender, who is the same for all.
                     raise self._said(code, answer, everyone=number == 0)
-        except (SMTPException, OSError) as error:
-            # It concerns the connection, and with it every mail: another day it may be better.
+        except MailRefused:
+            raise
+        except Exception as error:
+            # Whatever it is, nothing was sent. It concerns the connection, and with it every mail: another day it may
+            # be better.
             self.close()
             words = getattr(error, "smtp_error", None)
             told = f"{error.args[0]} {words.decode(errors='replace')}" if isinstance(words, bytes) else str(error)

@@ -20,7 +20,7 @@ from shared.effect import LONGEST_KEY, InFlight, Uncertain, Undone
 from shared.fanout import Overdue
 from shared.lanes import SLOW, in_lanes
 from shared.lookup import looked_up
-from shared.records.record import MARKS, InvalidRecord, Record
+from shared.records.record import FAULT, MARKS, InvalidRecord, Record
 from shared.slots import Slots
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ BESIDE = 1.0
 RESERVE = 5
 # An item whose attempt ended in no known way, or that a person must settle, is looked at again after so long.
 PAUSE = timedelta(minutes=10)
-FAULT = "fault"
 LONGEST_ERROR = 512
 
 
@@ -139,23 +138,23 @@ class Swept:
         self.tally.counts["faulty"] += 1
         self.tick.log.error(f"{self.job.name}_faulty", **self._named(row), status="faulty", error=why)
 
-    def _one(self, due: Due) -> tuple[str, End | None]:
-        """Attempt it, then settle it; in a word what became of it, and the end that it has come to."""
+    def _one(self, due: Due) -> tuple[str, str]:
+        """Attempt it, then settle it; in a word what became of it, and why."""
         try:
             end = self._final(self._ended(due))
-        except InFlight:
-            return "in_flight", None
-        except Uncertain:
+        except InFlight as error:
+            return "in_flight", str(error)
+        except Uncertain as error:
             self._postpone(due)
-            return "uncertain", None
-        except Undone:
-            return "put_off", None
+            return "uncertain", str(error)
+        except Undone as error:
+            return "put_off", str(error)
         except Fenced:
             raise
         except Exception:
             self._postpone(due)
             raise
-        return (end.verdict.word if self._settle(due, end) else "moved"), end
+        return (end.verdict.word if self._settle(due, end) else "moved"), end.why
 
     def _ended(self, due: Due) -> End:
         over = self._over(due)
@@ -228,7 +227,7 @@ class Swept:
         marks = {name: row.item[name] for name in MARKS if name != FAULT and name in row.item}
         return amend(self.cloud, self.job.table, row.item, {**marks, **after}, (self.index.sk,), along)
 
-    def _tell(self, due: Due, result: tuple[str, End | None] | BaseException) -> None:
+    def _tell(self, due: Due, result: tuple[str, str] | BaseException) -> None:
         """One line for each item, with its outcome."""
         log, name, counts = self.tick.log, f"{self.job.name}_item", self.tally.counts
         told: dict[str, Any] = {**self._named(due.row), "attempt": due.number}
@@ -236,8 +235,8 @@ class Swept:
             word = "overdue" if isinstance(result, Overdue) else "failed"
             log.error(name, **told, status=word, error=f"{type(result).__name__}: {result}")
         else:
-            word, end = result
-            log.info(name, **told, status=word, note=status.cut(end.why, status.LONG) if end else "")
+            word, why = result
+            log.info(name, **told, status=word, note=status.cut(why, status.LONG))
         counts[word] += 1
 
     def _named(self, row: Row) -> dict[str, str]:

@@ -26,6 +26,10 @@ def partitions(found: Iterable[str]) -> list[str]:
     return [partition(one) for one in found]
 
 
+def is_marked(row: Row) -> bool:
+    return row.partition.startswith(f"{KIND}#")
+
+
 def instant(tick: Tick) -> str:
     """From when on a row ages whose owner is warned by this run."""
     return clock.iso(tick.started if tick.started - tick.at > JITTER else tick.at)

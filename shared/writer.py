@@ -1,4 +1,7 @@
-"""Writes new rows into a table as fast as it takes them: 25 a call, on a few threads. Rows that are there stay."""
+"""Writes new rows into a table as fast as it takes them: 25 a call, on a few threads.
+
+Rows that are there stay, but for those that a job has set aside: the new row is what corrects one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared import rows
 from shared.aged import KEYS_AT_ONCE, TRIES, Slow
 from shared.eraser import BATCH, send
+from shared.records.record import FAULT
 from shared.tables import Table
 
 if TYPE_CHECKING:
@@ -92,15 +96,16 @@ class Writer:
         return len(new), len(found) - len(new)
 
     def _standing(self, keys: Any) -> set[Key]:
-        """Those of the keys that have a row."""
-        names = {"#pk": self.table.pk, "#sk": self.table.sk}
+        """Those of the keys that have a row, and one without a fault."""
+        names = {"#pk": self.table.pk, "#sk": self.table.sk, "#fault": FAULT}
         found: set[Key] = set()
         for attempt in range(TRIES):
-            asked: Any = {"Keys": keys, "ProjectionExpression": "#pk, #sk", "ExpressionAttributeNames": names}
+            asked: Any = {"Keys": keys, "ProjectionExpression": "#pk, #sk, #fault", "ExpressionAttributeNames": names}
             asked["ConsistentRead"] = True
             answer = self.cloud.bulk.batch_get_item(RequestItems={self.name: asked})
             for item in answer["Responses"].get(self.name, []):
-                found.add((item[self.table.pk]["S"], item[self.table.sk]["S"]))
+                if FAULT not in item:
+                    found.add((item[self.table.pk]["S"], item[self.table.sk]["S"]))
             keys = answer["UnprocessedKeys"].get(self.name, {"Keys": []})["Keys"]
             if not keys:
                 return found

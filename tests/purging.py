@@ -12,6 +12,7 @@ from shared import rows
 from shared.archetypes.purge import Purge
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.records.outgoing import Notification, SendState
 from shared.records.record import Record
 from shared.run import Report, run
 from tests.conftest import NOON, Lines, VirtualClock
@@ -49,6 +50,17 @@ def item(cloud: Cloud, record: Record) -> dict[str, Any]:
 def objects(cloud: Cloud, folder: str = "mail/") -> list[str]:
     found = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix=folder).get("Contents", [])
     return [each["Key"] for each in found]
+
+
+def notifications(cloud: Cloud) -> list[Notification]:
+    found = cloud.dynamodb.scan(TableName=cloud.names.table("notifications"))["Items"]
+    return [Notification.of(rows.plain(each)) for each in found]
+
+
+def deliver(cloud: Cloud) -> None:
+    """What waits to be sent is sent now."""
+    sent = {"state": SendState.SENT, "sent_at": cloud.clock.now(), "attempts": 1, "next_attempt_at": None}
+    put(cloud, *(each.model_copy(update=sent) for each in notifications(cloud) if each.state is SendState.QUEUED))
 
 
 def go(job: Purge, cloud: Cloud, at: datetime | None = None) -> Report:

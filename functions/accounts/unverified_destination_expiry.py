@@ -35,4 +35,4 @@ class UnverifiedDestinationExpiry(Forewarning):
 
     def notice(self, row: Row) -> Notice:
         told = {"address": row.item["address"], "added_on": row.item["created_at"][:10]}
-        return Notice(row.pk, row.sk, "destination_removed_soon", "postmaster", told)
+        return Notice("destination_removed_soon", "postmaster", told)

@@ -11,7 +11,7 @@ from functions.mail._forwarded import forwarded
 from shared import backoff, mail, notify, permissions
 from shared.archetypes.sweep import Sweep
 from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
-from shared.effect import Effect, Unknown
+from shared.effect import Effect, Undone, Unknown
 from shared.idempotency import keyed
 from shared.schedule import every
 from shared.span import days
@@ -48,7 +48,13 @@ class ForwardingRetry(Sweep):
     retention = "critical"
     idempotency = keyed("each attempt is an effect of its message and number; the notice is written with the closing")
     settings = mail.SETTINGS
-    permissions = (*mail.GRANTS, *notify.GRANTS, permissions.read_objects(f"{RAW}*"))
+    # Who may not list is told 403 of what is not there, as of what may not be read.
+    permissions = (
+        *mail.GRANTS,
+        *notify.GRANTS,
+        permissions.read_objects(f"{RAW}*"),
+        permissions.list_objects(f"{RAW}*"),
+    )
 
     def refers(self, item: FailedEmail) -> Iterable[Key]:
         return _user(item), _alias(item), _destination(item)
@@ -62,6 +68,18 @@ class ForwardingRetry(Sweep):
         return Relays(tick)
 
     def attempt(self, trial: Trial) -> Verdict:
+        ready = self._ready(trial)
+        if isinstance(ready, GivenUp):
+            return ready
+        try:
+            with trial.tools.one() as relay:
+                said = relay.forward(*ready)
+        except mail.MailRefused as refused:
+            return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
+        return Settled(said)
+
+    def _ready(self, trial: Trial) -> tuple[bytes, str] | GivenUp:
+        """What is forwarded, and where to. Raises Undone where that cannot be told now."""
         item: FailedEmail = trial.item
         user, alias, to = (trial.found.get(key) for key in self.refers(item))
         if not user or user.get("deleted_at"):
@@ -70,15 +88,15 @@ class ForwardingRetry(Sweep):
             return GivenUp("its alias is not active any more")
         if not to or not to.get("verified_at"):
             return GivenUp("its destination is gone, or was never verified")
+        if not isinstance(to.get("address"), str):
+            return GivenUp("its destination has no address")
         message = _message(trial.tick.cloud, item.raw)
         if isinstance(message, GivenUp):
             return message
         try:
-            with trial.tools.one() as relay:
-                said = relay.forward(forwarded(message, item.alias), to["address"])
+            return forwarded(message, item.alias), to["address"]
         except mail.MailRefused as refused:
-            return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
-        return Settled(said)
+            return GivenUp(str(refused))
 
     def settled(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
         from shared.records.mail import ForwardState
@@ -110,7 +128,7 @@ class ForwardingRetry(Sweep):
         return (put,)
 
     def reconcile(self, effect: Effect) -> Unknown:
-        return Unknown("look for the message's own Message-ID in the relay's log")
+        return Unknown("did it arrive? Look for the message's own Message-ID in the relay's log")
 
 
 def _user(item: FailedEmail) -> Key:
@@ -128,14 +146,14 @@ def _destination(item: FailedEmail) -> Key:
 def _message(cloud: Cloud, key: str) -> bytes | GivenUp:
     try:
         found = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
-    except cloud.s3.exceptions.ClientError as error:
-        # Without permission to list, S3 says 403 for what is not there.
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
-            return GivenUp("the message is not there any more")
-        raise
-    with found["Body"] as body:
-        if found["ContentLength"] > LARGEST:
-            return GivenUp(
-                f"the message has {found['ContentLength']:,} bytes, and no relay takes more than {LARGEST:,}"
-            )
-        return body.read()
+        with found["Body"] as body:
+            if found["ContentLength"] > LARGEST:
+                size = f"{found['ContentLength']:,}"
+                return GivenUp(f"the message has {size} bytes, and no relay takes more than {LARGEST:,}")
+            message: bytes = body.read()
+            return message
+    except cloud.s3.exceptions.NoSuchKey:
+        return GivenUp("the message is not there any more")
+    except Exception as error:
+        # Nothing was sent, and nobody's mail is closed because the bucket cannot be read.
+        raise Undone(f"the message cannot be read: {error}") from error

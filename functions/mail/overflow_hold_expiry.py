@@ -26,4 +26,4 @@ class OverflowHoldExpiry(Forewarning):
     def notice(self, row: Row) -> Notice:
         # From the postmaster, not Porter: this is the last word before mail is lost.
         told = {"alias": row.item["alias"], "held_on": row.item["held_at"][:10]}
-        return Notice(row.pk, row.sk, "hold_purged_tomorrow", "postmaster", told)
+        return Notice("hold_purged_tomorrow", "postmaster", told)

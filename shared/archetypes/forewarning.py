@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from shared import notify
+from shared import clock, notify, warned
 from shared.aged import Row
 from shared.archetypes.purge import Purge
+from shared.attempt import Key
 from shared.effect import Effect, NotDone
-from shared.permissions import Grant
+from shared.lookup import looked_up
+from shared.permissions import Grant, read_rows
 from shared.span import days
+from shared.tables import NOTIFICATIONS
 from shared.tick import Tick
 
-# An id of a row has at most 256 characters; a thing's own id may have as many.
-LONGEST_THING = 200
+SENT = "sent"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the owner of a row is told. user: whose it is. about: the row's id. data: for the template."""
+    """What the owner of a row is told. data: for the template."""
 
-    user: str
-    about: str
     template: str
     persona: str
     data: Mapping[str, str | int]
@@ -34,38 +33,51 @@ class Notice:
 class Forewarning(Purge, archetype=True):
     """A purge that warns by e-mail: `warn` says how long before, and `notice` what.
 
-    An owner is told once of a row, by the notification's key.
+    An owner, the user in whose partition the row is, is told once of it, by the notification's key. The row goes once
+    the e-mail has been sent for as long: one that waits for a relay, or could not be sent, has warned nobody.
     """
 
     effects: ClassVar[timedelta | None] = days(60)
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
-        return (*super().grants(), *notify.GRANTS)
+        return (*super().grants(), *notify.GRANTS, read_rows(NOTIFICATIONS.name))
 
     def notice(self, row: Row) -> Notice:
         """What its owner is told before the row is deleted; it has all its attributes."""
         raise NotImplementedError
 
-    def warning(self, row: Row) -> Notice:
-        return self.notice(row)
+    def warning(self, row: Row) -> tuple[Row, Notice]:
+        return row, self.notice(row)
 
     def send(self, tick: Tick, message: Any, token: str) -> None:
-        notice: Notice = message
-        thing = notice.about
-        if len(thing) > LONGEST_THING:
-            thing = hashlib.sha256(thing.encode()).hexdigest()
-        id_ = f"{self.name}-{thing}"
-        notify.notify(
-            tick.cloud,
-            notice.user,
-            id_,
-            notice.template,
-            notice.persona,
-            notice.data,
-            f"{self.table.name}/{notice.about}",
-        )
+        row: Row
+        notice: Notice
+        row, notice = message
+        about = f"{self.table.name}/{row.sk}"
+        notify.notify(tick.cloud, row.pk, self._id(row), notice.template, notice.persona, notice.data, about)
 
     def reconcile(self, effect: Effect) -> NotDone:
         """It may be written again: its key keeps a second one out."""
         return NotDone()
+
+    def spares(self, tick: Tick, rows: Sequence[Row]) -> Sequence[str]:
+        keys = [Key(NOTIFICATIONS.name, row.pk, self._id(row)) for row in rows]
+        marked = [warned.is_marked(row) for row in rows]
+        letters = looked_up(tick.cloud, [key for key, is_marked in zip(keys, marked, strict=True) if is_marked])
+        # One that is not there was in the log until it was too old for that.
+        untold = [self._untold(tick, letters[key]) if key in letters else "" for key in keys]
+        return [why or found for why, found in zip(super().spares(tick, rows), untold, strict=True)]
+
+    def _untold(self, tick: Tick, letter: Mapping[str, Any]) -> str:
+        """Why a row's owner does not count as warned; empty where they do."""
+        assert self.warn is not None
+        if letter.get("state") != SENT:
+            return f"its owner could not be told yet: the notification {letter['sk']} is {letter.get('state')}"
+        sent: str = letter["sent_at"]
+        if clock.parse(sent) > tick.at - self.warn + warned.JITTER:
+            return f"its owner was told at {sent} only"
+        return ""
+
+    def _id(self, row: Row) -> str:
+        return notify.row_id(f"{self.name}-{row.sk}")

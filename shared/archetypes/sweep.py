@@ -184,7 +184,7 @@ class Sweep(Job, archetype=True):
 
     def _done(self, tally: Tally, checkpoint: Any) -> Done:
         counts = {name: count for name, count in sorted(tally.counts.items()) if count}
-        bad = [f"{counts[name]:,} {name}" for name in ("faulty", "failed", "uncertain") if name in counts]
+        bad = [f"{counts[name]:,} {name}" for name in ("faulty", "failed", "uncertain", "put_off") if name in counts]
         note = f"{', '.join(bad)}; the log says which and why" if bad else ""
         return Done(counts or {"due": 0}, ok=not bad, note=note, checkpoint=checkpoint)
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from shared import tables
-from shared.records.record import ONLY, Address, Count, Id, Instant, Name, Past, Record
+from shared.records.record import ONLY, Address, AliasAddress, Count, Id, Instant, Name, Past, Record
 from shared.tables import Table
 
 
@@ -34,6 +34,7 @@ class Alias(Record):
 
     table: ClassVar[Table] = tables.ALIASES
 
+    id: AliasAddress
     destination: Id
     created_at: Past
     active: bool = True

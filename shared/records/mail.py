@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared import tables
-from shared.records.record import Count, Id, Instant, Past, Record
+from shared.records.record import AliasAddress, Count, Id, Instant, Past, Record
 from shared.tables import RAW, Table
 
 # A message as it came, in the bucket. It belongs to the row that names it, and goes when that does.
@@ -70,7 +70,7 @@ class FailedEmail(Record):
 
     table: ClassVar[Table] = tables.FAILED_EMAILS
 
-    alias: str = Field(max_length=320)
+    alias: AliasAddress
     destination: Id
     raw: Raw
     failed_at: Past
@@ -96,7 +96,7 @@ class FailedEmail(Record):
 class Hold(Record):
     table: ClassVar[Table] = tables.HOLDS
 
-    alias: str = Field(max_length=320)
+    alias: AliasAddress
     raw: Raw
     held_at: Past
     bytes_used: Count = 0
@@ -108,7 +108,7 @@ class Hold(Record):
 class Quarantined(Record):
     table: ClassVar[Table] = tables.QUARANTINE
 
-    alias: str = Field(max_length=320)
+    alias: AliasAddress
     raw: Raw
     quarantined_at: Past
     score: Annotated[float, Field(ge=-1000, le=1000), AfterValidator(_thousandths)] = 0

@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
+from pydantic_core import ErrorDetails
 
 from shared import clock
 from shared.tables import Index, Table
@@ -73,11 +74,21 @@ Address = Annotated[
         description="an e-mail address, in any script",
     ),
 ]
+# Of an alias, whose address is its id.
+AliasAddress = Annotated[
+    str,
+    Field(
+        max_length=256,
+        pattern=r"^[^\s@<>,;/#\x00-\x1f\x7f]+@[^\s@<>,;/#\x00-\x1f\x7f]+$",
+        description="an e-mail address of up to 256 characters, without `/` and `#`",
+    ),
+]
 # Of an attribute within one: a store has none without a name.
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 VERSION = "v"
 # What jobs note on a row beside its fields: why it was set aside, that it is being purged.
-MARKS = ("fault", "going")
+FAULT = "fault"
+MARKS = (FAULT, "going")
 # The row of which a user has one.
 ONLY = "-"
 NAMED = 3
@@ -149,17 +160,29 @@ class Record(BaseModel):
             # From text, since to pydantic's strict mode JSON has no dates, but a text may be one.
             return cls.model_validate_json(json.dumps(data), context={"now": now})
         except ValidationError as error:
-            raise InvalidRecord(_explained(error)) from None
+            raise InvalidRecord(
+                _explained(error, {name: info.description for name, info in cls.model_fields.items()})
+            ) from None
 
 
 def _index(table: Table, name: str) -> Index:
     return next(index for index in table.indexes if index.name == name)
 
 
-def _explained(error: ValidationError) -> str:
+def _explained(error: ValidationError, described: Mapping[str, str | None]) -> str:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [f"{_place(each['loc'])}{each['msg'].removeprefix('Value error, ')}" for each in found[:NAMED]]
+    told = [f"{_place(each['loc'])}{_reason(each, described)}" for each in found[:NAMED]]
     return "; ".join(told) + (f"; and {len(found) - NAMED} more" if len(found) > NAMED else "")
+
+
+def _reason(each: ErrorDetails, described: Mapping[str, str | None]) -> str:
+    [*_, field] = each["loc"] or ("",)
+    if each["type"] == "string_pattern_mismatch" and (what := described.get(str(field))):
+        return f"is not {what}"
+    if each["type"] == "json_invalid":
+        # Nothing else that was read as JSON cannot be written as it.
+        return "has half of a character, one of \\ud800 to \\udfff without its other"
+    return each["msg"].removeprefix("Value error, ")
 
 
 def _place(found: tuple[int | str, ...]) -> str:

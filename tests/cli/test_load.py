@@ -66,10 +66,17 @@ def test_every_line_becomes_a_row(call: Call, cloud: Cloud, tmp_path: Path) -> N
 BAD: list[tuple[Any, str]] = [
     (b"{not json", "is not JSON: Expecting property name"),
     (b"[1, 2]", "is not a JSON object but list"),
+    (b"\xef\xbb\xbf{}", "is not JSON: Unexpected UTF-8 BOM"),
+    (b'{"user": "u1", "user": "u2"}', "says 'user' twice; say it once"),
+    (b'{"user": "u1", "name": {"a": 1, "a": 1}}', "says 'a' twice"),
+    (b"\x00", "is not JSON: Expecting value"),
+    (b'{"user": "u1"} {"user": "u2"}', "is not JSON: Extra data"),
+    (user(1, name="\ud800"), "has half of a character"),
+    (user(1, created_at=float("inf")), "is not JSON: Infinity is no number"),
     (b"\xff\xfe", "is not UTF-8: byte 1 begins no character"),
     (b'{"user": NaN}', "is not JSON: NaN is no number"),
     (b"[" * 100_000, "is not a record: it is nested too deeply"),
-    (user(1, email="nobody"), "email: String should match pattern"),
+    (user(1, email="nobody"), "email: is not an e-mail address, in any script"),
     (user(1, created_at="2026-03-02T11:00:00"), "created_at: has no time zone"),
     (user(1, created_at="2027-03-02T11:00:00Z"), "created_at: lies in the future"),
     (user(1, v=9), "v: version 9 is unknown"),
@@ -120,6 +127,29 @@ def test_the_first_line_of_a_key_wins(call: Call, cloud: Cloud, tmp_path: Path) 
     answer = call("load", "users", written(tmp_path / "u.jsonl", *lines), "--json")
     assert (answer.json["written"], answer.json["there"]) == (949, 1)
     assert there(cloud)["u1"]["name"] == "first"
+
+
+def test_a_row_that_was_set_aside_is_corrected_and_no_other(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    hold = {"user": "u1", "id": "h1", "alias": "a@b.c", "raw": "mail/u1/h1", "held_at": AT, "v": 1}
+    for number, fault in enumerate(("alias: is missing", None)):
+        item = {"pk": f"u{number}", "sk": "h1", "v": 1, "held_at": AT, "fault": fault}
+        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(item))
+    file = written(tmp_path / "h.jsonl", {**hold, "user": "u0"}, {**hold, "user": "u1"})
+    assert (counts := call("load", "holds", file, "--json").json)["written"] == counts["there"] == 1
+    found = there(cloud, "holds")
+    assert (found["u0"]["alias"], "fault" in found["u0"], "aged" in found["u0"]) == ("a@b.c", False, True)
+    assert "alias" not in found["u1"]
+
+
+def test_a_folder_that_takes_no_rejects_is_named_and_nothing_is_lost(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "u.jsonl.rejects.jsonl").mkdir()
+    file = written(tmp_path / "u.jsonl", user(1), b"none", user(2))
+    answer = call("load", "users", file)
+    assert answer.code == 2
+    assert "u.jsonl.rejects.jsonl cannot be written, for lines that are none: Is a directory" in answer.err
+    (tmp_path / "u.jsonl.rejects.jsonl").rmdir()
+    assert call("load", "users", file).code == 1
+    assert set(there(cloud)) == {"u1", "u2"}
 
 
 def test_a_row_has_its_places_and_nothing_of_a_file_can_say_otherwise(call: Call, cloud: Cloud, tmp_path: Path) -> None:

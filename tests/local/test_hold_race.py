@@ -16,7 +16,7 @@ from shared.event import Firing
 from shared.log import Log
 from shared.records.mail import Hold
 from shared.run import run
-from shared.tables import HOLDS, RAW
+from shared.tables import HOLDS, NOTIFICATIONS, RAW
 from tests.conftest import NOON, create
 
 COUNT = 120
@@ -26,7 +26,8 @@ TAKERS = 4
 @pytest.fixture
 def engine(apart: Cloud) -> Cloud:
     """Messages on hold, whose owners were warned a day ago."""
-    create(apart, HOLDS)
+    for table in (HOLDS, NOTIFICATIONS):
+        create(apart, table)
     apart.sqs.create_queue(QueueName=apart.names.queue("firings"))
     for number in range(COUNT):
         hold = Hold(user="u1", id=f"h{number}", alias="a@b.c", raw=f"{RAW}h{number}", held_at=NOON - timedelta(days=30))

@@ -9,13 +9,11 @@ import pytest
 
 from functions.accounts.unverified_destination_expiry import UnverifiedDestinationExpiry
 from shared import clock as clocks
-from shared import rows
 from shared.cloud import Cloud
 from shared.records.accounts import Alias, Destination
-from shared.records.outgoing import Notification
-from shared.tables import DESTINATIONS, NOTIFICATIONS
+from shared.tables import DESTINATIONS
 from tests.conftest import NOON, VirtualClock
-from tests.purging import SECOND, Killed, go, put, there
+from tests.purging import SECOND, Killed, deliver, go, notifications, put, there
 
 JOB = UnverifiedDestinationExpiry()
 DAY = timedelta(days=1)
@@ -30,11 +28,6 @@ def destination(id_: str, age: timedelta, **rest: Any) -> Destination:
     return Destination(user="u1", id=id_, address="anna@example.com", created_at=NOON - age, **rest)
 
 
-def told(cloud: Cloud) -> list[Notification]:
-    found = cloud.dynamodb.scan(TableName=cloud.names.table(NOTIFICATIONS.name))["Items"]
-    return [Notification.of(rows.plain(each)) for each in found]
-
-
 def test_it_is_off_until_it_is_wanted(cloud: Cloud) -> None:
     cloud.environment = {}
     put(cloud, destination("d", 90 * DAY))
@@ -46,7 +39,8 @@ def test_the_owner_is_told_at_23_days_and_it_goes_a_week_later(cloud: Cloud, clo
     put(cloud, destination("verified", 90 * DAY, verified_at=NOON - 80 * DAY))
     assert go(JOB, cloud, NOON).counts == {"purged": 0, "warned": 1}
     assert go(JOB, cloud, NOON).outcome == "deduplicated"
-    [notice] = told(cloud)
+    deliver(cloud)
+    [notice] = notifications(cloud)
     assert (notice.template, notice.about) == ("destination_removed_soon", "destinations/d")
     assert notice.data == {"address": "anna@example.com", "added_on": "2026-02-07"}
     clock.move(days=7, seconds=-1)
@@ -59,6 +53,7 @@ def test_the_owner_is_told_at_23_days_and_it_goes_a_week_later(cloud: Cloud, clo
 def test_one_that_is_verified_after_the_notice_stays(cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, destination("d", 40 * DAY))
     go(JOB, cloud)
+    deliver(cloud)
     clock.move(days=7)
     put(cloud, destination("d", 40 * DAY, verified_at=clock.now()))
     assert go(JOB, cloud).counts == {"purged": 0}
@@ -67,7 +62,7 @@ def test_one_that_is_verified_after_the_notice_stays(cloud: Cloud, clock: Virtua
 def test_one_that_an_alias_forwards_to_stays_and_its_owner_is_not_told(cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, destination("d", 40 * DAY), Alias(user="u1", id="a@b.c", destination="d", created_at=NOON))
     assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
-    assert told(cloud) == []
+    assert notifications(cloud) == []
 
 
 def test_a_crash_in_the_middle_is_made_good(cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +71,7 @@ def test_a_crash_in_the_middle_is_made_good(cloud: Cloud, clock: VirtualClock, m
 
     put(cloud, destination("d", 40 * DAY))
     go(JOB, cloud)
+    deliver(cloud)
     clock.move(days=7)
     with monkeypatch.context() as patched:
         patched.setattr(cloud.bulk, "delete_item", die)
@@ -83,4 +79,4 @@ def test_a_crash_in_the_middle_is_made_good(cloud: Cloud, clock: VirtualClock, m
             go(JOB, cloud)
     clock.move(days=1)
     assert go(JOB, cloud).counts == {"purged": 1}
-    assert [clocks.iso(notice.created_at) for notice in told(cloud)] == [clocks.iso(NOON)]
+    assert [clocks.iso(notice.created_at) for notice in notifications(cloud)] == [clocks.iso(NOON)]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError
 
 from functions.mail._forwarded import forwarded
 from functions.mail.forwarding_retry import ForwardingRetry
+from shared import clock as clocks
+from shared import settle
 from shared.cloud import Cloud
+from shared.effect import Confirmed, NotDone
+from shared.mail import MailRefused
 from shared.records.accounts import Alias, Destination, User
 from shared.records.mail import FailedEmail
 from shared.span import days, hours
 from tests.certificate import Certificate
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.mailbox import Box, Post
+from tests.receiver import Death
 from tests.sweeping import all_of, go, item, put
 
 SECOND = timedelta(seconds=1)
@@ -64,27 +73,23 @@ def test_it_arrives_from_its_alias_and_is_answered_to_who_wrote_it(
 
 
 @pytest.mark.parametrize("tick", [-1, 0, 1])
-@pytest.mark.parametrize(("made", "delay"), [(1, 6), (2, 24), (3, 48)])
-def test_the_next_attempt_comes_so_long_after_the_one_that_failed(
+@pytest.mark.parametrize(("made", "delay"), [(1, 1), (2, 6), (3, 24), (4, 48)])
+def test_each_retry_comes_so_long_after_the_attempt_before_and_never_a_second_earlier(
     made: int, delay: int, tick: int, cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
 ) -> None:
     box.says["MAIL"] = "451 come back later"
-    put(cloud, failed(attempts=made, next_attempt_at=NOON, failed_at=NOON - days(1)))
-    go(ForwardingRetry(), cloud, log)
-    due = NOON + hours(delay)
+    # The first delay is its writer's to set: of the attempt at which it came in.
+    put(cloud, failed(attempts=made, next_attempt_at=NOON + hours(1)) if made == 1 else failed(attempts=made - 1))
+    if made > 1:
+        # Seconds past its tick: what counts is when the attempt began.
+        clock.move(hours=1, seconds=17)
+        assert go(ForwardingRetry(), cloud, log).counts == {"again": 1}
+    due = clock.now() + hours(delay)
+    assert item(cloud, failed())["due_at"] == clocks.iso(due)
     clock.instant = due + tick * SECOND
     again = go(ForwardingRetry(), cloud, log, clock.instant)
-    assert again.counts == ({"due": 0} if tick < 0 else {"given_up" if made == 3 else "again": 1})
-
-
-def test_the_first_retry_is_never_a_second_before_its_hour(
-    cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
-) -> None:
-    put(cloud, failed())
-    clock.instant = NOON + hours(1) - SECOND
-    assert go(ForwardingRetry(), cloud, log, clock.instant).counts == {"due": 0}
-    clock.instant = NOON + hours(1)
-    assert go(ForwardingRetry(), cloud, log, clock.instant).counts == {"settled": 1}
+    assert again.counts == ({"due": 0} if tick < 0 else {"given_up" if made == 4 else "again": 1})
+    assert item(cloud, failed())["attempts"] == made + (tick >= 0)
 
 
 def test_five_attempts_in_all_then_it_is_closed_and_its_user_told_once(
@@ -103,14 +108,14 @@ def test_five_attempts_in_all_then_it_is_closed_and_its_user_told_once(
     assert not any("ada@home" in str(line) for line in log.lines)
 
 
-@pytest.mark.parametrize(("old", "counts"), [(0, {"settled": 1}), (1, {"given_up": 1})])
+@pytest.mark.parametrize(("old", "counts"), [(-1, {"settled": 1}), (0, {"settled": 1}), (1, {"given_up": 1})])
 def test_what_is_older_than_seven_days_is_closed_and_not_tried(
     old: int, counts: dict[str, int], cloud: Cloud, log: Lines, box: Box
 ) -> None:
     put(cloud, failed(failed_at=NOON - days(7) - old * SECOND, next_attempt_at=NOON - days(1)))
     assert go(ForwardingRetry(), cloud, log).counts == counts
-    assert len(box.mails) == 1 - old
-    assert len(all_of(cloud, "notifications")) == old
+    assert len(box.mails) == (old <= 0)
+    assert len(all_of(cloud, "notifications")) == (old > 0)
 
 
 def test_what_can_never_arrive_is_closed_at_once(cloud: Cloud, log: Lines, box: Box) -> None:
@@ -140,8 +145,144 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
     box.drops = True
     put(cloud, failed(next_attempt_at=NOON))
     assert go(ForwardingRetry(), cloud, log).counts == {"failed": 1}
-    clock.move(minutes=10)
+    for _ in range(2):
+        clock.move(minutes=10)
+        report = go(ForwardingRetry(), cloud, log)
+        assert (report.ok, report.counts) == (False, {"uncertain": 1})
+    # job-monitoring tells operators of it, each day that it is there.
+    [uncertain] = settle.waiting(cloud, "forwarding-retry")
+    assert (uncertain["key"], len(box.mails)) == ("u#m#2", 1)
+    assert "Message-ID in the relay's log" in uncertain["note"]
+    assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == ("pending", 1)
+
+
+@pytest.mark.parametrize(("said", "state", "mails"), [(Confirmed(), "delivered", 1), (NotDone(), "delivered", 2)])
+def test_a_person_says_whether_it_arrived_and_it_is_done_or_sent_again(
+    said: Confirmed | NotDone, state: str, mails: int, cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
+) -> None:
+    box.drops = True
+    put(cloud, failed(next_attempt_at=NOON))
+    for _ in range(2):
+        go(ForwardingRetry(), cloud, log)
+        clock.move(minutes=10)
+    box.drops = False
+    settle.by_hand(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
+    assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
+    assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == (state, 2)
+    assert len(box.mails) == mails
+    assert list(settle.waiting(cloud, "forwarding-retry")) == []
+
+
+def test_where_nobody_says_so_its_user_is_told_after_seven_days(
+    cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
+) -> None:
+    box.drops = True
+    put(cloud, failed(next_attempt_at=NOON))
+    go(ForwardingRetry(), cloud, log)
+    clock.instant = NOON + days(7)
     assert go(ForwardingRetry(), cloud, log).counts == {"uncertain": 1}
+    clock.move(minutes=10)
+    assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 1}
+    assert (item(cloud, failed())["state"], len(box.mails)) == ("closed", 1)
+    assert len(all_of(cloud, "notifications")) == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "SlowDown", "", "in the body"])
+def test_a_bucket_that_cannot_be_read_closes_nothing_and_costs_no_attempt(
+    code: str, cloud: Cloud, clock: VirtualClock, log: Lines, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise IncompleteReadError(actual_bytes=1, expected_bytes=2)
+
+    def unreadable(**_: Any) -> Any:
+        if code == "in the body":
+            return {"ContentLength": 2, "Body": Broken()}
+        if not code:
+            raise EndpointConnectionError(endpoint_url="https://s3")
+        about: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        raise ClientError(about, "GetObject")
+
+    put(cloud, failed(next_attempt_at=NOON))
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.s3, "get_object", unreadable)
+        report = go(ForwardingRetry(), cloud, log)
+    assert (report.ok, report.counts) == (False, {"put_off": 1})
+    [line] = log.said("forwarding-retry_item")
+    assert (line["status"], line["note"].startswith("the message cannot be read: ")) == ("put_off", True)
+    clock.move(minutes=1)
+    assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
+    assert item(cloud, failed())["attempts"] == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("nobody", "'nobody' is no address that mail can be sent to"),
+        ("ада@home.example", "is no address that mail can be sent to"),
+        (None, "its destination has no address"),
+        (5, "its destination has no address"),
+    ],
+)
+def test_a_destination_that_is_no_address_is_closed_with_its_reason_and_the_rest_goes_on(
+    address: Any, why: str, cloud: Cloud, log: Lines, box: Box
+) -> None:
+    put(cloud, HOME.model_copy(update={"id": "odd"}), address=address)
+    bad = failed("bad", next_attempt_at=NOON, destination="odd", raw="mail/u/m")
+    put(cloud, bad, failed(next_attempt_at=NOON))
+    assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 1, "settled": 1}
+    assert item(cloud, bad)["last_error"].endswith(why)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"alias": ""}, "alias: "),
+        ({"alias": "nobody"}, "alias: "),
+        ({"alias": "a b@in.example"}, "alias: "),
+        ({"alias": f"{'я' * 250}@in.example"}, "alias: "),
+        ({"failed_at": None}, "failed_at: Field required"),
+        ({"failed_at": "2026-03-09T12:00:00.000Z"}, "failed_at: lies in the future"),
+        ({"failed_at": "2026-03-01T12:00:00"}, "failed_at: has no time zone"),
+        ({"v": 2}, "v: version 2 is unknown"),
+        ({"raw": "audit/x"}, "raw: "),
+    ],
+)
+def test_a_bad_row_is_set_aside_with_its_reason_and_kept_and_the_rest_goes_on(
+    fault: dict[str, Any], reason: str, cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
+) -> None:
+    bad = failed("bad", next_attempt_at=NOON)
+    put(cloud, bad, **fault)
+    put(cloud, failed(next_attempt_at=NOON))
+    assert go(ForwardingRetry(), cloud, log).counts == {"faulty": 1, "settled": 1}
+    assert item(cloud, bad)["fault"].startswith(reason)
+    clock.move(minutes=1)
+    assert go(ForwardingRetry(), cloud, log).counts == {"due": 0}
+
+
+def test_a_long_id_is_closed_and_told_of_like_any_other(cloud: Cloud, log: Lines, box: Box) -> None:
+    box.says["ada@home.example"] = "550 no such mailbox"
+    put(cloud, failed("x" * 256, next_attempt_at=NOON, raw="mail/u/m"))
+    put(cloud, failed("x" * 255 + "y", next_attempt_at=NOON, raw="mail/u/m"))
+    assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 2}
+    assert len(all_of(cloud, "notifications")) == 2
+
+
+def test_the_same_tick_again_and_a_death_after_the_relay_has_it_send_nothing_twice(
+    cloud: Cloud, clock: VirtualClock, log: Lines, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise Death
+
+    put(cloud, failed(next_attempt_at=NOON))
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.swept.amend", die)
+        with pytest.raises(Death):
+            go(ForwardingRetry(), cloud, log)
+    # By then the lease of the dead has run out.
+    clock.move(minutes=10)
+    assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
+    assert go(ForwardingRetry(), cloud, log).outcome == "deduplicated"
     assert len(box.mails) == 1
 
 
@@ -152,6 +293,9 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
         b"Subject: no sender\r\n\r\nx",
         b"From: \xff\xfe <\x00>\r\n\r\nx",
         b"From: a@b, \r\n c@d\r\n\r\nx",
+        b"From: " + b"(" * 3000 + b"a@b\r\n\r\nx",
+        b"From: " + b"a@b," * 100_000 + b"c@d\r\n\r\nx",
+        b"From: a@b\r\nFrom: c@d\r\nReply-To: g:;\r\n\r\nx",
         b"\r\n\r\n",
     ],
 )
@@ -164,3 +308,26 @@ def test_whatever_came_goes_on_with_one_sender_that_is_ours(given: bytes) -> Non
 def test_no_sender_brings_a_header_of_its_own() -> None:
     evil = b"From: =?utf-8?q?Bob=0d=0aBcc:_all=40far.example?= <bob@far.example>\r\n\r\nx"
     assert b"\nbcc" not in forwarded(evil, "shop@in.example").lower()
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown", "answered"),
+    [
+        ("Боб <bob@far.example>", "Боб (bob@far.example)", "Боб <bob@far.example>"),
+        ("=?utf-8?b?0JHQvtCx?= <bob@far.example>", "Боб (bob@far.example)", "Боб <bob@far.example>"),
+        ("Bob <bob@почта.рф>", "Bob (bob@почта.рф)", "Bob <bob@xn--80a1acny.xn--p1ai>"),
+        # No mail of ours could go there.
+        ("Юля <юля@почта.рф>", "Юля (юля@почта.рф)", None),
+    ],
+)
+def test_whoever_writes_in_another_script_is_named_and_answered(sender: str, shown: str, answered: str | None) -> None:
+    made = message_from_bytes(forwarded(f"From: {sender}\r\n\r\nx".encode(), "shop@in.example"), policy=policy.default)
+    [who] = made["From"].addresses
+    assert (who.display_name, who.addr_spec) == (shown, "shop@in.example")
+    assert made["Reply-To"] == answered
+
+
+def test_an_alias_is_written_as_relays_take_it_or_not_at_all() -> None:
+    assert b"<shop@xn--80a1acny.xn--p1ai>" in forwarded(b"From: a@b\r\n\r\nx", "shop@почта.рф")
+    with pytest.raises(MailRefused, match="is no address that mail can be sent to"):
+        forwarded(b"From: a@b\r\n\r\nx", "магазин@in.example")
