@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -159,6 +161,28 @@ def test_a_receiver_that_gives_no_answer_is_left_in_time(
     with pytest.raises(NoAnswer):
         call(courier, f"{web.url}/hook")
     assert time.monotonic() - began < 3
+
+
+def test_a_receiver_that_takes_a_body_by_the_spoonful_is_left_in_time(
+    cloud: Cloud, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent is bounded as a whole, and not between two spoons."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    courier = Courier(cloud, loopback=True, connect=1, total=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+
+        def take() -> None:
+            line, _ = server.accept()
+            with suppress(OSError), certificate.server().wrap_socket(line, server_side=True) as tls:
+                while tls.recv(2048):
+                    time.sleep(0.1)
+
+        threading.Thread(target=take, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(NoAnswer, match="no answer within"):
+            courier.call("POST", f"https://127.0.0.1:{server.getsockname()[1]}/", headers={}, body="x" * 2**23, key="k")
+    assert time.monotonic() - began < 2
 
 
 def test_an_answer_of_ten_gigabytes_is_not_read(courier: Courier, web: Web) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from functions.accounts.alias_expiration import AliasExpiration
 from shared.cloud import Cloud
 from shared.records.accounts import Alias
 from tests.conftest import NOON, Lines, VirtualClock
+from tests.receiver import Death, Mortal, Receiver
 from tests.sweeping import all_of, go, item, put
 
 SECOND = timedelta(seconds=1)
@@ -62,6 +64,34 @@ def test_an_alias_that_is_given_new_life_meanwhile_is_left_alone(
     assert go(job, cloud, log).counts == {"moved": 1}
     assert item(cloud, alias())["active"]
     assert all_of(cloud, "audit") == []
+
+
+def test_a_crash_after_any_write_leaves_each_alias_with_one_entry(
+    cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each case is a world of its own, an hour later."""
+    # What dies in a thread of its own is waited for no longer than this.
+    monkeypatch.setattr(AliasExpiration, "patience", 0.3)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    mortal, time = Mortal(cloud, Receiver(), reads=False), cloud.clock
+    assert isinstance(time, VirtualClock)
+    last, died = 0, True
+    while died:
+        last += 1
+        mortal.until(0)
+        put(cloud, alias(f"a{last}"), alias(f"b{last}"))
+        mortal.until(last)
+        with suppress(Death):
+            go(AliasExpiration(), cloud, log)
+        died = mortal.dead
+        mortal.until(0)
+        time.move(minutes=30)
+        go(AliasExpiration(), cloud, log)
+        time.move(minutes=30)
+        assert [item(cloud, alias(f"{name}{last}"))["active"] for name in "ab"] == [False, False], last
+    assert last > 4
+    subjects = [each["subject"].partition("@")[0] for each in all_of(cloud, "audit")]
+    assert sorted(subjects) == sorted(f"{name}{number}" for number in range(1, last + 1) for name in "ab")
 
 
 def test_an_alias_of_a_user_that_is_gone_goes_like_any_other(cloud: Cloud, log: Lines) -> None:

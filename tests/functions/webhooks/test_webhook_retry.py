@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import standardwebhooks
 
 from functions.webhooks.webhook_retry import WebhookRetry
 from shared import webhook
@@ -68,6 +70,24 @@ def test_it_arrives_signed_and_under_the_deliverys_own_id(cloud: Cloud, log: Lin
     assert now["since"] == now["created_at"]
 
 
+def test_while_a_secret_is_replaced_a_receiver_may_have_either(
+    cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
+) -> None:
+    """Asked of the specification's own library, which looks at the time itself."""
+    clock.instant = datetime.now(UTC)
+    new = "whsec_" + base64.b64encode(b"the next, of twenty-four").decode()
+    web.answers["/hook"] = Reply(200)
+    put(cloud, hook(f"{web.url}/hook", secrets=(new, SECRET)), delivery())
+    assert go(WebhookRetry(), cloud, log).counts == {"settled": 1}
+    [asked] = web.asked
+    for secret in (new, SECRET):
+        assert standardwebhooks.Webhook(secret).verify(asked.body, dict(asked.headers)) == json.loads(BODY)
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        standardwebhooks.Webhook("whsec_" + base64.b64encode(b"somebody else's").decode()).verify(
+            asked.body, dict(asked.headers)
+        )
+
+
 @pytest.mark.parametrize("tick", [-1, 0, 1])
 @pytest.mark.parametrize(("made", "delay"), [(0, 1), (1, 5), (2, 30), (3, 120)])
 def test_the_log_says_what_was_answered_and_when_it_is_tried_again(
@@ -104,11 +124,22 @@ def test_a_receiver_that_is_gone_is_not_asked_again(cloud: Cloud, log: Lines, we
     assert go(WebhookRetry(), cloud, log).counts == {"given_up": 1}
 
 
-def test_a_receiver_may_ask_for_more_time(cloud: Cloud, log: Lines, web: Web) -> None:
-    web.answers["/hook"] = Reply(429, headers={"retry-after": "3600"})
+@pytest.mark.parametrize(
+    ("after", "due"),
+    [
+        ("3600", "2026-03-02T13:00"),
+        ("Mon, 02 Mar 2026 14:00:00 GMT", "2026-03-02T14:00"),
+        # Less than the row's own delay, longer than a day, and by no number there is.
+        ("1", "2026-03-02T12:05"),
+        ("864000", "2026-03-03T12:00"),
+        ("Mon, 02 Mar 99999999999 14:00:00 GMT", "2026-03-02T12:05"),
+    ],
+)
+def test_a_receiver_may_ask_for_more_time_up_to_a_day(after: str, due: str, cloud: Cloud, log: Lines, web: Web) -> None:
+    web.answers["/hook"] = Reply(429, headers={"retry-after": after})
     put(cloud, delivery())
-    go(WebhookRetry(), cloud, log)
-    assert item(cloud, delivery())["next_attempt_at"] == "2026-03-02T13:00:00.000Z"
+    assert go(WebhookRetry(), cloud, log).counts == {"again": 1}
+    assert item(cloud, delivery())["next_attempt_at"] == f"{due}:00.000Z"
 
 
 @pytest.mark.parametrize(
