@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from functions.accounts import _dns
+from functions.accounts import _dns, _link
 from functions.webhooks.webhook_retry import LOOPBACK
+from local.cloud import PORTS
 from shared import mail
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def around(folder: Path, *, anywhere: bool = False) -> Iterator[dict[str, str]]:
             _dns.MX.name: MX,
             _dns.CNAMES.name: CNAMES,
             LOOPBACK.name: "true",
+            # What AWS calls the function leads nowhere on this machine.
+            _link.LINK.name: f"http://127.0.0.1:{PORTS[_link.FUNCTION]}/{_link.FUNCTION}/{{ticket}}",
         }
 
 

@@ -25,13 +25,14 @@ MEMORY = 256
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A folder of functions/ that serves a Function URL: its handler.py has `handle`, GRANTS, and may have TIMEOUT
-    (seconds) and MEMORY (MB)."""
+    (seconds), MEMORY (MB), and ALARM = False where it tells of its failures itself."""
 
     name: str
     purpose: str
     grants: tuple[Grant, ...]
     timeout: int
     memory: int
+    alarm: bool
 
 
 def endpoints() -> list[Endpoint]:
@@ -45,6 +46,7 @@ def endpoints() -> list[Endpoint]:
                 grants=module.GRANTS,
                 timeout=getattr(module, "TIMEOUT", TIMEOUT),
                 memory=getattr(module, "MEMORY", MEMORY),
+                alarm=getattr(module, "ALARM", True),
             )
         )
     return found
@@ -60,7 +62,8 @@ class Front(Stack):
         Dashboard(self, names)
         for endpoint in endpoints:
             FunctionUrl(self, endpoint, deployment)
-            alarms.of_errors(names.function(endpoint.name))
+            if endpoint.alarm:
+                alarms.of_errors(names.function(endpoint.name))
 
 
 class FunctionUrl(Construct):

@@ -28,7 +28,7 @@ from local.ticker import Ticker
 from shared.names import LOCAL, Names
 
 FOLDER = ROOT / ".local"
-PORTS = {"trigger": 7776, "console": 7777, "queues": 7778}
+PORTS = {"trigger": 7776, "console": 7777, "queues": 7778, "downloads": 7779}
 
 
 class AlreadyRunning(RuntimeError):

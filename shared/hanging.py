@@ -38,7 +38,7 @@ class Hanging:
     def stray(self, row: Row) -> str:
         """Why the row cannot go: it names what is none of its own. Empty where there is nothing of the kind."""
         for name, folder in self.objects.items():
-            named = row.item.get(name, folder)
+            named = row.item.get(name) or folder
             if not str(named).startswith(folder):
                 return f"its {name} is {named!r:.80}, and must lie in {folder}"
         return ""

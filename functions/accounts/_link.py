@@ -1,35 +1,40 @@
-"""Links to exports: signed, and dead when the export is."""
+"""Where users fetch exports: an address that looks at the export's row each time, so that it ends when that says."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from shared.permissions import Grant
+from shared.settings import Setting
+from shared.ticket import Ticket
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from shared.cloud import Cloud
 
-# The most that AWS lets a signature of version 4 hold.
-LONGEST = timedelta(days=7)
+FUNCTION = "downloads"
+GRANT = Grant(("lambda:GetFunctionUrlConfig",), f"function/{FUNCTION}")
 
 
-class LinkExpired(ValueError):
-    """The export is gone, and there is nothing to link to."""
+def _address(text: str) -> str:
+    text = text.strip()
+    if text and (urlsplit(text).scheme not in ("https", "http") or not ("{ticket}" in text or "{id}" in text)):
+        raise ValueError("say an address with {ticket} in it, as in https://mail.example/downloads/{ticket}, or {id}")
+    return text
 
 
-def link(cloud: Cloud, archive: str, until: datetime) -> str:
-    """A link to the archive that works until that instant, and for no longer than 7 days from now. Raises LinkExpired.
+LINK = Setting(
+    "ACCOUNT_EXPORT_LINK",
+    "",
+    "Where users fetch exports: an address with {ticket} in it that leads to the function downloads, or one with {id} "
+    "of an app that shows a user who is signed in the way; empty: that function's own address",
+    _address,
+)
 
-    One that is signed by a role's credentials ends with those: on Lambda hours after, whatever it says.
-    """
-    from botocore.config import Config
 
-    left = min(until - cloud.clock.now(), LONGEST)
-    if left < timedelta(seconds=1):
-        raise LinkExpired(f"{archive} was there until {until:%Y-%m-%d %H:%M} UTC; ask for another export")
-    config = Config(signature_version="s3v4")
-    client: Any = cloud.session.create_client("s3", region_name=cloud.names.region, config=config)
-    asked = {"Bucket": cloud.names.bucket, "Key": archive}
-    made: str = client.generate_presigned_url("get_object", asked, ExpiresIn=int(left.total_seconds()))
-    return made
+def link(cloud: Cloud, address: str, ticket: Ticket) -> str:
+    """address: as the setting has it. Raises ClientError where it is empty and no such function is deployed."""
+    if not address:
+        found = cloud.functions.get_function_url_config(FunctionName=cloud.names.function(FUNCTION))
+        address = f"{found['FunctionUrl'].rstrip('/')}/{FUNCTION}/{{ticket}}"
+    return address.replace("{id}", quote(ticket.export, safe="")).replace("{ticket}", str(ticket))

@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.accounts._keys import FOLDER, archive_of, objects_of, part_of
-from functions.accounts._link import LONGEST, link
-from shared import clock, notify, rows, settings
+from functions.accounts._link import GRANT, LINK, link
+from shared import clock, notify, rows, settings, ticket
 from shared.aged import Row
 from shared.archetypes.pipeline import More, Over, Pipeline, Refusal
 from shared.backoff import WEBHOOK_ITEM
@@ -17,7 +17,19 @@ from shared.hanging import Hanging
 from shared.idempotency import upsert
 from shared.permissions import Grant, delete_objects, read_objects, read_rows
 from shared.schedule import every
-from shared.tables import DELETIONS, EXPORTS, MAGIC_LINKS, MAIL, RAW, SESSIONS, USERS, VERIFICATIONS, WEBHOOKS, Table
+from shared.tables import (
+    DELETIONS,
+    EXPORTS,
+    MAGIC_LINKS,
+    MAIL,
+    NOTIFICATIONS,
+    RAW,
+    SESSIONS,
+    USERS,
+    VERIFICATIONS,
+    WEBHOOKS,
+    Table,
+)
 from shared.tick import Tick
 
 if TYPE_CHECKING:
@@ -25,17 +37,15 @@ if TYPE_CHECKING:
     from shared.records.accounts import Export
 
 TABLES = tuple(table for table in MAIL if table not in (EXPORTS, DELETIONS))
+# The bucket forgets what lies there for 14 days, whatever its row says.
+LONGEST = timedelta(days=7)
 KEPT = settings.span("ACCOUNT_EXPORT_KEEP", LONGEST, "How long an export can be fetched, 7 days at most")
-LINK = settings.text(
-    "ACCOUNT_EXPORT_LINK",
-    "",
-    "Where users fetch exports, with {id} in it, of an app that signs links itself; where empty, users are sent a "
-    "signed link, which ends with the credentials of the role that signed it",
-)
 # What opens an account, or speaks for it, is told by a hash: whoever finds an export shall not find a key.
 WITHHELD: Mapping[str, str] = {
     **dict.fromkeys((SESSIONS.name, MAGIC_LINKS.name, VERIFICATIONS.name), "id"),
     WEBHOOKS.name: "secrets",
+    # The way to another export.
+    NOTIFICATIONS.name: "data.link",
 }
 # How the product finds its rows, and nothing of the user's.
 OURS = frozenset(("aged", "since", "due", "due_at", "v", "going", "fault", "upto"))
@@ -64,6 +74,7 @@ class AccountExport(Pipeline):
         read_objects(f"{FOLDER}*"),
         delete_objects(f"{FOLDER}*"),
         Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{FOLDER}*"),
+        GRANT,
         *notify.GRANTS,
     )
 
@@ -108,22 +119,19 @@ class AccountExport(Pipeline):
         return Over({"archive": key, "size": upload.size, "sha256": digest})
 
     def cleaning(self, tick: Tick, item: Export) -> Over:
-        """Only the archive stays."""
+        """Only the archive stays, and a way to it."""
         archive = archive_of(item.user, item.id)
         named = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
         Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
         kept: timedelta = tick.setting(KEPT.name)
-        return Over({"parts": {}, "expires_at": tick.cloud.clock.now() + min(kept, LONGEST)})
+        made = ticket.Ticket(item.user, item.id, ticket.secret())
+        known = {"ticket": made.secret, "link": link(tick.cloud, tick.setting(LINK.name), made)}
+        return Over({**known, "parts": {}, "expires_at": tick.cloud.clock.now() + min(kept, LONGEST)})
 
     def finished(self, tick: Tick, item: Export) -> Sequence[Any]:
         assert item.expires_at is not None
-        elsewhere: str = tick.setting(LINK.name)
-        where = elsewhere.replace("{id}", item.id) or link(tick.cloud, item.archive, item.expires_at)
-        data: dict[str, str | int] = {
-            "link": where,
-            "expires": f"{item.expires_at:%Y-%m-%d %H:%M} UTC",
-            "bytes": item.size,
-        }
+        until = f"{item.expires_at:%Y-%m-%d %H:%M} UTC"
+        data: dict[str, str | int] = {"link": item.link, "expires": until, "bytes": item.size}
         return (self._told(tick, item, "export_ready", data),)
 
     def failed(self, tick: Tick, item: Export) -> Sequence[Any]:
@@ -176,9 +184,17 @@ def _rows(tick: Tick, item: Export, table: Table) -> Iterator[dict[str, Any]]:
     hidden = WITHHELD.get(table.name)
     for row in _kept(tick, item, table):
         shown = {"id": row[table.sk], **{name: row[name] for name in row if name not in (table.pk, table.sk, *OURS)}}
-        if hidden and hidden in shown:
-            shown[hidden] = f"sha256:{sha256(json.dumps(shown[hidden]).encode()).hexdigest()}"
-        yield shown
+        yield _withheld(shown, hidden) if hidden else shown
+
+
+def _withheld(row: dict[str, Any], path: str) -> dict[str, Any]:
+    """path: an attribute, or one of a map: `data.link`."""
+    name, _, rest = path.partition(".")
+    if name not in row:
+        return row
+    if rest:
+        return {**row, name: _withheld(row[name], rest)}
+    return {**row, name: f"sha256:{sha256(json.dumps(row[name]).encode()).hexdigest()}"}
 
 
 def _messages(tick: Tick, item: Export, archive: Archive) -> Iterator[str]:

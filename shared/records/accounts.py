@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
 
@@ -183,8 +183,15 @@ class _Request(Record):
         return self.due_on if self._open else None
 
 
+# How long an export that has failed still says so.
+SHOWN = timedelta(days=7)
+
+
 class Export(_Request):
-    """expires_at: when the archive and every link to it are gone. parts: of each table, while it is being made."""
+    """expires_at: when the archive and every link to it are gone. parts: of each table, while it is being made.
+
+    link: where it can be fetched. ticket: the secret in it, which whoever serves the link compares.
+    """
 
     table: ClassVar[Table] = tables.EXPORTS
 
@@ -192,9 +199,13 @@ class Export(_Request):
     archive: str = ""
     size: Count = 0
     sha256: str = ""
+    link: str = ""
+    ticket: str = ""
     expires_at: Instant | None = None
 
     def aging(self) -> tuple[str, datetime] | None:
+        if self.failed_at:
+            return "", self.failed_at + SHOWN
         return ("", self.expires_at) if self.expires_at else None
 
 

@@ -284,6 +284,24 @@ def test_the_trigger_can_read_one_secret_start_functions_and_read_state_and_noth
     assert functions(templates)["trigger"].properties["Timeout"] == 29
 
 
+def test_the_downloads_can_look_up_one_export_and_read_archives_and_cost_nothing_idle(templates: Templates) -> None:
+    function = functions(templates)["downloads"]
+    allowed = {
+        (action, text(resource))
+        for statement in statements(templates, function)
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+        if not action.startswith("logs:")
+    }
+    table, objects = (
+        arn("dynamodb", f"table/{PREFIX}exports"),
+        f"arn:aws:s3:::{PREFIX}artifacts-{ACCOUNT}-{REGION}/exports/*",
+    )
+    assert allowed == {("dynamodb:GetItem", table), ("dynamodb:GetItem", f"{table}/index/*"), ("s3:GetObject", objects)}
+    watched = json.dumps([alarm.properties for alarm in resources(templates, "AWS::CloudWatch::Alarm")])
+    assert ("trigger-errors" in watched, "downloads-errors" in watched) == (True, False)
+
+
 def test_stacks_share_nothing_but_names(templates: Templates) -> None:
     for template in templates.values():
         assert not [output for output in template.get("Outputs", {}).values() if "Export" in output]

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
 
 from functions.accounts import _archive, account_export
-from functions.accounts._link import LinkExpired, link
+from functions.accounts._link import LINK
 from functions.accounts.account_export import TABLES, AccountExport
 from functions.accounts.export_expiry import ExportExpiry
 from functions.mail._letters import letter
@@ -26,14 +26,22 @@ from shared.event import Firing
 from shared.records.accounts import Export
 from shared.records.mail import Message
 from shared.run import Report, run
+from shared.settings import SettingError
 from shared.tables import EXPORTS, NOTIFICATIONS
+from shared.ticket import Ticket
 from tests.account import FORMULA, NAME, everything, files
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.receiver import Death, Mortal, Receiver
 from tests.stored import one, put, there
 
 Go = Callable[[], Report]
+DOOR = "https://mail.example/downloads/{ticket}"
 KEY = "exports/ada/x1.zip"
+
+
+@pytest.fixture(autouse=True)
+def door(cloud: Cloud) -> None:
+    cloud.environment = {"ACCOUNT_EXPORT_LINK": DOOR}
 
 
 @pytest.fixture
@@ -117,19 +125,69 @@ def test_the_user_is_told_once_with_a_link_that_ends(go: Go, cloud: Cloud, clock
     put(cloud, asked())
     go()
     [told] = [row for row in there(cloud, NOTIFICATIONS, "ada") if row["template"] == "export_ready"]
-    assert told["sk"] == "account-export-x1"
+    row = one(cloud, EXPORTS, "ada", "x1")
+    assert (told["sk"], told["data"]["link"]) == ("account-export-x1", row["link"])
+    assert row["link"] == DOOR.replace("{ticket}", str(Ticket("ada", "x1", row["ticket"])))
     assert told["data"]["link"] in letter("export_ready", told["data"]).text
-    asked_for = parse_qs(urlsplit(told["data"]["link"]).query)
-    assert (asked_for["X-Amz-Expires"], asked_for["X-Amz-Algorithm"]) == (["604800"], ["AWS4-HMAC-SHA256"])
     ends = clock.now() + timedelta(days=7)
-    assert one(cloud, EXPORTS, "ada", "x1")["expires_at"] == f"{ends:%Y-%m-%dT%H:%M:%S}.000Z"
+    assert row["expires_at"] == f"{ends:%Y-%m-%dT%H:%M:%S}.000Z"
     for at, there_is in ((ends - timedelta(seconds=1), [KEY]), (ends, []), (ends + timedelta(seconds=1), [])):
         clock.instant = at
         run(ExportExpiry(), Firing("export-expiry", at), cloud, log)
         assert files(cloud, "exports/") == there_is
     assert one(cloud, EXPORTS, "ada", "x1") == {}
-    with pytest.raises(LinkExpired):
-        link(cloud, KEY, ends)
+
+
+def test_a_link_is_to_the_function_itself_where_nothing_else_is_set(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    cloud.environment = {}
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked())
+    assert go().counts == {"put_off": 1}, "the function is not there yet"
+    assert "GetFunctionUrlConfig" in one(cloud, EXPORTS, "ada", "x1")["error"]
+    url = _function(cloud, cloud.names.function("downloads"))
+    assert go().counts == {"completed": 1}
+    row = one(cloud, EXPORTS, "ada", "x1")
+    assert row["link"] == f"{url.rstrip('/')}/downloads/{Ticket('ada', 'x1', row['ticket'])}"
+
+
+def _function(cloud: Cloud, name: str) -> str:
+    """One with a URL; that."""
+    identities: Any = cloud.session.create_client("iam", region_name=cloud.names.region)
+    role = identities.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    code = io.BytesIO()
+    with ZipFile(code, "w") as packed:
+        packed.writestr("h.py", "")
+    cloud.functions.create_function(
+        FunctionName=name, Code={"ZipFile": code.getvalue()}, Role=role, Handler="h.h", Runtime="python3.13"
+    )
+    url: str = cloud.functions.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
+    return url
+
+
+def test_an_app_that_shows_the_way_is_told_which_export_and_not_the_secret(go: Go, cloud: Cloud) -> None:
+    cloud.environment = {"ACCOUNT_EXPORT_LINK": "https://app.example/exports/{id}"}
+    everything(cloud, "ada", NOON)
+    put(cloud, asked(name="ä?x"))
+    go()
+    assert one(cloud, EXPORTS, "ada", "ä?x")["link"] == "https://app.example/exports/%C3%A4%3Fx"
+
+
+@pytest.mark.parametrize("odd", ["mail.example/{ticket}", "javascript:{ticket}", "https://mail.example/downloads"])
+def test_an_address_that_leads_nowhere_is_refused(odd: str) -> None:
+    with pytest.raises(SettingError, match="say an address with"):
+        LINK.read({LINK.name: odd})
+
+
+def test_the_link_of_an_earlier_export_is_in_no_later_one(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked(name="first"))
+    go()
+    put(cloud, asked())
+    go()
+    archive, secret = opened(cloud), one(cloud, EXPORTS, "ada", "first")["ticket"]
+    assert not any(secret in archive.read(name).decode() for name in archive.namelist())
+    [told] = [row for row in json.loads(archive.read("notifications.json")) if row["template"] == "export_ready"]
+    assert (told["data"]["link"][:7], told["data"]["expires"]) == ("sha256:", "2026-03-09 12:01 UTC")
 
 
 def test_it_goes_on_where_time_ran_out_and_shows_how_far_it_is(
@@ -188,7 +246,7 @@ def test_a_crash_after_any_call_ends_in_the_same_archive_and_one_mail(
 
 
 def test_one_that_cannot_be_made_fails_in_the_end_and_says_so(
-    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+    go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything(cloud, "ada", clock.now())
     everything(cloud, "bob", clock.now())
@@ -208,6 +266,9 @@ def test_one_that_cannot_be_made_fails_in_the_end_and_says_so(
     row = one(cloud, EXPORTS, "ada", "x1")
     assert (row["state"], row["error"]) == ("failed", "ZeroDivisionError: division by zero")
     assert one(cloud, NOTIFICATIONS, "ada", "account-export-x1")["template"] == "export_failed"
+    clock.move(days=7)
+    run(ExportExpiry(), Firing("export-expiry", clock.now()), cloud, log)
+    assert one(cloud, EXPORTS, "ada", "x1") == {}, "for a week it says that it has failed"
 
 
 def test_one_that_kills_its_runs_does_not_do_so_for_ever(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:

@@ -1,0 +1,1 @@
+"""Where users fetch what was made for them."""

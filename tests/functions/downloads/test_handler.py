@@ -1,0 +1,146 @@
+"""A link to an export leads to its archive until the promised instant, and for nobody who has not been given it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from functions.accounts.account_export import AccountExport
+from functions.downloads import handler
+from shared.cloud import Cloud
+from shared.event import Firing
+from shared.names import Names
+from shared.records.accounts import Export
+from shared.run import run
+from shared.tables import EXPORTS
+from shared.ticket import Ticket
+from tests.account import everything
+from tests.conftest import NOON, Calls, Lines, VirtualClock
+from tests.functions.trigger.test_handler import Context
+from tests.stored import one, put
+
+Ask = Callable[..., tuple[int, dict[str, str], str]]
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def ask(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    monkeypatch.setattr(handler, "CLOUD", cloud)
+    monkeypatch.setattr(handler, "LOG", log)
+
+    def ask(path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
+        event = {"requestContext": {"http": {"method": method}}, "rawPath": path, "headers": {}}
+        answer = handler.handle(event, Context())
+        return answer["statusCode"], answer["headers"], answer["body"]
+
+    return ask
+
+
+@pytest.fixture
+def link(cloud: Cloud, clock: VirtualClock, log: Lines) -> str:
+    """The path of a link that a user was sent."""
+    cloud.environment = {"ACCOUNT_EXPORT_LINK": "https://mail.example/downloads/{ticket}"}
+    everything(cloud, "ada", NOON)
+    put(cloud, Export(user="ada", id="x1", requested_at=NOON, due_on=NOON))
+    run(AccountExport(), Firing("account-export", clock.now()), cloud, log)
+    return urlsplit(str(one(cloud, EXPORTS, "ada", "x1")["link"])).path
+
+
+def signed_for(location: str) -> int:
+    return int(parse_qs(urlsplit(location).query)["X-Amz-Expires"][0])
+
+
+def test_a_link_leads_to_the_archive_and_is_kept_nowhere_on_the_way(ask: Ask, cloud: Cloud, link: str) -> None:
+    calls = Calls(cloud)
+    status, headers, body = ask(link)
+    assert (status, body, calls.made) == (302, "", ["dynamodb:GetItem"])
+    assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
+    where = urlsplit(headers["location"])
+    assert where.path.endswith("/exports/ada/x1.zip")
+    asked = parse_qs(where.query)
+    assert asked["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert asked["response-content-disposition"] == ['attachment; filename="export-2026-03-02.zip"']
+    assert signed_for(headers["location"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("left", "status", "seconds"), [(301, 302, 300), (299, 302, 299), (1, 302, 1), (0, 410, 0), (-1, 410, 0)]
+)
+def test_it_works_until_the_promised_instant_and_no_second_longer(
+    left: int, status: int, seconds: int, ask: Ask, clock: VirtualClock, link: str
+) -> None:
+    clock.instant = NOON + timedelta(days=7) - left * SECOND
+    said, headers, body = ask(link)
+    assert said == status
+    if status == 302:
+        assert signed_for(headers["location"]) == seconds
+    else:
+        assert body.startswith("This was here until 2026-03-09 12:00 UTC.")
+
+
+def test_nobody_gets_there_without_the_very_link(ask: Ask, cloud: Cloud, link: str) -> None:
+    put(cloud, Export(user="ada", id="queued", requested_at=NOON, due_on=NOON))
+    put(
+        cloud, Export(user="ada", id="elsewhere", requested_at=NOON, due_on=NOON, archive="mail/ada/1", ticket="s" * 43)
+    )
+    right = link.rpartition(".")[2]
+    for path in (
+        *(link[:-1] + ("A" if link[-1] != "A" else "B"), link[:-1], f"{link}x", f"{link}/", f"{link}%00", f"/x{link}"),
+        *(
+            "/",
+            "",
+            "/downloads/",
+            "/downloads/.",
+            "/downloads/" + "A" * 3000,
+            f"/downloads/_.{right}",
+            f"/downloads/.{right}",
+        ),
+        *(
+            f"/downloads/{Ticket(*who)}"
+            for who in (
+                *(("bob", "x1", right), ("ada", "x2", right), ("", "x1", right), ("ada", "", right)),
+                *(("ada", "queued", "A" * 43), ("ada", "elsewhere", "s" * 43)),
+            )
+        ),
+    ):
+        status, headers, body = ask(path)
+        assert (status, "location" in headers, body) == (404, False, handler.NOTHING), path
+    assert ask(link, "POST")[0] == ask(link, "HEAD")[0] == 405
+    assert ask(link)[0] == 302
+
+
+def test_it_leads_nowhere_once_the_row_is_gone(ask: Ask, cloud: Cloud, link: str) -> None:
+    key: Any = {"pk": {"S": "ada"}, "sk": {"S": "x1"}}
+    cloud.dynamodb.delete_item(TableName=cloud.names.table("exports"), Key=key)
+    assert ask(link)[0] == 404
+
+
+def test_a_failure_is_told_to_people_in_words_and_to_operators_by_the_metric_of_runs(
+    ask: Ask, log: Lines, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "_row", lambda _: 1 / 0)
+    assert ask(link)[::2] == (503, handler.BUSY)
+    [line] = log.said("download_failed")
+    assert line["error"] == "ZeroDivisionError: division by zero"
+    assert [line["Failed"] for line in log.lines if "_aws" in line] == [[1.0]]
+
+
+def test_no_log_has_what_opens_it(ask: Ask, log: Lines, link: str) -> None:
+    ask(link)
+    assert link.rpartition(".")[2] not in repr(log.lines)
+    assert [line["status"] for line in log.said("download_answered")] == [302]
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "eu-south-2"])
+def test_it_is_signed_for_the_buckets_own_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(handler, "CLOUD", Cloud(Names("prod", "123456789012", region), environment={}))
+    host = urlsplit(handler._signed("exports/ada/x1.zip", SECOND, "2026-03-02")).hostname
+    general = "s3" if region == "us-east-1" else f"s3.{region}"
+    assert host == f"nightshift-prod-artifacts-123456789012-{region}.{general}.amazonaws.com"
