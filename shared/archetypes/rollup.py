@@ -143,9 +143,8 @@ class Rollup(Job, archetype=True):
         """All rows of the window, and of no more than `cap` unless it was pinned before or cannot be cut any more."""
         while True:
             window = Window(mark, end)
-            within = self.gather(tick, window, None if mark.closing else tick.cap)
             length = self._length(tick, window)
-            if within or length <= SHORTEST:
+            if self.gather(tick, window, None if mark.closing or length <= SHORTEST else tick.cap):
                 return window
             end = clock.iso(clock.parse(end) - length / 2)
 

@@ -209,6 +209,14 @@ def test_a_window_of_too_many_rows_is_cut(go: Go, cloud: Cloud) -> None:
     assert watermark.closed(cloud, "bandwidth-rollup") == NOON - SETTLE
 
 
+def test_all_of_what_was_recorded_in_one_instant_counts_where_it_cannot_be_cut(go: Go, cloud: Cloud) -> None:
+    """As a file may have it that is loaded."""
+    cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "10"}
+    put(cloud, *(message(number, recorded_at=NOON - timedelta(hours=1)) for number in range(25)))
+    assert go().counts == {"rows": 25, "sums": 2}
+    assert sums(cloud)["ada", "day#2026-03-02"] == (25, 25)
+
+
 def test_a_window_that_was_pinned_is_cut_no_more(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     """Its end stands, whatever the cap has come to be: with another one its sums would be refused, or added twice."""
     put(cloud, *(message(n, recorded_at=NOON - timedelta(minutes=11 + n)) for n in range(5)))
