@@ -56,6 +56,10 @@ def _update(cloud: Cloud, table: Table, before: Plain, after: Plain, held: Itera
     keys = (table.pk, table.sk)
     given = {name: value for name, value in after.items() if name not in keys and before.get(name) != value}
     gone = [name for name in before if name not in after and name not in keys]
+    held = tuple(held)
+    if not given and not gone:
+        # Written as they were: whether the row has moved on must be known all the same.
+        given = {name: before[name] for name in held}
     looked_at = dict.fromkeys((*held, *given, *gone))
     names = {f"#{number}": name for number, name in enumerate(looked_at)}
     place = {name: mark for mark, name in names.items()}

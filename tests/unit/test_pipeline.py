@@ -120,6 +120,24 @@ def test_what_is_refused_fails_at_once(go: Go, cloud: Cloud, job: Errands) -> No
     assert one(cloud, tables.EXPORTS, "u", "a")["error"] == "there is nobody there"
 
 
+def test_a_piece_may_leave_the_row_as_it_is(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    """One that takes away what it finds has no place to go on from."""
+
+    class Emptying(Errands):
+        """Empty a basket."""
+
+        name = "emptying"
+
+        def going(self, _: Tick, item: Export) -> More | Over:
+            self.did.append("")
+            return More("basket") if len(self.did) < 4 else Over()
+
+    put(cloud, asked())
+    job = Emptying()
+    assert run(job, Firing(job.name, clock.now()), cloud, Lines(clock)).counts == {"completed": 1}
+    assert len(job.did) == 5
+
+
 def test_a_request_that_somebody_else_has_written_since_is_theirs(go: Go, cloud: Cloud, job: Errands) -> None:
     put(cloud, asked())
 
