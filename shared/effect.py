@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 import zlib
@@ -77,6 +78,11 @@ class Effect:
     run: str
     error: str
     tick: Tick
+
+
+def fitting(key: str) -> str:
+    """The key, or a hash of one that is too long for one: what it is made of may be as long as keys of rows are."""
+    return key if len(key.encode()) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
 def row_key(job: str, key: str) -> dict[str, str]:

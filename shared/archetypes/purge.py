@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from shared import alert, backoff, brake, clock, declaration, draft, keep, permissions, status, warned, watermark
 from shared.aged import Aged, Row, Source, in_full
 from shared.draft import Action
+from shared.effect import fitting
 from shared.eraser import Eraser
 from shared.fanout import fan_out
 from shared.hanging import Hanging
@@ -233,7 +234,8 @@ class Purge(Job, archetype=True):
 
     def _warn_one(self, tick: Tick, at: str, row: Row) -> bool:
         """Warn the owner, then let the row age from now on. After a crash in between the effect is known by its key."""
-        tick.effect(f"{row.pk}#{row.sk}#{row.since}", partial(self.send, tick, self.warning(row)))
+        key = fitting(f"{row.pk}#{row.sk}#{row.since}")
+        tick.effect(key, partial(self.send, tick, self.warning(row)))
         return warned.mark(tick, self._source(), row, at)
 
     def _chunks(self, tick: Tick, found: Iterable[Row], tally: Tally) -> Iterator[list[Row]]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from shared import aged, eraser, rows, warned
+from shared import clock as clocks
 from shared.aged import Row
 from shared.archetypes import purge
 from shared.cloud import Cloud
@@ -416,6 +417,12 @@ def test_a_crash_between_warning_and_mark_warns_by_the_same_key(
     clock.move(hours=1)
     assert go(job).counts == {"purged": 0, "warned": 1}
     assert len(job.told) == 1
+
+
+def test_the_owner_of_a_row_with_the_longest_keys_is_warned(go: Go, cloud: Cloud) -> None:
+    item = {"pk": "ä" * 256, "sk": "ä" * 256, "aged": AGED.partition("a"), "since": clocks.iso(DUE), "owner": "ada"}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("held"), Item=rows.row(item))
+    assert go(Warned()).counts == {"purged": 0, "warned": 1}
 
 
 def test_who_acts_on_a_warning_keeps_the_row(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
