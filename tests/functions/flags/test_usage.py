@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from functions.flags import _meter
 from functions.flags._messages import UsageEvent, UsageIngestion
@@ -172,77 +170,6 @@ def test_an_organization_has_its_own_thresholds_and_policy(world: World) -> None
     [told] = world.sent("flagship:notifications")
     [action] = world.sent("flagship:auto-actions")
     assert (told["payload"]["data"]["percent"], action["payload"]["targetId"]) == (50, "exports")
-
-
-class Crash(BaseException):
-    """The process is gone."""
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], list[tuple[int, list[int], int]]]:
-    """Batches (amount, feature, hours ago), and deliveries of them: by which process, of which, dying at which call."""
-    size = draw(st.integers(1, 12))
-    batches = draw(
-        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2), st.integers(0, 3)), min_size=size, max_size=size)
-    )
-    deliveries = draw(
-        st.lists(
-            st.tuples(st.integers(0, 1), st.lists(st.integers(0, size - 1), min_size=1, max_size=8), st.integers(1, 9)),
-            max_size=6,
-        )
-    )
-    return batches, deliveries
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(histories())
-def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_as_one_clean_pass(
-    world: World, history: tuple[list[tuple[int, int, int]], list[tuple[int, list[int], int]]]
-) -> None:
-    world.made += 1
-    org = f"org_h{world.made}"
-    world.organization(org)
-    drawn, deliveries = history
-    batches = [
-        batch(number, amount, org, f"f{feature}", hours) for number, (amount, feature, hours) in enumerate(drawn)
-    ]
-    with pytest.MonkeyPatch.context() as small:
-        small.setattr(_meter, "RING", 3)
-        processes = [Usage(), Usage()]
-        for process, numbers, call in deliveries:
-            # It dies before or after that call, never to answer; its messages come back with the clean pass at the end.
-            with pytest.MonkeyPatch.context() as dying:
-                left = [call]
-                for name in ("update_item", "query"):
-                    _die(dying, world, name, left)
-                try:
-                    world.deliver(processes[process], *(batches[number] for number in numbers))
-                except Crash:
-                    processes[process] = Usage()
-        for start in range(0, len(batches), 10):
-            world.deliver(processes[0], *batches[start : start + 10])
-            world.deliver(processes[1], *reversed(batches[start : start + 10]))
-    wanted = Counter[str]()
-    for each in batches:
-        for event in each.events:
-            for form in ("%Y-%m-%dT%H", "%Y-%m-%d", "%Y-%m"):
-                wanted[f"{event.at:{form}}#{event.feature}"] += event.amount
-    assert counted(world, org) == wanted
-
-
-def _die(dying: pytest.MonkeyPatch, world: World, name: str, left: list[int]) -> None:
-    real = getattr(world.cloud.dynamodb, name)
-
-    def call(**asked: Any) -> Any:
-        left[0] -= 1
-        if left[0] == 1:
-            real(**asked)
-            raise Crash
-        if left[0] <= 0:
-            raise Crash
-        return real(**asked)
-
-    dying.setattr(world.cloud.dynamodb, name, call)
 
 
 def test_organizations_are_remembered_for_a_minute(world: World) -> None:

@@ -1,0 +1,233 @@
+"""Two consumers and a rollover side by side, each call of the store in any order, each dying anywhere: the same sums.
+
+What comes twice, in other batches and out of order, is drawn by Hypothesis; so is whose turn it is, call by call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.flags import _archive, _meter, _periods
+from functions.flags._messages import SKEW
+from functions.flags.usage import Usage
+from shared.cloud import Cloud
+from shared.job import Job
+from shared.tables import TENANTS
+from shared.tenant import Tenant
+from tests.conftest import LOADER, NOON
+from tests.functions.flags.conftest import World
+from tests.functions.flags.test_usage import batch
+
+MONTHS = ("2026-02", "2026-03")
+# Around the clock's noon: hours and a day that are over, and the last month.
+AGES = (0, 1, 2, 3, 13, 37)
+GATED = ("update_item", "query", "get_item", "transact_write_items")
+Step = Callable[[], None]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Actor:
+    """A process. dies: at its that many-th call from now, before it or, where `late`, after it; 0 never."""
+
+    name: str
+    events: SimpleQueue[tuple[str, BaseException | None]]
+    go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    on: bool = False
+    dies: int = 0
+    late: bool = False
+
+    def act(self, steps: list[Step]) -> None:
+        error: BaseException | None = None
+        try:
+            self._wait()
+            for step in steps:
+                step()
+        except BaseException as raised:  # noqa: BLE001 - the test raises it
+            error = raised
+        self.events.put(("ended", error))
+
+    def gate(self, client: Any, patch: pytest.MonkeyPatch) -> None:
+        for name in GATED:
+            patch.setattr(client, name, self._gated(getattr(client, name)))
+
+    def _gated(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(**asked: Any) -> Any:
+            if not self.on:
+                return real(**asked)
+            self._wait()
+            self.dies -= 1
+            if self.dies == 0 and not self.late:
+                raise Crash
+            answer = real(**asked)
+            if self.dies == 0:
+                raise Crash
+            return answer
+
+        return call
+
+    def _wait(self) -> None:
+        self.events.put(("waits", None))
+        self.go.acquire()
+
+
+def stage(actors: list[tuple[Actor, list[Step]]], events: SimpleQueue[Any], turns: Iterator[int]) -> None:
+    """One call at a time, by whom `turns` says."""
+    waiting = [actor for actor, _ in actors]
+    for actor, steps in actors:
+        actor.on = True
+        threading.Thread(target=actor.act, args=(steps,), daemon=True).start()
+        assert events.get(timeout=30) == ("waits", None)
+    while waiting:
+        chosen = waiting[next(turns, 0) % len(waiting)]
+        chosen.go.release()
+        what, error = events.get(timeout=30)
+        if error:
+            raise error
+        if what == "ended":
+            chosen.on = False
+            waiting.remove(chosen)
+
+
+@dataclass(frozen=True)
+class History:
+    """batches: amount, feature, age. deliveries: by each consumer, of which batches, the call at which it dies, and
+    whether after it. closings: the same of the rollover. turns: whose call is next."""
+
+    batches: list[tuple[int, int, int]]
+    deliveries: list[list[tuple[list[int], int, bool]]]
+    closings: list[tuple[int, bool]]
+    turns: list[int]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    size = draw(st.integers(1, 10))
+    some = st.lists(st.integers(0, size - 1), min_size=1, max_size=6)
+    dying = st.one_of(st.just(0), st.integers(1, 8))
+    return History(
+        draw(
+            st.lists(
+                st.tuples(st.integers(1, 9), st.integers(0, 1), st.sampled_from(AGES)), min_size=size, max_size=size
+            )
+        ),
+        [draw(st.lists(st.tuples(some, dying, st.booleans()), min_size=1, max_size=3)) for _ in range(2)],
+        draw(st.lists(st.tuples(dying, st.booleans()), max_size=2)),
+        draw(st.lists(st.integers(0, 2), min_size=20, max_size=60)),
+    )
+
+
+@dataclass
+class Play:
+    world: World
+    clouds: list[Cloud]
+    events: SimpleQueue[tuple[str, BaseException | None]]
+    actors: list[Actor]
+
+    def consumer(self, number: int, batches: list[Any], deliveries: list[tuple[list[int], int, bool]]) -> list[Step]:
+        """One that dies is a new process, which knows nothing; its messages come back with the last pass."""
+        process: list[Job] = [Usage()]
+        world = World(self.clouds[number], self.world.clock, self.world.log)
+
+        def deliver(numbers: list[int], dies: int, late: bool) -> None:
+            actor = self.actors[number]
+            actor.dies, actor.late = dies, late
+            try:
+                world.deliver(process[0], *(batches[each] for each in numbers))
+            except Crash:
+                process[0] = Usage()
+
+        return [lambda one=one: deliver(*one) for one in deliveries]  # type: ignore[misc]
+
+    def rollover(self, tenant: Tenant, closings: list[tuple[int, bool]]) -> list[Step]:
+        def close(dies: int, late: bool) -> None:
+            actor = self.actors[2]
+            actor.dies, actor.late = dies, late
+            with suppress(Crash):
+                for month in MONTHS:
+                    _archive.close(self.clouds[2], tenant, month, self.world.clock.now())
+
+        return [lambda one=one: close(*one) for one in closings]  # type: ignore[misc]
+
+
+@pytest.fixture
+def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
+    monkeypatch.setattr(_meter, "RING", 3)
+    events: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
+    clouds, actors = [], []
+    for name in ("left", "right", "rollover"):
+        # A turn of a tenant is one of all threads of a cloud, so each has its own.
+        cloud = Cloud(world.cloud.names, world.clock, environment={})
+        cloud.session.register_component("data_loader", LOADER)
+        for table in TENANTS:
+            cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
+        actor = Actor(name, events)
+        actor.gate(cloud.dynamodb, monkeypatch)
+        clouds.append(cloud)
+        actors.append(actor)
+    return Play(world, clouds, events, actors)
+
+
+def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
+    """What is counted in months that go on, and in periods that were closed, by `<period>#<feature>`."""
+    going, closed = Counter[str](), Counter[str]()
+    for row in world.rows("meters"):
+        if row["pk"].startswith(f"{org}#month#"):
+            going.update(_meter.counters(row))
+        elif row["pk"] == f"{org}#periods":
+            period = row["sk"].partition("#")[2]
+            units = {name: value for name, value in row.items() if name.startswith(_archive.UNITS)}
+            closed.update({f"{period}#{name.removeprefix(_archive.UNITS)}": value for name, value in units.items()})
+    return going, closed
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(histories())
+def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_as_one_clean_pass(
+    play: Play, history: History
+) -> None:
+    world = play.world
+    world.made += 1
+    org = f"org_h{world.made}"
+    world.organization(org)
+    batches = [
+        batch(number, amount, org, f"f{feature}", age) for number, (amount, feature, age) in enumerate(history.batches)
+    ]
+    left, right, rollover = play.actors
+    stage(
+        [
+            (left, play.consumer(0, batches, history.deliveries[0])),
+            (right, play.consumer(1, batches, history.deliveries[1])),
+            (rollover, play.rollover(Tenant(org), history.closings)),
+        ],
+        play.events,
+        iter(history.turns),
+    )
+    for start in range(0, len(batches), 10):
+        world.deliver(Usage(), *batches[start : start + 10])
+        world.deliver(Usage(), *reversed(batches[start : start + 10]))
+    wanted = Counter[str]()
+    for each in batches:
+        for event in each.events:
+            wanted.update({f"{_periods.name(kind, event.at)}#{event.feature}": event.amount for kind in _periods.KINDS})
+    going, closed = standing(world, org)
+    assert going + closed == wanted
+    for month in MONTHS:
+        _archive.close(world.cloud, Tenant(org), month, world.clock.now())
+    going, closed = standing(world, org)
+    assert going + closed == wanted
+    over = {name for name in wanted if _periods.end(name.partition("#")[0]) + SKEW <= NOON}
+    assert closed.keys() == over

@@ -1,0 +1,73 @@
+"""Messages as large as a queue takes, to the byte, and a byte more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.flags.audit import Audit
+from functions.flags.auto_actions import AutoActions
+from functions.flags.notifications import Notifications
+from functions.flags.usage import Usage
+from shared import claim_check
+from shared.envelope import LIMIT
+from shared.job import Job
+from tests.conftest import letters
+from tests.functions.flags import test_audit, test_told, test_usage
+from tests.functions.flags.conftest import World
+
+
+def usage() -> dict[str, Any]:
+    sent = test_usage.batch(1)
+    return {"type": sent.wire.type, "payload": sent.to_wire()}
+
+
+WAYS = [
+    (Audit, test_audit.event()),
+    (Usage, usage()),
+    (Notifications, test_told.news()),
+    (AutoActions, test_told.disable()),
+]
+
+
+@pytest.fixture(autouse=True)
+def known(world: World) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+    world.put("organizations", {"pk": "org_1", "sk": "receiver#r1", "url": "https://x.example"})
+
+
+def done(world: World) -> list[int]:
+    """What came of any of them: rows of the trail, units counted, deliveries sent."""
+    units = test_usage.counted(world)["2026-03#exports"]
+    return [len(world.rows("trail")), units, len(world.sent("webhooks:deliver"))]
+
+
+@pytest.mark.parametrize(("job", "body"), WAYS, ids=lambda each: getattr(each, "name", ""))
+def test_a_message_of_a_mebibyte_is_handled_once(job: type[Job], body: Any, world: World) -> None:
+    text = json.dumps(body).ljust(LIMIT)
+    assert len(text) == LIMIT
+    world.cloud.sqs.send_message(QueueUrl=world.cloud.names.queue_url(str(job.queue)), MessageBody=text)
+    assert world.deliver(job(), text, text) == []
+    assert sum(done(world)) == 1
+    assert letters(world.cloud, "firings-dlq") == []
+
+
+@pytest.mark.parametrize(("job", "body"), WAYS, ids=lambda each: getattr(each, "name", ""))
+def test_a_byte_more_comes_by_a_claim_check_and_not_by_the_queue(job: type[Job], body: Any, world: World) -> None:
+    names = world.cloud.names
+    with pytest.raises(world.cloud.sqs.exceptions.ClientError):
+        world.cloud.sqs.send_message(QueueUrl=names.queue_url(str(job.queue)), MessageBody="x" * (LIMIT + 1))
+    payload = json.dumps(body["payload"]).ljust(LIMIT + 1).encode()
+    check = claim_check.check_in(world.cloud, "org_1", str(job.queue), payload, encrypted=False)
+    carried = {"type": body["type"], "organizationId": "org_1", "claim": check}
+    assert world.deliver(job(), carried, carried) == []
+    before = done(world)
+    assert sum(before) == 1
+    # What was checked in for one queue, or one organization, is for no other.
+    world.organization("org_2")
+    elsewhere = claim_check.check_in(world.cloud, "org_1", "demo:other", payload, encrypted=False)
+    assert world.deliver(job(), {**carried, "organizationId": "org_2"}, {**carried, "claim": elsewhere}) == []
+    assert len(letters(world.cloud, "firings-dlq")) == 2
+    assert done(world) == [*before[:2], 0]
