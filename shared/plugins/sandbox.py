@@ -146,7 +146,7 @@ def imports() -> list[str]:
 def readable(root: Path | str) -> list[str]:
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     base = {os.path.join(sys.base_prefix, "lib"), os.path.join(sys.base_exec_prefix, "lib")}  # noqa: PTH118
-    return [str(root), str(BOOT.parents[1]), *imports(), *sorted(own | base), *SYSTEM]
+    return [str(root), str(Path(__file__).parent), *imports(), *sorted(own | base), *SYSTEM]
 
 
 def _told(order: Order, broker: Broker) -> dict[str, Any]:

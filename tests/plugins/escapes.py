@@ -6,45 +6,9 @@ of listeners), UNIX, GRAM (paths of listening sockets), and the usual modules. A
 
 from __future__ import annotations
 
-PATHS = (
-    *("../secret", "own/../../secret", "own/./../../secret", "own//../../secret", "..", "../", "own/..", "own/../.."),
-    *("/etc/passwd", "//etc/passwd", "///etc/passwd", "/proc/self/environ", "/dev/stdin", "~/secret", "~root/secret"),
-    *("..\\secret", "own\\..\\..\\secret", "C:/secret", "C:\\secret", "\\\\host\\share", "file:///etc/passwd"),
-    *(
-        "%2e%2e/secret",
-        "own/%2e%2e/%2e%2e/secret",
-        "%2e%2e%2fsecret",
-        "..%2fsecret",
-        "..%252fsecret",
-        "%252e%252e/secret",
-    ),
-    *("..%c0%afsecret", "..%ef%bc%8fsecret", "own/..;/secret", "own/.../secret", "....//secret", "..././secret"),
-    *(
-        "\uff0e\uff0e/secret",
-        "own/\uff0e\uff0e/\uff0e\uff0e/secret",
-        "..\uff0fsecret",
-        "own/\u2024\u2024/secret",
-        "\u2025/secret",
-    ),
-    *(
-        "own/x\x00/../../secret",
-        "own/\x00",
-        "../secret\x00.txt",
-        "own/\n../secret",
-        "own/\r../secret",
-        "own/.. /secret",
-    ),
-    *(" ../secret", "own/ ../../secret", "own/..\u200b/secret", "own/..\u00a0/secret", "own/link", "own/linked/secret"),
-    *("own/hard", "own/pipe", "own/inner.key", "own/INNER.KEY", "own/inner.Key", "own/deep/er/inner.key", ".staging/x"),
-    *("own/\ud800", "own/" + "a/" * 600, "own/" + "x" * 300, "", ".", "./", "own/", "*", "**", "own/*", "own/?ecret"),
-)
-BY_PATH = (
-    *(f"return context.fs.read({path!r})" for path in PATHS),
-    *(f"context.fs.write({path!r}, 'x'); return 'written'" for path in PATHS[:16]),
-    *(f"context.fs.append({path!r}, 'x'); return 'written'" for path in PATHS[:8]),
-    *(f"context.fs.delete({path!r}); return 'deleted'" for path in ("own/link", "own/hard", "../secret")),
-    *(f"return context.fs.list({path!r})" for path in ("..", "/", ".", "own/linked", "own/../..")),
-)
+from tests.plugins import raw
+from tests.plugins.paths import BY_PATH
+
 FILES = (
     "return open(SECRET).read()",
     "return os.read(os.open(SECRET, os.O_RDONLY), 99)",
@@ -92,6 +56,24 @@ FILES = (
     "import faulthandler; faulthandler.enable(open(OUT + '/made', 'w')); return 'made'",
     "import multiprocessing.shared_memory as m; return m.SharedMemory(create=True, size=9).name",
     "d = os.memfd_create('x'); os.write(d, b'x'); return 'memory beyond the quota'",
+    "return open('/dev/mem', 'rb').read(1)",
+    "import mmap; return mmap.mmap(os.open('/dev/mem', os.O_RDONLY), 4096)[:1]",
+    "return os.read(os.open('/dev/kmsg', os.O_RDONLY | os.O_NONBLOCK), 9)",
+    "return os.listdir('/dev/fd')",
+    "return os.listdir('/proc/self/fd')",
+    "return open('/proc/self/fd/0').read() or os.readlink('/proc/self/fd/0')",
+    "return open('/proc/self/mem', 'rb').read(1)",
+    "return open('/proc/self/fd/1', 'w').write('x')",
+    "d = os.memfd_create('x'); os.execve(d, ['x'], {})",
+    "import builtins; return builtins.__dict__['open'](SECRET).read()",
+    "return __import__('os').__dict__['open'](SECRET, 0) > 0",
+    "class P(str): __eq__ = lambda *_: True; __hash__ = lambda _: hash(__file__)\n    return open(P(SECRET)).read()",
+    "class Path:\n        def __fspath__(self): return SECRET\n    return open(Path()).read()",
+    "return open(SECRET.encode()).read()",
+    "return open(bytearray(SECRET.encode())).read()",
+    "return open(__file__ + '/../../outside/secret').read()",
+    "open(__file__); return open(__file__ + '/../../outside/secret').read()",
+    "return open(os.path.dirname(__file__) + '/../outside/secret').read()",
     "import runpy; return runpy.run_path(SECRET)",
     "import importlib.util as u; return u.spec_from_file_location('x', SECRET + '.py').loader.load_module().CANARY",
     "sys.path.insert(0, OUT); import outside; return outside.CANARY",
@@ -155,6 +137,11 @@ PROCESSES = (
     "os.setuid(12345); return 'changed'",
     "os.chroot(OUT); return 'changed'",
     "os.unshare(0x10000000); return 'unshared'",
+    "os.setpgid(0, os.getppid()); return 'in its group'",
+    "return os.setsid() or 'a session of its own'",
+    "os.kill(-1, 0); return 'signalled'",
+    "os.sched_setaffinity(0, {0}); return 'changed'",
+    "return os.setns(os.open(f'/proc/{PID}/ns/mnt', os.O_RDONLY)) or 'entered'",
     "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1)); return 'raised'",
     "import resource; resource.prlimit(PID, resource.RLIMIT_CPU, (1, 1)); return 'changed'",
     "import pickle; return pickle.loads(b\"cos\\nsystem\\n(S'id'\\ntR.\") == 0",
@@ -177,6 +164,14 @@ PROCESSES = (
     "return context.shell.run(['cat', '/proc/self/environ']).stdout.count('CANARY')",
     "return context.shell.run(['cat', f'/proc/{PID}/environ']).stdout",
     "return context.shell.run(['cat', '/etc/passwd']).stdout",
+    "return context.shell.run(['cat', f'/proc/{PID}/root{SECRET}']).stdout",
+    "return context.shell.run(['cat', '--', SECRET]).stdout",
+    "return context.shell.run('cat < ' + SECRET).stdout",
+    "return context.shell.run(['cat', '/proc/self/fd/3']).stdout",
+    "return context.shell.run(['cat', '/dev/mem']).stdout",
+    "return context.shell.run(['\uff45cho', 'x']).stdout",
+    "return context.shell.run(['echo ', 'x']).stdout",
+    "return context.shell.run(['', 'x']).stdout",
     "return context.shell.run(['echo'] * 10 ** 6).stdout",
     "return context.shell.run([]).stdout",
 )
@@ -220,6 +215,16 @@ NETWORK = (
     "return context.http.get(f'http://[::1]:{TCP}/').status",
     "return context.http.get(f'http://[::ffff:127.0.0.1]:{TCP}/').status",
     "return context.http.get(f'http://\u2460.0.0.1:{TCP}/').status",
+    "return context.http.get(f'http://127.1:{TCP}/').status",
+    "return context.http.get(f'http://0177.0.0.1:{TCP}/').status",
+    "return context.http.get(f'http://localhost.:{TCP}/').status",
+    "return context.http.get(f'http://[fe80::1%25lo]:{TCP}/').status",
+    "return context.http.get('http://allowed.example%00.evil.example/').status",
+    "return context.http.get('http://allowed.example%2f@127.0.0.1/').status",
+    "return context.http.get('//allowed.example/').status",
+    "return context.http.get('http:allowed.example/').status",
+    "return context.http.request('GET / HTTP/1.1\\r\\nx:', 'http://inside.example/').status",
+    "return context.http.get(f'http://inside.example:{TCP}/', headers={'Host': 'allowed.example'}).status",
     "return context.http.get('http://allowed.example.evil.example/').status",
     "return context.http.get('http://evilallowed.example/').status",
     "return context.http.get('file:///etc/passwd').text",
@@ -244,10 +249,26 @@ INTERPRETER = (
     "from shared.cloud import Cloud; return Cloud",
     "import shared.entry; return 1",
     "import functions.plugins.host; return 1",
+    "import gc; return [o for o in gc.get_objects() if type(o).__name__ in ('Broker', 'Cloud', 'Disk', 'Permissions')]",
+    "import inspect; return [f.frame for f in inspect.stack() if {'broker', 'Broker'} & f.frame.f_globals.keys()]",
+    "return sys.modules['__main__'].main.__globals__['os'].environ['CANARY']",
+    "import inspect; return inspect.stack()[-1].frame.f_globals['os'].environ._real['CANARY']",
+    "context.fs._service._wire.end.connect(UNIX); return 'connected'",
+    "import socket; socket.socket(fileno=context.fs._service._wire.end.fileno()).connect(UNIX); return 'connected'",
+    "return context.fs._service.ask('fs.read', path='../secret')[1]",
+    "return context.fs._service.ask('fs.read', path=SECRET)[1]",
+    "context.fs._service.ask('fs.write', b'x', path='../secret'); return 'written'",
+    "return context.fs._service.ask('env', name='CANARY')[0]",
+    "return context.fs._service.ask('shell', words=['id'])[1]",
+    "return context.fs._service.ask('__init__')[0]",
     "import jobs; return 1",
     "sys.path.append(ROOT); from shared.cloud import Cloud; return Cloud",
 )
 BLOCKS = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *INTERPRETER)
-ALL = (*BY_PATH, *BLOCKS)
+ALL = (*BY_PATH, *BLOCKS, *raw.ALL)
+# Which Landlock alone denies: where a link leads.
+LOOKS = tuple(code for code in ENVIRONMENT if "readlink" in code)
+# What reads a file, among those that are after something else.
+READS = tuple(code for code in (*PROCESSES, *NETWORK) if "SECRET" in code or "gethostby" in code)
 # Those that need nothing of the context, and whose wall is the kernel's: they must hold with no audit hook at all.
-KERNEL = tuple(code for code in (*FILES, *ENVIRONMENT[7:14], *PROCESSES[:36], *NETWORK[:29]) if "context" not in code)
+KERNEL = tuple(code for code in (*FILES, *ENVIRONMENT[7:14], *PROCESSES, *NETWORK, *raw.ALL) if "context" not in code)

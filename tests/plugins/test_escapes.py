@@ -8,19 +8,20 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.plugins import sandbox
 from shared.plugins.broker import Broker
 from shared.plugins.disk import Disk
 from shared.plugins.permissions import Limits, Permissions
-from shared.plugins.sandbox import Order, readable, run
+from shared.plugins.sandbox import Ended, Order, readable, run
 from tests.conftest import Lines
-from tests.plugins import escapes
+from tests.plugins import escapes, kernels, raw
 from tests.plugins.conftest import CONTEXT
 
 CANARY = "canary-4711"
@@ -101,7 +102,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside
         yield Outside(tmp_path, closing)
 
 
-def module(attempts: list[str], names: dict[str, Any], head: str = "") -> str:
+def module(attempts: Sequence[str], names: dict[str, Any], head: str = "") -> str:
     """Source with a function for each attempt, and `tried(context)` that makes them all."""
     source = [head, "import os, sys, time", *(f"{name} = {value!r}" for name, value in names.items())]
     for number, code in enumerate(attempts):
@@ -123,18 +124,19 @@ def module(attempts: list[str], names: dict[str, Any], head: str = "") -> str:
     return "\n".join(source)
 
 
-def leaks(attempts: list[str], got: dict[str, Any]) -> dict[str, Any]:
+def leaks(attempts: Sequence[str], got: dict[str, Any]) -> dict[str, Any]:
     assert len(got) == len(attempts)
     held = {repr(nothing) for nothing in NOTHING}
     return {attempts[int(n)]: what for n, what in got.items() if not isinstance(what, list) and what not in held}
 
 
 def test_the_corpus_is_large_enough() -> None:
-    assert len(set(escapes.ALL)) >= 250
-    assert len(set(escapes.KERNEL)) >= 100
+    assert len(set(escapes.ALL)) > 420
+    assert len(set(escapes.KERNEL)) > 200
 
 
-def test_no_attempt_gets_through(tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def asked(attempts: Sequence[str], tmp_path: Path, outside: Outside, log: Lines) -> Ended:
+    """What a plugin's process makes of them, whose workspace has links of all kinds in it."""
     files = Disk(tmp_path / "workspace")
     for path in ("own/inner.key", "own/deep/er/inner.key", "own/mine"):
         files.write(path, CANARY.encode())
@@ -146,42 +148,91 @@ def test_no_attempt_gets_through(tmp_path: Path, outside: Outside, log: Lines, m
     root = tmp_path / "plugin"
     root.mkdir()
     (root / "link").symlink_to(outside.secret)
-    attempts = list(escapes.ALL)
-    (root / "acme.py").write_text(module(attempts, outside.names), errors="surrogatepass")
-    # A name that is allowed, and that somebody has led inside.
-    known = {"inside.example": "127.0.0.1", "allowed.example": "10.0.0.1"}
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, **_: [(2, 1, 6, "", (known[host], port))])
+    (root / "acme.py").write_text(module(attempts, outside.names, raw.HEAD), errors="surrogatepass")
     broker = Broker(GRANTED, files, {}, log, lambda: 20.0)
     ended = run(Order("acme:tried", root, Limits(60_000, 512, 60_000), CONTEXT), broker, log, 60)
-    assert ended.missing == ()
-    assert leaks(attempts, ended.result) == {}
     assert outside.untouched()
     assert (files.root.parent / "secret").read_text() == CANARY
+    return ended
+
+
+@pytest.fixture(autouse=True)
+def inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is allowed, and that somebody has led inside."""
+    known = {"inside.example": "127.0.0.1", "allowed.example": "10.0.0.1"}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, **_: [(2, 1, 6, "", (known[host], port))])
+
+
+def test_no_attempt_gets_through(tmp_path: Path, outside: Outside, log: Lines) -> None:
+    ended = asked(escapes.ALL, tmp_path, outside, log)
+    assert ended.missing == ()
+    assert leaks(escapes.ALL, ended.result) == {}
     assert CANARY not in json.dumps([ended.result, log.lines])
 
 
-def test_the_kernels_walls_hold_by_themselves(tmp_path: Path, outside: Outside) -> None:
-    attempts = list(escapes.KERNEL)
+def bare(attempts: Sequence[str], tmp_path: Path, outside: Outside, *lacks: str) -> tuple[list[str], Any]:
+    """What they get with no audit hook at all, and the walls that were missing."""
     root = tmp_path / "plugin"
     root.mkdir()
     head = textwrap.dedent(
         f"""
-        import sys
         sys.path.insert(0, {str(ROOT)!r})
         from shared.plugins.child import boot
         import os, json
         limits = {{"memory_mb": 512, "cpu_ms": 60000}}
-        assert boot.walls({{"parent": os.getppid(), "readable": {readable(root)!r}, "limits": limits}}) == []
+        missing = boot.walls({{"parent": os.getppid(), "readable": {readable(root)!r}, "limits": limits}})
         sys.path.remove({str(ROOT)!r})
         """
     )
-    source = module(attempts, outside.names, head)
-    source += "\nout = json.dumps(tried(None))\nos.write(1, out.encode())\nos._exit(0)"
+    source = module(attempts, outside.names, kernels.front(*lacks) + head + raw.HEAD)
+    source += "\nout = json.dumps([missing, tried(None)])\nos.write(1, out.encode())\nos._exit(0)"
     file = root / "bare.py"
     file.write_text(source)
     command = [sys.executable, "-I", "-S", "-B", str(file)]
     done = subprocess.run(command, capture_output=True, env={"HOME": "/"}, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
-    got = leaks(attempts, json.loads(done.stdout.splitlines()[-1]))
-    assert got == {}
+    missing, got = json.loads(done.stdout.splitlines()[-1])
+    return missing, leaks(attempts, got)
+
+
+def test_the_kernels_walls_hold_by_themselves(tmp_path: Path, outside: Outside) -> None:
+    assert bare(escapes.KERNEL, tmp_path, outside) == ([], {})
     assert outside.untouched()
+
+
+def test_without_landlock_nothing_gets_through_that_leaves_the_hook_alone(
+    tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, kernels.LANDLOCK))
+    attempts = [code for code in escapes.ALL if code not in (*raw.DISARMING, *escapes.LOOKS)]
+    ended = asked(attempts, tmp_path, outside, log)
+    assert ended.missing == ("landlock: the kernel has none",)
+    assert log.said("plugin_walls_missing")[0]["missing"] == list(ended.missing)
+    assert leaks(attempts, ended.result) == {}
+
+
+def test_without_landlock_and_hook_files_are_read_and_nothing_else_is_done(tmp_path: Path, outside: Outside) -> None:
+    missing, got = bare(escapes.KERNEL, tmp_path, outside, kernels.LANDLOCK)
+    assert missing == ["landlock: the kernel has none"]
+    assert outside.untouched()
+    assert not set(got) & {*raw.BY_NUMBER, *escapes.PROCESSES, *escapes.NETWORK} - {*escapes.READS}
+
+
+def test_what_the_first_landlock_lacked_the_filter_has(
+    tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, landlock=1))
+    ended = asked(escapes.ALL, tmp_path, outside, log)
+    assert ended.missing == ()
+    assert leaks(escapes.ALL, ended.result) == {}
+
+
+@pytest.mark.parametrize("lacks", [(kernels.SECCOMP,), (kernels.SECCOMP, kernels.LANDLOCK)])
+def test_without_a_filter_nothing_gets_through_that_leaves_the_hook_alone(
+    tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch, lacks: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, *lacks))
+    attempts = [code for code in escapes.ALL if code not in (*raw.DISARMING, *escapes.LOOKS)]
+    ended = asked(attempts, tmp_path, outside, log)
+    assert [why.partition(":")[0] for why in ended.missing] == sorted(lacks)
+    assert leaks(attempts, ended.result) == {}

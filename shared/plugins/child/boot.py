@@ -105,8 +105,11 @@ def _forget_native() -> None:
     """Take away what reaches below Python and is loaded already; the hook keeps it from being loaded again."""
     import _imp
     import _posixsubprocess
+    import posix
+    import signal
+    import time
 
-    from shared.plugins.child.hook import NATIVE_MODULES
+    from shared.plugins.child.hook import NATIVE, NATIVE_MODULES, UNHEARD
     from shared.plugins.denied import NativeDenied, ShellDenied
 
     def fork_exec(*_: Any) -> int:
@@ -117,11 +120,19 @@ def _forget_native() -> None:
     def create_dynamic(spec: Any, *rest: Any) -> Any:
         # What was loaded once comes back from a cache, of which no audit event tells.
         if str(spec.name) in NATIVE_MODULES:
-            raise NativeDenied(f"import {spec.name}", "would reach below Python")
+            raise NativeDenied(f"import {spec.name}", NATIVE)
         return load(spec, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
     _imp.create_dynamic = create_dynamic
+    for name in UNHEARD:
+
+        def refuse(*_: Any, what: str = name, **__: Any) -> None:
+            raise NativeDenied(what, NATIVE)
+
+        for module in (os, posix, time, signal, sys.modules["_signal"]):
+            if hasattr(module, name):
+                setattr(module, name, refuse)
     for name in [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]:
         del sys.modules[name]
 

@@ -1,0 +1,78 @@
+"""Kernels that lack a wall: this one, with a filter in front that answers as an older one does."""
+
+from __future__ import annotations
+
+import errno
+import platform
+import textwrap
+from pathlib import Path
+
+from shared.plugins.child.seccomp import (
+    ALLOW,
+    ARCHITECTURES,
+    ARGUMENT,
+    EQUAL,
+    LOAD,
+    NUMBER,
+    PR_SET_SECCOMP,
+    REFUSE,
+    RETURN,
+    Step,
+    assembly,
+)
+from shared.plugins.sandbox import BOOT
+
+LANDLOCK, SECCOMP = "landlock", "seccomp"
+CALLS = {"landlock_create_ruleset": (444, 444), "seccomp": (317, 277), "prctl": (157, 167)}
+
+
+def boot(folder: Path, *lacks: str, landlock: int | None = None) -> Path:
+    """A `boot.py` for a kernel that lacks these walls. landlock: the version of it that it has."""
+    path = folder / "boot.py"
+    run = f"runpy.run_path({str(BOOT)!r}, run_name='__main__')"
+    path.write_text("\n".join((front(*lacks, landlock=landlock), "import runpy", run)))
+    return path
+
+
+def front(*lacks: str, landlock: int | None = None) -> str:
+    """Source that makes the kernel so, for the process that runs it."""
+    program, older = _answers(*lacks), ""
+    if landlock is not None:
+        older = f"""
+        from shared.plugins.child import landlock
+        landlock.version = lambda: {landlock}
+        """
+    return textwrap.dedent(
+        f"""
+        import ctypes, struct, sys
+        program = {program!r}
+        code = ctypes.create_string_buffer(program, len(program))
+        library = ctypes.CDLL(None)
+        assert library.prctl(38, 1, 0, 0, 0) == 0
+        known = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
+        assert library.prctl(22, 2, known, 0, 0) == 0
+        sys.path.insert(0, {str(BOOT.parents[3])!r})
+        {older}
+        sys.path.pop(0)
+        """
+    )
+
+
+def _answers(*lacks: str) -> bytes:
+    column = ARCHITECTURES[platform.machine()][1]
+    numbers = {name: pair[column] for name, pair in CALLS.items()}
+    steps: list[Step] = [(LOAD, NUMBER, None, None)]
+    if LANDLOCK in lacks:
+        steps.append((EQUAL, numbers["landlock_create_ruleset"], "absent", None))
+    if SECCOMP in lacks:
+        steps += [(EQUAL, numbers["seccomp"], "absent", None), (EQUAL, numbers["prctl"], "filter", None)]
+    steps.append((RETURN, ALLOW, None, None))
+    return assembly(
+        steps,
+        {
+            "filter": [(LOAD, ARGUMENT[0], None, None), (EQUAL, PR_SET_SECCOMP, "invalid", "allow")],
+            "absent": [(RETURN, REFUSE | errno.ENOSYS, None, None)],
+            "invalid": [(RETURN, REFUSE | errno.EINVAL, None, None)],
+            "allow": [(RETURN, ALLOW, None, None)],
+        },
+    )

@@ -1,0 +1,98 @@
+"""The filter's program, read as the kernel reads it: also for the machine that these tests do not run on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+import pytest
+
+from shared.plugins.child import seccomp
+
+X86, ARM = seccomp.ARCHITECTURES["x86_64"], seccomp.ARCHITECTURES["aarch64"]
+PID = 4711
+ALLOWED, DENIED, ABSENT = 0, errno.EPERM, errno.ENOSYS
+
+
+def answer(machine: tuple[int, int], number: int, *arguments: int, pid: int = PID, on: int | None = None) -> int:
+    """The error that a call gets, 0 where it is let through. on: the machine that the call says it is of."""
+    program = list(struct.iter_unpack("HBBI", seccomp.assembled(*machine, pid)))
+    padded = (*arguments, *[0] * 6)[:6]
+    data = struct.pack("=IIQ6Q", number, on or machine[0], 0, *padded)
+    at = held = 0
+    while True:
+        code, yes, no, value = program[at]
+        at += 1
+        if code == seccomp.LOAD:
+            [held] = struct.unpack_from("=I", data, value)
+        elif code == seccomp.RETURN:
+            return 0 if value == seccomp.ALLOW else value & 0xFFFF
+        else:
+            met = {seccomp.EQUAL: held == value, seccomp.AT_LEAST: held >= value, seccomp.ANY_BIT: bool(held & value)}
+            at += yes if met[code] else no
+
+
+@pytest.mark.parametrize("machine", [X86, ARM])
+def test_each_call_that_is_named_is_denied_to_a_plugin(machine: tuple[int, int]) -> None:
+    numbers = seccomp.denied(machine[1])
+    assert len(numbers) > 130
+    assert {answer(machine, number, 1, 2, 3) for number in numbers} == {DENIED}
+
+
+@pytest.mark.parametrize("machine", [X86, ARM])
+def test_a_command_may_start_others_and_change_files_and_nothing_more(machine: tuple[int, int]) -> None:
+    names = [entry.split()[0] for entry in seccomp.DENIED.replace("\n", " ").split(";")]
+    assert set(names) > seccomp.COMMANDS
+    column = machine[1]
+    denied = set(seccomp.denied(column, command=True))
+    assert {answer(machine, number, pid=0) for number in denied} == {DENIED}
+    assert {answer(machine, number, pid=0) for number in set(seccomp.denied(column)) - denied} == {ALLOWED}
+    assert answer(machine, seccomp.SOCKET[column], 2, 1, pid=0) == DENIED
+
+
+@pytest.mark.parametrize(
+    ("machine", "number", "arguments", "told"),
+    [
+        (X86, 0, (), ALLOWED),
+        (X86, 0x40000000, (), DENIED),
+        (X86, 56, (0x10F00,), ALLOWED),
+        (ARM, 220, (0x10F00,), ALLOWED),
+        (X86, 56, (17,), DENIED),
+        (ARM, 220, (17,), DENIED),
+        (X86, 435, (), ABSENT),
+        (ARM, 435, (), ABSENT),
+        (X86, 234, (PID, PID, 6), ALLOWED),
+        (X86, 234, (PID - 1, PID, 9), DENIED),
+        (ARM, 131, (1, PID, 9), DENIED),
+        (X86, 257, (-100 & 0xFFFFFFFF, 0, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY), ALLOWED),
+        (X86, 2, (0, os.O_RDONLY), ALLOWED),
+        *((X86, 257, (0, 0, flag), DENIED) for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC)),
+        *((X86, 2, (0, flag), DENIED) for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC)),
+        (ARM, 56, (0, 0, os.O_RDWR), DENIED),
+        (X86, 41, (1, 1, 0), DENIED),
+        (ARM, 198, (1, 1, 0), DENIED),
+        (X86, 53, (1, 1 | 0o2000000), ALLOWED),
+        (ARM, 199, (1, 1), ALLOWED),
+        *((X86, 53, (1, kind), DENIED) for kind in (2, 3, 5)),
+        (X86, 53, (30, 1), DENIED),
+        (X86, 72, (3, 1), ALLOWED),
+        *((X86, 72, (3, what), DENIED) for what in (8, 10, 15, 1024, 1026)),
+        *((ARM, 25, (3, what), DENIED) for what in (8, 10, 15, 1024, 1026)),
+        (X86, 16, (3, 0x5413), ALLOWED),
+        *((X86, 16, (3, what), DENIED) for what in (0x8901, 0x8902, 0x5412, 0x541C)),
+        *((ARM, 29, (3, what), DENIED) for what in (0x8901, 0x8902, 0x5412, 0x541C)),
+        (X86, 462, (), ALLOWED),
+        (X86, 463, (), ABSENT),
+        (ARM, 999, (), ABSENT),
+    ],
+)
+def test_what_depends_on_its_arguments(
+    machine: tuple[int, int], number: int, arguments: tuple[int, ...], told: int
+) -> None:
+    assert answer(machine, number, *arguments) == told
+
+
+def test_a_call_of_another_machine_is_denied() -> None:
+    assert answer(X86, 39, on=0x40000003) == DENIED
+    assert answer(ARM, 172, on=0x40000028) == DENIED
