@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import urllib.request
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from zipfile import ZipFile
 
 import pytest
 
 from cli import laptop
 from local.cloud import LocalCloud
 from local.nameserver import Nameserver
-from shared import envelope, registry, status
+from shared import envelope, registry, status, tables
 from shared.event import Firing
 from shared.hooks import DELIVER, WebhookDelivery
 from shared.tables import STATE
 from tests.certificate import Certificate
 from tests.local.mailed import Mailed
 from tests.mailbox import Box, Post
-from tests.stored import there
+from tests.stored import one, there
 from tests.web import Web
 
 GROUPS = ("mail", "accounts", "webhooks")
@@ -91,6 +95,14 @@ def refused(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> str:
     return "" if row["ok"] else row["note"]
 
 
+def fetched(local: LocalCloud, made: Mailed) -> list[str]:
+    """The files of an export, by the link that its user was sent: through the door, and on to S3."""
+    link = str(one(made.cloud, tables.EXPORTS, "ada", "new")["link"])
+    with urllib.request.urlopen(local.doors["downloads"] + urlsplit(link).path, timeout=30) as answer:
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+        return ZipFile(io.BytesIO(answer.read())).namelist()
+
+
 def test_every_job_does_its_work_under_its_own_role(mailed: tuple[LocalCloud, Mailed]) -> None:
     local, made = mailed
     names = [name for name, job in registry.jobs().items() if job.group in GROUPS and name != BY_QUEUE]
@@ -111,5 +123,6 @@ def test_every_job_does_its_work_under_its_own_role(mailed: tuple[LocalCloud, Ma
     assert bad == {}
     assert [name for name, holds in facts.items() if not holds] == []
     assert set(facts) == {*names, BY_QUEUE}
+    assert "users.json" in fetched(local, made)
     # And it is the roles that let them: without a grant it is over.
     assert "AccessDenied" in refused(local, made, "magic-link-expiry", tick + MINUTE)
