@@ -6,6 +6,7 @@ that is sent again carries it again, and its receiver knows it.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,11 @@ class BadSignature(ValueError):
 def signable(key: str) -> bool:
     """Whether a message may have that id. It is part of what is signed, up to a full stop, and it is a header."""
     return key.isascii() and "." not in key
+
+
+def message_id(key: str) -> str:
+    """The id of the message with that key; always the same, and one that may be signed."""
+    return key if signable(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str, str]:
@@ -86,12 +92,13 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: d
 
 
 def post(http: Http | Courier, url: str, secrets: Sequence[str], key: str, body: str) -> Answer:
-    """Send a message, JSON, once. Raises WebhookRefused for any answer but a 2xx, and what `http` raises.
+    """Send a message, JSON, once. Raises WebhookRefused for any answer but a 2xx, ValueError, and what `http` raises.
 
     http: it bounds the call, and says which hosts may be called; a Courier takes URLs from outside.
     """
-    headers = sign(secrets, key, http.cloud.clock.now(), body)
-    answer = http.call("POST", url, headers={**headers, "content-type": "application/json"}, body=body, key=key)
+    headers = sign(secrets, message_id(key), http.cloud.clock.now(), body)
+    sent = {**headers, "content-type": "application/json"}
+    answer = http.call("POST", url, headers=sent, body=body, key=headers["webhook-id"])
     if not 200 <= answer.status < 300:
         raise WebhookRefused(answer)
     return answer

@@ -57,6 +57,13 @@ TAKEN = (
         "HTTPS://Hooks.Shop.com/",
         "https://8.8.8.8/",
     ),
-    *("https://[2606:4700::1111]/", "https://bücher.shop.com/", "https://xn--bcher-kva.shop.com", "https://a.co:443/x"),
+    *(
+        "https://[2606:4700::1111]/",
+        "https://[2001:4860:4860::8888]/",
+        "https://bücher.shop.com/",
+        "https://xn--bcher-kva.shop.com",
+        "https://a.co:443/x",
+    ),
+    "https://[2001:4860:4860::8888]/",
     *("https://127.0.0.1.shop.com/", "https://local.shop.com/", "https://0x7f.shop.com/"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -127,6 +128,16 @@ def test_a_message_is_posted_as_it_was_signed_with_its_key(web: Web) -> None:
     assert (asked.body, asked.headers["content-type"]) == (BODY, "application/json")
     assert (asked.headers["webhook-id"], asked.headers["idempotency-key"]) == ("k-1", "k-1")
     assert webhook.verify([SECRET], asked.headers, asked.body, NOON) == "k-1"
+
+
+@pytest.mark.parametrize("key", ["msg.1", "größe", "消息"])
+def test_an_id_that_no_header_or_signature_takes_is_sent_as_its_digest(web: Web, key: str) -> None:
+    web.answers["/hook"] = Reply(204)
+    for _ in range(2):
+        webhook.post(door(web), f"{web.url}/hook", [SECRET], key, BODY)
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    assert [webhook.verify([SECRET], asked.headers, asked.body, NOON) for asked in web.asked] == [digest] * 2
+    assert {asked.headers["idempotency-key"] for asked in web.asked} == {digest}
 
 
 @pytest.mark.parametrize(("status", "gone"), [(302, False), (400, False), (410, True), (429, False), (500, False)])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -19,7 +22,7 @@ from shared.records.outgoing import Delivery, Webhook
 from shared.span import minutes
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.sweeping import all_of, go, item, put
-from tests.web import Reply, Web, hang, reset
+from tests.web import Handler, Reply, Request, Web, hang, reset
 
 SECOND = timedelta(seconds=1)
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
@@ -190,6 +193,48 @@ def test_this_machine_is_never_called_in_production(
     assert item(cloud, delivery()) == stored
 
 
+def test_in_production_the_world_outside_is_called_and_nothing_else(
+    cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Names, "production", True)
+    cloud.environment = {}
+    put(cloud, delivery())
+    assert go(WebhookRetry(), cloud, log).counts == {"given_up": 1}
+    assert web.asked == []
+
+
+@pytest.mark.parametrize("name", ["msg.1", "größe"])
+def test_an_id_that_cannot_be_signed_is_the_same_digest_on_each_attempt(
+    name: str, cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
+) -> None:
+    web.answers["/hook"] = [Reply(500), Reply(200)]
+    put(cloud, delivery(name))
+    go(WebhookRetry(), cloud, log)
+    clock.move(minutes=5)
+    assert go(WebhookRetry(), cloud, log).counts == {"settled": 1}
+    ids = {webhook.verify([SECRET], each.headers, each.body, clock.now()) for each in web.asked}
+    assert ids == {sha256(name.encode()).hexdigest()}
+
+
+def test_a_name_that_does_not_resolve_may_another_time(
+    cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "hooks.shop.com":
+            raise socket.gaierror(-2, "Name or service not known")
+        return asked(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    put(cloud, hook("https://hooks.shop.com/", "lost"), delivery(webhook="lost", status=503))
+    assert go(WebhookRetry(), cloud, log).counts == {"again": 1}
+    now = item(cloud, delivery())
+    # Of this attempt, and not of the one before.
+    assert (now["status"], now["attempts"], now["next_attempt_at"]) == (0, 2, "2026-03-02T12:05:00.000Z")
+    assert now["last_error"].startswith("the name does not resolve")
+
+
 def test_a_crash_after_the_receiver_took_it_is_made_good_under_the_same_id(
     cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
 ) -> None:
@@ -242,6 +287,24 @@ def test_a_receiver_that_says_nothing_is_waited_for_a_few_times_and_holds_up_no_
     assert time.monotonic() - began < 10
     assert web.paths().count("/hook") <= 7
     assert {row["attempts"] for row in all_of(cloud, "deliveries") if row["sk"].startswith("dead")} == {2}
+
+
+def test_a_receiver_that_says_no_is_not_silent(
+    cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.courier.TOTAL", 0.2)
+    # One after the other.
+    monkeypatch.setattr(WebhookRetry, "share", 1)
+    turns = iter((hang, hang, Reply(500), hang, hang, Reply(200)))
+
+    def turn(handler: Handler, request: Request) -> Reply | None:
+        said = next(turns)
+        return said if isinstance(said, Reply) else said(handler, request)
+
+    web.answers["/hook"] = turn
+    put(cloud, *(delivery(f"m{number}") for number in range(6)))
+    assert go(WebhookRetry(), cloud, log).counts == {"again": 5, "settled": 1}
+    assert len(web.asked) == 6
 
 
 def test_a_signature_is_of_the_time_of_its_attempt(cloud: Cloud, clock: VirtualClock, log: Lines, web: Web) -> None:
