@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -69,7 +70,13 @@ def _line(table: Table, row: Mapping[str, Any]) -> str:
     """As `jobs.py load` takes it: `user` and `id`, then the fields, without the places in indexes."""
     beside = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
     fields = {name: row[name] for name in sorted(row) if name not in beside}
-    return json.dumps({"user": row[table.pk], "id": row[table.sk], **fields}, ensure_ascii=False, separators=(",", ":"))
+    line = {"user": row[table.pk], "id": row[table.sk], **fields}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=_base64)
+
+
+def _base64(value: Any) -> str:
+    """Of what a row holds JSON lacks nothing but this."""
+    return base64.b64encode(value).decode()
 
 
 def _create(cloud: Cloud, key: str, body: bytes, kind: str) -> None:

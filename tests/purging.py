@@ -84,6 +84,13 @@ class Facts:
         assert go(self.job, cloud).counts["purged"] == 2
         assert there(cloud, self.job.table) == sorted(["before", *(record.id for record in self.kept())])
 
+    def test_a_run_says_in_its_log_how_many_rows_went_and_tells_nobody_else(self, cloud: Cloud, log: Lines) -> None:
+        put(cloud, *(self.made(f"r{number}", self.job.keep) for number in range(3)))
+        run(self.job, Firing(self.job.name, NOON, correlation_id="c"), cloud, log)
+        [line] = log.said(f"{self.job.name}_complete")
+        assert (line["result"], line["job"]) == ({"purged": 3}, self.job.name)
+        assert notifications(cloud) == []
+
     def test_the_same_tick_and_the_next_one_find_nothing_more(self, cloud: Cloud, clock: VirtualClock) -> None:
         put(cloud, self.made("old", self.job.keep))
         assert go(self.job, cloud, NOON).counts["purged"] == 1

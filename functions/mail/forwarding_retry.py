@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from threading import Semaphore
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded import forwarded
 from shared import backoff, mail, notify, permissions
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 
 # SES takes no more, and most other relays take less.
 LARGEST = 40 * 1024 * 1024
+# On its way to a relay a message takes five times its size. So many that are larger than this are held at once, and who
+# waits longer than so many seconds is put off; all others together, which wait for nobody, then have room too.
+LARGE = 4 * 1024 * 1024
+LARGE_AT_ONCE = 3
+LARGE_WAIT = 20
+
+
+class Tools(NamedTuple):
+    relays: Relays
+    room: Semaphore
 
 
 class ForwardingRetry(Sweep):
@@ -41,7 +52,6 @@ class ForwardingRetry(Sweep):
     looks = (USERS, ALIASES, DESTINATIONS)
     width = 4
     patience = 60
-    # Whole messages are held, one for each attempt at once.
     memory = 1024
     verb = "send"
     effects = days(30)
@@ -62,23 +72,26 @@ class ForwardingRetry(Sweep):
     def since(self, item: FailedEmail) -> datetime:
         return item.failed_at
 
-    def tools(self, tick: Tick) -> AbstractContextManager[Relays]:
+    @contextmanager
+    def tools(self, tick: Tick) -> Iterator[Tools]:
         from shared.relay import Relays
 
-        return Relays(tick)
+        with Relays(tick) as relays:
+            yield Tools(relays, Semaphore(LARGE_AT_ONCE))
 
     def attempt(self, trial: Trial) -> Verdict:
-        ready = self._ready(trial)
-        if isinstance(ready, GivenUp):
-            return ready
-        try:
-            with trial.tools.one() as relay:
-                said = relay.forward(*ready)
-        except mail.MailRefused as refused:
-            return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
-        return Settled(said)
+        with ExitStack() as held:
+            ready = self._ready(trial, held)
+            if isinstance(ready, GivenUp):
+                return ready
+            try:
+                with trial.tools.relays.one() as relay:
+                    said = relay.forward(*ready)
+            except mail.MailRefused as refused:
+                return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
+            return Settled(said)
 
-    def _ready(self, trial: Trial) -> tuple[bytes, str] | GivenUp:
+    def _ready(self, trial: Trial, held: ExitStack) -> tuple[bytes, str] | GivenUp:
         """What is forwarded, and where to. Raises Undone where that cannot be told now."""
         item: FailedEmail = trial.item
         user, alias, to = (trial.found.get(key) for key in self.refers(item))
@@ -90,7 +103,7 @@ class ForwardingRetry(Sweep):
             return GivenUp("its destination is gone, or was never verified")
         if not isinstance(to.get("address"), str):
             return GivenUp("its destination has no address")
-        message = _message(trial.tick.cloud, item.raw)
+        message = _message(trial.tick.cloud, item.raw, trial.tools.room, held)
         if isinstance(message, GivenUp):
             return message
         try:
@@ -143,13 +156,17 @@ def _destination(item: FailedEmail) -> Key:
     return Key(DESTINATIONS.name, item.user, item.destination)
 
 
-def _message(cloud: Cloud, key: str) -> bytes | GivenUp:
+def _message(cloud: Cloud, key: str, room: Semaphore, held: ExitStack) -> bytes | GivenUp:
     try:
         found = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
         with found["Body"] as body:
             if found["ContentLength"] > LARGEST:
                 size = f"{found['ContentLength']:,}"
                 return GivenUp(f"the message has {size} bytes, and no relay takes more than {LARGEST:,}")
+            if found["ContentLength"] > LARGE:
+                if not room.acquire(timeout=LARGE_WAIT):
+                    raise Undone(f"{LARGE_AT_ONCE} others as large are on their way")
+                held.callback(room.release)
             message: bytes = body.read()
             return message
     except cloud.s3.exceptions.NoSuchKey:

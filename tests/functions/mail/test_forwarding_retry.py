@@ -103,7 +103,8 @@ def test_five_attempts_in_all_then_it_is_closed_and_its_user_told_once(
     now = item(cloud, failed())
     assert (now["state"], now["attempts"], now["closed_at"]) == ("closed", 5, "2026-03-05T19:00:00.000Z")
     [notice] = all_of(cloud, "notifications")
-    assert (notice["template"], notice["persona"], notice["data"]["alias"]) == ("forward_failed", "porter", ALIAS.id)
+    assert (notice["template"], notice["persona"], notice["about"]) == ("forward_failed", "porter", "failed-emails/m")
+    assert notice["data"] == {"alias": ALIAS.id, "attempts": 5, "failed": "2 March 2026"}
     assert [line["status"] for line in log.said("forwarding-retry_item")] == ["again"] * 3 + ["given_up"]
     assert not any("ada@home" in str(line) for line in log.lines)
 
@@ -137,6 +138,22 @@ def test_a_message_that_has_lost_what_it_needs_is_closed_and_the_rest_goes_on(
     put(cloud, lost, failed(next_attempt_at=NOON))
     assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 1, "settled": 1}
     assert len(box.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "why"),
+    [
+        (USER.model_copy(update={"deleted_at": NOON}), "its user is gone"),
+        (ALIAS.model_copy(update={"active": False}), "its alias is not active any more"),
+        (HOME.model_copy(update={"verified_at": None}), "its destination is gone, or was never verified"),
+    ],
+)
+def test_nothing_is_forwarded_for_what_has_been_ended(
+    ended: User | Alias | Destination, why: str, cloud: Cloud, log: Lines, box: Box
+) -> None:
+    put(cloud, ended, failed(next_attempt_at=NOON))
+    assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 1}
+    assert (item(cloud, failed())["last_error"], box.mails) == (why, [])
 
 
 def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice(
@@ -213,6 +230,30 @@ def test_a_bucket_that_cannot_be_read_closes_nothing_and_costs_no_attempt(
     clock.move(minutes=1)
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert item(cloud, failed())["attempts"] == 2
+
+
+def test_large_messages_wait_for_each_other_and_the_small_ones_for_nobody(
+    cloud: Cloud, clock: VirtualClock, log: Lines, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LARGE": len(RAW), "LARGE_AT_ONCE": 1, "LARGE_WAIT": 0.05}.items():
+        monkeypatch.setattr(f"functions.mail.forwarding_retry.{name}", value)
+    box.waits = 0.6
+    for name, body in {"small": RAW, "large0": RAW + b"!", "large1": RAW + b"!"}.items():
+        cloud.s3.put_object(Bucket=cloud.names.bucket, Key=f"mail/u/{name}", Body=body)
+        put(cloud, failed(name, next_attempt_at=NOON))
+    assert go(ForwardingRetry(), cloud, log).counts == {"put_off": 1, "settled": 2}
+    clock.move(minutes=1)
+    assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
+    assert len(box.mails) == 3
+
+
+@pytest.mark.parametrize(("more", "counts"), [(0, {"settled": 1}), (1, {"given_up": 1})])
+def test_a_message_that_no_relay_takes_is_closed_without_being_read(
+    more: int, counts: dict[str, int], cloud: Cloud, log: Lines, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.mail.forwarding_retry.LARGEST", len(RAW) - more)
+    put(cloud, failed(next_attempt_at=NOON))
+    assert go(ForwardingRetry(), cloud, log).counts == counts
 
 
 @pytest.mark.parametrize(
