@@ -46,7 +46,8 @@ class Direct:
 
 def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:  # noqa: ARG001 - it has no end
     """As `sandbox.run`, without an end to its time. Raises PluginFailed."""
-    root, began = str(order.root), time.monotonic()
+    # No other thread is his.
+    root, began, used = str(order.root), time.monotonic(), time.thread_time()
     log.warning("plugin_debugged", note="in the host's process: permissions hold, quotas and the kernel's walls do not")
     with _ONE_AT_A_TIME:
         _watch(root)
@@ -60,11 +61,18 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:  # noq
                 handler = getattr(importlib.import_module(module), function)
                 result = handler(Context(order.context, Direct(broker)))
         except Exception as error:
-            raise PluginFailed(f"{type(error).__name__}: {error}") from error
+            failed = PluginFailed(f"{type(error).__name__}: {error}")
+            failed.cpu_ms = _since(used)
+            raise failed from error
         finally:
             sys.path.remove(root)
             lift()
-    return Ended(result, 0, int((time.monotonic() - began) * 1000), ("every wall of the kernel: KB_JOBS_DEBUG",))
+    took = int((time.monotonic() - began) * 1000)
+    return Ended(result, _since(used), took, ("every wall of the kernel: KB_JOBS_DEBUG",))
+
+
+def _since(used: float) -> int:
+    return int((time.thread_time() - used) * 1000)
 
 
 def _watch(root: str) -> None:

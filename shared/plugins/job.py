@@ -48,11 +48,11 @@ class PluginJob(Job, archetype=True):
     def work(self, tick: Tick) -> Outcome:
         from shared.plugins import failure
 
-        over = spending.refusal(tick, self.plugin.id)
-        if over:
-            return Skipped(Reason.RATE_LIMITED, over)
+        reserved = spending.reserve(tick, self.plugin.id, self.permitted.limits.cpu_ms)
+        if isinstance(reserved, str):
+            return Skipped(Reason.RATE_LIMITED, reserved)
         try:
-            return self._run(tick)
+            return self._run(tick, reserved)
         except Exception as error:
             failure.tell(tick, self.plugin.manifest, self.id, error)
             raise
@@ -87,7 +87,7 @@ class PluginJob(Job, archetype=True):
         }
         return Order(self.told.handler, self.plugin.root, self.permitted.limits, context)
 
-    def _run(self, tick: Tick) -> Outcome:
+    def _run(self, tick: Tick, reserved: spending.Reserved) -> Outcome:
         from shared.plugins import sandbox, workspace
         from shared.plugins.broker import Broker
 
@@ -104,10 +104,10 @@ class PluginJob(Job, archetype=True):
         try:
             ended = run(self.order(tick, files.where), broker, log, max(0.001, allowed))
         except sandbox.Ending as error:
-            spending.add(tick, self.plugin.id, error.cpu_ms)
+            spending.settle(tick, reserved, error.cpu_ms)
             log.error("plugin_failed", error=str(error), stack=getattr(error, "stack", ""))
             raise
-        spending.add(tick, self.plugin.id, ended.cpu_ms)
+        spending.settle(tick, reserved, ended.cpu_ms)
         return _outcome(ended.result, ended.cpu_ms)
 
 

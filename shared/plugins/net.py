@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 import time
@@ -21,6 +22,8 @@ CONNECT, READ = 3.0, 10.0
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Ours to say, or of the connection and not of the message.
 OURS = {"host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "proxy-authorization", "expect"}
+# Variables that say where the platform's own interfaces are.
+PLATFORM = ("AWS_LAMBDA_RUNTIME_API", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL")
 HERE = ("localhost", "127.0.0.1", "[::1]")
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -38,6 +41,7 @@ def call(
     scheme, host, port, target = _taken_apart(url)
     permissions.calls(host, port)
     address = _address(host, port)
+    _not_ours(address, port)
     sent = {name: value for name, value in headers.items() if name.lower() not in OURS}
     if any(not NAME.fullmatch(name) or "\n" in value or "\r" in value for name, value in sent.items()):
         raise ValueError("a header has a name or a value that no header can have")
@@ -94,6 +98,20 @@ def _address(host: str, port: int) -> str:
         if not ipaddress.ip_address(address.partition("%")[0]).is_global:
             raise NetDenied(f"{host}:{port}", f"leads to {address}, which is not on the internet")
     return found[0]
+
+
+def _not_ours(address: str, port: int) -> None:
+    """Whoever may call this machine may not call what the platform itself has on it: at Lambda's runtime API others'
+    events are to be had, and the role's credentials. Raises NetDenied."""
+    for name in PLATFORM:
+        said = os.environ.get(name, "")
+        ours = urlsplit(said if "//" in said else f"//{said}")
+        if address == "127.0.0.1" and ours.port == port and _loopback(ours.hostname or ""):
+            raise NetDenied(f"localhost:{port}", "belongs to the platform")
+
+
+def _loopback(host: str) -> bool:
+    return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
 
 
 def _pool(scheme: str, host: str, address: str, port: int) -> HTTPConnectionPool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from shared import clock, permissions, rows, settings
 from shared.job import STATE
@@ -19,30 +21,52 @@ LIMIT = settings.count(
 KEPT = timedelta(days=2)
 
 
-def refusal(tick: Tick, plugin: str) -> str:
-    """Why the plugin may not run in this hour any more; empty where it may."""
-    limit = tick.setting(LIMIT.name)
-    found = tick.cloud.dynamodb.get_item(TableName=tick.cloud.names.table(STATE), Key=_key(tick, plugin))
-    spent = rows.plain(found.get("Item")).get("ms", 0)
-    if spent < limit:
-        return ""
-    return f"{plugin} has used {spent:,} ms of processor in this hour; {LIMIT.name} allows {limit:,}"
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Milliseconds that count as used until it is known how many were; for good where the host dies meanwhile."""
+
+    key: rows.Attributes
+    milliseconds: int
 
 
-def add(tick: Tick, plugin: str, milliseconds: int) -> None:
-    """Counted twice where a reply is lost, which only ends the hour a little earlier."""
-    expires = int((tick.cloud.clock.now() + KEPT).timestamp())
-    tick.cloud.dynamodb.update_item(
-        TableName=tick.cloud.names.table(STATE),
-        Key=_key(tick, plugin),
-        UpdateExpression="ADD ms :ms SET #expires = :expires",
-        ExpressionAttributeNames={"#expires": TTL},
-        ExpressionAttributeValues=rows.row({":ms": milliseconds, ":expires": expires}),
-    )
+def reserve(tick: Tick, plugin: str, milliseconds: int) -> Reserved | str:
+    """Or why the plugin may not run in this hour any more. One conditional write, so that no two take the same rest."""
+    limit, key = tick.setting(LIMIT.name), _key(tick, plugin)
+    try:
+        _add(tick, key, milliseconds, limit)
+    except tick.cloud.dynamodb.exceptions.ConditionalCheckFailedException as error:
+        response: Any = error.response
+        spent = rows.plain(response.get("Item")).get("ms", 0)
+        return f"{plugin} has used {spent:,} ms of processor in this hour; {LIMIT.name} allows {limit:,}"
+    return Reserved(key, milliseconds)
+
+
+def settle(tick: Tick, reserved: Reserved, milliseconds: int) -> None:
+    """Count what was used in place of what was reserved. Where a reply is lost it is counted twice."""
+    _add(tick, reserved.key, milliseconds - reserved.milliseconds)
 
 
 def grants(plugin: str) -> tuple[Grant, ...]:
-    return (permissions.read_rows(STATE, _partition(plugin)), permissions.update_rows(STATE, _partition(plugin)))
+    return (permissions.update_rows(STATE, _partition(plugin)),)
+
+
+def _add(tick: Tick, key: rows.Attributes, milliseconds: int, limit: int | None = None) -> None:
+    values = {":ms": milliseconds, ":expires": int((tick.cloud.clock.now() + KEPT).timestamp())}
+    condition: Any = {}
+    if limit is not None:
+        values[":limit"] = limit
+        condition = {
+            "ConditionExpression": "attribute_not_exists(ms) OR ms < :limit",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    tick.cloud.dynamodb.update_item(
+        TableName=tick.cloud.names.table(STATE),
+        Key=key,
+        UpdateExpression="ADD ms :ms SET #expires = :expires",
+        ExpressionAttributeNames={"#expires": TTL},
+        ExpressionAttributeValues=rows.row(values),
+        **condition,
+    )
 
 
 def _partition(plugin: str) -> str:

@@ -182,19 +182,6 @@ def test_a_verdict_is_no_failure(cloud: Cloud, log: Lines, files: Disk, tmp_path
     assert (report.outcome, report.ok) == ("done", False)
 
 
-def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
-    cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk, tmp_path: Path
-) -> None:
-    made = acme(tmp_path, "t = time.process_time()\n    while time.process_time() < t + 0.05: pass")
-    cloud.environment = {**cloud.environment, "KB_PLUGIN_CPU_MS_PER_HOUR": "20"}
-    assert ticked(made, cloud, log).outcome == "done"
-    clock.move(minutes=1)
-    second = ticked(made, cloud, log)
-    assert (second.outcome, "acme has used" in second.note) == ("rate_limited", True)
-    clock.move(hours=1)
-    assert ticked(made, cloud, log).outcome == "done"
-
-
 def test_a_plugin_may_be_run_in_the_hosts_process_and_is_held_all_the_same(
     cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,87 @@
+"""What a plugin may use of the processor in an hour, all its jobs together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shared.cloud import Cloud
+from shared.plugins import sandbox, spending
+from shared.plugins.disk import Disk
+from shared.plugins.spending import Reserved
+from tests.conftest import Lines, VirtualClock
+from tests.plugins.test_job import acme, files, ticked
+
+__all__ = ["files"]
+BUSY = "t = time.process_time()\n    while time.process_time() < t + 0.05: pass"
+
+
+def tick(cloud: Cloud, limit: int) -> Any:
+    return SimpleNamespace(cloud=cloud, setting=lambda name: {spending.LIMIT.name: limit}[name])
+
+
+def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
+    cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk, tmp_path: Path
+) -> None:
+    made = acme(tmp_path, BUSY)
+    cloud.environment = {**cloud.environment, "KB_PLUGIN_CPU_MS_PER_HOUR": "20"}
+    assert ticked(made, cloud, log).outcome == "done"
+    clock.move(minutes=1)
+    second = ticked(made, cloud, log)
+    assert (second.outcome, "acme has used" in second.note) == ("rate_limited", True)
+    clock.move(hours=1)
+    assert ticked(made, cloud, log).outcome == "done"
+
+
+def test_no_two_runs_take_the_same_rest(cloud: Cloud) -> None:
+    at = tick(cloud, 100)
+    first = spending.reserve(at, "acme", 80)
+    assert isinstance(first, Reserved)
+    assert isinstance(spending.reserve(at, "acme", 80), Reserved)
+    assert spending.reserve(at, "acme", 1) == (
+        "acme has used 160 ms of processor in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 100"
+    )
+    assert isinstance(spending.reserve(at, "other", 80), Reserved)
+    spending.settle(at, first, 15)
+    assert isinstance(spending.reserve(at, "acme", 1), Reserved)
+
+
+def test_what_was_reserved_in_an_hour_is_settled_in_it(cloud: Cloud, clock: VirtualClock) -> None:
+    at = tick(cloud, 100)
+    reserved = spending.reserve(at, "acme", 200)
+    assert isinstance(reserved, Reserved)
+    clock.move(hours=1)
+    spending.settle(at, reserved, 1)
+    assert isinstance(spending.reserve(at, "acme", 100), Reserved)
+    assert isinstance(spending.reserve(at, "acme", 1), str)
+
+
+def test_a_host_that_dies_leaves_the_whole_quota_used(
+    cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Death(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Death
+
+    cloud.environment = {**cloud.environment, "KB_PLUGIN_CPU_MS_PER_HOUR": "29000"}
+    made = acme(tmp_path, "return 1")
+    monkeypatch.setattr(sandbox, "run", die)
+    with pytest.raises(Death):
+        ticked(made, cloud, log)
+    assert spending.reserve(tick(cloud, 29_000), "acme", 1) == (
+        "acme has used 30,000 ms of processor in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 29,000"
+    )
+
+
+@pytest.mark.parametrize("code", [BUSY, f"{BUSY}\n    1 / 0"])
+def test_time_in_the_hosts_process_counts_too(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, code: str) -> None:
+    cloud.environment = {**cloud.environment, "KB_JOBS_DEBUG": "true"}
+    ticked(acme(tmp_path, code), cloud, log)
+    said = spending.reserve(tick(cloud, 1), "acme", 1)
+    assert isinstance(said, str)
+    assert 50 <= int(said.split()[3].replace(",", "")) < 5000
