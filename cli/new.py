@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from cli import heatmap, output
+from cli import heatmap, output, stored
 from cli.account import ROOT
 from cli.ending import Exit, Stop
 from shared import declaration, registry
@@ -23,7 +23,16 @@ GROUP = re.compile(r"[a-z][a-z0-9]{0,19}")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_NAME = 40
 # Where nobody has said what it is for.
-PURPOSES = {"probe": "Check that every site has its /{name}.", "job": "{words}.", "consumer": "Take messages: {words}."}
+PURPOSES = {
+    "probe": "Check that every site has its /{name}.",
+    "job": "{words}.",
+    "consumer": "Take messages: {words}.",
+    "purge": "Delete rows of {rows} that are 30 days old.",
+    "forewarning": "Delete rows of {rows} that are 30 days old, telling their owner the day before.",
+    "sweep": "Attempt what is due in {rows}.",
+    "rollup": "Add up rows of {rows} by owner, day and week.",
+    "pipeline": "Do what is asked for in {rows}.",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +40,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", help="its name, such as forwarding-retry")
     parser.add_argument("--archetype", choices=ARCHETYPES, required=True, help="what kind of job; `job` fits any")
     parser.add_argument("--purpose", help="one sentence: what it is for")
+    parser.add_argument("--table", help=f"whose rows it works on, for {', '.join(stored.INDEXES)}")
+    parser.add_argument("--into", help="for a rollup: the table that its sums go to")
 
 
 def call(args: argparse.Namespace) -> int:
     _check(args.group, args.job)
-    texts = written(args.group, args.job, args.archetype, args.purpose)
+    known = stored.values(args.archetype, args.table, args.into)
+    texts = written(args.group, args.job, args.archetype, args.purpose, known)
     taken = [path for path in texts if (ROOT / path).exists()]
     if taken:
         raise Stop(Exit.WRONG_USE, f"{taken[0]} is there already; nothing was written")
@@ -50,15 +62,19 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def written(group: str, name: str, archetype: str, purpose: str | None) -> dict[Path, str]:
-    """The files' texts by their paths in the project, the module first."""
+def written(
+    group: str, name: str, archetype: str, purpose: str | None, known: Mapping[str, str] = {}
+) -> dict[Path, str]:
+    """The files' texts by their paths in the project, the module first. known: of the table that it works on."""
     module, words = name.replace("-", "_"), name.replace("-", " ")
     values = {
+        **known,
         "group": group,
         "name": name,
         "module": module,
         "class_name": class_name(name),
-        "purpose": purpose or PURPOSES[archetype].format(name=name, words=words.capitalize()),
+        "purpose": purpose or PURPOSES[archetype].format(name=name, words=words.capitalize(), **known),
+        "env": module.upper(),
         "minute": f"{_quiet_minute():02d}",
         "id": str(uuid.uuid4()),
     }
@@ -67,6 +83,8 @@ def written(group: str, name: str, archetype: str, purpose: str | None) -> dict[
         Path("events", group, f"{module}.json"): _filled(archetype, "event", values),
         Path("tests", "functions", group, f"test_{module}.py"): _filled(archetype, "test", values),
     }
+    if (SKELETONS / archetype / "letter.txt").exists():
+        files[Path("functions", "mail", "letters", f"{module}.txt")] = _filled(archetype, "letter", values)
     package = Path("functions", group, "__init__.py")
     return files if (ROOT / package).exists() else {**files, package: f'"""The jobs of {group}."""\n'}
 
@@ -105,4 +123,7 @@ def _quiet_minute() -> int:
 
 
 def _filled(archetype: str, part: str, values: Mapping[str, object]) -> str:
-    return Template((SKELETONS / archetype / f"{part}.txt").read_text()).substitute(values)
+    own = SKELETONS / archetype / f"{part}.txt"
+    # A tick is a tick, whatever becomes of it.
+    text = (own if own.exists() else SKELETONS / "job" / own.name).read_text()
+    return f"{Template(text).substitute(values).rstrip()}\n"
