@@ -46,21 +46,28 @@ def pause(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], _: Map
 
 
 def resume(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], _: Mapping[str, str]) -> Answered:
-    return _held(cloud, name, entry, body, pauses.resume, "goes on")
+    return _held(cloud, name, entry, body, pauses.resume, "goes on", _budget(entry))
 
 
-def _held(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], deed: Any, done: str) -> Answered:
+def _held(
+    cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], deed: Any, done: str, hint: str = ""
+) -> Answered:
     _known(body, ("who", "reason"))
     who, why = body.get("who", "the API"), body.get("reason", "by a request that gave no reason")
     if not all(isinstance(text, str) and 0 < len(text.strip()) <= LONGEST for text in (who, why)):
         raise Refused(400, f"who and reason are texts of 1 to {LONGEST} characters")
-    if entry["budgeted"]:
-        raise Refused(409, f"{entry['id']} has a budget to be looked at: `python jobs.py pause` and `resume` do that")
     try:
         deed(cloud, _job(name, entry), pauses.WHOLE, who, why)
     except pauses.PauseRefused as error:
-        raise Refused(409, str(error)) from None
-    return 200, {"ok": True, "message": f"{entry['id']} {done}"}
+        raise Refused(409, f"{error}{hint}") from None
+    return 200, {"ok": True, "message": f"{entry['id']} {done}{hint}"}
+
+
+def _budget(entry: Entry) -> str:
+    """What is said of a job whose code alone knows its budget."""
+    if not entry["budgeted"]:
+        return ""
+    return "; its budget may hold it all the same, which `python jobs.py status` says and `resume` lifts"
 
 
 def _job(name: str, entry: Entry) -> Any:

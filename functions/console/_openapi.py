@@ -10,8 +10,9 @@ def _answer(what: str, schema: str) -> dict[str, Any]:
     return {"description": what, "content": content}
 
 
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
+def _object(*optional: str, **properties: Any) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _of_job(method: str, summary: str, status: str, schema: str, **more: Any) -> dict[str, Any]:
@@ -21,12 +22,15 @@ def _of_job(method: str, summary: str, status: str, schema: str, **more: Any) ->
         "403": REFUSED,
         "404": REFUSED,
         "409": REFUSED,
+        **({"413": REFUSED} if method == "post" else {"304": SAME}),
     }
     return {"parameters": [ID], method: {"summary": summary, "responses": answers, **more}}
 
 
 TEXT, NUMBER, LOGICAL = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+COUNTS = {"type": "object", "additionalProperties": NUMBER}
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
+SAME = {"description": "As it was"}
 REFUSED = _answer("Refused; error says why", "Refused")
 ID = {
     "name": "id",
@@ -51,14 +55,14 @@ DOCUMENT: dict[str, Any] = {
             "get": {
                 "summary": "A page of jobs, by id",
                 "parameters": [LIMIT, CURSOR, TAG],
-                "responses": {"200": _answer("The page", "Jobs"), "304": {"description": "As it was"}, "403": REFUSED},
+                "responses": {"200": _answer("The page", "Jobs"), "304": SAME, "400": REFUSED, "403": REFUSED},
             }
         },
         "/jobs/stats": {
             "get": {
                 "summary": "How many jobs are in which state",
                 "parameters": [TAG],
-                "responses": {"200": _answer("Sums", "Stats"), "304": {"description": "As it was"}, "403": REFUSED},
+                "responses": {"200": _answer("Sums", "Stats"), "304": SAME, "400": REFUSED, "403": REFUSED},
             }
         },
         "/jobs/{id}/trigger": _of_job("post", "Start a run", "202", "Done", parameters=[KEY]),
@@ -82,13 +86,16 @@ DOCUMENT: dict[str, Any] = {
                 jobs={"type": "array", "items": {"$ref": "#/components/schemas/Job"}},
                 next={"type": ["string", "null"]},
             ),
-            "Stats": _object(jobs=NUMBER, statuses={"type": "object"}, groups={"type": "object"}, runs=NUMBER),
+            "Stats": _object(jobs=NUMBER, statuses=COUNTS, groups=COUNTS, runs=NUMBER),
             "Runs": _object(
-                day=TEXT, runs={"type": "array", "items": {"type": "object"}}, next={"type": ["string", "null"]}
+                day={"type": "string", "format": "date"},
+                runs={"type": "array", "items": {"$ref": "#/components/schemas/Run"}},
+                next={"type": ["string", "null"]},
             ),
-            "Done": _object(ok=LOGICAL, message=TEXT, request=TEXT),
-            "Refused": _object(ok=LOGICAL, error=TEXT, message=TEXT),
-            "Why": _object(who=TEXT, reason=TEXT),
+            "Run": {"type": "object", "properties": {"run": TEXT, "outcome": TEXT, "ms": NUMBER}, "required": ["run"]},
+            "Done": _object("request", ok=LOGICAL, message=TEXT, request=TEXT),
+            "Refused": _object("ok", "message", ok=LOGICAL, error=TEXT, message=TEXT),
+            "Why": _object("who", "reason", who=TEXT, reason=TEXT),
         },
     },
 }
