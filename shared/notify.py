@@ -55,13 +55,16 @@ def put(
     persona: str,
     data: Mapping[str, str | int],
     about: str = "",
+    *,
+    mail: bool = True,
 ) -> Any:
     """The same as arguments of PutItem: `{"Put": ...}` in a transaction, where it must stand or fall with another.
 
-    Raises pydantic's ValidationError for what is no row.
+    mail: whether it goes out by e-mail, or is only there to be read. Raises pydantic's ValidationError for what is no
+    row.
     """
     # Few runs have something to tell; the others do not pay for its import.
-    from shared.records.outgoing import Notification
+    from shared.records.outgoing import Notification, SendState
 
     now = cloud.clock.now()
     made = Notification(
@@ -72,7 +75,8 @@ def put(
         data=dict(data),
         about=about,
         created_at=now,
-        next_attempt_at=now,
+        state=SendState.QUEUED if mail else SendState.SHOWN,
+        next_attempt_at=now if mail else None,
     )
     return {
         "TableName": cloud.names.table(Notification.table.name),

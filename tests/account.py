@@ -55,7 +55,7 @@ def everything(cloud: Cloud, user: str, now: datetime, tables: Sequence[Table] =
         Quarantined(user=user, id="q1", alias="a@alias.example", raw=raws[1], quarantined_at=now, score=-1.5),
         AuditEntry(user=user, id="2026-a1", at=now, action="alias.made", actor=user, subject="a@alias.example"),
         Rollup(user=user, id=f"day#{now:%Y-%m-%d}", from_at=now.replace(hour=0), bytes_used=5, messages=1),
-        Cycle(user=user, id="2026-03-01", starts_at=now - DAY, ends_at=now + 20 * DAY, quota=10),
+        Cycle(user=user, id=f"{now - DAY:%Y-%m-%d}", starts_at=now - DAY, ends_at=now + 20 * DAY, quota=10),
         MagicLink(user=user, id="hash1", created_at=now, expires_at=now + DAY),
         Verification(user=user, id="hash2", created_at=now, expires_at=now + DAY, destination="d1"),
         Session(user=user, id="session-1", created_at=now, ends_at=now + DAY, idle_until=now + DAY),

@@ -30,8 +30,9 @@ MODE = settings.choice(
 class UsageThresholdCheck(Sweep):
     """Tell users that 60, 70, 80 or 100 percent of their quota are used, each once in a billing cycle.
 
-    A crossing is an entry in the user's audit trail, and an e-mail where they want those: one, of the highest, where
-    several are crossed at once. Time is that at which the usage moved, however late it is looked at.
+    A crossing is an event in the user's audit trail and a notification. Of those that are met at once the highest goes
+    out by e-mail, where its user wants that; the others are only shown. Time is that at which the usage moved, however
+    late it is looked at.
     """
 
     schedule = hourly(minute=29)
@@ -68,21 +69,26 @@ class UsageThresholdCheck(Sweep):
 
     def along(self, tick: Tick, item: Cycle, end: End) -> Sequence[Any]:
         new: list[int] = end.verdict.noted.get("new", [])
+        mailed = new[-1] if new and end.verdict.noted["mail"] else None
+        return [put for threshold in new for put in self._told(tick, item, threshold, mail=threshold == mailed)]
+
+    def _told(self, tick: Tick, item: Cycle, threshold: int, *, mail: bool) -> Sequence[Any]:
+        """The event, and the notification that it leads to."""
         assert item.moved_at is not None
-        used: dict[str, int | str] = {"used": item.bytes_used, "quota": item.quota, "cycle": item.id}
-        entries = [
-            trail.put(
-                *(tick.cloud, item.user, "usage.threshold", self.name, item.moved_at),
-                subject=f"{item.id} {threshold}",
-                data={**used, "percent": threshold},
-            )
-            for threshold in new
-        ]
-        if not new or not end.verdict.noted["mail"]:
-            return entries
-        data = {**used, "percent": new[-1], "ends": clock.iso(item.ends_at)[:10]}
-        key = f"{self.name}-{item.id}-{new[-1]}"
-        return [*entries, notify.put(tick.cloud, item.user, key, "usage_threshold", "porter", data, f"cycle {item.id}")]
+        data: dict[str, int | str] = {
+            "percent": threshold,
+            "used": item.bytes_used,
+            "quota": item.quota,
+            "cycle": item.id,
+        }
+        event = trail.put(
+            *(tick.cloud, item.user, "usage.threshold", self.name, item.moved_at),
+            subject=f"{item.id} {threshold}",
+            data=data,
+        )
+        told = {**data, "ends": clock.iso(item.ends_at)[:10]}
+        key, about = f"{self.name}-{item.id}-{threshold}", f"cycle {item.id}"
+        return event, notify.put(tick.cloud, item.user, key, "usage_threshold", "porter", told, about, mail=mail)
 
 
 def crossed(cycle: Cycle, *, sliding: bool) -> list[int]:

@@ -157,6 +157,8 @@ class Cycle(Record):
     def _lasts(self) -> Self:
         if self.ends_at <= self.starts_at:
             raise ValueError("ends_at: does not lie after starts_at")
+        if self.id != f"{self.starts_at:%Y-%m-%d}":
+            raise ValueError("id: is not the day of starts_at, and by that day messages find their cycle")
         return self
 
     def waiting(self) -> datetime | None:

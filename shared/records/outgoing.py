@@ -14,9 +14,12 @@ from shared.tables import Table
 
 
 class SendState(StrEnum):
+    """SHOWN: of a notification that its user wants no e-mail of; it is there to be read, and waits for nothing."""
+
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    SHOWN = "shown"
 
 
 class _Outgoing(Record):
@@ -44,7 +47,10 @@ class _Outgoing(Record):
 
 
 class Notification(_Outgoing):
-    """template: what it says; data: what that is filled with. persona: whom it is from. about: the row it is about."""
+    """template: what it says; data: what that is filled with. persona: whom it is from. about: the row it is about.
+
+    What is shown only, and is no e-mail, has the state `shown` from the beginning.
+    """
 
     table: ClassVar[Table] = tables.NOTIFICATIONS
 

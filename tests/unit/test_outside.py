@@ -143,6 +143,11 @@ def test_a_receivers_certificate_must_be_its_own(
             call(Courier(cloud, loopback=True), f"{web.url}/")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
         assert call(Courier(cloud, loopback=True), f"{web.url}/").status == 200
+        # Trusted, and somebody else's.
+        resolving(monkeypatch, ["127.0.0.1"])
+        with pytest.raises(NotSent):
+            call(Courier(cloud, loopback=True), f"https://hooks.shop.com:{web.server_port}/")
+        assert len(web.asked) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

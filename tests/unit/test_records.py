@@ -68,11 +68,12 @@ def made(draw: st.DrawFn, kind: type[Record]) -> Record:
     try:
         return kind(**found)
     except ValidationError:
-        # Fields that do not go together: the end before the beginning, pending and never due.
+        # Fields that do not go together: the end before the beginning, pending and never due, another day's id.
         late, early = datetime(2090, 1, 1, tzinfo=UTC), datetime(1990, 1, 1, tzinfo=UTC)
         fixed = {"next_attempt_at": late, "next_check_at": late, "due_on": late, "expires_at": late, "ends_at": late}
         begun = {"created_at": early, "starts_at": early}
-        return kind(**found | {name: at for name, at in (fixed | begun).items() if name in found})
+        named = {"id": f"{early:%Y-%m-%d}"} if kind is Cycle else {}
+        return kind(**found | {name: at for name, at in (fixed | begun).items() if name in found} | named)
 
 
 @every
@@ -242,6 +243,7 @@ def test_what_waits_is_due_and_what_waits_no_more_is_not() -> None:
         (Delivery, {"webhook": "w", "event": "e", "body": "{}", "created_at": 0}, "next_attempt_at: is missing"),
         (Domain, {"challenge": "12345678", "created_at": 0}, "next_check_at: is missing"),
         (Cycle, {"starts_at": 0, "ends_at": 0, "quota": 1}, "ends_at: does not lie after starts_at"),
+        (Cycle, {"starts_at": 0, "ends_at": 60, "quota": 1}, "id: is not the day of starts_at"),
         (MagicLink, {"created_at": 0, "expires_at": -1}, "expires_at: lies before created_at"),
     ],
 )

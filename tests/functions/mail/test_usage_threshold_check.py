@@ -49,7 +49,12 @@ def cycle(percent: float, moved: datetime = NOON, **rest: Any) -> Cycle:
 
 
 def told(cloud: Cloud) -> list[int]:
-    return [row["data"]["percent"] for row in there(cloud, NOTIFICATIONS)]
+    """Of what they are e-mailed."""
+    return sorted(row["data"]["percent"] for row in there(cloud, NOTIFICATIONS) if row["state"] == "queued")
+
+
+def shown(cloud: Cloud) -> list[int]:
+    return sorted(row["data"]["percent"] for row in there(cloud, NOTIFICATIONS) if row["state"] == "shown")
 
 
 def events(cloud: Cloud) -> list[int]:
@@ -85,7 +90,7 @@ def test_the_instant_at_which_as_much_time_as_quota_has_gone_is_too_late(shift: 
 def test_each_threshold_is_an_event_once_in_a_cycle(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, cycle(71, datetime(2026, 1, 20, tzinfo=UTC)))
     go()
-    assert (events(cloud), told(cloud)) == ([60, 70], [70])
+    assert (events(cloud), told(cloud), shown(cloud)) == ([60, 70], [70], [60])
     row = one(cloud, CYCLES, "ada", "2026-01-01")
     assert row["crossed"] == [60, 70]
     assert not {"due", "due_at", "moved_at"} & set(row)
@@ -93,14 +98,15 @@ def test_each_threshold_is_an_event_once_in_a_cycle(go: Go, cloud: Cloud, clock:
     # More is used, and what was told of is told of no more.
     put(cloud, Cycle.of({**row, "bytes_used": 1001, "moved_at": "2026-02-20T00:00:00.000Z"}))
     go()
-    assert (events(cloud), told(cloud)) == ([60, 70, 80, 100], [100, 70])
+    assert (events(cloud), told(cloud), shown(cloud)) == ([60, 70, 80, 100], [70, 100], [60, 80])
     assert one(cloud, CYCLES, "ada", "2026-01-01")["crossed"] == [60, 70, 80, 100]
 
 
 def test_another_cycle_begins_anew(go: Go, cloud: Cloud) -> None:
-    put(cloud, cycle(100), cycle(100, id="2025-09-01"))
+    later = datetime(2026, 2, 1, tzinfo=UTC)
+    put(cloud, cycle(100), cycle(100, id="2026-02-01", starts_at=later, ends_at=later + timedelta(days=100)))
     go()
-    assert events(cloud) == [70, 70, 80, 80, 100, 100]
+    assert events(cloud) == [60, 70, 70, 80, 80, 100, 100]
     assert told(cloud) == [100, 100]
 
 
@@ -111,10 +117,12 @@ def test_plain_mode_tells_of_all(go: Go, cloud: Cloud) -> None:
     assert events(cloud) == [60, 70, 80, 100]
 
 
-def test_who_wants_no_mail_has_the_event_alone(go: Go, cloud: Cloud) -> None:
+def test_who_wants_no_mail_is_shown_all_and_sent_none(go: Go, cloud: Cloud) -> None:
     put(cloud, ada(usage_mail=False), cycle(100))
     go()
-    assert (events(cloud), told(cloud)) == ([70, 80, 100], [])
+    assert (events(cloud), told(cloud), shown(cloud)) == ([70, 80, 100], [], [70, 80, 100])
+    # It waits for nothing, and goes when the log does.
+    assert {("due" in row, "aged" in row) for row in there(cloud, NOTIFICATIONS)} == {(False, True)}
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -125,7 +133,7 @@ def test_nobody_is_told_of_an_account_that_is_gone(go: Go, cloud: Cloud, gone: b
         put(cloud, ada(deleted_at=NOON))
     put(cloud, cycle(100))
     go()
-    assert (events(cloud), told(cloud)) == ([], [])
+    assert (events(cloud), there(cloud, NOTIFICATIONS)) == ([], [])
     assert go().counts == {"due": 0}
 
 
@@ -151,6 +159,7 @@ def test_a_crash_after_any_call_tells_nobody_twice_and_of_everything(
         time.move(minutes=30)
         run(UsageThresholdCheck(), Firing("usage-threshold-check", time.now()), cloud, log)
         time.move(minutes=1)
-        assert [row["data"]["percent"] for row in there(cloud, NOTIFICATIONS, user)] == [100], last
+        found = {row["data"]["percent"]: row["state"] for row in there(cloud, NOTIFICATIONS, user)}
+        assert found == {70: "shown", 80: "shown", 100: "queued"}, last
         assert sorted(row["data"]["percent"] for row in there(cloud, AUDIT, user)) == [70, 80, 100], last
     assert last > 8
