@@ -3,6 +3,7 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -14,13 +15,13 @@ from shared.plugins.disk import Disk
 from shared.plugins.permissions import Limits, Permissions
 from shared.plugins.sandbox import (
     CpuExceeded,
+    Ending,
     MemoryExceeded,
     PluginFailed,
-    QuotaExceeded,
     WallClockExceeded,
 )
 from tests.conftest import Lines
-from tests.plugins.conftest import AMPLE, CONTEXT, GRANTED, Sandboxed
+from tests.plugins.conftest import CONTEXT, GRANTED, Sandboxed
 
 
 def test_a_handler_is_given_all_that_the_catalogue_promises(sandboxed: Sandboxed) -> None:
@@ -200,27 +201,43 @@ def test_the_wall_clock_is_kept_to_200_ms_whatever_it_waits_for(sandboxed: Sandb
     assert 400 <= took <= 600
 
 
-def test_twenty_at_once_with_one_ended_disturb_nobody(sandboxed: Sandboxed, tmp_path: Path) -> None:
+def test_twenty_at_once_with_some_ended_disturb_nobody(sandboxed: Sandboxed, files: Disk) -> None:
+    """All twenty have begun before three are ended, and the rest work on after that."""
+    ends = {7: "while True: pass", 8: "' ' * 10**9", 9: "os._exit(1)"}
     outcomes: dict[int, Any] = {}
+    meet = """
+        context.fs.write("own/at/{0}", "x")
+        while len(context.fs.list("own/at")) < 20:
+            time.sleep(0.05)
+        """
+    rest = """
+        while not context.fs.exists("own/ended"):
+            time.sleep(0.05)
+        return {0} * context.fs.read("own/at/{0}")
+        """
 
     def one(number: int) -> None:
-        code = f"context.fs.write('own/{number}', 'x')\n"
-        rest = (
-            "time.sleep(60)" if number == 7 else f"time.sleep(0.3)\nreturn {number} * context.fs.read('own/{number}')"
-        )
-        code += rest
+        code = textwrap.dedent(meet).format(number) + ends.get(number, textwrap.dedent(rest).format(number))
         try:
-            limits = Limits(500, 64, 9000) if number == 7 else AMPLE
+            limits = Limits(60_000, 64, 700 if number == 7 else 9000)
             outcomes[number] = sandboxed(code, GRANTED, limits, name=f"acme_{number}").result
-        except QuotaExceeded as error:
+        except Ending as error:
             outcomes[number] = type(error).__name__
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
+    for number in ends:
+        threads[number].join()
+    assert outcomes == {7: "CpuExceeded", 8: "MemoryExceeded", 9: "PluginFailed"}
+    files.write("own/ended", b"")
     for thread in threads:
         thread.join()
-    assert outcomes == {number: "x" * number for number in range(20)} | {7: "WallClockExceeded"}
+    assert outcomes == {number: "x" * number for number in range(20)} | {
+        7: "CpuExceeded",
+        8: "MemoryExceeded",
+        9: "PluginFailed",
+    }
 
 
 def test_nothing_of_a_process_is_left_behind(sandboxed: Sandboxed) -> None:
