@@ -30,6 +30,9 @@ BUSY = (
     *("TooManyRequestsException", "LimitExceededException", "SendingPausedException", "AccountSuspendedException"),
     *("ThrottlingException", "Throttling", "AccessDeniedException", "MailFromDomainNotVerifiedException"),
 )
+# With the code of a mail that it doesn't like: `Email address is not verified. The following identities failed the
+# check`. It is the sender, for want of a record, or anybody, of an account that is still in the sandbox.
+UNVERIFIED = "is not verified"
 ACCEPTED = (250, 251, 252)
 # The relay closes the connection, be it for a while.
 CLOSING = 421
@@ -96,8 +99,10 @@ class Ses:
                 raise
             code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
             # What never left is no word on the mail either.
-            everyone = code in BUSY or not code
-            raise MailRefused(f"SES: {error}", permanent=code in PERMANENT, everyone=everyone) from error
+            everyone = code in BUSY or not code or UNVERIFIED in str(error)
+            raise MailRefused(
+                f"SES: {error}", permanent=code in PERMANENT and not everyone, everyone=everyone
+            ) from error
         return answer["MessageId"]
 
     def close(self) -> None:
