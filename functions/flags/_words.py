@@ -18,8 +18,10 @@ CHANNELS = {
 
 def subject(told: Notification) -> str:
     match told.type:
-        case "threshold_warning":
+        case "threshold_warning" if told.data.percent:
             return f"{told.data.feature}: {told.data.percent} % of the limit is used"
+        case "threshold_warning":
+            return f"{told.data.feature}: a notice about its use"
         case "limit_exceeded":
             return f"{told.data.feature}: the limit is exceeded"
     return f"{told.data.feature}: the feature was switched off"
@@ -28,8 +30,10 @@ def subject(told: Notification) -> str:
 def text(told: Notification) -> str:
     data = told.data
     match told.type:
-        case "threshold_warning":
+        case "threshold_warning" if data.percent:
             first = f"{data.feature} has reached {data.percent} % of its limit."
+        case "threshold_warning":
+            first = f"This is about {data.feature}."
         case "limit_exceeded":
             first = f"{data.feature} has exceeded its limit."
         case _:

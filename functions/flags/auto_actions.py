@@ -34,7 +34,7 @@ class AutoActions(Consumer[AutoAction]):
     timeout = 30
     effects = days(60)
     retention = "critical"
-    idempotency = flag_check("a flag that is off, or was switched off by this very action, is not switched off again")
+    idempotency = flag_check("what is off, or was found off by this very action, is not switched off again")
     permissions = (
         *organization.GRANTS,
         update_rows(ORGANIZATIONS.name),
@@ -53,13 +53,14 @@ class AutoActions(Consumer[AutoAction]):
             at = self._notify(tick, action, "threshold_warning", told)
             self._audit(tick, tenant, action, at, "")
             return
-        at, done = _switch_off(tick, tenant, action)
+        # Once, also where it was off: what a person switches on afterwards is no duplicate's business.
+        at, done = tick.effect(f"{tenant.id}#{action.key}#off", lambda _: _switch_off(tick, tenant, action))
         self._audit(tick, tenant, action, at, "" if done else " (it was off)")
         if done and action.action == "disable_feature":
             self._notify(tick, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
-        # Whoever takes the notification knows the news by its key.
+        # Whoever takes the notification knows the news by its key, and what is off the action that switched it off.
         return NotDone()
 
     def _notify(self, tick: Tick, action: AutoAction, kind: Any, told: Notice) -> str:
@@ -91,7 +92,7 @@ def _send(tick: Tick, sent: Notification, _key: str) -> str:
 
 
 def _switch_off(tick: Tick, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
-    """When it was switched off, and whether by this action. Raises Rejected for what is not there."""
+    """When it was switched off, or found off, and whether by this action. Raises Rejected for what is not there."""
     at = clock.iso(tick.cloud.clock.now())
     try:
         tick.cloud.dynamodb.update_item(
@@ -112,5 +113,6 @@ def _switch_off(tick: Tick, tenant: Tenant, action: AutoAction) -> tuple[str, bo
         found = rows.plain(error.response.get("Item"))
         if not found:
             raise Rejected(f"there is no {action.target_id!r:.80} that could be switched off") from None
-        return str(found.get("off_at", at)), found.get("off_by") == action.key
+        mine = found.get("off_by") == action.key
+        return str(found["off_at"]) if mine else at, mine
     return at, True

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from functions.flags import _archive, _meter, _periods
@@ -194,7 +194,14 @@ def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
     return going, closed
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    # To shrink what fails takes longer than a test may.
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(histories())
 def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_as_one_clean_pass(
     play: Play, history: History

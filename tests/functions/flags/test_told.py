@@ -164,3 +164,29 @@ def test_from_usage_to_the_mail_and_the_webhook_end_to_end(world: World, box: Bo
     ]
     keys = [webhook.verify([SECRET], each.headers, each.body, world.clock.now()) for each in site.asked]
     assert len(keys) == len(set(keys)) == 5
+
+
+def test_an_action_that_found_a_flag_off_is_audited_once_and_switches_nothing_off_later(world: World) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": False})
+    for _ in range(2):
+        world.deliver(AutoActions(), disable())
+        world.clock.move(minutes=1)
+    [entry] = world.rows("trail")
+    assert entry["reason"].endswith("(it was off)")
+    assert entry["at"] == "2026-03-02T12:00:00.000Z"
+    assert world.sent("flagship:notifications") == []
+    world.put("organizations", {**flag(world), "enabled": True})
+    world.deliver(AutoActions(), disable())
+    assert flag(world)["enabled"] is True
+    assert len(world.rows("trail")) == 1
+
+
+def test_a_notice_that_an_action_sends_claims_no_percents(world: World, box: Box) -> None:
+    member(world, "ada")
+    world.organization(channels={"threshold_warning": ["email"]})
+    world.deliver(AutoActions(), disable("the trial ends on Friday", action="send_notification"))
+    world.deliver(Notifications(), *world.sent("flagship:notifications"))
+    [mail] = box.mails
+    assert mail["Subject"] == "exports: a notice about its use"
+    assert "%" not in mail.get_content()
+    assert "Reason: the trial ends on Friday" in mail.get_content()
