@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -39,6 +40,7 @@ class Reload:
         self._seen = state
         try:
             self.check()
+            _parse(self.folders())
             self.report("plugins have changed: deploying")
             self.deploy()
         except (DeclarationError, DeployError) as error:
@@ -60,6 +62,15 @@ class Reload:
         except (OSError, DeclarationError) as error:
             # In the midst of being saved or installed.
             return f"unreadable: {error}"
+
+
+def _parse(folders: Iterable[Path]) -> None:
+    """Raises DeclarationError for code that could not be imported, wherever it lies in a plugin."""
+    for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
+        try:
+            ast.parse(file.read_bytes(), str(file))
+        except (SyntaxError, ValueError) as error:
+            raise DeclarationError(f"{file}:{getattr(error, 'lineno', None) or 1}: cannot be parsed: {error}") from None
 
 
 def of_plugins() -> Iterable[Path]:

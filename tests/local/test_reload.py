@@ -73,6 +73,19 @@ def test_an_edit_of_code_counts_too_and_a_missing_handler_is_broken(manifest: Pa
     assert "the handler 'handle' is missing" in said[0]
 
 
+def test_code_beside_the_handler_that_cannot_be_parsed_is_broken_too(manifest: Path) -> None:
+    deploys: list[str] = []
+    said: list[str] = []
+    reload = watched(manifest, deploys, said)
+    beside = manifest.parent / "beside.py"
+    beside.write_text("x = 1\ndef helper()\n")
+    assert not reload.look()
+    assert deploys == []
+    assert said[0].startswith(f"plugins stay as they were: {beside}:2: cannot be parsed")
+    beside.write_text("x = 1\n")
+    assert reload.look()
+
+
 def test_a_deployment_that_fails_is_said_and_tried_again_at_the_next_edit(manifest: Path) -> None:
     said: list[str] = []
 
