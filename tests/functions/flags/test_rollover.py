@@ -160,3 +160,45 @@ def test_dashboards_read_the_sums_of_closed_days(world: World) -> None:
     tick(world, PeriodRollover())
     tick(world, UsageAggregation())
     assert _dashboard.read(world.cloud, ME, "2026-03")["features"]["exports"]["total"] == 13
+
+
+def test_what_was_told_goes_with_its_period(world: World) -> None:
+    world.organization(limits={"exports": {"period": "hour", "amount": 10}})
+    use(world, Usage(), 10, world.clock.now())
+    told = [f"2026-03-02T12#exports#{percent}#approach" for percent in (60, 70, 80)]
+    assert sorted(world.get("meters", "org_1#month#2026-03")["told"]) == ["2026-03-02T12#exports#100#exceeded", *told]
+    world.clock.move(hours=2)
+    use(world, Usage(), 6, world.clock.now())
+    tick(world, PeriodRollover())
+    assert [*world.get("meters", "org_1#month#2026-03")["told"]] == ["2026-03-02T14#exports#60#approach"]
+
+
+def test_what_is_counted_just_before_a_month_is_put_aside_is_closed_by_the_next_tick(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, usage = world.clock.now(), Usage()
+    use(world, usage, 1, late)
+    world.clock.move(days=40)
+    with monkeypatch.context() as meanwhile:
+        retire = _archive._retire
+
+        def contended(*asked: Any) -> None:
+            use(world, usage, 10, late)
+            retire(*asked)
+
+        meanwhile.setattr(_archive, "_retire", contended)
+        tick(world, PeriodRollover())
+    world.clock.move(hours=1)
+    tick(world, PeriodRollover())
+    assert archived(world) == {"2026-03-02T12#exports": 11, "2026-03-02#exports": 11, "2026-03#exports": 11}
+
+
+def test_sums_of_a_run_that_was_long_away_replace_no_newer_ones(world: World) -> None:
+    use(world, Usage(), 3, world.clock.now())
+    world.clock.move(days=1, hours=1)
+    tick(world, PeriodRollover())
+    _dashboard.make(world.cloud, ME, "2026-03")
+    newer = _dashboard.read(world.cloud, ME, "2026-03")
+    world.clock.move(hours=-2)
+    _dashboard.make(world.cloud, ME, "2026-03")
+    assert _dashboard.read(world.cloud, ME, "2026-03") == newer

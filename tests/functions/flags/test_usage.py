@@ -129,6 +129,27 @@ def test_a_write_whose_answer_was_lost_counts_once(world: World, monkeypatch: py
     assert counted(world)["2026-03#exports"] == 2
 
 
+def test_a_process_that_was_long_away_sets_no_number_of_chunks_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_meter, "RING", 3)
+    real, batches, others = world.cloud.dynamodb.update_item, [batch(number) for number in range(30)], Usage()
+    away = iter([True])
+
+    def write(**asked: Any) -> Any:
+        # Between its chunk and the row it stands still, while another process goes on.
+        if asked["UpdateExpression"].startswith("SET #number") and next(away, False):
+            for start in range(3, 30, 3):
+                world.deliver(others, *batches[start : start + 3])
+        return real(**asked)
+
+    monkeypatch.setattr(world.cloud.dynamodb, "update_item", write)
+    world.deliver(Usage(), *batches[:3])
+    for start in range(0, 30, 10):
+        world.deliver(Usage(), *batches[start : start + 10])
+    assert counted(world)["2026-03#exports"] == 30
+
+
 LIMITED = {"exports": {"period": "month", "amount": 100, "disableAt": 120}}
 
 
