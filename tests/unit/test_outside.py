@@ -92,13 +92,16 @@ def test_a_name_that_changes_between_look_and_call_is_called_where_it_was_looked
     asked = resolving(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
     reached: list[Any] = []
 
-    def connect(_self: socket.socket, address: Any) -> None:
+    def connect(line: socket.socket, address: Any) -> None:
         reached.append(address)
+        timeout = line.gettimeout()
+        assert timeout is not None
+        assert timeout <= 2
         raise ConnectionRefusedError(111, "Connection refused")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     with pytest.raises(NotSent, match="Connection refused"):
-        call(Courier(cloud), "https://hooks.shop.com/")
+        call(Courier(cloud, connect=5, total=2), "https://hooks.shop.com/")
     assert (asked, reached) == (["hooks.shop.com"], [("93.184.215.14", 443)])
 
 
@@ -165,6 +168,14 @@ def test_a_receiver_that_gives_no_answer_is_left_in_time(
     began = time.monotonic()
     with pytest.raises(NoAnswer):
         call(courier, f"{web.url}/hook")
+    assert time.monotonic() - began < 3
+
+
+def test_a_receiver_that_never_says_hello_is_left_in_time(courier: Courier) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        began = time.monotonic()
+        with pytest.raises(NotSent, match="took too long"):
+            call(courier, f"https://127.0.0.1:{server.getsockname()[1]}/")
     assert time.monotonic() - began < 3
 
 
