@@ -97,6 +97,8 @@ class Piped:
         while True:
             try:
                 done: More | Over = getattr(self.job, held.item.step)(self.tick, held.item)
+                if not self._note(held, done):
+                    return
             except (Fenced, Moved):
                 raise
             except (Refusal, SettingError) as error:
@@ -104,8 +106,6 @@ class Piped:
                 return
             except Exception as error:  # noqa: BLE001 - whatever one request raises is its own; the others go on
                 self._put_off(held, f"{type(error).__name__}: {error}")
-                return
-            if not self._note(held, done):
                 return
 
     def _note(self, held: Held, done: More | Over) -> bool:

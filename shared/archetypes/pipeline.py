@@ -78,6 +78,10 @@ class Pipeline(Job, archetype=True):
             lambda job: [*job.steps.values()] != sorted({*job.steps.values()}) or [*job.steps.values()][-1:] != [100],
             "has the steps {job.steps}; their percents must rise, and end at 100",
         ),
+        (
+            lambda job: job.persistent and not job.delays.delays,
+            "goes on for ever, and its delays are none; say how long it waits in between",
+        ),
         (lambda job: job.timeout < 60, "timeout is {job.timeout} s; a piece needs some, so give it 60"),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -138,6 +138,31 @@ def test_a_piece_may_leave_the_row_as_it_is(go: Go, cloud: Cloud, clock: Virtual
     assert len(job.did) == 5
 
 
+@pytest.mark.parametrize("spoilt", ["what it notes", "what it tells"])
+def test_a_request_whose_end_cannot_be_written_is_put_off_and_the_others_go_on(
+    spoilt: str, cloud: Cloud, clock: VirtualClock
+) -> None:
+    class Clumsy(Errands):
+        """Get one of two right."""
+
+        name = "clumsy"
+
+        def coming(self, _: Tick, item: Export) -> More | Over:
+            return Over({"size": -1} if item.id == "a" and spoilt == "what it notes" else {})
+
+        def finished(self, _: Tick, item: Export) -> Sequence[Any]:
+            if item.id == "a" and spoilt == "what it tells":
+                raise LookupError("nobody is there to be told")
+            return ()
+
+    put(cloud, asked("a"), asked("b"))
+    report = run(Clumsy(), Firing("clumsy", clock.now()), cloud, Lines(clock))
+    assert (report.outcome, report.counts) == ("done", {"put_off": 1, "completed": 1})
+    row = one(cloud, tables.EXPORTS, "u", "a")
+    assert (row["state"], row["step"], row["due_at"]) == ("processing", "coming", "2026-03-02T12:01:00.000Z")
+    assert ("size" if spoilt == "what it notes" else "LookupError") in row["error"]
+
+
 def test_a_request_that_somebody_else_has_written_since_is_theirs(go: Go, cloud: Cloud, job: Errands) -> None:
     put(cloud, asked())
 
@@ -163,6 +188,7 @@ def test_a_request_that_somebody_else_has_written_since_is_theirs(go: Go, cloud:
         ({"steps": {"going": 50, "staying": 100}}, "no method for each of its steps"),
         ({"table": tables.USERS}, "has no index `due`"),
         ({"timeout": 30}, "timeout is 30 s"),
+        ({"persistent": True, "delays": NONE}, "goes on for ever, and its delays are none"),
     ],
 )
 def test_a_pipeline_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) -> None:
