@@ -67,7 +67,10 @@ FILES = (
     "d = os.memfd_create('x'); os.execve(d, ['x'], {})",
     "import builtins; return builtins.__dict__['open'](SECRET).read()",
     "return __import__('os').__dict__['open'](SECRET, 0) > 0",
-    "class P(str): __eq__ = lambda *_: True; __hash__ = lambda _: hash(__file__)\n    return open(P(SECRET)).read()",
+    "open(__file__, 'a').close(); return 'opened'",
+    "open(os.__file__, 'r+').close(); return 'opened'",
+    "os.open(os.__file__, os.O_RDWR); return 'opened'",
+    "open(__file__); return open(Anything(SECRET)).read()",
     "class Path:\n        def __fspath__(self): return SECRET\n    return open(Path()).read()",
     "return open(SECRET.encode()).read()",
     "return open(bytearray(SECRET.encode())).read()",
@@ -268,6 +271,15 @@ BLOCKS = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *INTERPRETER)
 ALL = (*BY_PATH, *BLOCKS, *raw.ALL)
 # Which Landlock alone denies: where a link leads.
 LOOKS = tuple(code for code in ENVIRONMENT if "readlink" in code)
+# What Landlock holds alone: files, programs, TCP, abstract sockets and signals.
+ALONE = tuple(
+    code
+    for code in (*FILES, *PROCESSES, *NETWORK)
+    if any(what in code for what in ("SECRET", "OUT", "/proc/", "/dev/", "exec", "create_connection", "os.kill(PID"))
+    and not any(
+        what in code for what in ("context", "chmod", "chown", "utime", "xattr", "chroot", "memfd", "system", "fd/1")
+    )
+)
 # What reads a file, among those that are after something else.
 READS = tuple(code for code in (*PROCESSES, *NETWORK) if "SECRET" in code or "gethostby" in code)
 # Those that need nothing of the context, and whose wall is the kernel's: they must hold with no audit hook at all.

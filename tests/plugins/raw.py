@@ -1,7 +1,7 @@
 """Attempts that leave Python: calls of the kernel by their numbers, and code that first takes the audit hook apart.
 
-Names there are those of `escapes`, and `raw(number on x86-64, number on arm64, arguments...)`, the result of a system
-call, -1 where it was refused. Of what a number cannot tell, the attempt itself says what it got.
+Names there are those of `escapes`, and of `HEAD`: `raw(number on x86-64, number on arm64, arguments...)` is the result
+of a system call, -1 where it was refused. Of what a number cannot tell, the attempt itself says what it got.
 """
 
 from __future__ import annotations
@@ -90,13 +90,23 @@ DISARMING = (
     "sys.addaudithook(lambda *a: None); return open(SECRET).read()",
     "sys._getframe(1).f_globals['open'] = None; return __builtins__['open'](SECRET).read()",
 )
-HEAD = """
+HEAD = '''
 def raw(on_x86, on_arm, *arguments):
     import ctypes, platform
     global buffer
     call = ctypes.CDLL(None, use_errno=True).syscall
     return call(on_x86 if platform.machine() == 'x86_64' else on_arm, *arguments)
 
-buffer = bytes(8) + bytes(120)
-"""
+buffer = bytes(128)
+
+
+class Anything(str):
+    """A path that is equal to whatever it is compared with."""
+
+    def __eq__(self, other):
+        return True
+
+    def __hash__(self):
+        return hash(__file__)
+'''
 ALL = (*BY_NUMBER, *DISARMING)

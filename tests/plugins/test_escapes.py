@@ -218,6 +218,14 @@ def test_without_landlock_and_hook_files_are_read_and_nothing_else_is_done(tmp_p
     assert not set(got) & {*raw.BY_NUMBER, *escapes.PROCESSES, *escapes.NETWORK} - {*escapes.READS}
 
 
+def test_landlock_holds_files_programs_tcp_and_signals_by_itself(tmp_path: Path, outside: Outside) -> None:
+    assert len(escapes.ALONE) > 60
+    missing, got = bare(escapes.ALONE, tmp_path, outside, kernels.SECCOMP)
+    assert missing == ["seccomp: Invalid argument"]
+    assert got == {}
+    assert outside.untouched()
+
+
 def test_what_the_first_landlock_lacked_the_filter_has(
     tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +20,7 @@ from shared.plugins.disk import Disk
 from shared.plugins.permissions import Limits, Permissions
 from shared.plugins.sandbox import CpuExceeded, PluginFailed, WallClockExceeded
 from tests.conftest import Lines
-from tests.plugins.conftest import AMPLE, Sandboxed
+from tests.plugins.conftest import AMPLE, CONTEXT, Sandboxed
 
 # Any code can find what its own process speaks by.
 WIRE = "import gc, struct; wire = [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0]; end = wire.end\n"
@@ -161,6 +165,77 @@ def test_a_command_ends_with_the_plugin_that_waits_for_it(sandboxed: Sandboxed) 
     while any(thread.name == "plugin-talk" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_headers_that_are_too_many_for_a_message_are_an_error_of_the_call(sandboxed: Sandboxed) -> None:
+    def answer() -> None:
+        caller, _ = server.accept()
+        with caller:
+            caller.recv(9999)
+            lines = "".join(f"x{number}: {'x' * 60_000}\r\n" for number in range(20))
+            caller.sendall(f"HTTP/1.1 200 OK\r\n{lines}content-length: 0\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(PluginFailed, match="is too large"):
+            sandboxed(
+                f"context.http.get('http://localhost:{server.getsockname()[1]}/')", Permissions(net=("localhost",))
+            )
+
+
+def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
+    """It is ended by the kernel, whatever the host died of."""
+    (tmp_path / "acme.py").write_text("import time\ndef handle(context): print('up', flush=True); time.sleep(60)\n")
+    script = f"""
+        from pathlib import Path
+        from shared.log import Log
+        from shared.plugins import sandbox
+        from shared.plugins.broker import Broker
+        from shared.plugins.disk import Disk
+        from shared.plugins.permissions import Limits, Permissions
+        start, root = sandbox._start, Path({str(tmp_path)!r})
+        def told(end):
+            process = start(end)
+            print(process.pid, flush=True)
+            return process
+        sandbox._start = told
+        log = Log()
+        order = sandbox.Order("acme:handle", root, Limits(60_000, 64, 9000), {CONTEXT!r})
+        sandbox.run(order, Broker(Permissions(), Disk(root / "w"), {{}}, log, lambda: 60.0), log, 60)
+        """
+    host = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    assert host.stdout is not None
+    pid = int(host.stdout.readline())
+    assert '"said": "up"' in host.stdout.readline()
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    deadline = time.monotonic() + 5
+    while _alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _alive(pid: int) -> bool:
+    """A zombie that nobody has waited for yet is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_where_no_clock_tells_its_processor_time_the_kernel_ends_it(
+    sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_processor", lambda _: 0.0)
+    with pytest.raises(CpuExceeded):
+        sandboxed("while True: pass", limits=Limits(30_000, 64, 100))
+
+
+def test_it_has_sixty_four_files_and_sockets(sandboxed: Sandboxed) -> None:
+    assert sandboxed("return len([open(__file__) for _ in range(50)])").result == 50
+    with pytest.raises(PluginFailed, match="Too many open files"):
+        sandboxed("return len([open(__file__) for _ in range(70)])")
 
 
 def test_one_that_does_not_start_is_no_quota_that_was_exceeded(

@@ -73,20 +73,21 @@ def walls(order: Any) -> list[str]:
 
 
 def _limit(order: Any) -> None:
-    """Hard limits: nobody without privilege can raise them again. The last CPU second is the kernel's to take."""
+    """Hard limits: nobody without privilege can raise them again. Where no watch sees the processor time, the kernel
+    takes the second after the last one: first by a signal that says why, then by one that cannot be caught."""
     megabytes, seconds = order["limits"]["memory_mb"], -(-order["limits"]["cpu_ms"] // 1000) + 1
     _set(resource.RLIMIT_AS, _address_space() + (megabytes << 20))
-    _set(resource.RLIMIT_CPU, seconds)
+    _set(resource.RLIMIT_CPU, seconds, seconds + 1)
     _set(resource.RLIMIT_NOFILE, FILES)
     _set(resource.RLIMIT_FSIZE, 0)
     _set(resource.RLIMIT_CORE, 0)
 
 
-def _set(what: int, limit: int) -> None:
-    _, hard = resource.getrlimit(what)
-    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+def _set(what: int, soft: int, hard: int | None = None) -> None:
+    _, most = resource.getrlimit(what)
+    limits = (soft, soft if hard is None else hard)
     try:
-        resource.setrlimit(what, (limit, limit))
+        resource.setrlimit(what, limits if most == resource.RLIM_INFINITY else (min(soft, most), min(limits[1], most)))
     except (OSError, ValueError):
         # macOS refuses some of them; what is missing there, docs/plugins.md says.
         return
