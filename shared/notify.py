@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared import rows
+from shared import once_put
 from shared.permissions import Grant
 
 if TYPE_CHECKING:
@@ -26,27 +26,6 @@ def row_id(id: str) -> str:  # noqa: A002 - the key's own name
     return f"{id[: LONGEST - len(digest) - 1]}-{digest}"
 
 
-def notify(
-    cloud: Cloud,
-    user: str,
-    id: str,  # noqa: A002 - the key's own name
-    template: str,
-    persona: str,
-    data: Mapping[str, str | int],
-    about: str = "",
-) -> bool:
-    """Have a user told, once for this id: whoever says it again tells nobody. False where it had been said.
-
-    id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of functions/mail/letters.
-    persona: whom it is from. data: what the template is filled with. about: the row that it is about.
-    """
-    try:
-        cloud.dynamodb.put_item(**put(cloud, user, id, template, persona, data, about))
-    except cloud.refused:
-        return False
-    return True
-
-
 def put(
     cloud: Cloud,
     user: str,
@@ -58,10 +37,11 @@ def put(
     *,
     mail: bool = True,
 ) -> Any:
-    """The same as arguments of PutItem: `{"Put": ...}` in a transaction, where it must stand or fall with another.
+    """Have a user told, once for this id, by what shared/once_put.py writes: whoever says it again tells nobody.
 
-    mail: whether it goes out by e-mail, or is only there to be read. Raises pydantic's ValidationError for what is no
-    row.
+    id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of functions/mail/letters.
+    persona: whom it is from. data: what the template is filled with. about: the row that it is about. mail: whether it
+    goes out by e-mail, or is only there to be read. Raises pydantic's ValidationError for what is no row.
     """
     # Few runs have something to tell; the others do not pay for its import.
     from shared.records.outgoing import Notification, SendState
@@ -78,8 +58,4 @@ def put(
         state=SendState.QUEUED if mail else SendState.SHOWN,
         next_attempt_at=now if mail else None,
     )
-    return {
-        "TableName": cloud.names.table(Notification.table.name),
-        "Item": rows.row(made.item()),
-        "ConditionExpression": "attribute_not_exists(pk)",
-    }
+    return once_put.arguments(cloud, made)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows
+from shared import clock, once_put
 from shared.permissions import Grant
 
 if TYPE_CHECKING:
@@ -15,30 +15,6 @@ if TYPE_CHECKING:
 
 # To say so is all that a job may do to it.
 GRANTS = (Grant(("dynamodb:PutItem",), "table/audit"),)
-
-
-def entry(
-    cloud: Cloud,
-    user: str,
-    action: str,
-    actor: str,
-    at: datetime,
-    *,
-    subject: str = "",
-    critical: bool = False,
-    data: Mapping[str, str | int | bool] | None = None,
-) -> bool:
-    """Write it down; False where it stands already. action: `alias.deactivated`. actor: the job, or who asked for it.
-
-    at: when it came to be so, the same on each attempt: when the alias expired, say, and not now. Of an action, a
-    subject and an instant there is one entry. critical: kept for years longer. Raises shared.records' InvalidRecord.
-    """
-    row = put(cloud, user, action, actor, at, subject=subject, critical=critical, data=data)
-    try:
-        cloud.dynamodb.put_item(**row)
-    except cloud.refused:
-        return False
-    return True
 
 
 def put(
@@ -52,7 +28,11 @@ def put(
     critical: bool = False,
     data: Mapping[str, str | int | bool] | None = None,
 ) -> Any:
-    """The same as arguments of PutItem: `{"Put": ...}` in a transaction, where it must stand or fall with another."""
+    """An entry, as shared/once_put.py writes it. action: `alias.deactivated`. actor: the job, or who asked for it.
+
+    at: when it came to be so, the same on each attempt: when the alias expired, say, and not now. Of an action, a
+    subject and an instant there is one entry. critical: kept for years longer. Raises shared.records' InvalidRecord.
+    """
     from shared.records.accounts import AuditEntry
 
     made = AuditEntry.read(
@@ -67,11 +47,7 @@ def put(
             "data": dict(data or {}),
         }
     )
-    return {
-        "TableName": cloud.names.table(AuditEntry.table.name),
-        "Item": rows.row(made.item()),
-        "ConditionExpression": "attribute_not_exists(pk)",
-    }
+    return once_put.arguments(cloud, made)
 
 
 def _digest(action: str, subject: str) -> str:

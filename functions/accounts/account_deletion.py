@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.accounts._keys import FOLDER, folder_of
-from shared import clock, eraser, rows, trail
+from shared import clock, eraser, once_put, rows, trail
 from shared.aged import Row
 from shared.archetypes.pipeline import More, Over, Pipeline
 from shared.backoff import WEBHOOK_ITEM
@@ -77,7 +77,8 @@ class AccountDeletion(Pipeline):
                     _erase(tick, table, page)
             return Over()
         _close(tick, item.user)
-        trail.entry(tick.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
+        begun = trail.put(tick.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
+        once_put.put(tick.cloud, begun)
         return More("revoke", 0.5, noted={"deleted": _counted(tick, item, ACCESS)})
 
     def counting(self, tick: Tick, item: Deletion) -> Over:

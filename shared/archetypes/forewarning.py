@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from shared import clock, notify, warned
+from shared import clock, notify, once_put, warned
 from shared.aged import Row
 from shared.archetypes.purge import Purge
 from shared.attempt import Key
@@ -55,7 +55,8 @@ class Forewarning(Purge, archetype=True):
         notice: Notice
         row, notice = message
         about = f"{self.table.name}/{row.sk}"
-        notify.notify(tick.cloud, row.pk, self._id(row), notice.template, notice.persona, notice.data, about)
+        told = (notice.template, notice.persona, notice.data, about)
+        once_put.put(tick.cloud, notify.put(tick.cloud, row.pk, self._id(row), *told))
 
     def reconcile(self, effect: Effect) -> NotDone:
         """It may be written again: its key keeps a second one out."""

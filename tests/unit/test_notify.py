@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from shared import rows
+from shared import notify as notices
+from shared import once_put, rows
 from shared.cloud import Cloud
-from shared.notify import notify
 from shared.records.outgoing import Notification
 from tests.conftest import VirtualClock
 
 GONE = ("u-1", "hold-expiry-h-7", "hold_purged_tomorrow", "postmaster", {"count": 3}, "holds/h-7")
+
+
+def notify(cloud: Cloud, *told: Any) -> bool:
+    return once_put.put(cloud, notices.put(cloud, *told))
 
 
 def stored(cloud: Cloud) -> list[Notification]:

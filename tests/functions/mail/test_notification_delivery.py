@@ -14,10 +14,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions.mail._letters import FOLDER, BadLetter, letter, sender
 from functions.mail.notification_delivery import NotificationDelivery
-from shared import settle
+from shared import notify, once_put, settle
 from shared.cloud import Cloud
 from shared.effect import Confirmed, NotDone
-from shared.notify import notify
 from shared.records.accounts import User
 from shared.records.outgoing import Notification
 from shared.span import days
@@ -43,6 +42,10 @@ def box(cloud: Cloud, certificate: Certificate) -> Iterator[Box]:
     post.stop()
 
 
+def tell(cloud: Cloud, name: str, about: str = "") -> None:
+    once_put.put(cloud, notify.put(cloud, "u", name, "hold_purged_tomorrow", "postmaster", HELD, about))
+
+
 def queue(name: str = "n", made: int = 0, **rest: Any) -> Notification:
     times = {"created_at": NOON, "next_attempt_at": NOON}
     said = {"template": "hold_purged_tomorrow", "persona": "postmaster", "data": HELD}
@@ -50,7 +53,7 @@ def queue(name: str = "n", made: int = 0, **rest: Any) -> Notification:
 
 
 def test_what_was_written_for_a_user_arrives(cloud: Cloud, log: Lines, box: Box) -> None:
-    notify(cloud, "u", "hold-h", "hold_purged_tomorrow", "postmaster", HELD, "holds/h")
+    tell(cloud, "hold-h", "holds/h")
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": 1}
     [mail] = box.mails
     assert (mail["From"], mail["To"]) == ("Postmaster <post@in.example>", "ada@home.example")
@@ -67,7 +70,7 @@ def test_the_same_again_tells_nobody(cloud: Cloud, clock: VirtualClock, log: Lin
     put(cloud, queue())
     go(NotificationDelivery(), cloud, log)
     clock.move(minutes=1)
-    notify(cloud, "u", "n", "hold_purged_tomorrow", "postmaster", HELD)
+    tell(cloud, "n")
     assert go(NotificationDelivery(), cloud, log).counts == {"due": 0}
     assert len(box.mails) == 1
     assert item(cloud, queue())["state"] == "sent"
