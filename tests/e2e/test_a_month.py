@@ -1,4 +1,5 @@
-"""A month of the mail product: its jobs at their ticks on a virtual clock, a relay on loopback, and what comes of it.
+"""A month of the mail product: its jobs at their ticks on a virtual clock, a relay and a receiver on loopback, and what
+comes of it.
 
 Jobs that run each minute are run at the minutes at which something is due for them, hourly ones twice a day: whatever
 was due by an earlier tick is what a later one finds.
@@ -6,6 +7,7 @@ was due by an earlier tick is what a later one finds.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,27 +28,41 @@ from functions.mail.notification_delivery import NotificationDelivery
 from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
 from functions.mail.spam_quarantine_expiry import SpamQuarantineExpiry
 from functions.mail.usage_threshold_check import UsageThresholdCheck
+from functions.webhooks.webhook_log_cleanup import WebhookLogCleanup
+from functions.webhooks.webhook_retry import WebhookRetry
 from shared import clock as clocks
-from shared import due, tables
+from shared import due, tables, webhook
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.job import Job
 from shared.records.accounts import Alias, Destination, Export, User
 from shared.records.mail import Cycle, FailedEmail, Hold, Message
+from shared.records.outgoing import Delivery, Webhook
 from shared.run import run
 from tests.account import everything, files, leaving
 from tests.certificate import Certificate
 from tests.conftest import Lines, VirtualClock
 from tests.mailbox import Box, Post
 from tests.stored import one, put, there
+from tests.web import Reply, Web
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 END = BEGIN + timedelta(days=33)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 # In the order in which a minute of the day runs them, and how many minutes apart.
-DUE: dict[type[Job], int] = {ForwardingRetry: 1, AccountDeletion: 1, AccountExport: 5, NotificationDelivery: 1}
+DUE: dict[type[Job], int] = {
+    ForwardingRetry: 1,
+    WebhookRetry: 1,
+    AccountDeletion: 1,
+    AccountExport: 5,
+    NotificationDelivery: 1,
+}
 TWICE = (BandwidthRollup, UsageThresholdCheck, OverflowHoldExpiry, ExportExpiry)
-DAILY = (AliasExpiration, SessionCleanup, MagicLinkExpiry, SpamQuarantineExpiry, FailedEmailExpiry)
+DAILY = (
+    *(AliasExpiration, SessionCleanup, MagicLinkExpiry, SpamQuarantineExpiry, FailedEmailExpiry),
+    WebhookLogCleanup,
+)
+SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
 
 
 class Month:
@@ -104,9 +120,20 @@ def box(cloud: Cloud, certificate: Certificate) -> Iterator[Box]:
     box = Box()
     post = Post(box, certificate)
     way = post.serve("smtp+plain")
-    cloud.environment = {"MAIL_RELAY": f"smtp+plain://127.0.0.1:{way.port}", "MAIL_FROM": "post@in.example"}
+    cloud.environment = {
+        "MAIL_RELAY": f"smtp+plain://127.0.0.1:{way.port}",
+        "MAIL_FROM": "post@in.example",
+        "ACCOUNT_EXPORT_LINK": "https://in.example/downloads/{ticket}",
+        "WEBHOOK_LOOPBACK": "true",
+    }
     yield box
     post.stop()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web() as web:
+        yield web
 
 
 @pytest.fixture
@@ -123,16 +150,18 @@ def mails(box: Box, user: str) -> list[str]:
     return [str(mail["Subject"]) for mail in box.mails if mail["To"] == f"{user}@home.example"]
 
 
-def test_a_month_of_the_products_life(month: Month, cloud: Cloud, log: Lines, box: Box) -> None:
+def test_a_month_of_the_products_life(month: Month, cloud: Cloud, log: Lines, box: Box, web: Web) -> None:
     _holder(month)
     _user_of_much(month)
     _unlucky(month, box)
-    _leaver(month)
+    _leaver(month, web)
+    _subscriber(month, web)
     month.go()
     _held_mail_went_after_its_warning(cloud, log, box)
     _thresholds_were_told_once(cloud, box)
     _forwards_were_tried_at_their_instants(cloud, log, box)
-    _the_account_is_gone(cloud)
+    _the_account_is_gone(cloud, web)
+    _events_were_delivered_at_their_instants(cloud, log, web)
     assert {row["state"] for row in there(cloud, tables.NOTIFICATIONS)} == {"sent"}
     assert month.ran > 400
 
@@ -219,12 +248,54 @@ def _forwards_were_tried_at_their_instants(cloud: Cloud, log: Lines, box: Box) -
     assert one(cloud, tables.FAILED_EMAILS, "dave", "f1")["state"] == "closed"
 
 
-def _leaver(month: Month) -> None:
+def _subscriber(month: Month, web: Web) -> None:
+    """Whose receiver is away for ten minutes on the first day, and for all of the tenth."""
+    web.answers |= {"/back": [Reply(503), Reply(503), Reply(204)], "/away": Reply(503)}
+    put(month.cloud, member("erin"), *(_hook(web, "erin", name) for name in ("back", "away")))
+    for name, at in _events().items():
+        month.at(at, _event("erin", name, at))
+
+
+def _hook(web: Web, user: str, name: str) -> Webhook:
+    return Webhook(user=user, id=name, url=f"{web.url}/{name}", secrets=(SECRET,), created_at=BEGIN - DAY)
+
+
+def _event(user: str, name: str, at: datetime) -> Delivery:
+    """Its first attempt, where it arose, was in vain."""
+    told: Any = {"webhook": name, "event": "alias.made", "body": "{}", "attempts": 1}
+    return Delivery(user=user, id=name, created_at=at, next_attempt_at=at + MINUTE, **told)
+
+
+def _events() -> dict[str, datetime]:
+    return {"back": BEGIN + timedelta(minutes=2, seconds=20), "away": BEGIN + 10 * DAY + timedelta(seconds=41)}
+
+
+def _events_were_delivered_at_their_instants(cloud: Cloud, log: Lines, web: Web) -> None:
+    for name, minutes in {"back": (1, 5, 30), "away": (1, 5, 30, 120)}.items():
+        lines = [line for line in log.said("webhook-retry_item") if line["entityId"] == name]
+        tried = [clocks.parse(line["timestamp"]) for line in lines]
+        waits = [after - before for before, after in zip([_events()[name], *tried], tried, strict=False)]
+        for wait, due_in in zip(waits, minutes, strict=True):
+            assert timedelta(0) <= wait - due_in * MINUTE <= MINUTE
+        asked = [request for request in web.asked if request.path == f"/{name}"]
+        assert [webhook.verify([SECRET], one.headers, one.body, at) for one, at in zip(asked, tried, strict=True)] == [
+            name for _ in minutes
+        ]
+    # What was delivered on the first day is out of the log since the thirtieth.
+    [left] = there(cloud, tables.DELIVERIES, "erin")
+    assert (left["sk"], left["state"], left["attempts"]) == ("away", "failed", 5)
+
+
+def _leaver(month: Month, web: Web) -> None:
+    """Who goes within half an hour, while a receiver is away."""
     everything(month.cloud, "carol", BEGIN)
+    web.answers["/w1"] = Reply(503)
+    put(month.cloud, _hook(web, "carol", "w1"), _event("carol", "w1", BEGIN).model_copy(update={"id": "e1"}))
     month.at(BEGIN + HOUR / 2, leaving("carol", BEGIN + HOUR / 2))
 
 
-def _the_account_is_gone(cloud: Cloud) -> None:
+def _the_account_is_gone(cloud: Cloud, web: Web) -> None:
     left = [(table.name, row["sk"]) for table in tables.MAIL for row in there(cloud, table, "carol")]
     assert [name for name, _ in left] == ["audit", "audit", "deletions"]
     assert one(cloud, tables.DELETIONS, "carol")["state"] == "completed"
+    assert web.paths().count("/w1") == 2, "one at a minute, one at six, and none once the account was gone"
