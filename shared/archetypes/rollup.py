@@ -48,6 +48,10 @@ REFUSALS: tuple[declaration.Refusal, ...] = (
         lambda job: not {job.when, *job.sums} <= {name for index in job.table.indexes for name in index.include},
         "adds up {job.sums} by {job.when!r}, and the index {job.index!r} does not include all of it",
     ),
+    (
+        lambda job: len(job.into.indexes) > 1,
+        "adds up into {job.into.name!r}, which has more indexes than the one by age that sums are in",
+    ),
     (lambda job: job.settle < timedelta(minutes=1), "settle is {job.settle}; an index lags, give it a minute at least"),
     (lambda job: job.timeout < 60, "timeout is {job.timeout} s; a rollup keeps 20 back for its end, so give it 60"),
 )
@@ -58,13 +62,14 @@ Days = Mapping[date, Sums]
 
 @dataclass(slots=True)
 class Window:
-    """What was recorded after `mark.upto`, by `end`: sums of each owner's days, rows counted last. faults: rows that
-    count for nothing, with the reason."""
+    """What was recorded after `mark.upto`, by `end`: sums of each owner's days, rows counted last. faulty: rows that
+    count for nothing; faults: the first of them, with the reason."""
 
     mark: Mark
     end: str
     owners: dict[str, dict[date, Sums]] = field(default_factory=lambda: defaultdict(dict))
     rows: int = 0
+    faulty: int = 0
     faults: list[tuple[Row, str]] = field(default_factory=list)
 
 
@@ -127,7 +132,7 @@ class Rollup(Job, archetype=True):
             return []
         window = self._window(tick, mark, mark.closing or self._end(tick, mark, until, None))
         said = f"add up {window.rows:,} rows of {len(window.owners):,} owners, recorded by {window.end}"
-        return [said, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults[:NAMED])]
+        return [said, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults)]
 
     def _until(self, tick: Tick) -> str:
         settled: timedelta = tick.setting(f"{self.env}_SETTLE")
@@ -179,7 +184,9 @@ class Rollup(Job, archetype=True):
                 return False
             why = self._fault(row)
             if why:
-                window.faults.append((row, why))
+                window.faulty += 1
+                if len(window.faults) < NAMED:
+                    window.faults.append((row, why))
                 continue
             day, days = _day(row.item[self.when][:10]), window.owners[row.pk]
             sums = days.get(day) or days.setdefault(day, [0] * (len(self.sums) + 1))
@@ -213,7 +220,7 @@ class Rollup(Job, archetype=True):
 
     def _write(self, tick: Tick, window: Window, after: str, counts: Counter[str]) -> str:
         """Add the window to the sums; the last owner that was dealt with, where there was no time for the others."""
-        for row, why in window.faults[:NAMED]:
+        for row, why in window.faults:
             tick.log.error(f"{self.name}_faulty", key=f"{row.pk} {row.sk}", error=why)
         if window.owners:
             # Only from here on is anything written: a run after a crash must meet this window again, and no other.
@@ -228,10 +235,10 @@ class Rollup(Job, archetype=True):
                     counts["sums"] += added
                 after, done = chunk[-1], done + len(chunk)
         watermark.close(tick.cloud, self.name, window.mark, window.end)
-        counts["rows"] += window.rows - len(window.faults)
+        counts["rows"] += window.rows - window.faulty
         tick.spend(items=window.rows)
-        if window.faults:
-            counts["faulty"] += len(window.faults)
+        if window.faulty:
+            counts["faulty"] += window.faulty
         return ""
 
     def _add(self, tick: Tick, window: Window, owner: str) -> int:

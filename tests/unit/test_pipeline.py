@@ -202,6 +202,7 @@ def test_a_pipeline_that_cannot_work_is_refused(wrong: dict[str, Any], said: str
         ({"sums": ("alias",)}, "does not include all of it"),
         ({"index": "due"}, "has no index 'due'"),
         ({"settle": timedelta(seconds=1)}, "give it a minute at least"),
+        ({"into": tables.EXPORTS}, "more indexes than the one by age"),
     ],
 )
 def test_a_rollup_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) -> None:
