@@ -4,9 +4,9 @@
 
 Both on a store that answers after 5 ms, batches of 10 messages of one organization. Ratios are taken within a round,
 and their median counts; Powertools is given fewer messages, as its rate does not depend on their number, and no work
-beside remembering them. Then calls and write units a message, for batches of one organization and of ten; and whether
-counters are exact when every message comes twice, one in twenty three times, in any order. Exit code 1 where a bound is
-missed.
+beside remembering them. Then calls and write units a message, for batches of one organization and of ten, and of one
+that uses more features; and whether counters are exact when every message comes twice, one in twenty three times, in
+any order. Exit code 1 where a bound is missed.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ BATCH = 10
 MESSAGES = {"usage": 3000, "powertools": 200}
 # To reach: times the peer's rate, calls and write units a message.
 RATIO, CALLS, UNITS = 12, 0.2, 0.3
+FEATURES, MANY = 3, 50
 TABLE = "nightshift-benchmark-idempotency"
 
 
-def record(number: int, organizations: int = 1) -> dict[str, Any]:
+def record(number: int, organizations: int = 1, features: int = FEATURES) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat()
-    event = {"feature": f"feature-{number % 3}", "amount": 1, "at": now}
+    event = {"feature": f"feature-{number % features}", "amount": 1, "at": now}
     payload = {"orgId": f"org_{number % organizations}", "batchId": f"batch-{number}", "events": [event]}
     return {
         "messageId": f"m{number}",
@@ -115,7 +116,9 @@ def store() -> Iterator[str]:
             running.kill()
 
 
-def measured(way: str, messages: int, organizations: int = 1, *, twice: bool = False) -> dict[str, Any]:
+def measured(
+    way: str, messages: int, organizations: int = 1, features: int = FEATURES, *, twice: bool = False
+) -> dict[str, Any]:
     """In a process of its own against a store of its own: seconds, and what the store saw."""
     with store() as url:
         environment = {
@@ -126,7 +129,7 @@ def measured(way: str, messages: int, organizations: int = 1, *, twice: bool = F
             "AWS_DEFAULT_REGION": "us-east-1",
             "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         }
-        words = [way, str(messages), str(organizations), str(int(twice))]
+        words = [way, str(messages), str(organizations), str(features), str(int(twice))]
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.consumer", "--only", *words],
             cwd=ROOT,
@@ -138,12 +141,12 @@ def measured(way: str, messages: int, organizations: int = 1, *, twice: bool = F
         return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def only(way: str, messages: int, organizations: int, twice: bool) -> None:
+def only(way: str, messages: int, organizations: int, features: int, twice: bool) -> None:
     handle, url = WAYS[way](), os.environ["AWS_ENDPOINT_URL"]
     # Its connections stand, and its organizations are known, as in a second invocation.
-    handle([record(number, organizations) for number in range(-BATCH, 0)])
+    handle([record(number, organizations, features) for number in range(-BATCH, 0)])
     _seen(url)
-    records = [record(number, organizations) for number in range(messages)]
+    records = [record(number, organizations, features) for number in range(messages)]
     if twice:
         records += records + records[::20]
         random.Random(4711).shuffle(records)
@@ -181,12 +184,13 @@ def rates(rounds: int) -> list[str]:
 
 def costs() -> list[str]:
     faults = []
-    for organizations in (1, BATCH):
+    for organizations, features in ((1, FEATURES), (BATCH, FEATURES), (1, MANY)):
         messages = MESSAGES["usage"]
-        found = measured("usage", messages, organizations)
+        found = measured("usage", messages, organizations, features)
         calls, units = found["calls"] / messages, found["units"] / messages
-        print(f"batches of {organizations:>2} organizations: {calls:.3f} calls and {units:.3f} write units a message")
-        if organizations == 1 and (calls > CALLS or units > UNITS):
+        print(f"batches of {organizations:>2} organizations, {features:>2} features:", end=" ")
+        print(f"{calls:.3f} calls and {units:.3f} write units a message")
+        if (organizations, features) == (1, FEATURES) and (calls > CALLS or units > UNITS):
             faults.append(f"{calls:.3f} calls and {units:.3f} units a message; {CALLS} and {UNITS} are allowed")
     return faults
 
@@ -201,11 +205,12 @@ def exactness() -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.consumer", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison (default: 3)")
-    parser.add_argument("--only", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.only:
-        way, messages, organizations, twice = given.only
-        only(way, int(messages), int(organizations), twice == "1")
+        way, *counts, twice = given.only
+        messages, organizations, features = map(int, counts)
+        only(way, messages, organizations, features, twice == "1")
         return 0
     faults = [*rates(given.rounds), *costs(), *exactness()]
     for fault in faults:

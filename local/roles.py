@@ -22,11 +22,21 @@ def install() -> None:
     # Nobody listens in on loopback, and policies ask for TLS.
     app.pin_request_origin = lambda address, _secure: pin(address, True)
     actions.dynamodb_service_context = lambda body: {**context(body), **leading_keys(body)}
+    of_request = actions.extract_iam_action
+    actions.extract_iam_action = lambda *asked: action(of_request(*asked))
 
 
 def enforce() -> None:
     """From now on nobody may do what no policy allows; the account's own key, which has twelve digits, may do all."""
     emulator.application().AUTH = True
+
+
+def action(named: str | None) -> str | None:
+    """A batch of messages needs what each of them does: there are no actions of SQS for batches.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+    """
+    return named.removesuffix("Batch") if named and named.startswith("sqs:") else named
 
 
 def leading_keys(body: bytes) -> dict[str, list[str]]:

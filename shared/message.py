@@ -100,6 +100,7 @@ def _text(attributes: Mapping[str, Any], name: str) -> str:
 def _instant(attributes: Mapping[str, Any], name: str) -> str:
     """Empty where it is none: anybody can send an attribute."""
     text = _text(attributes, name)
-    with suppress(ValueError):
-        return clock.iso(clock.parse(text))
+    if text:
+        with suppress(ValueError):
+            return clock.iso(clock.parse(text))
     return ""
