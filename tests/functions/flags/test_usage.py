@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.flags import _meter
+from functions.flags import _meter, usage
 from functions.flags._messages import UsageEvent, UsageIngestion
 from functions.flags.usage import Usage
 from shared import organization
@@ -95,7 +95,7 @@ def test_each_organization_has_counters_of_its_own(world: World) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (batch(9, hours=-0.1), "360 s ahead"),
+        (batch(9, hours=-301 / 3600), "301 s ahead"),
         (batch(9, hours=61 * 24), "60 days ago"),
         ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "batchId": "b", "events": []}}, "events"),
         ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "batchId": 7, "events": [{}]}}, "batchId"),
@@ -106,6 +106,7 @@ def test_nine_good_ones_are_counted_once_beside_a_poisoned_one(bad: Any, reason:
     good = [batch(number) for number in range(9)]
     assert world.deliver(Usage(), *good[:4], bad, *good[4:]) == []
     assert counted(world)["2026-03#exports"] == 9
+    assert world.sent("flagship:usage") == []
     [letter] = letters(world.cloud, "firings-dlq")
     assert reason in letter["dead"]["error"]
 
@@ -158,14 +159,13 @@ def test_each_threshold_is_told_of_once(world: World) -> None:
     job = Usage()
     for number in range(15):
         world.deliver(job, batch(number, amount=10), batch(number, amount=10))
-    told = [
-        (each["payload"]["type"], each["payload"]["data"]["percent"]) for each in world.sent("flagship:notifications")
-    ]
-    assert told == [
-        ("threshold_warning", 60),
-        ("threshold_warning", 70),
-        ("threshold_warning", 80),
-        ("limit_exceeded", 100),
+    sent = [each["payload"] for each in world.sent("flagship:notifications")]
+    # By the very write that reaches it.
+    assert [(each["type"], each["data"]["percent"], each["data"]["used"]) for each in sent] == [
+        ("threshold_warning", 60, 60),
+        ("threshold_warning", 70, 70),
+        ("threshold_warning", 80, 80),
+        ("limit_exceeded", 100, 100),
     ]
     [action] = world.sent("flagship:auto-actions")
     assert (action["payload"]["action"], action["payload"]["targetId"]) == ("disable_feature", "exports")
@@ -185,6 +185,28 @@ def test_a_crash_between_the_count_and_the_telling_loses_no_threshold(
     assert told["payload"]["data"]["percent"] == 60
 
 
+def test_a_crash_between_the_telling_and_its_mark_tells_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.organization(limits=LIMITED)
+    with monkeypatch.context() as crash:
+        crash.setattr(usage, "_mark", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
+        world.deliver(Usage(), batch(1, amount=65))
+    [again] = world.sent("flagship:usage")
+    world.deliver(Usage(), again)
+    world.deliver(Usage(), batch(2))
+    assert len(world.sent("flagship:notifications")) == 1
+
+
+def test_what_was_told_costs_later_batches_nothing(world: World) -> None:
+    world.organization(limits=LIMITED)
+    job = Usage()
+    world.deliver(job, batch(1, amount=65))
+    calls = Calls(world.cloud)
+    world.deliver(job, batch(2))
+    assert calls.made == ["dynamodb:UpdateItem"]
+
+
 def test_an_organization_has_its_own_thresholds_and_policy(world: World) -> None:
     world.organization(limits=LIMITED, thresholds=[50], policy={"approach": ["notify", "disable"], "reached": []})
     world.deliver(Usage(), batch(1, amount=500))
@@ -202,3 +224,8 @@ def test_organizations_are_remembered_for_a_minute(world: World) -> None:
     world.deliver(job, batch(3))
     assert counted(world)["2026-03#exports"] == 2
     assert timedelta(minutes=1) == organization.HELD
+
+
+def test_a_clock_that_is_five_minutes_ahead_is_tolerated(world: World) -> None:
+    assert world.deliver(Usage(), batch(1, hours=-300 / 3600)) == []
+    assert counted(world)["2026-03-02T12#exports"] == 1
