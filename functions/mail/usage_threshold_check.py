@@ -31,8 +31,8 @@ class UsageThresholdCheck(Sweep):
     """Tell users that 60, 70, 80 or 100 percent of their quota are used, each once in a billing cycle.
 
     A crossing is an event in the user's audit trail and a notification. Of those that are met at once the highest goes
-    out by e-mail, where its user wants that; the others are only shown. Time is that at which the usage moved, however
-    late it is looked at.
+    out by e-mail, where its user wants that; the others are only shown. Time is that at which the usage last moved, and
+    not that of the look.
     """
 
     schedule = hourly(minute=29)
