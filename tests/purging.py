@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +69,10 @@ def go(job: Purge, cloud: Cloud, at: datetime | None = None) -> Report:
 
 
 class Facts:
+    """keeps: for how long, as it was asked for; what the job declares is held to it."""
+
     job: Purge
+    keeps: timedelta
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Record:
         """A row that is so old at `now`."""
@@ -79,10 +83,14 @@ class Facts:
         return ()
 
     def test_a_row_goes_at_its_instant_and_not_a_second_before(self, cloud: Cloud) -> None:
-        ages = {"after": self.job.keep + SECOND, "at": self.job.keep, "before": self.job.keep - SECOND}
+        ages = {"after": self.keeps + SECOND, "at": self.keeps, "before": self.keeps - SECOND}
         put(cloud, *(self.made(id_, age) for id_, age in ages.items()), *self.kept())
         assert go(self.job, cloud).counts["purged"] == 2
         assert there(cloud, self.job.table) == sorted(["before", *(record.id for record in self.kept())])
+
+    def test_it_runs_once_a_day(self) -> None:
+        [schedule] = self.job.schedules()
+        assert re.fullmatch(r"\d+ \d+ \* \* \*", str(schedule))
 
     def test_a_run_says_in_its_log_how_many_rows_went_and_tells_nobody_else(self, cloud: Cloud, log: Lines) -> None:
         put(cloud, *(self.made(f"r{number}", self.job.keep) for number in range(3)))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functions.accounts.destination_verification_expiry import DestinationVerificationExpiry
 from shared.cloud import Cloud
 from shared.records.accounts import Destination, Verification
+from shared.span import days
 from shared.tables import DESTINATIONS
 from tests.conftest import NOON
 from tests.purging import Facts, go, put, there
@@ -14,6 +15,7 @@ from tests.purging import Facts, go, put, there
 
 class TestDestinationVerificationExpiry(Facts):
     job = DestinationVerificationExpiry()
+    keeps = days(0)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Verification:
         expires = now - age

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 
 from functions.accounts.magic_link_expiry import MagicLinkExpiry
 from shared.records.accounts import MagicLink
+from shared.span import days
 from tests.conftest import NOON
 from tests.purging import Facts
 
 
 class TestMagicLinkExpiry(Facts):
     job = MagicLinkExpiry()
+    keeps = days(0)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> MagicLink:
         # Also one that was used: it is no more use to anybody.

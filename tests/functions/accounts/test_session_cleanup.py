@@ -11,6 +11,7 @@ from functions.accounts.session_cleanup import SessionCleanup
 from shared.archetypes.purge import Purge
 from shared.cloud import Cloud
 from shared.records.accounts import Session
+from shared.span import days
 from tests.conftest import NOON
 from tests.purging import SECOND, Facts, go, put, there
 
@@ -23,6 +24,7 @@ def session(id_: str, idle: datetime, ends: datetime) -> Session:
 
 class TestSessionCleanup(Facts):
     job = SessionCleanup()
+    keeps = days(0)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Session:
         return session(id_, now - age, now + HOUR)

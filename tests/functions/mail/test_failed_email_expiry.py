@@ -8,12 +8,14 @@ from typing import Any
 
 from functions.mail.failed_email_expiry import FailedEmailExpiry
 from shared.records.mail import FailedEmail, ForwardState
+from shared.span import days
 from tests.conftest import NOON
 from tests.purging import Facts
 
 
 class TestFailedEmailExpiry(Facts):
     job = FailedEmailExpiry()
+    keeps = days(7)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON, **rest: Any) -> FailedEmail:
         given = {"state": ForwardState.CLOSED, "closed_at": now, **rest}

@@ -14,9 +14,10 @@ from tests.purging import Facts, go, put, there
 
 class TestHeaderSnapshotCleanup(Facts):
     job = HeaderSnapshotCleanup()
+    keeps = days(90)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Snapshot:
-        return Snapshot(user="u1", id=id_, recorded_at=now - age - self.job.longer, body="e30=", key="k")
+        return Snapshot(user="u1", id=id_, recorded_at=now - age - days(1), body="e30=", key="k")
 
     def test_one_whose_message_is_still_there_stays_until_that_is_gone(self, cloud: Cloud, clock: VirtualClock) -> None:
         at = NOON - self.job.keep - days(10)

@@ -17,6 +17,7 @@ from shared.cloud import Cloud
 from shared.event import Firing
 from shared.records.mail import Message, Snapshot
 from shared.run import run
+from shared.span import days
 from shared.tables import MESSAGES, SNAPSHOTS
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.purging import SECOND, Facts, go, put, there
@@ -24,6 +25,7 @@ from tests.purging import SECOND, Facts, go, put, there
 
 class TestMessageMetadataCleanup(Facts):
     job = MessageMetadataCleanup()
+    keeps = days(90)
 
     @pytest.fixture(autouse=True)
     def _summed(self, cloud: Cloud) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 from functions.mail.notification_expiry import NotificationExpiry
 from shared.records.outgoing import Notification, SendState
+from shared.span import days
 from tests.conftest import NOON
 from tests.purging import Facts
 
 
 class TestNotificationExpiry(Facts):
     job = NotificationExpiry()
+    keeps = days(90)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON, **rest: Any) -> Notification:
         given = {"state": SendState.SENT, **rest}

@@ -9,12 +9,14 @@ import pytest
 from functions.mail.spam_quarantine_expiry import SpamQuarantineExpiry
 from shared.cloud import Cloud
 from shared.records.mail import Quarantined
+from shared.span import days
 from tests.conftest import NOON
 from tests.purging import Facts, go, objects, put, there
 
 
 class TestSpamQuarantineExpiry(Facts):
     job = SpamQuarantineExpiry()
+    keeps = days(30)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Quarantined:
         return Quarantined(user="u1", id=id_, alias="a@b.c", raw=f"mail/{id_}", quarantined_at=now - age)

@@ -8,12 +8,14 @@ from typing import Any
 
 from functions.webhooks.webhook_log_cleanup import WebhookLogCleanup
 from shared.records.outgoing import Delivery, SendState
+from shared.span import days
 from tests.conftest import NOON
 from tests.purging import Facts
 
 
 class TestWebhookLogCleanup(Facts):
     job = WebhookLogCleanup()
+    keeps = days(30)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON, **rest: Any) -> Delivery:
         given = {"state": SendState.FAILED, **rest}
