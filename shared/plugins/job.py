@@ -61,6 +61,7 @@ class PluginJob(Job, archetype=True):
         limits, allowed = self.permitted.limits, self.permitted
         return [
             f"call {self.told.handler} of {self.plugin.id} {self.plugin.manifest.version}",
+            f"priority {self.told.priority}; tags: {', '.join(self.told.tags) or 'none'}",
             f"for at most {limits.timeout_ms} ms, {limits.cpu_ms} ms of processor and {limits.memory_mb} MB",
             f"files ({allowed.fs_mode}): {', '.join(allowed.fs_allow) or 'none'}",
             f"hosts: {', '.join(allowed.net) or 'none'}",

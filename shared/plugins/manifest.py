@@ -62,6 +62,8 @@ class Net(Closed):
         for host in hosts:
             if not re.fullmatch(HOST, host) or not (host.startswith("localhost") or "." in host.removeprefix("*.")):
                 raise ValueError(f"{host!r} is no host; say 'api.example.com', '*.example.com' or 'localhost:6333'")
+            if not 1 <= int(host.rpartition(":")[2] if ":" in host else 1) <= 65_535:
+                raise ValueError(f"{host!r}: a port is 1 to 65535")
         return hosts
 
 
@@ -90,8 +92,15 @@ class Shell(Closed):
             program = (line.split() or [""])[0]
             if not re.fullmatch(r"/?[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*", program) or ".." in program:
                 raise ValueError(f"{line!r}: the first word must be a program by its name, as in 'git status'")
-            if ALL in line.split()[:-1]:
-                raise ValueError(f"{line!r}: {ALL} can only be the last word")
+        return lines
+
+    @field_validator("allow", "deny")
+    @classmethod
+    def _worded(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            # In the midst of a denial it would deny less than it says.
+            if not line.split() or ALL in line.split()[:-1]:
+                raise ValueError(f"{line!r}: {ALL} can only be the last word, and there must be one")
         return lines
 
 
@@ -158,7 +167,7 @@ class Declared(Closed):
 
     id: str = Field(pattern=rf"^{JOB}$", max_length=64)
     schedule: str
-    describe: str = Field(min_length=1, max_length=512)
+    describe: str = Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")
     handler: str = Field(pattern=rf"^{HANDLER}$")
     enabled: bool = True
     priority: int = Field(default=5, ge=1, le=10)

@@ -157,11 +157,9 @@ def test_a_call_that_is_answered_too_slowly_does_not_keep_the_run_beyond_its_tim
 
 def test_a_command_ends_with_the_plugin_that_waits_for_it(sandboxed: Sandboxed) -> None:
     granted = Permissions(shell_allow=("sleep *",), capabilities=frozenset({"shell-exec"}))
-    began = time.monotonic()
     with pytest.raises(WallClockExceeded):
-        sandboxed("time.sleep(0.2); context.shell.run('sleep 60')", granted, Limits(500, 64, 9000))
-    assert time.monotonic() - began < 3
-    deadline = time.monotonic() + 3
+        sandboxed("time.sleep(0.9); context.shell.run('sleep 60')", granted, Limits(1000, 64, 9000))
+    deadline = time.monotonic() + 0.5
     while any(thread.name == "plugin-talk" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
