@@ -60,10 +60,18 @@ def keep(cloud: Cloud, table: Table, found: Sequence[Mapping[str, Any]], at: dat
     }
     told = json.dumps({**manifest, "archived_at": clock.iso(at)}, indent=1).encode()
     _create(cloud, f"{place}.manifest.json", told, "application/json")
-    said = json.loads(_read(cloud, f"{place}.manifest.json"))
-    if {**said, "archived_at": None} != {**manifest, "archived_at": None}:
+    if not _says(_read(cloud, f"{place}.manifest.json"), manifest):
         raise NotKept(f"{place}.manifest.json does not say what its archive holds; its rows stay. Move it away")
     return f"{place}.jsonl.gz"
+
+
+def _says(told: bytes, manifest: Mapping[str, Any]) -> bool:
+    """Whether it is this manifest, of whatever instant: one of a run that died says the same, and was earlier."""
+    try:
+        said = json.loads(told)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.pop("archived_at", None) is not None and said == manifest
 
 
 def _line(table: Table, row: Mapping[str, Any]) -> str:

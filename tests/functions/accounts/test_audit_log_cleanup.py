@@ -98,6 +98,20 @@ class TestAuditLogCleanup(Facts):
         clock.move(minutes=1)
         assert go(self.job, cloud).outcome == "failed"
 
+    @pytest.mark.parametrize("told", [b"", b"[]", b'{"rows": 1}'])
+    def test_an_archive_whose_manifest_says_otherwise_keeps_its_rows(
+        self, told: bytes, cloud: Cloud, clock: VirtualClock
+    ) -> None:
+        put(cloud, self.made("a", YEAR))
+        go(self.job, cloud)
+        [manifest] = [key for key in objects(cloud, "archive/") if key.endswith(".json")]
+        cloud.s3.put_object(Bucket=cloud.names.bucket, Key=manifest, Body=told)
+        put(cloud, self.made("a", YEAR))
+        clock.move(minutes=1)
+        report = go(self.job, cloud)
+        assert (report.outcome, there(cloud, self.job.table)) == ("failed", ["a"])
+        assert "does not say what its archive holds; its rows stay. Move it away" in report.note
+
     @pytest.mark.parametrize("step", ["object", "manifest", "read"])
     def test_a_crash_while_archiving_leaves_all_rows_and_one_archive(
         self, step: str, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
