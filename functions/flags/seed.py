@@ -1,0 +1,70 @@
+"""Something to do for the jobs of this group: organizations with limits, and messages of what they used and did."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.flags._messages import AUDIT, USAGE, Audited, AuditEvent, UsageEvent, UsageIngestion
+from shared import envelope
+from shared.cloud import Cloud
+from shared.tables import ORGANIZATIONS
+
+LIMITS = {
+    "exports": {"period": "month", "amount": 1000, "disableAt": 120},
+    "searches": {"period": "day", "amount": 200},
+}
+BATCHES, EVENTS = 6, 3
+
+
+def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
+    """Make the organizations 0 to count - 1 of that number, and send messages for them. What is there stays.
+
+    Some reach thresholds, and some their limits. Returns how many rows and messages were made.
+    """
+    from shared.writer import Writer
+
+    names = [f"org-{number}-{each}" for each in range(count)]
+    with Writer(cloud, ORGANIZATIONS, lanes=1) as writer:
+        for name in names:
+            for row in _rows(name):
+                writer.add(row)
+    now = cloud.clock.now()
+    used = envelope.send_all(cloud, USAGE, (sent for name in names for sent in _used(name, now)))
+    told = envelope.send_all(cloud, AUDIT, (sent for name in names for sent in _told(name, now)))
+    return {"organizations": writer.written, "usage": used, "audit": told}
+
+
+def _rows(name: str) -> Iterator[dict[str, Any]]:
+    yield {"pk": name, "sk": "-", "state": "active", "limits": LIMITS}
+    yield {"pk": name, "sk": "member#ada", "role": "owner", "email": f"ada@{name}.example", "name": "Ada"}
+    yield {"pk": name, "sk": "member#bob", "role": "viewer", "email": f"bob@{name}.example", "name": "Bob"}
+    yield {"pk": name, "sk": "key#k1", "enabled": True}
+    for feature in LIMITS:
+        yield {"pk": name, "sk": f"flag#{feature}", "enabled": True}
+
+
+def _used(name: str, now: datetime) -> Iterator[UsageIngestion]:
+    # Its own, so that more organizations change nothing of this one.
+    chance = random.Random(name)
+    usual = chance.choice((10, 60, 90))
+    for batch in range(BATCHES):
+        events = tuple(
+            UsageEvent(
+                feature=chance.choice([*LIMITS]),
+                amount=chance.randint(usual // 2, usual),
+                at=now - timedelta(minutes=chance.randint(0, 3 * 24 * 60)),
+            )
+            for _ in range(EVENTS)
+        )
+        yield UsageIngestion(organization_id=name, batch_id=f"{name}-{batch}", events=events)
+
+
+def _told(name: str, now: datetime) -> Iterator[Audited]:
+    for hours, action in enumerate(("signed_in", "created_key")):
+        event = AuditEvent(
+            id=f"{name}-{hours}", organization_id=name, at=now - timedelta(hours=hours), actor="ada", action=action
+        )
+        yield Audited(organization_id=name, event=event)
