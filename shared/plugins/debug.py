@@ -18,7 +18,7 @@ from shared.plugins.child import environ, hook
 from shared.plugins.child.context import Context
 from shared.plugins.child.service import rebuilt
 from shared.plugins.denied import NativeDenied
-from shared.plugins.sandbox import Ended, Order, PluginFailed, readable
+from shared.plugins.sandbox import Ended, Order, PluginFailed, own_of, readable
 
 if TYPE_CHECKING:
     from shared.log import Log
@@ -51,7 +51,7 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:  # noq
     log.warning("plugin_debugged", note="in the host's process: permissions hold, quotas and the kernel's walls do not")
     with _ONE_AT_A_TIME:
         _watch(root)
-        lift = environ.guard(broker.granted(), lambda: bool(_current()))
+        lift = environ.guard(broker.granted(), own_of(order), lambda: bool(_current()))
         sys.path.insert(0, root)
         module, _, function = order.handler.partition(":")
         try:

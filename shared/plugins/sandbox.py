@@ -149,6 +149,12 @@ def readable(root: Path | str) -> list[str]:
     return [str(root), str(Path(__file__).parent), *imports(), *sorted(own | base), *SYSTEM]
 
 
+def own_of(order: Order) -> str:
+    """How the names of the plugin's own files begin: an installed one shares its root with all others."""
+    package = order.root / order.handler.partition(":")[0].partition(".")[0]
+    return str(package) if str(order.root) in imports() or package.is_dir() else f"{order.root}{os.sep}"
+
+
 def _told(order: Order, broker: Broker) -> dict[str, Any]:
     limits = order.limits
     return {
@@ -157,6 +163,7 @@ def _told(order: Order, broker: Broker) -> dict[str, Any]:
         "imports": [str(order.root), *(path for path in imports() if path != str(order.root))],
         "readable": readable(order.root),
         "env": broker.granted(),
+        "own": own_of(order),
         "limits": {"memory_mb": limits.memory_mb, "cpu_ms": limits.cpu_ms},
         "context": dict(order.context),
     }

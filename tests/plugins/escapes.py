@@ -118,6 +118,7 @@ PROCESSES = (
     "return os.popen('id').read()",
     "return os.posix_spawn('/bin/true', ['true'], {})",
     "os.execv('/bin/true', ['true'])",
+    "os.execv('/lib64/ld-linux-x86-64.so.2', ['ld', '--version'])",
     "return os.spawnv(os.P_WAIT, '/bin/true', ['true']) == 0",
     "import subprocess; return subprocess.check_output(['id'])",
     "import subprocess; return subprocess.run('id', shell=True).returncode == 0",

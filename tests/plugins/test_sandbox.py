@@ -103,6 +103,27 @@ def test_variables_that_are_named_are_there_by_context_and_by_environ(sandboxed:
     assert ended.result == ["http://q", "http://q", "http://q", None, {"QDRANT_URL": "http://q"}]
 
 
+def test_a_library_that_looks_for_a_setting_finds_none_and_goes_on(sandboxed: Sandboxed) -> None:
+    """zoneinfo, uuid and pydantic ask for variables as they are imported."""
+    ended = sandboxed(
+        """
+        import datetime, pydantic, uuid, zoneinfo, ssl, asyncio
+        library = "import os; os.environ['ITS'] = 'own'; got = os.getenv('ITS'), os.getenv('CANARY')"
+        exec(compile(library, "lib", "exec"), names := {})
+        asyncio.run(asyncio.sleep(0))
+        for deed in (lambda: os.getenv("CANARY"), lambda: os.environ.__setitem__("A", "B"), lambda: os.environ["X"]):
+            try:
+                deed()
+                return "got it"
+            except PermissionError:
+                continue
+        return [str(zoneinfo.ZoneInfo("Europe/Berlin")), names["got"]]
+        """,
+        environment={"CANARY": "secret"},
+    )
+    assert ended.result == ["Europe/Berlin", ["own", None]]
+
+
 def test_a_command_runs_without_shell_environment_or_files_of_ours(sandboxed: Sandboxed) -> None:
     granted = Permissions(shell_allow=("echo **", "cat **", "env", "sleep *"), capabilities=frozenset({"shell-exec"}))
     ended = sandboxed(

@@ -29,7 +29,7 @@ def main() -> None:
     missing = walls(order)
     sys.path[:] = [*order["imports"], *(path for path in sys.path if path != ROOT)]
     _forget_native()
-    environ.guard(order["env"])
+    environ.guard(order["env"], order["own"])
     hook.install(order["readable"])
     remote = Remote(wire)
     remote.tell("ready", missing=missing)

@@ -1,50 +1,58 @@
-"""`os.environ` of a plugin: the variables that its manifest names, and a refusal for every other."""
+"""`os.environ` of a plugin: the variables that its manifest names, and a refusal for every other.
+
+A library that looks for a setting of its own finds none, or what it set itself, and is not refused: there is nothing
+else in the process to find.
+"""
 
 from __future__ import annotations
 
+import _collections_abc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from shared.plugins.denied import EnvDenied
 
-# What the standard library asks for by itself. They are not set, which tells nothing.
-ASKED = frozenset(
-    ("PATH", "HOME", "USER", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", "TMPDIR", "TEMP", "TMP")
-)
-PREFIXES = ("PYTHON", "SSL_CERT_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
+# What is between who asks and the mapping.
+BETWEEN = (__file__, os.__file__, _collections_abc.__file__, "<frozen os>", "<frozen _collections_abc>")
 
 
 class Guarded(MutableMapping[Any, Any]):
-    """active: whether who asks now is the plugin; anybody else has `real`."""
+    """active: whether who asks now is the plugin; anybody else has `real`. own: how the plugin's own files begin."""
 
-    def __init__(self, granted: Mapping[str, str], real: Any, active: Callable[[], bool], *, raw: bool = False) -> None:
+    def __init__(
+        self, granted: Mapping[str, str], real: Any, active: Callable[[], bool], own: str, *, raw: bool = False
+    ) -> None:
         self._granted = {
             os.fsencode(name) if raw else name: os.fsencode(value) if raw else value for name, value in granted.items()
         }
-        self._real, self._active, self._raw = real, active, raw
+        self._real, self._active, self._own, self._raw = real, active, own, raw
 
     def __getitem__(self, name: Any) -> Any:
         if not self._active():
             return self._real[name]
         if name in self._granted:
             return self._granted[name]
-        text = os.fsdecode(name)
-        if text in ASKED or text.startswith(PREFIXES):
-            raise KeyError(name)
-        raise EnvDenied(text)
+        if _asked_by(self._own):
+            raise EnvDenied(os.fsdecode(name))
+        raise KeyError(name)
 
     def __setitem__(self, name: Any, value: Any) -> None:
         if not self._active():
             self._real[name] = value
-            return
-        raise EnvDenied(os.fsdecode(name))
+        elif _asked_by(self._own):
+            raise EnvDenied(os.fsdecode(name))
+        else:
+            self._granted[name] = value
 
     def __delitem__(self, name: Any) -> None:
         if not self._active():
             del self._real[name]
-            return
-        raise EnvDenied(os.fsdecode(name))
+        elif _asked_by(self._own):
+            raise EnvDenied(os.fsdecode(name))
+        else:
+            del self._granted[name]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._granted if self._active() else self._real)
@@ -56,11 +64,18 @@ class Guarded(MutableMapping[Any, Any]):
         return dict(self)
 
 
-def guard(granted: Mapping[str, str], active: Callable[[], bool] = lambda: True) -> Callable[[], None]:
+def _asked_by(own: str) -> bool:
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename in BETWEEN:
+        frame = frame.f_back
+    return frame.f_code.co_filename.startswith(own)
+
+
+def guard(granted: Mapping[str, str], own: str, active: Callable[[], bool] = lambda: True) -> Callable[[], None]:
     """Put it in the place of `os.environ` and `os.environb`. Returns what takes it away again."""
     real, raw = os.environ, os.environb
-    os.environ = Guarded(granted, real, active)  # type: ignore[assignment]  # noqa: B003 - in its place, not over it
-    os.environb = Guarded(granted, raw, active, raw=True)  # type: ignore[assignment]
+    os.environ = Guarded(granted, real, active, own)  # type: ignore[assignment]  # noqa: B003 - in its place, not over it
+    os.environb = Guarded(granted, raw, active, own, raw=True)  # type: ignore[assignment]
 
     def lift() -> None:
         os.environ, os.environb = real, raw
