@@ -21,6 +21,7 @@ from infra.target import on_this_machine
 from shared import event, registry, rows, webhook
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.job import FAREWELL
 from shared.names import Names
 from shared.plugins import discovery, job
 from shared.plugins.disk import Disk
@@ -175,6 +176,13 @@ def test_each_way_to_fail_is_recorded_as_what_it_was(
     report = ticked(acme(tmp_path, code, f"retries = 0\n{more}"), cloud, log)
     assert report.outcome == "failed"
     assert report.note.startswith(begins)
+
+
+def test_a_plugin_has_no_more_time_than_its_run_has_left(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path) -> None:
+    made = acme(tmp_path, "time.sleep(60)", "timeout = 60_000\nretries = 0")
+    firing = Firing(made.name, cloud.clock.now().replace(second=0, microsecond=0), correlation_id="c")
+    report = run(made, firing, cloud, log, seconds=FAREWELL * 1.5 + 0.5)
+    assert report.note.startswith("WallClockExceeded: ended after 500 ms")
 
 
 def test_a_verdict_is_no_failure(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from shared.plugins import globs
 from shared.plugins.denied import EnvDenied, FsDenied, NetDenied, ShellDenied
-from shared.plugins.permissions import Permissions, Quotas, combine
+from shared.plugins.permissions import Permissions, Quotas, combine, normal
 from shared.plugins.presets import llm_api, plugin_workspace, vector_db
 
 
@@ -39,6 +39,47 @@ def test_deny_beats_allow_in_any_case_of_letters() -> None:
     for path in (".kb/t/a.pem", ".kb/t/A.PEM", ".kb/t/.git/config", ".kb/t/node_modules/x/y", ".kb/t/.env"):
         with pytest.raises(FsDenied, match=r"^FS access denied: .*denied by"):
             granted.reads(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("", "no path"),
+        (None, "no path"),
+        (7, "no path"),
+        ("a/e\u0301", "normal form"),
+        ("a/\u212a", "normal form"),
+        ("a/\uff0e\uff0e/b", "normal form"),
+        ("a/\u2024/b", "normal form"),
+        ("a/./b", "leaves the workspace"),
+        ("a/.", "leaves the workspace"),
+        ("././a", "leaves the workspace"),
+        ("a/../b", "leaves the workspace"),
+        ("a//b", "leaves the workspace"),
+        ("a/", "leaves the workspace"),
+        ("a /b", "leaves the workspace"),
+        ("a/b ", "leaves the workspace"),
+        ("a/\u3000b", "leaves the workspace"),
+        ("/a", "not relative"),
+        ("~/a", "not relative"),
+        ("a\\b", "not relative"),
+        ("c:/a", "not relative"),
+        ("a/b\x00", "control characters"),
+        ("a/\x7f", "control characters"),
+        ("a/\ud800", "not text"),
+        ("a/" + "b" * 256, "longer than"),
+        ("a/" * 512 + "b", "longer than"),
+    ],
+)
+def test_a_path_that_could_be_read_as_two_is_refused(path: object, reason: str) -> None:
+    with pytest.raises(FsDenied, match=f"^FS access denied: .*{reason}"):
+        normal(path)
+
+
+@pytest.mark.parametrize("path", ["a/b c", "a/b:c", "a/\u00e9", "a/..b", "a/b..", "a/" + "b" * 255, "\U0001f600"])
+def test_a_path_is_kept_as_it_is(path: str) -> None:
+    assert normal(path) == path
+    assert normal(f"./{path}") == path
 
 
 def test_a_read_only_job_may_not_write() -> None:

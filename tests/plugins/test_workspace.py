@@ -112,10 +112,11 @@ def disk(tmp_path: Path) -> Disk:
 def test_no_link_leads_out_of_a_disk(disk: Disk, tmp_path: Path) -> None:
     (disk.root / "a" / "link").symlink_to(tmp_path / "secret")
     (disk.root / "out").symlink_to(tmp_path)
+    (tmp_path / "other").write_text("s")
     (disk.root / "a" / "inner").symlink_to("file")
     os.link(tmp_path / "secret", disk.root / "a" / "hard")
     os.mkfifo(disk.root / "a" / "pipe")
-    for path in ("a/link", "out/secret", "a/inner", "a/hard", "a/pipe"):
+    for path in ("a/link", "out/secret", "out/other", "a/inner", "a/hard", "a/pipe"):
         for ask in (disk.read, disk.stat, disk.delete):
             with pytest.raises(FsDenied, match="FS access denied"):
                 ask(path)
