@@ -15,6 +15,7 @@ from shared.amend import amend
 from shared.archetypes.pipeline import More, Over, Refusal
 from shared.claim import Fenced
 from shared.due import index_of
+from shared.faults import Faults
 from shared.records.accounts import WorkState
 from shared.records.record import FAULT, MARKS, InvalidRecord, Record
 from shared.settings import SettingError
@@ -49,6 +50,7 @@ class Piped:
         module, _, name = job.record.rpartition(".")
         self.model: type[Record] = getattr(import_module(f"shared.records.{module}"), name)
         self.index = index_of(job.table)
+        self.faults = Faults(tick, job.table, self.index)
         self.counts: Counter[str] = Counter()
         self.more = False
         self.percents = dict(zip(job.steps, (0, *job.steps.values()), strict=False))
@@ -80,7 +82,8 @@ class Piped:
         try:
             item: Any = self.model.of(full.item, self.cloud.clock.now())
         except InvalidRecord as error:
-            self._set_aside(full, str(error))
+            self.faults.set_aside(full, str(error))
+            self.counts["faulty"] += 1
             return None
         held = Held(full.item, item)
         if not self.job.persistent and item.attempts >= self.job.delays.attempts:
@@ -155,13 +158,6 @@ class Piped:
         self._write(held, changes, self.job.failed(self.tick, having(held.item, changes)))
         self._log("failed", held, why)
         self.counts["failed"] += 1
-
-    def _set_aside(self, row: Row, why: str) -> None:
-        """Out of the index, with the reason: whoever corrects the row writes its place anew."""
-        left = {name: value for name, value in row.item.items() if name not in (self.index.pk, self.index.sk)}
-        amend(self.cloud, self.job.table, row.item, {**left, FAULT: status.cut(why, LONGEST_ERROR)})
-        self.tick.log.error(f"{self.job.name}_faulty", user=row.pk, entityId=row.sk, error=why)
-        self.counts["faulty"] += 1
 
     def _write(self, held: Held, changes: Mapping[str, Any], along: Sequence[Any] = ()) -> None:
         """Only while the row is as it was read; raises Moved."""

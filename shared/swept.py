@@ -18,6 +18,7 @@ from shared.claim import Fenced
 from shared.due import index_of
 from shared.effect import LONGEST_KEY, InFlight, Uncertain, Undone
 from shared.fanout import Overdue
+from shared.faults import Faults
 from shared.lanes import SLOW, in_lanes
 from shared.lookup import looked_up
 from shared.records.record import FAULT, MARKS, InvalidRecord, Record
@@ -63,6 +64,7 @@ class Swept:
         module, _, name = job.record.rpartition(".")
         self.model: type[Record] = getattr(import_module(f"shared.records.{module}"), name)
         self.index = index_of(job.table)
+        self.faults = Faults(tick, job.table, self.index)
         self.slots = Slots(job.width, SLOW)
         self.gap = timedelta(seconds=1 / tick.setting(f"{job.env}_RATE")) if job.rate else timedelta(0)
         self.turn = self.cloud.clock.now()
@@ -122,7 +124,8 @@ class Swept:
         try:
             item = self.model.of(row.item, self.cloud.clock.now())
         except InvalidRecord as error:
-            self._set_aside(row, str(error))
+            self.faults.set_aside(row, str(error))
+            self.tally.counts["faulty"] += 1
             return None
         place = item.places()
         if (place.get(self.index.pk), place.get(self.index.sk)) != (row.partition, row.since):
@@ -130,13 +133,6 @@ class Swept:
             self.tally.counts["straightened"] += 1
             return None
         return item
-
-    def _set_aside(self, row: Row, why: str) -> None:
-        """Out of the index, with the reason: whoever corrects the row writes its place anew."""
-        left = {name: value for name, value in row.item.items() if name not in (self.index.pk, self.index.sk)}
-        self._amend(row, {**left, FAULT: status.cut(why, LONGEST_ERROR)})
-        self.tally.counts["faulty"] += 1
-        self.tick.log.error(f"{self.job.name}_faulty", **self._named(row), status="faulty", error=why)
 
     def _one(self, due: Due) -> tuple[str, str]:
         """Attempt it, then settle it; in a word what became of it, and why."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from shared import backoff, clock, declaration, due, permissions
+from shared import alert, backoff, clock, declaration, due, permissions
 from shared.backoff import Policy
 from shared.job import Job
 from shared.outcome import Done, Outcome
@@ -88,7 +88,7 @@ class Pipeline(Job, archetype=True):
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
         own = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.table.name))
-        return (*super().grants(), *own)
+        return (*super().grants(), *own, *alert.GRANTS)
 
     def finished(self, tick: Tick, item: Any) -> Sequence[Any]:
         """Rows that are written with the end of a request or not at all: arguments of PutItem, as notify.put has them.

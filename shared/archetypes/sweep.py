@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared import backoff, clock, declaration, draft, due, permissions, settings
+from shared import alert, backoff, clock, declaration, draft, due, permissions, settings
 from shared.aged import Row
 from shared.backoff import Policy
 from shared.draft import Action
@@ -97,7 +97,7 @@ class Sweep(Job, archetype=True):
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
         own = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.table.name))
-        return (*super().grants(), *own, *(permissions.read_rows(table.name) for table in cls.looks))
+        return (*super().grants(), *own, *alert.GRANTS, *(permissions.read_rows(table.name) for table in cls.looks))
 
     def rows(self, tick: Tick) -> Iterator[Row]:
         """The keys of what is due, the longest due first."""

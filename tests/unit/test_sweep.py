@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -255,6 +256,26 @@ def test_a_bad_row_is_set_aside_with_its_reason_and_the_rest_goes_on(
     assert log.said("errands_faulty")[0]["entityId"] == "bad"
     clock.move(minutes=1)
     assert go().counts == {"due": 0}
+
+
+def test_operators_are_told_of_rows_set_aside_once_a_run_and_before_they_are(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("a", "b"):
+        add(cloud, key)
+        store(cloud, {**item(cloud, key), "v": 9})
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.sns, "publish", lambda **_: (_ for _ in ()).throw(OSError("no route")))
+        assert go().outcome == "failed"
+    assert "due" in item(cloud, "a")
+    sent: list[Any] = []
+    monkeypatch.setattr(cloud.sns, "publish", lambda **told: sent.append(json.loads(told["Message"])))
+    clock.move(minutes=10)
+    assert go().counts == {"faulty": 2}
+    [told] = sent
+    assert (told["alert"], told["job"], told["table"], told["row"]) == ("ROW_SET_ASIDE", "errands", "deliveries", "a")
+    assert told["why"].startswith("v: version 9 is unknown")
+    assert told["commands"][1] == "python jobs.py load deliveries CORRECTED.jsonl --aws"
 
 
 @pytest.mark.parametrize("change", [{"state": "sent"}, {"next_attempt_at": clock.iso(NOON + timedelta(hours=1))}])

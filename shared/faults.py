@@ -1,0 +1,54 @@
+"""Rows of a queue that cannot be read: set aside with the reason, and operators are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import status
+from shared.amend import amend
+from shared.records.record import FAULT
+
+if TYPE_CHECKING:
+    from shared.aged import Row
+    from shared.tables import Index, Table
+    from shared.tick import Tick
+
+LONGEST = 512
+
+
+class Faults:
+    """Those of one run. The first is told of before it leaves the index, where nobody else would find it again."""
+
+    def __init__(self, tick: Tick, table: Table, index: Index) -> None:
+        self.tick = tick
+        self.table = table
+        self.index = index
+        self.count = 0
+
+    def set_aside(self, row: Row, why: str) -> None:
+        """Out of the index: whoever corrects the row writes its place anew."""
+        job = self.tick.job.name
+        self.tick.log.error(f"{job}_faulty", user=row.pk, entityId=row.sk, status="faulty", error=why)
+        if not self.count:
+            self._tell(row, why)
+        self.count += 1
+        left = {name: value for name, value in row.item.items() if name not in (self.index.pk, self.index.sk)}
+        amend(
+            self.tick.cloud,
+            self.table,
+            row.item,
+            {**left, FAULT: status.cut(why, LONGEST)},
+            (self.index.sk,),
+        )
+
+    def _tell(self, row: Row, why: str) -> None:
+        from shared import alert
+
+        tick = self.tick
+        job, today = tick.job.name, f"{tick.cloud.clock.now():%Y-%m-%d}"
+        told = {"job": job, "jobId": tick.run, "table": self.table.name, "user": row.pk, "row": row.sk, "why": why}
+        commands = [
+            f"python jobs.py logs {job} --since 1h --aws",
+            f"python jobs.py load {self.table.name} CORRECTED.jsonl --aws",
+        ]
+        alert.send(tick.cloud, "ROW_SET_ASIDE", job, told, commands, f"faulty#{job}#{today}")
