@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
@@ -51,6 +53,8 @@ WITHHELD: Mapping[str, str] = {
 OURS = frozenset(("aged", "since", "due", "due_at", "v", "going", "fault", "upto"))
 PAGE = 500
 CHUNK = 1024 * 1024
+# Messages that are asked for before their turn.
+AHEAD = 8
 
 
 class AccountExport(Pipeline):
@@ -198,22 +202,50 @@ def _withheld(row: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _messages(tick: Tick, item: Export, archive: Archive) -> Iterator[str]:
-    """Messages as they came, into the archive; yields the names of those that are not there any more."""
+    """Messages as they came, into the archive; yields the names of those that are not there any more.
+
+    The next ones are asked for meanwhile and streamed in their turn: S3 takes longer to begin than to send one.
+    """
+    pool = ThreadPoolExecutor(AHEAD, "messages")
+    asked: deque[tuple[str, Future[Any]]] = deque()
+    try:
+        for raw in _named(tick, item):
+            asked.append((raw, pool.submit(_opened, tick, raw)))
+            if len(asked) > AHEAD:
+                yield from _packed(archive, *asked.popleft())
+        while asked:
+            yield from _packed(archive, *asked.popleft())
+    finally:
+        # What raised in between does not wait for what nobody will read.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _named(tick: Tick, item: Export) -> Iterator[str]:
     done: set[str] = set()
     for table in TABLES:
         for row in _kept(tick, item, table):
             raw = row.get("raw")
-            if not isinstance(raw, str) or not raw.startswith(RAW) or raw in done:
-                continue
-            done.add(raw)
-            try:
-                body = tick.cloud.s3.get_object(Bucket=tick.cloud.names.bucket, Key=raw)["Body"]
-            except tick.cloud.s3.exceptions.ClientError as error:
-                # Without permission to list, S3 says 403 for what is not there.
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
-                    raise
+            if isinstance(raw, str) and raw.startswith(RAW) and raw not in done:
+                done.add(raw)
                 yield raw
-                continue
-            with archive.member(f"messages/{raw.removeprefix(RAW).strip('/').replace('..', '_')}") as file:
-                for chunk in body.iter_chunks(CHUNK):
-                    file.write(chunk)
+
+
+def _opened(tick: Tick, raw: str) -> Any:
+    """What can be read of it; None where it is gone."""
+    try:
+        return tick.cloud.s3.get_object(Bucket=tick.cloud.names.bucket, Key=raw)["Body"]
+    except tick.cloud.s3.exceptions.ClientError as error:
+        # Without permission to list, S3 says 403 for what is not there.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
+            raise
+        return None
+
+
+def _packed(archive: Archive, raw: str, asked: Future[Any]) -> Iterator[str]:
+    body = asked.result()
+    if body is None:
+        yield raw
+        return
+    with archive.member(f"messages/{raw.removeprefix(RAW).strip('/').replace('..', '_')}") as file:
+        for chunk in body.iter_chunks(CHUNK):
+            file.write(chunk)

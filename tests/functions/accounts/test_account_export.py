@@ -24,7 +24,7 @@ from shared.archetypes.pipeline import More
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.records.accounts import Export
-from shared.records.mail import Message
+from shared.records.mail import Hold, Message
 from shared.run import Report, run
 from shared.settings import SettingError
 from shared.tables import EXPORTS, NOTIFICATIONS
@@ -303,6 +303,40 @@ def test_a_message_that_is_gone_is_named_as_missing(go: Go, cloud: Cloud, clock:
     put(cloud, asked())
     go()
     assert json.loads(opened(cloud).read("manifest.json"))["missing"] == ["mail/ada/held.eml"]
+
+
+def test_messages_are_asked_for_ahead_of_their_turn_and_no_more_of_them_than_are_told(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(cloud, "ada", clock.now())
+    names = [f"mail/ada/m{number:02d}" for number in range(30)]
+    for name in names:
+        cloud.s3.put_object(Bucket=cloud.names.bucket, Key=name, Body=name.encode())
+        held = Hold(user="ada", id=name[-3:], alias="a@in.example", raw=name, held_at=clock.now())
+        # The same message in two rows is one.
+        put(cloud, held, held.model_copy(update={"id": f"again-{name[-3:]}"}))
+    put(cloud, asked())
+    real, asked_for, ahead = cloud.s3.get_object, set[str](), set[int]()
+
+    def get_object(**given: Any) -> Any:
+        asked_for.add(given["Key"])
+        return real(**given)
+
+    member = _archive.Archive.member
+
+    def packed(archive: _archive.Archive, name: str) -> Any:
+        if name.startswith("messages/ada/m"):
+            ahead.add(len(asked_for & {*names}) - int(name[-2:]))
+        return member(archive, name)
+
+    monkeypatch.setattr(cloud.s3, "get_object", get_object)
+    monkeypatch.setattr(_archive.Archive, "member", packed)
+    assert go().counts == {"completed": 1}
+    archive = opened(cloud)
+    told = [name for name in archive.namelist() if name.startswith("messages/ada/m")]
+    assert [f"mail/{name.removeprefix('messages/')}" for name in told] == names
+    assert all(archive.read(f"messages/{name.removeprefix('mail/')}") == name.encode() for name in names)
+    assert 1 < max(ahead) <= account_export.AHEAD + 1
 
 
 def test_memory_does_not_grow_with_what_is_packed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
