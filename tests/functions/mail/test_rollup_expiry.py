@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-import pytest
+from datetime import datetime, timedelta
 
 from functions.mail.rollup_expiry import RollupExpiry
 from shared.cloud import Cloud
-from shared.event import Firing
 from shared.records.mail import Rollup
-from shared.run import run
-from shared.tables import ROLLUPS
-from tests.conftest import NOON, Lines
-from tests.stored import put, there
+from shared.span import days
+from tests.conftest import NOON
+from tests.purging import SECOND, Facts, go, put, there
 
 
-@pytest.mark.parametrize(("setting", "days"), [({}, 400), ({"ROLLUP_EXPIRY_KEEP": "90d"}, 90)])
-def test_a_sum_goes_at_its_instant_and_once(cloud: Cloud, log: Lines, setting: dict[str, str], days: int) -> None:
-    cloud.environment = setting
-    for name, shift in {"day#2025-01-01": -1, "day#2025-01-02": 0, "week#2025-W01": 1}.items():
-        put(cloud, Rollup(user="ada", id=name, from_at=NOON - timedelta(days=days, seconds=-shift)))
-    report = run(RollupExpiry(), Firing("rollup-expiry", NOON), cloud, log)
-    assert report.counts == {"purged": 2}
-    assert [row["sk"] for row in there(cloud, ROLLUPS)] == ["week#2025-W01"]
-    again = run(RollupExpiry(), Firing("rollup-expiry", NOON, manual=True, retried=False), cloud, log)
-    assert again.counts == {"purged": 0}
+class TestRollupExpiry(Facts):
+    job = RollupExpiry()
+    keeps = days(400)
+
+    def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Rollup:
+        # By another name than a day's or week's, which nobody looks at here.
+        return Rollup.model_construct(user="u1", id=id_, from_at=now - age)
+
+    def test_days_and_weeks_go_by_a_setting_earlier(self, cloud: Cloud) -> None:
+        cloud.environment = {"ROLLUP_EXPIRY_KEEP": "90d"}
+        for name, shift in {"day#2025-12-02": SECOND, "week#2025-W49": timedelta(0), "day#2025-12-03": -SECOND}.items():
+            put(cloud, Rollup(user="ada", id=name, from_at=NOON - timedelta(days=90) - shift))
+        assert go(self.job, cloud).counts == {"purged": 2}
+        assert there(cloud, self.job.table) == ["day#2025-12-03"]
