@@ -106,6 +106,18 @@ def test_a_secret_that_is_no_login_is_named(cloud: Cloud, serve: Callable[..., R
         send(cloud, serve())
 
 
+def test_a_secret_that_may_not_be_read_is_no_word_on_the_mail_and_nothing_was_sent(
+    cloud: Cloud, box: Box, serve: Callable[..., Route], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetSecretValue")
+
+    monkeypatch.setattr(cloud.secrets, "get_secret_value", denied)
+    with pytest.raises(MailRefused, match="AccessDeniedException") as error:
+        send(cloud, serve())
+    assert (error.value.everyone, error.value.permanent, box.mails) == (True, False, [])
+
+
 def test_nothing_goes_in_the_clear_where_tls_was_asked_for(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
     with pytest.raises(MailRefused, match="STARTTLS"):
         send(cloud, serve("smtp", tls_context=None, require_starttls=False))
