@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
+import shutil
 import textwrap
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from local.cloud import LocalCloud
 from local.embedded import Embedded, embedded
+from shared import registry
 from shared.cloud import Cloud
-from shared.names import Names
+from shared.names import LOCAL, Names
 from shared.tables import STATE
 from tests.conftest import VirtualClock, create
 
@@ -114,6 +121,41 @@ class Account:
         """Messages in a queue, taken and delayed ones included."""
         counts = self.client("sqs").get_queue_attributes(QueueUrl=self.url(queue_arn), AttributeNames=["All"])
         return sum(int(count) for name, count in counts["Attributes"].items() if name.startswith("Approximate"))
+
+
+def deployed_once(factory: pytest.TempPathFactory, name: str, **how: Any) -> Path:
+    """Where it is deployed, to be copied, by whichever worker comes first."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "state" / "deployed.json").exists():
+            with LocalCloud(made, firing=False, **how) as cloud:
+                assert {"synth", "bootstrap", "deploy"} == set(cloud.took)
+    return made
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every stack, with no setting changed."""
+    return deployed_once(tmp_path_factory, "whole", settings={})
+
+
+@contextmanager
+def started(whole: Path, place: Path, settings: Mapping[str, str]) -> Iterator[LocalCloud]:
+    """A copy of it. settings: of its functions, in place of what was deployed; none of them changes a template."""
+    shutil.copytree(whole, place, symlinks=True)
+    with LocalCloud(place, firing=False, settings={}) as local:
+        functions, names = local.client("lambda"), Names(LOCAL, local.engine.account, local.engine.region)
+        for name, job in registry.jobs().items():
+            own = {setting.name: settings[setting.name] for setting in job.all_settings() if setting.name in settings}
+            function = {"FunctionName": names.function(name)}
+            if own:
+                told = functions.get_function_configuration(**function)["Environment"]["Variables"]
+                functions.update_function_configuration(**function, Environment={"Variables": told | own})
+        yield local
 
 
 @pytest.fixture(scope="session")

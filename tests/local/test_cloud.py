@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from local.cloud import AlreadyRunning, LocalCloud, running
 from local.deploy import DeployError, Deployment
 from local.engine import ROOT, Engine
 from local.session import end_session
+from tests.local.conftest import deployed_once
 
 SAMPLE = Path(__file__).with_name("sample")
 # A deployment takes 10 s on an idle machine.
@@ -28,17 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the sample is deployed, by whichever worker comes first."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    made = shared / "cloud"
-    with (shared / "cloud.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (made / "state" / "deployed.json").exists():
-            with LocalCloud(made, root=SAMPLE, settings={"WORD": "first"}, firing=False) as cloud:
-                assert {"synth", "bootstrap", "deploy"} == set(cloud.took)
-    return made
+    return deployed_once(tmp_path_factory, "cloud", root=SAMPLE, settings={"WORD": "first"})
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from shared.event import Firing
 from shared.hooks import DELIVER, WebhookDelivery
 from shared.tables import STATE
 from tests.certificate import Certificate
+from tests.local.conftest import started
 from tests.local.mailed import Mailed
 from tests.mailbox import Box, Post
 from tests.stored import one, there
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
-def mailed(certificate: Certificate, tmp_path: Path) -> Iterator[tuple[LocalCloud, Mailed]]:
+def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tuple[LocalCloud, Mailed]]:
     box = Box()
     post = Post(box, certificate)
     with Nameserver() as names, Web() as web:
@@ -55,7 +56,7 @@ def mailed(certificate: Certificate, tmp_path: Path) -> Iterator[tuple[LocalClou
             "UNVERIFIED_DESTINATION_EXPIRY_ENABLE": "true",
         }
         with (
-            LocalCloud(tmp_path, firing=False, settings=settings) as local,
+            started(whole, tmp_path / "cloud", settings) as local,
             laptop.at(local.engine.endpoint, local.engine.account, local.engine.region) as cloud,
         ):
             made = Mailed(cloud, box, names, web, datetime.now(UTC).replace(microsecond=0))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from tests.functions.assessments.test_welcome_email import CREATED
 from tests.functions.flags.test_audit import event
 from tests.functions.flags.test_told import SECRET
 from tests.functions.flags.test_usage import LIMITED
+from tests.local.conftest import started
 from tests.mailbox import Box, Post
 from tests.stored import one, there
 from tests.web import Reply, Web
@@ -110,7 +112,7 @@ def until(answer: Callable[[], Any], seconds: float = 150) -> Any:
 
 
 @pytest.fixture
-def place(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[Place]:
     box = Box()
     post = Post(box, certificate)
     with Web() as web:
@@ -123,7 +125,7 @@ def place(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) ->
             "LLM_URL": f"{web.url}/v1",
         }
         with (
-            LocalCloud(tmp_path_factory.mktemp("cloud"), firing=False, settings=settings) as local,
+            started(whole, tmp_path / "cloud", settings) as local,
             laptop.at(local.engine.endpoint, local.engine.account, local.engine.region) as cloud,
         ):
             made = Place(local, cloud, box, web, datetime.now(UTC))
