@@ -190,3 +190,26 @@ def test_a_notice_that_an_action_sends_claims_no_percents(world: World, box: Box
     assert mail["Subject"] == "exports: a notice about its use"
     assert "%" not in mail.get_content()
     assert "Reason: the trial ends on Friday" in mail.get_content()
+
+
+def test_a_crash_right_after_the_deed_leaves_it_the_deed_of_this_action(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+    real = world.cloud.dynamodb.update_item
+
+    def dies(**asked: Any) -> Any:
+        answer = real(**asked)
+        if "off_by" in asked["UpdateExpression"]:
+            raise OSError("gone")
+        return answer
+
+    with monkeypatch.context() as crash:
+        crash.setattr(world.cloud.dynamodb, "update_item", dies)
+        world.deliver(AutoActions(), disable())
+    [again] = world.sent("flagship:auto-actions")
+    world.clock.move(seconds=5)
+    world.deliver(AutoActions(), again, attempt="2")
+    [entry] = world.rows("trail")
+    assert (entry["at"], entry["reason"]) == (flag(world)["off_at"], "120 % of 100 in 2026-03 reached")
+    assert len(world.sent("flagship:notifications")) == 1
