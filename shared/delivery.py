@@ -95,9 +95,8 @@ class Delivery(Generic[P]):
 
     def end(self) -> dict[str, int]:
         """The counts. What was not answered at all comes back."""
-        forgotten = [
-            message.id for message in self.messages if message.id not in {*self.tick.answered, *self.tick.failures}
-        ]
+        answered = {*self.tick.answered, *self.tick.failures}
+        forgotten = [message.id for message in self.messages if message.id not in answered]
         if forgotten:
             self.log.error(f"{self.name}_unanswered", messages=forgotten, error="serve() left them without an answer")
             self.tick.failures.extend(forgotten)

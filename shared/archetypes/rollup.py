@@ -16,7 +16,7 @@ from shared.job import Job
 from shared.once_added import Addition, add
 from shared.outcome import Done, Outcome
 from shared.permissions import Grant
-from shared.settings import Setting
+from shared.settings import Setting, SettingError
 from shared.tables import Index, Table
 from shared.tick import Tick
 from shared.watermark import Mark
@@ -28,6 +28,8 @@ CHUNK = 400
 RESERVE = 20
 # A window of more rows than the cap is halved, down to this.
 SHORTEST = timedelta(seconds=1)
+# For which an index may be behind its table: what it does not show yet would be met by no window.
+LAG = timedelta(minutes=1)
 # What counts for a day before its row was recorded may be this late; and this early, as clocks differ.
 LATEST = timedelta(days=365)
 EARLY = timedelta(hours=1)
@@ -52,7 +54,7 @@ REFUSALS: tuple[declaration.Refusal, ...] = (
         lambda job: len(job.into.indexes) > 1,
         "adds up into {job.into.name!r}, which has more indexes than the one by age that sums are in",
     ),
-    (lambda job: job.settle < timedelta(minutes=1), "settle is {job.settle}; an index lags, give it a minute at least"),
+    (lambda job: job.settle < LAG, "settle is {job.settle}; an index lags, give it a minute at least"),
     (lambda job: job.timeout < 60, "timeout is {job.timeout} s; a rollup keeps 20 back for its end, so give it 60"),
 )
 
@@ -136,6 +138,8 @@ class Rollup(Job, archetype=True):
 
     def _until(self, tick: Tick) -> str:
         settled: timedelta = tick.setting(f"{self.env}_SETTLE")
+        if settled < LAG:
+            raise SettingError(f"{self.env}_SETTLE={settled} is less than an index may lag; give it {LAG} at least")
         return clock.iso(min(tick.at, tick.started) - settled)
 
     def _end(self, tick: Tick, mark: Mark, until: str, span: timedelta | None) -> str:

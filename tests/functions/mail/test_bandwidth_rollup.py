@@ -106,6 +106,14 @@ def test_a_row_counts_once_it_has_settled_and_not_a_second_before(go: Go, cloud:
     assert sums(cloud)["ada", "day#2026-03-02"] == (3, 3)
 
 
+def test_rows_are_not_counted_before_the_index_must_show_them(go: Go, cloud: Cloud) -> None:
+    cloud.environment = {"BANDWIDTH_ROLLUP_SETTLE": "59s"}
+    put(cloud, message(1))
+    report = go()
+    assert (report.outcome, "less than an index may lag" in report.note) == ("failed", True)
+    assert watermark.closed(cloud, "bandwidth-rollup") is None
+
+
 def test_no_tick_adds_anything_twice(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, message(1), message(2))
     go()
