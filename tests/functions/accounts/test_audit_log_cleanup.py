@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from functions.accounts.audit_log_cleanup import AuditLogCleanup
+from shared import archive
 from shared import clock as clocks
 from shared.archetypes import purge
 from shared.cloud import Cloud
@@ -138,6 +139,12 @@ class TestAuditLogCleanup(Facts):
         assert go(self.job, cloud).counts == {"purged": 2}
         assert len(objects(cloud, "archive/")) == 2
         assert len(archived(cloud)) == 2
+
+    def test_the_same_entries_make_the_same_archive_in_whatever_order_they_are_found(self, cloud: Cloud) -> None:
+        found = [self.made(f"e{number}", YEAR).item() for number in range(3)]
+        made = {archive.keep(cloud, self.job.table, rows, NOON) for rows in (found, found[::-1])}
+        assert len(made) == 1
+        assert objects(cloud, "archive/") == [*made, *(key.replace("jsonl.gz", "manifest.json") for key in made)]
 
     def test_a_run_archives_some_hundred_at_a_time(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(purge, "CHUNK", 10)
