@@ -28,7 +28,8 @@ from local.ticker import Ticker
 from shared.names import LOCAL, Names
 
 FOLDER = ROOT / ".local"
-PORTS = {"trigger": 7776, "console": 7777, "queues": 7778, "downloads": 7779}
+# Beside the demonstration sites (7778 and on) and the neighbours (7781 to 7783).
+PORTS = {"trigger": 7776, "console": 7777, "queues": 7780, "downloads": 7784}
 
 
 class AlreadyRunning(RuntimeError):

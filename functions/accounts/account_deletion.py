@@ -42,7 +42,7 @@ ORDER = (*FIRST, *(table for table in MAIL if table not in (*FIRST, USERS, DELET
 PAGE = 250
 # Whatever still had the user's rows in hand, a run of 15 minutes or a late writer, is over by then.
 GRACE = timedelta(hours=1)
-# Entries on the deletion itself: they are its trail, and stay.
+# What this job itself has said of the deletion is its trail, and stays; what others have may say more than that.
 OWN = "account.deletion"
 
 
@@ -127,7 +127,7 @@ def _counted(tick: Tick, item: Deletion, tables: Sequence[Table]) -> Mapping[str
 
 def _counts(tick: Tick, table: Table, user: str) -> Iterator[int]:
     pages = tick.cloud.dynamodb.get_paginator("query").paginate(
-        TableName=tick.cloud.names.table(table.name), Select="COUNT", ConsistentRead=True, **_of(table, user)
+        TableName=tick.cloud.names.table(table.name), Select="COUNT", ConsistentRead=True, **_of(tick, table, user)
     )
     for page in pages:
         yield page["Count"]
@@ -151,7 +151,11 @@ def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
     start: dict[str, Any] = {"ExclusiveStartKey": rows.row({table.pk: user, table.sk: after})} if after else {}
     while True:
         answer = tick.cloud.bulk.query(
-            TableName=tick.cloud.names.table(table.name), ConsistentRead=True, Limit=PAGE, **_of(table, user), **start
+            TableName=tick.cloud.names.table(table.name),
+            ConsistentRead=True,
+            Limit=PAGE,
+            **_of(tick, table, user),
+            **start,
         )
         found = [rows.plain(row) for row in answer["Items"]]
         if found or "LastEvaluatedKey" not in answer:
@@ -159,15 +163,15 @@ def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
         start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def _of(table: Table, user: str) -> dict[str, Any]:
+def _of(tick: Tick, table: Table, user: str) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "KeyConditionExpression": f"{table.pk} = :user",
         "ExpressionAttributeValues": rows.row({":user": user}),
     }
     if table is AUDIT:
-        asked["FilterExpression"] = "NOT begins_with(#action, :own)"
-        asked["ExpressionAttributeNames"] = {"#action": "action"}
-        asked["ExpressionAttributeValues"] |= rows.row({":own": OWN})
+        asked["FilterExpression"] = "NOT (begins_with(#action, :own) AND #actor = :job)"
+        asked["ExpressionAttributeNames"] = {"#action": "action", "#actor": "actor"}
+        asked["ExpressionAttributeValues"] |= rows.row({":own": OWN, ":job": tick.job.name})
     return asked
 
 

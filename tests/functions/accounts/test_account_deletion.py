@@ -16,7 +16,7 @@ from functions.accounts.account_export import AccountExport
 from shared import rows
 from shared.cloud import Cloud
 from shared.event import Firing
-from shared.records.accounts import Export, User
+from shared.records.accounts import AuditEntry, Export, User
 from shared.run import Report, run
 from shared.tables import (
     AUDIT,
@@ -52,7 +52,7 @@ def left(cloud: Cloud, user: str, tables: Sequence[Table] = MAIL) -> list[str]:
         f"{table.name} {row['sk']}"
         for table in tables
         for row in there(cloud, table, user)
-        if table is not DELETIONS and not str(row.get("action", "")).startswith("account.deletion_")
+        if table is not DELETIONS and row.get("actor") != "account-deletion"
     ]
     return [*found, *files(cloud, f"mail/{user}/"), *files(cloud, f"exports/{user}/")]
 
@@ -105,15 +105,20 @@ def test_an_account_that_whoever_asks_has_closed_himself_was_closed_then(
 
 def test_what_stays_is_that_it_was_done_and_no_personal_data(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     everything(cloud, "u1", clock.now())
-    put(cloud, leaving("u1", clock.now()))
+    asked = {"action": "account.deletion_requested", "actor": "u1", "subject": "shop@in.example"}
+    put(
+        cloud,
+        leaving("u1", clock.now()),
+        AuditEntry.model_validate({"user": "u1", "id": "2026-a2", "at": NOON, **asked}),
+    )
     finished(go, clock)
     mark = one(cloud, DELETIONS, "u1")
     assert (mark["state"], mark["progress"], mark["reason"]) == ("completed", 100, "")
-    assert mark["deleted"] == {table.name: 1 for table in MAIL if table is not DELETIONS}
+    assert mark["deleted"] == {table.name: 1 + (table is AUDIT) for table in MAIL if table is not DELETIONS}
     assert "due" not in mark
     assert [(row["action"], row["critical"], row["data"]) for row in there(cloud, AUDIT)] == [
         ("account.deletion_begun", True, {}),
-        ("account.deletion_completed", True, {"rows": 19}),
+        ("account.deletion_completed", True, {"rows": 20}),
     ]
 
 

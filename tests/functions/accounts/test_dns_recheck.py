@@ -122,6 +122,17 @@ def test_it_is_given_up_after_two_weeks_and_its_user_told_what_is_missing(
         assert item(cloud, domain())["state"] == "failed"
 
 
+def test_who_adds_a_domain_again_is_told_of_that_one_too(
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+) -> None:
+    right(dns)
+    for number in (1, 2):
+        put(cloud, domain(created_at=clock.now(), next_check_at=clock.now()))
+        assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
+        assert len(all_of(cloud, "notifications")) == number
+        clock.move(days=1)
+
+
 def test_a_name_in_another_script_is_asked_for_in_ascii_and_told_as_it_is_written(
     cloud: Cloud, log: Lines, dns: Nameserver
 ) -> None:

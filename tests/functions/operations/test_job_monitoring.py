@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.operations import _health
 from functions.operations.job_monitoring import JobMonitoring
 from shared import manifest, rows, status
 from shared.cloud import Cloud
@@ -73,9 +74,9 @@ def test_the_third_is_told_once_with_first_error_last_good_run_and_commands(
     ticks(cloud, log, clock, job, 1)
     job.broken = True
     ticks(cloud, log, clock, job, 3)
-    monitor(cloud, log, clock)
+    assert monitor(cloud, log, clock).counts["failing"] == 1
     ticks(cloud, log, clock, job, 2)
-    monitor(cloud, log, clock)
+    assert monitor(cloud, log, clock).counts["failing"] == 0
     [told] = alerts(cloud)
     assert (told["alert"], told["job"], told["streak"]) == ("JOB_FAILING", "sweep", 3)
     assert told["firstError"] == "ValueError: at 12:02"
@@ -188,6 +189,16 @@ def test_the_first_run_of_an_hour_reports_and_an_idle_one_costs_no_more_than_bef
     assert reports(cloud)["job-monitoring/-/latest.json"] == reports(cloud)[str(later.artifact)]
     by_hand = Firing("job-monitoring", clock.now(), manual=True, id="by hand")
     assert run(JobMonitoring(), by_hand, cloud, log).artifact
+
+
+def test_an_hour_whose_first_run_failed_is_reported_by_the_next(
+    cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(_health, "report", lambda *_: 1 / 0)
+        assert monitor(cloud, log, clock).outcome == "failed"
+    assert monitor(cloud, log, clock).artifact
+    assert monitor(cloud, log, clock).artifact is None
 
 
 def test_a_report_says_how_every_job_and_host_is_and_what_became_of_its_ticks(
