@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from shared.amend import amend
 from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, end_of
 from shared.claim import Fenced
 from shared.due import index_of
-from shared.effect import LONGEST_KEY, InFlight, Uncertain, Undone
+from shared.effect import InFlight, Uncertain, Undone, fitting
 from shared.fanout import Overdue
 from shared.faults import Faults
 from shared.lanes import SLOW, in_lanes
@@ -138,6 +137,7 @@ class Swept:
         """Attempt it, then settle it; in a word what became of it, and why."""
         try:
             end = self._final(self._ended(due))
+            return (end.verdict.word if self._settle(due, end) else "moved"), end.why
         except InFlight as error:
             return "in_flight", str(error)
         except Uncertain as error:
@@ -148,9 +148,9 @@ class Swept:
         except Fenced:
             raise
         except Exception:
+            # Also where its end could not be written: what is wrong with it is not looked at every minute.
             self._postpone(due)
             raise
-        return (end.verdict.word if self._settle(due, end) else "moved"), end.why
 
     def _ended(self, due: Due) -> End:
         over = self._over(due)
@@ -158,9 +158,7 @@ class Swept:
             return End(GivenUp(over), due.number - 1, self.cloud.clock.now())
         if self.job.effects is None:
             return self._attempt(due, "")
-        key = f"{due.item.user}#{due.item.id}#{due.number}"
-        if len(key.encode()) > LONGEST_KEY:
-            key = sha256(key.encode()).hexdigest()
+        key = fitting(f"{due.item.user}#{due.item.id}#{due.number}")
         data = self.tick.effect(key, lambda token: self._attempt(due, token).data())
         return end_of(data, due.number, self.cloud.clock.now())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from shared import backoff, settings
@@ -74,7 +73,7 @@ class WebhookRetry(Sweep):
         if receivers.silent(to):
             return Again(f"the receiver has been silent {SILENT} times in a row")
         try:
-            answer = webhook.post(receivers.courier, to["url"], to["secrets"], webhook_id(item), item.body)
+            answer = webhook.post(receivers.courier, to["url"], to["secrets"], item.id, item.body)
         except webhook.WebhookRefused as refused:
             receivers.heard(to)
             status = {"status": refused.status}
@@ -117,11 +116,6 @@ class Receivers:
 
     def heard(self, to: Mapping[str, Any]) -> None:
         self._silences.pop((to["pk"], to["sk"]), None)
-
-
-def webhook_id(item: Delivery) -> str:
-    """The same on each attempt. A full stop would make the signature ambiguous."""
-    return item.id if "." not in item.id else sha256(item.id.encode()).hexdigest()
 
 
 def _webhook(item: Delivery) -> Key:

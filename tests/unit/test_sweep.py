@@ -403,3 +403,20 @@ def test_who_waited_for_a_place_until_the_time_was_up_attempts_nothing(
     assert go().counts == {"put_off": 1}
     assert not job.tried
     assert item(cloud, "a")["attempts"] == 1
+
+
+def test_an_end_that_cannot_be_written_is_settled_ten_minutes_later_without_another_attempt(
+    cloud: Cloud, clock: VirtualClock, job: Errands, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Sequence[Any]:
+        raise ValueError("no such persona")
+
+    job.says["a"] = Settled()
+    add(cloud, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Errands, "along", broken)
+        assert go().counts == {"failed": 1}
+    assert item(cloud, "a")["due_at"] == clocked(NOON + timedelta(minutes=10))
+    clock.move(minutes=10)
+    assert go().counts == {"settled": 1}
+    assert job.tried == {"a": 1}
