@@ -167,6 +167,22 @@ def test_a_hold_that_is_released_after_the_warning_keeps_its_message(cloud: Clou
     assert objects(cloud) == ["mail/u1/h"]
 
 
+def test_a_row_that_changes_while_its_owner_is_warned_is_not_taken_for_warned(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cloud, hold("h", 29 * DAY))
+    write, young = cloud.dynamodb.put_item, hold("h", timedelta(0))
+
+    def put_item(**asked: Any) -> Any:
+        if asked["TableName"].endswith("notifications"):
+            write(TableName=cloud.names.table("holds"), Item=rows.row(young.item()))
+        return write(**asked)
+
+    monkeypatch.setattr(cloud.dynamodb, "put_item", put_item)
+    assert go(JOB, cloud).counts == {"purged": 0, "moved": 1}
+    assert item(cloud, young) == young.item()
+
+
 def test_an_owner_who_cannot_be_warned_keeps_the_message_and_the_others_are_warned(cloud: Cloud) -> None:
     put(cloud, hold("good", 29 * DAY))
     broken = hold("bad", 40 * DAY).item()
