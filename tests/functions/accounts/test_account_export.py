@@ -23,7 +23,7 @@ from functions.mail._letters import letter
 from shared.archetypes.pipeline import More
 from shared.cloud import Cloud
 from shared.event import Firing
-from shared.records.accounts import Export
+from shared.records.accounts import Export, User
 from shared.records.mail import Hold, Message
 from shared.run import Report, run
 from shared.settings import SettingError
@@ -311,10 +311,23 @@ def test_one_that_kills_its_runs_does_not_do_so_for_ever(cloud: Cloud, clock: Vi
     assert (row["state"], row["error"]) == ("failed", "5 runs died with it at collecting")
 
 
-def test_an_account_that_is_gone_is_not_exported(go: Go, cloud: Cloud) -> None:
-    put(cloud, asked("ghost"))
-    assert go().counts == {"failed": 1}
-    assert one(cloud, EXPORTS, "ghost", "x1")["error"].startswith("the account is gone")
+def test_an_account_that_is_gone_or_closed_is_not_exported(go: Go, cloud: Cloud) -> None:
+    closed = User(user="closed", email="c@home.example", created_at=NOON - timedelta(days=9), deleted_at=NOON)
+    put(cloud, asked("ghost"), asked("closed"), closed)
+    assert go().counts == {"failed": 2}
+    for user in ("ghost", "closed"):
+        assert one(cloud, EXPORTS, user, "x1")["error"].startswith("the account is gone")
+
+
+@pytest.mark.parametrize(("said", "days"), [("1d", 1), ("7d", 7), ("30d", 7)])
+def test_it_is_kept_as_long_as_is_set_and_a_week_at_most(
+    said: str, days: int, go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
+    cloud.environment = {**cloud.environment, "ACCOUNT_EXPORT_KEEP": said}
+    put(cloud, User(user="ada", email="ada@home.example", created_at=NOON - timedelta(days=9)), asked())
+    go()
+    ends = clock.now() + timedelta(days=days)
+    assert one(cloud, EXPORTS, "ada", "x1")["expires_at"] == f"{ends:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def test_a_message_that_is_gone_is_named_as_missing(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
