@@ -33,6 +33,7 @@ class Addition:
 
 def add(cloud: Cloud, table: Table, addition: Addition, end: str) -> bool:
     """One conditional write. False where it was added before, for this window or a later one, or the row is gone.
+    Raises ValueError for a row that holds something else than a number.
 
     end: of the window. Windows come one after the other, and one that is repeated is the same to the row.
     """
@@ -55,4 +56,10 @@ def add(cloud: Cloud, table: Table, addition: Addition, end: str) -> bool:
         )
     except cloud.refused:
         return False
+    except cloud.dynamodb.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        # Such as text where a number was: to go on without it would leave the window out of that sum for good.
+        what = f"{addition.id} of {addition.owner} in {table.name}"
+        raise ValueError(f"{what} cannot be added to; nothing is until it is put right: {error}") from error
     return True

@@ -307,3 +307,23 @@ def test_a_dry_run_says_what_would_be_added_up_and_does_nothing(go: Go, cloud: C
     assert line == "add up 2 rows of 1 owners, recorded by 2026-03-02T11:50:00.000Z"
     assert not sums(cloud)
     assert watermark.closed(cloud, "bandwidth-rollup") is None
+
+
+def test_a_sum_that_is_no_number_is_named_and_what_it_missed_is_added_once_it_is_one(
+    go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
+    put(cloud, message(1, size=5), message(2, user="zoë", size=7))
+    place = {"pk": "ada", "sk": "day#2026-03-02"}
+    cloud.dynamodb.put_item(
+        TableName=cloud.names.table(ROLLUPS.name), Item=rows.row({**place, "bytes_used": "much", "messages": 0})
+    )
+    broken = go()
+    assert broken.outcome == "failed"
+    assert "day#2026-03-02 of ada in rollups cannot be added to" in broken.note
+    cloud.dynamodb.put_item(
+        TableName=cloud.names.table(ROLLUPS.name), Item=rows.row({**place, "bytes_used": 30, "messages": 1})
+    )
+    clock.move(minutes=30)
+    assert go().outcome == "done"
+    assert sums(cloud)["ada", "day#2026-03-02"] == (35, 2)
+    assert sums(cloud)["zoë", "day#2026-03-02"] == (7, 1)
