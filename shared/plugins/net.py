@@ -124,7 +124,8 @@ def _pool(scheme: str, host: str, address: str, port: int) -> HTTPConnectionPool
 
 def _read(answer: Any, until: float) -> bytes:
     parts, size = [], 0
-    for part in answer.stream(64 * 1024):
+    # As it comes: one that waits for more than is there waits as long as the sender likes.
+    while part := answer.read1(64 * 1024):
         parts.append(part)
         size += len(part)
         if size > LARGEST:
