@@ -119,6 +119,8 @@ def test_a_duplicate_pays_for_no_second_call_not_even_after_a_crash_before_the_r
     assert row(world)["state"] == "failed"
     world.deliver(Evaluate(), asked())
     world.deliver(Evaluate(), asked())
+    # The next attempt of one that failed, which comes when another delivery is through.
+    world.deliver(Evaluate(), asked(), attempt="2")
     assert row(world)["state"] == "completed"
     assert len(provider.asked) == 1
     assert cost(world)["calls"] == 1
@@ -130,11 +132,12 @@ def test_a_duplicate_pays_for_no_second_call_not_even_after_a_crash_before_the_r
         plain("I would rather not."),
         plain(scored(verdict="hire")),
         plain(json.dumps({"scores": [{"criterion": "charm", "score": 5, "reason": "x"}], "summary": "x"})),
+        plain(json.dumps({"scores": json.loads(scored())["scores"][1:], "summary": "x"})),
         plain(scored().replace('"score": 4', '"score": 6', 1)),
         streamed(scored(), done=False),
         Reply(200, "<html>", {"content-type": "text/html"}),
     ],
-    ids=["prose", "more", "another rubric", "out of range", "cut off", "no json"],
+    ids=["prose", "more", "another rubric", "one left out", "out of range", "cut off", "no json"],
 )
 def test_a_malformed_answer_is_paid_for_and_asked_for_again(bad: Reply, world: World, provider: Web) -> None:
     provider.answers[PATH] = [bad, streamed(scored())]
