@@ -9,7 +9,7 @@ import pytest
 
 from functions.operations import _carried
 from functions.operations.queue_health import QueueHealth
-from shared import depths, manifest
+from shared import depths, manifest, rows
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.run import Report, run
@@ -87,3 +87,17 @@ def test_operators_are_told_once_of_a_queue_that_is_stuck(
     for _ in range(6):
         look(cloud, clock, log)
     assert told == ["QUEUE_STUCK demo:intake"]
+
+
+def test_a_queue_with_a_backlog_that_is_worked_on_is_not_stuck(
+    cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(cloud.sns, "publish", lambda **asked: told.append(asked["Subject"]))
+    send(cloud, QUEUE, "a")
+    for done in range(6):
+        item = {"pk": "intake:last", "sk": "-", "messages_done": 10 * done + 1}
+        cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(item))
+        look(cloud, clock, log)
+    assert told == []
+    assert depths.read(cloud)[QUEUE].since == ""
