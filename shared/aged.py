@@ -26,7 +26,7 @@ READERS = 4
 AHEAD = 2
 # DynamoDB's limit for one BatchGetItem.
 KEYS_AT_ONCE = 100
-INSTANT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
 LENGTH = len("2026-11-21T22:05:00.123Z")
 # Later than any text that begins with the same instant: sort keys may go on after it, as in `<instant>#<id>`.
 END = "~"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from shared.tables import Index, Table
     from shared.tick import Tick
 
-LONGEST = 512
+# Of what a row says is wrong with it.
+LONGEST_ERROR = 512
 
 
 class Faults:
@@ -37,7 +38,7 @@ class Faults:
             self.tick.cloud,
             self.table,
             row.item,
-            {**left, FAULT: status.cut(why, LONGEST)},
+            {**left, FAULT: status.cut(why, LONGEST_ERROR)},
             (self.index.sk,),
         )
 

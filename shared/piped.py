@@ -15,11 +15,11 @@ from shared.amend import amend
 from shared.archetypes.pipeline import More, Over, Refusal
 from shared.claim import Fenced
 from shared.due import index_of
-from shared.faults import Faults
+from shared.faults import LONGEST_ERROR, Faults
 from shared.records.accounts import WorkState
 from shared.records.record import FAULT, MARKS, InvalidRecord, Record
 from shared.settings import SettingError
-from shared.swept import LONGEST_ERROR, having
+from shared.swept import having
 
 if TYPE_CHECKING:
     from shared.archetypes.pipeline import Pipeline

@@ -17,7 +17,7 @@ from shared.claim import Fenced
 from shared.due import index_of
 from shared.effect import InFlight, Uncertain, Undone, fitting
 from shared.fanout import Overdue
-from shared.faults import Faults
+from shared.faults import LONGEST_ERROR, Faults
 from shared.lanes import SLOW, in_lanes
 from shared.lookup import looked_up
 from shared.records.record import FAULT, MARKS, InvalidRecord, Record
@@ -33,7 +33,6 @@ BESIDE = 1.0
 RESERVE = 5
 # An item whose attempt ended in no known way, or that a person must settle, is looked at again after so long.
 PAUSE = timedelta(minutes=10)
-LONGEST_ERROR = 512
 
 
 @dataclass(frozen=True, slots=True)

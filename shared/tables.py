@@ -65,6 +65,8 @@ WEBEVALS = Table(
 # of it. Writers of these rows: docs/records.md.
 # Messages as they came lie in the bucket, in this folder; rows name them.
 RAW = "mail/"
+# Exports in this one, while they are made and after.
+EXPORTED = "exports/"
 AGED = Index("aged", "aged", "since", shards=8)
 # What is purged takes its message along: so the index has its name.
 WITH_RAW = Index("aged", "aged", "since", ("raw",), shards=8)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.tables import MAIL
-
-FOLDER = "exports/"
+from shared.tables import EXPORTED, MAIL
 
 
 def folder_of(user: str) -> str:
     """Ids have no `/`: it is nobody else's."""
-    return f"{FOLDER}{user}/"
+    return f"{EXPORTED}{user}/"
 
 
 def archive_of(user: str, export: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from functions.accounts._keys import FOLDER, folder_of
+from functions.accounts._keys import folder_of
 from shared import clock, eraser, once_put, rows, trail
 from shared.aged import Row
 from shared.archetypes.pipeline import More, Over, Pipeline
@@ -19,6 +19,7 @@ from shared.tables import (
     DELETIONS,
     DESTINATIONS,
     DOMAINS,
+    EXPORTED,
     EXPORTS,
     MAGIC_LINKS,
     MAIL,
@@ -65,8 +66,8 @@ class AccountDeletion(Pipeline):
         *(read_rows(table.name) for table in ORDER),
         *(write_rows(table.name) for table in ORDER),
         delete_objects(f"{RAW}*"),
-        delete_objects(f"{FOLDER}*"),
-        list_objects(f"{FOLDER}*"),
+        delete_objects(f"{EXPORTED}*"),
+        list_objects(f"{EXPORTED}*"),
     )
 
     def closing(self, tick: Tick, item: Deletion) -> More | Over:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from functions.accounts._keys import FOLDER, archive_of, objects_of, part_of
+from functions.accounts._keys import archive_of, objects_of, part_of
 from functions.accounts._link import GRANT, LINK, link
 from shared import clock, notify, rows, settings, ticket
 from shared.aged import Row
@@ -21,6 +21,7 @@ from shared.permissions import Grant, delete_objects, read_objects, read_rows
 from shared.schedule import every
 from shared.tables import (
     DELETIONS,
+    EXPORTED,
     EXPORTS,
     MAGIC_LINKS,
     MAIL,
@@ -75,9 +76,9 @@ class AccountExport(Pipeline):
     permissions = (
         *(read_rows(table.name) for table in TABLES),
         read_objects(f"{RAW}*"),
-        read_objects(f"{FOLDER}*"),
-        delete_objects(f"{FOLDER}*"),
-        Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{FOLDER}*"),
+        read_objects(f"{EXPORTED}*"),
+        delete_objects(f"{EXPORTED}*"),
+        Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{EXPORTED}*"),
         GRANT,
         *notify.GRANTS,
     )

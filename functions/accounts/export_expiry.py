@@ -3,12 +3,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from functions.accounts._keys import FOLDER
 from shared.archetypes.purge import Purge
 from shared.idempotency import natural
 from shared.schedule import hourly
 from shared.span import days
-from shared.tables import EXPORTS
+from shared.tables import EXPORTED, EXPORTS
 
 
 class ExportExpiry(Purge):
@@ -17,5 +16,5 @@ class ExportExpiry(Purge):
     schedule = hourly(minute=53)
     table = EXPORTS
     keep = days(0)
-    objects: ClassVar[Mapping[str, str]] = {"archive": FOLDER}
+    objects: ClassVar[Mapping[str, str]] = {"archive": EXPORTED}
     idempotency = natural("an export once deleted is not found again; its archive goes before it")

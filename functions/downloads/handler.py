@@ -11,10 +11,9 @@ from shared import clock, rows, ticket
 from shared.cloud import Cloud
 from shared.log import Log
 from shared.permissions import Grant, read_objects
-from shared.tables import EXPORTS
+from shared.tables import EXPORTED, EXPORTS
 
-FOLDER = "exports/"
-GRANTS: tuple[Grant, ...] = (Grant(("dynamodb:GetItem",), f"table/{EXPORTS.name}"), read_objects(f"{FOLDER}*"))
+GRANTS: tuple[Grant, ...] = (Grant(("dynamodb:GetItem",), f"table/{EXPORTS.name}"), read_objects(f"{EXPORTED}*"))
 TIMEOUT = 10
 # What fails is a metric of runs, which have their alarm: one more would cost what all of this does not.
 ALARM = False
@@ -53,7 +52,7 @@ def _answered(path: str) -> tuple[int, str]:
     except ticket.NoTicket:
         return 404, NOTHING
     row = _row(asked)
-    if not asked.fits(row.get("ticket", "")) or not row.get("archive", "").startswith(FOLDER) or not _ends(row):
+    if not asked.fits(row.get("ticket", "")) or not row.get("archive", "").startswith(EXPORTED) or not _ends(row):
         return 404, NOTHING
     left = clock.parse(row["expires_at"]) - CLOUD.clock.now()
     if left < SECOND:

@@ -67,7 +67,17 @@ def test_the_same_again_finds_nothing_to_do(go: Go, cloud: Cloud, clock: Virtual
 
 
 @pytest.mark.parametrize(
-    "since", ["", "soon", "2026-01-01", "2026-01-01T00:00:00+02:00", "2026-13-01T00:00:00.000Z", "20260101T000000Z"]
+    "since",
+    [
+        "",
+        "soon",
+        "2026-01-01",
+        "2026-01-01T00:00:00+02:00",
+        "2026-13-01T00:00:00.000Z",
+        "2026-01-01T24:00:00.000Z",
+        "2026-01-01T00:00:0\u0661.000Z",
+        "20260101T000000Z",
+    ],
 )
 def test_a_row_whose_age_cannot_be_told_stays_and_the_rest_goes_on(
     since: str, go: Go, cloud: Cloud, log: Lines
