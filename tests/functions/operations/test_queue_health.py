@@ -29,6 +29,14 @@ def intake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_carried, "WAIT", 0)
 
 
+@pytest.fixture
+def told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What operators are told, by its subject."""
+    subjects: list[str] = []
+    monkeypatch.setattr(cloud.sns, "publish", lambda **asked: subjects.append(asked["Subject"]))
+    return subjects
+
+
 def send(cloud: Cloud, queue: str, *texts: str, **more: Any) -> None:
     for text in texts:
         cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(queue), MessageBody=text, **more)
@@ -79,10 +87,8 @@ def test_a_queue_that_nobody_works_on_ages(cloud: Cloud, clock: VirtualClock, lo
 
 
 def test_operators_are_told_once_of_a_queue_that_is_stuck(
-    cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, clock: VirtualClock, log: Lines, told: list[str]
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(cloud.sns, "publish", lambda **asked: told.append(asked["Subject"]))
     send(cloud, QUEUE, "a")
     for _ in range(6):
         look(cloud, clock, log)
@@ -90,10 +96,8 @@ def test_operators_are_told_once_of_a_queue_that_is_stuck(
 
 
 def test_a_queue_with_a_backlog_that_is_worked_on_is_not_stuck(
-    cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, clock: VirtualClock, log: Lines, told: list[str]
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(cloud.sns, "publish", lambda **asked: told.append(asked["Subject"]))
     send(cloud, QUEUE, "a")
     for done in range(6):
         item = {"pk": "intake:last", "sk": "-", "messages_done": 10 * done + 1}
