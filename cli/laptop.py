@@ -12,8 +12,7 @@ from pathlib import Path
 from cli import demo, neighbours, output, remains
 from cli.ending import Exit, Stop
 from cli.environment import replaced, said
-from local.clients import environment
-from local.cloud import FOLDER, running, workspace
+from local.cloud import FOLDER, STATE, Running, running, workspace
 from local.deploy import DeployError, Deployment
 from local.engine import Engine, EngineError
 from local.properties import DroppedProperty
@@ -51,7 +50,7 @@ def opened() -> Iterator[Cloud]:
             output.say("waiting for another jobs.py, which starts or uses the local cloud")
         waits = True
         time.sleep(POLL)
-    with at(found.endpoint, found.account, found.region) as cloud:
+    with at(found) as cloud:
         yield cloud
 
 
@@ -69,23 +68,23 @@ def alone(place: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def at(endpoint: str, account: str, region: str, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
-    """The cloud behind an endpoint; this process's environment points there for as long as the block lasts."""
-    here = workspace(folder()) | environment(endpoint, os.environ) | said(LOCAL, account, region)
+def at(local: Running | Engine, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+    """The local cloud as jobs see it; this process's environment points there for as long as the block lasts."""
+    here = workspace(folder()) | local.environment(os.environ) | said(LOCAL, local.account, local.region)
     with replaced({**here, **(settings or {})}):
-        yield Cloud(Names(LOCAL, account, region))
+        yield Cloud(Names(LOCAL, local.account, local.region))
 
 
 @contextmanager
 def _started() -> Iterator[Cloud]:
     began = Clock().now()
     try:
-        with demo.sites() as sites, neighbours.around(folder()) as near, Engine(folder() / "state") as engine:
+        with demo.sites() as sites, neighbours.around(folder()) as near, Engine(folder() / STATE) as engine:
             settings = workspace(folder()) | near | demo.settings(sites)
             if _incomplete(engine):
                 output.say("deploying to the local cloud; this is done once")
                 Deployment(engine, settings=settings, stage=LOCAL).run()
-            with at(engine.endpoint, engine.account, engine.region, settings) as cloud:
+            with at(engine, settings) as cloud:
                 remains.bury(cloud, registry.jobs().values(), began)
                 if sites:
                     demo.hand_over_credentials(sites, cloud)

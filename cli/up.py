@@ -75,7 +75,7 @@ def _toured(folder: Path, once: bool, progress: Progress) -> Iterator[Tour]:
         settings = workspace(folder) | near | demo.settings(sites)
         started = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
         engine = closing.enter_context(started).engine
-        cloud = closing.enter_context(laptop.at(engine.endpoint, engine.account, engine.region, settings))
+        cloud = closing.enter_context(laptop.at(engine, settings))
         # Entered last, so left first: a second Ctrl-C must not cut the saving short that the first one began.
         closing.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
         parts = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in started.took.items())

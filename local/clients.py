@@ -17,14 +17,15 @@ NOTHING_OF_THE_USERS = {
 }
 
 
-def environment(endpoint: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`base` without anything of AWS in it, and what points every AWS client at `endpoint` with dummy credentials."""
+def environment(endpoint: str, token: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`base` without anything of AWS in it, and what points every AWS client at `endpoint` with its credentials."""
     kept = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
     return kept | {
         "AWS_ENDPOINT_URL": endpoint,
         # Twelve digits: ministack takes the access key for the account.
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": token,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -33,7 +34,7 @@ def environment(endpoint: str, base: Mapping[str, str] | None = None) -> dict[st
     }
 
 
-def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
+def client(service: str, endpoint: str, token: str, account: str = ACCOUNT) -> Any:
     """A client of the engine at `endpoint`, whatever this machine's environment and ~/.aws say."""
     from botocore.config import Config
     from botocore.session import Session
@@ -46,6 +47,7 @@ def client(service: str, endpoint: str, account: str = ACCOUNT) -> Any:
         region_name=REGION,
         aws_access_key_id=account,
         aws_secret_access_key="local",
+        aws_session_token=token,
         config=Config(retries={"total_max_attempts": 3}, max_pool_connections=50),
     )
 

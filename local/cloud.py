@@ -11,23 +11,26 @@ import os
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from local.clients import client, environment
+from local.credential import instance_token
 from local.deploy import DeployError, Deployment
 from local.doors import Door
 from local.engine import ROOT, Engine
 from local.expression import ExpressionError
 from local.reload import Reload
+from local.request_guard import TOKEN
 from local.targets import UnknownTarget
 from local.ticker import Ticker
 from shared.names import LOCAL, Names
 
 FOLDER = ROOT / ".local"
+STATE = "state"
 # Beside the demonstration sites (7778 and on) and the neighbours (7781 to 7783).
 PORTS = {"trigger": 7776, "console": 7777, "queues": 7780, "downloads": 7784}
 
@@ -38,7 +41,7 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A local cloud that answers. `doors` are URLs by name."""
+    """A local cloud that answers. `doors` are URLs by name; `token` is the one that its clients send."""
 
     endpoint: str
     account: str
@@ -46,20 +49,23 @@ class Running:
     pid: int
     doors: dict[str, str]
     started: str
+    token: str = field(repr=False)
 
     def client(self, service: str) -> Any:
-        return client(service, self.endpoint)
+        return client(service, self.endpoint, self.token)
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        return environment(self.endpoint, base)
+        return environment(self.endpoint, self.token, base)
 
 
 def running(folder: Path = FOLDER) -> Running | None:
     """The one that keeps its state in `folder`, if it lives and answers."""
     try:
-        found = Running(**json.loads((folder / "endpoint.json").read_text()))
+        told = json.loads((folder / "endpoint.json").read_text())
+        found = Running(**told, token=instance_token(folder / STATE))
         os.kill(found.pid, 0)
-        urllib.request.urlopen(f"{found.endpoint}/_local/processes", timeout=5).close()
+        request = urllib.request.Request(f"{found.endpoint}/_local/processes", headers={TOKEN: found.token})
+        urllib.request.urlopen(request, timeout=5).close()
     except (OSError, ValueError, TypeError):
         # Left behind by one that was killed, or by an older version.
         return None
@@ -86,7 +92,7 @@ class LocalCloud:
         self.folder = folder.resolve()
         self.firing = firing
         self.report = report
-        self.engine = Engine(self.folder / "state", fresh)
+        self.engine = Engine(self.folder / STATE, fresh)
         told = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
         self.deployment = Deployment(self.engine, root, told, LOCAL)
         self.doors: dict[str, str] = {}
@@ -151,9 +157,12 @@ class LocalCloud:
             pid=os.getpid(),
             doors=self.doors,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
+            token=self.engine.token,
         )
+        # The token stays in its own file, which nobody else may read.
+        told = {name: value for name, value in asdict(found).items() if name != "token"}
         unfinished = file.with_suffix(".new")
-        unfinished.write_text(json.dumps(asdict(found), indent=1))
+        unfinished.write_text(json.dumps(told, indent=1))
         unfinished.replace(file)
         closing.callback(file.unlink, missing_ok=True)
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from local.page_score import evaluate
+from local.request_guard import GuardedHandler
 
 LOOPBACK = "127.0.0.1"
 USERNAME = "visitor"
@@ -56,11 +57,11 @@ class Site(ThreadingHTTPServer):
             return self.evaluations[key]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(GuardedHandler):
     server: Site
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         path = urlsplit(self.path).path
         match path.rstrip("/") or "/":
             case "/":
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         length = int(self.headers.get("content-length", 0))
         if length > LARGEST_BODY:
             # What is not read would be taken for the next request.

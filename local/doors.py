@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+
+from local.request_guard import GuardedHandler
 
 # The most that Lambda takes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST = 6 * 1024 * 1024
@@ -44,7 +46,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(GuardedHandler):
     protocol_version = "HTTP/1.1"
     upstream: ClassVar[tuple[str, str]]
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from local.clients import client
+from local.emulator import ACCOUNT
+from local.request_guard import TOKEN
 from local.server import Server
 
 _accounts = itertools.count(100_000_000_000 + os.getpid() * 10_000)
@@ -28,8 +30,12 @@ class Embedded:
     server: Server
     endpoint: str
 
+    @property
+    def token(self) -> str:
+        return self.server.token
+
     def client(self, service: str, account: str | None = None) -> Any:
-        return client(service, self.endpoint, account) if account else client(service, self.endpoint)
+        return client(service, self.endpoint, self.token, account or ACCOUNT)
 
     def account(self) -> str:
         """One that nobody used before."""
@@ -41,7 +47,8 @@ class Embedded:
     def reset(self) -> None:
         """Forget everything, in every account."""
         self.server.pool.end()
-        urllib.request.urlopen(f"{self.endpoint}/_ministack/reset", data=b"", timeout=10).close()
+        request = urllib.request.Request(f"{self.endpoint}/_ministack/reset", b"", {TOKEN: self.token})
+        urllib.request.urlopen(request, timeout=10).close()
 
 
 @functools.cache

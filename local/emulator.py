@@ -59,14 +59,6 @@ def core(name: str) -> Any:
     return import_module(f"ministack.core.{name}")
 
 
-def credentials(config: Any) -> dict[str, str]:
-    """Of a function: a session of its role where AUTH is on, else dummy ones of its account, never this process's."""
-    if application().AUTH:
-        session: dict[str, str] = core("lambda_runtime").execution_credentials(config)
-        return session
-    return {"AWS_ACCESS_KEY_ID": config["FunctionArn"].split(":")[4], "AWS_SECRET_ACCESS_KEY": "local"}
-
-
 def code_in_use() -> set[str]:
     """The CodeSha256 of every function and layer version."""
     functions = service("lambda_svc")

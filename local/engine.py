@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from local.clients import client, environment
+from local.credential import instance_token
 from local.emulator import ACCOUNT, REGION
+from local.request_guard import TOKEN
 from local.session import end_session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +46,7 @@ class Engine:
         self.folder = folder.resolve()
         self.log = self.folder.parent / "logs" / "engine.log"
         self.fresh = fresh
-        self.endpoint = ""
+        self.endpoint = self.token = ""
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Engine:
@@ -57,6 +59,7 @@ class Engine:
     def start(self) -> None:
         self._lock()
         self._make_room()
+        self.token = instance_token(self.folder)
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.server", str(self.folder), str(self._last_port())],
@@ -108,10 +111,10 @@ class Engine:
         return self._process.pid if self._process else 0
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        return environment(self.endpoint, base)
+        return environment(self.endpoint, self.token, base)
 
     def client(self, service: str) -> Any:
-        return client(service, self.endpoint)
+        return client(service, self.endpoint, self.token)
 
     def processes(self, function: str | None = None) -> list[dict[str, Any]]:
         """Of one function or all: `{function, arn, pid, request_id, peak_mb}`; `request_id` is null for an idle one."""
@@ -151,7 +154,7 @@ class Engine:
                 log.replace(log.with_suffix(".log.1"))
 
     def _ask(self, method: str, what: str) -> bytes:
-        request = urllib.request.Request(f"{self.endpoint}/_local/{what}", method=method)
+        request = urllib.request.Request(f"{self.endpoint}/_local/{what}", method=method, headers={TOKEN: self.token})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 

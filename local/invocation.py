@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from local import emulator, lineage, logs
+from local import credential, emulator, lineage, logs
 from local.pool import Pool
 from local.sandbox import Died
 
@@ -43,7 +43,7 @@ def invoke(
     """`{body, log}` and, where the function failed, `error` and `function_error`: what ministack's executors return."""
     functions = emulator.service("lambda_svc")
     archives = [functions._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
-    credentials = emulator.credentials(config)
+    credentials = credential.of_function(config, pool.setting.token)
     with pool.lent(config, code, [archive for archive in archives if archive], credentials) as (sandbox, cold):
         began = time.monotonic()
         initialized = 0.0

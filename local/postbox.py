@@ -101,11 +101,25 @@ class _Keeper:
         return f"250 kept as {name}"
 
 
+class _Smtp(SMTP):
+    """Ends a connection that began as an HTTP request: a web page can have a mail in the body of one."""
+
+    async def smtp_POST(self, _: str | None) -> None:  # noqa: N802 - the name that aiosmtpd calls
+        await self.push("421 this is no HTTP server")
+        assert self.transport
+        self.transport.close()
+
+    smtp_GET = smtp_HEAD = smtp_PUT = smtp_PATCH = smtp_DELETE = smtp_OPTIONS = smtp_CONNECT = smtp_POST  # noqa: N815
+
+
 class _OnPort(Controller):
     """The base looks for its server on the port that it was given, and 0 is none."""
 
     def __init__(self, keeper: _Keeper, port: int) -> None:
         super().__init__(keeper, hostname="127.0.0.1", port=port, data_size_limit=LARGEST)
+
+    def factory(self) -> SMTP:
+        return _Smtp(self.handler, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]

@@ -9,9 +9,11 @@ import json
 import threading
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+
+from local.request_guard import GuardedHandler
 
 ANSWERS = {"/fail": HTTPStatus.SERVICE_UNAVAILABLE, "/gone": HTTPStatus.GONE}
 SLOW = 2.0
@@ -57,11 +59,11 @@ class _Server(ThreadingHTTPServer):
     receiver: Receiver
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(GuardedHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         receiver, path = self.server.receiver, self.path.partition("?")[0]
         length = self.headers.get("Content-Length", "0")
         body = self.rfile.read(min(int(length), LARGEST)) if length.isdecimal() else b""

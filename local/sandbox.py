@@ -36,6 +36,7 @@ class Setting:
 
     folder: Path
     endpoint: str
+    token: str = field(repr=False)
     logs: Path | None
     memory: MemoryWatch
 

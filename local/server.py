@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import destinations, emulator, invocation, lineage, provisioners, queues, roles, urls
+from local import credential, destinations, emulator, invocation, lineage, provisioners, queues, roles, urls
 from local.changes import changes, state_keys
 from local.durability import Store
 from local.limits import MemoryWatch
 from local.package import prune
 from local.pool import Pool
+from local.request_guard import EngineGuard
 from local.sandbox import Setting
 
 Scope = MutableMapping[str, Any]
@@ -52,13 +54,15 @@ class Server:
     def prepare(self) -> None:
         """Load ministack and what was saved, and put in place what it lacks."""
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
+        self.token = credential.instance_token(self.folder)
         emulator.configure(self.folder, self.port)
         self.store = Store(self.folder, self.on_loop)
         self.store.load()
         # Made anew from the packages of today's environment.
         shutil.rmtree(self.folder / "runtime", ignore_errors=True)
         prune(self.folder / "code", emulator.code_in_use())
-        self.pool = Pool(Setting(self.folder, f"http://127.0.0.1:{self.port}", self.logs, MemoryWatch()))
+        setting = Setting(self.folder, f"http://127.0.0.1:{self.port}", self.token, self.logs, MemoryWatch())
+        self.pool = Pool(setting)
         invocation.install(self.pool)
         destinations.install()
         queues.install()
@@ -112,7 +116,7 @@ class Server:
             ready()
             await self.stopping.wait()
 
-        answer: Any = self._answer
+        answer: Any = EngineGuard(self._answer, self.token, credential.session_tokens)
         await serve(answer, config, shutdown_trigger=stopping)
 
     async def _answer(self, scope: Scope, receive: Callable[[], Any], send: Callable[[Any], Awaitable[None]]) -> None:
@@ -147,6 +151,8 @@ def main() -> None:
     server = Server(folder, logs=folder.parent / "logs")
     server.bind(port)
     server.prepare()
+    # Where roles are enforced, ministack compares the one that comes with an account's key with this.
+    os.environ["AWS_SESSION_TOKEN"] = server.token
     saving = threading.Thread(target=server.store.run, name="saving")
 
     def ready() -> None:

@@ -67,9 +67,7 @@ def history(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:
 
 
 def processes(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{cloud.engine.endpoint}/_local/processes", timeout=5) as answer:
-        found: list[dict[str, Any]] = json.load(answer)
-    return [process for process in found if process["function"] == f"nightshift-local-{job}"]
+    return cloud.engine.processes(f"nightshift-local-{job}")
 
 
 def test_a_killed_run_is_lost_and_its_retry_is_good(cloud: LocalCloud, site: Web) -> None:

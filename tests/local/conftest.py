@@ -176,6 +176,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", made.token)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     cloud = Cloud(Names("test", account, "us-east-1"), VirtualClock(), {})
     create(cloud, STATE)

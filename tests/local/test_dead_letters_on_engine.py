@@ -199,6 +199,7 @@ def bare(account: Account, monkeypatch: pytest.MonkeyPatch) -> Plant:
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.engine.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", account.engine.token)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setattr(manifest, "load", lambda: JOBS)
     made = Plant(account, Cloud(Names("test", account.id, "us-east-1"), Clock(), {}))

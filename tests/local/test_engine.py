@@ -93,7 +93,7 @@ def test_its_environment_has_nothing_of_the_users(tmp_path: Path, monkeypatch: p
 
 def test_a_client_is_pointed_away_from_the_users_account() -> None:
     base = {"AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "mine", "PATH": "/bin", "BASE_URLS": "[]"}
-    given = environment("http://127.0.0.1:1", base)
+    given = environment("http://127.0.0.1:1", "token", base)
     assert "mine" not in given.values()
     assert (given["PATH"], given["BASE_URLS"], given["AWS_ENDPOINT_URL"]) == ("/bin", "[]", "http://127.0.0.1:1")
     assert given["AWS_CONFIG_FILE"] == given["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
@@ -161,7 +161,7 @@ import json, sys, time
 from pathlib import Path
 from local.engine import Engine
 with Engine(Path(sys.argv[1])) as engine:
-    print(json.dumps({"engine": engine.pid, "endpoint": engine.endpoint}), flush=True)
+    print(json.dumps({"engine": engine.pid, "endpoint": engine.endpoint, "token": engine.token}), flush=True)
     try:
         time.sleep(60)
     except KeyboardInterrupt:
@@ -196,7 +196,7 @@ def test_an_owner_that_is_killed_leaves_nothing_running(owned: tuple[subprocess.
 
 def test_ctrl_c_ends_owner_and_engine_and_saves(owned: tuple[subprocess.Popen[str], Any], tmp_path: Path) -> None:
     owner, said = owned
-    client("sqs", said["endpoint"]).create_queue(QueueName="kept")
+    client("sqs", said["endpoint"], said["token"]).create_queue(QueueName="kept")
     os.killpg(owner.pid, signal.SIGINT)
     assert owner.wait(15) == 0
     assert session(said["engine"]) == []

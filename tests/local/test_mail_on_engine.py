@@ -57,7 +57,7 @@ def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tu
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            laptop.at(local.engine.endpoint, local.engine.account, local.engine.region) as cloud,
+            laptop.at(local.engine) as cloud,
         ):
             made = Mailed(cloud, box, names, web, datetime.now(UTC).replace(microsecond=0))
             made.populate()

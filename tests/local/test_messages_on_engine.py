@@ -126,7 +126,7 @@ def place(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[Pla
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            laptop.at(local.engine.endpoint, local.engine.account, local.engine.region) as cloud,
+            laptop.at(local.engine) as cloud,
         ):
             made = Place(local, cloud, box, web, datetime.now(UTC))
             made.populate()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local import emulator
+from local import credential, emulator
 from tests.local.conftest import ROLE, Account
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -54,6 +54,7 @@ def bounded(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
     assert ROLE.endswith("/function")
     account.function(ASKS)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", account.engine.token)
     monkeypatch.setattr(emulator.application(), "AUTH", True)
     return account
 
@@ -76,6 +77,14 @@ def requests(row: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             },
         ),
     ]
+
+
+def test_a_roles_session_has_a_secret_that_its_names_do_not_give_away(bounded: Account) -> None:
+    config = bounded.client("lambda").get_function_configuration(FunctionName="job")
+    one, again = (credential.of_function(config, "token") for _ in range(2))
+    other = credential.of_function(config, "of another local cloud")
+    assert one == again
+    assert not set(one.values()) & set(other.values())
 
 
 def test_a_role_bounds_its_function_to_actions_and_keys(bounded: Account) -> None:

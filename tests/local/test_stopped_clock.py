@@ -162,6 +162,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "AWS_ENDPOINT_URL": engine.endpoint,
         "AWS_ACCESS_KEY_ID": account,
         "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_SESSION_TOKEN": engine.token,
         "AWS_CONFIG_FILE": "/dev/null",
     }.items():
         monkeypatch.setenv(name, value)

@@ -179,6 +179,7 @@ def deploy(
             "AWS_ENDPOINT_URL": engine.endpoint,
             "AWS_ACCESS_KEY_ID": account,
             "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_SESSION_TOKEN": engine.token,
             "AWS_REGION": "us-east-1",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
