@@ -2,14 +2,16 @@
 
 `python -I -S runtime.py INVOCATIONS RESULTS PATH...` where the first two are file descriptors and PATH is `sys.path`.
 Nothing of this project is imported here but the function's own package. One JSON document a line both ways;
-a line that begins with NUL on stdout ends the log of one invocation.
+a NUL and the request id, written to the pipe of stdout and stderr, end the log of an invocation.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
+import select
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +28,8 @@ class Client:
         os.set_inheritable(results, False)
         self.invocations = os.fdopen(invocations, "r", encoding="utf-8")
         self.results = os.fdopen(results, "w", encoding="utf-8")
+        # Its own number, not inherited either: a function may close its stdout, or write it to a file.
+        self.log = os.dup(1)
         self.marshaller = LambdaMarshaller()
         self.ready = False
 
@@ -62,12 +66,25 @@ class Client:
         self.send("unable", "", json.dumps(error))
 
     def send(self, status: str, request_id: str = "", payload: str = "null") -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Before the result: who reads the result may rely on the log being complete.
-        os.write(1, b"\0" + request_id.encode() + b"\n")
+        streams: tuple[Any, ...] = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+        for stream in streams:
+            # A function may have closed it, or put something else in its place.
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        # Before the result: the engine relies on the log being complete once it reads the result.
+        if request_id:
+            self.end_log(request_id)
         self.results.write(json.dumps({"status": status, "payload": payload}) + "\n")
         self.results.flush()
+
+    def end_log(self, request_id: str) -> None:
+        while True:
+            try:
+                os.write(self.log, f"\0{request_id}\n".encode())
+                return
+            except BlockingIOError:
+                # A function, or what it started, has put the pipe into non-blocking mode.
+                select.select([], [self.log], [])
 
 
 def limit_processor(seconds: float) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from local import package, variables
 from local.limits import MemoryWatch, processor_seconds
@@ -60,8 +58,6 @@ class Sandbox:
         self.name = str(self.config["FunctionName"])
         self.memory_mb = int(self.config["MemorySize"])
         self.timeout = float(self.config["Timeout"])
-        self._lines: list[tuple[int, str]] = []
-        self._log_complete = threading.Event()
         self._temporary = tempfile.TemporaryDirectory(prefix=f"{self.name}-", dir=self.setting.folder / "tmp")
 
     @property
@@ -87,8 +83,8 @@ class Sandbox:
             code,
             # A declared AWS_ENDPOINT_URL stands: a test may put something in between.
             {"AWS_ENDPOINT_URL": self.setting.endpoint, **environment, "TMPDIR": self._temporary.name},
+            self.setting.logs / f"{self.name}.log" if self.setting.logs else None,
         )
-        threading.Thread(target=self._read_log, args=(self.process.stdout,), name=self.name, daemon=True).start()
         answer = self._await(self.process, INIT_SECONDS)
         if answer["status"] == "unable":
             self.end()
@@ -99,7 +95,7 @@ class Sandbox:
         """`{status: done | failed, payload: JSON text}`. Raises Died: exit, signal, memory, timeout."""
         assert self.process
         self.peak_mb, self.starved, self.request_id = 0, False, request_id
-        self._log_complete.clear()
+        self.process.log.expect(request_id)
         self.process.thaw()
         invocation = {
             "event": event,
@@ -118,10 +114,8 @@ class Sandbox:
         return answer
 
     def lines(self) -> list[tuple[int, str]]:
-        """What was logged since the last call: epoch milliseconds and text."""
-        self._log_complete.wait(1)
-        taken, self._lines = self._lines, []
-        return taken
+        """Epoch milliseconds and text of each line of the last invocation. Complete once `run` returned or raised."""
+        return self.process.log.take() if self.process else []
 
     def out_of_memory(self) -> None:
         # Called by the thread that watches; the one that waits for an answer sees the death and closes the pipes.
@@ -139,30 +133,10 @@ class Sandbox:
     def _await(self, process: Process, seconds: float, message: str = "") -> dict[str, str]:
         try:
             with self.setting.memory.watching(self):
-                process.write(message)
-                return process.answer(seconds)
+                return process.ask(message, seconds)
         except TooLate:
             self.end()
             raise Died("Sandbox.Timedout", f"Task timed out after {self.timeout:.2f} seconds") from None
         except Ended as ended:
             self.end()
             raise Died("Runtime.OutOfMemory" if self.starved else "Runtime.ExitError", str(ended)) from None
-
-    def _read_log(self, output: IO[bytes]) -> None:
-        """Lines until the process and whoever holds its output are gone; a NUL ends the log of an invocation."""
-        with contextlib.ExitStack() as stack:
-            copy = None
-            if self.setting.logs:
-                copy = stack.enter_context((self.setting.logs / f"{self.name}.log").open("a", buffering=1))
-            for line in output:
-                text, marker, _ = line.decode(errors="replace").rstrip("\n").partition("\0")
-                if text:
-                    # The runtime client ends the lines of one error with carriage returns.
-                    text = text.rstrip("\r").replace("\r", "\n")
-                    self._lines.append((time.time_ns() // 1_000_000, text))
-                    if copy:
-                        copy.write(text + "\n")
-                if marker:
-                    self._log_complete.set()
-        output.close()
-        self._log_complete.set()
