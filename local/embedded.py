@@ -65,9 +65,9 @@ def embedded() -> Embedded:
         raise RuntimeError(f"the engine in {folder} did not start within 30 s")
 
     def end() -> None:
-        server.pool.end()
         server.stop()
         thread.join(5)
+        server.pool.close()
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)

@@ -22,12 +22,15 @@ from local import credential, destinations, emulator, invocation, lineage, provi
 from local.changes import changes, state_keys
 from local.durability import Store
 from local.limits import MemoryWatch
+from local.open_requests import OpenRequests
 from local.package import prune
 from local.pool import Pool
 from local.request_guard import EngineGuard
 from local.sandbox import Setting
 
 Scope = MutableMapping[str, Any]
+# For responses that are under way when the server stops.
+GRACE_SECONDS = 0.2
 TRACE = b"x-amzn-trace-id"
 Handler = Callable[[str, str, Any, bytes, Any], Awaitable[Any]]
 
@@ -107,14 +110,19 @@ class Server:
         config = Config()
         config.bind = [f"fd://{self.socket.fileno()}"]
         config.keep_alive_timeout = 75
-        config.graceful_timeout = 0.2
+        config.graceful_timeout = GRACE_SECONDS
         config.loglevel = "WARNING"
-        self.loop, self.stopping = asyncio.get_running_loop(), asyncio.Event()
+        self.loop, self.stopping, self.requests = asyncio.get_running_loop(), asyncio.Event(), OpenRequests()
 
         async def stopping() -> None:
             # Hypercorn waits for this once it answers.
             ready()
             await self.stopping.wait()
+            self.requests.refuse()
+            # Then synchronous invocations respond, and requests of functions end. In this thread: while the
+            # interpreter of an embedded engine exits, no other can be started.
+            self.pool.end()
+            await self.requests.end(GRACE_SECONDS)
 
         answer: Any = EngineGuard(self._answer, self.token, credential.session_tokens)
         await serve(answer, config, shutdown_trigger=stopping)
@@ -127,6 +135,7 @@ class Server:
                 return await self._administer(scope["method"], scope["path"], send)
             if scope["path"].startswith("/v2/email/"):
                 self.store.changed |= {"ses", "ses_v2"}
+            return await self.requests.respond(self.app.app, scope, receive, send)
         await self.app.app(scope, receive, send)
         return None
 

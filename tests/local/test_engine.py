@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local.clients import client, environment
 from local.engine import ROOT, Engine, EngineError
@@ -219,6 +221,19 @@ def test_what_runs_while_the_engine_stops_comes_back_by_its_failure_record(tmp_p
         url = sqs.get_queue_url(QueueName="failures")["QueueUrl"]
         record = json.loads(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"][0]["Body"])
         assert record["requestContext"]["requestId"] == running["request_id"]
+
+
+def test_an_engine_that_stops_answers_what_waits_and_logs_no_error(tmp_path: Path) -> None:
+    with Engine(tmp_path / "state") as engine, ThreadPoolExecutor() as callers:
+        function(engine, SLEEPS)
+        queue = engine.client("sqs").create_queue(QueueName="empty")["QueueUrl"]
+        poll = callers.submit(engine.client("sqs").receive_message, QueueUrl=queue, WaitTimeSeconds=20)
+        waiting = callers.submit(engine.client("lambda").invoke, FunctionName="job", Payload=b'{"sleep": 50}')
+        eventually(lambda: [one for one in engine.processes("job") if one["request_id"]])
+        engine.stop()
+        assert json.load(waiting.result()["Payload"])["errorType"] == "Runtime.ExitError"
+        assert isinstance(poll.exception(), (ClientError, EndpointConnectionError))
+    assert engine.log.read_text() == ""
 
 
 def test_a_log_that_grew_large_is_put_aside_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
