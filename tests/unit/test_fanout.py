@@ -23,17 +23,20 @@ def test_every_item_comes_back_with_its_result() -> None:
 
 def test_no_more_run_at_once_than_the_width() -> None:
     lock, running, most = threading.Lock(), 0, 0
+    full = threading.Barrier(3)
 
     def work(_: int) -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+        full.wait(30)
+        # Time for one too many.
         time.sleep(0.01)
         with lock:
             running -= 1
 
-    list(fan_out(work, range(20), width=3, patience=5, remaining=forever))
+    list(fan_out(work, range(21), width=3, patience=60, remaining=forever))
     assert most == 3
 
 

@@ -100,38 +100,42 @@ def test_items_are_taken_as_they_are_needed() -> None:
 
 
 def test_a_slot_that_is_held_for_long_is_free() -> None:
-    slots, order = Slots(1, 0.1), list[str]()
-    gate = threading.Event()
+    slots = Slots(1, 0.1)
+    held, gate = threading.Event(), threading.Event()
 
-    def hold(name: str, until: threading.Event | None) -> None:
+    def hold() -> None:
         with slots.one():
-            order.append(name)
-            if until:
-                until.wait(5)
+            held.set()
+            gate.wait(5)
 
-    holders = [threading.Thread(target=hold, args=args) for args in (("long", gate), ("next", None))]
-    for holder in holders:
-        holder.start()
-        time.sleep(0.02)
-    holders[1].join(2)
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(5)
+    began = time.monotonic()
+    with slots.one():
+        took = time.monotonic() - began
     gate.set()
-    assert order == ["long", "next"]
+    holder.join()
+    assert took < 2
 
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_no_more_hold_a_slot_at_once(width: int) -> None:
-    slots, now, most, lock = Slots(width, 5), 0, 0, threading.Lock()
+    slots, now, most, lock = Slots(width, 60), 0, 0, threading.Lock()
+    full = threading.Barrier(width)
 
     def hold() -> None:
         nonlocal now, most
         with slots.one():
             with lock:
                 now, most = now + 1, max(most, now + 1)
+            full.wait(30)
+            # Time for one too many.
             time.sleep(0.02)
             with lock:
                 now -= 1
 
-    holders = [threading.Thread(target=hold) for _ in range(8)]
+    holders = [threading.Thread(target=hold) for _ in range(3 * width)]
     for holder in holders:
         holder.start()
     for holder in holders:
