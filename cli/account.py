@@ -11,9 +11,10 @@ from typing import Any
 
 from cli import output
 from cli.ending import Exit, Stop
-from cli.environment import replaced, said
+from cli.environment import STAGE, replaced, said
+from shared import command
 from shared.cloud import Cloud
-from shared.names import PRODUCTION, Names
+from shared.names import LOCAL, PRODUCTION, Names
 
 ROOT = Path(__file__).resolve().parent.parent
 # Of the partitions whose queues' URLs end differently.
@@ -22,7 +23,40 @@ SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--aws", action="store_true", help="work on the AWS account that your credentials are for")
-    parser.add_argument("--stage", help="with --aws: which deployment; NIGHTSHIFT_STAGE, or prod where none is named")
+    parser.add_argument(
+        "--stage", help=f"with --aws: which deployment, as in --stage {PRODUCTION} (default: {STAGE}; one is required)"
+    )
+
+
+def decide(args: argparse.Namespace) -> None:
+    """Put the stage to work on into `args.stage`, for every command that takes --aws.
+
+    Raises Stop where --aws comes without a stage, or --stage without --aws: no deployment is the default.
+    """
+    if not hasattr(args, "aws"):
+        return
+    if not args.aws:
+        if args.stage is not None:
+            raise Stop(Exit.WRONG_USE, "--stage names a deployment in an account: say --aws with it")
+        return
+    # An empty --stage is a variable that was not set, not a request for the default.
+    args.stage = (os.environ.get(STAGE, "") if args.stage is None else args.stage).strip()
+    if not args.stage:
+        raise Stop(
+            Exit.WRONG_USE,
+            "--aws needs the name of a deployment, and none is given: "
+            f"add --stage, as in --stage {PRODUCTION}, or set {STAGE} in the environment or in .env",
+        )
+
+
+def stage(args: argparse.Namespace) -> str:
+    """The stage that the command works on."""
+    return str(args.stage) if args.aws else LOCAL
+
+
+def advised(args: argparse.Namespace, *words: str) -> str:
+    """A command line for the stage that this command works on."""
+    return command.advised(stage(args), *words)
 
 
 def answering(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +79,6 @@ def opened(args: argparse.Namespace) -> Iterator[Cloud]:
     """The cloud to work on, for as long as the block lasts. Raises Stop with NO_CLOUD where it does not answer."""
     from botocore import exceptions
 
-    if args.stage and not args.aws:
-        raise Stop(Exit.WRONG_USE, "--stage names a deployment in an account: say --aws with it")
     away = (
         exceptions.ConnectionError,
         exceptions.HTTPClientError,
@@ -66,14 +98,13 @@ def opened(args: argparse.Namespace) -> Iterator[Cloud]:
 
 
 @contextmanager
-def account(stage: str | None) -> Iterator[Cloud]:
+def account(stage: str) -> Iterator[Cloud]:
     from botocore.session import get_session
 
     session = get_session()
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise Stop(Exit.WRONG_USE, "no AWS region is set: say AWS_REGION=..., or put one into your AWS profile")
-    stage = stage or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
     sts: Any = session.create_client("sts", region_name=region)
     caller = sts.get_caller_identity()
     partition = caller["Arn"].split(":")[1]
@@ -90,12 +121,18 @@ def _local() -> AbstractContextManager[Cloud]:
     return opened_here()
 
 
+def to_deploy(args: argparse.Namespace) -> str:
+    """Advice on how to get a deployment that is missing."""
+    if args.aws:
+        return f"deploy it: {command.deployment(args.stage)}"
+    return f"start the local cloud once: {command.without_stage('up')}"
+
+
 def _refusal(error: Any, args: argparse.Namespace) -> Stop:
     """AWS's own no: what is not deployed, and whom it does not let in, are no failures of a job."""
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("ResourceNotFoundException", "NoSuchBucket") or "NonExistentQueue" in code:
-        where = "deploy it: npx cdk deploy --all" if args.aws else "start it once: python jobs.py up"
-        return Stop(Exit.NO_CLOUD, f"{error}\nIt is not deployed there; {where}")
+        return Stop(Exit.NO_CLOUD, f"{error}\nIt is not deployed there; {to_deploy(args)}")
     if code in ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"):
         return Stop(Exit.NO_CLOUD, f"{error}\nSign in again, then repeat the command.")
     return Stop(Exit.FAILED, str(error))

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator
 from cli import account
 from cli.account import ROOT
 from cli.ending import Exit
-from shared import registry
+from shared import command, registry
 from shared.job import Job
 from shared.schedule import UTC_ZONE, Schedule
 
 WIDTH = 100
 LOG = ".local/cron.log"
 HEAD = f"""
-The scheduled jobs, as they are declared; written by `python jobs.py crontab`. Paste it below the lines of your own in
-`crontab -e`: CRON_TZ holds for all lines after it.
+The scheduled jobs, as they are declared; written by `{command.without_stage("crontab")}`. Paste it below the lines of
+your own in `crontab -e`: CRON_TZ holds for all lines after it.
 
 Each line runs one tick and appends to {LOG}; nothing is mailed (to MAILTO) unless the job failed. A line that
 fires twice, here or on a second machine that shares the state, does its work once.
@@ -37,10 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    flags = ["--aws"] if args.aws else []
-    if args.stage:
-        flags += ["--stage", args.stage]
-    print("\n".join(lines(registry.jobs().values(), flags)))
+    print("\n".join(lines(registry.jobs().values(), command.flags(account.stage(args)))))
     return Exit.DONE
 
 

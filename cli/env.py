@@ -9,18 +9,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from cli.ending import Exit
+from cli.environment import STAGE
 from shared import registry, settings
+from shared.command import without_stage
 from shared.job import Job
 from shared.settings import Setting
 
 WIDTH = 100
-HEAD = """
-Every setting there is, with its default. Copy this file to .env and uncomment what you change: `python jobs.py` reads
-.env, and what the environment says goes before it. docs/configuration.md has the forms of schedules, retries and
+HEAD = f"""
+Every setting there is, with its default. Copy this file to .env and uncomment what you change: `{without_stage()}`
+reads .env, and what the environment says goes before it. docs/configuration.md has the forms of schedules, retries and
 retention. Written by `make generate`.
 """
 DEPLOYMENT = (
-    settings.text("NIGHTSHIFT_STAGE", "prod", "Which deployment is meant, in every name; `local` is the local cloud's"),
+    settings.text(
+        STAGE,
+        "",
+        "The deployment for commands with --aws and no --stage, and for workers of Celery and RQ; there is no default",
+    ),
     settings.text("NIGHTSHIFT_LOCAL", ".local", "Where the local cloud keeps its state"),
     settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "Who gets the alerts by e-mail; read at deployment"),
 )

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+STAGE = "NIGHTSHIFT_STAGE"
+
 
 @contextmanager
 def replaced(values: Mapping[str, str]) -> Iterator[None]:
@@ -22,4 +24,4 @@ def replaced(values: Mapping[str, str]) -> Iterator[None]:
 
 def said(stage: str, account: str, region: str) -> dict[str, str]:
     """What a deployed function is told of where it is."""
-    return {"NIGHTSHIFT_STAGE": stage, "NIGHTSHIFT_ACCOUNT": account, "AWS_REGION": region}
+    return {STAGE: stage, "NIGHTSHIFT_ACCOUNT": account, "AWS_REGION": region}

@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from dotenv import load_dotenv
 
-from cli import output
+from cli import account, output
 from cli.ending import Exit, Stop
 from shared.declaration import DeclarationError
 from shared.registry import UnknownJob
@@ -50,10 +51,10 @@ COMMANDS = {
     "new": "write the files of a new job",
     "generate": "write the files that are derived from the declarations",
 }
-USAGE = """usage: python jobs.py <job> [--dry-run] [--at TIME] [--target T] [--json] [--aws]
+USAGE = """usage: python jobs.py <job> [--dry-run] [--at TIME] [--target T] [--json] [--aws --stage S]
        python jobs.py <command> [...]
 
-Runs a job, in this process, against the local cloud or, with --aws, against an account.
+Runs a job, in this process, against the local cloud or, with --aws, against a stage of an account.
 """
 
 
@@ -62,10 +63,11 @@ class Parser(argparse.ArgumentParser):
         raise Stop(Exit.WRONG_USE, f"{message}\n{self.format_usage().strip()}")
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, settings: Path | None = None) -> int:
+    """Run one command; the exit code. settings: a .env file, for what the environment leaves open."""
     given = list(sys.argv[1:] if words is None else words)
     try:
-        return _call(given)
+        return _call(given, settings)
     except Stop as stop:
         return _stopped(given, stop.code, str(stop))
     except UnknownJob as error:
@@ -82,11 +84,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def leave() -> NoReturn:
     """The end of the process. A job's thread that will not end does not keep it."""
-    words = sys.argv[1:]
-    if "--once" not in words:
-        # `make run` is the same for everybody: of the user it takes what the environment says, no file.
-        load_dotenv(ROOT / ".env")
-    code = main(words)
+    code = main(settings=ROOT / ".env")
     sys.stdout.flush()
     sys.stderr.flush()
     strays = [thread for thread in threading.enumerate() if not thread.daemon]
@@ -95,7 +93,7 @@ def leave() -> NoReturn:
     sys.exit(code)
 
 
-def _call(given: list[str]) -> int:
+def _call(given: list[str], settings: Path | None) -> int:
     if not given or given[0] in ("-h", "--help", "help"):
         print(USAGE)
         output.table(["command", ""], COMMANDS.items())
@@ -103,18 +101,28 @@ def _call(given: list[str]) -> int:
     word, rest = given[0], given[1:]
     if word.startswith("-"):
         raise Stop(Exit.WRONG_USE, f"{word} comes after the job or the command: python jobs.py <job> {word}")
-    module = importlib.import_module(f"cli.{word}" if word in COMMANDS else RUN)
-    parser = Parser(prog=f"python jobs.py {word}", description=COMMANDS.get(word, module.__doc__))
-    if word not in COMMANDS:
-        parser.set_defaults(job=word)
-    module.arguments(parser)
+    module, parser = command(word)
     try:
         args = parser.parse_args(rest)
     except SystemExit:
         # --help has been printed.
         return Exit.DONE
+    # `make run`, which is `up --once`, is the same for everybody: of the user it takes the environment, no file.
+    if settings is not None and not (word == "up" and args.once):
+        load_dotenv(settings)
+    account.decide(args)
     code: int = module.call(args)
     return code
+
+
+def command(word: str) -> tuple[ModuleType, Parser]:
+    """The module that a command, or a job's name, is carried out by, and its parser."""
+    module = importlib.import_module(f"cli.{word}" if word in COMMANDS else RUN)
+    parser = Parser(prog=f"python jobs.py {word}", description=COMMANDS.get(word, module.__doc__))
+    if word not in COMMANDS:
+        parser.set_defaults(job=word)
+    module.arguments(parser)
+    return module, parser
 
 
 def _stopped(given: Sequence[str], code: Exit, message: str) -> int:

@@ -31,6 +31,7 @@ from workers.child import Perform
 from workers.worker import Worker
 
 Sent = list[tuple[dict[str, Any], int]]
+AWS = ("--aws", "--stage", "test")
 PRICES = Reply(200, "<p>9.90 EUR a month</p>")
 TICK = Firing("crash", datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1), by="worker")
 
@@ -282,10 +283,10 @@ def test_a_queue_that_is_not_deployed_is_3(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("--concurrency", "0", "--aws"), 2, "--concurrency is at least 1"),
-        (("--grace", "-1", "--aws"), 2, "--grace no less than 0"),
-        (("--queue", "firings", "--aws"), 2, "firings is the function dispatch's; a worker takes from work"),
-        (("--queue", "firings-dlq", "--aws"), 2, "a worker takes from work"),
+        (("--concurrency", "0", *AWS), 2, "--concurrency is at least 1"),
+        (("--grace", "-1", *AWS), 2, "--grace no less than 0"),
+        (("--queue", "firings", *AWS), 2, "firings is the function dispatch's; a worker takes from work"),
+        (("--queue", "firings-dlq", *AWS), 2, "a worker takes from work"),
         ((), 3, "no local cloud is up; `python jobs.py up` starts it"),
     ],
 )
