@@ -50,7 +50,7 @@ def call(args: argparse.Namespace) -> int:
         "audit": _audit,
     }
     if args.verb == "show" and not args.id:
-        raise Stop(Exit.WRONG_USE, f"which one? {store.LIST}")
+        raise Stop(Exit.WRONG_USE, f"which one? {store.listing(account.stage(args))}")
     with account.opened(args) as cloud:
         try:
             return verbs[args.verb](args, cloud)
@@ -111,7 +111,8 @@ def _group(group: Group) -> list[Any]:
 
 def _letters(letters: list[Letter], args: argparse.Namespace) -> None:
     if not letters:
-        raise UnknownLetter(f"there is no dead letter of fingerprint {args.group!r:.60}; {store.LIST}")
+        listing = store.listing(account.stage(args))
+        raise UnknownLetter(f"there is no dead letter of fingerprint {args.group!r:.60}; {listing}")
     if args.json:
         output.document([redact.data(letter.shown()) for letter in letters])
         return

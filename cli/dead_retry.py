@@ -29,9 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace, cloud: Cloud) -> int:
     if bool(args.id) == bool(args.group):
-        raise Stop(
-            Exit.WRONG_USE, "say one letter's id, or --group and a fingerprint; `python jobs.py dead list` has both"
-        )
+        listing = account.advised(args, "dead", "list")
+        raise Stop(Exit.WRONG_USE, f"say one letter's id, or --group and a fingerprint; `{listing}` has both")
     if args.group:
         return _group(args, cloud)
     return _one(args, cloud)
@@ -52,10 +51,9 @@ def _one(args: argparse.Namespace, cloud: Cloud) -> int:
         made = redrive.ready(cloud, store.find(cloud, args.id))
         return _would([made.letter], args)
     letter, until = redrive.one(cloud, args.id, account.who(args, cloud), args.reason or "")
+    look = account.advised(args, "dead", "show", letter.id)
     if args.no_wait:
-        return _told(
-            letter, "sent", f"{letter.id} was sent again; what comes of it: python jobs.py dead show {letter.id}", args
-        )
+        return _told(letter, "sent", f"{letter.id} was sent again; what comes of it: {look}", args)
     end = cloud.clock.now() + wait if wait else clock.parse(until)
     output.say(f"{letter.id} of {letter.job} was sent again; waiting for what comes of it")
     after = redrive.heard(cloud, letter, end)
@@ -67,12 +65,7 @@ def _one(args: argparse.Namespace, cloud: Cloud) -> int:
             after, RESOLVED, f"{letter.id} is resolved, by run {after.row['resolvedBy']}: {after.row['outcome']}", args
         )
     if after.state == RETRYING:
-        _told(
-            after,
-            RETRYING,
-            f"nothing was heard of {letter.id} in time; look again: python jobs.py dead show {letter.id}",
-            args,
-        )
+        _told(after, RETRYING, f"nothing was heard of {letter.id} in time; look again: {look}", args)
         return Exit.FAILED
     if after.again > letter.again:
         _told(after, DEAD, f"{letter.id} died again: {after.error}", args)

@@ -36,7 +36,7 @@ def call(args: argparse.Namespace) -> int:
     if job.effects is None:
         raise Stop(Exit.WRONG_USE, f"{job.name} has no effects on the world outside")
     if args.verdict and not args.key:
-        raise Stop(Exit.WRONG_USE, f"which effect? `python jobs.py effects {job.name}` shows the keys")
+        raise Stop(Exit.WRONG_USE, f"which effect? `{account.advised(args, 'effects', job.name)}` shows the keys")
     if args.result is not None and args.verdict != "done":
         raise Stop(Exit.WRONG_USE, "--result says what was returned by what is `done`")
     result = _json(args.result)
@@ -60,7 +60,8 @@ def _list(job: Job, cloud: Cloud, args: argparse.Namespace) -> int:
         output.document(shown)
     elif shown:
         output.table(["id", "key", "begun (UTC)", "run", "uncertain since", "what"], map(_row, shown), spare=["run"])
-        output.say(f"settle each: python jobs.py effects {job.name} done|redo ID --reason WHY{_where(args)}")
+        done = account.advised(args, "effects", job.name, "done", "ID", "--reason", "WHY")
+        output.say(f"settle each: {done}; `redo` in place of `done` where it was not")
     else:
         output.say(f"{job.name} has no effect that nobody knows of")
     return Exit.DONE
@@ -101,10 +102,6 @@ def _meant(job: Job, cloud: Cloud, given: str) -> str:
     if given not in ids.values() and len(meant) > 1:
         raise Stop(Exit.WRONG_USE, f"{len(meant)} effects have ids that begin with {given!r}; say more of it")
     return meant[0] if meant and given not in ids.values() else given
-
-
-def _where(args: argparse.Namespace) -> str:
-    return f" --aws{f' --stage {args.stage}' if args.stage else ''}" if args.aws else ""
 
 
 def _short(instant: str) -> str:

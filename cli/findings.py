@@ -14,8 +14,10 @@ from cli.tour import CRASH, Tour
 from local.cloud import LocalCloud
 from local.demo_site import BROKEN, DemoSite
 from shared import clock
+from shared.command import advised
 from shared.guard import HEADER
 from shared.job import Job
+from shared.names import LOCAL
 
 
 def show(tour: Tour, demo: DemoSite | None, started: LocalCloud) -> None:
@@ -112,9 +114,11 @@ def _onward(tour: Tour, started: LocalCloud) -> Iterator[str]:
     if started.firing:
         door = started.doors["trigger"]
         yield "Break glass, from another terminal:"
-        yield f'  curl -H "{HEADER}: $(python jobs.py token)" {door}/__cron/run/pricing'
-        yield f'  curl -H "{HEADER}: $(python jobs.py token)" {door}/__cron/run/status'
-        yield "More, from there: python jobs.py list | runs pricing | dead list | pricing --dry-run"
+        header = f'"{HEADER}: $({advised(LOCAL, "token")})"'
+        yield f"  curl -H {header} {door}/__cron/run/pricing"
+        yield f"  curl -H {header} {door}/__cron/run/status"
+        yield f"More, from there: {advised(LOCAL, 'runs', 'pricing')}  (or list, dead list, pricing --dry-run)"
     else:
-        yield f"More of this run:  {HOME}={short(started.folder)} python jobs.py runs {CRASH}  (or dead list, status)"
+        runs = advised(LOCAL, "runs", CRASH)
+        yield f"More of this run:  {HOME}={short(started.folder)} {runs}  (or dead list, status)"
         yield "`make up` does the same and stays, firing on schedule."

@@ -12,6 +12,7 @@ from cli.ending import Exit, Stop
 from local import postbox
 from local.postbox import Kept
 from shared import clock
+from shared.command import without_stage
 
 MOST = 50
 
@@ -26,7 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     if (args.word is None) != (args.id is None):
-        raise Stop(Exit.WRONG_USE, "say `python jobs.py mail show ID`; `python jobs.py mail` lists the ids")
+        show, listing = without_stage("mail", "show", "ID"), without_stage("mail")
+        raise Stop(Exit.WRONG_USE, f"say `{show}`; `{listing}` lists the ids")
     if args.id is not None:
         return _show(args.id, args.json)
     found = (each for each in postbox.kept(_folder()) if not args.to or args.to.lower() in map(str.lower, each.to))
@@ -50,7 +52,7 @@ def _show(name: str, as_json: bool) -> int:
         (each for each in postbox.kept(_folder()) if each.id.startswith(name)), None
     )
     if found is None:
-        raise Stop(Exit.WRONG_USE, f"there is no mail {name!r}; `python jobs.py mail` lists them")
+        raise Stop(Exit.WRONG_USE, f"there is no mail {name!r}; `{without_stage('mail')}` lists them")
     if as_json:
         _document({**_facts(found), "text": found.text, "html": found.html})
         return Exit.DONE

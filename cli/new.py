@@ -16,6 +16,8 @@ from cli.account import ROOT
 from cli.ending import Exit, Stop
 from shared import declaration, registry
 from shared.clock import Clock
+from shared.command import advised
+from shared.names import LOCAL
 
 SKELETONS = Path(__file__).parent / "skeletons"
 ARCHETYPES = sorted(path.name for path in SKELETONS.iterdir())
@@ -57,7 +59,7 @@ def call(args: argparse.Namespace) -> int:
         print(path)
     output.say(
         f"Now make it yours: {next(iter(texts))}. What it raises NotImplementedError for, its test fails for. Then:\n"
-        f"  python jobs.py {args.job} --dry-run\n  make generate check test"
+        f"  {advised(LOCAL, args.job, '--dry-run')}\n  make generate check test"
     )
     return Exit.DONE
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from cli import output
-from shared import retention
+from shared import command, retention
 from shared.catch_up import CatchUp
+from shared.command import advised
 from shared.job import Job
+from shared.names import LOCAL
 
 WRITTEN = "<!-- Written by `make generate` from the declaration; change that instead. -->"
 
@@ -104,24 +106,25 @@ def _settings(job: Job) -> Iterator[str]:
 def _runbook(job: Job) -> Iterator[str]:
     enable = job.all_settings()[0]
     yield from ("## When it fails", "")
-    yield f"Everything below works on the local cloud; with `--aws`, on the account. {_first_aid(job)}"
+    flags = " ".join(command.flags("STAGE"))
+    yield f"Everything below works on the local cloud; with `{flags}`, on that stage of an account. {_first_aid(job)}"
     yield from ("", "```sh")
     steps = [
-        (f"python jobs.py why {job.name}", "what became of its last tick, and what to do"),
-        (f"python jobs.py runs {job.name}", "how its runs ended"),
-        (f"python jobs.py logs {job.name} --since 1h", "what it said meanwhile"),
-        (f"python jobs.py dead list {job.name}", "what was given up"),
+        (advised(LOCAL, "why", job.name), "what became of its last tick, and what to do"),
+        (advised(LOCAL, "runs", job.name), "how its runs ended"),
+        (advised(LOCAL, "logs", job.name, "--since", "1h"), "what it said meanwhile"),
+        (advised(LOCAL, "dead", "list", job.name), "what was given up"),
     ]
     if job.effects:
-        steps.append((f"python jobs.py effects {job.name}", "what it did outside that nobody knows the end of"))
+        steps.append((advised(LOCAL, "effects", job.name), "what it did outside that nobody knows the end of"))
     if job.queue is None:
         steps += [
-            (f"python jobs.py {job.name} --dry-run", "what a run would do now"),
-            (f"python jobs.py {job.name}", "run it now, in this process"),
+            (advised(LOCAL, job.name, "--dry-run"), "what a run would do now"),
+            (advised(LOCAL, job.name), "run it now, in this process"),
         ]
-    steps.append((f"python jobs.py test {job.name}", "run it on its sample event"))
-    width = max(len(command) for command, _ in steps)
-    yield from (f"{command:<{width}}   # {why}" for command, why in steps)
+    steps.append((advised(LOCAL, "test", job.name), "run it on its sample event"))
+    width = max(len(line) for line, _ in steps)
+    yield from (f"{line:<{width}}   # {why}" for line, why in steps)
     yield from ("```", "")
     yield f"To stop it, deploy with `{enable.name}=false`; its ticks are then recorded as `disabled`."
 

@@ -41,7 +41,7 @@ def call(args: argparse.Namespace) -> int:
         output.document(asdict(made))
     else:
         print(f"{made.told}; what is at work now goes on to its end")
-        print(f"  python jobs.py resume {args.job}{_part(args)}{_where(args)}")
+        print(f"  {account.advised(args, 'resume', args.job, *_part(args))}")
     return Exit.DONE
 
 
@@ -72,9 +72,7 @@ def signed() -> str:
     return f"{login}@{socket.gethostname().partition('.')[0]}"
 
 
-def _part(args: argparse.Namespace) -> str:
-    return f" --target {args.target}" if args.target else f" --tenant {args.tenant}" if args.tenant else ""
-
-
-def _where(args: argparse.Namespace) -> str:
-    return (" --aws" if args.aws else "") + (f" --stage {args.stage}" if args.stage else "")
+def _part(args: argparse.Namespace) -> list[str]:
+    if args.target:
+        return ["--target", args.target]
+    return ["--tenant", args.tenant] if args.tenant else []

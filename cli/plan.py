@@ -6,7 +6,7 @@ import argparse
 import getpass
 from typing import Any
 
-from cli import output
+from cli import account, output
 from cli.ending import Exit
 from shared import draft, plan
 from shared.cloud import Cloud
@@ -26,7 +26,7 @@ def call(job: Job, tick: Tick, cloud: Cloud, args: argparse.Namespace) -> int:
     elif made:
         print("\n".join(lines))
         print(f"plan {made.id} of what was due by {made.cutoff}; until {made.until} exactly that is done by:")
-        print(f"  python jobs.py apply {made.id}{_where(args)}")
+        print(f"  {account.advised(args, 'apply', made.id)}")
     else:
         print("nothing to do")
     return Exit.DONE
@@ -46,7 +46,3 @@ def _who(cloud: Cloud, args: argparse.Namespace) -> str:
     except (KeyError, OSError):
         # A container's user need not have a name.
         return "unknown"
-
-
-def _where(args: argparse.Namespace) -> str:
-    return (" --aws" if args.aws else "") + (f" --stage {args.stage}" if args.stage else "")

@@ -33,7 +33,7 @@ def call(args: argparse.Namespace) -> int:
         columns = ["queue", "job", "waiting", "working", "delayed", "dead", "age", "lag", "done", "failed", "errors"]
         output.table(columns, [_row(each) for each in shown], spare=["done", "delayed", "lag"])
     else:
-        output.say("there are no queues; start the local cloud once: python jobs.py up")
+        output.say(f"there are no queues; {account.to_deploy(args)}")
     return Exit.DONE
 
 

@@ -45,7 +45,7 @@ def call(args: argparse.Namespace) -> int:
         raise Stop(
             Exit.WRONG_USE,
             f"{job.name} is driven by its queue {job.queue!r}, not by a tick; "
-            f"`python jobs.py test {job.name}` gives it its sample messages",
+            f"`{account.advised(args, 'test', job.name)}` gives it its sample messages",
         )
     now = Clock().now()
     at = instant(args.at, now) if args.at else None

@@ -19,6 +19,8 @@ from functions.sites.seed import seed
 from local.cloud import LocalCloud, running, workspace
 from shared import registry
 from shared.clock import Clock
+from shared.command import advised
+from shared.names import LOCAL
 
 EVALUATIONS = 4
 POLL = 1.0
@@ -62,7 +64,7 @@ def _kept_folder() -> Iterator[Path]:
                 yield laptop.folder()
                 return
         time.sleep(POLL)
-    raise Stop(Exit.WRONG_USE, f"it is up already, as process {found.pid}; `python jobs.py status` looks at it")
+    raise Stop(Exit.WRONG_USE, f"it is up already, as process {found.pid}; `{advised(LOCAL, 'status')}` looks at it")
 
 
 @contextmanager

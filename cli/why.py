@@ -29,12 +29,10 @@ def call(args: argparse.Namespace) -> int:
     hosted = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
     target = args.target if hosted else targeted(job, args.target)
     with account.opened(args) as cloud, settings.of(job, cloud) as job:
-        told = why.answer(trace(cloud, job, at, target))
-    where = " --aws" + (f" --stage {args.stage}" if args.stage else "") if args.aws else ""
-    commands = [(f"python jobs.py {command}{where}", reason) for command, reason in told.commands]
+        told = why.answer(trace(cloud, job, at, target), cloud.names.stage)
     if args.json:
         said = {"says": [told.headline, *told.says]}
-        shown = [{"command": command, "for": reason} for command, reason in commands]
+        shown = [{"command": command, "for": reason} for command, reason in told.commands]
         output.document({**told.facts, **said, "commands": shown})
         return Exit.DONE
     width = output.console().width
@@ -42,5 +40,5 @@ def call(args: argparse.Namespace) -> int:
     for sentence in told.says:
         print(textwrap.fill(redact.text(sentence), width, initial_indent="  ", subsequent_indent="  "))
     print()
-    output.table(["to act", ""], commands)
+    output.table(["to act", ""], told.commands)
     return Exit.DONE

@@ -13,6 +13,7 @@ from cli.run import facts, summary
 from local.cloud import running
 from shared import registry
 from shared.cloud import Cloud
+from shared.command import without_stage
 from shared.job import WORK
 from shared.log import Log, to_stderr
 from shared.names import Names
@@ -77,4 +78,4 @@ def _check(args: argparse.Namespace) -> None:
         job = taken[args.queue].name
         raise Stop(Exit.WRONG_USE, f"{args.queue} is the function {job}'s; a worker takes from {WORK}")
     if not args.aws and not args.once and not running(laptop.folder()):
-        raise Stop(Exit.NO_CLOUD, "no local cloud is up; `python jobs.py up` starts it, or say --aws")
+        raise Stop(Exit.NO_CLOUD, f"no local cloud is up; `{without_stage('up')}` starts it, or say --aws and --stage")

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.queues import FOREIGN, Queue
 from infra.state import ALERTS
+from shared.command import advised
 from shared.job import DEAD, FIRINGS, Job
 from shared.log import NAMESPACE
 from shared.names import Names
@@ -53,12 +54,13 @@ class Alarms:
                 )
 
     def of_runs(self) -> None:
-        three = "in each of the last three 5 minutes: python jobs.py status --aws"
+        three = f"in each of the last three 5 minutes: {advised(self.names.stage, 'status')}"
+        why = advised(self.names.stage, "why", "JOB")
         for metric, periods, meaning in (
             ("Failed", 3, f"Runs failed {three}"),
             ("Lost", 3, f"Runs died without a word {three}"),
             # A job that fires once a day misses once a day: that must be enough.
-            ("Missed", 1, "Ticks left no trace; the reconciler's log names their jobs: python jobs.py why <job> --aws"),
+            ("Missed", 1, f"Ticks left no trace; the reconciler's log names their jobs: {why}"),
         ):
             of = {"stage": self.names.stage}
             self._alarm(f"runs-{metric.lower()}", NAMESPACE, metric, of, 1, meaning, statistic="Sum", periods=periods)

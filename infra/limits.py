@@ -17,6 +17,7 @@ from infra.expressions import expressions, longest_pause
 from infra.package import Package
 from infra.template import Template, plain, resources, text
 from shared import schedule
+from shared.command import advised
 from shared.declaration import MOST_HOPS, hops, where
 from shared.job import QUEUE, Job
 
@@ -97,7 +98,7 @@ def of_job(job: Job, deployment: Deployment) -> Iterator[str]:
     if by == "rq":
         yield (
             f"{at}: {job.run_by().name}=rq, but functions reach no Redis; say worker, or let a crontab fire the job: "
-            "`python jobs.py crontab`"
+            f"`{advised(deployment.names.stage, 'crontab')}`"
         )
     if job.queue is not None:
         yield from (f"{at}: {problem}" for problem in _of_consumer(job))

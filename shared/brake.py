@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import alert, rows, status
 from shared.claim import BRAKE
+from shared.command import advised
 from shared.job import NO_TARGET, STATE
 from shared.outcome import Refused
 from shared.tables import TTL
@@ -138,14 +139,14 @@ def _pull(tick: Tick, bound: Limit, plan: Plan | None) -> Refused:
     size = max(plan.counts.values()) if plan else None
     due = f"{size:,}" if size else f"more than {bound.rows:,}"
     why = f"{due} due, {bound.why}"
-    first = f"python jobs.py apply {plan.id}" if plan else f"python jobs.py {job.name} --dry-run"
-    resume = f"python jobs.py resume {job.name}"
+    stage = cloud.names.stage
+    first = advised(stage, "apply", plan.id) if plan else advised(stage, job.name, "--dry-run")
+    resume = advised(stage, "resume", job.name)
     tick.log.error(f"{job.name}_braked", status="paused", note=why, plan=plan.id if plan else None)
     # The alert first: a crash in between tells twice, the other order might leave a job paused that nobody knows of.
     told = {"job": job.name, "entityId": tick.target, "jobId": tick.run, "due": due, "why": why}
     shown = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
-    commands = [f"{first} --aws", f"{resume} --aws"]
-    alert.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, commands, f"braked#{tick.run}")
+    alert.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [first, resume], f"braked#{tick.run}")
     if _pause(tick, "SET paused = if_not_exists(paused, :why)", {":why": status.cut(f"{BRAKE}{why}", status.SHORT)}):
         expires = int((cloud.clock.now() + APPROVAL).timestamp())
         row = {**_key(tick), "size": size or ANY, "plan": plan.id if plan else None, TTL: expires}

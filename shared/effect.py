@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.command import advised
+
 if TYPE_CHECKING:
     from shared.cloud import Cloud
     from shared.names import Names
@@ -33,8 +35,8 @@ class Undone(Exception):
 class Uncertain(Exception):
     """Nobody knows whether the effect happened, and the job cannot find out; a person settles it."""
 
-    def __init__(self, job: str, key: str) -> None:
-        super().__init__(f"nobody knows whether {key!r} was done; settle it: python jobs.py effects {job}")
+    def __init__(self, stage: str, job: str, key: str) -> None:
+        super().__init__(f"nobody knows whether {key!r} was done; settle it: {advised(stage, 'effects', job)}")
         self.key = key
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared import status
 from shared.amend import amend
+from shared.command import advised
 from shared.records.record import FAULT
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Faults:
         job, today = tick.job.name, f"{tick.cloud.clock.now():%Y-%m-%d}"
         told = {"job": job, "jobId": tick.run, "table": self.table.name, "user": row.pk, "row": row.sk, "why": why}
         commands = [
-            f"python jobs.py logs {job} --since 1h --aws",
-            f"python jobs.py load {self.table.name} CORRECTED.jsonl --aws",
+            advised(tick.cloud.names.stage, "logs", job, "--since", "1h"),
+            advised(tick.cloud.names.stage, "load", self.table.name, "CORRECTED.jsonl"),
         ]
         alert.send(tick.cloud, "ROW_SET_ASIDE", job, told, commands, f"faulty#{job}#{today}")

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from shared import clock, rows, status
 from shared.claim import BRAKE
+from shared.command import advised
 from shared.job import NO_TARGET, STATE, Job
 
 if TYPE_CHECKING:
@@ -252,7 +253,8 @@ def _write(cloud: Cloud, made: Pause, items: list[dict[str, Any]]) -> None:
         except cloud.dynamodb.exceptions.TransactionCanceledException as error:
             codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if codes & {CONDITION, CONFLICT}:
+                look = advised(cloud.names.stage, "status")
                 raise PauseRefused(
-                    f"what holds {made.job} back has changed meanwhile; look with `python jobs.py status`, then repeat"
+                    f"what holds {made.job} back has changed meanwhile; look with `{look}`, then repeat"
                 ) from None
             raise

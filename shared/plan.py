@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared import brake, clock, draft, rows, span
+from shared.command import advised
 from shared.draft import Action, Draft
 from shared.event import Firing
 from shared.job import STATE, Job
@@ -33,8 +34,9 @@ KEPT = span.days(30)
 class UnknownPlan(LookupError):
     """No plan of that id was ever made here, or one so long ago that it is forgotten."""
 
-    def __init__(self, plan: str) -> None:
-        super().__init__(f"there is no plan {plan!r:.90}; `python jobs.py <job> --dry-run` makes one and prints its id")
+    def __init__(self, plan: str, stage: str, job: str = "JOB") -> None:
+        planning = advised(stage, job, "--dry-run")
+        super().__init__(f"there is no plan {plan!r:.90}; `{planning}` makes one and prints its id")
 
 
 class PlanRefused(Exception):
@@ -125,7 +127,7 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
     """
     named = ID.fullmatch(plan_id)
     if not named:
-        raise UnknownPlan(plan_id)
+        raise UnknownPlan(plan_id, cloud.names.stage)
     job, stage = named.groups()
     here = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
     if stage != here["stage"]:
@@ -135,11 +137,11 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
     )
     found = rows.plain(answer.get("Item"))
     if not found or found["job"] != job:
-        raise UnknownPlan(plan_id)
+        raise UnknownPlan(plan_id, here["stage"], job)
     made_in = {name: found[name] for name in here}
     if made_in != here:
         raise PlanRefused(f"plan {plan_id} was made for {_place(made_in)} and this is {_place(here)}; plan it here")
-    again = f"`python jobs.py {job} --dry-run` makes a new plan"
+    again = f"`{advised(stage, job, '--dry-run')}` makes a new plan"
     if clock.iso(cloud.clock.now()) > found["until"]:
         raise PlanRefused(f"plan {plan_id} expired at {found['until']}; {again}")
     if "begun" in found and not begun:
@@ -171,9 +173,10 @@ def _begin(job: Job, tick: Tick, plan: Plan) -> int:
         raise PlanRefused(f"plan {plan.id} is of what was due by {plan.cutoff}; by the settings now, it is {cutoff}")
     with draft.of(job.actions(tick)) as now:
         if now.digest != plan.digest:
+            planning = advised(tick.cloud.names.stage, plan.job, "--dry-run")
             raise PlanRefused(
                 f"the world has moved since plan {plan.id}: it was {_counted(plan.counts)}, now it would be "
-                f"{_counted(now.counts)}, or not the same ones; `python jobs.py {plan.job} --dry-run` makes a new plan"
+                f"{_counted(now.counts)}, or not the same ones; `{planning}` makes a new plan"
             )
     # A repeat after a lost reply finds the run's own mark.
     if not _mark(tick, plan, "SET begun = :run", {":run": tick.run}, "attribute_not_exists(begun) OR begun = :run"):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from shared import budget, clock
 from shared.budget import ITEMS, MICRO, MICROS, Budget
+from shared.command import advised
 
 if TYPE_CHECKING:
-    from shared.job import Job
     from shared.tick import Tick
 
 ALERT = "JOB_BUDGET_USED_UP"
@@ -102,7 +102,7 @@ class Purse:
             # The same for all who find that it is used up, and another once more was allowed.
             known = f"budget#{job.name}#{tick.target}#{self.period}#{'-'.join(map(str, self.limits.values()))}"
             try:
-                alert.send(tick.cloud, ALERT, job.name, self._fields(tick), self._commands(job), known)
+                alert.send(tick.cloud, ALERT, job.name, self._fields(tick), self._commands(tick), known)
             except Exception as error:  # noqa: BLE001 - whatever keeps an alert back, the run's own end is not lost by it
                 log.error("alert_not_told", alert=known, error=f"{type(error).__name__}: {error}")
                 return False
@@ -113,10 +113,11 @@ class Purse:
         told = {"job": tick.job.name, "entityId": tick.target, "jobId": tick.run}
         return {**told, "spent": self.figures, "until": f"{budget.end(self.period):%Y-%m-%d %H:%M} UTC"}
 
-    def _commands(self, job: Job) -> list[str]:
+    def _commands(self, tick: Tick) -> list[str]:
+        stage, job = tick.cloud.names.stage, tick.job
         return [
-            f"python jobs.py why {job.name} --aws",
-            f"python jobs.py resume {job.name} --aws   # as much again",
+            advised(stage, "why", job.name),
+            f"{advised(stage, 'resume', job.name)}   # as much again",
             f"deploy it with a larger {job.env}_BUDGET",
         ]
 

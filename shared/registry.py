@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
+from shared.command import without_stage
 from shared.configuration import configured
 from shared.declaration import DeclarationError, where
 from shared.job import Job
@@ -23,7 +24,7 @@ class UnknownJob(LookupError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else "`python jobs.py list` shows all"
+        hint = f"did you mean {near[0]!r}?" if near else f"`{without_stage('list')}` shows all"
         super().__init__(f"there is no job {name!r}; {hint}")
 
 
@@ -38,7 +39,7 @@ def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
         if not name or declared.name == name:
             return configured(declared, environment)()
     if name:
-        raise DeclarationError(f"functions/{module}.py yields no job {name!r}; `python jobs.py list` shows all")
+        raise DeclarationError(f"functions/{module}.py yields no job {name!r}; `{without_stage('list')}` shows all")
     raise DeclarationError(f"functions/{module}.py declares no job; define one class that derives from Job")
 
 

@@ -179,7 +179,7 @@ def noted(tick: Tick, outcome: Outcome) -> Outcome:
         return outcome
     from shared import settle
 
-    return settle.noted(outcome, tick.job.name, tick.uncertain)
+    return settle.noted(outcome, tick.cloud.names.stage, tick.job.name, tick.uncertain)
 
 
 def _planned(job: Job, tick: Tick) -> Outcome:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared import audit, clock, rows, status
+from shared.command import advised
 from shared.effect import SHARDS, Confirmed, Effect, NotDone, Uncertain, Unknown, keep, object_key, row_key, token
 from shared.job import STATE
 from shared.outcome import Done, Outcome
@@ -53,7 +54,7 @@ def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None
                 return
             tick.uncertain.append(key)
             tick.log.error("effect_uncertain", effect=key, status="uncertain", error=found.get("error", ""))
-            raise Uncertain(job, key)
+            raise Uncertain(effects.cloud.names.stage, job, key)
 
 
 def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, reason: str) -> None:
@@ -68,7 +69,8 @@ def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: st
     )
     now = cloud.clock.now()
     if not found:
-        raise NothingToSettle(f"{job.name} has begun no effect {key!r}; `python jobs.py effects {job.name}` lists them")
+        listing = advised(cloud.names.stage, "effects", job.name)
+        raise NothingToSettle(f"{job.name} has begun no effect {key!r}; `{listing}` lists them")
     if "done" in found:
         raise NothingToSettle(f"{key!r} was confirmed at {found['done']}")
     if found["lease_until"] >= clock.milliseconds(now):
@@ -84,11 +86,11 @@ def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: st
         raise NothingToSettle(f"{key!r} has moved on while it was being settled; look again")
 
 
-def noted(outcome: Outcome, job: str, keys: Sequence[str]) -> Outcome:
+def noted(outcome: Outcome, stage: str, job: str, keys: Sequence[str]) -> Outcome:
     """A run that was done but for these says so in its status and history."""
     if not isinstance(outcome, Done):
         return outcome
-    told = f"{len(keys)} effects are uncertain: python jobs.py effects {job}"
+    told = f"{len(keys)} effects are uncertain: {advised(stage, 'effects', job)}"
     return replace(outcome, note="; ".join(filter(None, (told, outcome.note))))
 
 

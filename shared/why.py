@@ -9,6 +9,7 @@ from typing import Any
 
 from shared import clock, corpse
 from shared.backoff import JITTER
+from shared.command import advised, without_stage
 from shared.job import NO_TARGET
 from shared.ledger import SETTLING, Verdict
 from shared.trace import Trace
@@ -54,7 +55,7 @@ MEANT = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """says: sentences. commands: what to type after `python jobs.py`, and what for. facts: the same as data."""
+    """says: sentences. commands: what to type, and what for. facts: the same as data."""
 
     headline: str
     says: tuple[str, ...]
@@ -62,9 +63,10 @@ class Answer:
     facts: Mapping[str, Any]
 
 
-def answer(found: Trace) -> Answer:
+def answer(found: Trace, stage: str) -> Answer:
+    """In words. stage: the deployment that the trace is of; the commands act on it."""
     says = (*_of_the_tick(found), *_of_the_minute(found), *_of_now(found))
-    return Answer(_headline(found), says, tuple(_commands(found)), found.facts())
+    return Answer(_headline(found), says, tuple(_commands(found, stage)), found.facts())
 
 
 def _headline(found: Trace) -> str:
@@ -234,28 +236,29 @@ def _held_back(found: Trace) -> Iterator[str]:
         yield "Some of its targets or tenants are paused."
 
 
-def _commands(found: Trace) -> Iterator[tuple[str, str]]:
+def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
     name, enable = found.job.name, found.job.all_settings()[0]
-    target = "" if found.target == NO_TARGET else f" --target {found.target}"
+    target = [] if found.target == NO_TARGET else ["--target", found.target]
     spent = found.purse is not None and found.purse.used_up
     if "paused" in found.item or (found.account.verdict is Verdict.PAUSED and not found.purse):
-        yield f"resume {name}", "let it run again"
+        yield advised(stage, "resume", name), "let it run again"
     elif spent:
-        yield f"resume {name}", "let it spend as much again before its period is over"
+        yield advised(stage, "resume", name), "let it spend as much again before its period is over"
     if found.dead:
-        yield f"dead show {found.dead['id'][:8]}", "what was given up, in full"
-        yield f"dead retry {found.dead['id'][:8]}", "send it again"
+        yield advised(stage, "dead", "show", found.dead["id"][:8]), "what was given up, in full"
+        yield advised(stage, "dead", "retry", found.dead["id"][:8]), "send it again"
     if spent:
-        yield "env", f"the settings; with a larger {found.job.env}_BUDGET, once deployed, it goes on"
+        larger = f"the settings; with a larger {found.job.env}_BUDGET, once deployed, it goes on"
+        yield without_stage("env"), larger
     if found.gate:
-        yield "env", f"the settings; {enable.name} and others are deployed with the function"
+        yield without_stage("env"), f"the settings; {enable.name} and others are deployed with the function"
     if found.account.verdict in (Verdict.MISSED, Verdict.UNKNOWN, Verdict.FAILED, Verdict.LOST) and not found.job.queue:
-        yield f"{name}{target} --dry-run", "what a run would do now"
-        yield f"{name}{target}", "run it now"
+        yield advised(stage, name, *target, "--dry-run"), "what a run would do now"
+        yield advised(stage, name, *target), "run it now"
     if found.account.verdict is Verdict.MISSED and not found.gap:
-        yield "runs reconciler", "whether it still looks"
-    yield f"runs {name}", "how its runs ended"
-    yield f"logs {name}", "what they said"
+        yield advised(stage, "runs", "reconciler"), "whether it still looks"
+    yield advised(stage, "runs", name), "how its runs ended"
+    yield advised(stage, "logs", name), "what they said"
 
 
 def _gap(found: Trace) -> str:

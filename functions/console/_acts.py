@@ -13,6 +13,7 @@ from typing import Any, cast
 from functions.console._refused import Refused
 from shared import pause as pauses
 from shared.cloud import Cloud
+from shared.command import advised
 from shared.event import Firing
 from shared.job import NO_TARGET
 from shared.manifest import Entry
@@ -46,7 +47,7 @@ def pause(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], _: Map
 
 
 def resume(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], _: Mapping[str, str]) -> Answered:
-    return _held(cloud, name, entry, body, pauses.resume, "goes on", _budget(entry))
+    return _held(cloud, name, entry, body, pauses.resume, "goes on", _budget(cloud, name, entry))
 
 
 def _held(
@@ -63,11 +64,13 @@ def _held(
     return 200, {"ok": True, "message": f"{entry['id']} {done}{hint}"}
 
 
-def _budget(entry: Entry) -> str:
+def _budget(cloud: Cloud, name: str, entry: Entry) -> str:
     """What is said of a job whose code alone knows its budget."""
     if not entry["budgeted"]:
         return ""
-    return "; its budget may hold it all the same, which `python jobs.py status` says and `resume` lifts"
+    stage = cloud.names.stage
+    status, resume = advised(stage, "status"), advised(stage, "resume", name)
+    return f"; its budget may hold it all the same, which `{status}` says and `{resume}` lifts"
 
 
 def _job(name: str, entry: Entry) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from functions.operations._letter import identify
 from shared import alert, backoff, clock, rows, status
 from shared.archetypes.consumer import Consumer, Message
+from shared.command import advised
 from shared.dead import large, store
 from shared.dead.letter import DEAD, KEPT, fingerprint
 from shared.idempotency import upsert
@@ -141,7 +142,8 @@ class DeadLetters(Consumer):
         told["failedReason"] = row["reason"]
         tick.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
         tick.log.metric(row["job"], {"DeadLetters": 1})
-        commands = [f"python jobs.py dead show {row['id']} --aws", f"python jobs.py runs {row['job']} --aws"]
+        stage = tick.cloud.names.stage
+        commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
         alert.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),

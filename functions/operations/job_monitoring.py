@@ -10,6 +10,7 @@ from functions.operations import _channels, _health
 from functions.operations._alerts import Alerts
 from shared import backoff, board, clock, manifest, rows, settings
 from shared.alert import Alert
+from shared.command import advised
 from shared.effect import Confirmed, Effect, NotDone, Unknown
 from shared.idempotency import keyed
 from shared.job import NO_TARGET, STATE, Job
@@ -82,7 +83,7 @@ class JobMonitoring(Job):
     def _change(self, tick: Tick, job: str, item: Mapping[str, Any]) -> tuple[str, Alert] | None:
         """What is to be told of that item, if anything: the streak's name, empty where it is over, and the alert."""
         streak, at = _streak(item), clock.iso(tick.cloud.clock.now())
-        about, story, commands = _about(job, item), _story(job, item), _commands(job, item)
+        about, story, commands = _about(job, item), _story(job, item), _commands(tick, job, item)
         if streak >= tick.setting(STREAK.name) and "told" not in item:
             # A streak begins with the last good run: that names it, on however many runs it is looked at.
             begun = str(story["lastGood"])
@@ -121,7 +122,7 @@ def _unknown(tick: Tick) -> Iterator[Alert]:
             count = f"more than {NAMED}" if len(found) > NAMED else len(found)
             story = {"job": job, "effects": count, "since": min(effect["since"] for effect in found)}
             story["keys"] = [effect["key"] for effect in found[:NAMED]]
-            commands = [f"python jobs.py effects {job} --aws"]
+            commands = [advised(tick.cloud.names.stage, "effects", job)]
             yield Alert("EFFECTS_UNCERTAIN", job, story, commands, f"uncertain#{job}#{now:%Y-%m-%d}", clock.iso(now))
 
 
@@ -148,10 +149,7 @@ def _story(job: str, item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _commands(job: str, item: Mapping[str, Any]) -> list[str]:
-    target = "" if item["sk"] == NO_TARGET else f" --target {item['sk']}"
-    return [
-        f"python jobs.py why {job} --aws",
-        f"python jobs.py runs {job} --aws",
-        f"python jobs.py {job}{target} --aws",
-    ]
+def _commands(tick: Tick, job: str, item: Mapping[str, Any]) -> list[str]:
+    stage = tick.cloud.names.stage
+    target = [] if item["sk"] == NO_TARGET else ["--target", item["sk"]]
+    return [advised(stage, "why", job), advised(stage, "runs", job), advised(stage, job, *target)]

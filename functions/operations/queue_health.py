@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.operations import _carried
 from shared import alert, backoff, clock, depths, manifest
+from shared.command import advised
 from shared.depths import Health
 from shared.idempotency import upsert
 from shared.job import STATE, Job
@@ -99,5 +100,6 @@ def _alert(tick: Tick, health: Health, seen: Health | None) -> None:
     if seen and seen.since == health.since and seen.age(clock.milliseconds(clock.parse(seen.at))) >= STUCK:
         return
     told = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
-    commands = ["python jobs.py queues --aws", f"python jobs.py why {health.job} --aws"]
+    stage = tick.cloud.names.stage
+    commands = [advised(stage, "queues"), advised(stage, "why", health.job)]
     alert.send(tick.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import audit, clock, manifest
+from shared.command import advised
 from shared.dead import redrive, store
 from shared.dead.letter import RESOLVED, RETRYING, Letter, LetterRefused, Taken, UnknownLetter
 from shared.job import NO_TARGET
@@ -66,7 +67,9 @@ def chosen(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[Letter]
     which = store.Which(fingerprint=fingerprint)
     found = [letter for letter in store.letters(cloud, which) if letter.state != RESOLVED] if which else []
     if not found:
-        raise UnknownLetter(f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.LIST}")
+        raise UnknownLetter(
+            f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.listing(cloud.names.stage)}"
+        )
     away = [letter for letter in found if letter.on_its_way(now)]
     if away and (not anyway or len(away) == len(found)):
         raise Taken(
@@ -182,9 +185,8 @@ class _Canary:
             elif now > until:
                 del self.flying[key]
                 self.report.unknown += 1
-                self._stop(
-                    f"nothing was heard of {letter.id} in time; look again: python jobs.py dead show {letter.id}"
-                )
+                look = advised(self.cloud.names.stage, "dead", "show", letter.id)
+                self._stop(f"nothing was heard of {letter.id} in time; look again: {look}")
         return len(self.flying) < before
 
     def _count(self, before: Letter, after: Letter | None) -> None:

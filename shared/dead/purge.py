@@ -58,7 +58,7 @@ def meant(cloud: Cloud, which: Which, everything: bool = False) -> Meant:
     found.groups = store.groups(_sorted_out(cloud, which, found))
     if not found.count:
         being = f", but for {found.on_their_way} that are on their way again" if found.on_their_way else ""
-        raise LetterRefused(f"no dead letter is meant by {_told(which)}{being}; {store.LIST}")
+        raise LetterRefused(f"no dead letter is meant by {_told(which)}{being}; {store.listing(cloud.names.stage)}")
     if not found.others and not found.on_their_way and not everything:
         raise LetterRefused(
             f"{_told(which)} means every dead letter there is, {found.count} in all; if you do, say so: --all --yes"

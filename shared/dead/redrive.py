@@ -18,6 +18,7 @@ from shared import audit, clock, corpse, event, firings, manifest, rows
 from shared.backoff import JITTER
 from shared.claim import LEASE_MARGIN
 from shared.cloud import undone
+from shared.command import advised
 from shared.dead import end, store
 from shared.dead.letter import (
     ATTRIBUTE,
@@ -77,9 +78,10 @@ def ready(cloud: Cloud, letter: Letter) -> Ready:
         )
     entry = manifest.load().get(letter.job)
     if entry is None:
+        purging = advised(cloud.names.stage, "dead", "purge", letter.job)
         raise LetterRefused(
             f"dead letter {letter.id} is of {letter.job!r}, and there is no such job; if it was renamed or removed, "
-            f"`python jobs.py dead purge {letter.job}` throws its letters away"
+            f"`{purging}` throws its letters away"
         )
     content = store.content(cloud, letter)
     what = _message(letter, content) if entry["queue"] else _firing(cloud, letter, entry, content)

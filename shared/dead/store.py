@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
+from shared.command import advised
 from shared.dead.letter import KEPT, Letter, LetterRefused, UnknownLetter, row_key
 from shared.job import STATE
 from shared.tables import TTL
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from shared.cloud import Cloud
 
 JOBS = "dead"
-LIST = "`python jobs.py dead list` shows what there is"
 # DynamoDB's limit for one BatchGetItem.
 KEYS_AT_ONCE = 100
 # Rows read at once: memory for a page of them, whatever there is.
@@ -118,7 +118,7 @@ def find(cloud: Cloud, beginning: str) -> Letter:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UnknownLetter(f"there is no dead letter {beginning!r:.60}; {LIST}")
+        raise UnknownLetter(f"there is no dead letter {beginning!r:.60}; {listing(cloud.names.stage)}")
     several = ", ".join(f"{letter.id} of {letter.job}" for letter in found[:5])
     raise UnknownLetter(f"{len(found)} dead letters have ids that begin with {beginning!r}: {several}; say more of it")
 
@@ -135,6 +135,11 @@ def read(cloud: Cloud, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str],
                 found[letter.job, letter.key] = letter
             left = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
     return found
+
+
+def listing(stage: str) -> str:
+    """Where to look, as errors advise it."""
+    return f"`{advised(stage, 'dead', 'list')}` shows what there is"
 
 
 def where(cloud: Cloud, letter: Letter) -> str:

@@ -40,7 +40,7 @@ def test_it_is_listed_with_what_is_known_of_it(call: Call) -> None:
     assert (effect["key"], effect["error"]) == ("ada", "TimeoutError: no answer")
     shown = call("effects", "sender", *AWS)
     assert effect["id"][:8] in shown.out
-    assert "python jobs.py effects sender done|redo ID --reason WHY --aws --stage test" in shown.err
+    assert "python jobs.py effects sender done ID --reason WHY --aws --stage test" in shown.err
     assert [effect["key"] for effect in call("effects", "sender", "--all", "--json", *AWS).json] == ["ada"]
 
 

@@ -86,7 +86,10 @@ def test_it_alerts_with_the_commands_to_approve(go: Go, cloud: Cloud) -> None:
     [told] = alerts(cloud)
     assert (told["alert"], told["job"], told["why"]) == ("JOB_BRAKED", "holds", "100 due, 10 is usual")
     assert told["would"][0] == "delete 100, such as"
-    assert told["commands"] == [f"python jobs.py apply {told['plan']} --aws", "python jobs.py resume holds --aws"]
+    assert told["commands"] == [
+        f"python jobs.py apply {told['plan']} --aws --stage test",
+        "python jobs.py resume holds --aws --stage test",
+    ]
     assert plan.load(cloud, told["plan"]).counts == {"delete": 100}
 
 
@@ -209,9 +212,13 @@ def test_what_is_too_much_to_be_written_down_is_approved_by_resume(
 ) -> None:
     monkeypatch.setattr(brake, "MOST_PLANNED", 60)
     due(cloud, 100)
-    assert go().note.startswith("more than 50 due, 10 is usual; it has paused itself. `python jobs.py holds --dry-run`")
+    note = "more than 50 due, 10 is usual; it has paused itself. `python jobs.py holds --dry-run --aws --stage test`"
+    assert go().note.startswith(note)
     [told] = alerts(cloud)
-    assert told["commands"] == ["python jobs.py holds --dry-run --aws", "python jobs.py resume holds --aws"]
+    assert told["commands"] == [
+        "python jobs.py holds --dry-run --aws --stage test",
+        "python jobs.py resume holds --aws --stage test",
+    ]
     resume(cloud)
     assert go().counts == {"purged": 100}
 

@@ -161,8 +161,8 @@ def test_operators_are_told_once_a_period_with_the_commands(world: World) -> Non
     assert (told["alert"], told["job"]) == ("JOB_BUDGET_USED_UP", "letters")
     assert told["spent"] == "10 of 10 items, 0.1 of 1 dollars"
     assert told["commands"] == [
-        "python jobs.py why letters --aws",
-        "python jobs.py resume letters --aws   # as much again",
+        "python jobs.py why letters --aws --stage test",
+        "python jobs.py resume letters --aws --stage test   # as much again",
         "deploy it with a larger LETTERS_BUDGET",
     ]
     world.clock.move(days=1)
@@ -385,19 +385,25 @@ def test_a_period_ends_when_the_next_begins() -> None:
 
 def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -> None:
     world.tick()
-    told = why.answer(trace(world.cloud, Letters()))
+    told = why.answer(trace(world.cloud, Letters()), "test")
     assert "Of its budget for 2026-03-02 it has spent 4 of 10 items, 0.04 of 1 dollars." in told.says
     for _ in range(3):
         world.tick()
     world.clock.instant = parse("2026-03-02T12:10:30Z")
     world.tick()
-    told = why.answer(trace(world.cloud, Letters()))
+    told = why.answer(trace(world.cloud, Letters()), "test")
     assert "Its budget is used up: 10 of 10 items, 0.1 of 1 dollars used, held until 2026-03-03 00:00 UTC." in told.says
-    assert ("resume letters", "let it spend as much again before its period is over") in told.commands
-    assert ("env", "the settings; with a larger LETTERS_BUDGET, once deployed, it goes on") in told.commands
+    assert (
+        "python jobs.py resume letters --aws --stage test",
+        "let it spend as much again before its period is over",
+    ) in told.commands
+    assert (
+        "python jobs.py env",
+        "the settings; with a larger LETTERS_BUDGET, once deployed, it goes on",
+    ) in told.commands
     assert told.facts["budget"]["spent"] == {"items": 10, "micros": 100_000}
     assert told.facts["reads"] <= MOST_READS
     world.clock.move(days=1)
-    told = why.answer(trace(world.cloud, Letters()))
+    told = why.answer(trace(world.cloud, Letters()), "test")
     assert told.facts["budget"]["used_up"] is False
-    assert "resume letters" not in dict(told.commands)
+    assert "python jobs.py resume letters --aws --stage test" not in dict(told.commands)

@@ -172,7 +172,10 @@ def test_a_call_that_ends_with_nobody_knowing_is_never_repeated_blindly(
     job = Greet(greeting(receiver))
     report = go(job)
     assert report.outcome == "failed"
-    assert report.note == "Uncertain: nobody knows whether 'ada' was done; settle it: python jobs.py effects greet"
+    assert (
+        report.note
+        == "Uncertain: nobody knows whether 'ada' was done; settle it: python jobs.py effects greet --aws --stage test"
+    )
     assert receiver.did.total() == 0
     [asked] = job.asked
     assert (asked.key, asked.error) == ("ada", "TimeoutError: no answer within 10 s")
@@ -195,7 +198,10 @@ def test_an_uncertain_effect_holds_up_no_other_and_stands_in_the_status(
 
     report = go(Greet(work))
     assert receiver.did.total() == 2
-    assert (report.outcome, report.note) == ("done", "1 effects are uncertain: python jobs.py effects greet")
+    assert (report.outcome, report.note) == (
+        "done",
+        "1 effects are uncertain: python jobs.py effects greet --aws --stage test",
+    )
 
 
 def test_it_is_marked_and_listed_once_however_often_it_is_met(go: Go, cloud: Cloud, receiver: Receiver) -> None:

@@ -171,7 +171,10 @@ def test_a_plan_that_died_half_way_is_not_taken_up_again(
     clock.move(minutes=10)
     report = apply(cloud, Holds(), made)
     assert report.outcome == "refused"
-    assert "which did not end it; `python jobs.py holds --dry-run` makes a new plan of what is left" in report.note
+    assert (
+        "which did not end it; `python jobs.py holds --dry-run --aws --stage test` makes a new plan of what is left"
+        in report.note
+    )
     assert apply(cloud, Holds(), make(Holds())).counts == {"purged": 1}
 
 
@@ -237,7 +240,9 @@ def test_a_plan_expires_after_a_day(make: Make, cloud: Cloud, clock: VirtualCloc
     clock.move(days=1)
     plan.load(cloud, made.id)
     clock.move(seconds=1)
-    with pytest.raises(PlanRefused, match=r"expired at 2026-03-03T12:00:00\.000Z; `python jobs\.py holds --dry-run`"):
+    with pytest.raises(
+        PlanRefused, match=r"expired at 2026-03-03T12:00:00\.000Z; `python jobs\.py holds --dry-run --aws --stage test`"
+    ):
         plan.load(cloud, made.id)
     assert apply(cloud, Holds(), made).outcome == "refused"
     assert there(cloud) == ["a"]

@@ -275,7 +275,7 @@ def test_operators_are_told_of_rows_set_aside_once_a_run_and_before_they_are(
     [told] = sent
     assert (told["alert"], told["job"], told["table"], told["row"]) == ("ROW_SET_ASIDE", "errands", "deliveries", "a")
     assert told["why"].startswith("v: version 9 is unknown")
-    assert told["commands"][1] == "python jobs.py load deliveries CORRECTED.jsonl --aws"
+    assert told["commands"][1] == "python jobs.py load deliveries CORRECTED.jsonl --aws --stage test"
 
 
 @pytest.mark.parametrize("change", [{"state": "sent"}, {"next_attempt_at": clock.iso(NOON + timedelta(hours=1))}])

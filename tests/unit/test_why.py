@@ -89,10 +89,11 @@ class World:
         assert found.reads <= 5
         assert len(calls.made) + self.functions.asked - before == found.reads
         assert not [made for made in calls.made if not made.endswith(("GetItem", "Query", "GetQueueAttributes"))]
-        told = why.answer(found)
+        told = why.answer(found, "test")
         json.dumps(told.facts)
         for command, _ in told.commands:
-            assert command.split()[0] in (*declaration.COMMANDS, self.job.name)
+            assert command.startswith("python jobs.py ")
+            assert command.split()[2] in (*declaration.COMMANDS, self.job.name)
         return told
 
     def put(self, **item: Any) -> None:
@@ -199,7 +200,7 @@ def test_what_was_given_up_names_its_dead_letter(world: World) -> None:
     world.put(**{**dead, "sk": "2026-03-02T12:00:01.500Z#ffff", "id": "ffff", "jobId": "other"})
     told = world.ask()
     assert "It was given up: dead letter 1234abcd, rejected." in told.says
-    assert ("dead show 1234abcd", "what was given up, in full") in told.commands
+    assert ("python jobs.py dead show 1234abcd --aws --stage test", "what was given up, in full") in told.commands
 
 
 def test_attempts_used_up_without_a_letter_yet(world: World) -> None:
@@ -242,7 +243,7 @@ def test_a_pause_is_told_with_who_and_why(world: World) -> None:
     assert told.headline.endswith("came while the job was paused.")
     assert told.says[0].startswith("It did not run: ada: index rebuild.")
     assert "It is paused now: ada: index rebuild." in told.says
-    assert told.commands[0] == ("resume sweep", "let it run again")
+    assert told.commands[0] == ("python jobs.py resume sweep --aws --stage test", "let it run again")
     world.put(pk="sweep:last", sk="-", partly="ab12")
     assert "Some of its targets or tenants are paused." in world.ask().says
 
@@ -294,7 +295,7 @@ def test_a_missed_tick_tells_its_gap_and_what_stood_for_it(watched: World) -> No
     assert told.headline == "sweep: its tick of 2026-03-02 12:30 UTC was missed."
     assert "It is one of 4 ticks missed in a row, 2026-03-02T12:00Z to 2026-03-02T12:45Z." in told.says
     assert "Its catch-up policy is none: the next tick does its work." in told.says
-    assert ("sweep", "run it now") in told.commands
+    assert ("python jobs.py sweep --aws --stage test", "run it now") in told.commands
     assert told.facts["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
     # The first of them too, whose row it is.
     first = watched.ask(NOON).facts
@@ -315,7 +316,7 @@ def test_what_the_reconciler_has_not_noted_is_said_to_be_so(watched: World) -> N
     told = watched.ask(NOON, now=after(minutes=6))
     assert told.headline.endswith("was missed.")
     assert "The reconciler has not noted it yet; it looks every 5 minutes. Is it running?" in told.says
-    assert ("runs reconciler", "whether it still looks") in told.commands
+    assert ("python jobs.py runs reconciler --aws --stage test", "whether it still looks") in told.commands
     assert told.facts["reads"] == 5
 
 
@@ -370,7 +371,7 @@ def test_a_shard_is_told_for_itself(world: World) -> None:
     world.run(replace(TICK, target="2"), end=ValueError("x"))
     told = world.ask(target="2")
     assert told.headline == "sweep 2: its tick of 2026-03-02 12:00 UTC failed."
-    assert ("sweep --target 2", "run it now") in told.commands
+    assert ("python jobs.py sweep --target 2 --aws --stage test", "run it now") in told.commands
 
 
 def test_a_host_that_shares_its_run_shows_both(world: World) -> None:
@@ -404,7 +405,7 @@ def test_a_job_without_a_schedule_tells_of_its_last_run(world: World) -> None:
     world.put(pk="dead#sweep", sk="2026-03-02T12:00:02.000Z#aaaa", id="aaaa", error="ValueError: no table")
     told = world.ask(None)
     assert "Its newest dead letter is aaaa: ValueError: no table" in told.says
-    assert ("dead retry aaaa", "send it again") in told.commands
+    assert ("python jobs.py dead retry aaaa --aws --stage test", "send it again") in told.commands
     assert told.facts["reads"] == 2
 
 
@@ -433,4 +434,4 @@ def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World,
 def test_every_verdict_has_words(world: World, verdict: Verdict) -> None:
     found = trace.trace(world.cloud, world.job, NOON)
     found.account = replace(found.account, verdict=verdict)
-    assert why.answer(found).headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")
+    assert why.answer(found, "test").headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")

@@ -131,7 +131,10 @@ def test_a_job_with_a_budget_is_paused_and_goes_on_and_is_told_of_it(ask: Ask) -
         200,
         {"ok": True, "message": "webeval is paused; what is at work now goes on to its end"},
     )
-    hint = "its budget may hold it all the same, which `python jobs.py status` says and `resume` lifts"
+    hint = (
+        "its budget may hold it all the same, which `python jobs.py status --aws --stage test` says "
+        "and `python jobs.py resume webeval --aws --stage test` lifts"
+    )
     assert ask("/jobs/webeval/resume", "POST")[1]["message"] == f"webeval goes on; {hint}"
     status, told, _ = ask("/jobs/webeval/resume", "POST")
     assert (status, told["error"]) == (409, f"webeval is not paused; nothing was done; {hint}")

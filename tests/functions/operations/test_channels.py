@@ -98,7 +98,7 @@ def test_every_channel_is_told_the_same_once(telling: Telling, failing: Failing,
     text = mail.get_content().replace("\r\n", "\n")
     assert "firstError: ValueError: at 12:01" in text
     assert "lastGood: never" in text
-    assert "What you can do:\n  python jobs.py why sweep --aws" in text
+    assert "What you can do:\n  python jobs.py why sweep --aws --stage test" in text
     [posted] = telling.web.asked
     assert webhook.verify([KEY], posted.headers, posted.body, cloud.clock.now()) == posted.headers["idempotency-key"]
     told = json.loads(posted.body)
@@ -260,7 +260,7 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     telling.box.drops = False
     well(cloud, log, clock, failing)
     report = go()
-    assert report.note == "1 effects are uncertain: python jobs.py effects job-monitoring"
+    assert report.note == "1 effects are uncertain: python jobs.py effects job-monitoring --aws --stage test"
     assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
     [waiting] = settle.waiting(cloud, "job-monitoring")
     settle.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
@@ -368,7 +368,7 @@ def test_effects_that_nobody_knows_of_are_told_once_a_day(
         2,
         ["ada", "bob"],
     )
-    assert told["commands"] == ["python jobs.py effects sweep --aws"]
+    assert told["commands"] == ["python jobs.py effects sweep --aws --stage test"]
     clock.move(days=1)
     go()
     assert telling.counts == (2, 2, 2)

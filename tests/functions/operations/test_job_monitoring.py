@@ -81,7 +81,10 @@ def test_the_third_is_told_once_with_first_error_last_good_run_and_commands(
     assert (told["alert"], told["job"], told["streak"]) == ("JOB_FAILING", "sweep", 3)
     assert told["firstError"] == "ValueError: at 12:02"
     assert told["lastGood"] == "2026-03-02T12:01:00.000Z"
-    assert told["commands"][:2] == ["python jobs.py why sweep --aws", "python jobs.py runs sweep --aws"]
+    assert told["commands"][:2] == [
+        "python jobs.py why sweep --aws --stage test",
+        "python jobs.py runs sweep --aws --stage test",
+    ]
 
 
 def test_recovery_is_told_once_and_a_new_streak_again(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
@@ -112,7 +115,7 @@ def test_a_host_that_is_down_is_told_by_its_own_streak(cloud: Cloud, log: Lines,
     monitor(cloud, log, clock)
     [told] = alerts(cloud)
     assert (told["entityId"], told["lastError"]) == ("shop.example", "503 where a price should be")
-    assert told["commands"][2] == "python jobs.py sweep --target shop.example --aws"
+    assert told["commands"][2] == "python jobs.py sweep --target shop.example --aws --stage test"
 
 
 def test_a_hosts_first_error_and_last_good_look_are_told(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
