@@ -165,7 +165,7 @@ def expected(rows: int) -> dict[str, int]:
     """The calls of one purge, to the call. Rows lie evenly in the partitions here."""
     from benchmarks.stands.rows import PAGE as COUNTED
     from shared.aged import PAGE
-    from shared.eraser import BATCH
+    from shared.batch_write import BATCH
 
     each = [(rows + PARTITIONS - 1 - number) // PARTITIONS for number in range(PARTITIONS)]
     pages = sum(size // PAGE + 1 for size in each)

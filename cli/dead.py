@@ -16,7 +16,7 @@ from shared.cloud import Cloud
 from shared.dead import store
 from shared.dead.letter import RESOLVED, RETRYING, UNKNOWN, Letter, LetterRefused, UnknownLetter
 from shared.dead.store import Group, Which
-from shared.job import NO_TARGET
+from shared.names import NO_TARGET
 
 MONTHS = 3
 

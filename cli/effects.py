@@ -9,10 +9,11 @@ from typing import Any
 from cli import account, output
 from cli.ending import Exit, Stop
 from cli.run import found
-from shared import audit, settle
+from shared import audit, effects_admin
 from shared.cloud import Cloud
-from shared.effect import Confirmed, NotDone, token
+from shared.effect import Confirmed, NotDone
 from shared.job import Job
+from shared.once import token
 
 # Characters of an id that are shown, and that are enough.
 SHORT = 8
@@ -54,7 +55,7 @@ def _json(text: str | None) -> Any:
 
 
 def _list(job: Job, cloud: Cloud, args: argparse.Namespace) -> int:
-    listed = (settle.unconfirmed if args.all else settle.waiting)(cloud, job.name)
+    listed = (effects_admin.unconfirmed if args.all else effects_admin.waiting)(cloud, job.name)
     shown = [{"id": token(cloud.names, job.name, effect["key"]), **effect} for effect in listed]
     if args.json:
         output.document(shown)
@@ -82,8 +83,8 @@ def _row(effect: dict[str, Any]) -> list[Any]:
 def _settle(job: Job, cloud: Cloud, args: argparse.Namespace, said: Confirmed | NotDone) -> int:
     key = _meant(job, cloud, args.key)
     try:
-        settle.by_hand(cloud, job, key, said, account.who(args, cloud), args.reason or "")
-    except settle.NothingToSettle as error:
+        effects_admin.by_hand(cloud, job, key, said, account.who(args, cloud), args.reason or "")
+    except effects_admin.NothingToSettle as error:
         raise Stop(Exit.REFUSED, f"{error}; nothing was done") from None
     except audit.Reasonless as error:
         raise Stop(Exit.WRONG_USE, str(error)) from None
@@ -97,7 +98,9 @@ def _settle(job: Job, cloud: Cloud, args: argparse.Namespace, said: Confirmed | 
 
 def _meant(job: Job, cloud: Cloud, given: str) -> str:
     """A key may be masked where it is shown, since it says too much; then its id does."""
-    ids = {token(cloud.names, job.name, effect["key"]): effect["key"] for effect in settle.waiting(cloud, job.name)}
+    ids = {
+        token(cloud.names, job.name, effect["key"]): effect["key"] for effect in effects_admin.waiting(cloud, job.name)
+    }
     meant = [key for name, key in ids.items() if name.startswith(given)]
     if given not in ids.values() and len(meant) > 1:
         raise Stop(Exit.WRONG_USE, f"{len(meant)} effects have ids that begin with {given!r}; say more of it")

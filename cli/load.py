@@ -98,7 +98,7 @@ def call(args: argparse.Namespace) -> int:
 
 
 def _written(cloud: Cloud, kind: type[Record], file: IO[bytes], rejects: Rejects, progress: Progress) -> dict[str, int]:
-    from shared.aged import Slow
+    from shared.batch_get import Slow
     from shared.writer import Writer
 
     try:

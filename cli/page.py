@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from cli import output
 from shared import command, retention
-from shared.catch_up import CatchUp
 from shared.command import advised
 from shared.job import Job
 from shared.names import LOCAL
+from shared.schedule import CatchUp
 
 WRITTEN = "<!-- Written by `make generate` from the declaration; change that instead. -->"
 

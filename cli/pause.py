@@ -11,10 +11,11 @@ from dataclasses import asdict
 from cli import account, output, settings
 from cli.ending import Exit, Stop
 from cli.run import found, targeted
-from shared import pause
+from shared import holding, pause
 from shared.cloud import Cloud
+from shared.holding import PauseRefused
 from shared.job import Job
-from shared.pause import Pause, PauseRefused
+from shared.pause import Pause
 
 Deed = Callable[[Cloud, Job, str, str, str], Pause]
 
@@ -36,7 +37,7 @@ def named(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    made = done(args, pause.pause)
+    made = done(args, holding.pause)
     if args.json:
         output.document(asdict(made))
     else:

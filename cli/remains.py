@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared import clock, corpse, manifest
+from shared import clock, lost_runs, manifest
 from shared.cloud import Cloud
 from shared.job import Job
 
@@ -14,7 +14,7 @@ def bury(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
     """Mark every run lost that took its lease before that instant. Only for who has just started the engine."""
     buried = 0
     for name, entry in manifest.of(jobs).items():
-        for item in corpse.claims(cloud, entry):
+        for item in lost_runs.claims(cloud, entry):
             if "holder" in item and item["started"] < clock.iso(before):
-                buried += corpse.bury(cloud, name, entry, item, "ended with the local cloud that it ran on")
+                buried += lost_runs.bury(cloud, name, entry, item, "ended with the local cloud that it ran on")
     return buried

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from cli import output
 from cli.ending import Exit
 from cli.pause import done, named
-from shared import pause
+from shared import holding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    was = done(args, pause.resume)
+    was = done(args, holding.resume)
     if args.json:
         output.document(asdict(was))
     else:

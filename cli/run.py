@@ -13,13 +13,14 @@ from typing import Any
 from cli import account, output, plan, readonly, settings
 from cli.ending import Exit, Stop
 from cli.watchdog import Watchdog
-from shared import clock, corpse, manifest, registry, targets
+from shared import clock, lost_runs, manifest, registry, targets
 from shared.archetypes.sweep import Sweep
 from shared.clock import Clock
 from shared.cloud import Cloud
 from shared.event import TURNS, Firing
-from shared.job import INLINE, NO_TARGET, Job
+from shared.job import INLINE, Job
 from shared.log import Log, to_stderr
+from shared.names import NO_TARGET
 from shared.registry import UnknownJob
 from shared.run import Report, run, run_id
 from shared.settings import BASE_URLS
@@ -108,7 +109,7 @@ def by_hand(job: Job, at: datetime, target: str) -> Firing:
 
 def of_tick(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
     """The firing of that very tick; the next attempt of it where one has failed and nobody is at work on it."""
-    item = corpse.item(cloud, manifest.of([job])[job.name], target)
+    item = lost_runs.item(cloud, manifest.of([job])[job.name], target)
     firing = Firing(job.name, at, target=target, retried=False, correlation_id=uuid.uuid4().hex)
     tried = str(item.get("tried", ""))
     made = int(tried.split("#")[2]) if tried.startswith(firing.position) and "holder" not in item else 0

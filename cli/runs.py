@@ -13,7 +13,8 @@ from cli.ending import Exit, Stop
 from cli.run import found
 from shared import clock, retention, rows
 from shared.cloud import Cloud
-from shared.job import NO_TARGET, STATE, Job
+from shared.job import Job
+from shared.names import NO_TARGET, STATE
 from shared.tables import TTL
 
 LIMIT = 20

@@ -107,8 +107,7 @@ def against(cloud: Cloud, found: Iterable[Sum]) -> Iterator[tuple[Sum, Any]]:
     """Those that the rollups have otherwise, with what they have: bytes and messages, or None."""
     from itertools import islice
 
-    from shared.attempt import Key
-    from shared.lookup import looked_up
+    from shared.lookup import Key, looked_up
     from shared.tables import ROLLUPS
 
     found = iter(found)

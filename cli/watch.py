@@ -8,7 +8,8 @@ from typing import Any
 
 from shared import rows
 from shared.cloud import Cloud
-from shared.job import STATE, Job
+from shared.job import Job
+from shared.names import STATE
 
 # A row is filed under its run's start and written at its end, so it can turn up this much later than its place.
 LONGEST_RUN = timedelta(minutes=16)

@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 
 from cli import output
 from cli.ending import Exit
-from shared import corpse, manifest
+from shared import lost_runs, manifest
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.job import Job
@@ -69,9 +69,9 @@ class Watchdog:
     def bury(self, note: str) -> None:
         """The run's lease off, its end in status and history. Nothing where it holds no claim (any more)."""
         entry = manifest.of([self.job])[self.job.name]
-        found = corpse.item(self.cloud, entry, self.firing.target)
+        found = lost_runs.item(self.cloud, entry, self.firing.target)
         if "holder" in found and found.get("invocation") == self.request:
-            corpse.bury(self.cloud, self.job.name, entry, found, note, self.firing)
+            lost_runs.bury(self.cloud, self.job.name, entry, found, note, self.firing)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

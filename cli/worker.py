@@ -14,9 +14,8 @@ from local.cloud import running
 from shared import registry
 from shared.cloud import Cloud
 from shared.command import without_stage
-from shared.job import WORK
 from shared.log import Log, to_stderr
-from shared.names import Names
+from shared.names import WORK, Names
 from workers import delivery
 from workers.worker import Worker
 

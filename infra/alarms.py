@@ -10,9 +10,9 @@ from constructs import Construct
 from infra.queues import FOREIGN, Queue
 from infra.state import ALERTS
 from shared.command import advised
-from shared.job import DEAD, FIRINGS, Job
+from shared.job import Job
 from shared.log import NAMESPACE
-from shared.names import Names
+from shared.names import DEAD, FIRINGS, Names
 
 FIVE_MINUTES = 300
 # A firing may wait 15 minutes by design.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.target import Target
-from shared.job import CELERY, INLINE, Job
-from shared.names import Names
+from shared.job import INLINE, Job
+from shared.names import CELERY, Names
 
 ROOT = Path(__file__).resolve().parent.parent
 # A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.

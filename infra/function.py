@@ -17,7 +17,7 @@ from infra.deployment import Deployment
 from infra.layer import layer
 from infra.package import Package
 from shared import retention
-from shared.job import CELERY
+from shared.names import CELERY
 
 RUNTIME = "python3.13"
 # Of those that CloudWatch takes.

@@ -13,7 +13,7 @@ from infra import queues, roles
 from infra.deployment import Deployment
 from infra.function import Code
 from infra.job import DeployedJob
-from shared.job import DEAD
+from shared.names import DEAD
 
 
 class Group(Stack):

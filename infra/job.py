@@ -12,7 +12,8 @@ from infra.alarms import Alarms
 from infra.deployment import Deployment
 from infra.function import Code, Function, Shape, log_days
 from infra.ticks import Ticks
-from shared.job import CELERY, FIRINGS, Job
+from shared.job import Job
+from shared.names import CELERY, FIRINGS
 from shared.permissions import Grant
 
 HANDLER = "shared.entry.handle"

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.job import CELERY, DEAD, WORK, Job
+from shared.job import Job
+from shared.names import CELERY, DEAD, WORK
 
 MAX_RECEIVES = 5
 # The first three are Lambda's own reading in the role's name; the last is how a message is put off.

@@ -12,8 +12,8 @@ from constructs import Construct
 
 from infra import roles
 from infra.expressions import expressions
-from shared.job import DEAD, Job
-from shared.names import Names
+from shared.job import Job
+from shared.names import DEAD, Names
 from shared.schedule import UTC_ZONE
 
 # EventBridge tries for a day by default; by then a tick is long superseded.

@@ -12,7 +12,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, status
+from shared import clock, redact
 from shared.message import ATTEMPT, FIRST_FAILED, LAST_ERROR, NOT_BEFORE, PUT_OFF
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _next(message: Message, error: str, first: str) -> dict[str, str]:
     return {
         ATTEMPT: str(message.attempt + 1),
         FIRST_FAILED: first,
-        LAST_ERROR: status.cut(error, status.LONG) or "-",
+        LAST_ERROR: redact.excerpt(error, redact.LONG) or "-",
     }
 
 

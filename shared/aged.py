@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import rows
+from shared.batch_get import KEYS_AT_ONCE, TRIES, Slow
 from shared.tables import Index, Table
 
 if TYPE_CHECKING:
@@ -24,15 +25,12 @@ PAGE = 500
 # Partitions whose first pages are read at once, and pages read ahead.
 READERS = 4
 AHEAD = 2
-# DynamoDB's limit for one BatchGetItem.
-KEYS_AT_ONCE = 100
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
 LENGTH = len("2026-11-21T22:05:00.123Z")
 # Later than any text that begins with the same instant: sort keys may go on after it, as in `<instant>#<id>`.
 END = "~"
 UNTIL = "#partition = :partition AND #since <= :until"
 BETWEEN = "#partition = :partition AND #since BETWEEN :after AND :until"
-TRIES = 6
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -64,10 +62,6 @@ def _there_is(day: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class Slow(Exception):
-    """The store gave no answer for some of what was asked, time and again."""
 
 
 @dataclass(frozen=True, slots=True)

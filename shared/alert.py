@@ -7,18 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, permissions, redact, rows
-from shared.job import STATE
+from shared import clock, redact, rows
+from shared.names import OWED, STATE, TOPIC
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
 
-TOPIC = "alerts"
-# Where alerts wait for a channel that has not taken them, and the name for all but the topic.
-OWED = "owed#job-monitoring"
 OTHERS = "*"
-# What a job that sends alerts declares.
-GRANTS = (permissions.publish(TOPIC), permissions.write_rows(STATE, OWED))
 # SNS takes 100 characters of subject.
 SUBJECT = 100
 

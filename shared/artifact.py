@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redact
-from shared.job import NO_TARGET
+from shared.names import NO_TARGET
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud

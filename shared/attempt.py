@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from shared import clock
+from shared.lookup import Key
 
 if TYPE_CHECKING:
     from shared.tick import Tick
@@ -49,14 +50,6 @@ class GivenUp:
 
 Verdict = Settled | Again | GivenUp
 KINDS: Mapping[str, type[Verdict]] = {kind.word: kind for kind in (Settled, Again, GivenUp)}
-
-
-class Key(NamedTuple):
-    """A row of another table that an attempt looks at; table: its logical name."""
-
-    table: str
-    pk: str
-    sk: str
 
 
 @dataclass(frozen=True, slots=True)

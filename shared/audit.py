@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redact, rows
-from shared.job import STATE
+from shared.names import STATE
 from shared.tables import TTL
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared import rows
-from shared.job import NO_TARGET, STATE
+from shared.names import NO_TARGET, STATE
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud

@@ -9,16 +9,17 @@ from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared import alert, rows, status
-from shared.claim import BRAKE
+from shared import alert, redact, rows
 from shared.command import advised
-from shared.job import NO_TARGET, STATE
+from shared.names import NO_TARGET, STATE
 from shared.outcome import Refused
+from shared.plans_init import BRAKE
 from shared.tables import TTL
 
 if TYPE_CHECKING:
     from shared.plan import Plan
     from shared.tick import Tick
+
 
 HISTORY = timedelta(days=30)
 # What a tick may do is known once the job has worked on so many of those days: so many times a usual day's largest.
@@ -147,7 +148,9 @@ def _pull(tick: Tick, bound: Limit, plan: Plan | None) -> Refused:
     told = {"job": job.name, "entityId": tick.target, "jobId": tick.run, "due": due, "why": why}
     shown = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
     alert.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [first, resume], f"braked#{tick.run}")
-    if _pause(tick, "SET paused = if_not_exists(paused, :why)", {":why": status.cut(f"{BRAKE}{why}", status.SHORT)}):
+    if _pause(
+        tick, "SET paused = if_not_exists(paused, :why)", {":why": redact.excerpt(f"{BRAKE}{why}", redact.SHORT)}
+    ):
         expires = int((cloud.clock.now() + APPROVAL).timestamp())
         row = {**_key(tick), "size": size or ANY, "plan": plan.id if plan else None, TTL: expires}
         # After the pause: a run that finds this row takes its own being let run for an approval.

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
 from shared.event import TURNS, Firing
-from shared.job import STATE, Job
+from shared.fencing import Fenced
+from shared.job import Job
+from shared.names import STATE
 from shared.outcome import Reason
+from shared.plans_init import BRAKE
 from shared.tables import TTL
 
 if TYPE_CHECKING:
@@ -40,8 +43,6 @@ ATTEMPT_NOT_MADE = (
 )
 NOBODY_HOLDS_IT = "(attribute_not_exists(lease_until) OR lease_until < :now)"
 NOT_PAUSED = "attribute_not_exists(paused)"
-# Who carries out a plan by hand has seen what the brake stopped for; whatever else paused the job still holds.
-BRAKE = "brake: "
 NOT_PAUSED_BUT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
 
 
@@ -76,10 +77,6 @@ class Refusal:
     wait: int = 0
     note: str = ""
     purse: Purse | None = None
-
-
-class Fenced(Exception):
-    """The claim is no longer ours: the lease ran out and another run took it. Nothing was written."""
 
 
 class Claims:

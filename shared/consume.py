@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from shared import again, clock, gate, message, pause, rows, status
+from shared import again, clock, gate, history, message, pause, rows, status
 from shared.cloud import Cloud
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Batch, Firing
-from shared.job import FAREWELL, STATE, Job
+from shared.job import FAREWELL, Job
+from shared.names import STATE
 from shared.outcome import Done, Failed, Outcome, Reason, Skipped
 from shared.run import noted, run_id
 from shared.tick import Tick
@@ -83,7 +84,9 @@ def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
         case Failed():
             log.error(f"{name}_failed", step="error", error=outcome.error, stack=outcome.stack)
             log.metric(name, {"Failed": 1, "Duration": ms})
-            status.History(tick.cloud, name, tick.job.retention).write(tick.firing, tick.run, tick.started, outcome, ms)
+            history.History(tick.cloud, name, tick.job.retention).write(
+                tick.firing, tick.run, tick.started, outcome, ms
+            )
         case Skipped():
             log.warning(f"{name}_{outcome.word}", note=outcome.note)
         case _:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import retention
 from shared.backoff import LONGEST_RUN_DELAY
-from shared.catch_up import CatchUp
+from shared.schedule import CatchUp
 
 if TYPE_CHECKING:
     from shared.job import Job

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Generic
 
-from shared import again, firings, status, tenant
+from shared import again, firings, redact, tenant
 from shared.dead import end
 from shared.dead.letter import RECEIVES
 from shared.effect import InFlight
@@ -160,7 +160,7 @@ class Delivery(Generic[P]):
                 return
             if isinstance(error, PutOff | InFlight) and self._waits(message, error, log):
                 return
-            text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
+            text = redact.excerpt(f"{type(error).__name__}: {error}", redact.LONG)
             log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
             if self._again(message, text, error.seconds if isinstance(error, PutOff) and error.counted else 0):
                 return

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
-from shared.job import CELERY, DEAD, FIRINGS, STATE, WORK
 from shared.manifest import Entry
+from shared.names import CELERY, DEAD, FIRINGS, STATE, WORK
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud

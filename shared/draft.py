@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
-from shared import status
+from shared import redact
+from shared.action import Action
 
 if TYPE_CHECKING:
     from gzip import GzipFile
@@ -18,22 +19,6 @@ SAMPLES = 5
 # Actions that stay in memory, and later in the plan's own row; more go to a compressed file.
 FEW = 100
 MODULUS = 2**256
-
-
-class Action(NamedTuple):
-    """One thing that would be done. verb: delete, send or change. id and version: of the thing, as JSON data.
-
-    what: a few words on it, for samples.
-    """
-
-    verb: str
-    id: Any
-    version: Any
-    what: str = ""
-
-    @property
-    def line(self) -> bytes:
-        return json.dumps([self.verb, self.id, self.version], separators=(",", ":")).encode()
 
 
 class Draft:
@@ -66,7 +51,7 @@ class Draft:
         self.counts[action.verb] += 1
         kept = self.samples.setdefault(action.verb, [])
         if len(kept) < SAMPLES:
-            kept.append(status.cut(action.what or json.dumps(action.id), status.SHORT))
+            kept.append(redact.excerpt(action.what or json.dumps(action.id), redact.SHORT))
         if self._packed is not None:
             self._packed.write(line + b"\n")
             return

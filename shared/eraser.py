@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared import rows
-from shared.aged import Row, Slow
+from shared.aged import Row
+from shared.batch_write import BATCH, send
 from shared.tables import Table
 
 if TYPE_CHECKING:
@@ -17,14 +17,9 @@ if TYPE_CHECKING:
 
 # What is set on a row whose hanging things are being deleted: whoever wants it for something else leaves it be.
 GOING = "going"
-# DynamoDB's limit for one BatchWriteItem.
-BATCH = 25
 WIDTH = 16
 # Batches that wait for a thread: enough to keep all busy while the next page is read, and no more, for memory's sake.
 WAITING = 2 * WIDTH
-# What the table would not take is sent again after so many seconds, doubled each time and shortened by chance.
-PAUSE = 0.1
-TRIES = 8
 
 
 class Eraser:
@@ -145,17 +140,3 @@ class Eraser:
 def delete(cloud: Cloud, table: str, keys: Sequence[Any]) -> None:
     """Up to 25 rows of a table, by its physical name, in one call. Raises Slow where it will not take them."""
     send(cloud, table, [{"DeleteRequest": {"Key": key}} for key in keys], "deleted")
-
-
-def send(cloud: Cloud, table: str, requests: Sequence[Any], done: str) -> None:
-    """Up to 25 requests of a batch. done: what becomes of a row. Raises Slow."""
-    left: Any = {table: requests}
-    for attempt in range(TRIES):
-        left = cloud.bulk.batch_write_item(RequestItems=left).get("UnprocessedItems")
-        if not left:
-            return
-        cloud.clock.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
-    raise Slow(
-        f"{len(left[table])} rows of {table} were not {done} in {TRIES} tries; it takes fewer writes than are sent. "
-        "Run it again: what is done stays done"
-    )

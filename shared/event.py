@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import clock
-from shared.job import NO_TARGET, QUEUE, RUN_BY
+from shared.job import QUEUE, RUN_BY
+from shared.names import NO_TARGET
 from shared.outcome import Rejected
 
 PARTS = 100

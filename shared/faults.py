@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import status
+from shared import redact
 from shared.amend import amend
 from shared.command import advised
 from shared.records.record import FAULT
@@ -39,7 +39,7 @@ class Faults:
             self.tick.cloud,
             self.table,
             row.item,
-            {**left, FAULT: status.cut(why, LONGEST_ERROR)},
+            {**left, FAULT: redact.excerpt(why, LONGEST_ERROR)},
             (self.index.sk,),
         )
 

@@ -10,7 +10,8 @@ from shared import clock, redact
 from shared.dead import large
 from shared.declaration import MOST_HOPS, hops
 from shared.event import PARTS, Firing
-from shared.job import DEAD, FIRINGS, INLINE, QUEUE, WORK, WORKER, Job
+from shared.job import INLINE, QUEUE, WORKER, Job
+from shared.names import DEAD, FIRINGS, WORK
 from shared.settings import SettingError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, corpse, ledger, roster, rows
-from shared.job import NO_TARGET, STATE
+from shared import clock, ledger, lost_runs, roster, rows
 from shared.ledger import Account, Accounts, Verdict, merged
+from shared.names import NO_TARGET, STATE
 from shared.schedule import MINUTE
 from shared.tables import TTL
 
@@ -136,7 +136,7 @@ def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime)
     found = merged(folded, ledger.evidence(seen, entry), ledger.gaps(seen, entry))
     counts = roster.since(roster.read(cloud), job) or now
     absent = [tick for tick in ledger.expected(entry, since, until) if tick not in found]
-    judged = ledger.judged(entry, absent, {}, corpse.item(cloud, entry, NO_TARGET), now)
+    judged = ledger.judged(entry, absent, {}, lost_runs.item(cloud, entry, NO_TARGET), now)
     for tick, account in judged.items():
         if account.verdict is Verdict.MISSED and tick < counts:
             judged[tick] = Account(Verdict.UNKNOWN)

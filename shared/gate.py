@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.event import Firing
-from shared.job import NO_TARGET, Job
+from shared.job import Job
+from shared.names import NO_TARGET
 from shared.outcome import Reason, Skipped
 
 if TYPE_CHECKING:

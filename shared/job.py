@@ -7,34 +7,26 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from shared import backoff, configuration, declaration, permissions, settings
+from shared import configuration, declaration, permissions, retry_policies, settings
 from shared.backoff import Policy
-from shared.catch_up import CatchUp
 from shared.idempotency import Idempotency
+from shared.names import CELERY, DEAD, FIRINGS, STATE, WORK
 from shared.outcome import Outcome
 from shared.permissions import Grant
-from shared.schedule import Schedule
+from shared.schedule import CatchUp, Schedule
 from shared.settings import Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.action import Action
     from shared.budget import Budget
-    from shared.draft import Action
     from shared.effect import Confirmed, Effect, NotDone, Unknown
     from shared.tick import Tick
 
-STATE = "state"
-FIRINGS = "firings"
-DEAD = "firings-dlq"
-# What `python jobs.py worker` takes from; no function is mapped to it, so that it costs nothing while nobody uses it.
-WORK = "work"
-# The broker of Celery's workers, where they are told of no other; the same holds for it.
-CELERY = "celery"
 # Who runs a job at its ticks: whoever fires it; its function, by way of `firings`; `jobs.py worker`; another system.
 INLINE, QUEUE, WORKER = "inline", "queue", "worker"
 RUN_BY = (INLINE, QUEUE, WORKER, CELERY, "rq")
-NO_TARGET = "-"
 # A run that is reaped by its own deadline needs this long to write its outcome before Lambda's axe falls.
 FAREWELL = 5
 
@@ -85,7 +77,7 @@ class Job:
     batch_window: ClassVar[int] = 0
     concurrency: ClassVar[int] = 5
     idempotency: ClassVar[Idempotency | None] = None
-    retry: ClassVar[Policy] = backoff.DEFAULT
+    retry: ClassVar[Policy] = retry_policies.DEFAULT
     timeout: ClassVar[int] = 300
     memory: ClassVar[int] = 256
     cap: ClassVar[int] = 1000
@@ -249,6 +241,4 @@ class Job:
         """To alert when it is used up."""
         if cls.budget is None:
             return ()
-        from shared import alert
-
-        return alert.GRANTS
+        return permissions.alerting()

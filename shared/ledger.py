@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, retention, rows, schedule
 from shared.backoff import JITTER
 from shared.claim import served
-from shared.job import NO_TARGET, STATE
+from shared.names import NO_TARGET, STATE
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import rows
-from shared.aged import KEYS_AT_ONCE, TRIES, Slow
-from shared.attempt import Key
+from shared.batch_get import KEYS_AT_ONCE, TRIES, Slow
 from shared.tables import TABLES
 
 if TYPE_CHECKING:
@@ -42,3 +41,11 @@ def _read(cloud: Cloud, asked: Any) -> Iterable[tuple[str, Any]]:
             return
         cloud.clock.sleep(PAUSE * 2**attempt)
     raise Slow(f"rows were not read in {TRIES} tries; {', '.join(asked)} are asked for more than they give")
+
+
+class Key(NamedTuple):
+    """A row of another table that an attempt looks at; table: its logical name."""
+
+    table: str
+    pk: str
+    sk: str

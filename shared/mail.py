@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared import settings
-from shared.effect import Undone
+from shared.mail_message import Mail, MailRefused, Relay
 from shared.permissions import Grant, read_secret, send_mail
 from shared.settings import Setting
 
@@ -22,46 +21,6 @@ if TYPE_CHECKING:
 SECRET = "mail-relay"
 PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class MailRefused(Undone):
-    """The relay said no, or was not there: nothing was sent. permanent: no later try can end otherwise.
-
-    everyone: it is about the relay, or what it allows us, and not about this mail.
-    """
-
-    def __init__(self, why: str, *, permanent: bool, everyone: bool = False) -> None:
-        super().__init__(why)
-        self.permanent = permanent
-        self.everyone = everyone
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """to: addresses, all of which get it or none. sender: MAIL_FROM where it isn't said."""
-
-    to: tuple[str, ...]
-    subject: str
-    text: str
-    html: str = ""
-    sender: str = ""
-    reply_to: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class Relay(Protocol):
-    """Takes messages; one connection may carry many of them."""
-
-    def send(self, mail: Mail, key: str) -> str:
-        """Hand it over; returns what the relay calls it. From `key` comes the Message-ID, the same for the same mail.
-
-        Raises MailRefused where nothing was sent. Anything else leaves open whether it was.
-        """
-
-    def forward(self, message: bytes, to: str) -> str:
-        """Hand over a message as it is, from MAIL_FROM on its envelope. Returns and raises as `send` does."""
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, rows
 from shared.claim import LEASE_MARGIN, Refusal
 from shared.event import Firing
-from shared.job import STATE, Job
+from shared.job import Job
+from shared.names import STATE
 from shared.outcome import Outcome, Reason
-from shared.status import SHORT, cut, words_of
+from shared.redact import SHORT, excerpt
+from shared.status import words_of
 from shared.tables import TTL
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Marker:
                 UpdateExpression="SET outcome = :outcome, ok = :ok, ms = :ms, note = :note",
                 ConditionExpression="#run = :run",
                 ExpressionAttributeNames={"#run": "run"},
-                ExpressionAttributeValues=rows.row({**values, ":note": cut(words_of(outcome), SHORT)}),
+                ExpressionAttributeValues=rows.row({**values, ":note": excerpt(words_of(outcome), SHORT)}),
             )
         except self.cloud.refused:
             return

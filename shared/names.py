@@ -5,6 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+TOPIC = "alerts"
+# Where alerts wait for a channel that has not taken them, and the name for all but the topic.
+OWED = "owed#job-monitoring"
+
+STATE = "state"
+FIRINGS = "firings"
+DEAD = "firings-dlq"
+# What `python jobs.py worker` takes from; no function is mapped to it, so that it costs nothing while nobody uses it.
+WORK = "work"
+# The broker of Celery's workers, where they are told of no other; the same holds for it.
+CELERY = "celery"
+NO_TARGET = "-"
+
 PRODUCTION = "prod"
 LOCAL = "local"
 

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import json
 import secrets
+import uuid
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows, status
-from shared.claim import LEASE_MARGIN, Fenced
-from shared.effect import LONGEST_KEY, InFlight, Undone, keep, row_key, token
-from shared.job import STATE
+from shared import clock, redact, rows
+from shared.claim import LEASE_MARGIN
+from shared.effect import LONGEST_KEY, InFlight, Undone
+from shared.fencing import Fenced
+from shared.names import STATE, Names
 from shared.tables import TTL
 
 if TYPE_CHECKING:
+    from shared.cloud import Cloud
     from shared.tick import Tick
+
+# A partition takes 1,000 writes a second, which are 500 effects. The number must never change: a row is found by it.
+SHARDS = 16
+# An object costs as much as 8 write units; a result up to this long stays in its row.
+INLINE_RESULT = 7 * 1024
+NAMESPACE = uuid.UUID("6f1c2d0e-5b0a-4c53-9d5b-2f5e0c7a9f11")
 
 TRIES = 3
 
@@ -140,7 +150,7 @@ class Effects:
                 key,
                 mine,
                 "SET lease_until = :zero, #error = :error",
-                {":zero": 0, ":error": status.cut(f"{type(error).__name__}: {error}", status.SHORT)},
+                {":zero": 0, ":error": redact.excerpt(f"{type(error).__name__}: {error}", redact.SHORT)},
                 {"#error": "error"},
             )
 
@@ -177,3 +187,27 @@ class Effects:
             ExpressionAttributeNames=dict(names),
             ExpressionAttributeValues=rows.row({**values, ":nonce": mine}),
         )
+
+
+def row_key(job: str, key: str) -> dict[str, str]:
+    return {"pk": f"effect#{job}#{zlib.crc32(key.encode()) % SHARDS:02d}", "sk": key}
+
+
+def token(names: Names, job: str, key: str) -> str:
+    """The idempotency key that goes along: the same on every attempt, another one for every stage, job and key."""
+    return str(uuid.uuid5(NAMESPACE, f"{names.account}/{names.of(job)}/{key}"))
+
+
+def object_key(names: Names, job: str, key: str, nonce: str) -> str:
+    return f"effects/{job}/{token(names, job, key)}/{nonce}.json"
+
+
+def keep(cloud: Cloud, job: str, key: str, nonce: str, result: Any) -> tuple[str, str]:
+    """The attribute that says what the result was, and its value. Raises TypeError for what is not JSON data."""
+    text = json.dumps(result, separators=(",", ":"))
+    if len(text.encode()) <= INLINE_RESULT:
+        return "result", text
+    # Before the confirmation: who finds the object knows that the call returned, and with what.
+    place = object_key(cloud.names, job, key, nonce)
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=place, Body=text.encode(), ContentType="application/json")
+    return "object", place

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.names import OWED, STATE, TOPIC
+
 PAYLOADS_KEY = "key/payloads"
 
 
@@ -113,3 +115,8 @@ def send_mail() -> Grant:
 def invoke_jobs() -> Grant:
     """Start any function of this deployment: for dispatch and trigger alone."""
     return Grant(("lambda:InvokeFunction",), "function/*")
+
+
+def alerting() -> tuple[Grant, ...]:
+    """Publish an alert, and queue it for the channels beside the topic."""
+    return (publish(TOPIC), write_rows(STATE, OWED))

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from shared import status
+from shared import redact
 from shared.aged import Row, Source, in_full
 from shared.amend import amend
-from shared.archetypes.pipeline import More, Over, Refusal
-from shared.claim import Fenced
+from shared.archetypes.pipeline import More, Over, Refusal, WorkState
 from shared.due import index_of
 from shared.faults import LONGEST_ERROR, Faults
-from shared.records.accounts import WorkState
+from shared.fencing import Fenced
 from shared.records.record import FAULT, MARKS, InvalidRecord, Record
 from shared.settings import SettingError
 from shared.swept import having
@@ -148,13 +147,13 @@ class Piped:
             self._fail(held, why)
             return
         at = self.cloud.clock.now() + timedelta(seconds=self.job.delays.delays[-1] if delay is None else delay)
-        self._write(held, {"due_on": at, "attempts": number, "error": status.cut(why, LONGEST_ERROR)})
+        self._write(held, {"due_on": at, "attempts": number, "error": redact.excerpt(why, LONGEST_ERROR)})
         self._log("put_off", held, why)
         self.counts["put_off"] += 1
 
     def _fail(self, held: Held, why: str) -> None:
         ends = {"state": WorkState.FAILED, "failed_at": self.cloud.clock.now(), "due_on": None}
-        changes = {**ends, "error": status.cut(why, LONGEST_ERROR)}
+        changes = {**ends, "error": redact.excerpt(why, LONGEST_ERROR)}
         self._write(held, changes, self.job.failed(self.tick, having(held.item, changes)))
         self._log("failed", held, why)
         self.counts["failed"] += 1

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared import brake, clock, draft, rows, span
+from shared import clock, draft, rows, span
+from shared.action import Action
 from shared.command import advised
-from shared.draft import Action, Draft
+from shared.draft import Draft
 from shared.event import Firing
-from shared.job import STATE, Job
-from shared.outcome import Done, Outcome, Refused
+from shared.job import Job
+from shared.names import STATE
 from shared.tables import TTL
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def store(cloud: Cloud, job: Job, tick: Tick, drafted: Draft, who: str, valid: t
     where = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
     cloud.dynamodb.put_item(
         TableName=cloud.names.table(STATE),
-        Item=rows.row({**_key(plan_id), **values, **where, TTL: int((now + valid + KEPT).timestamp())}),
+        Item=rows.row({**row_key(plan_id), **values, **where, TTL: int((now + valid + KEPT).timestamp())}),
         ConditionExpression="attribute_not_exists(pk)",
     )
     return plan
@@ -133,7 +133,7 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
     if stage != here["stage"]:
         raise PlanRefused(f"plan {plan_id} was made for stage {stage!r} and this is {here['stage']!r}; plan it here")
     answer = cloud.dynamodb.get_item(
-        TableName=cloud.names.table(STATE), Key=rows.row(_key(plan_id)), ConsistentRead=True
+        TableName=cloud.names.table(STATE), Key=rows.row(row_key(plan_id)), ConsistentRead=True
     )
     found = rows.plain(answer.get("Item"))
     if not found or found["job"] != job:
@@ -150,61 +150,9 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
     return Plan(id=plan_id, **{name: found[name] for name in Plan.__slots__ if name != "id"})
 
 
-def carry_out(job: Job, tick: Tick) -> Outcome:
-    """Do exactly what the tick's plan says. Refused where that is not, to the thing, what would be done now."""
-    try:
-        plan = load(tick.cloud, tick.firing.plan, begun=tick.firing.part > 0)
-        if (plan.job, plan.target) != (job.name, tick.target):
-            raise PlanRefused(f"plan {plan.id} is of {plan.job} {plan.target}, not of {job.name} {tick.target}")
-        done = _begin(job, tick, plan) if tick.firing.part == 0 else tick.checkpoint["done"]
-    except (UnknownPlan, PlanRefused) as error:
-        return Refused(error.args[0])
-    outcome = job.apply(tick, islice(plan.actions(tick.cloud), done, None))
-    if isinstance(outcome, Done) and outcome.checkpoint is None:
-        _mark(tick, plan, "SET applied = :now", {":now": clock.iso(tick.cloud.clock.now())}, "attribute_exists(begun)")
-        brake.release(tick)
-    return outcome
-
-
-def _begin(job: Job, tick: Tick, plan: Plan) -> int:
-    """Compare the plan with the world, then take it: 0, the number of actions done. Raises PlanRefused."""
-    cutoff = clock.iso(job.cutoff(tick))
-    if cutoff != plan.cutoff:
-        raise PlanRefused(f"plan {plan.id} is of what was due by {plan.cutoff}; by the settings now, it is {cutoff}")
-    with draft.of(job.actions(tick)) as now:
-        if now.digest != plan.digest:
-            planning = advised(tick.cloud.names.stage, plan.job, "--dry-run")
-            raise PlanRefused(
-                f"the world has moved since plan {plan.id}: it was {_counted(plan.counts)}, now it would be "
-                f"{_counted(now.counts)}, or not the same ones; `{planning}` makes a new plan"
-            )
-    # A repeat after a lost reply finds the run's own mark.
-    if not _mark(tick, plan, "SET begun = :run", {":run": tick.run}, "attribute_not_exists(begun) OR begun = :run"):
-        raise PlanRefused(f"plan {plan.id} was begun by another run in this very moment")
-    return 0
-
-
-def _mark(tick: Tick, plan: Plan, update: str, values: Mapping[str, Any], condition: str) -> bool:
-    try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(STATE),
-            Key=rows.row(_key(plan.id)),
-            UpdateExpression=update,
-            ConditionExpression=condition,
-            ExpressionAttributeValues=rows.row(values),
-        )
-    except tick.cloud.refused:
-        return False
-    return True
-
-
-def _key(plan_id: str) -> dict[str, str]:
+def row_key(plan_id: str) -> dict[str, str]:
     return {"pk": f"plan#{plan_id}", "sk": ONLY}
 
 
 def _place(where: Mapping[str, str]) -> str:
     return f"account {where['account']}, {where['region']}, stage {where['stage']}"
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{verb} {count:,}" for verb, count in counts.items()) or "nothing"

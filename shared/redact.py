@@ -7,8 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from shared import redact
 from shared.sensitive import encoded, named, personal, shaped
 from shared.sensitive.stretch import MASK, Span, image, pattern
+
+# Bytes of foreign text in the claim item, which must stay under 1,024 in all, and in a history row of one write unit.
+SHORT = 100
+LONG = 300
 
 SAMPLE = 512
 # `a@b.io`
@@ -186,3 +191,9 @@ def _name(field: str) -> tuple[str, bool]:
 @lru_cache(maxsize=1024)
 def _plain(field: Any) -> bool:
     return isinstance(field, str) and _name(field) == (field, False)
+
+
+def excerpt(text: str, size: int) -> str:
+    """Redacted, at most `size` bytes of UTF-8, one line."""
+    flat = " ".join(redact.text(redact.head(text, size * 8)).split())
+    return flat.encode()[:size].decode(errors="ignore")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from shared import secret
 from shared.cloud import undone
 from shared.deadline import DeadlineExceeded
-from shared.mail import RELAY, SECRET, SENDER, Mail, MailRefused, Relay, Route, address, written
+from shared.mail import RELAY, SECRET, SENDER, Route, address, written
+from shared.mail_message import Mail, MailRefused, Relay
 from shared.settings import SettingError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
-from shared.job import STATE
+from shared.names import STATE
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud

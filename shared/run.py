@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared import firings, gate, handover, redact, status
-from shared.claim import Claim, Claims, Fenced, Refusal, served
+from shared import apply_plan, firings, gate, handover, redact, status
+from shared.claim import Claim, Claims, Refusal, served
 from shared.deadline import DeadlineExceeded, within
 from shared.event import Firing
-from shared.job import FAREWELL, NO_TARGET, Job
+from shared.fencing import Fenced
+from shared.history import History
+from shared.job import FAREWELL, Job
 from shared.manual import Marker
+from shared.names import NO_TARGET
 from shared.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Refused, Rejected, Skipped, Snoozed
 from shared.settings import SettingError
 from shared.tick import Tick
@@ -184,9 +187,8 @@ def noted(tick: Tick, outcome: Outcome) -> Outcome:
 
 def _planned(job: Job, tick: Tick) -> Outcome:
     # Few runs carry out a plan; the others do not pay for its import.
-    from shared import plan
 
-    return plan.carry_out(job, tick)
+    return apply_plan.carry_out(job, tick)
 
 
 def _failed(error: BaseException, final: bool = False) -> Failed:
@@ -198,7 +200,7 @@ def _send_on(job: Job, tick: Tick, outcome: Outcome) -> None:
     firing, cloud = tick.firing, tick.cloud
     match outcome:
         case Failed() if firing.retried:
-            error = status.cut(outcome.error, status.LONG)
+            error = redact.excerpt(outcome.error, redact.LONG)
             delay = None if outcome.final else job.retry.jittered(firing.attempt)
             if delay is not None:
                 firings.send(cloud, firing.again(error, cloud.clock.now()), delay)
@@ -222,14 +224,14 @@ def _finish(claims: Claims, claim: Claim, firing: Firing, outcome: Outcome, star
 
 def _bury(tick: Tick, corpse: str, mark: str) -> None:
     note = "died without a word; its lease ran out and the next run found it"
-    status.History(tick.cloud, tick.job.name, tick.job.retention).bury(corpse, tick.target, note, *served(mark))
+    History(tick.cloud, tick.job.name, tick.job.retention).bury(corpse, tick.target, note, *served(mark))
     tick.log.error(f"{tick.job.name}_lost", lost=corpse, error=note, status="lost")
     tick.log.metric(tick.job.name, {"Lost": 1})
 
 
 def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner: str = "") -> Report:
     """History, marker, log and metric of a run that is over."""
-    history = status.History(tick.cloud, tick.job.name, tick.job.retention)
+    history = History(tick.cloud, tick.job.name, tick.job.retention)
     artifact = tick.artifacts[0] if tick.artifacts else ""
     if winner:
         history.duplicate(winner, tick.run, tick.firing)
@@ -241,7 +243,7 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
         _answer(tick, outcome)
     _tell(tick, outcome, ms)
     counts = redact.data(dict(outcome.counts)) if isinstance(outcome, Done) else {}
-    note = status.cut(status.words_of(outcome), status.LONG)
+    note = redact.excerpt(status.words_of(outcome), redact.LONG)
     return Report(
         job=tick.job.name,
         run_id=tick.run,

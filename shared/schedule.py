@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
 
 UTC_ZONE = "UTC"
@@ -231,3 +232,19 @@ def monthly(*, day: int, hour: int, minute: int, zone: str = UTC_ZONE) -> Schedu
 def cron(expression: str, zone: str = UTC_ZONE) -> Schedule:
     """Five Unix fields, or one of @hourly @daily @weekly @monthly @yearly."""
     return Schedule(expression, zone)
+
+
+class CatchUp(StrEnum):
+    """NONE: the next tick does their work. ONCE: the newest of them is run, late, unless a later tick has run."""
+
+    NONE = "none"
+    ONCE = "once"
+
+    @classmethod
+    def by_default(cls, schedules: Sequence[Schedule], grace: int | None) -> CatchUp:
+        """A tick is a wake-up, so the next one covers it; ONCE is for what could wait longer than an hour for that.
+
+        A job with a grace wants no late run at all.
+        """
+        often = any(schedule.every_hour for schedule in schedules)
+        return cls.NONE if often or not schedules or grace is not None else cls.ONCE

@@ -6,14 +6,15 @@ Those that nobody knows of are listed in `uncertain#<job>`, so that they are fou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared import audit, clock, rows, status
+from shared import clock, redact, rows
 from shared.command import advised
-from shared.effect import SHARDS, Confirmed, Effect, NotDone, Uncertain, Unknown, keep, object_key, row_key, token
-from shared.job import STATE
+from shared.effect import Confirmed, Effect, NotDone, Uncertain, Unknown
+from shared.names import STATE
+from shared.once import keep, object_key, row_key, token
 from shared.outcome import Done, Outcome
 from shared.tables import TTL
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 STILL_OPEN = "nonce = :nonce AND attribute_not_exists(done)"
 # Why a transaction is not carried out where somebody else has been, or is, at the row.
 MOVED = ("ConditionalCheckFailed", "TransactionConflict")
-
-
-class NothingToSettle(LookupError):
-    """No effect of that key waits to be settled; the message says why."""
 
 
 def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None:
@@ -45,10 +42,10 @@ def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None
     tick.log.warning("effect_reconciled", effect=key, begun=found["at"], by=found["run"], said=type(said).__name__)
     match said:
         case Confirmed():
-            _confirm(effects.cloud, effects.job, key, found["nonce"], said.result)
+            confirm(effects.cloud, effects.job, key, found["nonce"], said.result)
         case NotDone():
             # The nonce becomes ours in the same write that finds theirs: of two who ask one does it again.
-            _turn(effects.cloud, job, key, found["nonce"], effects.intent(mine), ("error", "uncertain"))
+            update_open(effects.cloud, job, key, found["nonce"], effects.intent(mine), ("error", "uncertain"))
         case Unknown():
             if "uncertain" not in found and not _mark(effects, key, found, said):
                 return
@@ -57,62 +54,12 @@ def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None
             raise Uncertain(effects.cloud.names.stage, job, key)
 
 
-def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, reason: str) -> None:
-    """Settle an effect: it was done, and `result` is its answer; or it was not, and the next run does it.
-
-    Raises NothingToSettle, and audit.Reasonless. Who and why go into the audit with it.
-    """
-    found = rows.plain(
-        cloud.dynamodb.get_item(
-            TableName=cloud.names.table(STATE), Key=rows.row(row_key(job.name, key)), ConsistentRead=True
-        ).get("Item")
-    )
-    now = cloud.clock.now()
-    if not found:
-        listing = advised(cloud.names.stage, "effects", job.name)
-        raise NothingToSettle(f"{job.name} has begun no effect {key!r}; `{listing}` lists them")
-    if "done" in found:
-        raise NothingToSettle(f"{key!r} was confirmed at {found['done']}")
-    if found["lease_until"] >= clock.milliseconds(now):
-        raise NothingToSettle(f"{key!r} is being done by {found['run']}; settle it once that has ended")
-    verdict = "done" if isinstance(said, Confirmed) else "redo"
-    written = audit.Entry(cloud, f"effects {verdict}", who, reason, {"job": job.name, "key": key})
-    row = {**written.row, "count": 1, "ended": clock.iso(now), "end": "done"}
-    if isinstance(said, Confirmed):
-        moved = _confirm(cloud, job, key, found["nonce"], said.result, row)
-    else:
-        moved = _turn(cloud, job.name, key, found["nonce"], {}, (), row)
-    if not moved:
-        raise NothingToSettle(f"{key!r} has moved on while it was being settled; look again")
-
-
 def noted(outcome: Outcome, stage: str, job: str, keys: Sequence[str]) -> Outcome:
     """A run that was done but for these says so in its status and history."""
     if not isinstance(outcome, Done):
         return outcome
     told = f"{len(keys)} effects are uncertain: {advised(stage, 'effects', job)}"
     return replace(outcome, note="; ".join(filter(None, (told, outcome.note))))
-
-
-def waiting(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
-    """The uncertain effects of a job: key, begun, run, since, error and note of each. One query."""
-    for item in _query(cloud, f"uncertain#{job}"):
-        yield {"key": item["sk"], **{name: value for name, value in item.items() if name not in ("pk", "sk")}}
-
-
-def unconfirmed(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
-    """All that was begun and never confirmed, also what is being done now. It reads every effect there is."""
-    for shard in range(SHARDS):
-        for item in _query(cloud, f"effect#{job}#{shard:02d}", FilterExpression="attribute_not_exists(done)"):
-            busy = item["lease_until"] >= clock.milliseconds(cloud.clock.now())
-            yield {
-                "key": item["sk"],
-                "begun": item["at"],
-                "run": item["run"],
-                "since": item.get("uncertain"),
-                "error": item.get("error", ""),
-                "busy": busy,
-            }
 
 
 def _kept(cloud: Cloud, job: str, key: str, nonce: str) -> Confirmed | None:
@@ -134,22 +81,22 @@ def _mark(effects: Effects, key: str, found: Mapping[str, Any], said: Unknown) -
         "run": found["run"],
         "since": now,
         "error": found.get("error") or "its run died",
-        "note": status.cut(said.note, status.LONG) or None,
+        "note": redact.excerpt(said.note, redact.LONG) or None,
     }
-    return _turn(effects.cloud, effects.job.name, key, found["nonce"], {"uncertain": now}, (), listing=row)
+    return update_open(effects.cloud, effects.job.name, key, found["nonce"], {"uncertain": now}, (), listing=row)
 
 
-def _confirm(
+def confirm(
     cloud: Cloud, job: Job, key: str, nonce: str, result: Any, written: Mapping[str, Any] | None = None
 ) -> bool:
     now = cloud.clock.now()
     name, value = keep(cloud, job.name, key, nonce, result)
     assert job.effects is not None
     given = {"done": clock.iso(now), name: value, TTL: int((now + job.effects).timestamp())}
-    return _turn(cloud, job.name, key, nonce, given, ("lease_until", "error", "uncertain"), written)
+    return update_open(cloud, job.name, key, nonce, given, ("lease_until", "error", "uncertain"), written)
 
 
-def _turn(
+def update_open(
     cloud: Cloud,
     job: str,
     key: str,
@@ -188,15 +135,3 @@ def _turn(
             return False
         raise
     return True
-
-
-def _query(cloud: Cloud, pk: str, **rest: Any) -> Iterator[dict[str, Any]]:
-    pages = cloud.dynamodb.get_paginator("query").paginate(
-        TableName=cloud.names.table(STATE),
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": pk}),
-        ConsistentRead=True,
-        **rest,
-    )
-    for page in pages:
-        yield from map(rows.plain, page["Items"])

@@ -9,17 +9,18 @@ from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, span, status
-from shared.aged import KEYS_AT_ONCE, Row, Source, in_full
+from shared import clock, redact, span
+from shared.aged import Row, Source, in_full
 from shared.amend import amend
-from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, end_of
-from shared.claim import Fenced
+from shared.attempt import Again, End, GivenUp, Settled, Trial, end_of
+from shared.batch_get import KEYS_AT_ONCE
 from shared.due import index_of
 from shared.effect import InFlight, Uncertain, Undone, fitting
 from shared.fanout import Overdue
 from shared.faults import LONGEST_ERROR, Faults
+from shared.fencing import Fenced
 from shared.lanes import SLOW, in_lanes
-from shared.lookup import looked_up
+from shared.lookup import Key, looked_up
 from shared.records.record import FAULT, MARKS, InvalidRecord, Record
 from shared.slots import Slots
 
@@ -200,7 +201,7 @@ class Swept:
             along = job.along(self.tick, item, end)
         known: dict[str, Any] = {"attempts": end.number, **said.noted}
         if not isinstance(said, Settled):
-            known["last_error"] = status.cut(end.why, LONGEST_ERROR)
+            known["last_error"] = redact.excerpt(end.why, LONGEST_ERROR)
         fields = type(item).model_fields
         return self._write(
             due.row, {name: value for name, value in known.items() if name in fields} | dict(changes), along
@@ -229,7 +230,7 @@ class Swept:
             log.error(name, **told, status=word, error=f"{type(result).__name__}: {result}")
         else:
             word, why = result
-            log.info(name, **told, status=word, note=status.cut(why, status.LONG))
+            log.info(name, **told, status=word, note=redact.excerpt(why, redact.LONG))
         counts[word] += 1
 
     def _named(self, row: Row) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from shared import redact, rows
-from shared.job import NO_TARGET, STATE
+from shared.names import NO_TARGET, STATE
 from shared.outcome import Rejected
 from shared.settings import BASE_URLS
 

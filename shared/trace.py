@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, corpse, ledger, manifest, roster, rows
+from shared import clock, ledger, lost_runs, manifest, roster, rows
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.fold import Folds
 from shared.gate import closed
-from shared.job import NO_TARGET, STATE, Job
+from shared.job import Job
 from shared.ledger import Account, Verdict
+from shared.names import NO_TARGET, STATE
 from shared.settings import SettingError
 from shared.tables import TTL
 
@@ -75,7 +76,7 @@ class Trace:
     @property
     def at_work(self) -> bool:
         """Whether somebody holds the lease, and has not let it run out."""
-        return "holder" in self.item and not corpse.expired(self.item, self.now)
+        return "holder" in self.item and not lost_runs.expired(self.item, self.now)
 
     def facts(self) -> dict[str, Any]:
         """All of it as JSON says it."""
@@ -189,7 +190,7 @@ class _Reader:
 
     def _claim(self) -> None:
         found = self.found
-        found.item = corpse.item(self.cloud, self.entry, found.target)
+        found.item = lost_runs.item(self.cloud, self.entry, found.target)
         # One that cannot be read is what its runs fail with.
         with suppress(SettingError):
             allowed = found.job.allowance(self.cloud.environment)

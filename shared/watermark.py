@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, permissions, rows
-from shared.claim import Fenced
-from shared.job import STATE
+from shared.fencing import Fenced
+from shared.names import STATE
 from shared.permissions import Grant
 
 if TYPE_CHECKING:

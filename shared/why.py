@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared import clock, corpse
+from shared import clock, lost_runs
 from shared.backoff import JITTER
 from shared.command import advised, without_stage
-from shared.job import NO_TARGET
 from shared.ledger import SETTLING, Verdict
+from shared.names import NO_TARGET
 from shared.trace import Trace
 
 TOLD = {
@@ -200,7 +200,7 @@ def _of_now(found: Trace) -> Iterator[str]:
     if "holder" in item:
         until = datetime.fromtimestamp(item["lease_until"] / 1000, found.now.tzinfo)
         step = f"{item.get('step', 'started')}, {item.get('progress', 0)} %"
-        if corpse.expired(item, found.now):
+        if lost_runs.expired(item, found.now):
             yield (
                 f"Run {item['holder']} held the lease until {_clock(until)} and never gave it back: it died. The next "
                 "tick takes over, and the reconciler notes it within 5 minutes."

@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared import rows
-from shared.aged import KEYS_AT_ONCE, TRIES, Slow
-from shared.eraser import BATCH, send
+from shared.batch_get import KEYS_AT_ONCE, TRIES, Slow
+from shared.batch_write import BATCH, send
 from shared.records.record import FAULT
 from shared.tables import Table
 

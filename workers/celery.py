@@ -18,8 +18,8 @@ from celery.worker.request import Request
 
 from shared.cloud import Cloud
 from shared.event import Firing
-from shared.job import CELERY
 from shared.log import Log
+from shared.names import CELERY
 from workers import delivery
 from workers.delivery import Held
 

@@ -12,7 +12,7 @@ from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, corpse, death, event, firings, manifest, registry
+from shared import clock, event, firings, lost_runs, manifest, registry
 from shared.configuration import configured
 from shared.event import Firing, MalformedEvent
 from shared.job import Job
@@ -74,7 +74,7 @@ def deliver(
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(f"{job.name} needs a process to itself, so that its timeout can end it; this is a thread")
     if not first:
-        found = corpse.item(cloud, manifest.of([job])[job.name], firing.target)
+        found = lost_runs.item(cloud, manifest.of([job])[job.name], firing.target)
         if found.get("invocation") == request:
             left = found["lease_until"] - clock.milliseconds(cloud.clock.now()) if "holder" in found else 0
             if left > 0:
@@ -93,7 +93,7 @@ def died(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
     if asked is None:
         return
     job, firing = asked
-    onward = death.follows(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
+    onward = lost_runs.follows(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
     if onward is not None:
         firings.send(cloud, onward, job.retry.jittered(firing.attempt) or 0)
 
@@ -107,7 +107,7 @@ def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> Non
     if firing.manual or not firings.may_be_put_off(job, firing):
         # A request by hand is served once an attempt; its marker would refuse the same one again.
         died(body, request, note, cloud, log)
-    elif death.told(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
+    elif lost_runs.told(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
         firings.send(cloud, firing.later())
 
 

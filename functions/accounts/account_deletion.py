@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.accounts._keys import folder_of
-from shared import clock, eraser, once_put, rows, trail
+from shared import batch_write, clock, eraser, once_put, rows, trail
 from shared.aged import Row
 from shared.archetypes.pipeline import More, Over, Pipeline
-from shared.backoff import WEBHOOK_ITEM
 from shared.hanging import Hanging
 from shared.idempotency import natural
 from shared.permissions import delete_objects, list_objects, read_rows, write_rows
+from shared.retry_policies import WEBHOOK_ITEM
 from shared.schedule import every
 from shared.tables import (
     ALIASES,
@@ -183,8 +183,8 @@ def _erase(tick: Tick, table: Table, found: Sequence[Row]) -> None:
     if table is EXPORTS:
         _erase_exports(tick, found[0].pk)
     keys = [rows.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
-    for start in range(0, len(keys), eraser.BATCH):
-        eraser.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + eraser.BATCH])
+    for start in range(0, len(keys), batch_write.BATCH):
+        eraser.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + batch_write.BATCH])
 
 
 def _erase_exports(tick: Tick, user: str) -> None:

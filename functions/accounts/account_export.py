@@ -14,10 +14,10 @@ from functions.accounts._link import GRANT, LINK, link
 from shared import clock, notify, rows, settings, ticket
 from shared.aged import Row
 from shared.archetypes.pipeline import More, Over, Pipeline, Refusal
-from shared.backoff import WEBHOOK_ITEM
 from shared.hanging import Hanging
 from shared.idempotency import upsert
 from shared.permissions import Grant, delete_objects, read_objects, read_rows
+from shared.retry_policies import WEBHOOK_ITEM
 from shared.schedule import every
 from shared.tables import (
     DELETIONS,

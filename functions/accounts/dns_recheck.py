@@ -14,7 +14,7 @@ from shared.aged import Row
 from shared.archetypes.sweep import Sweep
 from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
 from shared.idempotency import version_check
-from shared.job import NO_TARGET
+from shared.names import NO_TARGET
 from shared.outcome import Rejected
 from shared.schedule import daily
 from shared.span import days, hours

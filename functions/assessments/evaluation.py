@@ -7,7 +7,7 @@ from typing import Any
 from functions.assessments import _assessment, _rubric
 from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, Assessment, Overtaken
 from functions.assessments._rubric import Evaluation, InvalidAnswer
-from shared import backoff, clock, llm, organization, status
+from shared import clock, llm, organization, redact, retry_policies
 from shared.archetypes.consumer import Consumer, Message, PutOff
 from shared.effect import Confirmed, Effect, InFlight, NotDone, Unknown
 from shared.idempotency import keyed
@@ -26,7 +26,7 @@ class Evaluate(Consumer[Evaluation]):
     """
 
     queue = QUEUE
-    retry = backoff.LLM
+    retry = retry_policies.LLM
     timeout = 300
     memory = 512
     batch_size = 1
@@ -110,7 +110,7 @@ class Evaluate(Consumer[Evaluation]):
         return said
 
     def _fail(self, tick: Tick, assessment: Assessment, error: Exception) -> None:
-        text = status.cut(f"{type(error).__name__}: {error}", status.LONG)
+        text = redact.excerpt(f"{type(error).__name__}: {error}", redact.LONG)
         tick.log.error("evaluation_failed", step="error", error=text)
         try:
             assessment.note(state=FAILED, step="error", error=text, failed_at=clock.iso(tick.cloud.clock.now()))

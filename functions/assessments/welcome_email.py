@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from shared import backoff, clock, mail, organization, rows
+from shared import clock, mail, organization, retry_policies, rows
 from shared.archetypes.consumer import Consumer, Message
 from shared.effect import Confirmed, Effect, NotDone, Unknown
 from shared.idempotency import flag_check
-from shared.mail import Mail, MailRefused
+from shared.mail_message import Mail, MailRefused
 from shared.outcome import Rejected
 from shared.payload import Id, Payload
 from shared.permissions import update_rows
@@ -34,7 +34,7 @@ class WelcomeEmail(Consumer[UserCreated]):
     """Welcome each user by e-mail, once: also under retries and duplicates, and whichever organization it is for."""
 
     queue = QUEUE
-    retry = backoff.EMAIL
+    retry = retry_policies.EMAIL
     timeout = 60
     batch_size = 5
     effects = days(60)

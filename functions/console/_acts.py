@@ -11,12 +11,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from functions.console._refused import Refused
+from shared import holding
 from shared import pause as pauses
 from shared.cloud import Cloud
 from shared.command import advised
 from shared.event import Firing
-from shared.job import NO_TARGET
 from shared.manifest import Entry
+from shared.names import NO_TARGET
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 LONGEST = 200
@@ -43,11 +44,11 @@ def trigger(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], head
 
 
 def pause(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], _: Mapping[str, str]) -> Answered:
-    return _held(cloud, name, entry, body, pauses.pause, "is paused; what is at work now goes on to its end")
+    return _held(cloud, name, entry, body, holding.pause, "is paused; what is at work now goes on to its end")
 
 
 def resume(cloud: Cloud, name: str, entry: Entry, body: Mapping[str, Any], _: Mapping[str, str]) -> Answered:
-    return _held(cloud, name, entry, body, pauses.resume, "goes on", _budget(cloud, name, entry))
+    return _held(cloud, name, entry, body, holding.resume, "goes on", _budget(cloud, name, entry))
 
 
 def _held(
@@ -59,7 +60,7 @@ def _held(
         raise Refused(400, f"who and reason are texts of 1 to {LONGEST} characters")
     try:
         deed(cloud, _job(name, entry), pauses.WHOLE, who, why)
-    except pauses.PauseRefused as error:
+    except holding.PauseRefused as error:
         raise Refused(409, f"{error}{hint}") from None
     return 200, {"ok": True, "message": f"{entry['id']} {done}{hint}"}
 

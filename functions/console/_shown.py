@@ -10,8 +10,8 @@ from typing import Any
 from functions.console._refused import Refused
 from shared import board, clock, rows, schedule
 from shared.cloud import Cloud
-from shared.job import NO_TARGET, STATE
 from shared.manifest import Entry
+from shared.names import NO_TARGET, STATE
 
 PAGE, LARGEST_PAGE = 50, 100
 DAYS = 30

@@ -14,8 +14,8 @@ from functions.console import _acts, _openapi, _shown
 from functions.console._refused import Refused
 from shared import guard, manifest
 from shared.cloud import Cloud
-from shared.job import STATE
 from shared.log import Log
+from shared.names import STATE
 from shared.permissions import Grant, delete_rows, invoke_jobs, read_rows, read_secret, write_rows
 
 GRANTS: tuple[Grant, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.flags import _trail
 from functions.flags._messages import AUDIT, Audited, not_ahead
-from shared import backoff, organization
+from shared import organization, retry_policies
 from shared.archetypes.consumer import Consumer, Message
 from shared.delivery import Delivery
 from shared.idempotency import upsert
@@ -19,7 +19,7 @@ class Audit(Consumer[Audited]):
     """
 
     queue = AUDIT
-    retry = backoff.AUDIT
+    retry = retry_policies.AUDIT
     timeout = 30
     batch_size = 10
     retention = "critical"

@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.flags import _trail
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, AuditEvent, AutoAction, Notice, Notification
-from shared import backoff, clock, envelope, organization, rows
+from shared import clock, envelope, organization, retry_policies, rows
 from shared.archetypes.consumer import Consumer, Message
 from shared.effect import Confirmed, Effect, NotDone, Unknown
 from shared.idempotency import flag_check
@@ -30,7 +30,7 @@ class AutoActions(Consumer[AutoAction]):
     """
 
     queue = AUTO_ACTIONS
-    retry = backoff.AUTO_ACTIONS
+    retry = retry_policies.AUTO_ACTIONS
     timeout = 30
     effects = days(60)
     retention = "critical"

@@ -8,12 +8,12 @@ from typing import Any
 
 from functions.flags import _words
 from functions.flags._messages import NOTIFICATIONS, Notification
-from shared import backoff, envelope, mail, organization
+from shared import envelope, mail, organization, retry_policies
 from shared.archetypes.consumer import Consumer, Message
 from shared.effect import Confirmed, Effect, NotDone, Unknown
 from shared.hooks import DELIVER, WebhookDelivery
 from shared.idempotency import keyed
-from shared.mail import Mail, MailRefused, Relay
+from shared.mail_message import Mail, MailRefused, Relay
 from shared.permissions import produce
 from shared.span import days
 from shared.tenant import Tenant
@@ -33,7 +33,7 @@ class Notifications(Consumer[Notification]):
     """
 
     queue = NOTIFICATIONS
-    retry = backoff.NOTIFICATIONS
+    retry = retry_policies.NOTIFICATIONS
     timeout = 60
     batch_size = 5
     effects = days(60)

@@ -7,7 +7,7 @@ from collections import Counter
 from functions.flags import _archive, _periods
 from functions.flags._messages import SKEW
 from functions.flags._meter import DUE, OPEN
-from shared import backoff
+from shared import retry_policies
 from shared.idempotency import natural
 from shared.job import Job
 from shared.outcome import Done, Outcome
@@ -29,7 +29,7 @@ class PeriodRollover(Job):
     # After the minutes for which a sender's clock may be wrong.
     schedule = hourly(minute=6)
     cap = 20_000
-    retry = backoff.MAINTENANCE
+    retry = retry_policies.MAINTENANCE
     retention = "critical"
     idempotency = natural("a counter is moved into the archive by one transaction, and is then there no more")
     permissions = (read_rows(METERS.name), update_rows(METERS.name))

@@ -12,7 +12,7 @@ from functions.flags._meter import Meter, counters
 from functions.flags._policy import Crossing
 from functions.flags._seen import month_key
 from functions.flags._shares import Share
-from shared import backoff, envelope, organization
+from shared import envelope, organization, retry_policies
 from shared.archetypes.consumer import Consumer, Message
 from shared.delivery import Delivery
 from shared.effect import Confirmed, Effect, NotDone, Unknown
@@ -32,7 +32,7 @@ class Usage(Consumer[UsageIngestion]):
     """
 
     queue = USAGE
-    retry = backoff.USAGE
+    retry = retry_policies.USAGE
     timeout = 30
     memory = 512
     batch_size = 10

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.flags import _archive, _dashboard
 from functions.flags._meter import DUE
-from shared import backoff, rows
+from shared import retry_policies, rows
 from shared.idempotency import upsert
 from shared.job import Job
 from shared.outcome import Done, Outcome
@@ -27,7 +27,7 @@ class UsageAggregation(Job):
 
     schedule = daily(hour=0, minute=33)
     cap = 50_000
-    retry = backoff.MAINTENANCE
+    retry = retry_policies.MAINTENANCE
     idempotency = upsert("a month's sums are made anew from its days, and replace what was there")
     permissions = (
         read_rows(METERS.name),

@@ -10,7 +10,8 @@ from email.message import EmailMessage
 from email.parser import HeaderParser
 from email.policy import SMTP
 
-from shared.mail import MailRefused, address
+from shared.mail import address
+from shared.mail_message import MailRefused
 
 END_OF_HEAD = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # A header with the lines that continue it.

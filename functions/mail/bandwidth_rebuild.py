@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
 from shared import clock, keep, rows, watermark
+from shared.action import Action
 from shared.aged import Aged, Source, in_full
 from shared.archetypes.rollup import EARLY, Window, day
-from shared.draft import Action
 from shared.idempotency import version_check
 from shared.job import Job
 from shared.once_added import UPTO, Addition

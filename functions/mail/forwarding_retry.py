@@ -9,11 +9,12 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded import forwarded
-from shared import backoff, mail, notify, permissions
+from shared import mail, mail_message, notify, permissions, retry_policies
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
+from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
 from shared.effect import Effect, Undone, Unknown
 from shared.idempotency import keyed
+from shared.lookup import Key
 from shared.schedule import every
 from shared.span import days
 from shared.tables import ALIASES, DESTINATIONS, FAILED_EMAILS, RAW, USERS
@@ -47,7 +48,7 @@ class ForwardingRetry(Sweep):
     schedule = every(minutes=1)
     table = FAILED_EMAILS
     record = "mail.FailedEmail"
-    delays = backoff.FORWARDING_ITEM
+    delays = retry_policies.FORWARDING_ITEM
     give_up_after = days(7)
     looks = (USERS, ALIASES, DESTINATIONS)
     width = 4
@@ -87,7 +88,7 @@ class ForwardingRetry(Sweep):
             try:
                 with trial.tools.relays.one() as relay:
                     said = relay.forward(*ready)
-            except mail.MailRefused as refused:
+            except mail_message.MailRefused as refused:
                 return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
             return Settled(said)
 
@@ -108,7 +109,7 @@ class ForwardingRetry(Sweep):
             return message
         try:
             return forwarded(message, item.alias), to["address"]
-        except mail.MailRefused as refused:
+        except mail_message.MailRefused as refused:
             return GivenUp(str(refused))
 
     def settled(self, item: FailedEmail, end: End) -> Mapping[str, Any]:

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from functions.mail._letters import BadLetter, letter, sender
-from shared import backoff, effect, mail
+from shared import mail, mail_message, once, retry_policies
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
+from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
 from shared.effect import Effect, Unknown
 from shared.idempotency import keyed
+from shared.lookup import Key
 from shared.schedule import every
 from shared.span import days
 from shared.tables import NOTIFICATIONS, USERS
@@ -32,7 +33,7 @@ class NotificationDelivery(Sweep):
     schedule = every(minutes=1)
     table = NOTIFICATIONS
     record = "outgoing.Notification"
-    delays = backoff.EMAIL
+    delays = retry_policies.EMAIL
     give_up_after = days(3)
     looks = (USERS,)
     width = 4
@@ -66,13 +67,13 @@ class NotificationDelivery(Sweep):
             from_whom = sender(item.persona, mail.address(tick.setting(mail.SENDER.name)))
         except BadLetter as bad:
             return GivenUp(str(bad))
-        written = mail.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
+        written = mail_message.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
         # The same Message-ID on each attempt.
-        key = effect.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
+        key = once.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
         try:
             with trial.tools.one() as relay:
                 said = relay.send(written, key)
-        except mail.MailRefused as refused:
+        except mail_message.MailRefused as refused:
             if refused.everyone:
                 raise
             return GivenUp(str(refused)) if refused.permanent else Again(str(refused))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, notify, settings, trail
 from shared.archetypes.sweep import Sweep
-from shared.attempt import End, Key, Settled, Trial
+from shared.attempt import End, Settled, Trial
 from shared.idempotency import flag_check
+from shared.lookup import Key
 from shared.schedule import hourly
 from shared.tables import CYCLES, USERS
 from shared.tick import Tick

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from functions.operations._channels import Channel, Topic, chosen
-from shared import clock, rows, status
-from shared.alert import OTHERS, OWED, Alert, owe
-from shared.claim import Fenced
+from shared import clock, redact, rows
+from shared.alert import OTHERS, Alert, owe
 from shared.effect import InFlight, Uncertain
-from shared.job import STATE
+from shared.fencing import Fenced
+from shared.names import OWED, STATE
 from shared.tick import Tick
 
 # So long a channel is tried again, at every run.
@@ -71,7 +71,7 @@ class Alerts:
             # It concerns this alert, and not what else is to be told there.
             return False
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one channel, the others are not
-            why = status.cut(f"{type(error).__name__}: {error}", status.SHORT)
+            why = redact.excerpt(f"{type(error).__name__}: {error}", redact.SHORT)
             self.failed[channel.name] = why
             self.tick.log.error("alert_not_told", alert=alert.id, channel=channel.name, error=why)
             return False

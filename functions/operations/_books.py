@@ -11,11 +11,11 @@ from typing import Any
 from functions.operations._gaps import Gap, Gaps, groups
 from functions.operations._span import EPOCH, Span
 from shared import clock, firings, fold, ledger, retention
-from shared.catch_up import CatchUp
 from shared.claim import LEASE_MARGIN
 from shared.event import Firing
 from shared.ledger import MINUTE, Accounts, Verdict
 from shared.manifest import Entry
+from shared.schedule import CatchUp
 from shared.tick import Tick
 
 # Rows are folded each hour; and before half of the shortest life of one is over.

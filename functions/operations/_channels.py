@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
-from shared import alert, cloud, mail, secret, settings, targets
+from shared import alert, cloud, mail, mail_message, permissions, secret, settings, targets
 from shared.alert import Alert
 from shared.effect import Undone
 from shared.permissions import read_secret
@@ -20,7 +20,7 @@ URL = settings.text(
 )
 # What a job that tells operators declares.
 SETTINGS = (TOPIC, ADDRESSES, URL, *mail.SETTINGS)
-GRANTS = (*alert.GRANTS, read_secret(SECRET), *mail.GRANTS)
+GRANTS = (*permissions.alerting(), read_secret(SECRET), *mail.GRANTS)
 PATIENCE = 10
 
 
@@ -70,18 +70,18 @@ class Email:
 
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
-        self._relay: mail.Relay | None = None
+        self._relay: mail_message.Relay | None = None
 
     def tell(self, told: Alert, key: str) -> None:
         stage = self.tick.cloud.names.stage
         to = tuple(self.tick.setting(ADDRESSES.name))
-        self._connect().send(mail.Mail(to, f"[nightshift {stage}] {told.subject}", told.text(stage)), key)
+        self._connect().send(mail_message.Mail(to, f"[nightshift {stage}] {told.subject}", told.text(stage)), key)
 
     def close(self) -> None:
         if self._relay:
             self._relay.close()
 
-    def _connect(self) -> mail.Relay:
+    def _connect(self) -> mail_message.Relay:
         try:
             self._relay = self._relay or mail.relay(self.tick)
         except SettingError as error:

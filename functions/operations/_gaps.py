@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shared import clock, ledger, rows, status
+from shared import clock, ledger, rows
 from shared.cloud import Cloud
-from shared.job import STATE
+from shared.history import History
 from shared.ledger import MINUTE, Verdict
 from shared.manifest import Entry
+from shared.names import STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Gaps:
         return None
 
     def write(self, gap: Gap) -> None:
-        history = status.History(self.cloud, self.job, self.entry["retention"])
+        history = History(self.cloud, self.job, self.entry["retention"])
         history.missed(gap.first, gap.to, gap.count, gap.note, gap.covered)
 
     def _before(self, tick: datetime) -> list[dict[str, Any]]:

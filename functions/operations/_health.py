@@ -9,8 +9,8 @@ from typing import Any
 
 from shared import board, clock, manifest
 from shared.fold import Folds
-from shared.job import NO_TARGET
 from shared.ledger import Verdict
+from shared.names import NO_TARGET
 from shared.outcome import Done
 from shared.tick import Tick
 

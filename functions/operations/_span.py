@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, corpse, fold, ledger, manifest
-from shared.job import NO_TARGET
+from shared import clock, fold, ledger, lost_runs, manifest
+from shared.names import NO_TARGET
 from shared.tick import Tick
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def settled(cloud: Cloud) -> datetime:
 
     Folded are whole stretches up to then.
     """
-    item = corpse.item(cloud, manifest.load()["reconciler"], NO_TARGET)
+    item = lost_runs.item(cloud, manifest.load()["reconciler"], NO_TARGET)
     left = str(item.get("checkpoint", ""))
     if left:
         # A pass that was cut short has done some jobs up to its end, and all of them up to its beginning.
@@ -70,7 +70,7 @@ def _last(tick: Tick) -> str:
     if tick.claim is not None:
         return tick.claim.last
     entry = manifest.of([tick.job])[tick.job.name]
-    return str(corpse.item(tick.cloud, entry, NO_TARGET).get("last", ""))
+    return str(lost_runs.item(tick.cloud, entry, NO_TARGET).get("last", ""))
 
 
 def _floor(instant: datetime) -> datetime:

@@ -9,7 +9,7 @@ from shared.archetypes.purge import Purge
 from shared.dead import store
 from shared.dead.letter import RETRYING, UNKNOWN
 from shared.idempotency import natural
-from shared.job import STATE
+from shared.names import STATE
 from shared.permissions import delete_rows, read_rows
 from shared.schedule import weekly
 from shared.span import days

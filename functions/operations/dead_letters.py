@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.operations._letter import identify
-from shared import alert, backoff, clock, rows, status
+from shared import alert, backoff, clock, permissions, redact, rows
 from shared.archetypes.consumer import Consumer, Message
 from shared.command import advised
 from shared.dead import large, store
 from shared.dead.letter import DEAD, KEPT, fingerprint
 from shared.idempotency import upsert
-from shared.job import DEAD as QUEUE
-from shared.job import STATE
+from shared.names import DEAD as QUEUE
+from shared.names import STATE
 from shared.permissions import delete_objects, read_objects, write_objects, write_rows
 from shared.tables import TTL
 from shared.tick import Tick
@@ -37,7 +37,7 @@ class DeadLetters(Consumer):
         read_objects("dead/*"),
         write_objects("dead/*"),
         delete_objects("dead/*"),
-        *alert.GRANTS,
+        *permissions.alerting(),
     )
     needs_manifest = True
 
@@ -77,7 +77,7 @@ class DeadLetters(Consumer):
 
     def _row(self, letter: Mapping[str, Any], mark: str, payload: str, tick: Tick) -> dict[str, Any]:
         firing = letter.get("firing") or {}
-        error = status.cut(str(letter.get("error", "")), status.LONG)
+        error = redact.excerpt(str(letter.get("error", "")), redact.LONG)
         return {
             "pk": f"dead#{letter['job']}",
             "sk": f"{letter['at']}#{mark}",
@@ -156,4 +156,4 @@ class DeadLetters(Consumer):
 
 def _short(said: Any) -> str:
     """Of the letter itself, which anybody may have written."""
-    return status.cut(str(said), status.SHORT)
+    return redact.excerpt(str(said), redact.SHORT)

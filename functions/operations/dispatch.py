@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared import backoff, clock, corpse, death, event, firings, manifest
+from shared import backoff, clock, event, firings, lost_runs, manifest
 from shared.archetypes.consumer import Consumer, Message, PutOff
 from shared.event import Firing
 from shared.idempotency import keyed
-from shared.job import DEAD, FIRINGS, STATE
 from shared.manifest import Entry
+from shared.names import DEAD, FIRINGS, STATE
 from shared.outcome import Rejected
 from shared.permissions import invoke_jobs, read_rows, send, write_rows
 from shared.tick import Tick
@@ -48,7 +48,7 @@ class Dispatch(Consumer):
     def start(self, tick: Tick, message: Message, firing: Firing) -> None:
         entry = _entry(firing.job)
         if not firing.fresh and message.receives <= MOST_PUT_OFFS:
-            held = corpse.item(tick.cloud, entry, firing.target)
+            held = lost_runs.item(tick.cloud, entry, firing.target)
             left = (held.get("lease_until", 0) - clock.milliseconds(tick.cloud.clock.now())) / 1000
             if left > 0:
                 # Neither acknowledged nor counted: it stays in its queue until the lease must be over.
@@ -65,7 +65,7 @@ class Dispatch(Consumer):
         if condition == NEVER_RAN:
             invoke(tick, firing.later())
             return
-        onward = death.follows(tick.cloud, tick.log, name, entry, firing, request, note)
+        onward = lost_runs.follows(tick.cloud, tick.log, name, entry, firing, request, note)
         if onward is None:
             return
         delay = manifest.policy(entry).delay(firing.attempt) or 0

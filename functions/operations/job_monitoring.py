@@ -8,12 +8,13 @@ from typing import Any
 
 from functions.operations import _channels, _health
 from functions.operations._alerts import Alerts
-from shared import backoff, board, clock, manifest, rows, settings
+from shared import board, clock, effects_admin, manifest, retry_policies, rows, settings
 from shared.alert import Alert
 from shared.command import advised
 from shared.effect import Confirmed, Effect, NotDone, Unknown
 from shared.idempotency import keyed
-from shared.job import NO_TARGET, STATE, Job
+from shared.job import Job
+from shared.names import NO_TARGET, STATE
 from shared.outcome import Done, Outcome
 from shared.permissions import read_rows, write_rows
 from shared.schedule import every
@@ -35,7 +36,7 @@ class JobMonitoring(Job):
     timeout = 60
     # It tells of everybody's failures; of its own silence an alarm does.
     silent_after = 15 * 60
-    retry = backoff.MAINTENANCE
+    retry = retry_policies.MAINTENANCE
     effects = days(30)
     idempotency = keyed(
         "each alert is an effect of its streak and channel; told is set over what was read alone; a report bears the "
@@ -115,9 +116,8 @@ def _unknown(tick: Tick) -> Iterator[Alert]:
         if not entry["effects"] or job == tick.job.name:
             continue
         # A deployment without such jobs does not pay for its import at a cold start.
-        from shared import settle
 
-        found = [*islice(settle.waiting(tick.cloud, job), NAMED + 1)]
+        found = [*islice(effects_admin.waiting(tick.cloud, job), NAMED + 1)]
         if found:
             count = f"more than {NAMED}" if len(found) > NAMED else len(found)
             story = {"job": job, "effects": count, "since": min(effect["since"] for effect in found)}

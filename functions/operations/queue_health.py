@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functions.operations import _carried
-from shared import alert, backoff, clock, depths, manifest
+from shared import alert, clock, depths, manifest, permissions, retry_policies
 from shared.command import advised
 from shared.depths import Health
 from shared.idempotency import upsert
-from shared.job import STATE, Job
+from shared.job import Job
+from shared.names import STATE
 from shared.outcome import Done, Outcome
 from shared.permissions import Grant, read_rows, write_objects, write_rows
 from shared.schedule import every
@@ -28,7 +29,7 @@ class QueueHealth(Job):
 
     schedule = every(minutes=5, offset=2)
     timeout = 60
-    retry = backoff.MAINTENANCE
+    retry = retry_policies.MAINTENANCE
     retention = "high-volume"
     idempotency = upsert("a queue's row is what was seen last; a letter is sent before its message is deleted")
     permissions = (
@@ -37,7 +38,7 @@ class QueueHealth(Job):
         read_rows(STATE, "queues", "*:last"),
         write_rows(STATE, "queues"),
         write_objects("dead/*/large/*"),
-        *alert.GRANTS,
+        *permissions.alerting(),
     )
     needs_manifest = True
 

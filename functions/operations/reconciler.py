@@ -7,11 +7,12 @@ from typing import Any
 
 from functions.operations._books import Books, Finding
 from functions.operations._span import Span
-from shared import backoff, clock, corpse, manifest, roster
+from shared import clock, lost_runs, manifest, retry_policies, roster
 from shared.firings import LONGEST_DELAY
 from shared.idempotency import version_check
-from shared.job import NO_TARGET, STATE, Job
+from shared.job import Job
 from shared.manifest import Entry
+from shared.names import NO_TARGET, STATE
 from shared.outcome import Done, Outcome
 from shared.permissions import read_rows, write_rows
 from shared.schedule import every
@@ -36,7 +37,7 @@ class Reconciler(Job):
     cap = 24
     # It tells of everybody's silence but its own.
     silent_after = 15 * 60
-    retry = backoff.MAINTENANCE
+    retry = retry_policies.MAINTENANCE
     idempotency = version_check("leases, gaps and folds are only written over what was read; a late run has its tick")
     permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"))
     needs_manifest = True
@@ -50,7 +51,7 @@ class Reconciler(Job):
                 continue
             if tick.remaining() < RESERVE:
                 return Done(counts, checkpoint=span.checkpoint(done))
-            claims = corpse.claims(tick.cloud, entry)
+            claims = lost_runs.claims(tick.cloud, entry)
             counts["lost"] += sum(_buried(tick, name, entry, item) for item in claims)
             books = _books(tick, name, entry, claims, listed)
             finding = books.look(span)
@@ -65,8 +66,8 @@ class Reconciler(Job):
         span, listed = Span.of(tick), roster.read(tick.cloud)
         lines: list[str] = []
         for name, entry in _ticked().items():
-            claims = corpse.claims(tick.cloud, entry)
-            dead = [item for item in claims if corpse.expired(item, tick.cloud.clock.now())]
+            claims = lost_runs.claims(tick.cloud, entry)
+            dead = [item for item in claims if lost_runs.expired(item, tick.cloud.clock.now())]
             lines += [f"mark {item['holder']} of {name} {item['sk']} lost" for item in dead]
             lines += _planned(name, _books(tick, name, entry, claims, listed).look(span))
         return lines
@@ -89,10 +90,10 @@ def _books(tick: Tick, name: str, entry: Entry, claims: list[dict[str, Any]], li
 
 def _buried(tick: Tick, name: str, entry: Entry, item: dict[str, Any]) -> bool:
     """Whether it was dead, and is now written down as lost."""
-    if not corpse.expired(item, tick.cloud.clock.now()):
+    if not lost_runs.expired(item, tick.cloud.clock.now()):
         return False
     note = f"no word since {item['started']}; its lease ran out"
-    if not corpse.bury(tick.cloud, name, entry, item, note):
+    if not lost_runs.bury(tick.cloud, name, entry, item, note):
         return False
     tick.log.error(f"{name}_lost", lost=item["holder"], target=item["sk"], error=note)
     tick.log.metric(name, {"Lost": 1})

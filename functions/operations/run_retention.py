@@ -13,12 +13,13 @@ from typing import Any
 
 from functions.operations._books import BURIED, stretch
 from functions.operations._span import EPOCH, settled
-from shared import backoff, manifest, retention, rows
+from shared import manifest, retention, retry_policies, rows
 from shared.aged import Row
 from shared.eraser import Eraser
 from shared.idempotency import natural
-from shared.job import STATE, Job
+from shared.job import Job
 from shared.manifest import Entry
+from shared.names import STATE
 from shared.outcome import Done, Outcome
 from shared.permissions import delete_rows, read_rows
 from shared.retention import Retention
@@ -57,7 +58,7 @@ class RunRetention(Job):
     schedule = hourly(minute=47)
     timeout = 120
     cap = 100_000
-    retry = backoff.MAINTENANCE
+    retry = retry_policies.MAINTENANCE
     idempotency = natural("a row once deleted is not met again; the next pass counts what is there")
     permissions = (read_rows(STATE, "runs#*", "reconciler:last"), delete_rows(STATE, "runs#*"))
     needs_manifest = True

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, manifest, rows
-from shared.job import DEAD, FIRINGS, STATE
+from shared.names import DEAD, FIRINGS, STATE
 from shared.outcome import Reason
 from shared.permissions import Grant, update_rows
 

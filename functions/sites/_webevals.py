@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, rows
-from shared.status import LONG, cut
+from shared.redact import LONG, excerpt
 from shared.tables import TTL, WEBEVALS
 from shared.targets import host_of
 
@@ -119,12 +119,12 @@ class Webevals:
         return self._end(task, {"state": "done", "result": result, "status": status})
 
     def failed(self, task: Task, error: str, status: int | None) -> bool:
-        return self._end(task, {"state": "failed", "error": cut(error, LONG), "status": status})
+        return self._end(task, {"state": "failed", "error": excerpt(error, LONG), "status": status})
 
     def again(self, task: Task, error: str, status: int | None, due: datetime) -> bool:
         """Back into the queue. `status` of a bad answer; None where none came."""
         answered = task.answered + (status is not None)
-        values = {"state": "queued", "error": cut(error, LONG), "status": status, "answered": answered}
+        values = {"state": "queued", "error": excerpt(error, LONG), "status": status, "answered": answered}
         return self._settle(task, {**values, "due": clock.iso(due)})
 
     def put_off(self, task: Task, due: datetime) -> bool:

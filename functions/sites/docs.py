@@ -4,7 +4,7 @@ import time
 from contextlib import closing
 
 from functions.sites._survey import Survey
-from shared import backoff, settings, targets
+from shared import retry_policies, settings, targets
 from shared.http import Http
 from shared.idempotency import upsert
 from shared.job import Job
@@ -23,7 +23,7 @@ class Docs(Job):
 
     key = "docs-registry"
     schedule = hourly(minute=25)
-    retry = backoff.EXTERNAL_API
+    retry = retry_policies.EXTERNAL_API
     cap = 2000
     lease_per_target = False
     idempotency = upsert("the one status is overwritten; a run's artifact bears its own id")

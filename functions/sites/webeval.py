@@ -6,13 +6,14 @@ from typing import Any
 
 from functions.sites._evaluation import End, Evaluator
 from functions.sites._webevals import Task, Webevals
-from shared import clock, settings, status, targets
+from shared import clock, redact, settings, status, targets
 from shared.budget import Budget
 from shared.claim import LEASE_MARGIN
 from shared.fanout import Overdue, fan_out
 from shared.http import Http
 from shared.idempotency import keyed
-from shared.job import NO_TARGET, Job
+from shared.job import Job
+from shared.names import NO_TARGET
 from shared.outcome import Done, Outcome
 from shared.permissions import read_rows, write_rows
 from shared.schedule import every
@@ -128,5 +129,5 @@ class Webeval(Job):
         if worst.status is not None:
             said["statusCode"] = worst.status
         if worst.note:
-            said["note"] = status.cut(worst.note, status.SHORT)
+            said["note"] = redact.excerpt(worst.note, redact.SHORT)
         status.write_host(tick.cloud, self, host, tick.firing.position, said)

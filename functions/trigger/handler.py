@@ -14,8 +14,8 @@ from typing import Any
 from shared import board, clock, guard, manifest, manual, rows
 from shared.cloud import Cloud
 from shared.event import Firing
-from shared.job import NO_TARGET, STATE
 from shared.log import Log
+from shared.names import NO_TARGET, STATE
 from shared.permissions import Grant, invoke_jobs, read_rows, read_secret
 
 GRANTS: tuple[Grant, ...] = (

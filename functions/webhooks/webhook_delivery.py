@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from functions.webhooks.webhook_retry import LOOPBACK
-from shared import backoff, organization, outside, webhook
+from shared import organization, outside, retry_policies, webhook
 from shared.archetypes.consumer import Consumer, Message, PutOff
 from shared.courier import Courier
 from shared.effect import Confirmed, Effect, NotDone, Unknown
@@ -30,7 +30,7 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
     """
 
     queue = DELIVER
-    retry = backoff.WEBHOOK
+    retry = retry_policies.WEBHOOK
     timeout = 60
     batch_size = 5
     effects = days(60)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared import backoff, settings
+from shared import retry_policies, settings
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Key, Settled, Trial, Verdict
+from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
 from shared.idempotency import keyed
+from shared.lookup import Key
 from shared.schedule import every
 from shared.settings import SettingError
 from shared.tables import DELIVERIES, WEBHOOKS
@@ -38,7 +39,7 @@ class WebhookRetry(Sweep):
     schedule = every(minutes=1)
     table = DELIVERIES
     record = "outgoing.Delivery"
-    delays = backoff.WEBHOOK_ITEM
+    delays = retry_policies.WEBHOOK_ITEM
     looks = (WEBHOOKS,)
     width = 8
     share = 2

@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 from shared import clock, notify, once_put, warned
 from shared.aged import Row
 from shared.archetypes.purge import Purge
-from shared.attempt import Key
 from shared.effect import Effect, NotDone
-from shared.lookup import looked_up
+from shared.lookup import Key, looked_up
 from shared.permissions import Grant, read_rows
 from shared.span import days
 from shared.tables import NOTIFICATIONS

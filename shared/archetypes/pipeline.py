@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 
-from shared import alert, backoff, clock, declaration, due, permissions
+from shared import clock, declaration, due, permissions, retry_policies
 from shared.backoff import Policy
 from shared.job import Job
 from shared.outcome import Done, Outcome
@@ -55,12 +56,12 @@ class Pipeline(Job, archetype=True):
     table: ClassVar[Table]
     record: ClassVar[str]
     steps: ClassVar[Mapping[str, int]]
-    delays: ClassVar[Policy] = backoff.WEBHOOK_ITEM
+    delays: ClassVar[Policy] = retry_policies.WEBHOOK_ITEM
     persistent: ClassVar[bool] = False
     timeout: ClassVar[int] = 900
     memory: ClassVar[int] = 512
     cap: ClassVar[int] = 100
-    retry: ClassVar[Policy] = backoff.MAINTENANCE
+    retry: ClassVar[Policy] = retry_policies.MAINTENANCE
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = (
         (
             lambda job: not all(hasattr(job, name) for name in ("table", "record", "steps")),
@@ -88,7 +89,7 @@ class Pipeline(Job, archetype=True):
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
         own = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.table.name))
-        return (*super().grants(), *own, *alert.GRANTS)
+        return (*super().grants(), *own, *permissions.alerting())
 
     def finished(self, tick: Tick, item: Any) -> Sequence[Any]:
         """Rows that are written with the end of a request or not at all: arguments of PutItem, as notify.put has them.
@@ -122,3 +123,10 @@ class Pipeline(Job, archetype=True):
     def _due(self, tick: Tick) -> Iterator[Any]:
         # What an earlier part of this tick let go of became due after the tick.
         return due.rows_due(tick.cloud, self.table, clock.iso(max(tick.at, tick.started)))
+
+
+class WorkState(StrEnum):
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"

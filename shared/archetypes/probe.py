@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
-from shared import backoff, clock, redact, settings, status, targets
+from shared import backoff, clock, redact, retry_policies, settings, status, targets
 from shared.declaration import DeclarationError, where
 from shared.fanout import Overdue, fan_out
 from shared.http import Answer, Busy, Http, NoAnswer
@@ -71,7 +71,7 @@ class Probe(Job, archetype=True):
     patience: ClassVar[float] = 60
     sampled: ClassVar[bool] = True
     lease_per_target: ClassVar[bool] = False
-    retry: ClassVar[backoff.Policy] = backoff.EXTERNAL_API
+    retry: ClassVar[backoff.Policy] = retry_policies.EXTERNAL_API
     idempotency: ClassVar[Idempotency | None] = upsert(
         "a site's status is overwritten, never by an older one; a run's artifacts bear its own id"
     )
@@ -207,7 +207,7 @@ class Probe(Job, archetype=True):
         """Artifact, then status: the status says that the site is done with, for this tick."""
         look = result if isinstance(result, Look) else Look(Verdict(False, str(result)), None, self._ms(result))
         verdict, code = look.verdict, look.answer.status if look.answer else None
-        note = status.cut(verdict.note, status.SHORT)
+        note = redact.excerpt(verdict.note, redact.SHORT)
         told = {"ok": verdict.ok, "ms": look.ms, "note": note}
         seen = dict(verdict.seen)
         if look.answer and self.sampled:

@@ -11,14 +11,27 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any, ClassVar
 
-from shared import alert, backoff, brake, clock, declaration, draft, keep, permissions, status, warned, watermark
+from shared import (
+    backoff,
+    brake,
+    clock,
+    declaration,
+    draft,
+    keep,
+    permissions,
+    redact,
+    retry_policies,
+    warned,
+    watermark,
+)
+from shared.action import Action
 from shared.aged import Aged, Row, Source, in_full
-from shared.draft import Action
 from shared.effect import fitting
 from shared.eraser import Eraser
 from shared.fanout import fan_out
 from shared.hanging import Hanging
-from shared.job import NO_TARGET, STATE, Job
+from shared.job import Job
+from shared.names import NO_TARGET, STATE
 from shared.outcome import Done, Outcome, Refused
 from shared.permissions import Grant
 from shared.settings import Setting
@@ -83,7 +96,7 @@ class Purge(Job, archetype=True):
     behind: ClassVar[str] = ""
     cap: ClassVar[int] = 1_000_000
     memory: ClassVar[int] = 512
-    retry: ClassVar[backoff.Policy] = backoff.MAINTENANCE
+    retry: ClassVar[backoff.Policy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = declaration.OF_PURGE
 
@@ -95,7 +108,7 @@ class Purge(Job, archetype=True):
     def grants(cls) -> tuple[Grant, ...]:
         ledger = f"ledger#{cls.name}"
         own = (permissions.read_rows(STATE, ledger), permissions.write_rows(STATE, ledger))
-        told = alert.GRANTS
+        told = permissions.alerting()
         # Without an index it is the job that knows the keys of its rows.
         hanging = Hanging(cls.objects, cls.along)
         marks = cls.warn is not None or (cls.holds and hanging)
@@ -263,7 +276,9 @@ class Purge(Job, archetype=True):
             if why:
                 tally.counts["spared"] += 1
                 if tally.counts["spared"] <= NAMED:
-                    tick.log.warning(f"{self.name}_spared", key=f"{row.pk} {row.sk}", note=status.cut(why, status.LONG))
+                    tick.log.warning(
+                        f"{self.name}_spared", key=f"{row.pk} {row.sk}", note=redact.excerpt(why, redact.LONG)
+                    )
             else:
                 going.append(row)
         tally.left -= len(going)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import ClassVar
 
-from shared import backoff, clock, declaration, permissions, settings, watermark
+from shared import backoff, clock, declaration, permissions, retry_policies, settings, watermark
 from shared.aged import INSTANT, LENGTH, Aged, Row, Source, begins_with_instant, threads
 from shared.job import Job
 from shared.once_added import Addition, add
@@ -95,7 +95,7 @@ class Rollup(Job, archetype=True):
     cap: ClassVar[int] = 500_000
     memory: ClassVar[int] = 1024
     timeout: ClassVar[int] = 900
-    retry: ClassVar[backoff.Policy] = backoff.MAINTENANCE
+    retry: ClassVar[backoff.Policy] = retry_policies.MAINTENANCE
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = REFUSALS
 
     @classmethod

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared import alert, backoff, clock, declaration, draft, due, permissions, settings
+from shared import backoff, clock, declaration, draft, due, permissions, retry_policies, settings
+from shared.action import Action
 from shared.aged import Row
 from shared.backoff import Policy
-from shared.draft import Action
 from shared.job import Job
 from shared.outcome import Done, Outcome
 from shared.permissions import Grant
@@ -23,7 +23,8 @@ from shared.tables import Table
 from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.attempt import End, Key, Trial, Verdict
+    from shared.attempt import End, Trial, Verdict
+    from shared.lookup import Key
 
 # Seconds kept back from a run's time for its end.
 RESERVE = 5
@@ -62,7 +63,7 @@ class Sweep(Job, archetype=True):
     verb: ClassVar[str] = "change"
     looks: ClassVar[tuple[Table, ...]] = ()
     by_name: ClassVar[bool] = False
-    retry: ClassVar[Policy] = backoff.MAINTENANCE
+    retry: ClassVar[Policy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     refusals: ClassVar[tuple[declaration.Refusal, ...]] = (
         (lambda job: not hasattr(job, "table"), "says not whose rows are due; table = one of shared/tables.py"),
@@ -97,7 +98,12 @@ class Sweep(Job, archetype=True):
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
         own = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.table.name))
-        return (*super().grants(), *own, *alert.GRANTS, *(permissions.read_rows(table.name) for table in cls.looks))
+        return (
+            *super().grants(),
+            *own,
+            *permissions.alerting(),
+            *(permissions.read_rows(table.name) for table in cls.looks),
+        )
 
     def rows(self, tick: Tick) -> Iterator[Row]:
         """The keys of what is due, the longest due first."""

@@ -12,7 +12,7 @@ from shared import audit, clock, manifest
 from shared.command import advised
 from shared.dead import redrive, store
 from shared.dead.letter import RESOLVED, RETRYING, Letter, LetterRefused, Taken, UnknownLetter
-from shared.job import NO_TARGET
+from shared.names import NO_TARGET
 
 if TYPE_CHECKING:
     from shared.audit import Entry

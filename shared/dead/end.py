@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, firings, manual, rows, status
+from shared import clock, firings, manual, redact, rows
 from shared.dead.letter import DEAD, RESOLVED, RETRYING, row_key
-from shared.job import NO_TARGET, STATE, Job
+from shared.job import Job
+from shared.names import NO_TARGET, STATE
 from shared.outcome import Done, Outcome, Reason, Refused, Skipped, Snoozed
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def resolve(cloud: Cloud, job: str, letter: str, run: str, outcome: str) -> None
 
 def give_back(cloud: Cloud, job: str, letter: str, note: str) -> None:
     """It was not run, and nothing else comes of it: as dead as before."""
-    values = {":dead": DEAD, ":retrying": RETRYING, ":note": status.cut(note, status.LONG)}
+    values = {":dead": DEAD, ":retrying": RETRYING, ":note": redact.excerpt(note, redact.LONG)}
     move(cloud, job, letter, "SET #state = :dead, note = :note", values, "#state = :retrying")
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared import rows
-from shared.job import NO_TARGET
+from shared.names import NO_TARGET
 from shared.tables import TTL
 
 DEAD, RETRYING, RESOLVED = "dead", "retrying", "resolved"

@@ -12,7 +12,7 @@ from shared import audit, clock, rows
 from shared.dead import store
 from shared.dead.letter import Letter, LetterRefused, as_read, row_key
 from shared.dead.store import Group, Which
-from shared.job import STATE
+from shared.names import STATE
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import audit, clock, corpse, event, firings, manifest, rows
+from shared import audit, clock, event, firings, lost_runs, manifest, rows
 from shared.backoff import JITTER
 from shared.claim import LEASE_MARGIN
 from shared.cloud import undone
@@ -34,8 +34,8 @@ from shared.dead.letter import (
     row_key,
 )
 from shared.event import Firing, MalformedEvent
-from shared.job import STATE
 from shared.manifest import Entry
+from shared.names import STATE
 
 if TYPE_CHECKING:
     from shared.cloud import Cloud
@@ -211,7 +211,7 @@ def _firing(cloud: Cloud, letter: Letter, entry: Entry, content: str) -> Firing:
 
 def _tried(cloud: Cloud, entry: Entry, fired: Firing) -> int:
     """How often this very tick was sent again, or run by hand: what comes no later is taken for a duplicate."""
-    tried = str(corpse.item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
+    tried = str(lost_runs.item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
     return int(tried.split("#")[2]) // event.TURNS if tried.startswith(fired.position) else 0
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, rows
 from shared.command import advised
 from shared.dead.letter import KEPT, Letter, LetterRefused, UnknownLetter, row_key
-from shared.job import STATE
+from shared.names import STATE
 from shared.tables import TTL
 
 if TYPE_CHECKING:

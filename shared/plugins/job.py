@@ -13,7 +13,7 @@ from shared.idempotency import natural
 from shared.job import FAREWELL, Job
 from shared.outcome import Done, Outcome, Reason, Skipped
 from shared.permissions import Grant
-from shared.plugins import spending
+from shared.plugins import spending, workspaces
 from shared.plugins.discovery import DISABLED, MANIFESTS, Plugin
 from shared.plugins.iam import grants_of
 from shared.plugins.lines import line_of
@@ -89,10 +89,10 @@ class PluginJob(Job, archetype=True):
         return Order(self.told.handler, self.plugin.root, self.permitted.limits, context)
 
     def _run(self, tick: Tick, reserved: spending.Reserved) -> Outcome:
-        from shared.plugins import sandbox, workspace
+        from shared.plugins import sandbox
         from shared.plugins.broker import Broker
 
-        files = workspace.open_at(tick.setting(WORKSPACE.name), tick.cloud)
+        files = workspaces.open_at(tick.setting(WORKSPACE.name), tick.cloud)
         allowed = min(tick.remaining() - FAREWELL / 2, self.permitted.limits.timeout_ms / 1000)
         log = tick.log.bind(plugin=self.plugin.id, pluginVersion=self.plugin.manifest.version)
         broker = Broker(self.permitted, files, tick.cloud.environment, log, lambda: allowed)

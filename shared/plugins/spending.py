@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared import clock, permissions, rows, settings
-from shared.job import STATE
+from shared.names import STATE
 from shared.permissions import Grant
 from shared.tables import TTL
 from shared.tick import Tick

@@ -7,11 +7,10 @@ plugin may do; that is asked before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
+    pass
 
 LARGEST = 8 * 1024 * 1024
 MOST_ENTRIES = 10_000
@@ -52,14 +51,3 @@ class Workspace(Protocol):
 
 def too_large(path: str, size: int) -> ValueError:
     return ValueError(f"{path}: {size:,} bytes are more than the {LARGEST:,} that a file of the workspace may have")
-
-
-def open_at(where: str, cloud: Cloud) -> Workspace:
-    """On the disk where a folder is named, in the deployment's bucket where none is."""
-    if where:
-        from shared.plugins.disk import Disk
-
-        return Disk(Path(where))
-    from shared.plugins.bucket import Bucket
-
-    return Bucket(cloud)

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from shared import tables
+from shared.archetypes.pipeline import WorkState
 from shared.records.record import ONLY, Address, AliasAddress, Count, Id, Instant, Name, Past, Record
 from shared.tables import Table
 
@@ -145,13 +146,6 @@ class AuditEntry(Record):
 
     def aging(self) -> tuple[str, datetime] | None:
         return "critical" if self.critical else "", self.at
-
-
-class WorkState(StrEnum):
-    QUEUED = "queued"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
 
 
 class _Request(Record):

@@ -12,13 +12,13 @@ from cli import remains
 from cli.run import found
 from cli.tour import told
 from cli.watch import Watch
-from shared import clock, corpse, manifest, registry, rows
+from shared import clock, lost_runs, manifest, registry, rows
 from shared.claim import Claims
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.history import History
 from shared.outcome import Done, Failed
 from shared.run import run_id
-from shared.status import History
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
@@ -153,7 +153,7 @@ def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Clou
     claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
     assert remains.bury(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
     assert remains.bury(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
-    (item,) = corpse.claims(aws, manifest.of([job])["good"])
+    (item,) = lost_runs.claims(aws, manifest.of([job])["good"])
     assert item["status"]["outcome"] == "lost"
     assert "holder" not in item
 

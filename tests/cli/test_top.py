@@ -10,9 +10,9 @@ import pytest
 from cli.top import percentile
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.history import History
 from shared.outcome import Done, Failed, Lost, Outcome, Reason, Skipped
 from shared.run import run_id
-from shared.status import History
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")

@@ -16,7 +16,7 @@ from cli import output
 from cli import run as command
 from functions.operations.dead_letters import DeadLetters
 from functions.operations.job_monitoring import JobMonitoring
-from shared import alert, consume, manifest, rows, status
+from shared import alert, consume, manifest, redact, rows, status
 from shared.archetypes.consumer import Consumer, Message
 from shared.backoff import NONE, explicit
 from shared.cloud import Cloud
@@ -208,7 +208,7 @@ def test_no_canary_is_in_what_a_good_run_leaves(
             )
             assert leaked("\n".join(leaves(rows.plain(held["Item"]))), FEW) == []
             status.write_host(
-                cloud, tick.job, f"host{tick.target}", "t", {"ok": False, "at": "1", "note": status.cut(said, 100)}
+                cloud, tick.job, f"host{tick.target}", "t", {"ok": False, "at": "1", "note": redact.excerpt(said, 100)}
             )
             return Done({said: 1}, ok=False, note=said)
 

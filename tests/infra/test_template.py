@@ -16,7 +16,8 @@ import pytest
 from infra import limits
 from infra.template import PSEUDO, Resource, Template, plain, resources, text
 from shared import registry
-from shared.job import DEAD, FIRINGS, WORK, Job
+from shared.job import Job
+from shared.names import DEAD, FIRINGS, WORK
 from shared.tables import TABLES, TTL
 
 Templates = Mapping[str, Template]

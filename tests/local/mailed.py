@@ -11,6 +11,7 @@ from typing import Any
 from functions.mail.seed import seed
 from local.nameserver import Nameserver
 from shared import clock, rows, tables, warned
+from shared.archetypes.pipeline import WorkState
 from shared.cloud import Cloud
 from shared.records.accounts import (
     Alias,
@@ -22,7 +23,6 @@ from shared.records.accounts import (
     Session,
     User,
     Verification,
-    WorkState,
 )
 from shared.records.mail import Cycle, FailedEmail, ForwardState, Hold, Message, Quarantined, Rollup, Snapshot
 from shared.records.outgoing import Delivery, Notification, SendState, Webhook

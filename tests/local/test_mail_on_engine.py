@@ -19,7 +19,7 @@ import pytest
 from cli import laptop
 from local.cloud import LocalCloud
 from local.nameserver import Nameserver
-from shared import envelope, registry, status, tables
+from shared import envelope, history, registry, tables
 from shared.event import Firing
 from shared.hooks import DELIVER, WebhookDelivery
 from shared.tables import STATE
@@ -80,7 +80,7 @@ def fire(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> dict[str,
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for row in there(cloud, STATE):
-            if row["pk"].startswith(f"runs#{job}#") and row.get("tick") == status.tick_of(firing) and "outcome" in row:
+            if row["pk"].startswith(f"runs#{job}#") and row.get("tick") == history.tick_of(firing) and "outcome" in row:
                 return row
         time.sleep(0.2)
     return {"job": job, "ok": False, "note": "no end in sight"}

@@ -23,19 +23,18 @@ from local import clock as local_clock
 from local.embedded import embedded
 from local.ticker import Ticker
 from shared import event, fold, ledger, manifest, roster, rows
-from shared.catch_up import CatchUp
 from shared.clock import Clock, minute
 from shared.cloud import Cloud
 from shared.consume import consume
 from shared.event import Batch, Firing
 from shared.idempotency import natural
-from shared.job import FIRINGS, Job
+from shared.job import Job
 from shared.ledger import Verdict
 from shared.log import Log
-from shared.names import Names
+from shared.names import FIRINGS, Names
 from shared.outcome import Done, Outcome
 from shared.run import run
-from shared.schedule import cron
+from shared.schedule import CatchUp, cron
 from shared.tables import STATE
 from shared.tick import Tick
 from tests.conftest import create

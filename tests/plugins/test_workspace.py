@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.cloud import Cloud
-from shared.plugins import workspace
+from shared.plugins import workspaces
 from shared.plugins.denied import FsDenied
 from shared.plugins.disk import Disk
 from shared.plugins.workspace import Workspace
@@ -22,7 +22,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]
     if request.param == "disk":
         yield Disk(tmp_path / "workspace")
     else:
-        yield workspace.open_at("", request.getfixturevalue("cloud"))
+        yield workspaces.open_at("", request.getfixturevalue("cloud"))
 
 
 def test_what_was_written_is_read(files: Workspace) -> None:
@@ -167,7 +167,7 @@ def test_nothing_half_written_is_left_or_seen(disk: Disk, monkeypatch: pytest.Mo
 
 
 def test_an_append_finds_out_that_another_was_faster(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = workspace.open_at("", cloud)
+    files = workspaces.open_at("", cloud)
     files.append("log", b"1")
     read = files._get  # type: ignore[attr-defined]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared import backoff, envelope, rows
+from shared import envelope, retry_policies, rows
 from shared.archetypes.consumer import Consumer, Message, PutOff
 from shared.cloud import Cloud
 from shared.consume import consume
@@ -33,7 +33,7 @@ class Caller(Consumer[Call]):
 
     name = "caller"
     queue = QUEUE
-    retry = backoff.LLM
+    retry = retry_policies.LLM
     idempotency = natural("nobody minds a second call")
 
     def __init__(self) -> None:

@@ -8,25 +8,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared import backoff
+from shared import backoff, retry_policies
 from shared.backoff import Policy
 from shared.declaration import MOST_HOPS, hops
 
 TABLE = [
-    (backoff.DEFAULT, 4, (2, 4, 8)),
-    (backoff.EMAIL, 3, (5, 10)),
-    (backoff.EXTERNAL_API, 3, (2, 4)),
-    (backoff.DATABASE, 2, (1,)),
-    (backoff.LLM, 3, (10, 20)),
-    (backoff.WEBHOOK, 5, (30, 60, 120, 240)),
-    (backoff.AUDIT, 6, (1, 2, 4, 8, 16)),
-    (backoff.USAGE, 6, (1, 2, 4, 8, 16)),
-    (backoff.NOTIFICATIONS, 4, (5, 10, 15)),
-    (backoff.AUTO_ACTIONS, 4, (1, 2, 4)),
-    (backoff.MAINTENANCE, 1, ()),
-    (backoff.PLUGIN, 3, (2, 4)),
-    (backoff.FORWARDING_ITEM, 5, (3600, 21600, 86400, 172800)),
-    (backoff.WEBHOOK_ITEM, 5, (60, 300, 1800, 7200)),
+    (retry_policies.DEFAULT, 4, (2, 4, 8)),
+    (retry_policies.EMAIL, 3, (5, 10)),
+    (retry_policies.EXTERNAL_API, 3, (2, 4)),
+    (retry_policies.DATABASE, 2, (1,)),
+    (retry_policies.LLM, 3, (10, 20)),
+    (retry_policies.WEBHOOK, 5, (30, 60, 120, 240)),
+    (retry_policies.AUDIT, 6, (1, 2, 4, 8, 16)),
+    (retry_policies.USAGE, 6, (1, 2, 4, 8, 16)),
+    (retry_policies.NOTIFICATIONS, 4, (5, 10, 15)),
+    (retry_policies.AUTO_ACTIONS, 4, (1, 2, 4)),
+    (retry_policies.MAINTENANCE, 1, ()),
+    (retry_policies.PLUGIN, 3, (2, 4)),
+    (retry_policies.FORWARDING_ITEM, 5, (3600, 21600, 86400, 172800)),
+    (retry_policies.WEBHOOK_ITEM, 5, (60, 300, 1800, 7200)),
 ]
 
 
@@ -84,12 +84,12 @@ def test_any_other_text_is_refused_with_what_would_do(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "policy"),
     [
-        ("exponential 2s, 4 attempts", backoff.DEFAULT),
-        ("linear 5s, 4 attempts", backoff.NOTIFICATIONS),
-        ("fixed 1s, 2 attempts", backoff.DATABASE),
-        ("explicit 1m 5m 30m 2h, 5 attempts", backoff.WEBHOOK_ITEM),
-        ("explicit 60s 300s 30m 2h", backoff.WEBHOOK_ITEM),
-        ("none", backoff.MAINTENANCE),
+        ("exponential 2s, 4 attempts", retry_policies.DEFAULT),
+        ("linear 5s, 4 attempts", retry_policies.NOTIFICATIONS),
+        ("fixed 1s, 2 attempts", retry_policies.DATABASE),
+        ("explicit 1m 5m 30m 2h, 5 attempts", retry_policies.WEBHOOK_ITEM),
+        ("explicit 60s 300s 30m 2h", retry_policies.WEBHOOK_ITEM),
+        ("none", retry_policies.MAINTENANCE),
         ("explicit 1s,2 attempt", backoff.explicit(1)),
     ],
 )

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared import board, budget, claim, draft, manifest, pause, plan, rows, why
+from shared import board, budget, claim, draft, holding, manifest, plan, rows, why
 from shared.budget import Budget
 from shared.claim import Claims
 from shared.clock import parse
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.holding import PauseRefused
 from shared.idempotency import natural
 from shared.job import Job
 from shared.outcome import Done, Outcome, Rejected
-from shared.pause import PauseRefused
 from shared.run import Report, run
 from shared.schedule import every
 from shared.tick import Tick
@@ -259,7 +259,7 @@ def test_a_duplicate_of_the_run_that_used_it_up_is_a_duplicate(world: World) -> 
 def test_to_resume_allows_as_much_again_and_keeps_the_sum(world: World) -> None:
     for _ in range(4):
         world.tick()
-    was = pause.resume(world.cloud, Letters(), "job", "ada", "the mailing is wanted")
+    was = holding.resume(world.cloud, Letters(), "job", "ada", "the mailing is wanted")
     assert was.text.startswith("budget: 10 of 10 items")
     assert [world.tick().outcome for _ in range(4)] == ["done", "done", "done", "paused"]
     assert world.spent()[0] == 20
@@ -272,15 +272,15 @@ def test_to_resume_allows_as_much_again_and_keeps_the_sum(world: World) -> None:
 def test_what_has_budget_left_is_not_resumed(world: World) -> None:
     world.tick()
     with pytest.raises(PauseRefused, match="letters is not paused; nothing was done"):
-        pause.resume(world.cloud, Letters(), "job", "ada", "why not")
+        holding.resume(world.cloud, Letters(), "job", "ada", "why not")
 
 
 def test_a_person_may_pause_what_its_budget_holds_and_to_resume_that_allows_nothing_more(world: World) -> None:
     for _ in range(3):
         world.tick()
-    pause.pause(world.cloud, Letters(), "job", "ada", "moving")
+    holding.pause(world.cloud, Letters(), "job", "ada", "moving")
     assert world.tick().note == "ada: moving"
-    assert pause.resume(world.cloud, Letters(), "job", "ada", "moved").still.startswith("budget: 10 of 10 items")
+    assert holding.resume(world.cloud, Letters(), "job", "ada", "moved").still.startswith("budget: 10 of 10 items")
     assert world.tick().note.startswith("budget: ")
 
 

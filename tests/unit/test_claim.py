@@ -9,9 +9,10 @@ import pytest
 
 from shared import claim as claims
 from shared import rows
-from shared.claim import Claim, Claims, Fenced, Refusal
+from shared.claim import Claim, Claims, Refusal
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.fencing import Fenced
 from shared.idempotency import natural
 from shared.job import Job
 from shared.outcome import Done, Outcome, Reason

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared import backoff, manifest, registry, retention
+from shared import backoff, manifest, registry, retention, retry_policies
 from shared.archetypes.consumer import Consumer, Message
-from shared.catch_up import CatchUp
 from shared.cloud import Cloud
 from shared.configuration import configured, settings_of
 from shared.event import Firing
@@ -19,7 +18,7 @@ from shared.job import Job
 from shared.outcome import Outcome
 from shared.payload import Payload
 from shared.run import run
-from shared.schedule import cron, every, hourly
+from shared.schedule import CatchUp, cron, every, hourly
 from shared.settings import SettingError
 from shared.tenant import Tenant
 from shared.tick import Tick
@@ -33,7 +32,7 @@ class Sweep(Job):
 
     name = "sweep"
     schedule = (hourly(minute=7), cron("0 6 * * 1", "Europe/Berlin"))
-    retry = backoff.EMAIL
+    retry = retry_policies.EMAIL
     catch_up = CatchUp.ONCE
     silent_after = 7200
     idempotency = natural("a swept row is not found again")

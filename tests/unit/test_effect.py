@@ -9,24 +9,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared import audit, rows, settle
+from shared import audit, effects_admin, rows
 from shared.claim import LEASE_MARGIN
 from shared.cloud import Cloud
-from shared.effect import (
-    INLINE_RESULT,
-    LONGEST_KEY,
-    Confirmed,
-    Effect,
-    NotDone,
-    Uncertain,
-    Undone,
-    Unknown,
-    row_key,
-    token,
-)
+from shared.effect import LONGEST_KEY, Confirmed, Effect, NotDone, Uncertain, Undone, Unknown
 from shared.event import Firing
 from shared.idempotency import keyed
 from shared.job import Job
+from shared.once import INLINE_RESULT, row_key, token
 from shared.outcome import Done, Outcome
 from shared.run import Report, run
 from shared.span import days
@@ -179,7 +169,7 @@ def test_a_call_that_ends_with_nobody_knowing_is_never_repeated_blindly(
     assert receiver.did.total() == 0
     [asked] = job.asked
     assert (asked.key, asked.error) == ("ada", "TimeoutError: no answer within 10 s")
-    [waiting] = settle.waiting(cloud, "greet")
+    [waiting] = effects_admin.waiting(cloud, "greet")
     assert (waiting["key"], waiting["error"]) == ("ada", "TimeoutError: no answer within 10 s")
     assert log.said("effect_uncertain")
 
@@ -210,7 +200,7 @@ def test_it_is_marked_and_listed_once_however_often_it_is_met(go: Go, cloud: Clo
     calls = Calls(cloud)
     go(Greet(greeting(receiver)))
     assert "dynamodb:TransactWriteItems" not in calls.made
-    assert len([*settle.waiting(cloud, "greet")]) == 1
+    assert len([*effects_admin.waiting(cloud, "greet")]) == 1
 
 
 def test_an_intent_whose_run_died_is_asked_of_the_job(
@@ -258,9 +248,9 @@ def test_what_was_uncertain_leaves_the_list_once_the_job_knows(
 ) -> None:
     left_behind(go, clock)
     go(Greet(greeting(receiver)))
-    assert [*settle.waiting(cloud, "greet")] != []
+    assert [*effects_admin.waiting(cloud, "greet")] != []
     go(Greet(greeting(receiver), lambda _: NotDone()))
-    assert [*settle.waiting(cloud, "greet")] == []
+    assert [*effects_admin.waiting(cloud, "greet")] == []
 
 
 def test_a_run_that_holds_the_lease_of_the_dead_need_not_wait(
@@ -489,10 +479,10 @@ def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, rece
     go(Greet(failing(TimeoutError())))
     job = Greet(greeting(receiver))
     go(job)
-    settle.by_hand(cloud, job, "ada", Confirmed({"id": "m-7"}), "grace", "it is in the relay's log")
+    effects_admin.by_hand(cloud, job, "ada", Confirmed({"id": "m-7"}), "grace", "it is in the relay's log")
     assert go(job).outcome == "done"
     assert (job.given, receiver.did.total()) == ([{"id": "m-7"}], 0)
-    assert [*settle.waiting(cloud, "greet")] == []
+    assert [*effects_admin.waiting(cloud, "greet")] == []
     [told] = audit.entries(cloud, 1)
     assert (told["what"], told["who"], told["reason"]) == ("effects done", "grace", "it is in the relay's log")
     assert (told["scope"], told["end"]) == ({"job": "greet", "key": "ada"}, "done")
@@ -501,7 +491,7 @@ def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, rece
 def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Receiver) -> None:
     go(Greet(failing(TimeoutError())))
     job = Greet(greeting(receiver))
-    settle.by_hand(cloud, job, "ada", NotDone(), "grace", "the relay has no trace of it")
+    effects_admin.by_hand(cloud, job, "ada", NotDone(), "grace", "the relay has no trace of it")
     go(job)
     assert receiver.did.total() == 1
     assert [told["what"] for told in audit.entries(cloud, 1)] == ["effects redo"]
@@ -517,16 +507,16 @@ def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Rec
 def test_what_does_not_wait_is_not_settled(go: Go, cloud: Cloud, before: Callable[[Tick], Any], words: str) -> None:
     job = Greet(before)
     go(job)
-    with pytest.raises(settle.NothingToSettle, match=words):
-        settle.by_hand(cloud, job, "ada", NotDone(), "grace", "to see")
+    with pytest.raises(effects_admin.NothingToSettle, match=words):
+        effects_admin.by_hand(cloud, job, "ada", NotDone(), "grace", "to see")
     assert [*audit.entries(cloud, 1)] == []
 
 
 def test_what_is_being_done_is_not_settled_by_hand(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(Greet(dying(clock)))
-    with pytest.raises(settle.NothingToSettle, match="is being done by 20260302T120100"):
-        settle.by_hand(cloud, Greet(dying(clock)), "ada", NotDone(), "grace", "to see")
+    with pytest.raises(effects_admin.NothingToSettle, match="is being done by 20260302T120100"):
+        effects_admin.by_hand(cloud, Greet(dying(clock)), "ada", NotDone(), "grace", "to see")
 
 
 def test_what_was_begun_and_never_met_again_is_found_by_looking_at_all(
@@ -534,5 +524,5 @@ def test_what_was_begun_and_never_met_again_is_found_by_looking_at_all(
 ) -> None:
     go(Greet(lambda tick: tick.effect("bob", receiver.do)))
     left_behind(go, clock)
-    [found] = settle.unconfirmed(cloud, "greet")
+    [found] = effects_admin.unconfirmed(cloud, "greet")
     assert (found["key"], found["busy"], found["since"]) == ("ada", False, None)

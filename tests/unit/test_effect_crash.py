@@ -12,15 +12,16 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from shared import rows, settle
+from shared import effects_admin, rows
 from shared.archetypes.consumer import Consumer, Message
 from shared.claim import LEASE_MARGIN
 from shared.cloud import Cloud
 from shared.consume import consume
-from shared.effect import Confirmed, Effect, NotDone, Uncertain, Unknown, row_key, token
+from shared.effect import Confirmed, Effect, NotDone, Uncertain, Unknown
 from shared.event import Batch, Firing
 from shared.idempotency import keyed
 from shared.job import Job
+from shared.once import row_key, token
 from shared.outcome import Done, Outcome
 from shared.run import run
 from shared.span import days
@@ -105,7 +106,7 @@ class Scene:
 
     def unknown(self, job: Job, target: str) -> list[str]:
         """The keys nobody knows of."""
-        return [found["key"] for found in settle.waiting(self.cloud, job.name) if target in found["key"]]
+        return [found["key"] for found in effects_admin.waiting(self.cloud, job.name) if target in found["key"]]
 
     def state(self, job: Letters, target: str) -> Iterator[tuple[str, int, bool]]:
         """Of each effect its key, how often it happened, whether it is confirmed."""
@@ -208,7 +209,9 @@ def test_no_reply_that_is_lost_does_an_effect_twice_or_loses_one(
             stop()
         scene.live(job, target, 0)
         scene.live(job, target, 0)
-        unknown = [waiting["key"] for waiting in settle.waiting(scene.cloud, job.name) if target in waiting["key"]]
+        unknown = [
+            waiting["key"] for waiting in effects_admin.waiting(scene.cloud, job.name) if target in waiting["key"]
+        ]
         if times == 1 or job.knows("/0"):
             assert unknown == [], number
         for key, happened, confirmed in scene.state(job, target):
@@ -235,7 +238,7 @@ def test_a_reply_lost_while_the_job_is_asked_settles_the_effect_once(
             stop()
         first, *others = scene.state(job, target)
         assert [state[1:] for state in others] == [(1, True)] * (EFFECTS - 1)
-        listed = first[0] in [waiting["key"] for waiting in settle.waiting(scene.cloud, job.name)]
+        listed = first[0] in [waiting["key"] for waiting in effects_admin.waiting(scene.cloud, job.name)]
         told = (first[1], first[2], listed)
         expected = {Unknown: (0, False, True), NotDone: (1, True, False), Confirmed: (0, True, False)}
         assert told == expected[type(answer)], number
@@ -273,7 +276,7 @@ def test_a_consumers_effects_survive_a_death_after_any_call(scene: Scene) -> Non
         bodies = [f"{last}/{number}" for number in range(EFFECTS)]
         left = deliver(deliver(bodies, last), 0)
         scene.mortal.until(0)
-        unknown = [found["key"] for found in settle.waiting(scene.cloud, job.name) if found["key"] in bodies]
+        unknown = [found["key"] for found in effects_admin.waiting(scene.cloud, job.name) if found["key"] in bodies]
         assert left == unknown
         for body in bodies:
             times = scene.receiver.did[token(scene.cloud.names, job.name, body)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import event, rows, status
+from shared import event, history, rows
 from shared.backoff import NONE, exponential
 from shared.cloud import Cloud
 from shared.event import Firing, MalformedEvent
@@ -290,6 +290,6 @@ def test_history_tells_of_the_hand_over_and_of_the_run(go: Go, cloud: Cloud) -> 
     handed = go(Sweep(), by="worker")
     done = go(Sweep(), TICK.handed("worker"))
     for report in (handed, done):
-        key = status.history_key("sweep", report.run_id)
+        key = history.history_key("sweep", report.run_id)
         row = rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
         assert (row["outcome"], row["tick"]) == (report.outcome, "2026-03-02T12:00Z#00")

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from shared import rows, status
+from shared import rows
 from shared.cloud import Cloud
 from shared.event import Firing
+from shared.history import History, gap_id, history_key
 from shared.outcome import Done, Failed
-from shared.status import History
 from tests.conftest import NOON
 
 RUN = "20260302T120001.000Z-0123abcd"
 FIRING = Firing("sweep", NOON)
 STARTED = NOON + timedelta(seconds=1)
-GAP = status.gap_id(NOON)
+GAP = gap_id(NOON)
 LEFT = {"outcome": "done", "ok": True, "at": "2026-03-02T12:00:01.000Z", "ms": 7}
 Write = Callable[[History], None]
 
@@ -37,7 +37,7 @@ def history(cloud: Cloud) -> History:
 
 
 def row(history: History, run: str = RUN) -> dict[str, Any]:
-    found = history.cloud.dynamodb.get_item(TableName=history.table, Key=status.history_key("sweep", run))
+    found = history.cloud.dynamodb.get_item(TableName=history.table, Key=history_key("sweep", run))
     return rows.plain(found["Item"])
 
 

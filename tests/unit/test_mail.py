@@ -17,7 +17,8 @@ from shared import relay
 from shared.cloud import Cloud
 from shared.deadline import DeadlineExceeded, within
 from shared.effect import Undone
-from shared.mail import Mail, MailRefused, Route, route
+from shared.mail import Route, route
+from shared.mail_message import Mail, MailRefused
 from shared.relay import Smtp
 from tests.certificate import Certificate
 from tests.mailbox import Box, Post

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from shared import board, manifest, pause
+from shared import board, holding, manifest, pause
 from shared.archetypes.consumer import Consumer, Message
 from shared.archetypes.probe import Probe, Verdict
 from shared.cloud import Cloud
 from shared.consume import consume
 from shared.event import Batch, Firing
+from shared.holding import PauseRefused
 from shared.http import Answer
 from shared.idempotency import natural
 from shared.job import Job
 from shared.outcome import Done, Outcome
-from shared.pause import PauseRefused
 from shared.run import Report, run
 from shared.schedule import every
 from shared.tick import Tick
@@ -61,11 +61,11 @@ class Letters(Consumer):
 
 
 def hold(cloud: Cloud, job: Job, **of: str) -> None:
-    pause.pause(cloud, job, pause.part(**of), "ada", "moving")
+    holding.pause(cloud, job, pause.part(**of), "ada", "moving")
 
 
 def let(cloud: Cloud, job: Job, **of: str) -> None:
-    pause.resume(cloud, job, pause.part(**of), "ada", "moved")
+    holding.resume(cloud, job, pause.part(**of), "ada", "moved")
 
 
 def go(cloud: Cloud, log: Lines, minute: int = 0) -> Report:

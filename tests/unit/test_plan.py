@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from shared import draft, plan, rows
+from shared.action import Action
 from shared.cloud import Cloud
-from shared.draft import Action, Draft
+from shared.draft import Draft
 from shared.event import Firing
 from shared.names import Names
 from shared.plan import Plan, PlanRefused, UnknownPlan

@@ -19,7 +19,7 @@ from shared.cloud import Cloud
 from shared.declaration import DeclarationError
 from shared.event import Firing
 from shared.http import Answer
-from shared.job import NO_TARGET
+from shared.names import NO_TARGET
 from shared.run import Report, run
 from shared.schedule import every
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting

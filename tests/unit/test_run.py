@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared import rows, status
+from shared import history, rows
 from shared.backoff import NONE, explicit
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -75,7 +75,7 @@ def seen(go: Go, firing: Firing) -> Any:
 
 
 def row(cloud: Cloud, report: Report) -> dict[str, Any]:
-    key = status.history_key("sweep", report.run_id)
+    key = history.history_key("sweep", report.run_id)
     return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
@@ -328,7 +328,7 @@ def test_the_next_run_records_its_dead_predecessor_as_lost(
     corpse = item(cloud)["holder"]
     clock.move(minutes=5)
     assert go(Sweep(), replace(TICK, at=NOON.replace(minute=5))).outcome == "done"
-    key = status.history_key("sweep", corpse)
+    key = history.history_key("sweep", corpse)
     lost = rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
     assert lost["outcome"] == "lost"
     assert log.said("sweep_lost")[0]["lost"] == corpse

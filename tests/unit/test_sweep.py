@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared import backoff, clock, declaration, rows, tables
+from shared import clock, declaration, retry_policies, rows, tables
 from shared.archetypes.sweep import Sweep
 from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
 from shared.budget import Budget
@@ -39,7 +39,7 @@ class Errands(Sweep):
     name = "errands"
     table = tables.DELIVERIES
     record = "outgoing.Delivery"
-    delays = backoff.WEBHOOK_ITEM
+    delays = retry_policies.WEBHOOK_ITEM
     give_up_after = days(7)
     effects = days(8)
     verb = "send"

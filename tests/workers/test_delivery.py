@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import corpse, manifest, rows, status
+from shared import history, lost_runs, manifest, rows
 from shared.backoff import explicit
 from shared.claim import Claim, Claims
 from shared.cloud import Cloud
@@ -64,7 +64,7 @@ def take(cloud: Cloud, firing: Firing = TICK, request: str = "message-1") -> Cla
 
 
 def row(cloud: Cloud, run: str = RUN) -> dict[str, Any]:
-    key = status.history_key("sweep", run)
+    key = history.history_key("sweep", run)
     return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
@@ -113,7 +113,7 @@ def test_a_death_that_the_reconciler_found_first_is_followed_by_its_next_attempt
     take(cloud)
     clock.move(seconds=71)
     entry = manifest.of([job])["sweep"]
-    assert corpse.bury(cloud, "sweep", entry, corpse.item(cloud, entry, "-"), "no word")
+    assert lost_runs.bury(cloud, "sweep", entry, lost_runs.item(cloud, entry, "-"), "no word")
     assert delivery.deliver(body(), "message-1", cloud, log) is None
     assert waiting(cloud, "work")[0]["firing"]["attempt"] == 2
 

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, Incomplete
 from functions.mail._forwarded import forwarded
 from functions.mail.forwarding_retry import ForwardingRetry
 from shared import clock as clocks
-from shared import settle
+from shared import effects_admin
 from shared.cloud import Cloud
 from shared.effect import Confirmed, NotDone
-from shared.mail import MailRefused
+from shared.mail_message import MailRefused
 from shared.records.accounts import Alias, Destination, User
 from shared.records.mail import FailedEmail
 from shared.span import days, hours
@@ -167,7 +167,7 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
         report = go(ForwardingRetry(), cloud, log)
         assert (report.ok, report.counts) == (False, {"uncertain": 1})
     # job-monitoring tells operators of it, each day that it is there.
-    [uncertain] = settle.waiting(cloud, "forwarding-retry")
+    [uncertain] = effects_admin.waiting(cloud, "forwarding-retry")
     assert (uncertain["key"], len(box.mails)) == ("u#m#2", 1)
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == ("pending", 1)
@@ -183,11 +183,11 @@ def test_a_person_says_whether_it_arrived_and_it_is_done_or_sent_again(
         go(ForwardingRetry(), cloud, log)
         clock.move(minutes=10)
     box.drops = False
-    settle.by_hand(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
+    effects_admin.by_hand(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == (state, 2)
     assert len(box.mails) == mails
-    assert list(settle.waiting(cloud, "forwarding-retry")) == []
+    assert list(effects_admin.waiting(cloud, "forwarding-retry")) == []
 
 
 def test_where_nobody_says_so_its_user_is_told_after_seven_days(

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions.mail._letters import FOLDER, BadLetter, letter, sender
 from functions.mail.notification_delivery import NotificationDelivery
-from shared import notify, once_put, settle
+from shared import effects_admin, notify, once_put
 from shared.cloud import Cloud
 from shared.effect import Confirmed, NotDone
 from shared.records.accounts import User
@@ -233,10 +233,10 @@ def test_a_mail_of_which_nobody_knows_waits_for_a_person_and_is_sent_no_second_t
         assert (report.ok, report.counts) == (False, expected)
         clock.move(minutes=10)
     box.drops = False
-    [uncertain] = settle.waiting(cloud, "notification-delivery")
+    [uncertain] = effects_admin.waiting(cloud, "notification-delivery")
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, queue())["state"], len(box.mails)) == ("queued", 1)
-    settle.by_hand(cloud, NotificationDelivery(), uncertain["key"], said, "ada", "the relay's log says so")
+    effects_admin.by_hand(cloud, NotificationDelivery(), uncertain["key"], said, "ada", "the relay's log says so")
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, queue())["state"], len(box.mails)) == ("sent", mails)
     assert len({mail["Message-ID"] for mail in box.mails}) == 1
@@ -271,7 +271,7 @@ def test_a_run_that_dies_at_any_write_sends_each_mail_once(
         mortal.until(0)
         clock.move(minutes=10)
         go(NotificationDelivery(), cloud, log)
-        waiting = [each["key"] for each in settle.waiting(cloud, "notification-delivery")]
+        waiting = [each["key"] for each in effects_admin.waiting(cloud, "notification-delivery")]
         # Of one that may have gone out a person is asked; no other waits, and none went twice.
         assert item(cloud, one)["state"] == ("queued" if any(one.id in key for key in waiting) else "sent")
         clock.move(minutes=10)

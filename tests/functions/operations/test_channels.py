@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from functions.operations._channels import SECRET
 from functions.operations.job_monitoring import JobMonitoring
-from shared import alert, manifest, settle, webhook
+from shared import alert, effects_admin, manifest, webhook
 from shared.cloud import Cloud
 from shared.effect import Confirmed, NotDone, Uncertain
 from shared.event import Firing
@@ -262,8 +262,8 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     report = go()
     assert report.note == "1 effects are uncertain: python jobs.py effects job-monitoring --aws --stage test"
     assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
-    [waiting] = settle.waiting(cloud, "job-monitoring")
-    settle.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
+    [waiting] = effects_admin.waiting(cloud, "job-monitoring")
+    effects_admin.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
     assert go().note == ""
     assert len(telling.box.mails) == 3
 
@@ -325,12 +325,12 @@ def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
         clock.move(minutes=2)
         monitor(cloud, log, clock)
         monitor(cloud, log, clock)
-        unknown = {found["key"].rpartition("#")[2] for found in settle.waiting(cloud, "job-monitoring")}
+        unknown = {found["key"].rpartition("#")[2] for found in effects_admin.waiting(cloud, "job-monitoring")}
         told = [after - ahead for after, ahead in zip(telling.counts, before, strict=True)]
         for channel, times in zip(("sns", "email", "webhook"), told, strict=True):
             assert times == 1 or (times == 0 and channel in unknown), (last, channel, times)
-        for found in [*settle.waiting(cloud, "job-monitoring")]:
-            settle.by_hand(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
+        for found in [*effects_admin.waiting(cloud, "job-monitoring")]:
+            effects_admin.by_hand(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
         well(cloud, log, clock, job)
         monitor(cloud, log, clock)
     else:

@@ -12,7 +12,7 @@ import pytest
 
 from functions.operations.dispatch import Dispatch
 from shared import clock as clocks
-from shared import rows, status
+from shared import history, rows, status
 from shared.claim import Claim, Claims
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -63,7 +63,7 @@ def die(cloud: Cloud, firing: Firing = TICK, run: str = "20260302T120000.000Z-aa
 
 
 def lost(cloud: Cloud, run: str = "20260302T120000.000Z-aaaaaaaa") -> dict[str, Any]:
-    key = status.history_key("sweep", run)
+    key = history.history_key("sweep", run)
     return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from functions.operations.reconciler import Reconciler
-from shared import manifest, rows, status
+from shared import history, manifest, rows
 from shared.claim import Claim, Claims
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -33,7 +33,7 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
     held.take(Firing("sweep", NOON), RUN, "r")
     clock.move(minutes=5)
     assert reconcile(cloud, log).counts["lost"] == 1
-    row = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=status.history_key("sweep", RUN))["Item"]
+    row = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=history.history_key("sweep", RUN))["Item"]
     assert rows.plain(row)["outcome"] == "lost"
     assert rows.plain(row)["tick"] == "2026-03-02T12:00Z#00"
     item = rows.plain(cloud.dynamodb.get_item(TableName=held.table, Key=held.key)["Item"])

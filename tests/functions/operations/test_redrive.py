@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared import clock as clocks
-from shared import death, manifest, rows
+from shared import lost_runs, manifest, rows
 from shared.claim import Claim, Claims
 from shared.cloud import Cloud
 from shared.consume import consume
@@ -273,7 +273,7 @@ def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
         with pytest.raises(KeyboardInterrupt):
             run(world.sweep, firing, cloud, world.log, "request-1")
     assert world.letter().state == "retrying"
-    assert death.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died") is None
+    assert lost_runs.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died") is None
     assert world.letter().state == "resolved"
 
 
@@ -282,7 +282,7 @@ def test_a_death_on_the_way_counts_as_an_attempt_and_keeps_the_letter(world: Wor
     retry(cloud, world.letter())
     [body] = waiting(cloud)
     firing = Firing(**{**body["firing"], "at": NOON})
-    onward = death.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died")
+    onward = lost_runs.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died")
     assert onward is not None
     assert (onward.attempt, onward.letter, onward.redrive) == (2, world.letter().key, 1)
 

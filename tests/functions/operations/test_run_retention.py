@@ -10,7 +10,7 @@ import pytest
 from functions.operations import run_retention
 from functions.operations.run_retention import RunRetention
 from shared import clock as instants
-from shared import manifest, rows, status
+from shared import history, manifest, rows
 from shared.cloud import Cloud
 from shared.event import Firing
 from shared.manifest import Entry
@@ -44,7 +44,7 @@ def ran(cloud: Cloud, ago: timedelta, *, ok: bool = True, job: str = "sweep", ms
     """The row of a run that ended so long ago."""
     started = NOON - ago - timedelta(milliseconds=ms)
     run_id = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z-{abs(hash((ago, ok, job))) % 16**8:08x}"
-    key = status.history_key(job, run_id)
+    key = history.history_key(job, run_id)
     values = rows.row({"ok": ok, "outcome": "done" if ok else "failed", "ms": ms})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, **values})
     return run_id
@@ -138,7 +138,7 @@ def test_a_consumers_rows_are_never_folded_and_wait_for_nothing(cloud: Cloud, kn
 
 
 def test_what_only_counts_duplicates_is_left_alone(cloud: Cloud) -> None:
-    key = status.history_key("sweep", "20260227T000000.000Z-aaaaaaaa")
+    key = history.history_key("sweep", "20260227T000000.000Z-aaaaaaaa")
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, "duplicates": {"N": "1"}})
     odd = rows.row({"pk": f"runs#sweep#{NOON:%Y-%m-%d}", "sk": "x", "ok": True})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=odd)

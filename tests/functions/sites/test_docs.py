@@ -8,7 +8,7 @@ import pytest
 
 from functions.sites.docs import Docs
 from local.demo_site import DemoSite
-from shared import pause
+from shared import holding, pause
 from shared.cloud import Cloud
 from tests.conftest import Lines, VirtualClock, waiting
 from tests.functions.sites.conftest import Fire, everything, item, kept
@@ -69,7 +69,7 @@ def test_only_links_to_the_same_site_are_followed(docs: Web, fire: Fire) -> None
 
 
 def test_a_paused_site_is_not_walked(docs: Web, fire: Fire, cloud: Cloud) -> None:
-    pause.pause(cloud, Docs(), pause.part(target=docs.host), "ada", "moving")
+    holding.pause(cloud, Docs(), pause.part(target=docs.host), "ada", "moving")
     report = fire(Docs(), [docs.url])
     assert report.counts == {"hosts": 0, "links": 0, "dead": 0, "invalid": 0, "paused": 1}
     assert report.note == f"1 paused: {docs.host} (ada: moving)"

@@ -15,7 +15,7 @@ from functions.sites.webeval import Webeval
 from local import demo_site
 from local.demo_site import DemoSite
 from shared import clock as clocks
-from shared import pause, rows
+from shared import holding, pause, rows
 from shared.claim import LEASE_MARGIN
 from shared.cloud import Cloud
 from shared.event import Firing
@@ -95,11 +95,11 @@ def test_a_finished_task_is_not_found_again(go: Any, cloud: Cloud, site: Web, cl
 def test_the_tasks_of_a_paused_site_wait(go: Any, cloud: Cloud, site: Web, clock: VirtualClock) -> None:
     (task,) = ask(cloud, site)
     part = pause.part(target=site.host)
-    pause.pause(cloud, Webeval(), part, "ada", "moving")
+    holding.pause(cloud, Webeval(), part, "ada", "moving")
     report = go()
     assert (report.counts, report.ok) == ({"due": 0, "paused": 1}, True)
     assert (row(cloud, task)["state"], site.asked) == ("queued", [])
-    pause.resume(cloud, Webeval(), part, "ada", "moved")
+    holding.resume(cloud, Webeval(), part, "ada", "moved")
     clock.move(minutes=5)
     assert go().counts == {"due": 1, "done": 1}
 
