@@ -24,7 +24,7 @@ test: $(READY) ## all tests; a part of them: make test ARGS="tests/unit -k lease
 	@.venv/bin/pytest $(ARGS)
 
 check: lint types ## lint, formatting, types, that generated files are current and jobs are spread over the day
-	@test ! -f cli/generate.py || .venv/bin/python -m cli.generate --check
+	@.venv/bin/python -m cli.generate.main --check
 	@.venv/bin/python jobs.py heatmap --check
 
 lint: $(READY)
@@ -39,7 +39,7 @@ format: $(READY) ## format the code and apply the safe fixes
 	@.venv/bin/ruff format
 
 generate: $(READY) ## write the files that are derived from the declarations
-	@.venv/bin/python -m cli.generate
+	@.venv/bin/python -m cli.generate.main
 
 synth: $(READY) ## the CloudFormation templates into cdk.out, then cfn-lint over them
 	@rm -f cdk.out/*.template.json

@@ -4,7 +4,7 @@
 
 Each figure is the CPU (user and system) that a fresh interpreter has used when the import is done: its start and the
 import, with bytecode present as in a bundle, but not its exit, which Lambda never pays. A ratio is the median over
-runs, each against a peer started within the same few seconds. `import` is `shared.entry` with what it makes at init;
+runs, each against a peer started within the same few seconds. `import` is `shared.handler` with what it makes at init;
 `first run` adds the S3 and SQS clients of a run that keeps an artifact and sends a retry, and is what is judged.
 Exit code 1 where the worst job is over its budget.
 """
@@ -37,7 +37,7 @@ import json, time
 print(json.dumps({"import": time.process_time()}))
 """
 JOB = """
-import shared.entry as entry
+import shared.handler as entry
 import json, sys, time
 imported = time.process_time()
 entry.CLOUD.s3, entry.CLOUD.sqs
@@ -111,7 +111,7 @@ def measure(jobs: Sequence[str], runs: int) -> tuple[float, dict[str, Samples]]:
 def deployed() -> list[str]:
     """`sites/pricing` for each job found in functions/."""
     sys.path.insert(0, str(ROOT))
-    from shared import registry
+    from shared.job import registry
 
     return [job.place for job in registry.jobs().values()]
 

@@ -53,17 +53,17 @@ def record(number: int, organizations: int = 1, features: int = FEATURES) -> dic
 def usage() -> Callable[[list[dict[str, Any]]], None]:
     """A batch as Lambda gives it to the job."""
     from functions.flags.usage import Usage
-    from shared import rows
-    from shared.cloud import Cloud
-    from shared.consume import consume
-    from shared.event import Batch
-    from shared.log import Log
-    from shared.names import Names
+    from shared.aws import attributes
+    from shared.aws.cloud import Cloud
+    from shared.aws.names import Names
+    from shared.messages.run_batch import consume
+    from shared.observability.log import Log
+    from shared.run.firing import Batch
 
     cloud = Cloud(Names("benchmark", "000000000000", "us-east-1"), environment={})
     for number in range(BATCH):
         cloud.dynamodb.put_item(
-            TableName=cloud.names.table("organizations"), Item=rows.row({"pk": f"org_{number}", "sk": "-"})
+            TableName=cloud.names.table("organizations"), Item=attributes.row({"pk": f"org_{number}", "sk": "-"})
         )
     job, log = Usage(), Log(lambda _: None)
 

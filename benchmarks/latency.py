@@ -22,14 +22,15 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from functions.flags import _trail
+from functions.flags import _audit_rows
 from functions.flags._messages import AUDIT, Audited, AuditEvent
 from local.cloud import LocalCloud
-from shared import envelope, rows
-from shared.cloud import Cloud
-from shared.names import LOCAL, Names
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import LOCAL, Names
+from shared.messages import envelope
+from shared.messages.tenant import Tenant
 from shared.tables import ORGANIZATIONS, TRAIL
-from shared.tenant import Tenant
 
 MOST_MS = 250.0
 A_SECOND = 20
@@ -53,10 +54,10 @@ class Trail:
         event = AuditEvent(
             id=f"evt_{self.sent}", organization_id=ME.id, at=datetime.now(UTC), actor="user_1", action="measured"
         )
-        row = _trail.row(ME, event)
+        row = _audit_rows.row(ME, event)
         began = time.perf_counter()
         envelope.send(self.cloud, AUDIT, Audited(organization_id=ME.id, event=event))
-        self.open.append((began, rows.row({"pk": row["pk"], "sk": row["sk"]})))
+        self.open.append((began, attributes.row({"pk": row["pk"], "sk": row["sk"]})))
 
     def look(self) -> None:
         """For the eldest, and for those behind it as long as they are there."""
@@ -100,7 +101,8 @@ def measured(local: LocalCloud, messages: int) -> dict[str, list[float]]:
     for service in ("dynamodb", "sqs"):
         cloud.__dict__[service] = local.client(service)
     cloud.dynamodb.put_item(
-        TableName=cloud.names.table(ORGANIZATIONS.name), Item=rows.row({"pk": ME.id, "sk": "-", "state": "active"})
+        TableName=cloud.names.table(ORGANIZATIONS.name),
+        Item=attributes.row({"pk": ME.id, "sk": "-", "state": "active"}),
     )
     trail = Trail(cloud)
     found: dict[str, list[float]] = {}

@@ -22,11 +22,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from shared.log import Log
-from shared.plugins import sandbox
-from shared.plugins.broker import Broker
-from shared.plugins.disk import Disk
-from shared.plugins.permissions import Limits, Permissions
+from shared.observability.log import Log
+from shared.plugins.host import sandbox
+from shared.plugins.host.broker import Broker
+from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.manifest.permissions import Limits, Permissions
 
 MOST_MS, MOST_PERCENT = 150.0, 5.0
 CODE = """

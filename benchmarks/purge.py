@@ -38,11 +38,11 @@ ROWS = {"purge": 60_000, "batch_writer": 10_000, "scan and delete": 1_000}
 
 def purge(rows: int) -> Callable[[], None]:
     """`Purge` as a tick runs it: claim, brake, deletion, finish, history."""
-    from shared.cloud import Cloud
-    from shared.event import Firing
-    from shared.log import Log
-    from shared.names import Names
-    from shared.run import run
+    from shared.aws.cloud import Cloud
+    from shared.aws.names import Names
+    from shared.observability.log import Log
+    from shared.run.firing import Firing
+    from shared.run.run import run
 
     cloud = Cloud(Names("benchmark", "000000000000", "us-east-1"), environment={"HOLDS_MOST_ROWS": str(10 * rows + 1)})
     for client in (cloud.dynamodb, cloud.bulk):
@@ -58,8 +58,8 @@ def purge(rows: int) -> Callable[[], None]:
 
 def _job(rows: int) -> Any:
     from shared.archetypes.purge import Purge
-    from shared.idempotency import natural
-    from shared.span import days
+    from shared.job.duration import days
+    from shared.job.idempotency import natural
     from shared.tables import Index, Table
 
     class Holds(Purge):
@@ -164,8 +164,8 @@ def only(way: str, rows: int) -> None:
 def expected(rows: int) -> dict[str, int]:
     """The calls of one purge, to the call. Rows lie evenly in the partitions here."""
     from benchmarks.stands.rows import PAGE as COUNTED
-    from shared.aged import PAGE
-    from shared.batch_write import BATCH
+    from shared.store.age_index import PAGE
+    from shared.store.batch_write import BATCH
 
     each = [(rows + PARTITIONS - 1 - number) // PARTITIONS for number in range(PARTITIONS)]
     pages = sum(size // PAGE + 1 for size in each)

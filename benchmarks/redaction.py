@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from shared import redact
+from shared import redaction
 from tests.corpus.canaries import CANARIES
 
 LEAST = 20.0
@@ -56,7 +56,7 @@ TRACEBACK = """Traceback (most recent call last):
     return job.work(tick)
   File "/var/task/functions/sites/pricing.py", line 38, in work
     raise NoAnswer(f"{host} did not answer in {seconds:.0f} s")
-shared.http.NoAnswer: shop.example did not answer in 10 s
+shared.http.client.NoAnswer: shop.example did not answer in 10 s
 """
 PAGE = '<html><head><title>Pricing</title></head><body class="page"><h1>Pricing</h1><p>Team: 19.99 EUR</p></body>'
 
@@ -112,9 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = len(whole)
     ways: dict[str, Callable[[], object]] = {
         "alternation": lambda: [alternation(line) for line in lines],
-        "lines": lambda: [redact.text(line) for line in lines],
-        "documents": lambda: [redact.data(fields) for fields in made],
-        "whole": lambda: redact.text(whole),
+        "lines": lambda: [redaction.text(line) for line in lines],
+        "documents": lambda: [redaction.data(fields) for fields in made],
+        "whole": lambda: redaction.text(whole),
     }
     best = dict.fromkeys(ways, 0.0)
     ratios: dict[str, list[float]] = {way: [] for way in ways}

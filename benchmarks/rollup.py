@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from cli.sums import Sum, sums
+from cli.commands.sums import Sum, sums
 
 USERS, DAYS = 1000, 60
 BOUND = 1.0

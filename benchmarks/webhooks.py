@@ -161,17 +161,22 @@ def store(rows: int, dead: int, url: str) -> None:
 def only(rows: int) -> None:
     """In a process of its own: its clients are made and warm, as a second invocation finds them."""
     from functions.webhooks.webhook_retry import WebhookRetry
-    from shared.cloud import Cloud
-    from shared.event import Firing
-    from shared.log import Log
-    from shared.names import Names
-    from shared.run import run
+    from shared.aws.cloud import Cloud
+    from shared.aws.names import Names
+    from shared.observability.log import Log
+    from shared.run.firing import Firing
+    from shared.run.run import run
 
     settings = {"WEBHOOK_LOOPBACK": "true", "WEBHOOK_RETRY_MAX_RUNS_PER_TICK": str(rows)}
     cloud = Cloud(Names("benchmark", "000000000000", "us-east-1"), environment=settings)
     for client in (cloud.dynamodb, cloud.bulk):
         client.describe_limits()
-    for module in ("shared.swept", "shared.records.outgoing", "shared.webhook", "standardwebhooks"):
+    for module in (
+        "shared.archetypes.sweep.runner",
+        "shared.product.records.outgoing",
+        "shared.http.webhook",
+        "standardwebhooks",
+    ):
         importlib.import_module(module)
     began = time.time()
     report = run(WebhookRetry(), Firing("webhook-retry", datetime.now(UTC)), cloud, Log(lambda _: None))

@@ -14,14 +14,14 @@ from typing import NoReturn
 
 from dotenv import load_dotenv
 
-from cli import account, output
-from cli.ending import Exit, Stop
-from shared.declaration import DeclarationError
-from shared.registry import UnknownJob
-from shared.settings import SettingError
+from cli import options, output
+from cli.exit_codes import Exit, Stop
+from shared.job.registry import UnknownJob
+from shared.job.settings import SettingError
+from shared.job.validation import DeclarationError
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN = "cli.run"
+RUN = "cli.commands.run"
 # Each is a module here with `arguments(parser)` and `call(args)`. None may be the name of a job.
 COMMANDS = {
     "list": "what jobs there are, and when each fires next",
@@ -110,14 +110,14 @@ def _call(given: list[str], settings: Path | None) -> int:
     # `make run`, which is `up --once`, is the same for everybody: of the user it takes the environment, no file.
     if settings is not None and not (word == "up" and args.once):
         load_dotenv(settings)
-    account.decide(args)
+    options.decide(args)
     code: int = module.call(args)
     return code
 
 
 def command(word: str) -> tuple[ModuleType, Parser]:
     """The module that a command, or a job's name, is carried out by, and its parser."""
-    module = importlib.import_module(f"cli.{word}" if word in COMMANDS else RUN)
+    module = importlib.import_module(f"cli.commands.{word}" if word in COMMANDS else RUN)
     parser = Parser(prog=f"python jobs.py {word}", description=COMMANDS.get(word, module.__doc__))
     if word not in COMMANDS:
         parser.set_defaults(job=word)

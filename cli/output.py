@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
-from shared import clock, redact
+from shared import clock, redaction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ def document(data: Any) -> None:
 
 
 def say(line: str) -> None:
-    print(redact.text(line), file=sys.stderr, flush=True)
+    print(redaction.text(line), file=sys.stderr, flush=True)
 
 
 def console(file: IO[str] | None = None) -> Console:
@@ -119,12 +119,12 @@ def until(instant: datetime, now: datetime) -> str:
 
 
 def _shown(cell: Any) -> str:
-    return "" if cell is None else redact.text(str(cell))
+    return "" if cell is None else redaction.text(str(cell))
 
 
 def _filtered(data: Any) -> Any:
     """As JSON data, without what must not be shown."""
-    return redact.data(json.loads(json.dumps(data, default=_plain)))
+    return redaction.data(json.loads(json.dumps(data, default=_plain)))
 
 
 def _plain(value: Any) -> str:

@@ -13,11 +13,12 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 
 from cli import output
-from cli.ending import Exit
-from shared import lost_runs, manifest
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.job import Job
+from cli.exit_codes import Exit
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.job.definition import Job
+from shared.run import lost_runs
+from shared.run.firing import Firing
 
 # Writing down the end takes a few calls; where even that hangs, the interpreter's own watchdog ends the process.
 LAST_WORDS = 15

@@ -9,10 +9,10 @@ from constructs import Construct
 
 from infra.queues import FOREIGN, Queue
 from infra.state import ALERTS
-from shared.command import advised
-from shared.job import Job
-from shared.log import NAMESPACE
-from shared.names import DEAD, FIRINGS, Names
+from shared.advised_commands import advised
+from shared.aws.names import DEAD, FIRINGS, Names
+from shared.job.definition import Job
+from shared.observability.log import NAMESPACE
 
 FIVE_MINUTES = 300
 # A firing may wait 15 minutes by design.

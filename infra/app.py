@@ -23,7 +23,7 @@ node.choose()
 
 from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
-from infra import front, limits, target  # noqa: E402
+from infra import platform, public, quotas  # noqa: E402
 from infra.deployment import Deployment, StageError  # noqa: E402
 from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
@@ -31,27 +31,27 @@ from infra.layer import LayerError  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.state import State  # noqa: E402
-from shared import registry  # noqa: E402
-from shared.declaration import DeclarationError  # noqa: E402
-from shared.names import LOCAL, PRODUCTION, Names  # noqa: E402
-from shared.permissions import Grant  # noqa: E402
-from shared.settings import SettingError  # noqa: E402
+from shared.aws.names import LOCAL, PRODUCTION, Names  # noqa: E402
+from shared.aws.permissions import Grant  # noqa: E402
+from shared.job import registry  # noqa: E402
+from shared.job.settings import SettingError  # noqa: E402
+from shared.job.validation import DeclarationError  # noqa: E402
 
 PLATFORM = "operations"
 # What is wrong with the declarations or with this machine; all else is wrong with us and shows where.
-REFUSALS = (DeclarationError, StageError, limits.LimitError, QueueError, GrantError, LayerError, SettingError)
+REFUSALS = (DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError)
 
 
 def deployment(stage: str) -> Deployment:
     return Deployment(
         names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX),
         jobs={name: job for name, job in registry.jobs().items() if not job.stages or stage in job.stages},
-        target=target.on_this_machine() if stage == LOCAL else target.on_lambda(),
+        target=platform.on_this_machine() if stage == LOCAL else platform.on_lambda(),
         environment=os.environ,
     )
 
 
-def grants(made: Deployment, urls: list[front.Endpoint]) -> list[Grant]:
+def grants(made: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
     return [
         *(grant for job in made.jobs.values() for grant in job.grants()),
         *(grant for endpoint in urls for grant in endpoint.grants),
@@ -62,7 +62,7 @@ def _in_order(made: Deployment) -> list[str]:
     return sorted(made.groups, key=lambda name: name != PLATFORM)
 
 
-def build(app: App, made: Deployment, urls: list[front.Endpoint]) -> None:
+def build(app: App, made: Deployment, urls: list[public.Endpoint]) -> None:
     """Every stack, and the order of their deployment: a name can be referred to once the thing is there."""
     where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     state = State(
@@ -77,7 +77,7 @@ def build(app: App, made: Deployment, urls: list[front.Endpoint]) -> None:
         groups.append(stack)
         if group == PLATFORM:
             first = [*first, stack]
-    last = front.Front(app, made, urls, env=where, description="Nightshift: Function URLs, alarms, dashboard")
+    last = public.Front(app, made, urls, env=where, description="Nightshift: Function URLs, alarms, dashboard")
     for earlier in [*first, *groups]:
         last.add_stack_dependency(earlier)
 
@@ -91,13 +91,13 @@ def flags() -> dict[str, object]:
 def main() -> None:
     app = App(context=flags())
     stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
-    made, urls = deployment(stage), front.endpoints()
+    made, urls = deployment(stage), public.endpoints()
     if made.target.compiler is None:
         sys.stderr.write(
             f"No Python {made.target.python} on this machine, so functions are shipped without compiled code, and a "
             f"cold start takes 3.7 times as long: uv python install {made.target.python}\n"
         )
-    limits.check_declarations(made)
+    quotas.check_declarations(made)
     groups = {**{group: made.ships_manifest(group) for group in _in_order(made)}, **{url.name: True for url in urls}}
     # Packages are made beside the constructs, which mostly wait for node. What fails here fails there again, aloud.
     with ThreadPoolExecutor(2, "packing") as pool:
@@ -110,7 +110,7 @@ def main() -> None:
         nag.check(app, stage, grants(made, urls))
     # What a laptop deploys was validated by the tests, and waits for nobody.
     assembly = app.synth(skip_validation=stage == LOCAL)
-    limits.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
+    quotas.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from infra.deployment import ROOT, Deployment
 from infra.package import Package, compile_all, copy, kept, unpack
-from infra.target import Target
-from shared import manifest
+from infra.platform import Target
+from shared.job import manifest
 
 ASSETS = ROOT / ".local" / "assets"
 MOUNTED = "/var/task"

@@ -8,8 +8,8 @@ from aws_cdk import Aws, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from shared.log import NAMESPACE
-from shared.names import Names
+from shared.aws.names import Names
+from shared.observability.log import NAMESPACE
 
 WIDTH, HEIGHT = 12, 6
 FIVE_MINUTES = 300

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.target import Target
-from shared.job import INLINE, Job
-from shared.names import CELERY, Names
+from infra.platform import Target
+from shared.aws.names import CELERY, Names
+from shared.job.definition import INLINE, Job
 
 ROOT = Path(__file__).resolve().parent.parent
 # A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.

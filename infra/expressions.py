@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import pairwise, takewhile
 
-from shared.job import Job
+from shared.job.definition import Job
 
 LOOKED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
 LOOKED_UNTIL = LOOKED_FROM + timedelta(days=8)

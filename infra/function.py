@@ -11,13 +11,13 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from infra import limits, roles
+from infra import quotas, roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
 from infra.package import Package
-from shared import retention
-from shared.names import CELERY
+from shared.aws.names import CELERY
+from shared.job import retention
 
 RUNTIME = "python3.13"
 # Of those that CloudWatch takes.
@@ -44,7 +44,7 @@ class Code(Construct):
     def __init__(self, scope: Construct, group: str, deployment: Deployment, *, with_manifest: bool) -> None:
         super().__init__(scope, "Code")
         packed, below = packages(group, deployment, with_manifest=with_manifest)
-        limits.check_packages(f"functions/{group}", (packed, below))
+        quotas.check_packages(f"functions/{group}", (packed, below))
         self.target = deployment.target
         self.code = assets.Asset(self, "Bundle", path=str(packed.path), asset_hash=packed.digest)
         third_party = assets.Asset(self, "Packages", path=str(below.path), asset_hash=below.digest)

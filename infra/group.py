@@ -13,7 +13,7 @@ from infra import queues, roles
 from infra.deployment import Deployment
 from infra.function import Code
 from infra.job import DeployedJob
-from shared.names import DEAD
+from shared.aws.names import DEAD
 
 
 class Group(Stack):

@@ -11,12 +11,12 @@ from infra import queues, roles
 from infra.alarms import Alarms
 from infra.deployment import Deployment
 from infra.function import Code, Function, Shape, log_days
-from infra.ticks import Ticks
-from shared.job import Job
-from shared.names import CELERY, FIRINGS
-from shared.permissions import Grant
+from infra.schedules import Ticks
+from shared.aws.names import CELERY, FIRINGS
+from shared.aws.permissions import Grant
+from shared.job.definition import Job
 
-HANDLER = "shared.entry.handle"
+HANDLER = "shared.handler.handle"
 # How long Lambda may keep a tick that finds no free function. What is older comes back through the firings, which
 # does not count as an attempt; by then most jobs' next tick has done the work.
 MAXIMUM_EVENT_AGE = 3600

@@ -1,7 +1,7 @@
 """Third-party code, as a layer: what uv.lock pins, for the machine that runs it, without Docker.
 
 The SDK is part of it, although Lambda's Python carries one: that one changes without notice, and what was tested is
-what shall run. botocore is cut to the services that shared/cloud.py opens, which leaves a tenth of it.
+what shall run. botocore is cut to the services that shared/aws/cloud.py opens, which leaves a tenth of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from infra.bundle import ASSETS
 from infra.deployment import ROOT
 from infra.package import Package, compile_all, kept
-from infra.target import Target
+from infra.platform import Target
 
 MOUNTED = "/opt/python"
 # Raise it when what is cut changes: it is part of the hash.
@@ -79,10 +79,10 @@ def sdk_services(root: Path = ROOT) -> tuple[str, ...]:
                     opened.add(service)
                 case _:
                     raise LayerError(
-                        f"shared/cloud.py:{node.lineno}: name the service in words, the layer is cut to it"
+                        f"shared/aws/cloud.py:{node.lineno}: name the service in words, the layer is cut to it"
                     )
     if not opened:
-        raise LayerError("shared/cloud.py opens no client by self._client('service'); infra/layer.py cuts by that")
+        raise LayerError("shared/aws/cloud.py opens no client by self._client('service'); infra/layer.py cuts by that")
     return tuple(sorted(opened))
 
 

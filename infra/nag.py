@@ -8,12 +8,12 @@ from aws_cdk import Acknowledgment, App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra import roles
-from shared.names import Names
-from shared.permissions import Grant
+from shared.aws.names import Names
+from shared.aws.permissions import Grant
 
 REASONS = {
     "AwsSolutions-L1": "Functions run on the Python that their packages are compiled for and tested with; a newer one "
-    "is a decision, taken in infra/target.py, not a default.",
+    "is a decision, taken in infra/platform.py, not a default.",
     "AwsSolutions-S1": "Nobody but the jobs reads or writes the bucket, and each run records what it wrote. Logs of "
     "access would outweigh what they describe.",
     "AwsSolutions-SMG4": "Whoever calls the URL holds the token too, so it cannot rotate without them: a new value is "

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.target import Target
+from infra.platform import Target
 
 # The oldest time that a zip file can say.
 EPOCH = (1980, 1, 1, 0, 0, 0)

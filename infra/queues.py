@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.job import Job
-from shared.names import CELERY, DEAD, WORK
+from shared.aws.names import CELERY, DEAD, WORK
+from shared.job.definition import Job
 
 MAX_RECEIVES = 5
 # The first three are Lambda's own reading in the role's name; the last is how a message is put off.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shared import tables
-from shared.names import Names
-from shared.permissions import Grant
+from shared.aws.names import Names
+from shared.aws.permissions import Grant
 
 Statement = dict[str, Any]
 

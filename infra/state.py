@@ -16,8 +16,9 @@ from constructs import Construct
 
 from infra import roles
 from infra.deployment import Deployment
-from shared import claim_check, tables
-from shared.permissions import Grant
+from shared import tables
+from shared.aws.permissions import Grant
+from shared.messages import claim_check
 
 ALERTS = "alerts"
 # The token of the break-glass trigger is made here; every other secret is empty until its owner puts a value in.

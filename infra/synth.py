@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from infra.template import Template
-from shared.names import PRODUCTION
+from shared.aws.names import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from local.emulator import ACCOUNT, REGION
+from local.engine.emulator import ACCOUNT, REGION
 
 # As botocore has it: name in a file, environment variable, default, conversion.
 NOTHING_OF_THE_USERS = {

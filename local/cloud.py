@@ -18,16 +18,16 @@ from types import TracebackType
 from typing import Any
 
 from local.clients import client, environment
-from local.credential import instance_token
 from local.deploy import DeployError, Deployment
-from local.doors import Door
-from local.engine import ROOT, Engine
-from local.expression import ExpressionError
+from local.engine.credential import instance_token
+from local.engine.engine import ROOT, Engine
+from local.function_urls import Door
 from local.reload import Reload
 from local.request_guard import TOKEN
-from local.targets import UnknownTarget
-from local.ticker import Ticker
-from shared.names import LOCAL, Names
+from local.scheduler.delivery import UnknownTarget
+from local.scheduler.expression import ExpressionError
+from local.scheduler.ticker import Ticker
+from shared.aws.names import LOCAL, Names
 
 FOLDER = ROOT / ".local"
 STATE = "state"
@@ -174,7 +174,7 @@ def workspace(folder: Path) -> dict[str, str]:
 
 def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that templates are made from: every job's settings, and those that are named for the project."""
-    from shared import registry
+    from shared.job import registry
 
     names = {setting.name for job in registry.jobs().values() for setting in job.all_settings()}
     return {name: value for name, value in variables.items() if name in names or name.startswith("NIGHTSHIFT_")}

@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import properties
-from local.engine import ROOT, Engine
-from shared.plugins import discovery
+from local.engine import properties
+from local.engine.engine import ROOT, Engine
+from shared.plugins.manifest import discovery
 
 # What a template is made from, beside the settings: a change of nothing else can change it.
 SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")

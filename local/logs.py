@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from local import emulator
+from local.engine import emulator
 
 # Kept in the engine's memory; the whole of it is in .local/logs.
 STREAMS_KEPT = 50

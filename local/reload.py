@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from local.deploy import DeployError, fingerprint
-from shared.declaration import DeclarationError
-from shared.plugins import discovery
+from shared.job.validation import DeclarationError
+from shared.plugins.manifest import discovery
 
 SECONDS = 1.0
 

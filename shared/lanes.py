@@ -10,7 +10,7 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from shared.fanout import Overdue
+from shared.concurrency import Overdue
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

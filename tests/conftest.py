@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from botocore.loaders import Loader
 
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
 from shared.clock import Clock
-from shared.cloud import Cloud
-from shared.log import Log
-from shared.names import Names
+from shared.observability.log import Log
 from shared.tables import STATE, TABLES, WEBEVALS, Table
-from tests.certificate import Certificate
+from tests.support.certificate import Certificate
 
 LOADER = Loader()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -16,10 +16,10 @@ from celery import Celery, Task
 from celery.utils.imports import symbol_by_name
 from celery.worker.request import Request
 
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.log import Log
-from shared.names import CELERY
+from shared.aws.cloud import Cloud
+from shared.aws.names import CELERY
+from shared.observability.log import Log
+from shared.run.firing import Firing
 from workers import delivery
 from workers.delivery import Held
 

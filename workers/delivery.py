@@ -12,18 +12,21 @@ from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, event, firings, lost_runs, manifest, registry
-from shared.configuration import configured
-from shared.event import Firing, MalformedEvent
-from shared.job import Job
-from shared.names import Names
-from shared.registry import UnknownJob
-from shared.run import Report, run
-from shared.settings import SettingError
+from shared import clock
+from shared.aws.names import Names
+from shared.job import manifest, registry
+from shared.job.definition import Job
+from shared.job.overrides import configured
+from shared.job.registry import UnknownJob
+from shared.job.settings import SettingError
+from shared.run import firing as event
+from shared.run import lost_runs, send
+from shared.run.firing import Firing, MalformedEvent
+from shared.run.run import Report, run
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
-    from shared.log import Log
+    from shared.aws.cloud import Cloud
+    from shared.observability.log import Log
 
 # Whatever has been put in place of sys.stderr.
 STDERR = 2
@@ -55,7 +58,7 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
         name = firing.job
         return _found(name), firing
     except (MalformedEvent, UnknownJob) as error:
-        firings.send_dead_event(cloud, name, "rejected", error.args[0], body)
+        send.send_dead_event(cloud, name, "rejected", error.args[0], body)
         return None
 
 
@@ -95,7 +98,7 @@ def died(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
     job, firing = asked
     onward = lost_runs.follows(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
     if onward is not None:
-        firings.send(cloud, onward, job.retry.jittered(firing.attempt) or 0)
+        send.send(cloud, onward, job.retry.jittered(firing.attempt) or 0)
 
 
 def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
@@ -104,11 +107,11 @@ def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> Non
     if asked is None:
         return
     job, firing = asked
-    if firing.manual or not firings.may_be_put_off(job, firing):
+    if firing.manual or not send.may_be_put_off(job, firing):
         # A request by hand is served once an attempt; its marker would refuse the same one again.
         died(body, request, note, cloud, log)
     elif lost_runs.told(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
-        firings.send(cloud, firing.later())
+        send.send(cloud, firing.later())
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from rq import Callback, Queue, get_current_job
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
 
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.log import Log
-from shared.settings import SettingError
+from shared.aws.cloud import Cloud
+from shared.job.settings import SettingError
+from shared.observability.log import Log
+from shared.run.firing import Firing
 from workers import delivery
 from workers.delivery import Held
 

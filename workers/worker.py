@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.event import Firing
-from shared.job import Job
-from shared.log import Log
-from shared.run import Report
+from shared.job.definition import Job
+from shared.observability.log import Log
+from shared.run.firing import Firing
+from shared.run.run import Report
 from workers import delivery
 from workers.child import Child, Perform, Raised
 from workers.delivery import Held
@@ -25,7 +25,7 @@ from workers.delivery import Held
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-    from shared.cloud import Cloud
+    from shared.aws.cloud import Cloud
 
 # Seconds that SQS waits for a message while nothing else is to be done, and while something is.
 IDLE, BUSY = 20, 1

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
+    from shared.aws.cloud import Cloud
 
 # S3 takes 10,000 parts, of 5 MB at least but for the last.
 PART = 8 * 1024 * 1024

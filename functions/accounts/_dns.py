@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared import settings
-from shared.settings import Setting
-from shared.tick import Tick
+from shared.job import settings
+from shared.job.settings import Setting
+from shared.run.context import Tick
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver

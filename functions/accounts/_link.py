@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from shared.permissions import Grant
-from shared.settings import Setting
-from shared.ticket import Ticket
+from shared.aws.permissions import Grant
+from shared.job.settings import Setting
+from shared.product.export_ticket import Ticket
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
+    from shared.aws.cloud import Cloud
 
 FUNCTION = "downloads"
 GRANT = Grant(("lambda:GetFunctionUrlConfig",), f"function/{FUNCTION}")

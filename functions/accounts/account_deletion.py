@@ -5,14 +5,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.accounts._keys import folder_of
-from shared import batch_write, clock, eraser, once_put, rows, trail
-from shared.aged import Row
+from shared import clock
 from shared.archetypes.pipeline import More, Over, Pipeline
-from shared.hanging import Hanging
-from shared.idempotency import natural
-from shared.permissions import delete_objects, list_objects, read_rows, write_rows
-from shared.retry_policies import WEBHOOK_ITEM
-from shared.schedule import every
+from shared.archetypes.purge.dependents import Hanging
+from shared.aws import attributes
+from shared.aws.permissions import delete_objects, list_objects, read_rows, write_rows
+from shared.job.idempotency import natural
+from shared.job.retry_policies import WEBHOOK_ITEM
+from shared.job.schedule import every
+from shared.product import audit_trail
+from shared.run.context import Tick
+from shared.store import batch_write, bulk_delete, put_if_absent
+from shared.store.age_index import Row
 from shared.tables import (
     ALIASES,
     AUDIT,
@@ -30,10 +34,9 @@ from shared.tables import (
     WEBHOOKS,
     Table,
 )
-from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.records.accounts import Deletion
+    from shared.product.records.accounts import Deletion
 
 # What opens an account, and the archives of all that is in it.
 ACCESS = (SESSIONS, MAGIC_LINKS, VERIFICATIONS, EXPORTS)
@@ -56,7 +59,7 @@ class AccountDeletion(Pipeline):
 
     schedule = every(minutes=1)
     table = DELETIONS
-    record = "accounts.Deletion"
+    record = "shared.product.records.accounts.Deletion"
     steps: ClassVar[Mapping[str, int]] = {"closing": 10, "counting": 15, "erasing": 80, "settling": 100}
     delays = WEBHOOK_ITEM
     persistent = True
@@ -78,8 +81,8 @@ class AccountDeletion(Pipeline):
                     _erase(tick, table, page)
             return Over()
         _close(tick, item.user)
-        begun = trail.put(tick.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
-        once_put.put(tick.cloud, begun)
+        begun = audit_trail.put(tick.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
+        put_if_absent.put(tick.cloud, begun)
         return More("revoke", 0.5, noted={"deleted": _counted(tick, item, ACCESS)})
 
     def counting(self, tick: Tick, item: Deletion) -> Over:
@@ -104,17 +107,17 @@ class AccountDeletion(Pipeline):
         assert item.completed_at is not None
         data = {"rows": sum(item.deleted.values())}
         at = item.completed_at
-        return (trail.put(tick.cloud, item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
+        return (audit_trail.put(tick.cloud, item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
 
 
 def _close(tick: Tick, user: str) -> None:
     try:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(USERS.name),
-            Key=rows.row({USERS.pk: user, USERS.sk: "-"}),
+            Key=attributes.row({USERS.pk: user, USERS.sk: "-"}),
             UpdateExpression="SET deleted_at = :now",
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(deleted_at)",
-            ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":now": clock.iso(tick.cloud.clock.now())}),
         )
     except tick.cloud.refused:
         # Closed before, or gone: either way nobody signs in.
@@ -149,7 +152,7 @@ def _erased(tick: Tick, item: Deletion) -> More | Over:
 
 def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
     """Some of the user's rows with keys beyond `after`; without what is this job's own."""
-    start: dict[str, Any] = {"ExclusiveStartKey": rows.row({table.pk: user, table.sk: after})} if after else {}
+    start: dict[str, Any] = {"ExclusiveStartKey": attributes.row({table.pk: user, table.sk: after})} if after else {}
     while True:
         answer = tick.cloud.bulk.query(
             TableName=tick.cloud.names.table(table.name),
@@ -158,7 +161,7 @@ def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
             **_of(tick, table, user),
             **start,
         )
-        found = [rows.plain(row) for row in answer["Items"]]
+        found = [attributes.plain(row) for row in answer["Items"]]
         if found or "LastEvaluatedKey" not in answer:
             return [Row(row[table.pk], row[table.sk], "", "", row) for row in found]
         start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
@@ -167,12 +170,12 @@ def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
 def _of(tick: Tick, table: Table, user: str) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "KeyConditionExpression": f"{table.pk} = :user",
-        "ExpressionAttributeValues": rows.row({":user": user}),
+        "ExpressionAttributeValues": attributes.row({":user": user}),
     }
     if table is AUDIT:
         asked["FilterExpression"] = "NOT (begins_with(#action, :own) AND #actor = :job)"
         asked["ExpressionAttributeNames"] = {"#action": "action", "#actor": "actor"}
-        asked["ExpressionAttributeValues"] |= rows.row({":own": OWN, ":job": tick.job.name})
+        asked["ExpressionAttributeValues"] |= attributes.row({":own": OWN, ":job": tick.job.name})
     return asked
 
 
@@ -182,9 +185,9 @@ def _erase(tick: Tick, table: Table, found: Sequence[Row]) -> None:
     _erase_objects(tick, named)
     if table is EXPORTS:
         _erase_exports(tick, found[0].pk)
-    keys = [rows.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
+    keys = [attributes.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
     for start in range(0, len(keys), batch_write.BATCH):
-        eraser.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + batch_write.BATCH])
+        bulk_delete.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + batch_write.BATCH])
 
 
 def _erase_exports(tick: Tick, user: str) -> None:

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.accounts._keys import archive_of, objects_of, part_of
 from functions.accounts._link import GRANT, LINK, link
-from shared import clock, notify, rows, settings, ticket
-from shared.aged import Row
+from shared import clock
 from shared.archetypes.pipeline import More, Over, Pipeline, Refusal
-from shared.hanging import Hanging
-from shared.idempotency import upsert
-from shared.permissions import Grant, delete_objects, read_objects, read_rows
-from shared.retry_policies import WEBHOOK_ITEM
-from shared.schedule import every
+from shared.archetypes.purge.dependents import Hanging
+from shared.aws import attributes
+from shared.aws.permissions import Grant, delete_objects, read_objects, read_rows
+from shared.job import settings
+from shared.job.idempotency import upsert
+from shared.job.retry_policies import WEBHOOK_ITEM
+from shared.job.schedule import every
+from shared.product import export_ticket, notifications
+from shared.run.context import Tick
+from shared.store.age_index import Row
 from shared.tables import (
     DELETIONS,
     EXPORTED,
@@ -33,11 +37,10 @@ from shared.tables import (
     WEBHOOKS,
     Table,
 )
-from shared.tick import Tick
 
 if TYPE_CHECKING:
     from functions.accounts._archive import Archive
-    from shared.records.accounts import Export
+    from shared.product.records.accounts import Export
 
 TABLES = tuple(table for table in MAIL if table not in (EXPORTS, DELETIONS))
 # The bucket forgets what lies there for 14 days, whatever its row says.
@@ -66,7 +69,7 @@ class AccountExport(Pipeline):
 
     schedule = every(minutes=5)
     table = EXPORTS
-    record = "accounts.Export"
+    record = "shared.product.records.accounts.Export"
     steps: ClassVar[Mapping[str, int]] = {"collecting": 60, "packing": 95, "cleaning": 100}
     delays = WEBHOOK_ITEM
     idempotency = upsert(
@@ -80,7 +83,7 @@ class AccountExport(Pipeline):
         delete_objects(f"{EXPORTED}*"),
         Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{EXPORTED}*"),
         GRANT,
-        *notify.GRANTS,
+        *notifications.GRANTS,
     )
 
     def collecting(self, tick: Tick, item: Export) -> More | Over:
@@ -129,7 +132,7 @@ class AccountExport(Pipeline):
         named = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
         Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
         kept: timedelta = tick.setting(KEPT.name)
-        made = ticket.Ticket(item.user, item.id, ticket.secret())
+        made = export_ticket.Ticket(item.user, item.id, export_ticket.secret())
         known = {"ticket": made.secret, "link": link(tick.cloud, tick.setting(LINK.name), made)}
         return Over({**known, "parts": {}, "expires_at": tick.cloud.clock.now() + min(kept, LONGEST)})
 
@@ -143,7 +146,7 @@ class AccountExport(Pipeline):
         return (self._told(tick, item, "export_failed", {"requested": f"{item.requested_at:%Y-%m-%d}"}),)
 
     def _told(self, tick: Tick, item: Export, template: str, data: Mapping[str, str | int]) -> Any:
-        return notify.put(
+        return notifications.put(
             tick.cloud, item.user, f"{self.name}-{item.id}", template, "porter", data, f"export {item.id}"
         )
 
@@ -151,25 +154,25 @@ class AccountExport(Pipeline):
 def _there(tick: Tick, user: str) -> None:
     found = tick.cloud.dynamodb.get_item(
         TableName=tick.cloud.names.table(USERS.name),
-        Key=rows.row({USERS.pk: user, USERS.sk: "-"}),
+        Key=attributes.row({USERS.pk: user, USERS.sk: "-"}),
         ConsistentRead=True,
     )
-    account = rows.plain(found.get("Item"))
+    account = attributes.plain(found.get("Item"))
     if not account or "deleted_at" in account:
         raise Refusal("the account is gone, and what was in it")
 
 
 def _page(tick: Tick, table: Table, user: str, after: str) -> list[dict[str, Any]]:
-    start: dict[str, Any] = {"ExclusiveStartKey": rows.row({table.pk: user, table.sk: after})} if after else {}
+    start: dict[str, Any] = {"ExclusiveStartKey": attributes.row({table.pk: user, table.sk: after})} if after else {}
     answer = tick.cloud.bulk.query(
         TableName=tick.cloud.names.table(table.name),
         KeyConditionExpression=f"{table.pk} = :user",
-        ExpressionAttributeValues=rows.row({":user": user}),
+        ExpressionAttributeValues=attributes.row({":user": user}),
         ConsistentRead=True,
         Limit=PAGE,
         **start,
     )
-    return [rows.plain(item) for item in answer["Items"]]
+    return [attributes.plain(item) for item in answer["Items"]]
 
 
 def _put(tick: Tick, key: str, body: bytes) -> None:

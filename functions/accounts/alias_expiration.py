@@ -6,19 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, due, trail
-from shared.aged import Row
+from shared import clock
 from shared.archetypes.sweep import Sweep
-from shared.attempt import End, Settled, Trial
-from shared.idempotency import flag_check
-from shared.schedule import daily
+from shared.archetypes.sweep.attempt import End, Settled, Trial
+from shared.job.idempotency import flag_check
+from shared.job.schedule import daily
+from shared.product import audit_trail
+from shared.run.context import Tick
+from shared.store import due_index
+from shared.store.age_index import Row
 from shared.tables import ALIASES
-from shared.tick import Tick
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shared.records.accounts import Alias
+    from shared.product.records.accounts import Alias
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -31,15 +33,15 @@ class AliasExpiration(Sweep):
 
     schedule = daily(hour=1, minute=8)
     table = ALIASES
-    record = "accounts.Alias"
+    record = "shared.product.records.accounts.Alias"
     cap = 100_000
     width = 16
     timeout = 600
     idempotency = flag_check("an alias that is not active is not found; its entry is written with that, or not at all")
-    permissions = trail.GRANTS
+    permissions = audit_trail.GRANTS
 
     def rows(self, tick: Tick) -> Iterator[Row]:
-        return due.rows_due(tick.cloud, self.table, clock.iso(tick.at - MILLISECOND))
+        return due_index.rows_due(tick.cloud, self.table, clock.iso(tick.at - MILLISECOND))
 
     def attempt(self, trial: Trial) -> Settled:
         return Settled("deactivated")
@@ -53,7 +55,7 @@ class AliasExpiration(Sweep):
 
     def along(self, tick: Tick, item: Alias, end: End) -> Sequence[Any]:
         assert item.expires_at is not None
-        put = trail.put(
+        put = audit_trail.put(
             tick.cloud,
             item.user,
             "alias.deactivated",

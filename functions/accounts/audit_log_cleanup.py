@@ -3,14 +3,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from shared import archive
-from shared.aged import Row
 from shared.archetypes.purge import Purge
-from shared.idempotency import natural
-from shared.schedule import daily
-from shared.span import days
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import daily
+from shared.run.context import Tick
+from shared.store import s3_archive
+from shared.store.age_index import Row
 from shared.tables import AUDIT
-from shared.tick import Tick
 
 
 class AuditLogCleanup(Purge):
@@ -23,7 +23,7 @@ class AuditLogCleanup(Purge):
     whole = True
     timeout = 900
     idempotency = natural("an entry once purged is not found again, and the same entries make the same archive")
-    permissions = archive.grants(AUDIT)
+    permissions = s3_archive.grants(AUDIT)
 
     def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
-        archive.keep(tick.cloud, AUDIT, [row.item for row in rows], tick.started)
+        s3_archive.keep(tick.cloud, AUDIT, [row.item for row in rows], tick.started)

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from functions.accounts import _dns
 from functions.accounts._dns import Dns
-from shared import clock, notify, rows, settings
-from shared.aged import Row
+from shared import clock
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
-from shared.idempotency import version_check
-from shared.names import NO_TARGET
-from shared.outcome import Rejected
-from shared.schedule import daily
-from shared.span import days, hours
+from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.aws import attributes
+from shared.aws.names import NO_TARGET
+from shared.job import settings
+from shared.job.duration import days, hours
+from shared.job.idempotency import version_check
+from shared.job.outcome import Rejected
+from shared.job.schedule import daily
+from shared.product import notifications
+from shared.run.context import Tick
+from shared.store.age_index import Row
 from shared.tables import DOMAINS, NAMED
-from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.records.accounts import Domain
+    from shared.product.records.accounts import Domain
 
 GIVE_UP = settings.span("DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain may take until its DNS is right")
 # Whatever hour it was last looked at, tomorrow's tick finds it due.
@@ -37,14 +40,14 @@ class DnsRecheck(Sweep):
 
     schedule = daily(hour=5, minute=36)
     table = DOMAINS
-    record = "accounts.Domain"
+    record = "shared.product.records.accounts.Domain"
     patience = 60
     timeout = 600
     cap = 10_000
     by_name = True
     idempotency = version_check("a domain's state changes only as it was read; its notice is written with that, once")
     settings = (*_dns.SETTINGS, GIVE_UP)
-    permissions = notify.GRANTS
+    permissions = notifications.GRANTS
 
     def rows(self, tick: Tick) -> Iterator[Row]:
         return super().rows(tick) if tick.target == NO_TARGET else iter(_of_name(tick, _ascii(tick.target)))
@@ -77,12 +80,12 @@ class DnsRecheck(Sweep):
         return {"next_check_at": at}
 
     def settled(self, item: Domain, end: End) -> Mapping[str, Any]:
-        from shared.records.accounts import DomainState
+        from shared.product.records.accounts import DomainState
 
         return {"state": DomainState.VERIFIED, "next_check_at": None}
 
     def given_up(self, item: Domain, end: End) -> Mapping[str, Any]:
-        from shared.records.accounts import DomainState
+        from shared.product.records.accounts import DomainState
 
         return {"state": DomainState.FAILED, "next_check_at": None}
 
@@ -93,7 +96,7 @@ class DnsRecheck(Sweep):
         template = "domain_verified"
         if not isinstance(end.verdict, Settled):
             template, told = "domain_failed", {**told, "checks": item.checks + 1, "missing": end.why}
-        return [notify.put(tick.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
+        return [notifications.put(tick.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
 
 
 def _of_name(tick: Tick, name: str) -> list[Row]:
@@ -103,9 +106,9 @@ def _of_name(tick: Tick, name: str) -> list[Row]:
         IndexName=NAMED.name,
         KeyConditionExpression="#name = :name",
         ExpressionAttributeNames={"#name": NAMED.pk},
-        ExpressionAttributeValues=rows.row({":name": name}),
+        ExpressionAttributeValues=attributes.row({":name": name}),
     )
-    found = [item for item in map(rows.plain, answer["Items"]) if "due_at" in item]
+    found = [item for item in map(attributes.plain, answer["Items"]) if "due_at" in item]
     if not found:
         raise Rejected(f"no domain {name!r:.80} is pending")
     return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in found]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from shared.archetypes.purge import Purge
-from shared.idempotency import natural
-from shared.schedule import hourly
-from shared.span import days
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import hourly
 from shared.tables import EXPORTED, EXPORTS
 
 

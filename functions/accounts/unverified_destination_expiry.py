@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from shared import rows
-from shared.aged import Row
-from shared.archetypes.forewarning import Forewarning, Notice
-from shared.idempotency import natural
-from shared.permissions import read_rows
-from shared.schedule import daily
-from shared.span import days
+from shared.aws import attributes
+from shared.aws.permissions import read_rows
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import daily
+from shared.product.warned_purge import Forewarning, Notice
+from shared.run.context import Tick
+from shared.store.age_index import Row
 from shared.tables import ALIASES, DESTINATIONS
-from shared.tick import Tick
 
 
 class UnverifiedDestinationExpiry(Forewarning):
@@ -29,7 +29,7 @@ class UnverifiedDestinationExpiry(Forewarning):
             KeyConditionExpression="pk = :user",
             FilterExpression="destination = :destination",
             ProjectionExpression="sk",
-            ExpressionAttributeValues=rows.row({":user": row.pk, ":destination": row.sk}),
+            ExpressionAttributeValues=attributes.row({":user": row.pk, ":destination": row.sk}),
         )
         return "an alias forwards to it" if any(page["Items"] for page in pages) else ""
 

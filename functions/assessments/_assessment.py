@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows
-from shared.permissions import Grant, read_rows
+from shared import clock
+from shared.aws import attributes
+from shared.aws.permissions import Grant, read_rows
 from shared.tables import ASSESSMENTS
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
-    from shared.tenant import Tenant
+    from shared.aws.cloud import Cloud
+    from shared.messages.tenant import Tenant
 
 COMPLETED, FAILED, PROCESSING = "completed", "failed", "processing"
 GRANTS = (
@@ -38,9 +39,9 @@ class Assessment:
     def find(self) -> dict[str, Any]:
         """The row; empty where there is none."""
         answer = self.cloud.dynamodb.get_item(
-            TableName=self._table, Key=rows.row({"pk": self.tenant.id, "sk": self.id}), ConsistentRead=True
+            TableName=self._table, Key=attributes.row({"pk": self.tenant.id, "sk": self.id}), ConsistentRead=True
         )
-        return rows.plain(answer.get("Item"))
+        return attributes.plain(answer.get("Item"))
 
     def note(self, **values: Any) -> None:
         """Write onto the row, unless it is completed. Raises Overtaken."""
@@ -48,11 +49,11 @@ class Assessment:
         try:
             self.cloud.dynamodb.update_item(
                 TableName=self._table,
-                Key=rows.row({"pk": self.tenant.id, "sk": self.id}),
+                Key=attributes.row({"pk": self.tenant.id, "sk": self.id}),
                 UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in given)}",
                 ConditionExpression="attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :completed)",
                 ExpressionAttributeNames={"#state": "state", **{f"#{name}": name for name in given}},
-                ExpressionAttributeValues=rows.row(
+                ExpressionAttributeValues=attributes.row(
                     {":completed": COMPLETED, **{f":{name}": value for name, value in given.items()}}
                 ),
             )
@@ -71,17 +72,17 @@ class Assessment:
                     {
                         "Put": {
                             "TableName": self._table,
-                            "Item": rows.row(row),
+                            "Item": attributes.row(row),
                             "ConditionExpression": "attribute_not_exists(pk)",
                         }
                     },
                     {
                         "Update": {
                             "TableName": self._table,
-                            "Key": rows.row({"pk": self.tenant.key("cost"), "sk": f"{now:%Y-%m}"}),
+                            "Key": attributes.row({"pk": self.tenant.key("cost"), "sk": f"{now:%Y-%m}"}),
                             "UpdateExpression": f"ADD {', '.join(f'#{name} :{name}' for name in adds)}",
                             "ExpressionAttributeNames": {f"#{name}": name for name in adds},
-                            "ExpressionAttributeValues": rows.row({f":{name}": n for name, n in adds.items()}),
+                            "ExpressionAttributeValues": attributes.row({f":{name}": n for name, n in adds.items()}),
                         }
                     },
                 ]

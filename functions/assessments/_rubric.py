@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared import redact
-from shared.outcome import Rejected
-from shared.payload import Id, Part, Payload
+from shared import redaction
+from shared.job.outcome import Rejected
+from shared.messages.payload import Id, Part, Payload
 
 HIGHEST = 5
 MOST_TURNS = 2000
@@ -85,7 +85,7 @@ SYSTEM = (
 def question(payload: Evaluation) -> str:
     """Raises Unsanitized."""
     for number, line in enumerate(payload.transcript):
-        if redact.text(line.text) != line.text:
+        if redaction.text(line.text) != line.text:
             raise Unsanitized(f"transcript.{number}: holds personal data or a secret; send it sanitized")
     return json.dumps(
         {

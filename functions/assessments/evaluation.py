@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.assessments import _assessment, _rubric
+from functions.assessments import _assessment, _llm, _rubric
 from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, Assessment, Overtaken
 from functions.assessments._rubric import Evaluation, InvalidAnswer
-from shared import clock, llm, organization, redact, retry_policies
+from shared import clock, redaction
 from shared.archetypes.consumer import Consumer, Message, PutOff
-from shared.effect import Confirmed, Effect, InFlight, NotDone, Unknown
-from shared.idempotency import keyed
-from shared.outcome import Rejected
-from shared.span import days
-from shared.tenant import Tenant
-from shared.tick import Tick
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, InFlight, NotDone, Unknown
+from shared.job.idempotency import keyed
+from shared.job.outcome import Rejected
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.run.context import Tick
 
 QUEUE = "assessments:evaluation"
 
@@ -34,8 +36,8 @@ class Evaluate(Consumer[Evaluation]):
     effects = days(60)
     retention = "critical"
     idempotency = keyed("a call is an effect of the assessment and the attempt, which the message itself counts")
-    settings = llm.SETTINGS
-    permissions = (*organization.GRANTS, *_assessment.GRANTS, *llm.GRANTS)
+    settings = _llm.SETTINGS
+    permissions = (*organization.GRANTS, *_assessment.GRANTS, *_llm.GRANTS)
 
     def admits(self, tick: Tick, tenant: Tenant) -> bool:
         return organization.admits(tick.cloud, tenant)
@@ -69,7 +71,7 @@ class Evaluate(Consumer[Evaluation]):
         said = self._ask(tick, assessment, question, attempt)
         assessment.pay(attempt, tick.run, said)
         if "silent" in said:
-            raise llm.Silent(said["silent"])
+            raise _llm.Silent(said["silent"])
         if not said["whole"]:
             raise InvalidAnswer("the answer ends in the middle")
         result = _rubric.read(said["text"], payload.rubric)
@@ -80,7 +82,7 @@ class Evaluate(Consumer[Evaluation]):
             result=result.model_dump(mode="json"),
             score=result.overall(payload.rubric),
             micros=said["micros"],
-            model=tick.setting(llm.MODEL.name),
+            model=tick.setting(_llm.MODEL.name),
             completed_at=clock.iso(tick.cloud.clock.now()),
         )
         tick.progress("finished", 100)
@@ -88,11 +90,11 @@ class Evaluate(Consumer[Evaluation]):
     def _ask(self, tick: Tick, assessment: Assessment, question: str, attempt: int) -> dict[str, Any]:
         def ask(key: str) -> dict[str, Any]:
             try:
-                reply = llm.of(tick).ask(_rubric.SYSTEM, question, key)
-            except llm.Silent as silent:
+                reply = _llm.of(tick).ask(_rubric.SYSTEM, question, key)
+            except _llm.Silent as silent:
                 # It may have been paid for, so it counts as this attempt's call; the next one is another.
                 return {"silent": str(silent), "micros": 0, "read": 0, "written": 0}
-            cost = llm.micros(tick, reply)
+            cost = _llm.micros(tick, reply)
             return {
                 "text": reply.text,
                 "whole": reply.whole,
@@ -103,14 +105,14 @@ class Evaluate(Consumer[Evaluation]):
 
         try:
             said: dict[str, Any] = tick.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
-        except llm.Busy as busy:
+        except _llm.Busy as busy:
             raise PutOff(busy.seconds) from busy
-        except llm.Refused as refused:
+        except _llm.Refused as refused:
             raise Rejected(str(refused)) from refused
         return said
 
     def _fail(self, tick: Tick, assessment: Assessment, error: Exception) -> None:
-        text = redact.excerpt(f"{type(error).__name__}: {error}", redact.LONG)
+        text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
         tick.log.error("evaluation_failed", step="error", error=text)
         try:
             assessment.note(state=FAILED, step="error", error=text, failed_at=clock.iso(tick.cloud.clock.now()))

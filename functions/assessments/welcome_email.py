@@ -6,18 +6,22 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from shared import clock, mail, organization, retry_policies, rows
+from shared import clock
 from shared.archetypes.consumer import Consumer, Message
-from shared.effect import Confirmed, Effect, NotDone, Unknown
-from shared.idempotency import flag_check
-from shared.mail_message import Mail, MailRefused
-from shared.outcome import Rejected
-from shared.payload import Id, Payload
-from shared.permissions import update_rows
-from shared.span import days
+from shared.aws import attributes
+from shared.aws.permissions import update_rows
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, NotDone, Unknown
+from shared.job.idempotency import flag_check
+from shared.job.outcome import Rejected
+from shared.mail import sending
+from shared.mail.message import Mail, MailRefused
+from shared.messages.payload import Id, Payload
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.run.context import Tick
 from shared.tables import ORGANIZATIONS
-from shared.tenant import Tenant
-from shared.tick import Tick
 
 QUEUE = "users:created"
 
@@ -41,8 +45,8 @@ class WelcomeEmail(Consumer[UserCreated]):
     idempotency = flag_check(
         "the member's row says that it was sent; until it does, the welcome is an effect of the user"
     )
-    settings = mail.SETTINGS
-    permissions = (*organization.GRANTS, *mail.GRANTS, update_rows(ORGANIZATIONS.name))
+    settings = sending.SETTINGS
+    permissions = (*organization.GRANTS, *sending.GRANTS, update_rows(ORGANIZATIONS.name))
 
     def admits(self, tick: Tick, tenant: Tenant) -> bool:
         return organization.admits(tick.cloud, tenant)
@@ -57,7 +61,7 @@ class WelcomeEmail(Consumer[UserCreated]):
             return
 
         def send(key: str) -> str:
-            relay = mail.relay(tick)
+            relay = sending.relay(tick)
             try:
                 return relay.send(_welcome(str(member["email"]), str(member.get("name", ""))), key)
             finally:
@@ -90,10 +94,10 @@ def _note(tick: Tick, tenant: Tenant, sk: str) -> None:
     try:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(ORGANIZATIONS.name),
-            Key=rows.row({"pk": tenant.id, "sk": sk}),
+            Key=attributes.row({"pk": tenant.id, "sk": sk}),
             UpdateExpression="SET welcomed_at = :now",
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(welcomed_at)",
-            ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":now": clock.iso(tick.cloud.clock.now())}),
         )
     except tick.cloud.refused:
         return

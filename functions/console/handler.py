@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from functions.console import _acts, _openapi, _shown
-from functions.console._refused import Refused
-from shared import guard, manifest
-from shared.cloud import Cloud
-from shared.log import Log
-from shared.names import STATE
-from shared.permissions import Grant, delete_rows, invoke_jobs, read_rows, read_secret, write_rows
+from functions.console import _actions, _openapi, _views
+from functions.console._errors import Refused
+from shared.aws.cloud import Cloud
+from shared.aws.names import STATE
+from shared.aws.permissions import Grant, delete_rows, invoke_jobs, read_rows, read_secret, write_rows
+from shared.http import internal_token
+from shared.job import manifest
+from shared.observability.log import Log
 
 GRANTS: tuple[Grant, ...] = (
-    read_secret(guard.SECRET),
+    read_secret(internal_token.SECRET),
     invoke_jobs(),
     read_rows(STATE, "*:last", "manual#*", "pause#*", "runs#*"),
     write_rows(STATE, "*:last", "pause#*", "audit#*"),
@@ -29,10 +30,10 @@ TIMEOUT = 29
 LARGEST_BODY = 16 * 1024
 # A segment may be encoded or not: ids have @ and / and : in them.
 OF_JOB = re.compile(r"/jobs/(.{1,300})/(trigger|pause|resume|runs)")
-ACTS = {"trigger": _acts.trigger, "pause": _acts.pause, "resume": _acts.resume}
+ACTS = {"trigger": _actions.trigger, "pause": _actions.pause, "resume": _actions.resume}
 
 CLOUD = Cloud()
-GUARD = guard.Guard(CLOUD)
+GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="console")
 
 
@@ -56,14 +57,14 @@ def _served(method: str, path: str, event: Mapping[str, Any], headers: Mapping[s
         _only("GET", method)
         if path == "/openapi.json":
             return 200, _openapi.DOCUMENT
-        return 200, _shown.jobs(CLOUD, entries, query) if path == "/jobs" else _shown.stats(CLOUD, entries)
+        return 200, _views.jobs(CLOUD, entries, query) if path == "/jobs" else _views.stats(CLOUD, entries)
     asked = OF_JOB.fullmatch(path)
     if asked is None:
         raise Refused(404, "no such path; GET /openapi.json says which there are")
     name = _named(asked[1], entries)
     if asked[2] == "runs":
         _only("GET", method)
-        return 200, _shown.runs(CLOUD, name, query)
+        return 200, _views.runs(CLOUD, name, query)
     _only("POST", method)
     return ACTS[asked[2]](CLOUD, name, entries[name], _body(event), headers)
 

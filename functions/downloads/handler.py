@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared import clock, rows, ticket
-from shared.cloud import Cloud
-from shared.log import Log
-from shared.permissions import Grant, read_objects
+from shared import clock
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.permissions import Grant, read_objects
+from shared.observability.log import Log
+from shared.product import export_ticket
 from shared.tables import EXPORTED, EXPORTS
 
 GRANTS: tuple[Grant, ...] = (Grant(("dynamodb:GetItem",), f"table/{EXPORTS.name}"), read_objects(f"{EXPORTED}*"))
@@ -48,8 +50,8 @@ def _answered(path: str) -> tuple[int, str]:
     """A status, and what is said with it: for a 302 where to go."""
     found = PATH.fullmatch(path)
     try:
-        asked = ticket.read(found[1] if found else "")
-    except ticket.NoTicket:
+        asked = export_ticket.read(found[1] if found else "")
+    except export_ticket.NoTicket:
         return 404, NOTHING
     row = _row(asked)
     if not asked.fits(row.get("ticket", "")) or not row.get("archive", "").startswith(EXPORTED) or not _ends(row):
@@ -60,11 +62,11 @@ def _answered(path: str) -> tuple[int, str]:
     return 302, _signed(row["archive"], min(left, BRIEFLY), row.get("requested_at", ""))
 
 
-def _row(asked: ticket.Ticket) -> dict[str, Any]:
+def _row(asked: export_ticket.Ticket) -> dict[str, Any]:
     """Empty where there is none: it has expired, or its user is gone."""
-    key = rows.row({EXPORTS.pk: asked.user, EXPORTS.sk: asked.export})
+    key = attributes.row({EXPORTS.pk: asked.user, EXPORTS.sk: asked.export})
     answer = CLOUD.dynamodb.get_item(TableName=CLOUD.names.table(EXPORTS.name), Key=key, ConsistentRead=True)
-    return rows.plain(answer.get("Item"))
+    return attributes.plain(answer.get("Item"))
 
 
 def _ends(row: Mapping[str, Any]) -> str:

@@ -10,15 +10,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.flags import _periods
+from functions.flags._counted_batches import month_key
+from functions.flags._counters import DUE, counters
 from functions.flags._messages import SKEW
-from functions.flags._meter import DUE, counters
-from functions.flags._seen import month_key
-from shared import clock, rows
+from shared import clock
+from shared.aws import attributes
+from shared.messages.tenant import Tenant
 from shared.tables import METERS, TTL
-from shared.tenant import Tenant
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
+    from shared.aws.cloud import Cloud
 
 UNITS = "units#"
 DAYS = "day"
@@ -30,7 +31,7 @@ TRIES = 5
 
 
 def periods_key(tenant: Tenant, period: str) -> dict[str, Any]:
-    return rows.row({"pk": tenant.key("periods"), "sk": f"{_periods.kind_of(period)}#{period}"})
+    return attributes.row({"pk": tenant.key("periods"), "sk": f"{_periods.kind_of(period)}#{period}"})
 
 
 def close(cloud: Cloud, tenant: Tenant, month: str, until: datetime) -> list[str]:
@@ -98,7 +99,7 @@ def _added(cloud: Cloud, tenant: Tenant, period: str, names: Sequence[str], foun
             f"SET {', '.join(f'#s{number} = :s{number}' for number in range(len(given)))}"
         ),
         "ExpressionAttributeNames": {**features, **{f"#s{number}": name for number, name in enumerate(given)}},
-        "ExpressionAttributeValues": rows.row(
+        "ExpressionAttributeValues": attributes.row(
             {
                 **{f":u{number}": found[name] for number, name in enumerate(names)},
                 **{f":s{number}": value for number, value in enumerate(given.values())},
@@ -119,7 +120,7 @@ def _taken(
         "ConditionExpression": " AND ".join(f"#c{number} = :c{number}" for number in numbers),
         "ExpressionAttributeNames": {f"#c{number}": name for number, name in enumerate(names)},
         "ExpressionAttributeValues": {
-            **{f":c{number}": rows.pack(found[name]) for number, name in enumerate(names)},
+            **{f":c{number}": attributes.pack(found[name]) for number, name in enumerate(names)},
             **({":told": {"SS": list(told)}} if told else {}),
         },
     }
@@ -151,14 +152,14 @@ def _ids(head: Mapping[str, Any]) -> Any:
 
 
 def _chunks(head: Mapping[str, Any]) -> Any:
-    return rows.pack(head["chunks"]) if "chunks" in head else None
+    return attributes.pack(head["chunks"]) if "chunks" in head else None
 
 
 def _head(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
     answer = cloud.dynamodb.get_item(
         TableName=cloud.names.table(METERS.name), Key=month_key(tenant, month), ConsistentRead=True
     )
-    return rows.plain(answer.get("Item"))
+    return attributes.plain(answer.get("Item"))
 
 
 def months(cloud: Cloud, partition: str, start: Any = None) -> tuple[list[tuple[Tenant, str]], Any]:
@@ -174,8 +175,8 @@ def due(cloud: Cloud, partition: str, start: Any = None, most: int = 100) -> tup
         IndexName=DUE.name,
         KeyConditionExpression="#due = :due",
         ExpressionAttributeNames={"#due": DUE.pk},
-        ExpressionAttributeValues=rows.row({":due": partition}),
+        ExpressionAttributeValues=attributes.row({":due": partition}),
         Limit=most,
         **({"ExclusiveStartKey": start} if start else {}),
     )
-    return [rows.plain(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+    return [attributes.plain(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from functions.flags._archive import UNITS
-from shared import clock, rows
+from shared import clock
+from shared.aws import attributes
 from shared.tables import METERS
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
-    from shared.tenant import Tenant
+    from shared.aws.cloud import Cloud
+    from shared.messages.tenant import Tenant
 
 
 def read(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
     """total, peak and peak_day of each feature, and days: `{"22": {feature: units}}`; empty where nothing was used."""
     answer = cloud.dynamodb.get_item(TableName=cloud.names.table(METERS.name), Key=_key(tenant, month))
-    return rows.plain(answer.get("Item"))
+    return attributes.plain(answer.get("Item"))
 
 
 def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
@@ -34,10 +35,10 @@ def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
     try:
         cloud.dynamodb.put_item(
             TableName=cloud.names.table(METERS.name),
-            Item={**_key(tenant, month), **rows.row({"features": features, "days": days, "as_of": now})},
+            Item={**_key(tenant, month), **attributes.row({"features": features, "days": days, "as_of": now})},
             # A run that was long away writes no older sums over newer ones.
             ConditionExpression="attribute_not_exists(as_of) OR as_of <= :now",
-            ExpressionAttributeValues=rows.row({":now": now}),
+            ExpressionAttributeValues=attributes.row({":now": now}),
         )
     except cloud.refused:
         return
@@ -47,10 +48,10 @@ def _days(cloud: Cloud, tenant: Tenant, month: str) -> list[tuple[str, dict[str,
     pages = cloud.dynamodb.get_paginator("query").paginate(
         TableName=cloud.names.table(METERS.name),
         KeyConditionExpression="pk = :pk AND begins_with(sk, :month)",
-        ExpressionAttributeValues=rows.row({":pk": tenant.key("periods"), ":month": f"day#{month}-"}),
+        ExpressionAttributeValues=attributes.row({":pk": tenant.key("periods"), ":month": f"day#{month}-"}),
         ConsistentRead=True,
     )
-    found = [rows.plain(item) for page in pages for item in page["Items"]]
+    found = [attributes.plain(item) for page in pages for item in page["Items"]]
     return [(row["sk"][-2:], row) for row in found]
 
 
@@ -59,4 +60,4 @@ def _units(row: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _key(tenant: Tenant, month: str) -> dict[str, Any]:
-    return rows.row({"pk": tenant.key("dashboard"), "sk": month})
+    return attributes.row({"pk": tenant.key("dashboard"), "sk": month})

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, AwareDatetime, Field
 
-from shared.outcome import Rejected
-from shared.payload import Id, Part, Payload
+from shared.job.outcome import Rejected
+from shared.messages.payload import Id, Part, Payload
 
 AUDIT = "flagship:audit"
 USAGE = "flagship:usage"

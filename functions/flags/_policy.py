@@ -8,8 +8,8 @@ from typing import Any
 
 from functions.flags import _periods
 from functions.flags._messages import AutoAction, Notice, Notification
-from shared.organization import Organization
-from shared.payload import Payload
+from shared.messages.payload import Payload
+from shared.product.organization import Organization
 
 # What is done where an organization says nothing else: told of an approach and of a limit that is exceeded (the latter
 # by e-mail), and the flag is off once the threshold that its limit names is reached.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functions.flags import _trail
+from functions.flags import _audit_rows
 from functions.flags._messages import AUDIT, Audited, not_ahead
-from shared import organization, retry_policies
 from shared.archetypes.consumer import Consumer, Message
-from shared.delivery import Delivery
-from shared.idempotency import upsert
-from shared.tenant import Tenant
-from shared.tick import Tick
+from shared.job import retry_policies
+from shared.job.idempotency import upsert
+from shared.messages.batch import Delivery
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.run.context import Tick
 
 
 class Audit(Consumer[Audited]):
@@ -24,7 +25,7 @@ class Audit(Consumer[Audited]):
     batch_size = 10
     retention = "critical"
     idempotency = upsert("a row is named by the event's id, its instant and a digest of what it says")
-    permissions = (*organization.GRANTS, *_trail.GRANTS)
+    permissions = (*organization.GRANTS, *_audit_rows.GRANTS)
 
     def admits(self, tick: Tick, tenant: Tenant) -> bool:
         return organization.admits(tick.cloud, tenant)
@@ -39,4 +40,4 @@ class Audit(Consumer[Audited]):
                     not_ahead(message.payload.event.at, now, "event.at")
                     good.append(message)
             with delivery.answer(*good):
-                _trail.write(tick.cloud, tenant, [message.payload.event for message in good])
+                _audit_rows.write(tick.cloud, tenant, [message.payload.event for message in good])

@@ -6,18 +6,22 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from functions.flags import _trail
+from functions.flags import _audit_rows
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, AuditEvent, AutoAction, Notice, Notification
-from shared import clock, envelope, organization, retry_policies, rows
+from shared import clock
 from shared.archetypes.consumer import Consumer, Message
-from shared.effect import Confirmed, Effect, NotDone, Unknown
-from shared.idempotency import flag_check
-from shared.outcome import Rejected
-from shared.permissions import produce, update_rows
-from shared.span import days
+from shared.aws import attributes
+from shared.aws.permissions import produce, update_rows
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, NotDone, Unknown
+from shared.job.idempotency import flag_check
+from shared.job.outcome import Rejected
+from shared.messages import envelope
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.run.context import Tick
 from shared.tables import ORGANIZATIONS
-from shared.tenant import Tenant
-from shared.tick import Tick
 
 ACTOR = "nightshift"
 KINDS = {"disable_feature": "flag", "block_api_key": "key"}
@@ -38,7 +42,7 @@ class AutoActions(Consumer[AutoAction]):
     permissions = (
         *organization.GRANTS,
         update_rows(ORGANIZATIONS.name),
-        *_trail.GRANTS,
+        *_audit_rows.GRANTS,
         *produce(NOTIFICATIONS),
     )
 
@@ -82,7 +86,7 @@ class AutoActions(Consumer[AutoAction]):
             reason=f"{action.reason:.480}{more}",
         )
         # The instant is that of the deed: a second delivery writes the same row.
-        _trail.write(tick.cloud, tenant, [event])
+        _audit_rows.write(tick.cloud, tenant, [event])
 
 
 def _send(tick: Tick, sent: Notification, _key: str) -> str:
@@ -97,20 +101,20 @@ def _switch_off(tick: Tick, tenant: Tenant, action: AutoAction) -> tuple[str, bo
     try:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(ORGANIZATIONS.name),
-            Key=rows.row({"pk": tenant.id, "sk": f"{KINDS[action.action]}#{action.target_id}"}),
+            Key=attributes.row({"pk": tenant.id, "sk": f"{KINDS[action.action]}#{action.target_id}"}),
             UpdateExpression="SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
             ConditionExpression=(
                 "attribute_exists(pk) AND (attribute_not_exists(#on) OR #on = :on) "
                 "AND (attribute_not_exists(off_by) OR off_by <> :key)"
             ),
             ExpressionAttributeNames={"#on": "enabled"},
-            ExpressionAttributeValues=rows.row(
+            ExpressionAttributeValues=attributes.row(
                 {":on": True, ":off": False, ":at": at, ":key": action.key, ":reason": action.reason}
             ),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except tick.cloud.refused as error:
-        found = rows.plain(error.response.get("Item"))
+        found = attributes.plain(error.response.get("Item"))
         if not found:
             raise Rejected(f"there is no {action.target_id!r:.80} that could be switched off") from None
         mine = found.get("off_by") == action.key

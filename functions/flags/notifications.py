@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from functions.flags import _words
+from functions.flags import _notification_text
 from functions.flags._messages import NOTIFICATIONS, Notification
-from shared import envelope, mail, organization, retry_policies
 from shared.archetypes.consumer import Consumer, Message
-from shared.effect import Confirmed, Effect, NotDone, Unknown
-from shared.hooks import DELIVER, WebhookDelivery
-from shared.idempotency import keyed
-from shared.mail_message import Mail, MailRefused, Relay
-from shared.permissions import produce
-from shared.span import days
-from shared.tenant import Tenant
-from shared.tick import Tick
+from shared.aws.permissions import produce
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, NotDone, Unknown
+from shared.job.idempotency import keyed
+from shared.mail import sending
+from shared.mail.message import Mail, MailRefused, Relay
+from shared.messages import envelope
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.product.webhook_event import DELIVER, WebhookDelivery
+from shared.run.context import Tick
 
 ADMINS = ("owner", "admin")
 
@@ -38,8 +41,8 @@ class Notifications(Consumer[Notification]):
     batch_size = 5
     effects = days(60)
     idempotency = keyed("each e-mail and each delivery is an effect of the news and of whom it is for")
-    settings = mail.SETTINGS
-    permissions = (*organization.GRANTS, *mail.GRANTS, *produce(DELIVER))
+    settings = sending.SETTINGS
+    permissions = (*organization.GRANTS, *sending.GRANTS, *produce(DELIVER))
 
     def admits(self, tick: Tick, tenant: Tenant) -> bool:
         return organization.admits(tick.cloud, tenant)
@@ -48,9 +51,9 @@ class Notifications(Consumer[Notification]):
         told = message.payload
         tenant = Tenant(told.organization_id)
         found = organization.find(tick.cloud, tenant)
-        channels = (found.channels if found else {}).get(told.type, _words.CHANNELS[told.type])
+        channels = (found.channels if found else {}).get(told.type, _notification_text.CHANNELS[told.type])
         ways: list[tuple[str, Callable[[str], Any]]] = []
-        relay = mail.relay(tick) if "email" in channels else None
+        relay = sending.relay(tick) if "email" in channels else None
         try:
             if relay:
                 ways += [
@@ -105,7 +108,9 @@ def _receivers(tick: Tick, tenant: Tenant, kind: str) -> Iterator[str]:
 
 
 def _mail(relay: Relay, told: Notification, address: str, key: str) -> str:
-    return relay.send(Mail(to=(address,), subject=_words.subject(told), text=_words.text(told)), key)
+    return relay.send(
+        Mail(to=(address,), subject=_notification_text.subject(told), text=_notification_text.text(told)), key
+    )
 
 
 def _hook(tick: Tick, told: Notification, receiver: str, _key: str) -> str:
@@ -115,6 +120,6 @@ def _hook(tick: Tick, told: Notification, receiver: str, _key: str) -> str:
         receiver_id=receiver,
         event_id=told.key,
         event=told.type,
-        body=_words.body(told, tick.cloud.clock),
+        body=_notification_text.body(told, tick.cloud.clock),
     )
     return envelope.send(tick.cloud, DELIVER, sent)

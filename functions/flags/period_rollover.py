@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 
 from functions.flags import _archive, _periods
+from functions.flags._counters import DUE, OPEN
 from functions.flags._messages import SKEW
-from functions.flags._meter import DUE, OPEN
-from shared import retry_policies
-from shared.idempotency import natural
-from shared.job import Job
-from shared.outcome import Done, Outcome
-from shared.permissions import read_rows, update_rows
-from shared.schedule import hourly
+from shared.aws.permissions import read_rows, update_rows
+from shared.job import retry_policies
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import hourly
+from shared.run.context import Tick
 from shared.tables import METERS
-from shared.tick import Tick
 
 # Seconds left at which no further organization is begun.
 RESERVE = 10

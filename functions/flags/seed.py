@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.flags._messages import AUDIT, USAGE, Audited, AuditEvent, UsageEvent, UsageIngestion
-from shared import envelope
-from shared.cloud import Cloud
+from shared.aws.cloud import Cloud
+from shared.messages import envelope
 from shared.tables import ORGANIZATIONS
 
 LIMITS = {
@@ -24,7 +24,7 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
 
     Some reach thresholds, and some their limits. Returns how many rows and messages were made.
     """
-    from shared.writer import Writer
+    from shared.store.bulk_put import Writer
 
     names = [f"org-{number}-{each}" for each in range(count)]
     with Writer(cloud, ORGANIZATIONS, lanes=1) as writer:

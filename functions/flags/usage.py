@@ -6,23 +6,25 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from functions.flags import _policy, _shares
+from functions.flags import _monthly_parts, _policy
+from functions.flags._counted_batches import month_key
+from functions.flags._counters import Meter, counters
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, USAGE, AutoAction, UsageIngestion
-from functions.flags._meter import Meter, counters
+from functions.flags._monthly_parts import Share
 from functions.flags._policy import Crossing
-from functions.flags._seen import month_key
-from functions.flags._shares import Share
-from shared import envelope, organization, retry_policies
 from shared.archetypes.consumer import Consumer, Message
-from shared.delivery import Delivery
-from shared.effect import Confirmed, Effect, NotDone, Unknown
-from shared.idempotency import keyed
-from shared.organization import Organization
-from shared.permissions import produce, read_rows, update_rows
-from shared.span import days
+from shared.aws.permissions import produce, read_rows, update_rows
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, NotDone, Unknown
+from shared.job.idempotency import keyed
+from shared.messages import envelope
+from shared.messages.batch import Delivery
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.product.organization import Organization
+from shared.run.context import Tick
 from shared.tables import METERS
-from shared.tenant import Tenant
-from shared.tick import Tick
 
 
 class Usage(Consumer[UsageIngestion]):
@@ -61,7 +63,7 @@ class Usage(Consumer[UsageIngestion]):
             good: list[Message[UsageIngestion]] = []
             for message in messages:
                 with delivery.unless_refused(message):
-                    for share in _shares.of(message.payload, now):
+                    for share in _monthly_parts.of(message.payload, now):
                         shares.setdefault(share.month, []).append(share)
                     good.append(message)
             with delivery.answer(*good):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from functions.flags import _archive, _dashboard
-from functions.flags._meter import DUE
-from shared import retry_policies, rows
-from shared.idempotency import upsert
-from shared.job import Job
-from shared.outcome import Done, Outcome
-from shared.permissions import Grant, read_rows, update_rows
-from shared.schedule import daily
+from functions.flags._counters import DUE
+from shared.aws import attributes
+from shared.aws.permissions import Grant, read_rows, update_rows
+from shared.job import retry_policies
+from shared.job.definition import Job
+from shared.job.idempotency import upsert
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import daily
+from shared.messages.tenant import Tenant
+from shared.run.context import Tick
 from shared.tables import METERS
-from shared.tenant import Tenant
-from shared.tick import Tick
 
 RESERVE = 10
 
@@ -71,12 +72,12 @@ def _done(tick: Tick, row: dict[str, Any]) -> None:
     try:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(METERS.name),
-            Key=rows.row({"pk": row["pk"], "sk": row["sk"]}),
+            Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
             UpdateExpression="REMOVE #due, #at",
             # What was added since waits for the next run.
             ConditionExpression="#at = :at",
             ExpressionAttributeNames={"#due": DUE.pk, "#at": DUE.sk},
-            ExpressionAttributeValues=rows.row({":at": row[DUE.sk]}),
+            ExpressionAttributeValues=attributes.row({":at": row[DUE.sk]}),
         )
     except tick.cloud.refused:
         return

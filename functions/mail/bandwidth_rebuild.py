@@ -7,19 +7,22 @@ from typing import Any, ClassVar
 
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
-from shared import clock, keep, rows, watermark
-from shared.action import Action
-from shared.aged import Aged, Source, in_full
+from shared import clock
+from shared.archetypes.purge import cutoff
 from shared.archetypes.rollup import EARLY, Window, day
-from shared.idempotency import version_check
-from shared.job import Job
-from shared.once_added import UPTO, Addition
-from shared.outcome import Done, Outcome, Rejected
-from shared.permissions import read_rows, update_rows
+from shared.aws import attributes
+from shared.aws.permissions import read_rows, update_rows
+from shared.job.action import Action
+from shared.job.definition import Job
+from shared.job.idempotency import version_check
+from shared.job.outcome import Done, Outcome, Rejected
+from shared.run.context import Tick
+from shared.store import watermark
+from shared.store.add_once import UPTO, Addition
+from shared.store.age_index import Aged, Source, in_full
 from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS, Table
-from shared.tick import Tick
 
-KEPT = next(keep.all_settings(MessageMetadataCleanup))
+KEPT = next(cutoff.all_settings(MessageMetadataCleanup))
 # Bytes, messages, and up to which window they were added: empty for a sum that was loaded, None where there is none.
 State = tuple[int, int, str | None]
 NONE: State = (0, 0, None)
@@ -159,9 +162,9 @@ def _update(
 ) -> Any:
     asked: dict[str, Any] = {
         "TableName": tick.cloud.names.table(table.name),
-        "Key": rows.row({table.pk: owner, table.sk: key}),
+        "Key": attributes.row({table.pk: owner, table.sk: key}),
         "UpdateExpression": update,
         "ExpressionAttributeNames": {f"#{name}": name for name in named},
-        "ExpressionAttributeValues": rows.row({**{f":{name}": value for name, value in named.items()}, **values}),
+        "ExpressionAttributeValues": attributes.row({**{f":{name}": value for name, value in named.items()}, **values}),
     }
     return {"Update": {**asked, **({"ConditionExpression": condition} if condition else {})}}

@@ -3,14 +3,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from shared import clock, rows
+from shared import clock
 from shared.archetypes.rollup import Days, Rollup
-from shared.idempotency import version_check
-from shared.once_added import Addition, add
-from shared.permissions import read_rows, update_rows
-from shared.schedule import hourly
+from shared.aws import attributes
+from shared.aws.permissions import read_rows, update_rows
+from shared.job.idempotency import version_check
+from shared.job.schedule import hourly
+from shared.run.context import Tick
+from shared.store.add_once import Addition, add
 from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS
-from shared.tick import Tick
 
 
 class BandwidthRollup(Rollup):
@@ -49,13 +50,13 @@ def _began(tick: Tick, owner: str, newest: date, eldest: date) -> Iterator[tuple
     pages = tick.cloud.dynamodb.get_paginator("query").paginate(
         TableName=tick.cloud.names.table(CYCLES.name),
         KeyConditionExpression="pk = :owner AND sk <= :newest",
-        ExpressionAttributeValues=rows.row({":owner": owner, ":newest": f"{newest}"}),
+        ExpressionAttributeValues=attributes.row({":owner": owner, ":newest": f"{newest}"}),
         ScanIndexForward=False,
         PaginationConfig={"PageSize": 2},
     )
     for page in pages:
         for item in page["Items"]:
-            cycle = rows.plain(item)
+            cycle = attributes.plain(item)
             yield cycle["sk"], cycle.get("ends_at", "")[:10]
             if cycle["sk"] <= f"{eldest}":
                 return

@@ -8,22 +8,26 @@ from datetime import datetime
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.mail._forwarded import forwarded
-from shared import mail, mail_message, notify, permissions, retry_policies
+from functions.mail._forwarded_message import forwarded
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
-from shared.effect import Effect, Undone, Unknown
-from shared.idempotency import keyed
-from shared.lookup import Key
-from shared.schedule import every
-from shared.span import days
+from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.aws import permissions
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Effect, Undone, Unknown
+from shared.job.idempotency import keyed
+from shared.job.schedule import every
+from shared.mail import message as mail_message
+from shared.mail import sending
+from shared.product import notifications
+from shared.run.context import Tick
+from shared.store.batch_get import Key
 from shared.tables import ALIASES, DESTINATIONS, FAILED_EMAILS, RAW, USERS
-from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
-    from shared.records.mail import FailedEmail
-    from shared.relay import Relays
+    from shared.aws.cloud import Cloud
+    from shared.mail.relay import Relays
+    from shared.product.records.mail import FailedEmail
 
 # SES takes no more, and most other relays take less.
 LARGEST = 40 * 1024 * 1024
@@ -47,7 +51,7 @@ class ForwardingRetry(Sweep):
 
     schedule = every(minutes=1)
     table = FAILED_EMAILS
-    record = "mail.FailedEmail"
+    record = "shared.product.records.mail.FailedEmail"
     delays = retry_policies.FORWARDING_ITEM
     give_up_after = days(7)
     looks = (USERS, ALIASES, DESTINATIONS)
@@ -58,11 +62,11 @@ class ForwardingRetry(Sweep):
     effects = days(30)
     retention = "critical"
     idempotency = keyed("each attempt is an effect of its message and number; the notice is written with the closing")
-    settings = mail.SETTINGS
+    settings = sending.SETTINGS
     # Who may not list is told 403 of what is not there, as of what may not be read.
     permissions = (
-        *mail.GRANTS,
-        *notify.GRANTS,
+        *sending.GRANTS,
+        *notifications.GRANTS,
         permissions.read_objects(f"{RAW}*"),
         permissions.list_objects(f"{RAW}*"),
     )
@@ -75,7 +79,7 @@ class ForwardingRetry(Sweep):
 
     @contextmanager
     def tools(self, tick: Tick) -> Iterator[Tools]:
-        from shared.relay import Relays
+        from shared.mail.relay import Relays
 
         with Relays(tick) as relays:
             yield Tools(relays, Semaphore(LARGE_AT_ONCE))
@@ -113,12 +117,12 @@ class ForwardingRetry(Sweep):
             return GivenUp(str(refused))
 
     def settled(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
-        from shared.records.mail import ForwardState
+        from shared.product.records.mail import ForwardState
 
         return {"state": ForwardState.DELIVERED, "next_attempt_at": None}
 
     def given_up(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
-        from shared.records.mail import ForwardState
+        from shared.product.records.mail import ForwardState
 
         return {"state": ForwardState.CLOSED, "closed_at": end.at, "next_attempt_at": None}
 
@@ -130,7 +134,7 @@ class ForwardingRetry(Sweep):
             "attempts": end.number,
             "failed": f"{item.failed_at:%-d %B %Y}",
         }
-        put = notify.put(
+        put = notifications.put(
             tick.cloud,
             item.user,
             f"{self.name}-{item.id}",

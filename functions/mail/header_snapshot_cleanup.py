@@ -3,14 +3,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
-from shared.aged import Row, Source, in_full
 from shared.archetypes.purge import Purge
-from shared.idempotency import natural
-from shared.permissions import read_rows
-from shared.schedule import daily
-from shared.span import days
+from shared.aws.permissions import read_rows
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import daily
+from shared.run.context import Tick
+from shared.store.age_index import Row, Source, in_full
 from shared.tables import MESSAGES, SNAPSHOTS
-from shared.tick import Tick
 
 
 class HeaderSnapshotCleanup(Purge):

@@ -7,21 +7,23 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from functions.mail._letters import BadLetter, letter, sender
-from shared import mail, mail_message, once, retry_policies
+from functions.mail._templates import BadLetter, letter, sender
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
-from shared.effect import Effect, Unknown
-from shared.idempotency import keyed
-from shared.lookup import Key
-from shared.schedule import every
-from shared.span import days
+from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Effect, Unknown
+from shared.job.idempotency import keyed
+from shared.job.schedule import every
+from shared.mail import message, sending
+from shared.run import effects
+from shared.run.context import Tick
+from shared.store.batch_get import Key
 from shared.tables import NOTIFICATIONS, USERS
-from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.records.outgoing import Notification
-    from shared.relay import Relays
+    from shared.mail.relay import Relays
+    from shared.product.records.outgoing import Notification
 
 
 class NotificationDelivery(Sweep):
@@ -32,7 +34,7 @@ class NotificationDelivery(Sweep):
 
     schedule = every(minutes=1)
     table = NOTIFICATIONS
-    record = "outgoing.Notification"
+    record = "shared.product.records.outgoing.Notification"
     delays = retry_policies.EMAIL
     give_up_after = days(3)
     looks = (USERS,)
@@ -43,8 +45,8 @@ class NotificationDelivery(Sweep):
     effects = days(30)
     retention = "high-volume"
     idempotency = keyed("each attempt is an effect of its notification and number, and a notification is written once")
-    settings = mail.SETTINGS
-    permissions = mail.GRANTS
+    settings = sending.SETTINGS
+    permissions = sending.GRANTS
 
     def refers(self, item: Notification) -> Iterable[Key]:
         return (_user(item),)
@@ -53,7 +55,7 @@ class NotificationDelivery(Sweep):
         return item.created_at
 
     def tools(self, tick: Tick) -> AbstractContextManager[Relays]:
-        from shared.relay import Relays
+        from shared.mail.relay import Relays
 
         return Relays(tick)
 
@@ -64,28 +66,28 @@ class NotificationDelivery(Sweep):
             return GivenUp("its user is gone")
         try:
             told = letter(item.template, item.data)
-            from_whom = sender(item.persona, mail.address(tick.setting(mail.SENDER.name)))
+            from_whom = sender(item.persona, sending.address(tick.setting(sending.SENDER.name)))
         except BadLetter as bad:
             return GivenUp(str(bad))
-        written = mail_message.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
+        written = message.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
         # The same Message-ID on each attempt.
-        key = once.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
+        key = effects.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
         try:
             with trial.tools.one() as relay:
                 said = relay.send(written, key)
-        except mail_message.MailRefused as refused:
+        except message.MailRefused as refused:
             if refused.everyone:
                 raise
             return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
         return Settled(said)
 
     def settled(self, item: Notification, end: End) -> Mapping[str, Any]:
-        from shared.records.outgoing import SendState
+        from shared.product.records.outgoing import SendState
 
         return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
 
     def given_up(self, item: Notification, end: End) -> Mapping[str, Any]:
-        from shared.records.outgoing import SendState
+        from shared.product.records.outgoing import SendState
 
         return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
 

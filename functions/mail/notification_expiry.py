@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from shared.archetypes.purge import Purge
-from shared.idempotency import natural
-from shared.schedule import daily
-from shared.span import days
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import daily
 from shared.tables import NOTIFICATIONS
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from shared.aged import Row
-from shared.archetypes.forewarning import Forewarning, Notice
-from shared.idempotency import natural
-from shared.schedule import hourly
-from shared.span import days
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import hourly
+from shared.product.warned_purge import Forewarning, Notice
+from shared.store.age_index import Row
 from shared.tables import HOLDS, RAW
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from functions.mail._people import message, person
-from shared.cloud import Cloud
+from functions.mail._sample_users import message, person
+from shared.aws.cloud import Cloud
 from shared.tables import MAIL
 
 # Users whose messages are put into the bucket side by side; memory holds so many, and what waits for the tables.
@@ -19,8 +19,8 @@ WIDTH = 8
 def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
     """Make the users 0 to count - 1 of that number. What is there stays. Returns how many rows were made of what."""
     # Not with the jobs of this folder, which are started without.
-    from shared.records.kinds import KINDS
-    from shared.writer import Writer
+    from shared.product.records.by_table import KINDS
+    from shared.store.bulk_put import Writer
 
     now = cloud.clock.now()
     with ExitStack() as stack:

@@ -4,17 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, notify, settings, trail
+from shared import clock
 from shared.archetypes.sweep import Sweep
-from shared.attempt import End, Settled, Trial
-from shared.idempotency import flag_check
-from shared.lookup import Key
-from shared.schedule import hourly
+from shared.archetypes.sweep.attempt import End, Settled, Trial
+from shared.job import settings
+from shared.job.idempotency import flag_check
+from shared.job.schedule import hourly
+from shared.product import audit_trail, notifications
+from shared.run.context import Tick
+from shared.store.batch_get import Key
 from shared.tables import CYCLES, USERS
-from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.records.mail import Cycle
+    from shared.product.records.mail import Cycle
 
 # Percent of the quota. The last one is told of whenever it is crossed.
 THRESHOLDS = (60, 70, 80, 100)
@@ -38,14 +40,14 @@ class UsageThresholdCheck(Sweep):
 
     schedule = hourly(minute=29)
     table = CYCLES
-    record = "mail.Cycle"
+    record = "shared.product.records.mail.Cycle"
     looks = (USERS,)
     cap = 100_000
     width = 16
     timeout = 600
     idempotency = flag_check("what is told of is noted on the cycle in the same write, and never told of again")
     settings = (MODE,)
-    permissions = (*trail.GRANTS, *notify.GRANTS)
+    permissions = (*audit_trail.GRANTS, *notifications.GRANTS)
 
     def refers(self, item: Cycle) -> Iterable[Key]:
         return (Key(USERS.name, item.user, "-"),)
@@ -82,14 +84,14 @@ class UsageThresholdCheck(Sweep):
             "quota": item.quota,
             "cycle": item.id,
         }
-        event = trail.put(
+        event = audit_trail.put(
             *(tick.cloud, item.user, "usage.threshold", self.name, item.moved_at),
             subject=f"{item.id} {threshold}",
             data=data,
         )
         told = {**data, "ends": clock.iso(item.ends_at)[:10]}
         key, about = f"{self.name}-{item.id}-{threshold}", f"cycle {item.id}"
-        return event, notify.put(tick.cloud, item.user, key, "usage_threshold", "porter", told, about, mail=mail)
+        return event, notifications.put(tick.cloud, item.user, key, "usage_threshold", "porter", told, about, mail=mail)
 
 
 def crossed(cycle: Cycle, *, sliding: bool) -> list[int]:

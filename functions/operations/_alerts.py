@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from functions.operations._channels import Channel, Topic, chosen
-from shared import clock, redact, rows
-from shared.alert import OTHERS, Alert, owe
-from shared.effect import InFlight, Uncertain
-from shared.fencing import Fenced
-from shared.names import OWED, STATE
-from shared.tick import Tick
+from functions.operations._alert_channels import Channel, Topic, chosen
+from shared import clock, redaction
+from shared.aws import attributes
+from shared.aws.names import OWED, STATE
+from shared.job.effect import InFlight, Uncertain
+from shared.observability.alerts import OTHERS, Alert, owe
+from shared.run.context import Tick
+from shared.store.fencing import Fenced
 
 # So long a channel is tried again, at every run.
 TRIED = timedelta(days=3)
@@ -71,7 +72,7 @@ class Alerts:
             # It concerns this alert, and not what else is to be told there.
             return False
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one channel, the others are not
-            why = redact.excerpt(f"{type(error).__name__}: {error}", redact.SHORT)
+            why = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.SHORT)
             self.failed[channel.name] = why
             self.tick.log.error("alert_not_told", alert=alert.id, channel=channel.name, error=why)
             return False
@@ -81,14 +82,14 @@ class Alerts:
         pages = self.tick.cloud.dynamodb.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=rows.row({":pk": OWED}),
+            ExpressionAttributeValues=attributes.row({":pk": OWED}),
             ConsistentRead=True,
         )
-        found = [rows.plain(item) for page in pages for item in page["Items"]]
+        found = [attributes.plain(item) for page in pages for item in page["Items"]]
         yield from sorted(found, key=lambda item: str(item["since"]))
 
     def _key(self, alert: Alert) -> dict[str, Any]:
-        return rows.row({"pk": OWED, "sk": alert.id})
+        return attributes.row({"pk": OWED, "sk": alert.id})
 
 
 def _meant(channel: Channel, named: Sequence[str]) -> bool:

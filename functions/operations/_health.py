@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared import board, clock, manifest
-from shared.fold import Folds
-from shared.ledger import Verdict
-from shared.names import NO_TARGET
-from shared.outcome import Done
-from shared.tick import Tick
+from shared import clock
+from shared.aws.names import NO_TARGET
+from shared.job import manifest
+from shared.job.outcome import Done
+from shared.ledger.daily import Folds
+from shared.ledger.ledger import Verdict
+from shared.run import status_view
+from shared.run.context import Tick
 
 BACK = timedelta(hours=24)
 GOOD = (Verdict.RAN, Verdict.LATE)
@@ -41,7 +43,7 @@ def report(tick: Tick, seen: Seen) -> dict[str, Any]:
     for name, entry in manifest.load().items():
         jobs[name] = {"last": None, "hosts": {}} | ({} if entry["queue"] else _ticks(tick, name))
     for name, item in seen:
-        view = board.view(item)
+        view = status_view.view(item)
         if item["sk"] == NO_TARGET:
             jobs[name]["last"] = view if "outcome" in view or "holder" in item else None
         else:

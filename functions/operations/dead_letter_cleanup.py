@@ -3,18 +3,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from shared import clock, manifest
-from shared.aged import Row
+from shared import clock
 from shared.archetypes.purge import Purge
-from shared.dead import store
-from shared.dead.letter import RETRYING, UNKNOWN
-from shared.idempotency import natural
-from shared.names import STATE
-from shared.permissions import delete_rows, read_rows
-from shared.schedule import weekly
-from shared.span import days
+from shared.aws.names import STATE
+from shared.aws.permissions import delete_rows, read_rows
+from shared.dead_letters import store
+from shared.dead_letters.letter import RETRYING, UNKNOWN
+from shared.job import manifest
+from shared.job.duration import days
+from shared.job.idempotency import natural
+from shared.job.schedule import weekly
+from shared.run.context import Tick
+from shared.store.age_index import Row
 from shared.tables import STATE as TABLE
-from shared.tick import Tick
 
 
 class DeadLetterCleanup(Purge):

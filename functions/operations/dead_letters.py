@@ -6,18 +6,22 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from functions.operations._letter import identify
-from shared import alert, backoff, clock, permissions, redact, rows
+from functions.operations._dead_letter_source import identify
+from shared import clock, redaction
+from shared.advised_commands import advised
 from shared.archetypes.consumer import Consumer, Message
-from shared.command import advised
-from shared.dead import large, store
-from shared.dead.letter import DEAD, KEPT, fingerprint
-from shared.idempotency import upsert
-from shared.names import DEAD as QUEUE
-from shared.names import STATE
-from shared.permissions import delete_objects, read_objects, write_objects, write_rows
+from shared.aws import attributes, permissions
+from shared.aws.names import DEAD as QUEUE
+from shared.aws.names import STATE
+from shared.aws.permissions import delete_objects, read_objects, write_objects, write_rows
+from shared.dead_letters import store
+from shared.dead_letters.letter import DEAD, KEPT, fingerprint
+from shared.job.idempotency import upsert
+from shared.job.retry import NONE
+from shared.observability import alerts
+from shared.run import oversized
+from shared.run.context import Tick
 from shared.tables import TTL
-from shared.tick import Tick
 
 
 class DeadLetters(Consumer):
@@ -30,7 +34,7 @@ class DeadLetters(Consumer):
     dead_letter_queue = "last-resort"
     collector = True
     timeout = 60
-    retry = backoff.NONE
+    retry = NONE
     idempotency = upsert("row and object are named by the letter's own content, and are written once")
     permissions = (
         write_rows(STATE, "dead", "dead#*"),
@@ -54,7 +58,7 @@ class DeadLetters(Consumer):
         tick.cloud.s3.put_object(
             Bucket=tick.cloud.names.bucket,
             Key=payload,
-            Body=large.whole(tick.cloud, message.body, message.text).encode(),
+            Body=oversized.whole(tick.cloud, message.body, message.text).encode(),
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )
@@ -77,7 +81,7 @@ class DeadLetters(Consumer):
 
     def _row(self, letter: Mapping[str, Any], mark: str, payload: str, tick: Tick) -> dict[str, Any]:
         firing = letter.get("firing") or {}
-        error = redact.excerpt(str(letter.get("error", "")), redact.LONG)
+        error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
         return {
             "pk": f"dead#{letter['job']}",
             "sk": f"{letter['at']}#{mark}",
@@ -104,7 +108,7 @@ class DeadLetters(Consumer):
         try:
             answer = tick.cloud.dynamodb.update_item(
                 TableName=tick.cloud.names.table(STATE),
-                Key=rows.row({"pk": earlier["pk"], "sk": earlier["sk"]}),
+                Key=attributes.row({"pk": earlier["pk"], "sk": earlier["sk"]}),
                 UpdateExpression=(
                     f"SET {sets}, again = if_not_exists(again, :zero) + :one, "
                     "marks = list_append(if_not_exists(marks, :none), :marks) REMOVE alerted, note"
@@ -112,7 +116,9 @@ class DeadLetters(Consumer):
                 # A second delivery of the same death is not another death.
                 ConditionExpression="attribute_exists(pk) AND NOT contains(marks, :mark)",
                 ExpressionAttributeNames={f"#{name}": name for name in given},
-                ExpressionAttributeValues=rows.row({**counted, **{f":{name}": value for name, value in given.items()}}),
+                ExpressionAttributeValues=attributes.row(
+                    {**counted, **{f":{name}": value for name, value in given.items()}}
+                ),
                 ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -120,7 +126,7 @@ class DeadLetters(Consumer):
             found = error.response.get("Item")
             return "alerted" not in found if found else None
         # After the row names another one: nobody would find it any more.
-        before = rows.plain(answer.get("Attributes"))
+        before = attributes.plain(answer.get("Attributes"))
         tick.cloud.s3.delete_object(Bucket=tick.cloud.names.bucket, Key=before["payload"])
         return True
 
@@ -129,7 +135,7 @@ class DeadLetters(Consumer):
         try:
             tick.cloud.dynamodb.put_item(
                 TableName=tick.cloud.names.table(STATE),
-                Item=rows.row(row),
+                Item=attributes.row(row),
                 ConditionExpression="attribute_not_exists(pk)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -144,16 +150,16 @@ class DeadLetters(Consumer):
         tick.log.metric(row["job"], {"DeadLetters": 1})
         stage = tick.cloud.names.stage
         commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
-        alert.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
+        alerts.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),
-            Key=rows.row({"pk": row["pk"], "sk": row["sk"]}),
+            Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
             UpdateExpression="SET alerted = :now",
             ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeValues=rows.row({":now": clock.iso(tick.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":now": clock.iso(tick.cloud.clock.now())}),
         )
 
 
 def _short(said: Any) -> str:
     """Of the letter itself, which anybody may have written."""
-    return redact.excerpt(str(said), redact.SHORT)
+    return redaction.excerpt(str(said), redaction.SHORT)

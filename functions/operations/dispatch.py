@@ -10,15 +10,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared import backoff, clock, event, firings, lost_runs, manifest
+from shared import clock
 from shared.archetypes.consumer import Consumer, Message, PutOff
-from shared.event import Firing
-from shared.idempotency import keyed
-from shared.manifest import Entry
-from shared.names import DEAD, FIRINGS, STATE
-from shared.outcome import Rejected
-from shared.permissions import invoke_jobs, read_rows, send, write_rows
-from shared.tick import Tick
+from shared.aws.names import DEAD, FIRINGS, STATE
+from shared.aws.permissions import invoke_jobs, read_rows, send, write_rows
+from shared.job import manifest
+from shared.job import retry as backoff
+from shared.job.idempotency import keyed
+from shared.job.manifest import Entry
+from shared.job.outcome import Rejected
+from shared.run import firing, lost_runs
+from shared.run import send as firings
+from shared.run.context import Tick
+from shared.run.firing import Firing
 
 # The queue gives a message up after 5 receives; one is kept for the delivery that counts.
 MOST_PUT_OFFS = 3
@@ -39,7 +43,7 @@ class Dispatch(Consumer):
     def handle(self, tick: Tick, message: Message) -> None:
         body = message.body
         if isinstance(body, Mapping) and "firing" in body:
-            self.start(tick, message, event.firing(body["firing"], tick.cloud.clock.now()))
+            self.start(tick, message, firing.firing(body["firing"], tick.cloud.clock.now()))
         elif isinstance(body, Mapping) and "requestContext" in body:
             self.died(tick, message, body)
         else:
@@ -111,8 +115,8 @@ def _fired(tick: Tick, name: str, note: str, envelope: Mapping[str, Any]) -> Fir
     """What the dead run was started for; None, and a dead letter, where that cannot be read."""
     received = envelope.get("requestPayload")
     try:
-        fired = event.parse(name, received, tick.cloud.clock.now())
-    except event.MalformedEvent as error:
+        fired = firing.parse(name, received, tick.cloud.clock.now())
+    except firing.MalformedEvent as error:
         firings.send_dead_event(tick.cloud, name, "malformed event", f"{note}; {error}", received)
         return None
     return fired if isinstance(fired, Firing) else None

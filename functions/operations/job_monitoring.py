@@ -6,20 +6,24 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from functions.operations import _channels, _health
+from functions.operations import _alert_channels, _health
 from functions.operations._alerts import Alerts
-from shared import board, clock, effects_admin, manifest, retry_policies, rows, settings
-from shared.alert import Alert
-from shared.command import advised
-from shared.effect import Confirmed, Effect, NotDone, Unknown
-from shared.idempotency import keyed
-from shared.job import Job
-from shared.names import NO_TARGET, STATE
-from shared.outcome import Done, Outcome
-from shared.permissions import read_rows, write_rows
-from shared.schedule import every
-from shared.span import days
-from shared.tick import Tick
+from shared import clock
+from shared.admin import effects
+from shared.advised_commands import advised
+from shared.aws import attributes
+from shared.aws.names import NO_TARGET, STATE
+from shared.aws.permissions import read_rows, write_rows
+from shared.job import manifest, retry_policies, settings
+from shared.job.definition import Job
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, NotDone, Unknown
+from shared.job.idempotency import keyed
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import every
+from shared.observability.alerts import Alert
+from shared.run import status_view
+from shared.run.context import Tick
 
 STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are told")
 NEVER = "never"
@@ -42,8 +46,8 @@ class JobMonitoring(Job):
         "each alert is an effect of its streak and channel; told is set over what was read alone; a report bears the "
         "id of its run"
     )
-    permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"), *_channels.GRANTS)
-    settings = (STREAK, *_channels.SETTINGS)
+    permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"), *_alert_channels.GRANTS)
+    settings = (STREAK, *_alert_channels.SETTINGS)
     needs_manifest = True
 
     def work(self, tick: Tick) -> Outcome:
@@ -52,7 +56,7 @@ class JobMonitoring(Job):
         seen = []
         try:
             alerts.pay()
-            for job, item in board.items(tick.cloud, manifest.load()):
+            for job, item in status_view.items(tick.cloud, manifest.load()):
                 seen.append((job, item))
                 found = self._change(tick, job, item)
                 if found is not None:
@@ -71,8 +75,8 @@ class JobMonitoring(Job):
         return Done(counts, ok=not alerts.failed, note=alerts.note)
 
     def plan(self, tick: Tick) -> list[str]:
-        names = ", ".join(channel.name for channel in _channels.chosen(tick)) or "nobody"
-        found = (self._change(tick, job, item) for job, item in board.items(tick.cloud, manifest.load()))
+        names = ", ".join(channel.name for channel in _alert_channels.chosen(tick)) or "nobody"
+        found = (self._change(tick, job, item) for job, item in status_view.items(tick.cloud, manifest.load()))
         return [f"tell {names}: {alert.subject}" for _, alert in filter(None, found)]
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
@@ -100,10 +104,10 @@ def _mark(tick: Tick, item: Mapping[str, Any], told: str) -> None:
     try:
         tick.cloud.dynamodb.update_item(
             TableName=tick.cloud.names.table(STATE),
-            Key=rows.row({"pk": item["pk"], "sk": item["sk"]}),
+            Key=attributes.row({"pk": item["pk"], "sk": item["sk"]}),
             UpdateExpression="SET told = :told" if told else "REMOVE told",
             ConditionExpression="attribute_not_exists(told)" if told else "told = :told",
-            ExpressionAttributeValues=rows.row(values),
+            ExpressionAttributeValues=attributes.row(values),
         )
     except tick.cloud.refused:
         return
@@ -117,7 +121,7 @@ def _unknown(tick: Tick) -> Iterator[Alert]:
             continue
         # A deployment without such jobs does not pay for its import at a cold start.
 
-        found = [*islice(effects_admin.waiting(tick.cloud, job), NAMED + 1)]
+        found = [*islice(effects.waiting(tick.cloud, job), NAMED + 1)]
         if found:
             count = f"more than {NAMED}" if len(found) > NAMED else len(found)
             story = {"job": job, "effects": count, "since": min(effect["since"] for effect in found)}

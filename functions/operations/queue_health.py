@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from functions.operations import _carried
-from shared import alert, clock, depths, manifest, permissions, retry_policies
-from shared.command import advised
-from shared.depths import Health
-from shared.idempotency import upsert
-from shared.job import Job
-from shared.names import STATE
-from shared.outcome import Done, Outcome
-from shared.permissions import Grant, read_rows, write_objects, write_rows
-from shared.schedule import every
-from shared.tick import Tick
+from functions.operations import _dlq_mover
+from shared import clock
+from shared.advised_commands import advised
+from shared.aws import permissions
+from shared.aws.names import STATE
+from shared.aws.permissions import Grant, read_rows, write_objects, write_rows
+from shared.job import manifest, retry_policies
+from shared.job.definition import Job
+from shared.job.idempotency import upsert
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import every
+from shared.messages import queue_depth
+from shared.messages.queue_depth import Health
+from shared.observability import alerts
+from shared.run.context import Tick
 
 # Letters of one queue that one run carries; more are carried by the next.
 MOST = 200
@@ -43,36 +47,36 @@ class QueueHealth(Job):
     needs_manifest = True
 
     def work(self, tick: Tick) -> Outcome:
-        entries, before = manifest.load(), depths.read(tick.cloud)
+        entries, before = manifest.load(), queue_depth.read(tick.cloud)
         looked = carried = 0
-        for queue, job in depths.queues(entries).items():
+        for queue, job in queue_depth.queues(entries).items():
             if tick.remaining() < RESERVE:
                 break
             seen = before.get(queue)
-            health = depths.look(tick.cloud, job, entries[job]["key"], queue, seen)
+            health = queue_depth.look(tick.cloud, job, entries[job]["key"], queue, seen)
             if health is None:
                 continue
             looked += 1
-            dead = depths.dead_of(queue)
+            dead = queue_depth.dead_of(queue)
             if dead and health.dead:
-                carried += _carried.carry(tick.cloud, job, dead, MOST)
+                carried += _dlq_mover.carry(tick.cloud, job, dead, MOST)
             _tell(tick, health)
             _alert(tick, health, seen)
             # An idle queue's row says all there is to say.
             if seen is None or _quiet(seen) != _quiet(health) or health.waiting or health.done != seen.done:
-                depths.write(tick.cloud, health)
-        for health in depths.foreign(tick.cloud, before):
+                queue_depth.write(tick.cloud, health)
+        for health in queue_depth.foreign(tick.cloud, before):
             looked += 1
             _alert(tick, health, before.get(health.queue))
             if health.waiting or before.get(health.queue):
-                depths.write(tick.cloud, health)
+                queue_depth.write(tick.cloud, health)
         return Done({"queues": looked, "carried": carried})
 
     def plan(self, tick: Tick) -> list[str]:
         lines = []
-        for queue, job in depths.queues(manifest.load()).items():
-            dead = depths.dead_of(queue)
-            found = depths.depth(tick.cloud, dead) if dead else None
+        for queue, job in queue_depth.queues(manifest.load()).items():
+            dead = queue_depth.dead_of(queue)
+            found = queue_depth.depth(tick.cloud, dead) if dead else None
             if found and found.waiting:
                 lines.append(f"carry {found.waiting} dead letters of {job} from {dead}")
         return lines
@@ -103,4 +107,4 @@ def _alert(tick: Tick, health: Health, seen: Health | None) -> None:
     told = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
     stage = tick.cloud.names.stage
     commands = [advised(stage, "queues"), advised(stage, "why", health.job)]
-    alert.send(tick.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")
+    alerts.send(tick.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")

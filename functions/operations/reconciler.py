@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from functions.operations._books import Books, Finding
-from functions.operations._span import Span
-from shared import clock, lost_runs, manifest, retry_policies, roster
-from shared.firings import LONGEST_DELAY
-from shared.idempotency import version_check
-from shared.job import Job
-from shared.manifest import Entry
-from shared.names import NO_TARGET, STATE
-from shared.outcome import Done, Outcome
-from shared.permissions import read_rows, write_rows
-from shared.schedule import every
-from shared.tick import Tick
+from functions.operations._reconcile_window import Span
+from functions.operations._tick_accounting import Books, Finding
+from shared import clock
+from shared.aws.names import NO_TARGET, STATE
+from shared.aws.permissions import read_rows, write_rows
+from shared.job import manifest, retry_policies
+from shared.job.definition import Job
+from shared.job.idempotency import version_check
+from shared.job.manifest import Entry
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import every
+from shared.ledger import expected_since
+from shared.run import lost_runs
+from shared.run.context import Tick
+from shared.run.send import LONGEST_DELAY
 
 # Seconds between the late runs of two jobs: an outage must not end in a burst.
 SPACING = 10
@@ -45,7 +48,7 @@ class Reconciler(Job):
     def work(self, tick: Tick) -> Outcome:
         span, counts = Span.of(tick), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
         entries = _ticked()
-        listed, done = roster.kept(tick.cloud, entries), span.after
+        listed, done = expected_since.kept(tick.cloud, entries), span.after
         for name, entry in entries.items():
             if name <= span.after:
                 continue
@@ -63,7 +66,7 @@ class Reconciler(Job):
         return Done(counts, checkpoint=later.checkpoint("") if span.until < span.end else None)
 
     def plan(self, tick: Tick) -> list[str]:
-        span, listed = Span.of(tick), roster.read(tick.cloud)
+        span, listed = Span.of(tick), expected_since.read(tick.cloud)
         lines: list[str] = []
         for name, entry in _ticked().items():
             claims = lost_runs.claims(tick.cloud, entry)
@@ -85,7 +88,7 @@ def _ticked() -> dict[str, Entry]:
 
 def _books(tick: Tick, name: str, entry: Entry, claims: list[dict[str, Any]], listed: dict[str, Any]) -> Books:
     own = next((item for item in claims if item["sk"] == NO_TARGET), {})
-    return Books(tick, name, entry, own, roster.since(listed, name) or tick.cloud.clock.now())
+    return Books(tick, name, entry, own, expected_since.since(listed, name) or tick.cloud.clock.now())
 
 
 def _buried(tick: Tick, name: str, entry: Entry, item: dict[str, Any]) -> bool:

@@ -11,21 +11,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from functions.operations._books import BURIED, stretch
-from functions.operations._span import EPOCH, settled
-from shared import manifest, retention, retry_policies, rows
-from shared.aged import Row
-from shared.eraser import Eraser
-from shared.idempotency import natural
-from shared.job import Job
-from shared.manifest import Entry
-from shared.names import STATE
-from shared.outcome import Done, Outcome
-from shared.permissions import delete_rows, read_rows
-from shared.retention import Retention
-from shared.schedule import hourly
+from functions.operations._reconcile_window import EPOCH, settled
+from functions.operations._tick_accounting import BURIED, stretch
+from shared.aws import attributes
+from shared.aws.names import STATE
+from shared.aws.permissions import delete_rows, read_rows
+from shared.job import manifest, retention, retry_policies
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.manifest import Entry
+from shared.job.outcome import Done, Outcome
+from shared.job.retention import Retention
+from shared.job.schedule import hourly
+from shared.run.context import Tick
+from shared.store.age_index import Row
+from shared.store.bulk_delete import Eraser
 from shared.tables import STATE as TABLE
-from shared.tick import Tick
 
 # The TTL has deleted a row within so long after its time.
 LEFT = timedelta(days=3)
@@ -116,11 +117,11 @@ def _newest_first(tick: Tick, job: str, length: timedelta) -> Iterator[Mapping[s
             KeyConditionExpression="pk = :pk",
             ProjectionExpression=", ".join(f"#{name}" for name in SEEN),
             ExpressionAttributeNames={f"#{name}": name for name in SEEN},
-            ExpressionAttributeValues=rows.row({":pk": f"runs#{job}#{day}"}),
+            ExpressionAttributeValues=attributes.row({":pk": f"runs#{job}#{day}"}),
             ScanIndexForward=False,
         )
         for page in pages:
-            yield from map(rows.plain, page["Items"])
+            yield from map(attributes.plain, page["Items"])
         day -= timedelta(days=1)
 
 

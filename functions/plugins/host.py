@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.job import Job
+from shared.job.definition import Job
 
 
 def jobs() -> Iterable[type[Job]]:
     # A job of another group must not pay for it.
-    from shared.plugins import discovery
+    from shared.plugins.manifest import discovery
 
     found = discovery.plugins()
     if not found:

@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, manifest, rows
-from shared.names import DEAD, FIRINGS, STATE
-from shared.outcome import Reason
-from shared.permissions import Grant, update_rows
+from shared import clock
+from shared.aws import attributes
+from shared.aws.names import DEAD, FIRINGS, STATE
+from shared.aws.permissions import Grant, update_rows
+from shared.job import manifest
+from shared.job.outcome import Reason
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
+    from shared.aws.cloud import Cloud
 
 PATH = re.compile(r"/queues/([a-z0-9]+(?:[:-][a-z0-9]+)*)/process")
 MOST, AT_ONCE = 50, 10
@@ -87,11 +89,11 @@ def _turn(cloud: Cloud, queue: str) -> bool:
     try:
         cloud.dynamodb.update_item(
             TableName=cloud.names.table(STATE),
-            Key=rows.row({"pk": DOOR, "sk": queue}),
+            Key=attributes.row({"pk": DOOR, "sk": queue}),
             UpdateExpression="SET #until = :until",
             ConditionExpression="attribute_not_exists(#until) OR #until <= :now",
             ExpressionAttributeNames={"#until": "until"},
-            ExpressionAttributeValues=rows.row({":now": now, ":until": now + PAUSE * 1000}),
+            ExpressionAttributeValues=attributes.row({":now": now, ":until": now + PAUSE * 1000}),
         )
     except cloud.refused:
         return False

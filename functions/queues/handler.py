@@ -8,16 +8,16 @@ from typing import Any
 
 from functions.queues import _drain
 from functions.queues._drain import Refused
-from shared import guard
-from shared.cloud import Cloud
-from shared.log import Log
-from shared.permissions import Grant, invoke_jobs, read_secret
+from shared.aws.cloud import Cloud
+from shared.aws.permissions import Grant, invoke_jobs, read_secret
+from shared.http import internal_token
+from shared.observability.log import Log
 
-GRANTS: tuple[Grant, ...] = (read_secret(guard.SECRET), invoke_jobs(), *_drain.GRANTS)
+GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), invoke_jobs(), *_drain.GRANTS)
 TIMEOUT = 60
 
 CLOUD = Cloud()
-GUARD = guard.Guard(CLOUD)
+GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="queues")
 
 

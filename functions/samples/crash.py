@@ -4,13 +4,13 @@ import os
 import signal
 import time
 
-from shared import settings
-from shared.backoff import explicit
-from shared.idempotency import natural
-from shared.job import Job
-from shared.names import LOCAL
-from shared.outcome import Outcome, Rejected
-from shared.tick import Tick
+from shared.aws.names import LOCAL
+from shared.job import settings
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Outcome, Rejected
+from shared.job.retry import explicit
+from shared.run.context import Tick
 
 KINDS = ("raise", "exit", "sleep", "hang", "memory")
 KIND = settings.text("SAMPLE_CRASH_KIND", "raise", f"How the sample job crashes: {', '.join(KINDS)}")

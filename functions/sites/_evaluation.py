@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from functions.sites._webevals import Task, Webevals
-from shared import redact
-from shared.backoff import explicit
+from shared import redaction
 from shared.clock import Clock
-from shared.http import Answer, Busy, Http, NoAnswer
-from shared.targets import Target
+from shared.http.client import Answer, Busy, Http, NoAnswer
+from shared.http.sites import Target
+from shared.job.retry import explicit
 
 ENDPOINT = "/api/web-eval/run"
 # Between the attempts at one task; the tick that comes next takes it up.
@@ -77,7 +77,7 @@ class Evaluator:
         except ValueError as error:
             return self._again(task, str(error), answer)
         kept = self.tasks.done(task, result, answer.status)
-        return _end(task, "done", kept, "", answer, redact.sample(result))
+        return _end(task, "done", kept, "", answer, redaction.sample(result))
 
     def _put_off(self, task: Task, seconds: float, answer: Answer | None = None) -> End:
         wait = min(max(seconds, 1), LONGEST_PUT_OFF)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock, rows
-from shared.redact import LONG, excerpt
+from shared import clock
+from shared.aws import attributes
+from shared.http.sites import host_of
+from shared.redaction import LONG, excerpt
 from shared.tables import TTL, WEBEVALS
-from shared.targets import host_of
 
 if TYPE_CHECKING:
-    from shared.cloud import Cloud
+    from shared.aws.cloud import Cloud
 
 INDEX = WEBEVALS.indexes[0].name
 KEPT = timedelta(days=90)
@@ -58,7 +59,7 @@ def queue(cloud: Cloud, host: str, url: str, task_id: str = "") -> str:
     with suppress(cloud.refused):
         cloud.dynamodb.put_item(
             TableName=cloud.names.table(WEBEVALS.name),
-            Item=rows.row({"pk": task_id, "sk": ONLY, "queue": host, "due": now, **row}),
+            Item=attributes.row({"pk": task_id, "sk": ONLY, "queue": host, "due": now, **row}),
             ConditionExpression="attribute_not_exists(pk)",
         )
     return task_id
@@ -79,10 +80,10 @@ class Webevals:
             IndexName=INDEX,
             KeyConditionExpression="#queue = :host AND #due <= :now",
             ExpressionAttributeNames={"#queue": "queue", "#due": "due"},
-            ExpressionAttributeValues=rows.row({":host": host, ":now": clock.iso(self.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":host": host, ":now": clock.iso(self.cloud.clock.now())}),
             Limit=most,
         )
-        found = map(rows.plain, answer["Items"])
+        found = map(attributes.plain, answer["Items"])
         return [Task(item["pk"], host, item["url"], item["due"], item["attempt"]) for item in found]
 
     def claim(self, task: Task, until: datetime) -> Task | None:
@@ -95,7 +96,7 @@ class Webevals:
                 # What was read in the index: still due since the same instant, so claimed by nobody in between.
                 ConditionExpression="#due = :due",
                 ExpressionAttributeNames={"#due": "due", "#run": "run", "#state": "state"},
-                ExpressionAttributeValues=rows.row(
+                ExpressionAttributeValues=attributes.row(
                     {
                         ":until": clock.iso(until),
                         ":due": task.due,
@@ -107,9 +108,9 @@ class Webevals:
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-            item = rows.plain(answer["Attributes"])
+            item = attributes.plain(answer["Attributes"])
         except self.cloud.refused as error:
-            item = rows.plain(error.response.get("Item"))
+            item = attributes.plain(error.response.get("Item"))
             # Ours all the same, where the first reply was lost. A run claims a task once only.
             if item.get("run") != self.run or item.get("due") != clock.iso(until):
                 return None
@@ -148,7 +149,7 @@ class Webevals:
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in given) + rest,
                 ConditionExpression="#run = :run",
                 ExpressionAttributeNames={"#run": "run", **{f"#{name}": name for name in given}, **(more or {})},
-                ExpressionAttributeValues=rows.row({":run": self.run, **{f":{n}": v for n, v in given.items()}}),
+                ExpressionAttributeValues=attributes.row({":run": self.run, **{f":{n}": v for n, v in given.items()}}),
             )
         except self.cloud.refused:
             return False
@@ -156,4 +157,4 @@ class Webevals:
 
 
 def _key(task: Task) -> dict[str, Any]:
-    return rows.row({"pk": task.id, "sk": ONLY})
+    return attributes.row({"pk": task.id, "sk": ONLY})

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
 from functions.sites._page import Form, Page
-from shared import secret
 from shared.archetypes.probe import Probe, Verdict, Visit
-from shared.cloud import Cloud
-from shared.http import REDIRECTS, Answer, NoAnswer
-from shared.idempotency import natural
-from shared.permissions import read_secret
-from shared.schedule import every
-from shared.targets import host_of
+from shared.aws import secrets
+from shared.aws.cloud import Cloud
+from shared.aws.permissions import read_secret
+from shared.http.client import REDIRECTS, Answer, NoAnswer
+from shared.http.sites import host_of
+from shared.job.idempotency import natural
+from shared.job.schedule import every
 
 CREDENTIALS = "site-checks/credentials"
 
@@ -32,10 +32,10 @@ class Credentials:
     def of(cls, host: str, cloud: Cloud) -> Credentials:
         name = cloud.names.secret(CREDENTIALS)
         try:
-            known = json.loads(secret.read(cloud, CREDENTIALS))
+            known = json.loads(secrets.read(cloud, CREDENTIALS))
             given = known.get(host) or known["default"]
             return cls(str(given["username"]), str(given["password"]))
-        except secret.NoSecret as error:
+        except secrets.NoSecret as error:
             raise NotSignedIn(str(error)) from None
         except (ValueError, TypeError, KeyError, AttributeError):
             # `from None`, and nothing of the error: its text could be the secret's.

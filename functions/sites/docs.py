@@ -3,15 +3,16 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from functions.sites._survey import Survey
-from shared import retry_policies, settings, targets
-from shared.http import Http
-from shared.idempotency import upsert
-from shared.job import Job
-from shared.outcome import Done, Outcome
-from shared.schedule import hourly
-from shared.settings import BASE_URLS
-from shared.tick import Tick
+from functions.sites._docs_crawl import Survey
+from shared.http import sites as targets
+from shared.http.client import Http
+from shared.job import retry_policies, settings
+from shared.job.definition import Job
+from shared.job.idempotency import upsert
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import hourly
+from shared.job.settings import BASE_URLS
+from shared.run.context import Tick
 
 PATH = settings.text("DOCS_PATH", "/docs/", "The page of each site that links to all of its documentation")
 RATE = 10

@@ -4,8 +4,8 @@ import re
 
 from functions.sites._page import Page
 from shared.archetypes.probe import Probe, Verdict
-from shared.http import Answer
-from shared.schedule import every
+from shared.http.client import Answer
+from shared.job.schedule import every
 
 CURRENCY = (
     r"(?:[$€£¥₹₩₽₺₴₪฿₫₱]"

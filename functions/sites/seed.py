@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functions.sites._webevals import queue
-from shared import targets
-from shared.cloud import Cloud
-from shared.settings import BASE_URLS
+from shared.aws.cloud import Cloud
+from shared.http import sites
+from shared.job.settings import BASE_URLS
 
 PAGES = ("/pricing", "/docs/", "/sign-in")
 
 
 def seed(cloud: Cloud, count: int, _number: int = 1) -> dict[str, int]:
     """Queue `count` web evaluations, over the sites in BASE_URLS in turn. Returns how many of what was made."""
-    found = targets.parse(BASE_URLS.read(cloud.environment)).valid
+    found = sites.parse(BASE_URLS.read(cloud.environment)).valid
     if not found:
         return {"webevals": 0}
     for number in range(count):

@@ -6,21 +6,24 @@ from typing import Any
 
 from functions.sites._evaluation import End, Evaluator
 from functions.sites._webevals import Task, Webevals
-from shared import clock, redact, settings, status, targets
-from shared.budget import Budget
-from shared.claim import LEASE_MARGIN
-from shared.fanout import Overdue, fan_out
-from shared.http import Http
-from shared.idempotency import keyed
-from shared.job import Job
-from shared.names import NO_TARGET
-from shared.outcome import Done, Outcome
-from shared.permissions import read_rows, write_rows
-from shared.schedule import every
-from shared.settings import BASE_URLS
+from shared import clock, redaction
+from shared.aws.names import NO_TARGET
+from shared.aws.permissions import read_rows, write_rows
+from shared.concurrency import Overdue, fan_out
+from shared.http import sites as targets
+from shared.http.client import Http
+from shared.http.sites import Target, Targets
+from shared.job import settings
+from shared.job.budget import Budget
+from shared.job.definition import Job
+from shared.job.idempotency import keyed
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import every
+from shared.job.settings import BASE_URLS
+from shared.run import status
+from shared.run.claim import LEASE_MARGIN
+from shared.run.context import Tick
 from shared.tables import WEBEVALS
-from shared.targets import Target, Targets
-from shared.tick import Tick
 
 HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
 WIDTH = 4
@@ -129,5 +132,5 @@ class Webeval(Job):
         if worst.status is not None:
             said["statusCode"] = worst.status
         if worst.note:
-            said["note"] = redact.excerpt(worst.note, redact.SHORT)
+            said["note"] = redaction.excerpt(worst.note, redaction.SHORT)
         status.write_host(tick.cloud, self, host, tick.firing.position, said)

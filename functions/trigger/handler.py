@@ -11,15 +11,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared import board, clock, guard, manifest, manual, rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.log import Log
-from shared.names import NO_TARGET, STATE
-from shared.permissions import Grant, invoke_jobs, read_rows, read_secret
+from shared import clock
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import NO_TARGET, STATE
+from shared.aws.permissions import Grant, invoke_jobs, read_rows, read_secret
+from shared.http import internal_token
+from shared.job import manifest
+from shared.observability.log import Log
+from shared.run import manual, status_view
+from shared.run.firing import Firing
 
 GRANTS: tuple[Grant, ...] = (
-    read_secret(guard.SECRET),
+    read_secret(internal_token.SECRET),
     invoke_jobs(),
     read_rows(STATE, "*:last", "manual#*", "pause#*"),
 )
@@ -32,7 +36,7 @@ TARGET = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 CLOUD = Cloud()
-GUARD = guard.Guard(CLOUD)
+GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="trigger")
 
 
@@ -50,7 +54,7 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         return _answer(403, {"error": "forbidden"})
     try:
         task, firing = _asked(event, headers)
-        status, body = (200, board.read(CLOUD, manifest.load())) if firing is None else _run(firing)
+        status, body = (200, status_view.read(CLOUD, manifest.load())) if firing is None else _run(firing)
         LOG.info("trigger_answered", task=task, status=status, correlationId=context.aws_request_id)
         return _answer(status, body)
     except Refused as error:
@@ -140,7 +144,7 @@ def _marker(firing: Firing) -> dict[str, Any]:
     answer = CLOUD.dynamodb.get_item(
         TableName=CLOUD.names.table(STATE), Key=manual.key(firing.job, firing.id), ConsistentRead=True
     )
-    return rows.plain(answer.get("Item"))
+    return attributes.plain(answer.get("Item"))
 
 
 def _answer(status: int, body: Mapping[str, Any]) -> dict[str, Any]:

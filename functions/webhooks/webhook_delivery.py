@@ -7,17 +7,19 @@ from functools import partial
 from typing import Any
 
 from functions.webhooks.webhook_retry import LOOPBACK
-from shared import organization, outside, retry_policies, webhook
 from shared.archetypes.consumer import Consumer, Message, PutOff
-from shared.courier import Courier
-from shared.effect import Confirmed, Effect, NotDone, Unknown
-from shared.hooks import DELIVER, WebhookDelivery
-from shared.idempotency import keyed
-from shared.outcome import Rejected
-from shared.settings import SettingError
-from shared.span import days
-from shared.tenant import Tenant
-from shared.tick import Tick
+from shared.http import ssrf, webhook
+from shared.http.untrusted import Courier
+from shared.job import retry_policies
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, NotDone, Unknown
+from shared.job.idempotency import keyed
+from shared.job.outcome import Rejected
+from shared.job.settings import SettingError
+from shared.messages.tenant import Tenant
+from shared.product import organization
+from shared.product.webhook_event import DELIVER, WebhookDelivery
+from shared.run.context import Tick
 
 # For which a receiver may ask to be left alone; longer, and the policy's own delays go on.
 LONGEST_WAIT = timedelta(minutes=15)
@@ -56,7 +58,7 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
             if refused.retry_after and refused.retry_after <= LONGEST_WAIT.total_seconds():
                 raise PutOff(refused.retry_after, counted=True) from refused
             raise
-        except outside.Closed as closed:
+        except ssrf.Closed as closed:
             raise Rejected(str(closed)) from closed
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared import retry_policies, settings
 from shared.archetypes.sweep import Sweep
-from shared.attempt import Again, End, GivenUp, Settled, Trial, Verdict
-from shared.idempotency import keyed
-from shared.lookup import Key
-from shared.schedule import every
-from shared.settings import SettingError
+from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.job import retry_policies, settings
+from shared.job.idempotency import keyed
+from shared.job.schedule import every
+from shared.job.settings import SettingError
+from shared.run.context import Tick
+from shared.store.batch_get import Key
 from shared.tables import DELIVERIES, WEBHOOKS
-from shared.tick import Tick
 
 if TYPE_CHECKING:
-    from shared.courier import Courier
-    from shared.records.outgoing import Delivery
+    from shared.http.untrusted import Courier
+    from shared.product.records.outgoing import Delivery
 
 LOOPBACK = settings.flag(
     "WEBHOOK_LOOPBACK", False, "Whether webhooks may lead to this very machine, by http too; refused in production"
@@ -38,7 +38,7 @@ class WebhookRetry(Sweep):
 
     schedule = every(minutes=1)
     table = DELIVERIES
-    record = "outgoing.Delivery"
+    record = "shared.product.records.outgoing.Delivery"
     delays = retry_policies.WEBHOOK_ITEM
     looks = (WEBHOOKS,)
     width = 8
@@ -57,15 +57,15 @@ class WebhookRetry(Sweep):
 
     @contextmanager
     def tools(self, tick: Tick) -> Iterator[Receivers]:
-        from shared import courier
+        from shared.http import untrusted
 
         loopback = tick.setting(LOOPBACK.name)
         if loopback and tick.cloud.names.production:
             raise SettingError(f"{LOOPBACK.name} is true in production: users' webhooks would reach into this machine")
-        yield Receivers(courier.Courier(tick.cloud, loopback=loopback, total=courier.TOTAL))
+        yield Receivers(untrusted.Courier(tick.cloud, loopback=loopback, total=untrusted.TOTAL))
 
     def attempt(self, trial: Trial) -> Verdict:
-        from shared import http, outside, webhook
+        from shared.http import client, ssrf, webhook
 
         item: Delivery = trial.item
         to, receivers = trial.found.get(_webhook(item)), trial.tools
@@ -81,23 +81,23 @@ class WebhookRetry(Sweep):
             if refused.gone:
                 return GivenUp("the receiver wants no more of them", status)
             return Again(f"the receiver answered {refused.status}", status, min(refused.retry_after or 0, LONGEST_WAIT))
-        except outside.Closed as closed:
+        except ssrf.Closed as closed:
             return GivenUp(str(closed))
         except ValueError as error:
             return GivenUp(f"it cannot be signed or sent: {error}")
-        except (http.NoAnswer, outside.Unresolved) as missed:
+        except (client.NoAnswer, ssrf.Unresolved) as missed:
             receivers.missed(to)
             return Again(str(missed), {"status": 0})
         receivers.heard(to)
         return Settled(noted={"status": answer.status})
 
     def settled(self, item: Delivery, end: End) -> Mapping[str, Any]:
-        from shared.records.outgoing import SendState
+        from shared.product.records.outgoing import SendState
 
         return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
 
     def given_up(self, item: Delivery, end: End) -> Mapping[str, Any]:
-        from shared.records.outgoing import SendState
+        from shared.product.records.outgoing import SendState
 
         return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
-from shared import permissions, tenant
-from shared.declaration import DeclarationError, where
-from shared.delivery import Delivery
-from shared.delivery import PutOff as PutOff
-from shared.job import Job
-from shared.message import Message as Message
-from shared.message import P
-from shared.outcome import Done, Outcome
-from shared.permissions import Grant
-from shared.tenant import Tenant
-from shared.tick import Tick
+from shared.aws import permissions
+from shared.aws.permissions import Grant
+from shared.job.definition import Job
+from shared.job.outcome import Done, Outcome
+from shared.job.validation import DeclarationError, where
+from shared.messages import tenant
+from shared.messages.batch import Delivery
+from shared.messages.batch import PutOff as PutOff
+from shared.messages.message import Message as Message
+from shared.messages.message import P
+from shared.messages.tenant import Tenant
+from shared.run.context import Tick
 
 
 class Consumer(Job, Generic[P], archetype=True):

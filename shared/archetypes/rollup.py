@@ -10,16 +10,20 @@ from functools import lru_cache
 from itertools import islice
 from typing import ClassVar
 
-from shared import backoff, clock, declaration, permissions, retry_policies, settings, watermark
-from shared.aged import INSTANT, LENGTH, Aged, Row, Source, begins_with_instant, threads
-from shared.job import Job
-from shared.once_added import Addition, add
-from shared.outcome import Done, Outcome
-from shared.permissions import Grant
-from shared.settings import Setting, SettingError
+from shared import clock
+from shared.aws import permissions
+from shared.aws.permissions import Grant
+from shared.job import retry as backoff
+from shared.job import retry_policies, settings, validation
+from shared.job.definition import Job
+from shared.job.outcome import Done, Outcome
+from shared.job.settings import Setting, SettingError
+from shared.run.context import Tick
+from shared.store import watermark
+from shared.store.add_once import Addition, add
+from shared.store.age_index import INSTANT, LENGTH, Aged, Row, Source, begins_with_instant, threads
+from shared.store.watermark import Mark
 from shared.tables import Index, Table
-from shared.tick import Tick
-from shared.watermark import Mark
 
 # Owners whose sums are written side by side, and how many lie between two looks at the time.
 WIDTH = 16
@@ -37,7 +41,7 @@ NAMED = 20
 # As records have it: a sum of these is still a number to the store.
 MOST = 2**63
 
-REFUSALS: tuple[declaration.Refusal, ...] = (
+REFUSALS: tuple[validation.Refusal, ...] = (
     (
         lambda job: not all(hasattr(job, name) for name in ("table", "when", "sums", "into")),
         "says not what it adds up: table and index, when, sums, and into which table",
@@ -96,7 +100,7 @@ class Rollup(Job, archetype=True):
     memory: ClassVar[int] = 1024
     timeout: ClassVar[int] = 900
     retry: ClassVar[backoff.Policy] = retry_policies.MAINTENANCE
-    refusals: ClassVar[tuple[declaration.Refusal, ...]] = REFUSALS
+    refusals: ClassVar[tuple[validation.Refusal, ...]] = REFUSALS
 
     @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
@@ -110,7 +114,7 @@ class Rollup(Job, archetype=True):
         return (*super().grants(), *own, *tables)
 
     def carry(self, tick: Tick, owner: str, days: Days, end: str) -> None:
-        """Count an owner's sums wherever else they count, each once for `end`: see shared/once_added.py."""
+        """Count an owner's sums wherever else they count, each once for `end`: see shared/store/add_once.py."""
 
     def work(self, tick: Tick) -> Outcome:
         mark, counts = watermark.read(tick.cloud, self.name), Counter[str](rows=0)

@@ -8,22 +8,23 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared import backoff, clock, settings
-from shared.idempotency import natural
-from shared.job import FAREWELL, Job
-from shared.outcome import Done, Outcome, Reason, Skipped
-from shared.permissions import Grant
-from shared.plugins import spending, workspaces
-from shared.plugins.discovery import DISABLED, MANIFESTS, Plugin
-from shared.plugins.iam import grants_of
-from shared.plugins.lines import line_of
-from shared.plugins.permissions import Permissions
-from shared.schedule import Schedule
-from shared.tick import Tick
+from shared import clock
+from shared.aws.permissions import Grant
+from shared.job import retry, settings
+from shared.job.definition import FAREWELL, Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome, Reason, Skipped
+from shared.job.schedule import Schedule
+from shared.plugins.host import cpu_quota, workspaces
+from shared.plugins.manifest.discovery import DISABLED, MANIFESTS, Plugin
+from shared.plugins.manifest.iam import grants_of
+from shared.plugins.manifest.permissions import Permissions
+from shared.plugins.manifest.toml_lines import line_of
+from shared.run.context import Tick
 
 if TYPE_CHECKING:
-    from shared.plugins.manifest import Declared
-    from shared.plugins.sandbox import Order
+    from shared.plugins.host.sandbox import Order
+    from shared.plugins.manifest.manifest import Declared
 
 WORKSPACE = settings.text("KB_WORKSPACE", "", "Folder of the plugins' workspace; in the deployment's bucket if not set")
 DEBUG = settings.flag("KB_JOBS_DEBUG", False, "Whether plugins run in the process of their host, for breakpoints")
@@ -46,15 +47,15 @@ class PluginJob(Job, archetype=True):
     cap = 1
 
     def work(self, tick: Tick) -> Outcome:
-        from shared.plugins import failure
+        from shared.plugins.host import error_webhook
 
-        reserved = spending.reserve(tick, self.plugin.id, self.permitted.limits.cpu_ms)
+        reserved = cpu_quota.reserve(tick, self.plugin.id, self.permitted.limits.cpu_ms)
         if isinstance(reserved, str):
             return Skipped(Reason.RATE_LIMITED, reserved)
         try:
             return self._run(tick, reserved)
         except Exception as error:
-            failure.tell(tick, self.plugin.manifest, self.id, error)
+            error_webhook.tell(tick, self.plugin.manifest, self.id, error)
             raise
 
     def plan(self, tick: Tick) -> list[str]:
@@ -74,7 +75,7 @@ class PluginJob(Job, archetype=True):
         return f"{self.plugin.id}:{self.told.id}"
 
     def order(self, tick: Tick, where: str) -> Order:
-        from shared.plugins.sandbox import Order
+        from shared.plugins.host.sandbox import Order
 
         context = {
             "jobId": self.id,
@@ -88,9 +89,9 @@ class PluginJob(Job, archetype=True):
         }
         return Order(self.told.handler, self.plugin.root, self.permitted.limits, context)
 
-    def _run(self, tick: Tick, reserved: spending.Reserved) -> Outcome:
-        from shared.plugins import sandbox
-        from shared.plugins.broker import Broker
+    def _run(self, tick: Tick, reserved: cpu_quota.Reserved) -> Outcome:
+        from shared.plugins.host import sandbox
+        from shared.plugins.host.broker import Broker
 
         files = workspaces.open_at(tick.setting(WORKSPACE.name), tick.cloud)
         allowed = min(tick.remaining() - FAREWELL / 2, self.permitted.limits.timeout_ms / 1000)
@@ -99,16 +100,16 @@ class PluginJob(Job, archetype=True):
         run = sandbox.run
         if tick.setting(DEBUG.name):
             # It changes the process that imports it.
-            from shared.plugins import debug
+            from shared.plugins.host import debug
 
             run = debug.run
         try:
             ended = run(self.order(tick, files.where), broker, log, max(0.001, allowed))
         except sandbox.Ending as error:
-            spending.settle(tick, reserved, error.cpu_ms)
+            cpu_quota.settle(tick, reserved, error.cpu_ms)
             log.error("plugin_failed", error=str(error), stack=getattr(error, "stack", ""))
             raise
-        spending.settle(tick, reserved, ended.cpu_ms)
+        cpu_quota.settle(tick, reserved, ended.cpu_ms)
         return _outcome(ended.result, ended.cpu_ms)
 
 
@@ -150,7 +151,7 @@ def _made(plugin: Plugin, declared: Declared, module: str, origin: str) -> type[
         "schedule": Schedule(declared.schedule),
         "timeout": max(10, -(-limits.timeout_ms // 1000) + AROUND + FAREWELL),
         "memory": min(10_240, max(256, limits.memory_mb + HOST_MB)),
-        "retry": backoff.exponential(first=2, retries=declared.retries) if declared.retries else backoff.NONE,
+        "retry": retry.exponential(first=2, retries=declared.retries) if declared.retries else retry.NONE,
         "permissions": _grants(plugin, permitted),
         "settings": _settings(permitted),
         "carries": {f"shipped_plugins/{name_of(plugin.id, 'x')[:-2]}/{inside.as_posix()}": plugin.path.parent},
@@ -159,14 +160,14 @@ def _made(plugin: Plugin, declared: Declared, module: str, origin: str) -> type[
 
 
 def _grants(plugin: Plugin, permitted: Permissions) -> tuple[Grant, ...]:
-    from shared.plugins import failure
+    from shared.plugins.host import error_webhook
 
-    return (*grants_of(permitted), *spending.grants(plugin.id), *failure.grants(plugin.manifest))
+    return (*grants_of(permitted), *cpu_quota.grants(plugin.id), *error_webhook.grants(plugin.manifest))
 
 
 def _settings(permitted: Permissions) -> tuple[settings.Setting, ...]:
     named = (settings.text(name, "", "A variable that plugins are allowed to read") for name in permitted.env)
-    return (WORKSPACE, DEBUG, MANIFESTS, DISABLED, spending.LIMIT, *named)
+    return (WORKSPACE, DEBUG, MANIFESTS, DISABLED, cpu_quota.LIMIT, *named)
 
 
 def _outcome(result: Any, cpu_ms: int) -> Done:

@@ -13,15 +13,15 @@ import pytest
 
 import functions
 from cli.main import main
-from shared.cloud import Cloud
+from shared.aws.cloud import Cloud
 
 HEAD = """
-from shared import backoff, settings
+from shared.job import retry as backoff, settings
 from shared.archetypes.consumer import Consumer
-from shared.idempotency import natural
-from shared.job import Job
+from shared.job.idempotency import natural
+from shared.job.definition import Job
 from shared.outcome import Done, Reason, Rejected, Skipped, Snoozed
-from shared.permissions import read_rows
+from shared.aws.permissions import read_rows
 from shared.schedule import cron, daily, every, hourly
 """
 JOBS = {

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
-from shared import clock, rows
+from shared import clock
 from shared.archetypes import purge
-from shared.cloud import Cloud
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.run.context import Tick
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
 LITTER = '''
 from shared.archetypes.purge import Purge
-from shared.idempotency import natural
+from shared.job.idempotency import natural
 from shared.permissions import delete_rows, read_rows
-from shared.span import days
+from shared.job.duration import days
 from shared.tables import STATE
 
 
@@ -48,7 +49,7 @@ def litter(jobs: Path, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 def drop(aws: Cloud, count: int = 1, start: int = 0) -> None:
     old = clock.iso(datetime.now(UTC) - timedelta(days=40))
     for number in range(start, start + count):
-        item = rows.row({"pk": "litter", "sk": f"{old}#{number}"})
+        item = attributes.row({"pk": "litter", "sk": f"{old}#{number}"})
         aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
 
 
@@ -56,14 +57,14 @@ def left(aws: Cloud) -> int:
     answer = aws.dynamodb.query(
         TableName=aws.names.table("state"),
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": "litter"}),
+        ExpressionAttributeValues=attributes.row({":pk": "litter"}),
     )
     return answer["Count"]
 
 
 def plans(aws: Cloud) -> list[dict[str, Any]]:
     found = aws.dynamodb.scan(TableName=aws.names.table("state"))["Items"]
-    return [rows.plain(item) for item in found if item["pk"]["S"].startswith("plan#")]
+    return [attributes.plain(item) for item in found if item["pk"]["S"].startswith("plan#")]
 
 
 def test_a_dry_run_stores_a_plan_and_says_how_to_have_it_done(call: Call, aws: Cloud) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from shared import clock as clocks
-from shared import manifest, rows
+from shared.admin import redrive
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
 from shared.clock import Clock
-from shared.cloud import Cloud
-from shared.dead import redrive
-from shared.dead.letter import Letter
-from shared.event import Firing
+from shared.dead_letters.letter import Letter
+from shared.job import manifest
+from shared.run.firing import Firing
 from tests.cli.conftest import Answer, Call
 from tests.conftest import Lines, waiting
 from tests.functions.operations.conftest import ENTRIES
@@ -381,7 +382,7 @@ def test_letters_of_a_job_that_is_gone_are_still_seen(dead: Dead, world: World, 
     at = clocks.iso(datetime.now(UTC))
     row = {"pk": "dead#gone", "sk": f"{at}#{'a' * 16}", "id": "a" * 16, "job": "gone", "payload": "dead/gone/a.json"}
     for item in ({**row, "expires": 2**40}, {"pk": "dead", "sk": "gone", "expires": 2**40}):
-        world.cloud.dynamodb.put_item(TableName=world.cloud.names.table("state"), Item=rows.row(item))
+        world.cloud.dynamodb.put_item(TableName=world.cloud.names.table("state"), Item=attributes.row(item))
     assert [group["job"] for group in dead("list", "--json").json] == ["gone"]
     answer = dead("retry", "a" * 16)
     assert answer.code == 4

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from cronsim import CronSim
 
-from cli import crontab, env, generate, heatmap
+from cli.commands import crontab, heatmap
+from cli.generate import env_template, main
 from cli.main import COMMANDS
-from shared import declaration, registry
+from shared.job import registry, validation
 from tests.cli.conftest import HEAD, Call
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def test_a_group_can_be_listed_alone(call: Call, jobs: Path) -> None:
 
 
 def test_every_command_has_its_module_and_no_job_may_take_its_name() -> None:
-    assert set(COMMANDS) <= declaration.COMMANDS
+    assert set(COMMANDS) <= validation.COMMANDS
     for name in COMMANDS:
         text = (ROOT / "cli" / f"{name}.py").read_text()
         assert "def arguments(parser: argparse.ArgumentParser)" in text
@@ -117,10 +118,10 @@ def test_every_crontab_line_tells_its_purpose_and_carries_no_percent_sign(jobs: 
 
 
 def test_the_env_template_has_every_setting_once_with_its_default(jobs: Path) -> None:
-    lines = list(env.lines(registry.jobs().values()))
+    lines = list(env_template.lines(registry.jobs().values()))
     for job in registry.jobs().values():
         for setting in job.all_settings():
-            assert lines.count(f"#{setting.name}={env.shown(setting.default)}") == 1
+            assert lines.count(f"#{setting.name}={env_template.shown(setting.default)}") == 1
     assert "# How far one step goes." in lines
     assert lines[lines.index("# How far one step goes.") + 1] == "#GOOD_STEP=1"
 
@@ -128,7 +129,7 @@ def test_the_env_template_has_every_setting_once_with_its_default(jobs: Path) ->
 def test_an_uncommented_env_template_reads_as_the_defaults(jobs: Path, tmp_path: Path) -> None:
     from dotenv import dotenv_values
 
-    text = "\n".join(re.sub(r"^#(?=[A-Z])", "", line) for line in env.lines(registry.jobs().values()))
+    text = "\n".join(re.sub(r"^#(?=[A-Z])", "", line) for line in env_template.lines(registry.jobs().values()))
     (tmp_path / ".env").write_text(text)
     values = {name: value for name, value in dotenv_values(tmp_path / ".env").items() if value is not None}
     for job in registry.jobs().values():
@@ -139,7 +140,7 @@ def test_an_uncommented_env_template_reads_as_the_defaults(jobs: Path, tmp_path:
 def test_a_setting_stands_in_the_list_the_crontab_and_the_heatmap_and_files_stay_as_declared(
     call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = generate.derived(registry.jobs({}).values())
+    before = main.derived(registry.jobs({}).values())
     monkeypatch.setenv("GOOD_SCHEDULE", "11 4 * * *")
     monkeypatch.setenv("BAD_SCHEDULE", "off")
     monkeypatch.setenv("SHARDED_RETRY", "linear 3s, 3 attempts")
@@ -152,7 +153,7 @@ def test_a_setting_stands_in_the_list_the_crontab_and_the_heatmap_and_files_stay
     assert [minute for minute, names in minutes.items() if "good" in names] == ["04:11"]
     assert not [names for names in minutes.values() if "bad" in names]
     assert "#GOOD_SCHEDULE='*/15 * * * *'" in call("env").out.splitlines()
-    assert generate.derived(registry.jobs({}).values()) == before
+    assert main.derived(registry.jobs({}).values()) == before
 
 
 @pytest.mark.parametrize("command", ["list", "crontab", "heatmap"])
@@ -212,20 +213,20 @@ def test_the_busiest_minute_is_told(jobs: Path) -> None:
 
 
 def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: Path, tmp_path: Path) -> None:
-    wanted = generate.derived(registry.jobs().values())
-    assert set(generate.differences(tmp_path, wanted)) == set(wanted)
+    wanted = main.derived(registry.jobs().values())
+    assert set(main.differences(tmp_path, wanted)) == set(wanted)
     for path, text in wanted.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    assert generate.differences(tmp_path, wanted) == {}
+    assert main.differences(tmp_path, wanted) == {}
     page = Path("docs/jobs/good.md")
     (tmp_path / page).write_text("by hand")
     (tmp_path / "docs/jobs/gone.md").write_text("of a job that is no more")
-    assert generate.differences(tmp_path, wanted) == {Path("docs/jobs/gone.md"): None, page: wanted[page]}
+    assert main.differences(tmp_path, wanted) == {Path("docs/jobs/gone.md"): None, page: wanted[page]}
 
 
 def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_what_to_do(jobs: Path) -> None:
-    page = generate.derived(registry.jobs().values())[Path("docs/jobs/good.md")]
+    page = main.derived(registry.jobs().values())[Path("docs/jobs/good.md")]
     told = ["Count to three.", "`*/15 * * * *`", "(natural): counting again counts the same"]
     told += ["exponential 2s, 4 attempts", "1 day, at most 1,000; failed ones 7 days, at most 5,000"]
     told += ["`runs#good#*`", "| `GOOD_STEP` | `1` | How far one step goes |", "python jobs.py runs good"]

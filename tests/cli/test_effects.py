@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from shared import audit
-from shared.cloud import Cloud
+from shared.admin import audit
+from shared.aws.cloud import Cloud
 from tests.cli.conftest import HEAD, Call
 
 AWS = ("--aws", "--stage", "test")
 WHY = ("--reason", "the relay's log has it", "--who", "grace", *AWS)
 SENDER = '''
-from shared.span import days
+from shared.job.duration import days
 class Sender(Job):
     """Send two letters, and hear nothing of the first."""
     schedule = hourly(minute=7)

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli import account, load
-from shared import rows, writer
-from shared.cloud import Cloud
-from shared.records.kinds import KINDS
-from shared.records.record import Record
+from cli import options
+from cli.commands import load
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.product.records.by_table import KINDS
+from shared.store import bulk_put
+from shared.store.record import Record
 from tests.cli.conftest import Call
 from tests.conftest import NOON, Calls
 
@@ -30,7 +32,7 @@ def _opened(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(_args: Any) -> Iterator[Cloud]:
         yield cloud
 
-    monkeypatch.setattr(account, "opened", opened)
+    monkeypatch.setattr(options, "opened", opened)
 
 
 def user(number: int, **rest: Any) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def written(place: Path, *lines: Any) -> str:
 
 def there(cloud: Cloud, table: str = "users") -> dict[str, dict[str, Any]]:
     items = cloud.dynamodb.scan(TableName=cloud.names.table(table))["Items"]
-    return {item["pk"]["S"]: rows.plain(item) for item in items}
+    return {item["pk"]["S"]: attributes.plain(item) for item in items}
 
 
 def test_every_line_becomes_a_row(call: Call, cloud: Cloud, tmp_path: Path) -> None:
@@ -113,9 +115,9 @@ def test_the_same_file_again_changes_nothing(call: Call, cloud: Cloud, tmp_path:
     call("load", "users", file)
     cloud.dynamodb.update_item(
         TableName=cloud.names.table("users"),
-        Key=rows.row({"pk": "u5", "sk": "-"}),
+        Key=attributes.row({"pk": "u5", "sk": "-"}),
         UpdateExpression="SET deleted_at = :at",
-        ExpressionAttributeValues=rows.row({":at": AT}),
+        ExpressionAttributeValues=attributes.row({":at": AT}),
     )
     answer = call("load", "users", file, "--json")
     assert (answer.code, answer.json["written"], answer.json["there"]) == (0, 0, 120)
@@ -134,7 +136,7 @@ def test_a_row_that_was_set_aside_is_corrected_and_no_other(call: Call, cloud: C
     hold = {"user": "u1", "id": "h1", "alias": "a@b.c", "raw": "mail/u1/h1", "held_at": AT, "v": 1}
     for number, fault in enumerate(("alias: is missing", None)):
         item = {"pk": f"u{number}", "sk": "h1", "v": 1, "held_at": AT, "fault": fault}
-        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(item))
+        cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=attributes.row(item))
     file = written(tmp_path / "h.jsonl", {**hold, "user": "u0"}, {**hold, "user": "u1"})
     assert (counts := call("load", "holds", file, "--json").json)["written"] == counts["there"] == 1
     found = there(cloud, "holds")
@@ -210,8 +212,8 @@ def test_rows_go_25_a_call_and_memory_holds_a_few_batches(call: Call, cloud: Clo
     calls = Calls(cloud)
     call("load", "users", written(tmp_path / "u.jsonl", *(user(number) for number in range(2000))))
     asked, sent = (calls.made.count(f"dynamodb:Batch{verb}Item") for verb in ("Get", "Write"))
-    assert asked <= 2000 / 100 + writer.LANES
-    assert sent <= 2000 / 25 + writer.LANES
+    assert asked <= 2000 / 100 + bulk_put.LANES
+    assert sent <= 2000 / 25 + bulk_put.LANES
 
 
 def test_what_the_table_does_not_take_fails_the_load_and_a_second_one_finishes_it(

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from cli import remains
-from cli.run import found
-from cli.tour import told
-from cli.watch import Watch
-from shared import clock, lost_runs, manifest, registry, rows
-from shared.claim import Claims
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.history import History
-from shared.outcome import Done, Failed
-from shared.run import run_id
+from cli.commands.run import found
+from cli.up import leftover_runs
+from cli.up.first_run import told
+from cli.up.follow import Watch
+from shared import clock
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest, registry
+from shared.job.outcome import Done, Failed
+from shared.run import lost_runs
+from shared.run.claim import Claims
+from shared.run.firing import Firing
+from shared.run.history import History
+from shared.run.run import run_id
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
@@ -33,7 +36,7 @@ def ended(cloud: Cloud, at: datetime, ms: int = 10, error: str = "") -> str:
 
 
 def put(cloud: Cloud, **values: Any) -> None:
-    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(values))
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(values))
 
 
 def test_runs_are_the_newest_first_across_days(call: Call, aws: Cloud) -> None:
@@ -61,9 +64,9 @@ def test_a_run_at_work_and_a_dead_one_stand_above_the_history(call: Call, aws: C
     assert shown[0]["note"] == "counting 40 %"
     aws.dynamodb.update_item(
         TableName=aws.names.table("state"),
-        Key=rows.row({"pk": "good:last", "sk": "-"}),
+        Key=attributes.row({"pk": "good:last", "sk": "-"}),
         UpdateExpression="SET lease_until = :past",
-        ExpressionAttributeValues=rows.row({":past": 1}),
+        ExpressionAttributeValues=attributes.row({":past": 1}),
     )
     assert call("runs", "good", "--json", *AWS).json[0]["outcome"] == "dead"
 
@@ -118,7 +121,7 @@ def test_a_log_is_followed_until_ctrl_c(call: Call, aws: Cloud, monkeypatch: pyt
         if next(naps, "over") == "over":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("cli.logs.time.sleep", nap)
+    monkeypatch.setattr("cli.commands.logs.time.sleep", nap)
     answer = call("logs", "good", "--follow", *AWS)
     assert (answer.code, answer.out) == (0, "just now\n")
 
@@ -151,8 +154,8 @@ def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Clou
     job = registry.find("good")
     claims = Claims(aws, job, "-")
     claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
-    assert remains.bury(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
-    assert remains.bury(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
+    assert leftover_runs.bury(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert leftover_runs.bury(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
     (item,) = lost_runs.claims(aws, manifest.of([job])["good"])
     assert item["status"]["outcome"] == "lost"
     assert "holder" not in item
@@ -162,7 +165,7 @@ def test_settings_of_the_deployed_function_hold_unless_the_environment_differs(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed = {"Environment": {"Variables": {"COSTLY_ENABLE": "true", "PATH": "/nowhere"}}}
-    monkeypatch.setattr("cli.settings._deployed", lambda *_: deployed["Environment"]["Variables"])
+    monkeypatch.setattr("cli.job_settings._deployed", lambda *_: deployed["Environment"]["Variables"])
     assert call("costly", "--json", *AWS).json["outcome"] == "done"
     monkeypatch.setenv("COSTLY_ENABLE", "false")
     assert call("costly", "--json", *AWS).json["outcome"] == "disabled"

@@ -11,11 +11,12 @@ from smtplib import SMTP
 import pytest
 from dns.resolver import Resolver
 
-from cli import mail, neighbours
+from cli.commands import mail
 from cli.main import main
-from local.postbox import Postbox
-from local.receiver import Receiver
-from shared.mail import route
+from cli.up import local_services
+from local.services.smtp_server import Postbox
+from local.services.webhook_receiver import Receiver
+from shared.mail.sending import route
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_mail_that_is_not_there_is_said_so(box: Postbox, capsys: pytest.Captur
 
 
 def test_the_eldest_go_beyond_a_number(box: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.postbox.KEPT", 2)
+    monkeypatch.setattr("local.services.smtp_server.KEPT", 2)
     for number in range(4):
         send(box, "ada@home.example", f"No {number}")
     assert len(list(box.folder.glob("*.eml"))) == 2
@@ -75,7 +76,7 @@ def test_the_eldest_go_beyond_a_number(box: Postbox, monkeypatch: pytest.MonkeyP
 
 
 def test_the_settings_of_local_jobs_lead_to_the_neighbours(tmp_path: Path) -> None:
-    with neighbours.around(tmp_path, anywhere=True) as settings:
+    with local_services.around(tmp_path, anywhere=True) as settings:
         way = route(settings["MAIL_RELAY"])
         with SMTP(way.host, way.port) as server:
             assert server.noop()[0] == 250

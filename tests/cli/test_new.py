@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import new
-from shared import registry
+from cli.commands import new
+from shared.job import registry
 from tests.cli.conftest import Answer, Call
 
 ROOT = Path(__file__).parents[2]
@@ -24,9 +24,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "local",
         "pyproject.toml",
         "tests/conftest.py",
-        "tests/stored.py",
-        "tests/web.py",
-        "tests/certificate.py",
+        "tests/support/stored_rows.py",
+        "tests/support/web_server.py",
+        "tests/support/certificate.py",
         "functions/__init__.py",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def test_a_new_jobs_test_fails_until_its_work_is_written(call: Call, tree: Path)
     call("new", "shops", "orders", "--archetype", "consumer")
     assert re.match(r"2 failed", verdict_of_tests(tree))
     for name, unwritten, work in (
-        ("tidy_up", r"raise NotImplementedError\(\"do.*", "return __import__('shared.outcome').outcome.Done()"),
+        ("tidy_up", r"raise NotImplementedError\(\"do.*", "return __import__('shared.job.outcome').outcome.Done()"),
         ("orders", r"raise NotImplementedError.*", "tick.log.info('taken')"),
     ):
         module = tree / "functions" / "shops" / f"{name}.py"
@@ -97,7 +97,11 @@ def test_what_attempts_and_what_goes_through_steps_is_whole_once_its_work_is_wri
         assert call("new", "shops", f"tidy-{archetype}", "--archetype", archetype, *ON_TABLES[archetype]).code == 0
     assert re.match(r"2 failed", verdict_of_tests(alone))
     fill(alone / "functions/shops/tidy_pipeline.py", "Over()")
-    fill(alone / "functions/shops/tidy_sweep.py", "__import__('shared.attempt').attempt.Settled()", '{"active": False}')
+    fill(
+        alone / "functions/shops/tidy_sweep.py",
+        "__import__('shared.archetypes.sweep.attempt').attempt.Settled()",
+        '{"active": False}',
+    )
     made = """Alias(user="ada", id="a@in.example", destination="d", created_at=at - timedelta(days=9), expires_at=at)"""
     fill(alone / "tests/functions/shops/test_tidy_sweep.py", made)
     assert re.match(r"2 passed", verdict_of_tests(alone))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared import registry, rows
-from shared.budget import Budget
-from shared.cloud import Cloud
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import registry
+from shared.job.budget import Budget
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
@@ -22,7 +23,7 @@ def region(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table(cloud: Cloud) -> list[dict[str, Any]]:
-    return [rows.plain(item) for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
+    return [attributes.plain(item) for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
 
 
 def kept(cloud: Cloud, pk: str) -> dict[str, dict[str, Any]]:
@@ -99,7 +100,7 @@ def test_a_shard_that_goes_on_is_held_by_its_jobs_pause(call: Call, aws: Cloud) 
 
 
 def test_what_the_brake_has_paused_is_let_go_by_the_command_that_its_alert_names(call: Call, aws: Cloud) -> None:
-    item = rows.row({"pk": "good:last", "sk": "-", "paused": "brake: 100 due"})
+    item = attributes.row({"pk": "good:last", "sk": "-", "paused": "brake: 100 due"})
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
     assert "nothing was done: good is paused by brake: 100 due" in call("pause", "good", *WHY).err
     assert call("resume", "good", *AWS).code == 0
@@ -143,7 +144,7 @@ def test_what_its_budget_holds_may_spend_as_much_again_once_it_is_resumed(
     monkeypatch.setattr(type(registry.find("good")), "budget", Budget(items=2, per="month"))
     # Of a period that no clock of today has passed.
     spent = {"period": "9998-11", "items": 2, "micros": 0, "of": "2 items per month"}
-    item = rows.row({"pk": "good:last", "sk": "-", "fence": 1, "spent": spent})
+    item = attributes.row({"pk": "good:last", "sk": "-", "fence": 1, "spent": spent})
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
     call("pause", "good", *WHY)
     was = call("resume", "good", *AWS)

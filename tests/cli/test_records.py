@@ -6,12 +6,12 @@ import re
 import zlib
 from datetime import UTC, datetime
 
-from cli import records
-from shared import registry
-from shared.records.kinds import KINDS
-from shared.records.mail import Hold
+from cli.generate import records_page
+from shared.job import registry
+from shared.product.records.by_table import KINDS
+from shared.product.records.mail import Hold
 
-PAGE = records.page(registry.jobs({}).values())
+PAGE = records_page.page(registry.jobs({}).values())
 
 
 def section(table: str) -> str:

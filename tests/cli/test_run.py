@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from cli.watchdog import Terminated, Watchdog
-from shared import registry, rows
-from shared.claim import Claims
-from shared.cloud import Cloud
-from shared.event import Firing
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import registry
+from shared.run.claim import Claims
+from shared.run.firing import Firing
 from tests.cli.conftest import Answer, Call
 from tests.conftest import waiting
 
@@ -25,12 +26,12 @@ def everything(cloud: Cloud) -> list[Any]:
     """All rows and objects there are."""
     items = cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]
     objects = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket).get("Contents", [])
-    return [*map(rows.plain, items), *(entry["Key"] for entry in objects)]
+    return [*map(attributes.plain, items), *(entry["Key"] for entry in objects)]
 
 
 def item(cloud: Cloud, job: str, target: str = "-") -> dict[str, Any]:
-    key = rows.row({"pk": f"{job}:last", "sk": target})
-    return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
+    key = attributes.row({"pk": f"{job}:last", "sk": target})
+    return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
 def test_a_run_prints_what_the_contract_names_and_nothing_else(call: Call, aws: Cloud) -> None:
@@ -302,12 +303,12 @@ def test_a_consumer_is_given_its_sample_messages(
 
 
 def test_a_tick_that_was_sent_again_from_the_dead_letters_is_run_by_hand_as_its_next_attempt(aws: Cloud) -> None:
-    from cli.run import of_tick
+    from cli.commands.run import of_tick
 
     job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)
     dead = Firing("good", at, attempt=3, redrive=2)
     item = {"pk": "good:last", "sk": "-", "tried": dead.mark}
-    aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=rows.row(item))
+    aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=attributes.row(item))
     firing = of_tick(job, at, "-", aws)
     assert (firing.attempt, firing.redrive) == (4, 2)
     assert firing.mark > dead.mark

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cli import account, up, worker
+from cli import options
+from cli.commands import up, worker
 from cli.environment import replaced
 from cli.main import COMMANDS, command, main
-from shared import registry
-from shared.cloud import Cloud
+from shared.aws.cloud import Cloud
+from shared.job import registry
 from tests.cli.conftest import Call
 
 # What each command that takes --aws needs besides.
@@ -92,7 +93,7 @@ def test_every_command_that_takes_aws_is_tried_here() -> None:
 def test_aws_without_a_stage_is_wrong_use_and_says_what_to_give(
     line: str, given: tuple[str, ...], call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account, "account", lambda stage: pytest.fail(f"an account was opened for {stage!r}"))
+    monkeypatch.setattr(options, "account", lambda stage: pytest.fail(f"an account was opened for {stage!r}"))
     answer = call(*line.split(), *NEEDED[line], "--aws", *given)
     assert (answer.code, answer.out) == (2, "")
     assert "--stage" in answer.err

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from cli.ending import Stop
-from cli.sums import Sum, against, sums
+from cli.commands.sums import Sum, against, sums
+from cli.exit_codes import Stop
 from functions.mail.bandwidth_rollup import BandwidthRollup
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.mail import Message
-from shared.run import run
+from shared.aws.cloud import Cloud
+from shared.product.records.mail import Message
+from shared.run.firing import Firing
+from shared.run.run import run
 from tests.conftest import Lines
-from tests.stored import put
+from tests.support.stored_rows import put
 
 LINES: tuple[dict[str, Any], ...] = (
     {"user": "ada", "received_at": "2026-03-01T23:59:59.999Z", "bytes_used": 5},

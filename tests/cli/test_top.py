@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from cli.top import percentile
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.history import History
-from shared.outcome import Done, Failed, Lost, Outcome, Reason, Skipped
-from shared.run import run_id
+from cli.commands.top import percentile
+from shared.aws.cloud import Cloud
+from shared.job.outcome import Done, Failed, Lost, Outcome, Reason, Skipped
+from shared.run.firing import Firing
+from shared.run.history import History
+from shared.run.run import run_id
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")

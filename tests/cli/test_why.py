@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from cli.ending import Exit
-from shared import clock, registry
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.log import Log
-from shared.run import run
-from shared.trace import last_tick
+from cli.exit_codes import Exit
+from shared import clock
+from shared.admin.trace import last_tick
+from shared.aws.cloud import Cloud
+from shared.job import registry
+from shared.observability.log import Log
+from shared.run.firing import Firing
+from shared.run.run import run
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
@@ -23,7 +24,7 @@ AWS = ("--aws", "--stage", "test")
 
 def fail(cloud: Cloud) -> str:
     """The last tick of `bad`, which fails; its minute."""
-    from shared import manifest
+    from shared.job import manifest
 
     job = registry.find("bad")
     at = last_tick(manifest.of([job])["bad"], cloud.clock.now())

@@ -13,22 +13,27 @@ import pytest
 from moto.backends import get_backend
 
 from cli import output
-from cli import run as command
+from cli.commands import run as command
 from functions.operations.dead_letters import DeadLetters
 from functions.operations.job_monitoring import JobMonitoring
-from shared import alert, consume, manifest, redact, rows, status
+from shared import redaction
 from shared.archetypes.consumer import Consumer, Message
-from shared.backoff import NONE, explicit
-from shared.cloud import Cloud
-from shared.event import Batch, Firing
-from shared.idempotency import natural
-from shared.job import Job
-from shared.log import Log
-from shared.outcome import Done, Outcome, Rejected
-from shared.run import Report, run
-from shared.settings import BASE_URLS
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome, Rejected
+from shared.job.retry import NONE, explicit
+from shared.job.settings import BASE_URLS
+from shared.messages import run_batch
+from shared.observability import alerts as alert
+from shared.observability.log import Log
+from shared.run import status
+from shared.run.context import Tick
+from shared.run.firing import Batch, Firing
+from shared.run.run import Report, run
 from shared.tables import TABLES
-from shared.tick import Tick
 from tests.conftest import NOON, VirtualClock, letters
 from tests.corpus.canaries import CANARIES, Canary
 
@@ -123,7 +128,7 @@ def table(cloud: Cloud) -> str:
         for table in TABLES
         for page in cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.names.table(table.name))
     )
-    return "\n".join(leaf for page in pages for item in page["Items"] for leaf in leaves(rows.plain(item)))
+    return "\n".join(leaf for page in pages for item in page["Items"] for leaf in leaves(attributes.plain(item)))
 
 
 def bucket(cloud: Cloud, without: str = "dead/") -> str:
@@ -204,11 +209,15 @@ def test_no_canary_is_in_what_a_good_run_leaves(
         def say(tick: Tick, said: str = canary.said) -> Outcome:
             tick.progress(said[:200], 50)
             held = cloud.dynamodb.get_item(
-                TableName=cloud.names.table("state"), Key=rows.row({"pk": "leaky:last", "sk": tick.target})
+                TableName=cloud.names.table("state"), Key=attributes.row({"pk": "leaky:last", "sk": tick.target})
             )
-            assert leaked("\n".join(leaves(rows.plain(held["Item"]))), FEW) == []
+            assert leaked("\n".join(leaves(attributes.plain(held["Item"]))), FEW) == []
             status.write_host(
-                cloud, tick.job, f"host{tick.target}", "t", {"ok": False, "at": "1", "note": redact.excerpt(said, 100)}
+                cloud,
+                tick.job,
+                f"host{tick.target}",
+                "t",
+                {"ok": False, "at": "1", "note": redaction.excerpt(said, 100)},
             )
             return Done({said: 1}, ok=False, note=said)
 
@@ -291,4 +300,4 @@ def deliver(job: Consumer, bodies: list[str], receives: str, cloud: Cloud, log: 
         }
         for number, body in enumerate(bodies)
     )
-    consume.consume(job, Batch(job.name, records), cloud, log, 60)
+    run_batch.consume(job, Batch(job.name, records), cloud, log, 60)

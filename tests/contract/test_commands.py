@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from cli import crontab
+from cli.commands import crontab
 from cli.main import COMMANDS, command
-from shared import registry
-from shared.command import advised, deployment, flags, without_stage
+from shared.advised_commands import advised, deployment, flags, without_stage
+from shared.job import registry
 from tests.contract.test_house_rules import ROOT, in_tests, parsed, sources
 
 STAGES = ["prod", "staging", "local"]
 # The command line's own usage, and a document that is written as a text.
-MANUALS = ("cli/main.py", "cli/records.py")
+MANUALS = ("cli/main.py", "cli/generate/records_page.py")
 BUILDER = ROOT / "shared" / "command.py"
 BY_HAND = re.compile(r"python jobs\.py [\w<]|cdk deploy --|^x? --aws")
 PRODUCT = [path for path in sources(ROOT) if not in_tests(path, ROOT) and path not in (ROOT / "jobs.py", BUILDER)]
@@ -57,7 +57,7 @@ def advice(path: Path) -> Iterator[tuple[int, str, list[str]]]:
         if isinstance(node, ast.Call) and name in ("advised", "without_stage"):
             words = node.args[1:] if name == "advised" else node.args
             known = [spoken(word) or "x" for word in words if not isinstance(word, ast.Starred)]
-            # cli.account passes on words that stand where it is called.
+            # cli.options passes on words that stand where it is called.
             if known:
                 yield node.lineno, name, known
 
@@ -103,18 +103,24 @@ def test_a_command_for_no_stage_parses_and_is_one_that_needs_none(words: list[st
 def test_the_commands_of_all_alerts_are_among_those() -> None:
     senders = {where.partition(":")[0] for where, name, _ in ADVICE if name == "advised"}
     operations = {f"functions/operations/{name}.py" for name in ("job_monitoring", "dead_letters", "queue_health")}
-    assert {*operations, "shared/brake.py", "shared/purse.py", "shared/faults.py", "infra/alarms.py"} <= senders
+    assert {
+        *operations,
+        "shared/plans/brake.py",
+        "shared/run/budget_usage.py",
+        "shared/archetypes/sweep/invalid_rows.py",
+        "infra/alarms.py",
+    } <= senders
     for path in PRODUCT:
         if any(called(node) == "Alert" or sends(node) for node in ast.walk(parsed(path))):
             # These pass on alerts that others made.
-            assert place(path) in {*senders, "shared/alert.py", "functions/operations/_alerts.py"}
+            assert place(path) in {*senders, "shared/observability/alerts.py", "functions/operations/_alerts.py"}
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=place)
 def test_no_command_is_written_by_hand(path: Path) -> None:
     if place(path) not in MANUALS:
         found = [f"{place(path)}:{line} {text!r}" for line, text in literals(parsed(path)) if BY_HAND.search(text)]
-        assert not found, "build it by shared.command, so that it carries its stage"
+        assert not found, "build it by shared.advised_commands, so that it carries its stage"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,13 @@ OURS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
 DRAWERS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 50
-BRINGS_PYDANTIC = ("shared.payload", "shared.hooks", "shared.envelope", "shared.forms", "shared.plugins.manifest")
+BRINGS_PYDANTIC = (
+    "shared.messages.payload",
+    "shared.product.webhook_event",
+    "shared.messages.envelope",
+    "shared.messages.payload_rules",
+    "shared.plugins.manifest.manifest",
+)
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 
 # Runs without site-packages (-S): what is not the standard library or ours comes through the door, or not at all.
@@ -199,16 +205,16 @@ def test_an_empty_tree_keeps_the_law(law: Law, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("shared/run.py", "from functions.mail import hold"),
-        ("shared/run.py", "def late():\n    import cli.rows"),
-        ("shared/archetypes/purge.py", "from ...infra import app"),
+        ("shared/run/run.py", "from functions.mail import hold"),
+        ("shared/run/run.py", "def late():\n    import cli.rows"),
+        ("shared/archetypes/purge/__init__.py", "from ...infra import app"),
         ("functions/mail/hold.py", "from functions.sites.pricing import Pricing"),
         ("functions/mail/hold.py", "from functions import sites"),
         ("functions/mail/hold.py", "from ..sites import pricing"),
         ("functions/mail/hold.py", "import local.launcher"),
         ("functions/mail/hold.py", "from tests.fakes import store"),
         ("infra/app.py", "import cli"),
-        ("local/ticker.py", "from infra import app"),
+        ("local/scheduler/ticker.py", "from infra import app"),
         ("jobs.py", "from local import launcher"),
     ],
 )
@@ -221,9 +227,9 @@ def test_an_import_that_points_outwards_is_found(path: str, text: str, tmp_path:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("functions/mail/hold.py", "from functions.mail.text import x\nfrom . import text\nimport shared.run"),
-        ("cli/up.py", "import local.launcher, infra.prices, shared.run, functions.mail.hold, rich"),
-        ("tests/unit/test_run.py", "import shared.run, cli.up, tests.fakes"),
+        ("functions/mail/hold.py", "from functions.mail.text import x\nfrom . import text\nimport shared.run.run"),
+        ("cli/commands/up.py", "import local.launcher, infra.prices, shared.run.run, functions.mail.hold, rich"),
+        ("tests/unit/run/test_run.py", "import shared.run.run, cli.commands.up, tests.fakes"),
     ],
 )
 def test_an_import_that_points_inwards_is_let_be(path: str, text: str, tmp_path: Path) -> None:
@@ -236,19 +242,23 @@ def test_a_drawer_is_found(path: str, tmp_path: Path) -> None:
 
 
 def test_300_lines_are_the_most_that_a_file_has(tmp_path: Path) -> None:
-    tree = {"jobs.py": "pass\n" * 301, "shared/run.py": "pass\n" * 300, "tests/unit/test_run.py": "pass\n" * 301}
+    tree = {
+        "jobs.py": "pass\n" * 301,
+        "shared/run/run.py": "pass\n" * 300,
+        "tests/unit/run/test_run.py": "pass\n" * 301,
+    }
     assert [fault.split()[0] for fault in no_file_is_longer_than_300_lines(planted(tmp_path, tree))] == ["jobs.py"]
 
 
 def test_49_lines_are_the_most_that_a_function_has(tmp_path: Path) -> None:
     text = "def long():\n" + "    pass\n" * 49 + "def short():\n" + "    pass\n" * 48
-    (fault,) = functions_are_under_50_lines(planted(tmp_path, {"shared/run.py": text}))
-    assert fault.startswith("shared/run.py:1 long")
+    (fault,) = functions_are_under_50_lines(planted(tmp_path, {"shared/run/run.py": text}))
+    assert fault.startswith("shared/run/run.py:1 long")
 
 
-@pytest.mark.parametrize("text", ["import boto3", "import shared.cloud", "raise KeyError('BASE_URLS')"])
+@pytest.mark.parametrize("text", ["import boto3", "import shared.aws.cloud", "raise KeyError('BASE_URLS')"])
 def test_a_job_that_needs_more_than_pydantic_to_be_imported_is_found(text: str, tmp_path: Path) -> None:
-    tree = {"functions/mail/hold.py": text, "shared/cloud.py": "import botocore"}
+    tree = {"functions/mail/hold.py": text, "shared/aws/cloud.py": "import botocore"}
     (fault,) = functions_import_with_pydantic_alone(planted(tmp_path, tree))
     assert fault.startswith("functions.mail.hold ")
 
@@ -262,8 +272,8 @@ def test_a_job_that_declares_no_payload_must_do_without_pydantic(tmp_path: Path)
     tree = {
         "functions/mail/batch.py": "import pydantic\nclass Batch(pydantic.BaseModel): n: int",
         "functions/mail/usage.py": "from functions.mail.batch import Batch",
-        "functions/mail/hold.py": "import shared.job",
-        "shared/job.py": "import pydantic",
+        "functions/mail/hold.py": "import shared.job.definition",
+        "shared/job/definition.py": "import pydantic",
     }
     (fault,) = functions_without_payload_import_without_pydantic(planted(tmp_path, tree))
     assert fault.startswith("functions.mail.hold ")

@@ -11,19 +11,21 @@ from typing import Any
 
 import pytest
 
-from cli import heatmap
-from local.demo_site import DemoSite, start
+from cli.commands import heatmap
+from local.demo.site import DemoSite, start
 from shared import clock as clocks
-from shared import event, manifest, registry, rows
 from shared.archetypes.consumer import Consumer
-from shared.claim import LEASE_MARGIN
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.event import Batch, Firing
-from shared.job import Job
-from shared.outcome import Done, Outcome, Rejected
-from shared.run import run
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest, registry
+from shared.job.definition import Job
+from shared.job.outcome import Done, Outcome, Rejected
+from shared.messages.run_batch import consume
+from shared.run import firing as event
+from shared.run.claim import LEASE_MARGIN
+from shared.run.context import Tick
+from shared.run.firing import Batch, Firing
+from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, letters, waiting
 
 ROOT = Path(__file__).parents[2]
@@ -178,8 +180,8 @@ def test_a_held_lease_keeps_it_out_and_a_zombies_finish_is_refused(
     clock.move(seconds=30)
     assert run(job, firing, cloud, log).outcome == "lost"
     assert inner == ["locked" if job.timeout >= 60 else "deduplicated", "done"]
-    key = rows.row({"pk": f"{job.key}:last", "sk": "-"})
-    item = rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
+    key = attributes.row({"pk": f"{job.key}:last", "sk": "-"})
+    item = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
     assert item["status"]["outcome"] == "done"
 
 

@@ -31,23 +31,25 @@ from functions.mail.usage_threshold_check import UsageThresholdCheck
 from functions.webhooks.webhook_log_cleanup import WebhookLogCleanup
 from functions.webhooks.webhook_retry import WebhookRetry
 from shared import clock as clocks
-from shared import due, tables, webhook
+from shared import tables
 from shared.archetypes.pipeline import Pipeline
 from shared.archetypes.sweep import Sweep
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.job import Job
-from shared.records.accounts import Alias, Destination, Export, User
-from shared.records.mail import Cycle, FailedEmail, Hold, Message
-from shared.records.outgoing import Delivery, Webhook
-from shared.run import run
-from tests.account import everything, files, leaving
-from tests.certificate import Certificate
+from shared.aws.cloud import Cloud
+from shared.http import webhook
+from shared.job.definition import Job
+from shared.product.records.accounts import Alias, Destination, Export, User
+from shared.product.records.mail import Cycle, FailedEmail, Hold, Message
+from shared.product.records.outgoing import Delivery, Webhook
+from shared.run.firing import Firing
+from shared.run.run import run
+from shared.store import due_index
 from tests.conftest import Lines, VirtualClock
-from tests.mailbox import Box, Post
-from tests.receiver import READS
-from tests.stored import one, put, there
-from tests.web import Reply, Web
+from tests.support.certificate import Certificate
+from tests.support.mail_account import everything, files, leaving
+from tests.support.mailbox import Box, Post
+from tests.support.receiver import READS
+from tests.support.stored_rows import one, put, there
+from tests.support.web_server import Reply, Web
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 END = BEGIN + timedelta(days=33)
@@ -115,7 +117,7 @@ class Month:
     def _next(self, job: Any, each: int) -> datetime:
         """The first tick at which something is due for it; a tick that was run already is not run again."""
         if job not in self.first:
-            row = next(due.rows_due(self.cloud, job.table, "9"), None)
+            row = next(due_index.rows_due(self.cloud, job.table, "9"), None)
             self.first[job] = row and clocks.parse(row.since)
         first = self.first[job]
         if first is None:

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from local.cloud import LocalCloud
-from local.engine import ROOT
-from shared import rows
-from tests.web import Held, Reply, Web
+from local.engine.engine import ROOT
+from shared.aws import attributes
+from tests.support.web_server import Held, Reply, Web
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
 TABLE = "nightshift-local-state"
@@ -56,10 +56,10 @@ def under(cloud: LocalCloud, pk: str) -> list[dict[str, Any]]:
     found = cloud.client("dynamodb").query(
         TableName=TABLE,
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": pk}),
+        ExpressionAttributeValues=attributes.row({":pk": pk}),
         ConsistentRead=True,
     )
-    return [rows.plain(item) for item in found["Items"]]
+    return [attributes.plain(item) for item in found["Items"]]
 
 
 def history(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.web import Reply, Web
+from tests.support.web_server import Reply, Web
 
 ROOT = Path(__file__).parents[2]
 # Under a minute by far, on a machine that does nothing else.

@@ -19,12 +19,12 @@ CONSUMER = '''
 """A consumer that a test adds."""
 
 from shared.archetypes.consumer import Consumer, Message
-from shared.idempotency import upsert
-from shared.payload import Payload
-from shared.permissions import read_secret
-from shared.settings import text
-from shared.tenant import Tenant
-from shared.tick import Tick
+from shared.job.idempotency import upsert
+from shared.messages.payload import Payload
+from shared.aws.permissions import read_secret
+from shared.job.settings import text
+from shared.messages.tenant import Tenant
+from shared.run.context import Tick
 
 
 class Parcel(Payload, encrypted=True):
@@ -53,11 +53,11 @@ class Intake(Consumer[Parcel]):
 ZONED = '''
 """A job in a time zone that a test adds."""
 
-from shared.idempotency import natural
-from shared.job import Job
+from shared.job.idempotency import natural
+from shared.job.definition import Job
 from shared.outcome import Done, Outcome
-from shared.schedule import daily
-from shared.tick import Tick
+from shared.job.schedule import daily
+from shared.run.context import Tick
 
 
 class Breakfast(Job):

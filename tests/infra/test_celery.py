@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from infra import bundle, job, layer, limits, target
+from infra import bundle, job, layer, platform, quotas
 from infra.deployment import Deployment
 from infra.package import Package
-from shared import registry
-from shared.names import Names
-from shared.settings import SettingError
+from shared.aws.names import Names
+from shared.job import registry
+from shared.job.settings import SettingError
 
-HERE = target.on_this_machine()
+HERE = platform.on_this_machine()
 BY_CELERY = {"PRICING_RUN_BY": "celery"}
 
 
@@ -47,9 +47,9 @@ def test_the_adapter_is_shipped_to_the_group_that_needs_it_and_to_no_other(tmp_p
 
 
 def test_its_library_is_in_the_layer_for_lambdas_machine() -> None:
-    packages = tops(layer.layer("sites", target.on_lambda(), extras=("celery",)), 2)
+    packages = tops(layer.layer("sites", platform.on_lambda(), extras=("celery",)), 2)
     assert {"python/celery", "python/kombu", "python/boto3"} <= packages
-    assert "python/celery" not in tops(layer.layer("sites", target.on_lambda()), 2)
+    assert "python/celery" not in tops(layer.layer("sites", platform.on_lambda()), 2)
 
 
 def test_the_function_may_send_to_celerys_queue_and_no_other_function_may() -> None:
@@ -66,11 +66,11 @@ def test_functions_are_told_who_runs_them() -> None:
 
 
 def test_redis_is_out_of_reach_of_functions_and_said_so_before_anything_is_deployed() -> None:
-    with pytest.raises(limits.LimitError, match=r"pricing.py.*PRICING_RUN_BY=rq, but functions reach no Redis"):
-        limits.check_declarations(deployed({"PRICING_RUN_BY": "rq"}))
-    limits.check_declarations(deployed(BY_CELERY))
+    with pytest.raises(quotas.LimitError, match=r"pricing.py.*PRICING_RUN_BY=rq, but functions reach no Redis"):
+        quotas.check_declarations(deployed({"PRICING_RUN_BY": "rq"}))
+    quotas.check_declarations(deployed(BY_CELERY))
 
 
 def test_a_word_that_nobody_knows_is_not_deployed() -> None:
     with pytest.raises(SettingError, match="PRICING_RUN_BY='cron': say one of inline"):
-        limits.check_declarations(deployed({"PRICING_RUN_BY": "cron"}))
+        quotas.check_declarations(deployed({"PRICING_RUN_BY": "cron"}))

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from cli import crontab, heatmap
-from cli import list as listing
+from cli.commands import crontab, heatmap
+from cli.commands import list as listing
 from infra.template import Template, resources, text
-from shared import ledger, manifest, registry
-from shared.backoff import fixed
+from shared.job import manifest, registry
+from shared.job.retry import fixed
+from shared.ledger import ledger
 from tests.infra.conftest import SAID
 
 Templates = dict[str, Template]

@@ -10,7 +10,7 @@ import pytest
 from infra import cost
 from infra.expressions import ticks_a_month
 from infra.template import Template
-from shared.schedule import cron
+from shared.job.schedule import cron
 
 START = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(minutes=1)
 

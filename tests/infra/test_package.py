@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from infra import bundle, layer, package, target
+from infra import bundle, layer, package, platform
 from infra.deployment import Deployment
 from infra.package import Package
-from shared import registry
-from shared.names import Names
+from shared.aws.names import Names
+from shared.job import registry
 from tests.infra.conftest import ROOT, grow
 
-HERE = target.on_this_machine()
+HERE = platform.on_this_machine()
 
 
 @pytest.fixture
@@ -96,14 +96,17 @@ def test_a_group_that_imports_the_manifest_declares_that_it_needs_it() -> None:
         if path.name == "handler.py" or path.name.startswith("_") or not _imports_manifest(path):
             continue
         declared = [job for job in registry.jobs().values() if job.module.endswith(f"{path.parent.name}.{path.stem}")]
-        assert [job for job in declared if job.needs_manifest], f"{path} imports shared.manifest: needs_manifest = True"
+        assert [job for job in declared if job.needs_manifest], (
+            f"{path} imports shared.job.manifest: needs_manifest = True"
+        )
 
 
 def _imports_manifest(path: Path) -> bool:
     return any(
         isinstance(node, ast.ImportFrom)
         and (
-            node.module == "shared.manifest" or any(f"{node.module}.{a.name}" == "shared.manifest" for a in node.names)
+            node.module == "shared.job.manifest"
+            or any(f"{node.module}.{a.name}" == "shared.job.manifest" for a in node.names)
         )
         for node in ast.walk(ast.parse(path.read_text()))
     )
@@ -123,7 +126,7 @@ def test_every_module_is_compiled_so_that_no_cold_start_does_it(deployment: Depl
 
 
 def test_without_a_python_that_can_compile_for_it_sources_are_shipped_and_hash_differently(tmp_path: Path) -> None:
-    missing = target.Target("arm64", "3.13", None, None)
+    missing = platform.Target("arm64", "3.13", None, None)
     bare = Deployment(Names("prod", "1", "x"), registry.jobs(), missing, {})
     made = bundle.bundle("operations", bare, with_manifest=False, folder=tmp_path)
     assert not [name for name in names(made) if name.endswith(".pyc")]
@@ -131,12 +134,12 @@ def test_without_a_python_that_can_compile_for_it_sources_are_shipped_and_hash_d
 
 
 def test_a_python_of_another_version_is_not_taken_for_a_compiler() -> None:
-    assert target.compiler_of("3.99") is None
-    assert target.compiler_of(f"{sys.version_info.major}.{sys.version_info.minor}") == sys.executable
+    assert platform.compiler_of("3.99") is None
+    assert platform.compiler_of(f"{sys.version_info.major}.{sys.version_info.minor}") == sys.executable
 
 
 def test_the_layer_is_what_the_lock_file_says_for_lambdas_machine(tmp_path: Path) -> None:
-    made = layer.layer("operations", target.on_lambda())
+    made = layer.layer("operations", platform.on_lambda())
     content = names(made)
     binaries = {name for name in content if name.endswith(".so")}
     assert binaries
@@ -147,7 +150,7 @@ def test_the_layer_is_what_the_lock_file_says_for_lambdas_machine(tmp_path: Path
 
 
 def test_the_sdk_is_cut_to_the_services_that_the_runtime_opens() -> None:
-    content = names(layer.layer("operations", target.on_lambda()))
+    content = names(layer.layer("operations", platform.on_lambda()))
     data = {name.split("/")[3] for name in content if name.startswith("python/botocore/data/") and name.count("/") > 3}
     assert data == set(layer.sdk_services())
     assert {"dynamodb", "sqs", "s3"} <= data

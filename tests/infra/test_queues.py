@@ -9,8 +9,8 @@ import pytest
 from infra import queues
 from infra.queues import QueueError
 from shared.archetypes.consumer import Consumer
-from shared.idempotency import natural
-from shared.job import Job
+from shared.job.definition import Job
+from shared.job.idempotency import natural
 
 
 def consumer(name: str, queue: str, **attributes: Any) -> Job:

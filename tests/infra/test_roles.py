@@ -6,8 +6,8 @@ import pytest
 
 from infra import roles
 from infra.roles import GrantError
-from shared.names import Names
-from shared.permissions import (
+from shared.aws.names import Names
+from shared.aws.permissions import (
     Grant,
     collect,
     invoke_jobs,

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from infra import limits
+from infra import quotas
 from infra.template import PSEUDO, Resource, Template, plain, resources, text
-from shared import registry
-from shared.job import Job
-from shared.names import DEAD, FIRINGS, WORK
+from shared.aws.names import DEAD, FIRINGS, WORK
+from shared.job import registry
+from shared.job.definition import Job
 from shared.tables import TABLES, TTL
 
 Templates = Mapping[str, Template]
@@ -111,7 +111,7 @@ def test_every_job_is_a_function_and_every_function_a_job_or_an_endpoint(templat
 def test_a_job_runs_as_it_declares(templates: Templates, name: str) -> None:
     job, properties = JOBS[name], functions(templates)[name].properties
     assert (properties["Timeout"], properties["MemorySize"]) == (job.timeout, job.memory)
-    assert properties["Handler"] == "shared.entry.handle"
+    assert properties["Handler"] == "shared.handler.handle"
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
     variables = properties["Environment"]["Variables"]
     assert registry.load(variables["NIGHTSHIFT_JOB"]).name == name
@@ -197,7 +197,7 @@ def test_a_tick_that_cannot_be_delivered_is_tried_for_an_hour_and_then_kept(temp
 
 
 def test_a_queue_hides_a_batch_for_six_times_as_long_as_its_function_may_take(templates: Templates) -> None:
-    assert list(limits.of_mappings(templates)) == []
+    assert list(quotas.of_mappings(templates)) == []
     timeouts = {f"{f.stack}<{f.id}>": f.properties["Timeout"] for f in resources(templates, "AWS::Lambda::Function")}
     queues = {f"{q.stack}<{q.id}.Arn>": q.properties for q in resources(templates, "AWS::SQS::Queue")}
     mappings = list(resources(templates, "AWS::Lambda::EventSourceMapping"))

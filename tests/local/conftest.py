@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import pytest
 
 from local.cloud import LocalCloud
-from local.embedded import Embedded, embedded
-from shared import registry
-from shared.cloud import Cloud
-from shared.names import LOCAL, Names
+from local.engine.embedded import Embedded, embedded
+from shared.aws.cloud import Cloud
+from shared.aws.names import LOCAL, Names
+from shared.job import registry
 from shared.tables import STATE
 from tests.conftest import VirtualClock, create
 

@@ -12,18 +12,18 @@ import pytest
 
 from functions.sites._webevals import queue
 from functions.sites.webeval import Webeval
-from shared import rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.idempotency import natural
-from shared.job import Job
-from shared.log import Log
-from shared.outcome import Done, Outcome
-from shared.run import run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome
+from shared.observability.log import Log
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import run
 from shared.tables import WEBEVALS
-from shared.tick import Tick
 from tests.conftest import NOON, create
-from tests.web import Reply, Web
+from tests.support.web_server import Reply, Web
 
 DELIVERIES = 50
 
@@ -66,9 +66,9 @@ def test_the_same_tick_delivered_fifty_times_at_once_works_once(engine: Cloud) -
     [row] = engine.dynamodb.query(
         TableName=engine.names.table("state"),
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": "runs#sweep#2026-03-02"}),
+        ExpressionAttributeValues=attributes.row({":pk": "runs#sweep#2026-03-02"}),
     )["Items"]
-    assert rows.plain(row)["duplicates"] == DELIVERIES - 1
+    assert attributes.plain(row)["duplicates"] == DELIVERIES - 1
 
 
 def test_fifty_ticks_at_once_run_one_at_a_time(engine: Cloud) -> None:

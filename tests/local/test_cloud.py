@@ -17,7 +17,7 @@ import pytest
 
 from local.cloud import AlreadyRunning, LocalCloud, running
 from local.deploy import DeployError, Deployment
-from local.engine import ROOT, Engine
+from local.engine.engine import ROOT, Engine
 from local.session import end_session
 from tests.local.conftest import deployed_once
 

@@ -16,15 +16,18 @@ import pytest
 
 from functions.operations.dead_letters import DeadLetters
 from functions.operations.dispatch import Dispatch
-from local.package import _top_level
-from shared import audit, firings, manifest, rows
+from local.lambda_runtime.python_path import _top_level
+from shared.admin import audit, canary, redrive
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
 from shared.clock import Clock
-from shared.cloud import Cloud
-from shared.dead import canary, redrive, store
-from shared.dead.letter import Letter
-from shared.event import Firing
-from shared.job import Job
-from shared.names import Names
+from shared.dead_letters import store
+from shared.dead_letters.letter import Letter
+from shared.job import manifest
+from shared.job.definition import Job
+from shared.run import send
+from shared.run.firing import Firing
 from shared.tables import STATE
 from tests.conftest import create
 from tests.local.conftest import Account, eventually
@@ -35,9 +38,9 @@ PATIENCE = timedelta(seconds=60)
 pytestmark = pytest.mark.timeout(300)
 
 INTAKE = '''
-from shared import rows
+from shared.aws import attributes as rows
 from shared.archetypes.consumer import Consumer
-from shared.idempotency import natural
+from shared.job.idempotency import natural
 
 
 class Intake(Consumer):
@@ -58,11 +61,11 @@ class Intake(Consumer):
         )
 '''
 CHORE = '''
-from shared import rows
-from shared.backoff import explicit
-from shared.idempotency import natural
-from shared.job import Job
-from shared.outcome import Done
+from shared.aws import attributes as rows
+from shared.job.retry import explicit
+from shared.job.idempotency import natural
+from shared.job.definition import Job
+from shared.job.outcome import Done
 
 
 class Chore(Job):
@@ -153,7 +156,7 @@ class Plant:
             FunctionName=name,
             Role=f"arn:aws:iam::{names.account}:role/function",
             Runtime="python3.13",
-            Handler="shared.entry.handle",
+            Handler="shared.handler.handle",
             Code={"ZipFile": code},
             Timeout=10,
             MemorySize=256,
@@ -171,16 +174,16 @@ class Plant:
 
     def mend(self, *customers: str) -> None:
         for customer in customers:
-            item = rows.row({"pk": "customers", "sk": customer})
+            item = attributes.row({"pk": "customers", "sk": customer})
             self.cloud.dynamodb.put_item(TableName=self.cloud.names.table("state"), Item=item)
 
     def served(self) -> dict[str, int]:
         found = self.cloud.dynamodb.query(
             TableName=self.cloud.names.table("state"),
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=rows.row({":pk": "customers"}),
+            ExpressionAttributeValues=attributes.row({":pk": "customers"}),
         )["Items"]
-        return {row["sk"]: row["served"] for row in map(rows.plain, found) if "served" in row}
+        return {row["sk"]: row["served"] for row in map(attributes.plain, found) if "served" in row}
 
     def letters(self) -> list[Letter]:
         return list(store.letters(self.cloud))
@@ -251,7 +254,7 @@ def test_a_group_of_25_goes_no_further_than_its_fault_is_mended(plant: Plant) ->
 def test_a_ticks_letter_goes_through_dispatch_and_its_attempts_and_stays_one_letter(plant: Plant) -> None:
     cloud = plant.cloud
     minute = datetime.now(UTC).replace(second=0, microsecond=0)
-    firings.send(cloud, Firing("chore", minute, target="ada", correlation_id="c"))
+    send.send(cloud, Firing("chore", minute, target="ada", correlation_id="c"))
     [letter] = plant.waits_for(1)
     assert (letter.reason, letter.attempts) == ("all 2 attempts used up", 2)
 
@@ -286,11 +289,11 @@ def test_ten_thousand_letters_are_listed_by_group_in_a_second_of_this_processor(
 
 def letter_row(number: int, now: datetime) -> Any:
     from shared import clock
-    from shared.dead.letter import fingerprint
+    from shared.dead_letters.letter import fingerprint
 
     error = f"RuntimeError: no {'x' * (number % 7)} customer-{number} among 4711 customers " + "y" * 150
     mark, at = f"{number:016x}", clock.iso(now - timedelta(seconds=number))
-    return rows.row(
+    return attributes.row(
         {
             "pk": "dead#chore",
             "sk": f"{at}#{mark}",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local import destinations
+from local.scheduler import destinations
 from tests.local.conftest import Account, eventually
 
 SOURCE = """

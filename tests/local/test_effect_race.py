@@ -12,16 +12,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared import audit, effects_admin
-from shared.cloud import Cloud
-from shared.effect import Confirmed, Effect, InFlight, NotDone, Uncertain, Unknown
-from shared.event import Firing
-from shared.idempotency import keyed
-from shared.job import Job
-from shared.log import Log
-from shared.outcome import Done, Outcome
-from shared.span import days
-from shared.tick import Tick
+from shared.admin import audit, effects
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.job.duration import days
+from shared.job.effect import Confirmed, Effect, InFlight, NotDone, Uncertain, Unknown
+from shared.job.idempotency import keyed
+from shared.job.outcome import Done, Outcome
+from shared.observability.log import Log
+from shared.run.context import Tick
+from shared.run.firing import Firing
 
 WORKERS = 16
 
@@ -110,12 +110,12 @@ def test_what_nobody_knows_of_is_listed_once_and_settled_once(engine: Cloud) -> 
     job, sent = Send(Unknown()), Letters()
     left_behind(engine, job)
     assert at_once(engine, job, sent.do) == {"Uncertain": WORKERS}
-    assert [found["key"] for found in effects_admin.waiting(engine, "send")] == ["ada"]
+    assert [found["key"] for found in effects.waiting(engine, "send")] == ["ada"]
 
     def decide(number: int) -> str:
         try:
-            effects_admin.by_hand(engine, job, "ada", Confirmed("by hand"), f"operator-{number}", "looked")
-        except effects_admin.NothingToSettle:
+            effects.by_hand(engine, job, "ada", Confirmed("by hand"), f"operator-{number}", "looked")
+        except effects.NothingToSettle:
             return "refused"
         return "settled"
 
@@ -123,4 +123,4 @@ def test_what_nobody_knows_of_is_listed_once_and_settled_once(engine: Cloud) -> 
         assert Counter(pool.map(decide, range(WORKERS))) == {"settled": 1, "refused": WORKERS - 1}
     assert len([*audit.entries(engine, 1)]) == 1
     assert at_once(engine, job, sent.do) == {"by hand": WORKERS}
-    assert ([*effects_admin.waiting(engine, "send")], sent) == ([], [])
+    assert ([*effects.waiting(engine, "send")], sent) == ([], [])

@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local.clients import client, environment
-from local.engine import ROOT, Engine, EngineError
+from local.engine.engine import ROOT, Engine, EngineError
 from local.session import _pids, end_session
 from tests.local.conftest import archive, eventually
 
@@ -108,7 +108,7 @@ def test_two_engines_run_at_once_and_share_nothing(engine: Engine, tmp_path: Pat
 
 
 def test_one_folder_serves_one_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.engine.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("local.engine.engine.STOP_SECONDS", 0.2)
     with pytest.raises(EngineError, match="Another local cloud"):
         Engine(engine.folder).start()
 
@@ -161,7 +161,7 @@ def test_a_killed_engine_takes_its_functions_along(engine: Engine) -> None:
 OWNER = """
 import json, sys, time
 from pathlib import Path
-from local.engine import Engine
+from local.engine.engine import Engine
 with Engine(Path(sys.argv[1])) as engine:
     print(json.dumps({"engine": engine.pid, "endpoint": engine.endpoint, "token": engine.token}), flush=True)
     try:
@@ -237,7 +237,7 @@ def test_an_engine_that_stops_answers_what_waits_and_logs_no_error(tmp_path: Pat
 
 
 def test_a_log_that_grew_large_is_put_aside_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.engine.LARGEST_LOG", 10)
+    monkeypatch.setattr("local.engine.engine.LARGEST_LOG", 10)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "job.log").write_text("more than ten bytes")
     with Engine(tmp_path / "state"):

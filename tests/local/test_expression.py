@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.expression import ExpressionError, next_after
+from local.scheduler.expression import ExpressionError, next_after
 
 
 def at(text: str) -> datetime:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
-from shared import clock, rows, warned
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.log import Log
-from shared.records.mail import Hold
-from shared.run import run
+from shared import clock
+from shared.archetypes.purge import warnings
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.observability.log import Log
+from shared.product.records.mail import Hold
+from shared.run.firing import Firing
+from shared.run.run import run
 from shared.tables import HOLDS, NOTIFICATIONS, RAW
 from tests.conftest import NOON, create
 
@@ -32,8 +34,8 @@ def engine(apart: Cloud) -> Cloud:
     for number in range(COUNT):
         hold = Hold(user="u1", id=f"h{number}", alias="a@b.c", raw=f"{RAW}h{number}", held_at=NOON - timedelta(days=30))
         item = hold.item()
-        item |= {"aged": warned.partition(item["aged"]), "since": clock.iso(NOON - timedelta(days=1))}
-        apart.dynamodb.put_item(TableName=apart.names.table("holds"), Item=rows.row(item))
+        item |= {"aged": warnings.partition(item["aged"]), "since": clock.iso(NOON - timedelta(days=1))}
+        apart.dynamodb.put_item(TableName=apart.names.table("holds"), Item=attributes.row(item))
         apart.s3.put_object(Bucket=apart.names.bucket, Key=hold.raw, Body=b"Subject: x")
     return apart
 

@@ -16,19 +16,22 @@ from zipfile import ZipFile
 
 import pytest
 
-from cli import laptop
+from cli.up import local_session
 from local.cloud import LocalCloud
-from local.nameserver import Nameserver
-from shared import envelope, history, registry, tables
-from shared.event import Firing
-from shared.hooks import DELIVER, WebhookDelivery
+from local.services.dns_server import Nameserver
+from shared import tables
+from shared.job import registry
+from shared.messages import envelope
+from shared.product.webhook_event import DELIVER, WebhookDelivery
+from shared.run import history
+from shared.run.firing import Firing
 from shared.tables import STATE
-from tests.certificate import Certificate
 from tests.local.conftest import started
-from tests.local.mailed import Mailed
-from tests.mailbox import Box, Post
-from tests.stored import one, there
-from tests.web import Web
+from tests.support.certificate import Certificate
+from tests.support.engine_mail import Mailed
+from tests.support.mailbox import Box, Post
+from tests.support.stored_rows import one, there
+from tests.support.web_server import Web
 
 GROUPS = ("mail", "accounts", "webhooks")
 MINUTE = timedelta(minutes=1)
@@ -57,7 +60,7 @@ def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tu
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            laptop.at(local.engine) as cloud,
+            local_session.at(local.engine) as cloud,
         ):
             made = Mailed(cloud, box, names, web, datetime.now(UTC).replace(microsecond=0))
             made.populate()

@@ -15,25 +15,27 @@ from typing import Any
 
 import pytest
 
-from cli import laptop
+from cli.up import local_session
 from functions.flags import _archive, _dashboard
 from functions.flags._messages import AUDIT, USAGE, UsageEvent, UsageIngestion
 from local.cloud import LocalCloud
-from shared import clock, depths, envelope, rows
-from shared.cloud import Cloud
-from shared.envelope import LIMIT
+from shared import clock
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.messages import envelope, queue_depth
+from shared.messages.envelope import LIMIT
+from shared.messages.tenant import Tenant
 from shared.tables import ASSESSMENTS, METERS, ORGANIZATIONS, STATE, TRAIL, Table
-from shared.tenant import Tenant
-from tests.certificate import Certificate
 from tests.functions.assessments.test_evaluation import PATH, asked, scored, streamed
 from tests.functions.assessments.test_welcome_email import CREATED
 from tests.functions.flags.test_audit import event
-from tests.functions.flags.test_told import SECRET
+from tests.functions.flags.test_notification_text import SECRET
 from tests.functions.flags.test_usage import LIMITED
 from tests.local.conftest import started
-from tests.mailbox import Box, Post
-from tests.stored import one, there
-from tests.web import Reply, Web
+from tests.support.certificate import Certificate
+from tests.support.mailbox import Box, Post
+from tests.support.stored_rows import one, there
+from tests.support.web_server import Reply, Web
 
 ME = Tenant("org_1")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -50,7 +52,7 @@ class Place:
     now: datetime
 
     def put(self, table: Table, sk: str, **more: Any) -> None:
-        item = rows.row({"pk": ME.id, "sk": sk, **more})
+        item = attributes.row({"pk": ME.id, "sk": sk, **more})
         self.cloud.dynamodb.put_item(TableName=self.cloud.names.table(table.name), Item=item)
 
     def populate(self) -> None:
@@ -126,7 +128,7 @@ def place(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[Pla
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            laptop.at(local.engine) as cloud,
+            local_session.at(local.engine) as cloud,
         ):
             made = Place(local, cloud, box, web, datetime.now(UTC))
             made.populate()
@@ -189,7 +191,7 @@ def _a_queue_is_looked_after_and_drained_by_hand(place: Place) -> None:
     place.send(AUDIT, *whole, place.event(20, action="drained"), place.event(21, colour="red"))
     place.send(f"{AUDIT}-dlq", place.event(22))
     assert place.fire("queue-health")["counts"]["carried"] == 1
-    assert depths.read(place.cloud)[AUDIT].waiting == 9
+    assert queue_depth.read(place.cloud)[AUDIT].waiting == 9
     status, body = place.drain(AUDIT)
     assert (status, body) == (200, {"queue": AUDIT, "outcome": "done", "taken": 9, "done": 9, "limit": 50})
     assert place.drain(AUDIT)[0] == 429

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.open_requests import UNAVAILABLE, OpenRequests
+from local.engine.open_requests import UNAVAILABLE, OpenRequests
 
 START, BODY = {"type": "http.response.start", "status": 200}, {"type": "http.response.body", "body": b"done"}
 App = Callable[..., Awaitable[None]]

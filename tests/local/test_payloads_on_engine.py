@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from shared import envelope
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
 from shared.clock import Clock
-from shared.cloud import Cloud
-from shared.envelope import LIMIT, ROOM
-from shared.names import Names
-from shared.payload import Payload
+from shared.messages import envelope
+from shared.messages.envelope import LIMIT, ROOM
+from shared.messages.payload import Payload
 from tests.local.conftest import REGION, Account
 
 QUEUE = "demo:notes"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from local import properties
-from local.properties import COMPLETED, IDLE, KEPT, DroppedProperty
+from local.engine import properties
+from local.engine.properties import COMPLETED, IDLE, KEPT, DroppedProperty
 from tests.local.conftest import Account, archive, eventually
-from tests.local.reading import read
-from tests.local.resources import resources
+from tests.support.deployed_cloud import read
+from tests.support.template_resources import resources
 
 
 def deploy(account: Account, word: str, number: int) -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from shared import clock, draft, plan, rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.log import Log
-from shared.run import run
-from shared.tick import Tick
+from shared import clock
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.observability.log import Log
+from shared.plans import draft, plan
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import run
 from tests.conftest import NOON, VirtualClock, create
-from tests.holds import AGED, HOLDS, Holds, Warned, there
+from tests.support.holds import AGED, HOLDS, Holds, Warned, there
 
 DUE = NOON - timedelta(days=30)
 
@@ -29,7 +31,7 @@ def engine(apart: Cloud) -> Cloud:
         {"pk": f"h{number}", "sk": "-", "aged": AGED.partition(f"h{number}"), "since": clock.iso(since), "owner": "ada"}
         for number, since in enumerate(ages)
     ]
-    requests: Any = [{"PutRequest": {"Item": rows.row(item)}} for item in items]
+    requests: Any = [{"PutRequest": {"Item": attributes.row(item)}} for item in items]
     for start in range(0, len(requests), 25):
         apart.bulk.batch_write_item(RequestItems={apart.names.table("held"): requests[start : start + 25]})
     return apart

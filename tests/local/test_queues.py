@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.queues import failed_identifiers
+from local.engine.queues import failed_identifiers
 from tests.local.conftest import Account, eventually
 
 REPORT = """

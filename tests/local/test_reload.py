@@ -8,7 +8,7 @@ import pytest
 
 from local.deploy import DeployError
 from local.reload import Reload, of_plugins
-from shared.plugins import discovery
+from shared.plugins.manifest import discovery
 
 GOOD = """
 id = "acme"

@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from local import demo_site, emulator
 from local.clients import client
-from local.credential import FILE, instance_token
-from local.doors import Door
-from local.embedded import Embedded
-from local.postbox import Postbox, kept
-from local.receiver import Receiver
+from local.demo import site as demo_site
+from local.engine import emulator
+from local.engine.credential import FILE, instance_token
+from local.engine.embedded import Embedded
+from local.function_urls import Door
 from local.request_guard import TOKEN
+from local.services.smtp_server import Postbox, kept
+from local.services.webhook_receiver import Receiver
 from tests.local.conftest import Account
 
 ECHO = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local import credential, emulator
+from local.engine import credential, emulator
 from tests.local.conftest import ROLE, Account
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -20,23 +20,26 @@ from functions.operations import reconciler
 from functions.operations.dispatch import Dispatch
 from functions.operations.reconciler import Reconciler
 from local import clock as local_clock
-from local.embedded import embedded
-from local.ticker import Ticker
-from shared import event, fold, ledger, manifest, roster, rows
+from local.engine.embedded import embedded
+from local.scheduler.ticker import Ticker
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import FIRINGS, Names
 from shared.clock import Clock, minute
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.event import Batch, Firing
-from shared.idempotency import natural
-from shared.job import Job
-from shared.ledger import Verdict
-from shared.log import Log
-from shared.names import FIRINGS, Names
-from shared.outcome import Done, Outcome
-from shared.run import run
-from shared.schedule import CatchUp, cron
+from shared.job import manifest
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome
+from shared.job.schedule import CatchUp, cron
+from shared.ledger import daily, expected_since, ledger
+from shared.ledger.ledger import Verdict
+from shared.messages.run_batch import consume
+from shared.observability.log import Log
+from shared.run import firing
+from shared.run.context import Tick
+from shared.run.firing import Batch, Firing
+from shared.run.run import run
 from shared.tables import STATE
-from shared.tick import Tick
 from tests.conftest import create
 
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
@@ -100,7 +103,7 @@ class World:
         """Lambda's part: the event goes to the job, and its run is the real one."""
         assert InvocationType == "Event"
         name = FunctionName.rpartition(":")[2].removeprefix(self.cloud.names.function(""))
-        fired = event.parse(name, json.loads(Payload), self.cloud.clock.now())
+        fired = firing.parse(name, json.loads(Payload), self.cloud.clock.now())
         assert isinstance(fired, Firing)
         report = run(self.jobs[name], fired, self.cloud, self.log)
         assert report.outcome == "done", report.note
@@ -127,22 +130,22 @@ class World:
         return len(got)
 
     def ledger(self, job: str) -> dict[datetime, Verdict]:
-        found = fold.read(self.cloud, job, manifest.load()[job], START, ENDS - ledger.SETTLING)
+        found = daily.read(self.cloud, job, manifest.load()[job], START, ENDS - ledger.SETTLING)
         return {tick: account.verdict for tick, account in found.items()}
 
     def items(self, pk: str) -> list[dict[str, Any]]:
         answer = self.cloud.dynamodb.query(
             TableName=self.cloud.names.table("state"),
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=rows.row({":pk": pk}),
+            ExpressionAttributeValues=attributes.row({":pk": pk}),
         )
-        return [rows.plain(item) for item in answer["Items"]]
+        return [attributes.plain(item) for item in answer["Items"]]
 
     def forget(self) -> None:
         """The rows of all runs expire."""
         for job in self.jobs:
             for row in self.items(f"runs#{job}#{START:%Y-%m-%d}"):
-                key = rows.row({"pk": row["pk"], "sk": row["sk"]})
+                key = attributes.row({"pk": row["pk"], "sk": row["sk"]})
                 self.cloud.dynamodb.delete_item(TableName=self.cloud.names.table("state"), Key=key)
 
 
@@ -167,9 +170,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.setenv(name, value)
     made = World(jobs, account)
     # As the first pass after a deployment does: ticks count from the first one after START.
-    made.virtual.advance(timedelta(seconds=30) - roster.ROLLOUT)
-    roster.kept(made.cloud, {name: entry for name, entry in entries.items() if entry["queue"] is None})
-    made.virtual.advance(roster.ROLLOUT - timedelta(seconds=30))
+    made.virtual.advance(timedelta(seconds=30) - expected_since.ROLLOUT)
+    expected_since.kept(made.cloud, {name: entry for name, entry in entries.items() if entry["queue"] is None})
+    made.virtual.advance(expected_since.ROLLOUT - timedelta(seconds=30))
     yield made
     made.ticker.stop()
 
@@ -210,7 +213,7 @@ def test_after_three_hours_without_a_clock_every_tick_is_accounted_for(world: Wo
     world.forget()
     until = ENDS.replace(minute=0, second=0)
     for job, verdicts in told.items():
-        known = fold.Folds(world.cloud, job).read(START, ENDS)
+        known = daily.Folds(world.cloud, job).read(START, ENDS)
         assert {tick: known[tick].verdict for tick in verdicts if tick < until} == {
             tick: verdict for tick, verdict in verdicts.items() if tick < until
         }

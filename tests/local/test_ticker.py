@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from local.clock import RealClock, VirtualClock
-from local.targets import UnknownTarget
-from local.ticker import Ticker
+from local.scheduler.delivery import UnknownTarget
+from local.scheduler.ticker import Ticker
 from tests.local.conftest import Account, eventually
 
 NOON = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)

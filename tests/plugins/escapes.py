@@ -250,8 +250,8 @@ INTERPRETER = (
     "import cffi; return cffi.FFI()",
     "return [fd for fd in range(3, 64) if os.fstat(fd) and fd not in SEEN and os.path.exists(f'/proc/self/fd/{fd}')]",
     "return [fd for fd in range(64) if not __import__('stat').S_ISSOCK(os.fstat(fd).st_mode) and fd > 2]",
-    "from shared.cloud import Cloud; return Cloud",
-    "import shared.entry; return 1",
+    "from shared.aws.cloud import Cloud; return Cloud",
+    "import shared.handler; return 1",
     "import functions.plugins.host; return 1",
     "import gc; return [o for o in gc.get_objects() if type(o).__name__ in ('Broker', 'Cloud', 'Disk', 'Permissions')]",
     "import inspect; return [f.frame for f in inspect.stack() if {'broker', 'Broker'} & f.frame.f_globals.keys()]",
@@ -266,7 +266,7 @@ INTERPRETER = (
     "return context.fs._service.ask('shell', words=['id'])[1]",
     "return context.fs._service.ask('__init__')[0]",
     "import jobs; return 1",
-    "sys.path.append(ROOT); from shared.cloud import Cloud; return Cloud",
+    "sys.path.append(ROOT); from shared.aws.cloud import Cloud; return Cloud",
 )
 BLOCKS = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *INTERPRETER)
 ALL = (*BY_PATH, *BLOCKS, *raw.ALL)

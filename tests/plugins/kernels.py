@@ -20,7 +20,7 @@ from shared.plugins.child.seccomp import (
     Step,
     assembly,
 )
-from shared.plugins.sandbox import BOOT
+from shared.plugins.host.sandbox import BOOT
 
 LANDLOCK, SECCOMP = "landlock", "seccomp"
 CALLS = {"landlock_create_ruleset": (444, 444), "seccomp": (317, 277), "prctl": (157, 167)}

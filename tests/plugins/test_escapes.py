@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from shared.plugins import sandbox
-from shared.plugins.broker import Broker
-from shared.plugins.disk import Disk
-from shared.plugins.permissions import Limits, Permissions
-from shared.plugins.sandbox import Ended, Order, readable, run
+from shared.plugins.host import sandbox
+from shared.plugins.host.broker import Broker
+from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.sandbox import Ended, Order, readable, run
+from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins import escapes, kernels, raw
 from tests.plugins.conftest import CONTEXT

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.plugins import sandbox, watch
-from shared.plugins.disk import Disk
-from shared.plugins.permissions import Limits, Permissions
-from shared.plugins.sandbox import CpuExceeded, PluginFailed, WallClockExceeded
+from shared.plugins.host import sandbox, watchdog
+from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.sandbox import CpuExceeded, PluginFailed, WallClockExceeded
+from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins.conftest import AMPLE, CONTEXT, Sandboxed
 
@@ -190,10 +190,10 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
     (tmp_path / "acme.py").write_text("import time\ndef handle(context): print('up', flush=True); time.sleep(60)\n")
     script = f"""
         from pathlib import Path
-        from shared.log import Log
+        from shared.observability.log import Log
         from shared.plugins import sandbox
-        from shared.plugins.broker import Broker
-        from shared.plugins.disk import Disk
+        from shared.plugins.host.broker import Broker
+        from shared.plugins.host.disk_workspace import Disk
         from shared.plugins.permissions import Limits, Permissions
         start, root = sandbox._start, Path({str(tmp_path)!r})
         def told(end):
@@ -229,7 +229,7 @@ def _alive(pid: int) -> bool:
 def test_where_no_clock_tells_its_processor_time_the_kernel_ends_it(
     sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_processor", lambda _: 0.0)
+    monkeypatch.setattr(watchdog, "_processor", lambda _: 0.0)
     with pytest.raises(CpuExceeded):
         sandboxed("while True: pass", limits=Limits(30_000, 64, 100))
 
@@ -243,7 +243,7 @@ def test_it_has_sixty_four_files_and_sockets(sandboxed: Sandboxed) -> None:
 def test_one_that_does_not_start_is_no_quota_that_was_exceeded(
     sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "BOOT_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "BOOT_SECONDS", 0.01)
     with pytest.raises(PluginFailed, match="did not start within"):
         sandboxed("return 1")
 

@@ -17,18 +17,22 @@ import pytest
 from infra import roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
-from infra.target import on_this_machine
-from shared import event, registry, rows, webhook
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.job import FAREWELL
-from shared.names import Names
-from shared.plugins import discovery, job
-from shared.plugins.disk import Disk
-from shared.plugins.iam import exact, grants_of, widened
+from infra.platform import on_this_machine
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
+from shared.http import webhook
+from shared.job import registry
+from shared.job.definition import FAREWELL
+from shared.plugins import job
+from shared.plugins.host.disk_workspace import Disk
 from shared.plugins.job import PluginJob, name_of
-from shared.plugins.presets import plugin_workspace
-from shared.run import Report, run
+from shared.plugins.manifest import discovery
+from shared.plugins.manifest.iam import exact, grants_of, widened
+from shared.plugins.manifest.presets import plugin_workspace
+from shared.run import firing as event
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import Lines, VirtualClock, letters, waiting
 
 HELLO, CLEANUP, REPORT = (f"kb-labs-plugin-template-{name}" for name in ("hello-cron", "cleanup", "daily-report"))
@@ -65,7 +69,7 @@ def acme(tmp_path: Path, code: str, more: str = "", errors: str = "") -> PluginJ
     (folder / "acme.py").write_text(f"import time, os\ndef handle(context):\n    {code}\n")
     path = folder / "plugin.toml"
     path.write_text(MANIFEST.format(more=more, errors=errors))
-    from shared.plugins import manifest
+    from shared.plugins.manifest import manifest
 
     [made] = job.of([discovery.Plugin(manifest.read(path), path)], "functions.plugins.host")
     return made()
@@ -300,6 +304,6 @@ def test_a_bundle_carries_the_plugin_and_finds_it_there(tmp_path: Path, monkeypa
 
 def test_history_knows_its_runs(cloud: Cloud, log: Lines, files: Disk) -> None:
     report = ticked(HELLO, cloud, log)
-    key = rows.row({"pk": f"runs#{HELLO}#2026-03-02", "sk": report.run_id})
-    row = rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
+    key = attributes.row({"pk": f"runs#{HELLO}#2026-03-02", "sk": report.run_id})
+    row = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
     assert (row["outcome"], json.loads(row["note"])["runCount"]) == ("done", 1)

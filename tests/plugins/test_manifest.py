@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.declaration import DeclarationError
-from shared.plugins import discovery, manifest
-from shared.plugins.lines import line_of
-from shared.plugins.permissions import DEFAULT, Limits
-from shared.schedule import Schedule
+from shared.job.schedule import Schedule
+from shared.job.validation import DeclarationError
+from shared.plugins.manifest import discovery, manifest
+from shared.plugins.manifest.permissions import DEFAULT, Limits
+from shared.plugins.manifest.toml_lines import line_of
 
 GOOD = """\
 id = "@acme/tool"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from shared.plugins import net
 from shared.plugins.denied import NetDenied
-from shared.plugins.permissions import Permissions
+from shared.plugins.host import net
+from shared.plugins.manifest.permissions import Permissions
 from tests.plugins.conftest import Sandboxed
 
 HERE = Permissions(net=("localhost", "127.0.0.1", "name.example"))

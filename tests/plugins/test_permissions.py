@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.plugins import globs
 from shared.plugins.denied import EnvDenied, FsDenied, NetDenied, ShellDenied
-from shared.plugins.permissions import Permissions, Quotas, combine, normal
-from shared.plugins.presets import llm_api, plugin_workspace, vector_db
+from shared.plugins.manifest import globs
+from shared.plugins.manifest.permissions import Permissions, Quotas, combine, normal
+from shared.plugins.manifest.presets import llm_api, plugin_workspace, vector_db
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
-from shared.plugins.disk import Disk
-from shared.plugins.permissions import Limits, Permissions
-from shared.plugins.sandbox import (
-    CpuExceeded,
-    Ending,
-    MemoryExceeded,
-    PluginFailed,
-    WallClockExceeded,
-)
+from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.sandbox import CpuExceeded, Ending, MemoryExceeded, PluginFailed, WallClockExceeded
+from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins.conftest import CONTEXT, GRANTED, Sandboxed
 

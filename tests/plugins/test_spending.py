@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.cloud import Cloud
-from shared.plugins import sandbox, spending
-from shared.plugins.disk import Disk
-from shared.plugins.spending import Reserved
+from shared.aws.cloud import Cloud
+from shared.plugins.host import cpu_quota, sandbox
+from shared.plugins.host.cpu_quota import Reserved
+from shared.plugins.host.disk_workspace import Disk
 from tests.conftest import Lines, VirtualClock
 from tests.plugins.test_job import acme, files, ticked
 
@@ -20,7 +20,7 @@ BUSY = "t = time.process_time()\n    while time.process_time() < t + 0.05: pass"
 
 
 def tick(cloud: Cloud, limit: int) -> Any:
-    return SimpleNamespace(cloud=cloud, setting=lambda name: {spending.LIMIT.name: limit}[name])
+    return SimpleNamespace(cloud=cloud, setting=lambda name: {cpu_quota.LIMIT.name: limit}[name])
 
 
 def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
@@ -38,25 +38,25 @@ def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
 
 def test_no_two_runs_take_the_same_rest(cloud: Cloud) -> None:
     at = tick(cloud, 100)
-    first = spending.reserve(at, "acme", 80)
+    first = cpu_quota.reserve(at, "acme", 80)
     assert isinstance(first, Reserved)
-    assert isinstance(spending.reserve(at, "acme", 80), Reserved)
-    assert spending.reserve(at, "acme", 1) == (
+    assert isinstance(cpu_quota.reserve(at, "acme", 80), Reserved)
+    assert cpu_quota.reserve(at, "acme", 1) == (
         "acme has used 160 ms of processor in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 100"
     )
-    assert isinstance(spending.reserve(at, "other", 80), Reserved)
-    spending.settle(at, first, 15)
-    assert isinstance(spending.reserve(at, "acme", 1), Reserved)
+    assert isinstance(cpu_quota.reserve(at, "other", 80), Reserved)
+    cpu_quota.settle(at, first, 15)
+    assert isinstance(cpu_quota.reserve(at, "acme", 1), Reserved)
 
 
 def test_what_was_reserved_in_an_hour_is_settled_in_it(cloud: Cloud, clock: VirtualClock) -> None:
     at = tick(cloud, 100)
-    reserved = spending.reserve(at, "acme", 200)
+    reserved = cpu_quota.reserve(at, "acme", 200)
     assert isinstance(reserved, Reserved)
     clock.move(hours=1)
-    spending.settle(at, reserved, 1)
-    assert isinstance(spending.reserve(at, "acme", 100), Reserved)
-    assert isinstance(spending.reserve(at, "acme", 1), str)
+    cpu_quota.settle(at, reserved, 1)
+    assert isinstance(cpu_quota.reserve(at, "acme", 100), Reserved)
+    assert isinstance(cpu_quota.reserve(at, "acme", 1), str)
 
 
 def test_a_host_that_dies_leaves_the_whole_quota_used(
@@ -73,7 +73,7 @@ def test_a_host_that_dies_leaves_the_whole_quota_used(
     monkeypatch.setattr(sandbox, "run", die)
     with pytest.raises(Death):
         ticked(made, cloud, log)
-    assert spending.reserve(tick(cloud, 29_000), "acme", 1) == (
+    assert cpu_quota.reserve(tick(cloud, 29_000), "acme", 1) == (
         "acme has used 30,000 ms of processor in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 29,000"
     )
 
@@ -82,6 +82,6 @@ def test_a_host_that_dies_leaves_the_whole_quota_used(
 def test_time_in_the_hosts_process_counts_too(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, code: str) -> None:
     cloud.environment = {**cloud.environment, "KB_JOBS_DEBUG": "true"}
     ticked(acme(tmp_path, code), cloud, log)
-    said = spending.reserve(tick(cloud, 1), "acme", 1)
+    said = cpu_quota.reserve(tick(cloud, 1), "acme", 1)
     assert isinstance(said, str)
     assert 50 <= int(said.split()[3].replace(",", "")) < 5000

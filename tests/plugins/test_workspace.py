@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.cloud import Cloud
-from shared.plugins import workspaces
+from shared.aws.cloud import Cloud
 from shared.plugins.denied import FsDenied
-from shared.plugins.disk import Disk
-from shared.plugins.workspace import Workspace
+from shared.plugins.host import workspaces
+from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.workspace import Workspace
 
 
 @pytest.fixture(params=["disk", "bucket"])

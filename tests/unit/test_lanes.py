@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.fanout import Overdue
+from shared.concurrency import Overdue
 from shared.lanes import MOST, WINDOW, in_lanes
 from shared.slots import Slots
 

@@ -17,14 +17,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from local.embedded import embedded
-from shared import clock, rows
+from local.engine.embedded import embedded
+from shared import clock
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
 from shared.clock import Clock
-from shared.cloud import Cloud
-from shared.names import Names
 from shared.tables import TABLES
 from tests.conftest import create
-from tests.web import Web
+from tests.support.web_server import Web
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 40
@@ -105,10 +106,10 @@ class Place:
         found = self.cloud.dynamodb.query(
             TableName=self.cloud.names.table("state"),
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=rows.row({":pk": pk}),
+            ExpressionAttributeValues=attributes.row({":pk": pk}),
             ConsistentRead=True,
         )
-        return [rows.plain(item) for item in found["Items"]]
+        return [attributes.plain(item) for item in found["Items"]]
 
     def history(self, job: str) -> list[dict[str, Any]]:
         now = datetime.now(UTC)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from shared.run import Report
+from shared.run.run import Report
 from workers.delivery import Held
 
 

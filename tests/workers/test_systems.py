@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.web import Held, Reply, Web
+from tests.support.web_server import Held, Reply, Web
 from tests.workers.conftest import Place, newest_child, until
 from tests.workers.systems import SYSTEMS, System
 

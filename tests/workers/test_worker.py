@@ -17,12 +17,12 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from cli.main import main
-from shared import registry
-from shared.backoff import explicit
-from shared.event import Firing
-from shared.run import Report
+from shared.job import registry
+from shared.job.retry import explicit
+from shared.run.firing import Firing
+from shared.run.run import Report
 from tests.conftest import Lines
-from tests.web import Held, Reply, Web
+from tests.support.web_server import Held, Reply, Web
 from tests.workers import performers
 from tests.workers.conftest import Place, newest_child, until
 from workers import delivery

@@ -18,9 +18,9 @@ FILES = 64
 
 def main() -> None:
     sys.path.insert(0, ROOT)
-    from shared.plugins.child import environ, hook
+    from shared.plugins.child import audit_hook, environ
+    from shared.plugins.child.client import Remote
     from shared.plugins.child.context import Context
-    from shared.plugins.child.service import Remote
     from shared.plugins.wire import Wire
 
     wire = Wire(socket.socket(fileno=int(sys.argv[1])))
@@ -30,7 +30,7 @@ def main() -> None:
     sys.path[:] = [*order["imports"], *(path for path in sys.path if path != ROOT)]
     _forget_native()
     environ.guard(order["env"], order["own"])
-    hook.install(order["readable"])
+    audit_hook.install(order["readable"])
     remote = Remote(wire)
     remote.tell("ready", missing=missing)
     context = Context(order["context"], remote)
@@ -110,7 +110,7 @@ def _forget_native() -> None:
     import signal
     import time
 
-    from shared.plugins.child.hook import NATIVE, NATIVE_MODULES, UNHEARD
+    from shared.plugins.child.audit_hook import NATIVE, NATIVE_MODULES, UNHEARD
     from shared.plugins.denied import NativeDenied, ShellDenied
 
     def fork_exec(*_: Any) -> int:

@@ -13,11 +13,11 @@ import pytest
 from functions.accounts import _archive, account_export
 from functions.accounts.account_deletion import ACCESS, GRACE, AccountDeletion
 from functions.accounts.account_export import AccountExport
-from shared import rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.accounts import AuditEntry, Export, User
-from shared.run import Report, run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.product.records.accounts import AuditEntry, Export, User
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from shared.tables import (
     AUDIT,
     DELETIONS,
@@ -30,10 +30,10 @@ from shared.tables import (
     VERIFICATIONS,
     Table,
 )
-from tests.account import DAY, everything, files, leaving
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.receiver import Death, Mortal, Receiver
-from tests.stored import one, put, there
+from tests.support.mail_account import DAY, everything, files, leaving
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.stored_rows import one, put, there
 
 Go = Callable[[], Report]
 
@@ -170,7 +170,7 @@ def test_one_that_cannot_be_read_is_set_aside_and_the_others_go_on(go: Go, cloud
     everything(cloud, "ada", clock.now())
     put(cloud, leaving("ada", clock.now()))
     bad: Any = {**leaving("bad", clock.now()).item(), "v": 9}
-    cloud.dynamodb.put_item(TableName=cloud.names.table("deletions"), Item=rows.row(bad))
+    cloud.dynamodb.put_item(TableName=cloud.names.table("deletions"), Item=attributes.row(bad))
     report = go()
     assert (report.ok, report.counts) == (False, {"faulty": 1, "put_by": 1})
     assert "version 9" in one(cloud, DELETIONS, "bad")["fault"]

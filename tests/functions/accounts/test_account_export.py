@@ -19,20 +19,20 @@ from functions.accounts import _archive, account_export
 from functions.accounts._link import LINK
 from functions.accounts.account_export import TABLES, AccountExport
 from functions.accounts.export_expiry import ExportExpiry
-from functions.mail._letters import letter
+from functions.mail._templates import letter
 from shared.archetypes.pipeline import More
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.accounts import Export, User
-from shared.records.mail import Hold, Message
-from shared.run import Report, run
-from shared.settings import SettingError
+from shared.aws.cloud import Cloud
+from shared.job.settings import SettingError
+from shared.product.export_ticket import Ticket
+from shared.product.records.accounts import Export, User
+from shared.product.records.mail import Hold, Message
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from shared.tables import EXPORTS, NOTIFICATIONS
-from shared.ticket import Ticket
-from tests.account import FORMULA, NAME, everything, files
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.receiver import Death, Mortal, Receiver
-from tests.stored import one, put, there
+from tests.support.mail_account import FORMULA, NAME, everything, files
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.stored_rows import one, put, there
 
 Go = Callable[[], Report]
 DOOR = "https://mail.example/downloads/{ticket}"
@@ -216,7 +216,7 @@ def test_it_goes_on_where_time_ran_out_and_shows_how_far_it_is(
     everything(cloud, "ada", clock.now())
     put(cloud, asked(), *(_message(number) for number in range(30)))
     monkeypatch.setattr(account_export, "PAGE", 10)
-    monkeypatch.setattr("shared.piped.Piped._short", lambda _: True)
+    monkeypatch.setattr("shared.archetypes.pipeline.runner.Piped._short", lambda _: True)
     seen = []
     for _ in range(60):
         report = go()

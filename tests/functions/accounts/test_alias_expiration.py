@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from functions.accounts.alias_expiration import AliasExpiration
-from shared.cloud import Cloud
-from shared.records.accounts import Alias
+from shared.aws.cloud import Cloud
+from shared.product.records.accounts import Alias
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.receiver import Death, Mortal, Receiver
-from tests.sweeping import all_of, go, item, put
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.sweeping import all_of, go, item, put
 
 SECOND = timedelta(seconds=1)
 

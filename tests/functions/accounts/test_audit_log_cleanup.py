@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from functions.accounts.audit_log_cleanup import AuditLogCleanup
-from shared import archive
 from shared import clock as clocks
 from shared.archetypes import purge
-from shared.cloud import Cloud
-from shared.records.accounts import AuditEntry
+from shared.aws.cloud import Cloud
+from shared.product.records.accounts import AuditEntry
+from shared.store import s3_archive
 from tests.conftest import NOON, VirtualClock
-from tests.purging import SECOND, Facts, Killed, go, objects, put, there
+from tests.support.purging import SECOND, Facts, Killed, go, objects, put, there
 
 YEAR = timedelta(days=365)
 
@@ -142,7 +142,7 @@ class TestAuditLogCleanup(Facts):
 
     def test_the_same_entries_make_the_same_archive_in_whatever_order_they_are_found(self, cloud: Cloud) -> None:
         found = [self.made(f"e{number}", YEAR).item() for number in range(3)]
-        made = {archive.keep(cloud, self.job.table, rows, NOON) for rows in (found, found[::-1])}
+        made = {s3_archive.keep(cloud, self.job.table, rows, NOON) for rows in (found, found[::-1])}
         assert len(made) == 1
         assert objects(cloud, "archive/") == [*made, *(key.replace("jsonl.gz", "manifest.json") for key in made)]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from functions.accounts.destination_verification_expiry import DestinationVerificationExpiry
-from shared.cloud import Cloud
-from shared.records.accounts import Destination, Verification
-from shared.span import days
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.accounts import Destination, Verification
 from shared.tables import DESTINATIONS
 from tests.conftest import NOON
-from tests.purging import Facts, go, put, there
+from tests.support.purging import Facts, go, put, there
 
 
 class TestDestinationVerificationExpiry(Facts):

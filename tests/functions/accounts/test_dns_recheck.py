@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from cli.ending import Stop
-from cli.run import targeted
+from cli.commands.run import targeted
+from cli.exit_codes import Stop
 from functions.accounts.alias_expiration import AliasExpiration
 from functions.accounts.dns_recheck import DnsRecheck
-from local.nameserver import Nameserver
-from shared.cloud import Cloud
-from shared.records.accounts import Domain
-from shared.span import days
+from local.services.dns_server import Nameserver
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.accounts import Domain
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.receiver import Death, Mortal, Receiver
-from tests.sweeping import all_of, go, item, put
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.sweeping import all_of, go, item, put
 
 SECOND = timedelta(seconds=1)
 CHALLENGE = "verify-4711-abcdef"

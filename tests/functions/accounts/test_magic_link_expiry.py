@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from functions.accounts.magic_link_expiry import MagicLinkExpiry
-from shared.records.accounts import MagicLink
-from shared.span import days
+from shared.job.duration import days
+from shared.product.records.accounts import MagicLink
 from tests.conftest import NOON
-from tests.purging import Facts
+from tests.support.purging import Facts
 
 
 class TestMagicLinkExpiry(Facts):

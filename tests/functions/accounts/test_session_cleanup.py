@@ -9,11 +9,11 @@ import pytest
 
 from functions.accounts.session_cleanup import SessionCleanup
 from shared.archetypes.purge import Purge
-from shared.cloud import Cloud
-from shared.records.accounts import Session
-from shared.span import days
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.accounts import Session
 from tests.conftest import NOON
-from tests.purging import SECOND, Facts, go, put, there
+from tests.support.purging import SECOND, Facts, go, put, there
 
 HOUR = timedelta(hours=1)
 

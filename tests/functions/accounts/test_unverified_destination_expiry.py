@@ -9,11 +9,11 @@ import pytest
 
 from functions.accounts.unverified_destination_expiry import UnverifiedDestinationExpiry
 from shared import clock as clocks
-from shared.cloud import Cloud
-from shared.records.accounts import Alias, Destination
+from shared.aws.cloud import Cloud
+from shared.product.records.accounts import Alias, Destination
 from shared.tables import DESTINATIONS
 from tests.conftest import NOON, VirtualClock
-from tests.purging import SECOND, Killed, deliver, go, notifications, put, there
+from tests.support.purging import SECOND, Killed, deliver, go, notifications, put, there
 
 JOB = UnverifiedDestinationExpiry()
 DAY = timedelta(days=1)

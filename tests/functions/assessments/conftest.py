@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.cloud import Cloud
+from shared.aws.cloud import Cloud
 from tests.conftest import Lines, VirtualClock
 from tests.functions.flags.conftest import World, opened
 

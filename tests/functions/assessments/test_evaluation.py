@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from functions.assessments import _llm
 from functions.assessments._rubric import RUBRIC
 from functions.assessments.evaluation import Evaluate
-from shared import clock, llm
-from shared.cloud import Cloud
+from shared import clock
+from shared.aws.cloud import Cloud
 from tests.conftest import letters
 from tests.functions.flags.conftest import World
-from tests.web import Handler, Reply, Request, Web
+from tests.support.web_server import Handler, Reply, Request, Web
 
 PATH = "/v1/chat/completions"
 MODEL = "m1"
@@ -182,7 +183,7 @@ def test_what_broke_down_is_tried_three_times_and_then_given_up(world: World, pr
 def test_a_provider_that_falls_silent_may_have_charged_and_is_asked_anew(
     world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llm, "PATIENCE", 0.2)
+    monkeypatch.setattr(_llm, "PATIENCE", 0.2)
     provider.answers[PATH] = silent
     world.deliver(Evaluate(), asked())
     world.deliver(Evaluate(), asked())
@@ -260,4 +261,4 @@ def test_each_fault_of_bedrock_has_its_consequence(answer: Reply, outcome: str, 
 
 
 def test_the_key_lies_where_it_costs_nothing(cloud: Cloud) -> None:
-    assert llm.parameter(cloud, "none") == ""
+    assert _llm.parameter(cloud, "none") == ""

@@ -9,10 +9,10 @@ import pytest
 
 from functions.assessments import welcome_email
 from functions.assessments.welcome_email import WelcomeEmail
-from tests.certificate import Certificate
 from tests.conftest import letters
 from tests.functions.flags.conftest import World
-from tests.mailbox import Box, Post
+from tests.support.certificate import Certificate
+from tests.support.mailbox import Box, Post
 
 CREATED: dict[str, Any] = {
     "type": "user-created",

@@ -15,10 +15,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from functions.console import handler
 from functions.console._openapi import DOCUMENT
-from shared import event, manifest, registry
-from shared.cloud import Cloud
-from shared.guard import Guard
-from shared.run import run
+from shared.aws.cloud import Cloud
+from shared.http.internal_token import Guard
+from shared.job import manifest, registry
+from shared.run import firing as event
+from shared.run.run import run
 from tests.conftest import Lines, VirtualClock
 
 TOKEN = {"X-Internal-Health": "open sesame"}

@@ -11,17 +11,17 @@ import pytest
 
 from functions.accounts.account_export import AccountExport
 from functions.downloads import handler
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.names import Names
-from shared.records.accounts import Export
-from shared.run import run
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
+from shared.product.export_ticket import Ticket
+from shared.product.records.accounts import Export
+from shared.run.firing import Firing
+from shared.run.run import run
 from shared.tables import EXPORTS
-from shared.ticket import Ticket
-from tests.account import everything
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.trigger.test_handler import Context
-from tests.stored import one, put
+from tests.support.mail_account import everything
+from tests.support.stored_rows import one, put
 
 Ask = Callable[..., tuple[int, dict[str, str], str]]
 SECOND = timedelta(seconds=1)

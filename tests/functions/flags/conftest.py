@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared import rows
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.event import Batch
-from shared.job import Job
-from shared.payload import Payload
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.messages.payload import Payload
+from shared.messages.run_batch import consume
+from shared.run.firing import Batch
 from shared.tables import TENANTS
 from tests.conftest import Lines, VirtualClock, waiting
 
@@ -32,17 +32,17 @@ class World:
         self.put("organizations", {"pk": key, "sk": "-", "state": "active", **more})
 
     def put(self, table: str, row: Mapping[str, Any]) -> None:
-        self.cloud.dynamodb.put_item(TableName=self.cloud.names.table(table), Item=rows.row(row))
+        self.cloud.dynamodb.put_item(TableName=self.cloud.names.table(table), Item=attributes.row(row))
 
     def get(self, table: str, pk: str, sk: str = "-") -> dict[str, Any]:
         answer = self.cloud.dynamodb.get_item(
-            TableName=self.cloud.names.table(table), Key=rows.row({"pk": pk, "sk": sk}), ConsistentRead=True
+            TableName=self.cloud.names.table(table), Key=attributes.row({"pk": pk, "sk": sk}), ConsistentRead=True
         )
-        return rows.plain(answer.get("Item"))
+        return attributes.plain(answer.get("Item"))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         answer = self.cloud.dynamodb.scan(TableName=self.cloud.names.table(table))
-        return sorted(map(rows.plain, answer["Items"]), key=lambda row: (row["pk"], row["sk"]))
+        return sorted(map(attributes.plain, answer["Items"]), key=lambda row: (row["pk"], row["sk"]))
 
     def deliver(self, job: Job, *bodies: Payload | Mapping[str, Any] | str, **attributes: str) -> list[str]:
         """One batch; the ids of messages that must come back, `m0` for the first."""

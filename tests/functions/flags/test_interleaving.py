@@ -17,13 +17,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from functions.flags import _archive, _meter, _periods
+from functions.flags import _archive, _counters, _periods
 from functions.flags._messages import SKEW
 from functions.flags.usage import Usage
-from shared.cloud import Cloud
-from shared.job import Job
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.messages.tenant import Tenant
 from shared.tables import TENANTS
-from shared.tenant import Tenant
 from tests.conftest import LOADER, NOON
 from tests.functions.flags.conftest import World
 from tests.functions.flags.test_usage import batch
@@ -165,7 +165,7 @@ class Play:
 
 @pytest.fixture
 def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
-    monkeypatch.setattr(_meter, "RING", 3)
+    monkeypatch.setattr(_counters, "RING", 3)
     events: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
     clouds, actors = [], []
     for name in ("left", "right", "rollover"):
@@ -186,7 +186,7 @@ def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
     going, closed = Counter[str](), Counter[str]()
     for row in world.rows("meters"):
         if row["pk"].startswith(f"{org}#month#"):
-            going.update(_meter.counters(row))
+            going.update(_counters.counters(row))
         elif row["pk"] == f"{org}#periods":
             period = row["sk"].partition("#")[2]
             units = {name: value for name, value in row.items() if name.startswith(_archive.UNITS)}

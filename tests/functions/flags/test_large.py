@@ -11,11 +11,11 @@ from functions.flags.audit import Audit
 from functions.flags.auto_actions import AutoActions
 from functions.flags.notifications import Notifications
 from functions.flags.usage import Usage
-from shared import claim_check
-from shared.envelope import LIMIT
-from shared.job import Job
+from shared.job.definition import Job
+from shared.messages import claim_check
+from shared.messages.envelope import LIMIT
 from tests.conftest import letters
-from tests.functions.flags import test_audit, test_told, test_usage
+from tests.functions.flags import test_audit, test_notification_text, test_usage
 from tests.functions.flags.conftest import World
 
 
@@ -27,8 +27,8 @@ def usage() -> dict[str, Any]:
 WAYS = [
     (Audit, test_audit.event()),
     (Usage, usage()),
-    (Notifications, test_told.news()),
-    (AutoActions, test_told.disable()),
+    (Notifications, test_notification_text.news()),
+    (AutoActions, test_notification_text.disable()),
 ]
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from functions.flags import _archive, _dashboard, _periods
+from functions.flags._counters import counters
 from functions.flags._messages import UsageEvent, UsageIngestion
-from functions.flags._meter import counters
 from functions.flags.period_rollover import PeriodRollover
 from functions.flags.usage import Usage
 from functions.flags.usage_aggregation import UsageAggregation
-from shared.event import Firing
-from shared.job import Job
-from shared.run import Report, run
-from shared.tenant import Tenant
+from shared.job.definition import Job
+from shared.messages.tenant import Tenant
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.functions.flags.conftest import World
 
 ME = Tenant("org_1")

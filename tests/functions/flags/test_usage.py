@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from functions.flags import _meter, usage
+from functions.flags import _counters, usage
 from functions.flags._messages import UsageEvent, UsageIngestion
 from functions.flags.usage import Usage
-from shared import organization
+from shared.product import organization
 from tests.conftest import NOON, Calls, letters
 from tests.functions.flags.conftest import World
 
@@ -27,7 +27,7 @@ def counted(world: World, org: str = "org_1") -> Counter[str]:
     found = Counter[str]()
     for row in world.rows("meters"):
         if row["pk"].startswith(f"{org}#month#"):
-            found.update(_meter.counters(row))
+            found.update(_counters.counters(row))
     return found
 
 
@@ -133,7 +133,7 @@ def test_a_write_whose_answer_was_lost_counts_once(world: World, monkeypatch: py
 def test_a_process_that_was_long_away_sets_no_number_of_chunks_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_meter, "RING", 3)
+    monkeypatch.setattr(_counters, "RING", 3)
     real, batches, others = world.cloud.dynamodb.update_item, [batch(number) for number in range(30)], Usage()
     away = iter([True])
 

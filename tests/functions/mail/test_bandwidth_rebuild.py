@@ -10,15 +10,17 @@ import pytest
 
 from functions.mail.bandwidth_rebuild import BandwidthRebuild
 from functions.mail.bandwidth_rollup import BandwidthRollup
-from shared import plan, rows, watermark
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.mail import Cycle, Message, Rollup
-from shared.run import Report, run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.plans import plan
+from shared.product.records.mail import Cycle, Message, Rollup
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
+from shared.store import watermark
 from shared.tables import CYCLES, ROLLUPS
-from shared.tick import Tick
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.stored import one, put, there
+from tests.support.stored_rows import one, put, there
 
 Go = Callable[..., Report]
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -81,7 +83,7 @@ def test_a_day_that_was_changed_by_mistake_is_made_right(go: Go, cloud: Cloud) -
         TableName=cloud.names.table("rollups"),
         Key=key,
         UpdateExpression="SET bytes_used = :n",
-        ExpressionAttributeValues=rows.row({":n": 21}),
+        ExpressionAttributeValues=attributes.row({":n": 21}),
     )
     go()
     assert sums(cloud)["ada day#2026-03-01"] == (20, 2)
@@ -103,7 +105,7 @@ def test_it_is_planned_and_then_done_to_the_row(go: Go, cloud: Cloud, clock: Vir
     tick = Tick(job, Firing(job.name, DAY), cloud, "dry", clock.now(), log, dry=True)
     [line] = job.plan(tick)
     assert line == "ada: 20 bytes of 2 messages become 25 of 3"
-    from shared import draft
+    from shared.plans import draft
 
     with draft.of(job.actions(tick)) as drafted:
         made = plan.store(cloud, job, tick, drafted, "ada")

@@ -13,17 +13,19 @@ import pytest
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.rollup_expiry import RollupExpiry
 from shared import clock as clocks
-from shared import rows, usage, watermark
 from shared.archetypes.rollup import LATEST, week
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.mail import Cycle, Message, Rollup
-from shared.run import Report, run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.product import usage
+from shared.product.records.mail import Cycle, Message, Rollup
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
+from shared.store import watermark
 from shared.tables import CYCLES, MESSAGES, ROLLUPS
-from shared.tick import Tick
 from tests.conftest import NOON, Calls, Lines, VirtualClock
-from tests.receiver import Death, Mortal, Receiver
-from tests.stored import one, put, there
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.stored_rows import one, put, there
 
 Go = Callable[..., Report]
 SETTLE = timedelta(minutes=10)
@@ -181,7 +183,7 @@ def test_a_row_that_cannot_be_counted_is_named_and_left_out(
 ) -> None:
     put(cloud, message(2))
     row = {**message(1).item(), **wrong}
-    cloud.dynamodb.put_item(TableName=cloud.names.table(MESSAGES.name), Item=rows.row(row))
+    cloud.dynamodb.put_item(TableName=cloud.names.table(MESSAGES.name), Item=attributes.row(row))
     assert go().counts == {"rows": 1, "faulty": 1, "sums": 2}
     [line] = log.said("bandwidth-rollup_faulty")
     assert why in line["error"]
@@ -315,13 +317,13 @@ def test_a_sum_that_is_no_number_is_named_and_what_it_missed_is_added_once_it_is
     put(cloud, message(1, size=5), message(2, user="zoë", size=7))
     place = {"pk": "ada", "sk": "day#2026-03-02"}
     cloud.dynamodb.put_item(
-        TableName=cloud.names.table(ROLLUPS.name), Item=rows.row({**place, "bytes_used": "much", "messages": 0})
+        TableName=cloud.names.table(ROLLUPS.name), Item=attributes.row({**place, "bytes_used": "much", "messages": 0})
     )
     broken = go()
     assert broken.outcome == "failed"
     assert "day#2026-03-02 of ada in rollups cannot be added to" in broken.note
     cloud.dynamodb.put_item(
-        TableName=cloud.names.table(ROLLUPS.name), Item=rows.row({**place, "bytes_used": 30, "messages": 1})
+        TableName=cloud.names.table(ROLLUPS.name), Item=attributes.row({**place, "bytes_used": 30, "messages": 1})
     )
     clock.move(minutes=30)
     assert go().outcome == "done"

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.mail.failed_email_expiry import FailedEmailExpiry
-from shared.records.mail import FailedEmail, ForwardState
-from shared.span import days
+from shared.job.duration import days
+from shared.product.records.mail import FailedEmail, ForwardState
 from tests.conftest import NOON
-from tests.purging import Facts
+from tests.support.purging import Facts
 
 
 class TestFailedEmailExpiry(Facts):

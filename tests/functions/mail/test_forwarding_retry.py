@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError
 
-from functions.mail._forwarded import forwarded
+from functions.mail._forwarded_message import forwarded
 from functions.mail.forwarding_retry import ForwardingRetry
 from shared import clock as clocks
-from shared import effects_admin
-from shared.cloud import Cloud
-from shared.effect import Confirmed, NotDone
-from shared.mail_message import MailRefused
-from shared.records.accounts import Alias, Destination, User
-from shared.records.mail import FailedEmail
-from shared.span import days, hours
-from tests.certificate import Certificate
+from shared.admin import effects
+from shared.aws.cloud import Cloud
+from shared.job.duration import days, hours
+from shared.job.effect import Confirmed, NotDone
+from shared.mail.message import MailRefused
+from shared.product.records.accounts import Alias, Destination, User
+from shared.product.records.mail import FailedEmail
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.mailbox import Box, Post
-from tests.receiver import Death
-from tests.sweeping import all_of, go, item, put
+from tests.support.certificate import Certificate
+from tests.support.mailbox import Box, Post
+from tests.support.receiver import Death
+from tests.support.sweeping import all_of, go, item, put
 
 SECOND = timedelta(seconds=1)
 RAW = b"From: Bob <bob@far.example>\nTo: shop@in.example\nSubject: Hi\nDKIM-Signature: x\n\ty\n\nHello.\n.\nMore.\n"
@@ -167,7 +167,7 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
         report = go(ForwardingRetry(), cloud, log)
         assert (report.ok, report.counts) == (False, {"uncertain": 1})
     # job-monitoring tells operators of it, each day that it is there.
-    [uncertain] = effects_admin.waiting(cloud, "forwarding-retry")
+    [uncertain] = effects.waiting(cloud, "forwarding-retry")
     assert (uncertain["key"], len(box.mails)) == ("u#m#2", 1)
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == ("pending", 1)
@@ -183,11 +183,11 @@ def test_a_person_says_whether_it_arrived_and_it_is_done_or_sent_again(
         go(ForwardingRetry(), cloud, log)
         clock.move(minutes=10)
     box.drops = False
-    effects_admin.by_hand(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
+    effects.by_hand(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == (state, 2)
     assert len(box.mails) == mails
-    assert list(effects_admin.waiting(cloud, "forwarding-retry")) == []
+    assert list(effects.waiting(cloud, "forwarding-retry")) == []
 
 
 def test_where_nobody_says_so_its_user_is_told_after_seven_days(
@@ -321,7 +321,7 @@ def test_the_same_tick_again_and_a_death_after_the_relay_has_it_send_nothing_twi
 
     put(cloud, failed(next_attempt_at=NOON))
     with monkeypatch.context() as patched:
-        patched.setattr("shared.swept.amend", die)
+        patched.setattr("shared.archetypes.sweep.runner.amend", die)
         with pytest.raises(Death):
             go(ForwardingRetry(), cloud, log)
     # By then the lease of the dead has run out.

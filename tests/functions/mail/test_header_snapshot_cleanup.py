@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from functions.mail.header_snapshot_cleanup import HeaderSnapshotCleanup
-from shared.cloud import Cloud
-from shared.records.mail import Message, Snapshot
-from shared.span import days
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.mail import Message, Snapshot
 from tests.conftest import NOON, VirtualClock
-from tests.purging import Facts, go, put, there
+from tests.support.purging import Facts, go, put, there
 
 
 class TestHeaderSnapshotCleanup(Facts):

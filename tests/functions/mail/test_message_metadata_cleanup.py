@@ -12,15 +12,16 @@ import pytest
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
 from shared import clock as clocks
-from shared import rows, watermark
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.mail import Message, Snapshot
-from shared.run import run
-from shared.span import days
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.mail import Message, Snapshot
+from shared.run.firing import Firing
+from shared.run.run import run
+from shared.store import watermark
 from shared.tables import MESSAGES, SNAPSHOTS
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.purging import SECOND, Facts, go, put, there
+from tests.support.purging import SECOND, Facts, go, put, there
 
 
 class TestMessageMetadataCleanup(Facts):
@@ -95,5 +96,5 @@ def test_the_sums_are_exact_when_the_details_are_gone_also_of_what_came_late(clo
     purged += tick(MessageMetadataCleanup())["purged"]
     assert (purged, there(cloud, MESSAGES)) == (32, [])
     found = cloud.dynamodb.scan(TableName=cloud.names.table("rollups"))["Items"]
-    sums = {row["sk"]: row["bytes_used"] for row in map(rows.plain, found) if row["sk"].startswith("day#")}
+    sums = {row["sk"]: row["bytes_used"] for row in map(attributes.plain, found) if row["sk"].startswith("day#")}
     assert sums == wanted

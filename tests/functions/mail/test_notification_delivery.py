@@ -12,19 +12,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from functions.mail._letters import FOLDER, BadLetter, letter, sender
+from functions.mail._templates import FOLDER, BadLetter, letter, sender
 from functions.mail.notification_delivery import NotificationDelivery
-from shared import effects_admin, notify, once_put
-from shared.cloud import Cloud
-from shared.effect import Confirmed, NotDone
-from shared.records.accounts import User
-from shared.records.outgoing import Notification
-from shared.span import days
-from tests.certificate import Certificate
+from shared.admin import effects
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.job.effect import Confirmed, NotDone
+from shared.product import notifications
+from shared.product.records.accounts import User
+from shared.product.records.outgoing import Notification
+from shared.store import put_if_absent
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.mailbox import Box, Post
-from tests.receiver import Death, Mortal, Receiver
-from tests.sweeping import go, item, put
+from tests.support.certificate import Certificate
+from tests.support.mailbox import Box, Post
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.sweeping import go, item, put
 
 SECOND = timedelta(seconds=1)
 USER = User(user="u", email="ada@home.example", created_at=NOON - days(99))
@@ -43,7 +45,7 @@ def box(cloud: Cloud, certificate: Certificate) -> Iterator[Box]:
 
 
 def tell(cloud: Cloud, name: str, about: str = "") -> None:
-    once_put.put(cloud, notify.put(cloud, "u", name, "hold_purged_tomorrow", "postmaster", HELD, about))
+    put_if_absent.put(cloud, notifications.put(cloud, "u", name, "hold_purged_tomorrow", "postmaster", HELD, about))
 
 
 def queue(name: str = "n", made: int = 0, **rest: Any) -> Notification:
@@ -87,7 +89,7 @@ def test_many_share_a_connection_and_keep_to_the_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # One that takes long makes room for another, and a busy machine takes long.
-    monkeypatch.setattr("shared.swept.SLOW", 60)
+    monkeypatch.setattr("shared.archetypes.sweep.runner.SLOW", 60)
     cloud.environment = {**cloud.environment, **said}
     put(cloud, *(queue(f"n{number:02d}") for number in range(rate + 1)))
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": rate + 1}
@@ -233,10 +235,10 @@ def test_a_mail_of_which_nobody_knows_waits_for_a_person_and_is_sent_no_second_t
         assert (report.ok, report.counts) == (False, expected)
         clock.move(minutes=10)
     box.drops = False
-    [uncertain] = effects_admin.waiting(cloud, "notification-delivery")
+    [uncertain] = effects.waiting(cloud, "notification-delivery")
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, queue())["state"], len(box.mails)) == ("queued", 1)
-    effects_admin.by_hand(cloud, NotificationDelivery(), uncertain["key"], said, "ada", "the relay's log says so")
+    effects.by_hand(cloud, NotificationDelivery(), uncertain["key"], said, "ada", "the relay's log says so")
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, queue())["state"], len(box.mails)) == ("sent", mails)
     assert len({mail["Message-ID"] for mail in box.mails}) == 1
@@ -271,7 +273,7 @@ def test_a_run_that_dies_at_any_write_sends_each_mail_once(
         mortal.until(0)
         clock.move(minutes=10)
         go(NotificationDelivery(), cloud, log)
-        waiting = [each["key"] for each in effects_admin.waiting(cloud, "notification-delivery")]
+        waiting = [each["key"] for each in effects.waiting(cloud, "notification-delivery")]
         # Of one that may have gone out a person is asked; no other waits, and none went twice.
         assert item(cloud, one)["state"] == ("queued" if any(one.id in key for key in waiting) else "sent")
         clock.move(minutes=10)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.mail.notification_expiry import NotificationExpiry
-from shared.records.outgoing import Notification, SendState
-from shared.span import days
+from shared.job.duration import days
+from shared.product.records.outgoing import Notification, SendState
 from tests.conftest import NOON
-from tests.purging import Facts
+from tests.support.purging import Facts
 
 
 class TestNotificationExpiry(Facts):

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
-from shared import rows
-from shared.cloud import Cloud
-from shared.records.mail import Hold
-from shared.records.outgoing import SendState
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.product.records.mail import Hold
+from shared.product.records.outgoing import SendState
 from shared.tables import HOLDS
 from tests.conftest import NOON, VirtualClock
-from tests.purging import SECOND, Killed, deliver, go, item, notifications, objects, put, there
+from tests.support.purging import SECOND, Killed, deliver, go, item, notifications, objects, put, there
 
 JOB = OverflowHoldExpiry()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -175,7 +175,7 @@ def test_a_row_that_changes_while_its_owner_is_warned_is_not_taken_for_warned(
 
     def put_item(**asked: Any) -> Any:
         if asked["TableName"].endswith("notifications"):
-            write(TableName=cloud.names.table("holds"), Item=rows.row(young.item()))
+            write(TableName=cloud.names.table("holds"), Item=attributes.row(young.item()))
         return write(**asked)
 
     monkeypatch.setattr(cloud.dynamodb, "put_item", put_item)
@@ -187,7 +187,7 @@ def test_an_owner_who_cannot_be_warned_keeps_the_message_and_the_others_are_warn
     put(cloud, hold("good", 29 * DAY))
     broken = hold("bad", 40 * DAY).item()
     del broken["alias"]
-    cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=rows.row(broken))
+    cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=attributes.row(broken))
     report = go(JOB, cloud)
     assert report.counts == {"purged": 0, "warned": 1, "unwarned": 1}
     assert report.note == "1 could not be warned, and stay until they are"

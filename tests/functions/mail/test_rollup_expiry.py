@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from functions.mail.rollup_expiry import RollupExpiry
-from shared.cloud import Cloud
-from shared.records.mail import Rollup
-from shared.span import days
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.mail import Rollup
 from tests.conftest import NOON
-from tests.purging import SECOND, Facts, go, put, there
+from tests.support.purging import SECOND, Facts, go, put, there
 
 
 class TestRollupExpiry(Facts):

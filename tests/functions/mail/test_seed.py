@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from functions.mail._people import person
+from functions.mail._sample_users import person
 from functions.mail.seed import seed
-from shared import registry, rows
 from shared.archetypes.purge import Purge
-from shared.cloud import Cloud
-from shared.records.kinds import KINDS
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import registry
+from shared.product.records.by_table import KINDS
 from shared.tables import MAIL
 from tests.conftest import NOON
-from tests.purging import objects
+from tests.support.purging import objects
 
 PRODUCT = {table.name for table in MAIL}
 
@@ -24,7 +25,7 @@ def everything(cloud: Cloud) -> dict[str, list[Any]]:
     found = {}
     for table in MAIL:
         items = cloud.dynamodb.scan(TableName=cloud.names.table(table.name))["Items"]
-        found[table.name] = sorted((rows.plain(item) for item in items), key=lambda row: (row["pk"], row["sk"]))
+        found[table.name] = sorted((attributes.plain(item) for item in items), key=lambda row: (row["pk"], row["sk"]))
     return found
 
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.mail.spam_quarantine_expiry import SpamQuarantineExpiry
-from shared.cloud import Cloud
-from shared.records.mail import Quarantined
-from shared.span import days
+from shared.aws.cloud import Cloud
+from shared.job.duration import days
+from shared.product.records.mail import Quarantined
 from tests.conftest import NOON
-from tests.purging import Facts, go, objects, put, there
+from tests.support.purging import Facts, go, objects, put, there
 
 
 class TestSpamQuarantineExpiry(Facts):

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from functions.mail.usage_threshold_check import UsageThresholdCheck, crossed
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.records.accounts import User
-from shared.records.mail import Cycle
-from shared.run import Report, run
+from shared.aws.cloud import Cloud
+from shared.product.records.accounts import User
+from shared.product.records.mail import Cycle
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from shared.tables import AUDIT, CYCLES, NOTIFICATIONS
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.receiver import Death, Mortal, Receiver
-from tests.stored import one, put, there
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.stored_rows import one, put, there
 
 Go = Callable[..., Report]
 # Of 100 days, so that a day is a percent.

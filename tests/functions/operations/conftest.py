@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from shared import manifest
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.event import Batch
-from shared.job import Job
-from shared.manifest import Entry
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.job.definition import Job
+from shared.job.manifest import Entry
+from shared.messages.run_batch import consume
+from shared.run.firing import Batch
 from tests.conftest import Lines
 
 ENTRIES: dict[str, Entry] = {

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from shared import audit, manifest, rows
 from shared import clock as clocks
-from shared.audit import Reasonless
-from shared.cloud import Cloud
-from shared.dead import canary, redrive, store
-from shared.dead.canary import Report
-from shared.dead.letter import LetterRefused, Taken, UnknownLetter
+from shared.admin import audit, canary, redrive
+from shared.admin.audit import Reasonless
+from shared.admin.canary import Report
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.dead_letters import store
+from shared.dead_letters.letter import LetterRefused, Taken, UnknownLetter
+from shared.job import manifest
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.world import INTAKE, World, tick
@@ -361,7 +363,7 @@ def test_the_entries_of_earlier_months_are_read_too_and_live_for_over_a_year(
     [row] = cloud.dynamodb.query(
         TableName=cloud.names.table("state"),
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": "audit#2026-03"}),
+        ExpressionAttributeValues=attributes.row({":pk": "audit#2026-03"}),
     )["Items"]
     assert int(row["expires"]["N"]) > (NOON + timedelta(days=365)).timestamp()
 

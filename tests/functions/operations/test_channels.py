@@ -11,24 +11,27 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from functions.operations._channels import SECRET
+from functions.operations._alert_channels import SECRET
 from functions.operations.job_monitoring import JobMonitoring
-from shared import alert, effects_admin, manifest, webhook
-from shared.cloud import Cloud
-from shared.effect import Confirmed, NotDone, Uncertain
-from shared.event import Firing
-from shared.outcome import Done, Outcome
-from shared.run import Report, run
-from shared.span import days
-from shared.tick import Tick
-from tests.certificate import Certificate
+from shared.admin import effects
+from shared.aws.cloud import Cloud
+from shared.http import webhook
+from shared.job import manifest
+from shared.job.duration import days
+from shared.job.effect import Confirmed, NotDone, Uncertain
+from shared.job.outcome import Done, Outcome
+from shared.observability import alerts as alert
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
 from tests.functions.operations.test_job_monitoring import Failing, alerts, monitor, ticks
-from tests.mailbox import Box, Post
-from tests.receiver import Death, Mortal, Receiver
-from tests.web import Reply, Web, reset
+from tests.support.certificate import Certificate
+from tests.support.mailbox import Box, Post
+from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.web_server import Reply, Web, reset
 
 KEY = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -262,8 +265,8 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     report = go()
     assert report.note == "1 effects are uncertain: python jobs.py effects job-monitoring --aws --stage test"
     assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
-    [waiting] = effects_admin.waiting(cloud, "job-monitoring")
-    effects_admin.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
+    [waiting] = effects.waiting(cloud, "job-monitoring")
+    effects.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
     assert go().note == ""
     assert len(telling.box.mails) == 3
 
@@ -325,12 +328,12 @@ def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
         clock.move(minutes=2)
         monitor(cloud, log, clock)
         monitor(cloud, log, clock)
-        unknown = {found["key"].rpartition("#")[2] for found in effects_admin.waiting(cloud, "job-monitoring")}
+        unknown = {found["key"].rpartition("#")[2] for found in effects.waiting(cloud, "job-monitoring")}
         told = [after - ahead for after, ahead in zip(telling.counts, before, strict=True)]
         for channel, times in zip(("sns", "email", "webhook"), told, strict=True):
             assert times == 1 or (times == 0 and channel in unknown), (last, channel, times)
-        for found in [*effects_admin.waiting(cloud, "job-monitoring")]:
-            effects_admin.by_hand(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
+        for found in [*effects.waiting(cloud, "job-monitoring")]:
+            effects.by_hand(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
         well(cloud, log, clock, job)
         monitor(cloud, log, clock)
     else:

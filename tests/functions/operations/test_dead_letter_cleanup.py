@@ -9,11 +9,12 @@ import pytest
 
 from functions.operations.dead_letter_cleanup import DeadLetterCleanup
 from shared import clock as clocks
-from shared import manifest, rows
-from shared.cloud import Cloud
-from shared.dead import store
-from shared.event import Firing
-from shared.run import Report, run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.dead_letters import store
+from shared.job import manifest
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 
@@ -29,7 +30,7 @@ def letter(cloud: Cloud, mark: str, at: datetime, job: str = "sweep", **more: st
     payload = f"dead/{job}/{mark}.json"
     cloud.s3.put_object(Bucket=cloud.names.bucket, Key=payload, Body=b"{}")
     row = {"pk": f"dead#{job}", "sk": f"{clocks.iso(at)}#{mark}", "id": mark, "job": job, "payload": payload, **more}
-    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(row))
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(row))
 
 
 def left(cloud: Cloud, job: str = "sweep") -> list[str]:
@@ -37,9 +38,9 @@ def left(cloud: Cloud, job: str = "sweep") -> list[str]:
     answer = cloud.dynamodb.query(
         TableName=cloud.names.table("state"),
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": f"dead#{job}"}),
+        ExpressionAttributeValues=attributes.row({":pk": f"dead#{job}"}),
     )
-    return [rows.plain(item)["id"] for item in answer["Items"]]
+    return [attributes.plain(item)["id"] for item in answer["Items"]]
 
 
 def payloads(cloud: Cloud) -> list[str]:
@@ -136,7 +137,7 @@ def test_a_payload_that_cannot_be_deleted_keeps_its_row(cloud: Cloud, monkeypatc
 
 
 def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> None:
-    from shared.tick import Tick
+    from shared.run.context import Tick
 
     letter(cloud, "abcdef0123456789", DUE)
     job = DeadLetterCleanup()

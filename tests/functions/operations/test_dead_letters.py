@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from functions.operations.dead_letters import DeadLetters
-from shared import firings, rows
-from shared.cloud import Cloud
-from shared.dead.letter import fingerprint
-from shared.event import Firing
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.dead_letters.letter import fingerprint
+from shared.run import send
+from shared.run.firing import Firing
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import Functions
 
@@ -22,7 +23,7 @@ TICK = Firing("sweep", NOON, target="shop.example", attempt=3, correlation_id="c
 
 @pytest.fixture
 def letter(cloud: Cloud) -> Any:
-    firings.send_dead(cloud, TICK, "run-1", "all 3 attempts used up", "ValueError: row 17 of 20 has no date")
+    send.send_dead(cloud, TICK, "run-1", "all 3 attempts used up", "ValueError: row 17 of 20 has no date")
     [body] = letters(cloud, "firings-dlq")
     return body
 
@@ -31,9 +32,9 @@ def stored(cloud: Cloud, job: str = "sweep") -> list[dict[str, Any]]:
     answer = cloud.dynamodb.query(
         TableName=cloud.names.table("state"),
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=rows.row({":pk": f"dead#{job}"}),
+        ExpressionAttributeValues=attributes.row({":pk": f"dead#{job}"}),
     )
-    return [rows.plain(item) for item in answer["Items"]]
+    return [attributes.plain(item) for item in answer["Items"]]
 
 
 def published(cloud: Cloud) -> list[Any]:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from shared import audit, manifest
-from shared.audit import Reasonless
-from shared.cloud import Cloud
-from shared.dead import purge, redrive, store
-from shared.dead.letter import LetterRefused
-from shared.dead.purge import Purged
-from shared.dead.store import Which
+from shared.admin import audit, purge_letters, redrive
+from shared.admin.audit import Reasonless
+from shared.admin.purge_letters import Purged
+from shared.aws.cloud import Cloud
+from shared.dead_letters import store
+from shared.dead_letters.letter import LetterRefused
+from shared.dead_letters.store import Which
+from shared.job import manifest
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.world import INTAKE, World, tick
@@ -35,7 +36,7 @@ def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def clear(world: World, which: Which, everything: bool = False) -> Purged:
-    return purge.purge(world.cloud, which, "ada", "they are of last year", everything)
+    return purge_letters.purge(world.cloud, which, "ada", "they are of last year", everything)
 
 
 def left(world: World) -> list[tuple[str, str]]:
@@ -116,7 +117,7 @@ def test_where_there_is_none_all_are_none(world: World) -> None:
 @pytest.mark.parametrize("reason", ["", " "])
 def test_without_a_reason_nothing_goes(world: World, reason: str) -> None:
     with pytest.raises(Reasonless):
-        purge.purge(world.cloud, Which(job="intake"), "ada", reason)
+        purge_letters.purge(world.cloud, Which(job="intake"), "ada", reason)
     assert len(left(world)) == 4
 
 
@@ -139,7 +140,7 @@ def test_the_digest_is_that_of_the_ids(world: World) -> None:
 def test_a_letter_on_its_way_stays(world: World, cloud: Cloud) -> None:
     [first, second] = (letter for letter in world.letters() if letter.job == "intake")
     redrive.send(cloud, redrive.ready(cloud, first), "bob")
-    assert purge.meant(cloud, Which(job="intake")).on_their_way == 1
+    assert purge_letters.meant(cloud, Which(job="intake")).on_their_way == 1
     assert clear(world, Which(job="intake")).purged == 1
     assert second.id not in {letter.id for letter in world.letters()}
     with pytest.raises(LetterRefused, match="but for 1 that are on their way again"):
@@ -185,14 +186,14 @@ def test_a_repeat_after_a_lost_reply_counts_it_as_gone(
 
 
 def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = purge.meant
+    looked = purge_letters.meant
 
     def then(*given: Any) -> Any:
         found = looked(*given)
         world.reject("three")
         return found
 
-    monkeypatch.setattr(purge, "meant", then)
+    monkeypatch.setattr(purge_letters, "meant", then)
     assert clear(world, Which(job="intake")).purged == 2
     assert left(world).count(INTAKES[0]) == 1
 
@@ -200,8 +201,8 @@ def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypat
 def test_a_crash_is_written_down_with_what_had_gone(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purge, "CHUNK", 1)
-    forget, calls = purge._forget, []
+    monkeypatch.setattr(purge_letters, "CHUNK", 1)
+    forget, calls = purge_letters._forget, []
 
     def once(*given: Any) -> None:
         calls.append(given)
@@ -209,7 +210,7 @@ def test_a_crash_is_written_down_with_what_had_gone(
             raise OSError("1 payloads were not deleted")
         forget(*given)
 
-    monkeypatch.setattr(purge, "_forget", once)
+    monkeypatch.setattr(purge_letters, "_forget", once)
     with pytest.raises(OSError, match="not deleted"):
         clear(world, Which(job="intake"))
     [entry] = audit.entries(cloud, 1)
@@ -232,6 +233,6 @@ def test_letters_of_a_job_that_is_gone_can_be_thrown_away(world: World, monkeypa
 
 def test_a_look_writes_nothing(world: World, cloud: Cloud) -> None:
     calls = Calls(cloud)
-    found = purge.meant(cloud, Which(job="intake"))
+    found = purge_letters.meant(cloud, Which(job="intake"))
     assert (found.count, found.others) == (2, 2)
     assert set(calls.made) == {"dynamodb:Query"}

@@ -12,14 +12,15 @@ import pytest
 
 from functions.operations.dispatch import Dispatch
 from shared import clock as clocks
-from shared import history, rows, status
-from shared.claim import Claim, Claims
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.idempotency import natural
-from shared.job import Job
-from shared.outcome import Done, Outcome
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome
+from shared.run import history, status
+from shared.run.claim import Claim, Claims
+from shared.run.context import Tick
+from shared.run.firing import Firing
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import Functions
 
@@ -64,7 +65,7 @@ def die(cloud: Cloud, firing: Firing = TICK, run: str = "20260302T120000.000Z-aa
 
 def lost(cloud: Cloud, run: str = "20260302T120000.000Z-aaaaaaaa") -> dict[str, Any]:
     key = history.history_key("sweep", run)
-    return rows.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
+    return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
 def test_a_due_retry_starts_its_job(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:

@@ -11,15 +11,17 @@ import pytest
 
 from functions.operations import _health
 from functions.operations.job_monitoring import JobMonitoring
-from shared import manifest, rows, status
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.event import Batch, Firing
-from shared.fold import Folds
-from shared.ledger import Account, Verdict
-from shared.outcome import Done, Outcome
-from shared.run import Report, run
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.job.outcome import Done, Outcome
+from shared.ledger.daily import Folds
+from shared.ledger.ledger import Account, Verdict
+from shared.messages.run_batch import consume
+from shared.run import status
+from shared.run.context import Tick
+from shared.run.firing import Batch, Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -111,7 +113,7 @@ def test_the_streak_that_counts_is_a_setting(cloud: Cloud, log: Lines, clock: Vi
 def test_a_host_that_is_down_is_told_by_its_own_streak(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
     shown = {"ok": False, "note": "503 where a price should be", "at": "2026-03-02T12:00:00.000Z"}
     item = {"pk": "sweep:last", "sk": "shop.example", "streak": 3, "status": shown, "lastGood": NOON.isoformat()}
-    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(item))
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(item))
     monitor(cloud, log, clock)
     [told] = alerts(cloud)
     assert (told["entityId"], told["lastError"]) == ("shop.example", "503 where a price should be")

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from functions.operations import _carried
+from functions.operations import _dlq_mover
 from functions.operations.queue_health import QueueHealth
-from shared import depths, manifest, rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.run import Report, run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.messages import queue_depth
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import Lines, VirtualClock, letters
 from tests.functions.operations.conftest import ENTRIES
 
@@ -26,7 +28,7 @@ def intake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (QUEUE, f"{QUEUE}-dlq"):
         # As the template has it: a call that says nothing else would wait for longer than its own timeout.
         cloud.sqs.create_queue(QueueName=cloud.names.queue(name), Attributes={"ReceiveMessageWaitTimeSeconds": "20"})
-    monkeypatch.setattr(_carried, "WAIT", 0)
+    monkeypatch.setattr(_dlq_mover, "WAIT", 0)
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_a_queue_that_nobody_works_on_ages(cloud: Cloud, clock: VirtualClock, lo
     send(cloud, QUEUE, "a", "b")
     for _ in range(3):
         look(cloud, clock, log)
-    health = depths.read(cloud)[QUEUE]
+    health = queue_depth.read(cloud)[QUEUE]
     assert (health.waiting, health.age(int(clock.now().timestamp() * 1000))) == (2, 10 * 60_000)
     assert log.said("queue_health")[-1]["depth"] == 2
     [*_, metric] = [line for line in log.lines if "QueueDepth" in line]
@@ -101,7 +103,7 @@ def test_a_queue_with_a_backlog_that_is_worked_on_is_not_stuck(
     send(cloud, QUEUE, "a")
     for done in range(6):
         item = {"pk": "intake:last", "sk": "-", "messages_done": 10 * done + 1}
-        cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=rows.row(item))
+        cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(item))
         look(cloud, clock, log)
     assert told == []
-    assert depths.read(cloud)[QUEUE].since == ""
+    assert queue_depth.read(cloud)[QUEUE].since == ""

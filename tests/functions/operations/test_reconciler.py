@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from functions.operations.reconciler import Reconciler
-from shared import history, manifest, rows
-from shared.claim import Claim, Claims
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.run import Report, run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.run import history
+from shared.run.claim import Claim, Claims
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -34,9 +36,9 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
     clock.move(minutes=5)
     assert reconcile(cloud, log).counts["lost"] == 1
     row = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=history.history_key("sweep", RUN))["Item"]
-    assert rows.plain(row)["outcome"] == "lost"
-    assert rows.plain(row)["tick"] == "2026-03-02T12:00Z#00"
-    item = rows.plain(cloud.dynamodb.get_item(TableName=held.table, Key=held.key)["Item"])
+    assert attributes.plain(row)["outcome"] == "lost"
+    assert attributes.plain(row)["tick"] == "2026-03-02T12:00Z#00"
+    item = attributes.plain(cloud.dynamodb.get_item(TableName=held.table, Key=held.key)["Item"])
     assert (item["status"]["outcome"], item["status"]["streak"], item["state"]) == ("lost", 1, "FAILED")
     taken = held.take(Firing("sweep", NOON.replace(minute=5)), "b", "r")
     assert isinstance(taken, Claim)

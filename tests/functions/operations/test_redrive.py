@@ -11,16 +11,19 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared import clock as clocks
-from shared import lost_runs, manifest, rows
-from shared.claim import Claim, Claims
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.dead import redrive, store
-from shared.dead.letter import RECEIVES, VISIBILITY, Letter, LetterRefused, Taken
-from shared.event import Batch, Firing
-from shared.manual import Marker
-from shared.outcome import Snoozed
-from shared.run import run
+from shared.admin import redrive
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.dead_letters import store
+from shared.dead_letters.letter import RECEIVES, VISIBILITY, Letter, LetterRefused, Taken
+from shared.job import manifest
+from shared.job.outcome import Snoozed
+from shared.messages.run_batch import consume
+from shared.run import lost_runs
+from shared.run.claim import Claim, Claims
+from shared.run.firing import Batch, Firing
+from shared.run.manual import Marker
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.world import INTAKE, World, tick
@@ -187,9 +190,9 @@ def test_a_paused_job_stays_paused(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     cloud.dynamodb.update_item(
         TableName=cloud.names.table("state"),
-        Key=rows.row({"pk": "sweep:last", "sk": "shop-00"}),
+        Key=attributes.row({"pk": "sweep:last", "sk": "shop-00"}),
         UpdateExpression="SET paused = :why",
-        ExpressionAttributeValues=rows.row({":why": "by ada: migration"}),
+        ExpressionAttributeValues=attributes.row({":why": "by ada: migration"}),
     )
     retry(cloud, world.letter())
     assert [report.outcome for report in world.settle()] == ["paused"]
@@ -251,10 +254,10 @@ def test_put_off_too_often_it_is_dead_as_it_was(world: World, cloud: Cloud, monk
 def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared import backoff
+    from shared.job.retry import NONE
 
     world.kill(tick())
-    monkeypatch.setattr(type(world.sweep), "retry", backoff.NONE)
+    monkeypatch.setattr(type(world.sweep), "retry", NONE)
     retry(cloud, world.letter())
     world.settle()
     assert (world.letter().state, world.letter().again) == ("dead", 1)
@@ -269,7 +272,7 @@ def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
     [body] = waiting(cloud)
     firing = Firing(**{**body["firing"], "at": NOON})
     with monkeypatch.context() as crash:
-        crash.setattr("shared.status.History.write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        crash.setattr("shared.run.status.History.write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(world.sweep, firing, cloud, world.log, "request-1")
     assert world.letter().state == "retrying"
@@ -553,7 +556,7 @@ def test_the_late_death_of_a_letter_that_was_thrown_away_is_a_letter_of_its_own(
     world.kill(tick())
     letter = world.letter()
     retry(cloud, letter)
-    key = rows.row({"pk": "dead#sweep", "sk": letter.key})
+    key = attributes.row({"pk": "dead#sweep", "sk": letter.key})
     cloud.dynamodb.delete_item(TableName=cloud.names.table("state"), Key=key)
     world.settle()
     assert world.letter().key != letter.key

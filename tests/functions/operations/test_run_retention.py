@@ -10,13 +10,15 @@ import pytest
 from functions.operations import run_retention
 from functions.operations.run_retention import RunRetention
 from shared import clock as instants
-from shared import history, manifest, rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.manifest import Entry
-from shared.retention import CLASSES
-from shared.run import Report, run
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest
+from shared.job.manifest import Entry
+from shared.job.retention import CLASSES
+from shared.run import history
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -36,7 +38,7 @@ def known(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Known:
 
 def reconciled(cloud: Cloud, **item: Any) -> None:
     cloud.dynamodb.put_item(
-        TableName=cloud.names.table("state"), Item=rows.row({"pk": "reconciler:last", "sk": "-", **item})
+        TableName=cloud.names.table("state"), Item=attributes.row({"pk": "reconciler:last", "sk": "-", **item})
     )
 
 
@@ -45,7 +47,7 @@ def ran(cloud: Cloud, ago: timedelta, *, ok: bool = True, job: str = "sweep", ms
     started = NOON - ago - timedelta(milliseconds=ms)
     run_id = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z-{abs(hash((ago, ok, job))) % 16**8:08x}"
     key = history.history_key(job, run_id)
-    values = rows.row({"ok": ok, "outcome": "done" if ok else "failed", "ms": ms})
+    values = attributes.row({"ok": ok, "outcome": "done" if ok else "failed", "ms": ms})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, **values})
     return run_id
 
@@ -119,7 +121,9 @@ def test_the_same_again_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> No
     ],
 )
 def test_a_row_stays_until_it_is_folded(item: dict[str, str], kept: int, cloud: Cloud) -> None:
-    cloud.dynamodb.delete_item(TableName=cloud.names.table("state"), Key=rows.row({"pk": "reconciler:last", "sk": "-"}))
+    cloud.dynamodb.delete_item(
+        TableName=cloud.names.table("state"), Key=attributes.row({"pk": "reconciler:last", "sk": "-"})
+    )
     if item:
         reconciled(cloud, **item)
     # The day before, at 09:45, at 09:55 and at 11:00.
@@ -140,7 +144,7 @@ def test_a_consumers_rows_are_never_folded_and_wait_for_nothing(cloud: Cloud, kn
 def test_what_only_counts_duplicates_is_left_alone(cloud: Cloud) -> None:
     key = history.history_key("sweep", "20260227T000000.000Z-aaaaaaaa")
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, "duplicates": {"N": "1"}})
-    odd = rows.row({"pk": f"runs#sweep#{NOON:%Y-%m-%d}", "sk": "x", "ok": True})
+    odd = attributes.row({"pk": f"runs#sweep#{NOON:%Y-%m-%d}", "sk": "x", "ok": True})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=odd)
     assert retain(cloud).counts == {"deleted": 0}
 

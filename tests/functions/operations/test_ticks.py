@@ -11,18 +11,21 @@ import pytest
 
 from functions.operations.reconciler import Reconciler, spread
 from shared import clock as clocks
-from shared import event, fold, manifest, retention, roster, rows
-from shared.claim import Claims
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.fold import Folds
-from shared.idempotency import natural
-from shared.job import Job
-from shared.ledger import Verdict
-from shared.manifest import Entry
-from shared.outcome import Done, Outcome
-from shared.run import Report, run
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job import manifest, retention
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.manifest import Entry
+from shared.job.outcome import Done, Outcome
+from shared.ledger import daily, expected_since
+from shared.ledger.daily import Folds
+from shared.ledger.ledger import Verdict
+from shared.run import firing as event
+from shared.run.claim import Claims
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -48,8 +51,8 @@ class World:
     def deploy(self, **changes: dict[str, Any]) -> None:
         made = {name: {**ENTRIES["sweep"], "key": name, **change} for name, change in changes.items()}
         self.monkeypatch.setattr(manifest, "load", lambda: made)
-        self.clock.instant = NOON - roster.ROLLOUT
-        roster.kept(self.cloud, made)  # type: ignore[arg-type]
+        self.clock.instant = NOON - expected_since.ROLLOUT
+        expected_since.kept(self.cloud, made)  # type: ignore[arg-type]
         self.clock.instant = NOON
         run(Reconciler(), Firing("reconciler", NOON), self.cloud, self.log)
 
@@ -68,7 +71,7 @@ class World:
 
     def gaps(self, job: str = "sweep") -> list[dict[str, Any]]:
         found = self.cloud.dynamodb.scan(TableName=self.cloud.names.table("state"))["Items"]
-        missed = [row for row in map(rows.plain, found) if row.get("outcome") == "missed" and row["job"] == job]
+        missed = [row for row in map(attributes.plain, found) if row.get("outcome") == "missed" and row["job"] == job]
         return sorted(missed, key=lambda row: str(row["sk"]))
 
     def folded(self, job: str = "sweep") -> dict[str, Verdict]:
@@ -167,7 +170,7 @@ def test_a_tick_that_honestly_did_not_run_was_not_missed(world: World, reason: s
         Claims(world.cloud, Sweep(), "-").take(Firing("sweep", NOON, manual=True), "20260302T120000.000Z-aaaaaaaa", "r")
     if reason == "paused":
         item = {"pk": "sweep:last", "sk": "-", "paused": "ada: index rebuild"}
-        world.cloud.dynamodb.put_item(TableName=world.cloud.names.table("state"), Item=rows.row(item))
+        world.cloud.dynamodb.put_item(TableName=world.cloud.names.table("state"), Item=attributes.row(item))
     if reason == "disabled":
         world.cloud.environment = {"SWEEP_ENABLE": "false"}
     assert world.tick(NOON, Graceful() if reason == "late" else None).outcome == reason
@@ -321,7 +324,7 @@ def test_the_ledger_of_a_span_is_read_from_folds_rows_and_gaps(world: World) -> 
     world.reconcile(after(minutes=68))
     world.reconcile(after(minutes=98))
     calls = Calls(world.cloud)
-    told = fold.read(world.cloud, "sweep", world.entry(), after(minutes=-30), after(minutes=106))
+    told = daily.read(world.cloud, "sweep", world.entry(), after(minutes=-30), after(minutes=106))
     assert Counter(calls.made) == {"dynamodb:Query": 2, "dynamodb:GetItem": 2}
     assert {f"{tick:%H:%M}": account.verdict for tick, account in told.items()} == {
         "11:30": Verdict.UNKNOWN,
@@ -370,7 +373,7 @@ def units(cloud: Cloud) -> Counter[str]:
         }
         key = params.get("Key", {})
         passed = [
-            rows.size(item)
+            attributes.size(item)
             for item in items
             if item["pk"]["S"] == (given.get(":pk") or key["pk"]["S"])
             and given.get(":since", "") <= item["sk"]["S"] <= given.get(":until", "~")
@@ -414,7 +417,7 @@ def test_a_pass_that_folds_reads_the_hours_rows_and_writes_once_for_each_job(wor
 
 def _store(cloud: Cloud, *items: dict[str, Any]) -> None:
     for start in range(0, len(items), 25):
-        some: Any = [{"PutRequest": {"Item": rows.row(item)}} for item in items[start : start + 25]]
+        some: Any = [{"PutRequest": {"Item": attributes.row(item)}} for item in items[start : start + 25]]
         cloud.dynamodb.batch_write_item(RequestItems={cloud.names.table("state"): some})
 
 

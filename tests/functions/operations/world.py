@@ -9,20 +9,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from functions.operations.dead_letters import DeadLetters
-from shared import clock, event, rows
+from shared import clock
 from shared.archetypes.consumer import Consumer, Message
-from shared.backoff import explicit
-from shared.cloud import Cloud
-from shared.consume import consume
-from shared.dead import store
-from shared.dead.letter import Letter
-from shared.event import Batch, Firing
-from shared.idempotency import natural
-from shared.job import Job
-from shared.manifest import Entry
-from shared.outcome import Done, Outcome, Rejected
-from shared.run import Report, run
-from shared.tick import Tick
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.dead_letters import store
+from shared.dead_letters.letter import Letter
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.manifest import Entry
+from shared.job.outcome import Done, Outcome, Rejected
+from shared.job.retry import explicit
+from shared.messages.run_batch import consume
+from shared.run import firing
+from shared.run.context import Tick
+from shared.run.firing import Batch, Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Lines, VirtualClock, letters, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -105,7 +107,7 @@ class World:
             if not firings and not messages and not dead:
                 return reports
             for body in firings:
-                fired = event.firing(body["firing"], self.cloud.clock.now())
+                fired = firing.firing(body["firing"], self.cloud.clock.now())
                 reports.append(run(self.sweep, fired, self.cloud, self.log))
             for message in messages:
                 self._pass()
@@ -133,10 +135,10 @@ class World:
         """Write on its row, whatever it is."""
         self.cloud.dynamodb.update_item(
             TableName=self.cloud.names.table("state"),
-            Key=rows.row({"pk": f"dead#{letter.job}", "sk": letter.key}),
+            Key=attributes.row({"pk": f"dead#{letter.job}", "sk": letter.key}),
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues=rows.row({f":{name}": value for name, value in values.items()}),
+            ExpressionAttributeValues=attributes.row({f":{name}": value for name, value in values.items()}),
         )
 
     def _pass(self) -> None:

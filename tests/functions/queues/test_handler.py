@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.queues import _drain, handler
-from shared import manifest
-from shared.cloud import Cloud
-from shared.envelope import LIMIT
-from shared.guard import Guard
-from shared.names import Names
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
+from shared.http.internal_token import Guard
+from shared.job import manifest
+from shared.messages.envelope import LIMIT
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.trigger.test_handler import TOKEN, Context

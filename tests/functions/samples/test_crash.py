@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from functions.samples.crash import KINDS, Crash
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.run import Report, run
+from shared.aws.cloud import Cloud
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import NOON, Lines, letters, waiting
 
 ROOT = Path(__file__).parents[3]
@@ -22,11 +22,11 @@ FIRED = Firing("crash", NOON, correlation_id="c-1")
 ALONE = """
 import sys
 from functions.samples.crash import Crash
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.names import Names
-from shared.tick import Tick
-from shared.log import Log
+from shared.aws.cloud import Cloud
+from shared.run.firing import Firing
+from shared.aws.names import Names
+from shared.run.context import Tick
+from shared.observability.log import Log
 from shared.clock import Clock
 from shared.deadline import DeadlineExceeded, within
 
@@ -96,7 +96,7 @@ def test_hang_is_reached_by_no_deadline_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_dry_run_crashes_nothing(kind: str, cloud: Cloud, log: Lines) -> None:
-    from shared.tick import Tick
+    from shared.run.context import Tick
 
     cloud.environment = {"SAMPLE_CRASH_KIND": kind}
     assert Crash().plan(Tick(Crash(), FIRED, cloud, "-", NOON, log, dry=True)) == [f"crash by {kind}"]

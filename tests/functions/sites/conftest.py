@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from local import demo_site
-from local.demo_site import DemoSite
-from shared import rows
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.job import Job
-from shared.run import Report, run
+from local.demo import site
+from local.demo.site import DemoSite
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import Lines, VirtualClock
-from tests.web import Web
+from tests.support.web_server import Web
 
 Fire = Callable[..., Report]
 
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[DemoSite]:
-    made = demo_site.start()
+    made = site.start()
     yield made
     made.stop()
 
@@ -51,9 +51,10 @@ def item(cloud: Cloud, name: str) -> dict[str, Any]:
     """A status item by its whole name: `pricing:last:<host>`, or `docs-registry:last`."""
     key, _, host = name.partition(":last")
     found = cloud.dynamodb.get_item(
-        TableName=cloud.names.table("state"), Key=rows.row({"pk": f"{key}:last", "sk": host.removeprefix(":") or "-"})
+        TableName=cloud.names.table("state"),
+        Key=attributes.row({"pk": f"{key}:last", "sk": host.removeprefix(":") or "-"}),
     )
-    return rows.plain(found.get("Item"))
+    return attributes.plain(found.get("Item"))
 
 
 def kept(cloud: Cloud, prefix: str) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from functions.sites.auth import CREDENTIALS, Auth
-from local.demo_site import DemoSite
-from shared.cloud import Cloud
+from local.demo.site import DemoSite
+from shared.aws.cloud import Cloud
 from tests.conftest import Lines, VirtualClock
 from tests.functions.sites.conftest import Fire, everything, item, kept
-from tests.web import Handler, Reply, Request, Web
+from tests.support.web_server import Handler, Reply, Request, Web
 
 PASSWORD = "pass-canary-4711"
 FORM = (

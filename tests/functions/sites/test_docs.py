@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from functions.sites.docs import Docs
-from local.demo_site import DemoSite
-from shared import holding, pause
-from shared.cloud import Cloud
+from local.demo.site import DemoSite
+from shared.admin import pause
+from shared.aws.cloud import Cloud
+from shared.run import pauses
 from tests.conftest import Lines, VirtualClock, waiting
 from tests.functions.sites.conftest import Fire, everything, item, kept
-from tests.web import Handler, Reply, Request, Web, hang, reset
+from tests.support.web_server import Handler, Reply, Request, Web, hang, reset
 
 
 def index(*links: str) -> Reply:
@@ -69,7 +70,7 @@ def test_only_links_to_the_same_site_are_followed(docs: Web, fire: Fire) -> None
 
 
 def test_a_paused_site_is_not_walked(docs: Web, fire: Fire, cloud: Cloud) -> None:
-    holding.pause(cloud, Docs(), pause.part(target=docs.host), "ada", "moving")
+    pause.pause(cloud, Docs(), pauses.part(target=docs.host), "ada", "moving")
     report = fire(Docs(), [docs.url])
     assert report.counts == {"hosts": 0, "links": 0, "dead": 0, "invalid": 0, "paused": 1}
     assert report.note == f"1 paused: {docs.host} (ada: moving)"
@@ -156,14 +157,14 @@ def test_queries_of_dead_links_are_kept_nowhere(docs: Web, fire: Fire, cloud: Cl
 
 
 def test_a_link_that_hangs_is_dead_in_time(docs: Web, fire: Fire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.sites._survey.PATIENCE", 0.5)
+    monkeypatch.setattr("functions.sites._docs_crawl.PATIENCE", 0.5)
     docs.answers["/docs/a"] = hang
     assert fire(Docs(), [docs.url]).note.endswith("/docs/a (no end within 0 s)")
 
 
 def test_a_dry_run_names_the_indexes(docs: Web, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
-    from shared.event import Firing
-    from shared.tick import Tick
+    from shared.run.context import Tick
+    from shared.run.firing import Firing
 
     cloud.environment = {"BASE_URLS": '["https://a.example", 5]'}
     plan = Docs().plan(Tick(Docs(), Firing("docs", clock.now()), cloud, "-", clock.now(), log, dry=True))

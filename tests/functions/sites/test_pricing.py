@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from functions.sites.pricing import Pricing
-from local.demo_site import DemoSite
-from shared.cloud import Cloud
-from shared.http import Answer
+from local.demo.site import DemoSite
+from shared.aws.cloud import Cloud
+from shared.http.client import Answer
 from tests.conftest import VirtualClock
 from tests.functions.sites.conftest import Fire, item, kept
 

@@ -12,19 +12,21 @@ import pytest
 from functions.sites._webevals import Task, Webevals, queue
 from functions.sites.seed import seed
 from functions.sites.webeval import Webeval
-from local import demo_site
-from local.demo_site import DemoSite
+from local.demo import site as demo_site
+from local.demo.site import DemoSite
 from shared import clock as clocks
-from shared import holding, pause, rows
-from shared.claim import LEASE_MARGIN
-from shared.cloud import Cloud
-from shared.event import Firing
-from shared.names import Names
-from shared.run import Report, run
-from shared.tick import Tick
+from shared.admin import pause
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
+from shared.run import pauses
+from shared.run.claim import LEASE_MARGIN
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
 from tests.conftest import Lines, VirtualClock, waiting
 from tests.functions.sites.conftest import Fire, everything, item, kept
-from tests.web import Handler, Reply, Request, Web, hang, reset
+from tests.support.web_server import Handler, Reply, Request, Web, hang, reset
 
 ENDPOINT = "/api/web-eval/run"
 GOOD = Reply(200, '{"score": 80, "note": "fine"}')
@@ -50,9 +52,9 @@ def go(fire: Fire, site: Web) -> Any:
 
 def row(cloud: Cloud, task: str) -> dict[str, Any]:
     found = cloud.dynamodb.get_item(
-        TableName=cloud.names.table("webevals"), Key=rows.row({"pk": task, "sk": "-"}), ConsistentRead=True
+        TableName=cloud.names.table("webevals"), Key=attributes.row({"pk": task, "sk": "-"}), ConsistentRead=True
     )
-    return rows.plain(found["Item"])
+    return attributes.plain(found["Item"])
 
 
 def ask(cloud: Cloud, site: Web, count: int = 1) -> list[str]:
@@ -94,12 +96,12 @@ def test_a_finished_task_is_not_found_again(go: Any, cloud: Cloud, site: Web, cl
 
 def test_the_tasks_of_a_paused_site_wait(go: Any, cloud: Cloud, site: Web, clock: VirtualClock) -> None:
     (task,) = ask(cloud, site)
-    part = pause.part(target=site.host)
-    holding.pause(cloud, Webeval(), part, "ada", "moving")
+    part = pauses.part(target=site.host)
+    pause.pause(cloud, Webeval(), part, "ada", "moving")
     report = go()
     assert (report.counts, report.ok) == ({"due": 0, "paused": 1}, True)
     assert (row(cloud, task)["state"], site.asked) == ("queued", [])
-    holding.resume(cloud, Webeval(), part, "ada", "moved")
+    pause.resume(cloud, Webeval(), part, "ada", "moved")
     clock.move(minutes=5)
     assert go().counts == {"due": 1, "done": 1}
 
@@ -190,11 +192,11 @@ def test_in_production_the_call_says_that_it_is_ours(cloud: Cloud, site: Web, lo
         tick.cloud = elsewhere
         Webeval()._execute(tick, tasks, [(_target(site), task)])
         assert site.asked[-1].headers.get("x-internal-exec") == sent
-        cloud.dynamodb.delete_item(TableName=cloud.names.table("webevals"), Key=rows.row({"pk": "t", "sk": "-"}))
+        cloud.dynamodb.delete_item(TableName=cloud.names.table("webevals"), Key=attributes.row({"pk": "t", "sk": "-"}))
 
 
 def _target(site: Web) -> Any:
-    from shared.targets import Target
+    from shared.http.sites import Target
 
     return Target(site.host, site.url)
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from functions.trigger import handler
-from shared import event, manifest, rows
-from shared.cloud import Cloud
-from shared.guard import Guard
-from shared.run import run
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.http.internal_token import Guard
+from shared.job import manifest
+from shared.run import firing as event
+from shared.run.run import run
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -239,7 +241,7 @@ def test_status_only_reads_and_shows_the_status_keys(ask: Ask, cloud: Cloud, fun
 def test_status_shows_each_host_under_its_key(ask: Ask, cloud: Cloud) -> None:
     cloud.dynamodb.put_item(
         TableName=cloud.names.table("state"),
-        Item=rows.row({"pk": "sweep:last", "sk": "shop.example", "status": {"ok": False, "statusCode": 503}}),
+        Item=attributes.row({"pk": "sweep:last", "sk": "shop.example", "status": {"ok": False, "statusCode": 503}}),
     )
     assert ask("/__cron/run/status")[1]["sweep:last:shop.example"]["statusCode"] == 503
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from functions.webhooks.webhook_delivery import WebhookDeliveryJob
-from shared import webhook
-from shared.cloud import Cloud
-from shared.hooks import DELIVER, WebhookDelivery
+from shared.aws.cloud import Cloud
+from shared.http import webhook
+from shared.product.webhook_event import DELIVER, WebhookDelivery
 from tests.conftest import Lines, VirtualClock, letters
 from tests.functions.flags.conftest import World, opened
-from tests.web import Reply, Web
+from tests.support.web_server import Reply, Web
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

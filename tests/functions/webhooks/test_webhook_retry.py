@@ -15,14 +15,14 @@ import pytest
 import standardwebhooks
 
 from functions.webhooks.webhook_retry import WebhookRetry
-from shared import webhook
-from shared.cloud import Cloud
-from shared.names import Names
-from shared.records.outgoing import Delivery, Webhook
-from shared.span import minutes
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
+from shared.http import webhook
+from shared.job.duration import minutes
+from shared.product.records.outgoing import Delivery, Webhook
 from tests.conftest import NOON, Lines, VirtualClock
-from tests.sweeping import all_of, go, item, put
-from tests.web import Handler, Reply, Request, Web, hang, reset
+from tests.support.sweeping import all_of, go, item, put
+from tests.support.web_server import Handler, Reply, Request, Web, hang, reset
 
 SECOND = timedelta(seconds=1)
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
@@ -274,9 +274,9 @@ def test_a_run_that_dies_before_it_could_note_a_yes_asks_again_under_the_same_id
 def test_a_receiver_that_says_nothing_is_waited_for_a_few_times_and_holds_up_no_other(
     cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.courier.TOTAL", 0.5)
+    monkeypatch.setattr("shared.http.untrusted.TOTAL", 0.5)
     monkeypatch.setattr(
-        "shared.courier.Courier.__init__.__kwdefaults__", {"loopback": False, "connect": 1, "total": 0.5}
+        "shared.http.untrusted.Courier.__init__.__kwdefaults__", {"loopback": False, "connect": 1, "total": 0.5}
     )
     web.answers |= {"/hook": hang, "/good": Reply(200)}
     put(cloud, hook(f"{web.url}/good", "good"))
@@ -292,7 +292,7 @@ def test_a_receiver_that_says_nothing_is_waited_for_a_few_times_and_holds_up_no_
 def test_a_receiver_that_says_no_is_not_silent(
     cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.courier.TOTAL", 0.2)
+    monkeypatch.setattr("shared.http.untrusted.TOTAL", 0.2)
     # One after the other.
     monkeypatch.setattr(WebhookRetry, "share", 1)
     turns = iter((hang, hang, Reply(500), hang, hang, Reply(200)))

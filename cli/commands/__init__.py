@@ -1,0 +1,1 @@
+"""The commands of jobs.py, one module each."""

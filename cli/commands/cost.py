@@ -1,0 +1,35 @@
+"""What the stack costs a month while every tick finds nothing to do, item by item."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from cli import output
+from cli.exit_codes import Exit, Stop
+from infra import cost, synth
+from shared.aws.names import PRODUCTION
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stage", default=PRODUCTION, help=f"of this deployment; {PRODUCTION} where none is named")
+    parser.add_argument("--json", action="store_true", help='one JSON object: {"dollars", "items": [...]}')
+
+
+def call(args: argparse.Namespace) -> int:
+    output.say("synthesizing the templates")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            lines = cost.idle(synth.synthesize(Path(folder), args.stage))
+        except synth.SynthError as error:
+            raise Stop(Exit.FAILED, str(error)) from None
+    if args.json:
+        items = [
+            {"item": line.item, "count": line.count, "unit": line.unit, "dollars": round(line.dollars, 4)}
+            for line in lines
+        ]
+        output.document({"dollars": round(cost.total(lines), 2), "items": items})
+    else:
+        print(cost.table(lines))
+    return Exit.DONE

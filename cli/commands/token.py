@@ -1,0 +1,19 @@
+"""The token of the break-glass URL, for `curl -H "X-Internal-Health: $(python jobs.py token)"`."""
+
+from __future__ import annotations
+
+import argparse
+
+from cli import options
+from cli.exit_codes import Exit
+from shared.http.internal_token import SECRET
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.arguments(parser)
+
+
+def call(args: argparse.Namespace) -> int:
+    with options.opened(args) as cloud:
+        print(cloud.secrets.get_secret_value(SecretId=cloud.names.secret(SECRET))["SecretString"])
+    return Exit.DONE

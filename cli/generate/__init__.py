@@ -1,0 +1,1 @@
+"""The files that are generated from declarations and models."""

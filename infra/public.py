@@ -1,0 +1,105 @@
+"""The stack of what people touch: Function URLs, alarms, the dashboard."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra import queues, roles
+from infra.alarms import Alarms
+from infra.dashboard import Dashboard
+from infra.deployment import ROOT, Deployment
+from infra.function import Code, Function, Shape, log_days
+from infra.job import platform_environment
+from shared.aws.permissions import Grant
+
+TIMEOUT = 29
+MEMORY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A folder of functions/ that serves a Function URL: its handler.py has `handle`, GRANTS, and may have TIMEOUT
+    (seconds), MEMORY (MB), and ALARM = False where it tells of its failures itself."""
+
+    name: str
+    purpose: str
+    grants: tuple[Grant, ...]
+    timeout: int
+    memory: int
+    alarm: bool
+
+
+def endpoints() -> list[Endpoint]:
+    found = []
+    for path in sorted((ROOT / "functions").glob("*/handler.py")):
+        module = importlib.import_module(f"functions.{path.parent.name}.handler")
+        found.append(
+            Endpoint(
+                name=path.parent.name,
+                purpose=(module.__doc__ or "").partition("\n")[0],
+                grants=module.GRANTS,
+                timeout=getattr(module, "TIMEOUT", TIMEOUT),
+                memory=getattr(module, "MEMORY", MEMORY),
+                alarm=getattr(module, "ALARM", True),
+            )
+        )
+    return found
+
+
+class Front(Stack):
+    def __init__(self, scope: Construct, deployment: Deployment, endpoints: list[Endpoint], **stack: Any) -> None:
+        super().__init__(scope, deployment.names.stack("front"), **stack)
+        names = deployment.names
+        alarms = Alarms(self, names)
+        alarms.of_queues(queues.plan(deployment.jobs))
+        alarms.of_runs()
+        Dashboard(self, names)
+        for endpoint in endpoints:
+            FunctionUrl(self, endpoint, deployment)
+            if endpoint.alarm:
+                alarms.of_errors(names.function(endpoint.name))
+
+
+class FunctionUrl(Construct):
+    """Open to the world by its address; who may do what is decided by the handler, before anything else."""
+
+    def __init__(self, scope: Construct, endpoint: Endpoint, deployment: Deployment) -> None:
+        super().__init__(scope, endpoint.name)
+        shape = Shape(
+            name=deployment.names.function(endpoint.name),
+            handler=f"functions.{endpoint.name}.handler.handle",
+            description=endpoint.purpose,
+            timeout=endpoint.timeout,
+            memory=endpoint.memory,
+            log_days=log_days("standard"),
+            environment=platform_environment(deployment),
+        )
+        code = Code(self, endpoint.name, deployment, with_manifest=True)
+        allowed = roles.statements(deployment.names, endpoint.grants)
+        function = Function(self, shape, allowed, code).resource
+        url = lambda_.CfnUrl(self, "Url", auth_type="NONE", target_function_arn=function.attr_arn)
+        # Since October 2025 a new URL answers 403 unless both are allowed.
+        # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+        lambda_.CfnPermission(
+            self,
+            "MayCallUrl",
+            action="lambda:InvokeFunctionUrl",
+            function_name=function.attr_arn,
+            principal="*",
+            function_url_auth_type="NONE",
+        )
+        lambda_.CfnPermission(
+            self,
+            "MayInvoke",
+            action="lambda:InvokeFunction",
+            function_name=function.attr_arn,
+            principal="*",
+            invoked_via_function_url=True,
+        )
+        CfnOutput(self, "Address", value=url.attr_function_url, description=f"Where {endpoint.name} answers")

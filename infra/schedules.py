@@ -1,0 +1,112 @@
+"""What fires a job: an EventBridge rule for UTC, a Scheduler schedule where a time zone is declared."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from constructs import Construct
+
+from infra import roles
+from infra.expressions import expressions
+from shared.aws.names import DEAD, Names
+from shared.job.definition import Job
+from shared.job.schedule import UTC_ZONE
+
+# EventBridge tries for a day by default; by then a tick is long superseded.
+MAXIMUM_AGE = 3600
+RETRIES = 5
+
+
+class Ticks(Construct):
+    """Named like the job; what fires it a second time ends in -2."""
+
+    def __init__(self, scope: Construct, job: Job, names: Names, function: lambda_.CfnFunction) -> None:
+        super().__init__(scope, "Ticks")
+        self.description = job.purpose()[:512]
+        self.function = function
+        self.undelivered = names.arn("sqs", names.queue(DEAD))
+        zoned = any(zone != UTC_ZONE for _, zone in expressions(job))
+        role = self._role(names) if zoned else None
+        for number, (expression, zone) in enumerate(expressions(job), start=1):
+            name = names.of(job.name) + (f"-{number}" if number > 1 else "")
+            if role is None or zone == UTC_ZONE:
+                self._rule(number, name, expression)
+            else:
+                self._schedule(number, name, expression, zone, role, job)
+
+    def _rule(self, number: int, name: str, expression: str) -> None:
+        rule = events.CfnRule(
+            self,
+            f"Rule{number}",
+            name=name,
+            description=self.description,
+            schedule_expression=expression,
+            state="ENABLED",
+            targets=[
+                events.CfnRule.TargetProperty(
+                    id="function",
+                    arn=self.function.attr_arn,
+                    retry_policy=events.CfnRule.RetryPolicyProperty(
+                        maximum_event_age_in_seconds=MAXIMUM_AGE, maximum_retry_attempts=RETRIES
+                    ),
+                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.undelivered),
+                )
+            ],
+        )
+        lambda_.CfnPermission(
+            self,
+            f"MayInvoke{number}",
+            action="lambda:InvokeFunction",
+            function_name=self.function.ref,
+            principal="events.amazonaws.com",
+            source_arn=rule.attr_arn,
+        )
+
+    def _schedule(self, number: int, name: str, expression: str, zone: str, role: iam.CfnRole, job: Job) -> None:
+        scheduler.CfnSchedule(
+            self,
+            f"Schedule{number}",
+            name=name,
+            description=self.description,
+            schedule_expression=expression,
+            schedule_expression_timezone=zone,
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            state="ENABLED",
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self.function.attr_arn,
+                role_arn=role.attr_arn,
+                input=_scheduled(job),
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=MAXIMUM_AGE, maximum_retry_attempts=RETRIES
+                ),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.undelivered),
+            ),
+        )
+
+    def _role(self, names: Names) -> iam.CfnRole:
+        """For Scheduler, which invokes in a role where rules invoke by permission."""
+        fire = roles.document(
+            [
+                roles.allow(("lambda:InvokeFunction",), self.function.attr_arn),
+                roles.allow(("sqs:SendMessage",), self.undelivered),
+            ]
+        )
+        return iam.CfnRole(
+            self,
+            "Role",
+            description=f"Fires {self.function.function_name}",
+            assume_role_policy_document=roles.trusts(
+                "scheduler.amazonaws.com", Condition={"StringEquals": {"aws:SourceAccount": names.account}}
+            ),
+            policies=[iam.CfnRole.PolicyProperty(policy_name="fire", policy_document=fire)],
+        )
+
+
+def _scheduled(job: Job) -> str:
+    # EventBridge Scheduler puts the instant in whose name it fires into the last place. The job's name tells whose
+    # dead letter it is, where the event could not be delivered.
+    return json.dumps({"source": "nightshift.schedule", "job": job.name, "time": "<aws.scheduler.scheduled-time>"})

@@ -1,0 +1,1 @@
+"""The demo sites that the site checks look at."""

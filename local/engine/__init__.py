@@ -1,0 +1,1 @@
+"""The engine of the local cloud (ministack), and what it lacks of AWS."""

@@ -1,0 +1,67 @@
+"""Credentials of one local cloud: a random session token, kept with its state, that every AWS request must carry.
+
+The access key stays the account's number, which anybody can guess; the token cannot be guessed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from local.engine import emulator
+
+FILE = "session-token"
+
+
+def instance_token(folder: Path) -> str:
+    """The token of the local cloud with its state in `folder`, made where there is none; readable by its user alone."""
+    file = folder / FILE
+    with contextlib.suppress(FileNotFoundError):
+        file.chmod(0o600)
+        return file.read_text()
+    # Renamed when complete: a token that was cut short would be kept.
+    unfinished = file.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+        made.write(secrets.token_urlsafe(32))
+    unfinished.replace(file)
+    return file.read_text()
+
+
+def of_function(config: Mapping[str, Any], token: str) -> dict[str, str]:
+    """A session of the function's role where roles are enforced, else the account's key; never this process's."""
+    account, function = config["FunctionArn"].split(":")[4], config["FunctionName"]
+    if not emulator.application().AUTH:
+        return {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": token}
+    # Derived from the token: the same after a restart, and not from names alone, as ministack's own are.
+    named = f"{config['FunctionArn']} {config['Role']}"
+    key, secret, session = (_derived(token, f"{part} {named}") for part in ("key", "secret", "session"))
+    key, role = f"ASIA{key[:16].upper()}", config["Role"].rsplit("/", 1)[-1]
+    emulator.service("sts").register_session(
+        key,
+        {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{function}",
+            "UserId": f"{role}:{function}",
+            "SecretAccessKey": secret,
+            "SessionToken": session,
+        },
+    )
+    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": session}
+
+
+def session_tokens() -> Iterator[str]:
+    """Tokens of the sessions that STS has issued: of roles that the CDK command line assumed, and of functions."""
+    sts = emulator.service("sts")
+    for session in list(sts._sessions.values()):
+        if session.get("SessionToken") and not sts._session_expired(session):
+            yield session["SessionToken"]
+
+
+def _derived(token: str, name: str) -> str:
+    return hmac.new(token.encode(), name.encode(), hashlib.sha256).hexdigest()

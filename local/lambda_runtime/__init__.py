@@ -1,0 +1,1 @@
+"""Runs Lambda functions in processes of this machine."""

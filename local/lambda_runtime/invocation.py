@@ -1,0 +1,77 @@
+"""One invocation of a Python function: in a sandbox, with Lambda's error payloads and Lambda's log records.
+
+Put in the place of ministack's executor, which runs functions among the engine's own packages and environment, names
+every error Runtime.HandlerError, starts a new process after each error and writes each invocation to a stream of its
+own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from local import logs
+from local.engine import credential, emulator
+from local.lambda_runtime import loop_detection
+from local.lambda_runtime.pool import Pool
+from local.lambda_runtime.sandbox import Died
+
+RECURSION = {
+    "errorType": "RecursiveInvocationException",
+    "errorMessage": "Lambda has detected your function being invoked in a recursive loop and stopped the invocation",
+}
+
+
+def install(pool: Pool) -> None:
+    functions = emulator.service("lambda_svc")
+    otherwise = functions._execute_function_dispatch
+
+    def dispatch(func: Any, config: Any, event: Any, request_id: str, started: float) -> Any:
+        if not str(config.get("Runtime", "")).startswith("python") or not func.get("code_zip"):
+            return otherwise(func, config, event, request_id, started)
+        trace = loop_detection.enter(config["FunctionArn"], func.get("recursive_loop") == "Allow")
+        if trace is None:
+            return {"error": True, "recursive": True, "body": RECURSION, "function_error": "Unhandled", "log": ""}
+        return invoke(pool, config, func["code_zip"], event, request_id, trace)
+
+    functions._execute_function_dispatch = dispatch
+
+
+def invoke(
+    pool: Pool, config: Mapping[str, Any], code: bytes, event: Any, request_id: str, trace: str
+) -> dict[str, Any]:
+    """`{body, log}` and, where the function failed, `error` and `function_error`: what ministack's executors return."""
+    functions = emulator.service("lambda_svc")
+    archives = [functions._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
+    credentials = credential.of_function(config, pool.setting.token)
+    with pool.lent(config, code, [archive for archive in archives if archive], credentials) as (sandbox, cold):
+        began = time.monotonic()
+        initialized = 0.0
+        try:
+            if cold:
+                sandbox.start()
+                initialized = time.monotonic() - began
+            answer = sandbox.run(json.dumps(event), request_id, trace, config.get("FunctionArn", ""))
+            body, status = json.loads(answer["payload"]), "success" if answer["status"] == "done" else "error"
+        except Died as death:
+            body = {"errorType": death.error_type, "errorMessage": f"RequestId: {request_id} Error: {death}"}
+            status = "timeout" if death.error_type == "Sandbox.Timedout" else "error"
+        seconds = time.monotonic() - began - initialized
+        lines = sandbox.lines()
+    # The runtime client writes an exception's stack to the log; a death is written by the platform.
+    if status != "success" and "stackTrace" not in body:
+        lines.append((time.time_ns() // 1_000_000, f"{body['errorMessage']}\n{body['errorType']}"))
+    report = logs.Report(
+        request_id=request_id,
+        status=status,
+        error_type=None if status == "success" else body["errorType"],
+        seconds=seconds,
+        init_seconds=initialized,
+        memory_mb=sandbox.memory_mb,
+        peak_mb=sandbox.peak_mb,
+    )
+    logs.write(config, sandbox.stream, lines, report)
+    failed = {} if status == "success" else {"error": True, "function_error": "Unhandled"}
+    return {"body": body, "log": "\n".join(text for _, text in lines), **failed}

@@ -1,0 +1,66 @@
+"""Lambda's loop detection: a function that has run 16 times in one chain of requests is not run again.
+
+The count travels in the trace header, which the SDK sends along with every call and a queue keeps with each message.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import zlib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import unquote
+
+from local.engine import emulator
+
+MOST = 16
+
+# How often each function ran in the chain that this request belongs to, by a hash of its ARN.
+_chain: ContextVar[Mapping[str, int]] = ContextVar("chain")
+
+
+def receive(*trace_headers: str) -> None:
+    """Go on with the chain that these came out of; several where a batch has several."""
+    chain: dict[str, int] = {}
+    for header in trace_headers:
+        for part in unquote(header).split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == "Lineage":
+                for entry in value.split("|"):
+                    function, _, count = entry.rpartition(":")
+                    if count.isdecimal():
+                        chain[function] = max(chain.get(function, 0), int(count))
+    _chain.set(chain)
+
+
+def enter(arn: str, allowed: bool = False) -> str | None:
+    """The trace header of a further run of this function; None where it may not run once more."""
+    function = f"{zlib.crc32(arn.encode()):08x}"
+    chain = _chain.get({})
+    runs = chain.get(function, 0) + 1
+    if runs > MOST and not allowed:
+        return None
+    _chain.set({**chain, function: runs})
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0;{_lineage()}"
+
+
+def _lineage() -> str:
+    return "Lineage=" + "|".join(f"{function}:{count}" for function, count in _chain.get({}).items())
+
+
+def install() -> None:
+    """Messages keep the chain. ministack's own counter goes by a header that no SDK sends."""
+    queues, functions = emulator.service("sqs"), emulator.service("lambda_svc")
+    attributes = queues._build_send_sys_attrs
+
+    def with_chain(now: float, given: Any) -> Any:
+        built = attributes(now, given)
+        if _chain.get({}):
+            built.setdefault("AWSTraceHeader", _lineage())
+        return built
+
+    queues._build_send_sys_attrs = with_chain
+    functions._recursive_loop_drop = lambda *_: None

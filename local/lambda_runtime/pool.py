@@ -1,0 +1,94 @@
+"""The sandboxes of every function: kept warm, one invocation each at a time, replaced when the function changes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local.lambda_runtime.sandbox import Sandbox, Setting
+
+IDLE_SECONDS = 300.0
+# A change of any of these is a new environment on AWS too.
+CODE = ("FunctionArn", "Version", "CodeSha256", "Handler", "Runtime", "Layers")
+SETTINGS = ("Environment", "MemorySize", "Timeout", "LoggingConfig", "Role")
+
+
+class Pool:
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self._idle: dict[str, list[tuple[float, Sandbox]]] = {}
+        self._busy: set[Sandbox] = set()
+        self._lock = threading.Lock()
+        self.closed = False
+
+    @contextlib.contextmanager
+    def lent(
+        self, config: Mapping[str, Any], code: bytes, layers: list[bytes], credentials: Mapping[str, str]
+    ) -> Iterator[tuple[Sandbox, bool]]:
+        """A sandbox and whether it still has to be started. It is kept for the next one unless it ended meanwhile."""
+        if self.closed:
+            raise RuntimeError("the local cloud is stopping")
+        key = json.dumps([config.get(name) for name in (*CODE, *SETTINGS)])
+        with self._lock:
+            stale = self._take_stale(str(config["FunctionName"]), key)
+            warm = self._idle[key].pop()[1] if self._idle.get(key) else None
+            sandbox = warm or Sandbox(self.setting, dict(config), code, layers, credentials)
+            self._busy.add(sandbox)
+        for old in stale:
+            old.end()
+        try:
+            yield sandbox, warm is None
+        finally:
+            with self._lock:
+                self._busy.discard(sandbox)
+                if sandbox.alive:
+                    self._idle.setdefault(key, []).append((time.monotonic(), sandbox))
+
+    def processes(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Every live process: function, arn, pid, request id of its invocation (null when idle), peak MB."""
+        with self._lock:
+            found = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
+        return [
+            {
+                "function": one.name,
+                "arn": one.config["FunctionArn"],
+                "pid": one.pid,
+                "request_id": one.request_id,
+                "peak_mb": one.peak_mb,
+            }
+            for one in found
+            if one.alive and name in (None, one.name)
+        ]
+
+    def close(self) -> None:
+        self.closed = True
+        self.end()
+
+    def end(self) -> None:
+        """End every process; the next invocation starts new ones."""
+        with self._lock:
+            doomed = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
+            self._idle.clear()
+        for sandbox in doomed:
+            if sandbox.process:
+                sandbox.process.terminate()
+        for sandbox in doomed:
+            # A busy one is closed by the thread that waits for its answer.
+            if sandbox not in self._busy:
+                sandbox.end()
+
+    def _take_stale(self, name: str, key: str) -> list[Sandbox]:
+        stale = []
+        expired = time.monotonic() - IDLE_SECONDS
+        for other, kept in list(self._idle.items()):
+            replaced = other != key and any(sandbox.name == name for _, sandbox in kept)
+            going = [entry for entry in kept if replaced or entry[0] < expired or not entry[1].alive]
+            self._idle[other] = [entry for entry in kept if entry not in going]
+            if not self._idle[other]:
+                del self._idle[other]
+            stale += [sandbox for _, sandbox in going]
+        return stale

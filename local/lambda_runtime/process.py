@@ -1,0 +1,148 @@
+"""Process of a function, with its children: start, invoke, freeze, thaw, end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.lambda_runtime.log_pipe import LogPipe
+
+RUNTIME = Path(__file__).with_name("runtime.py")
+
+
+class Ended(Exception):
+    """The process ended before it answered. The text is how, in Lambda's words."""
+
+
+class TooLate(Exception):
+    """No answer came in time."""
+
+
+class Process(subprocess.Popen[bytes]):
+    """`path` becomes its `sys.path`; nothing of this process's is in there, nor in its environment.
+
+    `copy` is a file that its log is appended to.
+    """
+
+    def __init__(self, path: list[str], folder: Path, environment: Mapping[str, str], copy: Path | None) -> None:
+        invocations, self._invocations = os.pipe()
+        self._results, results = os.pipe()
+        self._unsent = memoryview(b"")
+        self._result = b""
+        try:
+            super().__init__(
+                [sys.executable, "-I", "-S", str(RUNTIME), str(invocations), str(results), *path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(invocations, results),
+                cwd=folder,
+                env=environment,
+                # In the engine's session, so that whoever outlives the engine finds it; in a group of its own, so that
+                # what it starts ends with it.
+                process_group=0,
+            )
+        finally:
+            os.close(invocations)
+            os.close(results)
+        assert self.stdout
+        self.log = LogPipe(self.stdout, copy)
+        # So that a process that does not read a large event times out.
+        os.set_blocking(self._invocations, False)
+        self._pipes = select.poll()
+        self._pipes.register(self._results, select.POLLIN)
+        self._pipes.register(self.log, select.POLLIN)
+
+    def terminate(self) -> None:
+        """At once, as Lambda ends an environment."""
+        self._signal_all(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Of a process that has ended: read the rest of its log, and close its pipes."""
+        self.log.close()
+        for pipe in (self._invocations, self._results):
+            with contextlib.suppress(OSError):
+                os.close(pipe)
+        # Their numbers may belong to something else from now on.
+        self._invocations = self._results = -1
+
+    def ask(self, message: str, seconds: float) -> dict[str, str]:
+        """Send a message; return the next result, with the log read. Raises Ended and TooLate."""
+        deadline = time.monotonic() + seconds
+        self._unsent = memoryview(message.encode())
+        if self._unsent:
+            self._pipes.register(self._invocations, select.POLLOUT)
+        while b"\n" not in self._result:
+            self._serve_pipes(deadline - time.monotonic())
+        # The runtime client writes the log before the result, so all of it is in the pipe.
+        self.log.drain()
+        line, _, self._result = self._result.partition(b"\n")
+        result: dict[str, str] = json.loads(line)
+        return result
+
+    def _serve_pipes(self, left: float) -> None:
+        """Wait for a pipe that is ready, and write or read it. A process whose log is not read would stop."""
+        if left <= 0:
+            raise TooLate
+        # Before the pipes are looked at, so that a process which answers and ends at once has answered.
+        ended = self.poll() is not None
+        # In slices: a child of the function's that holds the pipes open must not hide its end.
+        ready = {number for number, _ in self._pipes.poll(0 if ended else min(left, 0.1) * 1000)}
+        if self.log.fileno() in ready and not self.log.read():
+            self._pipes.unregister(self.log)
+        if self._invocations in ready:
+            self._write(left)
+        if self._results in ready:
+            self._read_result(left)
+        elif ended:
+            raise self._end(left)
+
+    def _write(self, left: float) -> None:
+        try:
+            self._unsent = self._unsent[os.write(self._invocations, self._unsent) :]
+        except BrokenPipeError:
+            raise self._end(left) from None
+        if not self._unsent:
+            self._pipes.unregister(self._invocations)
+
+    def _read_result(self, left: float) -> None:
+        data = os.read(self._results, 1 << 16)
+        if not data:
+            raise self._end(left)
+        self._result += data
+
+    def _end(self, left: float) -> Ended:
+        """How the process ended. Raises TooLate where it closed its pipes and goes on."""
+        try:
+            code = self.wait(left)
+        except subprocess.TimeoutExpired:
+            raise TooLate from None
+        # What it started. The number is not given to another process while one of its group is left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if code < 0:
+            name = "killed" if code == -signal.SIGKILL else signal.strsignal(-code) or signal.Signals(-code).name
+            return Ended(f"Runtime exited with error: signal: {name.lower()}")
+        return Ended(
+            f"Runtime exited with error: exit status {code}" if code else "Runtime exited without providing a reason"
+        )
+
+    def _signal_all(self, number: int) -> None:
+        # One that was waited for has given up its number.
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)

@@ -1,0 +1,1 @@
+"""Fires deployed rules and schedules, and delivers to their targets."""

@@ -1,0 +1,102 @@
+"""Fires the deployed rules and schedules on the minute, as AWS delivers them.
+
+ministack's own ticker is up to ten seconds late, knows no time zones, and runs a function beside the asynchronous
+path, so that a failure would vanish.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local.clock import Clock, RealClock, VirtualClock
+from local.scheduler.schedules import Source, deployed
+
+LOG = logging.getLogger(__name__)
+MINUTE = timedelta(minutes=1)
+# A rule that changes later than this before the minute counts from the next one. AWS says "within a minute".
+READ_AHEAD = timedelta(seconds=5)
+
+
+class Ticker:
+    """`clients(service)` gives a boto3 client of the engine; it is asked once for each service."""
+
+    def __init__(self, clients: Callable[[str], Any], clock: Clock | None = None) -> None:
+        made = {service: clients(service) for service in ("events", "scheduler", "lambda", "sqs", "sns")}
+        self.clients: Callable[[str], Any] = made.__getitem__
+        self.clock = clock or RealClock()
+        self._stop = threading.Event()
+        self._deliveries = ThreadPoolExecutor(32, thread_name_prefix="delivery")
+
+    def sources(self) -> list[Source]:
+        """Every scheduled rule and schedule, as deployed now. Raises UnknownTarget and ExpressionError."""
+        return deployed(self.clients("events"), self.clients("scheduler"))
+
+    def fire(self, name: str, at: datetime | None = None) -> bool:
+        """One rule or schedule now, for the minute of `at`; whether its targets took it. KeyError: no such one."""
+        sources = {source.name: source for source in self.sources()}
+        if name not in sources:
+            known = ", ".join(sorted(sources)) or "none"
+            raise KeyError(f"no rule or schedule {name!r} is deployed; there are: {known}")
+        if not sources[name].enabled:
+            raise ValueError(f"{name} is disabled: nothing would fire it")
+        return self._fire([sources[name]], _minute(at or self.clock.now()))
+
+    def advance(self, until: datetime) -> None:
+        """Move a virtual clock to `until`, firing what is due in between, in order."""
+        if not isinstance(self.clock, VirtualClock):
+            raise TypeError("only a virtual clock can be advanced")
+        while True:
+            sources = self.sources()
+            times = [time for source in sources if (time := source.next_after(self.clock.now()))]
+            minute = min(times, default=None)
+            if minute is None or minute > until:
+                break
+            self.clock.wait_until(minute, self._stop)
+            self._fire([source for source in sources if source.due(minute)], minute)
+        self.clock.wait_until(until, self._stop)
+
+    def run(self) -> None:
+        """Fire every minute until `stop`. Minutes that the machine slept through are left out."""
+        while True:
+            minute = _minute(self.clock.now()) + MINUTE
+            if not self.clock.wait_until(minute - READ_AHEAD, self._stop):
+                return
+            try:
+                due = [source for source in self.sources() if source.due(minute)]
+            except Exception:
+                LOG.exception("the rules could not be read; nothing fires at %s", minute)
+                due = []
+            if not self.clock.wait_until(minute, self._stop):
+                return
+            if self.clock.now() - minute < MINUTE:
+                self._fire(due, minute, wait=False)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._deliveries.shutdown(wait=False, cancel_futures=True)
+
+    def _fire(self, sources: list[Source], minute: datetime, wait: bool = True) -> bool:
+        deliveries = [
+            self._deliveries.submit(target.deliver, self.clients, self.clock)
+            for source in sources
+            for target in source.targets(minute)
+        ]
+        # One minute after the other where someone waits for it; a failed delivery must not hide the next.
+        for delivery in deliveries:
+            delivery.add_done_callback(_report)
+        taken = [delivery.result() for delivery in deliveries] if wait else []
+        return all(taken)
+
+
+def _report(delivery: Future[bool]) -> None:
+    if not delivery.cancelled() and (error := delivery.exception()):
+        LOG.error("a delivery was lost", exc_info=error)
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

@@ -1,0 +1,1 @@
+"""Servers on loopback for the local cloud: SMTP, DNS, a webhook receiver."""

@@ -1,0 +1,1 @@
+"""What operators do and see: redrive, purge, pause, effects, audit, explanations."""

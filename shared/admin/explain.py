@@ -1,0 +1,293 @@
+"""Why a job ran, failed, or did not, in plain words, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared import clock
+from shared.admin.trace import Trace
+from shared.advised_commands import advised, without_stage
+from shared.aws.names import NO_TARGET
+from shared.job.retry import JITTER
+from shared.ledger.ledger import SETTLING, Verdict
+from shared.run import lost_runs
+
+TOLD = {
+    Verdict.RAN: "ran",
+    Verdict.LATE: "ran late",
+    Verdict.RUNNING: "is at work",
+    Verdict.FAILED: "failed",
+    Verdict.REFUSED: "was refused by its job",
+    Verdict.LOST: "was lost",
+    Verdict.ENQUEUED: "waits for a worker",
+    Verdict.SNOOZED: "was put off",
+    Verdict.SUPERSEDED: "was superseded",
+    Verdict.LOCKED: "was locked out",
+    Verdict.PAUSED: "came while the job was paused",
+    Verdict.DISABLED: "came while the job was disabled",
+    Verdict.FORBIDDEN: "was forbidden",
+    Verdict.RATE_LIMITED: "was rate-limited",
+    Verdict.TOO_LATE: "came too late",
+    Verdict.DEDUPLICATED: "was deduplicated",
+    Verdict.MISSED: "was missed",
+    Verdict.UNKNOWN: "is unaccounted for",
+    Verdict.AWAITED: "has not started yet",
+}
+# Here the last run is worth a word.
+TRACELESS = (Verdict.AWAITED, Verdict.MISSED, Verdict.UNKNOWN)
+# What a verdict that no row of its own explains comes from, and what follows from it.
+MEANT = {
+    Verdict.SUPERSEDED: "A later tick had done its work: ticks are wake-ups, and nothing was left to do.",
+    Verdict.LOCKED: "Whoever held the lease was doing the work; the next tick comes by itself.",
+    Verdict.FORBIDDEN: "Its settings keep it out.",
+    Verdict.DISABLED: "Its settings keep it out.",
+    Verdict.PAUSED: "A paused job leaves its ticks be; they are not made up for, as the first tick after it does all.",
+    Verdict.TOO_LATE: "It came after the job's grace was over: the job declares that it is better not run then.",
+    Verdict.RATE_LIMITED: "It was asked for too often.",
+    Verdict.SNOOZED: "The job itself put it off, which costs no attempt.",
+    Verdict.ENQUEUED: "It was handed over to workers, and no worker has left a row yet.",
+    Verdict.DEDUPLICATED: "It was delivered twice, and the run that took it first has left no row.",
+    Verdict.AWAITED: f"It may still start: ticks are judged {SETTLING.seconds // 60} minutes after their time.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """says: sentences. commands: what to type, and what for. facts: the same as data."""
+
+    headline: str
+    says: tuple[str, ...]
+    commands: tuple[tuple[str, str], ...]
+    facts: Mapping[str, Any]
+
+
+def answer(found: Trace, stage: str) -> Answer:
+    """In words. stage: the deployment that the trace is of; the commands act on it."""
+    says = (*_of_the_tick(found), *_of_the_minute(found), *_of_now(found))
+    return Answer(_headline(found), says, tuple(_commands(found, stage)), found.facts())
+
+
+def _headline(found: Trace) -> str:
+    name = found.job.name if found.target == NO_TARGET else f"{found.job.name} {found.target}"
+    if found.job.queue:
+        return f"{name} is driven by its queue {found.job.queue}, and has no ticks."
+    if found.tick is None:
+        return f"{name} has no schedule: it runs by hand."
+    return f"{name}: its tick of {_time(found.tick)} {TOLD[found.account.verdict]}."
+
+
+def _of_the_tick(found: Trace) -> Iterator[str]:
+    if found.tick is None:
+        return
+    if found.asked != found.tick:
+        yield f"It does not fire at {_time(found.asked)}; {_time(found.tick)} was its last tick before that."
+    verdict, last = found.account.verdict, found.runs[-1] if found.runs else {}
+    match verdict:
+        case Verdict.RAN | Verdict.LATE:
+            yield from _ran(found)
+        case Verdict.FAILED | Verdict.LOST | Verdict.REFUSED:
+            yield from _failed(found)
+        case Verdict.MISSED:
+            yield from _missed(found)
+        case Verdict.UNKNOWN:
+            yield from _unknown(found)
+        case Verdict.RUNNING:
+            yield "Its run has not ended."
+        case _:
+            note = last.get("note", "")
+            yield f"It did not run: {note}. {MEANT[verdict]}" if note else MEANT[verdict]
+    if found.folded:
+        yield "Its row has expired: the ledger remembers this much of it."
+    if twice := sum(row.get("duplicates", 0) for row in found.runs):
+        yield f"It was delivered {_times(twice)} more; that came to nothing."
+    elif found.account.again:
+        yield "It was delivered more than once; that came to nothing."
+    if verdict in (Verdict.DISABLED, Verdict.FORBIDDEN):
+        yield f"So it is still: {found.gate}; deploy it otherwise." if found.gate else "The gate is open now."
+
+
+def _ran(found: Trace) -> Iterator[str]:
+    done = next((row for row in found.runs if row.get("outcome") == "done"), None)
+    if done is None:
+        if not found.folded:
+            yield "It finished, and died before it could write its row."
+        return
+    assert found.tick is not None
+    after = clock.parse(done["started"]) - found.tick
+    did = ", ".join(f"{count} {name}" for name, count in done.get("counts", {}).items()) or "nothing to do"
+    yield f"Run {done['run']} started {_length(after)} after its time and took {done.get('ms', 0)} ms: {did}."
+    if not done.get("ok", True):
+        yield f"What it found was bad: {done.get('note', 'no reason given')}."
+    if done.get("attempt", 1) > 1:
+        yield f"It took {done['attempt']} attempts."
+        yield from _attempts(found)
+    if found.gap:
+        yield f"It had been missed ({_gap(found)}), and was run after all, to catch up."
+    elif found.account.verdict is Verdict.LATE:
+        yield "It waited to be started: the function was throttled, the queue was long, or it was fired late."
+
+
+def _failed(found: Trace) -> Iterator[str]:
+    yield from _attempts(found)
+    last = found.runs[-1] if found.runs else {}
+    attempt, policy = last.get("attempt", 1), found.job.retry
+    delay = policy.delay(attempt)
+    if found.at_work and str(found.item.get("tried", "")).startswith(found.position):
+        yield f"Attempt {attempt + 1} of {policy.attempts} is at work."
+    elif found.dead:
+        yield f"It was given up: dead letter {found.dead['id'][:8]}, {found.dead.get('reason', '')}."
+    elif last.get("outcome") == "refused":
+        yield "Nothing was done, and nothing is tried again: a person decides."
+    elif not policy.delays:
+        yield "It isn't tried again: the next tick does its work."
+    elif delay is None:
+        yield f"All {policy.attempts} attempts are used up; its dead letter is not stored yet."
+    elif last:
+        due = clock.parse(last["started"]) + timedelta(milliseconds=last.get("ms", 0), seconds=delay)
+        latest = due + timedelta(seconds=delay * JITTER + 1)
+        late = " It has not come: it waits in the queue firings." if found.now > latest + timedelta(minutes=1) else ""
+        yield f"Attempt {attempt + 1} of {policy.attempts} is due from {due:%H:%M:%S} to {latest:%H:%M:%S} UTC.{late}"
+
+
+def _attempts(found: Trace) -> Iterator[str]:
+    for row in found.runs:
+        if row.get("outcome") in ("failed", "lost", "refused"):
+            number = f"Attempt {row.get('attempt', 1)} of {found.job.retry.attempts}"
+            yield f"{number}, run {row['run']}, {_said(row)} at {row.get('started', '')[11:19]}: {row.get('note', '')}"
+
+
+def _missed(found: Trace) -> Iterator[str]:
+    yield (
+        "Nothing came of it: no run, and no refusal. Its rule was disabled or not deployed, its event was dropped on "
+        "the way, or nothing at all was running."
+    )
+    if not found.gap:
+        if not found.folded:
+            yield "The reconciler has not noted it yet; it looks every 5 minutes. Is it running?"
+        return
+    yield f"It is one of {_gap(found)}."
+    covered = found.gap.get("covered", "")
+    if covered:
+        yield f"The tick of {covered[:10]} {covered[11:16]} UTC stood for it: each does all that is due."
+    else:
+        yield f"Its catch-up policy is {found.job.catches_up()}: the next tick does its work."
+
+
+def _unknown(found: Trace) -> Iterator[str]:
+    if found.folded:
+        yield "It left no row that the ledger could still find when it looked."
+    elif not found.listed:
+        yield "The ledger does not know the job: it has not been deployed, or the reconciler has not run since."
+    elif found.tick and found.since and found.tick < found.since:
+        yield f"It is not in the ledger, which counts the job's ticks from {_time(found.since)}, after it was deployed."
+    else:
+        yield "It left no row, and rows that old have expired."
+
+
+def _of_the_minute(found: Trace) -> Iterator[str]:
+    for row in found.others:
+        target = row.get("target", NO_TARGET)
+        what = f"the tick {row['tick'][:17]}" if "#" in row.get("tick", "") else "somebody, by hand"
+        of = f" {target}" if target != NO_TARGET else ""
+        yield f"In that minute run {row['run']}{of} started for {what}: {_said(row)}. {row.get('note', '')}".rstrip()
+
+
+def _of_now(found: Trace) -> Iterator[str]:
+    item, status = found.item, found.item.get("status") or {}
+    yield from _held_back(found)
+    if "holder" in item:
+        until = datetime.fromtimestamp(item["lease_until"] / 1000, found.now.tzinfo)
+        step = f"{item.get('step', 'started')}, {item.get('progress', 0)} %"
+        if lost_runs.expired(item, found.now):
+            yield (
+                f"Run {item['holder']} held the lease until {_clock(until)} and never gave it back: it died. The next "
+                "tick takes over, and the reconciler notes it within 5 minutes."
+            )
+        else:
+            yield f"Run {item['holder']} holds the lease until {_clock(until)} at the latest: {step}."
+    if status.get("streak", 0) > 1:
+        good = f"Its last good run began {status['lastGood']}." if status.get("lastGood") else "It has no good run yet."
+        yield f"It has failed {_times(status['streak'])} in a row, first with: {status.get('firstError', '')}. {good}"
+    if found.host:
+        seen = found.host.get("status") or {}
+        word = "well" if seen.get("ok") else f"bad: {seen.get('note', '')}"
+        yield f"{found.target} was last looked at {seen.get('at', '')[:19]}, and was {word}."
+    if item.get("checkpoint"):
+        yield "A run was left unfinished: the next one goes on from its checkpoint."
+    for queue, count in found.waiting.items():
+        yield f"{count} messages wait in {queue}." if count != 1 else f"1 message waits in {queue}."
+    if found.tick is None and found.dead:
+        yield f"Its newest dead letter is {found.dead['id'][:8]}: {found.dead.get('error', '')}"
+    if status and (found.tick is None or found.account.verdict in TRACELESS):
+        yield f"It last ran {status.get('at', '')[:19]}: {_said(status)}. {status.get('note', '')}".rstrip()
+    upcoming = min((next(schedule.after(found.now)) for schedule in found.job.schedules()), default=None)
+    if upcoming:
+        yield f"Its next tick is {_time(upcoming)}."
+
+
+def _held_back(found: Trace) -> Iterator[str]:
+    if "paused" in found.item:
+        yield f"It is paused now: {found.item['paused']}."
+    if found.purse:
+        yield found.purse.sentence
+    if found.item.get("partly"):
+        yield "Some of its targets or tenants are paused."
+
+
+def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
+    name, enable = found.job.name, found.job.all_settings()[0]
+    target = [] if found.target == NO_TARGET else ["--target", found.target]
+    spent = found.purse is not None and found.purse.used_up
+    if "paused" in found.item or (found.account.verdict is Verdict.PAUSED and not found.purse):
+        yield advised(stage, "resume", name), "let it run again"
+    elif spent:
+        yield advised(stage, "resume", name), "let it spend as much again before its period is over"
+    if found.dead:
+        yield advised(stage, "dead", "show", found.dead["id"][:8]), "what was given up, in full"
+        yield advised(stage, "dead", "retry", found.dead["id"][:8]), "send it again"
+    if spent:
+        larger = f"the settings; with a larger {found.job.env}_BUDGET, once deployed, it goes on"
+        yield without_stage("env"), larger
+    if found.gate:
+        yield without_stage("env"), f"the settings; {enable.name} and others are deployed with the function"
+    if found.account.verdict in (Verdict.MISSED, Verdict.UNKNOWN, Verdict.FAILED, Verdict.LOST) and not found.job.queue:
+        yield advised(stage, name, *target, "--dry-run"), "what a run would do now"
+        yield advised(stage, name, *target), "run it now"
+    if found.account.verdict is Verdict.MISSED and not found.gap:
+        yield advised(stage, "runs", "reconciler"), "whether it still looks"
+    yield advised(stage, "runs", name), "how its runs ended"
+    yield advised(stage, "logs", name), "what they said"
+
+
+def _gap(found: Trace) -> str:
+    count, since, to = found.gap["count"], found.gap["from"], found.gap["to"]
+    return f"{count} ticks missed in a row, {since} to {to}" if count > 1 else "one missed tick"
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    outcome = str(row.get("outcome", "it has not ended"))
+    if outcome == "done" and not row.get("ok", True):
+        return "bad"
+    return {"lost": "died without a word"}.get(outcome, outcome)
+
+
+def _time(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant:%H:%M:%S} UTC"
+
+
+def _length(span: timedelta) -> str:
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,230 @@
+"""Sending a dead letter again: through the same queue and the same gates as any run, with all its attempts anew.
+
+The row says what comes of it. It is `retrying` before anything is sent, so that two operators do not send twice; the
+run that serves it writes `resolved`; another death makes it `dead` again. Where nothing is heard of it by `retryEnds`,
+since a process died in between, it may be sent once more.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import clock
+from shared.admin import audit
+from shared.advised_commands import advised
+from shared.aws import attributes
+from shared.aws.cloud import undone
+from shared.aws.names import STATE
+from shared.dead_letters import store
+from shared.dead_letters.letter import (
+    ATTRIBUTE,
+    DEAD,
+    RECEIVES,
+    RESOLVED,
+    RETRYING,
+    VISIBILITY,
+    Letter,
+    LetterRefused,
+    Taken,
+    as_read,
+    row_key,
+)
+from shared.job import manifest
+from shared.job.manifest import Entry
+from shared.job.retry import JITTER
+from shared.run import firing, lost_runs, redriven
+from shared.run import send as firings
+from shared.run.claim import LEASE_MARGIN
+from shared.run.firing import Firing, MalformedEvent
+
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
+
+# Lambda invocations until the run: dispatch, then the job.
+HOP = 2
+# A turn has three digits, the last of them for attempts.
+MOST = 99
+# Seconds that queues, dispatch and cold starts take on top.
+SLACK = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that was read and checked: a firing, or the body of a consumer's message."""
+
+    letter: Letter
+    entry: Entry
+    what: Firing | str
+
+
+def patience(entry: Entry) -> timedelta:
+    """By when something must have come of a letter that is sent again: all its attempts, each as late as it may be."""
+    if entry["queue"]:
+        return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + SLACK)
+    delays = entry["delays"]
+    runs = (len(delays) + 1) * (entry["timeout"] + LEASE_MARGIN)
+    return timedelta(seconds=sum(delays) * (1 + JITTER) + runs + SLACK)
+
+
+def ready(cloud: Cloud, letter: Letter) -> Ready:
+    """What would be sent. Reads only. Raises LetterRefused, and Taken where it is on its way already."""
+    now = clock.iso(cloud.clock.now())
+    if letter.state == RESOLVED:
+        raise LetterRefused(f"dead letter {letter.id} is resolved, by run {letter.row.get('resolvedBy') or '-'}")
+    if letter.on_its_way(now):
+        raise Taken(
+            f"dead letter {letter.id} was sent again by {letter.by} at {letter.row['retriedAt']}; "
+            f"if nothing comes of it by {letter.until}, it can be sent once more"
+        )
+    entry = manifest.load().get(letter.job)
+    if entry is None:
+        purging = advised(cloud.names.stage, "dead", "purge", letter.job)
+        raise LetterRefused(
+            f"dead letter {letter.id} is of {letter.job!r}, and there is no such job; if it was renamed or removed, "
+            f"`{purging}` throws its letters away"
+        )
+    content = store.content(cloud, letter)
+    what = _message(letter, content) if entry["queue"] else _firing(cloud, letter, entry, content)
+    return Ready(letter, entry, what)
+
+
+def send(cloud: Cloud, made: Ready, who: str) -> str:
+    """Mark it as on its way, then send it; the instant by which something must have come of it.
+
+    In that order: a crash in between leaves a letter that is free again after that instant; the other order could send
+    it twice. Raises Taken.
+    """
+    nonce = secrets.token_hex(8)
+    until = clock.iso(cloud.clock.now() + patience(made.entry))
+    _claim(cloud, made.letter, who, until, nonce)
+    try:
+        _send(cloud, made)
+    except Exception as error:
+        # After a timeout, say, nobody knows whether it was sent, and it stays marked.
+        if undone(error):
+            mine = {":dead": DEAD, ":mine": nonce}
+            redriven.move(cloud, made.letter.job, made.letter.key, "SET #state = :dead", mine, "retry = :mine")
+        raise
+    return until
+
+
+def one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[Letter, str]:
+    """Send the letter again whose id begins so; it, as it was, and the instant by which something must have come of it.
+
+    Raises UnknownLetter and LetterRefused, before anything is sent.
+    """
+    letter = store.find(cloud, beginning)
+    made = ready(cloud, letter)
+    scope = {"id": letter.id, "job": letter.job}
+    with audit.Entry(cloud, "dead retry", who, reason or "no reason was given", scope) as written:
+        until = send(cloud, made, who)
+        written.add(letter.id)
+    return letter, until
+
+
+def heard(cloud: Cloud, letter: Letter, until: datetime) -> Letter | None:
+    """The letter once something came of it, or as it is at that instant; None where it is gone."""
+    pause = 0.2
+    while True:
+        found = store.read(cloud, [(letter.job, letter.key)]).get((letter.job, letter.key))
+        if found is None or found.state != RETRYING or cloud.clock.now() > until:
+            return found
+        cloud.clock.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
+
+
+def _send(cloud: Cloud, made: Ready) -> None:
+    if isinstance(made.what, Firing):
+        firings.send(cloud, made.what)
+        return
+    cloud.sqs.send_message(
+        QueueUrl=cloud.names.queue_url(made.entry["queue"] or ""),
+        MessageBody=made.what,
+        MessageAttributes={ATTRIBUTE: {"DataType": "String", "StringValue": made.letter.key}},
+    )
+
+
+def _claim(cloud: Cloud, letter: Letter, who: str, until: str, nonce: str) -> None:
+    unchanged, names, values = as_read(letter)
+    given = {"state": RETRYING, "retries": letter.retries + 1, "retriedBy": who, "retryEnds": until, "retry": nonce}
+    given["retriedAt"] = clock.iso(cloud.clock.now())
+    sets = ", ".join(f"#{name} = :new_{name}" for name in given)
+    try:
+        cloud.dynamodb.update_item(
+            TableName=cloud.names.table(STATE),
+            Key=row_key(letter.job, letter.key),
+            UpdateExpression=f"SET {sets} REMOVE note",
+            ConditionExpression=unchanged,
+            ExpressionAttributeNames={**names, **{f"#{name}": name for name in given}},
+            ExpressionAttributeValues=attributes.row(
+                {**values, **{f":new_{name}": value for name, value in given.items()}}
+            ),
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except cloud.refused as error:
+        found = attributes.plain(error.response.get("Item"))
+        if found.get("retry") == nonce:
+            # Ours: the first write won, and its reply was lost on the way.
+            return
+        now = f"{found.get('state', DEAD)}, sent again by {found.get('retriedBy', '-')}" if found else "gone"
+        raise Taken(f"dead letter {letter.id} has moved on since it was read: it is {now}") from None
+
+
+def _message(letter: Letter, content: str) -> str:
+    """The body as the consumer received it: what SQS gave up is that itself, what the consumer rejected holds it."""
+    dead = _mapping(content).get("dead")
+    if not isinstance(dead, Mapping):
+        return content
+    if not isinstance(dead.get("event"), str):
+        raise LetterRefused(
+            f"dead letter {letter.id} holds no message of {letter.job}'s queue; it cannot be sent again"
+        )
+    body: str = dead["event"]
+    return body
+
+
+def _firing(cloud: Cloud, letter: Letter, entry: Entry, content: str) -> Firing:
+    """What had started the job, bare or in an envelope of Lambda's or ours, as a firing that serves the letter."""
+    body = _mapping(content)
+    dead, death = body.get("dead"), "requestContext" in body
+    given = dead.get("event", dead) if isinstance(dead, Mapping) else body.get("requestPayload") if death else body
+    try:
+        fired = firing.parse(letter.job, given, cloud.clock.now())
+    except MalformedEvent as error:
+        raise LetterRefused(f"dead letter {letter.id} holds nothing that could be run again: {error}") from None
+    if not isinstance(fired, Firing):
+        raise LetterRefused(f"dead letter {letter.id} holds messages, and {letter.job} has no queue that takes them")
+    redrive = max(letter.retries, fired.redrive, _tried(cloud, entry, fired)) + 1
+    if redrive > MOST:
+        raise LetterRefused(f"dead letter {letter.id} was sent again {MOST} times; run {letter.job} by hand instead")
+    first = fired.first_failed_at or str(letter.row.get("firstFailedAt", letter.at))
+    return replace(
+        fired,
+        attempt=1,
+        hop=HOP,
+        retried=True,
+        by="",
+        first_failed_at=first,
+        last_error=fired.last_error or letter.error,
+        letter=letter.key,
+        redrive=redrive,
+    )
+
+
+def _tried(cloud: Cloud, entry: Entry, fired: Firing) -> int:
+    """How often this very tick was sent again, or run by hand: what comes no later is taken for a duplicate."""
+    tried = str(lost_runs.item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
+    return int(tried.split("#")[2]) // firing.TURNS if tried.startswith(fired.position) else 0
+
+
+def _mapping(content: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

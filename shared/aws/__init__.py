@@ -1,0 +1,1 @@
+"""The only door to AWS: clients, physical names, permissions, attribute values, secrets."""

@@ -1,0 +1,169 @@
+"""The only door to AWS: lazy clients on one session, the clock, the names."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared.aws.names import Names
+from shared.clock import Clock
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+# Seconds to connect and to wait for an answer, and tries in all. The state table must answer or be given up while the
+# run can still end by itself; objects may be large.
+QUICK = (1, 3, 3)
+PATIENT = (3, 10, 4)
+# What a repeat would do twice: whoever asks for it decides on that.
+ONCE = (3, 10, 1)
+THINKING = (3, 120, 1)
+CALLED = (3, 24, 1)
+# As many as the most threads of a bulk job: each connection beyond the pool is thrown away after one use, and each new
+# one loads the certificates anew, 15 ms of CPU.
+CONNECTIONS = 32
+
+
+AGENT = "nightshift"
+
+
+class Cloud:
+    """Clients are made at first use; botocore's are safe to share between threads."""
+
+    def __init__(
+        self,
+        names: Names | None = None,
+        clock: Clock | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.names = names or Names.from_environment()
+        self.clock = clock or Clock()
+        self.environment = os.environ if environment is None else environment
+        self._making = threading.RLock()
+
+    @cached_property
+    def session(self) -> Session:
+        from botocore.session import Session
+
+        from shared.aws.response_parser import Answers
+        from shared.aws.service_models import Models
+
+        session = Session()
+        session.register_component("data_loader", Models())
+        session.register_component("response_parser_factory", Answers())
+        return session
+
+    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:
+        from botocore.config import Config
+
+        connect, read, attempts = bounds
+        config = Config(
+            # botocore makes its own twice for each call, of twenty parts: a seventh of a call's CPU.
+            user_agent=AGENT,
+            connect_timeout=connect,
+            read_timeout=read,
+            max_pool_connections=CONNECTIONS,
+            parameter_validation=validated,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+        )
+        # Making clients of one session from two threads at once is not safe; using them is.
+        with self._making:
+            return self.session.create_client(service, region_name=self.names.region, config=config)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        client: DynamoDBClient = self._client("dynamodb", QUICK)
+        return client
+
+    @cached_property
+    def bulk(self) -> DynamoDBClient:
+        """For batches of many rows: patient with the store, and without botocore's look at each value of each key,
+        a quarter of such a call's CPU."""
+        client: DynamoDBClient = self._client("dynamodb", PATIENT, validated=False)
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        client: S3Client = self._client("s3")
+        return client
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        client: SQSClient = self._client("sqs", QUICK)
+        return client
+
+    @cached_property
+    def unchained(self) -> SQSClient:
+        """For messages that wait on purpose: Lambda ends a chain of requests in which a function has run 16 times,
+        however long that took."""
+        client: SQSClient = self._client("sqs", QUICK)
+        client.meta.events.register("before-call", _begin_a_chain)
+        return client
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        client: SNSClient = self._client("sns", ONCE)
+        return client
+
+    @cached_property
+    def mail(self) -> SESV2Client:
+        client: SESV2Client = self._client("sesv2", ONCE)
+        return client
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        client: LambdaClient = self._client("lambda")
+        return client
+
+    @cached_property
+    def called(self) -> LambdaClient:
+        """For functions whose answer is waited for: once, and no longer than the door in front may take."""
+        client: LambdaClient = self._client("lambda", CALLED)
+        return client
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        client: SecretsManagerClient = self._client("secretsmanager")
+        return client
+
+    @cached_property
+    def parameters(self) -> Any:
+        """Of Systems Manager: values that are kept for nothing while nobody needs them."""
+        return self._client("ssm", QUICK)
+
+    @cached_property
+    def bedrock(self) -> Any:
+        """Each call is paid for, so none is repeated unasked; an answer takes a model minutes."""
+        return self._client("bedrock-runtime", THINKING)
+
+    @cached_property
+    def refused(self) -> type[Any]:
+        """What a conditional write raises when its condition does not hold; `error.response["Item"]` is the row."""
+        return self.dynamodb.exceptions.ConditionalCheckFailedException
+
+
+def _begin_a_chain(params: Any, **_: Any) -> None:
+    """A trace of its own; else botocore sends that of this invocation, in which the runs are counted."""
+    params["headers"]["X-Amzn-Trace-Id"] = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+
+
+def undone(error: Exception) -> bool:
+    """Whether a call of AWS that raised this was refused, or never left: whatever it was to do is not done."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        return 400 <= error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500
+    may_be_done = (exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.SSLError)
+    return isinstance(error, exceptions.BotoCoreError) and not isinstance(error, may_be_done)

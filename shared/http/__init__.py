@@ -1,0 +1,1 @@
+"""HTTP clients and their guards: declared hosts, untrusted URLs, webhooks, the internal token."""

@@ -1,0 +1,74 @@
+"""What the few functions that serve all jobs must know of them, without their code: made at synth, shipped as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
+
+from shared.job.definition import Job
+from shared.job.retry import Policy
+
+FILE = "manifest.json"
+
+
+class Entry(TypedDict):
+    id: str
+    group: str
+    key: str
+    queue: str | None
+    schedules: list[str]
+    kind: str
+    delays: list[int]
+    timeout: int
+    lease_per_target: bool
+    shards: int
+    collector: bool
+    budgeted: bool
+    retention: str
+    grace: int | None
+    catch_up: str
+    effects: bool
+
+
+def of(jobs: Iterable[Job]) -> dict[str, Entry]:
+    """Job name -> what dispatch, dead_letters, reconciler, trigger and console need of it."""
+    return {
+        job.name: Entry(
+            id=job.id,
+            group=job.group,
+            key=job.key,
+            queue=job.queue,
+            schedules=[str(schedule) for schedule in job.schedules()],
+            kind=job.retry.kind,
+            delays=list(job.retry.delays),
+            timeout=job.timeout,
+            lease_per_target=job.lease_per_target,
+            shards=job.shards,
+            collector=job.collector,
+            budgeted=job.budget is not None,
+            retention=job.retention,
+            grace=job.grace,
+            catch_up=job.catches_up().value,
+            effects=job.effects is not None,
+        )
+        for job in jobs
+    }
+
+
+def policy(entry: Entry) -> Policy:
+    return Policy(entry["kind"], tuple(entry["delays"]))
+
+
+@cache
+def load() -> dict[str, Entry]:
+    """The manifest in this bundle; in a checkout, where none is shipped, the registry itself."""
+    shipped = Path(__file__).resolve().parents[2] / FILE
+    if shipped.exists():
+        loaded: dict[str, Entry] = json.loads(shipped.read_text())
+        return loaded
+    from shared.job import registry
+
+    return of(registry.jobs().values())

@@ -1,0 +1,106 @@
+"""Settings of jobs: typed, with a default and a meaning, overridden by environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.job import duration as spans
+
+
+class SettingError(ValueError):
+    """A setting in the environment that cannot be read as what it must be."""
+
+
+def _flag(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off", ""):
+        return False
+    raise ValueError("say true or false")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("must be at least 1")
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`name` is the environment variable, `default` its text when unset; `meaning` is for `.env.example`."""
+
+    name: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any] = str
+
+    def read(self, environment: Mapping[str, str] | None = None) -> Any:
+        text = (os.environ if environment is None else environment).get(self.name, self.default)
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise SettingError(f"{self.name}={text!r}: {error}") from None
+
+
+def flag(name: str, default: bool, meaning: str) -> Setting:
+    return Setting(name, str(default).lower(), meaning, _flag)
+
+
+def count(name: str, default: int, meaning: str) -> Setting:
+    """A whole number of at least 1."""
+    return Setting(name, str(default), meaning, _count)
+
+
+def names(name: str, default: str, meaning: str) -> Setting:
+    """A comma-separated list."""
+    return Setting(name, default, meaning, _names)
+
+
+def span(name: str, default: timedelta, meaning: str) -> Setting:
+    """A length of time: `30d`, `36h`, `45m`, `90s`; read as a timedelta."""
+    return Setting(name, spans.text(default), meaning, spans.parse)
+
+
+def text(name: str, default: str, meaning: str) -> Setting:
+    return Setting(name, default, meaning)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneOf:
+    # A value and no closure: settings of the same job are compared.
+    words: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        word = text.strip().lower()
+        if word not in self.words:
+            raise ValueError(f"say one of {', '.join(self.words)}")
+        return word
+
+
+def choice(name: str, default: str, words: tuple[str, ...], meaning: str) -> Setting:
+    """One of a few words."""
+    return Setting(name, default, meaning, _OneOf(words))
+
+
+def json_list(text: str) -> list[Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(value, list):
+        raise ValueError('is not a JSON array such as ["https://example.com"]')
+    return value
+
+
+BASE_URLS = Setting("BASE_URLS", "[]", 'Sites to check: a JSON array, ["https://shop.example", ...]', json_list)

@@ -1,0 +1,1 @@
+"""The tick ledger: which expected ticks ran, were late, or are missing."""

@@ -1,0 +1,1 @@
+"""E-mail: the message, and its relay (SES or SMTP)."""

@@ -1,0 +1,107 @@
+"""E-mail: what a message is, and the one way to hand it to a relay, be that SES or any that speaks SMTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from shared.aws.permissions import Grant, read_secret, send_mail
+from shared.job import settings
+from shared.job.settings import Setting
+from shared.mail.message import Mail, MailRefused, Relay
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+    from shared.run.context import Tick
+
+# JSON with `user` and `password`; a relay that wants none needs no value here.
+SECRET = "mail-relay"
+PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """scheme: ses, smtp (STARTTLS or nothing), smtps (TLS from the start), smtp+plain (loopback alone)."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+
+
+def route(text: str) -> Route:
+    """`ses`, `smtp://relay.example:587`, `smtps://relay.example`. Raises ValueError."""
+    if text.strip().lower() == "ses":
+        return Route("ses")
+    parts = urlsplit(text.strip())
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise ValueError("say ses, smtp://host:587 for STARTTLS, or smtps://host:465 for TLS")
+    if "@" in parts.netloc:
+        raise ValueError(f"carries credentials; put them into the secret {SECRET}")
+    if parts.scheme == "smtp+plain" and parts.hostname not in LOOPBACK:
+        raise ValueError("mail goes in the clear to this very machine only; say smtp:// or smtps://")
+    return Route(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme])
+
+
+RELAY = Setting("MAIL_RELAY", "ses", "What sends e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route)
+SENDER = settings.text("MAIL_FROM", "", "Whom e-mail comes from; with SES an address of a verified identity")
+# What a job that sends mail declares.
+SETTINGS = (RELAY, SENDER)
+GRANTS: tuple[Grant, ...] = (send_mail(), read_secret(SECRET))
+
+
+def relay(tick: Tick) -> Relay:
+    """By the job's settings; nothing is connected yet."""
+    from shared.mail import relay
+
+    return relay.of(tick.cloud, tick.setting(RELAY.name), tick.setting(SENDER.name))
+
+
+def written(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
+    """As it goes over the wire. Raises MailRefused for what is no mail: no sender, a line break in a header."""
+    from email.message import EmailMessage
+    from email.policy import SMTP
+    from email.utils import format_datetime
+
+    sender = mail.sender or sender
+    if not sender or not mail.to:
+        missing = "recipient" if sender else f"sender; set {SENDER.name}"
+        raise MailRefused(f"the mail {mail.subject!r:.60} has no {missing}", permanent=True)
+    message = EmailMessage(SMTP)
+    given = {
+        "From": sender,
+        "To": ", ".join(mail.to),
+        "Subject": mail.subject,
+        "Reply-To": mail.reply_to,
+        "Date": format_datetime(at),
+        "Message-ID": f"<{key}@{address(sender).rpartition('@')[2]}>",
+        # So that no absence notice answers it (RFC 3834).
+        "Auto-Submitted": "auto-generated",
+        **mail.headers,
+    }
+    try:
+        for name, value in given.items():
+            if value:
+                message[name] = value
+        message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
+    except ValueError as error:
+        raise MailRefused(f"the mail {mail.subject!r:.60} cannot be written: {error}", permanent=True) from None
+    return message
+
+
+def address(text: str) -> str:
+    """`ada@example.com` out of `Ada <ada@example.com>`, its domain in ASCII. Raises MailRefused."""
+    from email.utils import parseaddr
+
+    local, at, domain = parseaddr(text)[1].rpartition("@")
+    try:
+        if not local or not at or not domain or not local.isascii() or any(sign.isspace() for sign in local + domain):
+            raise ValueError
+        return f"{local}@{domain.encode('idna').decode()}"
+    except ValueError:
+        raise MailRefused(f"{text!r:.80} is no address that mail can be sent to", permanent=True) from None

@@ -1,0 +1,1 @@
+"""Queue messages: payloads, envelopes, claim check, batches, retries, tenants."""

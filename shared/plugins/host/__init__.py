@@ -1,0 +1,1 @@
+"""The host side of plugins: sandbox, broker, workspaces, quotas."""

@@ -1,0 +1,169 @@
+"""A workspace in a folder of this machine, walked part by part so that no link leads out of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat as modes
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from shared.plugins.denied import FsDenied
+from shared.plugins.host.workspace import LARGEST, MOST_ENTRIES, Entry, too_large
+
+# Beside everything else, so that no folder ever shows half a file; no manifest can name it.
+STAGING = ".staging"
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A pipe that was put in a file's place must not keep us waiting for its other end.
+FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class Disk:
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root.resolve()
+        self.where = str(self.root)
+
+    def read(self, path: str) -> bytes:
+        with self._parent(path) as (folder, name), self._file(path, name, folder, os.O_RDONLY) as file:
+            size = os.fstat(file).st_size
+            if size > LARGEST:
+                raise too_large(path, size)
+            with open(file, "rb", closefd=False) as stream:
+                return stream.read(LARGEST)
+
+    def write(self, path: str, data: bytes) -> None:
+        if len(data) > LARGEST:
+            raise too_large(path, len(data))
+        with self._parent(path, make=True) as (folder, name), self._staged(data) as (staging, temporary):
+            with suppress(FileNotFoundError):
+                _plain(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
+            os.replace(temporary, name, src_dir_fd=staging, dst_dir_fd=folder)
+
+    def append(self, path: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with self._parent(path, make=True) as (folder, name), self._file(path, name, folder, flags) as file:
+            if os.fstat(file).st_size + len(data) > LARGEST:
+                raise too_large(path, os.fstat(file).st_size + len(data))
+            with open(file, "ab", buffering=0, closefd=False) as stream:
+                stream.write(data)
+
+    def list(self, path: str) -> list[Entry]:
+        with self._folder(path) as folder:
+            names = os.listdir(folder)  # noqa: PTH208 - a Path does not take a descriptor
+            entries = [entry for name in names if (entry := self._entry(f"{path}/{name}", name, folder))]
+        if len(entries) > MOST_ENTRIES:
+            raise ValueError(f"{path}: has more than {MOST_ENTRIES:,} entries")
+        return sorted(entries, key=lambda entry: entry.path)
+
+    def stat(self, path: str) -> Entry:
+        with self._parent(path) as (folder, name):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not modes.S_ISDIR(found.st_mode):
+                _plain(path, found)
+            entry = self._entry(path, name, folder)
+        if entry is None:
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
+        return entry
+
+    def delete(self, path: str) -> None:
+        with self._parent(path) as (folder, name):
+            _plain(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
+            os.unlink(name, dir_fd=folder)
+        self._prune(path)
+
+    def _entry(self, path: str, name: str, folder: int) -> Entry | None:
+        """None for what plugins are not to see: links, pipes, folders without a file."""
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if modes.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                return Entry(path, "file", found.st_size, found.st_mtime)
+            if modes.S_ISDIR(found.st_mode) and self._holds(name, folder):
+                return Entry(path, "folder", 0, 0)
+        except FileNotFoundError:
+            # Gone while we looked.
+            return None
+        return None
+
+    def _holds(self, name: str, folder: int) -> bool:
+        inner = os.open(name, FOLDER, dir_fd=folder)
+        try:
+            return any(self._entry(child, child, inner) for child in os.listdir(inner))  # noqa: PTH208
+        finally:
+            os.close(inner)
+
+    def _prune(self, path: str) -> None:
+        parts = path.split("/")[:-1]
+        with suppress(OSError):
+            while parts:
+                with self._parent("/".join(parts)) as (folder, name):
+                    os.rmdir(name, dir_fd=folder)
+                parts.pop()
+
+    @contextmanager
+    def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        *parts, name = path.split("/")
+        with self._folder("/".join(parts), make=make) as folder:
+            yield folder, name
+
+    @contextmanager
+    def _folder(self, path: str, *, make: bool = False) -> Iterator[int]:
+        with ExitStack() as closing:
+            folder = os.open(self.root, FOLDER)
+            closing.callback(os.close, folder)
+            for part in path.split("/") if path else ():
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, 0o700, dir_fd=folder)
+                try:
+                    folder = os.open(part, FOLDER, dir_fd=folder)
+                except NotADirectoryError:
+                    if modes.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
+                        raise FsDenied(path, f"goes through {part!r}, a symbolic link") from None
+                    raise
+                closing.callback(os.close, folder)
+            yield folder
+
+    @contextmanager
+    def _file(self, path: str, name: str, folder: int, flags: int) -> Iterator[int]:
+        try:
+            file = os.open(name, flags | FILE, 0o600, dir_fd=folder)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise FsDenied(path, "is a symbolic link or no plain file") from None
+            raise
+        try:
+            # What was opened is looked at, not what had that name before.
+            _plain(path, os.fstat(file))
+            yield file
+        finally:
+            os.close(file)
+
+    @contextmanager
+    def _staged(self, data: bytes) -> Iterator[tuple[int, str]]:
+        temporary = secrets.token_hex(8)
+        with self._folder(STAGING, make=True) as staging:
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FILE, 0o600, dir_fd=staging)
+            try:
+                with open(file, "wb") as stream:  # noqa: PTH123
+                    stream.write(data)
+                    stream.flush()
+                    # Else a power cut could leave the new name with nothing in it.
+                    os.fsync(file)
+                yield staging, temporary
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=staging)
+
+
+def _plain(path: str, found: os.stat_result) -> None:
+    if modes.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", path)
+    if modes.S_ISLNK(found.st_mode):
+        raise FsDenied(path, "is a symbolic link or no plain file")
+    if not modes.S_ISREG(found.st_mode):
+        raise FsDenied(path, "is a pipe, a socket or a device")
+    if found.st_nlink > 1:
+        raise FsDenied(path, "has another name, by a hard link, that may lie outside of the workspace")

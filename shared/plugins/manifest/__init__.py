@@ -1,0 +1,1 @@
+"""The plugin manifest: what a plugin declares."""

@@ -1,0 +1,1 @@
+"""This company's own rows and rules, on top of the platform."""

@@ -1,0 +1,152 @@
+"""Secrets known by what stands before them: `password=`, `"token": `, `Cookie:`, `Bearer`."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from functools import cache
+
+from shared.redaction.char_runs import MASK, Span, pattern
+
+# Where one of these stands a closer look is taken; everywhere else nothing is.
+STEMS = (
+    *(
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "credential",
+        "auth",
+        "cookie",
+        "sess",
+        "key",
+        "sig",
+        "srf",
+        "otp",
+        "cvv",
+        "cvc",
+    ),
+    *("jwt", ".sid", "sid=", "code=", "bearer", "basic", "hooks", "x-internal-health"),
+)
+# A key may be of a table or a map; that of one of these is to be kept.
+KEYHOLDERS = (
+    *("api", "access", "private", "account", "signing", "encryption", "master", "ssh", "shared", "license"),
+    *("subscription", "storage", "webhook", "hmac", "service", "client", "consumer", "auth"),
+)
+NAME = (
+    r"pass(?:words?|wd|phrases?|codes?)|(?<=[_?&;-])pass|(?<=[\"'])pass(?=\\*[\"'])|pwd|secrets?|tokens?|credentials?"
+    r"|authorization|(?<=[\"'])auth(?=\\*[\"'][^\w]{1,5}[\w+/=-]{16})|cookies?|sess(?:ion[-_]?)?id"
+    r"|(?<![a-z])session(?==)|keys?|signature|(?<=[?&;])sig|srf|(?<![a-z])(?:otp|cv[vc]2?|jwt)|\.sid|(?<=[?&; ])sid"
+    r"|(?<=[?&])code(?=(?:=|%3d)[\w%.~/-]{8})|x-internal-health"
+)
+SUFFIX = (
+    r"(?:[-_]?(?:hash|value|key|id|data|string|header|plain|text|confirmation|confirm|b64|base64|enc|old|new|current"
+    r"|previous|\d{1,3}))?(?:\[\w{0,20}\])?"
+)
+# `name = value`, `"name": value`; `"name": "token", "value": ...`; `("name", "value")`.
+JOINT = (
+    r"(?:(?:\\*[\"'])?[ \t]{0,20}(?:=>|:=|=(?!=)|:(?!:)|%3[ad])[ \t]{0,20}(?:\r?\n[ \t]{1,20})?"
+    r"|\\*[\"'][ \t]*,?\s{0,20}\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*"
+    r"|(?P<pair>\\*[\"'][ \t]*,[ \t]*(?=b?\\*[\"'])))"
+)
+# No secret, whatever it is called: how prose goes on, and what says that there is nothing.
+NOTHING = (
+    r"(?!(?:null|none|nil|true|false|undefined|missing|required|expired|invalid|unknown|empty|unset|absent|failed"
+    r"|denied|wrong|rejected|the|an?|is|was|are|were|not|no|must|has|have|had|for|of|in|on|at|and|or|to|from|with|by)"
+    r"(?![\w-]))"
+)
+COUNTS = r"[{\[]?(?:[\s,\d.]|[\"']?[A-Za-z_]\w*[\"']?:)*[}\]]?"
+QUOTED = r"b?(?P<quote>\\*[\"'`])(?P<inside>(?:(?!(?<!\\)(?P=quote)).)*+)(?:(?P=quote)|\Z)"
+# A separator is part of the value unless a space or another name follows it.
+BARE = (
+    r"(?:(?:bearer|basic|digest|token|apikey)[ \t]+)?"
+    r"(?:[^\s\"'`<>,;&|(){}\[\]\\]|\\(?![nrt\"'])|[(\[{]|[,;&|)\]}](?=[^\s\"',;&|)\]}<>\\])(?![\w.-]{1,40}[\"']?[=:]))+"
+)
+ASSIGNED = rf"(?P<name>{NAME}){SUFFIX}(?P<joint>{JOINT})"
+VALUE = rf"{QUOTED}|(?P<listed>\[[^\]]*\]?|\{{[^}}]*\}}?)|{NOTHING}(?P<bare>{BARE})"
+ELEMENT = rf"(?:{NAME}){SUFFIX}[^<>\n]{{0,80}}>(?P<value>[^<>]{{1,4096}})</"
+OPTION = rf"(?:{NAME}){SUFFIX}[ \t]+(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)"
+HEADER = r"(?:authorization|cookie2?)[ \t]{0,20}:[ \t]{0,20}(?P<value>(?:(?!\\[rn\"'])[^\r\n%s]|\r?\n[ \t]+)+)"
+SCHEME = r"(?:(?P<bearer>bearer)|basic)(?:[ \t]|%20)+(?P<value>[\w.~+/-]{8,}={0,2})"
+HOOK = r"hooks(?:\.slack\.com/\w{1,20}|/\d{1,30})/(?P<value>[\w/-]{16,})"
+NAMED = re.IGNORECASE | re.DOTALL
+
+
+def spans(text: str, image: bytes) -> Iterator[Span]:
+    done = 0
+    # In small letters, so that nothing needs to ignore case: that would keep `re` from skipping ahead.
+    for found in _stems().finditer(image.lower()):
+        # What is masked is not looked at again: a hostile text would have us read on to its end each time.
+        if found.start() >= done:
+            for span in _after(text, found.start(), found[0].decode()):
+                yield span
+                done = span[1]
+
+
+@cache
+def _stems() -> re.Pattern[bytes]:
+    return re.compile("|".join(map(re.escape, STEMS)).encode())
+
+
+def _after(text: str, at: int, stem: str) -> Iterator[Span]:
+    if stem == "key":
+        before = text[max(0, at - 14) : at].lower().rstrip("-_ ")
+        if not before.endswith((*KEYHOLDERS, "?", "&")):
+            return
+    if stem == "hooks":
+        yield from _groups(pattern(HOOK, NAMED).match(text, at))
+        return
+    if stem in ("bearer", "basic"):
+        found = pattern(SCHEME, NAMED).match(text, at)
+        if found and _opens(found):
+            yield from _groups(found)
+        return
+    if stem in ("auth", "cookie"):
+        quote = text[max(0, at - 7) : at].lower().removesuffix("proxy-").removesuffix("set-")[-1:]
+        header = pattern(HEADER % (quote if quote in ("'", '"') else ""), NAMED).match(text, at)
+        if header:
+            yield from _groups(header)
+            return
+    assigned = pattern(ASSIGNED, NAMED).match(text, at)
+    if assigned:
+        yield from _value(text, assigned)
+    elif text.find("<", max(0, at - 40), at) >= 0:
+        yield from _groups(pattern(ELEMENT, NAMED).match(text, at))
+    elif text.find("--", max(0, at - 40), at) >= 0 and pattern(r"--[\w-]*\Z").search(text, max(0, at - 40), at):
+        yield from _groups(pattern(OPTION, NAMED).match(text, at))
+
+
+def _groups(found: re.Match[str] | None, *names: str) -> Iterator[Span]:
+    """The span of the group that took part."""
+    for name in names or ("value",):
+        if found and found[name]:
+            yield *found.span(name), MASK
+
+
+def _value(text: str, assigned: re.Match[str]) -> Iterator[Span]:
+    start, name = assigned.start(), assigned["name"].lower()
+    if assigned["joint"].strip() == ":" and start:
+        # A path, as in `/etc/passwd: permission denied`, or the name of an AWS resource.
+        arn = text.rfind("arn:", max(0, start - 200), start)
+        if text[start - 1] == "/" or (arn >= 0 and not pattern(r"[\s\"']").search(text, arn, start)):
+            return
+    found = pattern(VALUE, NAMED).match(text, assigned.end())
+    if found is None or (assigned["pair"] and text[found.end() : found.end() + 1] not in (")", "]")):
+        return
+    if name.endswith("s") and pattern(COUNTS).fullmatch(found["bare"] or found["listed"] or "-"):
+        # How many tokens, and not which.
+        return
+    if name != "pwd" or not (found["inside"] or found["bare"] or "").startswith("/"):
+        yield from _groups(found, "inside", "listed", "bare")
+
+
+def _opens(found: re.Match[str]) -> bool:
+    """Whether that is a credential; `basic understanding` and `bearer authentication` are none."""
+    value = found["value"]
+    if found["bearer"]:
+        return bool(pattern(r"\d|.[A-Z]|[.~+/]\w").search(value))
+    try:
+        return b":" in b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except ValueError:
+        return False

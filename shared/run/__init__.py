@@ -1,0 +1,1 @@
+"""One run of a job: gates, claim, effects, status, history."""

@@ -1,0 +1,1 @@
+"""DynamoDB access patterns, each in one place."""

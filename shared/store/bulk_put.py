@@ -1,0 +1,115 @@
+"""Writes new rows into a table as fast as it takes them: 25 a call, on a few threads.
+
+Rows that are there stay, but for those that a job has set aside: the new row is what corrects one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from shared.aws import attributes
+from shared.store.batch_write import BATCH, send
+from shared.store.record import FAULT
+from shared.store.throttling import KEYS_AT_ONCE, TRIES, Slow
+from shared.tables import Table
+
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
+
+LANES = 8
+# Of a lane: one on its way, one that waits.
+WAITING = 2
+Key = tuple[str, str]
+
+
+class Writer:
+    """`with Writer(...) as writer: writer.add(item)`; what was added is written when the block ends.
+
+    A key always takes the same lane, and a lane is in order: so the first row of a key wins, also within one block.
+    Between the look for what is there and the write there is no condition: it is for rows that nobody else makes.
+    lanes: each is a thread. written, there: how many rows were written, and how many stood already.
+    Raises Slow where the table won't take them.
+    """
+
+    def __init__(self, cloud: Cloud, table: Table, lanes: int = LANES) -> None:
+        self.cloud = cloud
+        self.table = table
+        self.name = cloud.names.table(table.name)
+        self.written = 0
+        self.there = 0
+        self._rest: list[dict[Key, Any]] = [{} for _ in range(lanes)]
+        self._running: list[deque[Future[tuple[int, int]]]] = [deque() for _ in range(lanes)]
+
+    def __enter__(self) -> Writer:
+        self._pools = [ThreadPoolExecutor(1, f"writer-{number}") for number in range(len(self._rest))]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                for lane in range(len(self._rest)):
+                    self._send(lane)
+                for running in self._running:
+                    while running:
+                        self._settle(running)
+        finally:
+            for pool in self._pools:
+                pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
+
+    def add(self, item: Mapping[str, Any]) -> None:
+        """A row, as plain data."""
+        key = item[self.table.pk], item[self.table.sk]
+        lane = zlib.crc32("#".join(key).encode()) % len(self._rest)
+        if key in self._rest[lane]:
+            self.there += 1
+            return
+        self._rest[lane][key] = attributes.row(item)
+        if len(self._rest[lane]) == KEYS_AT_ONCE:
+            self._send(lane)
+
+    def _send(self, lane: int) -> None:
+        found, self._rest[lane] = self._rest[lane], {}
+        if not found:
+            return
+        running = self._running[lane]
+        while len(running) >= WAITING:
+            self._settle(running)
+        running.append(self._pools[lane].submit(self._write, found))
+
+    def _settle(self, running: deque[Future[tuple[int, int]]]) -> None:
+        written, there = running.popleft().result()
+        self.written += written
+        self.there += there
+
+    def _write(self, found: Mapping[Key, Any]) -> tuple[int, int]:
+        there = self._standing(
+            [{name: item[name] for name in (self.table.pk, self.table.sk)} for item in found.values()]
+        )
+        new = [item for key, item in found.items() if key not in there]
+        for start in range(0, len(new), BATCH):
+            requests = [{"PutRequest": {"Item": item}} for item in new[start : start + BATCH]]
+            send(self.cloud, self.name, requests, "written")
+        return len(new), len(found) - len(new)
+
+    def _standing(self, keys: Any) -> set[Key]:
+        """Those of the keys that have a row, and one without a fault."""
+        names = {"#pk": self.table.pk, "#sk": self.table.sk, "#fault": FAULT}
+        found: set[Key] = set()
+        for attempt in range(TRIES):
+            asked: Any = {"Keys": keys, "ProjectionExpression": "#pk, #sk, #fault", "ExpressionAttributeNames": names}
+            asked["ConsistentRead"] = True
+            answer = self.cloud.bulk.batch_get_item(RequestItems={self.name: asked})
+            for item in answer["Responses"].get(self.name, []):
+                if FAULT not in item:
+                    found.add((item[self.table.pk]["S"], item[self.table.sk]["S"]))
+            keys = answer["UnprocessedKeys"].get(self.name, {"Keys": []})["Keys"]
+            if not keys:
+                return found
+            self.cloud.clock.sleep(0.05 * 2**attempt)
+        raise Slow(
+            f"{len(keys)} rows of {self.name} were not read in {TRIES} tries; it is asked for more than it gives"
+        )

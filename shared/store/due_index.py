@@ -1,0 +1,51 @@
+"""Rows that wait for their instant: those of a table that are due, by its index `due`, never by a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from typing import TYPE_CHECKING, Any
+
+from shared.aws import attributes
+from shared.store.age_index import Row
+from shared.tables import Index, Table
+
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
+
+PAGE = 500
+
+
+def index_of(table: Table) -> Index:
+    """Raises StopIteration for a table without one."""
+    return next(index for index in table.indexes if index.name == "due")
+
+
+def rows_due(cloud: Cloud, table: Table, until: str) -> Iterator[Row]:
+    """The keys of rows that are due at `until` or before, the longest due first, whatever shard they are in.
+
+    A query for each shard to begin with, and one for each further page of 500.
+    """
+    index = index_of(table)
+    shards = [_shard(cloud, table, index, partition, until) for partition in index.partitions()]
+    return merge(*shards, key=lambda row: (row.since, row.pk, row.sk))
+
+
+def _shard(cloud: Cloud, table: Table, index: Index, partition: str, until: str) -> Iterator[Row]:
+    start: dict[str, Any] = {}
+    while True:
+        answer = cloud.bulk.query(
+            TableName=cloud.names.table(table.name),
+            IndexName=index.name,
+            KeyConditionExpression="#partition = :partition AND #due <= :until",
+            ExpressionAttributeNames={"#partition": index.pk, "#due": index.sk},
+            ExpressionAttributeValues=attributes.row({":partition": partition, ":until": until}),
+            Limit=PAGE,
+            **start,
+        )
+        for item in answer["Items"]:
+            key = item[table.pk]["S"], item[table.sk]["S"]
+            yield Row(*key, partition, item[index.sk]["S"], {})
+        if "LastEvaluatedKey" not in answer:
+            return
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

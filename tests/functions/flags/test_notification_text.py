@@ -1,0 +1,218 @@
+"""Notifications and automatic actions: each once, as the organization wants it, and on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.flags.auto_actions import AutoActions
+from functions.flags.notifications import Notifications
+from functions.flags.usage import Usage
+from functions.webhooks.webhook_delivery import WebhookDeliveryJob
+from shared.http import webhook
+from tests.conftest import letters
+from tests.functions.flags.conftest import World
+from tests.functions.flags.test_usage import LIMITED, batch
+from tests.support.certificate import Certificate
+from tests.support.mailbox import Box, Post
+from tests.support.web_server import Reply, Web
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def box(world: World, certificate: Certificate) -> Iterator[Box]:
+    made = Box()
+    post = Post(made, certificate)
+    way = post.serve("smtp+plain")
+    world.cloud.environment = {
+        "MAIL_RELAY": f"smtp+plain://127.0.0.1:{way.port}",
+        "MAIL_FROM": "Flags <flags@nightshift.example>",
+        "WEBHOOK_LOOPBACK": "true",
+    }
+    yield made
+    post.stop()
+
+
+def member(world: World, user: str, role: str = "admin", **more: Any) -> None:
+    world.put(
+        "organizations",
+        {"pk": "org_1", "sk": f"member#{user}", "role": role, "email": f"{user}@customer.example", **more},
+    )
+
+
+def news(kind: str = "limit_exceeded", **more: Any) -> dict[str, Any]:
+    data = {"feature": "exports", "period": "2026-03", "percent": 100, "used": 101, "limit": 100, **more}
+    return {"type": "notification", "payload": {"orgId": "org_1", "type": kind, "data": data}}
+
+
+def to(box: Box) -> list[str]:
+    return sorted(address for envelope in box.envelopes for address in envelope.rcpt_tos)
+
+
+def test_administrators_are_told_once_by_e_mail_and_nobody_else(world: World, box: Box) -> None:
+    member(world, "ada")
+    member(world, "bob", role="viewer")
+    member(world, "eve", muted=["limit_exceeded"])
+    world.deliver(Notifications(), news(), news(used=105))
+    world.deliver(Notifications(), news())
+    assert to(box) == ["ada@customer.example"]
+    assert box.mails[0]["Subject"] == "exports: the limit is exceeded"
+
+
+def test_one_address_that_is_refused_keeps_no_other_from_being_told(world: World, box: Box) -> None:
+    for user in ("ada", "bob", "cyd"):
+        member(world, user)
+    box.says["bob@customer.example"] = "451 later"
+    assert world.deliver(Notifications(), news()) == []
+    assert to(box) == ["ada@customer.example", "cyd@customer.example"]
+    [again] = world.sent("flagship:notifications")
+    box.says.clear()
+    world.deliver(Notifications(), again, attempt="2")
+    assert to(box) == ["ada@customer.example", "bob@customer.example", "cyd@customer.example"]
+
+
+def test_an_organization_chooses_by_which_ways_it_is_told(world: World, box: Box) -> None:
+    world.organization(channels={"limit_exceeded": ["webhook"], "threshold_warning": []})
+    member(world, "ada")
+    world.put("organizations", {"pk": "org_1", "sk": "receiver#r1", "url": "https://x.example", "secrets": [SECRET]})
+    world.put("organizations", {"pk": "org_1", "sk": "receiver#r2", "events": ["feature_disabled"]})
+    world.deliver(Notifications(), news(), news("threshold_warning"))
+    assert box.mails == []
+    [sent] = world.sent("webhooks:deliver")
+    assert (sent["payload"]["receiverId"], sent["payload"]["event"]) == ("r1", "limit_exceeded")
+
+
+def flag(world: World) -> dict[str, Any]:
+    return world.get("organizations", "org_1", "flag#exports")
+
+
+def disable(reason: str = "120 % of 100 in 2026-03 reached", **more: Any) -> dict[str, Any]:
+    payload = {"orgId": "org_1", "action": "disable_feature", "targetId": "exports", "reason": reason, **more}
+    return {"type": "auto-action", "payload": payload}
+
+
+def test_a_flag_is_disabled_once_audited_and_told_of(world: World) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+    world.deliver(AutoActions(), disable(), disable())
+    assert flag(world)["enabled"] is False
+    world.clock.move(hours=1)
+    world.deliver(AutoActions(), disable())
+    [entry] = world.rows("trail")
+    assert (entry["action"], entry["target"], entry["actor"]) == ("disable_feature", "exports", "nightshift")
+    [told] = world.sent("flagship:notifications")
+    assert told["payload"]["type"] == "feature_disabled"
+
+
+def test_what_a_person_switched_on_again_stays_on_until_another_limit_is_reached(world: World) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+    world.deliver(AutoActions(), disable())
+    world.put("organizations", {**flag(world), "enabled": True})
+    world.deliver(AutoActions(), disable())
+    assert flag(world)["enabled"] is True
+    world.deliver(AutoActions(), disable("120 % of 100 in 2026-04 reached"))
+    assert flag(world)["enabled"] is False
+
+
+def test_a_crash_between_the_deed_and_its_record_leaves_neither_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+    with monkeypatch.context() as crash:
+        crash.setattr(AutoActions, "_audit", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        world.deliver(AutoActions(), disable())
+    [again] = world.sent("flagship:auto-actions")
+    world.deliver(AutoActions(), again, attempt="2")
+    assert [entry["action"] for entry in world.rows("trail")] == ["disable_feature"]
+    assert len(world.sent("flagship:notifications")) == 1
+
+
+def test_an_api_key_is_blocked_and_what_is_not_there_is_a_dead_letter(world: World) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "key#k1", "enabled": True})
+    world.deliver(
+        AutoActions(),
+        disable(action="block_api_key", targetId="k1"),
+        disable(action="block_api_key", targetId="k2"),
+        disable(action="launch"),
+        disable(action="send_notification"),
+    )
+    assert world.get("organizations", "org_1", "key#k1")["enabled"] is False
+    errors = [letter["dead"]["error"] for letter in letters(world.cloud, "firings-dlq")]
+    assert sum("there is no 'k2'" in error for error in errors) == sum("action" in error for error in errors) == 1
+    assert [entry["action"] for entry in world.rows("trail")] == ["block_api_key", "send_notification"]
+
+
+def test_from_usage_to_the_mail_and_the_webhook_end_to_end(world: World, box: Box) -> None:
+    with Web() as site:
+        site.answers["/hook"] = Reply(204)
+        world.organization(limits=LIMITED)
+        member(world, "ada")
+        world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+        world.put("organizations", {"pk": "org_1", "sk": "receiver#r1", "url": f"{site.url}/hook", "secrets": [SECRET]})
+        world.deliver(Usage(), batch(1, amount=121), batch(1, amount=121))
+        for _ in range(2):
+            world.deliver(AutoActions(), *world.sent("flagship:auto-actions"))
+            world.deliver(Notifications(), *world.sent("flagship:notifications"))
+        hooks = world.sent("webhooks:deliver")
+        world.deliver(WebhookDeliveryJob(), *hooks, *hooks)
+    assert flag(world)["enabled"] is False
+    assert sorted(str(mail["Subject"]) for mail in box.mails) == [
+        "exports: the feature was switched off",
+        "exports: the limit is exceeded",
+    ]
+    keys = [webhook.verify([SECRET], each.headers, each.body, world.clock.now()) for each in site.asked]
+    assert len(keys) == len(set(keys)) == 5
+
+
+def test_an_action_that_found_a_flag_off_is_audited_once_and_switches_nothing_off_later(world: World) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": False})
+    for _ in range(2):
+        world.deliver(AutoActions(), disable())
+        world.clock.move(minutes=1)
+    [entry] = world.rows("trail")
+    assert entry["reason"].endswith("(it was off)")
+    assert entry["at"] == "2026-03-02T12:00:00.000Z"
+    assert world.sent("flagship:notifications") == []
+    world.put("organizations", {**flag(world), "enabled": True})
+    world.deliver(AutoActions(), disable())
+    assert flag(world)["enabled"] is True
+    assert len(world.rows("trail")) == 1
+
+
+def test_a_notice_that_an_action_sends_claims_no_percents(world: World, box: Box) -> None:
+    member(world, "ada")
+    world.organization(channels={"threshold_warning": ["email"]})
+    world.deliver(AutoActions(), disable("the trial ends on Friday", action="send_notification"))
+    world.deliver(Notifications(), *world.sent("flagship:notifications"))
+    [mail] = box.mails
+    assert mail["Subject"] == "exports: a notice about its use"
+    assert "%" not in mail.get_content()
+    assert "Reason: the trial ends on Friday" in mail.get_content()
+
+
+def test_a_crash_right_after_the_deed_leaves_it_the_deed_of_this_action(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
+    real = world.cloud.dynamodb.update_item
+
+    def dies(**asked: Any) -> Any:
+        answer = real(**asked)
+        if "off_by" in asked["UpdateExpression"]:
+            raise OSError("gone")
+        return answer
+
+    with monkeypatch.context() as crash:
+        crash.setattr(world.cloud.dynamodb, "update_item", dies)
+        world.deliver(AutoActions(), disable())
+    [again] = world.sent("flagship:auto-actions")
+    # Somebody is faster than its next attempt.
+    world.put("organizations", {**flag(world), "enabled": True})
+    world.clock.move(seconds=5)
+    world.deliver(AutoActions(), again, attempt="2")
+    assert flag(world)["enabled"] is True
+    [entry] = world.rows("trail")
+    assert (entry["at"], entry["reason"]) == (flag(world)["off_at"], "120 % of 100 in 2026-03 reached")
+    assert len(world.sent("flagship:notifications")) == 1

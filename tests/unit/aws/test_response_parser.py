@@ -1,0 +1,88 @@
+"""What DynamoDB answers is the same as botocore makes of it, at a quarter of the price."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.parsers import JSONParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.aws.cloud import Cloud
+from shared.aws.response_parser import READS, Answers, AsItComes
+
+TEXT = st.text(max_size=8)
+NUMBER = st.integers().map(str) | st.just("1.5e-7")
+SCALAR = st.one_of(
+    TEXT.map(lambda text: {"S": text}),
+    NUMBER.map(lambda number: {"N": number}),
+    st.booleans().map(lambda flag: {"BOOL": flag}),
+    st.just({"NULL": True}),
+    st.lists(TEXT, min_size=1, max_size=3).map(lambda texts: {"SS": texts}),
+    st.lists(NUMBER, min_size=1, max_size=3).map(lambda numbers: {"NS": numbers}),
+)
+VALUE = st.recursive(
+    SCALAR,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda values: {"L": values})
+        | st.dictionaries(TEXT, inner, max_size=3).map(lambda values: {"M": values})
+    ),
+    max_leaves=8,
+)
+ITEM = st.dictionaries(TEXT, VALUE, max_size=4)
+
+
+def parsed(cloud: Cloud, operation: str, body: Any, parser: JSONParser) -> Any:
+    shape = cloud.dynamodb.meta.service_model.operation_model(operation).output_shape
+    answer = {"status_code": 200, "headers": {"x-amzn-requestid": "1"}, "body": json.dumps(body).encode()}
+    return parser.parse(answer, shape)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def plain() -> Cloud:
+    return Cloud(environment={})
+
+
+@given(items=st.lists(ITEM, max_size=3), more=st.none() | ITEM)
+def test_rows_are_what_botocore_says_they_are(plain: Cloud, items: list[Any], more: Any) -> None:
+    body = {"Items": items, "Count": len(items), "ScannedCount": 7} | ({"LastEvaluatedKey": more} if more else {})
+    assert parsed(plain, "Query", body, AsItComes()) == parsed(plain, "Query", body, JSONParser())
+
+
+@given(items=st.lists(ITEM, max_size=3))
+def test_so_are_those_asked_for_by_key(plain: Cloud, items: list[Any]) -> None:
+    batch = {"Responses": {"holds": items}, "UnprocessedKeys": {"holds": {"Keys": items, "ConsistentRead": True}}}
+    assert parsed(plain, "BatchGetItem", batch, AsItComes()) == parsed(plain, "BatchGetItem", batch, JSONParser())
+    for item in items:
+        body = {"Item": item}
+        assert parsed(plain, "GetItem", body, AsItComes()) == parsed(plain, "GetItem", body, JSONParser())
+
+
+@pytest.mark.parametrize("value", [{"B": "aGVsbG8="}, {"BS": ["aGVsbG8="]}, {"L": [{"B": "aGVsbG8="}]}])
+def test_binary_values_are_decoded(value: Any, plain: Cloud) -> None:
+    body = {"Items": [{"pk": value}], "Count": 1, "ScannedCount": 1}
+    found = parsed(plain, "Query", body, AsItComes())
+    assert found == parsed(plain, "Query", body, JSONParser())
+    assert b"hello" in json.dumps(found, default=lambda raw: raw.decode()).encode()
+
+
+def test_values_are_not_looked_at_one_by_one(plain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"Items": [{"pk": {"S": "a"}}], "Count": 1, "ScannedCount": 1}
+    monkeypatch.setattr(JSONParser, "_parse_shape", lambda *_: pytest.fail("botocore parses in another way now"))
+    assert parsed(plain, "Query", body, AsItComes())["Items"] == [{"pk": {"S": "a"}}]
+
+
+def test_every_answer_that_is_taken_as_it_comes_is_one_of_dynamodb(plain: Cloud) -> None:
+    shapes = plain.dynamodb.meta.service_model.shape_names
+    assert set(READS) <= set(shapes)
+
+
+def test_other_protocols_are_botocores_own() -> None:
+    assert type(Answers().create_parser("json")) is AsItComes
+    assert type(Answers().create_parser("rest-xml")).__module__ == "botocore.parsers"
+
+
+def test_clients_of_the_runtime_read_that_way(cloud: Cloud) -> None:
+    assert type(cloud.session.get_component("response_parser_factory")) is Answers

@@ -1,0 +1,145 @@
+"""BASE_URLS: what is a site, what is none, and what they are called."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.aws.cloud import Cloud
+from shared.http import sites
+from shared.http.sites import Target, host_of
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome, Rejected
+from shared.job.settings import BASE_URLS, SettingError
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from tests.conftest import NOON, Lines
+
+
+class Visitor(Job):
+    """Visit sites."""
+
+    name = "visitor"
+    idempotency = natural("a visit changes nothing")
+    settings = (BASE_URLS,)
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done()
+
+
+@pytest.fixture
+def tick(cloud: Cloud, log: Lines) -> Tick:
+    return Tick(Visitor(), Firing("visitor", NOON), cloud, "run-1", datetime.now(UTC), log)
+
+
+@pytest.mark.parametrize(
+    ("entry", "host", "url"),
+    [
+        ("https://shop.example", "shop.example", "https://shop.example"),
+        ("https://shop.example/", "shop.example", "https://shop.example"),
+        ("  HTTPS://Shop.Example/App/ ", "shop.example", "https://shop.example/App"),
+        ("https://shop.example:443", "shop.example", "https://shop.example"),
+        ("http://shop.example:80/", "shop.example", "http://shop.example"),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://shop.example:80", "shop.example:80", "https://shop.example:80"),
+        ("https://shop.example.", "shop.example", "https://shop.example"),
+        ("https://münchen.example", "xn--mnchen-3ya.example", "https://xn--mnchen-3ya.example"),
+        ("http://[::1]:8080", "[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_entry_becomes_a_host_and_a_base(entry: str, host: str, url: str) -> None:
+    assert sites.parse([entry]).valid == (Target(host, url),)
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (17, "is not text"),
+        (None, "is not text"),
+        (["https://shop.example"], "is not text"),
+        ("", "neither https:// nor http://"),
+        ("shop.example", "neither https:// nor http://"),
+        ("ftp://shop.example", "neither https:// nor http://"),
+        ("javascript:alert(1)", "neither https:// nor http://"),
+        ("https://", "no host"),
+        ("https:///pricing", "no host"),
+        ("https://-", "no host"),
+        ("https://..", "no host"),
+        ("https://a..b", "no host"),
+        ("https://" + "a" * 254, "no host"),
+        ("https://shop.example:0", "port 0"),
+        ("https://shop.example:65536", "ort"),
+        ("https://shop.example:http", "ort"),
+        ("https://[::1", "IPv6"),
+        ("https://user:hunter22@shop.example", "credentials"),
+        ("https://hunter22@shop.example", "credentials"),
+        ("https://hunter22@intranet", "credentials"),
+        ("https://shop.example?q=1", "query or a fragment"),
+        ("https://shop.example/?", "query or a fragment"),
+        ("https://shop.example#top", "query or a fragment"),
+        ("https://shop.example/a b", "space or a control character"),
+        ("https://shop.example/\r\nx: y", "space or a control character"),
+        ("https://shop.example/\x00", "space or a control character"),
+        ("https://shop.example/" + "a" * 2048, "longer than 2048"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_place_and_the_rest_go_on(entry: Any, fault: str) -> None:
+    found = sites.parse(["https://first.example", entry, "https://last.example"])
+    assert found.hosts == ("first.example", "last.example")
+    (sentence,) = found.invalid
+    assert sentence.startswith("BASE_URLS, entry 2")
+    assert fault in sentence
+    assert "hunter22" not in sentence
+    assert len(sentence) < 300
+
+
+def test_duplicates_collapse() -> None:
+    found = sites.parse(["https://a.example", "https://A.example/", "https://a.example:443"])
+    assert found.hosts == ("a.example",)
+    assert found.invalid == ()
+
+
+def test_a_host_has_one_base() -> None:
+    found = sites.parse(["https://a.example/one", "https://a.example/two"])
+    assert found.valid == (Target("a.example", "https://a.example/one"),)
+    assert "entry 2" in found.invalid[0]
+
+
+def test_sites_come_in_the_order_of_their_hosts() -> None:
+    assert sites.parse(["https://b.example", "https://a.example"]).hosts == ("a.example", "b.example")
+
+
+def test_a_path_goes_below_the_base() -> None:
+    target = Target("a.example", "https://a.example/app")
+    assert target.at("/pricing") == target.at("pricing") == "https://a.example/app/pricing"
+
+
+@pytest.mark.parametrize("text", ["https://a.example", "[", '{"a": 1}', "null", ""])
+def test_what_is_no_array_is_a_setting_error(text: str, tick: Tick) -> None:
+    tick.cloud.environment = {"BASE_URLS": text}
+    with pytest.raises(SettingError, match="BASE_URLS"):
+        sites.read(tick)
+
+
+def test_invalid_entries_are_in_the_log(tick: Tick, log: Lines) -> None:
+    tick.cloud.environment = {"BASE_URLS": json.dumps(["https://a.example", "nonsense", 5])}
+    found = sites.read(tick)
+    assert found.hosts == ("a.example",)
+    assert [line["level"] for line in log.said("base_url_invalid")] == ["WARNING", "WARNING"]
+    assert found.note == "2 entries of BASE_URLS cannot be used; the log names them"
+
+
+def test_a_target_that_is_not_there_is_rejected_with_those_that_are(tick: Tick) -> None:
+    tick.firing = replace(tick.firing, target="c.example")
+    with pytest.raises(Rejected, match=r"'c\.example' is no host of BASE_URLS; its hosts are a\.example, b\.example"):
+        sites.chosen(tick, sites.parse(["https://a.example", "https://b.example"]))
+
+
+def test_a_host_of_nothing_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="no host"):
+        host_of("https://")

@@ -1,0 +1,230 @@
+"""No URL of a user's leads to what only we can reach, however it is written and whatever its name turns into."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from shared.aws.cloud import Cloud
+from shared.http.client import NoAnswer, NotSent
+from shared.http.ssrf import Closed, Unresolved, addresses, place
+from shared.http.untrusted import Courier
+from tests.corpus.urls import REFUSED, TAKEN
+from tests.support.certificate import Certificate
+from tests.support.web_server import Reply, Web, babble, hang, reset, slow_headers
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web() as web:
+        yield web
+
+
+@pytest.fixture
+def courier(cloud: Cloud) -> Courier:
+    return Courier(cloud, loopback=True, connect=1, total=1)
+
+
+def call(courier: Courier, url: str) -> Any:
+    return courier.call("POST", url, headers={"content-type": "application/json"}, body="{}", key="k")
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Names resolve to these, one list each time they are asked for; the last stays. Who was asked for."""
+    asked: list[str] = []
+    left = list(answers)
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        found = left.pop(0) if len(left) > 1 else left[0]
+        if not found:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET6 if ":" in ip else socket.AF_INET, 1, 6, "", (ip, port)) for ip in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_the_corpus_has_sixty_and_more() -> None:
+    assert len(set(REFUSED)) == len(REFUSED) > 100
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_it_is_refused(url: str) -> None:
+    with pytest.raises(Closed):
+        addresses(place(url))
+
+
+@pytest.mark.parametrize("url", TAKEN)
+def test_it_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not url.startswith(("https://8", "https://[")):
+        resolving(monkeypatch, ["93.184.215.14"])
+    assert addresses(place(url))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [["127.0.0.1"], ["10.1.2.3"], ["93.184.215.14", "10.1.2.3"], ["::1"], ["::ffff:10.0.0.1"], ["169.254.169.254"]],
+)
+def test_a_name_that_leads_inside_is_refused_with_all_its_addresses(
+    found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, found)
+    with pytest.raises(Closed, match="not of the public internet"):
+        addresses(place("https://hooks.shop.com/"))
+
+
+def test_a_name_without_an_address_may_have_one_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, [])
+    with pytest.raises(Unresolved):
+        addresses(place("https://hooks.shop.com/"))
+
+
+def test_a_name_that_changes_between_look_and_call_is_called_where_it_was_looked_at(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = resolving(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
+    reached: list[Any] = []
+
+    def connect(line: socket.socket, address: Any) -> None:
+        reached.append(address)
+        timeout = line.gettimeout()
+        assert timeout is not None
+        assert timeout <= 2
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(NotSent, match="Connection refused"):
+        call(Courier(cloud, connect=5, total=2), "https://hooks.shop.com/")
+    assert (asked, reached) == (["hooks.shop.com"], [("93.184.215.14", 443)])
+
+
+def test_a_connection_that_ends_elsewhere_is_not_used(cloud: Cloud, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, ["93.184.215.14"])
+    really = socket.socket.connect
+
+    def connect(self: socket.socket, _address: Any) -> None:
+        really(self, ("127.0.0.1", web.server_port))
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(NotSent, match="another address"):
+        call(Courier(cloud), "https://hooks.shop.com/")
+    assert web.asked == []
+
+
+def test_loopback_is_for_those_alone_who_were_told_so(cloud: Cloud, web: Web) -> None:
+    web.answers["/hook"] = Reply(204)
+    assert call(Courier(cloud, loopback=True), f"{web.url}/hook").status == 204
+    with pytest.raises(Closed):
+        call(Courier(cloud), f"{web.url}/hook")
+    for url in ("http://10.0.0.1/", "http://shop.com/", "https://169.254.169.254/", "https://[::ffff:127.0.0.1]/"):
+        with pytest.raises(Closed):
+            call(Courier(cloud, loopback=True), url)
+
+
+def test_what_is_called_is_called_as_it_was_asked(courier: Courier, web: Web) -> None:
+    web.answers["/hook?a=b"] = Reply(202, "thanks", {"Retry-After": "7", "Set-Cookie": "a=b"})
+    answer = call(courier, f"{web.url}/hook?a=b")
+    [asked] = web.asked
+    assert (asked.method, asked.path, asked.body, asked.headers["host"]) == ("POST", "/hook?a=b", "{}", web.host)
+    assert asked.headers["idempotency-key"] == "k"
+    assert (answer.status, answer.retry_after, answer.text, "set-cookie" in answer.headers) == (202, 7, "", False)
+
+
+def test_a_receivers_certificate_must_be_its_own(
+    cloud: Cloud, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Web(certificate.server()) as web:
+        web.answers["/"] = Reply(200)
+        with pytest.raises(NotSent):
+            call(Courier(cloud, loopback=True), f"{web.url}/")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+        assert call(Courier(cloud, loopback=True), f"{web.url}/").status == 200
+        # Trusted, and somebody else's.
+        resolving(monkeypatch, ["127.0.0.1"])
+        with pytest.raises(NotSent):
+            call(Courier(cloud, loopback=True), f"https://hooks.shop.com:{web.server_port}/")
+        assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(status: int, courier: Courier, web: Web) -> None:
+    web.answers["/hook"] = Reply(status, headers={"location": "http://169.254.169.254/latest/meta-data/"})
+    assert call(courier, f"{web.url}/hook").status == status
+    assert web.paths() == ["/hook"]
+
+
+@pytest.mark.parametrize("behaviour", [hang, slow_headers, babble, reset])
+def test_a_receiver_that_gives_no_answer_is_left_in_time(
+    behaviour: Callable[..., None], courier: Courier, web: Web
+) -> None:
+    web.answers["/hook"] = behaviour
+    began = time.monotonic()
+    with pytest.raises(NoAnswer):
+        call(courier, f"{web.url}/hook")
+    assert time.monotonic() - began < 3
+
+
+def test_a_receiver_that_never_says_hello_is_left_in_time(courier: Courier) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        began = time.monotonic()
+        with pytest.raises(NotSent, match="took too long"):
+            call(courier, f"https://127.0.0.1:{server.getsockname()[1]}/")
+    assert time.monotonic() - began < 3
+
+
+def test_a_receiver_that_takes_a_body_by_the_spoonful_is_left_in_time(
+    cloud: Cloud, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent is bounded as a whole, and not between two spoons."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    courier = Courier(cloud, loopback=True, connect=1, total=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+
+        def take() -> None:
+            line, _ = server.accept()
+            with suppress(OSError), certificate.server().wrap_socket(line, server_side=True) as tls:
+                while tls.recv(2048):
+                    time.sleep(0.1)
+
+        threading.Thread(target=take, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(NoAnswer, match="no answer within"):
+            courier.call("POST", f"https://127.0.0.1:{server.getsockname()[1]}/", headers={}, body="x" * 2**23, key="k")
+    assert time.monotonic() - began < 2
+
+
+def test_an_answer_of_ten_gigabytes_is_not_read(courier: Courier, web: Web) -> None:
+    def flood(handler: Any, request: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", str(10 * 2**30))
+        handler.end_headers()
+        try:
+            while not handler.server.stopping.is_set():
+                handler.wfile.write(b"x" * 65536)
+        except OSError:
+            handler.server.gone = True
+        handler.close_connection = True
+
+    web.answers["/hook"] = flood
+    began = time.monotonic()
+    assert call(courier, f"{web.url}/hook").status == 200
+    assert time.monotonic() - began < 1
+
+
+def test_heads_without_end_are_left_too(courier: Courier, web: Web) -> None:
+    def heads(handler: Any, request: Any) -> None:
+        handler.close_connection = True
+        while not handler.server.stopping.is_set():
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" * 50)
+
+    web.answers["/hook"] = heads
+    with pytest.raises(NoAnswer):
+        call(courier, f"{web.url}/hook")

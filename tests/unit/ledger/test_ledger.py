@@ -1,0 +1,212 @@
+"""What became of a tick follows from rows, from the claim item, and from what is not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared import clock as clocks
+from shared.aws.cloud import Cloud
+from shared.job import outcome
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.manifest import Entry
+from shared.job.outcome import Done, Outcome
+from shared.ledger import ledger
+from shared.ledger.ledger import Account, Verdict
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import run
+from tests.conftest import NOON, Calls, Lines, VirtualClock
+
+ENTRY = Entry(
+    id="sweep",
+    group="demo",
+    key="sweep",
+    queue=None,
+    schedules=["*/15 * * * *"],
+    kind="explicit",
+    delays=[30, 60],
+    timeout=60,
+    lease_per_target=True,
+    shards=1,
+    collector=False,
+    budgeted=False,
+    retention="standard",
+    grace=None,
+    catch_up="none",
+    effects=False,
+)
+POSITION = "2026-03-02T12:00Z#00"
+
+
+class Sweep(Job):
+    """Sweep what is due."""
+
+    name = "sweep"
+    timeout = 60
+    shards = 2
+    idempotency = natural("a swept row is not found again")
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done()
+
+
+def row(word: str = "done", after: float = 1, **more: Any) -> dict[str, Any]:
+    started = clocks.iso(NOON + timedelta(seconds=after))
+    return {"tick": POSITION, "target": "-", "attempt": 1, "outcome": word, "started": started, **more}
+
+
+def verdict(*rows: dict[str, Any], entry: Entry = ENTRY) -> Verdict | None:
+    account = ledger.evidence(rows, entry).get(NOON)
+    return account.verdict if account else None
+
+
+def absent(item: dict[str, Any], age: timedelta = timedelta(minutes=10), entry: Entry = ENTRY) -> Verdict:
+    return ledger.judged(entry, [NOON], {}, item, NOON + age)[NOON].verdict
+
+
+def with_(**changes: Any) -> Entry:
+    return {**ENTRY, **changes}  # type: ignore[typeddict-item]
+
+
+def test_ticks_are_expected_from_the_start_of_a_span_and_before_its_end() -> None:
+    ticks = ledger.expected(ENTRY, NOON, NOON + timedelta(minutes=30))
+    assert ticks == [NOON, NOON + timedelta(minutes=15)]
+
+
+def test_a_minute_that_two_schedules_share_is_one_tick() -> None:
+    both = with_(schedules=["*/30 * * * *", "0,10 * * * *"])
+    assert [tick.minute for tick in ledger.expected(both, NOON, NOON + timedelta(hours=1))] == [0, 10, 30]
+
+
+def test_a_zoned_schedule_is_expected_at_its_own_time() -> None:
+    vienna = with_(schedules=["0 13 * * * Europe/Vienna"])
+    assert ledger.expected(vienna, NOON - timedelta(days=1), NOON + timedelta(minutes=1))[-1] == NOON
+
+
+@pytest.mark.parametrize("word", outcome.WORDS)
+def test_every_outcome_is_a_verdict(word: str) -> None:
+    assert verdict(row(word)) not in (None, Verdict.UNKNOWN)
+
+
+def test_a_word_of_another_version_is_no_error() -> None:
+    assert verdict(row("teleported")) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("after", "attempt", "grace", "expected"),
+    [
+        (60, 1, None, Verdict.RAN),
+        (61, 1, None, Verdict.LATE),
+        (600, 1, 600, Verdict.RAN),
+        # A second attempt starts after the first one's timeout and its delay, at most, with jitter.
+        (60 + 60 + 33, 2, None, Verdict.RAN),
+        (60 + 60 + 34, 2, None, Verdict.LATE),
+    ],
+)
+def test_a_run_is_late_that_starts_more_than_a_minute_or_its_grace_after_its_tick(
+    after: int, attempt: int, grace: int | None, expected: Verdict
+) -> None:
+    assert verdict(row(after=after, attempt=attempt), entry=with_(grace=grace)) is expected
+
+
+def test_a_tick_that_came_after_its_grace_did_not_run() -> None:
+    assert verdict(row("late", after=700), entry=with_(grace=600)) is Verdict.TOO_LATE
+
+
+@pytest.mark.parametrize(
+    ("words", "best"),
+    [
+        (("failed", "done"), Verdict.RAN),
+        (("superseded", "done"), Verdict.RAN),
+        (("lost", "failed"), Verdict.FAILED),
+        (("paused", "locked"), Verdict.LOCKED),
+        (("snoozed", "lost"), Verdict.LOST),
+    ],
+)
+def test_of_several_rows_the_best_counts_in_whatever_order(words: tuple[str, str], best: Verdict) -> None:
+    assert verdict(row(words[0]), row(words[1])) is best
+    assert verdict(row(words[1]), row(words[0])) is best
+
+
+@pytest.mark.parametrize(
+    "other", [{"target": "3"}, {"tick": "2026-03-02T12:00Z#01"}, {"tick": "manual"}, {"tick": "ab12"}]
+)
+def test_shards_continuations_and_runs_by_hand_do_not_speak_for_a_tick(other: dict[str, str]) -> None:
+    assert verdict({**row("failed"), **other}) is None
+
+
+def test_a_second_delivery_is_seen_on_the_winners_row() -> None:
+    assert ledger.evidence([row(duplicates=2)], ENTRY)[NOON] == Account(Verdict.RAN, again=True)
+
+
+def test_a_second_delivery_tells_of_the_tick_while_the_first_has_no_row(cloud: Cloud, log: Lines) -> None:
+    inner: list[str] = []
+
+    class Again(Sweep):
+        """Be delivered again in the middle of it."""
+
+        name = "sweep"
+
+        shards = 1
+
+        def work(self, tick: Tick) -> Outcome:
+            inner.append(run(Again(), tick.firing, cloud, log).outcome)
+            [stub] = ledger.history(cloud, "sweep", NOON - ledger.SKEW, NOON + timedelta(minutes=5))
+            assert verdict(stub) is Verdict.DEDUPLICATED
+            return Done()
+
+    report = run(Again(), Firing("sweep", NOON), cloud, log)
+    assert report.outcome == "done", report.note
+    assert inner == ["deduplicated"]
+    [told] = ledger.history(cloud, "sweep", NOON - ledger.SKEW, NOON + timedelta(minutes=5))
+    assert verdict(told) is Verdict.RAN
+
+
+def test_a_tick_without_a_row_was_missed() -> None:
+    assert absent({}) is Verdict.MISSED
+
+
+def test_it_is_too_early_to_miss_a_tick_that_is_minutes_old() -> None:
+    assert absent({}, age=ledger.SETTLING - timedelta(seconds=1)) is Verdict.AWAITED
+    assert absent({}, age=ledger.SETTLING) is Verdict.MISSED
+
+
+def test_a_tick_at_work_was_not_missed() -> None:
+    assert absent({"holder": "a", "tried": f"{POSITION}#01#01"}) is Verdict.RUNNING
+
+
+def test_a_run_that_died_between_its_finish_and_its_row_was_not_missed() -> None:
+    assert absent({"tried": f"{POSITION}#01#01", "last": POSITION}) is Verdict.RAN
+    assert absent({"tried": f"{POSITION}#01#01"}) is Verdict.LOST
+
+
+def test_a_row_that_would_have_expired_is_unknown_only_if_a_later_tick_was_taken() -> None:
+    day, later = timedelta(days=1), {"last": "2026-03-03T11:45Z#00"}
+    assert absent(later, age=day) is Verdict.UNKNOWN
+    assert absent(later, age=day - timedelta(seconds=1)) is Verdict.MISSED
+    assert absent({"last": "2026-03-02T11:45Z#00"}, age=day) is Verdict.MISSED
+    assert absent(later, age=timedelta(hours=1), entry=with_(retention="high-volume")) is Verdict.UNKNOWN
+
+
+def test_a_gaps_row_stands_for_all_its_ticks() -> None:
+    gap = {"outcome": "missed", "from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z"}
+    assert [tick.minute for tick in ledger.gaps([gap, row()], ENTRY)] == [0, 15, 30, 45]
+
+
+def test_history_is_read_a_query_a_day_and_only_what_started_in_the_span(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    midnight = datetime(2026, 3, 3, tzinfo=UTC)
+    for minutes in (-2, -1, 0, 1):
+        clock.instant = midnight + timedelta(minutes=minutes)
+        run(Sweep(), replace(Firing("sweep", clock.instant), target="0"), cloud, log)
+    calls = Calls(cloud)
+    seen = ledger.history(cloud, "sweep", midnight - timedelta(minutes=1), midnight + timedelta(minutes=1))
+    assert [found["tick"][11:16] for found in seen] == ["23:59", "00:00"]
+    assert calls.made == ["dynamodb:Query"] * 2
+    assert not {"note", "counts", "job"} & seen[0].keys()

@@ -1,0 +1,309 @@
+"""A plan is done exactly, or refused with nothing done."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.aws.names import Names
+from shared.job.action import Action
+from shared.plans import draft, plan
+from shared.plans.draft import Draft
+from shared.plans.plan import Plan, PlanRefused, UnknownPlan
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.run.run import Report, run
+from tests.conftest import NOON, Lines, VirtualClock, create, waiting
+from tests.support.holds import HOLDS, Holds, Warned, put, there
+
+DUE = NOON - timedelta(days=30)
+Make = Callable[..., Plan]
+
+
+@pytest.fixture
+def make(cloud: Cloud, log: Lines) -> Make:
+    """What `--dry-run` does."""
+    create(cloud, HOLDS)
+
+    def make(job: Holds, **rest: Any) -> Plan:
+        firing = Firing(job.name, cloud.clock.now(), manual=True, **rest)
+        tick = Tick(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True)
+        with draft.of(job.actions(tick)) as drafted:
+            return plan.store(cloud, job, tick, drafted, "ada")
+
+    return make
+
+
+def apply(cloud: Cloud, job: Holds, firing: Firing | Plan) -> Report:
+    return run(job, firing.firing if isinstance(firing, Plan) else firing, cloud, Lines(cloud.clock))
+
+
+def item(cloud: Cloud, made: Plan) -> dict[str, Any]:
+    key = attributes.row({"pk": f"plan#{made.id}", "sk": "-"})
+    return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
+
+
+def test_a_plan_counts_and_samples_what_would_be_done_and_does_none_of_it(make: Make, cloud: Cloud) -> None:
+    put(cloud, "old", DUE)
+    for number in range(7):
+        put(cloud, f"h{number}", DUE + timedelta(hours=1))
+    put(cloud, "new", NOON)
+    made = make(Warned())
+    assert made.counts == {"send": 8}
+    assert len(made.samples["send"]) == 5
+    assert made.lines()[0] == "send 8, such as"
+    assert len(there(cloud)) == 9
+    assert (made.id.split(".")[:2], made.who, made.cutoff) == (["holds", "test"], "ada", "2026-01-31T12:00:00.000Z")
+
+
+def test_a_plan_is_done_to_the_row(make: Make, cloud: Cloud, clock: VirtualClock) -> None:
+    for number in range(60):
+        put(cloud, f"h{number}", DUE)
+    made = make(Holds())
+    put(cloud, "later", DUE + timedelta(minutes=1))
+    clock.move(hours=1)
+    report = apply(cloud, Holds(), made)
+    assert (report.outcome, report.counts) == ("done", {"purged": 60})
+    assert there(cloud) == ["later"]
+    assert item(cloud, made)["begun"] == report.run_id
+    assert item(cloud, made)["applied"] == "2026-03-02T13:00:00.000Z"
+
+
+def test_a_plan_of_many_is_kept_in_an_object_and_done_from_there(
+    make: Make, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft, "FEW", 10)
+    for number in range(60):
+        put(cloud, f"h{number}", DUE)
+    made = make(Holds())
+    [key] = made.listed.values()
+    assert key == f"plans/holds/{made.id}.jsonl.gz"
+    stored = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
+    lines = gzip.decompress(stored["Body"].read()).splitlines()
+    assert stored["ServerSideEncryption"] == "AES256"
+    assert {json.loads(line)[1][0] for line in lines} == set(there(cloud))
+    assert apply(cloud, Holds(), made).counts == {"purged": 60}
+    assert there(cloud) == []
+
+
+def test_warnings_of_a_plan_are_sent_and_its_rows_purged(make: Make, cloud: Cloud, clock: VirtualClock) -> None:
+    job = Warned()
+    put(cloud, "a", DUE, owner="ada")
+    apply(cloud, job, make(job))
+    clock.move(days=1)
+    put(cloud, "b", DUE, owner="bob")
+    made = make(job)
+    assert made.counts == {"send": 1, "delete": 1}
+    assert apply(cloud, job, made).counts == {"purged": 1, "warned": 1}
+    assert [message for _, message in job.told] == ["a of ada goes tomorrow", "b of bob goes tomorrow"]
+    assert there(cloud) == ["b"]
+
+
+Move = Callable[[Cloud], Any]
+MOVES: dict[str, Move] = {
+    "more": lambda cloud: put(cloud, "another", DUE),
+    "fewer": lambda cloud: cloud.dynamodb.delete_item(
+        TableName=cloud.names.table("held"), Key=attributes.row({"pk": "a", "sk": "-"})
+    ),
+    "changed": lambda cloud: put(cloud, "a", DUE - timedelta(seconds=1)),
+    "kept longer": lambda cloud: setattr(cloud, "environment", {"HOLDS_KEEP": "29d"}),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_plan_is_refused_where_the_world_has_moved(move: str, make: Make, cloud: Cloud) -> None:
+    for key in ("a", "b", "c"):
+        put(cloud, key, DUE)
+    made = make(Holds())
+    MOVES[move](cloud)
+    before = there(cloud)
+    report = apply(cloud, Holds(), made)
+    assert report.outcome == "refused"
+    assert "settings now" in report.note or "the world has moved" in report.note
+    assert there(cloud) == before
+    assert "begun" not in item(cloud, made)
+
+
+def test_what_holds_of_a_row_is_a_part_of_the_plan(make: Make, cloud: Cloud) -> None:
+    class Guarded(Holds):
+        """Purge what is closed."""
+
+        name = "holds"
+        holds = ("state",)
+
+    put(cloud, "a", DUE, state="closed")
+    made = make(Guarded())
+    put(cloud, "a", DUE, state="open")
+    assert apply(cloud, Guarded(), made).outcome == "refused"
+    assert there(cloud) == ["a"]
+
+
+def test_a_plan_is_carried_out_once(make: Make, cloud: Cloud) -> None:
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    first = apply(cloud, Holds(), made)
+    report = apply(cloud, Holds(), made)
+    assert report.outcome == "refused"
+    assert report.note.startswith(f"plan {made.id} was begun by run {first.run_id}, and carried out at 2026-03-02T12")
+
+
+def test_a_plan_that_died_half_way_is_not_taken_up_again(
+    make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    with monkeypatch.context() as patched:
+        patched.setattr(Holds, "archive", die)
+        with pytest.raises(Killed):
+            apply(cloud, Holds(), made)
+    clock.move(minutes=10)
+    report = apply(cloud, Holds(), made)
+    assert report.outcome == "refused"
+    assert (
+        "which did not end it; `python jobs.py holds --dry-run --aws --stage test` makes a new plan of what is left"
+        in report.note
+    )
+    assert apply(cloud, Holds(), make(Holds())).counts == {"purged": 1}
+
+
+def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
+    make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shared.archetypes import purge
+
+    class Slow(Holds):
+        """Take a while."""
+
+        name = "holds"
+
+        def archive(self, tick: Tick, rows: Any) -> None:
+            clock.move(seconds=100)
+
+    monkeypatch.setattr(purge, "CHUNK", 10)
+    for number in range(50):
+        put(cloud, f"h{number:02d}", DUE)
+    made = make(Slow())
+    firing = replace(made.firing, retried=True)
+    assert apply(cloud, Slow(), firing).counts == {"purged": 30}
+    [sent] = waiting(cloud)
+    assert (sent["firing"]["plan"], sent["firing"]["part"]) == (made.id, 1)
+    # What moves meanwhile is no part of the plan, and what is stays so.
+    put(cloud, "another", DUE)
+    assert apply(cloud, Slow(), firing.onward()).counts == {"purged": 20}
+    assert there(cloud) == ["another"]
+    assert "applied" in item(cloud, made)
+
+
+def test_a_plan_keeps_a_tick_out_and_is_kept_out_by_one(make: Make, cloud: Cloud) -> None:
+    from shared.run.claim import Claims
+
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    Claims(cloud, Holds(), "-").take(Firing("holds", NOON), "another", "r")
+    assert apply(cloud, Holds(), made).outcome == "locked"
+    assert there(cloud) == ["a"]
+
+
+@pytest.mark.parametrize("unknown", ["", "x", "holds.test", "holds.test.00000000", "a.b.c.d", "#", "holds." * 300])
+def test_a_plan_that_was_never_made_is_unknown(unknown: str, cloud: Cloud) -> None:
+    with pytest.raises(UnknownPlan, match="there is no plan '") as error:
+        plan.load(cloud, unknown)
+    assert len(error.value.args[0]) < 200
+
+
+def test_a_plan_of_another_environment_is_refused(make: Make, cloud: Cloud) -> None:
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    with pytest.raises(PlanRefused, match=r"was made for stage 'prod' and this is 'test'"):
+        plan.load(cloud, made.id.replace(".test.", ".prod."))
+    elsewhere = Cloud(Names("test", "210987654321", "us-east-1"), cloud.clock, {})
+    elsewhere.__dict__["dynamodb"] = cloud.dynamodb
+    with pytest.raises(PlanRefused, match="account 123456789012, us-east-1, stage test and this is account 2109"):
+        plan.load(elsewhere, made.id)
+
+
+def test_a_plan_expires_after_a_day(make: Make, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    clock.move(days=1)
+    plan.load(cloud, made.id)
+    clock.move(seconds=1)
+    with pytest.raises(
+        PlanRefused, match=r"expired at 2026-03-03T12:00:00\.000Z; `python jobs\.py holds --dry-run --aws --stage test`"
+    ):
+        plan.load(cloud, made.id)
+    assert apply(cloud, Holds(), made).outcome == "refused"
+    assert there(cloud) == ["a"]
+
+
+def test_a_plan_of_another_job_or_target_is_refused(make: Make, cloud: Cloud) -> None:
+    class Other(Holds):
+        """Purge something else."""
+
+        name = "other"
+
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    for firing in (replace(made.firing, job="other"), replace(made.firing, target="1")):
+        job = Other() if firing.job == "other" else Holds()
+        report = apply(cloud, job, firing)
+        assert (report.outcome, "is of holds -, not of" in report.note) == ("refused", True)
+    assert there(cloud) == ["a"]
+
+
+def test_two_runs_of_one_plan_at_once_are_one(make: Make, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    inner: list[Report] = []
+    tried: list[str] = []
+
+    class Overtaken(Holds):
+        """Lose the lease to another run of the same plan."""
+
+        name = "holds"
+
+        def actions(self, tick: Tick) -> Iterator[Action]:
+            yield from super().actions(tick)
+            if tick.run not in tried and len(tried) < 2:
+                tried.append(tick.run)
+                clock.move(minutes=6)
+                if len(tried) == 1:
+                    inner.append(apply(cloud, Overtaken(), made))
+
+    assert apply(cloud, Overtaken(), made).outcome == "lost"
+    assert inner[0].outcome == "done"
+    assert item(cloud, made)["begun"] == inner[0].run_id
+
+
+def test_a_digest_is_of_what_is_in_it_and_not_of_its_order() -> None:
+    first, second = Action("delete", ["a", "-"], ["00", "x"]), Action("delete", ["b", "-"], ["01", "x"])
+    with draft.of([first, second]) as one, draft.of([second, first]) as two, draft.of([first, first]) as three:
+        assert one.digest == two.digest != three.digest
+    with draft.of([first, first]) as twice, draft.of([]) as none:
+        assert twice.digest != none.digest
+    with draft.of([first]) as one, draft.of([first._replace(verb="send")]) as two:
+        assert one.digest != two.digest
+
+
+def test_samples_are_redacted() -> None:
+    with draft.of([Action("send", "1", None, "a warning to ada@example.org")]) as drafted:
+        assert "ada@" not in "".join(drafted.lines())
+
+
+def test_few_actions_are_text_and_no_file() -> None:
+    with Draft() as empty, pytest.raises(ValueError, match="ask for their text"):
+        empty.file()

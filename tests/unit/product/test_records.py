@@ -1,0 +1,296 @@
+"""A record becomes a row and is the same again; it has a place in an index only while it ages or waits there."""
+
+from __future__ import annotations
+
+import json
+import types
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from typing import Any, Union, get_args, get_origin
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from shared import clock, tables
+from shared.aws import attributes
+from shared.product.records.accounts import (
+    Alias,
+    AuditEntry,
+    Destination,
+    Domain,
+    DomainState,
+    MagicLink,
+    Session,
+    User,
+)
+from shared.product.records.by_table import KINDS
+from shared.product.records.mail import Cycle, FailedEmail, ForwardState, Hold, Message, Quarantined
+from shared.product.records.outgoing import Delivery, Notification, SendState
+from shared.store.record import SKEW, InvalidRecord, Record
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+LETTERS = st.characters(exclude_categories=["Cs"])
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-8))])
+every = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+def value(annotation: Any, info: FieldInfo | None = None) -> st.SearchStrategy[Any]:
+    """Whatever a field of a model may be."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    facts = {name: found for fact in (info.metadata if info else ()) for name, found in _facts(fact)}
+    if annotation is datetime:
+        return st.datetimes(datetime(1980, 1, 2), datetime(2100, 1, 1), timezones=ZONES)  # noqa: DTZ001
+    if annotation is str and "pattern" in facts:
+        drawn = st.from_regex(facts["pattern"], fullmatch=True, alphabet=LETTERS)
+        return drawn.filter(lambda text: len(text) <= facts.get("max_length", 1000))
+    if annotation is str:
+        return st.text(LETTERS, min_size=facts.get("min_length", 0), max_size=20)
+    if annotation is bool:
+        return st.booleans()
+    if annotation is int:
+        return st.integers(facts.get("ge", facts.get("gt", -1) + 1), facts.get("le", facts.get("lt", 2**63) - 1))
+    if annotation is float:
+        return st.floats(facts["ge"], facts["le"])
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return st.sampled_from(annotation)
+    if origin in (Union, types.UnionType):
+        return st.one_of(*(st.none() if arg is type(None) else value(arg, info) for arg in args))
+    if origin is tuple:
+        least, most = facts.get("min_length", 0), facts.get("max_length", 3)
+        return st.lists(value(args[0]), min_size=least, max_size=most).map(tuple)
+    if origin is dict:
+        return st.dictionaries(st.text(LETTERS, min_size=1, max_size=8), value(args[1]), max_size=3)
+    return value(args[0], FieldInfo.from_annotation(annotation))
+
+
+def _facts(fact: Any) -> list[tuple[str, Any]]:
+    own = getattr(fact, "__dict__", {}) or {name: getattr(fact, name) for name in getattr(fact, "__slots__", ())}
+    return [(name, found) for name, found in own.items() if found is not None]
+
+
+@st.composite
+def made(draw: st.DrawFn, kind: type[Record]) -> Record:
+    found = {name: draw(value(info.annotation, info)) for name, info in kind.model_fields.items()}
+    try:
+        return kind(**found)
+    except ValidationError:
+        # Fields that do not go together: the end before the beginning, pending and never due, another day's id.
+        late, early = datetime(2090, 1, 1, tzinfo=UTC), datetime(1990, 1, 1, tzinfo=UTC)
+        fixed = {"next_attempt_at": late, "next_check_at": late, "due_on": late, "expires_at": late, "ends_at": late}
+        begun = {"created_at": early, "starts_at": early}
+        named = {"id": f"{early:%Y-%m-%d}"} if kind is Cycle else {}
+        return kind(**found | {name: at for name, at in (fixed | begun).items() if name in found} | named)
+
+
+@every
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_record_becomes_a_row_and_the_same_record_again(kind: type[Record], data: st.DataObject) -> None:
+    record = data.draw(made(kind))
+    item = record.item()
+    assert kind.of(attributes.plain(attributes.row(item))) == record
+    assert kind.of(json.loads(json.dumps(item))) == record
+    assert all(clock.iso(clock.parse(item[name])) == item[name] for name in ("since", "due_at") if name in item)
+    places = {key for index in kind.table.indexes for key in (index.pk, index.sk)}
+    assert set(record.places()) <= places
+    assert ("aged" in item, "due" in item) == (record.aging() is not None, record.waiting() is not None)
+
+
+@every
+def test_there_is_a_kind_for_each_table_and_its_indexes_are_those_it_uses(kind: type[Record]) -> None:
+    assert set(KINDS) == {table.name for table in tables.MAIL}
+    used = {name for name, hook in (("aged", "aging"), ("due", "waiting")) if getattr(kind, hook) is not _none(hook)}
+    assert {index.name for index in kind.table.indexes} & {"aged", "due"} == used
+
+
+def _none(hook: str) -> Any:
+    return getattr(Record, hook)
+
+
+MESSAGE = {"user": "u1", "id": "m1", "received_at": "2026-03-02T11:59:00Z", "recorded_at": "2026-03-02T12:00:00Z"}
+MESSAGE |= {"bytes_used": 5}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("2026-03-02T11:59:00", "has no time zone; end it with Z, or with an offset such as +01:00"),
+        ("2026-02-30T11:59:00Z", "day is out of range for month"),
+        ("2026-03-02T24:00:00Z", "hour must be in 0..23"),
+        ("2026-03-02T11:59:60Z", "second must be in 0..59"),
+        ("2026-03-02", "is no instant; write it as 2026-11-21T22:05:00.123Z"),
+        ("1772452740", "is no instant"),
+        (1772452740, "is no instant"),
+        (None, "is no instant"),
+        ("soon", "is no instant"),
+        ("0001-01-01T00:00:00Z", "lies beyond any time that could be meant"),
+        ("1970-01-01T00:00:00Z", "lies beyond any time that could be meant"),
+        ("9999-12-31T23:59:59-14:00", "lies beyond any time that could be meant"),
+        ("2026-03-02T12:05:00.001Z", "lies in the future, and what it dates has happened"),
+    ],
+)
+def test_an_instant_that_cannot_be_is_refused_with_its_reason(written: Any, reason: str) -> None:
+    with pytest.raises(InvalidRecord) as refused:
+        Message.read({**MESSAGE, "received_at": written}, NOW)
+    assert str(refused.value).startswith("received_at: ")
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("2026-03-02T12:59:00+01:00", "2026-03-02T11:59:00.000Z"),
+        ("2026-03-02 11:59Z", "2026-03-02T11:59:00.000Z"),
+        ("2026-03-02T11:59:00.123999Z", "2026-03-02T11:59:00.123Z"),
+        # As far as a clock may be wrong.
+        ("2026-03-02T12:05:00Z", "2026-03-02T12:05:00.000Z"),
+    ],
+)
+def test_an_instant_of_any_zone_is_kept_as_that_of_utc(written: str, kept: str) -> None:
+    assert Message.read({**MESSAGE, "received_at": written}, NOW).item()["received_at"] == kept
+
+
+def test_what_is_yet_to_come_may_lie_in_the_future() -> None:
+    alias = {"user": "u1", "id": "a@example.com", "destination": "d1", "created_at": clock.iso(NOW)}
+    later = Alias.read({**alias, "expires_at": "2036-01-01T00:00:00Z"}, NOW)
+    assert later.waiting() == datetime(2036, 1, 1, tzinfo=UTC)
+    with pytest.raises(InvalidRecord, match="created_at: lies in the future"):
+        Alias.read({**alias, "created_at": clock.iso(NOW + SKEW + SECOND)}, NOW)
+
+
+def test_a_row_with_a_date_in_the_future_is_taken_where_nobody_says_what_the_time_is() -> None:
+    assert Message.of(Message.read({**MESSAGE, "received_at": "2036-01-01T00:00:00Z"}).item()).user == "u1"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"user": ""}, "user: String should have at least 1 character"),
+        ({"user": "u#1"}, "user: is not text of 1 to 256 characters, without spaces, `/` and `#`"),
+        ({"id": "a\x7fb"}, "id: is not text of 1 to 256 characters"),
+        ({"id": None}, "id: Input should be a valid string"),
+        ({"bytes_used": -1}, "bytes_used: Input should be greater than or equal to 0"),
+        ({"bytes_used": 2**63}, "bytes_used: Input should be less than"),
+        ({"bytes_used": 1.5}, "bytes_used: "),
+        ({"bytes_used": "5"}, "bytes_used: Input should be a valid integer"),
+        ({"bytes_used": True}, "bytes_used: Input should be a valid integer"),
+        ({"direction": "sideways"}, "direction: Input should be 'forwarded', 'sent' or 'rejected'"),
+        ({"colour": "blue"}, "colour: Extra inputs are not permitted"),
+        ({"alias": "\ud800"}, "has half of a character"),
+        ({"v": 2}, "v: version 2 is unknown, 1 is what there is"),
+        ({"v": "1"}, "v: version '1' is unknown"),
+        ({"v": True}, "v: version True is unknown"),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_said_by_field(change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidRecord) as refused:
+        Message.read({**MESSAGE, **change}, NOW)
+    assert reason in str(refused.value)
+
+
+def test_of_many_faults_three_are_named_and_no_value_is() -> None:
+    with pytest.raises(InvalidRecord) as refused:
+        User.read({"user": "u1", "email": "secret-address", "a": 1, "b": 2, "c": 3, "d": 4})
+    told = str(refused.value)
+    assert told.endswith("; and 3 more")
+    assert "secret-address" not in told
+
+
+@pytest.mark.parametrize(
+    "address", ["", "anna", "anna@", "@example.com", "a@b@c.de", "a b@c.de", "a@b.de\r\nBcc: x@y.z"]
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(InvalidRecord, match="email: "):
+        User.read({"user": "u1", "email": address, "created_at": clock.iso(NOW)})
+
+
+@pytest.mark.parametrize("address", ["анна@пример.рф", "o'brien+tag@sub.example.com", "a@localhost"])
+def test_addresses_and_names_of_any_script_are_taken(address: str) -> None:
+    assert (
+        User.read({"user": "u1", "email": address, "name": "安娜 مريم", "created_at": clock.iso(NOW)}).email == address
+    )
+
+
+@pytest.mark.parametrize("alias", ["", "nobody", "a b@c.de", "a@b@c.de", "a/b@c.de", "a#b@c.de", f"{'a' * 260}@c.de"])
+def test_an_alias_is_an_address_that_may_be_a_rows_id(alias: str) -> None:
+    given = {"user": "u1", "destination": "d", "created_at": clock.iso(NOW)}
+    assert Alias.read({**given, "id": "магазин@пример.рф"}, NOW).id == "магазин@пример.рф"
+    with pytest.raises(InvalidRecord, match="id: "):
+        Alias.read({**given, "id": alias}, NOW)
+    with pytest.raises(InvalidRecord, match="alias: "):
+        Hold.read({"user": "u1", "id": "h", "alias": alias, "raw": "mail/h", "held_at": clock.iso(NOW)}, NOW)
+
+
+@pytest.mark.parametrize("raw", ["audit/2026/x", "/mail/x", "mail/", "mail/a b", "../mail/x"])
+def test_a_row_names_no_object_but_a_message(raw: str) -> None:
+    with pytest.raises(InvalidRecord, match="raw: is not an object's key in `mail/`"):
+        Hold.read({"user": "u1", "id": "h", "alias": "a@b.c", "raw": raw, "held_at": clock.iso(NOW)})
+
+
+def test_what_waits_is_due_and_what_waits_no_more_is_not() -> None:
+    pending = FailedEmail(
+        user="u1", id="f", alias="a@b.c", destination="d", raw="mail/u1/f", failed_at=NOW, next_attempt_at=NOW + SECOND
+    )
+    assert set(pending.places()) == {"due", "due_at"}
+    closed = pending.model_copy(update={"state": ForwardState.CLOSED, "closed_at": NOW})
+    assert set(closed.places()) == {"aged", "since"}
+    assert closed.places()["since"] == clock.iso(NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "reason"),
+    [
+        (
+            FailedEmail,
+            {"alias": "a@b.c", "destination": "d", "raw": "mail/x", "failed_at": 0},
+            "next_attempt_at: is mi",
+        ),
+        (Notification, {"template": "t", "created_at": 0}, "next_attempt_at: is missing"),
+        (Delivery, {"webhook": "w", "event": "e", "body": "{}", "created_at": 0}, "next_attempt_at: is missing"),
+        (Domain, {"challenge": "12345678", "created_at": 0}, "next_check_at: is missing"),
+        (Cycle, {"starts_at": 0, "ends_at": 0, "quota": 1}, "ends_at: does not lie after starts_at"),
+        (Cycle, {"starts_at": 0, "ends_at": 60, "quota": 1}, "id: is not the day of starts_at"),
+        (MagicLink, {"created_at": 0, "expires_at": -1}, "expires_at: lies before created_at"),
+    ],
+)
+def test_what_nobody_would_ever_meet_again_is_no_record(
+    kind: type[Record], fields: dict[str, Any], reason: str
+) -> None:
+    written = {
+        name: clock.iso(NOW + found * SECOND) if name.endswith("_at") else found for name, found in fields.items()
+    }
+    with pytest.raises(InvalidRecord, match=reason):
+        kind.read({"user": "u1", "id": "x", **written}, NOW)
+
+
+def test_a_row_ages_from_the_instant_that_its_table_says() -> None:
+    for idle, ends in ((5, 5), (99, 9)):
+        until = NOW + idle * SECOND
+        session = Session(user="u", id="s", created_at=NOW, ends_at=NOW + 9 * SECOND, idle_until=until)
+        assert session.aging() == ("", NOW + ends * SECOND)
+    entry = AuditEntry(user="u", id="e", at=NOW, action="a", actor="b", critical=True)
+    assert entry.item()["aged"].startswith("critical#")
+    there = Destination(user="u", id="d", address="a@b.c", created_at=NOW)
+    assert there.aging() == ("", NOW)
+    assert there.model_copy(update={"verified_at": NOW}).places() == {}
+    sent = Notification(user="u", id="n", template="t", created_at=NOW, state=SendState.SENT)
+    assert set(sent.places()) == {"aged", "since"}
+    asked = Domain(user="u", id="d", challenge="12345678", created_at=NOW, state=DomainState.VERIFIED)
+    assert asked.places() == {}
+
+
+def test_a_score_is_kept_to_what_any_store_holds() -> None:
+    fields = {"user": "u", "id": "q", "alias": "a@b.c", "raw": "mail/q", "quarantined_at": clock.iso(NOW)}
+    assert Quarantined.read({**fields, "score": 1e-320}).score == 0
+    assert Quarantined.read({**fields, "score": 5}).score == 5
+    with pytest.raises(InvalidRecord, match="score: "):
+        Quarantined.read({**fields, "score": 1e300})
+
+
+def test_marks_that_jobs_leave_on_a_row_are_no_fields_of_it() -> None:
+    record = Message.read(MESSAGE)
+    assert Message.of({**record.item(), "fault": "no such user", "going": True}) == record

@@ -1,0 +1,254 @@
+"""The claim: one conditional write to take the right to run, one to give it back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.aws import attributes
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome, Reason
+from shared.run import claim as claims
+from shared.run.claim import Claim, Claims, Refusal
+from shared.run.context import Tick
+from shared.run.firing import Firing
+from shared.store.fencing import Fenced
+from tests.conftest import NOON, VirtualClock
+
+
+class Sweep(Job):
+    """Sweep what is due."""
+
+    name = "sweep"
+    timeout = 60
+    idempotency = natural("a swept row is not found again")
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done()
+
+
+TICK = Firing("sweep", NOON)
+OK = {"outcome": "done", "ok": True}
+
+
+@pytest.fixture
+def held(cloud: Cloud) -> Claims:
+    return Claims(cloud, Sweep(), "-")
+
+
+def take(held: Claims, run: str, firing: Firing = TICK) -> Claim:
+    taken = held.take(firing, run, "request-1")
+    assert isinstance(taken, Claim), taken
+    return taken
+
+
+def refusal(held: Claims, run: str, firing: Firing = TICK) -> Refusal:
+    refused = held.take(firing, run, "request-2")
+    assert isinstance(refused, Refusal), refused
+    return refused
+
+
+def item(cloud: Cloud) -> dict[str, Any]:
+    key = attributes.row({"pk": "sweep:last", "sk": "-"})
+    return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
+
+
+def at(minutes: int, **rest: Any) -> Firing:
+    return replace(TICK, at=NOON.replace(minute=minutes), **rest)
+
+
+def test_a_held_lease_keeps_a_later_tick_out(held: Claims) -> None:
+    take(held, "a")
+    refused = refusal(held, "b", at(1))
+    assert refused.reason is Reason.LOCKED
+    assert refused.wait == 70
+
+
+def test_the_same_tick_delivered_while_it_runs_is_a_duplicate_of_the_run_that_has_it(held: Claims) -> None:
+    take(held, "a")
+    assert refusal(held, "b") == Refusal(Reason.DEDUPLICATED, "a", note="this tick was taken by a")
+
+
+def test_a_tick_that_is_done_is_refused(held: Claims) -> None:
+    held.finish(take(held, "a"), TICK, OK, None, success=True)
+    assert refusal(held, "b").reason is Reason.DEDUPLICATED
+
+
+def test_an_older_tick_after_a_newer_success_is_superseded(held: Claims) -> None:
+    held.finish(take(held, "a", at(5)), at(5), OK, None, success=True)
+    assert refusal(held, "b", at(4)).reason is Reason.SUPERSEDED
+
+
+def test_a_failed_attempt_delivered_again_starts_no_second_chain(held: Claims) -> None:
+    held.finish(take(held, "a"), TICK, {"outcome": "failed", "ok": False}, None, success=False)
+    assert refusal(held, "b").reason is Reason.DEDUPLICATED
+
+
+def test_the_next_attempt_of_a_failed_tick_may_run_and_only_once(held: Claims) -> None:
+    held.finish(take(held, "a"), TICK, {"outcome": "failed", "ok": False}, None, success=False)
+    second = replace(TICK, attempt=2)
+    held.finish(take(held, "b", second), second, {"outcome": "failed", "ok": False}, None, success=False)
+    assert refusal(held, "c", second).reason is Reason.DEDUPLICATED
+
+
+def test_a_retry_that_comes_while_the_first_attempt_runs_is_locked_out(held: Claims) -> None:
+    take(held, "a")
+    assert refusal(held, "b", replace(TICK, attempt=2)).reason is Reason.LOCKED
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_shows_the_corpse(held: Claims, clock: VirtualClock) -> None:
+    take(held, "a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    taken = take(held, "b", at(1))
+    assert taken.corpse == "a"
+    assert taken.fence == 2
+
+
+def test_a_tick_whose_run_died_may_be_run_by_its_second_delivery(held: Claims, clock: VirtualClock) -> None:
+    take(held, "a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    assert take(held, "b").corpse == "a"
+
+
+def test_a_zombie_cannot_finish(held: Claims, clock: VirtualClock) -> None:
+    zombie = take(held, "a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    take(held, "b", at(1))
+    with pytest.raises(Fenced, match="lost its lease"):
+        held.finish(zombie, TICK, OK, None, success=True)
+
+
+def test_a_zombie_cannot_save_or_show_progress(held: Claims, clock: VirtualClock) -> None:
+    zombie = take(held, "a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    take(held, "b", at(1))
+    with pytest.raises(Fenced):
+        held.save(zombie, {"next": 1})
+    with pytest.raises(Fenced):
+        held.progress(zombie, "halfway", 50)
+
+
+def test_a_claim_whose_reply_was_lost_recognises_itself_and_still_sees_the_corpse(
+    held: Claims, clock: VirtualClock
+) -> None:
+    take(held, "a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    first = take(held, "b", at(1))
+    again = take(held, "b", at(1))
+    # Only the dead run's mark is gone: our own took its place.
+    assert again == replace(first, died_on="")
+    assert again.corpse == "a"
+
+
+def test_a_finish_whose_reply_was_lost_may_be_repeated(held: Claims, cloud: Cloud) -> None:
+    taken = take(held, "a")
+    held.finish(taken, TICK, OK, {"next": 7}, success=True)
+    before = item(cloud)
+    held.finish(taken, TICK, OK, {"next": 7}, success=True)
+    assert item(cloud) == before
+
+
+def test_a_failure_does_not_move_last_and_keeps_the_checkpoint(held: Claims, cloud: Cloud) -> None:
+    taken = take(held, "a")
+    held.save(taken, {"next": 3})
+    held.finish(taken, TICK, {"outcome": "failed", "ok": False}, None, success=False)
+    assert "last" not in item(cloud)
+    assert take(held, "b", replace(TICK, attempt=2)).checkpoint == {"next": 3}
+
+
+def test_a_success_clears_the_checkpoint_unless_it_leaves_one(held: Claims) -> None:
+    held.finish(take(held, "a"), TICK, OK, {"next": 3}, success=True)
+    taken = take(held, "b", at(1))
+    assert taken.checkpoint == {"next": 3}
+    held.finish(taken, at(1), OK, None, success=True)
+    assert take(held, "c", at(2)).checkpoint is None
+
+
+def test_a_large_checkpoint_becomes_an_item_of_its_own(held: Claims, cloud: Cloud) -> None:
+    large = {"done": ["x" * 40] * 100}
+    held.finish(take(held, "a"), TICK, OK, large, success=True)
+    assert attributes.size(attributes.row(item(cloud))) < claims.ITEM_LIMIT
+    assert take(held, "b", at(1)).checkpoint == large
+
+
+def test_a_zombies_large_checkpoint_does_not_overwrite_its_successors(held: Claims, clock: VirtualClock) -> None:
+    large = {"done": ["x" * 40] * 100}
+    zombie = take(held, "a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    held.finish(take(held, "b", at(1)), at(1), OK, large, success=True)
+    with pytest.raises(Fenced):
+        held.save(zombie, {"done": ["y" * 40] * 100})
+    assert take(held, "c", at(2)).checkpoint == large
+
+
+def test_a_paused_job_is_not_claimed_by_a_tick_nor_by_hand(held: Claims, cloud: Cloud) -> None:
+    cloud.dynamodb.put_item(
+        TableName=cloud.names.table("state"),
+        Item=attributes.row({"pk": "sweep:last", "sk": "-", "paused": "ada: index rebuild"}),
+    )
+    assert refusal(held, "a") == Refusal(Reason.PAUSED, note="ada: index rebuild")
+    assert refusal(held, "b", replace(TICK, manual=True)).reason is Reason.PAUSED
+
+
+def test_a_manual_run_takes_the_lease_but_neither_reads_nor_moves_last(held: Claims, cloud: Cloud) -> None:
+    held.finish(take(held, "a"), TICK, OK, None, success=True)
+    by_hand = at(9, manual=True, id="m1")
+    taken = take(held, "b", by_hand)
+    assert refusal(held, "c", at(1)).reason is Reason.LOCKED
+    held.finish(taken, by_hand, OK, None, success=True)
+    assert item(cloud)["last"] == TICK.position
+
+
+def test_a_continuation_is_later_than_its_part_and_earlier_than_the_next_tick(held: Claims) -> None:
+    held.finish(take(held, "a"), TICK, OK, {"next": 3}, success=True)
+    held.finish(take(held, "b", TICK.onward()), TICK.onward(), OK, None, success=True)
+    assert refusal(held, "c", TICK.onward()).reason is Reason.DEDUPLICATED
+    take(held, "d", at(1))
+
+
+def test_targets_are_claimed_apart(cloud: Cloud) -> None:
+    take(Claims(cloud, Sweep(), "0"), "a")
+    take(Claims(cloud, Sweep(), "1"), "b")
+
+
+def test_the_claim_item_stays_within_one_write_unit_at_its_largest(cloud: Cloud, clock: VirtualClock) -> None:
+    class Longest(Job):
+        """A job with the longest name that a declaration allows."""
+
+        name = "a" * 40
+        idempotency = natural("nothing to do")
+
+        def work(self, tick: Tick) -> Outcome:
+            return Done()
+
+    held = Claims(cloud, Longest(), "h" * 64)
+    run = "20260302T120000.000Z-0123456789"[:29]
+    held.finish(_taken(held, run), TICK, OK, "c" * (claims.INLINE_CHECKPOINT - 2), success=True)
+    clock.move(hours=1)
+    worst = {
+        "outcome": "deduplicated",
+        "ok": False,
+        "at": "2026-03-02T12:00:00.000Z",
+        "ms": 900_000,
+        "note": "n" * 100,
+        "statusCode": 503,
+        "streak": 99_999,
+        "firstError": "e" * 100,
+        "lastGood": "2026-03-02T12:00:00.000Z",
+    }
+    held.finish(_taken(held, run, at(1)), at(1), worst, None, success=False)
+    taken = _taken(held, run[:-1] + "x", at(2))
+    held.progress(taken, "writing the archive", 50)
+    answer = cloud.dynamodb.get_item(TableName=held.table, Key=held.key)
+    full = {**answer["Item"], "invocation": {"S": "01234567-89ab-cdef-0123-456789abcdef"}}
+    assert attributes.size(full) <= claims.ITEM_LIMIT
+
+
+def _taken(held: Claims, run: str, firing: Firing = TICK) -> Claim:
+    taken = held.take(firing, run, "01234567-89ab-cdef-0123-456789abcdef")
+    assert isinstance(taken, Claim), taken
+    return taken

@@ -1,0 +1,103 @@
+"""What Lambda calls, as Lambda calls it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from shared.aws.cloud import Cloud
+from shared.job import registry, retry, retry_policies
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Outcome
+from shared.job.overrides import configured
+from shared.job.retry import Policy
+from shared.run.context import Tick
+from tests.conftest import Lines, letters
+
+
+class Sweep(Job):
+    """Sweep what is due."""
+
+    name = "sweep"
+    idempotency = natural("a swept row is not found again")
+
+    def work(self, tick: Tick) -> Outcome:
+        return Done({"swept": 1})
+
+
+class Context:
+    aws_request_id = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+@pytest.fixture
+def entry(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.setenv("NIGHTSHIFT_JOB", "demo/sweep")
+    monkeypatch.setattr(registry, "load", lambda _: Sweep())
+    sys.modules.pop("shared.handler", None)
+    module: Any = importlib.import_module("shared.handler")
+    module.CLOUD, module.LOG = cloud, log
+    yield module
+    sys.modules.pop("shared.handler", None)
+
+
+def test_a_tick_is_run_and_its_report_returned(entry: Any) -> None:
+    answer = entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())
+    assert (answer["job"], answer["outcome"], answer["counts"]) == ("sweep", "done", {"swept": 1})
+
+
+def test_a_malformed_event_is_a_dead_letter_with_the_event_and_touches_no_tick(entry: Any, cloud: Cloud) -> None:
+    answer = entry.handle({"source": "somewhere"}, Context())
+    assert answer["outcome"] == "rejected"
+    [letter] = letters(cloud, "firings-dlq")
+    assert (letter["dead"]["job"], letter["dead"]["reason"]) == ("sweep", "malformed event")
+    assert letter["dead"]["event"] == {"source": "somewhere"}
+    assert entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())["outcome"] == "done"
+
+
+def test_a_process_with_a_thread_left_behind_is_left(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    release = threading.Event()
+    haunting = threading.Thread(target=release.wait)
+    haunting.start()
+    entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())
+    release.set()
+    haunting.join()
+    assert left == [0]
+    entry.handle({"source": "aws.events", "time": "2026-03-02T12:01:00Z"}, Context())
+    assert left == [0]
+
+
+@pytest.mark.parametrize(
+    ("said", "retry", "fault"),
+    [
+        ("fixed 9s, 2 attempts", retry.fixed(delay=9, retries=1), ""),
+        ("now and then", retry_policies.DEFAULT, "SWEEP_RETRY='now and then': say 'exponential"),
+    ],
+)
+def test_a_function_runs_by_its_environment_and_as_declared_where_somebody_has_edited_that_into_nonsense(
+    said: str,
+    retry: Policy,
+    fault: str,
+    entry: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SWEEP_RETRY", said)
+    monkeypatch.setattr(registry, "load", lambda _, environment=os.environ: configured(Sweep, environment)())
+    again = importlib.reload(entry)
+    assert again.JOB.retry == retry
+    assert fault in capsys.readouterr().out
+    assert again.FAULT.startswith(fault)
+    assert bool(again.FAULT) == bool(fault)
