@@ -56,7 +56,7 @@ def usage() -> Callable[[list[dict[str, Any]]], None]:
     from shared.aws import attributes
     from shared.aws.cloud import Cloud
     from shared.aws.names import Names
-    from shared.messages.run_batch import consume
+    from shared.messages.run_batch import run_batch
     from shared.observability.log import Log
     from shared.run.firing import Batch
 
@@ -68,7 +68,7 @@ def usage() -> Callable[[list[dict[str, Any]]], None]:
     job, log = Usage(), Log(lambda _: None)
 
     def handle(records: list[dict[str, Any]]) -> None:
-        assert consume(job, Batch(job.name, tuple(records)), cloud, log, 60) == []
+        assert run_batch(job, Batch(job.name, tuple(records)), cloud, log, 60) == []
 
     return handle
 

@@ -12,16 +12,16 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.plans import draft, plan
 from shared.plans.plan import Plan
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 
-def call(job: Job, tick: Tick, cloud: Cloud, args: argparse.Namespace) -> int:
+def call(job: Job, run: RunContext, cloud: Cloud, args: argparse.Namespace) -> int:
     """tick: of a cloud that cannot be changed; the plan is the one thing that is written, by `cloud`."""
-    with draft.of(job.actions(tick)) as drafted:
-        made = plan.store(cloud, job, tick, drafted, _who(cloud, args)) if drafted.size else None
+    with draft.of(job.actions(run)) as drafted:
+        made = plan.store(cloud, job, run, drafted, _who(cloud, args)) if drafted.size else None
         lines = drafted.lines()
     if args.json:
-        shown = {"job": job.name, "tick": tick.firing.position, "target": tick.target, "dry": True, "plan": lines}
+        shown = {"job": job.name, "tick": run.firing.position, "target": run.target, "dry": True, "plan": lines}
         output.document(shown | (_shown(made) if made else {}))
     elif made:
         print("\n".join(lines))

@@ -70,9 +70,9 @@ class Watchdog:
     def bury(self, note: str) -> None:
         """The run's lease off, its end in status and history. Nothing where it holds no claim (any more)."""
         entry = manifest.of([self.job])[self.job.name]
-        found = lost_runs.item(self.cloud, entry, self.firing.target)
+        found = lost_runs.claim_item(self.cloud, entry, self.firing.target)
         if "holder" in found and found.get("invocation") == self.request:
-            lost_runs.bury(self.cloud, self.job.name, entry, found, note, self.firing)
+            lost_runs.mark_lost(self.cloud, self.job.name, entry, found, note, self.firing)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -60,7 +60,7 @@ def handle(received: Any, context: Any) -> Mapping[str, Any]:
         return {"outcome": "rejected", "note": str(error)}
     seconds = context.get_remaining_time_in_millis() / 1000
     if isinstance(fired, Batch):
-        failures = run_batch.consume(JOB, fired, CLOUD, LOG, seconds)
+        failures = run_batch.run_batch(JOB, fired, CLOUD, LOG, seconds)
         return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
     report = run(JOB, fired, CLOUD, LOG, context.aws_request_id, seconds)
     _leave_if_haunted()

@@ -22,7 +22,7 @@ from shared.job.settings import SettingError
 from shared.run import firing as event
 from shared.run import lost_runs, send
 from shared.run.firing import Firing, MalformedEvent
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -64,7 +64,7 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
 
 def deliver(
     body: Any, request: str, cloud: Cloud, log: Log, *, first: bool = False, watched: bool = False
-) -> Report | Held | None:
+) -> RunReport | Held | None:
     """Run it, in the main thread of a process that may be ended. None where there was nothing (more) to run.
 
     request: the message's own name, the same at each of its deliveries. first: it cannot have been delivered before,
@@ -77,7 +77,7 @@ def deliver(
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(f"{job.name} needs a process to itself, so that its timeout can end it; this is a thread")
     if not first:
-        found = lost_runs.item(cloud, manifest.of([job])[job.name], firing.target)
+        found = lost_runs.claim_item(cloud, manifest.of([job])[job.name], firing.target)
         if found.get("invocation") == request:
             left = found["lease_until"] - clock.milliseconds(cloud.clock.now()) if "holder" in found else 0
             if left > 0:
@@ -96,7 +96,7 @@ def died(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
     if asked is None:
         return
     job, firing = asked
-    onward = lost_runs.follows(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
+    onward = lost_runs.next_attempt(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
     if onward is not None:
         send.send(cloud, onward, job.retry.jittered(firing.attempt) or 0)
 
@@ -110,7 +110,7 @@ def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> Non
     if firing.manual or not send.may_be_put_off(job, firing):
         # A request by hand is served once an attempt; its marker would refuse the same one again.
         died(body, request, note, cloud, log)
-    elif lost_runs.told(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
+    elif lost_runs.record_death(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
         send.send(cloud, firing.later())
 
 

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.job.definition import Job
 from shared.observability.log import Log
 from shared.run.firing import Firing
-from shared.run.run import Report
+from shared.run.run import RunReport
 from workers import delivery
 from workers.child import Child, Perform, Raised
 from workers.delivery import Held
@@ -70,7 +70,7 @@ class Worker:
         perform: Perform,
         concurrency: int,
         grace: float,
-        told: Callable[[Report], None],
+        told: Callable[[RunReport], None],
         say: Callable[[str], None],
     ) -> None:
         self.cloud, self.log, self.perform = cloud, log, perform
@@ -209,7 +209,7 @@ class Worker:
         if isinstance(result, Held):
             self._hide(one, min(result.seconds, LONGEST_HIDDEN))
             return
-        if isinstance(result, Report):
+        if isinstance(result, RunReport):
             self.bad += result.outcome in ("failed", "lost")
             self.told(result)
         self._acknowledge(one.receipt)

@@ -55,7 +55,7 @@ def _json(text: str | None) -> Any:
 
 
 def _list(job: Job, cloud: Cloud, args: argparse.Namespace) -> int:
-    listed = (effects.unconfirmed if args.all else effects.waiting)(cloud, job.name)
+    listed = (effects.unconfirmed_effects if args.all else effects.uncertain_effects)(cloud, job.name)
     shown = [{"id": token(cloud.names, job.name, effect["key"]), **effect} for effect in listed]
     if args.json:
         output.document(shown)
@@ -83,8 +83,8 @@ def _row(effect: dict[str, Any]) -> list[Any]:
 def _settle(job: Job, cloud: Cloud, args: argparse.Namespace, said: Confirmed | NotDone) -> int:
     key = _meant(job, cloud, args.key)
     try:
-        effects.by_hand(cloud, job, key, said, options.who(args, cloud), args.reason or "")
-    except effects.NothingToSettle as error:
+        effects.resolve_manually(cloud, job, key, said, options.who(args, cloud), args.reason or "")
+    except effects.NothingToResolve as error:
         raise Stop(Exit.REFUSED, f"{error}; nothing was done") from None
     except audit.Reasonless as error:
         raise Stop(Exit.WRONG_USE, str(error)) from None
@@ -98,7 +98,10 @@ def _settle(job: Job, cloud: Cloud, args: argparse.Namespace, said: Confirmed | 
 
 def _meant(job: Job, cloud: Cloud, given: str) -> str:
     """A key may be masked where it is shown, since it says too much; then its id does."""
-    ids = {token(cloud.names, job.name, effect["key"]): effect["key"] for effect in effects.waiting(cloud, job.name)}
+    ids = {
+        token(cloud.names, job.name, effect["key"]): effect["key"]
+        for effect in effects.uncertain_effects(cloud, job.name)
+    }
     meant = [key for name, key in ids.items() if name.startswith(given)]
     if given not in ids.values() and len(meant) > 1:
         raise Stop(Exit.WRONG_USE, f"{len(meant)} effects have ids that begin with {given!r}; say more of it")

@@ -29,7 +29,7 @@ from shared.clock import Clock
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.store.bulk_put import Writer
+    from shared.store.bulk_put import BulkWriter
     from shared.store.record import Record
 
 # DynamoDB's limit for a row, and what a line may have beside that: escapes and spaces.
@@ -98,19 +98,19 @@ def call(args: argparse.Namespace) -> int:
 
 
 def _written(cloud: Cloud, kind: type[Record], file: IO[bytes], rejects: Rejects, progress: Progress) -> dict[str, int]:
-    from shared.store.bulk_put import Writer
-    from shared.store.throttling import Slow
+    from shared.store.bulk_put import BulkWriter
+    from shared.store.throttling import Throttled
 
     try:
-        with Writer(cloud, kind.table) as writer:
+        with BulkWriter(cloud, kind.table) as writer:
             counts = _load(kind, file, rejects, writer, cloud.clock.now(), progress)
-    except Slow as error:
+    except Throttled as error:
         raise Stop(Exit.FAILED, str(error)) from None
     return {**counts, "written": writer.written, "there": writer.there}
 
 
 def _load(
-    kind: type[Record], file: IO[bytes], rejects: Rejects, writer: Writer | None, now: datetime, progress: Progress
+    kind: type[Record], file: IO[bytes], rejects: Rejects, writer: BulkWriter | None, now: datetime, progress: Progress
 ) -> dict[str, int]:
     lines, told = 0, progress.seconds
     for number, line in _lines(file):

@@ -10,7 +10,7 @@ from cli.exit_codes import Exit
 from shared import clock
 from shared.job import manifest, registry
 from shared.messages import queue_depth
-from shared.messages.queue_depth import Health
+from shared.messages.queue_depth import QueueHealth
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def described(health: Health, now: int) -> dict[str, Any]:
+def described(health: QueueHealth, now: int) -> dict[str, Any]:
     """Ages in milliseconds, errors in percent of the messages since queue-health looked last."""
     names = ("queue", "job", "waiting", "working", "delayed", "dead", "lag", "done", "failed", "errors")
     return {**{name: getattr(health, name) for name in names}, "age": health.age(now)}

@@ -25,9 +25,9 @@ from shared.job.registry import UnknownJob
 from shared.job.settings import BASE_URLS
 from shared.observability.log import Log, to_stderr
 from shared.run import lost_runs
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import TURNS, Firing
-from shared.run.run import Report, run, run_id
+from shared.run.run import RunReport, run, run_id
 
 NOW = "now"
 BAD_ENDS = ("failed", "lost")
@@ -112,7 +112,7 @@ def by_hand(job: Job, at: datetime, target: str) -> Firing:
 
 def of_tick(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
     """The firing of that very tick; the next attempt of it where one has failed and nobody is at work on it."""
-    item = lost_runs.item(cloud, manifest.of([job])[job.name], target)
+    item = lost_runs.claim_item(cloud, manifest.of([job])[job.name], target)
     firing = Firing(job.name, at, target=target, retried=False, correlation_id=uuid.uuid4().hex)
     tried = str(item.get("tried", ""))
     made = int(tried.split("#")[2]) if tried.startswith(firing.position) and "holder" not in item else 0
@@ -120,12 +120,12 @@ def of_tick(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
     return replace(firing, attempt=attempts + 1, redrive=redrive)
 
 
-def perform(job: Job, firing: Firing, cloud: Cloud) -> Report:
+def perform(job: Job, firing: Firing, cloud: Cloud) -> RunReport:
     with Watchdog(cloud, job, firing) as watchdog:
         return run(job, firing, cloud, Log(to_stderr, cloud.clock), watchdog.request)
 
 
-def facts(report: Report) -> dict[str, Any]:
+def facts(report: RunReport) -> dict[str, Any]:
     """What is printed of a run: in `--json`, and in one line by `summary`."""
     started = clock.parse(report.run_id[:20])
     bad = report.outcome in BAD_ENDS
@@ -147,7 +147,7 @@ def facts(report: Report) -> dict[str, Any]:
     }
 
 
-def finished(report: Report, as_json: bool) -> int:
+def finished(report: RunReport, as_json: bool) -> int:
     """Print the summary; the exit code."""
     shown, bad = facts(report), report.outcome in BAD_ENDS
     if as_json:
@@ -171,7 +171,7 @@ def summary(shown: dict[str, Any]) -> str:
 
 def _plan(job: Job, firing: Firing, cloud: Cloud, args: argparse.Namespace) -> int:
     now = cloud.clock.now()
-    tick = Tick(
+    tick = RunContext(
         job, firing, readonly_cloud.only_reading(cloud), run_id(now), now, Log(to_stderr, cloud.clock), dry=True
     )
     if job.applicable:

@@ -107,12 +107,12 @@ def against(cloud: Cloud, found: Iterable[Sum]) -> Iterator[tuple[Sum, Any]]:
     """Those that the rollups have otherwise, with what they have: bytes and messages, or None."""
     from itertools import islice
 
-    from shared.store.batch_get import Key, looked_up
+    from shared.store.batch_get import Key, batch_get
     from shared.tables import ROLLUPS
 
     found = iter(found)
     while chunk := list(islice(found, AT_ONCE)):
-        rows = looked_up(cloud, [Key(ROLLUPS.name, each.user, each.id) for each in chunk])
+        rows = batch_get(cloud, [Key(ROLLUPS.name, each.user, each.id) for each in chunk])
         for each in chunk:
             row = rows.get(Key(ROLLUPS.name, each.user, each.id))
             stands = [row.get("bytes_used", 0), row.get("messages", 0)] if row else None

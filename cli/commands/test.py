@@ -20,7 +20,7 @@ from shared import clock
 from shared.aws.cloud import Cloud
 from shared.clock import Clock
 from shared.job.definition import INLINE, Job
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.observability.log import Log, to_stderr
 from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
@@ -82,7 +82,7 @@ def at_time(received: Mapping[str, Any], at: datetime) -> dict[str, Any]:
 
 def _consumed(job: Job, batch: Batch, cloud: Cloud, started: datetime, as_json: bool) -> int:
     began = time.monotonic()
-    failures = consume(job, batch, cloud, Log(to_stderr, cloud.clock), job.timeout)
+    failures = run_batch(job, batch, cloud, Log(to_stderr, cloud.clock), job.timeout)
     shown = {
         "job": job.name,
         "run_id": None,

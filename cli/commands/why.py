@@ -30,7 +30,7 @@ def call(args: argparse.Namespace) -> int:
     hosted = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
     target = args.target if hosted else targeted(job, args.target)
     with options.opened(args) as cloud, job_settings.of(job, cloud) as job:
-        told = explain.answer(trace(cloud, job, at, target), cloud.names.stage)
+        told = explain.explain(trace(cloud, job, at, target), cloud.names.stage)
     if args.json:
         said = {"says": [told.headline, *told.says]}
         shown = [{"command": command, "for": reason} for command, reason in told.commands]

@@ -16,7 +16,7 @@ def bury(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
     """Mark every run lost that took its lease before that instant. Only for who has just started the engine."""
     buried = 0
     for name, entry in manifest.of(jobs).items():
-        for item in lost_runs.claims(cloud, entry):
+        for item in lost_runs.claim_items(cloud, entry):
             if "holder" in item and item["started"] < clock.iso(before):
-                buried += lost_runs.bury(cloud, name, entry, item, "ended with the local cloud that it ran on")
+                buried += lost_runs.mark_lost(cloud, name, entry, item, "ended with the local cloud that it ran on")
     return buried

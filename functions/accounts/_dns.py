@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.job import settings
 from shared.job.settings import Setting
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -55,11 +55,11 @@ class Seen:
 class Dns:
     """Safe to share between threads."""
 
-    def __init__(self, tick: Tick) -> None:
-        self.label: str = tick.setting(TXT.name)
-        self.mx: frozenset[str] = frozenset(map(_plain, tick.setting(MX.name)))
-        self.aliases: Mapping[str, str] = tick.setting(CNAMES.name)
-        self._resolver = _resolver(tick.setting(SERVERS.name))
+    def __init__(self, run: RunContext) -> None:
+        self.label: str = run.setting(TXT.name)
+        self.mx: frozenset[str] = frozenset(map(_plain, run.setting(MX.name)))
+        self.aliases: Mapping[str, str] = run.setting(CNAMES.name)
+        self._resolver = _resolver(run.setting(SERVERS.name))
 
     def look(self, domain: str, challenge: str) -> Seen:
         """Raises Unanswered and NoName."""

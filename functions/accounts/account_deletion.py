@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from functions.accounts._keys import folder_of
 from shared import clock
-from shared.archetypes.pipeline import More, Over, Pipeline
-from shared.archetypes.purge.dependents import Hanging
+from shared.archetypes.pipeline import Continue, Pipeline, StepDone
+from shared.archetypes.purge.dependents import Dependents
 from shared.aws import attributes
 from shared.aws.permissions import delete_objects, list_objects, read_rows, write_rows
 from shared.job.idempotency import natural
 from shared.job.retry_policies import WEBHOOK_ITEM
 from shared.job.schedule import every
 from shared.product import audit_trail
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import batch_write, bulk_delete, put_if_absent
 from shared.store.age_index import Row
 from shared.tables import (
@@ -73,92 +73,92 @@ class AccountDeletion(Pipeline):
         list_objects(f"{EXPORTED}*"),
     )
 
-    def closing(self, tick: Tick, item: Deletion) -> More | Over:
+    def closing(self, run: RunContext, item: Deletion) -> Continue | StepDone:
         """Nobody signs in and nothing is forwarded from here on; then whoever is signed in is out."""
         if item.cursor:
             for table in ACCESS:
-                while page := _page(tick, table, item.user, ""):
-                    _erase(tick, table, page)
-            return Over()
-        _close(tick, item.user)
-        begun = audit_trail.put(tick.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
-        put_if_absent.put(tick.cloud, begun)
-        return More("revoke", 0.5, noted={"deleted": _counted(tick, item, ACCESS)})
+                while page := _page(run, table, item.user, ""):
+                    _erase(run, table, page)
+            return StepDone()
+        _close(run, item.user)
+        begun = audit_trail.put(run.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
+        put_if_absent.put_if_absent(run.cloud, begun)
+        return Continue("revoke", 0.5, noted={"deleted": _counted(run, item, ACCESS)})
 
-    def counting(self, tick: Tick, item: Deletion) -> Over:
+    def counting(self, run: RunContext, item: Deletion) -> StepDone:
         """Before anything goes, so that a crash in the middle makes no sum smaller."""
-        return Over({"deleted": _counted(tick, item, [table for table in ORDER if table not in ACCESS])})
+        return StepDone({"deleted": _counted(run, item, [table for table in ORDER if table not in ACCESS])})
 
-    def erasing(self, tick: Tick, item: Deletion) -> More | Over:
-        return _erased(tick, item)
+    def erasing(self, run: RunContext, item: Deletion) -> Continue | StepDone:
+        return _erased(run, item)
 
-    def settling(self, tick: Tick, item: Deletion) -> More | Over:
+    def settling(self, run: RunContext, item: Deletion) -> Continue | StepDone:
         if not item.cursor:
-            return More(f"{ORDER[0].name}#", 0, at=tick.cloud.clock.now() + GRACE)
-        left = _erased(tick, item)
-        if isinstance(left, More):
+            return Continue(f"{ORDER[0].name}#", 0, at=run.cloud.clock.now() + GRACE)
+        left = _erased(run, item)
+        if isinstance(left, Continue):
             return left
         # An export that was being made has written on, and its row was gone by then.
-        _erase_exports(tick, item.user)
+        _erase_exports(run, item.user)
         # Why they went is theirs to tell, and goes too.
-        return Over({"reason": ""})
+        return StepDone({"reason": ""})
 
-    def finished(self, tick: Tick, item: Deletion) -> Sequence[Any]:
+    def finished(self, run: RunContext, item: Deletion) -> Sequence[Any]:
         assert item.completed_at is not None
         data = {"rows": sum(item.deleted.values())}
         at = item.completed_at
-        return (audit_trail.put(tick.cloud, item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
+        return (audit_trail.put(run.cloud, item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
 
 
-def _close(tick: Tick, user: str) -> None:
+def _close(run: RunContext, user: str) -> None:
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(USERS.name),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(USERS.name),
             Key=attributes.row({USERS.pk: user, USERS.sk: "-"}),
             UpdateExpression="SET deleted_at = :now",
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(deleted_at)",
-            ExpressionAttributeValues=attributes.row({":now": clock.iso(tick.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
         )
-    except tick.cloud.refused:
+    except run.cloud.refused:
         # Closed before, or gone: either way nobody signs in.
         return
 
 
-def _counted(tick: Tick, item: Deletion, tables: Sequence[Table]) -> Mapping[str, int]:
-    found = {table.name: sum(_counts(tick, table, item.user)) for table in tables}
+def _counted(run: RunContext, item: Deletion, tables: Sequence[Table]) -> Mapping[str, int]:
+    found = {table.name: sum(_counts(run, table, item.user)) for table in tables}
     return {**item.deleted, **{name: count for name, count in found.items() if count}}
 
 
-def _counts(tick: Tick, table: Table, user: str) -> Iterator[int]:
-    pages = tick.cloud.dynamodb.get_paginator("query").paginate(
-        TableName=tick.cloud.names.table(table.name), Select="COUNT", ConsistentRead=True, **_of(tick, table, user)
+def _counts(run: RunContext, table: Table, user: str) -> Iterator[int]:
+    pages = run.cloud.dynamodb.get_paginator("query").paginate(
+        TableName=run.cloud.names.table(table.name), Select="COUNT", ConsistentRead=True, **_of(run, table, user)
     )
     for page in pages:
         yield page["Count"]
 
 
-def _erased(tick: Tick, item: Deletion) -> More | Over:
+def _erased(run: RunContext, item: Deletion) -> Continue | StepDone:
     """A page of one table, or the first page of the next that has any."""
     name, _, after = item.cursor.partition("#")
     names = [table.name for table in ORDER]
     start = names.index(name) if name else 0
     for number, table in enumerate(ORDER[start:], start):
-        page = _page(tick, table, item.user, after if number == start else "")
+        page = _page(run, table, item.user, after if number == start else "")
         if page:
-            _erase(tick, table, page)
-            return More(f"{table.name}#{page[-1].sk}", number / len(ORDER))
-    return Over()
+            _erase(run, table, page)
+            return Continue(f"{table.name}#{page[-1].sk}", number / len(ORDER))
+    return StepDone()
 
 
-def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
+def _page(run: RunContext, table: Table, user: str, after: str) -> list[Row]:
     """Some of the user's rows with keys beyond `after`; without what is this job's own."""
     start: dict[str, Any] = {"ExclusiveStartKey": attributes.row({table.pk: user, table.sk: after})} if after else {}
     while True:
-        answer = tick.cloud.bulk.query(
-            TableName=tick.cloud.names.table(table.name),
+        answer = run.cloud.bulk.query(
+            TableName=run.cloud.names.table(table.name),
             ConsistentRead=True,
             Limit=PAGE,
-            **_of(tick, table, user),
+            **_of(run, table, user),
             **start,
         )
         found = [attributes.plain(row) for row in answer["Items"]]
@@ -167,7 +167,7 @@ def _page(tick: Tick, table: Table, user: str, after: str) -> list[Row]:
         start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def _of(tick: Tick, table: Table, user: str) -> dict[str, Any]:
+def _of(run: RunContext, table: Table, user: str) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "KeyConditionExpression": f"{table.pk} = :user",
         "ExpressionAttributeValues": attributes.row({":user": user}),
@@ -175,29 +175,29 @@ def _of(tick: Tick, table: Table, user: str) -> dict[str, Any]:
     if table is AUDIT:
         asked["FilterExpression"] = "NOT (begins_with(#action, :own) AND #actor = :job)"
         asked["ExpressionAttributeNames"] = {"#action": "action", "#actor": "actor"}
-        asked["ExpressionAttributeValues"] |= attributes.row({":own": OWN, ":job": tick.job.name})
+        asked["ExpressionAttributeValues"] |= attributes.row({":own": OWN, ":job": run.job.name})
     return asked
 
 
-def _erase(tick: Tick, table: Table, found: Sequence[Row]) -> None:
+def _erase(run: RunContext, table: Table, found: Sequence[Row]) -> None:
     """Files first: whatever dies in between leaves the rows by which they are found again."""
     named = [str(row.item["raw"]) for row in found if str(row.item.get("raw", "")).startswith(RAW)]
-    _erase_objects(tick, named)
+    _erase_objects(run, named)
     if table is EXPORTS:
-        _erase_exports(tick, found[0].pk)
+        _erase_exports(run, found[0].pk)
     keys = [attributes.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
     for start in range(0, len(keys), batch_write.BATCH):
-        bulk_delete.delete(tick.cloud, tick.cloud.names.table(table.name), keys[start : start + batch_write.BATCH])
+        bulk_delete.delete(run.cloud, run.cloud.names.table(table.name), keys[start : start + batch_write.BATCH])
 
 
-def _erase_exports(tick: Tick, user: str) -> None:
+def _erase_exports(run: RunContext, user: str) -> None:
     """Archives, and what they are made of, whatever their rows say."""
-    pages = tick.cloud.s3.get_paginator("list_objects_v2").paginate(
-        Bucket=tick.cloud.names.bucket, Prefix=folder_of(user)
+    pages = run.cloud.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=run.cloud.names.bucket, Prefix=folder_of(user)
     )
     for page in pages:
-        _erase_objects(tick, [found["Key"] for found in page.get("Contents", [])])
+        _erase_objects(run, [found["Key"] for found in page.get("Contents", [])])
 
 
-def _erase_objects(tick: Tick, named: Sequence[str]) -> None:
-    Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+def _erase_objects(run: RunContext, named: Sequence[str]) -> None:
+    Dependents({"key": ""}).take(run.cloud, [Row("", "", "", "", {"key": key}) for key in named])

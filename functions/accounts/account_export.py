@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from functions.accounts._keys import archive_of, objects_of, part_of
 from functions.accounts._link import GRANT, LINK, link
 from shared import clock
-from shared.archetypes.pipeline import More, Over, Pipeline, Refusal
-from shared.archetypes.purge.dependents import Hanging
+from shared.archetypes.pipeline import Continue, Pipeline, RequestRefused, StepDone
+from shared.archetypes.purge.dependents import Dependents
 from shared.aws import attributes
 from shared.aws.permissions import Grant, delete_objects, read_objects, read_rows
 from shared.job import settings
@@ -21,7 +21,7 @@ from shared.job.idempotency import upsert
 from shared.job.retry_policies import WEBHOOK_ITEM
 from shared.job.schedule import every
 from shared.product import export_ticket, notifications
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import (
     DELETIONS,
@@ -86,37 +86,37 @@ class AccountExport(Pipeline):
         *notifications.GRANTS,
     )
 
-    def collecting(self, tick: Tick, item: Export) -> More | Over:
+    def collecting(self, run: RunContext, item: Export) -> Continue | StepDone:
         """One page of the user's rows, of the next table that has any."""
         name, _, after = item.cursor.partition("#")
         names = [table.name for table in TABLES]
         start = names.index(name) if name else 0
         if not name:
-            _there(tick, item.user)
+            _there(run, item.user)
         for number, table in enumerate(TABLES[start:], start):
-            page = _page(tick, table, item.user, after if number == start else "")
+            page = _page(run, table, item.user, after if number == start else "")
             if page:
                 written = item.parts.get(table.name, 0)
                 body = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in page)
-                _put(tick, part_of(item.user, item.id, table.name, written), body)
+                _put(run, part_of(item.user, item.id, table.name, written), body)
                 noted = {"parts": {**item.parts, table.name: written + 1}}
-                return More(f"{table.name}#{page[-1]['sk']}", number / len(TABLES), noted=noted)
-        return Over()
+                return Continue(f"{table.name}#{page[-1]['sk']}", number / len(TABLES), noted=noted)
+        return StepDone()
 
-    def packing(self, tick: Tick, item: Export) -> More | Over:
+    def packing(self, run: RunContext, item: Export) -> Continue | StepDone:
         """The archive, in one go; what a run left unfinished is no object, and is forgotten by the bucket."""
         from functions.accounts._archive import Archive, Upload
 
-        if tick.remaining() < self.timeout / 2:
-            return More("", at=tick.cloud.clock.now())
+        if run.remaining() < self.timeout / 2:
+            return Continue("", at=run.cloud.clock.now())
         key = archive_of(item.user, item.id)
-        upload = Upload(tick.cloud, key)
+        upload = Upload(run.cloud, key)
         try:
             archive = Archive(upload, item.requested_at)
             for table in TABLES:
-                columns = archive.array(table.name, _rows(tick, item, table))
-                archive.table(table.name, _rows(tick, item, table), columns)
-            missing = [*_messages(tick, item, archive)]
+                columns = archive.array(table.name, _rows(run, item, table))
+                archive.table(table.name, _rows(run, item, table), columns)
+            missing = [*_messages(run, item, archive)]
             asked = clock.iso(item.requested_at)
             told = {"user": item.user, "asked_at": asked, "hashed": WITHHELD, "missing": missing}
             digest = archive.close(**told)
@@ -124,48 +124,48 @@ class AccountExport(Pipeline):
             with suppress(Exception):
                 upload.abandon()
             raise
-        return Over({"archive": key, "size": upload.size, "sha256": digest})
+        return StepDone({"archive": key, "size": upload.size, "sha256": digest})
 
-    def cleaning(self, tick: Tick, item: Export) -> Over:
+    def cleaning(self, run: RunContext, item: Export) -> StepDone:
         """Only the archive stays, and a way to it."""
         archive = archive_of(item.user, item.id)
         named = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
-        Hanging({"key": ""}).take(tick.cloud, [Row("", "", "", "", {"key": key}) for key in named])
-        kept: timedelta = tick.setting(KEPT.name)
+        Dependents({"key": ""}).take(run.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+        kept: timedelta = run.setting(KEPT.name)
         made = export_ticket.Ticket(item.user, item.id, export_ticket.secret())
-        known = {"ticket": made.secret, "link": link(tick.cloud, tick.setting(LINK.name), made)}
-        return Over({**known, "parts": {}, "expires_at": tick.cloud.clock.now() + min(kept, LONGEST)})
+        known = {"ticket": made.secret, "link": link(run.cloud, run.setting(LINK.name), made)}
+        return StepDone({**known, "parts": {}, "expires_at": run.cloud.clock.now() + min(kept, LONGEST)})
 
-    def finished(self, tick: Tick, item: Export) -> Sequence[Any]:
+    def finished(self, run: RunContext, item: Export) -> Sequence[Any]:
         assert item.expires_at is not None
         until = f"{item.expires_at:%Y-%m-%d %H:%M} UTC"
         data: dict[str, str | int] = {"link": item.link, "expires": until, "bytes": item.size}
-        return (self._told(tick, item, "export_ready", data),)
+        return (self._told(run, item, "export_ready", data),)
 
-    def failed(self, tick: Tick, item: Export) -> Sequence[Any]:
-        return (self._told(tick, item, "export_failed", {"requested": f"{item.requested_at:%Y-%m-%d}"}),)
+    def failed(self, run: RunContext, item: Export) -> Sequence[Any]:
+        return (self._told(run, item, "export_failed", {"requested": f"{item.requested_at:%Y-%m-%d}"}),)
 
-    def _told(self, tick: Tick, item: Export, template: str, data: Mapping[str, str | int]) -> Any:
-        return notifications.put(
-            tick.cloud, item.user, f"{self.name}-{item.id}", template, "porter", data, f"export {item.id}"
+    def _told(self, run: RunContext, item: Export, template: str, data: Mapping[str, str | int]) -> Any:
+        return notifications.notification(
+            run.cloud, item.user, f"{self.name}-{item.id}", template, "porter", data, f"export {item.id}"
         )
 
 
-def _there(tick: Tick, user: str) -> None:
-    found = tick.cloud.dynamodb.get_item(
-        TableName=tick.cloud.names.table(USERS.name),
+def _there(run: RunContext, user: str) -> None:
+    found = run.cloud.dynamodb.get_item(
+        TableName=run.cloud.names.table(USERS.name),
         Key=attributes.row({USERS.pk: user, USERS.sk: "-"}),
         ConsistentRead=True,
     )
     account = attributes.plain(found.get("Item"))
     if not account or "deleted_at" in account:
-        raise Refusal("the account is gone, and what was in it")
+        raise RequestRefused("the account is gone, and what was in it")
 
 
-def _page(tick: Tick, table: Table, user: str, after: str) -> list[dict[str, Any]]:
+def _page(run: RunContext, table: Table, user: str, after: str) -> list[dict[str, Any]]:
     start: dict[str, Any] = {"ExclusiveStartKey": attributes.row({table.pk: user, table.sk: after})} if after else {}
-    answer = tick.cloud.bulk.query(
-        TableName=tick.cloud.names.table(table.name),
+    answer = run.cloud.bulk.query(
+        TableName=run.cloud.names.table(table.name),
         KeyConditionExpression=f"{table.pk} = :user",
         ExpressionAttributeValues=attributes.row({":user": user}),
         ConsistentRead=True,
@@ -175,22 +175,22 @@ def _page(tick: Tick, table: Table, user: str, after: str) -> list[dict[str, Any
     return [attributes.plain(item) for item in answer["Items"]]
 
 
-def _put(tick: Tick, key: str, body: bytes) -> None:
-    tick.cloud.s3.put_object(Bucket=tick.cloud.names.bucket, Key=key, Body=body, ServerSideEncryption="AES256")
+def _put(run: RunContext, key: str, body: bytes) -> None:
+    run.cloud.s3.put_object(Bucket=run.cloud.names.bucket, Key=key, Body=body, ServerSideEncryption="AES256")
 
 
-def _kept(tick: Tick, item: Export, table: Table) -> Iterator[dict[str, Any]]:
+def _kept(run: RunContext, item: Export, table: Table) -> Iterator[dict[str, Any]]:
     """Rows as they were read, one part in memory at a time."""
     for number in range(item.parts.get(table.name, 0)):
         key = part_of(item.user, item.id, table.name, number)
-        body = tick.cloud.s3.get_object(Bucket=tick.cloud.names.bucket, Key=key)["Body"].read()
+        body = run.cloud.s3.get_object(Bucket=run.cloud.names.bucket, Key=key)["Body"].read()
         yield from map(json.loads, body.splitlines())
 
 
-def _rows(tick: Tick, item: Export, table: Table) -> Iterator[dict[str, Any]]:
+def _rows(run: RunContext, item: Export, table: Table) -> Iterator[dict[str, Any]]:
     """The same as their user is given them."""
     hidden = WITHHELD.get(table.name)
-    for row in _kept(tick, item, table):
+    for row in _kept(run, item, table):
         shown = {"id": row[table.sk], **{name: row[name] for name in row if name not in (table.pk, table.sk, *OURS)}}
         yield _withheld(shown, hidden) if hidden else shown
 
@@ -205,7 +205,7 @@ def _withheld(row: dict[str, Any], path: str) -> dict[str, Any]:
     return {**row, name: f"sha256:{sha256(json.dumps(row[name]).encode()).hexdigest()}"}
 
 
-def _messages(tick: Tick, item: Export, archive: Archive) -> Iterator[str]:
+def _messages(run: RunContext, item: Export, archive: Archive) -> Iterator[str]:
     """Messages as they came, into the archive; yields the names of those that are not there any more.
 
     The next ones are asked for meanwhile and streamed in their turn: S3 takes longer to begin than to send one.
@@ -213,8 +213,8 @@ def _messages(tick: Tick, item: Export, archive: Archive) -> Iterator[str]:
     pool = ThreadPoolExecutor(AHEAD, "messages")
     asked: deque[tuple[str, Future[Any]]] = deque()
     try:
-        for raw in _named(tick, item):
-            asked.append((raw, pool.submit(_opened, tick, raw)))
+        for raw in _named(run, item):
+            asked.append((raw, pool.submit(_opened, run, raw)))
             if len(asked) > AHEAD:
                 yield from _packed(archive, *asked.popleft())
         while asked:
@@ -224,21 +224,21 @@ def _messages(tick: Tick, item: Export, archive: Archive) -> Iterator[str]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _named(tick: Tick, item: Export) -> Iterator[str]:
+def _named(run: RunContext, item: Export) -> Iterator[str]:
     done: set[str] = set()
     for table in TABLES:
-        for row in _kept(tick, item, table):
+        for row in _kept(run, item, table):
             raw = row.get("raw")
             if isinstance(raw, str) and raw.startswith(RAW) and raw not in done:
                 done.add(raw)
                 yield raw
 
 
-def _opened(tick: Tick, raw: str) -> Any:
+def _opened(run: RunContext, raw: str) -> Any:
     """What can be read of it; None where it is gone."""
     try:
-        return tick.cloud.s3.get_object(Bucket=tick.cloud.names.bucket, Key=raw)["Body"]
-    except tick.cloud.s3.exceptions.ClientError as error:
+        return run.cloud.s3.get_object(Bucket=run.cloud.names.bucket, Key=raw)["Body"]
+    except run.cloud.s3.exceptions.ClientError as error:
         # Without permission to list, S3 says 403 for what is not there.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
             raise

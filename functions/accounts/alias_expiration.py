@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import End, Settled, Trial
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, Succeeded
 from shared.job.idempotency import flag_check
 from shared.job.schedule import daily
 from shared.product import audit_trail
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import due_index
 from shared.store.age_index import Row
 from shared.tables import ALIASES
@@ -40,23 +40,23 @@ class AliasExpiration(Sweep):
     idempotency = flag_check("an alias that is not active is not found; its entry is written with that, or not at all")
     permissions = audit_trail.GRANTS
 
-    def rows(self, tick: Tick) -> Iterator[Row]:
-        return due_index.rows_due(tick.cloud, self.table, clock.iso(tick.at - MILLISECOND))
+    def rows(self, run: RunContext) -> Iterator[Row]:
+        return due_index.rows_due(run.cloud, self.table, clock.iso(run.at - MILLISECOND))
 
-    def attempt(self, trial: Trial) -> Settled:
-        return Settled("deactivated")
+    def attempt(self, trial: Attempt) -> Succeeded:
+        return Succeeded("deactivated")
 
-    def settled(self, item: Alias, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Alias, end: AttemptResult) -> Mapping[str, Any]:
         return {"active": False, "deactivated_at": end.at}
 
     def again(self, item: Alias, at: datetime) -> Mapping[str, Any]:
         # Its instant is its owner's, and stays.
         return {}
 
-    def along(self, tick: Tick, item: Alias, end: End) -> Sequence[Any]:
+    def along(self, run: RunContext, item: Alias, end: AttemptResult) -> Sequence[Any]:
         assert item.expires_at is not None
         put = audit_trail.put(
-            tick.cloud,
+            run.cloud,
             item.user,
             "alias.deactivated",
             self.name,

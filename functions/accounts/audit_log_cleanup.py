@@ -7,7 +7,7 @@ from shared.archetypes.purge import Purge
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.job.schedule import daily
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import s3_archive
 from shared.store.age_index import Row
 from shared.tables import AUDIT
@@ -25,5 +25,5 @@ class AuditLogCleanup(Purge):
     idempotency = natural("an entry once purged is not found again, and the same entries make the same archive")
     permissions = s3_archive.grants(AUDIT)
 
-    def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
-        s3_archive.keep(tick.cloud, AUDIT, [row.item for row in rows], tick.started)
+    def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
+        s3_archive.keep(run.cloud, AUDIT, [row.item for row in rows], run.started)

@@ -11,7 +11,7 @@ from functions.accounts import _dns
 from functions.accounts._dns import Dns
 from shared import clock
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
 from shared.aws import attributes
 from shared.aws.names import NO_TARGET
 from shared.job import settings
@@ -20,7 +20,7 @@ from shared.job.idempotency import version_check
 from shared.job.outcome import Rejected
 from shared.job.schedule import daily
 from shared.product import notifications
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import DOMAINS, NAMED
 
@@ -49,60 +49,60 @@ class DnsRecheck(Sweep):
     settings = (*_dns.SETTINGS, GIVE_UP)
     permissions = notifications.GRANTS
 
-    def rows(self, tick: Tick) -> Iterator[Row]:
-        return super().rows(tick) if tick.target == NO_TARGET else iter(_of_name(tick, _ascii(tick.target)))
+    def rows(self, run: RunContext) -> Iterator[Row]:
+        return super().rows(run) if run.target == NO_TARGET else iter(_of_name(run, _ascii(run.target)))
 
     @contextmanager
-    def tools(self, tick: Tick) -> Iterator[Dns]:
-        yield Dns(tick)
+    def tools(self, run: RunContext) -> Iterator[Dns]:
+        yield Dns(run)
 
-    def attempt(self, trial: Trial) -> Verdict:
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
         item: Domain = trial.item
         known: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(trial.at)}
         try:
             seen = trial.tools.look(_ascii(item.id), item.challenge)
         except _dns.NoName as error:
-            return GivenUp(str(error), known)
+            return GaveUp(str(error), known)
         except _dns.Unanswered as error:
             why = str(error)
         else:
             known["found"] = list(seen.found)
             if not seen.missing:
-                return Settled("verified", known)
+                return Succeeded("verified", known)
             why = f"not as it must be: {', '.join(seen.missing)}"
         limit: timedelta = trial.tick.setting(GIVE_UP.name)
-        return GivenUp(why, known) if trial.at - item.created_at >= limit else Again(why, known)
+        return GaveUp(why, known) if trial.at - item.created_at >= limit else RetryLater(why, known)
 
-    def next_at(self, tick: Tick, end: End) -> datetime:
+    def next_at(self, run: RunContext, end: AttemptResult) -> datetime:
         return end.at + PAUSE
 
     def again(self, item: Domain, at: datetime) -> Mapping[str, Any]:
         return {"next_check_at": at}
 
-    def settled(self, item: Domain, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Domain, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.accounts import DomainState
 
         return {"state": DomainState.VERIFIED, "next_check_at": None}
 
-    def given_up(self, item: Domain, end: End) -> Mapping[str, Any]:
+    def given_up(self, item: Domain, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.accounts import DomainState
 
         return {"state": DomainState.FAILED, "next_check_at": None}
 
-    def along(self, tick: Tick, item: Domain, end: End) -> Sequence[Any]:
+    def along(self, run: RunContext, item: Domain, end: AttemptResult) -> Sequence[Any]:
         # A domain that was removed and added again is another one.
         key = f"{self.name}-{item.id}-{item.created_at:%Y%m%d%H%M%S}"
         told: dict[str, str | int] = {"domain": _shown(item.id)}
         template = "domain_verified"
-        if not isinstance(end.verdict, Settled):
+        if not isinstance(end.verdict, Succeeded):
             template, told = "domain_failed", {**told, "checks": item.checks + 1, "missing": end.why}
-        return [notifications.put(tick.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
+        return [notifications.notification(run.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
 
 
-def _of_name(tick: Tick, name: str) -> list[Row]:
+def _of_name(run: RunContext, name: str) -> list[Row]:
     """The pending domains of that name, whoever's they are. Raises Rejected where there is none."""
-    answer = tick.cloud.dynamodb.query(
-        TableName=tick.cloud.names.table(DOMAINS.name),
+    answer = run.cloud.dynamodb.query(
+        TableName=run.cloud.names.table(DOMAINS.name),
         IndexName=NAMED.name,
         KeyConditionExpression="#name = :name",
         ExpressionAttributeNames={"#name": NAMED.pk},

@@ -5,13 +5,13 @@ from shared.aws.permissions import read_rows
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.job.schedule import daily
-from shared.product.warned_purge import Forewarning, Notice
-from shared.run.context import Tick
+from shared.product.warned_purge import Notice, WarnedPurge
+from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import ALIASES, DESTINATIONS
 
 
-class UnverifiedDestinationExpiry(Forewarning):
+class UnverifiedDestinationExpiry(WarnedPurge):
     """Remove destinations that nobody has verified in 30 days, telling their owner a week before; off until enabled."""
 
     schedule = daily(hour=2, minute=48)
@@ -22,10 +22,10 @@ class UnverifiedDestinationExpiry(Forewarning):
     idempotency = natural("a row once deleted is not found again, and its owner is told once by the notification's key")
     permissions = (read_rows(ALIASES.name),)
 
-    def spare(self, tick: Tick, row: Row) -> str:
+    def spare(self, run: RunContext, row: Row) -> str:
         """An alias would be left without the place that it forwards to."""
-        pages = tick.cloud.dynamodb.get_paginator("query").paginate(
-            TableName=tick.cloud.names.table(ALIASES.name),
+        pages = run.cloud.dynamodb.get_paginator("query").paginate(
+            TableName=run.cloud.names.table(ALIASES.name),
             KeyConditionExpression="pk = :user",
             FilterExpression="destination = :destination",
             ProjectionExpression="sk",

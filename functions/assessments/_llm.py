@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from shared.aws.permissions import Grant, converse, read_parameter
 from shared.job import settings
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 from shared.job.settings import Setting
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.http.client import Answer
-    from shared.run.context import Tick
+    from shared.http.client import HttpResponse
+    from shared.run.context import RunContext
 
 KEY = "llm-key"
 BEDROCK, OPENAI = "bedrock", "openai"
@@ -30,7 +30,7 @@ BUSY = 30.0
 LONGEST_ANSWER = 4096
 
 
-class Busy(Undone):
+class Busy(NotPerformed):
     """Nothing was asked, or nothing answered and charged: come again in `seconds`."""
 
     def __init__(self, who: str, seconds: float) -> None:
@@ -38,11 +38,11 @@ class Busy(Undone):
         self.seconds = seconds
 
 
-class Unwell(Undone):
+class Unwell(NotPerformed):
     """The provider failed before it had anything to charge for; another time it may answer."""
 
 
-class Refused(Undone):
+class Refused(NotPerformed):
     """The provider will not do this, today or tomorrow: a wrong model, a wrong key, a question that is too long."""
 
 
@@ -91,20 +91,20 @@ SETTINGS = (PROVIDER, MODEL, URL, PRICES)
 GRANTS: tuple[Grant, ...] = (converse(), read_parameter(KEY))
 
 
-def of(tick: Tick) -> Provider:
+def of(run: RunContext) -> Provider:
     """By the job's settings; nothing is connected yet. Raises SettingError."""
-    model = tick.setting(MODEL.name)
-    if tick.setting(PROVIDER.name) == BEDROCK:
-        return Bedrock(tick.cloud, model)
-    base = tick.setting(URL.name)
+    model = run.setting(MODEL.name)
+    if run.setting(PROVIDER.name) == BEDROCK:
+        return Bedrock(run.cloud, model)
+    base = run.setting(URL.name)
     if not base:
         raise settings.SettingError(f"{PROVIDER.name} is {OPENAI}, and {URL.name} does not say where that is")
-    return OpenAi(tick.cloud, base, model, tick.remaining)
+    return OpenAi(run.cloud, base, model, run.remaining)
 
 
-def micros(tick: Tick, reply: Reply) -> int:
+def micros(run: RunContext, reply: Reply) -> int:
     """What it cost, in millionths of a dollar."""
-    read, written = tick.setting(PRICES.name)
+    read, written = run.setting(PRICES.name)
     # Dollars for a million tokens are millionths of a dollar for one.
     return int((read * reply.read + written * reply.written).to_integral_value())
 
@@ -168,10 +168,10 @@ class OpenAi:
 
     def ask(self, system: str, question: str, key: str) -> Reply:
         from shared.http.client import Busy as HostBusy
-        from shared.http.client import Http, NoAnswer, NotSent
+        from shared.http.client import HttpClient, NoAnswer, NotSent
         from shared.http.sites import host_of
 
-        http = Http(self.cloud, [host_of(self.base)], rate=10, read=PATIENCE, remaining=self.remaining)
+        http = HttpClient(self.cloud, [host_of(self.base)], rate=10, read=PATIENCE, remaining=self.remaining)
         asked = {
             "model": self.model,
             "temperature": 0,
@@ -197,7 +197,7 @@ class OpenAi:
         key = parameter(self.cloud, KEY)
         return {"authorization": f"Bearer {key}"} if key else {}
 
-    def _read(self, answer: Answer) -> Reply:
+    def _read(self, answer: HttpResponse) -> Reply:
         if answer.status == 429:
             raise Busy(self.base, BUSY if answer.retry_after is None else answer.retry_after)
         if answer.status >= 500:

@@ -8,7 +8,7 @@ from functions.assessments import _assessment, _llm, _rubric
 from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, Assessment, Overtaken
 from functions.assessments._rubric import Evaluation, InvalidAnswer
 from shared import clock, redaction
-from shared.archetypes.consumer import Consumer, Message, PutOff
+from shared.archetypes.consumer import Consumer, Defer, Message
 from shared.job import retry_policies
 from shared.job.duration import days
 from shared.job.effect import Confirmed, Effect, InFlight, NotDone, Unknown
@@ -16,7 +16,7 @@ from shared.job.idempotency import keyed
 from shared.job.outcome import Rejected
 from shared.messages.tenant import Tenant
 from shared.product import organization
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 QUEUE = "assessments:evaluation"
 
@@ -39,37 +39,37 @@ class Evaluate(Consumer[Evaluation]):
     settings = _llm.SETTINGS
     permissions = (*organization.GRANTS, *_assessment.GRANTS, *_llm.GRANTS)
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def handle(self, tick: Tick, message: Message[Evaluation]) -> None:
+    def handle(self, run: RunContext, message: Message[Evaluation]) -> None:
         payload = message.payload
-        assessment = Assessment(tick.cloud, Tenant(payload.organization_id), payload.assessment_id)
-        tick.log = tick.log.bind(entityId=payload.assessment_id)
+        assessment = Assessment(run.cloud, Tenant(payload.organization_id), payload.assessment_id)
+        run.log = run.log.bind(entityId=payload.assessment_id)
         try:
-            self._evaluate(tick, assessment, payload, message.attempt)
+            self._evaluate(run, assessment, payload, message.attempt)
         except Overtaken:
-            tick.log.info("evaluation_duplicate", step="finished", percentage=100)
-        except (PutOff, InFlight):
+            run.log.info("evaluation_duplicate", step="finished", percentage=100)
+        except (Defer, InFlight):
             raise
         except Exception as error:
-            self._fail(tick, assessment, error)
+            self._fail(run, assessment, error)
             raise
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # Another call would be paid for, and nobody knows whether the first one was.
         return Unknown("look for the key in the provider's usage; `redo` pays for another call")
 
-    def _evaluate(self, tick: Tick, assessment: Assessment, payload: Evaluation, attempt: int) -> None:
-        _step(tick, assessment, "started", 0)
-        _step(tick, assessment, "fetching_data", 10)
+    def _evaluate(self, run: RunContext, assessment: Assessment, payload: Evaluation, attempt: int) -> None:
+        _step(run, assessment, "started", 0)
+        _step(run, assessment, "fetching_data", 10)
         found = assessment.find()
         if found.get("user", payload.user_id) != payload.user_id:
             raise Rejected(f"{payload.assessment_id} is not an assessment of that user")
         question = _rubric.question(payload)
-        _step(tick, assessment, "evaluating", 50)
-        said = self._ask(tick, assessment, question, attempt)
-        assessment.pay(attempt, tick.run, said)
+        _step(run, assessment, "evaluating", 50)
+        said = self._ask(run, assessment, question, attempt)
+        assessment.pay(attempt, run.run, said)
         if "silent" in said:
             raise _llm.Silent(said["silent"])
         if not said["whole"]:
@@ -82,19 +82,19 @@ class Evaluate(Consumer[Evaluation]):
             result=result.model_dump(mode="json"),
             score=result.overall(payload.rubric),
             micros=said["micros"],
-            model=tick.setting(_llm.MODEL.name),
-            completed_at=clock.iso(tick.cloud.clock.now()),
+            model=run.setting(_llm.MODEL.name),
+            completed_at=clock.iso(run.cloud.clock.now()),
         )
-        tick.progress("finished", 100)
+        run.progress("finished", 100)
 
-    def _ask(self, tick: Tick, assessment: Assessment, question: str, attempt: int) -> dict[str, Any]:
+    def _ask(self, run: RunContext, assessment: Assessment, question: str, attempt: int) -> dict[str, Any]:
         def ask(key: str) -> dict[str, Any]:
             try:
-                reply = _llm.of(tick).ask(_rubric.SYSTEM, question, key)
+                reply = _llm.of(run).ask(_rubric.SYSTEM, question, key)
             except _llm.Silent as silent:
                 # It may have been paid for, so it counts as this attempt's call; the next one is another.
                 return {"silent": str(silent), "micros": 0, "read": 0, "written": 0}
-            cost = _llm.micros(tick, reply)
+            cost = _llm.micros(run, reply)
             return {
                 "text": reply.text,
                 "whole": reply.whole,
@@ -104,25 +104,25 @@ class Evaluate(Consumer[Evaluation]):
             }
 
         try:
-            said: dict[str, Any] = tick.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
+            said: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
         except _llm.Busy as busy:
-            raise PutOff(busy.seconds) from busy
+            raise Defer(busy.seconds) from busy
         except _llm.Refused as refused:
             raise Rejected(str(refused)) from refused
         return said
 
-    def _fail(self, tick: Tick, assessment: Assessment, error: Exception) -> None:
+    def _fail(self, run: RunContext, assessment: Assessment, error: Exception) -> None:
         text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
-        tick.log.error("evaluation_failed", step="error", error=text)
+        run.log.error("evaluation_failed", step="error", error=text)
         try:
-            assessment.note(state=FAILED, step="error", error=text, failed_at=clock.iso(tick.cloud.clock.now()))
+            assessment.note(state=FAILED, step="error", error=text, failed_at=clock.iso(run.cloud.clock.now()))
         except Overtaken:
             return
 
 
-def _step(tick: Tick, assessment: Assessment, step: str, percent: int) -> None:
-    tick.progress(step, percent)
-    started = {"started_at": clock.iso(tick.cloud.clock.now())} if not percent else {}
+def _step(run: RunContext, assessment: Assessment, step: str, percent: int) -> None:
+    run.progress(step, percent)
+    started = {"started_at": clock.iso(run.cloud.clock.now())} if not percent else {}
     try:
         assessment.note(state=PROCESSING, step=step, progress=percent, **started)
     except Overtaken:

@@ -20,7 +20,7 @@ from shared.mail.message import Mail, MailRefused
 from shared.messages.payload import Id, Payload
 from shared.messages.tenant import Tenant
 from shared.product import organization
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import ORGANIZATIONS
 
 QUEUE = "users:created"
@@ -48,32 +48,32 @@ class WelcomeEmail(Consumer[UserCreated]):
     settings = sending.SETTINGS
     permissions = (*organization.GRANTS, *sending.GRANTS, update_rows(ORGANIZATIONS.name))
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def handle(self, tick: Tick, message: Message[UserCreated]) -> None:
+    def handle(self, run: RunContext, message: Message[UserCreated]) -> None:
         payload = message.payload
         tenant, sk = Tenant(payload.organization_id), f"member#{payload.user_id}"
-        member = organization.row(tick.cloud, tenant, sk)
+        member = organization.row(run.cloud, tenant, sk)
         if not member.get("email"):
             raise Rejected(f"{payload.user_id} is no member that could be written to")
         if "welcomed_at" in member:
             return
 
         def send(key: str) -> str:
-            relay = sending.relay(tick)
+            relay = sending.relay(run)
             try:
                 return relay.send(_welcome(str(member["email"]), str(member.get("name", ""))), key)
             finally:
                 relay.close()
 
         try:
-            tick.effect(f"welcome#{payload.user_id}", send)
+            run.effect(f"welcome#{payload.user_id}", send)
         except MailRefused as refused:
             if refused.permanent:
                 raise Rejected(str(refused)) from refused
             raise
-        _note(tick, tenant, sk)
+        _note(run, tenant, sk)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         return Unknown("look for the Message-ID in the relay's log")
@@ -90,14 +90,14 @@ def _welcome(address: str, name: str) -> Mail:
     return Mail(to=(address,), subject="Welcome", text="\n".join(lines))
 
 
-def _note(tick: Tick, tenant: Tenant, sk: str) -> None:
+def _note(run: RunContext, tenant: Tenant, sk: str) -> None:
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(ORGANIZATIONS.name),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(ORGANIZATIONS.name),
             Key=attributes.row({"pk": tenant.id, "sk": sk}),
             UpdateExpression="SET welcomed_at = :now",
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(welcomed_at)",
-            ExpressionAttributeValues=attributes.row({":now": clock.iso(tick.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
         )
-    except tick.cloud.refused:
+    except run.cloud.refused:
         return

@@ -7,10 +7,10 @@ from functions.flags._messages import AUDIT, Audited, not_ahead
 from shared.archetypes.consumer import Consumer, Message
 from shared.job import retry_policies
 from shared.job.idempotency import upsert
-from shared.messages.batch import Delivery
+from shared.messages.batch import MessageBatch
 from shared.messages.tenant import Tenant
 from shared.product import organization
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 
 class Audit(Consumer[Audited]):
@@ -27,11 +27,11 @@ class Audit(Consumer[Audited]):
     idempotency = upsert("a row is named by the event's id, its instant and a digest of what it says")
     permissions = (*organization.GRANTS, *_audit_rows.GRANTS)
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def serve(self, tick: Tick, delivery: Delivery[Audited]) -> None:
-        now = tick.cloud.clock.now()
+    def serve(self, run: RunContext, delivery: MessageBatch[Audited]) -> None:
+        now = run.cloud.clock.now()
         for tenant, messages in delivery.by_tenant():
             assert tenant is not None
             good: list[Message[Audited]] = []
@@ -40,4 +40,4 @@ class Audit(Consumer[Audited]):
                     not_ahead(message.payload.event.at, now, "event.at")
                     good.append(message)
             with delivery.answer(*good):
-                _audit_rows.write(tick.cloud, tenant, [message.payload.event for message in good])
+                _audit_rows.write(run.cloud, tenant, [message.payload.event for message in good])

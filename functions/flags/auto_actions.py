@@ -20,7 +20,7 @@ from shared.job.outcome import Rejected
 from shared.messages import envelope
 from shared.messages.tenant import Tenant
 from shared.product import organization
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import ORGANIZATIONS
 
 ACTOR = "nightshift"
@@ -46,36 +46,36 @@ class AutoActions(Consumer[AutoAction]):
         *produce(NOTIFICATIONS),
     )
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def handle(self, tick: Tick, message: Message[AutoAction]) -> None:
+    def handle(self, run: RunContext, message: Message[AutoAction]) -> None:
         action = message.payload
         tenant = Tenant(action.organization_id)
         if action.action == "send_notification":
             told = Notice(feature=action.target_id, reason=action.reason)
-            at = self._notify(tick, action, "threshold_warning", told)
-            self._audit(tick, tenant, action, at, "")
+            at = self._notify(run, action, "threshold_warning", told)
+            self._audit(run, tenant, action, at, "")
             return
         # Once, also where it was off: what a person switches on afterwards is no duplicate's business.
-        at, done = tick.effect(f"{tenant.id}#{action.key}#off", lambda _: _switch_off(tick, tenant, action))
-        self._audit(tick, tenant, action, at, "" if done else " (it was off)")
+        at, done = run.effect(f"{tenant.id}#{action.key}#off", lambda _: _switch_off(run, tenant, action))
+        self._audit(run, tenant, action, at, "" if done else " (it was off)")
         if done and action.action == "disable_feature":
-            self._notify(tick, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
+            self._notify(run, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # Whoever takes the notification knows the news by its key, and what is off the action that switched it off.
         return NotDone()
 
-    def _notify(self, tick: Tick, action: AutoAction, kind: Any, told: Notice) -> str:
+    def _notify(self, run: RunContext, action: AutoAction, kind: Any, told: Notice) -> str:
         """The instant at which it was sent, also to a duplicate."""
         sent = Notification(
             organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=told
         )
-        at: str = tick.effect(f"{action.organization_id}#{action.key}", partial(_send, tick, sent))
+        at: str = run.effect(f"{action.organization_id}#{action.key}", partial(_send, run, sent))
         return at
 
-    def _audit(self, tick: Tick, tenant: Tenant, action: AutoAction, at: str, more: str) -> None:
+    def _audit(self, run: RunContext, tenant: Tenant, action: AutoAction, at: str, more: str) -> None:
         event = AuditEvent(
             id=f"auto-{action.key}",
             organization_id=tenant.id,
@@ -86,21 +86,21 @@ class AutoActions(Consumer[AutoAction]):
             reason=f"{action.reason:.480}{more}",
         )
         # The instant is that of the deed: a second delivery writes the same row.
-        _audit_rows.write(tick.cloud, tenant, [event])
+        _audit_rows.write(run.cloud, tenant, [event])
 
 
-def _send(tick: Tick, sent: Notification, _key: str) -> str:
-    now: datetime = tick.cloud.clock.now()
-    envelope.send(tick.cloud, NOTIFICATIONS, sent)
+def _send(run: RunContext, sent: Notification, _key: str) -> str:
+    now: datetime = run.cloud.clock.now()
+    envelope.send(run.cloud, NOTIFICATIONS, sent)
     return clock.iso(now)
 
 
-def _switch_off(tick: Tick, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
+def _switch_off(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
     """When it was switched off, or found off, and whether by this action. Raises Rejected for what is not there."""
-    at = clock.iso(tick.cloud.clock.now())
+    at = clock.iso(run.cloud.clock.now())
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(ORGANIZATIONS.name),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(ORGANIZATIONS.name),
             Key=attributes.row({"pk": tenant.id, "sk": f"{KINDS[action.action]}#{action.target_id}"}),
             UpdateExpression="SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
             ConditionExpression=(
@@ -113,7 +113,7 @@ def _switch_off(tick: Tick, tenant: Tenant, action: AutoAction) -> tuple[str, bo
             ),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except tick.cloud.refused as error:
+    except run.cloud.refused as error:
         found = attributes.plain(error.response.get("Item"))
         if not found:
             raise Rejected(f"there is no {action.target_id!r:.80} that could be switched off") from None

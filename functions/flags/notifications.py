@@ -20,7 +20,7 @@ from shared.messages import envelope
 from shared.messages.tenant import Tenant
 from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 ADMINS = ("owner", "admin")
 
@@ -44,28 +44,28 @@ class Notifications(Consumer[Notification]):
     settings = sending.SETTINGS
     permissions = (*organization.GRANTS, *sending.GRANTS, *produce(DELIVER))
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def handle(self, tick: Tick, message: Message[Notification]) -> None:
+    def handle(self, run: RunContext, message: Message[Notification]) -> None:
         told = message.payload
         tenant = Tenant(told.organization_id)
-        found = organization.find(tick.cloud, tenant)
+        found = organization.find(run.cloud, tenant)
         channels = (found.channels if found else {}).get(told.type, _notification_text.CHANNELS[told.type])
         ways: list[tuple[str, Callable[[str], Any]]] = []
-        relay = sending.relay(tick) if "email" in channels else None
+        relay = sending.relay(run) if "email" in channels else None
         try:
             if relay:
                 ways += [
                     (f"mail#{told.key}#{member}", partial(_mail, relay, told, address))
-                    for member, address in _administrators(tick, tenant, told.type)
+                    for member, address in _administrators(run, tenant, told.type)
                 ]
             if "webhook" in channels:
                 ways += [
-                    (f"hook#{told.key}#{receiver}", partial(_hook, tick, told, receiver))
-                    for receiver in _receivers(tick, tenant, told.type)
+                    (f"hook#{told.key}#{receiver}", partial(_hook, run, told, receiver))
+                    for receiver in _receivers(run, tenant, told.type)
                 ]
-            self._tell(tick, tenant, ways)
+            self._tell(run, tenant, ways)
         finally:
             if relay:
                 relay.close()
@@ -76,33 +76,33 @@ class Notifications(Consumer[Notification]):
             return NotDone()
         return Unknown("look for the Message-ID in the relay's log")
 
-    def _tell(self, tick: Tick, tenant: Tenant, ways: list[tuple[str, Callable[[str], Any]]]) -> None:
+    def _tell(self, run: RunContext, tenant: Tenant, ways: list[tuple[str, Callable[[str], Any]]]) -> None:
         """All of them, whatever becomes of one."""
         missed: list[str] = []
         for key, do in ways:
             try:
-                tick.effect(f"{tenant.id}#{key}", do)
+                run.effect(f"{tenant.id}#{key}", do)
             except MailRefused as refused:
-                tick.log.error("notification_refused", effect=key, error=str(refused), permanent=refused.permanent)
+                run.log.error("notification_refused", effect=key, error=str(refused), permanent=refused.permanent)
                 if not refused.permanent:
                     missed.append(key)
             except Exception as error:  # noqa: BLE001 - the others are to be told all the same
-                tick.log.error("notification_failed", effect=key, error=f"{type(error).__name__}: {error}")
+                run.log.error("notification_failed", effect=key, error=f"{type(error).__name__}: {error}")
                 missed.append(key)
         if missed:
             raise Undelivered(f"{len(missed)} of {len(ways)} are not told yet")
 
 
-def _administrators(tick: Tick, tenant: Tenant, kind: str) -> Iterator[tuple[str, str]]:
+def _administrators(run: RunContext, tenant: Tenant, kind: str) -> Iterator[tuple[str, str]]:
     """Ids and addresses of those who have not muted it."""
-    for row in organization.all_rows(tick.cloud, tenant, "member"):
+    for row in organization.all_rows(run.cloud, tenant, "member"):
         if row.get("role") in ADMINS and row.get("email") and kind not in row.get("muted", ()):
             yield row["sk"].partition("#")[2], row["email"]
 
 
-def _receivers(tick: Tick, tenant: Tenant, kind: str) -> Iterator[str]:
+def _receivers(run: RunContext, tenant: Tenant, kind: str) -> Iterator[str]:
     """Those that take all events, or this one."""
-    for row in organization.all_rows(tick.cloud, tenant, "receiver"):
+    for row in organization.all_rows(run.cloud, tenant, "receiver"):
         if row.get("active", True) and kind in row.get("events", (kind,)):
             yield row["sk"].partition("#")[2]
 
@@ -113,13 +113,13 @@ def _mail(relay: Relay, told: Notification, address: str, key: str) -> str:
     )
 
 
-def _hook(tick: Tick, told: Notification, receiver: str, _key: str) -> str:
+def _hook(run: RunContext, told: Notification, receiver: str, _key: str) -> str:
     sent = WebhookDelivery(
         organization_id=told.organization_id,
         correlation_id=told.correlation_id,
         receiver_id=receiver,
         event_id=told.key,
         event=told.type,
-        body=_notification_text.body(told, tick.cloud.clock),
+        body=_notification_text.body(told, run.cloud.clock),
     )
-    return envelope.send(tick.cloud, DELIVER, sent)
+    return envelope.send(run.cloud, DELIVER, sent)

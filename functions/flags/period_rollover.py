@@ -13,7 +13,7 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.job.schedule import hourly
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import METERS
 
 # Seconds left at which no further organization is begun.
@@ -34,18 +34,18 @@ class PeriodRollover(Job):
     idempotency = natural("a counter is moved into the archive by one transaction, and is then there no more")
     permissions = (read_rows(METERS.name), update_rows(METERS.name))
 
-    def work(self, tick: Tick) -> Outcome:
-        counts, at = Counter[str](), tick.checkpoint or {}
+    def work(self, run: RunContext) -> Outcome:
+        counts, at = Counter[str](), run.checkpoint or {}
         partitions = DUE.partitions(OPEN)
-        left = tick.cap
+        left = run.cap
         for number in range(at.get("partition", 0), len(partitions)):
             more = at.get("more") if number == at.get("partition") else None
             while True:
-                if left <= 0 or tick.remaining() < RESERVE:
+                if left <= 0 or run.remaining() < RESERVE:
                     return Done(counts, checkpoint={"partition": number, "more": more})
-                months, more = _archive.months(tick.cloud, partitions[number], more)
+                months, more = _archive.months(run.cloud, partitions[number], more)
                 for tenant, month in months:
-                    closed = _archive.close(tick.cloud, tenant, month, tick.at)
+                    closed = _archive.close(run.cloud, tenant, month, run.at)
                     counts.update(f"{_periods.kind_of(period)}s" for period in closed)
                 counts["months_open"] += len(months)
                 left -= len(months)
@@ -53,11 +53,11 @@ class PeriodRollover(Job):
                     break
         return Done(counts)
 
-    def plan(self, tick: Tick) -> list[str]:
+    def plan(self, run: RunContext) -> list[str]:
         lines: list[str] = []
         for partition in DUE.partitions(OPEN):
-            months, _ = _archive.months(tick.cloud, partition)
+            months, _ = _archive.months(run.cloud, partition)
             lines += [
-                f"close what is over by {tick.at - SKEW:%Y-%m-%d %H:%M} of {month}, {t.id}" for t, month in months
+                f"close what is over by {run.at - SKEW:%Y-%m-%d %H:%M} of {month}, {t.id}" for t, month in months
             ]
         return lines

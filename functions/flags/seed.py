@@ -24,10 +24,10 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
 
     Some reach thresholds, and some their limits. Returns how many rows and messages were made.
     """
-    from shared.store.bulk_put import Writer
+    from shared.store.bulk_put import BulkWriter
 
     names = [f"org-{number}-{each}" for each in range(count)]
-    with Writer(cloud, ORGANIZATIONS, lanes=1) as writer:
+    with BulkWriter(cloud, ORGANIZATIONS, lanes=1) as writer:
         for name in names:
             for row in _rows(name):
                 writer.add(row)

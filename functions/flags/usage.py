@@ -19,11 +19,11 @@ from shared.job.duration import days
 from shared.job.effect import Confirmed, Effect, NotDone, Unknown
 from shared.job.idempotency import keyed
 from shared.messages import envelope
-from shared.messages.batch import Delivery
+from shared.messages.batch import MessageBatch
 from shared.messages.tenant import Tenant
 from shared.product import organization
 from shared.product.organization import Organization
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import METERS
 
 
@@ -52,11 +52,11 @@ class Usage(Consumer[UsageIngestion]):
     def __init__(self) -> None:
         self.meter = Meter()
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def serve(self, tick: Tick, delivery: Delivery[UsageIngestion]) -> None:
-        now = tick.cloud.clock.now()
+    def serve(self, run: RunContext, delivery: MessageBatch[UsageIngestion]) -> None:
+        now = run.cloud.clock.now()
         for tenant, messages in delivery.by_tenant():
             assert tenant is not None
             shares: dict[str, list[Share]] = {}
@@ -68,38 +68,38 @@ class Usage(Consumer[UsageIngestion]):
                     good.append(message)
             with delivery.answer(*good):
                 for month, found in shares.items():
-                    for head in self.meter.add(tick.cloud, tenant, month, found):
-                        self._tell(tick, tenant, month, head)
+                    for head in self.meter.add(run.cloud, tenant, month, found):
+                        self._tell(run, tenant, month, head)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # Whoever takes them knows them by their keys.
         return NotDone()
 
-    def _tell(self, tick: Tick, tenant: Tenant, month: str, head: Mapping[str, Any]) -> None:
+    def _tell(self, run: RunContext, tenant: Tenant, month: str, head: Mapping[str, Any]) -> None:
         """Have done what the policy says of thresholds that were reached, once each, also after a crash before it."""
-        found = organization.find(tick.cloud, tenant)
+        found = organization.find(run.cloud, tenant)
         if found is None or not found.limits:
             return
         crossings = list(_policy.crossings(found, counters(head), {*head.get("told", ())}))
         for crossing in crossings:
-            tick.effect(f"threshold#{tenant.id}#{crossing.key}", partial(_send, tick, found, crossing))
-            tick.log.info("threshold_reached", feature=crossing.feature, period=crossing.period, kind=crossing.kind)
+            run.effect(f"threshold#{tenant.id}#{crossing.key}", partial(_send, run, found, crossing))
+            run.log.info("threshold_reached", feature=crossing.feature, period=crossing.period, kind=crossing.kind)
         if crossings:
-            _mark(tick, tenant, month, crossings)
+            _mark(run, tenant, month, crossings)
 
 
-def _send(tick: Tick, found: Organization, crossing: Crossing, _key: str) -> int:
+def _send(run: RunContext, found: Organization, crossing: Crossing, _key: str) -> int:
     sent = 0
     for payload in _policy.consequences(found, crossing):
-        envelope.send(tick.cloud, AUTO_ACTIONS if isinstance(payload, AutoAction) else NOTIFICATIONS, payload)
+        envelope.send(run.cloud, AUTO_ACTIONS if isinstance(payload, AutoAction) else NOTIFICATIONS, payload)
         sent += 1
     return sent
 
 
-def _mark(tick: Tick, tenant: Tenant, month: str, crossings: Iterable[Crossing]) -> None:
+def _mark(run: RunContext, tenant: Tenant, month: str, crossings: Iterable[Crossing]) -> None:
     """So that the next batch does not ask for the effects again."""
-    tick.cloud.dynamodb.update_item(
-        TableName=tick.cloud.names.table(METERS.name),
+    run.cloud.dynamodb.update_item(
+        TableName=run.cloud.names.table(METERS.name),
         Key=month_key(tenant, month),
         UpdateExpression="ADD told :told",
         ConditionExpression="attribute_exists(pk)",

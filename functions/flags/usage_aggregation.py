@@ -14,7 +14,7 @@ from shared.job.idempotency import upsert
 from shared.job.outcome import Done, Outcome
 from shared.job.schedule import daily
 from shared.messages.tenant import Tenant
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import METERS
 
 RESERVE = 10
@@ -36,18 +36,18 @@ class UsageAggregation(Job):
         Grant(("dynamodb:PutItem",), f"table/{METERS.name}"),
     )
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         days = months = 0
         for partition in DUE.partitions(_archive.DAYS):
             while True:
-                if days >= tick.cap or tick.remaining() < RESERVE:
+                if days >= run.cap or run.remaining() < RESERVE:
                     return Done({"days": days, "months": months}, checkpoint={"days": days})
-                found, more = _archive.due(tick.cloud, partition)
+                found, more = _archive.due(run.cloud, partition)
                 waiting = _by_month(found)
                 for (organization, month), its_days in waiting.items():
-                    _dashboard.make(tick.cloud, Tenant(organization), month)
+                    _dashboard.make(run.cloud, Tenant(organization), month)
                     for row in its_days:
-                        _done(tick, row)
+                        _done(run, row)
                 days += len(found)
                 months += len(waiting)
                 # What was done is not found again, so the next page is the first one.
@@ -55,8 +55,8 @@ class UsageAggregation(Job):
                     break
         return Done({"days": days, "months": months})
 
-    def plan(self, tick: Tick) -> list[str]:
-        waiting = [_archive.due(tick.cloud, partition)[0] for partition in DUE.partitions(_archive.DAYS)]
+    def plan(self, run: RunContext) -> list[str]:
+        waiting = [_archive.due(run.cloud, partition)[0] for partition in DUE.partitions(_archive.DAYS)]
         return [f"sum up {month} of {organization}" for found in waiting for organization, month in _by_month(found)]
 
 
@@ -68,10 +68,10 @@ def _by_month(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[st
     return months
 
 
-def _done(tick: Tick, row: dict[str, Any]) -> None:
+def _done(run: RunContext, row: dict[str, Any]) -> None:
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(METERS.name),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(METERS.name),
             Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
             UpdateExpression="REMOVE #due, #at",
             # What was added since waits for the next run.
@@ -79,5 +79,5 @@ def _done(tick: Tick, row: dict[str, Any]) -> None:
             ExpressionAttributeNames={"#due": DUE.pk, "#at": DUE.sk},
             ExpressionAttributeValues=attributes.row({":at": row[DUE.sk]}),
         )
-    except tick.cloud.refused:
+    except run.cloud.refused:
         return

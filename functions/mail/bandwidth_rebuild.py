@@ -16,10 +16,10 @@ from shared.job.action import Action
 from shared.job.definition import Job
 from shared.job.idempotency import version_check
 from shared.job.outcome import Done, Outcome, Rejected
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import watermark
 from shared.store.add_once import UPTO, Addition
-from shared.store.age_index import Aged, Source, in_full
+from shared.store.age_index import AgeIndex, ExpiredRows, read_full_rows
 from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS, Table
 
 KEPT = next(cutoff.all_settings(MessageMetadataCleanup))
@@ -48,66 +48,66 @@ class BandwidthRebuild(Job):
         watermark.reading(BandwidthRollup.name),
     )
 
-    def work(self, tick: Tick) -> Outcome:
-        return self.apply(tick, self.actions(tick))
+    def work(self, run: RunContext) -> Outcome:
+        return self.apply(run, self.actions(run))
 
-    def plan(self, tick: Tick) -> list[str]:
-        return [action.what for action in self.actions(tick)]
+    def plan(self, run: RunContext) -> list[str]:
+        return [action.what for action in self.actions(run)]
 
-    def actions(self, tick: Tick) -> Iterator[Action]:
-        upto = self._upto(tick)
+    def actions(self, run: RunContext) -> Iterator[Action]:
+        upto = self._upto(run)
         if not upto:
             return
-        counted, stands = self._counted(tick, upto), dict(_standing(tick))
+        counted, stands = self._counted(run, upto), dict(_standing(run))
         for owner in sorted({*counted, *stands}):
             before, after = stands.get(owner, NONE), counted.get(owner, (0, 0))
             if before[:2] != after:
                 told = f"{owner}: {before[0]:,} bytes of {before[1]:,} messages become {after[0]:,} of {after[1]:,}"
-                yield Action("change", [owner, f"{tick.at:%Y-%m-%d}"], [*before, *after], told)
+                yield Action("change", [owner, f"{run.at:%Y-%m-%d}"], [*before, *after], told)
 
-    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
-        before: int = (tick.checkpoint or {}).get("done", 0) if tick.firing.part else 0
+    def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
+        before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
         # What is new gets it as the window that it was last added to: none of those before is added any more.
-        upto, counts = watermark.read(tick.cloud, BandwidthRollup.name).upto, Counter(changed=0)
+        upto, counts = watermark.read(run.cloud, BandwidthRollup.name).upto, Counter(changed=0)
         for done, action in enumerate(actions, before + 1):
-            counts["changed" if self._change(tick, action, upto) else "moved"] += 1
-            if tick.remaining() < RESERVE:
+            counts["changed" if self._change(run, action, upto) else "moved"] += 1
+            if run.remaining() < RESERVE:
                 return Done(counts, checkpoint={"done": done})
         return Done(counts, ok=not counts["moved"])
 
-    def _upto(self, tick: Tick) -> str:
+    def _upto(self, run: RunContext) -> str:
         """Up to when messages are in the sums; empty where none are yet."""
-        mark, kept = watermark.read(tick.cloud, BandwidthRollup.name), tick.setting(KEPT.name)
+        mark, kept = watermark.read(run.cloud, BandwidthRollup.name), run.setting(KEPT.name)
         if mark.closing:
             raise Rejected(f"{BandwidthRollup.name} is in the middle of a window; try again when it has ended")
-        if mark.upto and _start(tick) - EARLY <= tick.started - kept:
-            raise Rejected(f"messages of {tick.at:%Y-%m-%d} are being deleted; of what is left no sum can be made")
+        if mark.upto and _start(run) - EARLY <= run.started - kept:
+            raise Rejected(f"messages of {run.at:%Y-%m-%d} are being deleted; of what is left no sum can be made")
         return mark.upto
 
-    def _counted(self, tick: Tick, upto: str) -> dict[str, tuple[int, int]]:
+    def _counted(self, run: RunContext, upto: str) -> dict[str, tuple[int, int]]:
         """Bytes and messages of the day, by owner, of what was recorded up to there."""
-        rollup, window = BandwidthRollup(), Window(watermark.Mark(clock.iso(_start(tick) - EARLY)), upto)
-        rollup.gather(tick, window, None)
-        found = {owner: days.get(tick.at.date()) for owner, days in window.owners.items()}
+        rollup, window = BandwidthRollup(), Window(watermark.Mark(clock.iso(_start(run) - EARLY)), upto)
+        rollup.gather(run, window, None)
+        found = {owner: days.get(run.at.date()) for owner, days in window.owners.items()}
         return {owner: (sums[0], sums[1]) for owner, sums in found.items() if sums}
 
-    def _change(self, tick: Tick, action: Action, upto: str) -> bool:
+    def _change(self, run: RunContext, action: Action, upto: str) -> bool:
         """The day, its week and its cycle, in one write or not at all."""
         (owner, text), (used, messages, standing, new_used, new_messages) = action.id, action.version
         on, more = date.fromisoformat(text), {"bytes_used": new_used - used, "messages": new_messages - messages}
         of_day, of_week = BandwidthRollup().additions(owner, {on: [0, 0]})
         new = {"bytes_used": new_used, "messages": new_messages}
         writes = [
-            _set(tick, of_day, new, (used, messages, standing), upto),
-            _add(tick, ROLLUPS, owner, of_week.id, more, {**of_week.first, UPTO: upto}),
+            _set(run, of_day, new, (used, messages, standing), upto),
+            _add(run, ROLLUPS, owner, of_week.id, more, {**of_week.first, UPTO: upto}),
         ]
-        for cycle in BandwidthRollup().cycles(tick, owner, {on: [0, 0]}):
-            now = clock.iso(tick.cloud.clock.now())
+        for cycle in BandwidthRollup().cycles(run, owner, {on: [0, 0]}):
+            now = clock.iso(run.cloud.clock.now())
             moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
-            writes.append(_add(tick, CYCLES, owner, cycle, {"bytes_used": more["bytes_used"]}, {}, moved))
+            writes.append(_add(run, CYCLES, owner, cycle, {"bytes_used": more["bytes_used"]}, {}, moved))
         try:
-            tick.cloud.dynamodb.transact_write_items(TransactItems=writes)
-        except tick.cloud.dynamodb.exceptions.TransactionCanceledException as error:
+            run.cloud.dynamodb.transact_write_items(TransactItems=writes)
+        except run.cloud.dynamodb.exceptions.TransactionCanceledException as error:
             codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
             if "ConditionalCheckFailed" not in codes:
                 raise
@@ -115,22 +115,22 @@ class BandwidthRebuild(Job):
         return True
 
 
-def _start(tick: Tick) -> datetime:
-    return datetime(tick.at.year, tick.at.month, tick.at.day, tzinfo=UTC)
+def _start(run: RunContext) -> datetime:
+    return datetime(run.at.year, run.at.month, run.at.day, tzinfo=UTC)
 
 
-def _standing(tick: Tick) -> Iterator[tuple[str, State]]:
+def _standing(run: RunContext) -> Iterator[tuple[str, State]]:
     """The sums of the day as they stand, by owner."""
-    start, [index] = _start(tick), ROLLUPS.indexes
-    source = Source(ROLLUPS, index)
+    start, [index] = _start(run), ROLLUPS.indexes
+    source = AgeIndex(ROLLUPS, index)
     before = clock.iso(start - timedelta(milliseconds=1))
-    found = (row for row in Aged(tick.cloud, source, index.partitions(), clock.iso(start), before).rows())
+    found = (row for row in ExpiredRows(run.cloud, source, index.partitions(), clock.iso(start), before).rows())
     chosen = [row for row in found if row.sk == day(start.date())]
-    for row in in_full(tick.cloud, source, chosen):
+    for row in read_full_rows(run.cloud, source, chosen):
         yield row.pk, (row.item.get("bytes_used", 0), row.item.get("messages", 0), row.item.get(UPTO, ""))
 
 
-def _set(tick: Tick, of_day: Addition, numbers: Values, before: State, upto: str) -> Any:
+def _set(run: RunContext, of_day: Addition, numbers: Values, before: State, upto: str) -> Any:
     """Only while the row is as it was read, or still none."""
     used, messages, standing = before
     held: dict[str, Any] = {} if standing is None else {"bytes_used": used, "messages": messages}
@@ -144,24 +144,24 @@ def _set(tick: Tick, of_day: Addition, numbers: Values, before: State, upto: str
     sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]
     values = {f":was_{name}": value for name, value in held.items()}
     update = f"SET {', '.join(sets)}"
-    return _update(tick, ROLLUPS, of_day.owner, of_day.id, update, {**numbers, **kept}, values, condition)
+    return _update(run, ROLLUPS, of_day.owner, of_day.id, update, {**numbers, **kept}, values, condition)
 
 
 def _add(
-    tick: Tick, table: Table, owner: str, key: str, numbers: Values, first: Values, sets: Values | None = None
+    run: RunContext, table: Table, owner: str, key: str, numbers: Values, first: Values, sets: Values | None = None
 ) -> Any:
     said = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
     said += [f"#{name} = :{name}" for name in sets or {}]
     adds = ", ".join(f"#{name} :{name}" for name in numbers)
     update = f"ADD {adds}{' SET ' + ', '.join(said) if said else ''}"
-    return _update(tick, table, owner, key, update, {**numbers, **first, **(sets or {})}, {}, "")
+    return _update(run, table, owner, key, update, {**numbers, **first, **(sets or {})}, {}, "")
 
 
 def _update(
-    tick: Tick, table: Table, owner: str, key: str, update: str, named: Values, values: Values, condition: str
+    run: RunContext, table: Table, owner: str, key: str, update: str, named: Values, values: Values, condition: str
 ) -> Any:
     asked: dict[str, Any] = {
-        "TableName": tick.cloud.names.table(table.name),
+        "TableName": run.cloud.names.table(table.name),
         "Key": attributes.row({table.pk: owner, table.sk: key}),
         "UpdateExpression": update,
         "ExpressionAttributeNames": {f"#{name}": name for name in named},

@@ -9,8 +9,8 @@ from shared.aws import attributes
 from shared.aws.permissions import read_rows, update_rows
 from shared.job.idempotency import version_check
 from shared.job.schedule import hourly
-from shared.run.context import Tick
-from shared.store.add_once import Addition, add
+from shared.run.context import RunContext
+from shared.store.add_once import Addition, add_once
 from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS
 
 
@@ -29,26 +29,26 @@ class BandwidthRollup(Rollup):
     idempotency = version_check("a sum carries the window that was last added to it, and no window is added twice")
     permissions = (read_rows(CYCLES.name), update_rows(CYCLES.name))
 
-    def carry(self, tick: Tick, owner: str, days: Days, end: str) -> None:
-        for cycle, used in self.cycles(tick, owner, days).items():
-            now = clock.iso(tick.cloud.clock.now())
+    def carry(self, run: RunContext, owner: str, days: Days, end: str) -> None:
+        for cycle, used in self.cycles(run, owner, days).items():
+            now = clock.iso(run.cloud.clock.now())
             moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
-            add(tick.cloud, CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end)
+            add_once(run.cloud, CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end)
 
-    def cycles(self, tick: Tick, owner: str, days: Days) -> dict[str, int]:
+    def cycles(self, run: RunContext, owner: str, days: Days) -> dict[str, int]:
         """Bytes by cycle; what was received in none counts for none."""
         found, left = dict[str, int](), dict(days)
-        for cycle, ends in _began(tick, owner, max(days), min(days)):
+        for cycle, ends in _began(run, owner, max(days), min(days)):
             within = [day for day in left if cycle <= f"{day}" < ends]
             if within:
                 found[cycle] = sum(left.pop(day)[0] for day in within)
         return found
 
 
-def _began(tick: Tick, owner: str, newest: date, eldest: date) -> Iterator[tuple[str, str]]:
+def _began(run: RunContext, owner: str, newest: date, eldest: date) -> Iterator[tuple[str, str]]:
     """Cycles that have days from the eldest to the newest, the newest first: the day each began, and when it ends."""
-    pages = tick.cloud.dynamodb.get_paginator("query").paginate(
-        TableName=tick.cloud.names.table(CYCLES.name),
+    pages = run.cloud.dynamodb.get_paginator("query").paginate(
+        TableName=run.cloud.names.table(CYCLES.name),
         KeyConditionExpression="pk = :owner AND sk <= :newest",
         ExpressionAttributeValues=attributes.row({":owner": owner, ":newest": f"{newest}"}),
         ScanIndexForward=False,

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded_message import forwarded
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
 from shared.aws import permissions
 from shared.job import retry_policies
 from shared.job.duration import days
-from shared.job.effect import Effect, Undone, Unknown
+from shared.job.effect import Effect, NotPerformed, Unknown
 from shared.job.idempotency import keyed
 from shared.job.schedule import every
 from shared.mail import message as mail_message
 from shared.mail import sending
 from shared.product import notifications
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.batch_get import Key
 from shared.tables import ALIASES, DESTINATIONS, FAILED_EMAILS, RAW, USERS
 
@@ -78,64 +78,64 @@ class ForwardingRetry(Sweep):
         return item.failed_at
 
     @contextmanager
-    def tools(self, tick: Tick) -> Iterator[Tools]:
+    def tools(self, run: RunContext) -> Iterator[Tools]:
         from shared.mail.relay import Relays
 
-        with Relays(tick) as relays:
+        with Relays(run) as relays:
             yield Tools(relays, Semaphore(LARGE_AT_ONCE))
 
-    def attempt(self, trial: Trial) -> Verdict:
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
         with ExitStack() as held:
             ready = self._ready(trial, held)
-            if isinstance(ready, GivenUp):
+            if isinstance(ready, GaveUp):
                 return ready
             try:
                 with trial.tools.relays.one() as relay:
                     said = relay.forward(*ready)
             except mail_message.MailRefused as refused:
-                return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
-            return Settled(said)
+                return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
+            return Succeeded(said)
 
-    def _ready(self, trial: Trial, held: ExitStack) -> tuple[bytes, str] | GivenUp:
-        """What is forwarded, and where to. Raises Undone where that cannot be told now."""
+    def _ready(self, trial: Attempt, held: ExitStack) -> tuple[bytes, str] | GaveUp:
+        """What is forwarded, and where to. Raises NotPerformed where that cannot be told now."""
         item: FailedEmail = trial.item
         user, alias, to = (trial.found.get(key) for key in self.refers(item))
         if not user or user.get("deleted_at"):
-            return GivenUp("its user is gone")
+            return GaveUp("its user is gone")
         if not alias or not alias.get("active", True):
-            return GivenUp("its alias is not active any more")
+            return GaveUp("its alias is not active any more")
         if not to or not to.get("verified_at"):
-            return GivenUp("its destination is gone, or was never verified")
+            return GaveUp("its destination is gone, or was never verified")
         if not isinstance(to.get("address"), str):
-            return GivenUp("its destination has no address")
+            return GaveUp("its destination has no address")
         message = _message(trial.tick.cloud, item.raw, trial.tools.room, held)
-        if isinstance(message, GivenUp):
+        if isinstance(message, GaveUp):
             return message
         try:
             return forwarded(message, item.alias), to["address"]
         except mail_message.MailRefused as refused:
-            return GivenUp(str(refused))
+            return GaveUp(str(refused))
 
-    def settled(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
+    def settled(self, item: FailedEmail, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.mail import ForwardState
 
         return {"state": ForwardState.DELIVERED, "next_attempt_at": None}
 
-    def given_up(self, item: FailedEmail, end: End) -> Mapping[str, Any]:
+    def given_up(self, item: FailedEmail, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.mail import ForwardState
 
         return {"state": ForwardState.CLOSED, "closed_at": end.at, "next_attempt_at": None}
 
-    def along(self, tick: Tick, item: FailedEmail, end: End) -> Sequence[Any]:
-        if isinstance(end.verdict, Settled):
+    def along(self, run: RunContext, item: FailedEmail, end: AttemptResult) -> Sequence[Any]:
+        if isinstance(end.verdict, Succeeded):
             return ()
         told: dict[str, str | int] = {
             "alias": item.alias,
             "attempts": end.number,
             "failed": f"{item.failed_at:%-d %B %Y}",
         }
-        put = notifications.put(
-            tick.cloud,
+        put = notifications.notification(
+            run.cloud,
             item.user,
             f"{self.name}-{item.id}",
             "forward_failed",
@@ -161,21 +161,21 @@ def _destination(item: FailedEmail) -> Key:
     return Key(DESTINATIONS.name, item.user, item.destination)
 
 
-def _message(cloud: Cloud, key: str, room: Semaphore, held: ExitStack) -> bytes | GivenUp:
+def _message(cloud: Cloud, key: str, room: Semaphore, held: ExitStack) -> bytes | GaveUp:
     try:
         found = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
         with found["Body"] as body:
             if found["ContentLength"] > LARGEST:
                 size = f"{found['ContentLength']:,}"
-                return GivenUp(f"the message has {size} bytes, and no relay takes more than {LARGEST:,}")
+                return GaveUp(f"the message has {size} bytes, and no relay takes more than {LARGEST:,}")
             if found["ContentLength"] > LARGE:
                 if not room.acquire(timeout=LARGE_WAIT):
-                    raise Undone(f"{LARGE_AT_ONCE} others as large are on their way")
+                    raise NotPerformed(f"{LARGE_AT_ONCE} others as large are on their way")
                 held.callback(room.release)
             message: bytes = body.read()
             return message
     except cloud.s3.exceptions.NoSuchKey:
-        return GivenUp("the message is not there any more")
+        return GaveUp("the message is not there any more")
     except Exception as error:
         # Nothing was sent, and nobody's mail is closed because the bucket cannot be read.
-        raise Undone(f"the message cannot be read: {error}") from error
+        raise NotPerformed(f"the message cannot be read: {error}") from error

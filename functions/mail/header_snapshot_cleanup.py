@@ -8,8 +8,8 @@ from shared.aws.permissions import read_rows
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.job.schedule import daily
-from shared.run.context import Tick
-from shared.store.age_index import Row, Source, in_full
+from shared.run.context import RunContext
+from shared.store.age_index import AgeIndex, Row, read_full_rows
 from shared.tables import MESSAGES, SNAPSHOTS
 
 
@@ -24,7 +24,7 @@ class HeaderSnapshotCleanup(Purge):
     idempotency = natural("a snapshot once deleted is not found again")
     permissions = (read_rows(MESSAGES.name),)
 
-    def spares(self, tick: Tick, rows: Sequence[Row]) -> Sequence[str]:
+    def spares(self, run: RunContext, rows: Sequence[Row]) -> Sequence[str]:
         asked = [Row(row.pk, row.sk, row.pk, row.sk, {}) for row in rows]
-        there = {(row.pk, row.sk) for row in in_full(tick.cloud, Source(MESSAGES, None), asked)}
+        there = {(row.pk, row.sk) for row in read_full_rows(run.cloud, AgeIndex(MESSAGES, None), asked)}
         return ["its message is still there" if (row.pk, row.sk) in there else "" for row in rows]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.mail._templates import BadLetter, letter, sender
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
 from shared.job import retry_policies
 from shared.job.duration import days
 from shared.job.effect import Effect, Unknown
@@ -17,7 +17,7 @@ from shared.job.idempotency import keyed
 from shared.job.schedule import every
 from shared.mail import message, sending
 from shared.run import effects
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.batch_get import Key
 from shared.tables import NOTIFICATIONS, USERS
 
@@ -54,21 +54,21 @@ class NotificationDelivery(Sweep):
     def since(self, item: Notification) -> datetime:
         return item.created_at
 
-    def tools(self, tick: Tick) -> AbstractContextManager[Relays]:
+    def tools(self, run: RunContext) -> AbstractContextManager[Relays]:
         from shared.mail.relay import Relays
 
-        return Relays(tick)
+        return Relays(run)
 
-    def attempt(self, trial: Trial) -> Verdict:
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
         item, tick = trial.item, trial.tick
         user = trial.found.get(_user(item))
         if not user or user.get("deleted_at"):
-            return GivenUp("its user is gone")
+            return GaveUp("its user is gone")
         try:
             told = letter(item.template, item.data)
             from_whom = sender(item.persona, sending.address(tick.setting(sending.SENDER.name)))
         except BadLetter as bad:
-            return GivenUp(str(bad))
+            return GaveUp(str(bad))
         written = message.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
         # The same Message-ID on each attempt.
         key = effects.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
@@ -78,15 +78,15 @@ class NotificationDelivery(Sweep):
         except message.MailRefused as refused:
             if refused.everyone:
                 raise
-            return GivenUp(str(refused)) if refused.permanent else Again(str(refused))
-        return Settled(said)
+            return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
+        return Succeeded(said)
 
-    def settled(self, item: Notification, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Notification, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
         return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
 
-    def given_up(self, item: Notification, end: End) -> Mapping[str, Any]:
+    def given_up(self, item: Notification, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
         return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}

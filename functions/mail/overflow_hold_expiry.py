@@ -5,12 +5,12 @@ from typing import ClassVar
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.job.schedule import hourly
-from shared.product.warned_purge import Forewarning, Notice
+from shared.product.warned_purge import Notice, WarnedPurge
 from shared.store.age_index import Row
 from shared.tables import HOLDS, RAW
 
 
-class OverflowHoldExpiry(Forewarning):
+class OverflowHoldExpiry(WarnedPurge):
     """Purge held messages after 30 days, warning their owner the day before."""
 
     # Hourly, so that a warning that comes late costs an hour and not a day.

@@ -20,12 +20,12 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
     """Make the users 0 to count - 1 of that number. What is there stays. Returns how many rows were made of what."""
     # Not with the jobs of this folder, which are started without.
     from shared.product.records.by_table import KINDS
-    from shared.store.bulk_put import Writer
+    from shared.store.bulk_put import BulkWriter
 
     now = cloud.clock.now()
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(WIDTH, "seed"))
-        writers = {table.name: stack.enter_context(Writer(cloud, table, lanes=1)) for table in MAIL}
+        writers = {table.name: stack.enter_context(BulkWriter(cloud, table, lanes=1)) for table in MAIL}
         for start in range(0, count, AT_ONCE):
             some = range(start, min(start + AT_ONCE, count))
             lines = [line for each in some for line in person(number, each, now)]

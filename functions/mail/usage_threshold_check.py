@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import End, Settled, Trial
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, Succeeded
 from shared.job import settings
 from shared.job.idempotency import flag_check
 from shared.job.schedule import hourly
 from shared.product import audit_trail, notifications
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.batch_get import Key
 from shared.tables import CYCLES, USERS
 
@@ -52,30 +52,30 @@ class UsageThresholdCheck(Sweep):
     def refers(self, item: Cycle) -> Iterable[Key]:
         return (Key(USERS.name, item.user, "-"),)
 
-    def attempt(self, trial: Trial) -> Settled:
+    def attempt(self, trial: Attempt) -> Succeeded:
         item, user = trial.item, trial.found.get(Key(USERS.name, trial.item.user, "-"), {})
         reached = crossed(item, sliding=trial.tick.setting(MODE.name) == SLIDING)
         new = [threshold for threshold in reached if threshold not in item.crossed]
         if not user or "deleted_at" in user or not new:
-            return Settled("nobody to tell" if new else "nothing crossed")
+            return Succeeded("nobody to tell" if new else "nothing crossed")
         told = f"crossed {', '.join(f'{threshold} %' for threshold in new)}"
-        return Settled(
+        return Succeeded(
             told, {"crossed": sorted((*item.crossed, *new)), "new": new, "mail": user.get("usage_mail", True)}
         )
 
-    def settled(self, item: Cycle, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Cycle, end: AttemptResult) -> Mapping[str, Any]:
         return {"moved_at": None}
 
     def again(self, item: Cycle, at: datetime) -> Mapping[str, Any]:
         # It says when the usage moved, and stays.
         return {}
 
-    def along(self, tick: Tick, item: Cycle, end: End) -> Sequence[Any]:
+    def along(self, run: RunContext, item: Cycle, end: AttemptResult) -> Sequence[Any]:
         new: list[int] = end.verdict.noted.get("new", [])
         mailed = new[-1] if new and end.verdict.noted["mail"] else None
-        return [put for threshold in new for put in self._told(tick, item, threshold, mail=threshold == mailed)]
+        return [put for threshold in new for put in self._told(run, item, threshold, mail=threshold == mailed)]
 
-    def _told(self, tick: Tick, item: Cycle, threshold: int, *, mail: bool) -> Sequence[Any]:
+    def _told(self, run: RunContext, item: Cycle, threshold: int, *, mail: bool) -> Sequence[Any]:
         """The event, and the notification that it leads to."""
         assert item.moved_at is not None
         data: dict[str, int | str] = {
@@ -85,13 +85,15 @@ class UsageThresholdCheck(Sweep):
             "cycle": item.id,
         }
         event = audit_trail.put(
-            *(tick.cloud, item.user, "usage.threshold", self.name, item.moved_at),
+            *(run.cloud, item.user, "usage.threshold", self.name, item.moved_at),
             subject=f"{item.id} {threshold}",
             data=data,
         )
         told = {**data, "ends": clock.iso(item.ends_at)[:10]}
         key, about = f"{self.name}-{item.id}-{threshold}", f"cycle {item.id}"
-        return event, notifications.put(tick.cloud, item.user, key, "usage_threshold", "porter", told, about, mail=mail)
+        return event, notifications.notification(
+            run.cloud, item.user, key, "usage_threshold", "porter", told, about, mail=mail
+        )
 
 
 def crossed(cycle: Cycle, *, sliding: bool) -> list[int]:

@@ -10,12 +10,12 @@ from shared.aws import secrets as secret
 from shared.aws.permissions import read_secret
 from shared.http import sites
 from shared.job import settings
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 from shared.job.settings import SettingError
 from shared.mail import message, sending
 from shared.observability import alerts
 from shared.observability.alerts import Alert
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 SECRET = "alert-webhook"
 TOPIC = settings.flag("ALERT_SNS", True, "Whether alerts go to the topic `alerts`")
@@ -36,34 +36,34 @@ class Channel(Protocol):
     def name(self) -> str: ...
 
     def tell(self, told: Alert, key: str) -> None:
-        """Raises Undone where nothing was told for certain; any other error leaves that open."""
+        """Raises NotPerformed where nothing was told for certain; any other error leaves that open."""
 
     def close(self) -> None: ...
 
 
-def chosen(tick: Tick) -> list[Channel]:
+def chosen(run: RunContext) -> list[Channel]:
     channels: list[Channel] = []
-    if tick.setting(TOPIC.name):
-        channels.append(Topic(tick))
-    if tick.setting(ADDRESSES.name):
-        channels.append(Email(tick))
-    if tick.setting(URL.name):
-        channels.append(Webhook(tick))
+    if run.setting(TOPIC.name):
+        channels.append(Topic(run))
+    if run.setting(ADDRESSES.name):
+        channels.append(Email(run))
+    if run.setting(URL.name):
+        channels.append(Webhook(run))
     return channels
 
 
 class Topic:
     name = "sns"
 
-    def __init__(self, tick: Tick) -> None:
-        self.cloud = tick.cloud
+    def __init__(self, run: RunContext) -> None:
+        self.cloud = run.cloud
 
     def tell(self, told: Alert, key: str) -> None:
         try:
             alerts.publish(self.cloud, told)
         except Exception as error:
             if cloud.undone(error):
-                raise Undone(f"SNS: {error}") from error
+                raise NotPerformed(f"SNS: {error}") from error
             raise
 
     def close(self) -> None:
@@ -73,8 +73,8 @@ class Topic:
 class Email:
     name = "email"
 
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
+    def __init__(self, run: RunContext) -> None:
+        self.tick = run
         self._relay: message.Relay | None = None
 
     def tell(self, told: Alert, key: str) -> None:
@@ -90,19 +90,19 @@ class Email:
         try:
             self._relay = self._relay or sending.relay(self.tick)
         except SettingError as error:
-            raise Undone(str(error)) from error
+            raise NotPerformed(str(error)) from error
         return self._relay
 
 
 class Webhook:
     name = "webhook"
 
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
+    def __init__(self, run: RunContext) -> None:
+        self.tick = run
 
     def tell(self, told: Alert, key: str) -> None:
         from shared.http import webhook
-        from shared.http.client import Http
+        from shared.http.client import HttpClient
 
         url = self.tick.setting(URL.name)
         kind = told.kind.lower().replace("_", ".", 1)
@@ -112,10 +112,10 @@ class Webhook:
             if not url.startswith("https://") and host.partition(":")[0] not in sending.LOOPBACK:
                 raise ValueError("begins with http://, and alerts do not go in the clear")
             secrets = secret.read(self.tick.cloud, SECRET).split()
-            http = Http(self.tick.cloud, [host], rate=1, read=PATIENCE, remaining=self.tick.remaining)
+            http = HttpClient(self.tick.cloud, [host], rate=1, read=PATIENCE, remaining=self.tick.remaining)
             webhook.sign(secrets, key, self.tick.at, "")
         except (ValueError, secret.NoSecret) as error:
-            raise Undone(f"{URL.name}: {error}") from error
+            raise NotPerformed(f"{URL.name}: {error}") from error
         try:
             webhook.post(http, url, secrets, key, json.dumps(body))
         finally:

@@ -13,9 +13,9 @@ from functions.operations._alert_channels import Channel, Topic, chosen
 from shared import clock, redaction
 from shared.aws import attributes
 from shared.aws.names import OWED, STATE
-from shared.job.effect import InFlight, Uncertain
-from shared.observability.alerts import OTHERS, Alert, owe
-from shared.run.context import Tick
+from shared.job.effect import InFlight, UncertainOutcome
+from shared.observability.alerts import OTHERS, Alert, enqueue_for
+from shared.run.context import RunContext
 from shared.store.fencing import Fenced
 
 # So long a channel is tried again, at every run.
@@ -27,17 +27,17 @@ RESERVE = 20
 class Alerts:
     """One run's. failed: the channels that did not take a message, and why; they are left alone until the next run."""
 
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
-        self.table = tick.cloud.names.table(STATE)
-        self.channels = chosen(tick)
+    def __init__(self, run: RunContext) -> None:
+        self.tick = run
+        self.table = run.cloud.names.table(STATE)
+        self.channels = chosen(run)
         self.failed: dict[str, str] = {}
 
     def tell(self, alert: Alert) -> None:
         """Tell it to every channel that has not got it; what is left over is written down as owed."""
         left = [channel.name for channel in self.channels if not self._told(channel, alert)]
         if left:
-            owe(self.tick.cloud, alert, left, clock.iso(self.tick.cloud.clock.now()))
+            enqueue_for(self.tick.cloud, alert, left, clock.iso(self.tick.cloud.clock.now()))
 
     def pay(self) -> None:
         """Tell what earlier runs could not, the oldest first."""
@@ -51,7 +51,7 @@ class Alerts:
             if not left:
                 self.tick.cloud.dynamodb.delete_item(TableName=self.table, Key=self._key(alert))
             elif left != item["channels"]:
-                owe(self.tick.cloud, alert, left, item["since"])
+                enqueue_for(self.tick.cloud, alert, left, item["since"])
 
     def close(self) -> None:
         for channel in self.channels:
@@ -68,7 +68,7 @@ class Alerts:
             self.tick.effect(f"{alert.id}#{channel.name}", lambda key: channel.tell(alert, key))
         except Fenced:
             raise
-        except (InFlight, Uncertain):
+        except (InFlight, UncertainOutcome):
             # It concerns this alert, and not what else is to be told there.
             return False
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one channel, the others are not

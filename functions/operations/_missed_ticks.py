@@ -13,7 +13,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import STATE
 from shared.job.manifest import Entry
 from shared.ledger import ledger
-from shared.ledger.ledger import MINUTE, Verdict
+from shared.ledger.ledger import MINUTE, TickOutcome
 from shared.run.history import History
 
 
@@ -62,7 +62,7 @@ class Gaps:
     def up_to(self, tick: datetime, seen: Iterable[Mapping[str, Any]] | None = None) -> Gap | None:
         """The gap that ends with the tick before this one, or later: in these rows, else the newest of its day."""
         for row in self._before(tick) if seen is None else seen:
-            if row.get("outcome") == Verdict.MISSED and "to" in row:
+            if row.get("outcome") == TickOutcome.MISSED and "to" in row:
                 gap = Gap(clock.parse(row["from"]), clock.parse(row["to"]), row["count"], row.get("covered", ""))
                 same = gap.first.date() == tick.date() and gap.first <= tick
                 if same and not ledger.expected(self.entry, gap.to + MINUTE, tick):

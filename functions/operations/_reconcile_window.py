@@ -12,7 +12,7 @@ from shared.aws.names import NO_TARGET
 from shared.job import manifest
 from shared.ledger import daily, ledger
 from shared.run import lost_runs
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -30,20 +30,20 @@ class Span:
     after: str = ""
 
     @classmethod
-    def of(cls, tick: Tick) -> Span:
+    def of(cls, run: RunContext) -> Span:
         """From where the last pass ended, which its own last tick tells; a fresh deployment has nothing behind it.
 
         It ends after as many hours as the work cap allows, and where an earlier run was cut short, where that would
         have ended: all jobs see the same spans.
         """
-        end = _floor(tick.at) - ledger.SETTLING
-        left: dict[str, Any] = tick.checkpoint or {}
+        end = _floor(run.at) - ledger.SETTLING
+        left: dict[str, Any] = run.checkpoint or {}
         if left:
             since, until = clock.parse(left["since"]), clock.parse(left["until"])
             return cls(since, min(until, end), end, left["after"])
-        before = ledger.minute(_last(tick))
+        before = ledger.minute(_last(run))
         since = min(before - ledger.SETTLING if before else end, end)
-        return cls(max(since, end - daily.KEPT), end, end).capped(tick.cap)
+        return cls(max(since, end - daily.KEPT), end, end).capped(run.cap)
 
     def capped(self, hours: int) -> Span:
         return replace(self, until=min(self.end, self.since + timedelta(hours=hours)))
@@ -60,7 +60,7 @@ def settled(cloud: Cloud) -> datetime:
 
     Folded are whole stretches up to then.
     """
-    item = lost_runs.item(cloud, manifest.load()["reconciler"], NO_TARGET)
+    item = lost_runs.claim_item(cloud, manifest.load()["reconciler"], NO_TARGET)
     left = str(item.get("checkpoint", ""))
     if left:
         # A pass that was cut short has done some jobs up to its end, and all of them up to its beginning.
@@ -69,11 +69,11 @@ def settled(cloud: Cloud) -> datetime:
     return before - ledger.SETTLING if before else EPOCH
 
 
-def _last(tick: Tick) -> str:
-    if tick.claim is not None:
-        return tick.claim.last
-    entry = manifest.of([tick.job])[tick.job.name]
-    return str(lost_runs.item(tick.cloud, entry, NO_TARGET).get("last", ""))
+def _last(run: RunContext) -> str:
+    if run.claim is not None:
+        return run.claim.last
+    entry = manifest.of([run.job])[run.job.name]
+    return str(lost_runs.claim_item(run.cloud, entry, NO_TARGET).get("last", ""))
 
 
 def _floor(instant: datetime) -> datetime:

@@ -15,10 +15,10 @@ from shared.job import retention
 from shared.job.manifest import Entry
 from shared.job.schedule import CatchUp
 from shared.ledger import daily, ledger
-from shared.ledger.ledger import MINUTE, Accounts, Verdict
+from shared.ledger.ledger import MINUTE, Accounts, TickOutcome
 from shared.run import send
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 
 # Rows are folded each hour; and before half of the shortest life of one is over.
@@ -41,14 +41,14 @@ class Finding:
 class Books:
     """item: the claim item without a target, empty where there is none. counts: from when on ticks are expected."""
 
-    def __init__(self, tick: Tick, job: str, entry: Entry, item: Mapping[str, Any], counts: datetime) -> None:
-        self.tick = tick
-        self.cloud = tick.cloud
+    def __init__(self, run: RunContext, job: str, entry: Entry, item: Mapping[str, Any], counts: datetime) -> None:
+        self.tick = run
+        self.cloud = run.cloud
         self.job = job
         self.entry = entry
         self.item = item
         self.counts = counts
-        self.gaps = Gaps(tick.cloud, job, entry)
+        self.gaps = Gaps(run.cloud, job, entry)
 
     def look(self, span: Span) -> Finding:
         """Reads only: a query where ticks were due or rows are to be folded, one more past midnight or for a gap."""
@@ -67,7 +67,7 @@ class Books:
             judged = ledger.judged(self.entry, self._expected(*whole), found, self.item, now)
             told = ledger.merged(judged, {tick: account for tick, account in found.items() if tick < whole[1]})
         judged = ledger.judged(self.entry, due, found, self.item, now)
-        missed = [tick for tick in due if judged[tick].verdict is Verdict.MISSED]
+        missed = [tick for tick in due if judged[tick].verdict is TickOutcome.MISSED]
         return replace(self._missed(due, missed, seen, span), told=told)
 
     def write(self, finding: Finding, delay: int) -> int:
@@ -82,7 +82,7 @@ class Books:
             self.tick.log.error(f"{self.job}_missed", first=gap.first, to=gap.to, count=gap.count, error=gap.note)
         if finding.missed:
             self.tick.log.metric(self.job, {"Missed": finding.missed})
-        return daily.Folds(self.cloud, self.job).add(finding.told)
+        return daily.DailyLedger(self.cloud, self.job).add(finding.told)
 
     def _missed(self, due: list[datetime], missed: list[datetime], seen: list[dict[str, Any]], span: Span) -> Finding:
         late, made, count = self._to_run(missed, span), [], 0

@@ -13,7 +13,7 @@ from shared.job import manifest
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.job.schedule import weekly
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import STATE as TABLE
 
@@ -34,15 +34,15 @@ class DeadLetterCleanup(Purge):
     permissions = (read_rows(STATE, "dead", "dead#*"), delete_rows(STATE, "dead#*"))
     needs_manifest = True
 
-    def partitions(self, tick: Tick) -> Sequence[str]:
+    def partitions(self, run: RunContext) -> Sequence[str]:
         # Also those of jobs that are gone.
-        return [f"dead#{job}" for job in sorted({*manifest.load(), UNKNOWN, *store.jobs(tick.cloud)})]
+        return [f"dead#{job}" for job in sorted({*manifest.load(), UNKNOWN, *store.jobs(run.cloud)})]
 
-    def spare(self, tick: Tick, row: Row) -> str:
+    def spare(self, run: RunContext, row: Row) -> str:
         """A letter that was sent again is as old as its last death."""
-        if row.item.get("diedAt", "") > clock.iso(self.cutoff(tick)):
+        if row.item.get("diedAt", "") > clock.iso(self.cutoff(run)):
             return f"it died again at {row.item['diedAt']}"
-        if row.item.get("state") == RETRYING and row.item.get("retryEnds", "") >= clock.iso(tick.started):
+        if row.item.get("state") == RETRYING and row.item.get("retryEnds", "") >= clock.iso(run.started):
             return "it is on its way again"
         return ""
 

@@ -20,7 +20,7 @@ from shared.job.idempotency import upsert
 from shared.job.retry import NONE
 from shared.observability import alerts
 from shared.run import oversized
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import TTL
 
 
@@ -49,37 +49,37 @@ class DeadLetters(Consumer):
         # Jobs that were noted, each with the day: one write a day and process, not one a letter.
         self.noted: set[tuple[str, str]] = set()
 
-    def handle(self, tick: Tick, message: Message) -> None:
-        letter = identify(tick.cloud.names, message)
+    def handle(self, run: RunContext, message: Message) -> None:
+        letter = identify(run.cloud.names, message)
         at = clock.parse(letter["at"])
         # The instant tells two equal messages apart; a second delivery has the same.
         mark = hashlib.sha256(f"{letter['at']}\n{message.text}".encode()).hexdigest()[:16]
         payload = f"dead/{letter['job']}/{at:%Y/%m/%d}/{mark}.json"
-        tick.cloud.s3.put_object(
-            Bucket=tick.cloud.names.bucket,
+        run.cloud.s3.put_object(
+            Bucket=run.cloud.names.bucket,
             Key=payload,
-            Body=oversized.whole(tick.cloud, message.body, message.text).encode(),
+            Body=oversized.whole(run.cloud, message.body, message.text).encode(),
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )
-        self._note(tick, letter["job"])
-        row = self._row(letter, mark, payload, tick)
+        self._note(run, letter["job"])
+        row = self._row(letter, mark, payload, run)
         earlier = {**row, "sk": letter["letter"], "id": letter["letter"].partition("#")[2]}
-        owed = self._again(tick, earlier, row) if letter["letter"] else None
+        owed = self._again(run, earlier, row) if letter["letter"] else None
         if owed is not None:
             row = earlier
         else:
-            owed = self._store(tick, row)
+            owed = self._store(run, row)
         if owed:
-            self._alert(tick, row)
+            self._alert(run, row)
 
-    def _note(self, tick: Tick, job: str) -> None:
-        day = (job, f"{tick.cloud.clock.now():%Y-%m-%d}")
+    def _note(self, run: RunContext, job: str) -> None:
+        day = (job, f"{run.cloud.clock.now():%Y-%m-%d}")
         if day not in self.noted:
-            store.note(tick.cloud, job)
+            store.note(run.cloud, job)
             self.noted.add(day)
 
-    def _row(self, letter: Mapping[str, Any], mark: str, payload: str, tick: Tick) -> dict[str, Any]:
+    def _row(self, letter: Mapping[str, Any], mark: str, payload: str, run: RunContext) -> dict[str, Any]:
         firing = letter.get("firing") or {}
         error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
         return {
@@ -96,18 +96,18 @@ class DeadLetters(Consumer):
             "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
             "correlationId": _short(firing.get("correlation_id", "-")),
             "payload": payload,
-            TTL: int((tick.cloud.clock.now() + KEPT).timestamp()),
+            TTL: int((run.cloud.clock.now() + KEPT).timestamp()),
         }
 
-    def _again(self, tick: Tick, earlier: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:
+    def _again(self, run: RunContext, earlier: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:
         """Write the death on the row of the letter that was sent again. Whether the alert is owed; None: it is gone."""
         told = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", TTL)
         given = {**{name: row[name] for name in told}, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
         sets = ", ".join(f"#{name} = :{name}" for name in given)
         counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
         try:
-            answer = tick.cloud.dynamodb.update_item(
-                TableName=tick.cloud.names.table(STATE),
+            answer = run.cloud.dynamodb.update_item(
+                TableName=run.cloud.names.table(STATE),
                 Key=attributes.row({"pk": earlier["pk"], "sk": earlier["sk"]}),
                 UpdateExpression=(
                     f"SET {sets}, again = if_not_exists(again, :zero) + :one, "
@@ -122,41 +122,41 @@ class DeadLetters(Consumer):
                 ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except tick.cloud.refused as error:
+        except run.cloud.refused as error:
             found = error.response.get("Item")
             return "alerted" not in found if found else None
         # After the row names another one: nobody would find it any more.
         before = attributes.plain(answer.get("Attributes"))
-        tick.cloud.s3.delete_object(Bucket=tick.cloud.names.bucket, Key=before["payload"])
+        run.cloud.s3.delete_object(Bucket=run.cloud.names.bucket, Key=before["payload"])
         return True
 
-    def _store(self, tick: Tick, row: Mapping[str, Any]) -> bool:
+    def _store(self, run: RunContext, row: Mapping[str, Any]) -> bool:
         """Whether the alert is still owed: a row that is stored but not yet alerted belongs to a crash in between."""
         try:
-            tick.cloud.dynamodb.put_item(
-                TableName=tick.cloud.names.table(STATE),
+            run.cloud.dynamodb.put_item(
+                TableName=run.cloud.names.table(STATE),
                 Item=attributes.row(row),
                 ConditionExpression="attribute_not_exists(pk)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except tick.cloud.refused as error:
+        except run.cloud.refused as error:
             return "alerted" not in error.response.get("Item", {})
         return True
 
-    def _alert(self, tick: Tick, row: Mapping[str, Any]) -> None:
+    def _alert(self, run: RunContext, row: Mapping[str, Any]) -> None:
         told = {name: row[name] for name in ("job", "jobId", "entityId", "reason", "error", "attempts", "payload")}
         told["failedReason"] = row["reason"]
-        tick.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
-        tick.log.metric(row["job"], {"DeadLetters": 1})
-        stage = tick.cloud.names.stage
+        run.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
+        run.log.metric(row["job"], {"DeadLetters": 1})
+        stage = run.cloud.names.stage
         commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
-        alerts.send(tick.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(STATE),
+        alerts.send(run.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(STATE),
             Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
             UpdateExpression="SET alerted = :now",
             ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeValues=attributes.row({":now": clock.iso(tick.cloud.clock.now())}),
+            ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
         )
 
 

@@ -23,7 +23,7 @@ from shared.job.outcome import Done, Outcome
 from shared.job.schedule import every
 from shared.observability.alerts import Alert
 from shared.run import status_view
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are told")
 NEVER = "never"
@@ -50,33 +50,33 @@ class JobMonitoring(Job):
     settings = (STREAK, *_alert_channels.SETTINGS)
     needs_manifest = True
 
-    def work(self, tick: Tick) -> Outcome:
-        alerts = Alerts(tick)
+    def work(self, run: RunContext) -> Outcome:
+        alerts = Alerts(run)
         counts = {"failing": 0, "recovered": 0, "uncertain": 0}
         seen = []
         try:
             alerts.pay()
-            for job, item in status_view.items(tick.cloud, manifest.load()):
+            for job, item in status_view.items(run.cloud, manifest.load()):
                 seen.append((job, item))
-                found = self._change(tick, job, item)
+                found = self._change(run, job, item)
                 if found is not None:
                     told, alert = found
                     alerts.tell(alert)
-                    _mark(tick, item, told)
+                    _mark(run, item, told)
                     counts["failing" if told else "recovered"] += 1
-            for alert in _unknown(tick):
+            for alert in _unknown(run):
                 alerts.tell(alert)
                 counts["uncertain"] += 1
         finally:
             alerts.close()
-        if _health.due(tick, any(counts.values())):
-            tick.keep(_health.report(tick, seen))
+        if _health.due(run, any(counts.values())):
+            run.keep(_health.report(run, seen))
         # A channel that takes nothing is a verdict on us, and one in a row of such is told by the others.
         return Done(counts, ok=not alerts.failed, note=alerts.note)
 
-    def plan(self, tick: Tick) -> list[str]:
-        names = ", ".join(channel.name for channel in _alert_channels.chosen(tick)) or "nobody"
-        found = (self._change(tick, job, item) for job, item in status_view.items(tick.cloud, manifest.load()))
+    def plan(self, run: RunContext) -> list[str]:
+        names = ", ".join(channel.name for channel in _alert_channels.chosen(run)) or "nobody"
+        found = (self._change(run, job, item) for job, item in status_view.items(run.cloud, manifest.load()))
         return [f"tell {names}: {alert.subject}" for _, alert in filter(None, found)]
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
@@ -85,11 +85,11 @@ class JobMonitoring(Job):
             return NotDone()
         return Unknown("did the alert of that key arrive? Nobody but its readers can tell")
 
-    def _change(self, tick: Tick, job: str, item: Mapping[str, Any]) -> tuple[str, Alert] | None:
+    def _change(self, run: RunContext, job: str, item: Mapping[str, Any]) -> tuple[str, Alert] | None:
         """What is to be told of that item, if anything: the streak's name, empty where it is over, and the alert."""
-        streak, at = _streak(item), clock.iso(tick.cloud.clock.now())
-        about, story, commands = _about(job, item), _story(job, item), _commands(tick, job, item)
-        if streak >= tick.setting(STREAK.name) and "told" not in item:
+        streak, at = _streak(item), clock.iso(run.cloud.clock.now())
+        about, story, commands = _about(job, item), _story(job, item), _commands(run, job, item)
+        if streak >= run.setting(STREAK.name) and "told" not in item:
             # A streak begins with the last good run: that names it, on however many runs it is looked at.
             begun = str(story["lastGood"])
             return begun, Alert("JOB_FAILING", about, story, commands, f"failing#{about}#{begun}", at)
@@ -98,35 +98,35 @@ class JobMonitoring(Job):
         return None
 
 
-def _mark(tick: Tick, item: Mapping[str, Any], told: str) -> None:
+def _mark(run: RunContext, item: Mapping[str, Any], told: str) -> None:
     # After the alert: the other order might never tell, and in this one a repeat finds that it was told.
     values = {":told": told or item["told"]}
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(STATE),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(STATE),
             Key=attributes.row({"pk": item["pk"], "sk": item["sk"]}),
             UpdateExpression="SET told = :told" if told else "REMOVE told",
             ConditionExpression="attribute_not_exists(told)" if told else "told = :told",
             ExpressionAttributeValues=attributes.row(values),
         )
-    except tick.cloud.refused:
+    except run.cloud.refused:
         return
 
 
-def _unknown(tick: Tick) -> Iterator[Alert]:
+def _unknown(run: RunContext) -> Iterator[Alert]:
     """One alert a day for each job with effects that nobody knows of; ours are told by our own status."""
-    now = tick.cloud.clock.now()
+    now = run.cloud.clock.now()
     for job, entry in manifest.load().items():
-        if not entry["effects"] or job == tick.job.name:
+        if not entry["effects"] or job == run.job.name:
             continue
         # A deployment without such jobs does not pay for its import at a cold start.
 
-        found = [*islice(effects.waiting(tick.cloud, job), NAMED + 1)]
+        found = [*islice(effects.uncertain_effects(run.cloud, job), NAMED + 1)]
         if found:
             count = f"more than {NAMED}" if len(found) > NAMED else len(found)
             story = {"job": job, "effects": count, "since": min(effect["since"] for effect in found)}
             story["keys"] = [effect["key"] for effect in found[:NAMED]]
-            commands = [advised(tick.cloud.names.stage, "effects", job)]
+            commands = [advised(run.cloud.names.stage, "effects", job)]
             yield Alert("EFFECTS_UNCERTAIN", job, story, commands, f"uncertain#{job}#{now:%Y-%m-%d}", clock.iso(now))
 
 
@@ -153,7 +153,7 @@ def _story(job: str, item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _commands(tick: Tick, job: str, item: Mapping[str, Any]) -> list[str]:
-    stage = tick.cloud.names.stage
+def _commands(run: RunContext, job: str, item: Mapping[str, Any]) -> list[str]:
+    stage = run.cloud.names.stage
     target = [] if item["sk"] == NO_TARGET else ["--target", item["sk"]]
     return [advised(stage, "why", job), advised(stage, "runs", job), advised(stage, job, *target)]

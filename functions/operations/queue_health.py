@@ -14,9 +14,9 @@ from shared.job.idempotency import upsert
 from shared.job.outcome import Done, Outcome
 from shared.job.schedule import every
 from shared.messages import queue_depth
-from shared.messages.queue_depth import Health
+from shared.messages.queue_depth import QueueHealth as Health
 from shared.observability import alerts
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 # Letters of one queue that one run carries; more are carried by the next.
 MOST = 200
@@ -46,37 +46,37 @@ class QueueHealth(Job):
     )
     needs_manifest = True
 
-    def work(self, tick: Tick) -> Outcome:
-        entries, before = manifest.load(), queue_depth.read(tick.cloud)
+    def work(self, run: RunContext) -> Outcome:
+        entries, before = manifest.load(), queue_depth.read(run.cloud)
         looked = carried = 0
         for queue, job in queue_depth.queues(entries).items():
-            if tick.remaining() < RESERVE:
+            if run.remaining() < RESERVE:
                 break
             seen = before.get(queue)
-            health = queue_depth.look(tick.cloud, job, entries[job]["key"], queue, seen)
+            health = queue_depth.look(run.cloud, job, entries[job]["key"], queue, seen)
             if health is None:
                 continue
             looked += 1
             dead = queue_depth.dead_of(queue)
             if dead and health.dead:
-                carried += _dlq_mover.carry(tick.cloud, job, dead, MOST)
-            _tell(tick, health)
-            _alert(tick, health, seen)
+                carried += _dlq_mover.carry(run.cloud, job, dead, MOST)
+            _tell(run, health)
+            _alert(run, health, seen)
             # An idle queue's row says all there is to say.
             if seen is None or _quiet(seen) != _quiet(health) or health.waiting or health.done != seen.done:
-                queue_depth.write(tick.cloud, health)
-        for health in queue_depth.foreign(tick.cloud, before):
+                queue_depth.write(run.cloud, health)
+        for health in queue_depth.foreign(run.cloud, before):
             looked += 1
-            _alert(tick, health, before.get(health.queue))
+            _alert(run, health, before.get(health.queue))
             if health.waiting or before.get(health.queue):
-                queue_depth.write(tick.cloud, health)
+                queue_depth.write(run.cloud, health)
         return Done({"queues": looked, "carried": carried})
 
-    def plan(self, tick: Tick) -> list[str]:
+    def plan(self, run: RunContext) -> list[str]:
         lines = []
         for queue, job in queue_depth.queues(manifest.load()).items():
             dead = queue_depth.dead_of(queue)
-            found = queue_depth.depth(tick.cloud, dead) if dead else None
+            found = queue_depth.depth(run.cloud, dead) if dead else None
             if found and found.waiting:
                 lines.append(f"carry {found.waiting} dead letters of {job} from {dead}")
         return lines
@@ -86,25 +86,25 @@ def _quiet(health: Health) -> tuple[int, ...]:
     return health.waiting, health.working, health.delayed, health.dead, health.failed
 
 
-def _tell(tick: Tick, health: Health) -> None:
+def _tell(run: RunContext, health: Health) -> None:
     if not (health.waiting or health.dead or health.errors):
         return
-    age = health.age(clock.milliseconds(tick.cloud.clock.now()))
-    tick.log.warning("queue_health", queue=health.queue, depth=health.waiting, age=age, errors=health.errors)
-    tick.log.metric(
+    age = health.age(clock.milliseconds(run.cloud.clock.now()))
+    run.log.warning("queue_health", queue=health.queue, depth=health.waiting, age=age, errors=health.errors)
+    run.log.metric(
         health.job,
         {"QueueDepth": health.waiting, "QueueAge": age, "QueueDead": health.dead, "QueueErrors": health.errors},
     )
 
 
-def _alert(tick: Tick, health: Health, seen: Health | None) -> None:
+def _alert(run: RunContext, health: Health, seen: Health | None) -> None:
     """Once for each time that it is stuck: at the first look by which it has been so for long enough."""
-    now = clock.milliseconds(tick.cloud.clock.now())
+    now = clock.milliseconds(run.cloud.clock.now())
     if not health.since or health.age(now) < STUCK:
         return
     if seen and seen.since == health.since and seen.age(clock.milliseconds(clock.parse(seen.at))) >= STUCK:
         return
     told = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
-    stage = tick.cloud.names.stage
+    stage = run.cloud.names.stage
     commands = [advised(stage, "queues"), advised(stage, "why", health.job)]
-    alerts.send(tick.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")
+    alerts.send(run.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")

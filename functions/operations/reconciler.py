@@ -18,7 +18,7 @@ from shared.job.outcome import Done, Outcome
 from shared.job.schedule import every
 from shared.ledger import expected_since
 from shared.run import lost_runs
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.send import LONGEST_DELAY
 
 # Seconds between the late runs of two jobs: an outage must not end in a burst.
@@ -45,34 +45,34 @@ class Reconciler(Job):
     permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"))
     needs_manifest = True
 
-    def work(self, tick: Tick) -> Outcome:
-        span, counts = Span.of(tick), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
+    def work(self, run: RunContext) -> Outcome:
+        span, counts = Span.of(run), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
         entries = _ticked()
-        listed, done = expected_since.kept(tick.cloud, entries), span.after
+        listed, done = expected_since.kept(run.cloud, entries), span.after
         for name, entry in entries.items():
             if name <= span.after:
                 continue
-            if tick.remaining() < RESERVE:
+            if run.remaining() < RESERVE:
                 return Done(counts, checkpoint=span.checkpoint(done))
-            claims = lost_runs.claims(tick.cloud, entry)
-            counts["lost"] += sum(_buried(tick, name, entry, item) for item in claims)
-            books = _books(tick, name, entry, claims, listed)
+            claims = lost_runs.claim_items(run.cloud, entry)
+            counts["lost"] += sum(_buried(run, name, entry, item) for item in claims)
+            books = _books(run, name, entry, claims, listed)
             finding = books.look(span)
             counts["folded"] += books.write(finding, spread(counts["caught_up"]))
             counts["missed"] += finding.missed
             counts["caught_up"] += finding.late is not None
             done = name
-        later = span.onward(tick.cap)
+        later = span.onward(run.cap)
         return Done(counts, checkpoint=later.checkpoint("") if span.until < span.end else None)
 
-    def plan(self, tick: Tick) -> list[str]:
-        span, listed = Span.of(tick), expected_since.read(tick.cloud)
+    def plan(self, run: RunContext) -> list[str]:
+        span, listed = Span.of(run), expected_since.read(run.cloud)
         lines: list[str] = []
         for name, entry in _ticked().items():
-            claims = lost_runs.claims(tick.cloud, entry)
-            dead = [item for item in claims if lost_runs.expired(item, tick.cloud.clock.now())]
+            claims = lost_runs.claim_items(run.cloud, entry)
+            dead = [item for item in claims if lost_runs.lease_expired(item, run.cloud.clock.now())]
             lines += [f"mark {item['holder']} of {name} {item['sk']} lost" for item in dead]
-            lines += _planned(name, _books(tick, name, entry, claims, listed).look(span))
+            lines += _planned(name, _books(run, name, entry, claims, listed).look(span))
         return lines
 
 
@@ -86,20 +86,20 @@ def _ticked() -> dict[str, Entry]:
     return {name: entry for name, entry in sorted(manifest.load().items()) if entry["queue"] is None}
 
 
-def _books(tick: Tick, name: str, entry: Entry, claims: list[dict[str, Any]], listed: dict[str, Any]) -> Books:
+def _books(run: RunContext, name: str, entry: Entry, claims: list[dict[str, Any]], listed: dict[str, Any]) -> Books:
     own = next((item for item in claims if item["sk"] == NO_TARGET), {})
-    return Books(tick, name, entry, own, expected_since.since(listed, name) or tick.cloud.clock.now())
+    return Books(run, name, entry, own, expected_since.since(listed, name) or run.cloud.clock.now())
 
 
-def _buried(tick: Tick, name: str, entry: Entry, item: dict[str, Any]) -> bool:
+def _buried(run: RunContext, name: str, entry: Entry, item: dict[str, Any]) -> bool:
     """Whether it was dead, and is now written down as lost."""
-    if not lost_runs.expired(item, tick.cloud.clock.now()):
+    if not lost_runs.lease_expired(item, run.cloud.clock.now()):
         return False
     note = f"no word since {item['started']}; its lease ran out"
-    if not lost_runs.bury(tick.cloud, name, entry, item, note):
+    if not lost_runs.mark_lost(run.cloud, name, entry, item, note):
         return False
-    tick.log.error(f"{name}_lost", lost=item["holder"], target=item["sk"], error=note)
-    tick.log.metric(name, {"Lost": 1})
+    run.log.error(f"{name}_lost", lost=item["holder"], target=item["sk"], error=note)
+    run.log.metric(name, {"Lost": 1})
     return True
 
 

@@ -23,9 +23,9 @@ from shared.job.manifest import Entry
 from shared.job.outcome import Done, Outcome
 from shared.job.retention import Retention
 from shared.job.schedule import hourly
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.age_index import Row
-from shared.store.bulk_delete import Eraser
+from shared.store.bulk_delete import BulkDeleter
 from shared.tables import STATE as TABLE
 
 # The TTL has deleted a row within so long after its time.
@@ -64,41 +64,41 @@ class RunRetention(Job):
     permissions = (read_rows(STATE, "runs#*", "reconciler:last"), delete_rows(STATE, "runs#*"))
     needs_manifest = True
 
-    def work(self, tick: Tick) -> Outcome:
-        after: str = (tick.checkpoint or {}).get("after", "") if tick.firing.part else ""
+    def work(self, run: RunContext) -> Outcome:
+        after: str = (run.checkpoint or {}).get("after", "") if run.firing.part else ""
         jobs = {name: entry for name, entry in sorted(manifest.load().items()) if name > after}
-        judged, left = settled(tick.cloud), tick.cap
-        with Eraser(tick.cloud, TABLE) as eraser:
+        judged, left = settled(run.cloud), run.cap
+        with BulkDeleter(run.cloud, TABLE) as eraser:
             for name, entry in jobs.items():
-                for row, _ in surplus(tick, name, entry, judged):
-                    if left == 0 or tick.remaining() < RESERVE:
+                for row, _ in surplus(run, name, entry, judged):
+                    if left == 0 or run.remaining() < RESERVE:
                         break
                     eraser.add([row])
                     left -= 1
-                if left == 0 or tick.remaining() < RESERVE:
+                if left == 0 or run.remaining() < RESERVE:
                     # This job's newest rows are read once more then, and none of them deleted twice.
                     break
                 after = name
         more = bool(jobs) and after != max(jobs)
         return Done({"deleted": eraser.gone}, checkpoint={"after": after} if more else None)
 
-    def plan(self, tick: Tick) -> list[str]:
-        lines, judged = [], settled(tick.cloud)
+    def plan(self, run: RunContext) -> list[str]:
+        lines, judged = [], settled(run.cloud)
         for name, entry in sorted(manifest.load().items()):
-            found = Counter(ok for _, ok in surplus(tick, name, entry, judged))
+            found = Counter(ok for _, ok in surplus(run, name, entry, judged))
             if found:
                 lines.append(f"delete {found[True]:,} rows of {name} that ended well, {found[False]:,} that did not")
         return lines
 
 
-def surplus(tick: Tick, job: str, entry: Entry, judged: datetime) -> Iterator[tuple[Row, bool]]:
+def surplus(run: RunContext, job: str, entry: Entry, judged: datetime) -> Iterator[tuple[Row, bool]]:
     """A job's rows beyond what its class keeps, the newest first, and whether their runs ended well.
 
     judged: how far the reconciler has come. Rows that it has not folded yet are left alone, however many they are.
     """
     kept = retention.read(entry["retention"])
-    shelf, folded = Shelf(kept, tick.at), judged - (judged - EPOCH) % stretch(entry) - BURIED
-    for item in _newest_first(tick, job, kept.failed.age + LEFT):
+    shelf, folded = Shelf(kept, run.at), judged - (judged - EPOCH) % stretch(entry) - BURIED
+    for item in _newest_first(run, job, kept.failed.age + LEFT):
         started = _started(item["sk"])
         # A row that only counts duplicates is of a run that is still at work.
         if started is None or "ok" not in item:
@@ -108,12 +108,12 @@ def surplus(tick: Tick, job: str, entry: Entry, judged: datetime) -> Iterator[tu
             yield Row(pk, item["sk"], pk, item["sk"], item), item["ok"]
 
 
-def _newest_first(tick: Tick, job: str, length: timedelta) -> Iterator[Mapping[str, Any]]:
-    first = (tick.at - length).astimezone(UTC).date()
-    day = tick.cloud.clock.now().astimezone(UTC).date()
+def _newest_first(run: RunContext, job: str, length: timedelta) -> Iterator[Mapping[str, Any]]:
+    first = (run.at - length).astimezone(UTC).date()
+    day = run.cloud.clock.now().astimezone(UTC).date()
     while day >= first:
-        pages = tick.cloud.dynamodb.get_paginator("query").paginate(
-            TableName=tick.cloud.names.table(STATE),
+        pages = run.cloud.dynamodb.get_paginator("query").paginate(
+            TableName=run.cloud.names.table(STATE),
             KeyConditionExpression="pk = :pk",
             ProjectionExpression=", ".join(f"#{name}" for name in SEEN),
             ExpressionAttributeNames={f"#{name}": name for name in SEEN},

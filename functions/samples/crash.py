@@ -10,7 +10,7 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Outcome, Rejected
 from shared.job.retry import explicit
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 KINDS = ("raise", "exit", "sleep", "hang", "memory")
 KIND = settings.text("SAMPLE_CRASH_KIND", "raise", f"How the sample job crashes: {', '.join(KINDS)}")
@@ -33,14 +33,14 @@ class Crash(Job):
     idempotency = natural("it does nothing before it crashes")
     settings = (KIND,)
 
-    def plan(self, tick: Tick) -> list[str]:
-        return [f"crash by {tick.setting(KIND.name)}"]
+    def plan(self, run: RunContext) -> list[str]:
+        return [f"crash by {run.setting(KIND.name)}"]
 
-    def work(self, tick: Tick) -> Outcome:
-        kind = tick.setting(KIND.name)
+    def work(self, run: RunContext) -> Outcome:
+        kind = run.setting(KIND.name)
         match kind:
             case "raise":
-                raise SampleCrash(f"attempt {tick.firing.attempt} crashed on purpose")
+                raise SampleCrash(f"attempt {run.firing.attempt} crashed on purpose")
             case "exit":
                 os._exit(1)
             case "sleep":

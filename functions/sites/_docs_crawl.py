@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from functions.sites._page import Page
 from shared.concurrency import fan_out
-from shared.http.client import Busy, Elsewhere, Http, NoAnswer
-from shared.http.sites import Target, host_of
-from shared.run.context import Tick
+from shared.http.client import Busy, Elsewhere, HttpClient, NoAnswer
+from shared.http.sites import Site, host_of
+from shared.run.context import RunContext
 
 WIDTH = 8
 ASKS = 2
@@ -26,9 +26,9 @@ class Survey:
     dead: what is not there -> why. rest: the checkpoint of a walk that ended early.
     """
 
-    def __init__(self, tick: Tick, sites: list[Target], path: str) -> None:
-        resume: dict[str, Any] = tick.checkpoint or {}
-        self.tick = tick
+    def __init__(self, run: RunContext, sites: list[Site], path: str) -> None:
+        resume: dict[str, Any] = run.checkpoint or {}
+        self.tick = run
         self.path = path
         self.after: list[str] = resume.get("after", ["", ""])
         self.dead_before: int = resume.get("dead", 0)
@@ -42,7 +42,7 @@ class Survey:
     def rest(self) -> dict[str, Any] | None:
         return {"after": self._left, "dead": self.dead_before + len(self.dead)} if self._left else None
 
-    def walk(self, http: Http) -> None:
+    def walk(self, http: HttpClient) -> None:
         for site in self.waiting:
             if self.sites and (self.links >= self.tick.cap or self.tick.room() < 2 * PATIENCE):
                 self._left = [site.host, ""]
@@ -58,7 +58,7 @@ class Survey:
             if self._left:
                 return
 
-    def _index(self, http: Http, site: Target, url: str) -> list[str]:
+    def _index(self, http: HttpClient, site: Site, url: str) -> list[str]:
         """The index's links to its own site, in order. Raises NoAnswer where there is no index, or nothing on it."""
         fault = ""
         for _ in self._turns():
@@ -73,7 +73,7 @@ class Survey:
             fault = "links to nothing" if answer.status == 200 else f"answered {answer.status}"
         raise NoAnswer(fault)
 
-    def _check(self, http: Http, site: Target, links: list[str]) -> None:
+    def _check(self, http: HttpClient, site: Site, links: list[str]) -> None:
         asked = 0
         for link, fault in fan_out(
             partial(self._fault, http),
@@ -90,7 +90,7 @@ class Survey:
         if asked < len(links):
             self._left = [site.host, links[asked - 1]]
 
-    def _fault(self, http: Http, link: str) -> str:
+    def _fault(self, http: HttpClient, link: str) -> str:
         """What is wrong with a link; empty where it is alive. Asks for the page where a site does without HEAD."""
         fault = ""
         for _ in self._turns():
@@ -115,7 +115,7 @@ class Survey:
             yield turn
 
 
-def _own(link: str, site: Target) -> bool:
+def _own(link: str, site: Site) -> bool:
     try:
         return host_of(link) == site.host
     except ValueError:

@@ -9,8 +9,8 @@ from datetime import timedelta
 from functions.sites._webevals import Task, Webevals
 from shared import redaction
 from shared.clock import Clock
-from shared.http.client import Answer, Busy, Http, NoAnswer
-from shared.http.sites import Target
+from shared.http.client import Busy, HttpClient, HttpResponse, NoAnswer
+from shared.http.sites import Site
 from shared.job.retry import explicit
 
 ENDPOINT = "/api/web-eval/run"
@@ -45,11 +45,11 @@ class Evaluator:
     """claim_for: seconds; no run lives longer, so that a claim that ran out belongs to a dead one."""
 
     tasks: Webevals
-    http: Http
+    http: HttpClient
     clock: Clock
     claim_for: int
 
-    def execute(self, site: Target, waiting: Task) -> End:
+    def execute(self, site: Site, waiting: Task) -> End:
         task = self.tasks.claim(waiting, self.clock.now() + timedelta(seconds=self.claim_for))
         if task is None:
             return End(waiting, "taken")
@@ -65,7 +65,7 @@ class Evaluator:
             return self._again(task, str(error))
         return self._settle(task, answer)
 
-    def _settle(self, task: Task, answer: Answer) -> End:
+    def _settle(self, task: Task, answer: HttpResponse) -> End:
         if answer.status in BUSY and (answer.retry_after is not None or answer.status == 429):
             return self._put_off(task, PUT_OFF if answer.retry_after is None else answer.retry_after, answer)
         if answer.status >= 300:
@@ -79,12 +79,12 @@ class Evaluator:
         kept = self.tasks.done(task, result, answer.status)
         return _end(task, "done", kept, "", answer, redaction.sample(result))
 
-    def _put_off(self, task: Task, seconds: float, answer: Answer | None = None) -> End:
+    def _put_off(self, task: Task, seconds: float, answer: HttpResponse | None = None) -> End:
         wait = min(max(seconds, 1), LONGEST_PUT_OFF)
         kept = self.tasks.put_off(task, self.clock.now() + timedelta(seconds=wait))
         return _end(task, "put off", kept, f"for {wait:.0f} s, as the site asked", answer)
 
-    def _again(self, task: Task, fault: str, answer: Answer | None = None) -> End:
+    def _again(self, task: Task, fault: str, answer: HttpResponse | None = None) -> End:
         delay = RETRY.delay(task.attempt)
         if delay is None:
             return self._failed(task, f"attempt {task.attempt} of {RETRY.attempts}: {fault}", answer)
@@ -93,11 +93,11 @@ class Evaluator:
             task, "retried", self.tasks.again(task, fault, answer.status if answer else None, due), fault, answer
         )
 
-    def _failed(self, task: Task, fault: str, answer: Answer | None = None) -> End:
+    def _failed(self, task: Task, fault: str, answer: HttpResponse | None = None) -> End:
         return _end(task, "failed", self.tasks.failed(task, fault, answer.status if answer else None), fault, answer)
 
 
-def _end(task: Task, state: str, kept: bool, note: str, answer: Answer | None, sample: str = "") -> End:
+def _end(task: Task, state: str, kept: bool, note: str, answer: HttpResponse | None, sample: str = "") -> End:
     """kept: whether the task was still ours to settle."""
     status, ms = (answer.status, answer.ms) if answer else (None, 0)
     return End(task, state if kept else "taken", note, status, ms, sample)

@@ -9,7 +9,7 @@ from shared.archetypes.probe import Probe, Verdict, Visit
 from shared.aws import secrets
 from shared.aws.cloud import Cloud
 from shared.aws.permissions import read_secret
-from shared.http.client import REDIRECTS, Answer, NoAnswer
+from shared.http.client import REDIRECTS, HttpResponse, NoAnswer
 from shared.http.sites import host_of
 from shared.job.idempotency import natural
 from shared.job.schedule import every
@@ -55,7 +55,7 @@ class Auth(Probe):
     idempotency = natural("a sign-in leaves one more session of a test account, which the site ends by itself")
     permissions = (read_secret(CREDENTIALS),)
 
-    def ask(self, visit: Visit) -> Answer:
+    def ask(self, visit: Visit) -> HttpResponse:
         credentials = Credentials.of(visit.target.host, visit.tick.cloud)
         page = visit.http.call("GET", visit.url)
         form = _form(page)
@@ -73,7 +73,7 @@ class Auth(Probe):
             raise NotSignedIn("no session cookie and no redirect came back")
         return replace(answer, ms=page.ms + answer.ms)
 
-    def judge(self, answer: Answer) -> Verdict:
+    def judge(self, answer: HttpResponse) -> Verdict:
         if answer.status >= 400:
             return Verdict(False, f"answered {answer.status}")
         if Page(answer.text, answer.url).sign_in:
@@ -81,7 +81,7 @@ class Auth(Probe):
         return Verdict(True)
 
 
-def _form(page: Answer) -> Form:
+def _form(page: HttpResponse) -> Form:
     if page.status != 200:
         raise NotSignedIn(f"the sign-in page answered {page.status}")
     form = Page(page.text, page.url).sign_in
@@ -94,7 +94,7 @@ def _form(page: Answer) -> Form:
     return form
 
 
-def _inside(visit: Visit, page: Answer, answer: Answer) -> Answer:
+def _inside(visit: Visit, page: HttpResponse, answer: HttpResponse) -> HttpResponse:
     """The page that a signed-in visitor is sent to."""
     onward = urljoin(answer.url, answer.headers.get("location", ""))
     if host_of(onward) != host_of(answer.url):
@@ -103,6 +103,6 @@ def _inside(visit: Visit, page: Answer, answer: Answer) -> Answer:
     return visit.http.call("GET", onward, headers={"cookie": _cookies(page, answer)})
 
 
-def _cookies(*answers: Answer) -> str:
+def _cookies(*answers: HttpResponse) -> str:
     jar = {name: value for answer in answers for name, value in answer.cookies.items()}
     return "; ".join(f"{name}={value}" for name, value in jar.items())

@@ -5,14 +5,14 @@ from contextlib import closing
 
 from functions.sites._docs_crawl import Survey
 from shared.http import sites as targets
-from shared.http.client import Http
+from shared.http.client import HttpClient
 from shared.job import retry_policies, settings
 from shared.job.definition import Job
 from shared.job.idempotency import upsert
 from shared.job.outcome import Done, Outcome
 from shared.job.schedule import hourly
 from shared.job.settings import BASE_URLS
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 PATH = settings.text("DOCS_PATH", "/docs/", "The page of each site that links to all of its documentation")
 RATE = 10
@@ -30,20 +30,20 @@ class Docs(Job):
     idempotency = upsert("the one status is overwritten; a run's artifact bears its own id")
     settings = (BASE_URLS, PATH)
 
-    def plan(self, tick: Tick) -> list[str]:
-        found = targets.parse(tick.setting(BASE_URLS.name))
-        sites, held = targets.awake(tick, targets.chosen(tick, found))
+    def plan(self, run: RunContext) -> list[str]:
+        found = targets.parse(run.setting(BASE_URLS.name))
+        sites, held = targets.awake(run, targets.chosen(run, found))
         return [
-            *(f"GET {site.at(tick.setting(PATH.name))}, then HEAD each of its own links" for site in sites),
+            *(f"GET {site.at(run.setting(PATH.name))}, then HEAD each of its own links" for site in sites),
             *(f"skip {host}, paused by {why}" for host, why in held.items()),
             *(f"skip {fault}" for fault in found.invalid),
         ]
 
-    def work(self, tick: Tick) -> Outcome:
-        found, clocked = targets.read(tick), time.monotonic()
-        sites, held = targets.awake(tick, targets.chosen(tick, found))
-        survey = Survey(tick, sites, tick.setting(PATH.name))
-        with closing(Http(tick.cloud, found.hosts, rate=RATE, remaining=tick.remaining)) as http:
+    def work(self, run: RunContext) -> Outcome:
+        found, clocked = targets.read(run), time.monotonic()
+        sites, held = targets.awake(run, targets.chosen(run, found))
+        survey = Survey(run, sites, run.setting(PATH.name))
+        with closing(HttpClient(run.cloud, found.hosts, rate=RATE, remaining=run.remaining)) as http:
             survey.walk(http)
         dead = [f"{place} ({fault})" for place, fault in sorted(survey.dead.items())]
         # Of a walk in several parts the last one speaks for all.
@@ -58,7 +58,7 @@ class Docs(Job):
             "dead": dead[:NAMED],
         }
         if survey.sites:
-            tick.keep(record)
+            run.keep(record)
         return Done(
             counts={"hosts": survey.sites, "links": survey.links, "dead": len(dead), "invalid": len(found.invalid)}
             | ({"paused": len(held)} if held else {}),

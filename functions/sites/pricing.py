@@ -4,7 +4,7 @@ import re
 
 from functions.sites._page import Page
 from shared.archetypes.probe import Probe, Verdict
-from shared.http.client import Answer
+from shared.http.client import HttpResponse
 from shared.job.schedule import every
 
 CURRENCY = (
@@ -22,7 +22,7 @@ class Pricing(Probe):
     schedule = every(minutes=15)
     path = "/pricing"
 
-    def judge(self, answer: Answer) -> Verdict:
+    def judge(self, answer: HttpResponse) -> Verdict:
         if answer.status != 200:
             return Verdict(False, f"answered {answer.status}")
         prices = PRICE.findall(Page(answer.text, answer.url).text)

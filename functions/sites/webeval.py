@@ -11,8 +11,8 @@ from shared.aws.names import NO_TARGET
 from shared.aws.permissions import read_rows, write_rows
 from shared.concurrency import Overdue, fan_out
 from shared.http import sites as targets
-from shared.http.client import Http
-from shared.http.sites import Target, Targets
+from shared.http.client import HttpClient
+from shared.http.sites import Site, Sites
 from shared.job import settings
 from shared.job.budget import Budget
 from shared.job.definition import Job
@@ -22,7 +22,7 @@ from shared.job.schedule import every
 from shared.job.settings import BASE_URLS
 from shared.run import status
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import WEBEVALS
 
 HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
@@ -46,30 +46,30 @@ class Webeval(Job):
     permissions = (read_rows(WEBEVALS.name), write_rows(WEBEVALS.name))
     idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
 
-    def plan(self, tick: Tick) -> list[str]:
-        sites, _ = targets.awake(tick, self._sites(tick, targets.read(tick)))
-        tasks = self._due(tick, Webevals(tick.cloud, tick.run), sites, tick.cap)
+    def plan(self, run: RunContext) -> list[str]:
+        sites, _ = targets.awake(run, self._sites(run, targets.read(run)))
+        tasks = self._due(run, Webevals(run.cloud, run.run), sites, run.cap)
         return [f"have {site.host} evaluate {task.url} (task {task.id})" for site, task in tasks]
 
-    def work(self, tick: Tick) -> Outcome:
-        tasks, found = Webevals(tick.cloud, tick.run), targets.read(tick)
-        named = self._sites(tick, found)
-        targets.forget(tick, found, [site.host for site in named])
-        sites, held = targets.awake(tick, named)
-        begun: int = (tick.checkpoint or {}).get(tick.firing.position, 0)
-        due = self._due(tick, tasks, sites, tick.cap - begun)
+    def work(self, run: RunContext) -> Outcome:
+        tasks, found = Webevals(run.cloud, run.run), targets.read(run)
+        named = self._sites(run, found)
+        targets.forget(run, found, [site.host for site in named])
+        sites, held = targets.awake(run, named)
+        begun: int = (run.checkpoint or {}).get(run.firing.position, 0)
+        due = self._due(run, tasks, sites, run.cap - begun)
         if due:
             # What a retry of this tick may still begin: the cap holds for all of its attempts.
-            tick.save({tick.firing.position: begun + len(due)})
-        ends, errors = self._execute(tick, tasks, due)
+            run.save({run.firing.position: begun + len(due)})
+        ends, errors = self._execute(run, tasks, due)
         for site in sites:
-            self._show(tick, site.host, [end for end in ends if end.task.host == site.host])
+            self._show(run, site.host, [end for end in ends if end.task.host == site.host])
         if errors:
             raise errors[0]
         states = Counter(end.state.replace(" ", "_") for end in ends)
         faults = [f"{end.task.host}: {end.note}" for end in ends if not end.ok]
         missing = (
-            sorted({*tick.setting(HOSTS.name)} - {site.host for site in named}) if tick.target == NO_TARGET else []
+            sorted({*run.setting(HOSTS.name)} - {site.host for site in named}) if run.target == NO_TARGET else []
         )
         notes = [*faults[:3], *(f"{host} of {HOSTS.name} is not in {BASE_URLS.name}" for host in missing)]
         if held:
@@ -77,11 +77,11 @@ class Webeval(Job):
             states["paused"] = len(held)
         return Done({"due": len(due), **states}, ok=not faults and not missing, note="; ".join(notes))
 
-    def _sites(self, tick: Tick, found: Targets) -> list[Target]:
-        allowed = tick.setting(HOSTS.name)
-        return [site for site in targets.chosen(tick, found) if site.host in allowed]
+    def _sites(self, run: RunContext, found: Sites) -> list[Site]:
+        allowed = run.setting(HOSTS.name)
+        return [site for site in targets.chosen(run, found) if site.host in allowed]
 
-    def _due(self, tick: Tick, tasks: Webevals, sites: list[Target], most: int) -> list[tuple[Target, Task]]:
+    def _due(self, run: RunContext, tasks: Webevals, sites: list[Site], most: int) -> list[tuple[Site, Task]]:
         """The eldest first, whichever site they are for."""
         if most < 1:
             return []
@@ -89,20 +89,22 @@ class Webeval(Job):
         return sorted(found, key=lambda pair: pair[1].due)[:most]
 
     def _execute(
-        self, tick: Tick, tasks: Webevals, due: list[tuple[Target, Task]]
+        self, run: RunContext, tasks: Webevals, due: list[tuple[Site, Task]]
     ) -> tuple[list[End], list[Exception]]:
         ends, errors = [], []
-        http = Http(tick.cloud, {site.host for site, _ in due}, rate=RATE, read=EVALUATION, remaining=tick.remaining)
-        evaluator = Evaluator(tasks, http, tick.cloud.clock, self.timeout + LEASE_MARGIN)
+        http = HttpClient(
+            run.cloud, {site.host for site, _ in due}, rate=RATE, read=EVALUATION, remaining=run.remaining
+        )
+        evaluator = Evaluator(tasks, http, run.cloud.clock, self.timeout + LEASE_MARGIN)
         with closing(http):
             for (site, task), end in fan_out(
                 lambda pair: evaluator.execute(*pair),
                 due,
                 width=WIDTH,
                 patience=PATIENCE,
-                remaining=tick.room,
+                remaining=run.room,
             ):
-                tick.spend(items=1)
+                run.spend(items=1)
                 match end:
                     case End():
                         ends.append(end)
@@ -111,10 +113,10 @@ class Webeval(Job):
                         ends.append(End(task, "retried", str(end)))
                     case _:
                         errors.append(end)
-                        tick.log.error(f"{self.name}_broke", entityId=site.host, task=task.id, error=str(end))
+                        run.log.error(f"{self.name}_broke", entityId=site.host, task=task.id, error=str(end))
         return ends, errors
 
-    def _show(self, tick: Tick, host: str, ends: list[End]) -> None:
+    def _show(self, run: RunContext, host: str, ends: list[End]) -> None:
         """Status and artifact of a host that something was done for."""
         told = [end for end in ends if end.state in ("done", "failed", "retried")]
         if not told:
@@ -127,10 +129,10 @@ class Webeval(Job):
             {"task": end.task.id, "state": end.state, "note": end.note, "ms": end.ms, "sample": end.sample}
             for end in told
         ]
-        tick.keep({**record, "tasks": seen}, host)
-        said = {"outcome": "done", "ok": ok, "at": clock.iso(tick.started), "ms": ms}
+        run.keep({**record, "tasks": seen}, host)
+        said = {"outcome": "done", "ok": ok, "at": clock.iso(run.started), "ms": ms}
         if worst.status is not None:
             said["statusCode"] = worst.status
         if worst.note:
             said["note"] = redaction.excerpt(worst.note, redaction.SHORT)
-        status.write_host(tick.cloud, self, host, tick.firing.position, said)
+        status.write_host(run.cloud, self, host, run.firing.position, said)

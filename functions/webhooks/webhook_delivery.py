@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from functions.webhooks.webhook_retry import LOOPBACK
-from shared.archetypes.consumer import Consumer, Message, PutOff
+from shared.archetypes.consumer import Consumer, Defer, Message
 from shared.http import ssrf, webhook
-from shared.http.untrusted import Courier
+from shared.http.untrusted import UntrustedHttpClient
 from shared.job import retry_policies
 from shared.job.duration import days
 from shared.job.effect import Confirmed, Effect, NotDone, Unknown
@@ -19,7 +19,7 @@ from shared.job.settings import SettingError
 from shared.messages.tenant import Tenant
 from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 # For which a receiver may ask to be left alone; longer, and the policy's own delays go on.
 LONGEST_WAIT = timedelta(minutes=15)
@@ -41,24 +41,24 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
     permissions = organization.GRANTS
     settings = (LOOPBACK,)
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
-        return organization.admits(tick.cloud, tenant)
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
+        return organization.admits(run.cloud, tenant)
 
-    def handle(self, tick: Tick, message: Message[WebhookDelivery]) -> None:
+    def handle(self, run: RunContext, message: Message[WebhookDelivery]) -> None:
         payload = message.payload
-        to = organization.row(tick.cloud, Tenant(payload.organization_id), f"receiver#{payload.receiver_id}")
+        to = organization.row(run.cloud, Tenant(payload.organization_id), f"receiver#{payload.receiver_id}")
         if not to or not to.get("active", True):
             raise Rejected(f"the receiver {payload.receiver_id} is gone, or switched off")
         key = f"{payload.organization_id}#{payload.receiver_id}#{payload.event_id}"
         try:
-            tick.effect(key, partial(_post, tick, to, payload))
+            run.effect(key, partial(_post, run, to, payload))
         except webhook.WebhookRefused as refused:
             if refused.gone:
                 raise Rejected("the receiver wants no more of them") from refused
             if refused.retry_after and refused.retry_after <= LONGEST_WAIT.total_seconds():
-                raise PutOff(refused.retry_after, counted=True) from refused
+                raise Defer(refused.retry_after, counted=True) from refused
             raise
-        except ssrf.Closed as closed:
+        except ssrf.ForbiddenUrl as closed:
             raise Rejected(str(closed)) from closed
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
@@ -66,11 +66,11 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
         return NotDone()
 
 
-def _post(tick: Tick, to: dict[str, Any], payload: WebhookDelivery, key: str) -> dict[str, Any]:
-    loopback = tick.setting(LOOPBACK.name)
-    if loopback and tick.cloud.names.production:
+def _post(run: RunContext, to: dict[str, Any], payload: WebhookDelivery, key: str) -> dict[str, Any]:
+    loopback = run.setting(LOOPBACK.name)
+    if loopback and run.cloud.names.production:
         raise SettingError(f"{LOOPBACK.name} is true in production: webhooks would reach into this machine")
-    courier = Courier(tick.cloud, loopback=loopback)
+    courier = UntrustedHttpClient(run.cloud, loopback=loopback)
     try:
         answer = webhook.post(courier, to["url"], to["secrets"], key, payload.body)
     except ValueError as error:

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
 from shared.job import retry_policies, settings
 from shared.job.idempotency import keyed
 from shared.job.schedule import every
 from shared.job.settings import SettingError
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.batch_get import Key
 from shared.tables import DELIVERIES, WEBHOOKS
 
 if TYPE_CHECKING:
-    from shared.http.untrusted import Courier
+    from shared.http.untrusted import UntrustedHttpClient
     from shared.product.records.outgoing import Delivery
 
 LOOPBACK = settings.flag(
@@ -56,47 +56,49 @@ class WebhookRetry(Sweep):
         return f"{item.user}#{item.webhook}"
 
     @contextmanager
-    def tools(self, tick: Tick) -> Iterator[Receivers]:
+    def tools(self, run: RunContext) -> Iterator[Receivers]:
         from shared.http import untrusted
 
-        loopback = tick.setting(LOOPBACK.name)
-        if loopback and tick.cloud.names.production:
+        loopback = run.setting(LOOPBACK.name)
+        if loopback and run.cloud.names.production:
             raise SettingError(f"{LOOPBACK.name} is true in production: users' webhooks would reach into this machine")
-        yield Receivers(untrusted.Courier(tick.cloud, loopback=loopback, total=untrusted.TOTAL))
+        yield Receivers(untrusted.UntrustedHttpClient(run.cloud, loopback=loopback, total=untrusted.TOTAL))
 
-    def attempt(self, trial: Trial) -> Verdict:
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
         from shared.http import client, ssrf, webhook
 
         item: Delivery = trial.item
         to, receivers = trial.found.get(_webhook(item)), trial.tools
         if not to or not to.get("active", True):
-            return GivenUp("its webhook is gone, or switched off")
+            return GaveUp("its webhook is gone, or switched off")
         if receivers.silent(to):
-            return Again(f"the receiver has been silent {SILENT} times in a row")
+            return RetryLater(f"the receiver has been silent {SILENT} times in a row")
         try:
             answer = webhook.post(receivers.courier, to["url"], to["secrets"], item.id, item.body)
         except webhook.WebhookRefused as refused:
             receivers.heard(to)
             status = {"status": refused.status}
             if refused.gone:
-                return GivenUp("the receiver wants no more of them", status)
-            return Again(f"the receiver answered {refused.status}", status, min(refused.retry_after or 0, LONGEST_WAIT))
-        except ssrf.Closed as closed:
-            return GivenUp(str(closed))
+                return GaveUp("the receiver wants no more of them", status)
+            return RetryLater(
+                f"the receiver answered {refused.status}", status, min(refused.retry_after or 0, LONGEST_WAIT)
+            )
+        except ssrf.ForbiddenUrl as closed:
+            return GaveUp(str(closed))
         except ValueError as error:
-            return GivenUp(f"it cannot be signed or sent: {error}")
+            return GaveUp(f"it cannot be signed or sent: {error}")
         except (client.NoAnswer, ssrf.Unresolved) as missed:
             receivers.missed(to)
-            return Again(str(missed), {"status": 0})
+            return RetryLater(str(missed), {"status": 0})
         receivers.heard(to)
-        return Settled(noted={"status": answer.status})
+        return Succeeded(noted={"status": answer.status})
 
-    def settled(self, item: Delivery, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
         return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
 
-    def given_up(self, item: Delivery, end: End) -> Mapping[str, Any]:
+    def given_up(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
         return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
@@ -105,7 +107,7 @@ class WebhookRetry(Sweep):
 class Receivers:
     """What a run has learned of them: how often each has been silent since it last said anything."""
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: UntrustedHttpClient) -> None:
         self.courier = courier
         self._silences: Counter[tuple[str, str]] = Counter()
 

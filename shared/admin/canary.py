@@ -13,7 +13,7 @@ from shared.admin import audit, redrive
 from shared.advised_commands import advised
 from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
-from shared.dead_letters.letter import RESOLVED, RETRYING, Letter, LetterRefused, Taken, UnknownLetter
+from shared.dead_letters.letter import RESOLVED, RETRYING, DeadLetter, DeadLetterRefused, Taken, UnknownDeadLetter
 from shared.job import manifest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Report:
+class CanaryReport:
     """What came of it. of: letters in the group. repeated: died of the same again; died: of something else.
 
     kept_out: by a gate, and as dead as before. unknown: nothing was heard of them in time. unfit: cannot be sent, and
@@ -60,16 +60,16 @@ class Report:
         return asdict(self)
 
 
-def chosen(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[Letter]:
+def chosen(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[DeadLetter]:
     """The letters that would be sent, the eldest first. anyway: leave out those that are on their way already.
 
-    Raises UnknownLetter, and Taken where some are and `anyway` is not said: somebody else is at this group.
+    Raises UnknownDeadLetter, and Taken where some are and `anyway` is not said: somebody else is at this group.
     """
     now = clock.iso(cloud.clock.now())
     which = store.Which(fingerprint=fingerprint)
     found = [letter for letter in store.letters(cloud, which) if letter.state != RESOLVED] if which else []
     if not found:
-        raise UnknownLetter(
+        raise UnknownDeadLetter(
             f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.listing(cloud.names.stage)}"
         )
     away = [letter for letter in found if letter.on_its_way(now)]
@@ -90,17 +90,17 @@ def retry(
     patience: timedelta | None = None,
     tell: Callable[[str], None] = lambda _: None,
     anyway: bool = False,
-) -> Report:
+) -> CanaryReport:
     """Send those `chosen` in waves, and wait for what comes of each; `patience`: all attempts of a letter by default.
 
     A wave lets the next one go where at least one of its letters was resolved and none died of the same again. `tell`
-    is given a line now and then. Raises UnknownLetter, LetterRefused and audit.Reasonless, before anything is sent.
+    is given a line now and then. Raises UnknownDeadLetter, DeadLetterRefused and audit.Reasonless, before anything is sent.
     """
     letters = chosen(cloud, fingerprint, anyway)
     if letters[0].job not in manifest.load():
         # Its message says what to do.
         redrive.ready(cloud, letters[0])
-    report = Report(fingerprint, letters[0].job, len(letters))
+    report = CanaryReport(fingerprint, letters[0].job, len(letters))
     with audit.Entry(cloud, "dead retry", who, reason, {"fingerprint": fingerprint, "job": report.job}) as written:
         canary = _Canary(cloud, report, who, patience, written, tell)
         for letter in letters:
@@ -116,13 +116,13 @@ class _Canary:
     """lanes: letters that would lock each other out, which are sent one after the other; the eldest first in each."""
 
     cloud: Cloud
-    report: Report
+    report: CanaryReport
     who: str
     patience: timedelta | None
     written: Entry
     tell: Callable[[str], None]
-    lanes: dict[str, deque[Letter]] = field(default_factory=dict)
-    flying: dict[Key, tuple[Letter, datetime]] = field(default_factory=dict)
+    lanes: dict[str, deque[DeadLetter]] = field(default_factory=dict)
+    flying: dict[Key, tuple[DeadLetter, datetime]] = field(default_factory=dict)
     quota: int = 0
     barren: int = 0
 
@@ -156,7 +156,7 @@ class _Canary:
     def _free(self) -> bool:
         return self.quota > 0 and len(self.flying) < WINDOW and not self.report.stopped
 
-    def _send(self, letter: Letter) -> bool:
+    def _send(self, letter: DeadLetter) -> bool:
         """Whether it is on its way. What cannot be sent is passed over; where somebody else is at it, all stops."""
         try:
             made = redrive.ready(self.cloud, letter)
@@ -164,7 +164,7 @@ class _Canary:
         except Taken as error:
             self._stop(str(error))
             return False
-        except LetterRefused as error:
+        except DeadLetterRefused as error:
             self.report.unfit += 1
             self.report.why_unfit = self.report.why_unfit or str(error)
             return False
@@ -191,7 +191,7 @@ class _Canary:
                 self._stop(f"nothing was heard of {letter.id} in time; look again: {look}")
         return len(self.flying) < before
 
-    def _count(self, before: Letter, after: Letter | None) -> None:
+    def _count(self, before: DeadLetter, after: DeadLetter | None) -> None:
         report = self.report
         if after is not None and after.state == RESOLVED:
             report.resolved += 1
@@ -212,7 +212,7 @@ class _Canary:
         self.report.stopped = self.report.stopped or why
 
 
-def _lane(letter: Letter) -> str:
+def _lane(letter: DeadLetter) -> str:
     """What holds the lease that its run takes; consumers take none."""
     entry = manifest.load()[letter.job]
     if entry["queue"]:

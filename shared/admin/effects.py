@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 
-class NothingToSettle(LookupError):
+class NothingToResolve(LookupError):
     """No effect of that key waits to be settled; the message says why."""
 
 
-def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, reason: str) -> None:
+def resolve_manually(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, reason: str) -> None:
     """Settle an effect: it was done, and `result` is its answer; or it was not, and the next run does it.
 
-    Raises NothingToSettle, and audit.Reasonless. Who and why go into the audit with it.
+    Raises NothingToResolve, and audit.Reasonless. Who and why go into the audit with it.
     """
     found = attributes.plain(
         cloud.dynamodb.get_item(
@@ -36,11 +36,11 @@ def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: st
     now = cloud.clock.now()
     if not found:
         listing = advised(cloud.names.stage, "effects", job.name)
-        raise NothingToSettle(f"{job.name} has begun no effect {key!r}; `{listing}` lists them")
+        raise NothingToResolve(f"{job.name} has begun no effect {key!r}; `{listing}` lists them")
     if "done" in found:
-        raise NothingToSettle(f"{key!r} was confirmed at {found['done']}")
+        raise NothingToResolve(f"{key!r} was confirmed at {found['done']}")
     if found["lease_until"] >= clock.milliseconds(now):
-        raise NothingToSettle(f"{key!r} is being done by {found['run']}; settle it once that has ended")
+        raise NothingToResolve(f"{key!r} is being done by {found['run']}; settle it once that has ended")
     verdict = "done" if isinstance(said, Confirmed) else "redo"
     written = audit.Entry(cloud, f"effects {verdict}", who, reason, {"job": job.name, "key": key})
     row = {**written.row, "count": 1, "ended": clock.iso(now), "end": "done"}
@@ -49,16 +49,16 @@ def by_hand(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: st
     else:
         moved = update_open(cloud, job.name, key, found["nonce"], {}, (), row)
     if not moved:
-        raise NothingToSettle(f"{key!r} has moved on while it was being settled; look again")
+        raise NothingToResolve(f"{key!r} has moved on while it was being settled; look again")
 
 
-def waiting(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
+def uncertain_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
     """The uncertain effects of a job: key, begun, run, since, error and note of each. One query."""
     for item in _query(cloud, f"uncertain#{job}"):
         yield {"key": item["sk"], **{name: value for name, value in item.items() if name not in ("pk", "sk")}}
 
 
-def unconfirmed(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
+def unconfirmed_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
     """All that was begun and never confirmed, also what is being done now. It reads every effect there is."""
     for shard in range(SHARDS):
         for item in _query(cloud, f"effect#{job}#{shard:02d}", FilterExpression="attribute_not_exists(done)"):

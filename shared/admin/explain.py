@@ -12,50 +12,50 @@ from shared.admin.trace import Trace
 from shared.advised_commands import advised, without_stage
 from shared.aws.names import NO_TARGET
 from shared.job.retry import JITTER
-from shared.ledger.ledger import SETTLING, Verdict
+from shared.ledger.ledger import SETTLING, TickOutcome
 from shared.run import lost_runs
 
 TOLD = {
-    Verdict.RAN: "ran",
-    Verdict.LATE: "ran late",
-    Verdict.RUNNING: "is at work",
-    Verdict.FAILED: "failed",
-    Verdict.REFUSED: "was refused by its job",
-    Verdict.LOST: "was lost",
-    Verdict.ENQUEUED: "waits for a worker",
-    Verdict.SNOOZED: "was put off",
-    Verdict.SUPERSEDED: "was superseded",
-    Verdict.LOCKED: "was locked out",
-    Verdict.PAUSED: "came while the job was paused",
-    Verdict.DISABLED: "came while the job was disabled",
-    Verdict.FORBIDDEN: "was forbidden",
-    Verdict.RATE_LIMITED: "was rate-limited",
-    Verdict.TOO_LATE: "came too late",
-    Verdict.DEDUPLICATED: "was deduplicated",
-    Verdict.MISSED: "was missed",
-    Verdict.UNKNOWN: "is unaccounted for",
-    Verdict.AWAITED: "has not started yet",
+    TickOutcome.RAN: "ran",
+    TickOutcome.LATE: "ran late",
+    TickOutcome.RUNNING: "is at work",
+    TickOutcome.FAILED: "failed",
+    TickOutcome.REFUSED: "was refused by its job",
+    TickOutcome.LOST: "was lost",
+    TickOutcome.ENQUEUED: "waits for a worker",
+    TickOutcome.SNOOZED: "was put off",
+    TickOutcome.SUPERSEDED: "was superseded",
+    TickOutcome.LOCKED: "was locked out",
+    TickOutcome.PAUSED: "came while the job was paused",
+    TickOutcome.DISABLED: "came while the job was disabled",
+    TickOutcome.FORBIDDEN: "was forbidden",
+    TickOutcome.RATE_LIMITED: "was rate-limited",
+    TickOutcome.TOO_LATE: "came too late",
+    TickOutcome.DEDUPLICATED: "was deduplicated",
+    TickOutcome.MISSED: "was missed",
+    TickOutcome.UNKNOWN: "is unaccounted for",
+    TickOutcome.AWAITED: "has not started yet",
 }
 # Here the last run is worth a word.
-TRACELESS = (Verdict.AWAITED, Verdict.MISSED, Verdict.UNKNOWN)
+TRACELESS = (TickOutcome.AWAITED, TickOutcome.MISSED, TickOutcome.UNKNOWN)
 # What a verdict that no row of its own explains comes from, and what follows from it.
 MEANT = {
-    Verdict.SUPERSEDED: "A later tick had done its work: ticks are wake-ups, and nothing was left to do.",
-    Verdict.LOCKED: "Whoever held the lease was doing the work; the next tick comes by itself.",
-    Verdict.FORBIDDEN: "Its settings keep it out.",
-    Verdict.DISABLED: "Its settings keep it out.",
-    Verdict.PAUSED: "A paused job leaves its ticks be; they are not made up for, as the first tick after it does all.",
-    Verdict.TOO_LATE: "It came after the job's grace was over: the job declares that it is better not run then.",
-    Verdict.RATE_LIMITED: "It was asked for too often.",
-    Verdict.SNOOZED: "The job itself put it off, which costs no attempt.",
-    Verdict.ENQUEUED: "It was handed over to workers, and no worker has left a row yet.",
-    Verdict.DEDUPLICATED: "It was delivered twice, and the run that took it first has left no row.",
-    Verdict.AWAITED: f"It may still start: ticks are judged {SETTLING.seconds // 60} minutes after their time.",
+    TickOutcome.SUPERSEDED: "A later tick had done its work: ticks are wake-ups, and nothing was left to do.",
+    TickOutcome.LOCKED: "Whoever held the lease was doing the work; the next tick comes by itself.",
+    TickOutcome.FORBIDDEN: "Its settings keep it out.",
+    TickOutcome.DISABLED: "Its settings keep it out.",
+    TickOutcome.PAUSED: "A paused job leaves its ticks be; they are not made up for, as the first tick after it does all.",
+    TickOutcome.TOO_LATE: "It came after the job's grace was over: the job declares that it is better not run then.",
+    TickOutcome.RATE_LIMITED: "It was asked for too often.",
+    TickOutcome.SNOOZED: "The job itself put it off, which costs no attempt.",
+    TickOutcome.ENQUEUED: "It was handed over to workers, and no worker has left a row yet.",
+    TickOutcome.DEDUPLICATED: "It was delivered twice, and the run that took it first has left no row.",
+    TickOutcome.AWAITED: f"It may still start: ticks are judged {SETTLING.seconds // 60} minutes after their time.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Explanation:
     """says: sentences. commands: what to type, and what for. facts: the same as data."""
 
     headline: str
@@ -64,10 +64,10 @@ class Answer:
     facts: Mapping[str, Any]
 
 
-def answer(found: Trace, stage: str) -> Answer:
+def explain(found: Trace, stage: str) -> Explanation:
     """In words. stage: the deployment that the trace is of; the commands act on it."""
     says = (*_of_the_tick(found), *_of_the_minute(found), *_of_now(found))
-    return Answer(_headline(found), says, tuple(_commands(found, stage)), found.facts())
+    return Explanation(_headline(found), says, tuple(_commands(found, stage)), found.facts())
 
 
 def _headline(found: Trace) -> str:
@@ -86,15 +86,15 @@ def _of_the_tick(found: Trace) -> Iterator[str]:
         yield f"It does not fire at {_time(found.asked)}; {_time(found.tick)} was its last tick before that."
     verdict, last = found.account.verdict, found.runs[-1] if found.runs else {}
     match verdict:
-        case Verdict.RAN | Verdict.LATE:
+        case TickOutcome.RAN | TickOutcome.LATE:
             yield from _ran(found)
-        case Verdict.FAILED | Verdict.LOST | Verdict.REFUSED:
+        case TickOutcome.FAILED | TickOutcome.LOST | TickOutcome.REFUSED:
             yield from _failed(found)
-        case Verdict.MISSED:
+        case TickOutcome.MISSED:
             yield from _missed(found)
-        case Verdict.UNKNOWN:
+        case TickOutcome.UNKNOWN:
             yield from _unknown(found)
-        case Verdict.RUNNING:
+        case TickOutcome.RUNNING:
             yield "Its run has not ended."
         case _:
             note = last.get("note", "")
@@ -105,7 +105,7 @@ def _of_the_tick(found: Trace) -> Iterator[str]:
         yield f"It was delivered {_times(twice)} more; that came to nothing."
     elif found.account.again:
         yield "It was delivered more than once; that came to nothing."
-    if verdict in (Verdict.DISABLED, Verdict.FORBIDDEN):
+    if verdict in (TickOutcome.DISABLED, TickOutcome.FORBIDDEN):
         yield f"So it is still: {found.gate}; deploy it otherwise." if found.gate else "The gate is open now."
 
 
@@ -126,7 +126,7 @@ def _ran(found: Trace) -> Iterator[str]:
         yield from _attempts(found)
     if found.gap:
         yield f"It had been missed ({_gap(found)}), and was run after all, to catch up."
-    elif found.account.verdict is Verdict.LATE:
+    elif found.account.verdict is TickOutcome.LATE:
         yield "It waited to be started: the function was throttled, the queue was long, or it was fired late."
 
 
@@ -201,7 +201,7 @@ def _of_now(found: Trace) -> Iterator[str]:
     if "holder" in item:
         until = datetime.fromtimestamp(item["lease_until"] / 1000, found.now.tzinfo)
         step = f"{item.get('step', 'started')}, {item.get('progress', 0)} %"
-        if lost_runs.expired(item, found.now):
+        if lost_runs.lease_expired(item, found.now):
             yield (
                 f"Run {item['holder']} held the lease until {_clock(until)} and never gave it back: it died. The next "
                 "tick takes over, and the reconciler notes it within 5 minutes."
@@ -241,7 +241,7 @@ def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
     name, enable = found.job.name, found.job.all_settings()[0]
     target = [] if found.target == NO_TARGET else ["--target", found.target]
     spent = found.purse is not None and found.purse.used_up
-    if "paused" in found.item or (found.account.verdict is Verdict.PAUSED and not found.purse):
+    if "paused" in found.item or (found.account.verdict is TickOutcome.PAUSED and not found.purse):
         yield advised(stage, "resume", name), "let it run again"
     elif spent:
         yield advised(stage, "resume", name), "let it spend as much again before its period is over"
@@ -253,10 +253,13 @@ def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
         yield without_stage("env"), larger
     if found.gate:
         yield without_stage("env"), f"the settings; {enable.name} and others are deployed with the function"
-    if found.account.verdict in (Verdict.MISSED, Verdict.UNKNOWN, Verdict.FAILED, Verdict.LOST) and not found.job.queue:
+    if (
+        found.account.verdict in (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
+        and not found.job.queue
+    ):
         yield advised(stage, name, *target, "--dry-run"), "what a run would do now"
         yield advised(stage, name, *target), "run it now"
-    if found.account.verdict is Verdict.MISSED and not found.gap:
+    if found.account.verdict is TickOutcome.MISSED and not found.gap:
         yield advised(stage, "runs", "reconciler"), "whether it still looks"
     yield advised(stage, "runs", name), "how its runs ended"
     yield advised(stage, "logs", name), "what they said"

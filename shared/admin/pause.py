@@ -17,7 +17,7 @@ from shared.run.pauses import WHOLE, Pause, part, standing
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.run.budget_usage import Purse
+    from shared.run.budget_usage import BudgetUsage
 
 
 # DynamoDB's limit for one TransactWriteItems.
@@ -75,7 +75,7 @@ def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     return replace(before[of], still=next((one.told for one in held.values()), ""))
 
 
-def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Purse]:
+def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, BudgetUsage]:
     """By claim item, those of it whose budget is used up."""
     allowed, now = job.allowance(cloud.environment), cloud.clock.now()
     if allowed is None:
@@ -87,7 +87,7 @@ def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, 
 
 
 def _allow(
-    cloud: Cloud, job: Job, made: Pause, claims: Mapping[str, Mapping[str, Any]], held: Mapping[str, Purse]
+    cloud: Cloud, job: Job, made: Pause, claims: Mapping[str, Mapping[str, Any]], held: Mapping[str, BudgetUsage]
 ) -> Pause:
     """Runs write what they spend, and never this: one that is at work takes nothing of it away."""
     was = replace(made, text=next(iter(held.values())).told, who="", why="", since="")

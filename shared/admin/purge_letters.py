@@ -13,7 +13,7 @@ from shared.admin import audit
 from shared.aws import attributes
 from shared.aws.names import STATE
 from shared.dead_letters import store
-from shared.dead_letters.letter import Letter, LetterRefused, as_read, row_key
+from shared.dead_letters.letter import DeadLetter, DeadLetterRefused, as_read, row_key
 from shared.dead_letters.store import Group, Which
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ WIDTH = 16
 
 
 @dataclass(slots=True)
-class Meant:
+class PurgePreview:
     """What a filter means, by fingerprint. others: letters that it leaves; on_their_way: which it would mean, were they
     not being sent again."""
 
@@ -51,18 +51,18 @@ class Purged:
         return asdict(self)
 
 
-def meant(cloud: Cloud, which: Which, everything: bool = False) -> Meant:
-    """Reads all letters. Raises LetterRefused for an empty filter, for one that means none, and for one that means all
+def meant(cloud: Cloud, which: Which, everything: bool = False) -> PurgePreview:
+    """Reads all letters. Raises DeadLetterRefused for an empty filter, for one that means none, and for one that means all
     unless `everything` says so."""
     if not which and not everything:
-        raise LetterRefused("an empty filter means every dead letter; say which, or that you mean all: --all --yes")
-    found = Meant([])
+        raise DeadLetterRefused("an empty filter means every dead letter; say which, or that you mean all: --all --yes")
+    found = PurgePreview([])
     found.groups = store.groups(_sorted_out(cloud, which, found))
     if not found.count:
         being = f", but for {found.on_their_way} that are on their way again" if found.on_their_way else ""
-        raise LetterRefused(f"no dead letter is meant by {_told(which)}{being}; {store.listing(cloud.names.stage)}")
+        raise DeadLetterRefused(f"no dead letter is meant by {_told(which)}{being}; {store.listing(cloud.names.stage)}")
     if not found.others and not found.on_their_way and not everything:
-        raise LetterRefused(
+        raise DeadLetterRefused(
             f"{_told(which)} means every dead letter there is, {found.count} in all; if you do, say so: --all --yes"
         )
     return found
@@ -78,7 +78,7 @@ def purge(
 ) -> Purged:
     """Delete the letters that are meant, and their payloads. Those that come in from now on are not touched.
 
-    Raises LetterRefused and audit.Reasonless, before anything is deleted.
+    Raises DeadLetterRefused and audit.Reasonless, before anything is deleted.
     """
     started = clock.iso(cloud.clock.now())
     meant(cloud, which, everything)
@@ -99,7 +99,7 @@ def purge(
     return done
 
 
-def _sorted_out(cloud: Cloud, which: Which, found: Meant) -> Iterator[Letter]:
+def _sorted_out(cloud: Cloud, which: Which, found: PurgePreview) -> Iterator[DeadLetter]:
     now = clock.iso(cloud.clock.now())
     for letter in store.letters(cloud):
         if letter not in which:
@@ -111,15 +111,15 @@ def _sorted_out(cloud: Cloud, which: Which, found: Meant) -> Iterator[Letter]:
             yield letter
 
 
-def _free(letter: Letter, now: str) -> bool:
+def _free(letter: DeadLetter, now: str) -> bool:
     return not letter.on_its_way(now) and letter.died <= now
 
 
-def _deleted(cloud: Cloud) -> Callable[[Letter], bool]:
+def _deleted(cloud: Cloud) -> Callable[[DeadLetter], bool]:
     """Whether the row was as it had been read, and is gone now; a repeat after a lost reply finds it gone."""
     table = cloud.names.table(STATE)
 
-    def delete(letter: Letter) -> bool:
+    def delete(letter: DeadLetter) -> bool:
         unchanged, names, values = as_read(letter)
         try:
             cloud.dynamodb.delete_item(
@@ -136,7 +136,7 @@ def _deleted(cloud: Cloud) -> Callable[[Letter], bool]:
     return delete
 
 
-def _forget(cloud: Cloud, gone: Sequence[Letter]) -> None:
+def _forget(cloud: Cloud, gone: Sequence[DeadLetter]) -> None:
     # After the rows: a letter that moved on meanwhile needs its payload. What a crash in between leaves in the bucket,
     # its lifecycle removes.
     objects: Any = [{"Key": letter.payload} for letter in gone]

@@ -28,8 +28,8 @@ from shared.dead_letters.letter import (
     RESOLVED,
     RETRYING,
     VISIBILITY,
-    Letter,
-    LetterRefused,
+    DeadLetter,
+    DeadLetterRefused,
     Taken,
     as_read,
     row_key,
@@ -57,7 +57,7 @@ SLACK = 120
 class Ready:
     """All that was read and checked: a firing, or the body of a consumer's message."""
 
-    letter: Letter
+    letter: DeadLetter
     entry: Entry
     what: Firing | str
 
@@ -71,11 +71,11 @@ def patience(entry: Entry) -> timedelta:
     return timedelta(seconds=sum(delays) * (1 + JITTER) + runs + SLACK)
 
 
-def ready(cloud: Cloud, letter: Letter) -> Ready:
-    """What would be sent. Reads only. Raises LetterRefused, and Taken where it is on its way already."""
+def ready(cloud: Cloud, letter: DeadLetter) -> Ready:
+    """What would be sent. Reads only. Raises DeadLetterRefused, and Taken where it is on its way already."""
     now = clock.iso(cloud.clock.now())
     if letter.state == RESOLVED:
-        raise LetterRefused(f"dead letter {letter.id} is resolved, by run {letter.row.get('resolvedBy') or '-'}")
+        raise DeadLetterRefused(f"dead letter {letter.id} is resolved, by run {letter.row.get('resolvedBy') or '-'}")
     if letter.on_its_way(now):
         raise Taken(
             f"dead letter {letter.id} was sent again by {letter.by} at {letter.row['retriedAt']}; "
@@ -84,7 +84,7 @@ def ready(cloud: Cloud, letter: Letter) -> Ready:
     entry = manifest.load().get(letter.job)
     if entry is None:
         purging = advised(cloud.names.stage, "dead", "purge", letter.job)
-        raise LetterRefused(
+        raise DeadLetterRefused(
             f"dead letter {letter.id} is of {letter.job!r}, and there is no such job; if it was renamed or removed, "
             f"`{purging}` throws its letters away"
         )
@@ -113,10 +113,10 @@ def send(cloud: Cloud, made: Ready, who: str) -> str:
     return until
 
 
-def one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[Letter, str]:
+def one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[DeadLetter, str]:
     """Send the letter again whose id begins so; it, as it was, and the instant by which something must have come of it.
 
-    Raises UnknownLetter and LetterRefused, before anything is sent.
+    Raises UnknownDeadLetter and DeadLetterRefused, before anything is sent.
     """
     letter = store.find(cloud, beginning)
     made = ready(cloud, letter)
@@ -127,7 +127,7 @@ def one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[Letter, st
     return letter, until
 
 
-def heard(cloud: Cloud, letter: Letter, until: datetime) -> Letter | None:
+def heard(cloud: Cloud, letter: DeadLetter, until: datetime) -> DeadLetter | None:
     """The letter once something came of it, or as it is at that instant; None where it is gone."""
     pause = 0.2
     while True:
@@ -149,7 +149,7 @@ def _send(cloud: Cloud, made: Ready) -> None:
     )
 
 
-def _claim(cloud: Cloud, letter: Letter, who: str, until: str, nonce: str) -> None:
+def _claim(cloud: Cloud, letter: DeadLetter, who: str, until: str, nonce: str) -> None:
     unchanged, names, values = as_read(letter)
     given = {"state": RETRYING, "retries": letter.retries + 1, "retriedBy": who, "retryEnds": until, "retry": nonce}
     given["retriedAt"] = clock.iso(cloud.clock.now())
@@ -175,20 +175,20 @@ def _claim(cloud: Cloud, letter: Letter, who: str, until: str, nonce: str) -> No
         raise Taken(f"dead letter {letter.id} has moved on since it was read: it is {now}") from None
 
 
-def _message(letter: Letter, content: str) -> str:
+def _message(letter: DeadLetter, content: str) -> str:
     """The body as the consumer received it: what SQS gave up is that itself, what the consumer rejected holds it."""
     dead = _mapping(content).get("dead")
     if not isinstance(dead, Mapping):
         return content
     if not isinstance(dead.get("event"), str):
-        raise LetterRefused(
+        raise DeadLetterRefused(
             f"dead letter {letter.id} holds no message of {letter.job}'s queue; it cannot be sent again"
         )
     body: str = dead["event"]
     return body
 
 
-def _firing(cloud: Cloud, letter: Letter, entry: Entry, content: str) -> Firing:
+def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Firing:
     """What had started the job, bare or in an envelope of Lambda's or ours, as a firing that serves the letter."""
     body = _mapping(content)
     dead, death = body.get("dead"), "requestContext" in body
@@ -196,12 +196,16 @@ def _firing(cloud: Cloud, letter: Letter, entry: Entry, content: str) -> Firing:
     try:
         fired = firing.parse(letter.job, given, cloud.clock.now())
     except MalformedEvent as error:
-        raise LetterRefused(f"dead letter {letter.id} holds nothing that could be run again: {error}") from None
+        raise DeadLetterRefused(f"dead letter {letter.id} holds nothing that could be run again: {error}") from None
     if not isinstance(fired, Firing):
-        raise LetterRefused(f"dead letter {letter.id} holds messages, and {letter.job} has no queue that takes them")
+        raise DeadLetterRefused(
+            f"dead letter {letter.id} holds messages, and {letter.job} has no queue that takes them"
+        )
     redrive = max(letter.retries, fired.redrive, _tried(cloud, entry, fired)) + 1
     if redrive > MOST:
-        raise LetterRefused(f"dead letter {letter.id} was sent again {MOST} times; run {letter.job} by hand instead")
+        raise DeadLetterRefused(
+            f"dead letter {letter.id} was sent again {MOST} times; run {letter.job} by hand instead"
+        )
     first = fired.first_failed_at or str(letter.row.get("firstFailedAt", letter.at))
     return replace(
         fired,
@@ -218,7 +222,7 @@ def _firing(cloud: Cloud, letter: Letter, entry: Entry, content: str) -> Firing:
 
 def _tried(cloud: Cloud, entry: Entry, fired: Firing) -> int:
     """How often this very tick was sent again, or run by hand: what comes no later is taken for a duplicate."""
-    tried = str(lost_runs.item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
+    tried = str(lost_runs.claim_item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
     return int(tried.split("#")[2]) // firing.TURNS if tried.startswith(fired.position) else 0
 
 

@@ -16,25 +16,25 @@ from shared.job import manifest
 from shared.job.definition import Job
 from shared.job.settings import SettingError
 from shared.ledger import expected_since, ledger
-from shared.ledger.daily import Folds
-from shared.ledger.ledger import Account, Verdict
+from shared.ledger.daily import DailyLedger
+from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.run import lost_runs
 from shared.run.firing import Firing
-from shared.run.gates import closed
+from shared.run.gates import first_closed
 from shared.tables import TTL
 
 if TYPE_CHECKING:
-    from shared.run.budget_usage import Purse
+    from shared.run.budget_usage import BudgetUsage
 
 MOST_READS = 5
 # Back to the last tick: most jobs' is found in the first.
 SPANS = tuple(map(timedelta, (0.1, 2, 40, 400, 1500)))
 # A tick's runs and retries are over so long after it; only then do they reach into the next day.
 RETRYING = timedelta(hours=2)
-GATED = (Verdict.DISABLED, Verdict.FORBIDDEN)
+GATED = (TickOutcome.DISABLED, TickOutcome.FORBIDDEN)
 BOOKKEEPING = ("pk", "sk", "duplicate", TTL)
-UNKNOWN = Account(Verdict.UNKNOWN)
-BAD = (Verdict.FAILED, Verdict.REFUSED, Verdict.LOST)
+UNKNOWN = TickRecord(TickOutcome.UNKNOWN)
+BAD = (TickOutcome.FAILED, TickOutcome.REFUSED, TickOutcome.LOST)
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Trace:
     host: dict[str, Any] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
     others: list[dict[str, Any]] = field(default_factory=list)
-    account: Account = UNKNOWN
+    account: TickRecord = UNKNOWN
     gap: dict[str, Any] = field(default_factory=dict)
     folded: bool = False
     listed: bool = True
@@ -65,7 +65,7 @@ class Trace:
     dead: dict[str, Any] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     gate: str | None = None
-    purse: Purse | None = None
+    purse: BudgetUsage | None = None
     reads: int = 0
 
     @property
@@ -80,7 +80,7 @@ class Trace:
     @property
     def at_work(self) -> bool:
         """Whether somebody holds the lease, and has not let it run out."""
-        return "holder" in self.item and not lost_runs.expired(self.item, self.now)
+        return "holder" in self.item and not lost_runs.lease_expired(self.item, self.now)
 
     def facts(self) -> dict[str, Any]:
         """All of it as JSON says it."""
@@ -149,7 +149,7 @@ class _Reader:
             self._count(self._letter)
         for queue in filter(None, (job.queue, job.dead_queue() if job.queue else None)):
             self._count(lambda queue=queue: self._waiting(queue))  # type: ignore[misc]
-        if verdict is Verdict.LATE and found.whole:
+        if verdict is TickOutcome.LATE and found.whole:
             self._count(self._gap)
         if verdict in GATED:
             self._count(self._gate)
@@ -178,15 +178,15 @@ class _Reader:
                 told = UNKNOWN
         found.account = told
 
-    def _remembered(self, tick: datetime) -> Account | None:
+    def _remembered(self, tick: datetime) -> TickRecord | None:
         found = self.found
         at_work = found.at_work and str(found.item.get("tried", "")).startswith(found.position)
         if at_work or found.now - tick < ledger.SETTLING:
             return None
-        folded: dict[datetime, Account] = {}
-        self._count(lambda: folded.update(Folds(self.cloud, found.job.name).read(tick, tick)))
+        folded: dict[datetime, TickRecord] = {}
+        self._count(lambda: folded.update(DailyLedger(self.cloud, found.job.name).read(tick, tick)))
         found.folded = tick in folded
-        if not found.folded or folded[tick].verdict is Verdict.MISSED:
+        if not found.folded or folded[tick].verdict is TickOutcome.MISSED:
             self._count(self._gap)
         if not found.folded and not found.gap:
             self._count(self._since)
@@ -194,7 +194,7 @@ class _Reader:
 
     def _claim(self) -> None:
         found = self.found
-        found.item = lost_runs.item(self.cloud, self.entry, found.target)
+        found.item = lost_runs.claim_item(self.cloud, self.entry, found.target)
         # One that cannot be read is what its runs fail with.
         with suppress(SettingError):
             allowed = found.job.allowance(self.cloud.environment)
@@ -222,7 +222,7 @@ class _Reader:
         )
         for row in map(attributes.plain, answer["Items"]):
             mine = row.get("tick") == found.position and row.get("target", NO_TARGET) == target
-            if row.get("outcome") != Verdict.MISSED:
+            if row.get("outcome") != TickOutcome.MISSED:
                 kept = {name: value for name, value in row.items() if name not in BOOKKEEPING}
                 (found.runs if mine else found.others).append({"run": row["sk"], **kept})
 
@@ -282,5 +282,5 @@ class _Reader:
             config = functions.get_function_configuration(FunctionName=self.cloud.names.function(found.job.name))
             environment = config.get("Environment", {}).get("Variables", {})
         firing = Firing(found.job.name, found.now, target=found.target)
-        shut = closed(found.job, firing, Cloud(self.cloud.names, self.cloud.clock, environment))
+        shut = first_closed(found.job, firing, Cloud(self.cloud.names, self.cloud.clock, environment))
         found.gate = shut.note if shut else None

@@ -10,12 +10,11 @@ from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.job.validation import DeclarationError, where
 from shared.messages import tenant
-from shared.messages.batch import Delivery
-from shared.messages.batch import PutOff as PutOff
+from shared.messages.batch import MessageBatch
 from shared.messages.message import Message as Message
 from shared.messages.message import P
 from shared.messages.tenant import Tenant
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 
 class Consumer(Job, Generic[P], archetype=True):
@@ -45,34 +44,34 @@ class Consumer(Job, Generic[P], archetype=True):
                 "define admits(tick, tenant)"
             )
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
         """Whether the organization is there and may have this done. Asked once for each in a batch, in its turn."""
         raise NotImplementedError
 
-    def handle(self, tick: Tick, message: Message[P]) -> None:
-        """Apply one message. Raise Rejected for one that can never succeed, PutOff for one that must wait."""
+    def handle(self, run: RunContext, message: Message[P]) -> None:
+        """Apply one message. Raise Rejected for one that can never succeed, Defer for one that must wait."""
         raise NotImplementedError
 
-    def serve(self, tick: Tick, delivery: Delivery[P]) -> None:
+    def serve(self, run: RunContext, delivery: MessageBatch[P]) -> None:
         """Handle them one by one; override it to apply many with one write."""
         for _, messages in delivery.by_tenant():
             for message in messages:
                 with delivery.answer(message):
-                    self.handle(tick, message)
+                    self.handle(run, message)
 
-    def work(self, tick: Tick) -> Outcome:
-        log = tick.log
+    def work(self, run: RunContext) -> Outcome:
+        log = run.log
         try:
             if self.payload is None:
-                delivery = Delivery(self, tick)
-                self.serve(tick, delivery)
+                delivery = MessageBatch(self, run)
+                self.serve(run, delivery)
             else:
                 # Nobody's turn, until it is somebody's.
-                with tenant.bounds(tick.cloud).turn(None):
-                    delivery = Delivery(self, tick)
-                    self.serve(tick, delivery)
+                with tenant.bounds(run.cloud).turn(None):
+                    delivery = MessageBatch(self, run)
+                    self.serve(run, delivery)
         finally:
-            tick.log = log
+            run.log = log
         return Done(delivery.end())
 
     @classmethod

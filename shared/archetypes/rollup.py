@@ -13,15 +13,14 @@ from typing import ClassVar
 from shared import clock
 from shared.aws import permissions
 from shared.aws.permissions import Grant
-from shared.job import retry as backoff
-from shared.job import retry_policies, settings, validation
+from shared.job import retry, retry_policies, settings, validation
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.job.settings import Setting, SettingError
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import watermark
-from shared.store.add_once import Addition, add
-from shared.store.age_index import INSTANT, LENGTH, Aged, Row, Source, begins_with_instant, threads
+from shared.store.add_once import Addition, add_once
+from shared.store.age_index import LENGTH, TIMESTAMP, AgeIndex, ExpiredRows, Row, begins_with_timestamp, threads
 from shared.store.watermark import Mark
 from shared.tables import Index, Table
 
@@ -99,7 +98,7 @@ class Rollup(Job, archetype=True):
     cap: ClassVar[int] = 500_000
     memory: ClassVar[int] = 1024
     timeout: ClassVar[int] = 900
-    retry: ClassVar[backoff.Policy] = retry_policies.MAINTENANCE
+    retry: ClassVar[retry.RetryPolicy] = retry_policies.MAINTENANCE
     refusals: ClassVar[tuple[validation.Refusal, ...]] = REFUSALS
 
     @classmethod
@@ -113,65 +112,65 @@ class Rollup(Job, archetype=True):
         tables = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.into.name))
         return (*super().grants(), *own, *tables)
 
-    def carry(self, tick: Tick, owner: str, days: Days, end: str) -> None:
+    def carry(self, run: RunContext, owner: str, days: Days, end: str) -> None:
         """Count an owner's sums wherever else they count, each once for `end`: see shared/store/add_once.py."""
 
-    def work(self, tick: Tick) -> Outcome:
-        mark, counts = watermark.read(tick.cloud, self.name), Counter[str](rows=0)
-        after: str = (tick.checkpoint or {}).get(mark.closing or "-", "")
-        until = self._until(tick)
+    def work(self, run: RunContext) -> Outcome:
+        mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
+        after: str = (run.checkpoint or {}).get(mark.closing or "-", "")
+        until = self._until(run)
         span: timedelta | None = None
         while mark.closing or mark.upto < until:
-            if tick.room() < RESERVE:
+            if run.room() < RESERVE:
                 return Done(counts, checkpoint={})
-            window = self._window(tick, mark, mark.closing or self._end(tick, mark, until, span))
-            span = 2 * self._length(tick, window)
-            rest = self._write(tick, window, after, counts)
+            window = self._window(run, mark, mark.closing or self._end(run, mark, until, span))
+            span = 2 * self._length(run, window)
+            rest = self._write(run, window, after, counts)
             if rest:
                 return Done(counts, checkpoint={window.end: rest})
             mark, after = Mark(window.end), ""
         return Done(counts)
 
-    def plan(self, tick: Tick) -> list[str]:
-        mark, until = watermark.read(tick.cloud, self.name), self._until(tick)
+    def plan(self, run: RunContext) -> list[str]:
+        mark, until = watermark.read(run.cloud, self.name), self._until(run)
         if not mark.closing and mark.upto >= until:
             return []
-        window = self._window(tick, mark, mark.closing or self._end(tick, mark, until, None))
+        window = self._window(run, mark, mark.closing or self._end(run, mark, until, None))
         said = f"add up {window.rows:,} rows of {len(window.owners):,} owners, recorded by {window.end}"
         return [said, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults)]
 
-    def _until(self, tick: Tick) -> str:
-        settled: timedelta = tick.setting(f"{self.env}_SETTLE")
+    def _until(self, run: RunContext) -> str:
+        settled: timedelta = run.setting(f"{self.env}_SETTLE")
         if settled < LAG:
             raise SettingError(f"{self.env}_SETTLE={settled} is less than an index may lag; give it {LAG} at least")
-        return clock.iso(min(tick.at, tick.started) - settled)
+        return clock.iso(min(run.at, run.started) - settled)
 
-    def _end(self, tick: Tick, mark: Mark, until: str, span: timedelta | None) -> str:
+    def _end(self, run: RunContext, mark: Mark, until: str, span: timedelta | None) -> str:
         """Where the next window ends: not longer than twice the last one, since what was too much will be so again."""
         if span is None or not mark.upto:
             return until
         return min(until, clock.iso(clock.parse(mark.upto) + span))
 
-    def _window(self, tick: Tick, mark: Mark, end: str) -> Window:
+    def _window(self, run: RunContext, mark: Mark, end: str) -> Window:
         """All rows of the window, and of no more than `cap` unless it was pinned before or cannot be cut any more."""
         while True:
             window = Window(mark, end)
-            length = self._length(tick, window)
-            if self.gather(tick, window, None if mark.closing or length <= SHORTEST else tick.cap):
+            length = self._length(run, window)
+            if self.gather(run, window, None if mark.closing or length <= SHORTEST else run.cap):
                 return window
             end = clock.iso(clock.parse(end) - length / 2)
 
-    def _length(self, tick: Tick, window: Window) -> timedelta:
-        begin = window.mark.upto or self._eldest(tick) or window.end
+    def _length(self, run: RunContext, window: Window) -> timedelta:
+        begin = window.mark.upto or self._eldest(run) or window.end
         return clock.parse(window.end) - clock.parse(begin)
 
-    def _eldest(self, tick: Tick) -> str:
+    def _eldest(self, run: RunContext) -> str:
         """When the first row was recorded, a moment before; empty where there is none."""
         index = self.recorded()
         found = []
         for partition in index.partitions():
-            answer = tick.cloud.bulk.query(
-                TableName=tick.cloud.names.table(self.table.name),
+            answer = run.cloud.bulk.query(
+                TableName=run.cloud.names.table(self.table.name),
                 IndexName=index.name,
                 KeyConditionExpression="#partition = :partition",
                 ExpressionAttributeNames={"#partition": index.pk},
@@ -179,13 +178,13 @@ class Rollup(Job, archetype=True):
                 Limit=1,
             )
             found += [item[index.sk]["S"] for item in answer["Items"]]
-        dated = [since[:LENGTH] for since in found if begins_with_instant(since)]
+        dated = [since[:LENGTH] for since in found if begins_with_timestamp(since)]
         return clock.iso(clock.parse(min(dated)) - timedelta(milliseconds=1)) if dated else ""
 
-    def gather(self, tick: Tick, window: Window, most: int | None) -> bool:
+    def gather(self, run: RunContext, window: Window, most: int | None) -> bool:
         """Sum up the window's rows; False as soon as there are more than `most`."""
-        source = Source(self.table, self.recorded(), (self.when, *self.sums))
-        aged = Aged(tick.cloud, source, self.recorded().partitions(), window.end, window.mark.upto)
+        source = AgeIndex(self.table, self.recorded(), (self.when, *self.sums))
+        aged = ExpiredRows(run.cloud, source, self.recorded().partitions(), window.end, window.mark.upto)
         for row in aged.rows():
             window.rows += 1
             if most is not None and window.rows > most:
@@ -206,9 +205,9 @@ class Rollup(Job, archetype=True):
     def _fault(self, row: Row) -> str:
         """Why a row counts for nothing; empty where it does."""
         when, since = row.item.get(self.when), row.since
-        if not INSTANT.match(since):
+        if not TIMESTAMP.match(since):
             return f"it was recorded at {since!r:.40}, no instant"
-        if not isinstance(when, str) or not INSTANT.fullmatch(when):
+        if not isinstance(when, str) or not TIMESTAMP.fullmatch(when):
             return f"{self.when} is {when!r:.40}, no instant"
         for name in self.sums:
             value = row.item.get(name)
@@ -226,34 +225,34 @@ class Rollup(Job, archetype=True):
             return f"{self.when} is {when}, after it was recorded"
         return f"{self.when} is {when}, {late.days} days before it was recorded" if late > LATEST else ""
 
-    def _write(self, tick: Tick, window: Window, after: str, counts: Counter[str]) -> str:
+    def _write(self, run: RunContext, window: Window, after: str, counts: Counter[str]) -> str:
         """Add the window to the sums; the last owner that was dealt with, where there was no time for the others."""
         for row, why in window.faults:
-            tick.log.error(f"{self.name}_faulty", key=f"{row.pk} {row.sk}", error=why)
+            run.log.error(f"{self.name}_faulty", key=f"{row.pk} {row.sk}", error=why)
         if window.owners:
             # Only from here on is anything written: a run after a crash must meet this window again, and no other.
-            window.mark = watermark.pin(tick.cloud, self.name, window.mark, window.end)
+            window.mark = watermark.pin(run.cloud, self.name, window.mark, window.end)
         owners, done = iter(sorted(owner for owner in window.owners if owner > after)), 0
         with threads(WIDTH) as pool:
             while chunk := list(islice(owners, CHUNK)):
                 # Some in any case: a window whose reading takes up a run's time would never end.
-                if done and tick.remaining() < RESERVE:
+                if done and run.remaining() < RESERVE:
                     return after
-                for added in pool.map(lambda owner: self._add(tick, window, owner), chunk):
+                for added in pool.map(lambda owner: self._add(run, window, owner), chunk):
                     counts["sums"] += added
                 after, done = chunk[-1], done + len(chunk)
-        watermark.close(tick.cloud, self.name, window.mark, window.end)
+        watermark.close(run.cloud, self.name, window.mark, window.end)
         counts["rows"] += window.rows - window.faulty
-        tick.spend(items=window.rows)
+        run.spend(items=window.rows)
         if window.faulty:
             counts["faulty"] += window.faulty
         return ""
 
-    def _add(self, tick: Tick, window: Window, owner: str) -> int:
+    def _add(self, run: RunContext, window: Window, owner: str) -> int:
         """The sums of one owner; how many of them had not been added before."""
         days = window.owners[owner]
-        added = sum(add(tick.cloud, self.into, addition, window.end) for addition in self.additions(owner, days))
-        self.carry(tick, owner, days, window.end)
+        added = sum(add_once(run.cloud, self.into, addition, window.end) for addition in self.additions(owner, days))
+        self.carry(run, owner, days, window.end)
         return added
 
     def additions(self, owner: str, days: Days) -> Iterator[Addition]:

@@ -57,12 +57,12 @@ class Cloud:
     def session(self) -> Session:
         from botocore.session import Session
 
-        from shared.aws.response_parser import Answers
-        from shared.aws.service_models import Models
+        from shared.aws.response_parser import DynamoDbParserFactory
+        from shared.aws.service_models import ServiceModelLoader
 
         session = Session()
-        session.register_component("data_loader", Models())
-        session.register_component("response_parser_factory", Answers())
+        session.register_component("data_loader", ServiceModelLoader())
+        session.register_component("response_parser_factory", DynamoDbParserFactory())
         return session
 
     def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:

@@ -21,7 +21,7 @@ class AsItComes(JSONParser):
         return super()._handle_json_body(raw_body, shape)  # type: ignore[misc]
 
 
-class Answers(ResponseParserFactory):
+class DynamoDbParserFactory(ResponseParserFactory):
     """To be registered as a session's `response_parser_factory`."""
 
     def create_parser(self, protocol_name: str) -> Any:

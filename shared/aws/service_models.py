@@ -24,7 +24,7 @@ class PlainFiles(JSONFileLoader):
         return None
 
 
-class Models(Loader):
+class ServiceModelLoader(Loader):
     """To be registered as a session's `data_loader`."""
 
     FILE_LOADER_CLASS = PlainFiles

@@ -27,20 +27,20 @@ RECEIVES, VISIBILITY = 5, 6
 BOOKKEEPING = ("pk", "sk", "marks", "retry", TTL)
 
 
-class UnknownLetter(LookupError):
+class UnknownDeadLetter(LookupError):
     """What was named is not there, or is not the only one; the message says so. Nothing was done."""
 
 
-class LetterRefused(Exception):
+class DeadLetterRefused(Exception):
     """It cannot be done as things are; the message says why and what to do. Nothing was done."""
 
 
-class Taken(LetterRefused):
+class Taken(DeadLetterRefused):
     """Somebody else was faster."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """died: when it was given up last, `at` for the first time. again: how often it died after it was sent again.
 
     retries: how often it was sent again. until: while it is `retrying`, the instant by which something must have come
@@ -66,7 +66,7 @@ class Letter:
     row: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Letter:
+    def of(cls, row: Mapping[str, Any]) -> DeadLetter:
         at = row["sk"].partition("#")[0]
         return cls(
             job=row["job"],
@@ -108,7 +108,7 @@ def fingerprint(job: str, error: str) -> str:
     return hashlib.sha256(f"{job}\n{shape}".encode()).hexdigest()[:12]
 
 
-def as_read(letter: Letter) -> tuple[str, dict[str, str], dict[str, Any]]:
+def as_read(letter: DeadLetter) -> tuple[str, dict[str, str], dict[str, Any]]:
     """The condition that the row is still in the state that it was read in: expression, names, values.
 
     Who sends it again raises `retries`, and another death names another payload, so these three tell all.

@@ -16,7 +16,7 @@ from shared import clock
 from shared.advised_commands import advised
 from shared.aws import attributes
 from shared.aws.names import STATE
-from shared.dead_letters.letter import KEPT, Letter, LetterRefused, UnknownLetter, row_key
+from shared.dead_letters.letter import KEPT, DeadLetter, DeadLetterRefused, UnknownDeadLetter, row_key
 from shared.tables import TTL
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Which:
     def __bool__(self) -> bool:
         return bool(self.job or self.fingerprint or self.before or self.reason)
 
-    def __contains__(self, letter: Letter) -> bool:
+    def __contains__(self, letter: DeadLetter) -> bool:
         return (
             self.job in ("", letter.job)
             and self.fingerprint in ("", letter.fingerprint)
@@ -73,7 +73,7 @@ class Group:
     count: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
-    def add(self, letter: Letter) -> None:
+    def add(self, letter: DeadLetter) -> None:
         self.count += 1
         self.states[letter.state] += 1
         self.attempts = max(self.attempts, letter.attempts)
@@ -97,15 +97,15 @@ def note(cloud: Cloud, job: str) -> None:
     cloud.dynamodb.put_item(TableName=cloud.names.table(STATE), Item=item)
 
 
-def letters(cloud: Cloud, which: Which = ALL, beginning: str = "") -> Iterator[Letter]:
+def letters(cloud: Cloud, which: Which = ALL, beginning: str = "") -> Iterator[DeadLetter]:
     """The letters that are meant, by job, the eldest first. beginning: of the id."""
     wanted = {"fingerprint": which.fingerprint, "reason": which.reason, "id": beginning}
     begins = {name: value for name, value in wanted.items() if value}
     for job in [which.job] if which.job else jobs(cloud):
-        yield from (letter for letter in map(Letter.of, _query(cloud, f"dead#{job}", begins)) if letter in which)
+        yield from (letter for letter in map(DeadLetter.of, _query(cloud, f"dead#{job}", begins)) if letter in which)
 
 
-def groups(found: Iterable[Letter]) -> list[Group]:
+def groups(found: Iterable[DeadLetter]) -> list[Group]:
     """By fingerprint, the largest first. Memory grows with the kinds of failure, not with the letters."""
     made: dict[str, Group] = {}
     for letter in found:
@@ -113,26 +113,28 @@ def groups(found: Iterable[Letter]) -> list[Group]:
     return sorted(made.values(), key=lambda group: (group.count, group.last), reverse=True)
 
 
-def find(cloud: Cloud, beginning: str) -> Letter:
-    """The one whose id begins so. Raises UnknownLetter where none or several do."""
+def find(cloud: Cloud, beginning: str) -> DeadLetter:
+    """The one whose id begins so. Raises UnknownDeadLetter where none or several do."""
     found = list(letters(cloud, beginning=beginning)) if beginning else []
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UnknownLetter(f"there is no dead letter {beginning!r:.60}; {listing(cloud.names.stage)}")
+        raise UnknownDeadLetter(f"there is no dead letter {beginning!r:.60}; {listing(cloud.names.stage)}")
     several = ", ".join(f"{letter.id} of {letter.job}" for letter in found[:5])
-    raise UnknownLetter(f"{len(found)} dead letters have ids that begin with {beginning!r}: {several}; say more of it")
+    raise UnknownDeadLetter(
+        f"{len(found)} dead letters have ids that begin with {beginning!r}: {several}; say more of it"
+    )
 
 
-def read(cloud: Cloud, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Letter]:
+def read(cloud: Cloud, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DeadLetter]:
     """As they stand now, by job and key; those that are gone are left out. 100 at once."""
     table, wanted = cloud.names.table(STATE), list(keys)
-    found: dict[tuple[str, str], Letter] = {}
+    found: dict[tuple[str, str], DeadLetter] = {}
     for start in range(0, len(wanted), KEYS_AT_ONCE):
         left: Any = [row_key(*each) for each in wanted[start : start + KEYS_AT_ONCE]]
         while left:
             answer = cloud.dynamodb.batch_get_item(RequestItems={table: {"Keys": left, "ConsistentRead": True}})
-            for letter in map(Letter.of, map(attributes.plain, answer["Responses"].get(table, []))):
+            for letter in map(DeadLetter.of, map(attributes.plain, answer["Responses"].get(table, []))):
                 found[letter.job, letter.key] = letter
             left = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
     return found
@@ -143,16 +145,16 @@ def listing(stage: str) -> str:
     return f"`{advised(stage, 'dead', 'list')}` shows what there is"
 
 
-def where(cloud: Cloud, letter: Letter) -> str:
+def where(cloud: Cloud, letter: DeadLetter) -> str:
     return f"s3://{cloud.names.bucket}/{letter.payload}"
 
 
-def content(cloud: Cloud, letter: Letter) -> str:
-    """The payload, as it was received. Raises LetterRefused where it is gone."""
+def content(cloud: Cloud, letter: DeadLetter) -> str:
+    """The payload, as it was received. Raises DeadLetterRefused where it is gone."""
     try:
         answer = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=letter.payload)
     except cloud.s3.exceptions.NoSuchKey:
-        raise LetterRefused(
+        raise DeadLetterRefused(
             f"dead letter {letter.id}: its payload is missing, {where(cloud, letter)}; "
             f"without it, it cannot be sent again. An older version of the object may be restored"
         ) from None

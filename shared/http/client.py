@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from shared.http.sites import host_of
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -46,7 +46,7 @@ class NoAnswer(Exception):
     """No answer came, or none that may be asked for; the message says why."""
 
 
-class NotSent(NoAnswer, Undone):
+class NotSent(NoAnswer, NotPerformed):
     """The call never left this machine: whatever it was to change, it has not."""
 
 
@@ -63,7 +63,7 @@ class Busy(NotSent):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """headers: names in lower case, without cookies. text: the body's first MiB. ms: to the end of what was read.
 
     url: where it came from, after redirects. retry_after: seconds, where the host named them.
@@ -78,7 +78,7 @@ class Answer:
     retry_after: float | None = None
 
 
-class Http:
+class HttpClient:
     """One run's calls, safe to share between threads. It follows no proxy settings of the environment.
 
     hosts: those that may be called, as `host_of` writes them. rate: calls a second to one host. connect, read: seconds
@@ -121,7 +121,7 @@ class Http:
         body: str | None = None,
         key: str = "",
         internal: bool = False,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Raises NoAnswer; any status is an answer. Redirects of GET and HEAD are followed, to allowed hosts.
 
         key: the idempotency key, which whatever is neither GET nor HEAD must have. internal: a call to an app's own
@@ -150,7 +150,7 @@ class Http:
             answer = self._once(method, onward, sent, None)
         raise NoAnswer(f"redirected more than {MOST_REDIRECTS} times")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> Answer:
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> HttpResponse:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
@@ -175,7 +175,7 @@ class Http:
         wait = seconds_of(response.headers.get("retry-after"), self.cloud.clock.now())
         if wait is not None and response.status in (429, 503):
             self._hold(host, wait)
-        return Answer(
+        return HttpResponse(
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items() if name.lower() != "set-cookie"},
             text=_decoded(data, response.headers.get("content-type", "")),

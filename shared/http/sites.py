@@ -16,7 +16,7 @@ from shared.job.outcome import Rejected
 from shared.job.settings import BASE_URLS
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 PORTS = {"http": 80, "https": 443}
 HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
@@ -26,7 +26,7 @@ NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Target:
+class Site:
     """host: `shop.example`, or `shop.example:8080` where the port is not the scheme's own: names status and artifacts.
 
     url: the base, without a slash at the end.
@@ -40,10 +40,10 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class Sites:
     """valid: in the order of their hosts, each host once. invalid: a sentence for each entry that cannot be used."""
 
-    valid: tuple[Target, ...]
+    valid: tuple[Site, ...]
     invalid: tuple[str, ...] = ()
 
     @property
@@ -62,16 +62,16 @@ class Targets:
         return "" if self.valid else f"{BASE_URLS.name} names no site"
 
 
-def read(tick: Tick) -> Targets:
+def read(run: RunContext) -> Sites:
     """From BASE_URLS, with a warning in the log for each invalid entry. Raises SettingError where it is no array."""
-    found = parse(tick.setting(BASE_URLS.name))
+    found = parse(run.setting(BASE_URLS.name))
     for fault in found.invalid:
-        tick.log.warning("base_url_invalid", error=fault)
+        run.log.warning("base_url_invalid", error=fault)
     return found
 
 
-def parse(entries: Iterable[Any]) -> Targets:
-    valid: dict[str, Target] = {}
+def parse(entries: Iterable[Any]) -> Sites:
+    valid: dict[str, Site] = {}
     invalid: list[str] = []
     for number, entry in enumerate(entries, 1):
         try:
@@ -82,60 +82,60 @@ def parse(entries: Iterable[Any]) -> Targets:
         except ValueError as error:
             shown = re.sub(r"//[^/@]*@", "//", entry) if isinstance(entry, str) else repr(entry)
             invalid.append(f"{BASE_URLS.name}, entry {number}, {redaction.sample(shown, 80)!r}: {error}")
-    return Targets(tuple(sorted(valid.values())), tuple(invalid))
+    return Sites(tuple(sorted(valid.values())), tuple(invalid))
 
 
-def chosen(tick: Tick, found: Targets) -> list[Target]:
+def chosen(run: RunContext, found: Sites) -> list[Site]:
     """The firing's target, or all. Raises Rejected for a target that BASE_URLS does not name."""
-    if tick.target == NO_TARGET:
+    if run.target == NO_TARGET:
         return list(found.valid)
-    named = [target for target in found.valid if target.host == tick.target]
+    named = [target for target in found.valid if target.host == run.target]
     if not named:
         known = ", ".join(found.hosts[:NAMED]) or "none"
-        raise Rejected(f"{tick.target!r} is no host of {BASE_URLS.name}; its hosts are {known}")
+        raise Rejected(f"{run.target!r} is no host of {BASE_URLS.name}; its hosts are {known}")
     return named
 
 
-def forget(tick: Tick, found: Targets, hosts: Iterable[str]) -> list[str]:
+def forget(run: RunContext, found: Sites, hosts: Iterable[str]) -> list[str]:
     """Remove the status of hosts that are not among these any more, so that nobody is shown or told of them for ever.
 
     Nothing is removed by a run that is not for all hosts, or where an entry cannot be used: it may be one of them.
     """
-    if found.invalid or tick.target != NO_TARGET or tick.firing.manual or not tick.firing.fresh:
+    if found.invalid or run.target != NO_TARGET or run.firing.manual or not run.firing.fresh:
         return []
-    table, gone = tick.cloud.names.table(STATE), []
-    pages = tick.cloud.dynamodb.get_paginator("query").paginate(
+    table, gone = run.cloud.names.table(STATE), []
+    pages = run.cloud.dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="pk = :pk",
         ProjectionExpression="pk, sk, #at",
         ExpressionAttributeNames={"#at": "at"},
-        ExpressionAttributeValues=attributes.row({":pk": f"{tick.job.key}:last"}),
+        ExpressionAttributeValues=attributes.row({":pk": f"{run.job.key}:last"}),
     )
     kept = {NO_TARGET, *hosts}
     for item in (attributes.plain(item) for page in pages for item in page["Items"]):
         if item["sk"] in kept or "at" not in item:
             continue
-        with suppress(tick.cloud.refused):
-            tick.cloud.dynamodb.delete_item(
+        with suppress(run.cloud.refused):
+            run.cloud.dynamodb.delete_item(
                 TableName=table,
                 Key=attributes.row({"pk": item["pk"], "sk": item["sk"]}),
                 ConditionExpression="#at = :at",
                 ExpressionAttributeNames={"#at": "at"},
                 ExpressionAttributeValues=attributes.row({":at": item["at"]}),
             )
-            tick.log.info("target_forgotten", entityId=item["sk"], note=f"its last status was of {item['at']}")
+            run.log.info("target_forgotten", entityId=item["sk"], note=f"its last status was of {item['at']}")
             gone.append(item["sk"])
     return gone
 
 
-def awake(tick: Tick, sites: Iterable[Target]) -> tuple[list[Target], dict[str, str]]:
+def awake(run: RunContext, sites: Iterable[Site]) -> tuple[list[Site], dict[str, str]]:
     """Those to work on; and of each that is paused, by its host, who paused it and why. They are logged."""
     going, held = [], {}
     for site in sites:
-        told = tick.paused(target=site.host)
+        told = run.paused(target=site.host)
         if told:
             held[site.host] = told
-            tick.log.info("target_paused", entityId=site.host, status="paused", note=told)
+            run.log.info("target_paused", entityId=site.host, status="paused", note=told)
         else:
             going.append(site)
     return going, held
@@ -170,7 +170,7 @@ def _host(parts: SplitResult) -> str:
     return name if port in (None, PORTS[parts.scheme]) else f"{name}:{port}"
 
 
-def _target(entry: Any) -> Target:
+def _target(entry: Any) -> Site:
     if not isinstance(entry, str):
         raise ValueError("is not text")
     text = entry.strip()
@@ -184,4 +184,4 @@ def _target(entry: Any) -> Target:
         raise ValueError("carries credentials; those belong into the secret store")
     if "?" in text or "#" in text:
         raise ValueError("has a query or a fragment; give the base alone")
-    return Target(host, f"{parts.scheme}://{host}{parts.path.rstrip('/')}")
+    return Site(host, f"{parts.scheme}://{host}{parts.path.rstrip('/')}")

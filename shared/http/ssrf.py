@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST_URL = 2048
@@ -45,12 +45,12 @@ CLOSED_6 = tuple(
 )
 
 
-class Closed(Undone):
+class ForbiddenUrl(NotPerformed):
     """The URL may not be called, and nothing was; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PublicUrl:
     """Where a URL leads: scheme, host as it goes into certificates and headers, port, and path with its query."""
 
     scheme: str
@@ -65,39 +65,39 @@ class Place:
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
 
-def place(url: str, *, loopback: bool = False) -> Place:
+def parse_public_url(url: str, *, loopback: bool = False) -> PublicUrl:
     """Take a URL apart. Raises Closed for what is not plainly a public https URL.
 
     loopback: also http, and this machine, for tests and a laptop.
     """
     if len(url) > LONGEST_URL:
-        raise Closed(f"the URL is longer than {LONGEST_URL} characters")
+        raise ForbiddenUrl(f"the URL is longer than {LONGEST_URL} characters")
     # Parsers disagree on these, and what one takes for the host is a path to another.
     if not url.isascii() and any(not sign.isalnum() and not sign.isascii() for sign in url):
-        raise Closed("the URL has a sign in it that is neither ASCII nor a letter")
+        raise ForbiddenUrl("the URL has a sign in it that is neither ASCII nor a letter")
     if any(sign.isspace() or not sign.isprintable() or sign in '\\"<>^`{|}' for sign in url):
-        raise Closed("the URL has a space, a control character or a sign in it that belongs into none")
+        raise ForbiddenUrl("the URL has a space, a control character or a sign in it that belongs into none")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Closed(f"the URL cannot be read: {error}") from None
+        raise ForbiddenUrl(f"the URL cannot be read: {error}") from None
     if parts.scheme not in ("https", "http"):
-        raise Closed("the URL does not begin with https://")
+        raise ForbiddenUrl("the URL does not begin with https://")
     if "@" in parts.netloc or "%" in parts.netloc:
-        raise Closed("the URL has a user, or an escape, before its path")
+        raise ForbiddenUrl("the URL has a user, or an escape, before its path")
     host = _host(parts.hostname or "", loopback)
     if parts.scheme == "http" and not (loopback and _is_loopback(host)):
-        raise Closed("the URL does not begin with https://")
+        raise ForbiddenUrl("the URL does not begin with https://")
     if port is not None and (port == 0 or (port < 1024 and port not in (80, 443))):
-        raise Closed(f"port {port} is not one that webhooks are taken on")
+        raise ForbiddenUrl(f"port {port} is not one that webhooks are taken on")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii():
-        raise Closed("the URL's path has to be escaped")
-    return Place(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
+        raise ForbiddenUrl("the URL's path has to be escaped")
+    return PublicUrl(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
 
 
-def addresses(where: Place, *, loopback: bool = False) -> list[IP]:
+def resolve_public(where: PublicUrl, *, loopback: bool = False) -> list[IP]:
     """What its host is, asked once: connect to these and no others. Raises Closed where a single one is not open."""
     try:
         found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
@@ -106,11 +106,11 @@ def addresses(where: Place, *, loopback: bool = False) -> list[IP]:
     known = list(dict.fromkeys(ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found))
     for each in known:
         if why := closed(each, loopback=loopback):
-            raise Closed(f"its host is {why}")
+            raise ForbiddenUrl(f"its host is {why}")
     return known
 
 
-class Unresolved(Undone):
+class Unresolved(NotPerformed):
     """The host has no address now; another time it may."""
 
 
@@ -136,17 +136,17 @@ def _host(name: str, loopback: bool) -> str:
         try:
             name = name.encode("idna").decode()
         except UnicodeError:
-            raise Closed("the host's name cannot be written in ASCII") from None
+            raise ForbiddenUrl("the host's name cannot be written in ASCII") from None
     name = name.lower()
     labels = name.split(".")
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        raise Closed("the URL names no host that can be")
+        raise ForbiddenUrl("the URL names no host that can be")
     # 127.1, 0x7f000001, 2130706433, 0177.0.0.1: a name of the public internet has no such last label.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return str(_literal(ipaddress.IPv4Address, name))
     inner = len(labels) == 1 or any(name == each or name.endswith(f".{each}") for each in INNER)
     if inner and not (loopback and _is_loopback(name)):
-        raise Closed("the host is not of the public internet")
+        raise ForbiddenUrl("the host is not of the public internet")
     return name
 
 
@@ -154,7 +154,7 @@ def _literal(kind: type[IP], name: str) -> IP:
     try:
         return kind(name)
     except ValueError:
-        raise Closed("the host is a number that is no address as it is commonly written") from None
+        raise ForbiddenUrl("the host is a number that is no address as it is commonly written") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared.http.client import AGENT, Answer, NoAnswer, NotSent, seconds_of
-from shared.http.ssrf import IP, Place, addresses, place
+from shared.http.client import AGENT, HttpResponse, NoAnswer, NotSent, seconds_of
+from shared.http.ssrf import IP, PublicUrl, parse_public_url, resolve_public
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -27,7 +27,7 @@ CONNECT = 5.0
 TOTAL = 15.0
 
 
-class Courier:
+class UntrustedHttpClient:
     """Safe to share between threads. loopback: also to this machine, for tests and a laptop."""
 
     def __init__(self, cloud: Cloud, *, loopback: bool = False, connect: float = CONNECT, total: float = TOTAL) -> None:
@@ -36,14 +36,14 @@ class Courier:
         self.connect = connect
         self.total = total
 
-    def call(self, method: str, url: str, *, headers: Mapping[str, str], body: str, key: str) -> Answer:
+    def call(self, method: str, url: str, *, headers: Mapping[str, str], body: str, key: str) -> HttpResponse:
         """Raises outside.Closed where it must not be called, Unresolved and NotSent where nothing was sent, NoAnswer.
 
         key: the idempotency key that goes along. Any status is an answer, a redirect too.
         """
         clocked = time.monotonic()
-        where = place(url, loopback=self.loopback)
-        known = addresses(where, loopback=self.loopback)
+        where = parse_public_url(url, loopback=self.loopback)
+        known = resolve_public(where, loopback=self.loopback)
         until = clocked + self.total
         line = self._line(where, known, until)
         sent = {"Host": where.authority, "User-Agent": AGENT, "Idempotency-Key": key, "Connection": "close", **headers}
@@ -59,7 +59,7 @@ class Courier:
             raise NoAnswer(f"the connection broke: {type(error).__name__}") from error
         finally:
             line.close()
-        return Answer(
+        return HttpResponse(
             status=response.status,
             headers={name.lower(): value for name, value in response.getheaders() if name.lower() != "set-cookie"},
             text="",
@@ -68,7 +68,7 @@ class Courier:
             retry_after=seconds_of(response.headers.get("retry-after"), self.cloud.clock.now()),
         )
 
-    def _line(self, where: Place, known: list[IP], until: float) -> socket.socket:
+    def _line(self, where: PublicUrl, known: list[IP], until: float) -> socket.socket:
         """A connection to the first of these addresses that takes one, with TLS to the host by its name."""
         why = "there is no address"
         for ip in known:

@@ -12,24 +12,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 
 if TYPE_CHECKING:
-    from shared.http.client import Answer, Http
-    from shared.http.untrusted import Courier
+    from shared.http.client import HttpClient, HttpResponse
+    from shared.http.untrusted import UntrustedHttpClient
 
 # How far the two clocks may be apart, and how old a message may be that is played again; the specification's own.
 TOLERANCE = timedelta(minutes=5)
 GONE = 410
 
 
-class WebhookRefused(Undone):
+class WebhookRefused(NotPerformed):
     """The receiver did not take it. status: what it said. gone: it wants no more of them, ever.
 
     retry_after: seconds, where it named them.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HttpResponse) -> None:
         super().__init__(f"{answer.url.partition('?')[0]} answered {answer.status}")
         self.status = answer.status
         self.gone = answer.status == GONE
@@ -91,10 +91,10 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: d
     return key
 
 
-def post(http: Http | Courier, url: str, secrets: Sequence[str], key: str, body: str) -> Answer:
+def post(http: HttpClient | UntrustedHttpClient, url: str, secrets: Sequence[str], key: str, body: str) -> HttpResponse:
     """Send a message, JSON, once. Raises WebhookRefused for any answer but a 2xx, ValueError, and what `http` raises.
 
-    http: it bounds the call, and says which hosts may be called; a Courier takes URLs from outside.
+    http: it bounds the call, and says which hosts may be called; a UntrustedHttpClient takes URLs from outside.
     """
     headers = sign(secrets, message_id(key), http.cloud.clock.now(), body)
     sent = {**headers, "content-type": "application/json"}

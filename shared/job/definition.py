@@ -13,7 +13,7 @@ from shared.aws.permissions import Grant
 from shared.job import overrides, retry_policies, settings, validation
 from shared.job.idempotency import Idempotency
 from shared.job.outcome import Outcome
-from shared.job.retry import Policy
+from shared.job.retry import RetryPolicy
 from shared.job.schedule import CatchUp, Schedule
 from shared.job.settings import Setting
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from shared.job.action import Action
     from shared.job.budget import Budget
     from shared.job.effect import Confirmed, Effect, NotDone, Unknown
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # Who runs a job at its ticks: whoever fires it; its function, by way of `firings`; `jobs.py worker`; another system.
 INLINE, QUEUE, WORKER = "inline", "queue", "worker"
 RUN_BY = (INLINE, QUEUE, WORKER, CELERY, "rq")
 # A run that is reaped by its own deadline needs this long to write its outcome before Lambda's axe falls.
-FAREWELL = 5
+FINISH_SECONDS = 5
 
 
 class Job:
@@ -78,7 +78,7 @@ class Job:
     batch_window: ClassVar[int] = 0
     concurrency: ClassVar[int] = 5
     idempotency: ClassVar[Idempotency | None] = None
-    retry: ClassVar[Policy] = retry_policies.DEFAULT
+    retry: ClassVar[RetryPolicy] = retry_policies.DEFAULT
     timeout: ClassVar[int] = 300
     memory: ClassVar[int] = 256
     cap: ClassVar[int] = 1000
@@ -118,23 +118,23 @@ class Job:
         cls.env = own.get("env") or cls.name.upper().replace("-", "_")
         validation.check(cls)
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         """Do one run's worth of work. Raise Rejected where no retry can help; raise anything else to be retried."""
         raise NotImplementedError
 
-    def plan(self, tick: Tick) -> list[str]:
+    def plan(self, run: RunContext) -> list[str]:
         """What `work` would do, a line each; touches nothing. `--dry-run` prints it."""
         return [f"run {self.name}; it declares no plan of its own"]
 
-    def cutoff(self, tick: Tick) -> datetime:
+    def cutoff(self, run: RunContext) -> datetime:
         """The instant by which a run at this tick judges what is due; a plan freezes it."""
-        return tick.at
+        return run.at
 
-    def actions(self, tick: Tick) -> Iterator[Action]:
+    def actions(self, run: RunContext) -> Iterator[Action]:
         """What `work` would do, thing by thing; touches nothing. For a job that is `applicable`."""
         raise NotImplementedError
 
-    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
+    def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
         """Do these actions of a plan and no others. `{"done": n}` as the checkpoint where the run must end early."""
         raise NotImplementedError
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from shared.advised_commands import advised
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 LONGEST_KEY = 512
 
 
-class Undone(Exception):
+class NotPerformed(Exception):
     """Raised by an effect's call: nothing happened, so it may be tried again. Anything else leaves that open."""
 
 
-class Uncertain(Exception):
+class UncertainOutcome(Exception):
     """Nobody knows whether the effect happened, and the job cannot find out; a person settles it."""
 
     def __init__(self, stage: str, job: str, key: str) -> None:
@@ -69,7 +69,7 @@ class Effect:
     at: datetime
     run: str
     error: str
-    tick: Tick
+    tick: RunContext
 
 
 def fitting(key: str) -> str:

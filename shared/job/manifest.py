@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from shared.job.definition import Job
-from shared.job.retry import Policy
+from shared.job.retry import RetryPolicy
 
 FILE = "manifest.json"
 
@@ -58,8 +58,8 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
     }
 
 
-def policy(entry: Entry) -> Policy:
-    return Policy(entry["kind"], tuple(entry["delays"]))
+def policy(entry: Entry) -> RetryPolicy:
+    return RetryPolicy(entry["kind"], tuple(entry["delays"]))
 
 
 @cache

@@ -18,7 +18,7 @@ ACCEPTED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetryPolicy:
     """Seconds to wait before the second attempt, the third, and so on. The first attempt counts as one."""
 
     kind: str
@@ -48,26 +48,26 @@ class Policy:
         return f"{self.kind} {' '.join(map(_text, told))}, {self.attempts} attempts"
 
 
-NONE = Policy("none", ())
+NONE = RetryPolicy("none", ())
 
 
-def exponential(*, first: int, retries: int) -> Policy:
+def exponential(*, first: int, retries: int) -> RetryPolicy:
     return _policy("exponential", tuple(first * 2**n for n in range(retries)))
 
 
-def linear(*, step: int, retries: int) -> Policy:
+def linear(*, step: int, retries: int) -> RetryPolicy:
     return _policy("linear", tuple(step * n for n in range(1, retries + 1)))
 
 
-def fixed(*, delay: int, retries: int) -> Policy:
+def fixed(*, delay: int, retries: int) -> RetryPolicy:
     return _policy("fixed", (delay,) * retries)
 
 
-def explicit(*delays: int) -> Policy:
+def explicit(*delays: int) -> RetryPolicy:
     return _policy("explicit", delays)
 
 
-def parse(text: str) -> Policy:
+def parse(text: str) -> RetryPolicy:
     """`exponential 2s, 4 attempts`; of `explicit` the attempts need not be said. Raises ValueError."""
     words = " ".join(text.lower().split())
     if words == "none":
@@ -88,7 +88,7 @@ def parse(text: str) -> Policy:
     return _derived(kind, delays[0], retries)
 
 
-def _derived(kind: str, seconds: int, retries: int) -> Policy:
+def _derived(kind: str, seconds: int, retries: int) -> RetryPolicy:
     if kind == "exponential":
         return exponential(first=seconds, retries=retries)
     if kind == "linear":
@@ -96,8 +96,8 @@ def _derived(kind: str, seconds: int, retries: int) -> Policy:
     return fixed(delay=seconds, retries=retries)
 
 
-def _policy(kind: str, delays: tuple[int, ...]) -> Policy:
-    return Policy(kind, delays) if delays else NONE
+def _policy(kind: str, delays: tuple[int, ...]) -> RetryPolicy:
+    return RetryPolicy(kind, delays) if delays else NONE
 
 
 def _text(seconds: int) -> str:

@@ -15,7 +15,7 @@ from shared.aws import attributes
 from shared.aws.names import NO_TARGET, STATE
 from shared.job.schedule import MINUTE
 from shared.ledger import expected_since, ledger
-from shared.ledger.ledger import Account, Accounts, Verdict, merged
+from shared.ledger.ledger import Accounts, TickOutcome, TickRecord, merged
 from shared.run import lost_runs
 from shared.tables import TTL
 
@@ -28,33 +28,33 @@ LATEST = timedelta(hours=1)
 KEPT = timedelta(days=90)
 TRIES = 3
 AGAIN = "+"
-LETTERS = {
-    Verdict.RAN: "r",
-    Verdict.LATE: "l",
-    Verdict.FAILED: "f",
-    Verdict.REFUSED: "b",
-    Verdict.LOST: "x",
-    Verdict.ENQUEUED: "e",
-    Verdict.SNOOZED: "z",
-    Verdict.SUPERSEDED: "s",
-    Verdict.LOCKED: "k",
-    Verdict.PAUSED: "p",
-    Verdict.DISABLED: "d",
-    Verdict.FORBIDDEN: "g",
-    Verdict.RATE_LIMITED: "q",
-    Verdict.TOO_LATE: "o",
-    Verdict.DEDUPLICATED: "a",
-    Verdict.MISSED: "m",
-    Verdict.UNKNOWN: "u",
+CODES = {
+    TickOutcome.RAN: "r",
+    TickOutcome.LATE: "l",
+    TickOutcome.FAILED: "f",
+    TickOutcome.REFUSED: "b",
+    TickOutcome.LOST: "x",
+    TickOutcome.ENQUEUED: "e",
+    TickOutcome.SNOOZED: "z",
+    TickOutcome.SUPERSEDED: "s",
+    TickOutcome.LOCKED: "k",
+    TickOutcome.PAUSED: "p",
+    TickOutcome.DISABLED: "d",
+    TickOutcome.FORBIDDEN: "g",
+    TickOutcome.RATE_LIMITED: "q",
+    TickOutcome.TOO_LATE: "o",
+    TickOutcome.DEDUPLICATED: "a",
+    TickOutcome.MISSED: "m",
+    TickOutcome.UNKNOWN: "u",
 }
-VERDICTS = {letter: verdict for verdict, letter in LETTERS.items()}
+VERDICTS = {letter: verdict for verdict, letter in CODES.items()}
 
 
-class FoldConflict(Exception):
+class DailyLedgerConflict(Exception):
     """Somebody else wrote the day each time that it was read; nothing of ours was."""
 
 
-class Folds:
+class DailyLedger:
     """The folded days of one job."""
 
     def __init__(self, cloud: Cloud, job: str) -> None:
@@ -80,14 +80,14 @@ class Folds:
         )
         return attributes.plain(answer.get("Item"))
 
-    def add(self, told: Mapping[datetime, Account]) -> int:
+    def add(self, told: Mapping[datetime, TickRecord]) -> int:
         """Fold these in. A read for each day, and a write where it tells something new; how many writes.
 
         What was folded earlier stays where it is the better verdict: a run that came late was a missed tick before.
         """
         days: dict[str, Accounts] = {}
         for tick, account in told.items():
-            if account.verdict in LETTERS:
+            if account.verdict in CODES:
                 days.setdefault(f"{tick:%Y-%m-%d}", {})[tick] = account
         return sum(self._add(day, accounts) for day, accounts in days.items())
 
@@ -101,7 +101,7 @@ class Folds:
             hours = {tick.replace(minute=0) for tick in told if both[tick] != known.get(tick)}
             if self._write(day, {f"h{hour:%H}": encode(both, hour) for hour in hours}, item.get("version", 0)):
                 return 1
-        raise FoldConflict(f"{self.pk} {day} was written {TRIES} times while it was being folded")
+        raise DailyLedgerConflict(f"{self.pk} {day} was written {TRIES} times while it was being folded")
 
     def _write(self, day: str, texts: Mapping[str, str], version: int) -> bool:
         # A reply that was lost looks like a refusal; the next try reads what we wrote, and finds nothing to add.
@@ -132,17 +132,17 @@ def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime)
     Two queries, one more for each further day, and two reads.
     """
     now = cloud.clock.now()
-    folded = Folds(cloud, job).read(since, until)
+    folded = DailyLedger(cloud, job).read(since, until)
     # From midnight on: there begins the row of a gap that is still open.
     first = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     seen = ledger.history(cloud, job, first, min(now, until + LATEST) + ledger.SKEW)
     found = merged(folded, ledger.evidence(seen, entry), ledger.gaps(seen, entry))
     counts = expected_since.since(expected_since.read(cloud), job) or now
     absent = [tick for tick in ledger.expected(entry, since, until) if tick not in found]
-    judged = ledger.judged(entry, absent, {}, lost_runs.item(cloud, entry, NO_TARGET), now)
+    judged = ledger.judged(entry, absent, {}, lost_runs.claim_item(cloud, entry, NO_TARGET), now)
     for tick, account in judged.items():
-        if account.verdict is Verdict.MISSED and tick < counts:
-            judged[tick] = Account(Verdict.UNKNOWN)
+        if account.verdict is TickOutcome.MISSED and tick < counts:
+            judged[tick] = TickRecord(TickOutcome.UNKNOWN)
     return {tick: told for tick, told in merged(found, judged).items() if since <= tick < until}
 
 
@@ -155,12 +155,12 @@ def accounts(item: Mapping[str, Any]) -> Accounts:
     return merged(*(decode(text, day.replace(hour=hour)) for hour, text in texts.items()))
 
 
-def encode(told: Mapping[datetime, Account], hour: datetime) -> str:
+def encode(told: Mapping[datetime, TickRecord], hour: datetime) -> str:
     """The ticks of that hour: a letter for each verdict and its minutes, as short as EventBridge can say them."""
     minutes: dict[str, set[int]] = {}
     for tick, account in told.items():
         if tick.replace(minute=0) == hour:
-            minutes.setdefault(LETTERS[account.verdict], set()).add(tick.minute)
+            minutes.setdefault(CODES[account.verdict], set()).add(tick.minute)
             if account.again:
                 minutes.setdefault(AGAIN, set()).add(tick.minute)
     return " ".join(letter + MINUTE.eventbridge(frozenset(values)) for letter, values in sorted(minutes.items()))
@@ -170,7 +170,7 @@ def decode(text: str, hour: datetime) -> Accounts:
     minutes = {word[0]: MINUTE.parse(word[1:]) for word in text.split()}
     again = minutes.pop(AGAIN, frozenset())
     return {
-        hour.replace(minute=minute): Account(VERDICTS[letter], minute in again)
+        hour.replace(minute=minute): TickRecord(VERDICTS[letter], minute in again)
         for letter, values in minutes.items()
         for minute in sorted(values)
     }

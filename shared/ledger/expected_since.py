@@ -20,7 +20,7 @@ ROLLOUT = timedelta(hours=1)
 TRIES = 3
 
 
-class RosterConflict(Exception):
+class ExpectedSinceConflict(Exception):
     """Somebody else wrote the roster each time that it was read."""
 
 
@@ -56,7 +56,7 @@ def kept(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, Any]:
         made = {**KEY, "jobs": jobs, "version": item.get("version", 0) + 1}
         if _write(cloud, made):
             return made
-    raise RosterConflict(f"{KEY['pk']} / {KEY['sk']} was written {TRIES} times while it was being read")
+    raise ExpectedSinceConflict(f"{KEY['pk']} / {KEY['sk']} was written {TRIES} times while it was being read")
 
 
 def _write(cloud: Cloud, item: Mapping[str, Any]) -> bool:

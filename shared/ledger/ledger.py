@@ -18,7 +18,7 @@ from shared.aws import attributes
 from shared.aws.names import NO_TARGET, STATE
 from shared.job import retention, schedule
 from shared.job.retry import JITTER
-from shared.run.claim import served
+from shared.run.claim import position_and_attempt
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -36,7 +36,7 @@ POSITION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\dZ)#(\d\d)")
 SEEN = ("sk", "tick", "target", "attempt", "outcome", "started", "duplicates", "from", "to", "count")
 
 
-class Verdict(StrEnum):
+class TickOutcome(StrEnum):
     """What became of a tick, the best first: of several rows of one tick the best one counts.
 
     late: it ran, but started late. too_late: it came later than the job's grace, and was not run. enqueued: a worker
@@ -65,31 +65,31 @@ class Verdict(StrEnum):
     AWAITED = "awaited"
 
 
-RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
+RANK = {verdict: rank for rank, verdict in enumerate(TickOutcome)}
 # What a row's outcome says of its tick.
-SAID = {verdict.value: verdict for verdict in Verdict} | {
-    "done": Verdict.RAN,
-    "late": Verdict.TOO_LATE,
-    "": Verdict.DEDUPLICATED,
+SAID = {verdict.value: verdict for verdict in TickOutcome} | {
+    "done": TickOutcome.RAN,
+    "late": TickOutcome.TOO_LATE,
+    "": TickOutcome.DEDUPLICATED,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class TickRecord:
     """again: the tick was delivered more than once, which came to nothing."""
 
-    verdict: Verdict
+    verdict: TickOutcome
     again: bool = False
 
-    def __or__(self, other: Account) -> Account:
+    def __or__(self, other: TickRecord) -> TickRecord:
         best = min(self.verdict, other.verdict, key=RANK.__getitem__)
-        return Account(best, self.again or other.again)
+        return TickRecord(best, self.again or other.again)
 
 
-Accounts = dict[datetime, Account]
+Accounts = dict[datetime, TickRecord]
 
 
-def merged(*parts: Mapping[datetime, Account]) -> Accounts:
+def merged(*parts: Mapping[datetime, TickRecord]) -> Accounts:
     """In order of time; of a tick in several parts the best account."""
     found: Accounts = {}
     for part in parts:
@@ -117,7 +117,10 @@ def minute(position: str) -> datetime | None:
 
 def taken(item: Mapping[str, Any]) -> datetime | None:
     """The newest tick that a claim item was ever taken for."""
-    return max(filter(None, (minute(item.get("last", "")), minute(served(item.get("tried", ""))[0]))), default=None)
+    return max(
+        filter(None, (minute(item.get("last", "")), minute(position_and_attempt(item.get("tried", ""))[0]))),
+        default=None,
+    )
 
 
 def history(cloud: Cloud, job: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
@@ -146,16 +149,16 @@ def evidence(seen: Iterable[Mapping[str, Any]], entry: Entry) -> Accounts:
         position, target = str(row.get("tick", "")), row.get("target", NO_TARGET)
         tick = minute(position) if position.endswith("#00") and target == NO_TARGET else None
         if tick:
-            told = Account(_verdict(row, tick, entry), bool(row.get("duplicates")))
+            told = TickRecord(_verdict(row, tick, entry), bool(row.get("duplicates")))
             found[tick] = found[tick] | told if tick in found else told
     return found
 
 
 def gaps(seen: Iterable[Mapping[str, Any]], entry: Entry) -> Accounts:
     """The ticks that rows of gaps stand for."""
-    missed = [row for row in seen if row.get("outcome") == Verdict.MISSED and "from" in row]
+    missed = [row for row in seen if row.get("outcome") == TickOutcome.MISSED and "from" in row]
     spans = [(clock.parse(row["from"]), clock.parse(row["to"]) + MINUTE) for row in missed]
-    return merged(*({tick: Account(Verdict.MISSED) for tick in expected(entry, *span)} for span in spans))
+    return merged(*({tick: TickRecord(TickOutcome.MISSED) for tick in expected(entry, *span)} for span in spans))
 
 
 def judged(
@@ -169,19 +172,21 @@ def judged(
     """
     newest, kept = taken(item), retention.read(entry["retention"]).completed.age
     told = {
-        minute(served(item.get("tried", ""))[0]): Verdict.RUNNING if "holder" in item else Verdict.LOST,
-        minute(item.get("last", "")): Verdict.RAN,
+        minute(position_and_attempt(item.get("tried", ""))[0]): TickOutcome.RUNNING
+        if "holder" in item
+        else TickOutcome.LOST,
+        minute(item.get("last", "")): TickOutcome.RAN,
     }
 
-    def absent(tick: datetime) -> Verdict:
+    def absent(tick: datetime) -> TickOutcome:
         if tick in told:
             return told[tick]
         if now - tick < SETTLING:
-            return Verdict.AWAITED
+            return TickOutcome.AWAITED
         expired = now - tick >= kept and newest is not None and newest >= tick
-        return Verdict.UNKNOWN if expired else Verdict.MISSED
+        return TickOutcome.UNKNOWN if expired else TickOutcome.MISSED
 
-    return {tick: found.get(tick) or Account(absent(tick)) for tick in ticks}
+    return {tick: found.get(tick) or TickRecord(absent(tick)) for tick in ticks}
 
 
 def _run(instant: datetime) -> str:
@@ -189,11 +194,11 @@ def _run(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y%m%dT%H%M%S}"
 
 
-def _verdict(row: Mapping[str, Any], tick: datetime, entry: Entry) -> Verdict:
+def _verdict(row: Mapping[str, Any], tick: datetime, entry: Entry) -> TickOutcome:
     # Jobs are deployed before and after what reads their rows: a word from another version must not end the pass.
-    verdict = SAID.get(str(row.get("outcome", "")), Verdict.UNKNOWN)
-    if verdict is Verdict.RAN and clock.parse(row["started"]) > tick + _allowed(entry, row.get("attempt", 1)):
-        return Verdict.LATE
+    verdict = SAID.get(str(row.get("outcome", "")), TickOutcome.UNKNOWN)
+    if verdict is TickOutcome.RAN and clock.parse(row["started"]) > tick + _allowed(entry, row.get("attempt", 1)):
+        return TickOutcome.LATE
     return verdict
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 
 
-class MailRefused(Undone):
+class MailRefused(NotPerformed):
     """The relay said no, or was not there: nothing was sent. permanent: no later try can end otherwise.
 
     everyone: it is about the relay, or what it allows us, and not about this mail.

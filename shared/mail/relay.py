@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from smtplib import SMTP
 
     from shared.aws.cloud import Cloud
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # Seconds for a connection and for each answer.
 PATIENCE = 10
@@ -50,10 +50,10 @@ class Relays:
     Raises SettingError where no sender is set: none of a run's mails could be sent, and none is to be blamed for it.
     """
 
-    def __init__(self, tick: Tick) -> None:
-        if not tick.setting(SENDER.name):
+    def __init__(self, run: RunContext) -> None:
+        if not run.setting(SENDER.name):
             raise SettingError(f"{SENDER.name} is empty; say whom e-mail comes from")
-        self.tick = tick
+        self.tick = run
         self._idle: LifoQueue[Relay] = LifoQueue()
 
     def __enter__(self) -> Relays:

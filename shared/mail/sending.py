@@ -15,7 +15,7 @@ from shared.mail.message import Mail, MailRefused, Relay
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # JSON with `user` and `password`; a relay that wants none needs no value here.
 SECRET = "mail-relay"
@@ -53,11 +53,11 @@ SETTINGS = (RELAY, SENDER)
 GRANTS: tuple[Grant, ...] = (send_mail(), read_secret(SECRET))
 
 
-def relay(tick: Tick) -> Relay:
+def relay(run: RunContext) -> Relay:
     """By the job's settings; nothing is connected yet."""
     from shared.mail import relay
 
-    return relay.of(tick.cloud, tick.setting(RELAY.name), tick.setting(SENDER.name))
+    return relay.of(run.cloud, run.setting(RELAY.name), run.setting(SENDER.name))
 
 
 def written(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:

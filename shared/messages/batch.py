@@ -22,12 +22,12 @@ from shared.run import redriven, send
 
 if TYPE_CHECKING:
     from shared.archetypes.consumer import Consumer
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 LONGEST_VISIBILITY = 12 * 3600
 
 
-class PutOff(Exception):
+class Defer(Exception):
     """Raised by `handle`: not now, but in `seconds`; that is no failure, until it was put off for a day.
 
     counted: it was an attempt all the same, and the next one comes no sooner.
@@ -39,18 +39,18 @@ class PutOff(Exception):
         self.counted = counted
 
 
-class Delivery(Generic[P]):
+class MessageBatch(Generic[P]):
     """messages: those that were valid, of organizations that are let in, and not paused."""
 
-    def __init__(self, consumer: Consumer[P], tick: Tick) -> None:
+    def __init__(self, consumer: Consumer[P], run: RunContext) -> None:
         self.consumer = consumer
-        self.tick = tick
+        self.tick = run
         self.name = consumer.name
-        self.log = tick.log
+        self.log = run.log
         self.messages: list[Message[P]] = []
         self.counts = {"handled": 0, "failed": 0}
         self._admitted: dict[str, bool] = {}
-        for record in tick.records:
+        for record in run.records:
             self._take(record)
 
     def by_tenant(self) -> Iterator[tuple[Tenant | None, list[Message[P]]]]:
@@ -108,11 +108,11 @@ class Delivery(Generic[P]):
         message: Message[P] = read(record)
         try:
             if told := self.tick.paused(tenant=message.tenant):
-                resend.pause(self.tick.cloud, message)
+                resend.defer_paused(self.tick.cloud, message)
                 self.log.info(f"{self.name}_message_paused", messageId=message.id, note=told)
                 self._count("paused", message)
                 return
-            if resend.too_early(self.tick.cloud, message):
+            if resend.not_due_yet(self.tick.cloud, message):
                 self._count("put_off", message)
                 return
             self.messages.append(self._opened(message))
@@ -128,7 +128,7 @@ class Delivery(Generic[P]):
         from shared.messages import envelope
         from shared.messages.payload import InvalidOrganization
 
-        payload = envelope.opened(self.tick.cloud, self.consumer.queue or "", kind, message.body)
+        payload = envelope.decode(self.tick.cloud, self.consumer.queue or "", kind, message.body)
         organization = payload.organization_id
         if organization not in self._admitted:
             with self._turn(Tenant(organization)) as whose:
@@ -159,11 +159,11 @@ class Delivery(Generic[P]):
                 log.error(f"{self.name}_message_rejected", error=str(error))
                 self._count("rejected", message)
                 return
-            if isinstance(error, PutOff | InFlight) and self._waits(message, error, log):
+            if isinstance(error, Defer | InFlight) and self._waits(message, error, log):
                 return
             text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
             log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
-            if self._again(message, text, error.seconds if isinstance(error, PutOff) and error.counted else 0):
+            if self._again(message, text, error.seconds if isinstance(error, Defer) and error.counted else 0):
                 return
             # Its queue would give it up now, and could not say why.
             if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
@@ -176,16 +176,16 @@ class Delivery(Generic[P]):
         self.counts["failed"] += 1
         self.tick.failures.append(message.id)
 
-    def _waits(self, message: Message[P], error: PutOff | InFlight, log: Any) -> bool:
+    def _waits(self, message: Message[P], error: Defer | InFlight, log: Any) -> bool:
         """Whether it was put off, and is no failure."""
         if self.consumer.payload is None:
             self._hold(message, error.seconds)
             self.counts["put_off"] = self.counts.get("put_off", 0) + 1
             self.tick.failures.append(message.id)
             return True
-        if resend.too_long(self.tick.cloud, message) or (isinstance(error, PutOff) and error.counted):
+        if resend.deferred_too_long(self.tick.cloud, message) or (isinstance(error, Defer) and error.counted):
             return False
-        resend.put_off(self.tick.cloud, message, error.seconds)
+        resend.defer(self.tick.cloud, message, error.seconds)
         log.info(f"{self.name}_message_put_off", note=str(error), since=message.put_off_since)
         self._count("put_off", message)
         return True
@@ -202,7 +202,7 @@ class Delivery(Generic[P]):
         if delay is None:
             self._give_up(message, f"all {retry.attempts} attempts used up", error)
         elif resend.fits(message, error):
-            resend.send(self.tick.cloud, message, error, max(delay, ceil(least)))
+            resend.retry(self.tick.cloud, message, error, max(delay, ceil(least)))
         else:
             # Then its queue's own receives are its attempts.
             return False

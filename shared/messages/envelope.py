@@ -39,7 +39,7 @@ def send(cloud: Cloud, queue: str, payload: Payload, delay: int = 0) -> str:
     """To the queue of that logical name; the message's id. delay: seconds, 900 at most. Raises claim_check.TooLarge."""
     answer = cloud.sqs.send_message(
         QueueUrl=cloud.names.queue_url(queue),
-        MessageBody=sealed(cloud, queue, payload),
+        MessageBody=encode(cloud, queue, payload),
         DelaySeconds=min(delay, LONGEST_DELAY),
         # So that one organization's backlog keeps no other waiting: SQS's fair queues.
         MessageGroupId=payload.organization_id,
@@ -50,7 +50,7 @@ def send(cloud: Cloud, queue: str, payload: Payload, delay: int = 0) -> str:
 def send_all(cloud: Cloud, queue: str, payloads: Iterable[Payload]) -> int:
     """As few calls as SQS allows, in order; how many were sent. Raises NotSent, with what is left of that call."""
     sent = 0
-    for batch in _batches((payload, sealed(cloud, queue, payload)) for payload in payloads):
+    for batch in _batches((payload, encode(cloud, queue, payload)) for payload in payloads):
         answer = cloud.sqs.send_message_batch(
             QueueUrl=cloud.names.queue_url(queue),
             Entries=[
@@ -65,7 +65,7 @@ def send_all(cloud: Cloud, queue: str, payloads: Iterable[Payload]) -> int:
     return sent
 
 
-def sealed(cloud: Cloud, queue: str, payload: Payload) -> str:
+def encode(cloud: Cloud, queue: str, payload: Payload) -> str:
     """The body of the message; what does not fit or must not be seen is in S3 by then."""
     body = _text({"type": payload.wire.type, "payload": payload.to_wire()})
     if not payload.wire.encrypted and len(body.encode()) <= LIMIT - ROOM:
@@ -76,7 +76,7 @@ def sealed(cloud: Cloud, queue: str, payload: Payload) -> str:
     return _text({"type": payload.wire.type, ORGANIZATION: organization, "claim": check})
 
 
-def opened(cloud: Cloud, queue: str, kind: type[P], body: Any) -> P:
+def decode(cloud: Cloud, queue: str, kind: type[P], body: Any) -> P:
     """The payload in a message's body, which is JSON data. Raises Rejected for what can never be read."""
     wanted = kind.wire.type
     if not isinstance(body, Mapping) or not body.keys() >= {"type"} or not ("payload" in body) ^ ("claim" in body):

@@ -33,7 +33,7 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class QueueHealth:
     """dead: letters that wait to be carried to where they are collected. since: from when on there were messages
     waiting and none was handled, empty where some are. lag: milliseconds that the eldest of the last messages had
     waited when it was taken. done, failed: messages so far. errors: percent of those since the last look.
@@ -62,7 +62,7 @@ def queues(entries: Mapping[str, Entry]) -> dict[str, str]:
     return {entry["queue"]: name for name, entry in entries.items() if entry["queue"]}
 
 
-def foreign(cloud: Cloud, before: Mapping[str, Health]) -> Iterator[Health]:
+def foreign(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[QueueHealth]:
     """Queues that workers outside of Lambda take from; how many they have handled is not known."""
     for queue in (WORK, CELERY):
         found, seen, now = depth(cloud, queue), before.get(queue), clock.iso(cloud.clock.now())
@@ -70,7 +70,7 @@ def foreign(cloud: Cloud, before: Mapping[str, Health]) -> Iterator[Health]:
             # As long as somebody takes from it, some message is being worked on.
             stuck = found.waiting > 0 and not found.working
             since = ((seen.since if seen else "") or now) if stuck else ""
-            yield Health(queue, WORKERS, found.waiting, found.working, found.delayed, 0, 0, 0, 0, 0, since, now)
+            yield QueueHealth(queue, WORKERS, found.waiting, found.working, found.delayed, 0, 0, 0, 0, 0, since, now)
 
 
 def dead_of(queue: str) -> str | None:
@@ -91,7 +91,7 @@ def depth(cloud: Cloud, queue: str) -> Depth | None:
     return Depth(*(int(found[name]) for name in ASKED))
 
 
-def look(cloud: Cloud, job: str, key: str, queue: str, before: Health | None) -> Health | None:
+def look(cloud: Cloud, job: str, key: str, queue: str, before: QueueHealth | None) -> QueueHealth | None:
     """As it is now. before: as it was when last looked at. None where the queue is not there."""
     now, found = clock.iso(cloud.clock.now()), depth(cloud, queue)
     if found is None:
@@ -103,7 +103,7 @@ def look(cloud: Cloud, job: str, key: str, queue: str, before: Health | None) ->
     moved = done - before.done if before else done
     wrong = max(failed - before.failed if before else failed, 0)
     stuck = found.waiting > 0 and moved <= 0
-    return Health(
+    return QueueHealth(
         queue=queue,
         job=job,
         waiting=found.waiting,
@@ -119,7 +119,7 @@ def look(cloud: Cloud, job: str, key: str, queue: str, before: Health | None) ->
     )
 
 
-def read(cloud: Cloud) -> dict[str, Health]:
+def read(cloud: Cloud) -> dict[str, QueueHealth]:
     """As they were when last looked at, by queue."""
     pages = cloud.dynamodb.get_paginator("query").paginate(
         TableName=cloud.names.table(STATE),
@@ -127,10 +127,10 @@ def read(cloud: Cloud) -> dict[str, Health]:
         ExpressionAttributeValues=attributes.row({":pk": PARTITION}),
     )
     found = [attributes.plain(item) for page in pages for item in page["Items"]]
-    return {row["sk"]: Health(**{name: row[name] for name in Health.__slots__}) for row in found}
+    return {row["sk"]: QueueHealth(**{name: row[name] for name in QueueHealth.__slots__}) for row in found}
 
 
-def write(cloud: Cloud, health: Health) -> None:
+def write(cloud: Cloud, health: QueueHealth) -> None:
     cloud.dynamodb.put_item(
         TableName=cloud.names.table(STATE), Item=attributes.row({"pk": PARTITION, "sk": health.queue, **asdict(health)})
     )

@@ -26,7 +26,7 @@ LIMIT = 1024 * 1024
 LONGEST = timedelta(days=1)
 
 
-def send(cloud: Cloud, message: Message, error: str, delay: int) -> None:
+def retry(cloud: Cloud, message: Message, error: str, delay: int) -> None:
     """The next attempt. To be sent before the original is acknowledged: a crash in between leaves both, and no work is
     lost."""
     first = message.first_failed_at or clock.iso(cloud.clock.now())
@@ -46,20 +46,20 @@ def fits(message: Message, error: str) -> bool:
     return len(message.text.encode()) + size <= LIMIT
 
 
-def put_off(cloud: Cloud, message: Message, seconds: float) -> None:
+def defer(cloud: Cloud, message: Message, seconds: float) -> None:
     """The same attempt, not before so many seconds are over, however many of SQS's delays that takes."""
     now, wait = cloud.clock.now(), min(timedelta(seconds=seconds), LONGEST)
     told = {NOT_BEFORE: clock.iso(now + wait), PUT_OFF: message.put_off_since or clock.iso(now)}
     _wait(cloud, message, wait, told)
 
 
-def too_long(cloud: Cloud, message: Message) -> bool:
+def deferred_too_long(cloud: Cloud, message: Message) -> bool:
     """Whether it was put off so long ago for the first time that it is no more."""
     since = message.put_off_since
     return bool(since) and clock.parse(since) + LONGEST <= cloud.clock.now()
 
 
-def too_early(cloud: Cloud, message: Message) -> bool:
+def not_due_yet(cloud: Cloud, message: Message) -> bool:
     """Put it off anew where its time has not come."""
     if not message.not_before:
         return False
@@ -71,7 +71,7 @@ def too_early(cloud: Cloud, message: Message) -> bool:
     return True
 
 
-def pause(cloud: Cloud, message: Message) -> None:
+def defer_paused(cloud: Cloud, message: Message) -> None:
     """For as long as a queue can delay it, and again then, however long the pause."""
     _wait(cloud, message, timedelta(seconds=LONGEST_DELAY), {})
 

@@ -59,10 +59,10 @@ def send(cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], command
     """
     alert = Alert(kind, about, fields, commands, known, clock.iso(cloud.clock.now()))
     publish(cloud, alert)
-    owe(cloud, alert, (OTHERS,), alert.at)
+    enqueue_for(cloud, alert, (OTHERS,), alert.at)
 
 
-def owe(cloud: Cloud, alert: Alert, channels: Sequence[str], since: str) -> None:
+def enqueue_for(cloud: Cloud, alert: Alert, channels: Sequence[str], since: str) -> None:
     """Write down that these channels have not got it yet, since then."""
     told: dict[str, Any] = redaction.data({**asdict(alert), "id": ""})
     row = {"pk": OWED, "sk": alert.id, "alert": {**told, "id": alert.id}, "channels": list(channels), "since": since}

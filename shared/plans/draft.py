@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 5
 # Actions that stay in memory, and later in the plan's own row; more go to a compressed file.
-FEW = 100
+INLINE_ACTIONS = 100
 MODULUS = 2**256
 
 
@@ -56,7 +56,7 @@ class Draft:
             self._packed.write(line + b"\n")
             return
         self._few.append(line)
-        if len(self._few) > FEW:
+        if len(self._few) > INLINE_ACTIONS:
             self._unload()
 
     def _unload(self) -> None:
@@ -90,10 +90,10 @@ class Draft:
 
     def lines(self) -> list[str]:
         """For people: `delete 1,204, such as` and the samples below it."""
-        return [*told(self.counts, self.samples)]
+        return [*summary_lines(self.counts, self.samples)]
 
 
-def told(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def summary_lines(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for verb, count in counts.items():
         shown = samples.get(verb, [])
         yield f"{verb} {count:,}{', such as' if count > len(shown) else ''}"

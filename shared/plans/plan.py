@@ -24,9 +24,9 @@ from shared.tables import TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
-ONLY = "-"
+SINGLETON = "-"
 # `<job>.<stage>.<at random>`; a job's plans are granted by how their ids begin.
 ID = re.compile(r"([a-z0-9-]+)\.([\w-]+)\.[0-9a-f]{8}")
 VALID = duration.days(1)
@@ -82,10 +82,10 @@ class Plan:
             yield from draft.read(lines)
 
     def lines(self) -> list[str]:
-        return [*draft.told(self.counts, self.samples)]
+        return [*draft.summary_lines(self.counts, self.samples)]
 
 
-def store(cloud: Cloud, job: Job, tick: Tick, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
+def store(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
     """Write the plan down: its row, and before it the object with its actions where they are many."""
     now = cloud.clock.now()
     plan_id = f"{job.name}.{cloud.names.stage}.{secrets.token_hex(4)}"
@@ -102,9 +102,9 @@ def store(cloud: Cloud, job: Job, tick: Tick, drafted: Draft, who: str, valid: t
     plan = Plan(
         id=plan_id,
         job=job.name,
-        target=tick.target,
-        at=clock.iso(tick.at),
-        cutoff=clock.iso(job.cutoff(tick)),
+        target=run.target,
+        at=clock.iso(run.at),
+        cutoff=clock.iso(job.cutoff(run)),
         made=clock.iso(now),
         until=clock.iso(now + valid),
         who=who,
@@ -154,7 +154,7 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
 
 
 def row_key(plan_id: str) -> dict[str, str]:
-    return {"pk": f"plan#{plan_id}", "sk": ONLY}
+    return {"pk": f"plan#{plan_id}", "sk": SINGLETON}
 
 
 def _place(where: Mapping[str, str]) -> str:

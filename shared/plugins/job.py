@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from shared import clock
 from shared.aws.permissions import Grant
 from shared.job import retry, settings
-from shared.job.definition import FAREWELL, Job
+from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason, Skipped
 from shared.job.schedule import Schedule
@@ -20,7 +20,7 @@ from shared.plugins.manifest.discovery import DISABLED, MANIFESTS, Plugin
 from shared.plugins.manifest.iam import grants_of
 from shared.plugins.manifest.permissions import Permissions
 from shared.plugins.manifest.toml_lines import line_of
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 if TYPE_CHECKING:
     from shared.plugins.host.sandbox import Order
@@ -46,19 +46,19 @@ class PluginJob(Job, archetype=True):
     )
     cap = 1
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         from shared.plugins.host import error_webhook
 
-        reserved = cpu_quota.reserve(tick, self.plugin.id, self.permitted.limits.cpu_ms)
+        reserved = cpu_quota.reserve(run, self.plugin.id, self.permitted.limits.cpu_ms)
         if isinstance(reserved, str):
             return Skipped(Reason.RATE_LIMITED, reserved)
         try:
-            return self._run(tick, reserved)
+            return self._run(run, reserved)
         except Exception as error:
-            error_webhook.tell(tick, self.plugin.manifest, self.id, error)
+            error_webhook.tell(run, self.plugin.manifest, self.id, error)
             raise
 
-    def plan(self, tick: Tick) -> list[str]:
+    def plan(self, run: RunContext) -> list[str]:
         limits, allowed = self.permitted.limits, self.permitted
         return [
             f"call {self.told.handler} of {self.plugin.id} {self.plugin.manifest.version}",
@@ -74,14 +74,14 @@ class PluginJob(Job, archetype=True):
     def id(self) -> str:
         return f"{self.plugin.id}:{self.told.id}"
 
-    def order(self, tick: Tick, where: str) -> Order:
+    def order(self, run: RunContext, where: str) -> Order:
         from shared.plugins.host.sandbox import Order
 
         context = {
             "jobId": self.id,
-            "executedAt": clock.iso(tick.at),
+            "executedAt": clock.iso(run.at),
             # Every run that takes the claim has the next fencing token.
-            "runCount": tick.claim.fence if tick.claim else 1,
+            "runCount": run.claim.fence if run.claim else 1,
             "pluginId": self.plugin.id,
             "pluginVersion": self.plugin.manifest.version,
             "workdir": where,
@@ -89,12 +89,12 @@ class PluginJob(Job, archetype=True):
         }
         return Order(self.told.handler, self.plugin.root, self.permitted.limits, context)
 
-    def _run(self, tick: Tick, reserved: cpu_quota.Reserved) -> Outcome:
+    def _run(self, tick: RunContext, reserved: cpu_quota.Reserved) -> Outcome:
         from shared.plugins.host import sandbox
         from shared.plugins.host.broker import Broker
 
         files = workspaces.open_at(tick.setting(WORKSPACE.name), tick.cloud)
-        allowed = min(tick.remaining() - FAREWELL / 2, self.permitted.limits.timeout_ms / 1000)
+        allowed = min(tick.remaining() - FINISH_SECONDS / 2, self.permitted.limits.timeout_ms / 1000)
         log = tick.log.bind(plugin=self.plugin.id, pluginVersion=self.plugin.manifest.version)
         broker = Broker(self.permitted, files, tick.cloud.environment, log, lambda: allowed)
         run = sandbox.run
@@ -149,7 +149,7 @@ def _made(plugin: Plugin, declared: Declared, module: str, origin: str) -> type[
         "told": declared,
         "permitted": permitted,
         "schedule": Schedule(declared.schedule),
-        "timeout": max(10, -(-limits.timeout_ms // 1000) + AROUND + FAREWELL),
+        "timeout": max(10, -(-limits.timeout_ms // 1000) + AROUND + FINISH_SECONDS),
         "memory": min(10_240, max(256, limits.memory_mb + HOST_MB)),
         "retry": retry.exponential(first=2, retries=declared.retries) if declared.retries else retry.NONE,
         "permissions": _grants(plugin, permitted),

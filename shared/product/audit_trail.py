@@ -48,7 +48,7 @@ def put(
             "data": dict(data or {}),
         }
     )
-    return put_if_absent.arguments(cloud, made)
+    return put_if_absent.put_arguments(cloud, made)
 
 
 def _digest(action: str, subject: str) -> str:

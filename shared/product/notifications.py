@@ -26,7 +26,7 @@ def row_id(id: str) -> str:  # noqa: A002 - the key's own name
     return f"{id[: LONGEST - len(digest) - 1]}-{digest}"
 
 
-def put(
+def notification(
     cloud: Cloud,
     user: str,
     id: str,  # noqa: A002 - the key's own name
@@ -58,4 +58,4 @@ def put(
         state=SendState.QUEUED if mail else SendState.SHOWN,
         next_attempt_at=now if mail else None,
     )
-    return put_if_absent.arguments(cloud, made)
+    return put_if_absent.put_arguments(cloud, made)

@@ -16,53 +16,53 @@ from shared.plans import brake, draft
 from shared.plans.plan import Plan, PlanRefused, UnknownPlan, load, row_key
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 
-def carry_out(job: Job, tick: Tick) -> Outcome:
+def apply_plan(job: Job, run: RunContext) -> Outcome:
     """Do exactly what the tick's plan says. Refused where that is not, to the thing, what would be done now."""
     try:
-        plan = load(tick.cloud, tick.firing.plan, begun=tick.firing.part > 0)
-        if (plan.job, plan.target) != (job.name, tick.target):
-            raise PlanRefused(f"plan {plan.id} is of {plan.job} {plan.target}, not of {job.name} {tick.target}")
-        done = _begin(job, tick, plan) if tick.firing.part == 0 else tick.checkpoint["done"]
+        plan = load(run.cloud, run.firing.plan, begun=run.firing.part > 0)
+        if (plan.job, plan.target) != (job.name, run.target):
+            raise PlanRefused(f"plan {plan.id} is of {plan.job} {plan.target}, not of {job.name} {run.target}")
+        done = _begin(job, run, plan) if run.firing.part == 0 else run.checkpoint["done"]
     except (UnknownPlan, PlanRefused) as error:
         return Refused(error.args[0])
-    outcome = job.apply(tick, islice(plan.actions(tick.cloud), done, None))
+    outcome = job.apply(run, islice(plan.actions(run.cloud), done, None))
     if isinstance(outcome, Done) and outcome.checkpoint is None:
-        _mark(tick, plan, "SET applied = :now", {":now": clock.iso(tick.cloud.clock.now())}, "attribute_exists(begun)")
-        brake.release(tick)
+        _mark(run, plan, "SET applied = :now", {":now": clock.iso(run.cloud.clock.now())}, "attribute_exists(begun)")
+        brake.release(run)
     return outcome
 
 
-def _begin(job: Job, tick: Tick, plan: Plan) -> int:
+def _begin(job: Job, run: RunContext, plan: Plan) -> int:
     """Compare the plan with the world, then take it: 0, the number of actions done. Raises PlanRefused."""
-    cutoff = clock.iso(job.cutoff(tick))
+    cutoff = clock.iso(job.cutoff(run))
     if cutoff != plan.cutoff:
         raise PlanRefused(f"plan {plan.id} is of what was due by {plan.cutoff}; by the settings now, it is {cutoff}")
-    with draft.of(job.actions(tick)) as now:
+    with draft.of(job.actions(run)) as now:
         if now.digest != plan.digest:
-            planning = advised(tick.cloud.names.stage, plan.job, "--dry-run")
+            planning = advised(run.cloud.names.stage, plan.job, "--dry-run")
             raise PlanRefused(
                 f"the world has moved since plan {plan.id}: it was {_counted(plan.counts)}, now it would be "
                 f"{_counted(now.counts)}, or not the same ones; `{planning}` makes a new plan"
             )
     # A repeat after a lost reply finds the run's own mark.
-    if not _mark(tick, plan, "SET begun = :run", {":run": tick.run}, "attribute_not_exists(begun) OR begun = :run"):
+    if not _mark(run, plan, "SET begun = :run", {":run": run.run}, "attribute_not_exists(begun) OR begun = :run"):
         raise PlanRefused(f"plan {plan.id} was begun by another run in this very moment")
     return 0
 
 
-def _mark(tick: Tick, plan: Plan, update: str, values: Mapping[str, Any], condition: str) -> bool:
+def _mark(run: RunContext, plan: Plan, update: str, values: Mapping[str, Any], condition: str) -> bool:
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(STATE),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(STATE),
             Key=attributes.row(row_key(plan.id)),
             UpdateExpression=update,
             ConditionExpression=condition,
             ExpressionAttributeValues=attributes.row(values),
         )
-    except tick.cloud.refused:
+    except run.cloud.refused:
         return False
     return True
 

@@ -19,15 +19,15 @@ from shared.job import budget
 from shared.job.budget import ITEMS, MICRO, MICROS, Budget
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 ALERT = "JOB_BUDGET_USED_UP"
 # What a pause by a budget begins with.
-SIGN = "budget: "
+PAUSE_PREFIX = "budget: "
 
 
 @dataclass(slots=True)
-class Purse:
+class BudgetUsage:
     """period: that in which the run began, and which it spends of. spent, limits: items and micros.
 
     kept: `spent` as it was read. left: items, then. known: whether operators know how it stands.
@@ -54,13 +54,13 @@ class Purse:
     @property
     def told(self) -> str:
         """Why nothing runs, as a pause says it."""
-        return f"{SIGN}{self.figures} used, held until {budget.end(self.period):%Y-%m-%d %H:%M} UTC"
+        return f"{PAUSE_PREFIX}{self.figures} used, held until {budget.end(self.period):%Y-%m-%d %H:%M} UTC"
 
     @property
     def sentence(self) -> str:
         """How it stands, for people."""
         if self.used_up:
-            return f"Its budget is used up: {self.told.removeprefix(SIGN)}."
+            return f"Its budget is used up: {self.told.removeprefix(PAUSE_PREFIX)}."
         return f"Of its budget for {self.period} it has spent {self.figures}."
 
     @property
@@ -90,7 +90,7 @@ class Purse:
             self.spent[ITEMS] += items
             self.spent[MICROS] += math.ceil(round(dollars * MICRO, 3))
 
-    def tell(self, tick: Tick) -> bool:
+    def tell(self, run: RunContext) -> bool:
         """Alert where the budget is used up and operators don't know; whether they do now.
 
         Before anything is written: a crash in between tells twice, the other order might leave nobody knowing.
@@ -98,24 +98,24 @@ class Purse:
         if self.used_up and not self.known:
             from shared.observability import alerts
 
-            job, log = tick.job, tick.log
+            job, log = run.job, run.log
             log.error(f"{job.name}_budget_used_up", status="paused", note=self.told)
             # The same for all who find that it is used up, and another once more was allowed.
-            known = f"budget#{job.name}#{tick.target}#{self.period}#{'-'.join(map(str, self.limits.values()))}"
+            known = f"budget#{job.name}#{run.target}#{self.period}#{'-'.join(map(str, self.limits.values()))}"
             try:
-                alerts.send(tick.cloud, ALERT, job.name, self._fields(tick), self._commands(tick), known)
+                alerts.send(run.cloud, ALERT, job.name, self._fields(run), self._commands(run), known)
             except Exception as error:  # noqa: BLE001 - whatever keeps an alert back, the run's own end is not lost by it
                 log.error("alert_not_told", alert=known, error=f"{type(error).__name__}: {error}")
                 return False
         self.known = True
         return True
 
-    def _fields(self, tick: Tick) -> dict[str, str]:
-        told = {"job": tick.job.name, "entityId": tick.target, "jobId": tick.run}
+    def _fields(self, run: RunContext) -> dict[str, str]:
+        told = {"job": run.job.name, "entityId": run.target, "jobId": run.run}
         return {**told, "spent": self.figures, "until": f"{budget.end(self.period):%Y-%m-%d %H:%M} UTC"}
 
-    def _commands(self, tick: Tick) -> list[str]:
-        stage, job = tick.cloud.names.stage, tick.job
+    def _commands(self, run: RunContext) -> list[str]:
+        stage, job = run.cloud.names.stage, run.job
         return [
             advised(stage, "why", job.name),
             f"{advised(stage, 'resume', job.name)}   # as much again",
@@ -123,7 +123,7 @@ class Purse:
         ]
 
 
-def of(allowed: Budget, item: Mapping[str, Any], now: datetime) -> Purse:
+def of(allowed: Budget, item: Mapping[str, Any], now: datetime) -> BudgetUsage:
     """As the claim item has it. A clock that is behind the last run's spends of that one's period."""
     kept, granted, period = item.get("spent") or {}, item.get("granted") or {}, allowed.period(now)
     live = kept if kept.get("period", "") >= period else {}
@@ -131,7 +131,7 @@ def of(allowed: Budget, item: Mapping[str, Any], now: datetime) -> Purse:
     limits = {unit: max(limit, raised.get(unit, 0)) for unit, limit in allowed.limits.items()}
     spent = {unit: live.get(unit, 0) for unit in (ITEMS, MICROS)}
     left = max(0, limits[ITEMS] - spent[ITEMS]) if ITEMS in limits else None
-    made = Purse(allowed, live.get("period", period), spent, limits, kept, left)
+    made = BudgetUsage(allowed, live.get("period", period), spent, limits, kept, left)
     made.known = made.used_up and kept.get("of") == str(allowed)
     return made
 
@@ -150,7 +150,7 @@ def condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict
     return text, names, values
 
 
-def shown(item: Mapping[str, Any], now: datetime) -> Purse | None:
+def shown(item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
     """As its last run left it, for who does not know the job's settings; None where no run has."""
     kept = item.get("spent") or {}
     if "of" not in kept:

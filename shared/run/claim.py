@@ -20,7 +20,7 @@ from shared.tables import TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.run.budget_usage import Purse
+    from shared.run.budget_usage import BudgetUsage
 
 # Lambda ends a run at its timeout; clocks of two machines may differ by this much.
 LEASE_MARGIN = 10
@@ -33,7 +33,7 @@ ITEM_LIMIT = 1024
 CHECKPOINT_KEPT = timedelta(days=90)
 
 # What an item carries only while somebody holds it.
-HELD = ("holder", "corpse", "lease_until", "step", "progress")
+CLAIM_ATTRIBUTES = ("holder", "corpse", "lease_until", "step", "progress")
 
 # One condition, in named parts.
 TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position)"
@@ -64,11 +64,11 @@ class Claim:
     last: str = ""
     died_on: str = ""
     partly: bool = False
-    purse: Purse | None = None
+    purse: BudgetUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ClaimRefusal:
     """Why there is no claim: the winner's run for a duplicate, the end of the lease in seconds for a locked one, the
     purse where it is the budget that is used up.
     """
@@ -77,7 +77,7 @@ class Refusal:
     run: str = ""
     wait: int = 0
     note: str = ""
-    purse: Purse | None = None
+    purse: BudgetUsage | None = None
 
 
 class Claims:
@@ -89,7 +89,7 @@ class Claims:
         self.key = attributes.row({"pk": f"{job.key}:last", "sk": target})
         self.budget = job.allowance(cloud.environment)
 
-    def take(self, firing: Firing, run: str, request: str) -> Claim | Refusal:
+    def take(self, firing: Firing, run: str, request: str) -> Claim | ClaimRefusal:
         """One conditional write. ALL_OLD comes back either way: the checkpoint, or the reason for the refusal."""
         now = self.cloud.clock.now()
         names = {"#run": "run", "#state": "state"}
@@ -165,7 +165,7 @@ class Claims:
         }
         names = {"#state": "state", "#status": "status"}
         update = "#status = :status, #state = :state"
-        remove = list(HELD)
+        remove = list(CLAIM_ATTRIBUTES)
         if success and not firing.manual:
             update += ", #last = :position"
             names["#last"] = "last"
@@ -186,7 +186,7 @@ class Claims:
         """Show how far the run is. Raises Fenced."""
         self._write(claim, "step = :step, progress = :percent", {}, {":step": step, ":percent": percent})
 
-    def known(self, purse: Purse) -> None:
+    def known(self, purse: BudgetUsage) -> None:
         """Write down that operators know how the budget stands, unless it has changed since it was read."""
         values = {":kept": purse.kept, ":of": str(purse.budget)}
         try:
@@ -244,7 +244,7 @@ class Claims:
         purse = self._purse(item, self.cloud.clock.now())
         return Claim(run, fence, checkpoint, dead, before, last, died_on, partly="partly" in item, purse=purse)
 
-    def _purse(self, item: Mapping[str, Any], now: datetime) -> Purse | None:
+    def _purse(self, item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
         if self.budget is None:
             return None
         # Who has none does not pay for its import.
@@ -260,24 +260,24 @@ class Claims:
         return {"pk": f"checkpoint#{self.job.name}", "sk": f"{self.target}#{fence:012d}"}
 
 
-def served(mark: str) -> tuple[str, int]:
+def position_and_attempt(mark: str) -> tuple[str, int]:
     """The position and the attempt of the firing whose mark this is; `("", 0)` for no mark."""
     minute, part, turn, _ = mark.split("#") if mark else ("", "", "0", "")
     return f"{minute}#{part}" if mark else "", int(turn) % TURNS
 
 
-def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, purse: Purse | None) -> Refusal:
+def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, purse: BudgetUsage | None) -> ClaimRefusal:
     """Read from the item as it stood at the refusal."""
     run, tried = item.get("run", ""), item.get("tried", "")
     if "paused" in item and not (firing.plan and str(item["paused"]).startswith(BRAKE)):
-        return Refusal(Reason.PAUSED, run, note=str(item["paused"]))
+        return ClaimRefusal(Reason.PAUSED, run, note=str(item["paused"]))
     if not firing.manual:
         last = item.get("last", "")
         if last > firing.position:
-            return Refusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
+            return ClaimRefusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
         if last == firing.position or (tried.startswith(firing.position) and tried >= firing.mark):
-            return Refusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
+            return ClaimRefusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
     if purse and purse.used_up:
-        return Refusal(Reason.PAUSED, run, note=purse.told, purse=purse)
+        return ClaimRefusal(Reason.PAUSED, run, note=purse.told, purse=purse)
     wait = max(0, -((clock.milliseconds(now) - item.get("lease_until", 0)) // 1000))
-    return Refusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")
+    return ClaimRefusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import redaction
-from shared.job.definition import FAREWELL, Job
+from shared.job.definition import FINISH_SECONDS, Job
 from shared.observability.artifacts import Artifacts
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Batch, Firing
@@ -16,12 +16,12 @@ from shared.run.firing import Batch, Firing
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.observability.log import Log
-    from shared.run.budget_usage import Purse
+    from shared.run.budget_usage import BudgetUsage
     from shared.run.pauses import Pause
 
 
 @dataclass(slots=True)
-class Tick:
+class RunContext:
     """One run's view. at: the tick's minute, by which due things are judged. started: when this run began.
 
     checkpoint: JSON data of an unfinished earlier run, or None. cap: the most items to work on. records: the messages,
@@ -78,7 +78,7 @@ class Tick:
 
     @property
     def deadline(self) -> datetime:
-        return self.started + timedelta(seconds=self.time_allowed or self.job.timeout - FAREWELL)
+        return self.started + timedelta(seconds=self.time_allowed or self.job.timeout - FINISH_SECONDS)
 
     def remaining(self) -> float:
         """Seconds until the run is ended; stop early enough to leave a checkpoint."""
@@ -103,7 +103,7 @@ class Tick:
             self._purse.spend(items, dollars)
 
     @property
-    def _purse(self) -> Purse | None:
+    def _purse(self) -> BudgetUsage | None:
         return self.claim.purse if self.claim else None
 
     def save(self, checkpoint: Any) -> None:
@@ -120,8 +120,8 @@ class Tick:
     def effect(self, key: str, do: Callable[[str], Any]) -> Any:
         """Call `do`, once for this key on however many runs, and return its result: JSON data, to duplicates too.
 
-        `do` is given the idempotency key to send along. Let it raise Undone where nothing can have happened: then the
-        key is free again. Raises Uncertain where an earlier run, or `do` itself, ended without anybody knowing what
+        `do` is given the idempotency key to send along. Let it raise NotPerformed where nothing can have happened: then the
+        key is free again. Raises UncertainOutcome where an earlier run, or `do` itself, ended without anybody knowing what
         came of it, and the job's `reconcile` cannot tell; InFlight where another run is at it; Fenced when the lease
         was lost. Each of these concerns this key alone.
         """

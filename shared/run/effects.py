@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, redaction
 from shared.aws import attributes
 from shared.aws.names import STATE, Names
-from shared.job.effect import LONGEST_KEY, InFlight, Undone
+from shared.job.effect import LONGEST_KEY, InFlight, NotPerformed
 from shared.run.claim import LEASE_MARGIN
 from shared.store.fencing import Fenced
 from shared.tables import TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # A partition takes 1,000 writes a second, which are 500 effects. The number must never change: a row is found by it.
 SHARDS = 16
@@ -39,20 +39,20 @@ TRIES = 3
 class Effects:
     """The effects of one run."""
 
-    def __init__(self, tick: Tick) -> None:
-        if tick.job.effects is None:
-            raise LookupError(f"{tick.job.name} declares no effects; say how long they are remembered, as in days(30)")
-        self.tick = tick
-        self.cloud = tick.cloud
-        self.job = tick.job
-        self.table = tick.cloud.names.table(STATE)
-        self.lease = tick.claims.target if tick.claims else ""
-        self.fence = tick.claim.fence if tick.claim else 0
+    def __init__(self, run: RunContext) -> None:
+        if run.job.effects is None:
+            raise LookupError(f"{run.job.name} declares no effects; say how long they are remembered, as in days(30)")
+        self.tick = run
+        self.cloud = run.cloud
+        self.job = run.job
+        self.table = run.cloud.names.table(STATE)
+        self.lease = run.claims.target if run.claims else ""
+        self.fence = run.claim.fence if run.claim else 0
         # By then nobody else could have been given the lease, and Lambda has ended a run that has none.
-        self.until = tick.started + timedelta(seconds=tick.job.timeout + LEASE_MARGIN)
+        self.until = run.started + timedelta(seconds=run.job.timeout + LEASE_MARGIN)
 
     def once(self, key: str, do: Callable[[str], Any]) -> Any:
-        """See `Tick.effect`."""
+        """See `RunContext.effect`."""
         if not key or len(key.encode()) > LONGEST_KEY:
             raise ValueError(f"an effect's key has 1 to {LONGEST_KEY} bytes, not {len(key.encode())}: {key:.80}")
         mine = secrets.token_hex(8)
@@ -92,7 +92,7 @@ class Effects:
         if now >= self.until:
             raise Fenced(f"{self.job.name}: the lease ran out before {key!r} was begun")
         if now >= self.tick.deadline:
-            raise Undone(f"{self.job.name}: the run's time was up before {key!r} was begun")
+            raise NotPerformed(f"{self.job.name}: the run's time was up before {key!r} was begun")
 
     def _intend(self, key: str, mine: str) -> dict[str, Any]:
         """Write the intent; what stands in its way, or nothing."""
@@ -122,12 +122,12 @@ class Effects:
         try:
             # Again: a frozen process thaws anywhere. Between this look and the call nothing of ours can help.
             self._in_time(key)
-        except (Undone, Fenced):
+        except (NotPerformed, Fenced):
             self._release(key, mine)
             raise
         try:
             result = do(token(self.cloud.names, self.job.name, key))
-        except Undone:
+        except NotPerformed:
             self._release(key, mine)
             raise
         except BaseException as error:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 
-def closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
+def first_closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
     """The first gate that is shut, or None. Raises SettingError where a gate cannot be read: fail closed."""
     environment = cloud.environment
     enable, _, *_ = job.all_settings()

@@ -12,7 +12,7 @@ from shared.aws.names import NO_TARGET, STATE
 from shared.job import manifest
 from shared.job.outcome import Done
 from shared.run import send
-from shared.run.claim import HELD, served
+from shared.run.claim import CLAIM_ATTRIBUTES, position_and_attempt
 from shared.run.firing import Firing
 from shared.run.history import History, tick_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.observability.log import Log
 
 
-def item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
+def claim_item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
     """The claim item a firing for `target` works under, as it stands now; empty where there is none."""
     held = target if entry["lease_per_target"] else NO_TARGET
     answer = cloud.dynamodb.get_item(
@@ -33,7 +33,7 @@ def item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
     return attributes.plain(answer.get("Item"))
 
 
-def claims(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
+def claim_items(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
     """A job's claim items; the status items of its hosts are left out."""
     pages = cloud.dynamodb.get_paginator("query").paginate(
         TableName=cloud.names.table(STATE),
@@ -44,12 +44,12 @@ def claims(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
     return [attributes.plain(item) for page in pages for item in page["Items"]]
 
 
-def expired(item: Mapping[str, Any], now: datetime) -> bool:
+def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
     """Whether the holder let its lease run out."""
     return "holder" in item and int(item["lease_until"]) < clock.milliseconds(now)
 
 
-def bury(
+def mark_lost(
     cloud: Cloud, job: str, entry: Entry, found: Mapping[str, Any], note: str, firing: Firing | None = None
 ) -> bool:
     """Take the dead run's lease off and write its row. False where the item has moved on since it was read.
@@ -69,13 +69,13 @@ def bury(
     }
     history = History(cloud, job, entry["retention"])
     # The row first: a crash in between leaves a lease that is found again, not a death that nobody knows of.
-    tick, attempt = (tick_of(firing), firing.attempt) if firing else served(found.get("tried", ""))
+    tick, attempt = (tick_of(firing), firing.attempt) if firing else position_and_attempt(found.get("tried", ""))
     history.bury(found["holder"], found["sk"], note, tick, attempt)
     try:
         cloud.dynamodb.update_item(
             TableName=cloud.names.table(STATE),
             Key=attributes.row({"pk": found["pk"], "sk": found["sk"]}),
-            UpdateExpression=f"SET #status = :status, #state = :failed REMOVE {', '.join(HELD)}",
+            UpdateExpression=f"SET #status = :status, #state = :failed REMOVE {', '.join(CLAIM_ATTRIBUTES)}",
             ConditionExpression="holder = :holder AND lease_until = :until",
             ExpressionAttributeNames={"#status": "status", "#state": "state"},
             ExpressionAttributeValues=attributes.row(
@@ -92,15 +92,17 @@ def bury(
     return True
 
 
-def told(cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, request: str, note: str) -> str | None:
+def record_death(
+    cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, request: str, note: str
+) -> str | None:
     """Write down that what served `request` died. The run's id, empty where none is known; None where it had not died:
     it had written how it ended, and left its process only then."""
-    found = item(cloud, entry, firing.target)
+    found = claim_item(cloud, entry, firing.target)
     run: str = found.get("run", "")
     if found.get("invocation") != request:
         return run
     if "holder" in found:
-        bury(cloud, name, entry, found, note, firing)
+        mark_lost(cloud, name, entry, found, note, firing)
         log.error(f"{name}_lost", lost=found["holder"], error=note, status="lost")
         log.metric(name, {"Lost": 1})
     elif (found.get("status") or {}).get("outcome") != "lost":
@@ -114,12 +116,14 @@ def told(cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, reques
     return run
 
 
-def follows(cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, request: str, note: str) -> Firing | None:
+def next_attempt(
+    cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, request: str, note: str
+) -> Firing | None:
     """The attempt after the one that died; safe to ask again.
 
     None where nothing follows: it had not died, nobody retries it, or its attempts are used up, which is a dead letter.
     """
-    run = told(cloud, log, name, entry, firing, request, note)
+    run = record_death(cloud, log, name, entry, firing, request, note)
     if run is None or not firing.retried:
         return None
     if manifest.policy(entry).delay(firing.attempt) is None:

@@ -11,7 +11,7 @@ from shared.aws.names import STATE
 from shared.job.definition import Job
 from shared.job.outcome import Outcome, Reason
 from shared.redaction import SHORT, excerpt
-from shared.run.claim import LEASE_MARGIN, Refusal
+from shared.run.claim import LEASE_MARGIN, ClaimRefusal
 from shared.run.firing import Firing
 from shared.run.status import words_of
 from shared.tables import TTL
@@ -27,14 +27,14 @@ def key(job: str, manual_id: str) -> dict[str, Any]:
     return attributes.row({"pk": f"manual#{job}", "sk": manual_id})
 
 
-class Marker:
+class ManualRequest:
     def __init__(self, cloud: Cloud, job: Job, firing: Firing) -> None:
         self.cloud = cloud
         self.job = job
         self.firing = firing
         self.table = cloud.names.table(STATE)
 
-    def take(self, run: str) -> Refusal | None:
+    def take(self, run: str) -> ClaimRefusal | None:
         """None where this run is the one to serve the request; a retry or a dead run's successor may be it too."""
         now = self.cloud.clock.now()
         try:
@@ -62,7 +62,7 @@ class Marker:
         except self.cloud.refused as error:
             winner = attributes.plain(error.response.get("Item")).get("run", "")
             if winner != run:
-                return Refusal(Reason.DEDUPLICATED, winner, note=f"this request is served by run {winner}")
+                return ClaimRefusal(Reason.DEDUPLICATED, winner, note=f"this request is served by run {winner}")
         return None
 
     def admit(self) -> bool:

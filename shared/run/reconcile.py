@@ -14,7 +14,7 @@ from shared import clock, redaction
 from shared.advised_commands import advised
 from shared.aws import attributes
 from shared.aws.names import STATE
-from shared.job.effect import Confirmed, Effect, NotDone, Uncertain, Unknown
+from shared.job.effect import Confirmed, Effect, NotDone, UncertainOutcome, Unknown
 from shared.job.outcome import Done, Outcome
 from shared.run.effects import keep, object_key, row_key, token
 from shared.tables import TTL
@@ -31,7 +31,7 @@ MOVED = ("ConditionalCheckFailed", "TransactionConflict")
 
 
 def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None:
-    """Ask the job what came of an intent that was left behind, and write its answer down; raises Uncertain.
+    """Ask the job what came of an intent that was left behind, and write its answer down; raises UncertainOutcome.
 
     Where the row has moved on meanwhile nothing is written; either way it is to be looked at again.
     """
@@ -52,10 +52,10 @@ def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None
                 return
             tick.uncertain.append(key)
             tick.log.error("effect_uncertain", effect=key, status="uncertain", error=found.get("error", ""))
-            raise Uncertain(effects.cloud.names.stage, job, key)
+            raise UncertainOutcome(effects.cloud.names.stage, job, key)
 
 
-def noted(outcome: Outcome, stage: str, job: str, keys: Sequence[str]) -> Outcome:
+def with_uncertain(outcome: Outcome, stage: str, job: str, keys: Sequence[str]) -> Outcome:
     """A run that was done but for these says so in its status and history."""
     if not isinstance(outcome, Done):
         return outcome

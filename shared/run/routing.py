@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 
-def hand_over(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
+def route(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
     """None where it is run here and now; so is what a shut gate keeps out, whose row says so.
 
     Nothing is claimed, so that a firing that is handed over twice is claimed once. Failed where it cannot be handed
@@ -27,7 +27,7 @@ def hand_over(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | Non
         return None
     try:
         by = _run_by(job, firing, cloud)
-        if by == INLINE or gates.closed(job, firing, cloud):
+        if by == INLINE or gates.first_closed(job, firing, cloud):
             return None
         send.send(cloud, firing.handed(by))
     except SettingError as error:

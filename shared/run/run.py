@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from shared import redaction
 from shared.aws.names import NO_TARGET
 from shared.deadline import DeadlineExceeded, within
-from shared.job.definition import FAREWELL, Job
+from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Refused, Rejected, Skipped, Snoozed
 from shared.job.settings import SettingError
 from shared.run import apply_plan, gates, routing, send, status
-from shared.run.claim import Claim, Claims, Refusal, served
-from shared.run.context import Tick
+from shared.run.claim import Claim, ClaimRefusal, Claims, position_and_attempt
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.history import History
-from shared.run.manual import Marker
+from shared.run.manual import ManualRequest
 from shared.store.fencing import Fenced
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunReport:
     """What a run comes to: `python jobs.py <job> --json` prints it, Lambda returns it.
 
     unfinished: cap or deadline ended it early, and what is left goes on from its checkpoint.
@@ -56,7 +56,7 @@ def run_id(started: datetime) -> str:
     return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
 
 
-def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", seconds: float | None = None) -> Report:
+def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", seconds: float | None = None) -> RunReport:
     """Run `job` for `firing`. `request` is Lambda's id of the invocation; `seconds` what it leaves us, if less.
 
     Raises nothing that the job does: how a run ended is its outcome. What AWS itself refuses is raised, so that the
@@ -65,18 +65,18 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     started, clocked = cloud.clock.now(), time.monotonic()
     mine = run_id(started)
     log = log.bind(job=job.name, jobId=mine, entityId=firing.target, correlationId=firing.correlation_id)
-    tick = Tick(job, firing, cloud, mine, started, log)
-    tick.time_allowed = min(job.timeout, seconds or job.timeout) - FAREWELL
-    marker = Marker(cloud, job, firing) if firing.manual and firing.id else None
+    tick = RunContext(job, firing, cloud, mine, started, log)
+    tick.time_allowed = min(job.timeout, seconds or job.timeout) - FINISH_SECONDS
+    marker = ManualRequest(cloud, job, firing) if firing.manual and firing.id else None
 
-    away = routing.hand_over(job, firing, cloud)
+    away = routing.route(job, firing, cloud)
     if away is not None:
         return _elsewhere(tick, away, marker, _ms(clocked))
     refusal = _admitted(job, firing, cloud, marker, mine)
     if refusal is None:
         tick.claims = Claims(cloud, job, firing.target if job.lease_per_target else NO_TARGET)
         taken = tick.claims.take(firing, mine, request)
-        refusal = _refused(tick, tick.claims, taken) if isinstance(taken, Refusal) else None
+        refusal = _refused(tick, tick.claims, taken) if isinstance(taken, ClaimRefusal) else None
         tick.claim = taken if isinstance(taken, Claim) else None
     if tick.claim is None or tick.claims is None:
         outcome: Outcome = refusal.outcome if refusal else Lost()
@@ -106,25 +106,25 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     return report
 
 
-def _heartbeat(tick: Tick) -> Heartbeat | None:
-    url = tick.cloud.environment.get(tick.job.heartbeat().name)
+def _heartbeat(run: RunContext) -> Heartbeat | None:
+    url = run.cloud.environment.get(run.job.heartbeat().name)
     if not url:
         return None
     # Who has none does not pay for its import.
     from shared.observability.heartbeat import Heartbeat
 
-    return Heartbeat(url, tick.log)
+    return Heartbeat(url, run.log)
 
 
-def _elsewhere(tick: Tick, away: Enqueued | Failed, marker: Marker | None, ms: int) -> Report:
+def _elsewhere(run: RunContext, away: Enqueued | Failed, marker: ManualRequest | None, ms: int) -> RunReport:
     # Whoever waits for a run by hand waits for the run itself; only what could not be handed over ends here.
     if isinstance(away, Enqueued):
-        return _record(tick, away, ms, None)
+        return _record(run, away, ms, None)
     if marker:
-        marker.take(tick.run)
+        marker.take(run.run)
     if not away.final:
-        _send_on(tick.job, tick, away)
-    return _record(tick, away, ms, marker)
+        _send_on(run.job, run, away)
+    return _record(run, away, ms, marker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +133,13 @@ class _Refused:
     winner: str = ""
 
 
-def _admitted(job: Job, firing: Firing, cloud: Cloud, marker: Marker | None, mine: str) -> _Refused | None:
+def _admitted(job: Job, firing: Firing, cloud: Cloud, marker: ManualRequest | None, mine: str) -> _Refused | None:
     # The marker comes first: whoever asked by hand reads there how it ended, also when a gate is shut.
     taken = marker.take(mine) if marker else None
     if taken is not None:
         return _Refused(Skipped(taken.reason, taken.note), taken.run)
     try:
-        shut = gates.closed(job, firing, cloud)
+        shut = gates.first_closed(job, firing, cloud)
     except SettingError as error:
         return _Refused(Failed(str(error), "SettingError", final=True))
     if shut is None and marker and firing.fresh and not marker.admit():
@@ -147,10 +147,10 @@ def _admitted(job: Job, firing: Firing, cloud: Cloud, marker: Marker | None, min
     return _Refused(shut) if shut else None
 
 
-def _refused(tick: Tick, claims: Claims, refusal: Refusal) -> _Refused:
-    job, firing, cloud = tick.job, tick.firing, tick.cloud
+def _refused(run: RunContext, claims: Claims, refusal: ClaimRefusal) -> _Refused:
+    job, firing, cloud = run.job, run.firing, run.cloud
     # Nobody was told where its setting has changed since, or a run has died with the last of it.
-    if refusal.purse and not refusal.purse.known and refusal.purse.tell(tick):
+    if refusal.purse and not refusal.purse.known and refusal.purse.tell(run):
         claims.known(refusal.purse)
     # A fresh tick that is locked out is recorded: the next one comes by itself. What nobody sends again waits.
     if refusal.reason is Reason.LOCKED and not firing.fresh and send.may_be_put_off(job, firing):
@@ -160,16 +160,16 @@ def _refused(tick: Tick, claims: Claims, refusal: Refusal) -> _Refused:
     return _Refused(Skipped(refusal.reason, refusal.note), winner)
 
 
-def _worked(job: Job, tick: Tick) -> Outcome:
+def _worked(job: Job, run: RunContext) -> Outcome:
     """The only place that calls a job's own code."""
     try:
-        with within(tick.time_allowed):
-            if tick.firing.plan:
-                return _planned(job, tick)
-            if job.shards > 1 and tick.target == NO_TARGET:
-                send.send_shards(tick.cloud, tick.firing, job.shards)
+        with within(run.time_allowed):
+            if run.firing.plan:
+                return _planned(job, run)
+            if job.shards > 1 and run.target == NO_TARGET:
+                send.send_shards(run.cloud, run.firing, job.shards)
                 return Done({"shards": job.shards})
-            return job.work(tick)
+            return job.work(run)
     except (Rejected, SettingError) as error:
         return _failed(error, final=True)
     except Fenced as error:
@@ -178,40 +178,40 @@ def _worked(job: Job, tick: Tick) -> Outcome:
         return _failed(error)
 
 
-def noted(tick: Tick, outcome: Outcome) -> Outcome:
-    if not tick.uncertain:
+def noted(run: RunContext, outcome: Outcome) -> Outcome:
+    if not run.uncertain:
         return outcome
     from shared.run import reconcile
 
-    return reconcile.noted(outcome, tick.cloud.names.stage, tick.job.name, tick.uncertain)
+    return reconcile.with_uncertain(outcome, run.cloud.names.stage, run.job.name, run.uncertain)
 
 
-def _planned(job: Job, tick: Tick) -> Outcome:
+def _planned(job: Job, run: RunContext) -> Outcome:
     # Few runs carry out a plan; the others do not pay for its import.
 
-    return apply_plan.carry_out(job, tick)
+    return apply_plan.apply_plan(job, run)
 
 
 def _failed(error: BaseException, final: bool = False) -> Failed:
     return Failed(f"{type(error).__name__}: {error}", type(error).__name__, traceback.format_exc(), final)
 
 
-def _send_on(job: Job, tick: Tick, outcome: Outcome) -> None:
+def _send_on(job: Job, run: RunContext, outcome: Outcome) -> None:
     """What follows from the outcome: a retry, a dead letter, a continuation, or nothing."""
-    firing, cloud = tick.firing, tick.cloud
+    firing, cloud = run.firing, run.cloud
     match outcome:
         case Failed() if firing.retried:
             error = redaction.excerpt(outcome.error, redaction.LONG)
             delay = None if outcome.final else job.retry.jittered(firing.attempt)
             if delay is not None:
                 send.send(cloud, firing.again(error, cloud.clock.now()), delay)
-                tick.log.warning("retry_scheduled", attempt=firing.attempt + 1, delay=delay)
+                run.log.warning("retry_scheduled", attempt=firing.attempt + 1, delay=delay)
             elif outcome.final or job.retry.delays or firing.letter:
                 reason = "rejected" if outcome.final else f"all {job.retry.attempts} attempts used up"
-                send.send_dead(cloud, firing, tick.run, reason, error)
+                send.send_dead(cloud, firing, run.run, reason, error)
         case Done() if outcome.checkpoint is not None and firing.retried and send.may_go_on(job, firing):
             # What has no room goes on in the next period, from its checkpoint.
-            if not tick.used_up:
+            if not run.used_up:
                 send.send(cloud, firing.onward())
         case Snoozed() if send.may_be_put_off(job, firing):
             send.send(cloud, firing.later(), outcome.seconds)
@@ -223,33 +223,33 @@ def _finish(claims: Claims, claim: Claim, firing: Firing, outcome: Outcome, star
     claims.finish(claim, firing, status.of(outcome, started, ms, claim.before), checkpoint, success)
 
 
-def _bury(tick: Tick, corpse: str, mark: str) -> None:
+def _bury(run: RunContext, corpse: str, mark: str) -> None:
     note = "died without a word; its lease ran out and the next run found it"
-    History(tick.cloud, tick.job.name, tick.job.retention).bury(corpse, tick.target, note, *served(mark))
-    tick.log.error(f"{tick.job.name}_lost", lost=corpse, error=note, status="lost")
-    tick.log.metric(tick.job.name, {"Lost": 1})
+    History(run.cloud, run.job.name, run.job.retention).bury(corpse, run.target, note, *position_and_attempt(mark))
+    run.log.error(f"{run.job.name}_lost", lost=corpse, error=note, status="lost")
+    run.log.metric(run.job.name, {"Lost": 1})
 
 
-def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner: str = "") -> Report:
+def _record(run: RunContext, outcome: Outcome, ms: int, marker: ManualRequest | None, winner: str = "") -> RunReport:
     """History, marker, log and metric of a run that is over."""
-    history = History(tick.cloud, tick.job.name, tick.job.retention)
-    artifact = tick.artifacts[0] if tick.artifacts else ""
+    history = History(run.cloud, run.job.name, run.job.retention)
+    artifact = run.artifacts[0] if run.artifacts else ""
     if winner:
-        history.duplicate(winner, tick.run, tick.firing)
+        history.duplicate(winner, run.run, run.firing)
     else:
-        history.write(tick.firing, tick.run, tick.started, outcome, ms, artifact)
+        history.write(run.firing, run.run, run.started, outcome, ms, artifact)
         if marker is not None:
-            marker.end(tick.run, outcome, ms)
-    if tick.firing.letter:
-        _answer(tick, outcome)
-    _tell(tick, outcome, ms)
+            marker.end(run.run, outcome, ms)
+    if run.firing.letter:
+        _answer(run, outcome)
+    _tell(run, outcome, ms)
     counts = redaction.data(dict(outcome.counts)) if isinstance(outcome, Done) else {}
     note = redaction.excerpt(status.words_of(outcome), redaction.LONG)
-    return Report(
-        job=tick.job.name,
-        run_id=tick.run,
-        tick=tick.firing.position,
-        target=tick.target,
+    return RunReport(
+        job=run.job.name,
+        run_id=run.run,
+        tick=run.firing.position,
+        target=run.target,
         outcome=outcome.word,
         ok=outcome.ok,
         ms=ms,
@@ -260,15 +260,15 @@ def _record(tick: Tick, outcome: Outcome, ms: int, marker: Marker | None, winner
     )
 
 
-def _answer(tick: Tick, outcome: Outcome) -> None:
+def _answer(run: RunContext, outcome: Outcome) -> None:
     # Few runs serve a dead letter again; the others do not pay for the import.
     from shared.run import redriven
 
-    redriven.of_run(tick.cloud, tick.job, tick.firing, tick.run, outcome)
+    redriven.of_run(run.cloud, run.job, run.firing, run.run, outcome)
 
 
-def _tell(tick: Tick, outcome: Outcome, ms: int) -> None:
-    name, log = tick.job.name, tick.log.bind(status=outcome.word, duration=ms)
+def _tell(run: RunContext, outcome: Outcome, ms: int) -> None:
+    name, log = run.job.name, run.log.bind(status=outcome.word, duration=ms)
     match outcome:
         case Done():
             log.info(f"{name}_complete", result=dict(outcome.counts), ok=outcome.ok, note=outcome.note)

@@ -31,7 +31,7 @@ class Addition:
     there: bool = False
 
 
-def add(cloud: Cloud, table: Table, addition: Addition, end: str) -> bool:
+def add_once(cloud: Cloud, table: Table, addition: Addition, end: str) -> bool:
     """One conditional write. False where it was added before, for this window or a later one, or the row is gone.
     Raises ValueError for a row that holds something else than a number.
 

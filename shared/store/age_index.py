@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.aws import attributes
-from shared.store.throttling import KEYS_AT_ONCE, TRIES, Slow
+from shared.store.throttling import KEYS_AT_ONCE, TRIES, Throttled
 from shared.tables import Index, Table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PAGE = 500
 # Partitions whose first pages are read at once, and pages read ahead.
 READERS = 4
 AHEAD = 2
-INSTANT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
 LENGTH = len("2026-11-21T22:05:00.123Z")
 # Later than any text that begins with the same instant: sort keys may go on after it, as in `<instant>#<id>`.
 END = "~"
@@ -46,12 +46,12 @@ class Row(NamedTuple):
     @property
     def dated(self) -> bool:
         """Whether `since` begins with an instant; age cannot be told from anything else."""
-        return begins_with_instant(self.since)
+        return begins_with_timestamp(self.since)
 
 
-def begins_with_instant(text: str) -> bool:
+def begins_with_timestamp(text: str) -> bool:
     """As `clock.iso` writes it, and one that there is: not February 30."""
-    return INSTANT.match(text) is not None and _there_is(text[:10])
+    return TIMESTAMP.match(text) is not None and _there_is(text[:10])
 
 
 # Rows come by age, thousands of the same day; to parse each instant was a twentieth of a purge's CPU.
@@ -65,7 +65,7 @@ def _there_is(day: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AgeIndex:
     """Where rows are found by age: an index, or without one the table's own key, whose sort key begins with an instant.
 
     reads: attributes to read along; an index must include them.
@@ -105,7 +105,7 @@ class Page:
     more: Any
 
 
-class Aged:
+class ExpiredRows:
     """The rows of some partitions that are as old as `until` or older: the eldest first in each, partitions in turn.
 
     after: only those that are younger than this instant; empty is all.
@@ -113,7 +113,7 @@ class Aged:
     A partition's deletions all fall on one partition of the index, which takes 1,000 writes a second: hence in turn.
     """
 
-    def __init__(self, cloud: Cloud, source: Source, partitions: Sequence[str], until: str, after: str = "") -> None:
+    def __init__(self, cloud: Cloud, source: AgeIndex, partitions: Sequence[str], until: str, after: str = "") -> None:
         self.cloud = cloud
         self.source = source
         self.partitions = partitions
@@ -205,7 +205,7 @@ def threads(width: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def in_full(cloud: Cloud, source: Source, found: Iterable[Row]) -> Iterator[Row]:
+def read_full_rows(cloud: Cloud, source: AgeIndex, found: Iterable[Row]) -> Iterator[Row]:
     """The same rows with all their attributes, as they stand now; one that is gone or has moved since is left out."""
     table = cloud.names.table(source.table.name)
     wanted = {(row.pk, row.sk): row for row in found}
@@ -229,4 +229,6 @@ def _items(cloud: Cloud, table: str, keys: Any) -> Iterator[Any]:
         if not keys:
             return
         cloud.clock.sleep(0.05 * 2**attempt)
-    raise Slow(f"{len(keys)} rows of {table} were not read in {TRIES} tries; the table is asked for more than it gives")
+    raise Throttled(
+        f"{len(keys)} rows of {table} were not read in {TRIES} tries; the table is asked for more than it gives"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.aws import attributes
-from shared.store.throttling import KEYS_AT_ONCE, TRIES, Slow
+from shared.store.throttling import KEYS_AT_ONCE, TRIES, Throttled
 from shared.tables import TABLES
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAUSE = 0.05
 
 
-def looked_up(cloud: Cloud, keys: Iterable[Key]) -> dict[Key, dict[str, Any]]:
+def batch_get(cloud: Cloud, keys: Iterable[Key]) -> dict[Key, dict[str, Any]]:
     """Those that there are, as plain data; a call for each hundred. Raises Slow."""
     tables = {table.name: table for table in TABLES}
     logical = {cloud.names.table(name): name for name in tables}
@@ -40,7 +40,7 @@ def _read(cloud: Cloud, asked: Any) -> Iterable[tuple[str, Any]]:
         if not asked:
             return
         cloud.clock.sleep(PAUSE * 2**attempt)
-    raise Slow(f"rows were not read in {TRIES} tries; {', '.join(asked)} are asked for more than they give")
+    raise Throttled(f"rows were not read in {TRIES} tries; {', '.join(asked)} are asked for more than they give")
 
 
 class Key(NamedTuple):

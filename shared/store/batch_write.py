@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.store.throttling import Slow
+from shared.store.throttling import Throttled
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -19,7 +19,7 @@ PAUSE = 0.1
 TRIES = 8
 
 
-def send(cloud: Cloud, table: str, requests: Sequence[Any], done: str) -> None:
+def batch_write(cloud: Cloud, table: str, requests: Sequence[Any], done: str) -> None:
     """Up to 25 requests of a batch. done: what becomes of a row. Raises Slow."""
     left: Any = {table: requests}
     for attempt in range(TRIES):
@@ -27,7 +27,7 @@ def send(cloud: Cloud, table: str, requests: Sequence[Any], done: str) -> None:
         if not left:
             return
         cloud.clock.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
-    raise Slow(
+    raise Throttled(
         f"{len(left[table])} rows of {table} were not {done} in {TRIES} tries; it takes fewer writes than are sent. "
         "Run it again: what is done stays done"
     )

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from shared.aws import attributes
 from shared.store.age_index import Row
-from shared.store.batch_write import BATCH, send
+from shared.store.batch_write import BATCH, batch_write
 from shared.tables import Table
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 # What is set on a row whose hanging things are being deleted: whoever wants it for something else leaves it be.
-GOING = "going"
+DELETING = "going"
 WIDTH = 16
 # Batches that wait for a thread: enough to keep all busy while the next page is read, and no more, for memory's sake.
 WAITING = 2 * WIDTH
 
 
-class Eraser:
-    """`with Eraser(...) as eraser: eraser.add(rows)`; what was added is deleted when the block ends.
+class BulkDeleter:
+    """`with BulkDeleter(...) as eraser: eraser.add(rows)`; what was added is deleted when the block ends.
 
     holds: attributes that a row must still have as they were read, or it stays. That takes a call for each row, as no
     batch carries conditions. Without it a call is made for 25 rows, and never for fewer until the end.
@@ -50,7 +50,7 @@ class Eraser:
         self._rest: list[Row] = []
         self._running: deque[Future[tuple[int, int]]] = deque()
 
-    def __enter__(self) -> Eraser:
+    def __enter__(self) -> BulkDeleter:
         self._pool = ThreadPoolExecutor(WIDTH, "eraser")
         return self
 
@@ -115,7 +115,7 @@ class Eraser:
                 Key=self._key(row),
                 UpdateExpression="SET #going = :going",
                 ConditionExpression=condition["ConditionExpression"],
-                ExpressionAttributeNames={**names, "#going": GOING},
+                ExpressionAttributeNames={**names, "#going": DELETING},
                 ExpressionAttributeValues={**values, ":going": attributes.pack(True)},
             )
         except self.cloud.refused:
@@ -139,4 +139,4 @@ class Eraser:
 
 def delete(cloud: Cloud, table: str, keys: Sequence[Any]) -> None:
     """Up to 25 rows of a table, by its physical name, in one call. Raises Slow where it will not take them."""
-    send(cloud, table, [{"DeleteRequest": {"Key": key}} for key in keys], "deleted")
+    batch_write(cloud, table, [{"DeleteRequest": {"Key": key}} for key in keys], "deleted")

@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import attributes
-from shared.store.batch_write import BATCH, send
+from shared.store.batch_write import BATCH, batch_write
 from shared.store.record import FAULT
-from shared.store.throttling import KEYS_AT_ONCE, TRIES, Slow
+from shared.store.throttling import KEYS_AT_ONCE, TRIES, Throttled
 from shared.tables import Table
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ WAITING = 2
 Key = tuple[str, str]
 
 
-class Writer:
-    """`with Writer(...) as writer: writer.add(item)`; what was added is written when the block ends.
+class BulkWriter:
+    """`with BulkWriter(...) as writer: writer.add(item)`; what was added is written when the block ends.
 
     A key always takes the same lane, and a lane is in order: so the first row of a key wins, also within one block.
     Between the look for what is there and the write there is no condition: it is for rows that nobody else makes.
@@ -44,7 +44,7 @@ class Writer:
         self._rest: list[dict[Key, Any]] = [{} for _ in range(lanes)]
         self._running: list[deque[Future[tuple[int, int]]]] = [deque() for _ in range(lanes)]
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> BulkWriter:
         self._pools = [ThreadPoolExecutor(1, f"writer-{number}") for number in range(len(self._rest))]
         return self
 
@@ -92,7 +92,7 @@ class Writer:
         new = [item for key, item in found.items() if key not in there]
         for start in range(0, len(new), BATCH):
             requests = [{"PutRequest": {"Item": item}} for item in new[start : start + BATCH]]
-            send(self.cloud, self.name, requests, "written")
+            batch_write(self.cloud, self.name, requests, "written")
         return len(new), len(found) - len(new)
 
     def _standing(self, keys: Any) -> set[Key]:
@@ -110,6 +110,6 @@ class Writer:
             if not keys:
                 return found
             self.cloud.clock.sleep(0.05 * 2**attempt)
-        raise Slow(
+        raise Throttled(
             f"{len(keys)} rows of {self.name} were not read in {TRIES} tries; it is asked for more than it gives"
         )

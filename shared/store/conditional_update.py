@@ -15,7 +15,7 @@ Plain = Mapping[str, Any]
 TRIES = 4
 
 
-def amend(
+def update_if_unchanged(
     cloud: Cloud, table: Table, before: Plain, after: Plain, held: Iterable[str] = (), along: Sequence[Any] = ()
 ) -> bool:
     """Set what differs, remove what is gone; False, and nothing written, where the row has moved on meanwhile.

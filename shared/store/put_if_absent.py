@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shared.store.record import Record
 
 
-def arguments(cloud: Cloud, record: Record) -> Any:
+def put_arguments(cloud: Cloud, record: Record) -> Any:
     """Of PutItem: `{"Put": ...}` in a transaction, where the row must stand or fall with another."""
     table = record.table
     return {
@@ -21,7 +21,7 @@ def arguments(cloud: Cloud, record: Record) -> Any:
     }
 
 
-def put(cloud: Cloud, arguments: Any) -> bool:
+def put_if_absent(cloud: Cloud, arguments: Any) -> bool:
     """Write it by itself; False where it stands already."""
     try:
         cloud.dynamodb.put_item(**arguments)

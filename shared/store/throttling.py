@@ -7,5 +7,5 @@ KEYS_AT_ONCE = 100
 TRIES = 6
 
 
-class Slow(Exception):
+class Throttled(Exception):
     """The store gave no answer for some of what was asked, time and again."""

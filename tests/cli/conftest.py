@@ -20,9 +20,9 @@ from shared.job import retry as backoff, settings
 from shared.archetypes.consumer import Consumer
 from shared.job.idempotency import natural
 from shared.job.definition import Job
-from shared.outcome import Done, Reason, Rejected, Skipped, Snoozed
+from shared.job.outcome import Done, Reason, Rejected, Skipped, Snoozed
 from shared.aws.permissions import read_rows
-from shared.schedule import cron, daily, every, hourly
+from shared.job.schedule import cron, daily, every, hourly
 """
 JOBS = {
     "good": '''

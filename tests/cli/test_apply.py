@@ -12,14 +12,14 @@ from shared import clock
 from shared.archetypes import purge
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
 LITTER = '''
 from shared.archetypes.purge import Purge
 from shared.job.idempotency import natural
-from shared.permissions import delete_rows, read_rows
+from shared.aws.permissions import delete_rows, read_rows
 from shared.job.duration import days
 from shared.tables import STATE
 
@@ -149,13 +149,13 @@ def test_a_plan_larger_than_a_run_is_carried_out_to_its_end(
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     begun: set[str] = set()
 
-    def remaining(tick: Tick) -> float:
+    def remaining(run: RunContext) -> float:
         """Each run has time for one chunk, and is at its deadline then."""
-        left = 0 if tick.run in begun else 100
-        begun.add(tick.run)
+        left = 0 if run.run in begun else 100
+        begun.add(run.run)
         return left
 
-    monkeypatch.setattr(Tick, "remaining", remaining)
+    monkeypatch.setattr(RunContext, "remaining", remaining)
     answer = call("apply", made, "--json", *AWS)
     assert (answer.code, answer.json["counts"]) == (0, {"purged": 30})
     assert left(aws) == 0

@@ -15,7 +15,7 @@ from shared.admin import redrive
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.clock import Clock
-from shared.dead_letters.letter import Letter
+from shared.dead_letters.letter import DeadLetter
 from shared.job import manifest
 from shared.run.firing import Firing
 from tests.cli.conftest import Answer, Call
@@ -46,7 +46,7 @@ def dead(call: Call, world: World) -> Dead:
     return dead
 
 
-def only(world: World) -> Letter:
+def only(world: World) -> DeadLetter:
     [letter] = world.letters()
     return letter
 

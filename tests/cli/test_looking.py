@@ -156,7 +156,7 @@ def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Clou
     claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
     assert leftover_runs.bury(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
     assert leftover_runs.bury(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
-    (item,) = lost_runs.claims(aws, manifest.of([job])["good"])
+    (item,) = lost_runs.claim_items(aws, manifest.of([job])["good"])
     assert item["status"]["outcome"] == "lost"
     assert "holder" not in item
 

@@ -30,9 +30,9 @@ from shared.messages import run_batch
 from shared.observability import alerts as alert
 from shared.observability.log import Log
 from shared.run import status
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.tables import TABLES
 from tests.conftest import NOON, VirtualClock, letters
 from tests.corpus.canaries import CANARIES, Canary
@@ -51,13 +51,13 @@ class Leaky(Job):
     idempotency = natural("it only talks")
     settings = (BASE_URLS,)
 
-    def __init__(self, say: Callable[[Tick], Outcome]) -> None:
+    def __init__(self, say: Callable[[RunContext], Outcome]) -> None:
         self.say = say
 
-    def work(self, tick: Tick) -> Outcome:
-        return self.say(tick)
+    def work(self, run: RunContext) -> Outcome:
+        return self.say(run)
 
-    def plan(self, tick: Tick) -> list[str]:
+    def plan(self, run: RunContext) -> list[str]:
         return [canary.said for canary in FEW]
 
 
@@ -69,7 +69,7 @@ class Gossip(Consumer):
     retry = NONE
     idempotency = natural("it only talks")
 
-    def handle(self, tick: Tick, message: Message) -> None:
+    def handle(self, run: RunContext, message: Message) -> None:
         raise (Rejected if message.receives > 1 else ValueError)(message.body)
 
 
@@ -84,8 +84,8 @@ def log(printed: list[str], clock: VirtualClock) -> Log:
 
 
 @pytest.fixture
-def go(cloud: Cloud, log: Log) -> Callable[..., Report]:
-    def go(say: Callable[[Tick], Outcome], firing: Firing = TICK) -> Report:
+def go(cloud: Cloud, log: Log) -> Callable[..., RunReport]:
+    def go(say: Callable[[RunContext], Outcome], firing: Firing = TICK) -> RunReport:
         return run(Leaky(say), firing, cloud, log)
 
     return go
@@ -96,8 +96,8 @@ def ticks() -> Iterator[Firing]:
         yield replace(TICK, at=NOON.replace(hour=0, minute=0), part=0, target=str(number))
 
 
-def raising(error: Exception) -> Callable[[Tick], Outcome]:
-    def say(tick: Tick) -> Outcome:
+def raising(error: Exception) -> Callable[[RunContext], Outcome]:
+    def say(run: RunContext) -> Outcome:
         raise error
 
     return say
@@ -158,12 +158,12 @@ def test_the_way_of_looking_finds_what_leaks() -> None:
     assert leaked(shown) == [str(canary) for canary in CANARIES]
 
 
-def test_no_canary_is_in_the_log(go: Callable[..., Report], printed: list[str]) -> None:
-    def say(tick: Tick) -> Outcome:
+def test_no_canary_is_in_the_log(go: Callable[..., RunReport], printed: list[str]) -> None:
+    def say(run: RunContext) -> Outcome:
         for canary in CANARIES:
-            tick.log.info(canary.said, field=canary.said, nested={"a": [canary.said], canary.said: 1})
-            tick.log.bind(bound=canary.said).error("bound", error=ValueError(canary.said))
-            tick.log.metric(canary.said, {"Failed": 1})
+            run.log.info(canary.said, field=canary.said, nested={"a": [canary.said], canary.said: 1})
+            run.log.bind(bound=canary.said).error("bound", error=ValueError(canary.said))
+            run.log.metric(canary.said, {"Failed": 1})
         return Done()
 
     go(say)
@@ -171,10 +171,10 @@ def test_no_canary_is_in_the_log(go: Callable[..., Report], printed: list[str]) 
     assert leaked(spoken(printed)) == []
 
 
-def test_no_canary_is_in_an_artifact(go: Callable[..., Report], cloud: Cloud) -> None:
-    def say(tick: Tick) -> Outcome:
+def test_no_canary_is_in_an_artifact(go: Callable[..., RunReport], cloud: Cloud) -> None:
+    def say(run: RunContext) -> Outcome:
         seen = [{"text": canary.said, canary.said: canary.said} for canary in CANARIES]
-        tick.keep({"kind": "leaky", "ok": True, "status": 200, "ms": 1, "seen": seen}, "shop.example")
+        run.keep({"kind": "leaky", "ok": True, "status": 200, "ms": 1, "seen": seen}, "shop.example")
         return Done()
 
     go(say)
@@ -184,7 +184,9 @@ def test_no_canary_is_in_an_artifact(go: Callable[..., Report], cloud: Cloud) ->
     assert leaked(stored) == []
 
 
-def test_no_canary_is_in_what_a_failed_run_leaves(go: Callable[..., Report], cloud: Cloud, printed: list[str]) -> None:
+def test_no_canary_is_in_what_a_failed_run_leaves(
+    go: Callable[..., RunReport], cloud: Cloud, printed: list[str]
+) -> None:
     for firing, canary in zip(ticks(), FEW, strict=False):
         assert go(raising(ValueError(canary.said)), firing).outcome == "failed"
         # The second attempt is the last.
@@ -199,23 +201,23 @@ def test_no_canary_is_in_what_a_failed_run_leaves(go: Callable[..., Report], clo
 
 
 def test_no_canary_is_in_what_a_good_run_leaves(
-    go: Callable[..., Report], cloud: Cloud, printed: list[str], monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunReport], cloud: Cloud, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing is folded: it could not be found again.
     monkeypatch.setenv("COLUMNS", "10000")
     reports = []
     for firing, canary in zip(ticks(), FEW, strict=False):
 
-        def say(tick: Tick, said: str = canary.said) -> Outcome:
-            tick.progress(said[:200], 50)
+        def say(run: RunContext, said: str = canary.said) -> Outcome:
+            run.progress(said[:200], 50)
             held = cloud.dynamodb.get_item(
-                TableName=cloud.names.table("state"), Key=attributes.row({"pk": "leaky:last", "sk": tick.target})
+                TableName=cloud.names.table("state"), Key=attributes.row({"pk": "leaky:last", "sk": run.target})
             )
             assert leaked("\n".join(leaves(attributes.plain(held["Item"]))), FEW) == []
             status.write_host(
                 cloud,
-                tick.job,
-                f"host{tick.target}",
+                run.job,
+                f"host{run.target}",
                 "t",
                 {"ok": False, "at": "1", "note": redaction.excerpt(said, 100)},
             )
@@ -275,7 +277,7 @@ def test_no_canary_is_in_an_alert(cloud: Cloud) -> None:
 
 
 def test_no_canary_is_in_the_alert_of_a_streak(
-    go: Callable[..., Report], cloud: Cloud, log: Log, printed: list[str], monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunReport], cloud: Cloud, log: Log, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = manifest.of([Leaky(raising(ValueError()))])
     monkeypatch.setattr(manifest, "load", lambda: entries)
@@ -300,4 +302,4 @@ def deliver(job: Consumer, bodies: list[str], receives: str, cloud: Cloud, log: 
         }
         for number, body in enumerate(bodies)
     )
-    run_batch.consume(job, Batch(job.name, records), cloud, log, 60)
+    run_batch.run_batch(job, Batch(job.name, records), cloud, log, 60)

@@ -20,10 +20,10 @@ from shared.aws.cloud import Cloud
 from shared.job import manifest, registry
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome, Rejected
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run import firing as event
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, letters, waiting
@@ -71,7 +71,7 @@ def fired(job: Job, clock: VirtualClock) -> Firing:
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, job: Job, error: Exception) -> None:
-    def work(_job: Job, _tick: Tick) -> Outcome:
+    def work(_job: Job, _tick: RunContext) -> Outcome:
         raise error
 
     monkeypatch.setattr(type(job), "work", work)
@@ -121,7 +121,7 @@ def test_its_sample_runs_and_the_same_again_does_nothing(
 @ticked
 def test_its_dry_run_leaves_no_trace(job: Job, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
     before = state(cloud)
-    lines = job.plan(Tick(job, fired(job, clock), cloud, "dry", clock.now(), log, dry=True))
+    lines = job.plan(RunContext(job, fired(job, clock), cloud, "dry", clock.now(), log, dry=True))
     assert all(isinstance(line, str) for line in lines)
     assert state(cloud) == before
     assert cloud.s3.list_objects_v2(Bucket=cloud.names.bucket).get("Contents", []) == []
@@ -167,7 +167,7 @@ def test_a_held_lease_keeps_it_out_and_a_zombies_finish_is_refused(
     def again() -> str:
         return run(job, replace(firing, at=clock.now().replace(second=0)), cloud, log).outcome
 
-    def work(_job: Job, _tick: Tick) -> Outcome:
+    def work(_job: Job, _tick: RunContext) -> Outcome:
         if not inner:
             # The lease outlives the job's timeout by its margin, and not longer.
             clock.move(seconds=job.timeout)
@@ -218,7 +218,7 @@ def test_a_consumer_answers_a_message_that_makes_no_sense_with_a_dead_letter(
         "receiptHandle": "r",
         "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{cloud.names.queue(job.queue or '')}",
     }
-    assert consume(job, Batch(job.name, (record,)), cloud, log, 60) == []
+    assert run_batch(job, Batch(job.name, (record,)), cloud, log, 60) == []
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["job"] == job.name
 

@@ -24,7 +24,7 @@ from shared.messages.payload import Payload
 from shared.aws.permissions import read_secret
 from shared.job.settings import text
 from shared.messages.tenant import Tenant
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 
 class Parcel(Payload, encrypted=True):
@@ -44,10 +44,10 @@ class Intake(Consumer[Parcel]):
     permissions = (read_secret("grown-key"),)
     settings = (text("INTAKE_COLOUR", "blue", "Its colour"), text("INTAKE_SHAPE", "round", "Its shape"))
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+    def admits(self, tick: RunContext, tenant: Tenant) -> bool:
         return True
 
-    def handle(self, tick: Tick, message: Message[Parcel]) -> None:
+    def handle(self, tick: RunContext, message: Message[Parcel]) -> None:
         tick.log.info("taken", messageId=message.id)
 '''
 ZONED = '''
@@ -55,9 +55,9 @@ ZONED = '''
 
 from shared.job.idempotency import natural
 from shared.job.definition import Job
-from shared.outcome import Done, Outcome
+from shared.job.outcome import Done, Outcome
 from shared.job.schedule import daily
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 
 class Breakfast(Job):
@@ -66,7 +66,7 @@ class Breakfast(Job):
     schedule = daily(hour=7, minute=30, zone="Europe/Berlin")
     idempotency = natural("a laid table stays laid")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, tick: RunContext) -> Outcome:
         return Done()
 '''
 TWICE = (

@@ -20,7 +20,7 @@ from shared.job.outcome import Done, Outcome
 from shared.job.overrides import configured
 from shared.job.retry import fixed
 from shared.job.schedule import cron
-from shared.run.context import Tick
+from shared.run.context import RunContext
 
 HELD = natural("it does nothing")
 
@@ -30,8 +30,8 @@ class Fine(Job, archetype=True):
 
     idempotency = HELD
 
-    def work(self, tick: Tick) -> Outcome:
-        return Done({"at": tick.at.minute})
+    def work(self, run: RunContext) -> Outcome:
+        return Done({"at": run.at.minute})
 
 
 class Taker(Consumer, archetype=True):
@@ -40,8 +40,8 @@ class Taker(Consumer, archetype=True):
     idempotency = HELD
     queue = "things"
 
-    def handle(self, tick: Tick, message: Message) -> None:
-        tick.log.info("taken", messageId=message.id)
+    def handle(self, run: RunContext, message: Message) -> None:
+        run.log.info("taken", messageId=message.id)
 
 
 def deployed(*jobs: type[Job], stage: str = "prod") -> Deployment:

@@ -18,7 +18,7 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.observability.log import Log
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import run
 from shared.tables import WEBEVALS
@@ -38,7 +38,7 @@ class Sweep(Job):
         self.works = 0
         self.lock = threading.Lock()
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         with self.lock:
             self.works += 1
         return Done()
@@ -81,7 +81,7 @@ def test_fifty_ticks_at_once_run_one_at_a_time(engine: Cloud) -> None:
 
         name = "alone"
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, run: RunContext) -> Outcome:
             nonlocal inside
             with lock:
                 inside += 1
@@ -114,7 +114,7 @@ def test_two_runs_that_race_for_web_evaluations_do_each_once(engine: Cloud) -> N
 
         def race(number: int) -> None:
             now = engine.clock.now()
-            tick = Tick(Webeval(), Firing("webeval", now), engine, f"run-{number}", now, quiet)
+            tick = RunContext(Webeval(), Firing("webeval", now), engine, f"run-{number}", now, quiet)
             start.wait(5)
             outcomes.append(Webeval().work(tick))
 

@@ -23,7 +23,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.clock import Clock
 from shared.dead_letters import store
-from shared.dead_letters.letter import Letter
+from shared.dead_letters.letter import DeadLetter
 from shared.job import manifest
 from shared.job.definition import Job
 from shared.run import send
@@ -185,11 +185,11 @@ class Plant:
         )["Items"]
         return {row["sk"]: row["served"] for row in map(attributes.plain, found) if "served" in row}
 
-    def letters(self) -> list[Letter]:
+    def letters(self) -> list[DeadLetter]:
         return list(store.letters(self.cloud))
 
-    def waits_for(self, count: int, holds: Callable[[Letter], bool] = lambda _: True) -> list[Letter]:
-        def asked() -> list[Letter] | None:
+    def waits_for(self, count: int, holds: Callable[[DeadLetter], bool] = lambda _: True) -> list[DeadLetter]:
+        def asked() -> list[DeadLetter] | None:
             found = [letter for letter in self.letters() if holds(letter)]
             return found if len(found) == count else None
 

@@ -16,11 +16,11 @@ from shared.admin import audit, effects
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.duration import days
-from shared.job.effect import Confirmed, Effect, InFlight, NotDone, Uncertain, Unknown
+from shared.job.effect import Confirmed, Effect, InFlight, NotDone, UncertainOutcome, Unknown
 from shared.job.idempotency import keyed
 from shared.job.outcome import Done, Outcome
 from shared.observability.log import Log
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 
 WORKERS = 16
@@ -37,7 +37,7 @@ class Send(Job):
     def __init__(self, answer: Confirmed | NotDone | Unknown) -> None:
         self.answer = answer
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
@@ -49,10 +49,10 @@ def engine(apart: Cloud) -> Cloud:
     return apart
 
 
-def tick(cloud: Cloud, job: Job, number: int = 0) -> Tick:
+def tick(cloud: Cloud, job: Job, number: int = 0) -> RunContext:
     """Of a batch: there is no lease that would keep the others out."""
     now = cloud.clock.now()
-    return Tick(job, Firing(job.name, now), cloud, f"run-{number}", now, Log(lambda _: None))
+    return RunContext(job, Firing(job.name, now), cloud, f"run-{number}", now, Log(lambda _: None))
 
 
 def at_once(cloud: Cloud, job: Job, do: Callable[[str], Any]) -> Counter[str]:
@@ -64,7 +64,7 @@ def at_once(cloud: Cloud, job: Job, do: Callable[[str], Any]) -> Counter[str]:
         gate.wait()
         try:
             return str(mine.effect("ada", do))
-        except (InFlight, Uncertain) as error:
+        except (InFlight, UncertainOutcome) as error:
             return type(error).__name__
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -109,13 +109,13 @@ def test_one_of_many_that_ask_does_again_what_was_left_behind(engine: Cloud) -> 
 def test_what_nobody_knows_of_is_listed_once_and_settled_once(engine: Cloud) -> None:
     job, sent = Send(Unknown()), Letters()
     left_behind(engine, job)
-    assert at_once(engine, job, sent.do) == {"Uncertain": WORKERS}
-    assert [found["key"] for found in effects.waiting(engine, "send")] == ["ada"]
+    assert at_once(engine, job, sent.do) == {"UncertainOutcome": WORKERS}
+    assert [found["key"] for found in effects.uncertain_effects(engine, "send")] == ["ada"]
 
     def decide(number: int) -> str:
         try:
-            effects.by_hand(engine, job, "ada", Confirmed("by hand"), f"operator-{number}", "looked")
-        except effects.NothingToSettle:
+            effects.resolve_manually(engine, job, "ada", Confirmed("by hand"), f"operator-{number}", "looked")
+        except effects.NothingToResolve:
             return "refused"
         return "settled"
 
@@ -123,4 +123,4 @@ def test_what_nobody_knows_of_is_listed_once_and_settled_once(engine: Cloud) -> 
         assert Counter(pool.map(decide, range(WORKERS))) == {"settled": 1, "refused": WORKERS - 1}
     assert len([*audit.entries(engine, 1)]) == 1
     assert at_once(engine, job, sent.do) == {"by hand": WORKERS}
-    assert ([*effects.waiting(engine, "send")], sent) == ([], [])
+    assert ([*effects.uncertain_effects(engine, "send")], sent) == ([], [])

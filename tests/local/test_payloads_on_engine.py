@@ -48,14 +48,14 @@ def received(cloud: Cloud, account: Account) -> Any:
 def test_a_payload_of_any_size_arrives(size: int, cloud: Cloud, account: Account) -> None:
     sent = Note(organization_id="org_1", text="é" * (size // 2) + "x" * (size % 2))
     envelope.send(cloud, QUEUE, sent)
-    assert envelope.opened(cloud, QUEUE, Note, received(cloud, account)) == sent
+    assert envelope.decode(cloud, QUEUE, Note, received(cloud, account)) == sent
 
 
 def test_a_message_as_large_as_we_make_it_has_room_for_what_a_dead_letter_says_of_itself(
     cloud: Cloud, account: Account
 ) -> None:
-    empty = len(envelope.sealed(cloud, QUEUE, Note(organization_id="org_1", correlation_id="c", text="")))
-    body = envelope.sealed(
+    empty = len(envelope.encode(cloud, QUEUE, Note(organization_id="org_1", correlation_id="c", text="")))
+    body = envelope.encode(
         cloud, QUEUE, Note(organization_id="org_1", correlation_id="c", text="x" * (LIMIT - ROOM - empty))
     )
     assert len(body) == LIMIT - ROOM
@@ -76,4 +76,4 @@ def test_what_is_encrypted_is_under_our_key_and_comes_back_in_clear(cloud: Cloud
     assert "transcript" not in json.dumps({**body, "type": ""})
     held = cloud.s3.head_object(Bucket=cloud.names.bucket, Key=body["claim"]["key"])
     assert held["ServerSideEncryption"] == "aws:kms"
-    assert envelope.opened(cloud, QUEUE, Transcript, body) == sent
+    assert envelope.decode(cloud, QUEUE, Transcript, body) == sent

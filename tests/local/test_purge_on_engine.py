@@ -12,7 +12,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.observability.log import Log
 from shared.plans import draft, plan
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import run
 from tests.conftest import NOON, VirtualClock, create
@@ -48,7 +48,7 @@ def test_all_that_is_due_goes_and_nothing_else(engine: Cloud) -> None:
 
 def test_a_plan_of_many_goes_through_its_object(engine: Cloud) -> None:
     job = Holds()
-    tick = Tick(job, Firing("holds", NOON, manual=True), engine, "dry", NOON, quiet(engine), dry=True)
+    tick = RunContext(job, Firing("holds", NOON, manual=True), engine, "dry", NOON, quiet(engine), dry=True)
     with draft.of(job.actions(tick)) as drafted:
         made = plan.store(engine, job, tick, drafted, "ada")
     assert "object" in made.listed

@@ -32,11 +32,11 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.job.schedule import CatchUp, cron
 from shared.ledger import daily, expected_since, ledger
-from shared.ledger.ledger import Verdict
-from shared.messages.run_batch import consume
+from shared.ledger.ledger import TickOutcome
+from shared.messages.run_batch import run_batch
 from shared.observability.log import Log
 from shared.run import firing
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
 from shared.run.run import run
 from shared.tables import STATE
@@ -53,7 +53,7 @@ class Sweep(Job, archetype=True):
     timeout = 60
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
 
@@ -124,12 +124,12 @@ class World:
             }
             for message in got
         )
-        assert consume(Dispatch(), Batch("dispatch", records), self.cloud, self.log, 60) == []
+        assert run_batch(Dispatch(), Batch("dispatch", records), self.cloud, self.log, 60) == []
         for message in got:
             self.cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return len(got)
 
-    def ledger(self, job: str) -> dict[datetime, Verdict]:
+    def ledger(self, job: str) -> dict[datetime, TickOutcome]:
         found = daily.read(self.cloud, job, manifest.load()[job], START, ENDS - ledger.SETTLING)
         return {tick: account.verdict for tick, account in found.items()}
 
@@ -200,12 +200,12 @@ def test_after_three_hours_without_a_clock_every_tick_is_accounted_for(world: Wo
     assert counted("hour-once") == {"ran": 2, "missed": 2, "late": 1}
     assert counted("day-none") == {"missed": 1}
     assert counted("day-once") == {"late": 1}
-    assert set(told["reconciler"].values()) == {Verdict.RAN, Verdict.MISSED}
+    assert set(told["reconciler"].values()) == {TickOutcome.RAN, TickOutcome.MISSED}
 
     # One row tells of each gap.
     for job in world.jobs:
         [gap] = [row for row in world.items(f"runs#{job}#2026-03-02") if row["outcome"] == "missed"]
-        ran = {tick for tick, verdict in told[job].items() if verdict is Verdict.RAN}
+        ran = {tick for tick, verdict in told[job].items() if verdict is TickOutcome.RAN}
         [ticks] = [[*gone] for came, gone in groupby(told[job], ran.__contains__) if not came]
         assert (gap["from"], gap["to"], gap["count"]) == (minute(ticks[0]), minute(ticks[-1]), len(ticks))
 
@@ -213,7 +213,7 @@ def test_after_three_hours_without_a_clock_every_tick_is_accounted_for(world: Wo
     world.forget()
     until = ENDS.replace(minute=0, second=0)
     for job, verdicts in told.items():
-        known = daily.Folds(world.cloud, job).read(START, ENDS)
+        known = daily.DailyLedger(world.cloud, job).read(START, ENDS)
         assert {tick: known[tick].verdict for tick in verdicts if tick < until} == {
             tick: verdict for tick, verdict in verdicts.items() if tick < until
         }

@@ -194,7 +194,7 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
         from shared.plugins import sandbox
         from shared.plugins.host.broker import Broker
         from shared.plugins.host.disk_workspace import Disk
-        from shared.plugins.permissions import Limits, Permissions
+        from shared.plugins.manifest.permissions import Limits, Permissions
         start, root = sandbox._start, Path({str(tmp_path)!r})
         def told(end):
             process = start(end)

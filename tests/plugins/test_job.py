@@ -23,7 +23,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.http import webhook
 from shared.job import registry
-from shared.job.definition import FAREWELL
+from shared.job.definition import FINISH_SECONDS
 from shared.plugins import job
 from shared.plugins.host.disk_workspace import Disk
 from shared.plugins.job import PluginJob, name_of
@@ -32,7 +32,7 @@ from shared.plugins.manifest.iam import exact, grants_of, widened
 from shared.plugins.manifest.presets import plugin_workspace
 from shared.run import firing as event
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import Lines, VirtualClock, letters, waiting
 
 HELLO, CLEANUP, REPORT = (f"kb-labs-plugin-template-{name}" for name in ("hello-cron", "cleanup", "daily-report"))
@@ -57,7 +57,7 @@ def files(tmp_path: Path, cloud: Cloud) -> Disk:
     return Disk(tmp_path / "workspace")
 
 
-def ticked(name: PluginJob | str, cloud: Cloud, log: Lines, **changes: Any) -> Report:
+def ticked(name: PluginJob | str, cloud: Cloud, log: Lines, **changes: Any) -> RunReport:
     found = registry.find(name) if isinstance(name, str) else name
     at = cloud.clock.now().replace(second=0, microsecond=0)
     return run(found, replace(Firing(found.name, at, correlation_id="c"), **changes), cloud, log)
@@ -185,7 +185,7 @@ def test_each_way_to_fail_is_recorded_as_what_it_was(
 def test_a_plugin_has_no_more_time_than_its_run_has_left(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path) -> None:
     made = acme(tmp_path, "time.sleep(60)", "timeout = 60_000\nretries = 0")
     firing = Firing(made.name, cloud.clock.now().replace(second=0, microsecond=0), correlation_id="c")
-    report = run(made, firing, cloud, log, seconds=FAREWELL * 1.5 + 0.5)
+    report = run(made, firing, cloud, log, seconds=FINISH_SECONDS * 1.5 + 0.5)
     assert report.note.startswith("WallClockExceeded: ended after 500 ms")
 
 

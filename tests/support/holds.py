@@ -12,7 +12,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.job.idempotency import natural
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import Index, Table
 
@@ -32,7 +32,7 @@ class Holds(Purge):
         self.archived: list[str] = []
         self.told: list[tuple[str, Any]] = []
 
-    def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+    def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
         self.archived += [row.pk for row in rows]
 
 
@@ -48,7 +48,7 @@ class Warned(Holds):
             raise ValueError("nobody is no address")
         return f"{row.pk} of {row.item.get('owner')} goes tomorrow"
 
-    def send(self, tick: Tick, message: Any, token: str) -> None:
+    def send(self, run: RunContext, message: Any, token: str) -> None:
         self.told.append((token, message))
 
 

@@ -14,7 +14,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.product.records.outgoing import Notification, SendState
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.store.record import Record
 from tests.conftest import NOON, Lines, VirtualClock
 
@@ -64,7 +64,7 @@ def deliver(cloud: Cloud) -> None:
     put(cloud, *(each.model_copy(update=sent) for each in notifications(cloud) if each.state is SendState.QUEUED))
 
 
-def go(job: Purge, cloud: Cloud, at: datetime | None = None) -> Report:
+def go(job: Purge, cloud: Cloud, at: datetime | None = None) -> RunReport:
     return run(job, Firing(job.name, at or cloud.clock.now(), correlation_id="c"), cloud, Lines(cloud.clock))
 
 

@@ -9,12 +9,12 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.store.record import Record
 from tests.conftest import Lines
 
 
-def go(job: Job, cloud: Cloud, log: Lines, at: datetime | None = None, **rest: Any) -> Report:
+def go(job: Job, cloud: Cloud, log: Lines, at: datetime | None = None, **rest: Any) -> RunReport:
     """A tick: that of the clock's minute, where none is said."""
     now = cloud.clock.now().replace(second=0, microsecond=0)
     return run(job, Firing(job.name, at or now, correlation_id="c", **rest), cloud, log)

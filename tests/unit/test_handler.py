@@ -18,8 +18,8 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.job.overrides import configured
-from shared.job.retry import Policy
-from shared.run.context import Tick
+from shared.job.retry import RetryPolicy
+from shared.run.context import RunContext
 from tests.conftest import Lines, letters
 
 
@@ -29,7 +29,7 @@ class Sweep(Job):
     name = "sweep"
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done({"swept": 1})
 
 
@@ -88,7 +88,7 @@ def test_a_process_with_a_thread_left_behind_is_left(entry: Any, monkeypatch: py
 )
 def test_a_function_runs_by_its_environment_and_as_declared_where_somebody_has_edited_that_into_nonsense(
     said: str,
-    retry: Policy,
+    retry: RetryPolicy,
     fault: str,
     entry: Any,
     monkeypatch: pytest.MonkeyPatch,

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from shared.run.run import Report
+from shared.run.run import RunReport
 from workers.delivery import Held
 
 
-def report(body: Any, outcome: str = "done") -> Report:
+def report(body: Any, outcome: str = "done") -> RunReport:
     name = body["firing"]["job"]
-    return Report(name, f"run-{os.getpid()}", "tick", "-", outcome, outcome == "done", 1, {}, "", None)
+    return RunReport(name, f"run-{os.getpid()}", "tick", "-", outcome, outcome == "done", 1, {}, "", None)
 
 
 def good(body: Any, _request: str, _first: bool) -> Any:

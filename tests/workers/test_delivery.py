@@ -19,10 +19,10 @@ from shared.job.outcome import Done, Outcome
 from shared.job.retry import explicit
 from shared.run import history, lost_runs
 from shared.run.claim import Claim, Claims
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.manual import Marker
-from shared.run.run import Report
+from shared.run.manual import ManualRequest
+from shared.run.run import RunReport
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from workers import delivery
 from workers.delivery import Held
@@ -42,7 +42,7 @@ class Sweep(Job):
     def __init__(self) -> None:
         self.ran = 0
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         self.ran += 1
         return Done({"swept": 3})
 
@@ -73,7 +73,7 @@ def row(cloud: Cloud, run: str = RUN) -> dict[str, Any]:
 def test_a_first_delivery_runs_at_the_cost_of_a_run(job: Sweep, cloud: Cloud, log: Lines) -> None:
     calls = Calls(cloud)
     report = delivery.deliver(body(), "message-1", cloud, log, first=True)
-    assert isinstance(report, Report)
+    assert isinstance(report, RunReport)
     assert (report.outcome, job.ran) == ("done", 1)
     assert calls.made == ["dynamodb:UpdateItem"] * 3
 
@@ -105,7 +105,7 @@ def test_a_run_that_died_with_its_worker_is_lost_and_its_next_attempt_sent(
     [sent] = waiting(cloud, "work")
     assert (sent["firing"]["attempt"], sent["firing"]["last_error"]) == (2, delivery.EARLIER)
     report = delivery.deliver(sent, "message-2", cloud, log, first=True)
-    assert isinstance(report, Report)
+    assert isinstance(report, RunReport)
     assert report.outcome == "done"
 
 
@@ -115,7 +115,7 @@ def test_a_death_that_the_reconciler_found_first_is_followed_by_its_next_attempt
     take(cloud)
     clock.move(seconds=71)
     entry = manifest.of([job])["sweep"]
-    assert lost_runs.bury(cloud, "sweep", entry, lost_runs.item(cloud, entry, "-"), "no word")
+    assert lost_runs.mark_lost(cloud, "sweep", entry, lost_runs.claim_item(cloud, entry, "-"), "no word")
     assert delivery.deliver(body(), "message-1", cloud, log) is None
     assert waiting(cloud, "work")[0]["firing"]["attempt"] == 2
 
@@ -131,7 +131,7 @@ def test_a_run_that_ended_but_was_not_acknowledged_is_let_be(job: Sweep, cloud: 
 
 def test_a_delivery_whose_worker_died_before_it_began_is_run(job: Sweep, cloud: Cloud, log: Lines) -> None:
     report = delivery.deliver(body(), "message-1", cloud, log)
-    assert isinstance(report, Report)
+    assert isinstance(report, RunReport)
     assert (report.outcome, job.ran) == ("done", 1)
 
 
@@ -141,7 +141,7 @@ def test_the_lease_of_another_message_is_not_taken_for_a_death(
     take(cloud, replace(TICK, at=NOON.replace(minute=1)), "another message")
     clock.move(minutes=1)
     report = delivery.deliver(body(), "message-1", cloud, log)
-    assert isinstance(report, Report)
+    assert isinstance(report, RunReport)
     assert report.outcome == "locked"
     assert row(cloud) == {}
 
@@ -170,7 +170,7 @@ def test_a_death_that_is_told_twice_makes_one_next_attempt(job: Sweep, cloud: Cl
     outcomes = [
         report.outcome
         for number, sent in enumerate(waiting(cloud, "work"))
-        if isinstance(report := delivery.deliver(sent, f"next-{number}", cloud, log, first=True), Report)
+        if isinstance(report := delivery.deliver(sent, f"next-{number}", cloud, log, first=True), RunReport)
     ]
     assert (outcomes, job.ran) == (["done", "deduplicated"], 1)
 
@@ -182,7 +182,7 @@ def test_what_is_handed_back_is_the_same_attempt_for_another_worker(job: Sweep, 
     [sent] = waiting(cloud, "work")
     assert (sent["firing"]["attempt"], sent["firing"]["hop"]) == (1, 3)
     report = delivery.deliver(sent, "message-2", cloud, log, first=True)
-    assert isinstance(report, Report)
+    assert isinstance(report, RunReport)
     assert report.outcome == "done"
 
 
@@ -205,13 +205,13 @@ def test_a_run_by_hand_that_is_handed_back_serves_its_request_in_another_attempt
     job: Sweep, cloud: Cloud, log: Lines
 ) -> None:
     asked = replace(TICK, manual=True, id="by-hand")
-    assert Marker(cloud, job, asked).take(RUN) is None
+    assert ManualRequest(cloud, job, asked).take(RUN) is None
     take(cloud, asked)
     delivery.hand_back(body(asked), "message-1", "its worker stops", cloud, log)
     [sent] = waiting(cloud, "work")
     assert sent["firing"]["attempt"] == 2
     report = delivery.deliver(sent, "message-2", cloud, log, first=True)
-    assert isinstance(report, Report)
+    assert isinstance(report, RunReport)
     assert (report.outcome, job.ran) == ("done", 1)
 
 

@@ -20,7 +20,7 @@ from cli.main import main
 from shared.job import registry
 from shared.job.retry import explicit
 from shared.run.firing import Firing
-from shared.run.run import Report
+from shared.run.run import RunReport
 from tests.conftest import Lines
 from tests.support.web_server import Held, Reply, Web
 from tests.workers import performers
@@ -46,7 +46,7 @@ class Told:
     """A worker of this process, and what it said."""
 
     def __init__(self, place: Place, perform: Perform, concurrency: int = 1, grace: float = 0) -> None:
-        self.reports: list[Report] = []
+        self.reports: list[RunReport] = []
         self.said: list[str] = []
         self.place = place
         log = Lines(place.cloud.clock)

@@ -17,7 +17,7 @@ from shared.admin.audit import Reasonless
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
-from shared.dead_letters.letter import RESOLVED, RETRYING, UNKNOWN, Letter, LetterRefused, UnknownLetter
+from shared.dead_letters.letter import RESOLVED, RETRYING, UNKNOWN, DeadLetter, DeadLetterRefused, UnknownDeadLetter
 from shared.dead_letters.store import Group, Which
 from shared.job import registry
 
@@ -57,9 +57,9 @@ def call(args: argparse.Namespace) -> int:
     with options.opened(args) as cloud:
         try:
             return verbs[args.verb](args, cloud)
-        except (UnknownLetter, Reasonless) as error:
+        except (UnknownDeadLetter, Reasonless) as error:
             raise Stop(Exit.WRONG_USE, error.args[0]) from None
-        except LetterRefused as error:
+        except DeadLetterRefused as error:
             raise Stop(Exit.REFUSED, error.args[0]) from None
 
 
@@ -72,7 +72,7 @@ def _list(args: argparse.Namespace, cloud: Cloud) -> int:
     which = Which(job=named(args.job, cloud) if args.job else "", fingerprint=args.group)
     resolved = 0
 
-    def wanted(letter: Letter) -> bool:
+    def wanted(letter: DeadLetter) -> bool:
         nonlocal resolved
         resolved += letter.state == RESOLVED
         return args.all or letter.state != RESOLVED
@@ -112,10 +112,10 @@ def _group(group: Group) -> list[Any]:
     ]
 
 
-def _letters(letters: list[Letter], args: argparse.Namespace) -> None:
+def _letters(letters: list[DeadLetter], args: argparse.Namespace) -> None:
     if not letters:
         listing = store.listing(options.stage(args))
-        raise UnknownLetter(f"there is no dead letter of fingerprint {args.group!r:.60}; {listing}")
+        raise UnknownDeadLetter(f"there is no dead letter of fingerprint {args.group!r:.60}; {listing}")
     if args.json:
         output.document([redaction.data(letter.shown()) for letter in letters])
         return
@@ -123,7 +123,7 @@ def _letters(letters: list[Letter], args: argparse.Namespace) -> None:
     output.table(columns, map(_letter, letters), spare=["reason", "job", "tries"])
 
 
-def _letter(letter: Letter) -> list[Any]:
+def _letter(letter: DeadLetter) -> list[Any]:
     return [
         letter.id[:8],
         _short(letter.died),
@@ -143,7 +143,7 @@ def _show(args: argparse.Namespace, cloud: Cloud) -> int:
     missing = ""
     try:
         content: Any = _redacted(store.content(cloud, letter))
-    except LetterRefused as error:
+    except DeadLetterRefused as error:
         content, missing = None, str(error)
     if args.json:
         output.document({**shown, "content": content} | ({"error": missing} if missing else {}))

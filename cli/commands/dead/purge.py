@@ -9,9 +9,9 @@ from cli import options, output
 from cli.exit_codes import Exit, Stop
 from shared import redaction
 from shared.admin import purge_letters
-from shared.admin.purge_letters import Meant
+from shared.admin.purge_letters import PurgePreview
 from shared.aws.cloud import Cloud
-from shared.dead_letters.letter import LetterRefused
+from shared.dead_letters.letter import DeadLetterRefused
 from shared.dead_letters.store import Which
 from shared.job import duration
 
@@ -42,7 +42,7 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
         return _would(purge_letters.meant(cloud, which, args.all), args)
     if args.all and not args.yes:
         count = purge_letters.meant(cloud, which, everything=True).count
-        raise LetterRefused(f"--all means every dead letter there is, {count} in all; if you do, say --yes as well")
+        raise DeadLetterRefused(f"--all means every dead letter there is, {count} in all; if you do, say --yes as well")
     done = purge_letters.purge(cloud, which, options.who(args, cloud), args.reason or "", args.all, output.say)
     if args.json:
         output.document(done.data())
@@ -60,7 +60,7 @@ def _before(text: str, now: datetime) -> datetime:
         raise Stop(Exit.WRONG_USE, f"--older-than {text!r}: {error}") from None
 
 
-def _would(meant: Meant, args: argparse.Namespace) -> int:
+def _would(meant: PurgePreview, args: argparse.Namespace) -> int:
     if args.json:
         output.document({"dry": True, **redaction.data(meant.data())})
         return Exit.DONE

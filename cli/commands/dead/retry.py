@@ -11,7 +11,7 @@ from shared import clock
 from shared.admin import canary, redrive
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import DEAD, RESOLVED, RETRYING, Letter
+from shared.dead_letters.letter import DEAD, RESOLVED, RETRYING, DeadLetter
 from shared.job import duration
 
 SAMPLES = 5
@@ -93,7 +93,7 @@ def _group(args: argparse.Namespace, cloud: Cloud) -> int:
     return Exit.DONE if report.ok else Exit.FAILED
 
 
-def _would(letters: list[Letter], args: argparse.Namespace) -> int:
+def _would(letters: list[DeadLetter], args: argparse.Namespace) -> int:
     if args.json:
         output.document({"dry": True, "letters": len(letters), "ids": [letter.id for letter in letters]})
         return Exit.DONE
@@ -103,7 +103,7 @@ def _would(letters: list[Letter], args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _told(letter: Letter, end: str, line: str, args: argparse.Namespace) -> int:
+def _told(letter: DeadLetter, end: str, line: str, args: argparse.Namespace) -> int:
     if args.json:
         output.document({"id": letter.id, "job": letter.job, "end": end, "note": line})
     else:

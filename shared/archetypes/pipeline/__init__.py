@@ -15,14 +15,14 @@ from shared.aws.permissions import Grant
 from shared.job import retry_policies, validation
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
-from shared.job.retry import Policy
-from shared.run.context import Tick
+from shared.job.retry import RetryPolicy
+from shared.run.context import RunContext
 from shared.store import due_index
 from shared.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
-class More:
+class Continue:
     """A piece is done and the step goes on from `cursor`. share: how far it is, 0 to 1. at: not before this instant.
 
     noted: fields of the row that change with it.
@@ -35,14 +35,14 @@ class More:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class StepDone:
     """The step is done; the next begins at `cursor`. noted: fields of the row that change with it."""
 
     noted: Mapping[str, Any] = field(default_factory=dict)
     cursor: str = ""
 
 
-class Refusal(Exception):
+class RequestRefused(Exception):
     """Raised by a step for what can never be done: the request has failed, and says why."""
 
 
@@ -59,12 +59,12 @@ class Pipeline(Job, archetype=True):
     table: ClassVar[Table]
     record: ClassVar[str]
     steps: ClassVar[Mapping[str, int]]
-    delays: ClassVar[Policy] = retry_policies.WEBHOOK_ITEM
+    delays: ClassVar[RetryPolicy] = retry_policies.WEBHOOK_ITEM
     persistent: ClassVar[bool] = False
     timeout: ClassVar[int] = 900
     memory: ClassVar[int] = 512
     cap: ClassVar[int] = 100
-    retry: ClassVar[Policy] = retry_policies.MAINTENANCE
+    retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     refusals: ClassVar[tuple[validation.Refusal, ...]] = (
         (
             lambda job: not all(hasattr(job, name) for name in ("table", "record", "steps")),
@@ -94,38 +94,38 @@ class Pipeline(Job, archetype=True):
         own = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.table.name))
         return (*super().grants(), *own, *permissions.alerting())
 
-    def finished(self, tick: Tick, item: Any) -> Sequence[Any]:
+    def finished(self, run: RunContext, item: Any) -> Sequence[Any]:
         """Rows that are written with the end of a request or not at all: arguments of PutItem, as notify.put has them.
 
         The item is as it will be.
         """
         return ()
 
-    def failed(self, tick: Tick, item: Any) -> Sequence[Any]:
+    def failed(self, run: RunContext, item: Any) -> Sequence[Any]:
         """The same for one that has failed."""
         return ()
 
-    def work(self, tick: Tick) -> Outcome:
-        found = self._due(tick)
+    def work(self, run: RunContext) -> Outcome:
+        found = self._due(run)
         first = next(found, None)
         if first is None:
             return Done({"due": 0})
         # Few ticks find anything due; the others do not pay for the import.
-        from shared.archetypes.pipeline.runner import Piped
+        from shared.archetypes.pipeline.runner import PipelineRun
 
-        piped = Piped(self, tick)
+        piped = PipelineRun(self, run)
         piped.all(first, found)
         counts = Counter({name: count for name, count in piped.counts.items() if count})
         bad = [f"{counts[name]:,} {name}" for name in ("faulty", "failed", "put_off") if counts[name]]
         note = f"{', '.join(bad)}; the log says which and why" if bad else ""
         return Done(counts, ok=not bad, note=note, checkpoint={"more": True} if piped.more else None)
 
-    def plan(self, tick: Tick) -> list[str]:
-        return [f"go on with {row.pk} {row.sk}, due {row.since}" for row in self._due(tick)]
+    def plan(self, run: RunContext) -> list[str]:
+        return [f"go on with {row.pk} {row.sk}, due {row.since}" for row in self._due(run)]
 
-    def _due(self, tick: Tick) -> Iterator[Any]:
+    def _due(self, run: RunContext) -> Iterator[Any]:
         # What an earlier part of this tick let go of became due after the tick.
-        return due_index.rows_due(tick.cloud, self.table, clock.iso(max(tick.at, tick.started)))
+        return due_index.rows_due(run.cloud, self.table, clock.iso(max(run.at, run.started)))
 
 
 class WorkState(StrEnum):

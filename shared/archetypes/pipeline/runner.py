@@ -10,46 +10,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from shared import redaction
-from shared.archetypes.pipeline import More, Over, Refusal, WorkState
-from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, Faults
+from shared.archetypes.pipeline import Continue, RequestRefused, StepDone, WorkState
+from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
 from shared.archetypes.sweep.runner import having
 from shared.job.settings import SettingError
-from shared.store.age_index import Row, Source, in_full
-from shared.store.conditional_update import amend
+from shared.store.age_index import AgeIndex, Row, read_full_rows
+from shared.store.conditional_update import update_if_unchanged
 from shared.store.due_index import index_of
 from shared.store.fencing import Fenced
 from shared.store.record import FAULT, MARKS, InvalidRecord, Record
 
 if TYPE_CHECKING:
     from shared.archetypes.pipeline import Pipeline
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # Seconds left at which no further piece is begun: a piece takes some seconds.
 RESERVE = 60
 SHARE = 0.2
 
 
-class Moved(Exception):
+class ConcurrentChange(Exception):
     """Somebody else has written the row since it was read; it is theirs."""
 
 
 @dataclass(slots=True)
-class Held:
+class Claimed:
     """A request that this run has taken: its row as it stands, and the same as its model."""
 
     row: Mapping[str, Any]
     item: Any
 
 
-class Piped:
-    def __init__(self, job: Pipeline, tick: Tick) -> None:
+class PipelineRun:
+    def __init__(self, job: Pipeline, run: RunContext) -> None:
         self.job = job
-        self.tick = tick
-        self.cloud = tick.cloud
+        self.tick = run
+        self.cloud = run.cloud
         module, _, name = job.record.rpartition(".")
         self.model: type[Record] = getattr(import_module(module), name)
         self.index = index_of(job.table)
-        self.faults = Faults(tick, job.table, self.index)
+        self.faults = InvalidRows(run, job.table, self.index)
         self.counts: Counter[str] = Counter()
         self.more = False
         self.percents = dict(zip(job.steps, (0, *job.steps.values()), strict=False))
@@ -66,25 +66,25 @@ class Piped:
                 held = self._take(row)
                 if held is not None:
                     self._through(held)
-            except Moved:
+            except ConcurrentChange:
                 self.counts["moved"] += 1
             row = next(others, None)
 
     def _short(self) -> bool:
         return self.tick.room() < min(RESERVE, SHARE * self.job.timeout)
 
-    def _take(self, row: Row) -> Held | None:
+    def _take(self, row: Row) -> Claimed | None:
         """The request, taken by this run for as long as it may last: who dies with it is put off, and counted."""
-        full = next(in_full(self.cloud, Source(self.job.table, self.index), [row]), None)
+        full = next(read_full_rows(self.cloud, AgeIndex(self.job.table, self.index), [row]), None)
         if full is None:
-            raise Moved
+            raise ConcurrentChange
         try:
             item: Any = self.model.of(full.item, self.cloud.clock.now())
         except InvalidRecord as error:
             self.faults.set_aside(full, str(error))
             self.counts["faulty"] += 1
             return None
-        held = Held(full.item, item)
+        held = Claimed(full.item, item)
         if not self.job.persistent and item.attempts >= self.job.delays.attempts:
             self._fail(held, f"{item.attempts} runs died with it at {item.step or 'its beginning'}")
             return None
@@ -94,27 +94,27 @@ class Piped:
         self._log("started", held)
         return held
 
-    def _through(self, held: Held) -> None:
+    def _through(self, held: Claimed) -> None:
         """All the pieces for which there is time."""
         while True:
             try:
-                done: More | Over = getattr(self.job, held.item.step)(self.tick, held.item)
+                done: Continue | StepDone = getattr(self.job, held.item.step)(self.tick, held.item)
                 if not self._note(held, done):
                     return
-            except (Fenced, Moved):
+            except (Fenced, ConcurrentChange):
                 raise
-            except (Refusal, SettingError) as error:
+            except (RequestRefused, SettingError) as error:
                 self._fail(held, str(error))
                 return
             except Exception as error:  # noqa: BLE001 - whatever one request raises is its own; the others go on
                 self._put_off(held, f"{type(error).__name__}: {error}")
                 return
 
-    def _note(self, held: Held, done: More | Over) -> bool:
+    def _note(self, held: Claimed, done: Continue | StepDone) -> bool:
         """Write down what is done; whether another piece follows at once."""
         job, item = self.job, held.item
-        wait = done.at if isinstance(done, More) else None
-        if isinstance(done, More):
+        wait = done.at if isinstance(done, Continue) else None
+        if isinstance(done, Continue):
             step, begin = item.step, self.percents[item.step]
             progress = begin + int((job.steps[step] - begin) * min(max(done.share, 0), 1))
         else:
@@ -132,14 +132,14 @@ class Piped:
         self.counts["put_by" if wait else "unfinished"] += stops
         return not stops
 
-    def _complete(self, held: Held, known: Mapping[str, Any]) -> None:
+    def _complete(self, held: Claimed, known: Mapping[str, Any]) -> None:
         ends = {"state": WorkState.COMPLETED, "progress": 100, "completed_at": self.cloud.clock.now()}
         changes = {**known, **ends, "attempts": 0, "due_on": None, "error": "", "cursor": ""}
         self._write(held, changes, self.job.finished(self.tick, having(held.item, changes)))
         self._log("complete", held)
         self.counts["completed"] += 1
 
-    def _put_off(self, held: Held, why: str) -> None:
+    def _put_off(self, held: Claimed, why: str) -> None:
         # A piece that went well before it in this run has set the count back.
         number = max(held.item.attempts, 1)
         delay = self.job.delays.delay(number)
@@ -151,27 +151,27 @@ class Piped:
         self._log("put_off", held, why)
         self.counts["put_off"] += 1
 
-    def _fail(self, held: Held, why: str) -> None:
+    def _fail(self, held: Claimed, why: str) -> None:
         ends = {"state": WorkState.FAILED, "failed_at": self.cloud.clock.now(), "due_on": None}
         changes = {**ends, "error": redaction.excerpt(why, LONGEST_ERROR)}
         self._write(held, changes, self.job.failed(self.tick, having(held.item, changes)))
         self._log("failed", held, why)
         self.counts["failed"] += 1
 
-    def _write(self, held: Held, changes: Mapping[str, Any], along: Sequence[Any] = ()) -> None:
+    def _write(self, held: Claimed, changes: Mapping[str, Any], along: Sequence[Any] = ()) -> None:
         """Only while the row is as it was read; raises Moved."""
         item = having(held.item, changes)
         marks = {name: held.row[name] for name in MARKS if name != FAULT and name in held.row}
         after = {**marks, **item.item()}
-        if not amend(self.cloud, self.job.table, held.row, after, (self.index.sk,), along):
-            raise Moved
+        if not update_if_unchanged(self.cloud, self.job.table, held.row, after, (self.index.sk,), along):
+            raise ConcurrentChange
         held.row, held.item = after, item
 
     def _away(self) -> datetime:
         """Until when nobody else takes it, whatever becomes of this run."""
         return self.tick.deadline + timedelta(seconds=60)
 
-    def _log(self, word: str, held: Held, error: str = "") -> None:
+    def _log(self, word: str, held: Claimed, error: str = "") -> None:
         item = held.item
         told = {"user": item.user, "entityId": item.id, "step": "error" if error else item.step}
         say = self.tick.log.error if error else self.tick.log.info

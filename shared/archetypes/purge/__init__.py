@@ -13,23 +13,23 @@ from typing import Any, ClassVar
 
 from shared import clock, redaction
 from shared.archetypes.purge import cutoff, warnings
-from shared.archetypes.purge.dependents import Hanging
+from shared.archetypes.purge.dependents import Dependents
 from shared.aws import permissions
 from shared.aws.names import NO_TARGET, STATE
 from shared.aws.permissions import Grant
 from shared.concurrency import fan_out
+from shared.job import retry, retry_policies, validation
 from shared.job import retry as backoff
-from shared.job import retry_policies, validation
 from shared.job.action import Action
 from shared.job.definition import Job
 from shared.job.effect import fitting
 from shared.job.outcome import Done, Outcome, Refused
 from shared.job.settings import Setting
 from shared.plans import brake, draft
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import watermark
-from shared.store.age_index import Aged, Row, Source, in_full
-from shared.store.bulk_delete import Eraser
+from shared.store.age_index import AgeIndex, ExpiredRows, Row, read_full_rows
+from shared.store.bulk_delete import BulkDeleter
 from shared.tables import Index, Table
 
 DELETE, SEND = "delete", "send"
@@ -90,7 +90,7 @@ class Purge(Job, archetype=True):
     behind: ClassVar[str] = ""
     cap: ClassVar[int] = 1_000_000
     memory: ClassVar[int] = 512
-    retry: ClassVar[backoff.Policy] = retry_policies.MAINTENANCE
+    retry: ClassVar[retry.RetryPolicy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     refusals: ClassVar[tuple[validation.Refusal, ...]] = validation.OF_PURGE
 
@@ -104,26 +104,26 @@ class Purge(Job, archetype=True):
         own = (permissions.read_rows(STATE, ledger), permissions.write_rows(STATE, ledger))
         told = permissions.alerting()
         # Without an index it is the job that knows the keys of its rows.
-        hanging = Hanging(cls.objects, cls.along)
+        hanging = Dependents(cls.objects, cls.along)
         marks = cls.warn is not None or (cls.holds and hanging)
         given = permissions.write_rows if marks else permissions.delete_rows
         table = (permissions.read_rows(cls.table.name), given(cls.table.name)) if cls.index else ()
         waits = (watermark.reading(cls.behind),) if cls.behind else ()
         return (*super().grants(), *own, *told, *table, *hanging.grants(), *waits)
 
-    def partitions(self, tick: Tick) -> Sequence[str]:
+    def partitions(self, run: RunContext) -> Sequence[str]:
         """Of the table, where there is no index that knows its own."""
         raise NotImplementedError
 
-    def spare(self, tick: Tick, row: Row) -> str:
+    def spare(self, run: RunContext, row: Row) -> str:
         """Why a row that is old enough stays all the same; empty where it does not."""
         return ""
 
-    def spares(self, tick: Tick, rows: Sequence[Row]) -> Sequence[str]:
+    def spares(self, run: RunContext, rows: Sequence[Row]) -> Sequence[str]:
         """The same for some hundred rows: for a job that must look elsewhere to know, at many rows a call."""
-        return [self.spare(tick, row) for row in rows]
+        return [self.spare(run, row) for row in rows]
 
-    def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+    def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
         """Keep what must outlive these rows; they are deleted once it returns.
 
         It is called with up to 500 rows at a time, and again with the same ones where a run dies in between.
@@ -133,108 +133,108 @@ class Purge(Job, archetype=True):
         """What the row's owner is told before it is deleted; the row has all its attributes."""
         raise NotImplementedError
 
-    def send(self, tick: Tick, message: Any, token: str) -> Any:
-        """Send a warning, with the token that its receiver may know it by; see `Tick.effect` for what it may raise."""
+    def send(self, run: RunContext, message: Any, token: str) -> Any:
+        """Send a warning, with the token that its receiver may know it by; see `RunContext.effect` for what it may raise."""
         raise NotImplementedError
 
     def describe(self, row: Row) -> str:
         """A row in a few words, for the samples of a plan."""
         return f"{row.pk} {row.sk}" if row.since.startswith(row.sk) else f"{row.pk} {row.sk} of {row.since}"
 
-    def cutoff(self, tick: Tick) -> datetime:
+    def cutoff(self, run: RunContext) -> datetime:
         """Rows of that instant and before are due. Raises SettingError where nobody could be warned in time."""
-        return cutoff.cutoff(type(self), tick)
+        return cutoff.cutoff(type(self), run)
 
-    def work(self, tick: Tick) -> Outcome:
-        phases = self._phases(tick)
+    def work(self, run: RunContext) -> Outcome:
+        phases = self._phases(run)
         # What continues a tick was let pass at its beginning.
-        before: Mapping[str, Any] = (tick.checkpoint or {}) if tick.firing.part else {}
+        before: Mapping[str, Any] = (run.checkpoint or {}) if run.firing.part else {}
         passed: Refused | bool = before.get("approved", False)
-        if tick.firing.part == 0:
-            most: int = tick.setting(f"{self.env}_MOST_ROWS")
-            passed = brake.check(tick, [aged for _, aged in phases], most, self.few)
+        if run.firing.part == 0:
+            most: int = run.setting(f"{self.env}_MOST_ROWS")
+            passed = brake.check(run, [aged for _, aged in phases], most, self.few)
         if isinstance(passed, Refused):
             return passed
-        tally = Tally(tick.cap)
-        self._do(tick, ((verb, aged.rows()) for verb, aged in phases), tally)
+        tally = Tally(run.cap)
+        self._do(run, ((verb, aged.rows()) for verb, aged in phases), tally)
         size = tally.counts["purged"] + before.get("size", 0)
         if size:
-            brake.remember(tick, size)
+            brake.remember(run, size)
         if passed and not tally.more:
-            brake.forget(tick)
+            brake.forget(run)
         return self._done(tally, {"size": size, "approved": passed} if tally.more else None)
 
-    def plan(self, tick: Tick) -> list[str]:
-        with draft.of(self.actions(tick)) as drafted:
+    def plan(self, run: RunContext) -> list[str]:
+        with draft.of(self.actions(run)) as drafted:
             return drafted.lines()
 
-    def actions(self, tick: Tick) -> Iterator[Action]:
+    def actions(self, run: RunContext) -> Iterator[Action]:
         tally = Tally(sys.maxsize)
-        for verb, aged in self._phases(tick):
+        for verb, aged in self._phases(run):
             found = aged.rows()
             while chunk := list(islice(found, CHUNK)):
-                for row in self._going(tick, chunk, tally):
+                for row in self._going(run, chunk, tally):
                     held = [row.item.get(name) for name in self._noted()]
                     yield Action(verb, [row.pk, row.sk], [row.partition, row.since, *held], self.describe(row))
 
-    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
-        before: int = (tick.checkpoint or {}).get("done", 0) if tick.firing.part else 0
+    def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
+        before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
         tally = Tally(sys.maxsize)
         verbs = groupby(actions, key=lambda action: action.verb)
-        self._do(tick, ((verb, map(self._row, group)) for verb, group in verbs), tally)
+        self._do(run, ((verb, map(self._row, group)) for verb, group in verbs), tally)
         return self._done(tally, {"done": before + tally.taken} if tally.more else None)
 
-    def _phases(self, tick: Tick) -> list[tuple[str, Aged]]:
-        phases: list[tuple[str, Aged]] = []
-        index, aged = self._index(), partial(Aged, tick.cloud, self._source())
+    def _phases(self, run: RunContext) -> list[tuple[str, ExpiredRows]]:
+        phases: list[tuple[str, ExpiredRows]] = []
+        index, aged = self._index(), partial(ExpiredRows, run.cloud, self._source())
         for kind in ("", *self.kinds):
             due, found = (
-                cutoff.cutoff(type(self), tick, kind),
-                index.partitions(kind) if index else self.partitions(tick),
+                cutoff.cutoff(type(self), run, kind),
+                index.partitions(kind) if index else self.partitions(run),
             )
-            if self.shards > 1 and tick.target != NO_TARGET:
-                found = found[int(tick.target) :: self.shards]
+            if self.shards > 1 and run.target != NO_TARGET:
+                found = found[int(run.target) :: self.shards]
             if self.warn is None:
                 phases.append((DELETE, aged(found, clock.iso(due))))
                 continue
             phases.append((SEND, aged(found, clock.iso(due + self.warn))))
-            phases.append((DELETE, aged(warnings.partitions(found), clock.iso(tick.at - self.warn))))
+            phases.append((DELETE, aged(warnings.partitions(found), clock.iso(run.at - self.warn))))
         return phases
 
-    def _do(self, tick: Tick, phases: Phases, tally: Tally) -> None:
+    def _do(self, run: RunContext, phases: Phases, tally: Tally) -> None:
         for verb, found in phases:
             match verb:
                 case "send":
-                    self._warn(tick, found, tally)
+                    self._warn(run, found, tally)
                 case "delete":
-                    self._erase(tick, found, tally)
+                    self._erase(run, found, tally)
 
-    def _erase(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
-        hanging = Hanging(self.objects, self.along)
-        first = partial(hanging.take, tick.cloud) if hanging else None
-        with Eraser(tick.cloud, self.table, self._held(), first) as eraser:
-            for chunk in self._chunks(tick, found, tally):
-                going = self._going(tick, chunk, tally)
+    def _erase(self, run: RunContext, found: Iterable[Row], tally: Tally) -> None:
+        hanging = Dependents(self.objects, self.along)
+        first = partial(hanging.take, run.cloud) if hanging else None
+        with BulkDeleter(run.cloud, self.table, self._held(), first) as eraser:
+            for chunk in self._chunks(run, found, tally):
+                going = self._going(run, chunk, tally)
                 if going:
-                    tick.spend(items=len(going))
-                    self.archive(tick, going)
+                    run.spend(items=len(going))
+                    self.archive(run, going)
                     eraser.add(going)
         tally.counts["purged"] += eraser.gone
         tally.counts["moved"] += eraser.moved
 
-    def _warn(self, tick: Tick, found: Iterable[Row], tally: Tally) -> None:
-        at = warnings.instant(tick)
-        for chunk in self._chunks(tick, found, tally):
-            going = [*in_full(tick.cloud, self._source(), self._going(tick, chunk, tally))]
+    def _warn(self, run: RunContext, found: Iterable[Row], tally: Tally) -> None:
+        at = warnings.instant(run)
+        for chunk in self._chunks(run, found, tally):
+            going = [*read_full_rows(run.cloud, self._source(), self._going(run, chunk, tally))]
             tried = 0
             for row, result in fan_out(
-                partial(self._warn_one, tick, at), going, width=WARNINGS, patience=PATIENCE, remaining=tick.room
+                partial(self._warn_one, run, at), going, width=WARNINGS, patience=PATIENCE, remaining=run.room
             ):
                 tried += 1
-                tick.spend(items=1)
+                run.spend(items=1)
                 if isinstance(result, Exception):
                     tally.counts["unwarned"] += 1
-                    tick.log.error(f"{self.name}_unwarned", key=f"{row.pk} {row.sk}", error=str(result))
+                    run.log.error(f"{self.name}_unwarned", key=f"{row.pk} {row.sk}", error=str(result))
                 else:
                     tally.counts["warned" if result else "moved"] += 1
             if tried < len(going):
@@ -242,17 +242,17 @@ class Purge(Job, archetype=True):
                 tally.more, tally.taken = True, tally.taken - len(chunk)
                 return
 
-    def _warn_one(self, tick: Tick, at: str, row: Row) -> bool:
+    def _warn_one(self, run: RunContext, at: str, row: Row) -> bool:
         """Warn the owner, then let the row age from now on. After a crash in between the effect is known by its key."""
         key = fitting(f"{row.pk}#{row.sk}#{row.since}")
-        tick.effect(key, partial(self.send, tick, self.warning(row)))
-        return warnings.mark(tick, self._source(), row, at)
+        run.effect(key, partial(self.send, run, self.warning(row)))
+        return warnings.mark(run, self._source(), row, at)
 
-    def _chunks(self, tick: Tick, found: Iterable[Row], tally: Tally) -> Iterator[list[Row]]:
+    def _chunks(self, run: RunContext, found: Iterable[Row], tally: Tally) -> Iterator[list[Row]]:
         """The rows, some at a time, until cap or deadline; `tally.more` then says that some are left."""
         found = iter(found)
         while True:
-            if tally.left <= 0 or tick.room() < RESERVE:
+            if tally.left <= 0 or run.room() < RESERVE:
                 tally.more = tally.more or next(found, None) is not None
                 return
             chunk = list(islice(found, min(CHUNK, tally.left)))
@@ -261,19 +261,19 @@ class Purge(Job, archetype=True):
             tally.taken += len(chunk)
             yield chunk
 
-    def _going(self, tick: Tick, chunk: Sequence[Row], tally: Tally) -> list[Row]:
+    def _going(self, run: RunContext, chunk: Sequence[Row], tally: Tally) -> list[Row]:
         """Those of the rows that do not stay: by no date that could be read, by `spare`, or because they have moved."""
         # A plan has of each row what must hold when it is deleted, and no more.
-        lacking = self.whole or (tick.firing.plan and self.reads)
-        found = [*in_full(tick.cloud, self._source(), chunk)] if lacking else chunk
+        lacking = self.whole or (run.firing.plan and self.reads)
+        found = [*read_full_rows(run.cloud, self._source(), chunk)] if lacking else chunk
         found, going = list(found), []
-        strays = Hanging(self.objects).stray
-        for row, spared in zip(found, self.spares(tick, found), strict=True):
+        strays = Dependents(self.objects).stray
+        for row, spared in zip(found, self.spares(run, found), strict=True):
             why = (spared or strays(row)) if row.dated else f"{row.since!r} is no instant to tell its age by"
             if why:
                 tally.counts["spared"] += 1
                 if tally.counts["spared"] <= NAMED:
-                    tick.log.warning(
+                    run.log.warning(
                         f"{self.name}_spared", key=f"{row.pk} {row.sk}", note=redaction.excerpt(why, redaction.LONG)
                     )
             else:
@@ -286,8 +286,8 @@ class Purge(Job, archetype=True):
         (pk, sk), (partition, since, *held) = action.id, action.version
         return Row(pk, sk, partition, since, dict(zip(self._noted(), held, strict=True)))
 
-    def _source(self) -> Source:
-        return Source(self.table, self._index(), tuple(dict.fromkeys((*self._noted(), *self.reads))))
+    def _source(self) -> AgeIndex:
+        return AgeIndex(self.table, self._index(), tuple(dict.fromkeys((*self._noted(), *self.reads))))
 
     def _noted(self) -> tuple[str, ...]:
         """What a plan has of a row."""

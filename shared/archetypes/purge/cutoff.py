@@ -12,7 +12,7 @@ from shared.store import watermark
 
 if TYPE_CHECKING:
     from shared.archetypes.purge import Purge
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # Where a watermark never was, nothing is old enough.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,14 +27,14 @@ def all_settings(job: type[Purge]) -> Iterator[Setting]:
     yield settings.count(f"{job.env}_MOST_ROWS", job.most, f"The most rows {job.name} deletes at a tick unasked")
 
 
-def cutoff(job: type[Purge], tick: Tick, kind: str = "") -> datetime:
+def cutoff(job: type[Purge], run: RunContext, kind: str = "") -> datetime:
     """Rows of that instant and before are due. Raises SettingError where nobody could be warned in time."""
     name = _name(job, kind)
-    keep: timedelta = tick.setting(name)
+    keep: timedelta = run.setting(name)
     if job.warn is not None and keep <= job.warn:
         raise SettingError(f"{name}={keep} leaves no time to warn {job.warn} before; keep for longer")
-    passed = watermark.closed(tick.cloud, job.behind) if job.behind else tick.at
-    return min(tick.at - keep - job.longer, passed or NEVER)
+    passed = watermark.closed(run.cloud, job.behind) if job.behind else run.at
+    return min(run.at - keep - job.longer, passed or NEVER)
 
 
 def _name(job: type[Purge], kind: str) -> str:

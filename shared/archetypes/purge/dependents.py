@@ -20,7 +20,7 @@ OBJECTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Hanging:
+class Dependents:
     """objects: attributes that name an object, and the folder in which it must lie. along: tables with the same keys.
 
     Whatever dies in between leaves the row, by which the rest is found again.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from shared import clock
 from shared.aws import attributes
-from shared.store.age_index import Row, Source
+from shared.store.age_index import AgeIndex, Row
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 KIND = "warned"
 # A run that begins within so much of its tick counts as begun at it: jitter shall not cost an hourly job an hour.
@@ -31,18 +31,18 @@ def is_marked(row: Row) -> bool:
     return row.partition.startswith(f"{KIND}#")
 
 
-def instant(tick: Tick) -> str:
+def instant(run: RunContext) -> str:
     """From when on a row ages whose owner is warned by this run."""
-    return clock.iso(tick.started if tick.started - tick.at > JITTER else tick.at)
+    return clock.iso(run.started if run.started - run.at > JITTER else run.at)
 
 
-def mark(tick: Tick, source: Source, row: Row, at: str) -> bool:
+def mark(run: RunContext, source: AgeIndex, row: Row, at: str) -> bool:
     """Let the row age from `at`. False where it has changed since it was read: its owner may have acted."""
     partition_name, since_name = source.keys
     values = {":was": row.partition, ":since": row.since, ":warned": partition(row.partition), ":at": at}
     try:
-        tick.cloud.dynamodb.update_item(
-            TableName=tick.cloud.names.table(source.table.name),
+        run.cloud.dynamodb.update_item(
+            TableName=run.cloud.names.table(source.table.name),
             Key=attributes.row({source.table.pk: row.pk, source.table.sk: row.sk}),
             UpdateExpression="SET #partition = :warned, #since = :at",
             ConditionExpression="#partition = :was AND #since = :since",
@@ -50,7 +50,7 @@ def mark(tick: Tick, source: Source, row: Row, at: str) -> bool:
             ExpressionAttributeValues=attributes.row(values),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except tick.cloud.refused as error:
+    except run.cloud.refused as error:
         # Ours all the same, where the first reply was lost.
         now = attributes.plain(error.response.get("Item"))
         return (now.get(partition_name), now.get(since_name)) == (values[":warned"], at)

@@ -19,16 +19,16 @@ from shared.job import retry_policies, settings, validation
 from shared.job.action import Action
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
-from shared.job.retry import Policy
+from shared.job.retry import RetryPolicy
 from shared.job.settings import Setting
 from shared.plans import draft
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.store import due_index
 from shared.store.age_index import Row
 from shared.tables import Table
 
 if TYPE_CHECKING:
-    from shared.archetypes.sweep.attempt import End, Trial, Verdict
+    from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict
     from shared.store.batch_get import Key
 
 # Seconds kept back from a run's time for its end.
@@ -36,7 +36,7 @@ RESERVE = 5
 
 
 @dataclass(slots=True)
-class Tally:
+class SweepCounts:
     """What a run has done. ended: rows that it is done with; more: whether some are left."""
 
     left: int
@@ -59,7 +59,7 @@ class Sweep(Job, archetype=True):
 
     table: ClassVar[Table]
     record: ClassVar[str]
-    delays: ClassVar[Policy] = backoff.NONE
+    delays: ClassVar[RetryPolicy] = backoff.NONE
     give_up_after: ClassVar[timedelta | None] = None
     width: ClassVar[int] = 8
     share: ClassVar[int] = 2
@@ -68,7 +68,7 @@ class Sweep(Job, archetype=True):
     verb: ClassVar[str] = "change"
     looks: ClassVar[tuple[Table, ...]] = ()
     by_name: ClassVar[bool] = False
-    retry: ClassVar[Policy] = retry_policies.MAINTENANCE
+    retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     refusals: ClassVar[tuple[validation.Refusal, ...]] = (
         (lambda job: not hasattr(job, "table"), "says not whose rows are due; table = one of shared/tables.py"),
@@ -110,9 +110,9 @@ class Sweep(Job, archetype=True):
             *(permissions.read_rows(table.name) for table in cls.looks),
         )
 
-    def rows(self, tick: Tick) -> Iterator[Row]:
+    def rows(self, run: RunContext) -> Iterator[Row]:
         """The keys of what is due, the longest due first."""
-        return due_index.rows_due(tick.cloud, self.table, clock.iso(tick.at))
+        return due_index.rows_due(run.cloud, self.table, clock.iso(run.at))
 
     def refers(self, item: Any) -> Iterable[Key]:
         """Rows of other tables that an attempt at the item looks at; they are read for many items at once."""
@@ -126,19 +126,19 @@ class Sweep(Job, archetype=True):
         """The instant from which `give_up_after` counts."""
         raise NotImplementedError
 
-    def tools(self, tick: Tick) -> AbstractContextManager[Any]:
+    def tools(self, run: RunContext) -> AbstractContextManager[Any]:
         """What the attempts of a run share, from many threads: connections, clients, what is known of others."""
         return nullcontext()
 
-    def attempt(self, trial: Trial) -> Verdict:
-        """Try it once. What it raises leaves open whether anything was done; `Undone` says that nothing was."""
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
+        """Try it once. What it raises leaves open whether anything was done; `NotPerformed` says that nothing was."""
         raise NotImplementedError
 
-    def settled(self, item: Any, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Any, end: AttemptResult) -> Mapping[str, Any]:
         """The fields of the item that change; attempts, errors and `end.verdict.noted` are written by themselves."""
         raise NotImplementedError
 
-    def given_up(self, item: Any, end: End) -> Mapping[str, Any]:
+    def given_up(self, item: Any, end: AttemptResult) -> Mapping[str, Any]:
         """The same for one that is given up."""
         raise NotImplementedError
 
@@ -146,13 +146,13 @@ class Sweep(Job, archetype=True):
         """The same for one that is due again at that instant."""
         return {"next_attempt_at": at}
 
-    def next_at(self, tick: Tick, end: End) -> datetime | None:
+    def next_at(self, run: RunContext, end: AttemptResult) -> datetime | None:
         """When the item is due again, from the attempt that just failed; None where that was the last."""
-        policy: Policy = tick.setting(f"{self.env}_DELAYS")
+        policy: RetryPolicy = run.setting(f"{self.env}_DELAYS")
         delay = policy.delay(end.number)
         return None if delay is None else end.at + timedelta(seconds=delay)
 
-    def along(self, tick: Tick, item: Any, end: End) -> Sequence[Any]:
+    def along(self, run: RunContext, item: Any, end: AttemptResult) -> Sequence[Any]:
         """Rows that are written with the end of the item or not at all: arguments of PutItem, as notify.put has them.
 
         Not asked for an item that comes again.
@@ -163,37 +163,37 @@ class Sweep(Job, archetype=True):
         """A row in a few words, for the samples of a plan."""
         return f"{row.pk} {row.sk}, due {row.since}"
 
-    def work(self, tick: Tick) -> Outcome:
-        tally = Tally(tick.cap)
-        self._sweep(tick, self.rows(tick), tally)
+    def work(self, run: RunContext) -> Outcome:
+        tally = SweepCounts(run.cap)
+        self._sweep(run, self.rows(run), tally)
         return self._done(tally, {"more": True} if tally.more else None)
 
-    def plan(self, tick: Tick) -> list[str]:
-        with draft.of(self.actions(tick)) as drafted:
+    def plan(self, run: RunContext) -> list[str]:
+        with draft.of(self.actions(run)) as drafted:
             return drafted.lines()
 
-    def actions(self, tick: Tick) -> Iterator[Action]:
-        for row in self.rows(tick):
+    def actions(self, run: RunContext) -> Iterator[Action]:
+        for row in self.rows(run):
             yield Action(self.verb, [row.pk, row.sk], [row.partition, row.since], self.describe(row))
 
-    def apply(self, tick: Tick, actions: Iterator[Action]) -> Outcome:
-        before: int = (tick.checkpoint or {}).get("done", 0) if tick.firing.part else 0
-        tally = Tally(sys.maxsize)
+    def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
+        before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
+        tally = SweepCounts(sys.maxsize)
         # In one lane for all, so that what is done is the plan's beginning.
-        self._sweep(tick, map(_row, actions), tally, lanes=False)
+        self._sweep(run, map(_row, actions), tally, lanes=False)
         return self._done(tally, {"done": before + tally.ended} if tally.more else None)
 
-    def _sweep(self, tick: Tick, found: Iterator[Row], tally: Tally, lanes: bool = True) -> None:
+    def _sweep(self, run: RunContext, found: Iterator[Row], tally: SweepCounts, lanes: bool = True) -> None:
         first = next(found, None)
         if first is None:
             return
         # Few ticks find anything due; the others do not pay for the import.
-        from shared.archetypes.sweep.runner import Swept
+        from shared.archetypes.sweep.runner import SweepRun
 
-        with self.tools(tick) as tools:
-            Swept(self, tick, tally, tools, lanes).all(chain((first,), found))
+        with self.tools(run) as tools:
+            SweepRun(self, run, tally, tools, lanes).all(chain((first,), found))
 
-    def _done(self, tally: Tally, checkpoint: Any) -> Done:
+    def _done(self, tally: SweepCounts, checkpoint: Any) -> Done:
         counts = {name: count for name, count in sorted(tally.counts.items()) if count}
         bad = [f"{counts[name]:,} {name}" for name in ("faulty", "failed", "uncertain", "put_off") if name in counts]
         note = f"{', '.join(bad)}; the log says which and why" if bad else ""

@@ -11,14 +11,14 @@ from shared import clock
 from shared.store.batch_get import Key
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
 # JSON data, by the names of a record's fields.
 Noted = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Succeeded:
     """It is done. noted: fields that the attempt found out."""
 
     why: str = ""
@@ -28,7 +28,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryLater:
     """It did not work, and may another time. wait: seconds that the other side asked for, at least."""
 
     why: str
@@ -39,7 +39,7 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class GaveUp:
     """No attempt can end otherwise, or no more are made."""
 
     why: str
@@ -48,18 +48,18 @@ class GivenUp:
     word = "given_up"
 
 
-Verdict = Settled | Again | GivenUp
-KINDS: Mapping[str, type[Verdict]] = {kind.word: kind for kind in (Settled, Again, GivenUp)}
+AttemptVerdict = Succeeded | RetryLater | GaveUp
+KINDS: Mapping[str, type[AttemptVerdict]] = {kind.word: kind for kind in (Succeeded, RetryLater, GaveUp)}
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Attempt:
     """One attempt. number: 1 is the first. at: when it began. token: the idempotency key of this very attempt.
 
     found: rows that `refers` asked for, as plain data, without those that are gone. tools: of the run.
     """
 
-    tick: Tick
+    tick: RunContext
     item: Any
     number: int
     at: datetime
@@ -69,10 +69,10 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class AttemptResult:
     """How attempt `number` ended, which began `at`."""
 
-    verdict: Verdict
+    verdict: AttemptVerdict
     number: int
     at: datetime
 
@@ -83,12 +83,12 @@ class End:
     def data(self) -> dict[str, Any]:
         """As the result of an effect, for whoever comes after a crash."""
         said = {"end": self.verdict.word, "why": self.why, "noted": dict(self.verdict.noted), "at": clock.iso(self.at)}
-        return {**said, "wait": self.verdict.wait} if isinstance(self.verdict, Again) else said
+        return {**said, "wait": self.verdict.wait} if isinstance(self.verdict, RetryLater) else said
 
 
-def end_of(data: Any, number: int, now: datetime) -> End:
+def result_of(data: Any, number: int, now: datetime) -> AttemptResult:
     """From its data; of an effect that a person has declared done there is none, and it is settled."""
     if not isinstance(data, Mapping) or data.get("end") not in KINDS:
-        return End(Settled("settled by hand"), number, now)
-    extra = {"wait": data["wait"]} if data["end"] == Again.word else {}
-    return End(KINDS[data["end"]](data["why"], data["noted"], **extra), number, clock.parse(data["at"]))
+        return AttemptResult(Succeeded("settled by hand"), number, now)
+    extra = {"wait": data["wait"]} if data["end"] == RetryLater.word else {}
+    return AttemptResult(KINDS[data["end"]](data["why"], data["noted"], **extra), number, clock.parse(data["at"]))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from shared import redaction
 from shared.advised_commands import advised
-from shared.store.conditional_update import amend
+from shared.store.conditional_update import update_if_unchanged
 from shared.store.record import FAULT
 
 if TYPE_CHECKING:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
     from shared.store.age_index import Row
     from shared.tables import Index, Table
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 LONGEST_ERROR = 512
 
 
-class Faults:
+class InvalidRows:
     """Those of one run. The first is told of before it leaves the index, where nobody else would find it again."""
 
-    def __init__(self, tick: Tick, table: Table, index: Index) -> None:
-        self.tick = tick
+    def __init__(self, run: RunContext, table: Table, index: Index) -> None:
+        self.tick = run
         self.table = table
         self.index = index
         self.count = 0
@@ -35,7 +35,7 @@ class Faults:
             self._tell(row, why)
         self.count += 1
         left = {name: value for name, value in row.item.items() if name not in (self.index.pk, self.index.sk)}
-        amend(
+        update_if_unchanged(
             self.tick.cloud,
             self.table,
             row.item,

@@ -10,27 +10,27 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, end_of
-from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, Faults
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, GaveUp, RetryLater, Succeeded, result_of
+from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
 from shared.concurrency import Overdue
 from shared.job import duration
-from shared.job.effect import InFlight, Uncertain, Undone, fitting
+from shared.job.effect import InFlight, NotPerformed, UncertainOutcome, fitting
 from shared.lanes import SLOW, in_lanes
 from shared.slots import Slots
-from shared.store.age_index import Row, Source, in_full
-from shared.store.batch_get import Key, looked_up
-from shared.store.conditional_update import amend
+from shared.store.age_index import AgeIndex, Row, read_full_rows
+from shared.store.batch_get import Key, batch_get
+from shared.store.conditional_update import update_if_unchanged
 from shared.store.due_index import index_of
 from shared.store.fencing import Fenced
 from shared.store.record import FAULT, MARKS, InvalidRecord, Record
 from shared.store.throttling import KEYS_AT_ONCE
 
 if TYPE_CHECKING:
-    from shared.archetypes.sweep import Sweep, Tally
-    from shared.run.context import Tick
+    from shared.archetypes.sweep import Sweep, SweepCounts
+    from shared.run.context import RunContext
 
 # Threads beyond the width: while so many attempt, these read and write the store.
-BESIDE = 1.0
+EXTRA_THREADS = 1.0
 # Seconds kept back from a run's time for its end.
 RESERVE = 5
 # An item whose attempt ended in no known way, or that a person must settle, is looked at again after so long.
@@ -51,22 +51,22 @@ class Due:
         return getattr(self.item, "attempts", 0) + 1
 
 
-class Swept:
+class SweepRun:
     """lanes: whether items of one lane are held to their share; without it they start in their order."""
 
-    def __init__(self, job: Sweep, tick: Tick, tally: Tally, tools: Any, lanes: bool) -> None:
+    def __init__(self, job: Sweep, run: RunContext, tally: SweepCounts, tools: Any, lanes: bool) -> None:
         self.job = job
-        self.tick = tick
-        self.cloud = tick.cloud
+        self.tick = run
+        self.cloud = run.cloud
         self.tally = tally
         self.tools = tools
         self.lanes = lanes
         module, _, name = job.record.rpartition(".")
         self.model: type[Record] = getattr(import_module(module), name)
         self.index = index_of(job.table)
-        self.faults = Faults(tick, job.table, self.index)
+        self.faults = InvalidRows(run, job.table, self.index)
         self.slots = Slots(job.width, SLOW)
-        self.gap = timedelta(seconds=1 / tick.setting(f"{job.env}_RATE")) if job.rate else timedelta(0)
+        self.gap = timedelta(seconds=1 / run.setting(f"{job.env}_RATE")) if job.rate else timedelta(0)
         self.turn = self.cloud.clock.now()
         self.picked = 0
 
@@ -75,7 +75,7 @@ class Swept:
             self._one,
             self._due(found),
             lane=lambda each: self.job.lane(each.item) if self.lanes else "",
-            width=self.job.width + round(self.job.width * BESIDE),
+            width=self.job.width + round(self.job.width * EXTRA_THREADS),
             share=self.job.share,
             patience=self.job.patience,
             remaining=self._remaining,
@@ -95,9 +95,11 @@ class Swept:
         while chunk := list(islice(found, min(KEYS_AT_ONCE, self.tally.left))):
             self.tally.left -= len(chunk)
             self.picked += len(chunk)
-            full = {(row.pk, row.sk): row for row in in_full(self.cloud, Source(self.job.table, self.index), chunk)}
+            full = {
+                (row.pk, row.sk): row for row in read_full_rows(self.cloud, AgeIndex(self.job.table, self.index), chunk)
+            }
             items = {key: item for key, row in full.items() if (item := self._read(row)) is not None}
-            referred = looked_up(self.cloud, [key for item in items.values() for key in self.job.refers(item)])
+            referred = batch_get(self.cloud, [key for item in items.values() for key in self.job.refers(item)])
             for row in chunk:
                 item = items.get((row.pk, row.sk))
                 if item is None:
@@ -141,10 +143,10 @@ class Swept:
             return (end.verdict.word if self._settle(due, end) else "moved"), end.why
         except InFlight as error:
             return "in_flight", str(error)
-        except Uncertain as error:
+        except UncertainOutcome as error:
             self._postpone(due)
             return "uncertain", str(error)
-        except Undone as error:
+        except NotPerformed as error:
             return "put_off", str(error)
         except Fenced:
             raise
@@ -153,24 +155,24 @@ class Swept:
             self._postpone(due)
             raise
 
-    def _ended(self, due: Due) -> End:
+    def _ended(self, due: Due) -> AttemptResult:
         over = self._over(due)
         if over:
-            return End(GivenUp(over), due.number - 1, self.cloud.clock.now())
+            return AttemptResult(GaveUp(over), due.number - 1, self.cloud.clock.now())
         if self.job.effects is None:
             return self._attempt(due, "")
         key = fitting(f"{due.item.user}#{due.item.id}#{due.number}")
         data = self.tick.effect(key, lambda token: self._attempt(due, token).data())
-        return end_of(data, due.number, self.cloud.clock.now())
+        return result_of(data, due.number, self.cloud.clock.now())
 
-    def _attempt(self, due: Due, token: str) -> End:
+    def _attempt(self, due: Due, token: str) -> AttemptResult:
         with self.slots.one():
             at = self.cloud.clock.now()
             # Whoever has waited for a place, or was frozen in it, may be past the lease.
             if at >= self.tick.deadline:
-                raise Undone(f"{self.job.name}: the run's time was up before {due.item.id!r} was attempted")
-            trial = Trial(self.tick, due.item, due.number, at, token, due.found, self.tools)
-            return End(self.job.attempt(trial), due.number, at)
+                raise NotPerformed(f"{self.job.name}: the run's time was up before {due.item.id!r} was attempted")
+            trial = Attempt(self.tick, due.item, due.number, at, token, due.found, self.tools)
+            return AttemptResult(self.job.attempt(trial), due.number, at)
 
     def _over(self, due: Due) -> str:
         """Why no more attempts are made; empty where one is."""
@@ -183,25 +185,25 @@ class Swept:
                 return f"it is older than {duration.text(limit)}"
         return ""
 
-    def _final(self, end: End) -> End:
+    def _final(self, end: AttemptResult) -> AttemptResult:
         """The last attempt that fails is the end of it."""
-        if isinstance(end.verdict, Again) and self.job.next_at(self.tick, end) is None:
-            return replace(end, verdict=GivenUp(end.why, end.verdict.noted))
+        if isinstance(end.verdict, RetryLater) and self.job.next_at(self.tick, end) is None:
+            return replace(end, verdict=GaveUp(end.why, end.verdict.noted))
         return end
 
-    def _settle(self, due: Due, end: End) -> bool:
+    def _settle(self, due: Due, end: AttemptResult) -> bool:
         """Write down what came of it, once; False where the row has moved on meanwhile."""
         job, item, said = self.job, due.item, end.verdict
         along: Sequence[Any] = ()
-        if isinstance(said, Again):
+        if isinstance(said, RetryLater):
             at = job.next_at(self.tick, end)
             assert at is not None
             changes = job.again(item, max(at, end.at + timedelta(seconds=said.wait)))
         else:
-            changes = job.settled(item, end) if isinstance(said, Settled) else job.given_up(item, end)
+            changes = job.settled(item, end) if isinstance(said, Succeeded) else job.given_up(item, end)
             along = job.along(self.tick, item, end)
         known: dict[str, Any] = {"attempts": end.number, **said.noted}
-        if not isinstance(said, Settled):
+        if not isinstance(said, Succeeded):
             known["last_error"] = redaction.excerpt(end.why, LONGEST_ERROR)
         fields = type(item).model_fields
         return self._write(
@@ -220,7 +222,7 @@ class Swept:
 
     def _amend(self, row: Row, after: Mapping[str, Any], along: Sequence[Any] = ()) -> bool:
         marks = {name: row.item[name] for name in MARKS if name != FAULT and name in row.item}
-        return amend(self.cloud, self.job.table, row.item, {**marks, **after}, (self.index.sk,), along)
+        return update_if_unchanged(self.cloud, self.job.table, row.item, {**marks, **after}, (self.index.sk,), along)
 
     def _tell(self, due: Due, result: tuple[str, str] | BaseException) -> None:
         """One line for each item, with its outcome."""

@@ -12,7 +12,7 @@ from shared.aws import attributes, permissions
 from shared.aws.names import STATE
 from shared.aws.permissions import Grant
 from shared.job import settings
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.tables import TTL
 
 LIMIT = settings.count(
@@ -31,29 +31,29 @@ class Reserved:
     milliseconds: int
 
 
-def reserve(tick: Tick, plugin: str, milliseconds: int) -> Reserved | str:
+def reserve(run: RunContext, plugin: str, milliseconds: int) -> Reserved | str:
     """Or why the plugin may not run in this hour any more. One conditional write, so that no two take the same rest."""
-    limit, key = tick.setting(LIMIT.name), _key(tick, plugin)
+    limit, key = run.setting(LIMIT.name), _key(run, plugin)
     try:
-        _add(tick, key, milliseconds, limit)
-    except tick.cloud.dynamodb.exceptions.ConditionalCheckFailedException as error:
+        _add(run, key, milliseconds, limit)
+    except run.cloud.dynamodb.exceptions.ConditionalCheckFailedException as error:
         response: Any = error.response
         spent = attributes.plain(response.get("Item")).get("ms", 0)
         return f"{plugin} has used {spent:,} ms of processor in this hour; {LIMIT.name} allows {limit:,}"
     return Reserved(key, milliseconds)
 
 
-def settle(tick: Tick, reserved: Reserved, milliseconds: int) -> None:
+def settle(run: RunContext, reserved: Reserved, milliseconds: int) -> None:
     """Count what was used in place of what was reserved. Where a reply is lost it is counted twice."""
-    _add(tick, reserved.key, milliseconds - reserved.milliseconds)
+    _add(run, reserved.key, milliseconds - reserved.milliseconds)
 
 
 def grants(plugin: str) -> tuple[Grant, ...]:
     return (permissions.update_rows(STATE, _partition(plugin)),)
 
 
-def _add(tick: Tick, key: attributes.Attributes, milliseconds: int, limit: int | None = None) -> None:
-    values = {":ms": milliseconds, ":expires": int((tick.cloud.clock.now() + KEPT).timestamp())}
+def _add(run: RunContext, key: attributes.Attributes, milliseconds: int, limit: int | None = None) -> None:
+    values = {":ms": milliseconds, ":expires": int((run.cloud.clock.now() + KEPT).timestamp())}
     condition: Any = {}
     if limit is not None:
         values[":limit"] = limit
@@ -61,8 +61,8 @@ def _add(tick: Tick, key: attributes.Attributes, milliseconds: int, limit: int |
             "ConditionExpression": "attribute_not_exists(ms) OR ms < :limit",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-    tick.cloud.dynamodb.update_item(
-        TableName=tick.cloud.names.table(STATE),
+    run.cloud.dynamodb.update_item(
+        TableName=run.cloud.names.table(STATE),
         Key=key,
         UpdateExpression="ADD ms :ms SET #expires = :expires",
         ExpressionAttributeNames={"#expires": TTL},
@@ -75,5 +75,5 @@ def _partition(plugin: str) -> str:
     return f"plugin#{re.sub(r'[^a-z0-9]+', '-', plugin).strip('-')}"
 
 
-def _key(tick: Tick, plugin: str) -> attributes.Attributes:
-    return attributes.row({"pk": _partition(plugin), "sk": clock.minute(tick.cloud.clock.now())[:13]})
+def _key(run: RunContext, plugin: str) -> attributes.Attributes:
+    return attributes.row({"pk": _partition(plugin), "sk": clock.minute(run.cloud.clock.now())[:13]})

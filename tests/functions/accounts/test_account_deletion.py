@@ -17,7 +17,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.product.records.accounts import AuditEntry, Export, User
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.tables import (
     AUDIT,
     DELETIONS,
@@ -35,12 +35,12 @@ from tests.support.mail_account import DAY, everything, files, leaving
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.stored_rows import one, put, there
 
-Go = Callable[[], Report]
+Go = Callable[[], RunReport]
 
 
 @pytest.fixture
 def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
-    def go() -> Report:
+    def go() -> RunReport:
         return run(AccountDeletion(), Firing("account-deletion", clock.now()), cloud, log)
 
     return go

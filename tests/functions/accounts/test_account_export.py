@@ -20,21 +20,21 @@ from functions.accounts._link import LINK
 from functions.accounts.account_export import TABLES, AccountExport
 from functions.accounts.export_expiry import ExportExpiry
 from functions.mail._templates import letter
-from shared.archetypes.pipeline import More
+from shared.archetypes.pipeline import Continue
 from shared.aws.cloud import Cloud
 from shared.job.settings import SettingError
 from shared.product.export_ticket import Ticket
 from shared.product.records.accounts import Export, User
 from shared.product.records.mail import Hold, Message
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.tables import EXPORTS, NOTIFICATIONS
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.mail_account import FORMULA, NAME, everything, files
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.stored_rows import one, put, there
 
-Go = Callable[[], Report]
+Go = Callable[[], RunReport]
 DOOR = "https://mail.example/downloads/{ticket}"
 KEY = "exports/ada/x1.zip"
 
@@ -46,7 +46,7 @@ def door(cloud: Cloud) -> None:
 
 @pytest.fixture
 def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
-    def go() -> Report:
+    def go() -> RunReport:
         clock.move(minutes=1)
         return run(AccountExport(), Firing("account-export", clock.now()), cloud, log)
 
@@ -216,7 +216,7 @@ def test_it_goes_on_where_time_ran_out_and_shows_how_far_it_is(
     everything(cloud, "ada", clock.now())
     put(cloud, asked(), *(_message(number) for number in range(30)))
     monkeypatch.setattr(account_export, "PAGE", 10)
-    monkeypatch.setattr("shared.archetypes.pipeline.runner.Piped._short", lambda _: True)
+    monkeypatch.setattr("shared.archetypes.pipeline.runner.PipelineRun._short", lambda _: True)
     seen = []
     for _ in range(60):
         report = go()
@@ -300,7 +300,7 @@ def test_one_that_kills_its_runs_does_not_do_so_for_ever(cloud: Cloud, clock: Vi
 
         name = "account-export"
 
-        def collecting(self, *_: object) -> More:
+        def collecting(self, *_: object) -> Continue:
             raise Death
 
     for _ in range(7):

@@ -13,7 +13,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.messages.payload import Payload
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run.firing import Batch
 from shared.tables import TENANTS
 from tests.conftest import Lines, VirtualClock, waiting
@@ -46,7 +46,7 @@ class World:
 
     def deliver(self, job: Job, *bodies: Payload | Mapping[str, Any] | str, **attributes: str) -> list[str]:
         """One batch; the ids of messages that must come back, `m0` for the first."""
-        return consume(job, Batch(job.name, tuple(self._records(job, bodies, attributes))), self.cloud, self.log, 60)
+        return run_batch(job, Batch(job.name, tuple(self._records(job, bodies, attributes))), self.cloud, self.log, 60)
 
     def sent(self, queue: str) -> list[dict[str, Any]]:
         """What waits in it, taken out."""

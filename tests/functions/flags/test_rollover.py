@@ -18,7 +18,7 @@ from functions.flags.usage_aggregation import UsageAggregation
 from shared.job.definition import Job
 from shared.messages.tenant import Tenant
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.functions.flags.conftest import World
 
 ME = Tenant("org_1")
@@ -30,7 +30,7 @@ def use(world: World, job: Usage, amount: int, at: datetime, feature: str = "exp
     assert world.deliver(job, UsageIngestion(organization_id=ME.id, batch_id=f"b{world.made}", events=(event,))) == []
 
 
-def tick(world: World, job: Job) -> Report:
+def tick(world: World, job: Job) -> RunReport:
     return run(job, Firing(job.name, world.clock.now().replace(second=0, microsecond=0)), world.cloud, world.log)
 
 

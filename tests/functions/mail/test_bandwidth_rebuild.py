@@ -14,15 +14,15 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.plans import plan
 from shared.product.records.mail import Cycle, Message, Rollup
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.store import watermark
 from shared.tables import CYCLES, ROLLUPS
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.stored_rows import one, put, there
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 AT = DAY + timedelta(hours=9)
 
@@ -34,7 +34,7 @@ def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
     put(cloud, Cycle.model_validate(cycle), message("m1"), message("m2"))
     rollup(cloud, log)
 
-    def go(plan_id: str = "", at: datetime = DAY) -> Report:
+    def go(plan_id: str = "", at: datetime = DAY) -> RunReport:
         firing = Firing("bandwidth-rebuild", at, manual=True, retried=False, plan=plan_id)
         return run(BandwidthRebuild(), firing, cloud, log)
 
@@ -102,7 +102,7 @@ def test_the_rollup_adds_on_to_what_was_made_anew(go: Go, cloud: Cloud, clock: V
 def test_it_is_planned_and_then_done_to_the_row(go: Go, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
     put(cloud, message("m3", size=5))
     job = BandwidthRebuild()
-    tick = Tick(job, Firing(job.name, DAY), cloud, "dry", clock.now(), log, dry=True)
+    tick = RunContext(job, Firing(job.name, DAY), cloud, "dry", clock.now(), log, dry=True)
     [line] = job.plan(tick)
     assert line == "ada: 20 bytes of 2 messages become 25 of 3"
     from shared.plans import draft

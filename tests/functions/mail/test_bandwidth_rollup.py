@@ -18,23 +18,23 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.product import usage
 from shared.product.records.mail import Cycle, Message, Rollup
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.store import watermark
 from shared.tables import CYCLES, MESSAGES, ROLLUPS
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.stored_rows import one, put, there
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 SETTLE = timedelta(minutes=10)
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
 def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
-    def go(at: datetime | None = None, **rest: Any) -> Report:
+    def go(at: datetime | None = None, **rest: Any) -> RunReport:
         return run(BandwidthRollup(), Firing("bandwidth-rollup", at or clock.now(), **rest), cloud, log)
 
     return go
@@ -304,7 +304,7 @@ def test_a_run_that_comes_back_late_adds_nothing(
 
 def test_a_dry_run_says_what_would_be_added_up_and_does_nothing(go: Go, cloud: Cloud, log: Lines) -> None:
     put(cloud, message(1), message(2))
-    tick = Tick(BandwidthRollup(), Firing("bandwidth-rollup", NOON), cloud, "dry", NOON, log, dry=True)
+    tick = RunContext(BandwidthRollup(), Firing("bandwidth-rollup", NOON), cloud, "dry", NOON, log, dry=True)
     [line] = BandwidthRollup().plan(tick)
     assert line == "add up 2 rows of 1 owners, recorded by 2026-03-02T11:50:00.000Z"
     assert not sums(cloud)

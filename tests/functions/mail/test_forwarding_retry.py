@@ -167,7 +167,7 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
         report = go(ForwardingRetry(), cloud, log)
         assert (report.ok, report.counts) == (False, {"uncertain": 1})
     # job-monitoring tells operators of it, each day that it is there.
-    [uncertain] = effects.waiting(cloud, "forwarding-retry")
+    [uncertain] = effects.uncertain_effects(cloud, "forwarding-retry")
     assert (uncertain["key"], len(box.mails)) == ("u#m#2", 1)
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == ("pending", 1)
@@ -183,11 +183,11 @@ def test_a_person_says_whether_it_arrived_and_it_is_done_or_sent_again(
         go(ForwardingRetry(), cloud, log)
         clock.move(minutes=10)
     box.drops = False
-    effects.by_hand(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
+    effects.resolve_manually(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == (state, 2)
     assert len(box.mails) == mails
-    assert list(effects.waiting(cloud, "forwarding-retry")) == []
+    assert list(effects.uncertain_effects(cloud, "forwarding-retry")) == []
 
 
 def test_where_nobody_says_so_its_user_is_told_after_seven_days(

@@ -45,7 +45,9 @@ def box(cloud: Cloud, certificate: Certificate) -> Iterator[Box]:
 
 
 def tell(cloud: Cloud, name: str, about: str = "") -> None:
-    put_if_absent.put(cloud, notifications.put(cloud, "u", name, "hold_purged_tomorrow", "postmaster", HELD, about))
+    put_if_absent.put_if_absent(
+        cloud, notifications.notification(cloud, "u", name, "hold_purged_tomorrow", "postmaster", HELD, about)
+    )
 
 
 def queue(name: str = "n", made: int = 0, **rest: Any) -> Notification:
@@ -235,10 +237,10 @@ def test_a_mail_of_which_nobody_knows_waits_for_a_person_and_is_sent_no_second_t
         assert (report.ok, report.counts) == (False, expected)
         clock.move(minutes=10)
     box.drops = False
-    [uncertain] = effects.waiting(cloud, "notification-delivery")
+    [uncertain] = effects.uncertain_effects(cloud, "notification-delivery")
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, queue())["state"], len(box.mails)) == ("queued", 1)
-    effects.by_hand(cloud, NotificationDelivery(), uncertain["key"], said, "ada", "the relay's log says so")
+    effects.resolve_manually(cloud, NotificationDelivery(), uncertain["key"], said, "ada", "the relay's log says so")
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, queue())["state"], len(box.mails)) == ("sent", mails)
     assert len({mail["Message-ID"] for mail in box.mails}) == 1
@@ -273,7 +275,7 @@ def test_a_run_that_dies_at_any_write_sends_each_mail_once(
         mortal.until(0)
         clock.move(minutes=10)
         go(NotificationDelivery(), cloud, log)
-        waiting = [each["key"] for each in effects.waiting(cloud, "notification-delivery")]
+        waiting = [each["key"] for each in effects.uncertain_effects(cloud, "notification-delivery")]
         # Of one that may have gone out a person is asked; no other waits, and none went twice.
         assert item(cloud, one)["state"] == ("queued" if any(one.id in key for key in waiting) else "sent")
         clock.move(minutes=10)

@@ -14,13 +14,13 @@ from shared.aws.cloud import Cloud
 from shared.product.records.accounts import User
 from shared.product.records.mail import Cycle
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.tables import AUDIT, CYCLES, NOTIFICATIONS
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.stored_rows import one, put, there
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 # Of 100 days, so that a day is a percent.
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -30,7 +30,7 @@ SECOND = timedelta(seconds=1)
 def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
     put(cloud, ada())
 
-    def go() -> Report:
+    def go() -> RunReport:
         clock.move(minutes=1)
         return run(UsageThresholdCheck(), Firing("usage-threshold-check", clock.now()), cloud, log)
 

@@ -12,7 +12,7 @@ from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.job.definition import Job
 from shared.job.manifest import Entry
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run.firing import Batch
 from tests.conftest import Lines
 
@@ -83,6 +83,6 @@ def deliver(cloud: Cloud, log: Lines) -> Callable[..., list[str]]:
             }
             for message in got
         )
-        return consume(job, Batch(job.name, records), cloud, log, 60)
+        return run_batch(job, Batch(job.name, records), cloud, log, 60)
 
     return deliver

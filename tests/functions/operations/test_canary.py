@@ -11,11 +11,11 @@ import pytest
 from shared import clock as clocks
 from shared.admin import audit, canary, redrive
 from shared.admin.audit import Reasonless
-from shared.admin.canary import Report
+from shared.admin.canary import CanaryReport
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import LetterRefused, Taken, UnknownLetter
+from shared.dead_letters.letter import DeadLetterRefused, Taken, UnknownDeadLetter
 from shared.job import manifest
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
@@ -54,7 +54,7 @@ def group(world: World) -> str:
     return found.fingerprint
 
 
-def retry(world: World, fingerprint: str = "", **given: Any) -> Report:
+def retry(world: World, fingerprint: str = "", **given: Any) -> CanaryReport:
     return canary.retry(world.cloud, fingerprint or group(world), "ada", "the table is back", **given)
 
 
@@ -200,14 +200,14 @@ def test_what_is_resolved_is_not_sent_again(running: World) -> None:
     running.reject(*ids(1, 3))
     running.intake.mended = {"*"}
     retry(running)
-    with pytest.raises(UnknownLetter):
+    with pytest.raises(UnknownDeadLetter):
         retry(running)
 
 
 @pytest.mark.parametrize("gone", ["0123456789ab", "", "x" * 500])
 def test_a_fingerprint_that_is_gone_is_refused(running: World, gone: str) -> None:
     running.reject(*ids(1, 3))
-    with pytest.raises(UnknownLetter, match="there is no dead letter of fingerprint"):
+    with pytest.raises(UnknownDeadLetter, match="there is no dead letter of fingerprint"):
         canary.retry(running.cloud, gone, "ada", "because")
     assert sent_again(running) == []
     assert list(audit.entries(running.cloud, 1)) == []
@@ -216,7 +216,7 @@ def test_a_fingerprint_that_is_gone_is_refused(running: World, gone: str) -> Non
 def test_a_group_whose_job_is_gone_is_refused(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
     running.kill(tick())
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
-    with pytest.raises(LetterRefused, match="there is no such job"):
+    with pytest.raises(DeadLetterRefused, match="there is no such job"):
         retry(running)
     assert list(audit.entries(running.cloud, 1)) == []
 

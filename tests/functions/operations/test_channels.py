@@ -18,12 +18,12 @@ from shared.aws.cloud import Cloud
 from shared.http import webhook
 from shared.job import manifest
 from shared.job.duration import days
-from shared.job.effect import Confirmed, NotDone, Uncertain
+from shared.job.effect import Confirmed, NotDone, UncertainOutcome
 from shared.job.outcome import Done, Outcome
 from shared.observability import alerts as alert
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -71,7 +71,7 @@ def telling(cloud: Cloud, certificate: Certificate, monkeypatch: pytest.MonkeyPa
     post.stop()
 
 
-Monitor = Callable[[], Report]
+Monitor = Callable[[], RunReport]
 
 
 @pytest.fixture
@@ -265,8 +265,8 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     report = go()
     assert report.note == "1 effects are uncertain: python jobs.py effects job-monitoring --aws --stage test"
     assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
-    [waiting] = effects.waiting(cloud, "job-monitoring")
-    effects.by_hand(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
+    [waiting] = effects.uncertain_effects(cloud, "job-monitoring")
+    effects.resolve_manually(cloud, JobMonitoring(), waiting["key"], NotDone(), "ada", "nobody has it")
     assert go().note == ""
     assert len(telling.box.mails) == 3
 
@@ -275,7 +275,7 @@ def test_a_topic_that_refuses_gets_it_later(telling: Telling, failing: Failing, 
     topic = cloud.names.topic_arn("alerts")
     cloud.sns.delete_topic(TopicArn=topic)
     report = go()
-    assert report.note.startswith("sns takes no alerts: Undone: SNS: An error occurred (NotFound)")
+    assert report.note.startswith("sns takes no alerts: NotPerformed: SNS: An error occurred (NotFound)")
     cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
     assert go().ok
     assert telling.counts == (1, 1, 1)
@@ -328,12 +328,12 @@ def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
         clock.move(minutes=2)
         monitor(cloud, log, clock)
         monitor(cloud, log, clock)
-        unknown = {found["key"].rpartition("#")[2] for found in effects.waiting(cloud, "job-monitoring")}
+        unknown = {found["key"].rpartition("#")[2] for found in effects.uncertain_effects(cloud, "job-monitoring")}
         told = [after - ahead for after, ahead in zip(telling.counts, before, strict=True)]
         for channel, times in zip(("sns", "email", "webhook"), told, strict=True):
             assert times == 1 or (times == 0 and channel in unknown), (last, channel, times)
-        for found in [*effects.waiting(cloud, "job-monitoring")]:
-            effects.by_hand(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
+        for found in [*effects.uncertain_effects(cloud, "job-monitoring")]:
+            effects.resolve_manually(cloud, JobMonitoring(), found["key"], Confirmed(), "ada", "looked")
         well(cloud, log, clock, job)
         monitor(cloud, log, clock)
     else:
@@ -349,13 +349,13 @@ def test_effects_that_nobody_knows_of_are_told_once_a_day(
         name = "sweep"
         effects = days(30)
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, run: RunContext) -> Outcome:
             def send(_: str) -> Any:
                 raise TimeoutError
 
             for key in ("ada", "bob"):
-                with suppress(TimeoutError, Uncertain):
-                    tick.effect(key, send)
+                with suppress(TimeoutError, UncertainOutcome):
+                    run.effect(key, send)
             return Done()
 
     for _ in range(2):
@@ -408,6 +408,6 @@ def test_what_is_owed_to_all_is_left_to_the_one_that_does_not_take_it(
 
 def test_a_dry_run_says_who_would_be_told_of_what(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:
     now = cloud.clock.now()
-    tick = Tick(JobMonitoring(), Firing("job-monitoring", now), cloud, "r", now, log)
+    tick = RunContext(JobMonitoring(), Firing("job-monitoring", now), cloud, "r", now, log)
     assert JobMonitoring().plan(tick) == ["tell sns, email, webhook: JOB_FAILING sweep"]
     assert telling.counts == (0, 0, 0)

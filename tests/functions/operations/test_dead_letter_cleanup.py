@@ -14,7 +14,7 @@ from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.job import manifest
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 
@@ -48,7 +48,7 @@ def payloads(cloud: Cloud) -> list[str]:
     return [found["Key"] for found in listed]
 
 
-def clean(cloud: Cloud) -> Report:
+def clean(cloud: Cloud) -> RunReport:
     return run(
         DeadLetterCleanup(),
         Firing("dead-letter-cleanup", cloud.clock.now(), correlation_id="c"),
@@ -137,11 +137,11 @@ def test_a_payload_that_cannot_be_deleted_keeps_its_row(cloud: Cloud, monkeypatc
 
 
 def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> None:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
     letter(cloud, "abcdef0123456789", DUE)
     job = DeadLetterCleanup()
-    lines = job.plan(Tick(job, Firing(job.name, NOON), cloud, "dry", NOON, log, dry=True))
+    lines = job.plan(RunContext(job, Firing(job.name, NOON), cloud, "dry", NOON, log, dry=True))
     assert lines == ["delete 1", "  abcdef01 of sweep, given up at 2026-01-31T12:00:00.000Z"]
     assert left(cloud) == ["abcdef0123456789"]
 

@@ -12,7 +12,7 @@ from shared.admin.audit import Reasonless
 from shared.admin.purge_letters import Purged
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import LetterRefused
+from shared.dead_letters.letter import DeadLetterRefused
 from shared.dead_letters.store import Which
 from shared.job import manifest
 from tests.conftest import NOON, Calls, Lines, VirtualClock
@@ -80,14 +80,14 @@ def test_payloads_go_with_their_rows(world: World, cloud: Cloud) -> None:
 @pytest.mark.parametrize("everything", [False, True])
 @pytest.mark.parametrize("which", [Which(job="pricing"), Which(fingerprint="0" * 12), Which(before=NOON)])
 def test_a_filter_that_means_none_is_refused(world: World, which: Which, everything: bool) -> None:
-    with pytest.raises(LetterRefused, match="no dead letter is meant by the filter"):
+    with pytest.raises(DeadLetterRefused, match="no dead letter is meant by the filter"):
         clear(world, which, everything)
     assert len(left(world)) == 4
     assert list(audit.entries(world.cloud, 1)) == []
 
 
 def test_an_empty_filter_is_refused(world: World) -> None:
-    with pytest.raises(LetterRefused, match="an empty filter means every dead letter"):
+    with pytest.raises(DeadLetterRefused, match="an empty filter means every dead letter"):
         clear(world, Which())
     assert len(left(world)) == 4
 
@@ -97,7 +97,7 @@ def test_a_filter_that_means_all_is_refused(world: World, which: Which) -> None:
     if which.job:
         clear(world, Which(job="intake"))
     before = left(world)
-    with pytest.raises(LetterRefused, match=f"means every dead letter there is, {len(before)} in all"):
+    with pytest.raises(DeadLetterRefused, match=f"means every dead letter there is, {len(before)} in all"):
         clear(world, which)
     assert left(world) == before
 
@@ -110,7 +110,7 @@ def test_who_says_so_may_throw_all_away(world: World, which: Which) -> None:
 
 def test_where_there_is_none_all_are_none(world: World) -> None:
     clear(world, Which(), everything=True)
-    with pytest.raises(LetterRefused, match="no dead letter is meant by the empty filter"):
+    with pytest.raises(DeadLetterRefused, match="no dead letter is meant by the empty filter"):
         clear(world, Which(), everything=True)
 
 
@@ -143,7 +143,7 @@ def test_a_letter_on_its_way_stays(world: World, cloud: Cloud) -> None:
     assert purge_letters.meant(cloud, Which(job="intake")).on_their_way == 1
     assert clear(world, Which(job="intake")).purged == 1
     assert second.id not in {letter.id for letter in world.letters()}
-    with pytest.raises(LetterRefused, match="but for 1 that are on their way again"):
+    with pytest.raises(DeadLetterRefused, match="but for 1 that are on their way again"):
         clear(world, Which(job="intake"))
 
 

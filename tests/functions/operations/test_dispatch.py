@@ -19,7 +19,7 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.run import history, status
 from shared.run.claim import Claim, Claims
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import Functions
@@ -36,7 +36,7 @@ class Sweep(Job):
     timeout = 60
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
 

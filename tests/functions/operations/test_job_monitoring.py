@@ -15,13 +15,13 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.job.outcome import Done, Outcome
-from shared.ledger.daily import Folds
-from shared.ledger.ledger import Account, Verdict
-from shared.messages.run_batch import consume
+from shared.ledger.daily import DailyLedger
+from shared.ledger.ledger import TickOutcome, TickRecord
+from shared.messages.run_batch import run_batch
 from shared.run import status
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -33,9 +33,9 @@ class Failing(Sweep):
     name = "sweep"
     broken = True
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         if self.broken:
-            raise ValueError(f"at {tick.at:%H:%M}")
+            raise ValueError(f"at {run.at:%H:%M}")
         return Done()
 
 
@@ -50,7 +50,7 @@ def ticks(cloud: Cloud, log: Lines, clock: VirtualClock, job: Failing, count: in
         run(job, replace(Firing("sweep", clock.now()), retried=False), cloud, log)
 
 
-def monitor(cloud: Cloud, log: Lines, clock: VirtualClock) -> Report:
+def monitor(cloud: Cloud, log: Lines, clock: VirtualClock) -> RunReport:
     clock.move(minutes=1)
     return run(JobMonitoring(), Firing("job-monitoring", clock.now()), cloud, log)
 
@@ -143,15 +143,15 @@ def test_a_consumers_bad_minutes_are_a_streak_and_a_shut_gate_is_no_verdict(
         queue = "demo:letters"
         broken = True
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, run: RunContext) -> Outcome:
             if self.broken:
-                raise ValueError(f"at {tick.at:%H:%M}")
+                raise ValueError(f"at {run.at:%H:%M}")
             return Done()
 
     job = Post()
 
     def deliver() -> None:
-        consume(job, Batch("sweep", ()), cloud, log, 60)
+        run_batch(job, Batch("sweep", ()), cloud, log, 60)
 
     def minute(**environment: str) -> None:
         cloud.environment = environment
@@ -210,11 +210,11 @@ def test_a_report_says_how_every_job_and_host_is_and_what_became_of_its_ticks(
     cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     monitor(cloud, log, clock)
-    folded = {clock.now() - timedelta(minutes=number): Account(Verdict.RAN) for number in range(1, 4)}
-    folded[clock.now() - timedelta(minutes=4)] = Account(Verdict.MISSED)
-    folded[clock.now() - timedelta(minutes=5)] = Account(Verdict.PAUSED)
-    folded[clock.now() - timedelta(hours=25)] = Account(Verdict.LOST)
-    Folds(cloud, "sweep").add(folded)
+    folded = {clock.now() - timedelta(minutes=number): TickRecord(TickOutcome.RAN) for number in range(1, 4)}
+    folded[clock.now() - timedelta(minutes=4)] = TickRecord(TickOutcome.MISSED)
+    folded[clock.now() - timedelta(minutes=5)] = TickRecord(TickOutcome.PAUSED)
+    folded[clock.now() - timedelta(hours=25)] = TickRecord(TickOutcome.LOST)
+    DailyLedger(cloud, "sweep").add(folded)
     ticks(cloud, log, clock, Failing(), 3)
     status.write_host(cloud, Sweep(), "shop.example", "t", {"ok": False, "at": NOON.isoformat(), "note": "503"})
     told = monitor(cloud, log, clock)

@@ -14,7 +14,7 @@ from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.messages import queue_depth
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import Lines, VirtualClock, letters
 from tests.functions.operations.conftest import ENTRIES
 
@@ -44,7 +44,7 @@ def send(cloud: Cloud, queue: str, *texts: str, **more: Any) -> None:
         cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(queue), MessageBody=text, **more)
 
 
-def look(cloud: Cloud, clock: VirtualClock, log: Lines) -> Report:
+def look(cloud: Cloud, clock: VirtualClock, log: Lines) -> RunReport:
     clock.move(minutes=5)
     return run(QueueHealth(), Firing("queue-health", clock.now()), cloud, log)
 

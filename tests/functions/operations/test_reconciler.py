@@ -11,7 +11,7 @@ from shared.job import manifest
 from shared.run import history
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -24,7 +24,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
 
 
-def reconcile(cloud: Cloud, log: Lines) -> Report:
+def reconcile(cloud: Cloud, log: Lines) -> RunReport:
     return run(Reconciler(), Firing("reconciler", cloud.clock.now()), cloud, log)
 
 

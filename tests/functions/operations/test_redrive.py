@@ -15,14 +15,14 @@ from shared.admin import redrive
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import RECEIVES, VISIBILITY, Letter, LetterRefused, Taken
+from shared.dead_letters.letter import RECEIVES, VISIBILITY, DeadLetter, DeadLetterRefused, Taken
 from shared.job import manifest
 from shared.job.outcome import Snoozed
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run import lost_runs
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Batch, Firing
-from shared.run.manual import Marker
+from shared.run.manual import ManualRequest
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from tests.functions.operations.conftest import ENTRIES
@@ -38,7 +38,7 @@ def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(cloud, log)
 
 
-def retry(cloud: Cloud, letter: Letter, who: str = WHO) -> str:
+def retry(cloud: Cloud, letter: DeadLetter, who: str = WHO) -> str:
     return redrive.send(cloud, redrive.ready(cloud, letter), who)
 
 
@@ -218,7 +218,7 @@ def test_a_run_by_hand_keeps_its_name_and_its_marker_shows_the_new_end(world: Wo
     assert [report.outcome for report in world.settle()] == ["done"]
     assert world.letter().state == "resolved"
     assert world.sweep.worked == ["asked-by-ada"] * 4
-    refusal = Marker(cloud, world.sweep, asked).take("another")
+    refusal = ManualRequest(cloud, world.sweep, asked).take("another")
     assert refusal is not None
 
 
@@ -276,7 +276,7 @@ def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
         with pytest.raises(KeyboardInterrupt):
             run(world.sweep, firing, cloud, world.log, "request-1")
     assert world.letter().state == "retrying"
-    assert lost_runs.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died") is None
+    assert lost_runs.next_attempt(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died") is None
     assert world.letter().state == "resolved"
 
 
@@ -285,7 +285,7 @@ def test_a_death_on_the_way_counts_as_an_attempt_and_keeps_the_letter(world: Wor
     retry(cloud, world.letter())
     [body] = waiting(cloud)
     firing = Firing(**{**body["firing"], "at": NOON})
-    onward = lost_runs.follows(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died")
+    onward = lost_runs.next_attempt(cloud, world.log, "sweep", ENTRIES["sweep"], firing, "request-1", "died")
     assert onward is not None
     assert (onward.attempt, onward.letter, onward.redrive) == (2, world.letter().key, 1)
 
@@ -355,7 +355,7 @@ def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: Wor
 def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -> None:
     cloud.s3.delete_bucket(Bucket=cloud.names.bucket)
     record = world.record("plain text", "firings-dlq", "", receives=5)
-    assert consume(world.collector, Batch("dead-letters", (record,)), cloud, world.log, 60) == ["m1"]
+    assert run_batch(world.collector, Batch("dead-letters", (record,)), cloud, world.log, 60) == ["m1"]
     assert letters(cloud, "firings-dlq") == []
 
 
@@ -399,9 +399,9 @@ def test_whatever_started_the_job_can_be_sent_again(world: World, cloud: Cloud, 
 # Refusals: nothing is sent, nothing is written
 
 
-def refused(world: World, letter: Letter, says: str) -> None:
+def refused(world: World, letter: DeadLetter, says: str) -> None:
     before = world.letters()
-    with pytest.raises(LetterRefused, match=says):
+    with pytest.raises(DeadLetterRefused, match=says):
         redrive.ready(world.cloud, letter)
     assert world.letters() == before
     assert waiting(world.cloud) == []

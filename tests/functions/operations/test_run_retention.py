@@ -16,9 +16,9 @@ from shared.job import manifest
 from shared.job.manifest import Entry
 from shared.job.retention import CLASSES
 from shared.run import history
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -57,7 +57,7 @@ def left(cloud: Cloud, job: str = "sweep") -> list[str]:
     return sorted(item["sk"]["S"] for item in found if item["pk"]["S"].startswith(f"runs#{job}#"))
 
 
-def retain(cloud: Cloud, **rest: Any) -> Report:
+def retain(cloud: Cloud, **rest: Any) -> RunReport:
     return run(RunRetention(), Firing("run-retention", NOON, correlation_id="c", **rest), cloud, Lines(cloud.clock))
 
 
@@ -210,6 +210,6 @@ def test_a_dry_run_says_how_many_of_whose_rows(cloud: Cloud, log: Lines) -> None
     ran(cloud, timedelta(days=2))
     ran(cloud, timedelta(days=9), ok=False)
     job = RunRetention()
-    lines = job.plan(Tick(job, Firing(job.name, NOON), cloud, "dry", NOON, log, dry=True))
+    lines = job.plan(RunContext(job, Firing(job.name, NOON), cloud, "dry", NOON, log, dry=True))
     assert lines == ["delete 1 rows of sweep that ended well, 1 that did not"]
     assert len(left(cloud)) == 2

@@ -19,13 +19,13 @@ from shared.job.idempotency import natural
 from shared.job.manifest import Entry
 from shared.job.outcome import Done, Outcome
 from shared.ledger import daily, expected_since
-from shared.ledger.daily import Folds
-from shared.ledger.ledger import Verdict
+from shared.ledger.daily import DailyLedger
+from shared.ledger.ledger import TickOutcome
 from shared.run import firing as event
 from shared.run.claim import Claims
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -37,7 +37,7 @@ class Sweep(Job):
     timeout = 60
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
 
@@ -59,11 +59,11 @@ class World:
     def entry(self, job: str = "sweep") -> Entry:
         return manifest.load()[job]
 
-    def tick(self, at: datetime, job: Job | None = None, late: float = 1) -> Report:
+    def tick(self, at: datetime, job: Job | None = None, late: float = 1) -> RunReport:
         self.clock.instant = at + timedelta(seconds=late)
         return run(job or Sweep(), Firing("sweep", at), self.cloud, self.log)
 
-    def reconcile(self, now: datetime | None = None, **firing: Any) -> Report:
+    def reconcile(self, now: datetime | None = None, **firing: Any) -> RunReport:
         self.clock.instant = now or self.clock.instant
         report = run(Reconciler(), replace(Firing("reconciler", self.clock.instant), **firing), self.cloud, self.log)
         assert report.outcome == "done", report.note
@@ -74,8 +74,8 @@ class World:
         missed = [row for row in map(attributes.plain, found) if row.get("outcome") == "missed" and row["job"] == job]
         return sorted(missed, key=lambda row: str(row["sk"]))
 
-    def folded(self, job: str = "sweep") -> dict[str, Verdict]:
-        told = Folds(self.cloud, job).read(NOON - timedelta(days=1), NOON + timedelta(days=9))
+    def folded(self, job: str = "sweep") -> dict[str, TickOutcome]:
+        told = DailyLedger(self.cloud, job).read(NOON - timedelta(days=1), NOON + timedelta(days=9))
         return {f"{tick:%H:%M}": account.verdict for tick, account in told.items()}
 
 
@@ -178,7 +178,7 @@ def test_a_tick_that_honestly_did_not_run_was_not_missed(world: World, reason: s
 
 
 def test_a_run_still_at_work_was_not_missed_and_is_folded_when_it_has_ended(world: World) -> None:
-    seen: list[tuple[int, dict[str, Verdict]]] = []
+    seen: list[tuple[int, dict[str, TickOutcome]]] = []
 
     class Long(Sweep):
         """Work for a quarter of an hour."""
@@ -186,7 +186,7 @@ def test_a_run_still_at_work_was_not_missed_and_is_folded_when_it_has_ended(worl
         name = "sweep"
         timeout = 900
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, run: RunContext) -> Outcome:
             seen.append((world.reconcile(after(minutes=68)).counts["missed"], world.folded()))
             return Done()
 
@@ -194,18 +194,18 @@ def test_a_run_still_at_work_was_not_missed_and_is_folded_when_it_has_ended(worl
     assert world.tick(after(minutes=55), Long()).outcome == "done"
     assert seen == [(0, {})]
     world.reconcile(after(minutes=128))
-    assert world.folded() == {"12:55": Verdict.RAN}
+    assert world.folded() == {"12:55": TickOutcome.RAN}
 
 
 def test_a_tick_that_comes_after_it_was_given_up_counts_as_late(world: World) -> None:
     world.reconcile(after(minutes=8))
     assert world.tick(NOON, late=50 * 60).outcome == "done"
     world.reconcile(after(minutes=68))
-    assert world.folded()["12:00"] is Verdict.LATE
+    assert world.folded()["12:00"] is TickOutcome.LATE
     # Even once it has been folded as missed.
     world.tick(after(minutes=45), late=40 * 60)
     world.reconcile(after(minutes=128))
-    assert world.folded()["12:45"] is Verdict.LATE
+    assert world.folded()["12:45"] is TickOutcome.LATE
 
 
 def test_the_newest_missed_tick_is_run_once_where_that_is_declared(world: World) -> None:
@@ -221,7 +221,7 @@ def test_the_newest_missed_tick_is_run_once_where_that_is_declared(world: World)
     world.clock.move(minutes=1)
     assert run(Sweep(), firing, world.cloud, world.log).outcome == "done"
     world.reconcile(after(minutes=68))
-    assert list(world.folded().values()) == [Verdict.MISSED] * 3 + [Verdict.LATE]
+    assert list(world.folded().values()) == [TickOutcome.MISSED] * 3 + [TickOutcome.LATE]
 
 
 def test_nothing_is_run_late_where_a_later_tick_has_been_taken(world: World) -> None:
@@ -269,7 +269,7 @@ def test_a_pass_that_runs_out_of_time_goes_on_after_the_job_it_did_last(world: W
     jobs: dict[str, dict[str, Any]] = {f"job-{number}": {} for number in range(4)}
     world.deploy(**jobs)
     left = iter((60, 60, 5, 60, 60))
-    world.monkeypatch.setattr(Tick, "remaining", lambda _: next(left))
+    world.monkeypatch.setattr(RunContext, "remaining", lambda _: next(left))
     first = world.reconcile(after(minutes=23))
     assert first.counts["missed"] == 4
     [sent] = waiting(world.cloud)
@@ -286,8 +286,8 @@ def test_rows_are_folded_each_hour_with_one_write(world: World) -> None:
     assert sum(folded) == 2
     assert folded.index(1) == 12
     assert list(world.folded().items())[:5] == [
-        *((f"12:{minute}", Verdict.RAN) for minute in ("00", "15", "30", "45")),
-        ("13:00", Verdict.MISSED),
+        *((f"12:{minute}", TickOutcome.RAN) for minute in ("00", "15", "30", "45")),
+        ("13:00", TickOutcome.MISSED),
     ]
 
 
@@ -299,7 +299,7 @@ def test_rows_that_live_an_hour_are_folded_before_they_are_gone(world: World) ->
             passes[minute] = world.reconcile(after(minutes=minute)).counts["folded"]
         world.tick(after(minutes=minute))
     assert [minute for minute, folded in passes.items() if folded] == [38, 68]
-    assert set(world.folded().values()) == {Verdict.RAN}
+    assert set(world.folded().values()) == {TickOutcome.RAN}
     assert len(world.folded()) == 60
 
 
@@ -327,16 +327,16 @@ def test_the_ledger_of_a_span_is_read_from_folds_rows_and_gaps(world: World) -> 
     told = daily.read(world.cloud, "sweep", world.entry(), after(minutes=-30), after(minutes=106))
     assert Counter(calls.made) == {"dynamodb:Query": 2, "dynamodb:GetItem": 2}
     assert {f"{tick:%H:%M}": account.verdict for tick, account in told.items()} == {
-        "11:30": Verdict.UNKNOWN,
-        "11:45": Verdict.UNKNOWN,
-        "12:00": Verdict.RAN,
-        "12:15": Verdict.RAN,
-        "12:30": Verdict.MISSED,
-        "12:45": Verdict.LATE,
-        "13:00": Verdict.RAN,
-        "13:15": Verdict.RAN,
-        "13:30": Verdict.MISSED,
-        "13:45": Verdict.AWAITED,
+        "11:30": TickOutcome.UNKNOWN,
+        "11:45": TickOutcome.UNKNOWN,
+        "12:00": TickOutcome.RAN,
+        "12:15": TickOutcome.RAN,
+        "12:30": TickOutcome.MISSED,
+        "12:45": TickOutcome.LATE,
+        "13:00": TickOutcome.RAN,
+        "13:15": TickOutcome.RAN,
+        "13:30": TickOutcome.MISSED,
+        "13:45": TickOutcome.AWAITED,
     }
 
 
@@ -353,7 +353,9 @@ def test_a_dry_run_says_what_it_would_note_and_run_and_writes_nothing(world: Wor
     world.clock.instant = after(minutes=53)
     before = world.cloud.dynamodb.scan(TableName=world.cloud.names.table("state"))["Items"]
     job = Reconciler()
-    lines = job.plan(Tick(job, Firing("reconciler", world.clock.now()), world.cloud, "dry", world.clock.now(), log))
+    lines = job.plan(
+        RunContext(job, Firing("reconciler", world.clock.now()), world.cloud, "dry", world.clock.now(), log)
+    )
     assert lines == [
         "note 4 missed ticks of sweep from 2026-03-02T12:00Z to 2026-03-02T12:45Z",
         "run the tick 2026-03-02T12:45Z of sweep after all",

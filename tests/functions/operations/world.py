@@ -14,17 +14,17 @@ from shared.archetypes.consumer import Consumer, Message
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import Letter
+from shared.dead_letters.letter import DeadLetter
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.manifest import Entry
 from shared.job.outcome import Done, Outcome, Rejected
 from shared.job.retry import explicit
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run import firing
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, VirtualClock, letters, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -44,10 +44,10 @@ class Sweep(Job):
         self.worked: list[str] = []
         self.watched: Callable[[], None] = lambda: None
 
-    def work(self, tick: Tick) -> Outcome:
-        self.worked.append(tick.firing.id or tick.target)
+    def work(self, run: RunContext) -> Outcome:
+        self.worked.append(run.firing.id or run.target)
         self.watched()
-        if not {"*", tick.firing.id, tick.target} & self.mended:
+        if not {"*", run.firing.id, run.target} & self.mended:
             raise RuntimeError("the disk is full")
         return Done({"swept": 1})
 
@@ -65,7 +65,7 @@ class Intake(Consumer):
         self.taken: list[str] = []
         self.fault: Callable[[str], str] = lambda text: "" if {"*", text} & self.mended else "no such customer 4711"
 
-    def handle(self, tick: Tick, message: Message) -> None:
+    def handle(self, run: RunContext, message: Message) -> None:
         self.taken.append(message.text)
         if fault := self.fault(message.text):
             raise Rejected(fault)
@@ -98,9 +98,9 @@ class World:
         """To intake, for that many-th time; ids of what must come back."""
         return self._take(self.record(body, "demo:intake", letter, receives))
 
-    def settle(self) -> list[Report]:
+    def settle(self) -> list[RunReport]:
         """Until nothing waits any more: firings are run, messages taken, dead letters stored."""
-        reports: list[Report] = []
+        reports: list[RunReport] = []
         while True:
             firings, messages = waiting(self.cloud), self._messages()
             dead = letters(self.cloud, "firings-dlq")
@@ -119,19 +119,19 @@ class World:
         for body in bodies:
             self._pass()
             record = self.record(body if isinstance(body, str) else json.dumps(body), queue, letter)
-            assert consume(self.collector, Batch("dead-letters", (record,)), self.cloud, self.log, 60) == []
+            assert run_batch(self.collector, Batch("dead-letters", (record,)), self.cloud, self.log, 60) == []
 
     def _take(self, message: dict[str, Any]) -> list[str]:
-        return consume(self.intake, Batch("intake", (message,)), self.cloud, self.log, 60)
+        return run_batch(self.intake, Batch("intake", (message,)), self.cloud, self.log, 60)
 
-    def letters(self) -> list[Letter]:
+    def letters(self) -> list[DeadLetter]:
         return list(store.letters(self.cloud))
 
-    def letter(self) -> Letter:
+    def letter(self) -> DeadLetter:
         [found] = self.letters()
         return found
 
-    def change(self, letter: Letter, **values: Any) -> None:
+    def change(self, letter: DeadLetter, **values: Any) -> None:
         """Write on its row, whatever it is."""
         self.cloud.dynamodb.update_item(
             TableName=self.cloud.names.table("state"),

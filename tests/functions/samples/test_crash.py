@@ -13,7 +13,7 @@ import pytest
 from functions.samples.crash import KINDS, Crash
 from shared.aws.cloud import Cloud
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, letters, waiting
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ from functions.samples.crash import Crash
 from shared.aws.cloud import Cloud
 from shared.run.firing import Firing
 from shared.aws.names import Names
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.observability.log import Log
 from shared.clock import Clock
 from shared.deadline import DeadlineExceeded, within
@@ -36,13 +36,13 @@ cloud = Cloud(Names("test", "1", "us-east-1"), Clock(), {"SAMPLE_CRASH_KIND": ki
 now = cloud.clock.now()
 try:
     with within(0.2):
-        job.work(Tick(job, Firing("crash", now), cloud, "r", now, Log()))
+        job.work(RunContext(job, Firing("crash", now), cloud, "r", now, Log()))
 except DeadlineExceeded:
     print("deadline")
 """
 
 
-def crash(cloud: Cloud, log: Lines, firing: Firing = FIRED, **settings: str) -> Report:
+def crash(cloud: Cloud, log: Lines, firing: Firing = FIRED, **settings: str) -> RunReport:
     cloud.environment = {"SAMPLE_CRASH_ENABLE": "true", **settings}
     return run(Crash(), firing, cloud, log)
 
@@ -96,7 +96,7 @@ def test_hang_is_reached_by_no_deadline_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_dry_run_crashes_nothing(kind: str, cloud: Cloud, log: Lines) -> None:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
     cloud.environment = {"SAMPLE_CRASH_KIND": kind}
-    assert Crash().plan(Tick(Crash(), FIRED, cloud, "-", NOON, log, dry=True)) == [f"crash by {kind}"]
+    assert Crash().plan(RunContext(Crash(), FIRED, cloud, "-", NOON, log, dry=True)) == [f"crash by {kind}"]

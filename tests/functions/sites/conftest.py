@@ -15,11 +15,11 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import Lines, VirtualClock
 from tests.support.web_server import Web
 
-Fire = Callable[..., Report]
+Fire = Callable[..., RunReport]
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def web() -> Iterator[Web]:
 def fire(cloud: Cloud, clock: VirtualClock, log: Lines) -> Fire:
     """Run a job at the clock's minute on the sites with these base URLs; further settings by name."""
 
-    def fired(job: Job, urls: list[Any], firing: dict[str, Any] | None = None, **settings: str) -> Report:
+    def fired(job: Job, urls: list[Any], firing: dict[str, Any] | None = None, **settings: str) -> RunReport:
         cloud.environment = {"BASE_URLS": json.dumps(urls), **settings}
         tick = Firing(job.name, clock.now(), correlation_id="c-1")
         return run(job, replace(tick, **(firing or {})), cloud, log)

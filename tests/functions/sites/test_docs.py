@@ -163,10 +163,10 @@ def test_a_link_that_hangs_is_dead_in_time(docs: Web, fire: Fire, monkeypatch: p
 
 
 def test_a_dry_run_names_the_indexes(docs: Web, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
     from shared.run.firing import Firing
 
     cloud.environment = {"BASE_URLS": '["https://a.example", 5]'}
-    plan = Docs().plan(Tick(Docs(), Firing("docs", clock.now()), cloud, "-", clock.now(), log, dry=True))
+    plan = Docs().plan(RunContext(Docs(), Firing("docs", clock.now()), cloud, "-", clock.now(), log, dry=True))
     assert plan[0] == "GET https://a.example/docs/, then HEAD each of its own links"
     assert plan[1].startswith("skip BASE_URLS, entry 2")

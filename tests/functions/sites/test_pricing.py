@@ -7,13 +7,13 @@ import pytest
 from functions.sites.pricing import Pricing
 from local.demo.site import DemoSite
 from shared.aws.cloud import Cloud
-from shared.http.client import Answer
+from shared.http.client import HttpResponse
 from tests.conftest import VirtualClock
 from tests.functions.sites.conftest import Fire, item, kept
 
 
 def judged(html: str, status: int = 200) -> tuple[bool, str]:
-    verdict = Pricing().judge(Answer(status, {}, html, 5, "https://a.example/pricing"))
+    verdict = Pricing().judge(HttpResponse(status, {}, html, 5, "https://a.example/pricing"))
     return verdict.ok, verdict.note
 
 

@@ -21,9 +21,9 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.run import pauses
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import Lines, VirtualClock, waiting
 from tests.functions.sites.conftest import Fire, everything, item, kept
 from tests.support.web_server import Handler, Reply, Request, Web, hang, reset
@@ -43,7 +43,7 @@ def site(web: Web) -> Web:
 def go(fire: Fire, site: Web) -> Any:
     """Run the job with its gates open for the site; the tick is the clock's minute."""
 
-    def gone(firing: dict[str, Any] | None = None, **settings: str) -> Report:
+    def gone(firing: dict[str, Any] | None = None, **settings: str) -> RunReport:
         gates = {"WEB_EVAL_EXEC_ENABLE": "true", "WEB_EVAL_EXEC_HOSTS": site.host, **settings}
         return fire(Webeval(), [site.url], firing, **gates)
 
@@ -184,7 +184,7 @@ def test_the_eldest_come_first_whichever_site_they_are_for(
 def test_in_production_the_call_says_that_it_is_ours(cloud: Cloud, site: Web, log: Lines, clock: VirtualClock) -> None:
     for names, sent in ((Names("prod", "1", "us-east-1"), "1"), (Names("test", "1", "us-east-1"), None)):
         task = Task("t", site.host, f"{site.url}/", clocks.iso(clock.now()), 0)
-        tick = Tick(Webeval(), Firing("webeval", clock.now()), cloud, "run-1", clock.now(), log)
+        tick = RunContext(Webeval(), Firing("webeval", clock.now()), cloud, "run-1", clock.now(), log)
         tasks = Webevals(cloud, "run-1")
         queue(cloud, site.host, f"{site.url}/", "t")
         elsewhere = Cloud(names, clock, {})
@@ -196,9 +196,9 @@ def test_in_production_the_call_says_that_it_is_ours(cloud: Cloud, site: Web, lo
 
 
 def _target(site: Web) -> Any:
-    from shared.http.sites import Target
+    from shared.http.sites import Site
 
-    return Target(site.host, site.url)
+    return Site(site.host, site.url)
 
 
 def test_a_production_endpoint_refuses_calls_that_are_not_ours(cloud: Cloud, fire: Fire) -> None:
@@ -413,7 +413,7 @@ def test_what_is_no_url_is_not_queued(cloud: Cloud, site: Web) -> None:
 def test_a_dry_run_names_the_tasks_and_claims_none(cloud: Cloud, site: Web, log: Lines, clock: VirtualClock) -> None:
     (task,) = ask(cloud, site)
     cloud.environment = {"BASE_URLS": json.dumps([site.url]), "WEB_EVAL_EXEC_HOSTS": site.host}
-    plan = Webeval().plan(Tick(Webeval(), Firing("webeval", clock.now()), cloud, "-", clock.now(), log, dry=True))
+    plan = Webeval().plan(RunContext(Webeval(), Firing("webeval", clock.now()), cloud, "-", clock.now(), log, dry=True))
     assert plan == [f"have {site.host} evaluate {site.url}/page-0 (task {task})"]
     assert row(cloud, task)["state"] == "queued"
     assert site.asked == []

@@ -276,7 +276,8 @@ def test_a_receiver_that_says_nothing_is_waited_for_a_few_times_and_holds_up_no_
 ) -> None:
     monkeypatch.setattr("shared.http.untrusted.TOTAL", 0.5)
     monkeypatch.setattr(
-        "shared.http.untrusted.Courier.__init__.__kwdefaults__", {"loopback": False, "connect": 1, "total": 0.5}
+        "shared.http.untrusted.UntrustedHttpClient.__init__.__kwdefaults__",
+        {"loopback": False, "connect": 1, "total": 0.5},
     )
     web.answers |= {"/hook": hang, "/good": Reply(200)}
     put(cloud, hook(f"{web.url}/good", "good"))

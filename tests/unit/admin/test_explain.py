@@ -11,7 +11,7 @@ import pytest
 
 from functions.operations.reconciler import Reconciler
 from shared.admin import explain, trace
-from shared.admin.explain import Answer
+from shared.admin.explain import Explanation
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest, settings, validation
@@ -22,11 +22,11 @@ from shared.job.retry import explicit
 from shared.job.schedule import Schedule, every
 from shared.job.settings import Setting
 from shared.ledger import expected_since
-from shared.ledger.ledger import Verdict
+from shared.ledger.ledger import TickOutcome
 from shared.run.claim import Claims
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 
 RUN = "20260302T120001.000Z-aaaaaaaa"
@@ -46,7 +46,7 @@ class Sweep(Job):
     )
     end: ClassVar[Outcome | Exception] = Done({"rows": 12})
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         if isinstance(self.end, Exception):
             raise self.end
         return self.end
@@ -74,7 +74,7 @@ class World:
         self.cloud, self.clock, self.log, self.job = cloud, clock, log, Sweep()
         self.functions = cloud.__dict__["functions"] = Functions()
 
-    def run(self, firing: Firing = TICK, after: float = 1, end: Outcome | Exception | None = None) -> Report:
+    def run(self, firing: Firing = TICK, after: float = 1, end: Outcome | Exception | None = None) -> RunReport:
         self.clock.instant = firing.at + timedelta(seconds=after)
         job = self.job
         type(job).end = end or Done({"rows": 12})
@@ -84,7 +84,7 @@ class World:
         self.clock.instant = at
         assert run(Reconciler(), Firing("reconciler", at), self.cloud, self.log).outcome == "done"
 
-    def ask(self, at: datetime | None = NOON, target: str = "-", now: datetime | None = None) -> Answer:
+    def ask(self, at: datetime | None = NOON, target: str = "-", now: datetime | None = None) -> Explanation:
         """Every answer is held to five reads, and to their count."""
         self.clock.instant = now or self.clock.instant
         calls, before = Calls(self.cloud), self.functions.asked
@@ -92,7 +92,7 @@ class World:
         assert found.reads <= 5
         assert len(calls.made) + self.functions.asked - before == found.reads
         assert not [made for made in calls.made if not made.endswith(("GetItem", "Query", "GetQueueAttributes"))]
-        told = explain.answer(found, "test")
+        told = explain.explain(found, "test")
         json.dumps(told.facts)
         for command, _ in told.commands:
             assert command.startswith("python jobs.py ")
@@ -123,7 +123,7 @@ def after(**span: float) -> datetime:
     return NOON + timedelta(**span)
 
 
-def says(told: Answer) -> str:
+def says(told: Explanation) -> str:
     return " ".join((told.headline, *told.says))
 
 
@@ -433,8 +433,8 @@ def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World,
     assert world.ask(NOON).facts["reads"] == 5
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_every_verdict_has_words(world: World, verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", list(TickOutcome))
+def test_every_verdict_has_words(world: World, verdict: TickOutcome) -> None:
     found = trace.trace(world.cloud, world.job, NOON)
     found.account = replace(found.account, verdict=verdict)
-    assert explain.answer(found, "test").headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")
+    assert explain.explain(found, "test").headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared import tables
-from shared.archetypes.consumer import Consumer, Message, PutOff
+from shared.archetypes.consumer import Consumer, Defer, Message
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.aws.permissions import Grant
@@ -19,12 +19,12 @@ from shared.job.outcome import Rejected
 from shared.job.retry import NONE
 from shared.job.validation import DeclarationError
 from shared.messages import claim_check, envelope
-from shared.messages.batch import Delivery
+from shared.messages.batch import MessageBatch
 from shared.messages.payload import Payload
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.messages.tenant import OutOfBounds, Tenant
 from shared.run import oversized, send
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch
 from shared.tables import Table
 from tests.conftest import Lines, VirtualClock, create, letters
@@ -54,22 +54,22 @@ class Counter(Consumer[Counted]):
         self.asked: list[str] = []
         self.seen: list[Counted] = []
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
         self.asked.append(tenant.id)
         return tenant.id.startswith("org_")
 
-    def handle(self, tick: Tick, message: Message[Counted]) -> None:
+    def handle(self, run: RunContext, message: Message[Counted]) -> None:
         payload = message.payload
         if payload.feature == "poison":
             raise RuntimeError("cannot count that")
         if payload.feature == "refused":
             raise Rejected("nobody may count that")
         if payload.feature == "later":
-            raise PutOff(60)
+            raise Defer(60)
         self.seen.append(payload)
-        tick.log.info("counting")
+        run.log.info("counting")
         whose = Tenant("org_2" if payload.feature == "theirs" else payload.organization_id)
-        tick.cloud.dynamodb.put_item(
+        run.cloud.dynamodb.put_item(
             TableName=NAME, Item=attributes.row({"pk": whose.key("counts"), "sk": message.id, "amount": payload.amount})
         )
 
@@ -80,14 +80,14 @@ class Grouping(Counter):
     name = "grouping"
     forget = False
 
-    def serve(self, tick: Tick, delivery: Delivery[Counted]) -> None:
+    def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
         for tenant, messages in delivery.by_tenant():
             assert tenant is not None
             if self.forget:
                 continue
             with delivery.answer(*messages):
                 for message in messages:
-                    self.handle(tick, message)
+                    self.handle(run, message)
 
 
 def body(feature: str = "export", organization: str = "org_1", **more: Any) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def deliver(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Delive
     cloud.sqs.create_queue(QueueName=cloud.names.queue("demo:counts"))
 
     def deliver(job: Job, *bodies: Any, receives: int = 1) -> list[str]:
-        return consume(job, Batch(job.name, records(bodies, receives)), cloud, log, 60)
+        return run_batch(job, Batch(job.name, records(bodies, receives)), cloud, log, 60)
 
     return deliver
 
@@ -212,7 +212,7 @@ def test_where_nobody_can_say_whether_it_is_let_in_its_messages_come_back(
 ) -> None:
     job = Counter()
 
-    def fails(tick: Tick, tenant: Tenant) -> bool:
+    def fails(run: RunContext, tenant: Tenant) -> bool:
         if tenant.id == "org_1":
             raise TimeoutError("no answer")
         return True
@@ -252,7 +252,7 @@ def test_between_turns_no_rows_of_tenants_can_be_touched(deliver: Deliver, cloud
 
         name = "early"
 
-        def serve(self, tick: Tick, delivery: Delivery[Counted]) -> None:
+        def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
             cloud.dynamodb.get_item(TableName=NAME, Key=attributes.row({"pk": "org_1#counts", "sk": "m0"}))
 
     assert deliver(Early(), body()) == ["m0"]
@@ -280,10 +280,10 @@ def test_after_a_crash_of_the_job_only_what_was_not_answered_comes_back(deliver:
 
         name = "fragile"
 
-        def serve(self, tick: Tick, delivery: Delivery[Counted]) -> None:
+        def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
             for _, messages in delivery.by_tenant():
                 with delivery.answer(messages[0]):
-                    self.handle(tick, messages[0])
+                    self.handle(run, messages[0])
                 raise MemoryError
 
     assert deliver(Fragile(), body(), body(), "bad") == ["m1"]
@@ -319,14 +319,14 @@ def test_a_letter_names_no_object_but_its_own_jobs(key: Any, cloud: Cloud) -> No
 def test_what_was_checked_in_is_collected(deliver: Deliver, cloud: Cloud) -> None:
     job = Counter()
     payload = Counted(organization_id="org_1", feature="x" * envelope.LIMIT, amount=2)
-    deliver(job, envelope.sealed(cloud, "demo:counts", payload))
+    deliver(job, envelope.encode(cloud, "demo:counts", payload))
     assert job.seen == [payload]
 
 
 def test_while_s3_does_not_answer_a_claim_comes_back(
     deliver: Deliver, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sealed = envelope.sealed(
+    sealed = envelope.encode(
         cloud, "demo:counts", Counted(organization_id="org_1", feature="x" * envelope.LIMIT, amount=2)
     )
 
@@ -357,11 +357,11 @@ def test_a_consumer_may_read_what_is_kept_for_its_queue_and_nothing_else() -> No
         queue = "demo:private"
         idempotency = natural("nothing is done")
 
-        def admits(self, tick: Tick, tenant: Tenant) -> bool:
+        def admits(self, run: RunContext, tenant: Tenant) -> bool:
             return True
 
-        def handle(self, tick: Tick, message: Message[Private]) -> None:
-            tick.log.info(message.payload.text)
+        def handle(self, run: RunContext, message: Message[Private]) -> None:
+            run.log.info(message.payload.text)
 
     assert Keeper.payload is Private
     assert Grant(("kms:Decrypt",), "key/payloads") in Keeper.grants()
@@ -377,7 +377,7 @@ def test_a_consumer_of_payloads_must_say_whom_it_admits() -> None:
             queue = "demo:open"
             idempotency = natural("nothing is done")
 
-            def handle(self, tick: Tick, message: Message[Counted]) -> None:
+            def handle(self, run: RunContext, message: Message[Counted]) -> None:
                 return
 
 
@@ -391,7 +391,7 @@ def test_a_consumer_without_a_payload_takes_what_comes(deliver: Deliver) -> None
         queue = "demo:counts"
         idempotency = natural("nothing is done")
 
-        def handle(self, tick: Tick, message: Message) -> None:
+        def handle(self, run: RunContext, message: Message) -> None:
             taken.append(message.body)
 
     assert Anything.payload is None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from shared import tables
-from shared.archetypes.pipeline import More, Over, Pipeline, Refusal
+from shared.archetypes.pipeline import Continue, Pipeline, RequestRefused, StepDone
 from shared.archetypes.rollup import Rollup
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
@@ -17,13 +17,13 @@ from shared.job.idempotency import natural
 from shared.job.retry import NONE
 from shared.job.validation import DeclarationError
 from shared.product.records.accounts import Export
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.stored_rows import one, put
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 SECOND = timedelta(seconds=1)
 
 
@@ -41,19 +41,19 @@ class Errands(Pipeline):
         self.raises: dict[str, Exception] = {}
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def going(self, _: Tick, item: Export) -> More | Over:
+    def going(self, _: RunContext, item: Export) -> Continue | StepDone:
         if item.id in self.raises:
             raise self.raises[item.id]
         self.did.append(f"{item.id}:{item.cursor}")
         self.meanwhile()
         done = len(item.cursor)
-        return More(f"{item.cursor}x", (done + 1) / 4) if done < 3 else Over(cursor="home")
+        return Continue(f"{item.cursor}x", (done + 1) / 4) if done < 3 else StepDone(cursor="home")
 
-    def coming(self, tick: Tick, item: Export) -> More | Over:
+    def coming(self, run: RunContext, item: Export) -> Continue | StepDone:
         self.did.append(f"{item.id}:{item.cursor}")
         if item.cursor == "home":
-            return More("late", at=tick.cloud.clock.now() + timedelta(hours=1))
-        return Over({"archive": "mark"})
+            return Continue("late", at=run.cloud.clock.now() + timedelta(hours=1))
+        return StepDone({"archive": "mark"})
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def job() -> Errands:
 
 @pytest.fixture
 def go(cloud: Cloud, clock: VirtualClock, log: Lines, job: Errands) -> Go:
-    def go() -> Report:
+    def go() -> RunReport:
         report = run(job, Firing(job.name, clock.now()), cloud, log)
         clock.move(minutes=1)
         return report
@@ -115,7 +115,7 @@ def test_a_piece_that_fails_is_tried_again_at_its_instants_and_the_others_go_on(
 
 
 def test_what_is_refused_fails_at_once(go: Go, cloud: Cloud, job: Errands) -> None:
-    job.raises["a"] = Refusal("there is nobody there")
+    job.raises["a"] = RequestRefused("there is nobody there")
     put(cloud, asked())
     assert go().counts == {"failed": 1}
     assert one(cloud, tables.EXPORTS, "u", "a")["error"] == "there is nobody there"
@@ -129,9 +129,9 @@ def test_a_piece_may_leave_the_row_as_it_is(go: Go, cloud: Cloud, clock: Virtual
 
         name = "emptying"
 
-        def going(self, _: Tick, item: Export) -> More | Over:
+        def going(self, _: RunContext, item: Export) -> Continue | StepDone:
             self.did.append("")
-            return More("basket") if len(self.did) < 4 else Over()
+            return Continue("basket") if len(self.did) < 4 else StepDone()
 
     put(cloud, asked())
     job = Emptying()
@@ -148,10 +148,10 @@ def test_a_request_whose_end_cannot_be_written_is_put_off_and_the_others_go_on(
 
         name = "clumsy"
 
-        def coming(self, _: Tick, item: Export) -> More | Over:
-            return Over({"size": -1} if item.id == "a" and spoilt == "what it notes" else {})
+        def coming(self, _: RunContext, item: Export) -> Continue | StepDone:
+            return StepDone({"size": -1} if item.id == "a" and spoilt == "what it notes" else {})
 
-        def finished(self, _: Tick, item: Export) -> Sequence[Any]:
+        def finished(self, _: RunContext, item: Export) -> Sequence[Any]:
             if item.id == "a" and spoilt == "what it tells":
                 raise LookupError("nobody is there to be told")
             return ()

@@ -17,12 +17,12 @@ from shared.archetypes.probe import Probe, Verdict
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
-from shared.http.client import Answer
+from shared.http.client import HttpResponse
 from shared.job.schedule import every
 from shared.job.validation import DeclarationError
 from shared.run import status
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from tests.support.web_server import Behaviour, Reply, Web, babble, drip, hang, reset, slow_headers
 
@@ -37,7 +37,7 @@ class Look(Probe):
     patience = 2
     rate = 1000
 
-    def judge(self, answer: Answer) -> Verdict:
+    def judge(self, answer: HttpResponse) -> Verdict:
         word = answer.text.split()[0]
         return Verdict(word == "hello", "" if word == "hello" else "says no hello", {"word": word})
 
@@ -57,7 +57,7 @@ def webs() -> Iterator[list[Web]]:
 
 def visit(
     cloud: Cloud, log: Lines, *entries: Any, firing: Firing = FIRED, job: Probe | None = None, **more: str
-) -> Report:
+) -> RunReport:
     urls = [entry.url if isinstance(entry, Web) else entry for entry in entries]
     cloud.environment = {"BASE_URLS": json.dumps(urls), **more}
     return run(job or Look(), firing, cloud, log)
@@ -362,11 +362,11 @@ def test_a_second_delivery_of_a_tick_looks_at_nothing(cloud: Cloud, log: Lines, 
 
 
 def test_a_dry_run_names_what_it_would_ask_and_asks_nothing(cloud: Cloud, log: Lines, webs: list[Web]) -> None:
-    from shared.run.context import Tick
+    from shared.run.context import RunContext
 
     cloud.environment = {"BASE_URLS": json.dumps(["https://b.example", "https://a.example/app", "nonsense"])}
     calls = Calls(cloud)
-    plan = Look().plan(Tick(Look(), FIRED, cloud, "-", NOON, log, dry=True))
+    plan = Look().plan(RunContext(Look(), FIRED, cloud, "-", NOON, log, dry=True))
     assert plan[:2] == ["GET https://a.example/app/hello", "GET https://b.example/hello"]
     assert plan[2].startswith("skip BASE_URLS, entry 3, 'nonsense'")
     # What is paused it must read.

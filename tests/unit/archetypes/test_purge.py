@@ -15,15 +15,15 @@ from shared.archetypes.purge import warnings
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.store import age_index, bulk_delete
 from shared.store.age_index import Row
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create, waiting
 from tests.support.holds import AGED, HOLDS, Holds, Warned, put, there
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 DUE = NOON - timedelta(days=30)
 SECOND = timedelta(seconds=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -33,7 +33,7 @@ MILLISECOND = timedelta(milliseconds=1)
 def go(cloud: Cloud, log: Lines) -> Go:
     create(cloud, HOLDS)
 
-    def go(job: Holds, at: datetime | None = None, **rest: Any) -> Report:
+    def go(job: Holds, at: datetime | None = None, **rest: Any) -> RunReport:
         firing = Firing(job.name, at or cloud.clock.now(), correlation_id="c", **rest)
         return run(job, firing, cloud, log)
 
@@ -102,7 +102,7 @@ def test_a_job_may_spare_rows_for_reasons_of_its_own(go: Go, cloud: Cloud, log: 
         name = "holds"
         reads = ("state",)
 
-        def spare(self, tick: Tick, row: Row) -> str:
+        def spare(self, run: RunContext, row: Row) -> str:
             return "" if row.item["state"] == "closed" else f"is {row.item['state']}"
 
     put(cloud, "a", DUE, state="closed")
@@ -134,9 +134,9 @@ def test_rows_are_archived_before_they_go(go: Go, cloud: Cloud) -> None:
 
         name = "holds"
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
-            assert {row.pk for row in rows} <= set(there(tick.cloud))
-            super().archive(tick, rows)
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
+            assert {row.pk for row in rows} <= set(there(run.cloud))
+            super().archive(run, rows)
 
     job = Careful()
     for number in range(30):
@@ -151,7 +151,7 @@ def test_what_could_not_be_archived_stays(go: Go, cloud: Cloud) -> None:
 
         name = "holds"
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
             raise OSError("the archive is full")
 
     for number in range(200):
@@ -170,7 +170,7 @@ def test_a_hook_may_have_rows_in_full(go: Go, cloud: Cloud) -> None:
         name = "holds"
         whole = True
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
             seen.extend(row.item["owner"] for row in rows)
 
     for number in range(120):
@@ -200,7 +200,7 @@ def test_a_run_stops_in_time_for_its_deadline(
 
         name = "holds"
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
             clock.move(seconds=100)
 
     monkeypatch.setattr(purge, "CHUNK", 10)
@@ -217,11 +217,11 @@ def test_a_row_that_changed_since_it_was_read_stays(go: Go, cloud: Cloud) -> Non
         name = "holds"
         holds = ("since", "state")
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
-            put(tick.cloud, "used", NOON)
-            put(tick.cloud, "opened", DUE, state="open")
-            tick.cloud.dynamodb.delete_item(
-                TableName=tick.cloud.names.table("held"), Key={"pk": {"S": "gone"}, "sk": {"S": "-"}}
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
+            put(run.cloud, "used", NOON)
+            put(run.cloud, "opened", DUE, state="open")
+            run.cloud.dynamodb.delete_item(
+                TableName=run.cloud.names.table("held"), Key={"pk": {"S": "gone"}, "sk": {"S": "-"}}
             )
 
     for key in ("idle", "used", "opened", "gone"):
@@ -291,10 +291,10 @@ def test_a_crash_in_the_middle_is_made_good_by_the_next_tick(
 
         name = "holds"
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
             if self.archived:
                 raise Killed
-            super().archive(tick, rows)
+            super().archive(run, rows)
 
     monkeypatch.setattr(purge, "CHUNK", 50)
     for number in range(120):
@@ -311,7 +311,7 @@ def test_a_row_that_is_found_twice_does_not_spoil_its_batch(cloud: Cloud) -> Non
     create(cloud, HOLDS)
     put(cloud, "a", DUE)
     row = Row("a", "-", "00", "x", {})
-    with bulk_delete.Eraser(cloud, HOLDS) as erased:
+    with bulk_delete.BulkDeleter(cloud, HOLDS) as erased:
         erased.add([row, row])
     assert erased.gone == 1
 
@@ -338,7 +338,7 @@ def test_a_tables_own_key_will_do_where_it_begins_with_an_instant(go: Go, cloud:
         name = "holds"
         index = ""
 
-        def partitions(self, tick: Tick) -> Sequence[str]:
+        def partitions(self, run: RunContext) -> Sequence[str]:
             return ("dead#a", "dead#b")
 
     for pk, sk in {
@@ -448,8 +448,8 @@ def test_who_acts_on_a_warning_keeps_the_row(go: Go, cloud: Cloud, clock: Virtua
 
         name = "holds"
 
-        def archive(self, tick: Tick, rows: Sequence[Row]) -> None:
-            put(tick.cloud, "a", NOON, owner="ada")
+        def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
+            put(run.cloud, "a", NOON, owner="ada")
 
     assert go(Released()).counts == {"purged": 0, "moved": 1}
     assert row(cloud, "a")["owner"] == "ada"

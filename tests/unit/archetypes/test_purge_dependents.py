@@ -15,9 +15,9 @@ from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.plans import draft, plan
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.store import watermark
 from shared.tables import RAW, Index, Table
 from tests.conftest import NOON, Calls, Lines, create
@@ -26,7 +26,7 @@ DUE = NOON - timedelta(days=30)
 AGED = Index("aged", "aged", "since", ("raw",), shards=2)
 MAILS = Table("mails", "mails", indexes=(AGED,))
 NOTES = Table("notes", "rows with the keys of mails")
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 class Mails(Purge):
@@ -205,8 +205,10 @@ def test_a_plan_takes_along_what_hung_on_its_rows(job: Purge, go: Go, cloud: Clo
     for key in ("a", "b"):
         mail(cloud, key)
     firing = Firing(job.name, cloud.clock.now(), manual=True)
-    with draft.of(job.actions(Tick(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True))) as drafted:
-        made = plan.store(cloud, job, Tick(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True), drafted, "ada")
+    with draft.of(job.actions(RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True))) as drafted:
+        made = plan.store(
+            cloud, job, RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True), drafted, "ada"
+        )
     assert made.counts == {"delete": 2}
     assert len(there(cloud)[2]) == 2
     assert run(job, made.firing, cloud, log).counts == {"purged": 2}

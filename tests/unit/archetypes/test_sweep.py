@@ -14,7 +14,7 @@ import pytest
 
 from shared import clock, tables
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Again, End, GivenUp, Settled, Trial, Verdict
+from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import retry_policies, validation
@@ -22,17 +22,17 @@ from shared.job.budget import Budget
 from shared.job.duration import days
 from shared.job.effect import Effect, Unknown
 from shared.job.idempotency import keyed
-from shared.product.notifications import put as notice
+from shared.product.notifications import notification as notice
 from shared.product.records.outgoing import Delivery, SendState
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from shared.slots import Slots
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.receiver import Death
 
 SECOND = timedelta(seconds=1)
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 class Errands(Sweep):
@@ -48,9 +48,9 @@ class Errands(Sweep):
     idempotency = keyed("an attempt is an effect of its item and number")
 
     def __init__(self) -> None:
-        self.says: dict[str, Verdict | BaseException] = {}
+        self.says: dict[str, AttemptVerdict | BaseException] = {}
         self.tried: Counter[str] = Counter()
-        self.trials: list[Trial] = []
+        self.trials: list[Attempt] = []
 
     def since(self, item: Delivery) -> datetime:
         return item.created_at
@@ -58,24 +58,24 @@ class Errands(Sweep):
     def lane(self, item: Delivery) -> str:
         return item.webhook
 
-    def attempt(self, trial: Trial) -> Verdict:
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
         self.tried[trial.item.id] += 1
         self.trials.append(trial)
-        said = self.says.get(trial.item.id, Again("busy"))
+        said = self.says.get(trial.item.id, RetryLater("busy"))
         if isinstance(said, BaseException):
             raise said
         return said
 
-    def settled(self, item: Delivery, end: End) -> Mapping[str, Any]:
+    def settled(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
         return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
 
-    def given_up(self, item: Delivery, end: End) -> Mapping[str, Any]:
+    def given_up(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
         return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
 
-    def along(self, tick: Tick, item: Delivery, end: End) -> Sequence[Any]:
-        if isinstance(end.verdict, Settled):
+    def along(self, run: RunContext, item: Delivery, end: AttemptResult) -> Sequence[Any]:
+        if isinstance(end.verdict, Succeeded):
             return ()
-        return [notice(tick.cloud, item.user, f"errands-{item.id}", "errand_failed", "porter", {"why": end.why})]
+        return [notice(run.cloud, item.user, f"errands-{item.id}", "errand_failed", "porter", {"why": end.why})]
 
     def reconcile(self, effect: Effect) -> Unknown:
         return Unknown("ask around")
@@ -88,7 +88,7 @@ def job() -> Errands:
 
 @pytest.fixture
 def go(cloud: Cloud, log: Lines, job: Errands) -> Go:
-    def go(at: datetime | None = None, **rest: Any) -> Report:
+    def go(at: datetime | None = None, **rest: Any) -> RunReport:
         now = cloud.clock.now()
         return run(job, Firing(job.name, at or now.replace(second=0), correlation_id="c", **rest), cloud, log)
 
@@ -166,7 +166,7 @@ def test_what_is_too_old_is_given_up_without_an_attempt(go: Go, cloud: Cloud, jo
 
 
 def test_what_is_done_is_not_found_again(go: Go, cloud: Cloud, clock: VirtualClock, job: Errands, log: Lines) -> None:
-    job.says["a"] = Settled("taken", {"status": 204})
+    job.says["a"] = Succeeded("taken", {"status": 204})
     add(cloud, "a")
     assert go().counts == {"settled": 1}
     found = item(cloud, "a")
@@ -178,7 +178,7 @@ def test_what_is_done_is_not_found_again(go: Go, cloud: Cloud, clock: VirtualClo
 
 
 def test_the_other_side_may_ask_for_more_time_but_not_for_less(go: Go, cloud: Cloud, job: Errands) -> None:
-    job.says = {"long": Again("busy", wait=3600), "short": Again("busy", wait=1)}
+    job.says = {"long": RetryLater("busy", wait=3600), "short": RetryLater("busy", wait=1)}
     add(cloud, "long")
     add(cloud, "short")
     go()
@@ -192,7 +192,7 @@ def test_a_crash_before_the_row_is_settled_does_not_repeat_the_attempt(
     def die(*_: Any, **__: Any) -> None:
         raise Death
 
-    job.says["a"] = Again("busy", {"status": 503})
+    job.says["a"] = RetryLater("busy", {"status": 503})
     add(cloud, "a")
     monkeypatch.setattr("shared.archetypes.sweep.runner.amend", die)
     with pytest.raises(Death):
@@ -223,9 +223,9 @@ def test_what_nobody_knows_of_waits_for_a_person_and_is_not_met_every_minute(
 def test_a_row_that_moves_on_while_it_is_attempted_stays_as_it_is(go: Go, cloud: Cloud, job: Errands) -> None:
     add(cloud, "a")
 
-    def attempt(trial: Trial) -> Verdict:
+    def attempt(trial: Attempt) -> AttemptVerdict:
         add(cloud, "a", NOON + timedelta(days=1))
-        return GivenUp("no")
+        return GaveUp("no")
 
     job.attempt = attempt  # type: ignore[method-assign]
     assert go().counts == {"moved": 1}
@@ -327,7 +327,7 @@ def test_one_lane_takes_its_share_and_the_others_go_on(go: Go, cloud: Cloud, job
     most = Counter[str]()
     now = Counter[str]()
 
-    def attempt(trial: Trial) -> Verdict:
+    def attempt(trial: Attempt) -> AttemptVerdict:
         lane = trial.item.webhook
         now[lane] += 1
         most[lane] = max(most[lane], now[lane])
@@ -336,7 +336,7 @@ def test_one_lane_takes_its_share_and_the_others_go_on(go: Go, cloud: Cloud, job
         else:
             slow.release()
         now[lane] -= 1
-        return Settled()
+        return Succeeded()
 
     job.attempt = attempt  # type: ignore[method-assign]
     for number in range(10):
@@ -370,7 +370,7 @@ def test_a_plan_says_what_is_due_and_exactly_that_is_done(go: Go, cloud: Cloud, 
     add(cloud, "a")
     add(cloud, "later", NOON + SECOND)
     firing = Firing(job.name, NOON, correlation_id="c")
-    tick = Tick(job, firing, cloud, "r", NOON, log, dry=True)
+    tick = RunContext(job, firing, cloud, "r", NOON, log, dry=True)
     assert job.plan(tick) == ["send 1", f"  u a, due {clocked(NOON)}"]
     from shared.plans import draft, plan
 
@@ -413,7 +413,7 @@ def test_an_end_that_cannot_be_written_is_settled_ten_minutes_later_without_anot
     def broken(*_: object) -> Sequence[Any]:
         raise ValueError("no such persona")
 
-    job.says["a"] = Settled()
+    job.says["a"] = Succeeded()
     add(cloud, "a")
     with monkeypatch.context() as patch:
         patch.setattr(Errands, "along", broken)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.archetypes.sweep.attempt import Again, Settled, Trial, Verdict
+from shared.archetypes.sweep.attempt import Attempt, AttemptVerdict, RetryLater, Succeeded
 from shared.aws.cloud import Cloud
 from shared.job.effect import Confirmed, Effect, NotDone
 from shared.product.records.outgoing import Delivery
@@ -28,12 +28,12 @@ class Outside(Errands):
 
     name = "errands"
 
-    def __init__(self, receiver: Receiver, verdict: Verdict) -> None:
+    def __init__(self, receiver: Receiver, verdict: AttemptVerdict) -> None:
         super().__init__()
         self.receiver = receiver
         self.verdict = verdict
 
-    def attempt(self, trial: Trial) -> Verdict:
+    def attempt(self, trial: Attempt) -> AttemptVerdict:
         self.receiver.do(trial.token)
         return self.verdict
 
@@ -46,9 +46,9 @@ class Outside(Errands):
 
 
 @pytest.mark.parametrize("last", range(1, CALLS))
-@pytest.mark.parametrize("verdict", [Settled("taken"), Again("busy")], ids=["settled", "the last that fails"])
+@pytest.mark.parametrize("verdict", [Succeeded("taken"), RetryLater("busy")], ids=["settled", "the last that fails"])
 def test_a_death_after_any_call_is_made_good_by_the_next_ticks(
-    verdict: Verdict, last: int, cloud: Cloud, clock: VirtualClock, log: Lines
+    verdict: AttemptVerdict, last: int, cloud: Cloud, clock: VirtualClock, log: Lines
 ) -> None:
     put(
         cloud,
@@ -75,6 +75,6 @@ def test_a_death_after_any_call_is_made_good_by_the_next_ticks(
         run(job, Firing(job.name, clock.now(), correlation_id="c"), cloud, log)
     assert list(receiver.did.values()) == [1]
     [row] = all_of(cloud, "deliveries")
-    ended = "sent" if isinstance(verdict, Settled) else "failed"
+    ended = "sent" if isinstance(verdict, Succeeded) else "failed"
     assert (row["state"], row["attempts"], "due" in row) == (ended, 5, False)
     assert len(all_of(cloud, "notifications")) == (0 if ended == "sent" else 1)

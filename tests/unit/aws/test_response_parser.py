@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.aws.cloud import Cloud
-from shared.aws.response_parser import READS, Answers, AsItComes
+from shared.aws.response_parser import READS, AsItComes, DynamoDbParserFactory
 
 TEXT = st.text(max_size=8)
 NUMBER = st.integers().map(str) | st.just("1.5e-7")
@@ -80,9 +80,9 @@ def test_every_answer_that_is_taken_as_it_comes_is_one_of_dynamodb(plain: Cloud)
 
 
 def test_other_protocols_are_botocores_own() -> None:
-    assert type(Answers().create_parser("json")) is AsItComes
-    assert type(Answers().create_parser("rest-xml")).__module__ == "botocore.parsers"
+    assert type(DynamoDbParserFactory().create_parser("json")) is AsItComes
+    assert type(DynamoDbParserFactory().create_parser("rest-xml")).__module__ == "botocore.parsers"
 
 
 def test_clients_of_the_runtime_read_that_way(cloud: Cloud) -> None:
-    assert type(cloud.session.get_component("response_parser_factory")) is Answers
+    assert type(cloud.session.get_component("response_parser_factory")) is DynamoDbParserFactory

@@ -15,7 +15,7 @@ import pytest
 
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
-from shared.http.client import LARGEST_BODY, LONGEST_HOLD, Answer, Busy, Elsewhere, Http, NoAnswer, NotSent
+from shared.http.client import LARGEST_BODY, LONGEST_HOLD, Busy, Elsewhere, HttpClient, HttpResponse, NoAnswer, NotSent
 from tests.conftest import NOON, VirtualClock
 from tests.support.certificate import Certificate
 from tests.support.web_server import Reply, Web, babble, drip, hang, reset, slow_headers
@@ -30,9 +30,9 @@ def web() -> Iterator[Web]:
         yield made
 
 
-def door(web: Web, clock: VirtualClock | None = None, names: Names = TEST, **limits: Any) -> Http:
+def door(web: Web, clock: VirtualClock | None = None, names: Names = TEST, **limits: Any) -> HttpClient:
     clock = clock or VirtualClock()
-    return Http(Cloud(names, clock, {}), [web.host], **{"rate": 1000, "read": 2, **limits})
+    return HttpClient(Cloud(names, clock, {}), [web.host], **{"rate": 1000, "read": 2, **limits})
 
 
 def test_an_answer_has_status_headers_text_and_time(web: Web) -> None:
@@ -81,17 +81,17 @@ def test_headers_stay_with_the_origin_that_they_were_meant_for(web: Web) -> None
     with Web() as other:
         other.answers["/"] = Reply(200, "there")
         web.answers["/"] = Reply(302, "", {"location": other.url + "/"})
-        http = Http(Cloud(TEST, VirtualClock(), {}), [web.host, other.host], rate=1000)
+        http = HttpClient(Cloud(TEST, VirtualClock(), {}), [web.host, other.host], rate=1000)
         assert http.call("GET", f"{web.url}/", headers={"cookie": "session=abc"}).text == "there"
         assert "cookie" in web.asked[0].headers
         assert "cookie" not in other.asked[0].headers
 
 
 def test_a_redirect_from_https_to_http_is_not_followed() -> None:
-    class Downgrading(Http):
-        def _once(self, method: str, url: str, *_: Any) -> Answer:
+    class Downgrading(HttpClient):
+        def _once(self, method: str, url: str, *_: Any) -> HttpResponse:
             assert url == "https://a.example/"
-            return Answer(301, {"location": "http://a.example/"}, "", 1, url)
+            return HttpResponse(301, {"location": "http://a.example/"}, "", 1, url)
 
     with pytest.raises(NoAnswer, match="from https to http"):
         Downgrading(Cloud(TEST, VirtualClock(), {}), ["a.example"], rate=1).call("GET", "https://a.example/")
@@ -180,12 +180,12 @@ def test_a_closed_port_is_no_answer(web: Web) -> None:
         taken.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(NotSent, match="cannot connect"):
-            Http(Cloud(TEST, VirtualClock(), {}), [host], rate=1).call("GET", f"http://{host}/")
+            HttpClient(Cloud(TEST, VirtualClock(), {}), [host], rate=1).call("GET", f"http://{host}/")
 
 
 def test_a_name_that_does_not_resolve_is_no_answer() -> None:
     with pytest.raises(NotSent, match="does not resolve"):
-        Http(Cloud(TEST, VirtualClock(), {}), ["nowhere.invalid"], rate=1).call("GET", "http://nowhere.invalid/")
+        HttpClient(Cloud(TEST, VirtualClock(), {}), ["nowhere.invalid"], rate=1).call("GET", "http://nowhere.invalid/")
 
 
 def test_plain_text_where_tls_was_expected_is_no_answer(web: Web) -> None:
@@ -301,7 +301,7 @@ def test_cookies_are_apart_from_headers_and_not_shown(web: Web) -> None:
 
 
 def test_an_answer_shows_no_text() -> None:
-    assert "private" not in repr(Answer(200, {}, "private", 1, "http://a.example/"))
+    assert "private" not in repr(HttpResponse(200, {}, "private", 1, "http://a.example/"))
 
 
 def test_a_header_with_a_line_break_is_not_sent(web: Web) -> None:

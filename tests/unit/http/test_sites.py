@@ -11,12 +11,12 @@ import pytest
 
 from shared.aws.cloud import Cloud
 from shared.http import sites
-from shared.http.sites import Target, host_of
+from shared.http.sites import Site, host_of
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected
 from shared.job.settings import BASE_URLS, SettingError
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from tests.conftest import NOON, Lines
 
@@ -28,13 +28,13 @@ class Visitor(Job):
     idempotency = natural("a visit changes nothing")
     settings = (BASE_URLS,)
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
 
 @pytest.fixture
-def tick(cloud: Cloud, log: Lines) -> Tick:
-    return Tick(Visitor(), Firing("visitor", NOON), cloud, "run-1", datetime.now(UTC), log)
+def tick(cloud: Cloud, log: Lines) -> RunContext:
+    return RunContext(Visitor(), Firing("visitor", NOON), cloud, "run-1", datetime.now(UTC), log)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def tick(cloud: Cloud, log: Lines) -> Tick:
     ],
 )
 def test_an_entry_becomes_a_host_and_a_base(entry: str, host: str, url: str) -> None:
-    assert sites.parse([entry]).valid == (Target(host, url),)
+    assert sites.parse([entry]).valid == (Site(host, url),)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_duplicates_collapse() -> None:
 
 def test_a_host_has_one_base() -> None:
     found = sites.parse(["https://a.example/one", "https://a.example/two"])
-    assert found.valid == (Target("a.example", "https://a.example/one"),)
+    assert found.valid == (Site("a.example", "https://a.example/one"),)
     assert "entry 2" in found.invalid[0]
 
 
@@ -115,29 +115,29 @@ def test_sites_come_in_the_order_of_their_hosts() -> None:
 
 
 def test_a_path_goes_below_the_base() -> None:
-    target = Target("a.example", "https://a.example/app")
+    target = Site("a.example", "https://a.example/app")
     assert target.at("/pricing") == target.at("pricing") == "https://a.example/app/pricing"
 
 
 @pytest.mark.parametrize("text", ["https://a.example", "[", '{"a": 1}', "null", ""])
-def test_what_is_no_array_is_a_setting_error(text: str, tick: Tick) -> None:
-    tick.cloud.environment = {"BASE_URLS": text}
+def test_what_is_no_array_is_a_setting_error(text: str, run: RunContext) -> None:
+    run.cloud.environment = {"BASE_URLS": text}
     with pytest.raises(SettingError, match="BASE_URLS"):
-        sites.read(tick)
+        sites.read(run)
 
 
-def test_invalid_entries_are_in_the_log(tick: Tick, log: Lines) -> None:
-    tick.cloud.environment = {"BASE_URLS": json.dumps(["https://a.example", "nonsense", 5])}
-    found = sites.read(tick)
+def test_invalid_entries_are_in_the_log(run: RunContext, log: Lines) -> None:
+    run.cloud.environment = {"BASE_URLS": json.dumps(["https://a.example", "nonsense", 5])}
+    found = sites.read(run)
     assert found.hosts == ("a.example",)
     assert [line["level"] for line in log.said("base_url_invalid")] == ["WARNING", "WARNING"]
     assert found.note == "2 entries of BASE_URLS cannot be used; the log names them"
 
 
-def test_a_target_that_is_not_there_is_rejected_with_those_that_are(tick: Tick) -> None:
-    tick.firing = replace(tick.firing, target="c.example")
+def test_a_target_that_is_not_there_is_rejected_with_those_that_are(run: RunContext) -> None:
+    run.firing = replace(run.firing, target="c.example")
     with pytest.raises(Rejected, match=r"'c\.example' is no host of BASE_URLS; its hosts are a\.example, b\.example"):
-        sites.chosen(tick, sites.parse(["https://a.example", "https://b.example"]))
+        sites.chosen(run, sites.parse(["https://a.example", "https://b.example"]))
 
 
 def test_a_host_of_nothing_is_a_value_error() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from shared.aws.cloud import Cloud
 from shared.http.client import NoAnswer, NotSent
-from shared.http.ssrf import Closed, Unresolved, addresses, place
-from shared.http.untrusted import Courier
+from shared.http.ssrf import ForbiddenUrl, Unresolved, parse_public_url, resolve_public
+from shared.http.untrusted import UntrustedHttpClient
 from tests.corpus.urls import REFUSED, TAKEN
 from tests.support.certificate import Certificate
 from tests.support.web_server import Reply, Web, babble, hang, reset, slow_headers
@@ -27,11 +27,11 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def courier(cloud: Cloud) -> Courier:
-    return Courier(cloud, loopback=True, connect=1, total=1)
+def courier(cloud: Cloud) -> UntrustedHttpClient:
+    return UntrustedHttpClient(cloud, loopback=True, connect=1, total=1)
 
 
-def call(courier: Courier, url: str) -> Any:
+def call(courier: UntrustedHttpClient, url: str) -> Any:
     return courier.call("POST", url, headers={"content-type": "application/json"}, body="{}", key="k")
 
 
@@ -57,15 +57,15 @@ def test_the_corpus_has_sixty_and_more() -> None:
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_it_is_refused(url: str) -> None:
-    with pytest.raises(Closed):
-        addresses(place(url))
+    with pytest.raises(ForbiddenUrl):
+        resolve_public(parse_public_url(url))
 
 
 @pytest.mark.parametrize("url", TAKEN)
 def test_it_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not url.startswith(("https://8", "https://[")):
         resolving(monkeypatch, ["93.184.215.14"])
-    assert addresses(place(url))
+    assert resolve_public(parse_public_url(url))
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_a_name_that_leads_inside_is_refused_with_all_its_addresses(
     found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolving(monkeypatch, found)
-    with pytest.raises(Closed, match="not of the public internet"):
-        addresses(place("https://hooks.shop.com/"))
+    with pytest.raises(ForbiddenUrl, match="not of the public internet"):
+        resolve_public(parse_public_url("https://hooks.shop.com/"))
 
 
 def test_a_name_without_an_address_may_have_one_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, [])
     with pytest.raises(Unresolved):
-        addresses(place("https://hooks.shop.com/"))
+        resolve_public(parse_public_url("https://hooks.shop.com/"))
 
 
 def test_a_name_that_changes_between_look_and_call_is_called_where_it_was_looked_at(
@@ -101,7 +101,7 @@ def test_a_name_that_changes_between_look_and_call_is_called_where_it_was_looked
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     with pytest.raises(NotSent, match="Connection refused"):
-        call(Courier(cloud, connect=5, total=2), "https://hooks.shop.com/")
+        call(UntrustedHttpClient(cloud, connect=5, total=2), "https://hooks.shop.com/")
     assert (asked, reached) == (["hooks.shop.com"], [("93.184.215.14", 443)])
 
 
@@ -114,21 +114,21 @@ def test_a_connection_that_ends_elsewhere_is_not_used(cloud: Cloud, web: Web, mo
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     with pytest.raises(NotSent, match="another address"):
-        call(Courier(cloud), "https://hooks.shop.com/")
+        call(UntrustedHttpClient(cloud), "https://hooks.shop.com/")
     assert web.asked == []
 
 
 def test_loopback_is_for_those_alone_who_were_told_so(cloud: Cloud, web: Web) -> None:
     web.answers["/hook"] = Reply(204)
-    assert call(Courier(cloud, loopback=True), f"{web.url}/hook").status == 204
-    with pytest.raises(Closed):
-        call(Courier(cloud), f"{web.url}/hook")
+    assert call(UntrustedHttpClient(cloud, loopback=True), f"{web.url}/hook").status == 204
+    with pytest.raises(ForbiddenUrl):
+        call(UntrustedHttpClient(cloud), f"{web.url}/hook")
     for url in ("http://10.0.0.1/", "http://shop.com/", "https://169.254.169.254/", "https://[::ffff:127.0.0.1]/"):
-        with pytest.raises(Closed):
-            call(Courier(cloud, loopback=True), url)
+        with pytest.raises(ForbiddenUrl):
+            call(UntrustedHttpClient(cloud, loopback=True), url)
 
 
-def test_what_is_called_is_called_as_it_was_asked(courier: Courier, web: Web) -> None:
+def test_what_is_called_is_called_as_it_was_asked(courier: UntrustedHttpClient, web: Web) -> None:
     web.answers["/hook?a=b"] = Reply(202, "thanks", {"Retry-After": "7", "Set-Cookie": "a=b"})
     answer = call(courier, f"{web.url}/hook?a=b")
     [asked] = web.asked
@@ -143,18 +143,18 @@ def test_a_receivers_certificate_must_be_its_own(
     with Web(certificate.server()) as web:
         web.answers["/"] = Reply(200)
         with pytest.raises(NotSent):
-            call(Courier(cloud, loopback=True), f"{web.url}/")
+            call(UntrustedHttpClient(cloud, loopback=True), f"{web.url}/")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
-        assert call(Courier(cloud, loopback=True), f"{web.url}/").status == 200
+        assert call(UntrustedHttpClient(cloud, loopback=True), f"{web.url}/").status == 200
         # Trusted, and somebody else's.
         resolving(monkeypatch, ["127.0.0.1"])
         with pytest.raises(NotSent):
-            call(Courier(cloud, loopback=True), f"https://hooks.shop.com:{web.server_port}/")
+            call(UntrustedHttpClient(cloud, loopback=True), f"https://hooks.shop.com:{web.server_port}/")
         assert len(web.asked) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(status: int, courier: Courier, web: Web) -> None:
+def test_no_redirect_is_followed(status: int, courier: UntrustedHttpClient, web: Web) -> None:
     web.answers["/hook"] = Reply(status, headers={"location": "http://169.254.169.254/latest/meta-data/"})
     assert call(courier, f"{web.url}/hook").status == status
     assert web.paths() == ["/hook"]
@@ -162,7 +162,7 @@ def test_no_redirect_is_followed(status: int, courier: Courier, web: Web) -> Non
 
 @pytest.mark.parametrize("behaviour", [hang, slow_headers, babble, reset])
 def test_a_receiver_that_gives_no_answer_is_left_in_time(
-    behaviour: Callable[..., None], courier: Courier, web: Web
+    behaviour: Callable[..., None], courier: UntrustedHttpClient, web: Web
 ) -> None:
     web.answers["/hook"] = behaviour
     began = time.monotonic()
@@ -171,7 +171,7 @@ def test_a_receiver_that_gives_no_answer_is_left_in_time(
     assert time.monotonic() - began < 3
 
 
-def test_a_receiver_that_never_says_hello_is_left_in_time(courier: Courier) -> None:
+def test_a_receiver_that_never_says_hello_is_left_in_time(courier: UntrustedHttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         began = time.monotonic()
         with pytest.raises(NotSent, match="took too long"):
@@ -184,7 +184,7 @@ def test_a_receiver_that_takes_a_body_by_the_spoonful_is_left_in_time(
 ) -> None:
     """What is sent is bounded as a whole, and not between two spoons."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
-    courier = Courier(cloud, loopback=True, connect=1, total=0.5)
+    courier = UntrustedHttpClient(cloud, loopback=True, connect=1, total=0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
 
@@ -201,7 +201,7 @@ def test_a_receiver_that_takes_a_body_by_the_spoonful_is_left_in_time(
     assert time.monotonic() - began < 2
 
 
-def test_an_answer_of_ten_gigabytes_is_not_read(courier: Courier, web: Web) -> None:
+def test_an_answer_of_ten_gigabytes_is_not_read(courier: UntrustedHttpClient, web: Web) -> None:
     def flood(handler: Any, request: Any) -> None:
         handler.send_response(200)
         handler.send_header("content-length", str(10 * 2**30))
@@ -219,7 +219,7 @@ def test_an_answer_of_ten_gigabytes_is_not_read(courier: Courier, web: Web) -> N
     assert time.monotonic() - began < 1
 
 
-def test_heads_without_end_are_left_too(courier: Courier, web: Web) -> None:
+def test_heads_without_end_are_left_too(courier: UntrustedHttpClient, web: Web) -> None:
     def heads(handler: Any, request: Any) -> None:
         handler.close_connection = True
         while not handler.server.stopping.is_set():

@@ -12,7 +12,7 @@ import standardwebhooks
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.http import webhook
-from shared.http.client import Http
+from shared.http.client import HttpClient
 from shared.http.webhook import BadSignature, WebhookRefused
 from tests.conftest import NOON, VirtualClock
 from tests.support.web_server import Reply, Web
@@ -32,9 +32,9 @@ def web() -> Iterator[Web]:
         yield made
 
 
-def door(web: Web, clock: VirtualClock | None = None) -> Http:
+def door(web: Web, clock: VirtualClock | None = None) -> HttpClient:
     cloud = Cloud(Names("test", "123456789012", "us-east-1"), clock or VirtualClock(), {})
-    return Http(cloud, [web.host], rate=1000, read=2)
+    return HttpClient(cloud, [web.host], rate=1000, read=2)
 
 
 def test_the_example_of_the_specification_is_signed_as_it_says() -> None:

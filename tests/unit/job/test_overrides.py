@@ -19,7 +19,7 @@ from shared.job.schedule import CatchUp, cron, every, hourly
 from shared.job.settings import SettingError
 from shared.messages.payload import Payload
 from shared.messages.tenant import Tenant
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import run
 from tests.conftest import NOON, Lines, waiting
@@ -37,7 +37,7 @@ class Sweep(Job):
     silent_after = 7200
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         raise RuntimeError("no broom")
 
 
@@ -52,7 +52,7 @@ class Mailbox(Consumer[Any]):
     queue = "letters"
     idempotency = natural("letters are only looked at")
 
-    def handle(self, tick: Tick, message: Message[Any]) -> None:
+    def handle(self, run: RunContext, message: Message[Any]) -> None:
         return None
 
 
@@ -63,10 +63,10 @@ class Orders(Consumer[Order]):
     queue = "orders"
     idempotency = natural("orders are only looked at")
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return True
 
-    def handle(self, tick: Tick, message: Message[Order]) -> None:
+    def handle(self, run: RunContext, message: Message[Order]) -> None:
         return None
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.job import retry, retry_policies
-from shared.job.retry import Policy
+from shared.job.retry import RetryPolicy
 from shared.job.validation import MOST_HOPS, hops
 
 TABLE = [
@@ -31,13 +31,15 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("policy", "attempts", "delays"), TABLE)
-def test_a_policy_has_the_tables_attempts_and_delays(policy: Policy, attempts: int, delays: tuple[int, ...]) -> None:
+def test_a_policy_has_the_tables_attempts_and_delays(
+    policy: RetryPolicy, attempts: int, delays: tuple[int, ...]
+) -> None:
     assert (policy.attempts, policy.delays) == (attempts, delays)
     assert policy.delay(attempts) is None
 
 
 @pytest.mark.parametrize(("policy", "attempts", "delays"), TABLE[:12])
-def test_a_delay_is_a_minimum_and_its_jitter_small(policy: Policy, attempts: int, delays: tuple[int, ...]) -> None:
+def test_a_delay_is_a_minimum_and_its_jitter_small(policy: RetryPolicy, attempts: int, delays: tuple[int, ...]) -> None:
     for seed in range(50):
         jittered = [policy.jittered(attempt, random.Random(seed)) for attempt in range(1, attempts)]
         assert all(
@@ -50,7 +52,7 @@ def test_jitter_never_exceeds_what_a_queue_can_delay() -> None:
 
 
 @pytest.mark.parametrize("policy", [row[0] for row in TABLE[:12]])
-def test_the_longest_chain_of_every_policy_stays_within_fourteen_hops(policy: Policy) -> None:
+def test_the_longest_chain_of_every_policy_stays_within_fourteen_hops(policy: RetryPolicy) -> None:
     assert hops(policy.attempts) <= MOST_HOPS == 14
 
 
@@ -64,7 +66,7 @@ POLICIES = st.one_of(
 
 
 @given(POLICIES)
-def test_every_policy_that_is_written_is_read_as_itself(policy: Policy) -> None:
+def test_every_policy_that_is_written_is_read_as_itself(policy: RetryPolicy) -> None:
     assert retry.parse(str(policy)) == policy
     assert retry.parse(f"  {str(policy).upper().replace(' ', '   ')} ") == policy
 
@@ -93,7 +95,7 @@ def test_any_other_text_is_refused_with_what_would_do(text: str) -> None:
         ("explicit 1s,2 attempt", retry.explicit(1)),
     ],
 )
-def test_a_policy_is_read_as_it_sounds(text: str, policy: Policy) -> None:
+def test_a_policy_is_read_as_it_sounds(text: str, policy: RetryPolicy) -> None:
     assert retry.parse(text) == policy
 
 

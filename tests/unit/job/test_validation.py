@@ -19,7 +19,7 @@ GOOD = '''
 from shared.job.idempotency import natural
 from shared.job.definition import Job
 from shared.job.outcome import Done
-from shared.schedule import cron, every
+from shared.job.schedule import cron, every
 
 
 class {name}(Job):

@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.ledger import daily
-from shared.ledger.daily import FoldConflict, Folds, decode, encode
-from shared.ledger.ledger import Account, Accounts, Verdict
+from shared.ledger.daily import DailyLedger, DailyLedgerConflict, decode, encode
+from shared.ledger.ledger import Accounts, TickOutcome, TickRecord
 from tests.conftest import NOON, Calls
 
-ACCOUNTS = st.builds(Account, st.sampled_from(list(daily.LETTERS)), st.booleans())
+ACCOUNTS = st.builds(TickRecord, st.sampled_from(list(daily.CODES)), st.booleans())
 HOURS = st.dictionaries(st.integers(0, 59).map(lambda minute: NOON.replace(minute=minute)), ACCOUNTS)
-RAN = Account(Verdict.RAN)
+RAN = TickRecord(TickOutcome.RAN)
 
 
-def hour(verdict: Verdict, *minutes: int, again: bool = False) -> Accounts:
-    return {NOON.replace(minute=minute): Account(verdict, again) for minute in minutes or range(60)}
+def hour(verdict: TickOutcome, *minutes: int, again: bool = False) -> Accounts:
+    return {NOON.replace(minute=minute): TickRecord(verdict, again) for minute in minutes or range(60)}
 
 
 def item(cloud: Cloud) -> dict[str, Any]:
-    return Folds(cloud, "sweep").day("2026-03-02")
+    return DailyLedger(cloud, "sweep").day("2026-03-02")
 
 
 @pytest.fixture
-def folds(cloud: Cloud) -> Folds:
-    return Folds(cloud, "sweep")
+def folds(cloud: Cloud) -> DailyLedger:
+    return DailyLedger(cloud, "sweep")
 
 
 @given(HOURS)
@@ -40,48 +40,56 @@ def test_an_hour_is_read_back_as_it_was_written(told: Accounts) -> None:
 
 
 def test_every_verdict_but_the_passing_ones_has_a_letter_of_its_own() -> None:
-    assert set(Verdict) - set(daily.LETTERS) == {Verdict.RUNNING, Verdict.AWAITED}
-    assert len(set(daily.LETTERS.values()) | {daily.AGAIN}) == len(daily.LETTERS) + 1
+    assert set(TickOutcome) - set(daily.CODES) == {TickOutcome.RUNNING, TickOutcome.AWAITED}
+    assert len(set(daily.CODES.values()) | {daily.AGAIN}) == len(daily.CODES) + 1
 
 
 @pytest.mark.parametrize(
     ("told", "text"),
     [
-        (hour(Verdict.RAN), "r*"),
-        (hour(Verdict.RAN, *range(3, 60, 5)), "r3/5"),
-        (hour(Verdict.RAN) | hour(Verdict.MISSED, 12) | hour(Verdict.RAN, 7, again=True), "+7 m12 r0-11,13-59"),
+        (hour(TickOutcome.RAN), "r*"),
+        (hour(TickOutcome.RAN, *range(3, 60, 5)), "r3/5"),
+        (
+            hour(TickOutcome.RAN) | hour(TickOutcome.MISSED, 12) | hour(TickOutcome.RAN, 7, again=True),
+            "+7 m12 r0-11,13-59",
+        ),
     ],
 )
 def test_an_ordinary_hour_is_a_few_bytes(told: Accounts, text: str) -> None:
     assert encode(told, NOON) == text
 
 
-def test_a_day_of_every_minute_with_trouble_in_each_hour_is_one_write_unit(folds: Folds, cloud: Cloud) -> None:
+def test_a_day_of_every_minute_with_trouble_in_each_hour_is_one_write_unit(folds: DailyLedger, cloud: Cloud) -> None:
     for number in range(24):
         start = NOON.replace(hour=number)
         told = {start + timedelta(minutes=minute): RAN for minute in range(60)}
-        told |= {start.replace(minute=number): Account(Verdict.LATE), start.replace(minute=59): Account(Verdict.LOCKED)}
+        told |= {
+            start.replace(minute=number): TickRecord(TickOutcome.LATE),
+            start.replace(minute=59): TickRecord(TickOutcome.LOCKED),
+        }
         assert folds.add(told) == 1
     assert attributes.size(attributes.row(item(cloud))) <= 1024
 
 
-def test_an_hour_costs_one_read_and_one_write_and_the_same_again_only_the_read(folds: Folds, cloud: Cloud) -> None:
+def test_an_hour_costs_one_read_and_one_write_and_the_same_again_only_the_read(
+    folds: DailyLedger, cloud: Cloud
+) -> None:
     calls = Calls(cloud)
-    assert folds.add(hour(Verdict.RAN)) == 1
+    assert folds.add(hour(TickOutcome.RAN)) == 1
     assert calls.made == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
     calls.clear()
-    assert folds.add(hour(Verdict.RAN)) == 0
+    assert folds.add(hour(TickOutcome.RAN)) == 0
     assert calls.made == ["dynamodb:GetItem"]
 
 
-def test_a_run_that_came_late_takes_the_place_of_a_missed_tick_and_never_the_other_way(folds: Folds) -> None:
-    folds.add(hour(Verdict.MISSED, 0, 30))
-    folds.add(hour(Verdict.LATE, 30))
-    folds.add(hour(Verdict.MISSED, 0, 30))
-    assert folds.read(NOON, NOON) == hour(Verdict.MISSED, 0) | hour(Verdict.LATE, 30)
+def test_a_run_that_came_late_takes_the_place_of_a_missed_tick_and_never_the_other_way(folds: DailyLedger) -> None:
+    folds.add(hour(TickOutcome.MISSED, 0, 30))
+    folds.add(hour(TickOutcome.LATE, 30))
+    folds.add(hour(TickOutcome.MISSED, 0, 30))
+    assert folds.read(NOON, NOON) == hour(TickOutcome.MISSED, 0) | hour(TickOutcome.LATE, 30)
 
 
-def test_days_are_read_with_one_query_in_order(folds: Folds, cloud: Cloud) -> None:
+def test_days_are_read_with_one_query_in_order(folds: DailyLedger, cloud: Cloud) -> None:
     midnight = NOON.replace(hour=23, minute=59)
     folds.add({midnight + timedelta(minutes=1): RAN, midnight: RAN})
     calls = Calls(cloud)
@@ -89,13 +97,13 @@ def test_days_are_read_with_one_query_in_order(folds: Folds, cloud: Cloud) -> No
     assert calls.made == ["dynamodb:Query"]
 
 
-def test_what_is_at_work_is_not_folded(folds: Folds, cloud: Cloud) -> None:
+def test_what_is_at_work_is_not_folded(folds: DailyLedger, cloud: Cloud) -> None:
     calls = Calls(cloud)
-    assert folds.add(hour(Verdict.RUNNING)) == 0
+    assert folds.add(hour(TickOutcome.RUNNING)) == 0
     assert calls.made == []
 
 
-def between_read_and_write(folds: Folds, monkeypatch: pytest.MonkeyPatch, cloud: Cloud, times: int) -> None:
+def between_read_and_write(folds: DailyLedger, monkeypatch: pytest.MonkeyPatch, cloud: Cloud, times: int) -> None:
     """Somebody else folds a minute of his own into the day, so many times."""
     read, left = folds.day, iter(range(times))
 
@@ -103,27 +111,27 @@ def between_read_and_write(folds: Folds, monkeypatch: pytest.MonkeyPatch, cloud:
         found = read(day)
         minute = next(left, None)
         if minute is not None:
-            assert Folds(cloud, "sweep").add(hour(Verdict.FAILED, minute)) == 1
+            assert DailyLedger(cloud, "sweep").add(hour(TickOutcome.FAILED, minute)) == 1
         return found
 
     monkeypatch.setattr(folds, "day", day)
 
 
-def test_two_writers_of_a_day_lose_nothing(folds: Folds, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    folds.add(hour(Verdict.RAN, 40))
+def test_two_writers_of_a_day_lose_nothing(folds: DailyLedger, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    folds.add(hour(TickOutcome.RAN, 40))
     between_read_and_write(folds, monkeypatch, cloud, 2)
-    assert folds.add(hour(Verdict.RAN, 50)) == 1
-    assert folds.read(NOON, NOON) == hour(Verdict.FAILED, 0, 1) | hour(Verdict.RAN, 40, 50)
+    assert folds.add(hour(TickOutcome.RAN, 50)) == 1
+    assert folds.read(NOON, NOON) == hour(TickOutcome.FAILED, 0, 1) | hour(TickOutcome.RAN, 40, 50)
 
 
 def test_a_day_that_cannot_be_won_is_an_error_not_a_loss(
-    folds: Folds, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    folds: DailyLedger, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     between_read_and_write(folds, monkeypatch, cloud, 3)
-    with pytest.raises(FoldConflict, match="ledger#sweep 2026-03-02 was written 3 times"):
-        folds.add(hour(Verdict.RAN, 50))
+    with pytest.raises(DailyLedgerConflict, match="ledger#sweep 2026-03-02 was written 3 times"):
+        folds.add(hour(TickOutcome.RAN, 50))
 
 
-def test_a_fold_is_kept_for_ninety_days(folds: Folds, cloud: Cloud) -> None:
-    folds.add(hour(Verdict.RAN))
+def test_a_fold_is_kept_for_ninety_days(folds: DailyLedger, cloud: Cloud) -> None:
+    folds.add(hour(TickOutcome.RAN))
     assert item(cloud)["expires"] == int((NOON.replace(hour=0) + timedelta(days=90)).timestamp())

@@ -55,5 +55,5 @@ def test_a_roster_that_moves_under_every_try_is_an_error(cloud: Cloud, monkeypat
     stale = read(cloud)
     kept(cloud, sweep=HOURLY)
     monkeypatch.setattr(expected_since, "read", lambda _: stale)
-    with pytest.raises(expected_since.RosterConflict, match="ledger / jobs was written 3 times"):
+    with pytest.raises(expected_since.ExpectedSinceConflict, match="ledger / jobs was written 3 times"):
         kept(cloud, sweep=ENTRY, purge=ENTRY)

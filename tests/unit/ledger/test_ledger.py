@@ -16,8 +16,8 @@ from shared.job.idempotency import natural
 from shared.job.manifest import Entry
 from shared.job.outcome import Done, Outcome
 from shared.ledger import ledger
-from shared.ledger.ledger import Account, Verdict
-from shared.run.context import Tick
+from shared.ledger.ledger import TickOutcome, TickRecord
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
@@ -51,7 +51,7 @@ class Sweep(Job):
     shards = 2
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
 
@@ -60,12 +60,12 @@ def row(word: str = "done", after: float = 1, **more: Any) -> dict[str, Any]:
     return {"tick": POSITION, "target": "-", "attempt": 1, "outcome": word, "started": started, **more}
 
 
-def verdict(*rows: dict[str, Any], entry: Entry = ENTRY) -> Verdict | None:
+def verdict(*rows: dict[str, Any], entry: Entry = ENTRY) -> TickOutcome | None:
     account = ledger.evidence(rows, entry).get(NOON)
     return account.verdict if account else None
 
 
-def absent(item: dict[str, Any], age: timedelta = timedelta(minutes=10), entry: Entry = ENTRY) -> Verdict:
+def absent(item: dict[str, Any], age: timedelta = timedelta(minutes=10), entry: Entry = ENTRY) -> TickOutcome:
     return ledger.judged(entry, [NOON], {}, item, NOON + age)[NOON].verdict
 
 
@@ -90,45 +90,45 @@ def test_a_zoned_schedule_is_expected_at_its_own_time() -> None:
 
 @pytest.mark.parametrize("word", outcome.WORDS)
 def test_every_outcome_is_a_verdict(word: str) -> None:
-    assert verdict(row(word)) not in (None, Verdict.UNKNOWN)
+    assert verdict(row(word)) not in (None, TickOutcome.UNKNOWN)
 
 
 def test_a_word_of_another_version_is_no_error() -> None:
-    assert verdict(row("teleported")) is Verdict.UNKNOWN
+    assert verdict(row("teleported")) is TickOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("after", "attempt", "grace", "expected"),
     [
-        (60, 1, None, Verdict.RAN),
-        (61, 1, None, Verdict.LATE),
-        (600, 1, 600, Verdict.RAN),
+        (60, 1, None, TickOutcome.RAN),
+        (61, 1, None, TickOutcome.LATE),
+        (600, 1, 600, TickOutcome.RAN),
         # A second attempt starts after the first one's timeout and its delay, at most, with jitter.
-        (60 + 60 + 33, 2, None, Verdict.RAN),
-        (60 + 60 + 34, 2, None, Verdict.LATE),
+        (60 + 60 + 33, 2, None, TickOutcome.RAN),
+        (60 + 60 + 34, 2, None, TickOutcome.LATE),
     ],
 )
 def test_a_run_is_late_that_starts_more_than_a_minute_or_its_grace_after_its_tick(
-    after: int, attempt: int, grace: int | None, expected: Verdict
+    after: int, attempt: int, grace: int | None, expected: TickOutcome
 ) -> None:
     assert verdict(row(after=after, attempt=attempt), entry=with_(grace=grace)) is expected
 
 
 def test_a_tick_that_came_after_its_grace_did_not_run() -> None:
-    assert verdict(row("late", after=700), entry=with_(grace=600)) is Verdict.TOO_LATE
+    assert verdict(row("late", after=700), entry=with_(grace=600)) is TickOutcome.TOO_LATE
 
 
 @pytest.mark.parametrize(
     ("words", "best"),
     [
-        (("failed", "done"), Verdict.RAN),
-        (("superseded", "done"), Verdict.RAN),
-        (("lost", "failed"), Verdict.FAILED),
-        (("paused", "locked"), Verdict.LOCKED),
-        (("snoozed", "lost"), Verdict.LOST),
+        (("failed", "done"), TickOutcome.RAN),
+        (("superseded", "done"), TickOutcome.RAN),
+        (("lost", "failed"), TickOutcome.FAILED),
+        (("paused", "locked"), TickOutcome.LOCKED),
+        (("snoozed", "lost"), TickOutcome.LOST),
     ],
 )
-def test_of_several_rows_the_best_counts_in_whatever_order(words: tuple[str, str], best: Verdict) -> None:
+def test_of_several_rows_the_best_counts_in_whatever_order(words: tuple[str, str], best: TickOutcome) -> None:
     assert verdict(row(words[0]), row(words[1])) is best
     assert verdict(row(words[1]), row(words[0])) is best
 
@@ -141,7 +141,7 @@ def test_shards_continuations_and_runs_by_hand_do_not_speak_for_a_tick(other: di
 
 
 def test_a_second_delivery_is_seen_on_the_winners_row() -> None:
-    assert ledger.evidence([row(duplicates=2)], ENTRY)[NOON] == Account(Verdict.RAN, again=True)
+    assert ledger.evidence([row(duplicates=2)], ENTRY)[NOON] == TickRecord(TickOutcome.RAN, again=True)
 
 
 def test_a_second_delivery_tells_of_the_tick_while_the_first_has_no_row(cloud: Cloud, log: Lines) -> None:
@@ -154,43 +154,43 @@ def test_a_second_delivery_tells_of_the_tick_while_the_first_has_no_row(cloud: C
 
         shards = 1
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, tick: RunContext) -> Outcome:
             inner.append(run(Again(), tick.firing, cloud, log).outcome)
             [stub] = ledger.history(cloud, "sweep", NOON - ledger.SKEW, NOON + timedelta(minutes=5))
-            assert verdict(stub) is Verdict.DEDUPLICATED
+            assert verdict(stub) is TickOutcome.DEDUPLICATED
             return Done()
 
     report = run(Again(), Firing("sweep", NOON), cloud, log)
     assert report.outcome == "done", report.note
     assert inner == ["deduplicated"]
     [told] = ledger.history(cloud, "sweep", NOON - ledger.SKEW, NOON + timedelta(minutes=5))
-    assert verdict(told) is Verdict.RAN
+    assert verdict(told) is TickOutcome.RAN
 
 
 def test_a_tick_without_a_row_was_missed() -> None:
-    assert absent({}) is Verdict.MISSED
+    assert absent({}) is TickOutcome.MISSED
 
 
 def test_it_is_too_early_to_miss_a_tick_that_is_minutes_old() -> None:
-    assert absent({}, age=ledger.SETTLING - timedelta(seconds=1)) is Verdict.AWAITED
-    assert absent({}, age=ledger.SETTLING) is Verdict.MISSED
+    assert absent({}, age=ledger.SETTLING - timedelta(seconds=1)) is TickOutcome.AWAITED
+    assert absent({}, age=ledger.SETTLING) is TickOutcome.MISSED
 
 
 def test_a_tick_at_work_was_not_missed() -> None:
-    assert absent({"holder": "a", "tried": f"{POSITION}#01#01"}) is Verdict.RUNNING
+    assert absent({"holder": "a", "tried": f"{POSITION}#01#01"}) is TickOutcome.RUNNING
 
 
 def test_a_run_that_died_between_its_finish_and_its_row_was_not_missed() -> None:
-    assert absent({"tried": f"{POSITION}#01#01", "last": POSITION}) is Verdict.RAN
-    assert absent({"tried": f"{POSITION}#01#01"}) is Verdict.LOST
+    assert absent({"tried": f"{POSITION}#01#01", "last": POSITION}) is TickOutcome.RAN
+    assert absent({"tried": f"{POSITION}#01#01"}) is TickOutcome.LOST
 
 
 def test_a_row_that_would_have_expired_is_unknown_only_if_a_later_tick_was_taken() -> None:
     day, later = timedelta(days=1), {"last": "2026-03-03T11:45Z#00"}
-    assert absent(later, age=day) is Verdict.UNKNOWN
-    assert absent(later, age=day - timedelta(seconds=1)) is Verdict.MISSED
-    assert absent({"last": "2026-03-02T11:45Z#00"}, age=day) is Verdict.MISSED
-    assert absent(later, age=timedelta(hours=1), entry=with_(retention="high-volume")) is Verdict.UNKNOWN
+    assert absent(later, age=day) is TickOutcome.UNKNOWN
+    assert absent(later, age=day - timedelta(seconds=1)) is TickOutcome.MISSED
+    assert absent({"last": "2026-03-02T11:45Z#00"}, age=day) is TickOutcome.MISSED
+    assert absent(later, age=timedelta(hours=1), entry=with_(retention="high-volume")) is TickOutcome.UNKNOWN
 
 
 def test_a_gaps_row_stands_for_all_its_ticks() -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from shared.aws.cloud import Cloud
 from shared.deadline import DeadlineExceeded, within
-from shared.job.effect import Undone
+from shared.job.effect import NotPerformed
 from shared.mail import relay
 from shared.mail.message import Mail, MailRefused
 from shared.mail.relay import Smtp
@@ -154,7 +154,7 @@ def test_a_no_says_whether_it_is_for_good_and_the_next_mail_goes(
     with pytest.raises(MailRefused, match=answer) as error:
         made.send(MAIL, "k-1")
     assert error.value.permanent is permanent
-    assert isinstance(error.value, Undone)
+    assert isinstance(error.value, NotPerformed)
     box.says.clear()
     assert made.send(MAIL, "k-2") == "taken as m-1"
 

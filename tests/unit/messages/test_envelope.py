@@ -42,7 +42,7 @@ def sized(excess: int) -> Note:
 
 
 def opened(cloud: Cloud, body: Any, kind: type[Payload] = Note) -> Payload:
-    return envelope.opened(cloud, QUEUE, kind, body)
+    return envelope.decode(cloud, QUEUE, kind, body)
 
 
 def kept(cloud: Cloud) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_payload_travels_in_its_envelope(cloud: Cloud) -> None:
 
 
 def test_what_just_fits_travels_in_the_queue_and_a_byte_more_does_not(cloud: Cloud) -> None:
-    fits, over = envelope.sealed(cloud, QUEUE, sized(0)), envelope.sealed(cloud, QUEUE, sized(1))
+    fits, over = envelope.encode(cloud, QUEUE, sized(0)), envelope.encode(cloud, QUEUE, sized(1))
     assert len(fits.encode()) == LIMIT - ROOM
     assert "claim" not in json.loads(fits)
     assert json.loads(over).keys() == {"type", "organizationId", "claim"}
@@ -68,13 +68,13 @@ def test_what_just_fits_travels_in_the_queue_and_a_byte_more_does_not(cloud: Clo
 
 
 def test_bytes_are_counted_and_not_characters(cloud: Cloud) -> None:
-    assert "claim" in json.loads(envelope.sealed(cloud, QUEUE, note("価" * (LIMIT // 3))))
-    assert "claim" not in json.loads(envelope.sealed(cloud, QUEUE, note("価" * ((LIMIT - ROOM) // 3 - 100))))
+    assert "claim" in json.loads(envelope.encode(cloud, QUEUE, note("価" * (LIMIT // 3))))
+    assert "claim" not in json.loads(envelope.encode(cloud, QUEUE, note("価" * ((LIMIT - ROOM) // 3 - 100))))
 
 
 def test_what_sqs_does_not_take_is_escaped(cloud: Cloud) -> None:
     odd = "\x00\x0b\ufffe\uffff\u2028\U0001f600"
-    body = envelope.sealed(cloud, QUEUE, note(odd))
+    body = envelope.encode(cloud, QUEUE, note(odd))
     # Source: the SQS API reference, SendMessage: the characters that a body may have.
     assert all(c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c > "\uffff" for c in body)
     assert opened(cloud, json.loads(body)) == note(odd)
@@ -109,7 +109,7 @@ def test_what_is_declared_encrypted_never_travels_in_the_queue(cloud: Cloud) -> 
 
 
 def claimed(cloud: Cloud, **changed: Any) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(envelope.sealed(cloud, QUEUE, sized(1)))
+    body: dict[str, Any] = json.loads(envelope.encode(cloud, QUEUE, sized(1)))
     claim = {**body["claim"], **{name: value for name, value in changed.items() if name in ("key", "bytes")}}
     return {**body, "claim": claim, **{name: value for name, value in changed.items() if name not in claim}}
 

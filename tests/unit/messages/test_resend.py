@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.archetypes.consumer import Consumer, Message, PutOff
+from shared.archetypes.consumer import Consumer, Defer, Message
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import retry_policies
@@ -17,9 +17,9 @@ from shared.job.effect import InFlight
 from shared.job.idempotency import natural
 from shared.messages import envelope
 from shared.messages.payload import Payload
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.messages.tenant import Tenant
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch
 from tests.conftest import Lines, VirtualClock, letters
 
@@ -42,10 +42,10 @@ class Caller(Consumer[Call]):
         self.calls = 0
         self.answers: Callable[[], None] = lambda: None
 
-    def admits(self, tick: Tick, tenant: Tenant) -> bool:
+    def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return True
 
-    def handle(self, tick: Tick, message: Message[Call]) -> None:
+    def handle(self, run: RunContext, message: Message[Call]) -> None:
         self.calls += 1
         self.answers()
 
@@ -81,7 +81,7 @@ class Line:
             "messageAttributes": given,
             "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{self.cloud.names.queue(QUEUE)}",
         }
-        return consume(self.job, Batch(self.job.name, (record,)), self.cloud, self.log, 60)
+        return run_batch(self.job, Batch(self.job.name, (record,)), self.cloud, self.log, 60)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def line(cloud: Cloud, clock: VirtualClock, log: Lines) -> Line:
 
 def wait(seconds: float, **more: Any) -> Callable[[], None]:
     def answers() -> None:
-        raise PutOff(seconds, **more)
+        raise Defer(seconds, **more)
 
     return answers
 
@@ -144,7 +144,7 @@ def test_after_a_day_it_counts_as_an_attempt_and_then_it_is_given_up(line: Line,
     assert line.job.calls == 12 + 3
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["reason"] == "all 3 attempts used up"
-    assert letter["dead"]["error"] == "PutOff: put off for 7200 s"
+    assert letter["dead"]["error"] == "Defer: put off for 7200 s"
 
 
 def test_nobody_else_can_say_that_a_message_waits_for_years(line: Line) -> None:

@@ -18,9 +18,9 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason, Rejected, Skipped, Snoozed
 from shared.job.retry import NONE
 from shared.observability.heartbeat import where
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.web_server import Reply, Web, drip, hang, reset, slow_headers
 
@@ -37,11 +37,11 @@ class Sweep(Job):
     retry = NONE
     idempotency = natural("a swept row is not found again")
 
-    def __init__(self, work: Callable[[Tick], Outcome] = lambda _: Done()) -> None:
+    def __init__(self, work: Callable[[RunContext], Outcome] = lambda _: Done()) -> None:
         self.body = work
 
-    def work(self, tick: Tick) -> Outcome:
-        return self.body(tick)
+    def work(self, run: RunContext) -> Outcome:
+        return self.body(run)
 
 
 @pytest.fixture
@@ -53,19 +53,19 @@ def web(cloud: Cloud) -> Iterator[Web]:
         yield made
 
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 @pytest.fixture
 def go(cloud: Cloud, log: Lines) -> Go:
-    def go(work: Callable[[Tick], Outcome] = lambda _: Done(), firing: Firing = TICK) -> Report:
+    def go(work: Callable[[RunContext], Outcome] = lambda _: Done(), firing: Firing = TICK) -> RunReport:
         return run(Sweep(work), firing, cloud, log)
 
     return go
 
 
-def raising(error: BaseException) -> Callable[[Tick], Outcome]:
-    def work(_: Tick) -> Outcome:
+def raising(error: BaseException) -> Callable[[RunContext], Outcome]:
+    def work(_: RunContext) -> Outcome:
         raise error
 
     return work
@@ -74,7 +74,7 @@ def raising(error: BaseException) -> Callable[[Tick], Outcome]:
 def test_a_good_run_pings_when_it_starts_and_when_it_ends(go: Go, web: Web) -> None:
     seen: list[list[str]] = []
 
-    def work(_: Tick) -> Outcome:
+    def work(_: RunContext) -> Outcome:
         until = time.monotonic() + 5
         while not web.asked and time.monotonic() < until:
             time.sleep(0.005)
@@ -98,13 +98,13 @@ def test_a_good_run_pings_when_it_starts_and_when_it_ends(go: Go, web: Web) -> N
         (lambda _: Done(checkpoint={"next": 1}), "/ping"),
     ],
 )
-def test_how_it_ended_is_how_it_pings(go: Go, web: Web, work: Callable[[Tick], Outcome], end: str) -> None:
+def test_how_it_ended_is_how_it_pings(go: Go, web: Web, work: Callable[[RunContext], Outcome], end: str) -> None:
     go(work)
     assert web.paths() == ["/ping/start", end]
 
 
 def test_a_run_that_lost_its_lease_failed(go: Go, web: Web, clock: VirtualClock, cloud: Cloud, log: Lines) -> None:
-    def work(_: Tick) -> Outcome:
+    def work(_: RunContext) -> Outcome:
         clock.move(minutes=5)
         cloud.environment = {}
         run(Sweep(), replace(TICK, at=clock.now()), cloud, log)
@@ -119,7 +119,7 @@ def test_a_run_that_was_not_let_in_pings_nobody(go: Go, web: Web, cloud: Cloud) 
     assert go().outcome == "disabled"
     cloud.environment = {URL: f"{web.url}/ping"}
 
-    def work(_: Tick) -> Outcome:
+    def work(_: RunContext) -> Outcome:
         before = len(web.asked)
         assert go(firing=replace(TICK, at=NOON.replace(minute=1))).outcome == "locked"
         assert len(web.asked) <= before + 1

@@ -13,12 +13,12 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.plans import brake, plan
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create
 from tests.support.holds import HOLDS, Holds, put, there
 
 DUE = NOON - timedelta(days=30)
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def go(cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Holds, "few", 20)
     usually(cloud, [10] * 7)
 
-    def go(job: Holds | None = None, **rest: Any) -> Report:
+    def go(job: Holds | None = None, **rest: Any) -> RunReport:
         clock.move(minutes=1)
         return run(job or Holds(), Firing("holds", clock.now(), correlation_id="c", **rest), cloud, log)
 

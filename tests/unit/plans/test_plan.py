@@ -18,9 +18,9 @@ from shared.job.action import Action
 from shared.plans import draft, plan
 from shared.plans.draft import Draft
 from shared.plans.plan import Plan, PlanRefused, UnknownPlan
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Lines, VirtualClock, create, waiting
 from tests.support.holds import HOLDS, Holds, Warned, put, there
 
@@ -35,14 +35,14 @@ def make(cloud: Cloud, log: Lines) -> Make:
 
     def make(job: Holds, **rest: Any) -> Plan:
         firing = Firing(job.name, cloud.clock.now(), manual=True, **rest)
-        tick = Tick(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True)
+        tick = RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True)
         with draft.of(job.actions(tick)) as drafted:
             return plan.store(cloud, job, tick, drafted, "ada")
 
     return make
 
 
-def apply(cloud: Cloud, job: Holds, firing: Firing | Plan) -> Report:
+def apply(cloud: Cloud, job: Holds, firing: Firing | Plan) -> RunReport:
     return run(job, firing.firing if isinstance(firing, Plan) else firing, cloud, Lines(cloud.clock))
 
 
@@ -190,7 +190,7 @@ def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
 
         name = "holds"
 
-        def archive(self, tick: Tick, rows: Any) -> None:
+        def archive(self, run: RunContext, rows: Any) -> None:
             clock.move(seconds=100)
 
     monkeypatch.setattr(purge, "CHUNK", 10)
@@ -268,7 +268,7 @@ def test_a_plan_of_another_job_or_target_is_refused(make: Make, cloud: Cloud) ->
 def test_two_runs_of_one_plan_at_once_are_one(make: Make, cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, "a", DUE)
     made = make(Holds())
-    inner: list[Report] = []
+    inner: list[RunReport] = []
     tried: list[str] = []
 
     class Overtaken(Holds):
@@ -276,10 +276,10 @@ def test_two_runs_of_one_plan_at_once_are_one(make: Make, cloud: Cloud, clock: V
 
         name = "holds"
 
-        def actions(self, tick: Tick) -> Iterator[Action]:
-            yield from super().actions(tick)
-            if tick.run not in tried and len(tried) < 2:
-                tried.append(tick.run)
+        def actions(self, run: RunContext) -> Iterator[Action]:
+            yield from super().actions(run)
+            if run.run not in tried and len(tried) < 2:
+                tried.append(run.run)
                 clock.move(minutes=6)
                 if len(tried) == 1:
                     inner.append(apply(cloud, Overtaken(), made))

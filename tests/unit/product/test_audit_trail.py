@@ -17,7 +17,7 @@ from tests.conftest import NOON
 
 
 def entry(cloud: Cloud, *told: Any, **more: Any) -> bool:
-    return put_if_absent.put(cloud, audit_trail.put(cloud, *told, **more))
+    return put_if_absent.put_if_absent(cloud, audit_trail.put(cloud, *told, **more))
 
 
 def trails(cloud: Cloud, user: str = "ada") -> list[AuditEntry]:

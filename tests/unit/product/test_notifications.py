@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.product import notifications as notices
+from shared.product import notifications
 from shared.product.records.outgoing import Notification
 from shared.store import put_if_absent
 from tests.conftest import VirtualClock
@@ -18,7 +18,7 @@ GONE = ("u-1", "hold-expiry-h-7", "hold_purged_tomorrow", "postmaster", {"count"
 
 
 def notify(cloud: Cloud, *told: Any) -> bool:
-    return put_if_absent.put(cloud, notices.put(cloud, *told))
+    return put_if_absent.put_if_absent(cloud, notifications.notification(cloud, *told))
 
 
 def stored(cloud: Cloud) -> list[Notification]:

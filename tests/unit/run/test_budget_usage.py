@@ -23,9 +23,9 @@ from shared.job.schedule import every
 from shared.plans import draft, plan
 from shared.run import claim, status_view
 from shared.run.claim import Claims
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create, waiting
 from tests.support.holds import HOLDS, Holds, put, there
 from tests.unit.plans.test_brake import alerts
@@ -42,12 +42,12 @@ class Letters(Job):
     cost: ClassVar[float] = 0.01
     error: ClassVar[Exception | None] = None
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         done = 0
-        for _ in range(min(self.due, tick.cap)):
-            if tick.room() <= 0:
+        for _ in range(min(self.due, run.cap)):
+            if run.room() <= 0:
                 break
-            tick.spend(items=1, dollars=self.cost)
+            run.spend(items=1, dollars=self.cost)
             done += 1
         if self.error:
             raise self.error
@@ -63,7 +63,7 @@ class World:
         self.cloud, self.clock, self.log = cloud, clock, log
         self.job: type[Job] = Letters
 
-    def tick(self, **rest: Any) -> Report:
+    def tick(self, **rest: Any) -> RunReport:
         """The next minute's."""
         self.clock.move(minutes=1)
         firing = Firing(self.job.name, self.clock.now(), **rest)
@@ -132,8 +132,8 @@ def test_it_goes_on_by_itself_at_the_first_instant_of_the_next_period(world: Wor
 
 
 def test_a_run_spends_of_the_period_that_it_began_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(self: Job, tick: Tick) -> Outcome:
-        tick.spend(items=10)
+    def late(self: Job, run: RunContext) -> Outcome:
+        run.spend(items=10)
         world.clock.move(minutes=2)
         return Done()
 
@@ -211,10 +211,10 @@ def test_a_failed_run_has_spent_what_it_spent(world: World, monkeypatch: pytest.
 
 
 def test_a_death_loses_what_was_spent_since_the_last_save(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(self: Job, tick: Tick) -> Outcome:
-        tick.spend(items=6)
-        tick.save({"next": 6})
-        tick.spend(items=3)
+    def die(self: Job, run: RunContext) -> Outcome:
+        run.spend(items=6)
+        run.save({"next": 6})
+        run.spend(items=3)
         raise Killed
 
     with monkeypatch.context() as dying:
@@ -230,9 +230,9 @@ def test_a_death_loses_what_was_spent_since_the_last_save(world: World, monkeypa
 def test_who_died_with_the_last_of_it_is_told_of_by_the_next_tick(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(self: Job, tick: Tick) -> Outcome:
-        tick.spend(items=10)
-        tick.progress("writing", 99)
+    def die(self: Job, run: RunContext) -> Outcome:
+        run.spend(items=10)
+        run.progress("writing", 99)
         raise Killed
 
     with monkeypatch.context() as dying:
@@ -326,7 +326,7 @@ def test_a_purge_deletes_what_its_budget_allows_and_a_plan_is_carried_out_whole(
     world.job = Holds
     assert world.tick().counts == {"purged": 3}
     assert world.tick().outcome == "paused"
-    tick = Tick(Holds(), Firing("holds", clock.now(), manual=True), cloud, "r", clock.now(), log, dry=True)
+    tick = RunContext(Holds(), Firing("holds", clock.now(), manual=True), cloud, "r", clock.now(), log, dry=True)
     with draft.of(Holds().actions(tick)) as drafted:
         made = plan.store(cloud, Holds(), tick, drafted, "ada", timedelta(days=1))
     assert run(Holds(), made.firing, cloud, log).counts == {"purged": 2}
@@ -361,7 +361,7 @@ def test_a_setting_that_bounds_nothing_is_refused(text: str, said: str) -> None:
 def test_less_than_nothing_is_not_spent(world: World, given: dict[str, Any]) -> None:
     taken = Claims(world.cloud, Letters(), "-").take(Firing("letters", NOON), "a", "r")
     assert isinstance(taken, claim.Claim)
-    tick = Tick(Letters(), Firing("letters", NOON), world.cloud, "a", NOON, world.log, claim=taken)
+    tick = RunContext(Letters(), Firing("letters", NOON), world.cloud, "a", NOON, world.log, claim=taken)
     with pytest.raises(ValueError, match="cannot spend"):
         tick.spend(**given)
 
@@ -391,13 +391,13 @@ def test_a_period_ends_when_the_next_begins() -> None:
 
 def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -> None:
     world.tick()
-    told = explain.answer(trace(world.cloud, Letters()), "test")
+    told = explain.explain(trace(world.cloud, Letters()), "test")
     assert "Of its budget for 2026-03-02 it has spent 4 of 10 items, 0.04 of 1 dollars." in told.says
     for _ in range(3):
         world.tick()
     world.clock.instant = parse("2026-03-02T12:10:30Z")
     world.tick()
-    told = explain.answer(trace(world.cloud, Letters()), "test")
+    told = explain.explain(trace(world.cloud, Letters()), "test")
     assert "Its budget is used up: 10 of 10 items, 0.1 of 1 dollars used, held until 2026-03-03 00:00 UTC." in told.says
     assert (
         "python jobs.py resume letters --aws --stage test",
@@ -410,6 +410,6 @@ def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -
     assert told.facts["budget"]["spent"] == {"items": 10, "micros": 100_000}
     assert told.facts["reads"] <= MOST_READS
     world.clock.move(days=1)
-    told = explain.answer(trace(world.cloud, Letters()), "test")
+    told = explain.explain(trace(world.cloud, Letters()), "test")
     assert told.facts["budget"]["used_up"] is False
     assert "python jobs.py resume letters --aws --stage test" not in dict(told.commands)

@@ -13,8 +13,8 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason
 from shared.run import claim as claims
-from shared.run.claim import Claim, Claims, Refusal
-from shared.run.context import Tick
+from shared.run.claim import Claim, ClaimRefusal, Claims
+from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.store.fencing import Fenced
 from tests.conftest import NOON, VirtualClock
@@ -27,7 +27,7 @@ class Sweep(Job):
     timeout = 60
     idempotency = natural("a swept row is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         return Done()
 
 
@@ -46,9 +46,9 @@ def take(held: Claims, run: str, firing: Firing = TICK) -> Claim:
     return taken
 
 
-def refusal(held: Claims, run: str, firing: Firing = TICK) -> Refusal:
+def refusal(held: Claims, run: str, firing: Firing = TICK) -> ClaimRefusal:
     refused = held.take(firing, run, "request-2")
-    assert isinstance(refused, Refusal), refused
+    assert isinstance(refused, ClaimRefusal), refused
     return refused
 
 
@@ -70,7 +70,7 @@ def test_a_held_lease_keeps_a_later_tick_out(held: Claims) -> None:
 
 def test_the_same_tick_delivered_while_it_runs_is_a_duplicate_of_the_run_that_has_it(held: Claims) -> None:
     take(held, "a")
-    assert refusal(held, "b") == Refusal(Reason.DEDUPLICATED, "a", note="this tick was taken by a")
+    assert refusal(held, "b") == ClaimRefusal(Reason.DEDUPLICATED, "a", note="this tick was taken by a")
 
 
 def test_a_tick_that_is_done_is_refused(held: Claims) -> None:
@@ -190,7 +190,7 @@ def test_a_paused_job_is_not_claimed_by_a_tick_nor_by_hand(held: Claims, cloud: 
         TableName=cloud.names.table("state"),
         Item=attributes.row({"pk": "sweep:last", "sk": "-", "paused": "ada: index rebuild"}),
     )
-    assert refusal(held, "a") == Refusal(Reason.PAUSED, note="ada: index rebuild")
+    assert refusal(held, "a") == ClaimRefusal(Reason.PAUSED, note="ada: index rebuild")
     assert refusal(held, "b", replace(TICK, manual=True)).reason is Reason.PAUSED
 
 
@@ -222,7 +222,7 @@ def test_the_claim_item_stays_within_one_write_unit_at_its_largest(cloud: Cloud,
         name = "a" * 40
         idempotency = natural("nothing to do")
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, run: RunContext) -> Outcome:
             return Done()
 
     held = Claims(cloud, Longest(), "h" * 64)

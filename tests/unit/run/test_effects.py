@@ -14,14 +14,14 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.duration import days
-from shared.job.effect import LONGEST_KEY, Confirmed, Effect, NotDone, Uncertain, Undone, Unknown
+from shared.job.effect import LONGEST_KEY, Confirmed, Effect, NotDone, NotPerformed, UncertainOutcome, Unknown
 from shared.job.idempotency import keyed
 from shared.job.outcome import Done, Outcome
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.effects import INLINE_RESULT, row_key, token
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.support.receiver import Receiver
 
@@ -36,14 +36,16 @@ class Greet(Job):
     effects: ClassVar[timedelta | None] = days(30)
     idempotency = keyed("each greeting is an effect")
 
-    def __init__(self, work: Callable[[Tick], Any], answer: Callable[[Effect], Answer] = lambda _: Unknown()) -> None:
+    def __init__(
+        self, work: Callable[[RunContext], Any], answer: Callable[[Effect], Answer] = lambda _: Unknown()
+    ) -> None:
         self.body = work
         self.answer = answer
         self.given: list[Any] = []
         self.asked: list[Effect] = []
 
-    def work(self, tick: Tick) -> Outcome:
-        self.given.append(self.body(tick))
+    def work(self, run: RunContext) -> Outcome:
+        self.given.append(self.body(run))
         return Done()
 
     def reconcile(self, effect: Effect) -> Answer:
@@ -51,7 +53,7 @@ class Greet(Job):
         return self.answer(effect)
 
 
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def receiver() -> Receiver:
 def go(cloud: Cloud, log: Lines, clock: VirtualClock) -> Go:
     """Run the job for the next minute's tick, or after as many minutes as said."""
 
-    def go(job: Job, minutes: int = 1, **firing: Any) -> Report:
+    def go(job: Job, minutes: int = 1, **firing: Any) -> RunReport:
         clock.move(minutes=minutes)
         return run(job, Firing("greet", clock.now(), retried=False, **firing), cloud, log)
 
@@ -75,29 +77,29 @@ def row(cloud: Cloud, key: str = "ada") -> dict[str, Any]:
     return attributes.plain(found.get("Item"))
 
 
-def greeting(receiver: Receiver) -> Callable[[Tick], Any]:
+def greeting(receiver: Receiver) -> Callable[[RunContext], Any]:
     return lambda tick: tick.effect("ada", receiver.do)
 
 
-def failing(error: BaseException) -> Callable[[Tick], Any]:
+def failing(error: BaseException) -> Callable[[RunContext], Any]:
     def do(_: str) -> Any:
         raise error
 
     return lambda tick: tick.effect("ada", do)
 
 
-def dying(clock: VirtualClock) -> Callable[[Tick], Any]:
+def dying(clock: VirtualClock) -> Callable[[RunContext], Any]:
     """Begin the effect and leave it behind, as a run does that is killed in its call: its lease runs out."""
 
     def do(_: str) -> Any:
         raise KeyboardInterrupt
 
-    def work(tick: Tick) -> Any:
-        tick.cloud.dynamodb.meta.events.register_first("before-call.dynamodb.UpdateItem", die, unique_id="dead")
+    def work(run: RunContext) -> Any:
+        run.cloud.dynamodb.meta.events.register_first("before-call.dynamodb.UpdateItem", die, unique_id="dead")
         try:
-            tick.effect("ada", do)
+            run.effect("ada", do)
         finally:
-            tick.cloud.dynamodb.meta.events.unregister("before-call.dynamodb.UpdateItem", die, unique_id="dead")
+            run.cloud.dynamodb.meta.events.unregister("before-call.dynamodb.UpdateItem", die, unique_id="dead")
 
     def die(**_: Any) -> None:
         raise KeyboardInterrupt
@@ -135,7 +137,7 @@ def test_the_idempotency_key_is_the_same_on_every_attempt_and_another_one_elsewh
     def do(given: str) -> None:
         sent.append(given)
         if len(sent) == 1:
-            raise Undone("the receiver said no")
+            raise NotPerformed("the receiver said no")
 
     job = Greet(lambda tick: tick.effect("ada", do))
     go(job)
@@ -150,7 +152,7 @@ def test_the_idempotency_key_is_the_same_on_every_attempt_and_another_one_elsewh
 
 
 def test_what_did_nothing_for_certain_is_free_again(go: Go, cloud: Cloud, receiver: Receiver) -> None:
-    assert go(Greet(failing(Undone("no such mailbox")))).note == "Undone: no such mailbox"
+    assert go(Greet(failing(NotPerformed("no such mailbox")))).note == "NotPerformed: no such mailbox"
     assert row(cloud) == {}
     go(Greet(greeting(receiver)))
     assert receiver.did.total() == 1
@@ -165,12 +167,12 @@ def test_a_call_that_ends_with_nobody_knowing_is_never_repeated_blindly(
     assert report.outcome == "failed"
     assert (
         report.note
-        == "Uncertain: nobody knows whether 'ada' was done; settle it: python jobs.py effects greet --aws --stage test"
+        == "UncertainOutcome: nobody knows whether 'ada' was done; settle it: python jobs.py effects greet --aws --stage test"
     )
     assert receiver.did.total() == 0
     [asked] = job.asked
     assert (asked.key, asked.error) == ("ada", "TimeoutError: no answer within 10 s")
-    [waiting] = effects.waiting(cloud, "greet")
+    [waiting] = effects.uncertain_effects(cloud, "greet")
     assert (waiting["key"], waiting["error"]) == ("ada", "TimeoutError: no answer within 10 s")
     assert log.said("effect_uncertain")
 
@@ -180,11 +182,11 @@ def test_an_uncertain_effect_holds_up_no_other_and_stands_in_the_status(
 ) -> None:
     go(Greet(failing(TimeoutError())))
 
-    def work(tick: Tick) -> None:
+    def work(run: RunContext) -> None:
         for name in ("ada", "bob", "cyd"):
             try:
-                tick.effect(name, receiver.do)
-            except Uncertain:
+                run.effect(name, receiver.do)
+            except UncertainOutcome:
                 continue
 
     report = go(Greet(work))
@@ -201,7 +203,7 @@ def test_it_is_marked_and_listed_once_however_often_it_is_met(go: Go, cloud: Clo
     calls = Calls(cloud)
     go(Greet(greeting(receiver)))
     assert "dynamodb:TransactWriteItems" not in calls.made
-    assert len([*effects.waiting(cloud, "greet")]) == 1
+    assert len([*effects.uncertain_effects(cloud, "greet")]) == 1
 
 
 def test_an_intent_whose_run_died_is_asked_of_the_job(
@@ -239,7 +241,7 @@ def test_what_was_left_behind_is_settled_in_four_calls_of_the_store(
 
 def test_a_definite_no_costs_two_calls(go: Go, cloud: Cloud) -> None:
     calls = Calls(cloud)
-    go(Greet(failing(Undone("no such mailbox"))))
+    go(Greet(failing(NotPerformed("no such mailbox"))))
     assert calls.made.count("dynamodb:PutItem") == calls.made.count("dynamodb:DeleteItem") == 1
     assert len(calls.made) == 3 + 2
 
@@ -249,9 +251,9 @@ def test_what_was_uncertain_leaves_the_list_once_the_job_knows(
 ) -> None:
     left_behind(go, clock)
     go(Greet(greeting(receiver)))
-    assert [*effects.waiting(cloud, "greet")] != []
+    assert [*effects.uncertain_effects(cloud, "greet")] != []
     go(Greet(greeting(receiver), lambda _: NotDone()))
-    assert [*effects.waiting(cloud, "greet")] == []
+    assert [*effects.uncertain_effects(cloud, "greet")] == []
 
 
 def test_a_run_that_holds_the_lease_of_the_dead_need_not_wait(
@@ -283,7 +285,7 @@ def test_a_run_under_another_lease_waits_until_the_effect_must_be_over(
 
 
 def test_two_deliveries_at_once_are_one_call(go: Go, cloud: Cloud, receiver: Receiver) -> None:
-    inner: list[Report] = []
+    inner: list[RunReport] = []
 
     def do(given: str) -> Any:
         inner.append(go(Greet(greeting(receiver)), target="1"))
@@ -339,9 +341,9 @@ def test_a_row_that_another_transaction_is_at_is_looked_at_again(
 
 
 def test_a_fenced_run_begins_no_effect(go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver) -> None:
-    def work(tick: Tick) -> Any:
+    def work(run: RunContext) -> Any:
         clock.move(seconds=60 + LEASE_MARGIN)
-        return tick.effect("ada", receiver.do)
+        return run.effect("ada", receiver.do)
 
     assert go(Greet(work)).outcome == "lost"
     assert (row(cloud), receiver.did.total()) == ({}, 0)
@@ -361,11 +363,11 @@ def test_a_run_that_freezes_after_its_intent_takes_it_back(
 def test_no_effect_is_begun_once_the_runs_time_is_up(
     go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver
 ) -> None:
-    def work(tick: Tick) -> Any:
+    def work(run: RunContext) -> Any:
         clock.move(seconds=56)
-        return tick.effect("ada", receiver.do)
+        return run.effect("ada", receiver.do)
 
-    assert "Undone" in go(Greet(work)).note
+    assert "NotPerformed" in go(Greet(work)).note
     assert receiver.did.total() == 0
 
 
@@ -398,7 +400,7 @@ def test_what_nobody_knows_of_does_not_expire(go: Go, cloud: Cloud, clock: Virtu
     go(Greet(failing(TimeoutError())))
     clock.move(days=400)
     assert "expires" not in row(cloud)
-    assert "Uncertain" in go(Greet(greeting(receiver))).note
+    assert "UncertainOutcome" in go(Greet(greeting(receiver))).note
 
 
 def test_a_large_result_lies_in_an_object_and_a_duplicate_gets_it_too(go: Go, cloud: Cloud) -> None:
@@ -480,10 +482,10 @@ def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, rece
     go(Greet(failing(TimeoutError())))
     job = Greet(greeting(receiver))
     go(job)
-    effects.by_hand(cloud, job, "ada", Confirmed({"id": "m-7"}), "grace", "it is in the relay's log")
+    effects.resolve_manually(cloud, job, "ada", Confirmed({"id": "m-7"}), "grace", "it is in the relay's log")
     assert go(job).outcome == "done"
     assert (job.given, receiver.did.total()) == ([{"id": "m-7"}], 0)
-    assert [*effects.waiting(cloud, "greet")] == []
+    assert [*effects.uncertain_effects(cloud, "greet")] == []
     [told] = audit.entries(cloud, 1)
     assert (told["what"], told["who"], told["reason"]) == ("effects done", "grace", "it is in the relay's log")
     assert (told["scope"], told["end"]) == ({"job": "greet", "key": "ada"}, "done")
@@ -492,7 +494,7 @@ def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, rece
 def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Receiver) -> None:
     go(Greet(failing(TimeoutError())))
     job = Greet(greeting(receiver))
-    effects.by_hand(cloud, job, "ada", NotDone(), "grace", "the relay has no trace of it")
+    effects.resolve_manually(cloud, job, "ada", NotDone(), "grace", "the relay has no trace of it")
     go(job)
     assert receiver.did.total() == 1
     assert [told["what"] for told in audit.entries(cloud, 1)] == ["effects redo"]
@@ -505,19 +507,21 @@ def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Rec
         (lambda tick: tick.effect("ada", lambda _: None), "'ada' was confirmed at 2026-03-02T12:01:00.000Z"),
     ],
 )
-def test_what_does_not_wait_is_not_settled(go: Go, cloud: Cloud, before: Callable[[Tick], Any], words: str) -> None:
+def test_what_does_not_wait_is_not_settled(
+    go: Go, cloud: Cloud, before: Callable[[RunContext], Any], words: str
+) -> None:
     job = Greet(before)
     go(job)
-    with pytest.raises(effects.NothingToSettle, match=words):
-        effects.by_hand(cloud, job, "ada", NotDone(), "grace", "to see")
+    with pytest.raises(effects.NothingToResolve, match=words):
+        effects.resolve_manually(cloud, job, "ada", NotDone(), "grace", "to see")
     assert [*audit.entries(cloud, 1)] == []
 
 
 def test_what_is_being_done_is_not_settled_by_hand(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(Greet(dying(clock)))
-    with pytest.raises(effects.NothingToSettle, match="is being done by 20260302T120100"):
-        effects.by_hand(cloud, Greet(dying(clock)), "ada", NotDone(), "grace", "to see")
+    with pytest.raises(effects.NothingToResolve, match="is being done by 20260302T120100"):
+        effects.resolve_manually(cloud, Greet(dying(clock)), "ada", NotDone(), "grace", "to see")
 
 
 def test_what_was_begun_and_never_met_again_is_found_by_looking_at_all(
@@ -525,5 +529,5 @@ def test_what_was_begun_and_never_met_again_is_found_by_looking_at_all(
 ) -> None:
     go(Greet(lambda tick: tick.effect("bob", receiver.do)))
     left_behind(go, clock)
-    [found] = effects.unconfirmed(cloud, "greet")
+    [found] = effects.unconfirmed_effects(cloud, "greet")
     assert (found["key"], found["busy"], found["since"]) == ("ada", False, None)

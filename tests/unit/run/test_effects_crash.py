@@ -18,12 +18,12 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.duration import days
-from shared.job.effect import Confirmed, Effect, NotDone, Uncertain, Unknown
+from shared.job.effect import Confirmed, Effect, NotDone, UncertainOutcome, Unknown
 from shared.job.idempotency import keyed
 from shared.job.outcome import Done, Outcome
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.effects import row_key, token
 from shared.run.firing import Batch, Firing
 from shared.run.run import run
@@ -57,10 +57,10 @@ class Letters(Job):
         """Whether it can find out what came of that letter."""
         return int(key.partition("/")[2]) in self.looks
 
-    def work(self, tick: Tick) -> Outcome:
-        for key in self.keys(tick.target):
-            with suppress(Uncertain):
-                tick.effect(key, self.send)
+    def work(self, run: RunContext) -> Outcome:
+        for key in self.keys(run.target):
+            with suppress(UncertainOutcome):
+                run.effect(key, self.send)
         return Done()
 
     def send(self, given: str) -> Any:
@@ -107,7 +107,7 @@ class Scene:
 
     def unknown(self, job: Job, target: str) -> list[str]:
         """The keys nobody knows of."""
-        return [found["key"] for found in effects.waiting(self.cloud, job.name) if target in found["key"]]
+        return [found["key"] for found in effects.uncertain_effects(self.cloud, job.name) if target in found["key"]]
 
     def state(self, job: Letters, target: str) -> Iterator[tuple[str, int, bool]]:
         """Of each effect its key, how often it happened, whether it is confirmed."""
@@ -210,7 +210,9 @@ def test_no_reply_that_is_lost_does_an_effect_twice_or_loses_one(
             stop()
         scene.live(job, target, 0)
         scene.live(job, target, 0)
-        unknown = [waiting["key"] for waiting in effects.waiting(scene.cloud, job.name) if target in waiting["key"]]
+        unknown = [
+            waiting["key"] for waiting in effects.uncertain_effects(scene.cloud, job.name) if target in waiting["key"]
+        ]
         if times == 1 or job.knows("/0"):
             assert unknown == [], number
         for key, happened, confirmed in scene.state(job, target):
@@ -237,7 +239,7 @@ def test_a_reply_lost_while_the_job_is_asked_settles_the_effect_once(
             stop()
         first, *others = scene.state(job, target)
         assert [state[1:] for state in others] == [(1, True)] * (EFFECTS - 1)
-        listed = first[0] in [waiting["key"] for waiting in effects.waiting(scene.cloud, job.name)]
+        listed = first[0] in [waiting["key"] for waiting in effects.uncertain_effects(scene.cloud, job.name)]
         told = (first[1], first[2], listed)
         expected = {Unknown: (0, False, True), NotDone: (1, True, False), Confirmed: (0, True, False)}
         assert told == expected[type(answer)], number
@@ -255,8 +257,8 @@ class Post(Consumer):
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
 
-    def handle(self, tick: Tick, message: Message) -> None:
-        tick.effect(str(message.body), self.receiver.do)
+    def handle(self, run: RunContext, message: Message) -> None:
+        run.effect(str(message.body), self.receiver.do)
 
 
 def test_a_consumers_effects_survive_a_death_after_any_call(scene: Scene) -> None:
@@ -267,7 +269,7 @@ def test_a_consumers_effects_survive_a_death_after_any_call(scene: Scene) -> Non
         scene.clock.move(seconds=6 * 60)
         scene.mortal.until(last)
         try:
-            return consume(job, Batch(job.name, records), scene.cloud, scene.log, 60)
+            return run_batch(job, Batch(job.name, records), scene.cloud, scene.log, 60)
         except Death:
             return bodies
 
@@ -275,7 +277,7 @@ def test_a_consumers_effects_survive_a_death_after_any_call(scene: Scene) -> Non
         bodies = [f"{last}/{number}" for number in range(EFFECTS)]
         left = deliver(deliver(bodies, last), 0)
         scene.mortal.until(0)
-        unknown = [found["key"] for found in effects.waiting(scene.cloud, job.name) if found["key"] in bodies]
+        unknown = [found["key"] for found in effects.uncertain_effects(scene.cloud, job.name) if found["key"] in bodies]
         assert left == unknown
         for body in bodies:
             times = scene.receiver.did[token(scene.cloud.names, job.name, body)]

@@ -13,17 +13,17 @@ from shared.admin.pause import PauseRefused
 from shared.archetypes.consumer import Consumer, Message
 from shared.archetypes.probe import Probe, Verdict
 from shared.aws.cloud import Cloud
-from shared.http.client import Answer
+from shared.http.client import HttpResponse
 from shared.job import manifest
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.job.schedule import every
-from shared.messages.run_batch import consume
+from shared.messages.run_batch import run_batch
 from shared.run import pauses, status_view
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.support.web_server import Reply, Web
 
@@ -35,9 +35,9 @@ class Digest(Job):
     schedule = every(minutes=5)
     idempotency = natural("a digest that was sent is not found again")
 
-    def work(self, tick: Tick) -> Outcome:
-        held = [org for org in ("acme", "globex") if tick.paused(tenant=org)]
-        return Done({"paused": len(held)}, note=tick.paused(tenant="acme"))
+    def work(self, run: RunContext) -> Outcome:
+        held = [org for org in ("acme", "globex") if run.paused(tenant=org)]
+        return Done({"paused": len(held)}, note=run.paused(tenant="acme"))
 
 
 class Look(Probe):
@@ -47,7 +47,7 @@ class Look(Probe):
     schedule = every(minutes=15)
     rate = 1000
 
-    def judge(self, answer: Answer) -> Verdict:
+    def judge(self, answer: HttpResponse) -> Verdict:
         return Verdict(answer.status == 200)
 
 
@@ -58,8 +58,8 @@ class Letters(Consumer):
     queue = "letters"
     idempotency = natural("reading changes nothing")
 
-    def handle(self, tick: Tick, message: Message) -> None:
-        tick.log.info("letter_read", note=message.id)
+    def handle(self, run: RunContext, message: Message) -> None:
+        run.log.info("letter_read", note=message.id)
 
 
 def hold(cloud: Cloud, job: Job, **of: str) -> None:
@@ -70,7 +70,7 @@ def let(cloud: Cloud, job: Job, **of: str) -> None:
     pause.resume(cloud, job, pauses.part(**of), "ada", "moved")
 
 
-def go(cloud: Cloud, log: Lines, minute: int = 0) -> Report:
+def go(cloud: Cloud, log: Lines, minute: int = 0) -> RunReport:
     return run(Digest(), Firing("digest", NOON.replace(minute=minute)), cloud, log)
 
 
@@ -168,7 +168,7 @@ def batch(*orgs: str) -> Batch:
 
 def test_a_paused_tenants_message_goes_back_to_its_queue_and_the_others_are_handled(mail: Cloud, log: Lines) -> None:
     hold(mail, Letters(), tenant="acme")
-    failed = consume(Letters(), batch("acme", "globex"), mail, log, 60)
+    failed = run_batch(Letters(), batch("acme", "globex"), mail, log, 60)
     assert failed == []
     assert [line["note"] for line in log.said("letter_read")] == ["globex"]
     assert waiting(mail, "letters") == [{"organizationId": "acme"}]
@@ -177,7 +177,7 @@ def test_a_paused_tenants_message_goes_back_to_its_queue_and_the_others_are_hand
 
 def test_every_message_of_a_paused_consumer_goes_back_to_its_queue(mail: Cloud, log: Lines) -> None:
     hold(mail, Letters())
-    assert consume(Letters(), batch("acme", "globex"), mail, log, 60) == []
+    assert run_batch(Letters(), batch("acme", "globex"), mail, log, 60) == []
     assert len(waiting(mail, "letters")) == 2
     assert log.said("letters_paused")[0]["note"] == "ada: moving"
 
@@ -185,12 +185,12 @@ def test_every_message_of_a_paused_consumer_goes_back_to_its_queue(mail: Cloud, 
 def test_a_consumer_looks_for_pauses_once_a_minute(mail: Cloud, log: Lines, clock: VirtualClock) -> None:
     calls = Calls(mail)
     for _ in range(3):
-        consume(Letters(), batch("acme"), mail, log, 60)
+        run_batch(Letters(), batch("acme"), mail, log, 60)
     assert calls.made.count("dynamodb:Query") == 1
     hold(mail, Letters(), tenant="acme")
     clock.move(seconds=60)
     log.lines.clear()
-    consume(Letters(), batch("acme"), mail, log, 60)
+    run_batch(Letters(), batch("acme"), mail, log, 60)
     assert not log.said("letter_read")
 
 
@@ -198,7 +198,7 @@ def test_a_message_that_is_put_off_keeps_its_attributes(mail: Cloud, log: Lines)
     from moto.backends import get_backend
 
     hold(mail, Letters(), tenant="acme")
-    consume(Letters(), batch("acme"), mail, log, 60)
+    run_batch(Letters(), batch("acme"), mail, log, 60)
     queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[mail.names.queue("letters")]
     [message] = queue._messages
     assert "note" in message.message_attributes["kind"].values()

@@ -18,9 +18,9 @@ from shared.job.outcome import Done, Outcome, Snoozed
 from shared.job.retry import NONE, exponential
 from shared.run import firing as event
 from shared.run import history
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing, MalformedEvent
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 
 
@@ -31,13 +31,13 @@ class Sweep(Job):
     idempotency = natural("a swept row is not found again")
     grace = 3600
 
-    def __init__(self, work: Callable[[Tick], Outcome] = lambda _: Done({"swept": 3})) -> None:
+    def __init__(self, work: Callable[[RunContext], Outcome] = lambda _: Done({"swept": 3})) -> None:
         self.body = work
         self.ran = 0
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         self.ran += 1
-        return self.body(tick)
+        return self.body(run)
 
 
 class Stubborn(Sweep):
@@ -48,12 +48,12 @@ class Stubborn(Sweep):
 
 
 TICK = Firing("sweep", NOON, correlation_id="corr-1")
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 @pytest.fixture
 def go(cloud: Cloud, log: Lines) -> Go:
-    def go(job: Job, firing: Firing = TICK, by: str = "", **rest: Any) -> Report:
+    def go(job: Job, firing: Firing = TICK, by: str = "", **rest: Any) -> RunReport:
         cloud.environment = {**cloud.environment, **({f"{job.env}_RUN_BY": by} if by else {})}
         return run(job, firing, cloud, log, **rest)
 
@@ -64,7 +64,7 @@ def everything(cloud: Cloud) -> list[dict[str, Any]]:
     return [attributes.plain(item) for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
 
 
-def failing(_: Tick) -> Outcome:
+def failing(_: RunContext) -> Outcome:
     raise ValueError("the disk is full")
 
 

@@ -20,9 +20,9 @@ from shared.job.outcome import Done, Outcome, Rejected, Snoozed
 from shared.job.retry import NONE, explicit
 from shared.job.settings import names
 from shared.run import history
-from shared.run.context import Tick
+from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import Report, run
+from shared.run.run import RunReport, run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 
 
@@ -35,29 +35,29 @@ class Sweep(Job):
     idempotency = natural("a swept row is not found again")
     settings = (names("SWEEP_HOSTS", "one.example,two.example", "hosts that may be swept"),)
 
-    def __init__(self, work: Callable[[Tick], Outcome] = lambda _: Done({"swept": 3})) -> None:
+    def __init__(self, work: Callable[[RunContext], Outcome] = lambda _: Done({"swept": 3})) -> None:
         self.body = work
         self.ran = 0
 
-    def work(self, tick: Tick) -> Outcome:
+    def work(self, run: RunContext) -> Outcome:
         self.ran += 1
-        return self.body(tick)
+        return self.body(run)
 
 
 TICK = Firing("sweep", NOON, correlation_id="corr-1")
-Go = Callable[..., Report]
+Go = Callable[..., RunReport]
 
 
 @pytest.fixture
 def go(cloud: Cloud, log: Lines) -> Go:
-    def go(job: Job, firing: Firing = TICK, **rest: Any) -> Report:
+    def go(job: Job, firing: Firing = TICK, **rest: Any) -> RunReport:
         return run(job, firing, cloud, log, **rest)
 
     return go
 
 
 def failing(error: Exception) -> Sweep:
-    def work(_: Tick) -> Outcome:
+    def work(_: RunContext) -> Outcome:
         raise error
 
     return Sweep(work)
@@ -67,15 +67,15 @@ def seen(go: Go, firing: Firing) -> Any:
     """The checkpoint that a run for this firing is given."""
     given: list[Any] = []
 
-    def work(tick: Tick) -> Outcome:
-        given.append(tick.checkpoint)
+    def work(run: RunContext) -> Outcome:
+        given.append(run.checkpoint)
         return Done()
 
     go(Sweep(work), firing)
     return given[0]
 
 
-def row(cloud: Cloud, report: Report) -> dict[str, Any]:
+def row(cloud: Cloud, report: RunReport) -> dict[str, Any]:
     key = history.history_key("sweep", report.run_id)
     return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
@@ -111,10 +111,10 @@ def test_the_three_writes_of_a_no_op_run_are_three_write_units(go: Go, cloud: Cl
 
 
 def test_a_held_lease_costs_one_call_to_know_and_one_to_record(go: Go, cloud: Cloud) -> None:
-    inner: list[Report] = []
+    inner: list[RunReport] = []
     calls = Calls(cloud)
 
-    def work(tick: Tick) -> Outcome:
+    def work(run: RunContext) -> Outcome:
         calls.clear()
         inner.append(go(Sweep(), replace(TICK, at=NOON.replace(minute=1))))
         assert calls.made == ["dynamodb:UpdateItem"] * 2
@@ -186,7 +186,7 @@ def test_a_job_without_retries_leaves_no_dead_letter_as_the_next_tick_catches_up
         name = "once"
         retry = NONE
 
-        def work(self, tick: Tick) -> Outcome:
+        def work(self, run: RunContext) -> Outcome:
             raise ValueError("x")
 
     assert go(Once(), replace(TICK, job="once")).outcome == "failed"
@@ -228,7 +228,7 @@ def test_a_chain_of_continuations_ends_and_leaves_the_rest_to_the_next_tick(
 def test_a_retry_that_finds_the_lease_held_is_put_off_and_not_counted(
     go: Go, cloud: Cloud, clock: VirtualClock
 ) -> None:
-    def work(tick: Tick) -> Outcome:
+    def work(run: RunContext) -> Outcome:
         report = go(Sweep(), replace(TICK, attempt=2))
         assert report.outcome == "snoozed"
         return Done()
@@ -321,7 +321,7 @@ def test_the_next_run_records_its_dead_predecessor_as_lost(
     class Killed(BaseException):
         pass
 
-    def work(_: Tick) -> Outcome:
+    def work(_: RunContext) -> Outcome:
         raise Killed
 
     with pytest.raises(Killed):
@@ -336,7 +336,7 @@ def test_the_next_run_records_its_dead_predecessor_as_lost(
 
 
 def test_a_zombie_ends_as_lost_and_its_successors_status_stands(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
-    def work(tick: Tick) -> Outcome:
+    def work(run: RunContext) -> Outcome:
         clock.move(minutes=5)
         assert go(Sweep(), replace(TICK, at=NOON.replace(minute=5))).outcome == "done"
         return Done({"swept": 99})
@@ -347,7 +347,7 @@ def test_a_zombie_ends_as_lost_and_its_successors_status_stands(go: Go, cloud: C
 
 
 def test_a_deadline_ends_the_work_and_the_outcome_is_written(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
-    def work(_: Tick) -> Outcome:
+    def work(_: RunContext) -> Outcome:
         with suppress(Exception):
             time.sleep(10)
         return Done()
@@ -381,8 +381,8 @@ def test_what_a_job_says_is_redacted_in_log_and_status(go: Go, cloud: Cloud, log
 
 
 def test_progress_is_logged_and_shown_while_the_run_goes_on(go: Go, cloud: Cloud, log: Lines) -> None:
-    def work(tick: Tick) -> Outcome:
-        tick.progress("counting", 40)
+    def work(run: RunContext) -> Outcome:
+        run.progress("counting", 40)
         assert item(cloud) | {"step": "counting", "progress": 40, "state": "PROCESSING"} == item(cloud)
         return Done()
 
@@ -402,7 +402,7 @@ def test_a_failure_logs_error_duration_and_stack_and_one_metric(go: Go, log: Lin
 
 
 def test_off_the_main_thread_there_is_no_alarm_but_the_run_works(go: Go) -> None:
-    reports: list[Report] = []
+    reports: list[RunReport] = []
     thread = threading.Thread(target=lambda: reports.append(go(Sweep())))
     thread.start()
     thread.join()
