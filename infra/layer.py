@@ -70,7 +70,7 @@ def requirements(group: str, root: Path = ROOT, extras: tuple[str, ...] = ()) ->
 @cache
 def sdk_services(root: Path = ROOT) -> tuple[str, ...]:
     """The services that the only door to AWS opens: the first argument of every `self._client(...)`."""
-    door = root / "shared" / "cloud.py"
+    door = root / "shared" / "aws" / "cloud.py"
     opened = set()
     for node in ast.walk(ast.parse(door.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_client":

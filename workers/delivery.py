@@ -111,7 +111,7 @@ def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> Non
         # A request by hand is served once an attempt; its marker would refuse the same one again.
         died(body, request, note, cloud, log)
     elif lost_runs.record_death(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
-        send.send(cloud, firing.later())
+        send.send(cloud, firing.deferred())
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def call(args: argparse.Namespace) -> int:
             # A plan may be larger than one run, and nobody else sends its next part.
             while report.unfinished and firing.part < PARTS - 1:
                 output.say(f"so far {dict(counts)}")
-                firing = firing.onward()
+                firing = firing.continuation()
                 report = perform(job, firing, cloud)
                 counts.update(report.counts)
     return finished(replace(report, counts=counts), args.json)

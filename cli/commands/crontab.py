@@ -18,8 +18,8 @@ from shared.job.schedule import UTC_ZONE, Schedule
 WIDTH = 100
 LOG = ".local/cron.log"
 HEAD = f"""
-The scheduled jobs, as they are declared; written by `{advised_commands.without_stage("crontab")}`. Paste it below the lines of
-your own in `crontab -e`: CRON_TZ holds for all lines after it.
+The scheduled jobs as declared, written by `{advised_commands.without_stage("crontab")}`. Paste it below your own
+lines in `crontab -e`: CRON_TZ holds for all lines after it.
 
 Each line runs one tick and appends to {LOG}; nothing is mailed (to MAILTO) unless the job failed. A line that
 fires twice, here or on a second machine that shares the state, does its work once.

@@ -119,7 +119,7 @@ def _close(run: RunContext, user: str) -> None:
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(deleted_at)",
             ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         # Closed before, or gone: either way nobody signs in.
         return
 
@@ -200,4 +200,4 @@ def _erase_exports(run: RunContext, user: str) -> None:
 
 
 def _erase_objects(run: RunContext, named: Sequence[str]) -> None:
-    Dependents({"key": ""}).take(run.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+    Dependents({"key": ""}).delete(run.cloud, [Row("", "", "", "", {"key": key}) for key in named])

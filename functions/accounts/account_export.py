@@ -130,7 +130,7 @@ class AccountExport(Pipeline):
         """Only the archive stays, and a way to it."""
         archive = archive_of(item.user, item.id)
         named = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
-        Dependents({"key": ""}).take(run.cloud, [Row("", "", "", "", {"key": key}) for key in named])
+        Dependents({"key": ""}).delete(run.cloud, [Row("", "", "", "", {"key": key}) for key in named])
         kept: timedelta = run.setting(KEPT.name)
         made = export_ticket.Ticket(item.user, item.id, export_ticket.secret())
         known = {"ticket": made.secret, "link": link(run.cloud, run.setting(LINK.name), made)}

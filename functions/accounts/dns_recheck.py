@@ -70,7 +70,7 @@ class DnsRecheck(Sweep):
             if not seen.missing:
                 return Succeeded("verified", known)
             why = f"not as it must be: {', '.join(seen.missing)}"
-        limit: timedelta = trial.tick.setting(GIVE_UP.name)
+        limit: timedelta = trial.run.setting(GIVE_UP.name)
         return GaveUp(why, known) if trial.at - item.created_at >= limit else RetryLater(why, known)
 
     def next_at(self, run: RunContext, end: AttemptResult) -> datetime:

@@ -57,7 +57,7 @@ class Assessment:
                     {":completed": COMPLETED, **{f":{name}": value for name, value in given.items()}}
                 ),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             raise Overtaken(f"{self.id} is completed") from None
 
     def pay(self, attempt: int, run: str, said: Mapping[str, Any]) -> None:

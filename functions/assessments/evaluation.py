@@ -69,7 +69,7 @@ class Evaluate(Consumer[Evaluation]):
         question = _rubric.question(payload)
         _step(run, assessment, "evaluating", 50)
         said = self._ask(run, assessment, question, attempt)
-        assessment.pay(attempt, run.run, said)
+        assessment.pay(attempt, run.run_id, said)
         if "silent" in said:
             raise _llm.Silent(said["silent"])
         if not said["whole"]:

@@ -99,5 +99,5 @@ def _note(run: RunContext, tenant: Tenant, sk: str) -> None:
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(welcomed_at)",
             ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         return

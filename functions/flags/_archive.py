@@ -48,7 +48,7 @@ def close(cloud: Cloud, tenant: Tenant, month: str, until: datetime) -> list[str
                 moved.append(period)
             if _periods.end(month) + SKEW <= until:
                 _retire(cloud, tenant, month)
-        except (cloud.dynamodb.exceptions.TransactionCanceledException, cloud.refused):
+        except (cloud.dynamodb.exceptions.TransactionCanceledException, cloud.ConditionalCheckFailed):
             continue
         return list(dict.fromkeys(moved))
     return list(dict.fromkeys(moved))

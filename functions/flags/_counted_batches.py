@@ -86,7 +86,7 @@ class Seen:
                     **({":number": attributes.pack(number)} if number else {}),
                 },
             )
-        except cloud.refused:
+        except cloud.ConditionalCheckFailed:
             # Another process was faster; which of the ids it took along shows when they are looked for.
             return
         for (organization, name), held in self._slots.items():

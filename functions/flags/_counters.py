@@ -58,7 +58,7 @@ class Meter:
                 return head
             try:
                 head = self._write(cloud, tenant, month, left.values(), known)
-            except cloud.refused as error:
+            except cloud.ConditionalCheckFailed as error:
                 head = attributes.plain(error.response.get("Item"))
                 # Also those of ours whose first write won, while its answer was lost.
                 for share in {*head.get("ids", ())} & left.keys():

@@ -40,7 +40,7 @@ def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
             ConditionExpression="attribute_not_exists(as_of) OR as_of <= :now",
             ExpressionAttributeValues=attributes.row({":now": now}),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return
 
 

@@ -36,8 +36,8 @@ class Audit(Consumer[Audited]):
             assert tenant is not None
             good: list[Message[Audited]] = []
             for message in messages:
-                with delivery.unless_refused(message):
+                with delivery.validating(message):
                     not_ahead(message.payload.event.at, now, "event.at")
                     good.append(message)
-            with delivery.answer(*good):
+            with delivery.handling(*good):
                 _audit_rows.write(run.cloud, tenant, [message.payload.event for message in good])

@@ -113,7 +113,7 @@ def _switch_off(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[st
             ),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except run.cloud.refused as error:
+    except run.cloud.ConditionalCheckFailed as error:
         found = attributes.plain(error.response.get("Item"))
         if not found:
             raise Rejected(f"there is no {action.target_id!r:.80} that could be switched off") from None

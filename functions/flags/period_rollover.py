@@ -57,7 +57,5 @@ class PeriodRollover(Job):
         lines: list[str] = []
         for partition in DUE.partitions(OPEN):
             months, _ = _archive.months(run.cloud, partition)
-            lines += [
-                f"close what is over by {run.at - SKEW:%Y-%m-%d %H:%M} of {month}, {t.id}" for t, month in months
-            ]
+            lines += [f"close what is over by {run.at - SKEW:%Y-%m-%d %H:%M} of {month}, {t.id}" for t, month in months]
         return lines

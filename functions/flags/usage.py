@@ -62,11 +62,11 @@ class Usage(Consumer[UsageIngestion]):
             shares: dict[str, list[Share]] = {}
             good: list[Message[UsageIngestion]] = []
             for message in messages:
-                with delivery.unless_refused(message):
+                with delivery.validating(message):
                     for share in _monthly_parts.of(message.payload, now):
                         shares.setdefault(share.month, []).append(share)
                     good.append(message)
-            with delivery.answer(*good):
+            with delivery.handling(*good):
                 for month, found in shares.items():
                     for head in self.meter.add(run.cloud, tenant, month, found):
                         self._tell(run, tenant, month, head)

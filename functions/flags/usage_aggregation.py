@@ -79,5 +79,5 @@ def _done(run: RunContext, row: dict[str, Any]) -> None:
             ExpressionAttributeNames={"#due": DUE.pk, "#at": DUE.sk},
             ExpressionAttributeValues=attributes.row({":at": row[DUE.sk]}),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         return

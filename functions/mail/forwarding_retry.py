@@ -108,7 +108,7 @@ class ForwardingRetry(Sweep):
             return GaveUp("its destination is gone, or was never verified")
         if not isinstance(to.get("address"), str):
             return GaveUp("its destination has no address")
-        message = _message(trial.tick.cloud, item.raw, trial.tools.room, held)
+        message = _message(trial.run.cloud, item.raw, trial.tools.room, held)
         if isinstance(message, GaveUp):
             return message
         try:

@@ -60,7 +60,7 @@ class NotificationDelivery(Sweep):
         return Relays(run)
 
     def attempt(self, trial: Attempt) -> AttemptVerdict:
-        item, tick = trial.item, trial.tick
+        item, tick = trial.item, trial.run
         user = trial.found.get(_user(item))
         if not user or user.get("deleted_at"):
             return GaveUp("its user is gone")

@@ -54,7 +54,7 @@ class UsageThresholdCheck(Sweep):
 
     def attempt(self, trial: Attempt) -> Succeeded:
         item, user = trial.item, trial.found.get(Key(USERS.name, trial.item.user, "-"), {})
-        reached = crossed(item, sliding=trial.tick.setting(MODE.name) == SLIDING)
+        reached = crossed(item, sliding=trial.run.setting(MODE.name) == SLIDING)
         new = [threshold for threshold in reached if threshold not in item.crossed]
         if not user or "deleted_at" in user or not new:
             return Succeeded("nobody to tell" if new else "nothing crossed")

@@ -58,7 +58,7 @@ def _ticks(run: RunContext, job: str) -> dict[str, Any]:
     """How many ticks ended how, and how many of those that were to work did, in percent; None where none was."""
     since = run.started - BACK
     told = DailyLedger(run.cloud, job).read(since, run.started).items()
-    counted = Counter(account.verdict for at, account in told if at >= since)
+    counted = Counter(account.outcome for at, account in told if at >= since)
     good, bad = (sum(counted[verdict] for verdict in verdicts) for verdicts in (GOOD, BAD))
     success = round(100 * good / (good + bad), 1) if good + bad else None
     return {"ticks": {str(verdict): count for verdict, count in sorted(counted.items())}, "success": success}

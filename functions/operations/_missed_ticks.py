@@ -71,7 +71,7 @@ class Gaps:
 
     def write(self, gap: Gap) -> None:
         history = History(self.cloud, self.job, self.entry["retention"])
-        history.missed(gap.first, gap.to, gap.count, gap.note, gap.covered)
+        history.record_missed(gap.first, gap.to, gap.count, gap.note, gap.covered)
 
     def _before(self, tick: datetime) -> list[dict[str, Any]]:
         # While a gap lasts nothing else writes rows, but for runs by hand: its own is among the last few.

@@ -67,7 +67,7 @@ class Books:
             judged = ledger.judged(self.entry, self._expected(*whole), found, self.item, now)
             told = ledger.merged(judged, {tick: account for tick, account in found.items() if tick < whole[1]})
         judged = ledger.judged(self.entry, due, found, self.item, now)
-        missed = [tick for tick in due if judged[tick].verdict is TickOutcome.MISSED]
+        missed = [tick for tick in due if judged[tick].outcome is TickOutcome.MISSED]
         return replace(self._missed(due, missed, seen, span), told=told)
 
     def write(self, finding: Finding, delay: int) -> int:

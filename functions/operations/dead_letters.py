@@ -122,7 +122,7 @@ class DeadLetters(Consumer):
                 ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except run.cloud.refused as error:
+        except run.cloud.ConditionalCheckFailed as error:
             found = error.response.get("Item")
             return "alerted" not in found if found else None
         # After the row names another one: nobody would find it any more.
@@ -139,7 +139,7 @@ class DeadLetters(Consumer):
                 ConditionExpression="attribute_not_exists(pk)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except run.cloud.refused as error:
+        except run.cloud.ConditionalCheckFailed as error:
             return "alerted" not in error.response.get("Item", {})
         return True
 

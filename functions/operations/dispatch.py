@@ -15,10 +15,10 @@ from shared.archetypes.consumer import Consumer, Defer, Message
 from shared.aws.names import DEAD, FIRINGS, STATE
 from shared.aws.permissions import invoke_jobs, read_rows, send, write_rows
 from shared.job import manifest
-from shared.job import retry as backoff
 from shared.job.idempotency import keyed
 from shared.job.manifest import Entry
 from shared.job.outcome import Rejected
+from shared.job.retry import NONE
 from shared.run import firing, lost_runs
 from shared.run import send as firings
 from shared.run.context import RunContext
@@ -35,7 +35,7 @@ class Dispatch(Consumer):
     queue = FIRINGS
     dead_letter_queue = DEAD
     timeout = 60
-    retry = backoff.NONE
+    retry = NONE
     idempotency = keyed("the claim of the job it starts knows position and attempt; a second start is deduplicated")
     permissions = (invoke_jobs(), read_rows(STATE, "*"), write_rows(STATE, "*"), send(DEAD))
     needs_manifest = True
@@ -67,7 +67,7 @@ class Dispatch(Consumer):
         if firing is None:
             return
         if condition == NEVER_RAN:
-            invoke(run, firing.later())
+            invoke(run, firing.deferred())
             return
         onward = lost_runs.next_attempt(run.cloud, run.log, name, entry, firing, request, note)
         if onward is None:

@@ -109,7 +109,7 @@ def _mark(run: RunContext, item: Mapping[str, Any], told: str) -> None:
             ConditionExpression="attribute_not_exists(told)" if told else "told = :told",
             ExpressionAttributeValues=attributes.row(values),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         return
 
 

@@ -95,7 +95,7 @@ def _turn(cloud: Cloud, queue: str) -> bool:
             ExpressionAttributeNames={"#until": "until"},
             ExpressionAttributeValues=attributes.row({":now": now, ":until": now + PAUSE * 1000}),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     return True
 

@@ -56,7 +56,7 @@ def queue(cloud: Cloud, host: str, url: str, task_id: str = "") -> str:
     task_id = task_id or uuid.uuid4().hex
     now = clock.iso(cloud.clock.now())
     row = {"host": host, "url": url, "state": "queued", "attempt": 0, "answered": 0, "created": now}
-    with suppress(cloud.refused):
+    with suppress(cloud.ConditionalCheckFailed):
         cloud.dynamodb.put_item(
             TableName=cloud.names.table(WEBEVALS.name),
             Item=attributes.row({"pk": task_id, "sk": ONLY, "queue": host, "due": now, **row}),
@@ -109,7 +109,7 @@ class Webevals:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
             item = attributes.plain(answer["Attributes"])
-        except self.cloud.refused as error:
+        except self.cloud.ConditionalCheckFailed as error:
             item = attributes.plain(error.response.get("Item"))
             # Ours all the same, where the first reply was lost. A run claims a task once only.
             if item.get("run") != self.run or item.get("due") != clock.iso(until):
@@ -151,7 +151,7 @@ class Webevals:
                 ExpressionAttributeNames={"#run": "run", **{f"#{name}": name for name in given}, **(more or {})},
                 ExpressionAttributeValues=attributes.row({":run": self.run, **{f":{n}": v for n, v in given.items()}}),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return False
         return True
 

@@ -56,7 +56,7 @@ class Auth(Probe):
     permissions = (read_secret(CREDENTIALS),)
 
     def ask(self, visit: Visit) -> HttpResponse:
-        credentials = Credentials.of(visit.target.host, visit.tick.cloud)
+        credentials = Credentials.of(visit.target.host, visit.run.cloud)
         page = visit.http.call("GET", visit.url)
         form = _form(page)
         answer = visit.http.call(
@@ -64,7 +64,7 @@ class Auth(Probe):
             form.action,
             form={**form.fields, form.user: credentials.username, form.password: credentials.password},
             headers={"cookie": _cookies(page), "referer": page.url},
-            key=f"{visit.tick.run}-{visit.target.host}",
+            key=f"{visit.run.run_id}-{visit.target.host}",
         )
         if answer.status in REDIRECTS:
             inside = _inside(visit, page, answer)

@@ -48,11 +48,11 @@ class Webeval(Job):
 
     def plan(self, run: RunContext) -> list[str]:
         sites, _ = targets.awake(run, self._sites(run, targets.read(run)))
-        tasks = self._due(run, Webevals(run.cloud, run.run), sites, run.cap)
+        tasks = self._due(run, Webevals(run.cloud, run.run_id), sites, run.cap)
         return [f"have {site.host} evaluate {task.url} (task {task.id})" for site, task in tasks]
 
     def work(self, run: RunContext) -> Outcome:
-        tasks, found = Webevals(run.cloud, run.run), targets.read(run)
+        tasks, found = Webevals(run.cloud, run.run_id), targets.read(run)
         named = self._sites(run, found)
         targets.forget(run, found, [site.host for site in named])
         sites, held = targets.awake(run, named)
@@ -68,9 +68,7 @@ class Webeval(Job):
             raise errors[0]
         states = Counter(end.state.replace(" ", "_") for end in ends)
         faults = [f"{end.task.host}: {end.note}" for end in ends if not end.ok]
-        missing = (
-            sorted({*run.setting(HOSTS.name)} - {site.host for site in named}) if run.target == NO_TARGET else []
-        )
+        missing = sorted({*run.setting(HOSTS.name)} - {site.host for site in named}) if run.target == NO_TARGET else []
         notes = [*faults[:3], *(f"{host} of {HOSTS.name} is not in {BASE_URLS.name}" for host in missing)]
         if held:
             notes.append(targets.told(held))

@@ -2,7 +2,7 @@
 
 ministack's CloudFormation takes any property and leaves out many, misspelt ones among them, without a word. So each one
 is written down here: KEPT by ministack (tests/local/test_properties.py proves it by asking the service), COMPLETED by
-local/engine/cfn_gaps.py, or IDLE, which is without effect on one machine, for a reason. A property that is in none of the
+local/engine/cfn_gaps.py, or IDLE, which is without effect on one machine, for a reason. A property in none of the
 lists stops the deployment.
 """
 

@@ -94,7 +94,8 @@ def retry(
     """Send those `chosen` in waves, and wait for what comes of each; `patience`: all attempts of a letter by default.
 
     A wave lets the next one go where at least one of its letters was resolved and none died of the same again. `tell`
-    is given a line now and then. Raises UnknownDeadLetter, DeadLetterRefused and audit.Reasonless, before anything is sent.
+    is given a line now and then. Raises UnknownDeadLetter, DeadLetterRefused
+    and audit.Reasonless before anything is sent.
     """
     letters = chosen(cloud, fingerprint, anyway)
     if letters[0].job not in manifest.load():
@@ -198,7 +199,7 @@ class _Canary:
             self.barren = 0
             return
         self.barren += 1
-        if after is None or after.again == before.again:
+        if after is None or after.redrives == before.redrives:
             report.kept_out += 1
         elif after.fingerprint == before.fingerprint:
             report.repeated += 1

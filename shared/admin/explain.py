@@ -44,7 +44,7 @@ MEANT = {
     TickOutcome.LOCKED: "Whoever held the lease was doing the work; the next tick comes by itself.",
     TickOutcome.FORBIDDEN: "Its settings keep it out.",
     TickOutcome.DISABLED: "Its settings keep it out.",
-    TickOutcome.PAUSED: "A paused job leaves its ticks be; they are not made up for, as the first tick after it does all.",
+    TickOutcome.PAUSED: "A paused job skips its ticks; the first tick after the pause does all the work.",
     TickOutcome.TOO_LATE: "It came after the job's grace was over: the job declares that it is better not run then.",
     TickOutcome.RATE_LIMITED: "It was asked for too often.",
     TickOutcome.SNOOZED: "The job itself put it off, which costs no attempt.",
@@ -76,7 +76,7 @@ def _headline(found: Trace) -> str:
         return f"{name} is driven by its queue {found.job.queue}, and has no ticks."
     if found.tick is None:
         return f"{name} has no schedule: it runs by hand."
-    return f"{name}: its tick of {_time(found.tick)} {TOLD[found.account.verdict]}."
+    return f"{name}: its tick of {_time(found.tick)} {TOLD[found.account.outcome]}."
 
 
 def _of_the_tick(found: Trace) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _of_the_tick(found: Trace) -> Iterator[str]:
         return
     if found.asked != found.tick:
         yield f"It does not fire at {_time(found.asked)}; {_time(found.tick)} was its last tick before that."
-    verdict, last = found.account.verdict, found.runs[-1] if found.runs else {}
+    verdict, last = found.account.outcome, found.runs[-1] if found.runs else {}
     match verdict:
         case TickOutcome.RAN | TickOutcome.LATE:
             yield from _ran(found)
@@ -126,7 +126,7 @@ def _ran(found: Trace) -> Iterator[str]:
         yield from _attempts(found)
     if found.gap:
         yield f"It had been missed ({_gap(found)}), and was run after all, to catch up."
-    elif found.account.verdict is TickOutcome.LATE:
+    elif found.account.outcome is TickOutcome.LATE:
         yield "It waited to be started: the function was throttled, the queue was long, or it was fired late."
 
 
@@ -137,8 +137,8 @@ def _failed(found: Trace) -> Iterator[str]:
     delay = policy.delay(attempt)
     if found.at_work and str(found.item.get("tried", "")).startswith(found.position):
         yield f"Attempt {attempt + 1} of {policy.attempts} is at work."
-    elif found.dead:
-        yield f"It was given up: dead letter {found.dead['id'][:8]}, {found.dead.get('reason', '')}."
+    elif found.dead_letter:
+        yield f"It was given up: dead letter {found.dead_letter['id'][:8]}, {found.dead_letter.get('reason', '')}."
     elif last.get("outcome") == "refused":
         yield "Nothing was done, and nothing is tried again: a person decides."
     elif not policy.delays:
@@ -219,9 +219,9 @@ def _of_now(found: Trace) -> Iterator[str]:
         yield "A run was left unfinished: the next one goes on from its checkpoint."
     for queue, count in found.waiting.items():
         yield f"{count} messages wait in {queue}." if count != 1 else f"1 message waits in {queue}."
-    if found.tick is None and found.dead:
-        yield f"Its newest dead letter is {found.dead['id'][:8]}: {found.dead.get('error', '')}"
-    if status and (found.tick is None or found.account.verdict in TRACELESS):
+    if found.tick is None and found.dead_letter:
+        yield f"Its newest dead letter is {found.dead_letter['id'][:8]}: {found.dead_letter.get('error', '')}"
+    if status and (found.tick is None or found.account.outcome in TRACELESS):
         yield f"It last ran {status.get('at', '')[:19]}: {_said(status)}. {status.get('note', '')}".rstrip()
     upcoming = min((next(schedule.after(found.now)) for schedule in found.job.schedules()), default=None)
     if upcoming:
@@ -231,8 +231,8 @@ def _of_now(found: Trace) -> Iterator[str]:
 def _held_back(found: Trace) -> Iterator[str]:
     if "paused" in found.item:
         yield f"It is paused now: {found.item['paused']}."
-    if found.purse:
-        yield found.purse.sentence
+    if found.budget_usage:
+        yield found.budget_usage.sentence
     if found.item.get("partly"):
         yield "Some of its targets or tenants are paused."
 
@@ -240,26 +240,26 @@ def _held_back(found: Trace) -> Iterator[str]:
 def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
     name, enable = found.job.name, found.job.all_settings()[0]
     target = [] if found.target == NO_TARGET else ["--target", found.target]
-    spent = found.purse is not None and found.purse.used_up
-    if "paused" in found.item or (found.account.verdict is TickOutcome.PAUSED and not found.purse):
+    spent = found.budget_usage is not None and found.budget_usage.used_up
+    if "paused" in found.item or (found.account.outcome is TickOutcome.PAUSED and not found.budget_usage):
         yield advised(stage, "resume", name), "let it run again"
     elif spent:
         yield advised(stage, "resume", name), "let it spend as much again before its period is over"
-    if found.dead:
-        yield advised(stage, "dead", "show", found.dead["id"][:8]), "what was given up, in full"
-        yield advised(stage, "dead", "retry", found.dead["id"][:8]), "send it again"
+    if found.dead_letter:
+        yield advised(stage, "dead", "show", found.dead_letter["id"][:8]), "what was given up, in full"
+        yield advised(stage, "dead", "retry", found.dead_letter["id"][:8]), "send it again"
     if spent:
         larger = f"the settings; with a larger {found.job.env}_BUDGET, once deployed, it goes on"
         yield without_stage("env"), larger
     if found.gate:
         yield without_stage("env"), f"the settings; {enable.name} and others are deployed with the function"
     if (
-        found.account.verdict in (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
+        found.account.outcome in (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
         and not found.job.queue
     ):
         yield advised(stage, name, *target, "--dry-run"), "what a run would do now"
         yield advised(stage, name, *target), "run it now"
-    if found.account.verdict is TickOutcome.MISSED and not found.gap:
+    if found.account.outcome is TickOutcome.MISSED and not found.gap:
         yield advised(stage, "runs", "reconciler"), "whether it still looks"
     yield advised(stage, "runs", name), "how its runs ended"
     yield advised(stage, "logs", name), "what they said"

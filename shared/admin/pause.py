@@ -72,7 +72,7 @@ def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     audit = _audit(cloud, made, "resume", before[of].text)
     after = {part: found for part, found in before.items() if part != of}
     _write(cloud, made, [delete, audit, *_changes(cloud, job, claims, before, after)])
-    return replace(before[of], still=next((one.told for one in held.values()), ""))
+    return replace(before[of], still=next((one.pause_reason for one in held.values()), ""))
 
 
 def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, BudgetUsage]:
@@ -90,7 +90,7 @@ def _allow(
     cloud: Cloud, job: Job, made: Pause, claims: Mapping[str, Mapping[str, Any]], held: Mapping[str, BudgetUsage]
 ) -> Pause:
     """Runs write what they spend, and never this: one that is at work takes nothing of it away."""
-    was = replace(made, text=next(iter(held.values())).told, who="", why="", since="")
+    was = replace(made, text=next(iter(held.values())).pause_reason, who="", why="", since="")
     updates = (
         _update(cloud, {"pk": f"{job.key}:last", "sk": sk}, claims[sk], {"granted": one.grant})
         for sk, one in held.items()

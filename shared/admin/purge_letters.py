@@ -52,8 +52,11 @@ class Purged:
 
 
 def meant(cloud: Cloud, which: Which, everything: bool = False) -> PurgePreview:
-    """Reads all letters. Raises DeadLetterRefused for an empty filter, for one that means none, and for one that means all
-    unless `everything` says so."""
+    """Read all dead letters and count those that match.
+
+    Raises DeadLetterRefused for an empty filter, for one that matches nothing, and for one that matches everything
+    unless `everything` is true.
+    """
     if not which and not everything:
         raise DeadLetterRefused("an empty filter means every dead letter; say which, or that you mean all: --all --yes")
     found = PurgePreview([])
@@ -112,7 +115,7 @@ def _sorted_out(cloud: Cloud, which: Which, found: PurgePreview) -> Iterator[Dea
 
 
 def _free(letter: DeadLetter, now: str) -> bool:
-    return not letter.on_its_way(now) and letter.died <= now
+    return not letter.on_its_way(now) and letter.failed_at <= now
 
 
 def _deleted(cloud: Cloud) -> Callable[[DeadLetter], bool]:
@@ -129,7 +132,7 @@ def _deleted(cloud: Cloud) -> Callable[[DeadLetter], bool]:
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=attributes.row(values),
             )
-        except cloud.refused:
+        except cloud.ConditionalCheckFailed:
             return False
         return True
 

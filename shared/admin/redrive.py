@@ -166,7 +166,7 @@ def _claim(cloud: Cloud, letter: DeadLetter, who: str, until: str, nonce: str) -
             ),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except cloud.refused as error:
+    except cloud.ConditionalCheckFailed as error:
         found = attributes.plain(error.response.get("Item"))
         if found.get("retry") == nonce:
             # Ours: the first write won, and its reply was lost on the way.

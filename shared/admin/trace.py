@@ -62,10 +62,10 @@ class Trace:
     folded: bool = False
     listed: bool = True
     since: datetime | None = None
-    dead: dict[str, Any] = field(default_factory=dict)
+    dead_letter: dict[str, Any] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     gate: str | None = None
-    purse: BudgetUsage | None = None
+    budget_usage: BudgetUsage | None = None
     reads: int = 0
 
     @property
@@ -94,7 +94,7 @@ class Trace:
             "target": self.target,
             "asked": clock.iso(self.asked),
             "tick": clock.iso(self.tick) if self.tick else None,
-            "verdict": self.account.verdict.value if self.tick else None,
+            "verdict": self.account.outcome.value if self.tick else None,
             "again": self.account.again,
             "runs": self.runs,
             "others": self.others,
@@ -102,8 +102,8 @@ class Trace:
             "lease": lease,
             "paused": self.item.get("paused"),
             "gate": self.gate,
-            "budget": self.purse.facts if self.purse else None,
-            "dead_letter": self.dead.get("id"),
+            "budget": self.budget_usage.facts if self.budget_usage else None,
+            "dead_letter": self.dead_letter.get("id"),
             "waiting": self.waiting or None,
             "reads": self.reads,
         }
@@ -144,7 +144,7 @@ class _Reader:
         if found.tick or timed:
             self._days(found.tick or found.asked)
         self._judge()
-        verdict = found.account.verdict
+        verdict = found.account.outcome
         if verdict in BAD or job.queue or (found.tick is None and not found.item.get("status", {}).get("ok", True)):
             self._count(self._letter)
         for queue in filter(None, (job.queue, job.dead_queue() if job.queue else None)):
@@ -186,7 +186,7 @@ class _Reader:
         folded: dict[datetime, TickRecord] = {}
         self._count(lambda: folded.update(DailyLedger(self.cloud, found.job.name).read(tick, tick)))
         found.folded = tick in folded
-        if not found.folded or folded[tick].verdict is TickOutcome.MISSED:
+        if not found.folded or folded[tick].outcome is TickOutcome.MISSED:
             self._count(self._gap)
         if not found.folded and not found.gap:
             self._count(self._since)
@@ -201,7 +201,7 @@ class _Reader:
             if allowed and (found.job.shards == 1 or found.target != NO_TARGET):
                 from shared.run import budget_usage
 
-                found.purse = budget_usage.of(allowed, found.item, found.now)
+                found.budget_usage = budget_usage.of(allowed, found.item, found.now)
 
     def _host(self) -> None:
         key = attributes.row({"pk": f"{self.entry['key']}:last", "sk": self.found.target})
@@ -265,7 +265,7 @@ class _Reader:
         }
         for row in map(attributes.plain, answer["Items"]):
             if newest or {row.get("jobId"), row.get("correlationId")} & ids:
-                found.dead = row
+                found.dead_letter = row
                 return
 
     def _waiting(self, queue: str) -> None:

@@ -10,6 +10,7 @@ from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.job.validation import DeclarationError, where
 from shared.messages import tenant
+from shared.messages.batch import Defer as Defer
 from shared.messages.batch import MessageBatch
 from shared.messages.message import Message as Message
 from shared.messages.message import P
@@ -56,7 +57,7 @@ class Consumer(Job, Generic[P], archetype=True):
         """Handle them one by one; override it to apply many with one write."""
         for _, messages in delivery.by_tenant():
             for message in messages:
-                with delivery.answer(message):
+                with delivery.handling(message):
                     self.handle(run, message)
 
     def work(self, run: RunContext) -> Outcome:

@@ -13,9 +13,10 @@ from typing import ClassVar
 from shared import clock
 from shared.aws import permissions
 from shared.aws.permissions import Grant
-from shared.job import retry, retry_policies, settings, validation
+from shared.job import retry_policies, settings, validation
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
+from shared.job.retry import RetryPolicy
 from shared.job.settings import Setting, SettingError
 from shared.run.context import RunContext
 from shared.store import watermark
@@ -98,7 +99,7 @@ class Rollup(Job, archetype=True):
     cap: ClassVar[int] = 500_000
     memory: ClassVar[int] = 1024
     timeout: ClassVar[int] = 900
-    retry: ClassVar[retry.RetryPolicy] = retry_policies.MAINTENANCE
+    retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     refusals: ClassVar[tuple[validation.Refusal, ...]] = REFUSALS
 
     @classmethod

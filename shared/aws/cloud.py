@@ -149,8 +149,8 @@ class Cloud:
         return self._client("bedrock-runtime", THINKING)
 
     @cached_property
-    def refused(self) -> type[Any]:
-        """What a conditional write raises when its condition does not hold; `error.response["Item"]` is the row."""
+    def ConditionalCheckFailed(self) -> type[Any]:  # noqa: N802 - the name of the exception class that it returns
+        """The exception of a write whose condition does not hold; `error.response["Item"]` is the row."""
         return self.dynamodb.exceptions.ConditionalCheckFailedException
 
 

@@ -51,7 +51,7 @@ class DeadLetter:
     key: str
     id: str
     at: str
-    died: str
+    failed_at: str
     target: str
     reason: str
     error: str
@@ -60,7 +60,7 @@ class DeadLetter:
     payload: str
     state: str
     retries: int
-    again: int
+    redrives: int
     until: str
     by: str
     row: Mapping[str, Any] = field(repr=False)
@@ -73,7 +73,7 @@ class DeadLetter:
             key=row["sk"],
             id=row["id"],
             at=at,
-            died=row.get("diedAt", at),
+            failed_at=row.get("diedAt", at),
             target=row.get("entityId", NO_TARGET),
             reason=row.get("reason", ""),
             error=row.get("error", ""),
@@ -82,7 +82,7 @@ class DeadLetter:
             payload=row["payload"],
             state=row.get("state", DEAD),
             retries=row.get("retries", 0),
-            again=row.get("again", 0),
+            redrives=row.get("again", 0),
             until=row.get("retryEnds", ""),
             by=row.get("retriedBy", ""),
             row=row,
@@ -91,7 +91,7 @@ class DeadLetter:
     def shown(self) -> dict[str, Any]:
         """As JSON says it: the row without its bookkeeping."""
         kept = {name: value for name, value in self.row.items() if name not in BOOKKEEPING}
-        return {**kept, "at": self.at, "diedAt": self.died, "state": self.state}
+        return {**kept, "at": self.at, "diedAt": self.failed_at, "state": self.state}
 
     def on_its_way(self, now: str) -> bool:
         """Whether something may still come of its being sent again; after that it counts as dead."""

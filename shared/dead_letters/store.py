@@ -46,7 +46,7 @@ class Which:
             self.job in ("", letter.job)
             and self.fingerprint in ("", letter.fingerprint)
             and letter.reason.startswith(self.reason)
-            and (self.before is None or letter.died < clock.iso(self.before))
+            and (self.before is None or letter.failed_at < clock.iso(self.before))
         )
 
     def data(self) -> dict[str, str]:
@@ -78,8 +78,8 @@ class Group:
         self.states[letter.state] += 1
         self.attempts = max(self.attempts, letter.attempts)
         self.first = min(self.first or letter.at, letter.at)
-        if letter.died >= self.last:
-            self.last, self.id, self.error, self.reason = letter.died, letter.id, letter.error, letter.reason
+        if letter.failed_at >= self.last:
+            self.last, self.id, self.error, self.reason = letter.failed_at, letter.id, letter.error, letter.reason
 
     def data(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in Group.__slots__} | {"states": dict(self.states)}

@@ -115,7 +115,7 @@ def forget(run: RunContext, found: Sites, hosts: Iterable[str]) -> list[str]:
     for item in (attributes.plain(item) for page in pages for item in page["Items"]):
         if item["sk"] in kept or "at" not in item:
             continue
-        with suppress(run.cloud.refused):
+        with suppress(run.cloud.ConditionalCheckFailed):
             run.cloud.dynamodb.delete_item(
                 TableName=table,
                 Key=attributes.row({"pk": item["pk"], "sk": item["sk"]}),

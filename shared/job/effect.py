@@ -69,7 +69,7 @@ class Effect:
     at: datetime
     run: str
     error: str
-    tick: RunContext
+    context: RunContext
 
 
 def fitting(key: str) -> str:

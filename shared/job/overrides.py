@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.job import retention, schedule
-from shared.job import retry as backoff
+from shared.job.retry import parse as parse_retry
 from shared.job.settings import Setting, SettingError
 from shared.job.validation import DeclarationError
 
@@ -37,7 +37,7 @@ def settings_of(job: type[Job]) -> dict[str, Setting]:
         f"{env}_RETRY",
         str(told.retry),
         f"How {name} is tried again: exponential, linear, fixed, explicit or none",
-        backoff.parse,
+        parse_retry,
     )
     if job.queue:
         return {RETENTION: kept} if getattr(job, "payload", None) is None else {RETRY: retry, RETENTION: kept}

@@ -87,7 +87,7 @@ class DailyLedger:
         """
         days: dict[str, Accounts] = {}
         for tick, account in told.items():
-            if account.verdict in CODES:
+            if account.outcome in CODES:
                 days.setdefault(f"{tick:%Y-%m-%d}", {})[tick] = account
         return sum(self._add(day, accounts) for day, accounts in days.items())
 
@@ -121,7 +121,7 @@ class DailyLedger:
                     {**values, ":next": version + 1, ":expires": expires} | ({":version": version} if version else {})
                 ),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return False
         return True
 
@@ -141,7 +141,7 @@ def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime)
     absent = [tick for tick in ledger.expected(entry, since, until) if tick not in found]
     judged = ledger.judged(entry, absent, {}, lost_runs.claim_item(cloud, entry, NO_TARGET), now)
     for tick, account in judged.items():
-        if account.verdict is TickOutcome.MISSED and tick < counts:
+        if account.outcome is TickOutcome.MISSED and tick < counts:
             judged[tick] = TickRecord(TickOutcome.UNKNOWN)
     return {tick: told for tick, told in merged(found, judged).items() if since <= tick < until}
 
@@ -160,7 +160,7 @@ def encode(told: Mapping[datetime, TickRecord], hour: datetime) -> str:
     minutes: dict[str, set[int]] = {}
     for tick, account in told.items():
         if tick.replace(minute=0) == hour:
-            minutes.setdefault(CODES[account.verdict], set()).add(tick.minute)
+            minutes.setdefault(CODES[account.outcome], set()).add(tick.minute)
             if account.again:
                 minutes.setdefault(AGAIN, set()).add(tick.minute)
     return " ".join(letter + MINUTE.eventbridge(frozenset(values)) for letter, values in sorted(minutes.items()))

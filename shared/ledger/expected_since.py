@@ -67,6 +67,6 @@ def _write(cloud: Cloud, item: Mapping[str, Any]) -> bool:
             ConditionExpression="attribute_not_exists(version) OR version = :before",
             ExpressionAttributeValues=attributes.row({":before": item["version"] - 1}),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     return True

@@ -1,6 +1,6 @@
 """The tick ledger: what became of every tick that was expected.
 
-A tick that ran costs it nothing: the history rows are the evidence, and a tick without one was missed. `shared/ledger/daily.py`
+A tick that ran costs nothing: the history rows are the evidence; a tick without one was lost. `shared/ledger/daily.py`
 keeps the verdicts when the rows expire.
 """
 
@@ -78,11 +78,11 @@ SAID = {verdict.value: verdict for verdict in TickOutcome} | {
 class TickRecord:
     """again: the tick was delivered more than once, which came to nothing."""
 
-    verdict: TickOutcome
+    outcome: TickOutcome
     again: bool = False
 
     def __or__(self, other: TickRecord) -> TickRecord:
-        best = min(self.verdict, other.verdict, key=RANK.__getitem__)
+        best = min(self.outcome, other.outcome, key=RANK.__getitem__)
         return TickRecord(best, self.again or other.again)
 
 

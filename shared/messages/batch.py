@@ -44,7 +44,7 @@ class MessageBatch(Generic[P]):
 
     def __init__(self, consumer: Consumer[P], run: RunContext) -> None:
         self.consumer = consumer
-        self.tick = run
+        self.run = run
         self.name = consumer.name
         self.log = run.log
         self.messages: list[Message[P]] = []
@@ -66,15 +66,15 @@ class MessageBatch(Generic[P]):
             groups.setdefault(message.tenant, []).append(message)
         for organization, messages in groups.items():
             with self._turn(Tenant(organization)) as whose:
-                self.tick.log.info(f"{self.name}_tenant", messages=len(messages))
+                self.run.log.info(f"{self.name}_tenant", messages=len(messages))
                 yield whose, messages
 
     @contextmanager
-    def answer(self, *messages: Message[P]) -> Iterator[None]:
+    def handling(self, *messages: Message[P]) -> Iterator[None]:
         """Do the work of these messages within the block. They are done together, or what is raised is all theirs."""
-        before = self.tick.log
+        before = self.run.log
         if len(messages) == 1:
-            self.tick.log = self._speaking_of(before, messages[0])
+            self.run.log = self._speaking_of(before, messages[0])
         try:
             yield
         except Exception as error:  # noqa: BLE001 - one message's failure is its own
@@ -84,10 +84,10 @@ class MessageBatch(Generic[P]):
             for message in messages:
                 self._done(message)
         finally:
-            self.tick.log = before
+            self.run.log = before
 
     @contextmanager
-    def unless_refused(self, message: Message[P]) -> Iterator[None]:
+    def validating(self, message: Message[P]) -> Iterator[None]:
         """Look at a message, before it is worked on with others: what is raised is its answer, and else it has none."""
         try:
             yield
@@ -96,23 +96,23 @@ class MessageBatch(Generic[P]):
 
     def end(self) -> dict[str, int]:
         """The counts. What was not answered at all comes back."""
-        answered = {*self.tick.answered, *self.tick.failures}
+        answered = {*self.run.answered, *self.run.failures}
         forgotten = [message.id for message in self.messages if message.id not in answered]
         if forgotten:
             self.log.error(f"{self.name}_unanswered", messages=forgotten, error="serve() left them without an answer")
-            self.tick.failures.extend(forgotten)
+            self.run.failures.extend(forgotten)
             self.counts["failed"] += len(forgotten)
         return self.counts
 
     def _take(self, record: Mapping[str, Any]) -> None:
         message: Message[P] = read(record)
         try:
-            if told := self.tick.paused(tenant=message.tenant):
-                resend.defer_paused(self.tick.cloud, message)
+            if told := self.run.paused(tenant=message.tenant):
+                resend.defer_paused(self.run.cloud, message)
                 self.log.info(f"{self.name}_message_paused", messageId=message.id, note=told)
                 self._count("paused", message)
                 return
-            if resend.not_due_yet(self.tick.cloud, message):
+            if resend.not_due_yet(self.run.cloud, message):
                 self._count("put_off", message)
                 return
             self.messages.append(self._opened(message))
@@ -128,27 +128,27 @@ class MessageBatch(Generic[P]):
         from shared.messages import envelope
         from shared.messages.payload import InvalidOrganization
 
-        payload = envelope.decode(self.tick.cloud, self.consumer.queue or "", kind, message.body)
+        payload = envelope.decode(self.run.cloud, self.consumer.queue or "", kind, message.body)
         organization = payload.organization_id
         if organization not in self._admitted:
             with self._turn(Tenant(organization)) as whose:
-                self._admitted[organization] = self.consumer.admits(self.tick, whose)
+                self._admitted[organization] = self.consumer.admits(self.run, whose)
         if not self._admitted[organization]:
             raise InvalidOrganization(organization)
         return replace(message, payload=payload)
 
     @contextmanager
     def _turn(self, whose: Tenant) -> Iterator[Tenant]:
-        self.tick.log = self.log.bind(organizationId=whose.id)
+        self.run.log = self.log.bind(organizationId=whose.id)
         try:
-            with tenant.bounds(self.tick.cloud).turn(whose):
+            with tenant.bounds(self.run.cloud).turn(whose):
                 yield whose
         finally:
-            self.tick.log = self.log
+            self.run.log = self.log
 
     def _done(self, message: Message[P]) -> None:
         if message.letter:
-            redriven.resolve(self.tick.cloud, self.name, message.letter, self.tick.run, Done.word)
+            redriven.resolve(self.run.cloud, self.name, message.letter, self.run.run_id, Done.word)
         self._count("handled", message)
 
     def _not_done(self, message: Message[P], error: Exception) -> None:
@@ -169,24 +169,24 @@ class MessageBatch(Generic[P]):
             if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
                 self._give_up(message, f"all {RECEIVES} receives used up", text)
                 self.counts["failed"] += 1
-                self.tick.answered.add(message.id)
+                self.run.answered.add(message.id)
                 return
         except Exception as worse:  # noqa: BLE001 - then it stays in its queue, which gives it up in the end
             log.error(f"{self.name}_message_failed", error=f"{type(worse).__name__}: {worse}")
         self.counts["failed"] += 1
-        self.tick.failures.append(message.id)
+        self.run.failures.append(message.id)
 
     def _waits(self, message: Message[P], error: Defer | InFlight, log: Any) -> bool:
         """Whether it was put off, and is no failure."""
         if self.consumer.payload is None:
             self._hold(message, error.seconds)
             self.counts["put_off"] = self.counts.get("put_off", 0) + 1
-            self.tick.failures.append(message.id)
+            self.run.failures.append(message.id)
             return True
-        if resend.deferred_too_long(self.tick.cloud, message) or (isinstance(error, Defer) and error.counted):
+        if resend.deferred_too_long(self.run.cloud, message) or (isinstance(error, Defer) and error.counted):
             return False
-        resend.defer(self.tick.cloud, message, error.seconds)
-        log.info(f"{self.name}_message_put_off", note=str(error), since=message.put_off_since)
+        resend.defer(self.run.cloud, message, error.seconds)
+        log.info(f"{self.name}_message_put_off", note=str(error), since=message.deferred_since)
         self._count("put_off", message)
         return True
 
@@ -202,20 +202,20 @@ class MessageBatch(Generic[P]):
         if delay is None:
             self._give_up(message, f"all {retry.attempts} attempts used up", error)
         elif resend.fits(message, error):
-            resend.retry(self.tick.cloud, message, error, max(delay, ceil(least)))
+            resend.retry(self.run.cloud, message, error, max(delay, ceil(least)))
         else:
             # Then its queue's own receives are its attempts.
             return False
         self.counts["failed"] += 1
-        self.tick.answered.add(message.id)
+        self.run.answered.add(message.id)
         return True
 
     def _give_up(self, message: Message[P], reason: str, error: str) -> None:
-        send.send_dead_event(self.tick.cloud, self.name, reason, error, message.text, message.letter)
+        send.send_dead_event(self.run.cloud, self.name, reason, error, message.text, message.letter)
 
     def _hold(self, message: Message[P], seconds: float) -> None:
-        names = self.tick.cloud.names
-        self.tick.cloud.sqs.change_message_visibility(
+        names = self.run.cloud.names
+        self.run.cloud.sqs.change_message_visibility(
             QueueUrl=names.queue_url(message.queue.removeprefix(names.of(""))),
             ReceiptHandle=message.handle,
             VisibilityTimeout=min(max(1, round(seconds)), LONGEST_VISIBILITY),
@@ -223,7 +223,7 @@ class MessageBatch(Generic[P]):
 
     def _count(self, what: str, message: Message[P]) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
-        self.tick.answered.add(message.id)
+        self.run.answered.add(message.id)
 
     def _speaking_of(self, log: Any, message: Message[P]) -> Any:
         told = {"organizationId": message.tenant, "correlationId": getattr(message.payload, "correlation_id", "")}

@@ -48,7 +48,7 @@ class Message(Generic[P]):
     attempt: int = 1
     first_failed_at: str = ""
     not_before: str = ""
-    put_off_since: str = ""
+    deferred_since: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     payload: P = None  # type: ignore[assignment] # until it is read
 
@@ -88,7 +88,7 @@ def read(record: Mapping[str, Any]) -> Message:
         attempt=int(tried) if tried.isdecimal() and int(tried) else 1,
         first_failed_at=_text(given, FIRST_FAILED),
         not_before=_instant(given, NOT_BEFORE),
-        put_off_since=_instant(given, PUT_OFF),
+        deferred_since=_instant(given, PUT_OFF),
         attributes=given,
     )
 

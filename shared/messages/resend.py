@@ -49,13 +49,13 @@ def fits(message: Message, error: str) -> bool:
 def defer(cloud: Cloud, message: Message, seconds: float) -> None:
     """The same attempt, not before so many seconds are over, however many of SQS's delays that takes."""
     now, wait = cloud.clock.now(), min(timedelta(seconds=seconds), LONGEST)
-    told = {NOT_BEFORE: clock.iso(now + wait), PUT_OFF: message.put_off_since or clock.iso(now)}
+    told = {NOT_BEFORE: clock.iso(now + wait), PUT_OFF: message.deferred_since or clock.iso(now)}
     _wait(cloud, message, wait, told)
 
 
 def deferred_too_long(cloud: Cloud, message: Message) -> bool:
     """Whether it was put off so long ago for the first time that it is no more."""
-    since = message.put_off_since
+    since = message.deferred_since
     return bool(since) and clock.parse(since) + LONGEST <= cloud.clock.now()
 
 

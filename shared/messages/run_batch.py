@@ -87,9 +87,7 @@ def _tell(run: RunContext, outcome: Outcome, ms: int) -> None:
         case Failed():
             log.error(f"{name}_failed", step="error", error=outcome.error, stack=outcome.stack)
             log.metric(name, {"Failed": 1, "Duration": ms})
-            history.History(run.cloud, name, run.job.retention).write(
-                run.firing, run.run, run.started, outcome, ms
-            )
+            history.History(run.cloud, name, run.job.retention).write(run.firing, run.run_id, run.started, outcome, ms)
         case Skipped():
             log.warning(f"{name}_{outcome.word}", note=outcome.note)
         case _:
@@ -123,7 +121,7 @@ def _show(run: RunContext, outcome: Outcome, ms: int) -> None:
             ExpressionAttributeNames={"#status": "status", "#ok": "ok", "#lag": "lag"},
             ExpressionAttributeValues=attributes.row(values),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         return
     own.done = own.failed = own.lag = 0
 

@@ -39,7 +39,7 @@ ANY = sys.maxsize
 
 
 class Sized(Protocol):
-    """Something that is due. glance: how much of it is seen at once, and whether there is more; size: see ExpiredRows."""
+    """Something that is due. glance: the count of the first pages, and whether there is more. size: see ExpiredRows."""
 
     def glance(self) -> tuple[int, bool]: ...
 
@@ -147,9 +147,9 @@ def _pull(run: RunContext, bound: Limit, plan: Plan | None) -> Refused:
     resume = advised(stage, "resume", job.name)
     run.log.error(f"{job.name}_braked", status="paused", note=why, plan=plan.id if plan else None)
     # The alert first: a crash in between tells twice, the other order might leave a job paused that nobody knows of.
-    told = {"job": job.name, "entityId": run.target, "jobId": run.run, "due": due, "why": why}
+    told = {"job": job.name, "entityId": run.target, "jobId": run.run_id, "due": due, "why": why}
     shown = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
-    alerts.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [first, resume], f"braked#{run.run}")
+    alerts.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [first, resume], f"braked#{run.run_id}")
     if _pause(
         run, "SET paused = if_not_exists(paused, :why)", {":why": redaction.excerpt(f"{BRAKE}{why}", redaction.SHORT)}
     ):
@@ -197,7 +197,7 @@ def _write(
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=attributes.row(values),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         return False
     return True
 

@@ -29,10 +29,10 @@ def put(
     critical: bool = False,
     data: Mapping[str, str | int | bool] | None = None,
 ) -> Any:
-    """An entry, as shared/store/put_if_absent.py writes it. action: `alias.deactivated`. actor: the job, or who asked for it.
+    """An entry, as put_if_absent writes it. action: `alias.deactivated`. actor: the job, or who asked for it.
 
     at: when it came to be so, the same on each attempt: when the alias expired, say, and not now. Of an action, a
-    subject and an instant there is one entry. critical: kept for years longer. Raises shared.product.records' InvalidRecord.
+    subject and an instant there is one entry. critical: kept for years longer. Raises InvalidRecord.
     """
     from shared.product.records.accounts import AuditEntry
 

@@ -37,7 +37,7 @@ def notification(
     *,
     mail: bool = True,
 ) -> Any:
-    """Have a user told, once for this id, by what shared/store/put_if_absent.py writes: whoever says it again tells nobody.
+    """Have a user told, once for this id, by what put_if_absent writes: whoever says it again tells nobody.
 
     id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of functions/mail/letters.
     persona: whom it is from. data: what the template is filled with. about: the row that it is about. mail: whether it

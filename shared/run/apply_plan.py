@@ -48,7 +48,7 @@ def _begin(job: Job, run: RunContext, plan: Plan) -> int:
                 f"{_counted(now.counts)}, or not the same ones; `{planning}` makes a new plan"
             )
     # A repeat after a lost reply finds the run's own mark.
-    if not _mark(run, plan, "SET begun = :run", {":run": run.run}, "attribute_not_exists(begun) OR begun = :run"):
+    if not _mark(run, plan, "SET begun = :run", {":run": run.run_id}, "attribute_not_exists(begun) OR begun = :run"):
         raise PlanRefused(f"plan {plan.id} was begun by another run in this very moment")
     return 0
 
@@ -62,7 +62,7 @@ def _mark(run: RunContext, plan: Plan, update: str, values: Mapping[str, Any], c
             ConditionExpression=condition,
             ExpressionAttributeValues=attributes.row(values),
         )
-    except run.cloud.refused:
+    except run.cloud.ConditionalCheckFailed:
         return False
     return True
 

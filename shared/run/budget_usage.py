@@ -52,7 +52,7 @@ class BudgetUsage:
         return budget.figures(self.spent, self.limits)
 
     @property
-    def told(self) -> str:
+    def pause_reason(self) -> str:
         """Why nothing runs, as a pause says it."""
         return f"{PAUSE_PREFIX}{self.figures} used, held until {budget.end(self.period):%Y-%m-%d %H:%M} UTC"
 
@@ -60,7 +60,7 @@ class BudgetUsage:
     def sentence(self) -> str:
         """How it stands, for people."""
         if self.used_up:
-            return f"Its budget is used up: {self.told.removeprefix(PAUSE_PREFIX)}."
+            return f"Its budget is used up: {self.pause_reason.removeprefix(PAUSE_PREFIX)}."
         return f"Of its budget for {self.period} it has spent {self.figures}."
 
     @property
@@ -90,7 +90,7 @@ class BudgetUsage:
             self.spent[ITEMS] += items
             self.spent[MICROS] += math.ceil(round(dollars * MICRO, 3))
 
-    def tell(self, run: RunContext) -> bool:
+    def alert_once(self, run: RunContext) -> bool:
         """Alert where the budget is used up and operators don't know; whether they do now.
 
         Before anything is written: a crash in between tells twice, the other order might leave nobody knowing.
@@ -99,7 +99,7 @@ class BudgetUsage:
             from shared.observability import alerts
 
             job, log = run.job, run.log
-            log.error(f"{job.name}_budget_used_up", status="paused", note=self.told)
+            log.error(f"{job.name}_budget_used_up", status="paused", note=self.pause_reason)
             # The same for all who find that it is used up, and another once more was allowed.
             known = f"budget#{job.name}#{run.target}#{self.period}#{'-'.join(map(str, self.limits.values()))}"
             try:
@@ -111,7 +111,7 @@ class BudgetUsage:
         return True
 
     def _fields(self, run: RunContext) -> dict[str, str]:
-        told = {"job": run.job.name, "entityId": run.target, "jobId": run.run}
+        told = {"job": run.job.name, "entityId": run.target, "jobId": run.run_id}
         return {**told, "spent": self.figures, "until": f"{budget.end(self.period):%Y-%m-%d %H:%M} UTC"}
 
     def _commands(self, run: RunContext) -> list[str]:

@@ -59,12 +59,12 @@ class Claim:
     run: str
     fence: int
     checkpoint: Any
-    corpse: str | None
+    expired_holder: str | None
     before: Mapping[str, Any]
     last: str = ""
-    died_on: str = ""
+    interrupted_at: str = ""
     partly: bool = False
-    purse: BudgetUsage | None = None
+    budget_usage: BudgetUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ClaimRefusal:
     run: str = ""
     wait: int = 0
     note: str = ""
-    purse: BudgetUsage | None = None
+    budget_usage: BudgetUsage | None = None
 
 
 class Claims:
@@ -111,7 +111,7 @@ class Claims:
         conditions = [NOBODY_HOLDS_IT, *self._not_held_back(firing, now, names, values)]
         if not firing.manual:
             names["#last"] = "last"
-            values |= {":position": firing.position, ":mark": firing.mark}
+            values |= {":position": firing.position, ":mark": firing.dedup_key}
             update += ", tried = :mark"
             conditions += [TICK_NOT_DONE, ATTEMPT_NOT_MADE]
         try:
@@ -125,7 +125,7 @@ class Claims:
                 ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self.cloud.refused as error:
+        except self.cloud.ConditionalCheckFailed as error:
             found = attributes.plain(error.response.get("Item"))
             if found.get("holder") == run:
                 # Ours: the first write won and its reply was lost on the way, with the mark that it wrote over.
@@ -198,15 +198,15 @@ class Claims:
                 ExpressionAttributeNames={"#of": "of"},
                 ExpressionAttributeValues=attributes.row(values),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return
 
     def _write(
         self, claim: Claim, sets: str, names: Mapping[str, str], values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> None:
         held = {":run": claim.run, ":fence": claim.fence}
-        if claim.purse:
-            sets, held = f"{sets}, spent = :spent", {**held, ":spent": claim.purse.row}
+        if claim.budget_usage:
+            sets, held = f"{sets}, spent = :spent", {**held, ":spent": claim.budget_usage.row}
         try:
             self.cloud.dynamodb.update_item(
                 TableName=self.table,
@@ -216,7 +216,7 @@ class Claims:
                 ExpressionAttributeNames={"#run": "run", **names},
                 ExpressionAttributeValues=attributes.row({**values, **held}),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             raise Fenced(f"{self.job.name} {self.target}: run {claim.run} lost its lease to a later run") from None
 
     def _store(self, claim: Claim, checkpoint: Any) -> str:
@@ -242,7 +242,7 @@ class Claims:
         died_on = item.get("tried", "") if dead else ""
         before, last = item.get("status") or {}, item.get("last", "")
         purse = self._purse(item, self.cloud.clock.now())
-        return Claim(run, fence, checkpoint, dead, before, last, died_on, partly="partly" in item, purse=purse)
+        return Claim(run, fence, checkpoint, dead, before, last, died_on, partly="partly" in item, budget_usage=purse)
 
     def _purse(self, item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
         if self.budget is None:
@@ -275,9 +275,9 @@ def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, purse: Budg
         last = item.get("last", "")
         if last > firing.position:
             return ClaimRefusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
-        if last == firing.position or (tried.startswith(firing.position) and tried >= firing.mark):
+        if last == firing.position or (tried.startswith(firing.position) and tried >= firing.dedup_key):
             return ClaimRefusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
     if purse and purse.used_up:
-        return ClaimRefusal(Reason.PAUSED, run, note=purse.told, purse=purse)
+        return ClaimRefusal(Reason.PAUSED, run, note=purse.pause_reason, budget_usage=purse)
     wait = max(0, -((clock.milliseconds(now) - item.get("lease_until", 0)) // 1000))
     return ClaimRefusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")

@@ -32,7 +32,7 @@ class RunContext:
     job: Job
     firing: Firing
     cloud: Cloud
-    run: str
+    run_id: str
     started: datetime
     log: Log
     claims: Claims | None = None
@@ -104,7 +104,7 @@ class RunContext:
 
     @property
     def _purse(self) -> BudgetUsage | None:
-        return self.claim.purse if self.claim else None
+        return self.claim.budget_usage if self.claim else None
 
     def save(self, checkpoint: Any) -> None:
         """Keep a checkpoint now, so that a crash loses nothing before it. Raises Fenced when the lease was lost."""
@@ -120,14 +120,14 @@ class RunContext:
     def effect(self, key: str, do: Callable[[str], Any]) -> Any:
         """Call `do`, once for this key on however many runs, and return its result: JSON data, to duplicates too.
 
-        `do` is given the idempotency key to send along. Let it raise NotPerformed where nothing can have happened: then the
-        key is free again. Raises UncertainOutcome where an earlier run, or `do` itself, ended without anybody knowing what
-        came of it, and the job's `reconcile` cannot tell; InFlight where another run is at it; Fenced when the lease
-        was lost. Each of these concerns this key alone.
+        `do` receives the idempotency token to send. It raises NotPerformed where nothing can have happened; the key is
+        then free again. Raises UncertainOutcome where an earlier run, or `do` itself, ended with an unknown outcome
+        that the job's `reconcile` cannot find out; InFlight where another run performs it; Fenced when the lease was
+        lost. Each of these concerns this key alone.
         """
         from shared.run.effects import Effects
 
-        return Effects(self).once(key, do)
+        return Effects(self).perform(key, do)
 
     def paused(self, *, target: str = "", tenant: str = "") -> str:
         """Who has paused this target or this tenant, and why; empty where nobody has. Leave its work be, then.
@@ -151,6 +151,6 @@ class RunContext:
 
     def keep(self, record: Mapping[str, Any], host: str | None = None) -> str:
         """Write an artifact (kind, ok, status, ms and whatever was seen) and return its key."""
-        key = Artifacts(self.cloud, self.job.name).write(record, host or self.target, self.started, self.run)
+        key = Artifacts(self.cloud, self.job.name).write(record, host or self.target, self.started, self.run_id)
         self.artifacts.append(key)
         return key

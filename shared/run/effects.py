@@ -42,7 +42,7 @@ class Effects:
     def __init__(self, run: RunContext) -> None:
         if run.job.effects is None:
             raise LookupError(f"{run.job.name} declares no effects; say how long they are remembered, as in days(30)")
-        self.tick = run
+        self.run = run
         self.cloud = run.cloud
         self.job = run.job
         self.table = run.cloud.names.table(STATE)
@@ -51,7 +51,7 @@ class Effects:
         # By then nobody else could have been given the lease, and Lambda has ended a run that has none.
         self.until = run.started + timedelta(seconds=run.job.timeout + LEASE_MARGIN)
 
-    def once(self, key: str, do: Callable[[str], Any]) -> Any:
+    def perform(self, key: str, do: Callable[[str], Any]) -> Any:
         """See `RunContext.effect`."""
         if not key or len(key.encode()) > LONGEST_KEY:
             raise ValueError(f"an effect's key has 1 to {LONGEST_KEY} bytes, not {len(key.encode())}: {key:.80}")
@@ -73,7 +73,7 @@ class Effects:
     def intent(self, nonce: str) -> dict[str, Any]:
         return {
             "nonce": nonce,
-            "run": self.tick.run,
+            "run": self.run.run_id,
             "lease": self.lease,
             "fence": self.fence,
             "at": clock.iso(self.cloud.clock.now()),
@@ -91,7 +91,7 @@ class Effects:
         now = self.cloud.clock.now()
         if now >= self.until:
             raise Fenced(f"{self.job.name}: the lease ran out before {key!r} was begun")
-        if now >= self.tick.deadline:
+        if now >= self.run.deadline:
             raise NotPerformed(f"{self.job.name}: the run's time was up before {key!r} was begun")
 
     def _intend(self, key: str, mine: str) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Effects:
                 ExpressionAttributeValues=attributes.row({":now": int(self.cloud.clock.now().timestamp())}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self.cloud.refused as error:
+        except self.cloud.ConditionalCheckFailed as error:
             return attributes.plain(error.response.get("Item"))
         return {}
 
@@ -136,7 +136,7 @@ class Effects:
         return self._confirm(key, mine, result)
 
     def _release(self, key: str, mine: str) -> None:
-        with suppress(self.cloud.refused):
+        with suppress(self.cloud.ConditionalCheckFailed):
             self.cloud.dynamodb.delete_item(
                 TableName=self.table,
                 Key=attributes.row(row_key(self.job.name, key)),
@@ -172,8 +172,8 @@ class Effects:
                 {":done": clock.iso(now), ":kept": value, ":expires": int((now + self.job.effects).timestamp())},
                 {"#kept": name, "#expires": TTL, "#error": "error"},
             )
-        except self.cloud.refused:
-            self.tick.log.error("effect_contested", effect=key, error="another run took it over while it was done")
+        except self.cloud.ConditionalCheckFailed:
+            self.run.log.error("effect_contested", effect=key, error="another run took it over while it was done")
             raise Fenced(f"{self.job.name}: {key!r} was taken over by another run while it was done") from None
         # As a duplicate will get it: a tuple is a list to both.
         return json.loads(json.dumps(result))

@@ -60,20 +60,20 @@ class Firing:
         return f"{clock.minute(self.at)}#{self.part:02d}"
 
     @property
-    def turn(self) -> int:
+    def sequence(self) -> int:
         """Greater for every later attempt, also for those after it was sent again."""
         return self.redrive * TURNS + self.attempt
 
     @property
-    def mark(self) -> str:
+    def dedup_key(self) -> str:
         """Position, turn and hop: what a second delivery of this very firing shares, and nothing else does."""
-        return f"{self.position}#{self.turn:03d}#{self.hop:02d}"
+        return f"{self.position}#{self.sequence:03d}#{self.hop:02d}"
 
     @property
     def fresh(self) -> bool:
-        return self.turn == 1 and self.part == 0
+        return self.sequence == 1 and self.part == 0
 
-    def again(self, error: str, now: datetime) -> Firing:
+    def retry(self, error: str, now: datetime) -> Firing:
         """The next attempt. Two hops on: dispatch, then the job."""
         return replace(
             self,
@@ -83,16 +83,16 @@ class Firing:
             last_error=error,
         )
 
-    def later(self) -> Firing:
+    def deferred(self) -> Firing:
         """The same attempt, put off."""
         return replace(self, hop=self.hop + 2)
 
-    def onward(self) -> Firing:
+    def continuation(self) -> Firing:
         """The next part of the same tick: continues from the checkpoint, with attempts of its own."""
         fresh: dict[str, Any] = {"attempt": 1, "first_failed_at": "", "last_error": "", "letter": ""}
         return replace(self, part=self.part + 1, hop=self.hop + 2, **fresh)
 
-    def handed(self, by: str) -> Firing:
+    def routed(self, by: str) -> Firing:
         """For whoever runs it, where nobody waits for an exit code. Lambda counts the way through dispatch."""
         return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
@@ -131,7 +131,7 @@ def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
         whole = all(type(number) is int for number in numbers)
         if not whole or not 0 <= made.part < PARTS or min(made.attempt, made.hop, made.redrive + 1) < 1:
             raise ValueError("part, attempt, hop and redrive are whole numbers, from 0, 1, 1 and 0")
-        if made.turn > LAST_TURN:
+        if made.sequence > LAST_TURN:
             raise ValueError(f"attempt {made.attempt} of redrive {made.redrive} comes after turn {LAST_TURN}, the last")
         texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id, made.plan)
         if not all(isinstance(text, str) for text in (*texts, made.letter)) or not made.job or not made.target:

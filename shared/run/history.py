@@ -72,7 +72,7 @@ class History:
         }
         self._set(run, values, "attribute_not_exists(outcome) OR outcome = :word", {":word": outcome.word})
 
-    def bury(self, run: str, target: str, note: str, tick: str = "", attempt: int = 0) -> None:
+    def record_lost(self, run: str, target: str, note: str, tick: str = "", attempt: int = 0) -> None:
         """The row of a run that could not write its own. tick, attempt: what it ran for, as far as that is known."""
         started = datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
         values = {
@@ -88,7 +88,7 @@ class History:
         }
         self._set(run, values, "attribute_not_exists(outcome)", {})
 
-    def recover(self, firing: Firing, run: str, left: Mapping[str, Any]) -> None:
+    def record_recovered(self, firing: Firing, run: str, left: Mapping[str, Any]) -> None:
         """The row of a run that finished, left the status `left`, and died before it wrote its row."""
         ended = clock.parse(left["at"]) + timedelta(milliseconds=left["ms"])
         values = {
@@ -106,7 +106,7 @@ class History:
         }
         self._set(run, values, "attribute_not_exists(outcome)", {})
 
-    def missed(self, first: datetime, to: datetime, count: int, note: str, covered: str) -> None:
+    def record_missed(self, first: datetime, to: datetime, count: int, note: str, covered: str) -> None:
         """One row for so many ticks in a row that left no trace; a longer gap from the same tick replaces it.
 
         covered: the position of the tick whose run stands for them, empty where nothing does yet.
@@ -143,7 +143,7 @@ class History:
                 ExpressionAttributeNames={"#expires": TTL},
                 ExpressionAttributeValues=attributes.row(values),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return
 
     def _set(self, run: str, values: Mapping[str, Any], condition: str, extra: Mapping[str, Any]) -> None:
@@ -157,5 +157,5 @@ class History:
                 ExpressionAttributeNames={f"#{n}": n for n in given},
                 ExpressionAttributeValues=attributes.row({**{f":v{n}": v for n, v in given.items()}, **extra}),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return

@@ -70,7 +70,7 @@ def mark_lost(
     history = History(cloud, job, entry["retention"])
     # The row first: a crash in between leaves a lease that is found again, not a death that nobody knows of.
     tick, attempt = (tick_of(firing), firing.attempt) if firing else position_and_attempt(found.get("tried", ""))
-    history.bury(found["holder"], found["sk"], note, tick, attempt)
+    history.record_lost(found["holder"], found["sk"], note, tick, attempt)
     try:
         cloud.dynamodb.update_item(
             TableName=cloud.names.table(STATE),
@@ -87,7 +87,7 @@ def mark_lost(
                 }
             ),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     return True
 
@@ -107,7 +107,7 @@ def record_death(
         log.metric(name, {"Lost": 1})
     elif (found.get("status") or {}).get("outcome") != "lost":
         # Its row is what may be missing.
-        History(cloud, name, entry["retention"]).recover(firing, run, found["status"])
+        History(cloud, name, entry["retention"]).record_recovered(firing, run, found["status"])
         if firing.letter and found["status"]["outcome"] == Done.word:
             from shared.run import redriven
 
@@ -129,4 +129,4 @@ def next_attempt(
     if manifest.policy(entry).delay(firing.attempt) is None:
         send.send_dead(cloud, firing, run, f"all {firing.attempt} attempts used up", note)
         return None
-    return firing.again(redaction.excerpt(note, redaction.LONG), cloud.clock.now())
+    return firing.retry(redaction.excerpt(note, redaction.LONG), cloud.clock.now())

@@ -45,7 +45,7 @@ class ManualRequest:
                         "pk": f"manual#{self.job.name}",
                         "sk": self.firing.id,
                         "run": run,
-                        "attempt": self.firing.turn,
+                        "attempt": self.firing.sequence,
                         "lease_until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
                         TTL: int((now + KEPT).timestamp()),
                     }
@@ -55,11 +55,11 @@ class ManualRequest:
                     " OR (attribute_not_exists(outcome) AND lease_until < :now)"
                 ),
                 ExpressionAttributeValues=attributes.row(
-                    {":attempt": self.firing.turn, ":now": clock.milliseconds(now)}
+                    {":attempt": self.firing.sequence, ":now": clock.milliseconds(now)}
                 ),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self.cloud.refused as error:
+        except self.cloud.ConditionalCheckFailed as error:
             winner = attributes.plain(error.response.get("Item")).get("run", "")
             if winner != run:
                 return ClaimRefusal(Reason.DEDUPLICATED, winner, note=f"this request is served by run {winner}")
@@ -79,7 +79,7 @@ class ManualRequest:
                     {":one": 1, ":limit": PER_MINUTE, ":expires": int((now + KEPT).timestamp())}
                 ),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return False
         return True
 
@@ -95,5 +95,5 @@ class ManualRequest:
                 ExpressionAttributeNames={"#run": "run"},
                 ExpressionAttributeValues=attributes.row({**values, ":note": excerpt(words_of(outcome), SHORT)}),
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return

@@ -35,7 +35,7 @@ def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None
 
     Where the row has moved on meanwhile nothing is written; either way it is to be looked at again.
     """
-    tick, job = effects.tick, effects.job.name
+    tick, job = effects.run, effects.job.name
     known = token(tick.cloud.names, job, key)
     said = _kept(tick.cloud, job, key, found["nonce"]) or effects.job.reconcile(
         Effect(key, known, clock.parse(found["at"]), found["run"], found.get("error", ""), tick)

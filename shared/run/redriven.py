@@ -60,7 +60,7 @@ def move(
             ExpressionAttributeNames={"#state": "state", **{f"#{name}": meant for name, meant in names.items()}},
             ExpressionAttributeValues=attributes.row(values),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     return True
 

@@ -29,7 +29,7 @@ def route(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
         by = _run_by(job, firing, cloud)
         if by == INLINE or gates.first_closed(job, firing, cloud):
             return None
-        send.send(cloud, firing.handed(by))
+        send.send(cloud, firing.routed(by))
     except SettingError as error:
         return Failed(str(error), "SettingError", final=True)
     except Exception as error:  # noqa: BLE001 - whatever a broker raises, it is an attempt that failed
@@ -40,7 +40,7 @@ def route(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
 def _run_by(job: Job, firing: Firing, cloud: Cloud) -> str:
     setting = job.run_by()
     by: str = setting.read(cloud.environment)
-    longest = hops(job.retry.attempts) + firing.handed(by).hop - firing.hop
+    longest = hops(job.retry.attempts) + firing.routed(by).hop - firing.hop
     if by == QUEUE and longest > MOST_HOPS:
         raise SettingError(
             f"{setting.name}={by}: with {job.retry.attempts} attempts after the hand-over {longest} invocations may "

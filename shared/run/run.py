@@ -84,8 +84,8 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
             heartbeat.end(outcome)
         return _record(tick, outcome, _ms(clocked), marker, winner=refusal.winner if refusal else "")
 
-    if tick.claim.corpse:
-        _bury(tick, tick.claim.corpse, tick.claim.died_on)
+    if tick.claim.expired_holder:
+        _bury(tick, tick.claim.expired_holder, tick.claim.interrupted_at)
     heartbeat = _heartbeat(tick)
     if heartbeat:
         heartbeat.start()
@@ -93,8 +93,8 @@ def run(job: Job, firing: Firing, cloud: Cloud, log: Log, request: str = "", sec
     outcome = noted(tick, _worked(job, tick))
     # Sent before the finish: a crash in between sends twice, which the claim recognises; the other order could lose it.
     _send_on(job, tick, outcome)
-    if tick.claim.purse:
-        tick.claim.purse.tell(tick)
+    if tick.claim.budget_usage:
+        tick.claim.budget_usage.alert_once(tick)
     ms = _ms(clocked)
     try:
         _finish(tick.claims, tick.claim, firing, outcome, started, ms)
@@ -121,7 +121,7 @@ def _elsewhere(run: RunContext, away: Enqueued | Failed, marker: ManualRequest |
     if isinstance(away, Enqueued):
         return _record(run, away, ms, None)
     if marker:
-        marker.take(run.run)
+        marker.take(run.run_id)
     if not away.final:
         _send_on(run.job, run, away)
     return _record(run, away, ms, marker)
@@ -150,11 +150,11 @@ def _admitted(job: Job, firing: Firing, cloud: Cloud, marker: ManualRequest | No
 def _refused(run: RunContext, claims: Claims, refusal: ClaimRefusal) -> _Refused:
     job, firing, cloud = run.job, run.firing, run.cloud
     # Nobody was told where its setting has changed since, or a run has died with the last of it.
-    if refusal.purse and not refusal.purse.known and refusal.purse.tell(run):
-        claims.known(refusal.purse)
+    if refusal.budget_usage and not refusal.budget_usage.known and refusal.budget_usage.alert_once(run):
+        claims.known(refusal.budget_usage)
     # A fresh tick that is locked out is recorded: the next one comes by itself. What nobody sends again waits.
     if refusal.reason is Reason.LOCKED and not firing.fresh and send.may_be_put_off(job, firing):
-        send.send(cloud, firing.later(), refusal.wait + 1)
+        send.send(cloud, firing.deferred(), refusal.wait + 1)
         return _Refused(Snoozed(refusal.wait + 1, refusal.note))
     winner = refusal.run if refusal.reason is Reason.DEDUPLICATED else ""
     return _Refused(Skipped(refusal.reason, refusal.note), winner)
@@ -204,17 +204,17 @@ def _send_on(job: Job, run: RunContext, outcome: Outcome) -> None:
             error = redaction.excerpt(outcome.error, redaction.LONG)
             delay = None if outcome.final else job.retry.jittered(firing.attempt)
             if delay is not None:
-                send.send(cloud, firing.again(error, cloud.clock.now()), delay)
+                send.send(cloud, firing.retry(error, cloud.clock.now()), delay)
                 run.log.warning("retry_scheduled", attempt=firing.attempt + 1, delay=delay)
             elif outcome.final or job.retry.delays or firing.letter:
                 reason = "rejected" if outcome.final else f"all {job.retry.attempts} attempts used up"
-                send.send_dead(cloud, firing, run.run, reason, error)
+                send.send_dead(cloud, firing, run.run_id, reason, error)
         case Done() if outcome.checkpoint is not None and firing.retried and send.may_go_on(job, firing):
             # What has no room goes on in the next period, from its checkpoint.
             if not run.used_up:
-                send.send(cloud, firing.onward())
+                send.send(cloud, firing.continuation())
         case Snoozed() if send.may_be_put_off(job, firing):
-            send.send(cloud, firing.later(), outcome.seconds)
+            send.send(cloud, firing.deferred(), outcome.seconds)
 
 
 def _finish(claims: Claims, claim: Claim, firing: Firing, outcome: Outcome, started: datetime, ms: int) -> None:
@@ -225,7 +225,9 @@ def _finish(claims: Claims, claim: Claim, firing: Firing, outcome: Outcome, star
 
 def _bury(run: RunContext, corpse: str, mark: str) -> None:
     note = "died without a word; its lease ran out and the next run found it"
-    History(run.cloud, run.job.name, run.job.retention).bury(corpse, run.target, note, *position_and_attempt(mark))
+    History(run.cloud, run.job.name, run.job.retention).record_lost(
+        corpse, run.target, note, *position_and_attempt(mark)
+    )
     run.log.error(f"{run.job.name}_lost", lost=corpse, error=note, status="lost")
     run.log.metric(run.job.name, {"Lost": 1})
 
@@ -235,11 +237,11 @@ def _record(run: RunContext, outcome: Outcome, ms: int, marker: ManualRequest | 
     history = History(run.cloud, run.job.name, run.job.retention)
     artifact = run.artifacts[0] if run.artifacts else ""
     if winner:
-        history.duplicate(winner, run.run, run.firing)
+        history.duplicate(winner, run.run_id, run.firing)
     else:
-        history.write(run.firing, run.run, run.started, outcome, ms, artifact)
+        history.write(run.firing, run.run_id, run.started, outcome, ms, artifact)
         if marker is not None:
-            marker.end(run.run, outcome, ms)
+            marker.end(run.run_id, outcome, ms)
     if run.firing.letter:
         _answer(run, outcome)
     _tell(run, outcome, ms)
@@ -247,7 +249,7 @@ def _record(run: RunContext, outcome: Outcome, ms: int, marker: ManualRequest | 
     note = redaction.excerpt(status.words_of(outcome), redaction.LONG)
     return RunReport(
         job=run.job.name,
-        run_id=run.run,
+        run_id=run.run_id,
         tick=run.firing.position,
         target=run.target,
         outcome=outcome.word,
@@ -264,7 +266,7 @@ def _answer(run: RunContext, outcome: Outcome) -> None:
     # Few runs serve a dead letter again; the others do not pay for the import.
     from shared.run import redriven
 
-    redriven.of_run(run.cloud, run.job, run.firing, run.run, outcome)
+    redriven.of_run(run.cloud, run.job, run.firing, run.run_id, outcome)
 
 
 def _tell(run: RunContext, outcome: Outcome, ms: int) -> None:

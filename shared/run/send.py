@@ -33,7 +33,7 @@ class Broker(Protocol):
 
 def may_go_on(job: Job, firing: Firing) -> bool:
     """Whether a continuation with all its attempts still fits into the chain; else the next tick continues."""
-    onward = firing.onward()
+    onward = firing.continuation()
     return onward.part < PARTS and onward.hop - 1 + hops(job.retry.attempts) <= MOST_HOPS
 
 

@@ -67,7 +67,7 @@ def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str
             ExpressionAttributeNames={"#status": "status", "#at": "at"},
             ExpressionAttributeValues=attributes.row({**values, **extra}),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     return True
 

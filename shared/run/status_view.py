@@ -36,7 +36,7 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
             from shared.run import budget_usage
 
             spent = budget_usage.shown(item, cloud.clock.now())
-            seen |= {"paused": spent.told} if spent and spent.used_up else {}
+            seen |= {"paused": spent.pause_reason} if spent and spent.used_up else {}
         if own and "partly" in item:
             from shared.run import pauses
 

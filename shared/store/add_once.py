@@ -54,7 +54,7 @@ def add_once(cloud: Cloud, table: Table, addition: Addition, end: str) -> bool:
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=attributes.row(values),
         )
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     except cloud.dynamodb.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":

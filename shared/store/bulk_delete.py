@@ -102,7 +102,7 @@ class BulkDeleter:
             try:
                 self.cloud.bulk.delete_item(TableName=self.name, Key=self._key(row), **condition)
                 gone += 1
-            except self.cloud.refused:
+            except self.cloud.ConditionalCheckFailed:
                 pass
         return gone, len(batch) - gone
 
@@ -118,7 +118,7 @@ class BulkDeleter:
                 ExpressionAttributeNames={**names, "#going": DELETING},
                 ExpressionAttributeValues={**values, ":going": attributes.pack(True)},
             )
-        except self.cloud.refused:
+        except self.cloud.ConditionalCheckFailed:
             return False
         return True
 

@@ -27,7 +27,7 @@ def update_if_unchanged(
     if not along:
         try:
             cloud.bulk.update_item(**update, ReturnValuesOnConditionCheckFailure="ALL_OLD")
-        except cloud.refused as error:
+        except cloud.ConditionalCheckFailed as error:
             # A repeat after a lost reply finds what it has written itself.
             return attributes.plain(error.response.get("Item")) == dict(after)
         return True

@@ -25,6 +25,6 @@ def put_if_absent(cloud: Cloud, arguments: Any) -> bool:
     """Write it by itself; False where it stands already."""
     try:
         cloud.dynamodb.put_item(**arguments)
-    except cloud.refused:
+    except cloud.ConditionalCheckFailed:
         return False
     return True

@@ -80,7 +80,7 @@ def _write(cloud: Cloud, job: str, update: str, condition: str, before: Mark, af
             ExpressionAttributeValues=attributes.row(values),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except cloud.refused as error:
+    except cloud.ConditionalCheckFailed as error:
         found: Mapping[str, Any] = attributes.plain(error.response.get("Item"))
         # Ours all the same, where the first reply was lost.
         if Mark(found.get("upto", ""), found.get("closing", "")) != after:

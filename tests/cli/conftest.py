@@ -16,7 +16,7 @@ from cli.main import main
 from shared.aws.cloud import Cloud
 
 HEAD = """
-from shared.job import retry as backoff, settings
+from shared.job import settings
 from shared.archetypes.consumer import Consumer
 from shared.job.idempotency import natural
 from shared.job.definition import Job

@@ -151,8 +151,8 @@ def test_a_plan_larger_than_a_run_is_carried_out_to_its_end(
 
     def remaining(run: RunContext) -> float:
         """Each run has time for one chunk, and is at its deadline then."""
-        left = 0 if run.run in begun else 100
-        begun.add(run.run)
+        left = 0 if run.run_id in begun else 100
+        begun.add(run.run_id)
         return left
 
     monkeypatch.setattr(RunContext, "remaining", remaining)

@@ -62,7 +62,7 @@ def test_a_group_can_be_listed_alone(call: Call, jobs: Path) -> None:
 def test_every_command_has_its_module_and_no_job_may_take_its_name() -> None:
     assert set(COMMANDS) <= validation.COMMANDS
     for name in COMMANDS:
-        text = (ROOT / "cli" / f"{name}.py").read_text()
+        text = (ROOT / "cli" / "commands" / f"{name}.py").read_text()
         assert "def arguments(parser: argparse.ArgumentParser)" in text
         assert "args: argparse.Namespace) -> int" in text
 

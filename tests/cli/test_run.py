@@ -307,8 +307,8 @@ def test_a_tick_that_was_sent_again_from_the_dead_letters_is_run_by_hand_as_its_
 
     job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)
     dead = Firing("good", at, attempt=3, redrive=2)
-    item = {"pk": "good:last", "sk": "-", "tried": dead.mark}
+    item = {"pk": "good:last", "sk": "-", "tried": dead.dedup_key}
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=attributes.row(item))
     firing = of_tick(job, at, "-", aws)
     assert (firing.attempt, firing.redrive) == (4, 2)
-    assert firing.mark > dead.mark
+    assert firing.dedup_key > dead.dedup_key

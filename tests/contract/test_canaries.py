@@ -190,7 +190,7 @@ def test_no_canary_is_in_what_a_failed_run_leaves(
     for firing, canary in zip(ticks(), FEW, strict=False):
         assert go(raising(ValueError(canary.said)), firing).outcome == "failed"
         # The second attempt is the last.
-        go(raising(ValueError(canary.said)), firing.again(canary.said, NOON))
+        go(raising(ValueError(canary.said)), firing.retry(canary.said, NOON))
     retries, dead = letters(cloud, "firings"), letters(cloud, "firings-dlq")
     assert len(dead) == len(FEW)
     assert all(letter["dead"]["error"] for letter in dead)
@@ -252,7 +252,7 @@ def test_no_canary_is_in_what_is_made_of_a_dead_letter(
     assert leaked("\n".join(body["dead"]["error"] for body in bodies), FEW) == []
     for canary in FEW:
         bodies.append({"dead": {"job": "leaky", "reason": canary.said, "error": canary.said, "run": canary.said}})
-        bodies.append({"firing": TICK.again(canary.said, NOON).data() | {"correlation_id": canary.said}})
+        bodies.append({"firing": TICK.retry(canary.said, NOON).data() | {"correlation_id": canary.said}})
     for number in range(0, len(bodies), 10):
         deliver(DeadLetters(), [json.dumps(body) for body in bodies[number : number + 10]], "1", cloud, log)
     assert table(cloud).count("dead#") >= len(FEW)

@@ -20,7 +20,7 @@ from tests.contract.test_house_rules import ROOT, in_tests, parsed, sources
 STAGES = ["prod", "staging", "local"]
 # The command line's own usage, and a document that is written as a text.
 MANUALS = ("cli/main.py", "cli/generate/records_page.py")
-BUILDER = ROOT / "shared" / "command.py"
+BUILDER = ROOT / "shared" / "advised_commands.py"
 BY_HAND = re.compile(r"python jobs\.py [\w<]|cdk deploy --|^x? --aws")
 PRODUCT = [path for path in sources(ROOT) if not in_tests(path, ROOT) and path not in (ROOT / "jobs.py", BUILDER)]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

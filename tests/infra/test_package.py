@@ -119,7 +119,7 @@ def test_every_module_is_compiled_so_that_no_cold_start_does_it(deployment: Depl
     compiled = {f"{Path(n).parent}/__pycache__/{Path(n).stem}.{tag}.pyc" for n in sources}
     assert {name for name in names(made) if name.endswith(".pyc")} == compiled
     with zipfile.ZipFile(made.path) as archive:
-        content = archive.read(f"shared/__pycache__/job.{tag}.pyc")
+        content = archive.read(f"shared/job/__pycache__/definition.{tag}.pyc")
     assert content[:4] == importlib.util.MAGIC_NUMBER
     assert content[4:8] == b"\x01\x00\x00\x00", "a hash that is not checked, in place of a time"
     assert b"/var/task/shared/job.py" in content
@@ -167,8 +167,8 @@ def test_the_sdk_is_cut_to_the_services_that_the_runtime_opens() -> None:
     ],
 )
 def test_a_service_that_the_cut_would_miss_is_an_error(tmp_path: Path, source: str, found: tuple[str] | str) -> None:
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "cloud.py").write_text(source)
+    (tmp_path / "shared" / "aws").mkdir(parents=True)
+    (tmp_path / "shared" / "aws" / "cloud.py").write_text(source)
     if isinstance(found, str):
         with pytest.raises(layer.LayerError, match=found):
             layer.sdk_services(tmp_path)

@@ -53,7 +53,7 @@ def engine(apart: Cloud) -> Cloud:
 
 def test_the_same_tick_delivered_fifty_times_at_once_works_once(engine: Cloud) -> None:
     job, quiet, gate = Sweep(), Log(lambda _: None, engine.clock), threading.Barrier(DELIVERIES)
-    _ = engine.refused
+    _ = engine.ConditionalCheckFailed
 
     def deliver(_: int) -> str:
         gate.wait()
@@ -92,7 +92,7 @@ def test_fifty_ticks_at_once_run_one_at_a_time(engine: Cloud) -> None:
             return Done()
 
     job, quiet = Alone(), Log(lambda _: None, engine.clock)
-    _ = engine.refused
+    _ = engine.ConditionalCheckFailed
 
     def deliver(minute: int) -> str:
         return run(job, Firing("alone", NOON.replace(minute=minute)), engine, quiet).outcome

@@ -246,7 +246,7 @@ def test_a_group_of_25_goes_no_further_than_its_fault_is_mended(plant: Plant) ->
     # Each was a single letter all the time, and served once.
     assert [letter.state for letter in plant.letters()] == ["resolved"] * 25
     assert plant.served() == dict.fromkeys(CUSTOMERS, 1)
-    assert sorted(letter.again for letter in plant.letters()) == [0] * 23 + [1, 1]
+    assert sorted(letter.redrives for letter in plant.letters()) == [0] * 23 + [1, 1]
     counts = [(entry["who"], entry["count"]) for entry in audit.entries(cloud, 1)]
     assert counts == [("bob", 15), ("ada", 11), ("ada", 1)]
 
@@ -261,8 +261,8 @@ def test_a_ticks_letter_goes_through_dispatch_and_its_attempts_and_stays_one_let
     made, until = redrive.one(cloud, letter.id, "ada", "")
     again = redrive.heard(cloud, made, cloud.clock.now() + PATIENCE)
     assert again is not None
-    assert (again.id, again.state, again.again, again.attempts) == (letter.id, "dead", 1, 2)
-    assert until > again.died
+    assert (again.id, again.state, again.redrives, again.attempts) == (letter.id, "dead", 1, 2)
+    assert until > again.failed_at
 
     plant.mend("ada")
     made, _ = redrive.one(cloud, letter.id, "ada", "")

@@ -56,7 +56,7 @@ def test_a_message_is_taken_whole_or_purged_whole(engine: Cloud) -> None:
                     Key={"pk": {"S": "u1"}, "sk": {"S": id_}},
                     ConditionExpression="attribute_exists(pk) AND attribute_not_exists(going)",
                 )
-            except engine.refused:
+            except engine.ConditionalCheckFailed:
                 continue
             taken.add(id_)
 

@@ -131,7 +131,7 @@ class World:
 
     def ledger(self, job: str) -> dict[datetime, TickOutcome]:
         found = daily.read(self.cloud, job, manifest.load()[job], START, ENDS - ledger.SETTLING)
-        return {tick: account.verdict for tick, account in found.items()}
+        return {tick: account.outcome for tick, account in found.items()}
 
     def items(self, pk: str) -> list[dict[str, Any]]:
         answer = self.cloud.dynamodb.query(
@@ -214,6 +214,6 @@ def test_after_three_hours_without_a_clock_every_tick_is_accounted_for(world: Wo
     until = ENDS.replace(minute=0, second=0)
     for job, verdicts in told.items():
         known = daily.DailyLedger(world.cloud, job).read(START, ENDS)
-        assert {tick: known[tick].verdict for tick in verdicts if tick < until} == {
+        assert {tick: known[tick].outcome for tick in verdicts if tick < until} == {
             tick: verdict for tick, verdict in verdicts.items() if tick < until
         }

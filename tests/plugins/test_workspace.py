@@ -86,8 +86,8 @@ def test_a_name_is_a_file_or_a_folder(files: Workspace) -> None:
 
 
 def test_what_is_too_large_is_refused_whole(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("disk", "bucket"):
-        monkeypatch.setattr(f"shared.plugins.{module}.LARGEST", 10)
+    for module in ("disk_workspace", "s3_workspace"):
+        monkeypatch.setattr(f"shared.plugins.host.{module}.LARGEST", 10)
     files.write("x", b"1" * 8)
     for change in (files.write, files.append):
         with pytest.raises(ValueError, match="more than"):

@@ -79,7 +79,7 @@ def _list(args: argparse.Namespace, cloud: Cloud) -> int:
 
     letters = (letter for letter in store.letters(cloud, which) if wanted(letter))
     if args.group:
-        _letters(sorted(letters, key=lambda letter: letter.died, reverse=True), args)
+        _letters(sorted(letters, key=lambda letter: letter.failed_at, reverse=True), args)
     else:
         _groups(store.groups(letters), args)
     if resolved and not args.all:
@@ -126,11 +126,11 @@ def _letters(letters: list[DeadLetter], args: argparse.Namespace) -> None:
 def _letter(letter: DeadLetter) -> list[Any]:
     return [
         letter.id[:8],
-        _short(letter.died),
+        _short(letter.failed_at),
         letter.job,
         "" if letter.target == NO_TARGET else letter.target,
         letter.attempts,
-        letter.again or None,
+        letter.redrives or None,
         letter.state,
         letter.reason,
         redaction.text(letter.error),

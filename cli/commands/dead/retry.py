@@ -69,7 +69,7 @@ def _one(args: argparse.Namespace, cloud: Cloud) -> int:
     if after.state == RETRYING:
         _told(after, RETRYING, f"nothing was heard of {letter.id} in time; look again: {look}", args)
         return Exit.FAILED
-    if after.again > letter.again:
+    if after.redrives > letter.redrives:
         _told(after, DEAD, f"{letter.id} died again: {after.error}", args)
         return Exit.FAILED
     return _told(after, "kept out", f"{letter.id} {after.row.get('note', 'was not run')}", args)
@@ -99,7 +99,7 @@ def _would(letters: list[DeadLetter], args: argparse.Namespace) -> int:
         return Exit.DONE
     print(f"would send {len(letters)} again, the eldest first")
     for letter in letters[:SAMPLES]:
-        print(f"  {letter.id} of {letter.job}, given up at {letter.died}")
+        print(f"  {letter.id} of {letter.job}, given up at {letter.failed_at}")
     return Exit.DONE
 
 

@@ -44,7 +44,7 @@ class Claimed:
 class PipelineRun:
     def __init__(self, job: Pipeline, run: RunContext) -> None:
         self.job = job
-        self.tick = run
+        self.run = run
         self.cloud = run.cloud
         module, _, name = job.record.rpartition(".")
         self.model: type[Record] = getattr(import_module(module), name)
@@ -55,10 +55,10 @@ class PipelineRun:
         self.percents = dict(zip(job.steps, (0, *job.steps.values()), strict=False))
 
     def all(self, first: Row, others: Iterator[Row]) -> None:
-        left = self.tick.cap
+        left = self.run.cap
         row: Row | None = first
         while row is not None:
-            if left <= 0 or (self._short() and left < self.tick.cap):
+            if left <= 0 or (self._short() and left < self.run.cap):
                 self.more = True
                 return
             left -= 1
@@ -71,7 +71,7 @@ class PipelineRun:
             row = next(others, None)
 
     def _short(self) -> bool:
-        return self.tick.room() < min(RESERVE, SHARE * self.job.timeout)
+        return self.run.room() < min(RESERVE, SHARE * self.job.timeout)
 
     def _take(self, row: Row) -> Claimed | None:
         """The request, taken by this run for as long as it may last: who dies with it is put off, and counted."""
@@ -81,7 +81,7 @@ class PipelineRun:
         try:
             item: Any = self.model.of(full.item, self.cloud.clock.now())
         except InvalidRecord as error:
-            self.faults.set_aside(full, str(error))
+            self.faults.quarantine(full, str(error))
             self.counts["faulty"] += 1
             return None
         held = Claimed(full.item, item)
@@ -98,7 +98,7 @@ class PipelineRun:
         """All the pieces for which there is time."""
         while True:
             try:
-                done: Continue | StepDone = getattr(self.job, held.item.step)(self.tick, held.item)
+                done: Continue | StepDone = getattr(self.job, held.item.step)(self.run, held.item)
                 if not self._note(held, done):
                     return
             except (Fenced, ConcurrentChange):
@@ -135,7 +135,7 @@ class PipelineRun:
     def _complete(self, held: Claimed, known: Mapping[str, Any]) -> None:
         ends = {"state": WorkState.COMPLETED, "progress": 100, "completed_at": self.cloud.clock.now()}
         changes = {**known, **ends, "attempts": 0, "due_on": None, "error": "", "cursor": ""}
-        self._write(held, changes, self.job.finished(self.tick, having(held.item, changes)))
+        self._write(held, changes, self.job.finished(self.run, having(held.item, changes)))
         self._log("complete", held)
         self.counts["completed"] += 1
 
@@ -154,7 +154,7 @@ class PipelineRun:
     def _fail(self, held: Claimed, why: str) -> None:
         ends = {"state": WorkState.FAILED, "failed_at": self.cloud.clock.now(), "due_on": None}
         changes = {**ends, "error": redaction.excerpt(why, LONGEST_ERROR)}
-        self._write(held, changes, self.job.failed(self.tick, having(held.item, changes)))
+        self._write(held, changes, self.job.failed(self.run, having(held.item, changes)))
         self._log("failed", held, why)
         self.counts["failed"] += 1
 
@@ -169,10 +169,10 @@ class PipelineRun:
 
     def _away(self) -> datetime:
         """Until when nobody else takes it, whatever becomes of this run."""
-        return self.tick.deadline + timedelta(seconds=60)
+        return self.run.deadline + timedelta(seconds=60)
 
     def _log(self, word: str, held: Claimed, error: str = "") -> None:
         item = held.item
         told = {"user": item.user, "entityId": item.id, "step": "error" if error else item.step}
-        say = self.tick.log.error if error else self.tick.log.info
+        say = self.run.log.error if error else self.run.log.info
         say(f"{self.job.name}_{word}", **told, status=item.state.upper(), percentage=item.progress, error=error or None)

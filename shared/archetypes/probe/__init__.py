@@ -15,11 +15,11 @@ from shared.concurrency import Overdue, fan_out
 from shared.http import sites
 from shared.http.client import Busy, HttpClient, HttpResponse, NoAnswer
 from shared.http.sites import Site, Sites
-from shared.job import retry, retry_policies, settings
-from shared.job import retry as backoff
+from shared.job import retry_policies, settings
 from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.idempotency import Idempotency, upsert
 from shared.job.outcome import Done, Outcome
+from shared.job.retry import RetryPolicy
 from shared.job.settings import BASE_URLS, Setting
 from shared.job.validation import DeclarationError, where
 from shared.run import status
@@ -41,7 +41,7 @@ class Verdict:
 class Visit:
     """One site's turn."""
 
-    tick: RunContext
+    run: RunContext
     http: HttpClient
     target: Site
     url: str
@@ -75,7 +75,7 @@ class Probe(Job, archetype=True):
     patience: ClassVar[float] = 60
     sampled: ClassVar[bool] = True
     lease_per_target: ClassVar[bool] = False
-    retry: ClassVar[retry.RetryPolicy] = retry_policies.EXTERNAL_API
+    retry: ClassVar[RetryPolicy] = retry_policies.EXTERNAL_API
     idempotency: ClassVar[Idempotency | None] = upsert(
         "a site's status is overwritten, never by an older one; a run's artifacts bear its own id"
     )
@@ -143,9 +143,7 @@ class Probe(Job, archetype=True):
         note = "; ".join(filter(None, (done.note, sites.told(held))))
         return replace(done, counts={**done.counts, "paused": len(held)}, note=note)
 
-    def _done(
-        self, run: RunContext, found: Sites, through: list[Site], todo: int, looked: int, bad: list[str]
-    ) -> Done:
+    def _done(self, run: RunContext, found: Sites, through: list[Site], todo: int, looked: int, bad: list[str]) -> Done:
         before = (run.checkpoint or {}).get("bad", 0)
         told = f"{len(bad)} of {looked} bad: {', '.join(sorted(bad)[:NAMED])}" if bad else ""
         return Done(
@@ -201,7 +199,7 @@ class Probe(Job, archetype=True):
             verdict = Verdict(False, str(error))
         except Exception as error:  # noqa: BLE001 - an answer that makes no sense is the site's verdict
             verdict = Verdict(False, f"{type(error).__name__}: {error}")
-            visit.tick.log.warning(
+            visit.run.log.warning(
                 f"{self.name}_unreadable", entityId=visit.target.host, error=str(error), stack=traceback.format_exc()
             )
         return Look(verdict, answer, answer.ms if answer else round((time.monotonic() - clocked) * 1000))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby, islice
@@ -13,17 +11,18 @@ from typing import Any, ClassVar
 
 from shared import clock, redaction
 from shared.archetypes.purge import cutoff, warnings
+from shared.archetypes.purge.counts import PurgeCounts
 from shared.archetypes.purge.dependents import Dependents
 from shared.aws import permissions
 from shared.aws.names import NO_TARGET, STATE
 from shared.aws.permissions import Grant
 from shared.concurrency import fan_out
-from shared.job import retry, retry_policies, validation
-from shared.job import retry as backoff
+from shared.job import retry_policies, validation
 from shared.job.action import Action
 from shared.job.definition import Job
 from shared.job.effect import fitting
 from shared.job.outcome import Done, Outcome, Refused
+from shared.job.retry import RetryPolicy
 from shared.job.settings import Setting
 from shared.plans import brake, draft
 from shared.run.context import RunContext
@@ -42,16 +41,6 @@ WARNINGS = 8
 PATIENCE = 30
 # Rows that stay are named in the log, a few of them.
 NAMED = 20
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has done. left: how many more it may take on; more: whether there is more; taken: rows looked at."""
-
-    left: int
-    more: bool = False
-    taken: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 Phases = Iterable[tuple[str, Iterable[Row]]]
@@ -90,7 +79,7 @@ class Purge(Job, archetype=True):
     behind: ClassVar[str] = ""
     cap: ClassVar[int] = 1_000_000
     memory: ClassVar[int] = 512
-    retry: ClassVar[retry.RetryPolicy] = retry_policies.MAINTENANCE
+    retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     refusals: ClassVar[tuple[validation.Refusal, ...]] = validation.OF_PURGE
 
@@ -134,7 +123,7 @@ class Purge(Job, archetype=True):
         raise NotImplementedError
 
     def send(self, run: RunContext, message: Any, token: str) -> Any:
-        """Send a warning, with the token that its receiver may know it by; see `RunContext.effect` for what it may raise."""
+        """Send a warning with its idempotency token; `RunContext.effect` lists what it may raise."""
         raise NotImplementedError
 
     def describe(self, row: Row) -> str:
@@ -155,7 +144,7 @@ class Purge(Job, archetype=True):
             passed = brake.check(run, [aged for _, aged in phases], most, self.few)
         if isinstance(passed, Refused):
             return passed
-        tally = Tally(run.cap)
+        tally = PurgeCounts(run.cap)
         self._do(run, ((verb, aged.rows()) for verb, aged in phases), tally)
         size = tally.counts["purged"] + before.get("size", 0)
         if size:
@@ -169,7 +158,7 @@ class Purge(Job, archetype=True):
             return drafted.lines()
 
     def actions(self, run: RunContext) -> Iterator[Action]:
-        tally = Tally(sys.maxsize)
+        tally = PurgeCounts(sys.maxsize)
         for verb, aged in self._phases(run):
             found = aged.rows()
             while chunk := list(islice(found, CHUNK)):
@@ -179,7 +168,7 @@ class Purge(Job, archetype=True):
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
         before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
-        tally = Tally(sys.maxsize)
+        tally = PurgeCounts(sys.maxsize)
         verbs = groupby(actions, key=lambda action: action.verb)
         self._do(run, ((verb, map(self._row, group)) for verb, group in verbs), tally)
         return self._done(tally, {"done": before + tally.taken} if tally.more else None)
@@ -201,7 +190,7 @@ class Purge(Job, archetype=True):
             phases.append((DELETE, aged(warnings.partitions(found), clock.iso(run.at - self.warn))))
         return phases
 
-    def _do(self, run: RunContext, phases: Phases, tally: Tally) -> None:
+    def _do(self, run: RunContext, phases: Phases, tally: PurgeCounts) -> None:
         for verb, found in phases:
             match verb:
                 case "send":
@@ -209,9 +198,9 @@ class Purge(Job, archetype=True):
                 case "delete":
                     self._erase(run, found, tally)
 
-    def _erase(self, run: RunContext, found: Iterable[Row], tally: Tally) -> None:
+    def _erase(self, run: RunContext, found: Iterable[Row], tally: PurgeCounts) -> None:
         hanging = Dependents(self.objects, self.along)
-        first = partial(hanging.take, run.cloud) if hanging else None
+        first = partial(hanging.delete, run.cloud) if hanging else None
         with BulkDeleter(run.cloud, self.table, self._held(), first) as eraser:
             for chunk in self._chunks(run, found, tally):
                 going = self._going(run, chunk, tally)
@@ -222,7 +211,7 @@ class Purge(Job, archetype=True):
         tally.counts["purged"] += eraser.gone
         tally.counts["moved"] += eraser.moved
 
-    def _warn(self, run: RunContext, found: Iterable[Row], tally: Tally) -> None:
+    def _warn(self, run: RunContext, found: Iterable[Row], tally: PurgeCounts) -> None:
         at = warnings.instant(run)
         for chunk in self._chunks(run, found, tally):
             going = [*read_full_rows(run.cloud, self._source(), self._going(run, chunk, tally))]
@@ -248,7 +237,7 @@ class Purge(Job, archetype=True):
         run.effect(key, partial(self.send, run, self.warning(row)))
         return warnings.mark(run, self._source(), row, at)
 
-    def _chunks(self, run: RunContext, found: Iterable[Row], tally: Tally) -> Iterator[list[Row]]:
+    def _chunks(self, run: RunContext, found: Iterable[Row], tally: PurgeCounts) -> Iterator[list[Row]]:
         """The rows, some at a time, until cap or deadline; `tally.more` then says that some are left."""
         found = iter(found)
         while True:
@@ -261,13 +250,13 @@ class Purge(Job, archetype=True):
             tally.taken += len(chunk)
             yield chunk
 
-    def _going(self, run: RunContext, chunk: Sequence[Row], tally: Tally) -> list[Row]:
+    def _going(self, run: RunContext, chunk: Sequence[Row], tally: PurgeCounts) -> list[Row]:
         """Those of the rows that do not stay: by no date that could be read, by `spare`, or because they have moved."""
         # A plan has of each row what must hold when it is deleted, and no more.
         lacking = self.whole or (run.firing.plan and self.reads)
         found = [*read_full_rows(run.cloud, self._source(), chunk)] if lacking else chunk
         found, going = list(found), []
-        strays = Dependents(self.objects).stray
+        strays = Dependents(self.objects).misplaced
         for row, spared in zip(found, self.spares(run, found), strict=True):
             why = (spared or strays(row)) if row.dated else f"{row.since!r} is no instant to tell its age by"
             if why:
@@ -302,7 +291,7 @@ class Purge(Job, archetype=True):
     def _index(cls) -> Index | None:
         return next((index for index in cls.table.indexes if index.name == cls.index), None)
 
-    def _done(self, tally: Tally, checkpoint: Mapping[str, int | bool] | None) -> Done:
+    def _done(self, tally: PurgeCounts, checkpoint: Mapping[str, int | bool] | None) -> Done:
         counts = {name: count for name, count in tally.counts.items() if count or name == "purged"}
         unwarned = tally.counts["unwarned"]
         note = f"{unwarned:,} could not be warned, and stay until they are" if unwarned else ""

@@ -36,7 +36,7 @@ class Dependents:
         yield from (permissions.delete_objects(f"{folder}*") for folder in self.objects.values())
         yield from (permissions.delete_rows(table.name) for table in self.along)
 
-    def stray(self, row: Row) -> str:
+    def misplaced(self, row: Row) -> str:
         """Why the row cannot go: it names what is none of its own. Empty where there is nothing of the kind."""
         for name, folder in self.objects.items():
             named = row.item.get(name) or folder
@@ -44,7 +44,7 @@ class Dependents:
                 return f"its {name} is {named!r:.80}, and must lie in {folder}"
         return ""
 
-    def take(self, cloud: Cloud, found: Sequence[Row]) -> None:
+    def delete(self, cloud: Cloud, found: Sequence[Row]) -> None:
         """Delete it. Raises OSError for objects that stay, Slow for rows."""
         named = [str(row.item[name]) for row in found for name in self.objects if row.item.get(name)]
         for start in range(0, len(named), OBJECTS):

@@ -50,7 +50,7 @@ def mark(run: RunContext, source: AgeIndex, row: Row, at: str) -> bool:
             ExpressionAttributeValues=attributes.row(values),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except run.cloud.refused as error:
+    except run.cloud.ConditionalCheckFailed as error:
         # Ours all the same, where the first reply was lost.
         now = attributes.plain(error.response.get("Item"))
         return (now.get(partition_name), now.get(since_name)) == (values[":warned"], at)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from shared import clock
 from shared.aws import permissions
 from shared.aws.permissions import Grant
-from shared.job import retry as backoff
 from shared.job import retry_policies, settings, validation
 from shared.job.action import Action
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
-from shared.job.retry import RetryPolicy
+from shared.job.retry import NONE, RetryPolicy
+from shared.job.retry import parse as parse_retry
 from shared.job.settings import Setting
 from shared.plans import draft
 from shared.run.context import RunContext
@@ -59,7 +59,7 @@ class Sweep(Job, archetype=True):
 
     table: ClassVar[Table]
     record: ClassVar[str]
-    delays: ClassVar[RetryPolicy] = backoff.NONE
+    delays: ClassVar[RetryPolicy] = NONE
     give_up_after: ClassVar[timedelta | None] = None
     width: ClassVar[int] = 8
     share: ClassVar[int] = 2
@@ -92,7 +92,7 @@ class Sweep(Job, archetype=True):
         own = []
         if cls.delays.delays:
             meaning = f"How long after one attempt {cls.name} makes the next; after the last one it gives up"
-            own.append(Setting(f"{cls.env}_DELAYS", str(cls.delays), meaning, backoff.parse))
+            own.append(Setting(f"{cls.env}_DELAYS", str(cls.delays), meaning, parse_retry))
         if cls.give_up_after is not None:
             meaning = f"How old a thing may be for {cls.name} to still attempt it"
             own.append(settings.span(f"{cls.env}_GIVE_UP_AFTER", cls.give_up_after, meaning))

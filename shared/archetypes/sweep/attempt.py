@@ -59,7 +59,7 @@ class Attempt:
     found: rows that `refers` asked for, as plain data, without those that are gone. tools: of the run.
     """
 
-    tick: RunContext
+    run: RunContext
     item: Any
     number: int
     at: datetime

@@ -22,21 +22,21 @@ class InvalidRows:
     """Those of one run. The first is told of before it leaves the index, where nobody else would find it again."""
 
     def __init__(self, run: RunContext, table: Table, index: Index) -> None:
-        self.tick = run
+        self.run = run
         self.table = table
         self.index = index
         self.count = 0
 
-    def set_aside(self, row: Row, why: str) -> None:
+    def quarantine(self, row: Row, why: str) -> None:
         """Out of the index: whoever corrects the row writes its place anew."""
-        job = self.tick.job.name
-        self.tick.log.error(f"{job}_faulty", user=row.pk, entityId=row.sk, status="faulty", error=why)
+        job = self.run.job.name
+        self.run.log.error(f"{job}_faulty", user=row.pk, entityId=row.sk, status="faulty", error=why)
         if not self.count:
             self._tell(row, why)
         self.count += 1
         left = {name: value for name, value in row.item.items() if name not in (self.index.pk, self.index.sk)}
         update_if_unchanged(
-            self.tick.cloud,
+            self.run.cloud,
             self.table,
             row.item,
             {**left, FAULT: redaction.excerpt(why, LONGEST_ERROR)},
@@ -46,9 +46,9 @@ class InvalidRows:
     def _tell(self, row: Row, why: str) -> None:
         from shared.observability import alerts
 
-        tick = self.tick
+        tick = self.run
         job, today = tick.job.name, f"{tick.cloud.clock.now():%Y-%m-%d}"
-        told = {"job": job, "jobId": tick.run, "table": self.table.name, "user": row.pk, "row": row.sk, "why": why}
+        told = {"job": job, "jobId": tick.run_id, "table": self.table.name, "user": row.pk, "row": row.sk, "why": why}
         commands = [
             advised(tick.cloud.names.stage, "logs", job, "--since", "1h"),
             advised(tick.cloud.names.stage, "load", self.table.name, "CORRECTED.jsonl"),

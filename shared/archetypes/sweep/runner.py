@@ -56,7 +56,7 @@ class SweepRun:
 
     def __init__(self, job: Sweep, run: RunContext, tally: SweepCounts, tools: Any, lanes: bool) -> None:
         self.job = job
-        self.tick = run
+        self.run = run
         self.cloud = run.cloud
         self.tally = tally
         self.tools = tools
@@ -81,14 +81,14 @@ class SweepRun:
             remaining=self._remaining,
         ):
             self.tally.ended += 1
-            self.tick.spend(items=1)
+            self.run.spend(items=1)
             if isinstance(result, BaseException) and (isinstance(result, Fenced) or not isinstance(result, Exception)):
                 raise result
             self._tell(each, result)
         self.tally.more = self.tally.ended < self.picked or next(found, None) is not None
 
     def _remaining(self) -> float:
-        return self.tick.room() - RESERVE
+        return self.run.room() - RESERVE
 
     def _due(self, found: Iterator[Row]) -> Iterator[Due]:
         """What may be attempted, no faster than the rate; what may not is dealt with on the way."""
@@ -126,7 +126,7 @@ class SweepRun:
         try:
             item = self.model.of(row.item, self.cloud.clock.now())
         except InvalidRecord as error:
-            self.faults.set_aside(row, str(error))
+            self.faults.quarantine(row, str(error))
             self.tally.counts["faulty"] += 1
             return None
         place = item.places()
@@ -162,32 +162,32 @@ class SweepRun:
         if self.job.effects is None:
             return self._attempt(due, "")
         key = fitting(f"{due.item.user}#{due.item.id}#{due.number}")
-        data = self.tick.effect(key, lambda token: self._attempt(due, token).data())
+        data = self.run.effect(key, lambda token: self._attempt(due, token).data())
         return result_of(data, due.number, self.cloud.clock.now())
 
     def _attempt(self, due: Due, token: str) -> AttemptResult:
         with self.slots.one():
             at = self.cloud.clock.now()
             # Whoever has waited for a place, or was frozen in it, may be past the lease.
-            if at >= self.tick.deadline:
+            if at >= self.run.deadline:
                 raise NotPerformed(f"{self.job.name}: the run's time was up before {due.item.id!r} was attempted")
-            trial = Attempt(self.tick, due.item, due.number, at, token, due.found, self.tools)
+            trial = Attempt(self.run, due.item, due.number, at, token, due.found, self.tools)
             return AttemptResult(self.job.attempt(trial), due.number, at)
 
     def _over(self, due: Due) -> str:
         """Why no more attempts are made; empty where one is."""
         job = self.job
-        if job.delays.delays and due.number > (most := self.tick.setting(f"{job.env}_DELAYS").attempts):
+        if job.delays.delays and due.number > (most := self.run.setting(f"{job.env}_DELAYS").attempts):
             return f"all {most} attempts are used up"
         if job.give_up_after is not None:
-            limit: timedelta = self.tick.setting(f"{job.env}_GIVE_UP_AFTER")
-            if self.tick.at - job.since(due.item) > limit:
+            limit: timedelta = self.run.setting(f"{job.env}_GIVE_UP_AFTER")
+            if self.run.at - job.since(due.item) > limit:
                 return f"it is older than {duration.text(limit)}"
         return ""
 
     def _final(self, end: AttemptResult) -> AttemptResult:
         """The last attempt that fails is the end of it."""
-        if isinstance(end.verdict, RetryLater) and self.job.next_at(self.tick, end) is None:
+        if isinstance(end.verdict, RetryLater) and self.job.next_at(self.run, end) is None:
             return replace(end, verdict=GaveUp(end.why, end.verdict.noted))
         return end
 
@@ -196,12 +196,12 @@ class SweepRun:
         job, item, said = self.job, due.item, end.verdict
         along: Sequence[Any] = ()
         if isinstance(said, RetryLater):
-            at = job.next_at(self.tick, end)
+            at = job.next_at(self.run, end)
             assert at is not None
             changes = job.again(item, max(at, end.at + timedelta(seconds=said.wait)))
         else:
             changes = job.settled(item, end) if isinstance(said, Succeeded) else job.given_up(item, end)
-            along = job.along(self.tick, item, end)
+            along = job.along(self.run, item, end)
         known: dict[str, Any] = {"attempts": end.number, **said.noted}
         if not isinstance(said, Succeeded):
             known["last_error"] = redaction.excerpt(end.why, LONGEST_ERROR)
@@ -226,7 +226,7 @@ class SweepRun:
 
     def _tell(self, due: Due, result: tuple[str, str] | BaseException) -> None:
         """One line for each item, with its outcome."""
-        log, name, counts = self.tick.log, f"{self.job.name}_item", self.tally.counts
+        log, name, counts = self.run.log, f"{self.job.name}_item", self.tally.counts
         told: dict[str, Any] = {**self._named(due.row), "attempt": due.number}
         if isinstance(result, BaseException):
             word = "overdue" if isinstance(result, Overdue) else "failed"

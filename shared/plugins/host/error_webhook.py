@@ -34,7 +34,7 @@ def tell(run: RunContext, manifest: Manifest, job: str, error: Exception) -> Non
     told = {
         "job": job,
         "version": manifest.version,
-        "run": run.run,
+        "run": run.run_id,
         "attempt": run.firing.attempt,
         "last": run.firing.attempt >= run.job.retry.attempts,
         "quota": isinstance(error, QuotaExceeded),
@@ -42,7 +42,7 @@ def tell(run: RunContext, manifest: Manifest, job: str, error: Exception) -> Non
     }
     body = json.dumps({"type": "job.failed", "timestamp": clock.iso(run.cloud.clock.now()), "data": told})
     try:
-        key = run.run.replace(".", "-")
+        key = run.run_id.replace(".", "-")
         headers = webhook.sign(secrets.read(run.cloud, SECRET).split(), key, run.cloud.clock.now(), body)
         sent = {**headers, "content-type": "application/json"}
         status, _, _ = net.call(_only(manifest.errors), "POST", manifest.errors, sent, body.encode(), PATIENCE)

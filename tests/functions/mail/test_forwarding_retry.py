@@ -321,7 +321,7 @@ def test_the_same_tick_again_and_a_death_after_the_relay_has_it_send_nothing_twi
 
     put(cloud, failed(next_attempt_at=NOON))
     with monkeypatch.context() as patched:
-        patched.setattr("shared.archetypes.sweep.runner.amend", die)
+        patched.setattr("shared.archetypes.sweep.runner.update_if_unchanged", die)
         with pytest.raises(Death):
             go(ForwardingRetry(), cloud, log)
     # By then the lease of the dead has run out.

@@ -42,7 +42,7 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
     assert (item["status"]["outcome"], item["status"]["streak"], item["state"]) == ("lost", 1, "FAILED")
     taken = held.take(Firing("sweep", NOON.replace(minute=5)), "b", "r")
     assert isinstance(taken, Claim)
-    assert taken.corpse is None
+    assert taken.expired_holder is None
 
 
 def test_a_run_within_its_lease_is_left_alone(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:

@@ -72,9 +72,9 @@ def test_it_has_all_its_attempts_again_and_then_is_the_same_letter_dead_once_mor
     retry(cloud, before)
     assert [report.outcome for report in world.settle()] == ["failed"] * 3
     after = world.letter()
-    assert (after.id, after.state, after.again, after.retries) == (before.id, "dead", 1, 1)
+    assert (after.id, after.state, after.redrives, after.retries) == (before.id, "dead", 1, 1)
     assert after.at == before.at
-    assert after.died > before.died
+    assert after.failed_at > before.failed_at
     assert json.loads(store.content(cloud, after))["dead"]["firing"]["redrive"] == 1
 
 
@@ -93,7 +93,7 @@ def test_each_death_is_told_once(world: World, cloud: Cloud) -> None:
     run(world.sweep, Firing(**{**redriven[0]["firing"], "at": NOON, "attempt": 3}), cloud, world.log)
     [body] = letters(cloud, "firings-dlq")
     world.collect(body, body)
-    assert world.letter().again == 1
+    assert world.letter().redrives == 1
     assert len(world.log.said("JOB_PERMANENTLY_FAILED")) == 2
 
 
@@ -112,7 +112,7 @@ def test_a_crash_between_the_row_and_the_alert_of_its_next_death_does_not_silenc
     cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
     world.collect(body)
     assert "alerted" in world.letter().row
-    assert world.letter().again == 1
+    assert world.letter().redrives == 1
 
 
 def test_a_newer_success_makes_it_superseded_which_resolves_it(world: World, cloud: Cloud) -> None:
@@ -150,7 +150,7 @@ def test_it_may_be_sent_again_many_times(world: World, cloud: Cloud, times: int)
     for _ in range(times):
         retry(cloud, world.letter())
         assert [report.outcome for report in world.settle()] == ["failed"] * 3
-    assert (world.letter().again, world.letter().retries) == (times, times)
+    assert (world.letter().redrives, world.letter().retries) == (times, times)
 
 
 def test_a_second_delivery_of_it_says_nothing_of_its_own(world: World, cloud: Cloud) -> None:
@@ -170,7 +170,7 @@ def test_a_gate_that_is_shut_keeps_it_out_and_leaves_it_dead_as_it_was(world: Wo
     retry(cloud, before)
     assert [report.outcome for report in world.settle()] == ["disabled"]
     after = world.letter()
-    assert (after.state, after.again, after.payload) == ("dead", 0, before.payload)
+    assert (after.state, after.redrives, after.payload) == ("dead", 0, before.payload)
     assert after.row["note"] == "was not run: disabled; SWEEP_ENABLE is false"
 
 
@@ -260,7 +260,7 @@ def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
     monkeypatch.setattr(type(world.sweep), "retry", NONE)
     retry(cloud, world.letter())
     world.settle()
-    assert (world.letter().state, world.letter().again) == ("dead", 1)
+    assert (world.letter().state, world.letter().redrives) == ("dead", 1)
 
 
 def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
@@ -272,7 +272,7 @@ def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
     [body] = waiting(cloud)
     firing = Firing(**{**body["firing"], "at": NOON})
     with monkeypatch.context() as crash:
-        crash.setattr("shared.run.status.History.write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        crash.setattr("shared.run.history.History.write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(world.sweep, firing, cloud, world.log, "request-1")
     assert world.letter().state == "retrying"
@@ -292,8 +292,8 @@ def test_a_death_on_the_way_counts_as_an_attempt_and_keeps_the_letter(world: Wor
 
 def test_what_goes_on_from_it_is_not_its_business() -> None:
     firing = replace(tick(), letter="x", redrive=2)
-    assert (firing.onward().letter, firing.shard(3).letter) == ("", "")
-    assert firing.again("e", NOON).letter == firing.later().letter == firing.handed("worker").letter == "x"
+    assert (firing.continuation().letter, firing.shard(3).letter) == ("", "")
+    assert firing.retry("e", NOON).letter == firing.deferred().letter == firing.routed("worker").letter == "x"
 
 
 # Consumers
@@ -318,7 +318,7 @@ def test_a_message_that_is_handled_resolves_its_letter_and_one_that_is_not_is_th
     for letter in world.letters():
         retry(cloud, letter)
     world.settle()
-    assert [(letter.state, letter.again) for letter in world.letters()] == [("dead", 1), ("resolved", 0)]
+    assert [(letter.state, letter.redrives) for letter in world.letters()] == [("dead", 1), ("resolved", 0)]
 
 
 def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_its_letter(
@@ -331,7 +331,7 @@ def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_it
     [message] = cloud.sqs.receive_message(QueueUrl=world.queue, MessageAttributeNames=["All"])["Messages"]
     assert message["Body"] == "raw text"
     world.collect("raw text", queue="demo:intake-dlq", letter=first.key)
-    assert (world.letter().id, world.letter().again) == (first.id, 1)
+    assert (world.letter().id, world.letter().redrives) == (first.id, 1)
 
 
 def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: World, cloud: Cloud) -> None:
@@ -349,7 +349,7 @@ def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: Wor
     assert store.content(cloud, letter).count("one") == 1
     assert world.deliver("one", receives=5, letter=letter.key) == []
     world.settle()
-    assert world.letter().again == 1
+    assert world.letter().redrives == 1
 
 
 def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -> None:
@@ -367,7 +367,7 @@ def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(
 ) -> None:
     calls = Calls(cloud)
     world.collect("raw text", queue="demo:intake-dlq", letter=named)
-    assert world.letter().again == 0
+    assert world.letter().redrives == 0
     # Before it is alerted; what is no key is not asked for.
     assert calls.made[: calls.made.index("sns:Publish")].count("dynamodb:UpdateItem") == asked
 
@@ -560,7 +560,7 @@ def test_the_late_death_of_a_letter_that_was_thrown_away_is_a_letter_of_its_own(
     cloud.dynamodb.delete_item(TableName=cloud.names.table("state"), Key=key)
     world.settle()
     assert world.letter().key != letter.key
-    assert world.letter().again == 0
+    assert world.letter().redrives == 0
 
 
 # What it takes

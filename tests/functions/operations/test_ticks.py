@@ -76,7 +76,7 @@ class World:
 
     def folded(self, job: str = "sweep") -> dict[str, TickOutcome]:
         told = DailyLedger(self.cloud, job).read(NOON - timedelta(days=1), NOON + timedelta(days=9))
-        return {f"{tick:%H:%M}": account.verdict for tick, account in told.items()}
+        return {f"{tick:%H:%M}": account.outcome for tick, account in told.items()}
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ def test_the_ledger_of_a_span_is_read_from_folds_rows_and_gaps(world: World) -> 
     calls = Calls(world.cloud)
     told = daily.read(world.cloud, "sweep", world.entry(), after(minutes=-30), after(minutes=106))
     assert Counter(calls.made) == {"dynamodb:Query": 2, "dynamodb:GetItem": 2}
-    assert {f"{tick:%H:%M}": account.verdict for tick, account in told.items()} == {
+    assert {f"{tick:%H:%M}": account.outcome for tick, account in told.items()} == {
         "11:30": TickOutcome.UNKNOWN,
         "11:45": TickOutcome.UNKNOWN,
         "12:00": TickOutcome.RAN,

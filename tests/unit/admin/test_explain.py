@@ -436,5 +436,5 @@ def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World,
 @pytest.mark.parametrize("verdict", list(TickOutcome))
 def test_every_verdict_has_words(world: World, verdict: TickOutcome) -> None:
     found = trace.trace(world.cloud, world.job, NOON)
-    found.account = replace(found.account, verdict=verdict)
+    found.account = replace(found.account, outcome=verdict)
     assert explain.explain(found, "test").headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")

@@ -85,7 +85,7 @@ class Grouping(Counter):
             assert tenant is not None
             if self.forget:
                 continue
-            with delivery.answer(*messages):
+            with delivery.handling(*messages):
                 for message in messages:
                     self.handle(run, message)
 
@@ -282,7 +282,7 @@ def test_after_a_crash_of_the_job_only_what_was_not_answered_comes_back(deliver:
 
         def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
             for _, messages in delivery.by_tenant():
-                with delivery.answer(messages[0]):
+                with delivery.handling(messages[0]):
                     self.handle(run, messages[0])
                 raise MemoryError
 

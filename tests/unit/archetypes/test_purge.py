@@ -277,7 +277,7 @@ def test_a_table_that_takes_nothing_fails_the_run(go: Go, cloud: Cloud, monkeypa
     put(cloud, "a", DUE)
     report = go(Holds())
     assert report.outcome == "failed"
-    assert report.note.startswith("Slow: 1 rows of nightshift-test-held were not deleted in 8 tries")
+    assert report.note.startswith("Throttled: 1 rows of nightshift-test-held were not deleted in 8 tries")
 
 
 def test_a_crash_in_the_middle_is_made_good_by_the_next_tick(

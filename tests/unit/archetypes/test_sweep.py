@@ -194,7 +194,7 @@ def test_a_crash_before_the_row_is_settled_does_not_repeat_the_attempt(
 
     job.says["a"] = RetryLater("busy", {"status": 503})
     add(cloud, "a")
-    monkeypatch.setattr("shared.archetypes.sweep.runner.amend", die)
+    monkeypatch.setattr("shared.archetypes.sweep.runner.update_if_unchanged", die)
     with pytest.raises(Death):
         go()
     monkeypatch.undo()

@@ -33,7 +33,7 @@ class Visitor(Job):
 
 
 @pytest.fixture
-def tick(cloud: Cloud, log: Lines) -> RunContext:
+def run(cloud: Cloud, log: Lines) -> RunContext:
     return RunContext(Visitor(), Firing("visitor", NOON), cloud, "run-1", datetime.now(UTC), log)
 
 

@@ -85,7 +85,7 @@ def test_what_is_said_holds_and_all_else_stays_as_declared() -> None:
     assert (job.name, job.key, job.group, job.env, job.purpose()) == (
         "sweep",
         "sweep",
-        "unit",
+        "job",
         "SWEEP",
         Sweep.purpose(),
     )

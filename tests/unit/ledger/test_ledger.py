@@ -62,11 +62,11 @@ def row(word: str = "done", after: float = 1, **more: Any) -> dict[str, Any]:
 
 def verdict(*rows: dict[str, Any], entry: Entry = ENTRY) -> TickOutcome | None:
     account = ledger.evidence(rows, entry).get(NOON)
-    return account.verdict if account else None
+    return account.outcome if account else None
 
 
 def absent(item: dict[str, Any], age: timedelta = timedelta(minutes=10), entry: Entry = ENTRY) -> TickOutcome:
-    return ledger.judged(entry, [NOON], {}, item, NOON + age)[NOON].verdict
+    return ledger.judged(entry, [NOON], {}, item, NOON + age)[NOON].outcome
 
 
 def with_(**changes: Any) -> Entry:

@@ -20,7 +20,7 @@ from local.demo import site
 from local.demo.page_score import evaluate
 from local.demo.site import USERNAME, DemoSite
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HTTP = urllib3.PoolManager(retries=False)
 
 
@@ -110,9 +110,9 @@ def test_a_wrong_password_a_missing_token_and_the_broken_site_open_none(demo: De
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_one_link_of_the_broken_docs_is_dead(method: str, well: str, broken: str) -> None:
-    for site, dead in ((well, []), (broken, ["/docs/retries"])):
-        links = re.findall(r'href="(/docs/[^"]+)"', HTTP.request("GET", f"{site}/docs/").data.decode())
-        assert [link for link in links if HTTP.request(method, site + link).status == 404] == dead
+    for base, dead in ((well, []), (broken, ["/docs/retries"])):
+        links = re.findall(r'href="(/docs/[^"]+)"', HTTP.request("GET", f"{base}/docs/").data.decode())
+        assert [link for link in links if HTTP.request(method, base + link).status == 404] == dead
 
 
 def test_an_evaluation_is_worked_out_once_for_a_key(well: str) -> None:

@@ -184,7 +184,10 @@ def test_who_has_none_pays_for_none(go: Go, cloud: Cloud) -> None:
     calls = Calls(cloud)
     go()
     assert calls.made == ["dynamodb:UpdateItem"] * 3
-    fresh = "import sys, shared.run.run; print('shared.observability.heartbeat' in sys.modules, 'urllib3.poolmanager' in sys.modules)"
+    fresh = (
+        "import sys, shared.run.run; "
+        "print('shared.observability.heartbeat' in sys.modules, 'urllib3.poolmanager' in sys.modules)"
+    )
     answer = subprocess.run([sys.executable, "-c", fresh], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["False", "False"]
 

@@ -80,7 +80,7 @@ def test_a_plan_is_done_to_the_row(make: Make, cloud: Cloud, clock: VirtualClock
 def test_a_plan_of_many_is_kept_in_an_object_and_done_from_there(
     make: Make, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draft, "FEW", 10)
+    monkeypatch.setattr(draft, "INLINE_ACTIONS", 10)
     for number in range(60):
         put(cloud, f"h{number}", DUE)
     made = make(Holds())
@@ -203,7 +203,7 @@ def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
     assert (sent["firing"]["plan"], sent["firing"]["part"]) == (made.id, 1)
     # What moves meanwhile is no part of the plan, and what is stays so.
     put(cloud, "another", DUE)
-    assert apply(cloud, Slow(), firing.onward()).counts == {"purged": 20}
+    assert apply(cloud, Slow(), firing.continuation()).counts == {"purged": 20}
     assert there(cloud) == ["another"]
     assert "applied" in item(cloud, made)
 
@@ -278,8 +278,8 @@ def test_two_runs_of_one_plan_at_once_are_one(make: Make, cloud: Cloud, clock: V
 
         def actions(self, run: RunContext) -> Iterator[Action]:
             yield from super().actions(run)
-            if run.run not in tried and len(tried) < 2:
-                tried.append(run.run)
+            if run.run_id not in tried and len(tried) < 2:
+                tried.append(run.run_id)
                 clock.move(minutes=6)
                 if len(tried) == 1:
                     inner.append(apply(cloud, Overtaken(), made))

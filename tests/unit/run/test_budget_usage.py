@@ -248,8 +248,8 @@ def test_a_finish_whose_reply_was_lost_counts_once(world: World) -> None:
     held, firing = Claims(world.cloud, Letters(), "-"), Firing("letters", NOON)
     taken = held.take(firing, "a", "r")
     assert isinstance(taken, claim.Claim)
-    assert taken.purse is not None
-    taken.purse.spend(3, 0)
+    assert taken.budget_usage is not None
+    taken.budget_usage.spend(3, 0)
     for _ in range(2):
         held.finish(taken, firing, {"outcome": "done", "ok": True}, None, success=True)
     assert world.spent() == (3, 0)

@@ -104,14 +104,14 @@ def test_a_lease_that_ran_out_is_taken_over_and_shows_the_corpse(held: Claims, c
     take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     taken = take(held, "b", at(1))
-    assert taken.corpse == "a"
+    assert taken.expired_holder == "a"
     assert taken.fence == 2
 
 
 def test_a_tick_whose_run_died_may_be_run_by_its_second_delivery(held: Claims, clock: VirtualClock) -> None:
     take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
-    assert take(held, "b").corpse == "a"
+    assert take(held, "b").expired_holder == "a"
 
 
 def test_a_zombie_cannot_finish(held: Claims, clock: VirtualClock) -> None:
@@ -140,8 +140,8 @@ def test_a_claim_whose_reply_was_lost_recognises_itself_and_still_sees_the_corps
     first = take(held, "b", at(1))
     again = take(held, "b", at(1))
     # Only the dead run's mark is gone: our own took its place.
-    assert again == replace(first, died_on="")
-    assert again.corpse == "a"
+    assert again == replace(first, interrupted_at="")
+    assert again.expired_holder == "a"
 
 
 def test_a_finish_whose_reply_was_lost_may_be_repeated(held: Claims, cloud: Cloud) -> None:
@@ -205,8 +205,8 @@ def test_a_manual_run_takes_the_lease_but_neither_reads_nor_moves_last(held: Cla
 
 def test_a_continuation_is_later_than_its_part_and_earlier_than_the_next_tick(held: Claims) -> None:
     held.finish(take(held, "a"), TICK, OK, {"next": 3}, success=True)
-    held.finish(take(held, "b", TICK.onward()), TICK.onward(), OK, None, success=True)
-    assert refusal(held, "c", TICK.onward()).reason is Reason.DEDUPLICATED
+    held.finish(take(held, "b", TICK.continuation()), TICK.continuation(), OK, None, success=True)
+    assert refusal(held, "c", TICK.continuation()).reason is Reason.DEDUPLICATED
     take(held, "d", at(1))
 
 

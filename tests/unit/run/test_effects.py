@@ -166,8 +166,8 @@ def test_a_call_that_ends_with_nobody_knowing_is_never_repeated_blindly(
     report = go(job)
     assert report.outcome == "failed"
     assert (
-        report.note
-        == "UncertainOutcome: nobody knows whether 'ada' was done; settle it: python jobs.py effects greet --aws --stage test"
+        report.note == "UncertainOutcome: nobody knows whether 'ada' was done; "
+        "settle it: python jobs.py effects greet --aws --stage test"
     )
     assert receiver.did.total() == 0
     [asked] = job.asked

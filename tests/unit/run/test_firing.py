@@ -76,7 +76,7 @@ def test_a_tick_ahead_of_the_clock_is_refused_as_it_would_supersede_the_real_one
 
 def test_marks_sort_as_attempts_and_redrives_are_made() -> None:
     made = [Firing("s", NOON, attempt=attempt, redrive=redrive) for redrive in (0, 1, 10, 99) for attempt in (1, 2, 7)]
-    marks = [firing.mark for firing in made]
+    marks = [firing.dedup_key for firing in made]
     assert marks == sorted(marks)
     assert len(set(marks)) == len(marks)
 

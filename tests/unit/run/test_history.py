@@ -26,8 +26,8 @@ Write = Callable[[History], None]
 WRITES: dict[str, Write] = {
     "done": lambda history: history.write(FIRING, RUN, STARTED, Done({"swept": 1}), 7),
     "failed": lambda history: history.write(FIRING, RUN, STARTED, Failed("no table", "KeyError", ""), 7),
-    "lost": lambda history: history.bury(RUN, "-", "its lease ran out", FIRING.position, 1),
-    "recovered": lambda history: history.recover(FIRING, RUN, LEFT),
+    "lost": lambda history: history.record_lost(RUN, "-", "its lease ran out", FIRING.position, 1),
+    "recovered": lambda history: history.record_recovered(FIRING, RUN, LEFT),
 }
 
 
@@ -66,6 +66,6 @@ def test_a_second_delivery_is_counted_once_before_the_row_and_after_it(history: 
 
 def test_a_gap_grows_and_never_shrinks(history: History) -> None:
     for minutes, told in ((15, 15), (45, 45), (30, 45)):
-        history.missed(NOON, NOON + timedelta(minutes=minutes), minutes // 15 + 1, "no trace", "")
+        history.record_missed(NOON, NOON + timedelta(minutes=minutes), minutes // 15 + 1, "no trace", "")
         assert row(history, GAP)["to"] == f"2026-03-02T12:{told}Z"
     assert row(history, GAP)["count"] == 4

@@ -126,8 +126,8 @@ def test_the_setting_is_read_at_each_tick(go: Go, cloud: Cloud) -> None:
 
 def test_what_was_handed_over_is_run_whatever_the_setting_says(go: Go) -> None:
     job = Sweep()
-    assert go(job, TICK.handed("worker"), by="worker").outcome == "done"
-    assert go(job, replace(TICK.handed("celery"), at=NOON.replace(minute=1)), by="perhaps").outcome == "done"
+    assert go(job, TICK.routed("worker"), by="worker").outcome == "done"
+    assert go(job, replace(TICK.routed("celery"), at=NOON.replace(minute=1)), by="perhaps").outcome == "done"
 
 
 def test_the_same_tick_enqueued_twice_runs_once(go: Go, cloud: Cloud) -> None:
@@ -140,7 +140,7 @@ def test_the_same_tick_enqueued_twice_runs_once(go: Go, cloud: Cloud) -> None:
 
 def test_a_failed_attempt_goes_back_to_whoever_ran_it(broker: Broker, go: Go, cloud: Cloud) -> None:
     by = broker.__name__.partition(".")[2]
-    go(Sweep(failing), TICK.handed(by))
+    go(Sweep(failing), TICK.routed(by))
     [(firing, delay)] = broker.sent
     assert (firing.attempt, firing.by) == (2, by)
     assert 2 <= delay <= 3
@@ -290,7 +290,7 @@ def test_a_firing_from_before_there_was_a_choice_is_read() -> None:
 
 def test_history_tells_of_the_hand_over_and_of_the_run(go: Go, cloud: Cloud) -> None:
     handed = go(Sweep(), by="worker")
-    done = go(Sweep(), TICK.handed("worker"))
+    done = go(Sweep(), TICK.routed("worker"))
     for report in (handed, done):
         key = history.history_key("sweep", report.run_id)
         row = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))

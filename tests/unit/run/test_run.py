@@ -205,7 +205,7 @@ def test_an_unfinished_run_continues_at_once_from_its_checkpoint(go: Go, cloud: 
     go(Sweep(lambda _: Done(checkpoint={"next": 7})))
     [sent] = waiting(cloud)
     assert (sent["firing"]["part"], sent["firing"]["attempt"]) == (1, 1)
-    assert seen(go, TICK.onward()) == {"next": 7}
+    assert seen(go, TICK.continuation()) == {"next": 7}
 
 
 def test_a_chain_of_continuations_ends_and_leaves_the_rest_to_the_next_tick(
@@ -219,7 +219,7 @@ def test_a_chain_of_continuations_ends_and_leaves_the_rest_to_the_next_tick(
             break
         parts += 1
         assert sent[0]["firing"]["hop"] == 1 + 2 * parts
-        firing = firing.onward()
+        firing = firing.continuation()
     assert parts == 4
     clock.move(minutes=1)
     assert seen(go, replace(TICK, at=NOON.replace(minute=1))) == 5
@@ -243,7 +243,7 @@ def test_a_snoozing_job_is_fired_again_without_an_attempt_counted(go: Go, cloud:
     [sent] = waiting(cloud)
     assert sent["firing"]["attempt"] == 1
     job = Sweep()
-    assert go(job, TICK.later()).outcome == "done"
+    assert go(job, TICK.deferred()).outcome == "done"
 
 
 def test_a_disabled_job_is_recorded_and_not_claimed(go: Go, cloud: Cloud) -> None:
