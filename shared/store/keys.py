@@ -1,0 +1,160 @@
+"""Every key of the single table `state`. docs/reference/state-keys.md is generated from this module.
+
+Each function returns a RowKey, or a partition key as text where rows are queried. A `*` given for a job, a day or the
+like makes the pattern of a grant.
+"""
+
+from __future__ import annotations
+
+import zlib
+from datetime import date
+from typing import NamedTuple
+
+from shared.aws.names import OWED
+
+# The sort key of a row that has its partition for itself, and the target of a job without targets.
+ONLY = "-"
+# A partition takes 1,000 writes a second, which are 500 effects. A row is found by this number: it must never change.
+EFFECT_SHARDS = 16
+
+
+class RowKey(NamedTuple):
+    """Partition key and sort key of one row."""
+
+    pk: str
+    sk: str
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {"pk": self.pk, "sk": self.sk}
+
+
+def claims(job_key: str) -> str:
+    """`<job key>:last`: the claim items and the status items of hosts of one job."""
+    return f"{job_key}:last"
+
+
+def claim(job_key: str, target: str = ONLY) -> RowKey:
+    """`<job key>:last` / `<target>`: lease, fence, checkpoint and last status; or the status of one host."""
+    return RowKey(claims(job_key), target)
+
+
+def checkpoint(job: str, target: str, fence: int) -> RowKey:
+    """`checkpoint#<job>` / `<target>#<fence>`: a checkpoint too large for the claim item."""
+    # Named by the fence that wrote it: an expired holder writes beside its successor, never over it.
+    return RowKey(checkpoints(job), f"{target}#{fence:012d}")
+
+
+def checkpoints(job: str) -> str:
+    """`checkpoint#<job>`: the large checkpoints of one job."""
+    return f"checkpoint#{job}"
+
+
+def runs(job: str, day: date | str) -> str:
+    """`runs#<job>#<yyyy-mm-dd>`: the history of one job and day."""
+    return f"runs#{job}#{day}"
+
+
+def run(job: str, run_id: str) -> RowKey:
+    """`runs#<job>#<yyyy-mm-dd>` / `<run id>`: the history row of one run. A run id begins with its start."""
+    return RowKey(runs(job, f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"), run_id)
+
+
+def manual_requests(job: str) -> str:
+    """`manual#<job>`: requests for manual runs of one job, and their count per minute."""
+    return f"manual#{job}"
+
+
+def manual_request(job: str, request: str) -> RowKey:
+    """`manual#<job>` / `<request id>`: one request for a manual run, and how it ended."""
+    return RowKey(manual_requests(job), request)
+
+
+def manual_rate(job: str, minute: str) -> RowKey:
+    """`manual#<job>` / `rate#<minute>`: how many manual runs were requested in a minute."""
+    return RowKey(manual_requests(job), f"rate#{minute}")
+
+
+def pauses(job: str) -> str:
+    """`pause#<job>`: the pauses of one job."""
+    return f"pause#{job}"
+
+
+def pause(job: str, part: str) -> RowKey:
+    """`pause#<job>` / `job`, `target#<t>` or `tenant#<org>`: one pause, with operator and reason."""
+    return RowKey(pauses(job), part)
+
+
+def effects(job: str, shard: int | str) -> str:
+    """`effect#<job>#<shard>`: a sixteenth of the effects of one job."""
+    return f"effect#{job}#{shard:02d}" if isinstance(shard, int) else f"effect#{job}#{shard}"
+
+
+def effect(job: str, key: str) -> RowKey:
+    """`effect#<job>#<shard>` / `<effect key>`: intent and confirmation of one effect."""
+    return RowKey(effects(job, zlib.crc32(key.encode()) % EFFECT_SHARDS), key)
+
+
+def uncertain_effects(job: str) -> str:
+    """`uncertain#<job>`: the effects of one job whose outcome is unknown."""
+    return f"uncertain#{job}"
+
+
+def uncertain_effect(job: str, key: str) -> RowKey:
+    """`uncertain#<job>` / `<effect key>`: one effect whose outcome is unknown."""
+    return RowKey(uncertain_effects(job), key)
+
+
+def plan(plan_id: str) -> RowKey:
+    """`plan#<plan id>` / `-`: a plan of a dry run, and whether it was applied. A plan id begins with its job."""
+    return RowKey(f"plan#{plan_id}", ONLY)
+
+
+def brake(job: str, target: str) -> RowKey:
+    """`brake#<job>` / `<target>`: the size for which the brake stopped the job, and its plan."""
+    return RowKey(brakes(job), target)
+
+
+def brakes(job: str) -> str:
+    """`brake#<job>`: where the brake stopped the job."""
+    return f"brake#{job}"
+
+
+def ledger(job: str) -> str:
+    """`ledger#<job>`: the daily ledger of one job."""
+    return f"ledger#{job}"
+
+
+def ledger_day(job: str, day: date | str) -> RowKey:
+    """`ledger#<job>` / `<yyyy-mm-dd>`: the outcome of each expected tick of a day, and its largest run."""
+    return RowKey(ledger(job), f"{day}")
+
+
+def expected_since() -> RowKey:
+    """`ledger` / `jobs`: since when ticks of each job are expected."""
+    return RowKey("ledger", "jobs")
+
+
+def watermark(job: str) -> RowKey:
+    """`watermark#<job>` / `-`: up to when a job has processed everything."""
+    return RowKey(f"watermark#{job}", ONLY)
+
+
+def dead_letters(job: str) -> str:
+    """`dead#<job>`: the dead letters of one job."""
+    return f"dead#{job}"
+
+
+def dead_letter(job: str, letter_id: str) -> RowKey:
+    """`dead#<job>` / `<id>`: one dead letter; its payload is in S3."""
+    return RowKey(dead_letters(job), letter_id)
+
+
+def audit_month(month: str) -> str:
+    """`audit#<yyyy-mm>`: what operators did in a month."""
+    return f"audit#{month}"
+
+
+def owed_alerts() -> str:
+    """`owed#job-monitoring`: alerts that a channel has not taken yet."""
+    return OWED

@@ -1,0 +1,197 @@
+"""The gateway to DynamoDB: read and write rows as plain data, under a condition, with lost replies recognised.
+
+A conditional write whose reply was lost is repeated by the SDK and then meets its own result: DynamoDB answers that the
+condition does not hold although the write won. Each conditional write here takes `won`, which recognises the row that
+the write itself left; lost replies are recognised nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shared.aws import attributes
+
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
+    from shared.store.keys import RowKey
+    from shared.tables import Table
+
+Plain = dict[str, Any]
+# Whether the row as it stands is the one that this very write left.
+Won = Callable[[Plain], bool]
+
+
+class ConditionFailed(Exception):
+    """The condition of a write does not hold, and nothing was written.
+
+    item: the row as it stands, as plain data; empty where there is none.
+    """
+
+    def __init__(self, item: Plain) -> None:
+        super().__init__("the condition of the write does not hold")
+        self.item = item
+
+
+def get(
+    cloud: Cloud, table: Table, key: RowKey, *, attributes_read: Sequence[str] = (), consistent: bool = True
+) -> Plain:
+    """Read one row; empty where there is none. `attributes_read` limits what is returned, not what is paid for."""
+    request: dict[str, Any] = {"TableName": cloud.names.table(table.name), "Key": _key(table, key)}
+    if attributes_read:
+        names = {f"#{number}": name for number, name in enumerate(attributes_read)}
+        request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+    return attributes.plain(cloud.dynamodb.get_item(**request, ConsistentRead=consistent).get("Item"))
+
+
+def query(
+    cloud: Cloud,
+    table: Table,
+    condition: str,
+    values: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    **request: Any,
+) -> Iterator[Plain]:
+    """Yield the rows of a key condition (`pk = :pk AND sk > :from`), page by page.
+
+    request: further parameters of Query as boto3 names them (IndexName, FilterExpression, ScanIndexForward,
+    ConsistentRead, ProjectionExpression, Limit: the page size).
+    """
+    if names:
+        request["ExpressionAttributeNames"] = dict(names)
+    pages = cloud.dynamodb.get_paginator("query").paginate(
+        TableName=cloud.names.table(table.name),
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=attributes.row(values),
+        **request,
+    )
+    for page in pages:
+        yield from map(attributes.plain, page["Items"])
+
+
+def put(cloud: Cloud, table: Table, item: Mapping[str, Any]) -> None:
+    """Write a row whatever stands there. For rows that are the same however often they are written."""
+    cloud.dynamodb.put_item(TableName=cloud.names.table(table.name), Item=attributes.row(item))
+
+
+def put_if(
+    cloud: Cloud,
+    table: Table,
+    item: Mapping[str, Any],
+    condition: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+    won: Won | None = None,
+) -> None:
+    """Write a row where the condition holds. Raises ConditionFailed."""
+    _conditional(
+        cloud,
+        cloud.dynamodb.put_item,
+        {"TableName": cloud.names.table(table.name), "Item": attributes.row(item)},
+        condition,
+        values,
+        names,
+        won,
+    )
+
+
+def put_if_absent(cloud: Cloud, table: Table, item: Mapping[str, Any], *, won: Won | None = None) -> bool:
+    """Create a row; False, and nothing written, where one of its key stands."""
+    try:
+        put_if(cloud, table, item, f"attribute_not_exists({table.pk})", won=won)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def update(
+    cloud: Cloud,
+    table: Table,
+    key: RowKey,
+    expression: str,
+    values: Mapping[str, Any],
+    *,
+    condition: str = "",
+    names: Mapping[str, str] | None = None,
+    won: Won | None = None,
+) -> Plain:
+    """Update a row and return it as it stood before. Raises ConditionFailed.
+
+    Without a condition the expression must be one whose repetition changes nothing.
+    """
+    request: dict[str, Any] = {
+        "TableName": cloud.names.table(table.name),
+        "Key": _key(table, key),
+        "UpdateExpression": expression,
+        "ReturnValues": "ALL_OLD",
+    }
+    answer = _conditional(cloud, cloud.dynamodb.update_item, request, condition, values, names, won)
+    return attributes.plain(answer.get("Attributes"))
+
+
+def update_if(
+    cloud: Cloud,
+    table: Table,
+    key: RowKey,
+    expression: str,
+    values: Mapping[str, Any],
+    condition: str,
+    *,
+    names: Mapping[str, str] | None = None,
+    won: Won | None = None,
+) -> bool:
+    """Update a row where the condition holds; False, and nothing written, where it does not."""
+    try:
+        update(cloud, table, key, expression, values, condition=condition, names=names, won=won)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def delete(
+    cloud: Cloud,
+    table: Table,
+    key: RowKey,
+    *,
+    condition: str = "",
+    values: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> bool:
+    """Delete a row; False where the condition does not hold. A missing row is deleted already."""
+    request = {"TableName": cloud.names.table(table.name), "Key": _key(table, key)}
+    try:
+        _conditional(cloud, cloud.dynamodb.delete_item, request, condition, values, names, None)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _conditional(
+    cloud: Cloud,
+    call: Callable[..., Any],
+    request: dict[str, Any],
+    condition: str,
+    values: Mapping[str, Any] | None,
+    names: Mapping[str, str] | None,
+    won: Won | None,
+) -> Mapping[str, Any]:
+    if condition:
+        request |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    if values:
+        request["ExpressionAttributeValues"] = attributes.row(values)
+    if names:
+        request["ExpressionAttributeNames"] = dict(names)
+    try:
+        answer: Mapping[str, Any] = call(**request)
+    except cloud.ConditionalCheckFailed as error:
+        item = attributes.plain(error.response.get("Item"))
+        if won is None or not won(item):
+            raise ConditionFailed(item) from None
+        return {"Attributes": {}}
+    return answer
+
+
+def _key(table: Table, key: RowKey) -> dict[str, Any]:
+    return attributes.row({table.pk: key.pk, table.sk: key.sk})
