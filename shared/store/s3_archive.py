@@ -1,6 +1,6 @@
 """Rows that are moved to S3: JSON Lines in gzip with a manifest beside it, read back before anybody deletes them.
 
-`archive/<table>/<yyyy>/<mm>/<first instant>-<digest>.jsonl.gz` and `.manifest.json`; docs/archives.md has the form.
+`archive/<table>/<yyyy>/<mm>/<first timestamp>-<digest>.jsonl.gz` and `.manifest.json`: docs/explain/archives.md.
 """
 
 from __future__ import annotations
