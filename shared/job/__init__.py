@@ -1,1 +1,90 @@
-"""What a job declares."""
+"""The public interface for job authors: everything that a job's declaration names.
+
+    from shared.job import Job, RunContext, daily, natural
+
+    class Greeting(Job):
+        \"""Greet every user once a day.\"""
+
+        schedule = daily(hour=9, minute=0)
+        idempotency = natural("a user who was greeted today is not selected again")
+
+        def work(self, run: RunContext) -> Done: ...
+
+Archetypes are imported from shared.archetypes, one module each. Only the standard library is loaded here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.aws import permissions
+from shared.aws.names import NO_TARGET
+from shared.aws.permissions import Grant
+from shared.job import retry_policies, settings
+from shared.job.action import Action
+from shared.job.budget import Budget
+from shared.job.definition import Job
+from shared.job.duration import days, hours, minutes
+from shared.job.effect import Confirmed, Effect, InFlight, NotDone, NotPerformed, UncertainOutcome, Unknown
+from shared.job.idempotency import Idempotency, flag_check, keyed, natural, upsert, version_check
+from shared.job.outcome import Done, Failed, Outcome, Reason, Rejected, Skipped, Snoozed
+from shared.job.retry import NO_RETRY, RetryPolicy, explicit, exponential, fixed, linear
+from shared.job.schedule import CatchUp, Schedule, cron, daily, every, hourly, monthly, weekly
+from shared.job.settings import Setting, SettingError
+
+if TYPE_CHECKING:
+    from shared.run.context import RunContext
+else:
+    # A name for annotations, which nothing evaluates: shared.run is a level above this package.
+    RunContext = Any
+
+__all__ = [
+    "NO_RETRY",
+    "NO_TARGET",
+    "Action",
+    "Budget",
+    "CatchUp",
+    "Confirmed",
+    "Done",
+    "Effect",
+    "Failed",
+    "Grant",
+    "Idempotency",
+    "InFlight",
+    "Job",
+    "NotDone",
+    "NotPerformed",
+    "Outcome",
+    "Reason",
+    "Rejected",
+    "RetryPolicy",
+    "RunContext",
+    "Schedule",
+    "Setting",
+    "SettingError",
+    "Skipped",
+    "Snoozed",
+    "UncertainOutcome",
+    "Unknown",
+    "cron",
+    "daily",
+    "days",
+    "every",
+    "explicit",
+    "exponential",
+    "fixed",
+    "flag_check",
+    "hourly",
+    "hours",
+    "keyed",
+    "linear",
+    "minutes",
+    "monthly",
+    "natural",
+    "permissions",
+    "retry_policies",
+    "settings",
+    "upsert",
+    "version_check",
+    "weekly",
+]

@@ -64,7 +64,9 @@ class Budget:
         return now.strftime(PERIODS[self.per])
 
     def setting(self, env: str, name: str) -> Setting:
-        meaning = f"The most {name} works on and pays for: items, dollars or both per day or month; docs/pauses.md"
+        meaning = (
+            f"Most that {name} works on and pays for: items, dollars or both per day or month; docs/operate/pauses.md"
+        )
         return Setting(f"{env}_BUDGET", str(self), meaning, parse)
 
 

@@ -191,7 +191,7 @@ class Job:
 
     @classmethod
     def run_by(cls) -> Setting:
-        meaning = f"Who runs {cls.name} at its ticks: {', '.join(RUN_BY[:-1])} or {RUN_BY[-1]}; see docs/workers.md"
+        meaning = f"Who runs {cls.name} at its ticks: {', '.join(RUN_BY[:-1])} or {RUN_BY[-1]}; docs/howto/workers.md"
         return settings.choice(f"{cls.env}_RUN_BY", INLINE, RUN_BY, meaning)
 
     @classmethod

@@ -30,7 +30,7 @@ def settings_of(job: type[Job]) -> dict[str, Setting]:
     kept = Setting(
         f"{env}_RETENTION",
         told.retention,
-        f"Which runs of {name} stay on record: high-volume, standard, critical, or ages and counts",
+        f"DeadLetterFilter runs of {name} stay on record: high-volume, standard, critical, or ages and counts",
         retention.checked,
     )
     retry = Setting(

@@ -48,7 +48,7 @@ class RetryPolicy:
         return f"{self.kind} {' '.join(map(_text, told))}, {self.attempts} attempts"
 
 
-NONE = RetryPolicy("none", ())
+NO_RETRY = RetryPolicy("none", ())
 
 
 def exponential(*, first: int, retries: int) -> RetryPolicy:
@@ -71,7 +71,7 @@ def parse(text: str) -> RetryPolicy:
     """`exponential 2s, 4 attempts`; of `explicit` the attempts need not be said. Raises ValueError."""
     words = " ".join(text.lower().split())
     if words == "none":
-        return NONE
+        return NO_RETRY
     found = re.fullmatch(r"([a-z]+)((?: \d+[dhms])+)(?: ?, ?(\d{1,2}) attempts?)?", words, re.ASCII)
     if not found or found[1] not in ("exponential", "linear", "fixed", "explicit"):
         raise ValueError(ACCEPTED)
@@ -97,7 +97,7 @@ def _derived(kind: str, seconds: int, retries: int) -> RetryPolicy:
 
 
 def _policy(kind: str, delays: tuple[int, ...]) -> RetryPolicy:
-    return RetryPolicy(kind, delays) if delays else NONE
+    return RetryPolicy(kind, delays) if delays else NO_RETRY
 
 
 def _text(seconds: int) -> str:

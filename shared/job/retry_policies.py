@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.job.retry import NONE, explicit, exponential, fixed, linear
+from shared.job.retry import NO_RETRY, explicit, exponential, fixed, linear
 
 DEFAULT = exponential(first=2, retries=3)
 EMAIL = exponential(first=5, retries=2)
@@ -13,7 +13,7 @@ WEBHOOK = exponential(first=30, retries=4)
 AUDIT = USAGE = exponential(first=1, retries=5)
 NOTIFICATIONS = linear(step=5, retries=3)
 AUTO_ACTIONS = exponential(first=1, retries=3)
-MAINTENANCE = NONE
+MAINTENANCE = NO_RETRY
 PLUGIN = exponential(first=2, retries=2)
 # Per item, kept as `next_attempt_at` and swept every minute; they never ride on a queue's delay.
 FORWARDING_ITEM = explicit(1 * 3600, 6 * 3600, 24 * 3600, 48 * 3600)
