@@ -9,7 +9,7 @@ Attributes = dict[str, Any]
 
 
 def pack(value: Any) -> Attributes:
-    """`"a"` -> `{"S": "a"}`. Text, whole and other numbers, booleans, None, lists and string-keyed maps."""
+    """`"a"` -> `{"S": "a"}`. Text, numbers, booleans, None, lists, string-keyed maps, and sets of text (read as lists)."""
     match value:
         case bool():
             return {"BOOL": value}
@@ -23,6 +23,8 @@ def pack(value: Any) -> Attributes:
             return {"M": {key: pack(inner) for key, inner in value.items()}}
         case list() | tuple():
             return {"L": [pack(inner) for inner in value]}
+        case set() | frozenset():
+            return {"SS": sorted(value)}
     raise TypeError(f"a row cannot hold {type(value).__name__}: {value!r:.80}")
 
 
@@ -67,6 +69,8 @@ def _size(attribute: Attributes) -> int:
             return (len(digits) + 1) // 2 + 1 + str(value).startswith("-")
         case "M":
             return 3 + sum(1 + len(key.encode()) + _size(inner) for key, inner in value.items())
+        case "SS":
+            return sum(len(str(inner).encode()) for inner in value)
         case "L":
             return 3 + sum(1 + _size(inner) for inner in value)
     return 1

@@ -51,23 +51,58 @@ def query(
     values: Mapping[str, Any],
     *,
     names: Mapping[str, str] | None = None,
+    attributes_read: Sequence[str] = (),
+    patient: bool = False,
     **request: Any,
 ) -> Iterator[Plain]:
     """Yield the rows of a key condition (`pk = :pk AND sk > :from`), page by page.
 
-    request: further parameters of Query as boto3 names them (IndexName, FilterExpression, ScanIndexForward,
-    ConsistentRead, ProjectionExpression, Limit: the page size).
+    attributes_read: limits what is returned, not what is paid for. patient: through the bulk client, which waits longer
+    for an answer. request: further parameters of Query as boto3 names them (IndexName, FilterExpression,
+    ScanIndexForward, ConsistentRead, Limit: the page size).
     """
-    if names:
-        request["ExpressionAttributeNames"] = dict(names)
-    pages = cloud.dynamodb.get_paginator("query").paginate(
-        TableName=cloud.names.table(table.name),
-        KeyConditionExpression=condition,
-        ExpressionAttributeValues=attributes.row(values),
-        **request,
-    )
-    for page in pages:
+    request |= _query(cloud, table, condition, values, names or {}, attributes_read)
+    for page in (cloud.bulk if patient else cloud.dynamodb).get_paginator("query").paginate(**request):
         yield from map(attributes.plain, page["Items"])
+
+
+def query_page(
+    cloud: Cloud,
+    table: Table,
+    condition: str,
+    values: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    start: Any = None,
+    **request: Any,
+) -> tuple[list[Plain], Any]:
+    """Read one page of a key condition: its rows, and the `start` of the next page, None after the last one."""
+    request |= _query(cloud, table, condition, values, names or {}, ())
+    if start:
+        request["ExclusiveStartKey"] = start
+    answer = cloud.dynamodb.query(**request)
+    return [attributes.plain(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+
+
+def _query(
+    cloud: Cloud,
+    table: Table,
+    condition: str,
+    values: Mapping[str, Any],
+    names: Mapping[str, str],
+    attributes_read: Sequence[str],
+) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "TableName": cloud.names.table(table.name),
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": attributes.row(values),
+    }
+    projected = {f"#read{number}": name for number, name in enumerate(attributes_read)}
+    if projected:
+        request["ProjectionExpression"] = ", ".join(projected)
+    if names or projected:
+        request["ExpressionAttributeNames"] = {**names, **projected}
+    return request
 
 
 def put(cloud: Cloud, table: Table, item: Mapping[str, Any]) -> None:
@@ -116,8 +151,9 @@ def update(
     condition: str = "",
     names: Mapping[str, str] | None = None,
     won: Won | None = None,
+    return_new: bool = False,
 ) -> Plain:
-    """Update a row and return it as it stood before. Raises ConditionFailed.
+    """Update a row and return it as it stood before, or stands now with `return_new`. Raises ConditionFailed.
 
     Without a condition the expression must be one whose repetition changes nothing.
     """
@@ -125,7 +161,7 @@ def update(
         "TableName": cloud.names.table(table.name),
         "Key": _key(table, key),
         "UpdateExpression": expression,
-        "ReturnValues": "ALL_OLD",
+        "ReturnValues": "ALL_NEW" if return_new else "ALL_OLD",
     }
     answer = _conditional(cloud, cloud.dynamodb.update_item, request, condition, values, names, won)
     return attributes.plain(answer.get("Attributes"))

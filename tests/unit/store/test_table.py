@@ -58,6 +58,27 @@ def test_a_query_yields_the_rows_of_all_pages_in_order(cloud: Cloud) -> None:
     assert calls.made.count("dynamodb:Query") >= 2
 
 
+def test_a_query_returns_only_the_attributes_asked_for(cloud: Cloud) -> None:
+    table.put(cloud, STATE, row(n=1, name="x", more=2))
+    found = table.query(cloud, STATE, "pk = :pk", {":pk": "gateway"}, attributes_read=("n", "name"), patient=True)
+    assert list(found) == [{"n": 1, "name": "x"}]
+
+
+def test_a_query_is_continued_page_by_page(cloud: Cloud) -> None:
+    for name in "abc":
+        table.put(cloud, STATE, row(RowKey("gateway", name)))
+    first, start = table.query_page(cloud, STATE, "pk = :pk", {":pk": "gateway"}, Limit=2)
+    rest, end = table.query_page(cloud, STATE, "pk = :pk", {":pk": "gateway"}, start=start, Limit=2)
+    assert [[item["sk"] for item in page] for page in (first, rest)] == [["a", "b"], ["c"]]
+    assert end is None
+
+
+def test_a_set_of_text_is_added_to_and_read_as_a_list(cloud: Cloud) -> None:
+    table.update(cloud, STATE, KEY, "ADD ids :ids", {":ids": {"b"}})
+    after = table.update(cloud, STATE, KEY, "ADD ids :ids", {":ids": {"a"}}, return_new=True)
+    assert sorted(after["ids"]) == ["a", "b"]
+
+
 def test_a_row_is_created_once(cloud: Cloud) -> None:
     assert table.put_if_absent(cloud, STATE, row(n=1))
     assert not table.put_if_absent(cloud, STATE, row(n=2))
