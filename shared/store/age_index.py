@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.aws import attributes
-from shared.store.throttling import KEYS_AT_ONCE, TRIES, Throttled
+from shared.store.batch_get import batch_get_rows
+from shared.store.keys import RowKey
 from shared.tables import Index, Table
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Row(NamedTuple):
     partition: str
     since: str
     item: Mapping[str, Any]
+
+    @property
+    def key(self) -> RowKey:
+        return RowKey(self.pk, self.sk)
 
     @property
     def dated(self) -> bool:
@@ -90,10 +95,9 @@ class AgeIndex:
         return Row(pk, sk, partition, since, kept)
 
     def whole(self, item: Mapping[str, Any]) -> Row:
-        """From all of an item."""
+        """Row from all attributes of an item, as plain data."""
         partition, since = self.keys
-        plain = attributes.plain(item)
-        return Row(plain[self.table.pk], plain[self.table.sk], plain.get(partition, ""), plain.get(since, ""), plain)
+        return Row(item[self.table.pk], item[self.table.sk], item.get(partition, ""), item.get(since, ""), item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,30 +209,11 @@ def threads(width: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def read_full_rows(cloud: Cloud, source: AgeIndex, found: Iterable[Row]) -> Iterator[Row]:
-    """The same rows with all their attributes, as they stand now; one that is gone or has moved since is left out."""
-    table = cloud.names.table(source.table.name)
-    wanted = {(row.pk, row.sk): row for row in found}
-    keys = [attributes.row({source.table.pk: pk, source.table.sk: sk}) for pk, sk in wanted]
-    items: dict[tuple[str, str], Row] = {}
-    for start in range(0, len(keys), KEYS_AT_ONCE):
-        for item in _items(cloud, table, keys[start : start + KEYS_AT_ONCE]):
-            row = source.whole(item)
-            items[row.pk, row.sk] = row
+def read_full_rows(cloud: Cloud, source: AgeIndex, rows: Iterable[Row]) -> Iterator[Row]:
+    """Read the same rows with all their attributes; a row that is gone or has moved in the index is left out."""
+    wanted = {row.key: row for row in rows}
+    items = {row.key: row for row in map(source.whole, batch_get_rows(cloud, source.table, wanted))}
     for key, before in wanted.items():
         now = items.get(key)
         if now and (now.partition, now.since) == (before.partition, before.since):
             yield now
-
-
-def _items(cloud: Cloud, table: str, keys: Any) -> Iterator[Any]:
-    for attempt in range(TRIES):
-        answer = cloud.bulk.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
-        yield from answer["Responses"].get(table, [])
-        keys = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
-        if not keys:
-            return
-        cloud.clock.sleep(0.05 * 2**attempt)
-    raise Throttled(
-        f"{len(keys)} rows of {table} were not read in {TRIES} tries; the table is asked for more than it gives"
-    )

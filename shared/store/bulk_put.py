@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import attributes
+from shared.store.batch_get import batch_get_rows
 from shared.store.batch_write import BATCH, batch_write
+from shared.store.keys import RowKey
 from shared.store.record import FAULT
-from shared.store.throttling import KEYS_AT_ONCE, TRIES, Throttled
+from shared.store.throttling import KEYS_AT_ONCE
 from shared.tables import Table
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 LANES = 8
 # Of a lane: one on its way, one that waits.
 WAITING = 2
-Key = tuple[str, str]
 
 
 class BulkWriter:
@@ -41,7 +42,7 @@ class BulkWriter:
         self.name = cloud.names.table(table.name)
         self.written = 0
         self.there = 0
-        self._rest: list[dict[Key, Any]] = [{} for _ in range(lanes)]
+        self._rest: list[dict[RowKey, Any]] = [{} for _ in range(lanes)]
         self._running: list[deque[Future[tuple[int, int]]]] = [deque() for _ in range(lanes)]
 
     def __enter__(self) -> BulkWriter:
@@ -62,7 +63,7 @@ class BulkWriter:
 
     def add(self, item: Mapping[str, Any]) -> None:
         """A row, as plain data."""
-        key = item[self.table.pk], item[self.table.sk]
+        key = RowKey(item[self.table.pk], item[self.table.sk])
         lane = zlib.crc32("#".join(key).encode()) % len(self._rest)
         if key in self._rest[lane]:
             self.there += 1
@@ -85,31 +86,16 @@ class BulkWriter:
         self.written += written
         self.there += there
 
-    def _write(self, found: Mapping[Key, Any]) -> tuple[int, int]:
-        there = self._standing(
-            [{name: item[name] for name in (self.table.pk, self.table.sk)} for item in found.values()]
-        )
-        new = [item for key, item in found.items() if key not in there]
+    def _write(self, items: Mapping[RowKey, Any]) -> tuple[int, int]:
+        standing = self._standing(items)
+        new = [item for key, item in items.items() if key not in standing]
         for start in range(0, len(new), BATCH):
             requests = [{"PutRequest": {"Item": item}} for item in new[start : start + BATCH]]
             batch_write(self.cloud, self.name, requests, "written")
-        return len(new), len(found) - len(new)
+        return len(new), len(items) - len(new)
 
-    def _standing(self, keys: Any) -> set[Key]:
-        """Those of the keys that have a row, and one without a fault."""
-        names = {"#pk": self.table.pk, "#sk": self.table.sk, "#fault": FAULT}
-        found: set[Key] = set()
-        for attempt in range(TRIES):
-            asked: Any = {"Keys": keys, "ProjectionExpression": "#pk, #sk, #fault", "ExpressionAttributeNames": names}
-            asked["ConsistentRead"] = True
-            answer = self.cloud.bulk.batch_get_item(RequestItems={self.name: asked})
-            for item in answer["Responses"].get(self.name, []):
-                if FAULT not in item:
-                    found.add((item[self.table.pk]["S"], item[self.table.sk]["S"]))
-            keys = answer["UnprocessedKeys"].get(self.name, {"Keys": []})["Keys"]
-            if not keys:
-                return found
-            self.cloud.clock.sleep(0.05 * 2**attempt)
-        raise Throttled(
-            f"{len(keys)} rows of {self.name} were not read in {TRIES} tries; it is asked for more than it gives"
-        )
+    def _standing(self, keys: Iterable[RowKey]) -> set[RowKey]:
+        """The keys that have a row without a fault."""
+        pk, sk = self.table.pk, self.table.sk
+        rows = batch_get_rows(self.cloud, self.table, keys, attributes_read=(pk, sk, FAULT))
+        return {RowKey(row[pk], row[sk]) for row in rows if FAULT not in row}

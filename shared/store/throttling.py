@@ -1,4 +1,4 @@
-"""BatchGetItem with retries."""
+"""The error of a batch that DynamoDB keeps throttling, and the limits of a BatchGetItem."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ TRIES = 6
 
 
 class Throttled(Exception):
-    """The store gave no answer for some of what was asked, time and again."""
+    """DynamoDB left part of a batch unprocessed in every try."""
