@@ -86,7 +86,7 @@ def _settle(job: Job, cloud: Cloud, args: argparse.Namespace, said: Confirmed | 
         effects.resolve_manually(cloud, job, key, said, options.who(args, cloud), args.reason or "")
     except effects.NothingToResolve as error:
         raise Stop(Exit.REFUSED, f"{error}; nothing was done") from None
-    except audit.Reasonless as error:
+    except audit.ReasonMissing as error:
         raise Stop(Exit.WRONG_USE, str(error)) from None
     if args.json:
         output.document({"job": job.name, "key": key, "verdict": args.verdict})

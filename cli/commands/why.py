@@ -32,13 +32,13 @@ def call(args: argparse.Namespace) -> int:
     with options.opened(args) as cloud, job_settings.of(job, cloud) as job:
         told = explain.explain(trace(cloud, job, at, target), cloud.names.stage)
     if args.json:
-        said = {"says": [told.headline, *told.says]}
+        said = {"says": [told.headline, *told.facts]}
         shown = [{"command": command, "for": reason} for command, reason in told.commands]
-        output.document({**told.facts, **said, "commands": shown})
+        output.document({**told.data, **said, "commands": shown})
         return Exit.DONE
     width = output.console().width
     print(redaction.text(told.headline))
-    for sentence in told.says:
+    for sentence in told.facts:
         print(textwrap.fill(redaction.text(sentence), width, initial_indent="  ", subsequent_indent="  "))
     print()
     output.table(["to act", ""], told.commands)

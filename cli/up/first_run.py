@@ -91,8 +91,10 @@ class Tour:
 
     def _letter(self) -> dict[str, Any] | None:
         start = clock.iso(self.since)
-        letters = (letter for letter in store.letters(self.cloud, store.Which(job=CRASH)) if letter.at >= start)
-        return next((letter.shown() for letter in letters), None)
+        letters = (
+            letter for letter in store.dead_letters(self.cloud, store.DeadLetterFilter(job=CRASH)) if letter.at >= start
+        )
+        return next((letter.as_dict() for letter in letters), None)
 
 
 def told(row: dict[str, Any]) -> str:

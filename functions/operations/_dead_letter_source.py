@@ -9,7 +9,7 @@ from typing import Any
 from shared import clock
 from shared.archetypes.consumer import Message
 from shared.aws.names import Names
-from shared.dead_letters.letter import KEY, UNKNOWN
+from shared.dead_letters.letter import SORT_KEY, UNKNOWN_JOB
 from shared.job import manifest
 
 TOO_OFTEN = "received too often"
@@ -29,9 +29,9 @@ def identify(names: Names, message: Message) -> dict[str, Any]:
         letter |= {"job": _consumer(source), "reason": TOO_OFTEN, "error": f"given up by {source}"}
     letter["at"] = _instant(letter["at"], sent)
     if letter["job"] not in manifest.load():
-        letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN}
+        letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN_JOB}
     earlier = next((given for given in _earlier(body, letter, message) if isinstance(given, str) and given), "")
-    return letter | {"letter": earlier if KEY.fullmatch(earlier) else ""}
+    return letter | {"letter": earlier if SORT_KEY.fullmatch(earlier) else ""}
 
 
 def _instant(given: Any, sent: str) -> str:
@@ -77,7 +77,7 @@ def _firing(body: Mapping[str, Any]) -> dict[str, Any] | None:
 def _tick(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
     """An event that EventBridge could not deliver: a rule is named like its job, a schedule's input says it."""
     if body.get("source") == "nightshift.schedule":
-        job = str(body.get("job", UNKNOWN))
+        job = str(body.get("job", UNKNOWN_JOB))
     elif body.get("source") == "aws.events" and body.get("resources"):
         rule = str(body["resources"][0]).rpartition("/")[2].removeprefix(names.of(""))
         job = rule if rule in manifest.load() else rule.rpartition("-")[0] or rule
@@ -88,4 +88,4 @@ def _tick(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _consumer(source: str) -> str:
     owners = {f"{entry['queue']}-dlq".replace(":", "-"): name for name, entry in manifest.load().items()}
-    return owners.get(source, UNKNOWN)
+    return owners.get(source, UNKNOWN_JOB)

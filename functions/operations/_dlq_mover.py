@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.operations._dead_letter_source import TOO_OFTEN
 from shared import clock
-from shared.dead_letters.letter import ATTRIBUTE
+from shared.dead_letters.letter import MESSAGE_ATTRIBUTE
 from shared.run import send
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def carry(cloud: Cloud, job: str, queue: str, most: int) -> int:
         if not found:
             return carried
         for message in found:
-            send.send_dead_event(
+            send.send_dead_letter_for_event(
                 cloud, job, TOO_OFTEN, f"given up by {queue}", message["Body"], _letter(message), _sent(message)
             )
             cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -44,7 +44,7 @@ def carry(cloud: Cloud, job: str, queue: str, most: int) -> int:
 
 
 def _letter(message: Mapping[str, Any]) -> str:
-    return str(message.get("MessageAttributes", {}).get(ATTRIBUTE, {}).get("StringValue", ""))
+    return str(message.get("MessageAttributes", {}).get(MESSAGE_ATTRIBUTE, {}).get("StringValue", ""))
 
 
 def _sent(message: Mapping[str, Any]) -> str:

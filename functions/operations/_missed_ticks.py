@@ -65,7 +65,7 @@ class Gaps:
             if row.get("outcome") == TickOutcome.MISSED and "to" in row:
                 gap = Gap(clock.parse(row["from"]), clock.parse(row["to"]), row["count"], row.get("covered", ""))
                 same = gap.first.date() == tick.date() and gap.first <= tick
-                if same and not ledger.expected(self.entry, gap.to + MINUTE, tick):
+                if same and not ledger.expected_ticks(self.entry, gap.to + MINUTE, tick):
                     return gap
         return None
 

@@ -36,14 +36,14 @@ class Span:
         It ends after as many hours as the work cap allows, and where an earlier run was cut short, where that would
         have ended: all jobs see the same spans.
         """
-        end = _floor(run.at) - ledger.SETTLING
+        end = _floor(run.at) - ledger.SETTLING_TIME
         left: dict[str, Any] = run.checkpoint or {}
         if left:
             since, until = clock.parse(left["since"]), clock.parse(left["until"])
             return cls(since, min(until, end), end, left["after"])
-        before = ledger.minute(_last(run))
-        since = min(before - ledger.SETTLING if before else end, end)
-        return cls(max(since, end - daily.KEPT), end, end).capped(run.cap)
+        before = ledger.tick_of(_last(run))
+        since = min(before - ledger.SETTLING_TIME if before else end, end)
+        return cls(max(since, end - daily.RETENTION), end, end).capped(run.cap)
 
     def capped(self, hours: int) -> Span:
         return replace(self, until=min(self.end, self.since + timedelta(hours=hours)))
@@ -65,8 +65,8 @@ def settled(cloud: Cloud) -> datetime:
     if left:
         # A pass that was cut short has done some jobs up to its end, and all of them up to its beginning.
         return clock.parse(json.loads(left)["since"]) if left.startswith("{") else EPOCH
-    before = ledger.minute(str(item.get("last", "")))
-    return before - ledger.SETTLING if before else EPOCH
+    before = ledger.tick_of(str(item.get("last", "")))
+    return before - ledger.SETTLING_TIME if before else EPOCH
 
 
 def _last(run: RunContext) -> str:

@@ -15,7 +15,7 @@ from shared.job import retention
 from shared.job.manifest import Entry
 from shared.job.schedule import CatchUp
 from shared.ledger import daily, ledger
-from shared.ledger.ledger import MINUTE, Accounts, TickOutcome
+from shared.ledger.ledger import MINUTE, TickOutcome, TickRecords
 from shared.run import send
 from shared.run.claim import LEASE_MARGIN
 from shared.run.context import RunContext
@@ -35,7 +35,7 @@ class Finding:
     missed: int = 0
     gaps: tuple[Gap, ...] = ()
     late: datetime | None = None
-    told: Accounts = field(default_factory=dict)
+    told: TickRecords = field(default_factory=dict)
 
 
 class Books:
@@ -57,16 +57,18 @@ class Books:
         if not due and not folding:
             return Finding()
         now = self.cloud.clock.now()
-        since = span.since - ledger.SKEW
+        since = span.since - ledger.CLOCK_SKEW
         if folding:
             since = whole[0] - timedelta(seconds=self.entry["timeout"] + LEASE_MARGIN) - BURIED
-        seen = ledger.history(self.cloud, self.job, since, min(now, span.until + daily.LATEST) + ledger.SKEW)
-        found = ledger.evidence(seen, self.entry)
-        told: Accounts = {}
+        seen = ledger.read_runs(
+            self.cloud, self.job, since, min(now, span.until + daily.LATEST_START) + ledger.CLOCK_SKEW
+        )
+        found = ledger.from_runs(seen, self.entry)
+        told: TickRecords = {}
         if folding:
-            judged = ledger.judged(self.entry, self._expected(*whole), found, self.item, now)
-            told = ledger.merged(judged, {tick: account for tick, account in found.items() if tick < whole[1]})
-        judged = ledger.judged(self.entry, due, found, self.item, now)
+            judged = ledger.judge(self.entry, self._expected(*whole), found, self.item, now)
+            told = ledger.merge(judged, {tick: account for tick, account in found.items() if tick < whole[1]})
+        judged = ledger.judge(self.entry, due, found, self.item, now)
         missed = [tick for tick in due if judged[tick].outcome is TickOutcome.MISSED]
         return replace(self._missed(due, missed, seen, span), told=told)
 
@@ -100,17 +102,17 @@ class Books:
         """The newest missed tick, unless a later one stands for it: taken already, or yet to be judged."""
         if not missed or self.entry["catch_up"] != CatchUp.ONCE:
             return None
-        taken = ledger.taken(self.item)
+        taken = ledger.newest_claimed_tick(self.item)
         later = (taken is not None and taken > missed[-1]) or self._expected(missed[-1] + MINUTE, span.end)
         return None if later else missed[-1]
 
     def _covered(self, tick: datetime, late: datetime | None) -> str:
-        taken = ledger.taken(self.item)
+        taken = ledger.newest_claimed_tick(self.item)
         stands = taken if taken is not None and taken > tick else late
         return f"{clock.minute(stands)}#00" if stands else ""
 
     def _expected(self, since: datetime, until: datetime) -> list[datetime]:
-        return ledger.expected(self.entry, max(since, self.counts), until)
+        return ledger.expected_ticks(self.entry, max(since, self.counts), until)
 
     def _whole(self, instant: datetime) -> datetime:
         """The end of the last stretch that is folded at once."""

@@ -8,7 +8,7 @@ from shared.archetypes.purge import Purge
 from shared.aws.names import STATE
 from shared.aws.permissions import delete_rows, read_rows
 from shared.dead_letters import store
-from shared.dead_letters.letter import RETRYING, UNKNOWN
+from shared.dead_letters.letter import RETRYING, UNKNOWN_JOB
 from shared.job import manifest
 from shared.job.duration import days
 from shared.job.idempotency import natural
@@ -36,7 +36,9 @@ class DeadLetterCleanup(Purge):
 
     def partitions(self, run: RunContext) -> Sequence[str]:
         # Also those of jobs that are gone.
-        return [f"dead#{job}" for job in sorted({*manifest.load(), UNKNOWN, *store.jobs(run.cloud)})]
+        return [
+            f"dead#{job}" for job in sorted({*manifest.load(), UNKNOWN_JOB, *store.jobs_with_dead_letters(run.cloud)})
+        ]
 
     def spare(self, run: RunContext, row: Row) -> str:
         """A letter that was sent again is as old as its last death."""

@@ -15,9 +15,9 @@ from shared.aws.names import DEAD as QUEUE
 from shared.aws.names import STATE
 from shared.aws.permissions import delete_objects, read_objects, write_objects, write_rows
 from shared.dead_letters import store
-from shared.dead_letters.letter import DEAD, KEPT, fingerprint
+from shared.dead_letters.letter import DEAD, RETENTION, fingerprint
 from shared.job.idempotency import upsert
-from shared.job.retry import NONE
+from shared.job.retry import NO_RETRY
 from shared.observability import alerts
 from shared.run import oversized
 from shared.run.context import RunContext
@@ -34,7 +34,7 @@ class DeadLetters(Consumer):
     dead_letter_queue = "last-resort"
     collector = True
     timeout = 60
-    retry = NONE
+    retry = NO_RETRY
     idempotency = upsert("row and object are named by the letter's own content, and are written once")
     permissions = (
         write_rows(STATE, "dead", "dead#*"),
@@ -58,7 +58,7 @@ class DeadLetters(Consumer):
         run.cloud.s3.put_object(
             Bucket=run.cloud.names.bucket,
             Key=payload,
-            Body=oversized.whole(run.cloud, message.body, message.text).encode(),
+            Body=oversized.decode(run.cloud, message.body, message.text).encode(),
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )
@@ -76,7 +76,7 @@ class DeadLetters(Consumer):
     def _note(self, run: RunContext, job: str) -> None:
         day = (job, f"{run.cloud.clock.now():%Y-%m-%d}")
         if day not in self.noted:
-            store.note(run.cloud, job)
+            store.record_job(run.cloud, job)
             self.noted.add(day)
 
     def _row(self, letter: Mapping[str, Any], mark: str, payload: str, run: RunContext) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class DeadLetters(Consumer):
             "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
             "correlationId": _short(firing.get("correlation_id", "-")),
             "payload": payload,
-            TTL: int((run.cloud.clock.now() + KEPT).timestamp()),
+            TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
         }
 
     def _again(self, run: RunContext, earlier: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:

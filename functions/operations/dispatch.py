@@ -18,7 +18,7 @@ from shared.job import manifest
 from shared.job.idempotency import keyed
 from shared.job.manifest import Entry
 from shared.job.outcome import Rejected
-from shared.job.retry import NONE
+from shared.job.retry import NO_RETRY
 from shared.run import firing, lost_runs
 from shared.run import send as firings
 from shared.run.context import RunContext
@@ -35,7 +35,7 @@ class Dispatch(Consumer):
     queue = FIRINGS
     dead_letter_queue = DEAD
     timeout = 60
-    retry = NONE
+    retry = NO_RETRY
     idempotency = keyed("the claim of the job it starts knows position and attempt; a second start is deduplicated")
     permissions = (invoke_jobs(), read_rows(STATE, "*"), write_rows(STATE, "*"), send(DEAD))
     needs_manifest = True
@@ -117,7 +117,7 @@ def _fired(run: RunContext, name: str, note: str, envelope: Mapping[str, Any]) -
     try:
         fired = firing.parse(name, received, run.cloud.clock.now())
     except firing.MalformedEvent as error:
-        firings.send_dead_event(run.cloud, name, "malformed event", f"{note}; {error}", received)
+        firings.send_dead_letter_for_event(run.cloud, name, "malformed event", f"{note}; {error}", received)
         return None
     return fired if isinstance(fired, Firing) else None
 

@@ -53,11 +53,11 @@ class QueueHealth(Job):
             if run.remaining() < RESERVE:
                 break
             seen = before.get(queue)
-            health = queue_depth.look(run.cloud, job, entries[job]["key"], queue, seen)
+            health = queue_depth.measure(run.cloud, job, entries[job]["key"], queue, seen)
             if health is None:
                 continue
             looked += 1
-            dead = queue_depth.dead_of(queue)
+            dead = queue_depth.dead_letter_queue(queue)
             if dead and health.dead:
                 carried += _dlq_mover.carry(run.cloud, job, dead, MOST)
             _tell(run, health)
@@ -65,7 +65,7 @@ class QueueHealth(Job):
             # An idle queue's row says all there is to say.
             if seen is None or _quiet(seen) != _quiet(health) or health.waiting or health.done != seen.done:
                 queue_depth.write(run.cloud, health)
-        for health in queue_depth.foreign(run.cloud, before):
+        for health in queue_depth.worker_queues(run.cloud, before):
             looked += 1
             _alert(run, health, before.get(health.queue))
             if health.waiting or before.get(health.queue):
@@ -75,7 +75,7 @@ class QueueHealth(Job):
     def plan(self, run: RunContext) -> list[str]:
         lines = []
         for queue, job in queue_depth.queues(manifest.load()).items():
-            dead = queue_depth.dead_of(queue)
+            dead = queue_depth.dead_letter_queue(queue)
             found = queue_depth.depth(run.cloud, dead) if dead else None
             if found and found.waiting:
                 lines.append(f"carry {found.waiting} dead letters of {job} from {dead}")

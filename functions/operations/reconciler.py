@@ -48,7 +48,7 @@ class Reconciler(Job):
     def work(self, run: RunContext) -> Outcome:
         span, counts = Span.of(run), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
         entries = _ticked()
-        listed, done = expected_since.kept(run.cloud, entries), span.after
+        listed, done = expected_since.refresh(run.cloud, entries), span.after
         for name, entry in entries.items():
             if name <= span.after:
                 continue

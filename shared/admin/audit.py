@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 # A year and a month, so that what was done at this time last year can still be read.
-KEPT = timedelta(days=400)
+RETENTION = timedelta(days=400)
 
 
-class Reasonless(ValueError):
+class ReasonMissing(ValueError):
     """Nobody says why, or who; nothing was done."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is written down with who did it and why; say why: --reason TEXT")
 
 
-class Entry:
-    """`with Entry(...) as entry: entry.add(id)`; the row says how it ended also where that was an error.
+class OperatorAuditEntry:
+    """`with OperatorAuditEntry(...) as entry: entry.add(id)`; the row says how it ended also where that was an error.
 
     what: `dead retry`. scope: what was meant. The row has count and digest of the ids that were added: the first 16
     digits of the SHA-256 of them all, a line each, in the order that they were taken.
@@ -36,25 +36,25 @@ class Entry:
 
     def __init__(self, cloud: Cloud, what: str, who: str, reason: str, scope: Mapping[str, Any]) -> None:
         if not reason.strip() or not who.strip():
-            raise Reasonless(what)
+            raise ReasonMissing(what)
         self.cloud = cloud
         self.count = 0
         self._digest = hashlib.sha256()
         now = cloud.clock.now()
-        self.key = {"pk": partition(now), "sk": f"{clock.iso(now)}#{secrets.token_hex(4)}"}
+        self.key = {"pk": month_partition(now), "sk": f"{clock.iso(now)}#{secrets.token_hex(4)}"}
         told = {
             "what": what,
             "who": who,
             "reason": redaction.text(reason.strip()),
             "scope": redaction.data(dict(scope)),
         }
-        self.row = {**self.key, **told, TTL: int((now + KEPT).timestamp())}
+        self.row = {**self.key, **told, TTL: int((now + RETENTION).timestamp())}
 
     def add(self, name: str) -> None:
         self.count += 1
         self._digest.update(f"{name}\n".encode())
 
-    def __enter__(self) -> Entry:
+    def __enter__(self) -> OperatorAuditEntry:
         self.cloud.dynamodb.put_item(
             TableName=self.cloud.names.table(STATE),
             Item=attributes.row(self.row),
@@ -86,7 +86,7 @@ def entries(cloud: Cloud, months: int) -> Iterator[dict[str, Any]]:
         pages = cloud.dynamodb.get_paginator("query").paginate(
             TableName=cloud.names.table(STATE),
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=attributes.row({":pk": partition(month)}),
+            ExpressionAttributeValues=attributes.row({":pk": month_partition(month)}),
             ScanIndexForward=False,
         )
         for page in pages:
@@ -96,5 +96,5 @@ def entries(cloud: Cloud, months: int) -> Iterator[dict[str, Any]]:
         month = month.replace(day=1) - timedelta(days=1)
 
 
-def partition(instant: datetime) -> str:
+def month_partition(instant: datetime) -> str:
     return f"audit#{instant:%Y-%m}"

@@ -13,20 +13,27 @@ from shared.admin import audit, redrive
 from shared.advised_commands import advised
 from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
-from shared.dead_letters.letter import RESOLVED, RETRYING, DeadLetter, DeadLetterRefused, Taken, UnknownDeadLetter
+from shared.dead_letters.letter import (
+    RESOLVED,
+    RETRYING,
+    DeadLetter,
+    DeadLetterRefused,
+    RedriveInProgress,
+    UnknownDeadLetter,
+)
 from shared.job import manifest
 
 if TYPE_CHECKING:
-    from shared.admin.audit import Entry
+    from shared.admin.audit import OperatorAuditEntry
     from shared.aws.cloud import Cloud
 
 WAVES = (1, 10)
 # On their way at once; as many are looked at by one read.
-WINDOW = 100
+MAX_IN_FLIGHT = 100
 # So many in a row that were not resolved end it, whatever they died of.
-BARREN = 10
+MAX_UNRESOLVED = 10
 # Seconds between two looks at what came of them, growing while nothing does.
-SOONEST, LATEST = 0.2, 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 
 Key = tuple[str, str]
 
@@ -60,29 +67,29 @@ class CanaryReport:
         return asdict(self)
 
 
-def chosen(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[DeadLetter]:
+def select(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[DeadLetter]:
     """The letters that would be sent, the eldest first. anyway: leave out those that are on their way already.
 
-    Raises UnknownDeadLetter, and Taken where some are and `anyway` is not said: somebody else is at this group.
+    Raises UnknownDeadLetter, and RedriveInProgress where some are and `anyway` is not said: somebody else is at this group.
     """
     now = clock.iso(cloud.clock.now())
-    which = store.Which(fingerprint=fingerprint)
-    found = [letter for letter in store.letters(cloud, which) if letter.state != RESOLVED] if which else []
+    which = store.DeadLetterFilter(fingerprint=fingerprint)
+    found = [letter for letter in store.dead_letters(cloud, which) if letter.state != RESOLVED] if which else []
     if not found:
         raise UnknownDeadLetter(
-            f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.listing(cloud.names.stage)}"
+            f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.list_hint(cloud.names.stage)}"
         )
-    away = [letter for letter in found if letter.on_its_way(now)]
+    away = [letter for letter in found if letter.is_retrying(now)]
     if away and (not anyway or len(away) == len(found)):
-        raise Taken(
-            f"{len(away)} of this group are on their way: {away[0].id} was sent again by {away[0].by} at "
-            f"{away[0].row['retriedAt']}; wait for what comes of it, until {away[0].until} at the latest. If nobody is "
+        raise RedriveInProgress(
+            f"{len(away)} of this group are on their way: {away[0].id} was sent again by {away[0].retried_by} at "
+            f"{away[0].row['retriedAt']}; wait for what comes of it, until {away[0].retry_ends} at the latest. If nobody is "
             f"at it any more, the others can be sent now: --anyway"
         )
-    return sorted((letter for letter in found if not letter.on_its_way(now)), key=lambda letter: letter.at)
+    return sorted((letter for letter in found if not letter.is_retrying(now)), key=lambda letter: letter.at)
 
 
-def retry(
+def redrive_group(
     cloud: Cloud,
     fingerprint: str,
     who: str,
@@ -95,14 +102,16 @@ def retry(
 
     A wave lets the next one go where at least one of its letters was resolved and none died of the same again. `tell`
     is given a line now and then. Raises UnknownDeadLetter, DeadLetterRefused
-    and audit.Reasonless before anything is sent.
+    and audit.ReasonMissing before anything is sent.
     """
-    letters = chosen(cloud, fingerprint, anyway)
+    letters = select(cloud, fingerprint, anyway)
     if letters[0].job not in manifest.load():
         # Its message says what to do.
-        redrive.ready(cloud, letters[0])
+        redrive.prepare(cloud, letters[0])
     report = CanaryReport(fingerprint, letters[0].job, len(letters))
-    with audit.Entry(cloud, "dead retry", who, reason, {"fingerprint": fingerprint, "job": report.job}) as written:
+    with audit.OperatorAuditEntry(
+        cloud, "dead retry", who, reason, {"fingerprint": fingerprint, "job": report.job}
+    ) as written:
         canary = _Canary(cloud, report, who, patience, written, tell)
         for letter in letters:
             canary.lanes.setdefault(_lane(letter), deque()).append(letter)
@@ -120,7 +129,7 @@ class _Canary:
     report: CanaryReport
     who: str
     patience: timedelta | None
-    written: Entry
+    written: OperatorAuditEntry
     tell: Callable[[str], None]
     lanes: dict[str, deque[DeadLetter]] = field(default_factory=dict)
     flying: dict[Key, tuple[DeadLetter, datetime]] = field(default_factory=dict)
@@ -129,17 +138,17 @@ class _Canary:
 
     def wave(self, size: int) -> None:
         """Send so many, and wait until something came of each."""
-        before, self.quota, self.barren, pause = self.report.resolved, size, 0, SOONEST
+        before, self.quota, self.barren, pause = self.report.resolved, size, 0, FIRST_PAUSE
         while True:
             self._fill()
             if not self.flying:
                 break
             if self._look():
-                pause = SOONEST
+                pause = FIRST_PAUSE
                 self.tell(f"{self.report.sent} of {self.report.of} sent, {self.report.resolved} resolved")
             else:
                 self.cloud.clock.sleep(pause)
-                pause = min(pause * 1.5, LATEST)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
         if self.report.resolved == before and self.barren:
             self._stop(f"none of the last {self.barren} was resolved")
 
@@ -155,14 +164,14 @@ class _Canary:
                 return
 
     def _free(self) -> bool:
-        return self.quota > 0 and len(self.flying) < WINDOW and not self.report.stopped
+        return self.quota > 0 and len(self.flying) < MAX_IN_FLIGHT and not self.report.stopped
 
     def _send(self, letter: DeadLetter) -> bool:
         """Whether it is on its way. What cannot be sent is passed over; where somebody else is at it, all stops."""
         try:
-            made = redrive.ready(self.cloud, letter)
+            made = redrive.prepare(self.cloud, letter)
             until = clock.parse(redrive.send(self.cloud, made, self.who))
-        except Taken as error:
+        except RedriveInProgress as error:
             self._stop(str(error))
             return False
         except DeadLetterRefused as error:
@@ -199,14 +208,14 @@ class _Canary:
             self.barren = 0
             return
         self.barren += 1
-        if after is None or after.redrives == before.redrives:
+        if after is None or after.failed_redrives == before.failed_redrives:
             report.kept_out += 1
         elif after.fingerprint == before.fingerprint:
             report.repeated += 1
             self._stop(f"{before.id} died of the same again: {after.error}")
         else:
             report.died += 1
-        if self.barren >= BARREN:
+        if self.barren >= MAX_UNRESOLVED:
             self._stop(f"{self.barren} in a row were not resolved")
 
     def _stop(self, why: str) -> None:

@@ -26,7 +26,7 @@ class NothingToResolve(LookupError):
 def resolve_manually(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone, who: str, reason: str) -> None:
     """Settle an effect: it was done, and `result` is its answer; or it was not, and the next run does it.
 
-    Raises NothingToResolve, and audit.Reasonless. Who and why go into the audit with it.
+    Raises NothingToResolve, and audit.ReasonMissing. Who and why go into the audit with it.
     """
     found = attributes.plain(
         cloud.dynamodb.get_item(
@@ -42,7 +42,7 @@ def resolve_manually(cloud: Cloud, job: Job, key: str, said: Confirmed | NotDone
     if found["lease_until"] >= clock.milliseconds(now):
         raise NothingToResolve(f"{key!r} is being done by {found['run']}; settle it once that has ended")
     verdict = "done" if isinstance(said, Confirmed) else "redo"
-    written = audit.Entry(cloud, f"effects {verdict}", who, reason, {"job": job.name, "key": key})
+    written = audit.OperatorAuditEntry(cloud, f"effects {verdict}", who, reason, {"job": job.name, "key": key})
     row = {**written.row, "count": 1, "ended": clock.iso(now), "end": "done"}
     if isinstance(said, Confirmed):
         moved = confirm(cloud, job, key, found["nonce"], said.result, row)

@@ -12,10 +12,10 @@ from shared.admin.trace import Trace
 from shared.advised_commands import advised, without_stage
 from shared.aws.names import NO_TARGET
 from shared.job.retry import JITTER
-from shared.ledger.ledger import SETTLING, TickOutcome
+from shared.ledger.ledger import SETTLING_TIME, TickOutcome
 from shared.run import lost_runs
 
-TOLD = {
+PREDICATES = {
     TickOutcome.RAN: "ran",
     TickOutcome.LATE: "ran late",
     TickOutcome.RUNNING: "is at work",
@@ -37,9 +37,9 @@ TOLD = {
     TickOutcome.AWAITED: "has not started yet",
 }
 # Here the last run is worth a word.
-TRACELESS = (TickOutcome.AWAITED, TickOutcome.MISSED, TickOutcome.UNKNOWN)
+WITHOUT_RUN = (TickOutcome.AWAITED, TickOutcome.MISSED, TickOutcome.UNKNOWN)
 # What a verdict that no row of its own explains comes from, and what follows from it.
-MEANT = {
+REASONS = {
     TickOutcome.SUPERSEDED: "A later tick had done its work: ticks are wake-ups, and nothing was left to do.",
     TickOutcome.LOCKED: "Whoever held the lease was doing the work; the next tick comes by itself.",
     TickOutcome.FORBIDDEN: "Its settings keep it out.",
@@ -50,7 +50,7 @@ MEANT = {
     TickOutcome.SNOOZED: "The job itself put it off, which costs no attempt.",
     TickOutcome.ENQUEUED: "It was handed over to workers, and no worker has left a row yet.",
     TickOutcome.DEDUPLICATED: "It was delivered twice, and the run that took it first has left no row.",
-    TickOutcome.AWAITED: f"It may still start: ticks are judged {SETTLING.seconds // 60} minutes after their time.",
+    TickOutcome.AWAITED: f"It may still start: ticks are judged {SETTLING_TIME.seconds // 60} minutes after their time.",
 }
 
 
@@ -59,15 +59,15 @@ class Explanation:
     """says: sentences. commands: what to type, and what for. facts: the same as data."""
 
     headline: str
-    says: tuple[str, ...]
+    facts: tuple[str, ...]
     commands: tuple[tuple[str, str], ...]
-    facts: Mapping[str, Any]
+    data: Mapping[str, Any]
 
 
 def explain(found: Trace, stage: str) -> Explanation:
     """In words. stage: the deployment that the trace is of; the commands act on it."""
     says = (*_of_the_tick(found), *_of_the_minute(found), *_of_now(found))
-    return Explanation(_headline(found), says, tuple(_commands(found, stage)), found.facts())
+    return Explanation(_headline(found), says, tuple(_commands(found, stage)), found.data())
 
 
 def _headline(found: Trace) -> str:
@@ -76,15 +76,15 @@ def _headline(found: Trace) -> str:
         return f"{name} is driven by its queue {found.job.queue}, and has no ticks."
     if found.tick is None:
         return f"{name} has no schedule: it runs by hand."
-    return f"{name}: its tick of {_time(found.tick)} {TOLD[found.account.outcome]}."
+    return f"{name}: its tick of {_time(found.tick)} {PREDICATES[found.record.outcome]}."
 
 
 def _of_the_tick(found: Trace) -> Iterator[str]:
     if found.tick is None:
         return
-    if found.asked != found.tick:
-        yield f"It does not fire at {_time(found.asked)}; {_time(found.tick)} was its last tick before that."
-    verdict, last = found.account.outcome, found.runs[-1] if found.runs else {}
+    if found.minute != found.tick:
+        yield f"It does not fire at {_time(found.minute)}; {_time(found.tick)} was its last tick before that."
+    verdict, last = found.record.outcome, found.runs[-1] if found.runs else {}
     match verdict:
         case TickOutcome.RAN | TickOutcome.LATE:
             yield from _ran(found)
@@ -98,21 +98,21 @@ def _of_the_tick(found: Trace) -> Iterator[str]:
             yield "Its run has not ended."
         case _:
             note = last.get("note", "")
-            yield f"It did not run: {note}. {MEANT[verdict]}" if note else MEANT[verdict]
-    if found.folded:
+            yield f"It did not run: {note}. {REASONS[verdict]}" if note else REASONS[verdict]
+    if found.from_daily_ledger:
         yield "Its row has expired: the ledger remembers this much of it."
     if twice := sum(row.get("duplicates", 0) for row in found.runs):
         yield f"It was delivered {_times(twice)} more; that came to nothing."
-    elif found.account.again:
+    elif found.record.duplicated:
         yield "It was delivered more than once; that came to nothing."
     if verdict in (TickOutcome.DISABLED, TickOutcome.FORBIDDEN):
-        yield f"So it is still: {found.gate}; deploy it otherwise." if found.gate else "The gate is open now."
+        yield f"So it is still: {found.closed_gate}; deploy it otherwise." if found.closed_gate else "The gate is open now."
 
 
 def _ran(found: Trace) -> Iterator[str]:
     done = next((row for row in found.runs if row.get("outcome") == "done"), None)
     if done is None:
-        if not found.folded:
+        if not found.from_daily_ledger:
             yield "It finished, and died before it could write its row."
         return
     assert found.tick is not None
@@ -126,7 +126,7 @@ def _ran(found: Trace) -> Iterator[str]:
         yield from _attempts(found)
     if found.gap:
         yield f"It had been missed ({_gap(found)}), and was run after all, to catch up."
-    elif found.account.outcome is TickOutcome.LATE:
+    elif found.record.outcome is TickOutcome.LATE:
         yield "It waited to be started: the function was throttled, the queue was long, or it was fired late."
 
 
@@ -135,7 +135,7 @@ def _failed(found: Trace) -> Iterator[str]:
     last = found.runs[-1] if found.runs else {}
     attempt, policy = last.get("attempt", 1), found.job.retry
     delay = policy.delay(attempt)
-    if found.at_work and str(found.item.get("tried", "")).startswith(found.position):
+    if found.lease_held and str(found.claim.get("last_attempt", "")).startswith(found.position):
         yield f"Attempt {attempt + 1} of {policy.attempts} is at work."
     elif found.dead_letter:
         yield f"It was given up: dead letter {found.dead_letter['id'][:8]}, {found.dead_letter.get('reason', '')}."
@@ -165,7 +165,7 @@ def _missed(found: Trace) -> Iterator[str]:
         "the way, or nothing at all was running."
     )
     if not found.gap:
-        if not found.folded:
+        if not found.from_daily_ledger:
             yield "The reconciler has not noted it yet; it looks every 5 minutes. Is it running?"
         return
     yield f"It is one of {_gap(found)}."
@@ -177,18 +177,18 @@ def _missed(found: Trace) -> Iterator[str]:
 
 
 def _unknown(found: Trace) -> Iterator[str]:
-    if found.folded:
+    if found.from_daily_ledger:
         yield "It left no row that the ledger could still find when it looked."
-    elif not found.listed:
+    elif not found.in_ledger:
         yield "The ledger does not know the job: it has not been deployed, or the reconciler has not run since."
-    elif found.tick and found.since and found.tick < found.since:
-        yield f"It is not in the ledger, which counts the job's ticks from {_time(found.since)}, after it was deployed."
+    elif found.tick and found.expected_since and found.tick < found.expected_since:
+        yield f"It is not in the ledger, which counts the job's ticks from {_time(found.expected_since)}, after it was deployed."
     else:
         yield "It left no row, and rows that old have expired."
 
 
 def _of_the_minute(found: Trace) -> Iterator[str]:
-    for row in found.others:
+    for row in found.other_runs:
         target = row.get("target", NO_TARGET)
         what = f"the tick {row['tick'][:17]}" if "#" in row.get("tick", "") else "somebody, by hand"
         of = f" {target}" if target != NO_TARGET else ""
@@ -196,7 +196,7 @@ def _of_the_minute(found: Trace) -> Iterator[str]:
 
 
 def _of_now(found: Trace) -> Iterator[str]:
-    item, status = found.item, found.item.get("status") or {}
+    item, status = found.claim, found.claim.get("status") or {}
     yield from _held_back(found)
     if "holder" in item:
         until = datetime.fromtimestamp(item["lease_until"] / 1000, found.now.tzinfo)
@@ -211,17 +211,17 @@ def _of_now(found: Trace) -> Iterator[str]:
     if status.get("streak", 0) > 1:
         good = f"Its last good run began {status['lastGood']}." if status.get("lastGood") else "It has no good run yet."
         yield f"It has failed {_times(status['streak'])} in a row, first with: {status.get('firstError', '')}. {good}"
-    if found.host:
-        seen = found.host.get("status") or {}
+    if found.host_status:
+        seen = found.host_status.get("status") or {}
         word = "well" if seen.get("ok") else f"bad: {seen.get('note', '')}"
         yield f"{found.target} was last looked at {seen.get('at', '')[:19]}, and was {word}."
     if item.get("checkpoint"):
         yield "A run was left unfinished: the next one goes on from its checkpoint."
-    for queue, count in found.waiting.items():
+    for queue, count in found.queued.items():
         yield f"{count} messages wait in {queue}." if count != 1 else f"1 message waits in {queue}."
     if found.tick is None and found.dead_letter:
         yield f"Its newest dead letter is {found.dead_letter['id'][:8]}: {found.dead_letter.get('error', '')}"
-    if status and (found.tick is None or found.account.outcome in TRACELESS):
+    if status and (found.tick is None or found.record.outcome in WITHOUT_RUN):
         yield f"It last ran {status.get('at', '')[:19]}: {_said(status)}. {status.get('note', '')}".rstrip()
     upcoming = min((next(schedule.after(found.now)) for schedule in found.job.schedules()), default=None)
     if upcoming:
@@ -229,11 +229,11 @@ def _of_now(found: Trace) -> Iterator[str]:
 
 
 def _held_back(found: Trace) -> Iterator[str]:
-    if "paused" in found.item:
-        yield f"It is paused now: {found.item['paused']}."
+    if "paused" in found.claim:
+        yield f"It is paused now: {found.claim['paused']}."
     if found.budget_usage:
         yield found.budget_usage.sentence
-    if found.item.get("partly"):
+    if found.claim.get("partial_pauses"):
         yield "Some of its targets or tenants are paused."
 
 
@@ -241,7 +241,7 @@ def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
     name, enable = found.job.name, found.job.all_settings()[0]
     target = [] if found.target == NO_TARGET else ["--target", found.target]
     spent = found.budget_usage is not None and found.budget_usage.used_up
-    if "paused" in found.item or (found.account.outcome is TickOutcome.PAUSED and not found.budget_usage):
+    if "paused" in found.claim or (found.record.outcome is TickOutcome.PAUSED and not found.budget_usage):
         yield advised(stage, "resume", name), "let it run again"
     elif spent:
         yield advised(stage, "resume", name), "let it spend as much again before its period is over"
@@ -251,15 +251,15 @@ def _commands(found: Trace, stage: str) -> Iterator[tuple[str, str]]:
     if spent:
         larger = f"the settings; with a larger {found.job.env}_BUDGET, once deployed, it goes on"
         yield without_stage("env"), larger
-    if found.gate:
+    if found.closed_gate:
         yield without_stage("env"), f"the settings; {enable.name} and others are deployed with the function"
     if (
-        found.account.outcome in (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
+        found.record.outcome in (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
         and not found.job.queue
     ):
         yield advised(stage, name, *target, "--dry-run"), "what a run would do now"
         yield advised(stage, name, *target), "run it now"
-    if found.account.outcome is TickOutcome.MISSED and not found.gap:
+    if found.record.outcome is TickOutcome.MISSED and not found.gap:
         yield advised(stage, "runs", "reconciler"), "whether it still looks"
     yield advised(stage, "runs", name), "how its runs ended"
     yield advised(stage, "logs", name), "what they said"

@@ -13,7 +13,7 @@ from shared.aws import attributes
 from shared.aws.names import NO_TARGET, STATE
 from shared.job.definition import Job
 from shared.plans import BRAKE
-from shared.run.pauses import WHOLE, Pause, part, standing
+from shared.run.pauses import WHOLE, Pause, in_force, part
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 # DynamoDB's limit for one TransactWriteItems.
-AT_ONCE = 100
+MAX_TRANSACTION_ITEMS = 100
 CONDITION, CONFLICT = "ConditionalCheckFailed", "TransactionConflict"
 # Of a long name, so that something of the reason is left within `redact.SHORT`.
-WHO = 40
+OPERATOR_LENGTH = 40
 # Of a marker, a new one for each change.
 NONCE = 4
 
@@ -39,9 +39,9 @@ def pause(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
         raise PauseRefused(f"{job.name} stores what all others give up, and is not to be paused; nothing was done")
     # The items before the rows: a change that comes in between then shows by another marker.
     claims = _claims(cloud, job)
-    before = standing(cloud, job.name, claims)
+    before = in_force(cloud, job.name, claims)
     if of in before:
-        raise PauseRefused(f"nothing was done: {before[of].told}")
+        raise PauseRefused(f"nothing was done: {before[of].sentence}")
     made = _made(cloud, job.name, of, who, why)
     if made.text.startswith(BRAKE):
         raise PauseRefused(f"{who!r} is what the brake signs with; say --who; nothing was done")
@@ -59,20 +59,20 @@ def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
     Where nobody has paused it and its budget is used up, it may spend as much again.
     """
     claims = _claims(cloud, job)
-    before = standing(cloud, job.name, claims)
+    before = in_force(cloud, job.name, claims)
     made = _made(cloud, job.name, of, who, why)
     held = _used_up(cloud, job, of, claims)
     if of not in before and held:
         return _allow(cloud, job, made, claims, held)
     if of not in before:
-        others = "; ".join(found.told for found in before.values())
-        raise PauseRefused(f"{made.what} is not paused{f', but {others}' if others else ''}; nothing was done")
+        others = "; ".join(found.sentence for found in before.values())
+        raise PauseRefused(f"{made.subject} is not paused{f', but {others}' if others else ''}; nothing was done")
     key = attributes.row({"pk": f"pause#{job.name}", "sk": of})
     delete = {"Delete": {"TableName": cloud.names.table(STATE), "Key": key}}
     audit = _audit(cloud, made, "resume", before[of].text)
     after = {part: found for part, found in before.items() if part != of}
     _write(cloud, made, [delete, audit, *_changes(cloud, job, claims, before, after)])
-    return replace(before[of], still=next((one.pause_reason for one in held.values()), ""))
+    return replace(before[of], budget_hold=next((one.pause_reason for one in held.values()), ""))
 
 
 def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, BudgetUsage]:
@@ -82,7 +82,7 @@ def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, 
         return {}
     from shared.run import budget_usage
 
-    found = {sk: budget_usage.of(allowed, item, now) for sk, item in claims.items() if of in (WHOLE, part(sk))}
+    found = {sk: budget_usage.from_item(allowed, item, now) for sk, item in claims.items() if of in (WHOLE, part(sk))}
     return {sk: one for sk, one in found.items() if one.used_up}
 
 
@@ -100,7 +100,7 @@ def _allow(
 
 
 def _made(cloud: Cloud, job: str, of: str, who: str, why: str) -> Pause:
-    who, why = redaction.excerpt(who, WHO), redaction.excerpt(why, redaction.LONG)
+    who, why = redaction.excerpt(who, OPERATOR_LENGTH), redaction.excerpt(why, redaction.LONG)
     return Pause(job, of, redaction.excerpt(f"{who}: {why}", redaction.SHORT), who, why, clock.iso(cloud.clock.now()))
 
 
@@ -109,13 +109,13 @@ def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
     pages = cloud.dynamodb.get_paginator("query").paginate(
         TableName=cloud.names.table(STATE),
         KeyConditionExpression="pk = :pk",
-        ProjectionExpression="sk, fence, paused, partly, spent, granted",
+        ProjectionExpression="sk, fence, paused, partial_pauses, spent, granted",
         ExpressionAttributeValues=attributes.row({":pk": f"{job.key}:last"}),
         ConsistentRead=True,
     )
     found = {item["sk"]: item for page in pages for item in map(attributes.plain, page["Items"])}
     shards = map(str, range(job.shards)) if job.shards > 1 and job.lease_per_target else ()
-    claimed = (sk for sk, item in found.items() if item.keys() & {"fence", "paused", "partly"})
+    claimed = (sk for sk, item in found.items() if item.keys() & {"fence", "paused", "partial_pauses"})
     return {sk: found.get(sk, {}) for sk in dict.fromkeys((NO_TARGET, *shards, *claimed))}
 
 
@@ -135,8 +135,8 @@ def _changes(
         # What a run has paused, braking, stays until the job is resumed.
         braked = item["paused"] if str(item.get("paused", "")).startswith(BRAKE) else None
         held = None if lifted else braked or (whole.text if whole and whole.since else None)
-        partly = marker if parts != before.keys() - {WHOLE} else item.get("partly")
-        wanted = {"paused": own.text if own else held, "partly": partly}
+        partly = marker if parts != before.keys() - {WHOLE} else item.get("partial_pauses")
+        wanted = {"paused": own.text if own else held, "partial_pauses": partly}
         if any(item.get(name) != value for name, value in wanted.items()):
             yield _update(cloud, {"pk": f"{job.key}:last", "sk": sk}, item, wanted)
 
@@ -167,7 +167,9 @@ def _audit(cloud: Cloud, made: Pause, what: str, was: str | None = None) -> dict
     """The operators' audit has it by the same write, so that neither is ever without the other."""
     from shared.admin import audit
 
-    entry = audit.Entry(cloud, what, made.who, made.why, {"job": made.job, "of": made.part, "was": was or ""})
+    entry = audit.OperatorAuditEntry(
+        cloud, what, made.who, made.why, {"job": made.job, "of": made.part, "was": was or ""}
+    )
     return _put(cloud, {**entry.row, "count": 1, "ended": made.since, "end": "done"})
 
 
@@ -175,8 +177,8 @@ def _write(cloud: Cloud, made: Pause, items: list[dict[str, Any]]) -> None:
     """All or nothing, up to 98 claim items. Of more the job's own is in the first part, and it keeps the shards' ticks
     from being handed out; the rest follows, and what a crash leaves out is put right by the other command.
     """
-    for start in range(0, len(items), AT_ONCE):
-        part_of_it: Any = items[start : start + AT_ONCE]
+    for start in range(0, len(items), MAX_TRANSACTION_ITEMS):
+        part_of_it: Any = items[start : start + MAX_TRANSACTION_ITEMS]
         try:
             cloud.dynamodb.transact_write_items(TransactItems=part_of_it)
         except cloud.dynamodb.exceptions.TransactionCanceledException as error:

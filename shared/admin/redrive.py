@@ -22,18 +22,18 @@ from shared.aws.cloud import undone
 from shared.aws.names import STATE
 from shared.dead_letters import store
 from shared.dead_letters.letter import (
-    ATTRIBUTE,
     DEAD,
+    MESSAGE_ATTRIBUTE,
     RECEIVES,
     RESOLVED,
     RETRYING,
     VISIBILITY,
     DeadLetter,
     DeadLetterRefused,
-    Taken,
-    as_read,
+    RedriveInProgress,
     row_key,
 )
+from shared.dead_letters.letter import unchanged as as_read
 from shared.job import manifest
 from shared.job.manifest import Entry
 from shared.job.retry import JITTER
@@ -48,38 +48,38 @@ if TYPE_CHECKING:
 # Lambda invocations until the run: dispatch, then the job.
 HOP = 2
 # A turn has three digits, the last of them for attempts.
-MOST = 99
+MAX_REDRIVES = 99
 # Seconds that queues, dispatch and cold starts take on top.
-SLACK = 120
+OVERHEAD = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedRedrive:
     """All that was read and checked: a firing, or the body of a consumer's message."""
 
-    letter: DeadLetter
+    dead_letter: DeadLetter
     entry: Entry
-    what: Firing | str
+    payload: Firing | str
 
 
-def patience(entry: Entry) -> timedelta:
+def time_limit(entry: Entry) -> timedelta:
     """By when something must have come of a letter that is sent again: all its attempts, each as late as it may be."""
     if entry["queue"]:
-        return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + SLACK)
+        return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + OVERHEAD)
     delays = entry["delays"]
     runs = (len(delays) + 1) * (entry["timeout"] + LEASE_MARGIN)
-    return timedelta(seconds=sum(delays) * (1 + JITTER) + runs + SLACK)
+    return timedelta(seconds=sum(delays) * (1 + JITTER) + runs + OVERHEAD)
 
 
-def ready(cloud: Cloud, letter: DeadLetter) -> Ready:
-    """What would be sent. Reads only. Raises DeadLetterRefused, and Taken where it is on its way already."""
+def prepare(cloud: Cloud, letter: DeadLetter) -> PreparedRedrive:
+    """What would be sent. Reads only. Raises DeadLetterRefused, and RedriveInProgress where it is on its way already."""
     now = clock.iso(cloud.clock.now())
     if letter.state == RESOLVED:
         raise DeadLetterRefused(f"dead letter {letter.id} is resolved, by run {letter.row.get('resolvedBy') or '-'}")
-    if letter.on_its_way(now):
-        raise Taken(
-            f"dead letter {letter.id} was sent again by {letter.by} at {letter.row['retriedAt']}; "
-            f"if nothing comes of it by {letter.until}, it can be sent once more"
+    if letter.is_retrying(now):
+        raise RedriveInProgress(
+            f"dead letter {letter.id} was sent again by {letter.retried_by} at {letter.row['retriedAt']}; "
+            f"if nothing comes of it by {letter.retry_ends}, it can be sent once more"
         )
     entry = manifest.load().get(letter.job)
     if entry is None:
@@ -88,46 +88,46 @@ def ready(cloud: Cloud, letter: DeadLetter) -> Ready:
             f"dead letter {letter.id} is of {letter.job!r}, and there is no such job; if it was renamed or removed, "
             f"`{purging}` throws its letters away"
         )
-    content = store.content(cloud, letter)
+    content = store.read_payload(cloud, letter)
     what = _message(letter, content) if entry["queue"] else _firing(cloud, letter, entry, content)
-    return Ready(letter, entry, what)
+    return PreparedRedrive(letter, entry, what)
 
 
-def send(cloud: Cloud, made: Ready, who: str) -> str:
+def send(cloud: Cloud, made: PreparedRedrive, who: str) -> str:
     """Mark it as on its way, then send it; the instant by which something must have come of it.
 
     In that order: a crash in between leaves a letter that is free again after that instant; the other order could send
-    it twice. Raises Taken.
+    it twice. Raises RedriveInProgress.
     """
     nonce = secrets.token_hex(8)
-    until = clock.iso(cloud.clock.now() + patience(made.entry))
-    _claim(cloud, made.letter, who, until, nonce)
+    until = clock.iso(cloud.clock.now() + time_limit(made.entry))
+    _claim(cloud, made.dead_letter, who, until, nonce)
     try:
         _send(cloud, made)
     except Exception as error:
         # After a timeout, say, nobody knows whether it was sent, and it stays marked.
         if undone(error):
             mine = {":dead": DEAD, ":mine": nonce}
-            redriven.move(cloud, made.letter.job, made.letter.key, "SET #state = :dead", mine, "retry = :mine")
+            redriven.change_state(cloud, made.dead_letter.job, made.dead_letter.key, "SET #state = :dead", mine, "retry = :mine")
         raise
     return until
 
 
-def one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[DeadLetter, str]:
+def redrive_one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[DeadLetter, str]:
     """Send the letter again whose id begins so; it, as it was, and the instant by which something must have come of it.
 
     Raises UnknownDeadLetter and DeadLetterRefused, before anything is sent.
     """
     letter = store.find(cloud, beginning)
-    made = ready(cloud, letter)
+    made = prepare(cloud, letter)
     scope = {"id": letter.id, "job": letter.job}
-    with audit.Entry(cloud, "dead retry", who, reason or "no reason was given", scope) as written:
+    with audit.OperatorAuditEntry(cloud, "dead retry", who, reason or "no reason was given", scope) as written:
         until = send(cloud, made, who)
         written.add(letter.id)
     return letter, until
 
 
-def heard(cloud: Cloud, letter: DeadLetter, until: datetime) -> DeadLetter | None:
+def wait_for_result(cloud: Cloud, letter: DeadLetter, until: datetime) -> DeadLetter | None:
     """The letter once something came of it, or as it is at that instant; None where it is gone."""
     pause = 0.2
     while True:
@@ -138,14 +138,14 @@ def heard(cloud: Cloud, letter: DeadLetter, until: datetime) -> DeadLetter | Non
         pause = min(pause * 1.5, 2.0)
 
 
-def _send(cloud: Cloud, made: Ready) -> None:
-    if isinstance(made.what, Firing):
-        firings.send(cloud, made.what)
+def _send(cloud: Cloud, made: PreparedRedrive) -> None:
+    if isinstance(made.payload, Firing):
+        firings.send(cloud, made.payload)
         return
     cloud.sqs.send_message(
         QueueUrl=cloud.names.queue_url(made.entry["queue"] or ""),
-        MessageBody=made.what,
-        MessageAttributes={ATTRIBUTE: {"DataType": "String", "StringValue": made.letter.key}},
+        MessageBody=made.payload,
+        MessageAttributes={MESSAGE_ATTRIBUTE: {"DataType": "String", "StringValue": made.dead_letter.key}},
     )
 
 
@@ -172,7 +172,7 @@ def _claim(cloud: Cloud, letter: DeadLetter, who: str, until: str, nonce: str) -
             # Ours: the first write won, and its reply was lost on the way.
             return
         now = f"{found.get('state', DEAD)}, sent again by {found.get('retriedBy', '-')}" if found else "gone"
-        raise Taken(f"dead letter {letter.id} has moved on since it was read: it is {now}") from None
+        raise RedriveInProgress(f"dead letter {letter.id} has moved on since it was read: it is {now}") from None
 
 
 def _message(letter: DeadLetter, content: str) -> str:
@@ -202,9 +202,9 @@ def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Fir
             f"dead letter {letter.id} holds messages, and {letter.job} has no queue that takes them"
         )
     redrive = max(letter.retries, fired.redrive, _tried(cloud, entry, fired)) + 1
-    if redrive > MOST:
+    if redrive > MAX_REDRIVES:
         raise DeadLetterRefused(
-            f"dead letter {letter.id} was sent again {MOST} times; run {letter.job} by hand instead"
+            f"dead letter {letter.id} was sent again {MAX_REDRIVES} times; run {letter.job} by hand instead"
         )
     first = fired.first_failed_at or str(letter.row.get("firstFailedAt", letter.at))
     return replace(
@@ -222,7 +222,7 @@ def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Fir
 
 def _tried(cloud: Cloud, entry: Entry, fired: Firing) -> int:
     """How often this very tick was sent again, or run by hand: what comes no later is taken for a duplicate."""
-    tried = str(lost_runs.claim_item(cloud, entry, fired.target).get("tried", "")) if not fired.manual else ""
+    tried = str(lost_runs.claim_item(cloud, entry, fired.target).get("last_attempt", "")) if not fired.manual else ""
     return int(tried.split("#")[2]) // firing.TURNS if tried.startswith(fired.position) else 0
 
 

@@ -26,15 +26,15 @@ from shared.tables import TTL
 if TYPE_CHECKING:
     from shared.run.budget_usage import BudgetUsage
 
-MOST_READS = 5
+MAX_READS = 5
 # Back to the last tick: most jobs' is found in the first.
-SPANS = tuple(map(timedelta, (0.1, 2, 40, 400, 1500)))
+LOOK_BACK = tuple(map(timedelta, (0.1, 2, 40, 400, 1500)))
 # A tick's runs and retries are over so long after it; only then do they reach into the next day.
-RETRYING = timedelta(hours=2)
+RETRY_TIME = timedelta(hours=2)
 GATED = (TickOutcome.DISABLED, TickOutcome.FORBIDDEN)
-BOOKKEEPING = ("pk", "sk", "duplicate", TTL)
+HIDDEN_ATTRIBUTES = ("pk", "sk", "duplicate", TTL)
 UNKNOWN = TickRecord(TickOutcome.UNKNOWN)
-BAD = (TickOutcome.FAILED, TickOutcome.REFUSED, TickOutcome.LOST)
+FAILURES = (TickOutcome.FAILED, TickOutcome.REFUSED, TickOutcome.LOST)
 
 
 @dataclass(slots=True)
@@ -50,21 +50,21 @@ class Trace:
 
     job: Job
     now: datetime
-    asked: datetime
+    minute: datetime
     tick: datetime | None
     target: str
-    item: dict[str, Any] = field(default_factory=dict)
-    host: dict[str, Any] = field(default_factory=dict)
+    claim: dict[str, Any] = field(default_factory=dict)
+    host_status: dict[str, Any] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
-    others: list[dict[str, Any]] = field(default_factory=list)
-    account: TickRecord = UNKNOWN
+    other_runs: list[dict[str, Any]] = field(default_factory=list)
+    record: TickRecord = UNKNOWN
     gap: dict[str, Any] = field(default_factory=dict)
-    folded: bool = False
-    listed: bool = True
-    since: datetime | None = None
+    from_daily_ledger: bool = False
+    in_ledger: bool = True
+    expected_since: datetime | None = None
     dead_letter: dict[str, Any] = field(default_factory=dict)
-    waiting: dict[str, int] = field(default_factory=dict)
-    gate: str | None = None
+    queued: dict[str, int] = field(default_factory=dict)
+    closed_gate: str | None = None
     budget_usage: BudgetUsage | None = None
     reads: int = 0
 
@@ -73,38 +73,38 @@ class Trace:
         return f"{clock.minute(self.tick)}#00" if self.tick else ""
 
     @property
-    def whole(self) -> bool:
+    def whole_tick(self) -> bool:
         """Whether the tick as such is asked about, and not one of its shards."""
         return self.target == NO_TARGET or not self.job.lease_per_target
 
     @property
-    def at_work(self) -> bool:
+    def lease_held(self) -> bool:
         """Whether somebody holds the lease, and has not let it run out."""
-        return "holder" in self.item and not lost_runs.lease_expired(self.item, self.now)
+        return "holder" in self.claim and not lost_runs.lease_expired(self.claim, self.now)
 
-    def facts(self) -> dict[str, Any]:
+    def data(self) -> dict[str, Any]:
         """All of it as JSON says it."""
         lease = None
-        if "holder" in self.item:
-            until = datetime.fromtimestamp(self.item["lease_until"] / 1000, UTC)
-            lease = {"run": self.item["holder"], "until": clock.iso(until), "alive": self.at_work}
+        if "holder" in self.claim:
+            until = datetime.fromtimestamp(self.claim["lease_until"] / 1000, UTC)
+            lease = {"run": self.claim["holder"], "until": clock.iso(until), "alive": self.lease_held}
         gap = {name: self.gap[name] for name in ("from", "to", "count", "covered") if name in self.gap}
         return {
             "job": self.job.name,
             "target": self.target,
-            "asked": clock.iso(self.asked),
+            "asked": clock.iso(self.minute),
             "tick": clock.iso(self.tick) if self.tick else None,
-            "verdict": self.account.outcome.value if self.tick else None,
-            "again": self.account.again,
+            "verdict": self.record.outcome.value if self.tick else None,
+            "again": self.record.duplicated,
             "runs": self.runs,
-            "others": self.others,
+            "others": self.other_runs,
             "missed": gap or None,
             "lease": lease,
-            "paused": self.item.get("paused"),
-            "gate": self.gate,
+            "paused": self.claim.get("paused"),
+            "gate": self.closed_gate,
             "budget": self.budget_usage.facts if self.budget_usage else None,
             "dead_letter": self.dead_letter.get("id"),
-            "waiting": self.waiting or None,
+            "waiting": self.queued or None,
             "reads": self.reads,
         }
 
@@ -116,15 +116,15 @@ def trace(cloud: Cloud, job: Job, at: datetime | None = None, target: str = NO_T
     entry = manifest.of([job])[job.name]
     found = Trace(job, now, asked, last_tick(entry, asked), target)
     if at is None and found.tick:
-        found.asked = found.tick
+        found.minute = found.tick
     _Reader(cloud, entry, found).read(timed=at is not None)
     return found
 
 
 def last_tick(entry: manifest.Entry, until: datetime) -> datetime | None:
     """The last one at that minute or before it."""
-    for span in SPANS:
-        if ticks := ledger.expected(entry, until - span, until + ledger.MINUTE):
+    for span in LOOK_BACK:
+        if ticks := ledger.expected_ticks(entry, until - span, until + ledger.MINUTE):
             return ticks[-1]
     return None
 
@@ -139,28 +139,32 @@ class _Reader:
     def read(self, timed: bool) -> None:
         found, job = self.found, self.found.job
         self._count(self._claim)
-        if found.whole and found.target != NO_TARGET:
+        if found.whole_tick and found.target != NO_TARGET:
             self._count(self._host)
         if found.tick or timed:
-            self._days(found.tick or found.asked)
+            self._days(found.tick or found.minute)
         self._judge()
-        verdict = found.account.outcome
-        if verdict in BAD or job.queue or (found.tick is None and not found.item.get("status", {}).get("ok", True)):
+        verdict = found.record.outcome
+        if (
+            verdict in FAILURES
+            or job.queue
+            or (found.tick is None and not found.claim.get("status", {}).get("ok", True))
+        ):
             self._count(self._letter)
         for queue in filter(None, (job.queue, job.dead_queue() if job.queue else None)):
             self._count(lambda queue=queue: self._waiting(queue))  # type: ignore[misc]
-        if verdict is TickOutcome.LATE and found.whole:
+        if verdict is TickOutcome.LATE and found.whole_tick:
             self._count(self._gap)
         if verdict in GATED:
             self._count(self._gate)
 
     def _days(self, first: datetime) -> None:
         self._count(lambda: self._runs(first))
-        if not self.found.runs and first.date() != min(self.found.now, first + RETRYING).date():
+        if not self.found.runs and first.date() != min(self.found.now, first + RETRY_TIME).date():
             self._count(lambda: self._runs((first + timedelta(days=1)).replace(hour=0, minute=0)))
 
     def _count(self, read: Callable[[], None]) -> None:
-        if self.found.reads < MOST_READS:
+        if self.found.reads < MAX_READS:
             self.found.reads += 1
             read()
 
@@ -169,50 +173,50 @@ class _Reader:
         found, tick = self.found, self.found.tick
         if tick is None:
             return
-        told = ledger.evidence([{**row, "target": NO_TARGET} for row in found.runs], self.entry).get(tick)
-        if told is None and found.whole:
+        told = ledger.from_runs([{**row, "target": NO_TARGET} for row in found.runs], self.entry).get(tick)
+        if told is None and found.whole_tick:
             told = self._remembered(tick)
         if told is None:
-            told = ledger.judged(self.entry, [tick], {}, found.item, found.now)[tick]
-            if not found.listed or (found.since is not None and tick < found.since):
+            told = ledger.judge(self.entry, [tick], {}, found.claim, found.now)[tick]
+            if not found.in_ledger or (found.expected_since is not None and tick < found.expected_since):
                 told = UNKNOWN
-        found.account = told
+        found.record = told
 
     def _remembered(self, tick: datetime) -> TickRecord | None:
         found = self.found
-        at_work = found.at_work and str(found.item.get("tried", "")).startswith(found.position)
-        if at_work or found.now - tick < ledger.SETTLING:
+        at_work = found.lease_held and str(found.claim.get("last_attempt", "")).startswith(found.position)
+        if at_work or found.now - tick < ledger.SETTLING_TIME:
             return None
         folded: dict[datetime, TickRecord] = {}
         self._count(lambda: folded.update(DailyLedger(self.cloud, found.job.name).read(tick, tick)))
-        found.folded = tick in folded
-        if not found.folded or folded[tick].outcome is TickOutcome.MISSED:
+        found.from_daily_ledger = tick in folded
+        if not found.from_daily_ledger or folded[tick].outcome is TickOutcome.MISSED:
             self._count(self._gap)
-        if not found.folded and not found.gap:
+        if not found.from_daily_ledger and not found.gap:
             self._count(self._since)
         return folded.get(tick)
 
     def _claim(self) -> None:
         found = self.found
-        found.item = lost_runs.claim_item(self.cloud, self.entry, found.target)
+        found.claim = lost_runs.claim_item(self.cloud, self.entry, found.target)
         # One that cannot be read is what its runs fail with.
         with suppress(SettingError):
             allowed = found.job.allowance(self.cloud.environment)
             if allowed and (found.job.shards == 1 or found.target != NO_TARGET):
                 from shared.run import budget_usage
 
-                found.budget_usage = budget_usage.of(allowed, found.item, found.now)
+                found.budget_usage = budget_usage.from_item(allowed, found.claim, found.now)
 
     def _host(self) -> None:
         key = attributes.row({"pk": f"{self.entry['key']}:last", "sk": self.found.target})
-        self.found.host = attributes.plain(self.cloud.dynamodb.get_item(TableName=self.table, Key=key).get("Item"))
+        self.found.host_status = attributes.plain(self.cloud.dynamodb.get_item(TableName=self.table, Key=key).get("Item"))
 
     def _runs(self, since: datetime) -> None:
         """One page, from the tick on: what follows from it starts soon after it."""
-        found, target = self.found, NO_TARGET if self.found.whole else self.found.target
-        day, start = f"runs#{found.job.name}#{since:%Y-%m-%d}", f"{since - ledger.SKEW:%Y%m%dT%H%M%S}"
+        found, target = self.found, NO_TARGET if self.found.whole_tick else self.found.target
+        day, start = f"runs#{found.job.name}#{since:%Y-%m-%d}", f"{since - ledger.CLOCK_SKEW:%Y%m%dT%H%M%S}"
         wanted = "begins_with(#started, :minute)" + (" OR begins_with(#tick, :tick)" if found.tick else "")
-        values = {":pk": day, ":start": start, ":minute": clock.minute(found.asked)[:-1]}
+        values = {":pk": day, ":start": start, ":minute": clock.minute(found.minute)[:-1]}
         answer = self.cloud.dynamodb.query(
             TableName=self.table,
             KeyConditionExpression="pk = :pk AND sk >= :start",
@@ -223,8 +227,8 @@ class _Reader:
         for row in map(attributes.plain, answer["Items"]):
             mine = row.get("tick") == found.position and row.get("target", NO_TARGET) == target
             if row.get("outcome") != TickOutcome.MISSED:
-                kept = {name: value for name, value in row.items() if name not in BOOKKEEPING}
-                (found.runs if mine else found.others).append({"run": row["sk"], **kept})
+                kept = {name: value for name, value in row.items() if name not in HIDDEN_ATTRIBUTES}
+                (found.runs if mine else found.other_runs).append({"run": row["sk"], **kept})
 
     def _gap(self) -> None:
         """The row of a gap begins with its first tick; while a gap lasts, few others are written."""
@@ -240,13 +244,13 @@ class _Reader:
             Limit=25,
         )
         for row in map(attributes.plain, answer["Items"]):
-            if tick in ledger.gaps([row], self.entry):
+            if tick in ledger.from_gaps([row], self.entry):
                 self.found.gap = row
                 return
 
     def _since(self) -> None:
-        self.found.since = expected_since.since(expected_since.read(self.cloud), self.found.job.name)
-        self.found.listed = self.found.since is not None
+        self.found.expected_since = expected_since.since(expected_since.read(self.cloud), self.found.job.name)
+        self.found.in_ledger = self.found.expected_since is not None
 
     def _letter(self) -> None:
         """The dead letter of these runs; the newest where there is no tick that they would be of."""
@@ -272,7 +276,7 @@ class _Reader:
         answer = self.cloud.sqs.get_queue_attributes(
             QueueUrl=self.cloud.names.queue_url(queue), AttributeNames=["ApproximateNumberOfMessages"]
         )
-        self.found.waiting[queue] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        self.found.queued[queue] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _gate(self) -> None:
         """As the function is set now; where there is none, as this process is."""
@@ -283,4 +287,4 @@ class _Reader:
             environment = config.get("Environment", {}).get("Variables", {})
         firing = Firing(found.job.name, found.now, target=found.target)
         shut = first_closed(found.job, firing, Cloud(self.cloud.names, self.cloud.clock, environment))
-        found.gate = shut.note if shut else None
+        found.closed_gate = shut.note if shut else None

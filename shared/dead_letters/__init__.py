@@ -1,1 +1,4 @@
-"""Dead letters: kept, found, sent again, thrown away. `functions/operations/dead_letters.py` is how they come here."""
+"""Dead letters: rows and payloads of firings and messages that failed for good.
+
+functions/operations/dead_letters.py stores them; shared/admin redrives and purges them.
+"""

@@ -1,4 +1,4 @@
-"""A dead letter: what was given up, as a row that can be found and sent again."""
+"""DeadLetter: a row that describes a failed firing or message, which can be redriven."""
 
 from __future__ import annotations
 
@@ -11,62 +11,70 @@ from typing import Any
 
 from shared.aws import attributes
 from shared.aws.names import NO_TARGET
+from shared.store import keys
 from shared.tables import TTL
 
 DEAD, RETRYING, RESOLVED = "dead", "retrying", "resolved"
-# The job's name, in rows, for a letter that nobody's name is on.
-UNKNOWN = "unknown"
-# A weekly cleanup takes what is older than 30 days; the TTL is the backstop behind it.
-KEPT = timedelta(days=30 + 7)
-# `<instant>#<id>`, the sort key.
-KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#[0-9a-f]{16}")
-# Of a consumer's message, and names the letter: the same each time, so that it can be an idempotency key.
-ATTRIBUTE = "dead-letter"
-# As infra/queues.py makes queues: so many receives, each hidden for so many timeouts of the function.
+# The job's name in rows of dead letters whose job cannot be determined.
+UNKNOWN_JOB = "unknown"
+# dead-letter-cleanup deletes after 30 days, once a week; the TTL deletes what it left.
+RETENTION = timedelta(days=30 + 7)
+# `<timestamp>#<id>`.
+SORT_KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#[0-9a-f]{16}")
+# Message attribute with the sort key of the dead letter that a consumer's message was redriven from. Each redrive has
+# the same value, so that a consumer can use it as an idempotency key.
+MESSAGE_ATTRIBUTE = "dead-letter"
+# As infra/queues.py declares queues: receives before the dead-letter queue, and the visibility timeout of each in
+# timeouts of the function.
 RECEIVES, VISIBILITY = 5, 6
-BOOKKEEPING = ("pk", "sk", "marks", "retry", TTL)
+HIDDEN_ATTRIBUTES = ("pk", "sk", "marks", "retry", TTL)
 
 
 class UnknownDeadLetter(LookupError):
-    """What was named is not there, or is not the only one; the message says so. Nothing was done."""
+    """No dead letter, or more than one, matches; nothing was done."""
 
 
 class DeadLetterRefused(Exception):
-    """It cannot be done as things are; the message says why and what to do. Nothing was done."""
+    """The operation is not possible in this state; the message has the reason and the remedy. Nothing was done."""
 
 
-class Taken(DeadLetterRefused):
-    """Somebody else was faster."""
+class RedriveInProgress(DeadLetterRefused):
+    """Another operator has redriven the dead letter, and its result is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """died: when it was given up last, `at` for the first time. again: how often it died after it was sent again.
-
-    retries: how often it was sent again. until: while it is `retrying`, the instant by which something must have come
-    of that. row: all that is stored of it.
-    """
+    """A dead letter as its row was read."""
 
     job: str
+    #: The sort key.
     key: str
     id: str
+    #: Timestamp of the first failure.
     at: str
+    #: Timestamp of the last failure.
     failed_at: str
     target: str
     reason: str
     error: str
+    #: Equal for failures of one job that differ in numbers and ids only.
     fingerprint: str
     attempts: int
+    #: The S3 key of the payload.
     payload: str
     state: str
+    #: How often it was redriven.
     retries: int
-    redrives: int
-    until: str
-    by: str
+    #: How often it failed again after a redrive.
+    failed_redrives: int
+    #: While it is `retrying`: the timestamp after which it can be redriven once more.
+    retry_ends: str
+    retried_by: str
+    #: All attributes of the row.
     row: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> DeadLetter:
+    def from_row(cls, row: Mapping[str, Any]) -> DeadLetter:
         at = row["sk"].partition("#")[0]
         return cls(
             job=row["job"],
@@ -82,36 +90,36 @@ class DeadLetter:
             payload=row["payload"],
             state=row.get("state", DEAD),
             retries=row.get("retries", 0),
-            redrives=row.get("again", 0),
-            until=row.get("retryEnds", ""),
-            by=row.get("retriedBy", ""),
+            failed_redrives=row.get("again", 0),
+            retry_ends=row.get("retryEnds", ""),
+            retried_by=row.get("retriedBy", ""),
             row=row,
         )
 
-    def shown(self) -> dict[str, Any]:
-        """As JSON says it: the row without its bookkeeping."""
-        kept = {name: value for name, value in self.row.items() if name not in BOOKKEEPING}
-        return {**kept, "at": self.at, "diedAt": self.failed_at, "state": self.state}
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row for JSON output, without its internal attributes."""
+        shown = {name: value for name, value in self.row.items() if name not in HIDDEN_ATTRIBUTES}
+        return {**shown, "at": self.at, "diedAt": self.failed_at, "state": self.state}
 
-    def on_its_way(self, now: str) -> bool:
-        """Whether something may still come of its being sent again; after that it counts as dead."""
-        return self.state == RETRYING and now <= self.until
+    def is_retrying(self, now: str) -> bool:
+        """Whether a redrive may still succeed; after `retry_ends` it counts as dead."""
+        return self.state == RETRYING and now <= self.retry_ends
 
 
 def row_key(job: str, key: str) -> dict[str, Any]:
-    return attributes.row({"pk": f"dead#{job}", "sk": key})
+    return attributes.row(keys.dead_letter(job, key).attributes)
 
 
 def fingerprint(job: str, error: str) -> str:
-    """The same for failures that differ in numbers and ids alone."""
+    """Hash the job and the error, with numbers and ids replaced."""
     shape = re.sub(r"0x[0-9a-f]+|[0-9a-f-]{8,}|\d+", "#", error.lower())
     return hashlib.sha256(f"{job}\n{shape}".encode()).hexdigest()[:12]
 
 
-def as_read(letter: DeadLetter) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """The condition that the row is still in the state that it was read in: expression, names, values.
+def unchanged(letter: DeadLetter) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return the condition that the row is as it was read: expression, names, values.
 
-    Who sends it again raises `retries`, and another death names another payload, so these three tell all.
+    A redrive increments `retries` and a failure replaces `payload`, so that these and `state` show every change.
     """
     state = "#state = :state" if "state" in letter.row else "attribute_not_exists(#state)"
     retries = "retries = :retries" if letter.retries else "attribute_not_exists(retries)"

@@ -1,7 +1,7 @@
-"""Where dead letters are: `dead#<job>` / `<instant>#<id>`, and `dead` / `<job>` for every job that has had one.
+"""Read dead letters: `dead#<job>` / `<timestamp>#<id>`, and `dead` / `<job>` for each job that has had one.
 
-All is read by queries, for each job a page of 1,000 after the other. A row takes 0.6 to 0.9 KB: to look at 10,000
-letters takes 700 to 1,100 read units, a hundredth of a cent.
+Queries only, in pages of 1,000 rows. A row takes 0.6 to 0.9 KB, so that reading 10,000 dead letters takes 700 to 1,100
+read units, a hundredth of a cent.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.advised_commands import advised
-from shared.aws import attributes
-from shared.aws.names import STATE
-from shared.dead_letters.letter import KEPT, DeadLetter, DeadLetterRefused, UnknownDeadLetter, row_key
-from shared.tables import TTL
+from shared.dead_letters.letter import RETENTION, DeadLetter, DeadLetterRefused, UnknownDeadLetter
+from shared.store import keys, table
+from shared.store.batch_get import batch_get_rows
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-JOBS = "dead"
-# DynamoDB's limit for one BatchGetItem.
-KEYS_AT_ONCE = 100
-# Rows read at once: memory for a page of them, whatever there is.
+# Rows per page: bounds the memory, whatever the number of dead letters.
 PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
-    """Letters that are meant: all of these hold. before: the last death was earlier. reason: how it begins."""
+class DeadLetterFilter:
+    """Conditions that a dead letter must meet, all of them; an empty one is met by each."""
 
     job: str = ""
     fingerprint: str = ""
+    #: The last failure was earlier.
     before: datetime | None = None
+    #: A prefix of the reason.
     reason: str = ""
 
     def __bool__(self) -> bool:
@@ -50,25 +49,28 @@ class Which:
         )
 
     def data(self) -> dict[str, str]:
-        given = {"job": self.job, "fingerprint": self.fingerprint, "reason": self.reason}
+        texts = {"job": self.job, "fingerprint": self.fingerprint, "reason": self.reason}
         before = {"before": clock.iso(self.before)} if self.before else {}
-        return {name: value for name, value in given.items() if value} | before
+        return {name: value for name, value in texts.items() if value} | before
 
 
-ALL = Which()
+ALL_DEAD_LETTERS = DeadLetterFilter()
 
 
 @dataclass(slots=True)
-class Group:
-    """Letters of one fingerprint, which has its job in it. id, error, reason: of the one that died last."""
+class DeadLetterGroup:
+    """Dead letters of one fingerprint, which are all of one job."""
 
     fingerprint: str
     job: str
+    #: id, error and reason of the dead letter that failed last.
     id: str = ""
     error: str = ""
     reason: str = ""
+    #: Timestamps of the first and the last failure.
     first: str = ""
     last: str = ""
+    #: The most attempts of any of them.
     attempts: int = 0
     count: int = 0
     states: Counter[str] = field(default_factory=Counter)
@@ -82,96 +84,92 @@ class Group:
             self.last, self.id, self.error, self.reason = letter.failed_at, letter.id, letter.error, letter.reason
 
     def data(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in Group.__slots__} | {"states": dict(self.states)}
+        return {name: getattr(self, name) for name in DeadLetterGroup.__slots__} | {"states": dict(self.states)}
 
 
-def jobs(cloud: Cloud) -> list[str]:
-    """Those that have had letters, also where there is no such job any more."""
-    return [item["sk"] for item in _query(cloud, JOBS, {})]
+def jobs_with_dead_letters(cloud: Cloud) -> list[str]:
+    """List the jobs that have had dead letters, removed jobs included."""
+    return [item["sk"] for item in _query(cloud, keys.jobs_with_dead_letters(), {})]
 
 
-def note(cloud: Cloud, job: str) -> None:
-    """That it has letters; to be said again for those of another day."""
-    expires = int((cloud.clock.now() + timedelta(days=1) + KEPT).timestamp())
-    item = attributes.row({"pk": JOBS, "sk": job, TTL: expires})
-    cloud.dynamodb.put_item(TableName=cloud.names.table(STATE), Item=item)
+def record_job(cloud: Cloud, job: str) -> None:
+    """Record that a job has dead letters, for the retention of those of one day."""
+    expires = int((cloud.clock.now() + timedelta(days=1) + RETENTION).timestamp())
+    table.put(cloud, STATE, {**keys.job_with_dead_letters(job).attributes, TTL: expires})
 
 
-def letters(cloud: Cloud, which: Which = ALL, beginning: str = "") -> Iterator[DeadLetter]:
-    """The letters that are meant, by job, the eldest first. beginning: of the id."""
-    wanted = {"fingerprint": which.fingerprint, "reason": which.reason, "id": beginning}
-    begins = {name: value for name, value in wanted.items() if value}
-    for job in [which.job] if which.job else jobs(cloud):
-        yield from (letter for letter in map(DeadLetter.of, _query(cloud, f"dead#{job}", begins)) if letter in which)
+def dead_letters(
+    cloud: Cloud, matching: DeadLetterFilter = ALL_DEAD_LETTERS, id_prefix: str = ""
+) -> Iterator[DeadLetter]:
+    """Yield the dead letters that match, job by job, the oldest first."""
+    prefixes = {"fingerprint": matching.fingerprint, "reason": matching.reason, "id": id_prefix}
+    prefixes = {name: value for name, value in prefixes.items() if value}
+    for job in [matching.job] if matching.job else jobs_with_dead_letters(cloud):
+        for row in _query(cloud, keys.dead_letters(job), prefixes):
+            letter = DeadLetter.from_row(row)
+            if letter in matching:
+                yield letter
 
 
-def groups(found: Iterable[DeadLetter]) -> list[Group]:
-    """By fingerprint, the largest first. Memory grows with the kinds of failure, not with the letters."""
-    made: dict[str, Group] = {}
-    for letter in found:
-        made.setdefault(letter.fingerprint, Group(letter.fingerprint, letter.job)).add(letter)
-    return sorted(made.values(), key=lambda group: (group.count, group.last), reverse=True)
+def group_by_fingerprint(letters: Iterable[DeadLetter]) -> list[DeadLetterGroup]:
+    """Group by fingerprint, the largest group first. Memory grows with the number of groups only."""
+    groups: dict[str, DeadLetterGroup] = {}
+    for letter in letters:
+        groups.setdefault(letter.fingerprint, DeadLetterGroup(letter.fingerprint, letter.job)).add(letter)
+    return sorted(groups.values(), key=lambda group: (group.count, group.last), reverse=True)
 
 
-def find(cloud: Cloud, beginning: str) -> DeadLetter:
-    """The one whose id begins so. Raises UnknownDeadLetter where none or several do."""
-    found = list(letters(cloud, beginning=beginning)) if beginning else []
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UnknownDeadLetter(f"there is no dead letter {beginning!r:.60}; {listing(cloud.names.stage)}")
-    several = ", ".join(f"{letter.id} of {letter.job}" for letter in found[:5])
+def find(cloud: Cloud, id_prefix: str) -> DeadLetter:
+    """Find the one dead letter whose id has this prefix. Raises UnknownDeadLetter."""
+    matches = list(dead_letters(cloud, id_prefix=id_prefix)) if id_prefix else []
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise UnknownDeadLetter(f"there is no dead letter {id_prefix!r:.60}; {list_hint(cloud.names.stage)}")
+    several = ", ".join(f"{letter.id} of {letter.job}" for letter in matches[:5])
     raise UnknownDeadLetter(
-        f"{len(found)} dead letters have ids that begin with {beginning!r}: {several}; say more of it"
+        f"{len(matches)} dead letters have ids that begin with {id_prefix!r}: {several}; give a longer prefix"
     )
 
 
-def read(cloud: Cloud, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DeadLetter]:
-    """As they stand now, by job and key; those that are gone are left out. 100 at once."""
-    table, wanted = cloud.names.table(STATE), list(keys)
-    found: dict[tuple[str, str], DeadLetter] = {}
-    for start in range(0, len(wanted), KEYS_AT_ONCE):
-        left: Any = [row_key(*each) for each in wanted[start : start + KEYS_AT_ONCE]]
-        while left:
-            answer = cloud.dynamodb.batch_get_item(RequestItems={table: {"Keys": left, "ConsistentRead": True}})
-            for letter in map(DeadLetter.of, map(attributes.plain, answer["Responses"].get(table, []))):
-                found[letter.job, letter.key] = letter
-            left = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
-    return found
+def read(cloud: Cloud, job_and_keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DeadLetter]:
+    """Read dead letters by job and sort key, 100 per call; deleted ones are left out."""
+    rows = batch_get_rows(cloud, STATE, (keys.dead_letter(job, key) for job, key in job_and_keys))
+    return {(letter.job, letter.key): letter for letter in map(DeadLetter.from_row, rows)}
 
 
-def listing(stage: str) -> str:
-    """Where to look, as errors advise it."""
-    return f"`{advised(stage, 'dead', 'list')}` shows what there is"
+def list_hint(stage: str) -> str:
+    """Return the part of an error message that advises `dead list`."""
+    return f"`{advised(stage, 'dead', 'list')}` lists all dead letters"
 
 
-def where(cloud: Cloud, letter: DeadLetter) -> str:
+def payload_url(cloud: Cloud, letter: DeadLetter) -> str:
     return f"s3://{cloud.names.bucket}/{letter.payload}"
 
 
-def content(cloud: Cloud, letter: DeadLetter) -> str:
-    """The payload, as it was received. Raises DeadLetterRefused where it is gone."""
+def read_payload(cloud: Cloud, letter: DeadLetter) -> str:
+    """Read the payload as it was received. Raises DeadLetterRefused if it is missing."""
     try:
         answer = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=letter.payload)
     except cloud.s3.exceptions.NoSuchKey:
         raise DeadLetterRefused(
-            f"dead letter {letter.id}: its payload is missing, {where(cloud, letter)}; "
-            f"without it, it cannot be sent again. An older version of the object may be restored"
+            f"dead letter {letter.id}: its payload {payload_url(cloud, letter)} is missing, and without it the dead "
+            f"letter cannot be redriven; restore an older version of the object if there is one"
         ) from None
     return answer["Body"].read().decode()
 
 
-def _query(cloud: Cloud, pk: str, begins: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Rows that have not expired; those whose attributes begin so."""
-    wanted = [f"#{TTL} > :now", *(f"begins_with(#{name}, :{name})" for name in begins)]
+def _query(cloud: Cloud, pk: str, prefixes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows that have not expired and whose attributes have these prefixes."""
+    conditions = [f"#{TTL} > :now", *(f"begins_with(#{name}, :{name})" for name in prefixes)]
     values = {":pk": pk, ":now": int(cloud.clock.now().timestamp())}
-    pages = cloud.bulk.get_paginator("query").paginate(
-        TableName=cloud.names.table(STATE),
-        KeyConditionExpression="pk = :pk",
-        FilterExpression=" AND ".join(wanted),
-        ExpressionAttributeNames={f"#{name}": name for name in (TTL, *begins)},
-        ExpressionAttributeValues=attributes.row(values | {f":{name}": value for name, value in begins.items()}),
+    return table.query(
+        cloud,
+        STATE,
+        "pk = :pk",
+        values | {f":{name}": value for name, value in prefixes.items()},
+        names={f"#{name}": name for name in (TTL, *prefixes)},
+        patient=True,
+        FilterExpression=" AND ".join(conditions),
         PaginationConfig={"PageSize": PAGE},
     )
-    for page in pages:
-        yield from map(attributes.plain, page["Items"])

@@ -1,1 +1,1 @@
-"""The tick ledger: which expected ticks ran, were late, or are missing."""
+"""The tick ledger: which expected ticks ran, ran late or were missed."""

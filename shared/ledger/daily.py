@@ -1,7 +1,7 @@
-"""The ledger's memory: verdicts folded into one item a day before the rows that tell them expire.
+"""The daily ledger: one row per job and day with the outcome of each tick, written before the history rows expire.
 
 `ledger#<job>` / `2026-11-21` has a text for each hour that had ticks: `h03` = `m12 r0-11,13-59 +7` is an hour in which
-the tick of 03:12 was missed, all others ran, and that of 03:07 was delivered more than once.
+the tick of 03:12 was missed, all others ran, and the tick of 03:07 was delivered more than once.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job.schedule import MINUTE
 from shared.ledger import expected_since, ledger
-from shared.ledger.ledger import Accounts, TickOutcome, TickRecord, merged
+from shared.ledger.ledger import TickOutcome, TickRecord, TickRecords, merge
 from shared.run import lost_runs
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.job.manifest import Entry
 
-# How much later than a span its ticks may have started and still be found without the folds.
-LATEST = timedelta(hours=1)
-KEPT = timedelta(days=90)
+# How long after the end of a period the runs of its ticks may start and still be found in the history.
+LATEST_START = timedelta(hours=1)
+RETENTION = timedelta(days=90)
 TRIES = 3
-AGAIN = "+"
+DUPLICATED = "+"
 CODES = {
     TickOutcome.RAN: "r",
     TickOutcome.LATE: "l",
@@ -47,130 +47,115 @@ CODES = {
     TickOutcome.MISSED: "m",
     TickOutcome.UNKNOWN: "u",
 }
-VERDICTS = {letter: verdict for verdict, letter in CODES.items()}
+OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 
 
 class DailyLedgerConflict(Exception):
-    """Somebody else wrote the day each time that it was read; nothing of ours was."""
+    """Another process wrote the day between each read and write; nothing was written."""
 
 
 class DailyLedger:
-    """The folded days of one job."""
+    """The daily ledger rows of one job."""
 
     def __init__(self, cloud: Cloud, job: str) -> None:
         self.cloud = cloud
-        self.table = cloud.names.table(STATE)
-        self.pk = f"ledger#{job}"
+        self.job = job
 
-    def read(self, since: datetime, until: datetime) -> Accounts:
-        """What is folded of the days from that of `since` to that of `until`. One query."""
-        pages = self.cloud.dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :since AND :until",
-            ExpressionAttributeValues=attributes.row(
-                {":pk": self.pk, ":since": f"{since:%Y-%m-%d}", ":until": f"{until:%Y-%m-%d}"}
-            ),
-        )
-        return merged(*(accounts(attributes.plain(item)) for page in pages for item in page["Items"]))
+    def read(self, since: datetime, until: datetime) -> TickRecords:
+        """Read the records of the days from that of `since` to that of `until`. One query."""
+        values = {":pk": keys.ledger(self.job), ":since": f"{since:%Y-%m-%d}", ":until": f"{until:%Y-%m-%d}"}
+        days = table.query(self.cloud, STATE, "pk = :pk AND sk BETWEEN :since AND :until", values)
+        return merge(*map(records_of_day, days))
 
-    def day(self, day: str) -> dict[str, Any]:
-        """The item of `2026-11-21`, empty where there is none."""
-        answer = self.cloud.dynamodb.get_item(
-            TableName=self.table, Key=attributes.row({"pk": self.pk, "sk": day}), ConsistentRead=True
-        )
-        return attributes.plain(answer.get("Item"))
+    def read_day(self, day: str) -> dict[str, Any]:
+        """Read the row of a day, `2026-11-21`; empty if there is none."""
+        return table.get(self.cloud, STATE, keys.ledger_day(self.job, day))
 
-    def add(self, told: Mapping[datetime, TickRecord]) -> int:
-        """Fold these in. A read for each day, and a write where it tells something new; how many writes.
+    def add(self, records: Mapping[datetime, TickRecord]) -> int:
+        """Merge records into their days; return the number of days written. Raises DailyLedgerConflict.
 
-        What was folded earlier stays where it is the better verdict: a run that came late was a missed tick before.
+        One read per day, and one write if it has news. The better outcome of a tick stays: a run that came late was a
+        missed tick before.
         """
-        days: dict[str, Accounts] = {}
-        for tick, account in told.items():
-            if account.outcome in CODES:
-                days.setdefault(f"{tick:%Y-%m-%d}", {})[tick] = account
-        return sum(self._add(day, accounts) for day, accounts in days.items())
+        days: dict[str, TickRecords] = {}
+        for tick, record in records.items():
+            if record.outcome in CODES:
+                days.setdefault(f"{tick:%Y-%m-%d}", {})[tick] = record
+        return sum(self._add(day, of_day) for day, of_day in days.items())
 
-    def _add(self, day: str, told: Accounts) -> int:
+    def _add(self, day: str, records: TickRecords) -> int:
         for _ in range(TRIES):
-            item = self.day(day)
-            known = accounts(item)
-            both = merged(known, told)
-            if both == known:
+            item = self.read_day(day)
+            before = records_of_day(item)
+            after = merge(before, records)
+            if after == before:
                 return 0
-            hours = {tick.replace(minute=0) for tick in told if both[tick] != known.get(tick)}
-            if self._write(day, {f"h{hour:%H}": encode(both, hour) for hour in hours}, item.get("version", 0)):
+            hours = {tick.replace(minute=0) for tick in records if after[tick] != before.get(tick)}
+            if self._write(day, {f"h{hour:%H}": encode(after, hour) for hour in hours}, item.get("version", 0)):
                 return 1
-        raise DailyLedgerConflict(f"{self.pk} {day} was written {TRIES} times while it was being folded")
+        raise DailyLedgerConflict(f"the ledger of {self.job}, {day}, was written by others {TRIES} times in a row")
 
     def _write(self, day: str, texts: Mapping[str, str], version: int) -> bool:
-        # A reply that was lost looks like a refusal; the next try reads what we wrote, and finds nothing to add.
-        expires = int((clock.parse(day) + KEPT).timestamp())
-        values = {f":{name}": text for name, text in texts.items()}
-        try:
-            self.cloud.dynamodb.update_item(
-                TableName=self.table,
-                Key=attributes.row({"pk": self.pk, "sk": day}),
-                UpdateExpression=(
-                    "SET #version = :next, #expires = :expires, "
-                    + ", ".join(f"{name} = :{name}" for name in sorted(texts))
-                ),
-                ConditionExpression="#version = :version" if version else "attribute_not_exists(#version)",
-                ExpressionAttributeNames={"#version": "version", "#expires": TTL},
-                ExpressionAttributeValues=attributes.row(
-                    {**values, ":next": version + 1, ":expires": expires} | ({":version": version} if version else {})
-                ),
-            )
-        except self.cloud.ConditionalCheckFailed:
-            return False
-        return True
+        # No `won`: after a lost reply the next try reads what this one wrote, and has nothing to add.
+        expires = int((clock.parse(day) + RETENTION).timestamp())
+        values = {f":{name}": text for name, text in texts.items()} | {":next": version + 1, ":expires": expires}
+        hours = ", ".join(f"{name} = :{name}" for name in sorted(texts))
+        return table.update_if(
+            self.cloud,
+            STATE,
+            keys.ledger_day(self.job, day),
+            f"SET #version = :next, #expires = :expires, {hours}",
+            values | ({":version": version} if version else {}),
+            "#version = :version" if version else "attribute_not_exists(#version)",
+            names={"#version": "version", "#expires": TTL},
+        )
 
 
-def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime) -> Accounts:
-    """The ledger: an account of every tick from `since` on, before `until`, by what is folded and the rows there are.
+def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime) -> TickRecords:
+    """Read the record of every tick from `since` on, before `until`, from the daily ledger and the history.
 
     Two queries, one more for each further day, and two reads.
     """
     now = cloud.clock.now()
-    folded = DailyLedger(cloud, job).read(since, until)
-    # From midnight on: there begins the row of a gap that is still open.
+    stored = DailyLedger(cloud, job).read(since, until)
+    # From midnight on: a gap that is still open has its row there.
     first = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    seen = ledger.history(cloud, job, first, min(now, until + LATEST) + ledger.SKEW)
-    found = merged(folded, ledger.evidence(seen, entry), ledger.gaps(seen, entry))
+    rows = ledger.read_runs(cloud, job, first, min(now, until + LATEST_START) + ledger.CLOCK_SKEW)
+    records = merge(stored, ledger.from_runs(rows, entry), ledger.from_gaps(rows, entry))
     counts = expected_since.since(expected_since.read(cloud), job) or now
-    absent = [tick for tick in ledger.expected(entry, since, until) if tick not in found]
-    judged = ledger.judged(entry, absent, {}, lost_runs.claim_item(cloud, entry, NO_TARGET), now)
-    for tick, account in judged.items():
-        if account.outcome is TickOutcome.MISSED and tick < counts:
+    absent = [tick for tick in ledger.expected_ticks(entry, since, until) if tick not in records]
+    judged = ledger.judge(entry, absent, {}, lost_runs.claim_item(cloud, entry, NO_TARGET), now)
+    for tick, record in judged.items():
+        if record.outcome is TickOutcome.MISSED and tick < counts:
             judged[tick] = TickRecord(TickOutcome.UNKNOWN)
-    return {tick: told for tick, told in merged(found, judged).items() if since <= tick < until}
+    return {tick: record for tick, record in merge(records, judged).items() if since <= tick < until}
 
 
-def accounts(item: Mapping[str, Any]) -> Accounts:
-    """What a day's item tells."""
+def records_of_day(item: Mapping[str, Any]) -> TickRecords:
+    """Decode the row of a day."""
     if not item:
         return {}
     day = clock.parse(item["sk"])
     texts = {int(name[1:]): text for name, text in item.items() if name[:1] == "h" and name[1:].isdecimal()}
-    return merged(*(decode(text, day.replace(hour=hour)) for hour, text in texts.items()))
+    return merge(*(decode(text, day.replace(hour=hour)) for hour, text in texts.items()))
 
 
-def encode(told: Mapping[datetime, TickRecord], hour: datetime) -> str:
-    """The ticks of that hour: a letter for each verdict and its minutes, as short as EventBridge can say them."""
+def encode(records: Mapping[datetime, TickRecord], hour: datetime) -> str:
+    """Encode the ticks of an hour: the code of each outcome and its minutes, in EventBridge's shortest form."""
     minutes: dict[str, set[int]] = {}
-    for tick, account in told.items():
+    for tick, record in records.items():
         if tick.replace(minute=0) == hour:
-            minutes.setdefault(CODES[account.outcome], set()).add(tick.minute)
-            if account.again:
-                minutes.setdefault(AGAIN, set()).add(tick.minute)
-    return " ".join(letter + MINUTE.eventbridge(frozenset(values)) for letter, values in sorted(minutes.items()))
+            minutes.setdefault(CODES[record.outcome], set()).add(tick.minute)
+            if record.duplicated:
+                minutes.setdefault(DUPLICATED, set()).add(tick.minute)
+    return " ".join(code + MINUTE.eventbridge(frozenset(values)) for code, values in sorted(minutes.items()))
 
 
-def decode(text: str, hour: datetime) -> Accounts:
+def decode(text: str, hour: datetime) -> TickRecords:
     minutes = {word[0]: MINUTE.parse(word[1:]) for word in text.split()}
-    again = minutes.pop(AGAIN, frozenset())
+    duplicated = minutes.pop(DUPLICATED, frozenset())
     return {
-        hour.replace(minute=minute): TickRecord(VERDICTS[letter], minute in again)
-        for letter, values in minutes.items()
+        hour.replace(minute=minute): TickRecord(OUTCOMES[code], minute in duplicated)
+        for code, values in minutes.items()
         for minute in sorted(values)
     }

@@ -1,4 +1,4 @@
-"""Since when each job's ticks are expected: one item, `ledger` / `jobs`, that the reconciler keeps."""
+"""Since when the ticks of each job are expected: one row, `ledger` / `jobs`, which the reconciler updates."""
 
 from __future__ import annotations
 
@@ -7,66 +7,62 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
-from shared.aws.names import STATE
+from shared.store import keys, table
+from shared.store.table import ConditionFailed
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.job.manifest import Entry
 
-KEY = {"pk": "ledger", "sk": "jobs"}
-# The manifest is deployed with the operations, the jobs' own stacks one after the other behind it.
+# The manifest is deployed with the operations stack, the stacks of the jobs one after the other after it.
 ROLLOUT = timedelta(hours=1)
 TRIES = 3
 
 
 class ExpectedSinceConflict(Exception):
-    """Somebody else wrote the roster each time that it was read."""
+    """Another process wrote the row between each read and write; nothing was written."""
 
 
 def read(cloud: Cloud) -> dict[str, Any]:
-    """The item: `jobs` has `since` and `schedules` of each by name."""
-    answer = cloud.dynamodb.get_item(TableName=cloud.names.table(STATE), Key=attributes.row(KEY), ConsistentRead=True)
-    return attributes.plain(answer.get("Item"))
+    """Read the row: `jobs` has `since` and `schedules` of each job by name."""
+    return table.get(cloud, STATE, keys.expected_since())
 
 
 def since(item: Mapping[str, Any], job: str) -> datetime | None:
-    """From when on its ticks are expected; None for a job that the reconciler has not met yet."""
-    known = item.get("jobs", {}).get(job)
-    return clock.parse(known["since"]) if known else None
+    """Return since when ticks of a job are expected; None for a job that the reconciler has not recorded yet."""
+    recorded = item.get("jobs", {}).get(job)
+    return clock.parse(recorded["since"]) if recorded else None
 
 
-def kept(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, Any]:
-    """The item, brought up to date: a read, and a write only after a deployment that changed a schedule.
+def refresh(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """Read the row, and update it after a deployment that changed a schedule; return it. Raises ExpectedSinceConflict.
 
-    A job that is new, or fires at other times, counts from ROLLOUT after it was first seen so: what left no trace
-    before that may not have been deployed yet.
+    A job that is new, or has a new schedule, counts from ROLLOUT after it was first seen: a tick without a trace before
+    that may be one of a job that was not deployed yet.
     """
     counts = clock.minute(cloud.clock.now() + ROLLOUT)
     for _ in range(TRIES):
         item = read(cloud)
-        known = item.get("jobs", {})
+        recorded = item.get("jobs", {})
         jobs = {}
         for name, entry in sorted(entries.items()):
             schedules = ", ".join(entry["schedules"])
-            same = name in known and known[name]["schedules"] == schedules
-            jobs[name] = known[name] if same else {"since": counts, "schedules": schedules}
-        if jobs == known:
+            unchanged = name in recorded and recorded[name]["schedules"] == schedules
+            jobs[name] = recorded[name] if unchanged else {"since": counts, "schedules": schedules}
+        if jobs == recorded:
             return item
-        made = {**KEY, "jobs": jobs, "version": item.get("version", 0) + 1}
-        if _write(cloud, made):
-            return made
-    raise ExpectedSinceConflict(f"{KEY['pk']} / {KEY['sk']} was written {TRIES} times while it was being read")
+        updated = {**keys.expected_since().attributes, "jobs": jobs, "version": item.get("version", 0) + 1}
+        if _write(cloud, updated):
+            return updated
+    raise ExpectedSinceConflict(f"the row `ledger` / `jobs` was written by others {TRIES} times while it was updated")
 
 
 def _write(cloud: Cloud, item: Mapping[str, Any]) -> bool:
+    # No `won`: after a lost reply the next try reads what this one wrote, and has nothing to write.
+    condition, values = "attribute_not_exists(version) OR version = :before", {":before": item["version"] - 1}
     try:
-        cloud.dynamodb.put_item(
-            TableName=cloud.names.table(STATE),
-            Item=attributes.row(item),
-            ConditionExpression="attribute_not_exists(version) OR version = :before",
-            ExpressionAttributeValues=attributes.row({":before": item["version"] - 1}),
-        )
-    except cloud.ConditionalCheckFailed:
+        table.put_if(cloud, STATE, item, condition, values)
+    except ConditionFailed:
         return False
     return True

@@ -1,7 +1,7 @@
-"""The tick ledger: what became of every tick that was expected.
+"""The tick ledger: determine the outcome of every expected tick.
 
-A tick that ran costs nothing: the history rows are the evidence; a tick without one was lost. `shared/ledger/daily.py`
-keeps the verdicts when the rows expire.
+The evidence are the rows of run history, so that a tick that ran costs no write: an expected tick without a row was
+missed. shared/ledger/daily.py stores the outcomes before the rows expire.
 """
 
 from __future__ import annotations
@@ -14,42 +14,40 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job import retention, schedule
 from shared.job.retry import JITTER
 from shared.run.claim import position_and_attempt
+from shared.store import keys, table
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.job.manifest import Entry
 
-# A tick is judged once it is so old: by then it has started, or waits where Lambda keeps what it cannot start yet.
-SETTLING = timedelta(minutes=5)
-# Seconds after its time at which a run has started late, where the job declares no grace of its own.
-LATE = 60
-# A machine's clock may be behind that of whoever fired it.
-SKEW = timedelta(seconds=5)
-INSTANT = timedelta(microseconds=1)
+# Age at which a tick is judged: by then it has started, or it waits in Lambda's queue of asynchronous invocations.
+SETTLING_TIME = timedelta(minutes=5)
+# Seconds after its tick from which a run has started late, for jobs that declare no grace.
+LATE_AFTER = 60
+# How far the clock of a run may be behind the clock that fired it.
+CLOCK_SKEW = timedelta(seconds=5)
+MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 POSITION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\dZ)#(\d\d)")
-SEEN = ("sk", "tick", "target", "attempt", "outcome", "started", "duplicates", "from", "to", "count")
+ATTRIBUTES_READ = ("sk", "tick", "target", "attempt", "outcome", "started", "duplicates", "from", "to", "count")
 
 
 class TickOutcome(StrEnum):
-    """What became of a tick, the best first: of several rows of one tick the best one counts.
-
-    late: it ran, but started late. too_late: it came later than the job's grace, and was not run. enqueued: a worker
-    has it. deduplicated: it came again while the run that took it has left no row yet. unknown: it left no row, and any
-    row would be gone by now. awaited: it may still start.
-    """
+    """The outcome of a tick, in order of rank: of several rows of one tick the first in this order counts."""
 
     RAN = "ran"
+    #: It ran, but started late.
     LATE = "late"
     RUNNING = "running"
     FAILED = "failed"
     REFUSED = "refused"
     LOST = "lost"
+    #: It was routed to a worker.
     ENQUEUED = "enqueued"
     SNOOZED = "snoozed"
     SUPERSEDED = "superseded"
@@ -58,16 +56,20 @@ class TickOutcome(StrEnum):
     DISABLED = "disabled"
     FORBIDDEN = "forbidden"
     RATE_LIMITED = "rate_limited"
+    #: It came after the job's grace, and was not run.
     TOO_LATE = "too_late"
+    #: It was delivered again, and the run of the first delivery has left no row yet.
     DEDUPLICATED = "deduplicated"
     MISSED = "missed"
+    #: It has no row, and a row would have expired by now.
     UNKNOWN = "unknown"
+    #: It may still start.
     AWAITED = "awaited"
 
 
-RANK = {verdict: rank for rank, verdict in enumerate(TickOutcome)}
-# What a row's outcome says of its tick.
-SAID = {verdict.value: verdict for verdict in TickOutcome} | {
+RANK = {outcome: rank for rank, outcome in enumerate(TickOutcome)}
+# The outcome of a tick by the `outcome` of its history row.
+OUTCOMES = {outcome.value: outcome for outcome in TickOutcome} | {
     "done": TickOutcome.RAN,
     "late": TickOutcome.TOO_LATE,
     "": TickOutcome.DEDUPLICATED,
@@ -76,134 +78,127 @@ SAID = {verdict.value: verdict for verdict in TickOutcome} | {
 
 @dataclass(frozen=True, slots=True)
 class TickRecord:
-    """again: the tick was delivered more than once, which came to nothing."""
+    """The outcome of one tick."""
 
     outcome: TickOutcome
-    again: bool = False
+    #: It was delivered more than once; the further deliveries had no effect.
+    duplicated: bool = False
 
     def __or__(self, other: TickRecord) -> TickRecord:
         best = min(self.outcome, other.outcome, key=RANK.__getitem__)
-        return TickRecord(best, self.again or other.again)
+        return TickRecord(best, self.duplicated or other.duplicated)
 
 
-Accounts = dict[datetime, TickRecord]
+TickRecords = dict[datetime, TickRecord]
 
 
-def merged(*parts: Mapping[datetime, TickRecord]) -> Accounts:
-    """In order of time; of a tick in several parts the best account."""
-    found: Accounts = {}
+def merge(*parts: Mapping[datetime, TickRecord]) -> TickRecords:
+    """Merge records, ordered by time; the better one of each tick wins."""
+    records: TickRecords = {}
     for part in parts:
-        for tick, account in part.items():
-            found[tick] = found[tick] | account if tick in found else account
-    return dict(sorted(found.items()))
+        for tick, record in part.items():
+            records[tick] = records[tick] | record if tick in records else record
+    return dict(sorted(records.items()))
 
 
-def expected(entry: Entry, since: datetime, until: datetime) -> list[datetime]:
-    """Ticks of all its schedules from `since` on, before `until`; a minute that two of them share is one tick."""
-    found: set[datetime] = set()
+def expected_ticks(entry: Entry, since: datetime, until: datetime) -> list[datetime]:
+    """List the ticks of all schedules from `since` on, before `until`; two in one minute are one tick."""
+    ticks: set[datetime] = set()
     for text in entry["schedules"]:
-        for tick in schedule.read(text).after(since - INSTANT):
+        for tick in schedule.read(text).after(since - MICROSECOND):
             if tick >= until:
                 break
-            found.add(tick)
-    return sorted(found)
+            ticks.add(tick)
+    return sorted(ticks)
 
 
-def minute(position: str) -> datetime | None:
-    """The tick of a position, `2026-11-21T22:05Z#00`; None for what is none, as the request of a run by hand."""
-    found = POSITION.fullmatch(position)
-    return clock.parse(found[1]) if found else None
+def tick_of(position: str) -> datetime | None:
+    """Parse the tick of a position, `2026-11-21T22:05Z#00`; None for other texts, such as the id of a manual run."""
+    match = POSITION.fullmatch(position)
+    return clock.parse(match[1]) if match else None
 
 
-def taken(item: Mapping[str, Any]) -> datetime | None:
-    """The newest tick that a claim item was ever taken for."""
-    return max(
-        filter(None, (minute(item.get("last", "")), minute(position_and_attempt(item.get("tried", ""))[0]))),
-        default=None,
-    )
+def newest_claimed_tick(item: Mapping[str, Any]) -> datetime | None:
+    """Return the newest tick that a claim item was ever claimed for."""
+    return max(filter(None, (tick_of(item.get("last", "")), _last_attempted(item))), default=None)
 
 
-def history(cloud: Cloud, job: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Rows of the runs that started in that time, as much of them as the ledger needs. A query for each UTC day."""
-    found: list[dict[str, Any]] = []
+def read_runs(cloud: Cloud, job: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Read the rows of runs that started in a period, as far as the ledger needs them. One query per UTC day."""
+    rows: list[dict[str, Any]] = []
     day = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     while day < until:
-        pages = cloud.dynamodb.get_paginator("query").paginate(
-            TableName=cloud.names.table(STATE),
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :since AND :until",
-            ProjectionExpression=", ".join(f"#{name}" for name in SEEN),
-            ExpressionAttributeNames={f"#{name}": name for name in SEEN},
-            ExpressionAttributeValues=attributes.row(
-                {":pk": f"runs#{job}#{day:%Y-%m-%d}", ":since": _run(since), ":until": _run(until)}
-            ),
-        )
-        found += [attributes.plain(item) for page in pages for item in page["Items"]]
+        values = {":pk": keys.runs(job, day.date()), ":since": _run_id_prefix(since), ":until": _run_id_prefix(until)}
+        condition = "pk = :pk AND sk BETWEEN :since AND :until"
+        rows += table.query(cloud, STATE, condition, values, attributes_read=ATTRIBUTES_READ)
         day += timedelta(days=1)
-    return found
+    return rows
 
 
-def evidence(seen: Iterable[Mapping[str, Any]], entry: Entry) -> Accounts:
-    """What rows tell of ticks. Of a tick in shards or parts it is the first run that counts: it sent the others."""
-    found: Accounts = {}
-    for row in seen:
+def from_runs(rows: Iterable[Mapping[str, Any]], entry: Entry) -> TickRecords:
+    """Return the records that history rows prove. Of a job in shards or parts only the first run counts."""
+    records: TickRecords = {}
+    for row in rows:
         position, target = str(row.get("tick", "")), row.get("target", NO_TARGET)
-        tick = minute(position) if position.endswith("#00") and target == NO_TARGET else None
+        tick = tick_of(position) if position.endswith("#00") and target == NO_TARGET else None
         if tick:
-            told = TickRecord(_verdict(row, tick, entry), bool(row.get("duplicates")))
-            found[tick] = found[tick] | told if tick in found else told
-    return found
+            record = TickRecord(_outcome(row, tick, entry), bool(row.get("duplicates")))
+            records[tick] = records[tick] | record if tick in records else record
+    return records
 
 
-def gaps(seen: Iterable[Mapping[str, Any]], entry: Entry) -> Accounts:
-    """The ticks that rows of gaps stand for."""
-    missed = [row for row in seen if row.get("outcome") == TickOutcome.MISSED and "from" in row]
+def from_gaps(rows: Iterable[Mapping[str, Any]], entry: Entry) -> TickRecords:
+    """Return the records of the missed ticks that gap rows stand for."""
+    missed = [row for row in rows if row.get("outcome") == TickOutcome.MISSED and "from" in row]
     spans = [(clock.parse(row["from"]), clock.parse(row["to"]) + MINUTE) for row in missed]
-    return merged(*({tick: TickRecord(TickOutcome.MISSED) for tick in expected(entry, *span)} for span in spans))
+    return merge(*({tick: TickRecord(TickOutcome.MISSED) for tick in expected_ticks(entry, *span)} for span in spans))
 
 
-def judged(
-    entry: Entry, ticks: Iterable[datetime], found: Accounts, item: Mapping[str, Any], now: datetime
-) -> Accounts:
-    """An account of each of these ticks: what was found of it, and else what the absence of a row means.
+def judge(
+    entry: Entry, ticks: Iterable[datetime], records: TickRecords, item: Mapping[str, Any], now: datetime
+) -> TickRecords:
+    """Return a record of each of these ticks: the one in `records`, or one concluded from the absence of a row.
 
-    item: the job's claim item, empty where there is none. It tells of the tick at work, and of runs that died before
-    they wrote their row. Where neither does, the tick was missed; unless it is too early to say, or its row would have
-    expired, and the item was taken for a later tick since.
+    item: the job's claim item, empty if there is none. It shows the running tick, and runs that were interrupted
+    before they wrote their row. A tick that neither shows was missed, unless it is younger than SETTLING_TIME, or its
+    row would have expired and the item has been claimed for a later tick.
     """
-    newest, kept = taken(item), retention.read(entry["retention"]).completed.age
-    told = {
-        minute(position_and_attempt(item.get("tried", ""))[0]): TickOutcome.RUNNING
-        if "holder" in item
-        else TickOutcome.LOST,
-        minute(item.get("last", "")): TickOutcome.RAN,
+    newest, retained = newest_claimed_tick(item), retention.read(entry["retention"]).completed.age
+    claimed = {
+        _last_attempted(item): TickOutcome.RUNNING if "holder" in item else TickOutcome.LOST,
+        tick_of(item.get("last", "")): TickOutcome.RAN,
     }
 
-    def absent(tick: datetime) -> TickOutcome:
-        if tick in told:
-            return told[tick]
-        if now - tick < SETTLING:
+    def without_row(tick: datetime) -> TickOutcome:
+        if tick in claimed:
+            return claimed[tick]
+        if now - tick < SETTLING_TIME:
             return TickOutcome.AWAITED
-        expired = now - tick >= kept and newest is not None and newest >= tick
+        expired = now - tick >= retained and newest is not None and newest >= tick
         return TickOutcome.UNKNOWN if expired else TickOutcome.MISSED
 
-    return {tick: found.get(tick) or TickRecord(absent(tick)) for tick in ticks}
+    return {tick: records.get(tick) or TickRecord(without_row(tick)) for tick in ticks}
 
 
-def _run(instant: datetime) -> str:
-    """How the ids of runs that start then begin."""
-    return f"{instant.astimezone(UTC):%Y%m%dT%H%M%S}"
+def _last_attempted(item: Mapping[str, Any]) -> datetime | None:
+    return tick_of(position_and_attempt(item.get("last_attempt", ""))[0])
 
 
-def _verdict(row: Mapping[str, Any], tick: datetime, entry: Entry) -> TickOutcome:
-    # Jobs are deployed before and after what reads their rows: a word from another version must not end the pass.
-    verdict = SAID.get(str(row.get("outcome", "")), TickOutcome.UNKNOWN)
-    if verdict is TickOutcome.RAN and clock.parse(row["started"]) > tick + _allowed(entry, row.get("attempt", 1)):
+def _run_id_prefix(at: datetime) -> str:
+    """Return the prefix of the ids of runs that start at this second."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S}"
+
+
+def _outcome(row: Mapping[str, Any], tick: datetime, entry: Entry) -> TickOutcome:
+    # A row may have an outcome of a later version: jobs are deployed before or after the reader of their rows.
+    outcome = OUTCOMES.get(str(row.get("outcome", "")), TickOutcome.UNKNOWN)
+    if outcome is TickOutcome.RAN and clock.parse(row["started"]) > tick + _allowed_delay(entry, row.get("attempt", 1)):
         return TickOutcome.LATE
-    return verdict
+    return outcome
 
 
-def _allowed(entry: Entry, attempt: int) -> timedelta:
-    """How long after its tick this attempt of it has still started in time."""
-    grace = LATE if entry["grace"] is None else entry["grace"]
+def _allowed_delay(entry: Entry, attempt: int) -> timedelta:
+    """How long after its tick an attempt may start without being late."""
+    grace = LATE_AFTER if entry["grace"] is None else entry["grace"]
     waited = sum(entry["delays"][: attempt - 1]) * (1 + JITTER)
     return timedelta(seconds=grace + waited + (attempt - 1) * entry["timeout"])

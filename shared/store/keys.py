@@ -150,11 +150,31 @@ def dead_letter(job: str, letter_id: str) -> RowKey:
     return RowKey(dead_letters(job), letter_id)
 
 
+def jobs_with_dead_letters() -> str:
+    """`dead`: the jobs that have had dead letters."""
+    return "dead"
+
+
+def job_with_dead_letters(job: str) -> RowKey:
+    """`dead` / `<job>`: one job that has had dead letters."""
+    return RowKey(jobs_with_dead_letters(), job)
+
+
 def audit_month(month: str) -> str:
     """`audit#<yyyy-mm>`: what operators did in a month."""
     return f"audit#{month}"
 
 
+def audit_entry(at: str, entry_id: str) -> RowKey:
+    """`audit#<yyyy-mm>` / `<timestamp>#<id>`: one action of an operator, with its end."""
+    return RowKey(audit_month(at[:7]), f"{at}#{entry_id}")
+
+
 def owed_alerts() -> str:
     """`owed#job-monitoring`: alerts that a channel has not taken yet."""
     return OWED
+
+
+def owed_alert(alert: str) -> RowKey:
+    """`owed#job-monitoring` / `<alert id>`: one alert, and the channels that have not taken it."""
+    return RowKey(owed_alerts(), alert)

@@ -256,7 +256,7 @@ def test_a_group_that_is_gone_is_an_error(dead: Dead, world: World) -> None:
 def test_a_group_that_somebody_else_is_at_is_refused(dead: Dead, world: World, aws: Cloud) -> None:
     world.reject("one", "two")
     first, _ = world.letters()
-    redrive.send(aws, redrive.ready(aws, first), "bob")
+    redrive.send(aws, redrive.prepare(aws, first), "bob")
     answer = dead("retry", "--group", first.fingerprint, "--reason", "mended")
     assert answer.code == 4
     assert "sent again by bob" in answer.err

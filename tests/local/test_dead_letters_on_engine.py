@@ -186,7 +186,7 @@ class Plant:
         return {row["sk"]: row["served"] for row in map(attributes.plain, found) if "served" in row}
 
     def letters(self) -> list[DeadLetter]:
-        return list(store.letters(self.cloud))
+        return list(store.dead_letters(self.cloud))
 
     def waits_for(self, count: int, holds: Callable[[DeadLetter], bool] = lambda _: True) -> list[DeadLetter]:
         def asked() -> list[DeadLetter] | None:
@@ -224,29 +224,29 @@ def test_a_group_of_25_goes_no_further_than_its_fault_is_mended(plant: Plant) ->
     plant.send(*CUSTOMERS)
     letters = sorted(plant.waits_for(25), key=lambda letter: letter.at)
     [fingerprint] = {letter.fingerprint for letter in letters}
-    order = [store.content(cloud, letter) for letter in letters]
+    order = [store.read_payload(cloud, letter) for letter in letters]
 
     # Nothing is mended: the canary dies.
-    report = canary.retry(cloud, fingerprint, "ada", "perhaps", PATIENCE)
+    report = canary.redrive_group(cloud, fingerprint, "ada", "perhaps", PATIENCE)
     assert (report.of, report.sent, report.repeated) == (25, 1, 1)
     assert "died of the same again" in report.stopped
     assert plant.served() == {}
 
     # For the first ten it is: the wave after the canary finds the eleventh.
     plant.mend(*order[:10])
-    report = canary.retry(cloud, fingerprint, "ada", "mended for ten", PATIENCE)
+    report = canary.redrive_group(cloud, fingerprint, "ada", "mended for ten", PATIENCE)
     assert (report.of, report.sent, report.resolved, report.repeated) == (25, 11, 10, 1)
     assert sorted(letter.retries for letter in plant.letters()) == [0] * 14 + [1] * 10 + [2]
 
     # For all.
     plant.mend(*order[10:])
-    report = canary.retry(cloud, fingerprint, "bob", "mended", PATIENCE)
+    report = canary.redrive_group(cloud, fingerprint, "bob", "mended", PATIENCE)
     assert (report.of, report.sent, report.resolved, report.stopped) == (15, 15, 15, "")
 
     # Each was a single letter all the time, and served once.
     assert [letter.state for letter in plant.letters()] == ["resolved"] * 25
     assert plant.served() == dict.fromkeys(CUSTOMERS, 1)
-    assert sorted(letter.redrives for letter in plant.letters()) == [0] * 23 + [1, 1]
+    assert sorted(letter.failed_redrives for letter in plant.letters()) == [0] * 23 + [1, 1]
     counts = [(entry["who"], entry["count"]) for entry in audit.entries(cloud, 1)]
     assert counts == [("bob", 15), ("ada", 11), ("ada", 1)]
 
@@ -258,15 +258,15 @@ def test_a_ticks_letter_goes_through_dispatch_and_its_attempts_and_stays_one_let
     [letter] = plant.waits_for(1)
     assert (letter.reason, letter.attempts) == ("all 2 attempts used up", 2)
 
-    made, until = redrive.one(cloud, letter.id, "ada", "")
-    again = redrive.heard(cloud, made, cloud.clock.now() + PATIENCE)
+    made, until = redrive.redrive_one(cloud, letter.id, "ada", "")
+    again = redrive.wait_for_result(cloud, made, cloud.clock.now() + PATIENCE)
     assert again is not None
-    assert (again.id, again.state, again.redrives, again.attempts) == (letter.id, "dead", 1, 2)
+    assert (again.id, again.state, again.failed_redrives, again.attempts) == (letter.id, "dead", 1, 2)
     assert until > again.failed_at
 
     plant.mend("ada")
-    made, _ = redrive.one(cloud, letter.id, "ada", "")
-    mended = redrive.heard(cloud, made, cloud.clock.now() + PATIENCE)
+    made, _ = redrive.redrive_one(cloud, letter.id, "ada", "")
+    mended = redrive.wait_for_result(cloud, made, cloud.clock.now() + PATIENCE)
     assert mended is not None
     assert (mended.id, mended.state, mended.row["outcome"]) == (letter.id, "resolved", "done")
     assert len(plant.letters()) == 1
@@ -277,10 +277,10 @@ def test_ten_thousand_letters_are_listed_by_group_in_a_second_of_this_processor(
     for start in range(0, 10_000, 25):
         items = [letter_row(number, now) for number in range(start, start + 25)]
         cloud.dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in items]})
-    store.note(cloud, "chore")
+    store.record_job(cloud, "chore")
     # The engine's own time is none of ours: it runs in threads of this process.
     started = time.thread_time()
-    groups = store.groups(store.letters(cloud))
+    groups = store.group_by_fingerprint(store.dead_letters(cloud))
     took = time.thread_time() - started
     assert sum(group.count for group in groups) == 10_000
     assert len(groups) == 7

@@ -130,7 +130,7 @@ class World:
         return len(got)
 
     def ledger(self, job: str) -> dict[datetime, TickOutcome]:
-        found = daily.read(self.cloud, job, manifest.load()[job], START, ENDS - ledger.SETTLING)
+        found = daily.read(self.cloud, job, manifest.load()[job], START, ENDS - ledger.SETTLING_TIME)
         return {tick: account.outcome for tick, account in found.items()}
 
     def items(self, pk: str) -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(jobs, account)
     # As the first pass after a deployment does: ticks count from the first one after START.
     made.virtual.advance(timedelta(seconds=30) - expected_since.ROLLOUT)
-    expected_since.kept(made.cloud, {name: entry for name, entry in entries.items() if entry["queue"] is None})
+    expected_since.refresh(made.cloud, {name: entry for name, entry in entries.items() if entry["queue"] is None})
     made.virtual.advance(expected_since.ROLLOUT - timedelta(seconds=30))
     yield made
     made.ticker.stop()
@@ -188,7 +188,7 @@ def test_after_three_hours_without_a_clock_every_tick_is_accounted_for(world: Wo
 
     told = {job: world.ledger(job) for job in world.jobs}
     for job, verdicts in told.items():
-        assert list(verdicts) == ledger.expected(manifest.load()[job], START, ENDS - ledger.SETTLING)
+        assert list(verdicts) == ledger.expected_ticks(manifest.load()[job], START, ENDS - ledger.SETTLING_TIME)
 
     def counted(job: str) -> dict[str, int]:
         return dict(Counter(map(str, told[job].values())))

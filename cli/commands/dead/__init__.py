@@ -13,12 +13,12 @@ from cli.commands.run import found
 from cli.exit_codes import Exit, Stop
 from shared import redaction
 from shared.admin import audit
-from shared.admin.audit import Reasonless
+from shared.admin.audit import ReasonMissing
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
-from shared.dead_letters.letter import RESOLVED, RETRYING, UNKNOWN, DeadLetter, DeadLetterRefused, UnknownDeadLetter
-from shared.dead_letters.store import Group, Which
+from shared.dead_letters.letter import RESOLVED, RETRYING, UNKNOWN_JOB, DeadLetter, DeadLetterRefused, UnknownDeadLetter
+from shared.dead_letters.store import DeadLetterFilter, DeadLetterGroup
 from shared.job import registry
 
 MONTHS = 3
@@ -53,11 +53,11 @@ def call(args: argparse.Namespace) -> int:
         "audit": _audit,
     }
     if args.verb == "show" and not args.id:
-        raise Stop(Exit.WRONG_USE, f"which one? {store.listing(options.stage(args))}")
+        raise Stop(Exit.WRONG_USE, f"which one? {store.list_hint(options.stage(args))}")
     with options.opened(args) as cloud:
         try:
             return verbs[args.verb](args, cloud)
-        except (UnknownDeadLetter, Reasonless) as error:
+        except (UnknownDeadLetter, ReasonMissing) as error:
             raise Stop(Exit.WRONG_USE, error.args[0]) from None
         except DeadLetterRefused as error:
             raise Stop(Exit.REFUSED, error.args[0]) from None
@@ -65,11 +65,11 @@ def call(args: argparse.Namespace) -> int:
 
 def named(job: str, cloud: Cloud) -> str:
     """A job that there is, or was when its letters came. Raises UnknownJob."""
-    return job if job in (*registry.jobs(), UNKNOWN, *store.jobs(cloud)) else found(job).name
+    return job if job in (*registry.jobs(), UNKNOWN_JOB, *store.jobs_with_dead_letters(cloud)) else found(job).name
 
 
 def _list(args: argparse.Namespace, cloud: Cloud) -> int:
-    which = Which(job=named(args.job, cloud) if args.job else "", fingerprint=args.group)
+    which = DeadLetterFilter(job=named(args.job, cloud) if args.job else "", fingerprint=args.group)
     resolved = 0
 
     def wanted(letter: DeadLetter) -> bool:
@@ -77,17 +77,17 @@ def _list(args: argparse.Namespace, cloud: Cloud) -> int:
         resolved += letter.state == RESOLVED
         return args.all or letter.state != RESOLVED
 
-    letters = (letter for letter in store.letters(cloud, which) if wanted(letter))
+    letters = (letter for letter in store.dead_letters(cloud, which) if wanted(letter))
     if args.group:
         _letters(sorted(letters, key=lambda letter: letter.failed_at, reverse=True), args)
     else:
-        _groups(store.groups(letters), args)
+        _groups(store.group_by_fingerprint(letters), args)
     if resolved and not args.all:
         output.say(f"and {resolved} that are resolved; --all shows them too")
     return Exit.DONE
 
 
-def _groups(groups: list[Group], args: argparse.Namespace) -> None:
+def _groups(groups: list[DeadLetterGroup], args: argparse.Namespace) -> None:
     if args.json:
         output.document([redaction.data(group.data()) for group in groups])
     elif groups:
@@ -97,7 +97,7 @@ def _groups(groups: list[Group], args: argparse.Namespace) -> None:
         output.say("no dead letters")
 
 
-def _group(group: Group) -> list[Any]:
+def _group(group: DeadLetterGroup) -> list[Any]:
     away = group.states[RETRYING]
     error = redaction.text(group.error)
     return [
@@ -114,10 +114,10 @@ def _group(group: Group) -> list[Any]:
 
 def _letters(letters: list[DeadLetter], args: argparse.Namespace) -> None:
     if not letters:
-        listing = store.listing(options.stage(args))
+        listing = store.list_hint(options.stage(args))
         raise UnknownDeadLetter(f"there is no dead letter of fingerprint {args.group!r:.60}; {listing}")
     if args.json:
-        output.document([redaction.data(letter.shown()) for letter in letters])
+        output.document([redaction.data(letter.as_dict()) for letter in letters])
         return
     columns = ["id", "gave up (UTC)", "job", "target", "tries", "again", "state", "reason", "error"]
     output.table(columns, map(_letter, letters), spare=["reason", "job", "tries"])
@@ -130,7 +130,7 @@ def _letter(letter: DeadLetter) -> list[Any]:
         letter.job,
         "" if letter.target == NO_TARGET else letter.target,
         letter.attempts,
-        letter.redrives or None,
+        letter.failed_redrives or None,
         letter.state,
         letter.reason,
         redaction.text(letter.error),
@@ -139,10 +139,10 @@ def _letter(letter: DeadLetter) -> list[Any]:
 
 def _show(args: argparse.Namespace, cloud: Cloud) -> int:
     letter = store.find(cloud, args.id)
-    shown = redaction.data(letter.shown()) | {"payload": store.where(cloud, letter)}
+    shown = redaction.data(letter.as_dict()) | {"payload": store.payload_url(cloud, letter)}
     missing = ""
     try:
-        content: Any = _redacted(store.content(cloud, letter))
+        content: Any = _redacted(store.read_payload(cloud, letter))
     except DeadLetterRefused as error:
         content, missing = None, str(error)
     if args.json:

@@ -8,11 +8,11 @@ from datetime import datetime
 from cli import options, output
 from cli.exit_codes import Exit, Stop
 from shared import redaction
-from shared.admin import purge_letters
-from shared.admin.purge_letters import PurgePreview
+from shared.admin import purge_dead_letters
+from shared.admin.purge_dead_letters import PurgePreview
 from shared.aws.cloud import Cloud
 from shared.dead_letters.letter import DeadLetterRefused
-from shared.dead_letters.store import Which
+from shared.dead_letters.store import DeadLetterFilter
 from shared.job import duration
 
 
@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace, cloud: Cloud) -> int:
     from cli.commands.dead import named
 
-    which = Which(
+    which = DeadLetterFilter(
         job=named(args.job, cloud) if args.job else "",
         fingerprint=args.group,
         before=_before(args.older_than, cloud.clock.now()) if args.older_than else None,
@@ -39,11 +39,11 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
     if args.yes and not args.all:
         raise Stop(Exit.WRONG_USE, "--yes says that you mean --all; say what you mean, and leave --yes out")
     if args.dry_run:
-        return _would(purge_letters.meant(cloud, which, args.all), args)
+        return _would(purge_dead_letters.preview(cloud, which, args.all), args)
     if args.all and not args.yes:
-        count = purge_letters.meant(cloud, which, everything=True).count
+        count = purge_dead_letters.preview(cloud, which, everything=True).count
         raise DeadLetterRefused(f"--all means every dead letter there is, {count} in all; if you do, say --yes as well")
-    done = purge_letters.purge(cloud, which, options.who(args, cloud), args.reason or "", args.all, output.say)
+    done = purge_dead_letters.purge(cloud, which, options.who(args, cloud), args.reason or "", args.all, output.say)
     if args.json:
         output.document(done.data())
     else:

@@ -50,15 +50,15 @@ def patience(args: argparse.Namespace) -> timedelta | None:
 def _one(args: argparse.Namespace, cloud: Cloud) -> int:
     wait = patience(args)
     if args.dry_run:
-        made = redrive.ready(cloud, store.find(cloud, args.id))
-        return _would([made.letter], args)
-    letter, until = redrive.one(cloud, args.id, options.who(args, cloud), args.reason or "")
+        made = redrive.prepare(cloud, store.find(cloud, args.id))
+        return _would([made.dead_letter], args)
+    letter, until = redrive.redrive_one(cloud, args.id, options.who(args, cloud), args.reason or "")
     look = options.advised(args, "dead", "show", letter.id)
     if args.no_wait:
         return _told(letter, "sent", f"{letter.id} was sent again; what comes of it: {look}", args)
     end = cloud.clock.now() + wait if wait else clock.parse(until)
     output.say(f"{letter.id} of {letter.job} was sent again; waiting for what comes of it")
-    after = redrive.heard(cloud, letter, end)
+    after = redrive.wait_for_result(cloud, letter, end)
     if after is None:
         _told(letter, "gone", f"{letter.id} was thrown away meanwhile", args)
         return Exit.FAILED
@@ -69,7 +69,7 @@ def _one(args: argparse.Namespace, cloud: Cloud) -> int:
     if after.state == RETRYING:
         _told(after, RETRYING, f"nothing was heard of {letter.id} in time; look again: {look}", args)
         return Exit.FAILED
-    if after.redrives > letter.redrives:
+    if after.failed_redrives > letter.failed_redrives:
         _told(after, DEAD, f"{letter.id} died again: {after.error}", args)
         return Exit.FAILED
     return _told(after, "kept out", f"{letter.id} {after.row.get('note', 'was not run')}", args)
@@ -78,9 +78,9 @@ def _one(args: argparse.Namespace, cloud: Cloud) -> int:
 def _group(args: argparse.Namespace, cloud: Cloud) -> int:
     wait = patience(args)
     if args.dry_run:
-        return _would(canary.chosen(cloud, args.group, args.anyway), args)
+        return _would(canary.select(cloud, args.group, args.anyway), args)
     who, reason = options.who(args, cloud), args.reason or ""
-    report = canary.retry(cloud, args.group, who, reason, wait, output.say, args.anyway)
+    report = canary.redrive_group(cloud, args.group, who, reason, wait, output.say, args.anyway)
     if args.json:
         output.document(report.data())
     else:

@@ -10,12 +10,12 @@ import pytest
 
 from shared import clock as clocks
 from shared.admin import audit, canary, redrive
-from shared.admin.audit import Reasonless
+from shared.admin.audit import ReasonMissing
 from shared.admin.canary import CanaryReport
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import DeadLetterRefused, Taken, UnknownDeadLetter
+from shared.dead_letters.letter import DeadLetterRefused, RedriveInProgress, UnknownDeadLetter
 from shared.job import manifest
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
@@ -50,12 +50,12 @@ def ids(first: int, last: int) -> list[str]:
 
 
 def group(world: World) -> str:
-    [found] = store.groups(world.letters())
+    [found] = store.group_by_fingerprint(world.letters())
     return found.fingerprint
 
 
 def retry(world: World, fingerprint: str = "", **given: Any) -> CanaryReport:
-    return canary.retry(world.cloud, fingerprint or group(world), "ada", "the table is back", **given)
+    return canary.redrive_group(world.cloud, fingerprint or group(world), "ada", "the table is back", **given)
 
 
 def sent_again(world: World) -> list[str]:
@@ -182,7 +182,7 @@ def test_by_itself_it_waits_for_all_attempts_at_their_latest(world: World, clock
     world.kill(tick())
     before = clock.now()
     retry(world)
-    assert clock.now() - before > redrive.patience(ENTRIES["sweep"])
+    assert clock.now() - before > redrive.time_limit(ENTRIES["sweep"])
 
 
 def test_one_that_cannot_be_sent_is_passed_over_and_said(running: World, cloud: Cloud) -> None:
@@ -208,7 +208,7 @@ def test_what_is_resolved_is_not_sent_again(running: World) -> None:
 def test_a_fingerprint_that_is_gone_is_refused(running: World, gone: str) -> None:
     running.reject(*ids(1, 3))
     with pytest.raises(UnknownDeadLetter, match="there is no dead letter of fingerprint"):
-        canary.retry(running.cloud, gone, "ada", "because")
+        canary.redrive_group(running.cloud, gone, "ada", "because")
     assert sent_again(running) == []
     assert list(audit.entries(running.cloud, 1)) == []
 
@@ -224,8 +224,8 @@ def test_a_group_whose_job_is_gone_is_refused(running: World, monkeypatch: pytes
 @pytest.mark.parametrize("reason", ["", "  \n"])
 def test_without_a_reason_nothing_is_sent(running: World, reason: str) -> None:
     running.reject(*ids(1, 3))
-    with pytest.raises(Reasonless, match="--reason"):
-        canary.retry(running.cloud, group(running), "ada", reason)
+    with pytest.raises(ReasonMissing, match="--reason"):
+        canary.redrive_group(running.cloud, group(running), "ada", reason)
     assert sent_again(running) == []
 
 
@@ -236,9 +236,9 @@ def test_a_second_operator_is_kept_out_while_the_first_is_at_it(running: World, 
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
     fingerprint = group(running)
-    [first, *_] = canary.chosen(cloud, fingerprint)
-    redrive.send(cloud, redrive.ready(cloud, first), "bob")
-    with pytest.raises(Taken, match="sent again by bob"):
+    [first, *_] = canary.select(cloud, fingerprint)
+    redrive.send(cloud, redrive.prepare(cloud, first), "bob")
+    with pytest.raises(RedriveInProgress, match="sent again by bob"):
         retry(running, fingerprint)
     assert sent_again(running) == [first.id]
 
@@ -248,13 +248,13 @@ def test_where_the_first_is_gone_for_good_the_others_can_be_sent_without_its_let
 ) -> None:
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
-    [first, *_] = canary.chosen(cloud, group(running))
+    [first, *_] = canary.select(cloud, group(running))
     with monkeypatch.context() as lost:
         lost.setattr(cloud.sqs, "send_message", lambda **_: None)
-        redrive.send(cloud, redrive.ready(cloud, first), "bob")
+        redrive.send(cloud, redrive.prepare(cloud, first), "bob")
     report = retry(running, anyway=True)
     assert (report.of, report.sent, report.resolved) == (12, 12, 12)
-    with pytest.raises(Taken, match="1 of this group are on their way"):
+    with pytest.raises(RedriveInProgress, match="1 of this group are on their way"):
         retry(running, first.fingerprint, anyway=True)
 
 
@@ -263,10 +263,10 @@ def test_two_that_start_in_the_same_moment_send_nothing_twice(
 ) -> None:
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
-    fingerprint, chosen = group(running), canary.chosen(cloud, group(running))
+    fingerprint, chosen = group(running), canary.select(cloud, group(running))
     monkeypatch.setattr(canary, "chosen", lambda *_, **__: list(chosen))
     reports = [retry(running, fingerprint)]
-    reports.append(canary.retry(cloud, fingerprint, "bob", "because"))
+    reports.append(canary.redrive_group(cloud, fingerprint, "bob", "because"))
     assert [report.sent for report in reports] == [13, 0]
     assert "has moved on since it was read" in reports[1].stopped
     assert len(running.intake.taken) == 26
@@ -279,7 +279,7 @@ def test_somebody_elses_single_letter_in_the_way_stops_it_there(running: World, 
 
     def meanwhile(said: str) -> None:
         if said.startswith("1 of 13"):
-            redrive.send(cloud, redrive.ready(cloud, letters[5]), "bob")
+            redrive.send(cloud, redrive.prepare(cloud, letters[5]), "bob")
 
     report = retry(running, tell=meanwhile)
     assert "has moved on since it was read: it is retrying, sent again by bob" in report.stopped
@@ -318,18 +318,18 @@ def test_a_crash_in_between_leaves_that_it_was_begun_and_what_was_sent(
 
     with monkeypatch.context() as crash:
         crash.setattr(cloud.sqs, "send_message", die_at_the_fifth)
-        crash.setattr(audit.Entry, "__exit__", lambda *_: None)
+        crash.setattr(audit.OperatorAuditEntry, "__exit__", lambda *_: None)
         with pytest.raises(Killed):
             retry(running)
     [entry] = audit.entries(cloud, 1)
     assert "ended" not in entry
     running.settle()
     fingerprint = running.letters()[0].fingerprint
-    with pytest.raises(Taken):
+    with pytest.raises(RedriveInProgress):
         retry(running, fingerprint)
     stuck = [letter for letter in running.letters() if letter.state == "retrying"]
     assert len(stuck) == 1
-    clock.instant = clocks.parse(stuck[0].until) + timedelta(seconds=1)
+    clock.instant = clocks.parse(stuck[0].retry_ends) + timedelta(seconds=1)
     report = retry(running, fingerprint)
     assert (report.of, report.resolved) == (9, 9)
     assert sorted(running.intake.taken[13:]) == ids(1, 13)
@@ -356,7 +356,7 @@ def test_the_entries_of_earlier_months_are_read_too_and_live_for_over_a_year(
 ) -> None:
     for days in (0, 40):
         clock.move(days=days)
-        with audit.Entry(cloud, "dead retry", "ada", f"after {days} days", {}) as entry:
+        with audit.OperatorAuditEntry(cloud, "dead retry", "ada", f"after {days} days", {}) as entry:
             entry.add("x")
     assert [entry["reason"] for entry in audit.entries(cloud, 1)] == ["after 40 days"]
     assert [entry["reason"] for entry in audit.entries(cloud, 2)] == ["after 40 days", "after 0 days"]
@@ -370,7 +370,7 @@ def test_the_entries_of_earlier_months_are_read_too_and_live_for_over_a_year(
 
 def test_a_secret_in_a_reason_is_not_kept(running: World, cloud: Cloud) -> None:
     secret = "tok" + "en=hunter2hunter2"
-    with audit.Entry(cloud, "dead purge", "ada", f"leaked {secret}", {"reason": secret}):
+    with audit.OperatorAuditEntry(cloud, "dead purge", "ada", f"leaked {secret}", {"reason": secret}):
         pass
     assert "hunter2" not in str(list(audit.entries(cloud, 1)))
 
@@ -388,5 +388,5 @@ def test_looking_takes_one_read_for_a_hundred_letters(running: World, cloud: Clo
 
 def test_a_dry_look_sends_nothing(running: World, cloud: Cloud) -> None:
     running.reject(*ids(1, 3))
-    assert len(canary.chosen(cloud, group(running))) == 3
+    assert len(canary.select(cloud, group(running))) == 3
     assert waiting(cloud, "demo:intake") == []

@@ -23,7 +23,8 @@ from shared.job.outcome import Done, Outcome
 from shared.observability import alerts as alert
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep

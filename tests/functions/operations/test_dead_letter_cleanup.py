@@ -14,7 +14,8 @@ from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.job import manifest
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 
@@ -78,7 +79,7 @@ def test_letters_of_nobody_go_too(cloud: Cloud) -> None:
 
 def test_letters_of_a_job_that_is_gone_go_too(cloud: Cloud) -> None:
     letter(cloud, "orphan", DUE, "gone")
-    store.note(cloud, "gone")
+    store.record_job(cloud, "gone")
     assert clean(cloud).counts == {"purged": 1}
     assert left(cloud, "gone") == []
 

@@ -23,7 +23,7 @@ TICK = Firing("sweep", NOON, target="shop.example", attempt=3, correlation_id="c
 
 @pytest.fixture
 def letter(cloud: Cloud) -> Any:
-    send.send_dead(cloud, TICK, "run-1", "all 3 attempts used up", "ValueError: row 17 of 20 has no date")
+    send.send_dead_letter(cloud, TICK, "run-1", "all 3 attempts used up", "ValueError: row 17 of 20 has no date")
     [body] = letters(cloud, "firings-dlq")
     return body
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.admin import audit, purge_letters, redrive
-from shared.admin.audit import Reasonless
-from shared.admin.purge_letters import Purged
+from shared.admin import audit, purge_dead_letters, redrive
+from shared.admin.audit import ReasonMissing
+from shared.admin.purge_dead_letters import PurgeResult
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.dead_letters.letter import DeadLetterRefused
-from shared.dead_letters.store import Which
+from shared.dead_letters.store import DeadLetterFilter
 from shared.job import manifest
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
@@ -35,8 +35,8 @@ def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def clear(world: World, which: Which, everything: bool = False) -> Purged:
-    return purge_letters.purge(world.cloud, which, "ada", "they are of last year", everything)
+def clear(world: World, which: DeadLetterFilter, everything: bool = False) -> PurgeResult:
+    return purge_dead_letters.purge(world.cloud, which, "ada", "they are of last year", everything)
 
 
 def left(world: World) -> list[tuple[str, str]]:
@@ -50,36 +50,38 @@ SWEEPS = [("sweep", "all 3 attempts used up"), ("sweep", "rejected")]
 @pytest.mark.parametrize(
     ("which", "stay"),
     [
-        (Which(job="intake"), SWEEPS),
-        (Which(job="sweep"), INTAKES),
-        (Which(reason="rejected"), SWEEPS[:1]),
-        (Which(reason="all"), [*INTAKES, SWEEPS[1]]),
-        (Which(job="sweep", reason="rejected"), [*INTAKES, SWEEPS[0]]),
-        (Which(before=NOON + timedelta(minutes=30)), SWEEPS),
-        (Which(job="sweep", before=NOON + timedelta(minutes=90), reason="rej"), [*INTAKES, SWEEPS[0]]),
+        (DeadLetterFilter(job="intake"), SWEEPS),
+        (DeadLetterFilter(job="sweep"), INTAKES),
+        (DeadLetterFilter(reason="rejected"), SWEEPS[:1]),
+        (DeadLetterFilter(reason="all"), [*INTAKES, SWEEPS[1]]),
+        (DeadLetterFilter(job="sweep", reason="rejected"), [*INTAKES, SWEEPS[0]]),
+        (DeadLetterFilter(before=NOON + timedelta(minutes=30)), SWEEPS),
+        (DeadLetterFilter(job="sweep", before=NOON + timedelta(minutes=90), reason="rej"), [*INTAKES, SWEEPS[0]]),
     ],
 )
-def test_what_the_filter_means_goes_and_nothing_else(world: World, which: Which, stay: list[Any]) -> None:
+def test_what_the_filter_means_goes_and_nothing_else(world: World, which: DeadLetterFilter, stay: list[Any]) -> None:
     purged = clear(world, which)
     assert left(world) == stay
     assert purged.purged == 4 - len(stay)
 
 
 def test_a_fingerprint_is_a_filter(world: World) -> None:
-    [largest, *_] = store.groups(world.letters())
-    assert clear(world, Which(fingerprint=largest.fingerprint)).purged == 2
+    [largest, *_] = store.group_by_fingerprint(world.letters())
+    assert clear(world, DeadLetterFilter(fingerprint=largest.fingerprint)).purged == 2
     assert left(world) == SWEEPS
 
 
 def test_payloads_go_with_their_rows(world: World, cloud: Cloud) -> None:
-    clear(world, Which(job="intake"))
+    clear(world, DeadLetterFilter(job="intake"))
     listed = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix="dead/")["Contents"]
     assert {found["Key"] for found in listed} == {letter.payload for letter in world.letters()}
 
 
 @pytest.mark.parametrize("everything", [False, True])
-@pytest.mark.parametrize("which", [Which(job="pricing"), Which(fingerprint="0" * 12), Which(before=NOON)])
-def test_a_filter_that_means_none_is_refused(world: World, which: Which, everything: bool) -> None:
+@pytest.mark.parametrize(
+    "which", [DeadLetterFilter(job="pricing"), DeadLetterFilter(fingerprint="0" * 12), DeadLetterFilter(before=NOON)]
+)
+def test_a_filter_that_means_none_is_refused(world: World, which: DeadLetterFilter, everything: bool) -> None:
     with pytest.raises(DeadLetterRefused, match="no dead letter is meant by the filter"):
         clear(world, which, everything)
     assert len(left(world)) == 4
@@ -88,41 +90,41 @@ def test_a_filter_that_means_none_is_refused(world: World, which: Which, everyth
 
 def test_an_empty_filter_is_refused(world: World) -> None:
     with pytest.raises(DeadLetterRefused, match="an empty filter means every dead letter"):
-        clear(world, Which())
+        clear(world, DeadLetterFilter())
     assert len(left(world)) == 4
 
 
-@pytest.mark.parametrize("which", [Which(before=NOON + timedelta(hours=2)), Which(job="sweep")])
-def test_a_filter_that_means_all_is_refused(world: World, which: Which) -> None:
+@pytest.mark.parametrize("which", [DeadLetterFilter(before=NOON + timedelta(hours=2)), DeadLetterFilter(job="sweep")])
+def test_a_filter_that_means_all_is_refused(world: World, which: DeadLetterFilter) -> None:
     if which.job:
-        clear(world, Which(job="intake"))
+        clear(world, DeadLetterFilter(job="intake"))
     before = left(world)
     with pytest.raises(DeadLetterRefused, match=f"means every dead letter there is, {len(before)} in all"):
         clear(world, which)
     assert left(world) == before
 
 
-@pytest.mark.parametrize("which", [Which(), Which(before=NOON + timedelta(hours=2))])
-def test_who_says_so_may_throw_all_away(world: World, which: Which) -> None:
+@pytest.mark.parametrize("which", [DeadLetterFilter(), DeadLetterFilter(before=NOON + timedelta(hours=2))])
+def test_who_says_so_may_throw_all_away(world: World, which: DeadLetterFilter) -> None:
     assert clear(world, which, everything=True).purged == 4
     assert left(world) == []
 
 
 def test_where_there_is_none_all_are_none(world: World) -> None:
-    clear(world, Which(), everything=True)
+    clear(world, DeadLetterFilter(), everything=True)
     with pytest.raises(DeadLetterRefused, match="no dead letter is meant by the empty filter"):
-        clear(world, Which(), everything=True)
+        clear(world, DeadLetterFilter(), everything=True)
 
 
 @pytest.mark.parametrize("reason", ["", " "])
 def test_without_a_reason_nothing_goes(world: World, reason: str) -> None:
-    with pytest.raises(Reasonless):
-        purge_letters.purge(world.cloud, Which(job="intake"), "ada", reason)
+    with pytest.raises(ReasonMissing):
+        purge_dead_letters.purge(world.cloud, DeadLetterFilter(job="intake"), "ada", reason)
     assert len(left(world)) == 4
 
 
 def test_it_is_written_down_with_who_why_which_and_how_many(world: World) -> None:
-    clear(world, Which(job="intake", reason="rej"))
+    clear(world, DeadLetterFilter(job="intake", reason="rej"))
     [entry] = audit.entries(world.cloud, 1)
     assert (entry["what"], entry["who"], entry["reason"]) == ("dead purge", "ada", "they are of last year")
     assert (entry["count"], entry["end"], entry["scope"]) == (2, "done", {"job": "intake", "reason": "rej"})
@@ -132,26 +134,26 @@ def test_the_digest_is_that_of_the_ids(world: World) -> None:
     import hashlib
 
     ids = "".join(f"{letter.id}\n" for letter in world.letters() if letter.job == "intake")
-    clear(world, Which(job="intake"))
+    clear(world, DeadLetterFilter(job="intake"))
     [entry] = audit.entries(world.cloud, 1)
     assert entry["ids"] == hashlib.sha256(ids.encode()).hexdigest()[:16]
 
 
 def test_a_letter_on_its_way_stays(world: World, cloud: Cloud) -> None:
     [first, second] = (letter for letter in world.letters() if letter.job == "intake")
-    redrive.send(cloud, redrive.ready(cloud, first), "bob")
-    assert purge_letters.meant(cloud, Which(job="intake")).on_their_way == 1
-    assert clear(world, Which(job="intake")).purged == 1
+    redrive.send(cloud, redrive.prepare(cloud, first), "bob")
+    assert purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake")).on_their_way == 1
+    assert clear(world, DeadLetterFilter(job="intake")).purged == 1
     assert second.id not in {letter.id for letter in world.letters()}
     with pytest.raises(DeadLetterRefused, match="but for 1 that are on their way again"):
-        clear(world, Which(job="intake"))
+        clear(world, DeadLetterFilter(job="intake"))
 
 
 def test_one_of_which_nothing_was_heard_in_time_goes(world: World, cloud: Cloud, clock: VirtualClock) -> None:
     [first, _] = (letter for letter in world.letters() if letter.job == "intake")
-    redrive.send(cloud, redrive.ready(cloud, first), "bob")
+    redrive.send(cloud, redrive.prepare(cloud, first), "bob")
     clock.move(hours=2)
-    assert clear(world, Which(job="intake")).purged == 2
+    assert clear(world, DeadLetterFilter(job="intake")).purged == 2
 
 
 def test_one_that_is_sent_again_while_it_is_looked_at_stays_with_its_payload(
@@ -162,14 +164,14 @@ def test_one_that_is_sent_again_while_it_is_looked_at_stays_with_its_payload(
 
     def after_bob(**given: Any) -> Any:
         if given["Key"]["sk"]["S"] == first.key:
-            redrive.send(cloud, redrive.ready(cloud, first), "bob")
+            redrive.send(cloud, redrive.prepare(cloud, first), "bob")
         return delete(**given)
 
     monkeypatch.setattr(cloud.dynamodb, "delete_item", after_bob)
-    done = clear(world, Which(job="intake"))
+    done = clear(world, DeadLetterFilter(job="intake"))
     assert (done.purged, done.moved) == (1, 1)
     [stays] = (letter for letter in world.letters() if letter.job == "intake")
-    assert (stays.id, store.content(cloud, stays)) == (first.id, store.content(cloud, first))
+    assert (stays.id, store.read_payload(cloud, stays)) == (first.id, store.read_payload(cloud, first))
 
 
 def test_a_repeat_after_a_lost_reply_counts_it_as_gone(
@@ -182,27 +184,27 @@ def test_a_repeat_after_a_lost_reply_counts_it_as_gone(
         return delete(**given)
 
     monkeypatch.setattr(cloud.dynamodb, "delete_item", twice)
-    assert clear(world, Which(job="intake")).moved == 0
+    assert clear(world, DeadLetterFilter(job="intake")).moved == 0
 
 
 def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = purge_letters.meant
+    looked = purge_dead_letters.preview
 
     def then(*given: Any) -> Any:
         found = looked(*given)
         world.reject("three")
         return found
 
-    monkeypatch.setattr(purge_letters, "meant", then)
-    assert clear(world, Which(job="intake")).purged == 2
+    monkeypatch.setattr(purge_dead_letters, "meant", then)
+    assert clear(world, DeadLetterFilter(job="intake")).purged == 2
     assert left(world).count(INTAKES[0]) == 1
 
 
 def test_a_crash_is_written_down_with_what_had_gone(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purge_letters, "CHUNK", 1)
-    forget, calls = purge_letters._forget, []
+    monkeypatch.setattr(purge_dead_letters, "CHUNK", 1)
+    forget, calls = purge_dead_letters._forget, []
 
     def once(*given: Any) -> None:
         calls.append(given)
@@ -210,9 +212,9 @@ def test_a_crash_is_written_down_with_what_had_gone(
             raise OSError("1 payloads were not deleted")
         forget(*given)
 
-    monkeypatch.setattr(purge_letters, "_forget", once)
+    monkeypatch.setattr(purge_dead_letters, "_forget", once)
     with pytest.raises(OSError, match="not deleted"):
-        clear(world, Which(job="intake"))
+        clear(world, DeadLetterFilter(job="intake"))
     [entry] = audit.entries(cloud, 1)
     assert (entry["count"], entry["end"]) == (1, "OSError: 1 payloads were not deleted")
 
@@ -223,16 +225,16 @@ def test_payloads_that_s3_does_not_delete_are_an_error(
     denied = {"Errors": [{"Key": "dead/intake/x.json", "Code": "AccessDenied", "Message": "no"}]}
     monkeypatch.setattr(cloud.s3, "delete_objects", lambda **_: denied)
     with pytest.raises(OSError, match="1 payloads were not deleted, dead/intake/x"):
-        clear(world, Which(job="intake"))
+        clear(world, DeadLetterFilter(job="intake"))
 
 
 def test_letters_of_a_job_that_is_gone_can_be_thrown_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
-    assert clear(world, Which(job="intake")).purged == 2
+    assert clear(world, DeadLetterFilter(job="intake")).purged == 2
 
 
 def test_a_look_writes_nothing(world: World, cloud: Cloud) -> None:
     calls = Calls(cloud)
-    found = purge_letters.meant(cloud, Which(job="intake"))
+    found = purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake"))
     assert (found.count, found.others) == (2, 2)
     assert set(calls.made) == {"dynamodb:Query"}

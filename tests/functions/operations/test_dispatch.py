@@ -142,7 +142,7 @@ def test_the_last_attempts_death_is_a_dead_letter(deliver: Deliver, functions: F
 def test_a_run_that_had_written_its_end_before_it_left_the_process_is_not_a_death(
     deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
-    held, end = Claims(cloud, Sweep(), "-"), status.of(Done(), NOON, 120, {})
+    held, end = Claims(cloud, Sweep(), "-"), status.from_outcome(Done(), NOON, 120, {})
     held.finish(die(cloud), TICK, end, None, success=True)
     assert deliver(Dispatch(), envelope(cloud)) == []
     assert functions.started == []

@@ -21,7 +21,8 @@ from shared.messages.run_batch import run_batch
 from shared.run import status
 from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep

@@ -14,7 +14,8 @@ from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.messages import queue_depth
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, letters
 from tests.functions.operations.conftest import ENTRIES
 

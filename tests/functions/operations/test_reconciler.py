@@ -11,7 +11,8 @@ from shared.job import manifest
 from shared.run import history
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep

@@ -15,7 +15,7 @@ from shared.admin import redrive
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
-from shared.dead_letters.letter import RECEIVES, VISIBILITY, DeadLetter, DeadLetterRefused, Taken
+from shared.dead_letters.letter import RECEIVES, VISIBILITY, DeadLetter, DeadLetterRefused, RedriveInProgress
 from shared.job import manifest
 from shared.job.outcome import Snoozed
 from shared.messages.run_batch import run_batch
@@ -39,7 +39,7 @@ def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def retry(cloud: Cloud, letter: DeadLetter, who: str = WHO) -> str:
-    return redrive.send(cloud, redrive.ready(cloud, letter), who)
+    return redrive.send(cloud, redrive.prepare(cloud, letter), who)
 
 
 def test_a_mended_letter_is_resolved_by_the_run_that_did_it(world: World, cloud: Cloud) -> None:
@@ -72,10 +72,10 @@ def test_it_has_all_its_attempts_again_and_then_is_the_same_letter_dead_once_mor
     retry(cloud, before)
     assert [report.outcome for report in world.settle()] == ["failed"] * 3
     after = world.letter()
-    assert (after.id, after.state, after.redrives, after.retries) == (before.id, "dead", 1, 1)
+    assert (after.id, after.state, after.failed_redrives, after.retries) == (before.id, "dead", 1, 1)
     assert after.at == before.at
     assert after.failed_at > before.failed_at
-    assert json.loads(store.content(cloud, after))["dead"]["firing"]["redrive"] == 1
+    assert json.loads(store.read_payload(cloud, after))["dead"]["firing"]["redrive"] == 1
 
 
 def test_the_payload_of_its_earlier_death_is_not_left_behind(world: World, cloud: Cloud) -> None:
@@ -93,7 +93,7 @@ def test_each_death_is_told_once(world: World, cloud: Cloud) -> None:
     run(world.sweep, Firing(**{**redriven[0]["firing"], "at": NOON, "attempt": 3}), cloud, world.log)
     [body] = letters(cloud, "firings-dlq")
     world.collect(body, body)
-    assert world.letter().redrives == 1
+    assert world.letter().failed_redrives == 1
     assert len(world.log.said("JOB_PERMANENTLY_FAILED")) == 2
 
 
@@ -112,7 +112,7 @@ def test_a_crash_between_the_row_and_the_alert_of_its_next_death_does_not_silenc
     cloud.sns.create_topic(Name=cloud.names.topic("alerts"))
     world.collect(body)
     assert "alerted" in world.letter().row
-    assert world.letter().redrives == 1
+    assert world.letter().failed_redrives == 1
 
 
 def test_a_newer_success_makes_it_superseded_which_resolves_it(world: World, cloud: Cloud) -> None:
@@ -150,7 +150,7 @@ def test_it_may_be_sent_again_many_times(world: World, cloud: Cloud, times: int)
     for _ in range(times):
         retry(cloud, world.letter())
         assert [report.outcome for report in world.settle()] == ["failed"] * 3
-    assert (world.letter().redrives, world.letter().retries) == (times, times)
+    assert (world.letter().failed_redrives, world.letter().retries) == (times, times)
 
 
 def test_a_second_delivery_of_it_says_nothing_of_its_own(world: World, cloud: Cloud) -> None:
@@ -170,7 +170,7 @@ def test_a_gate_that_is_shut_keeps_it_out_and_leaves_it_dead_as_it_was(world: Wo
     retry(cloud, before)
     assert [report.outcome for report in world.settle()] == ["disabled"]
     after = world.letter()
-    assert (after.state, after.redrives, after.payload) == ("dead", 0, before.payload)
+    assert (after.state, after.failed_redrives, after.payload) == ("dead", 0, before.payload)
     assert after.row["note"] == "was not run: disabled; SWEEP_ENABLE is false"
 
 
@@ -254,13 +254,13 @@ def test_put_off_too_often_it_is_dead_as_it_was(world: World, cloud: Cloud, monk
 def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.job.retry import NONE
+    from shared.job.retry import NO_RETRY
 
     world.kill(tick())
-    monkeypatch.setattr(type(world.sweep), "retry", NONE)
+    monkeypatch.setattr(type(world.sweep), "retry", NO_RETRY)
     retry(cloud, world.letter())
     world.settle()
-    assert (world.letter().state, world.letter().redrives) == ("dead", 1)
+    assert (world.letter().state, world.letter().failed_redrives) == ("dead", 1)
 
 
 def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
@@ -318,7 +318,7 @@ def test_a_message_that_is_handled_resolves_its_letter_and_one_that_is_not_is_th
     for letter in world.letters():
         retry(cloud, letter)
     world.settle()
-    assert [(letter.state, letter.redrives) for letter in world.letters()] == [("dead", 1), ("resolved", 0)]
+    assert [(letter.state, letter.failed_redrives) for letter in world.letters()] == [("dead", 1), ("resolved", 0)]
 
 
 def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_its_letter(
@@ -331,7 +331,7 @@ def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_it
     [message] = cloud.sqs.receive_message(QueueUrl=world.queue, MessageAttributeNames=["All"])["Messages"]
     assert message["Body"] == "raw text"
     world.collect("raw text", queue="demo:intake-dlq", letter=first.key)
-    assert (world.letter().id, world.letter().redrives) == (first.id, 1)
+    assert (world.letter().id, world.letter().failed_redrives) == (first.id, 1)
 
 
 def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: World, cloud: Cloud) -> None:
@@ -346,10 +346,10 @@ def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: Wor
     letter = world.letter()
     assert (letter.job, letter.reason) == ("intake", "all 5 receives used up")
     assert letter.error == "ValueError: no route to the store"
-    assert store.content(cloud, letter).count("one") == 1
+    assert store.read_payload(cloud, letter).count("one") == 1
     assert world.deliver("one", receives=5, letter=letter.key) == []
     world.settle()
-    assert world.letter().redrives == 1
+    assert world.letter().failed_redrives == 1
 
 
 def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -> None:
@@ -367,7 +367,7 @@ def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(
 ) -> None:
     calls = Calls(cloud)
     world.collect("raw text", queue="demo:intake-dlq", letter=named)
-    assert world.letter().redrives == 0
+    assert world.letter().failed_redrives == 0
     # Before it is alerted; what is no key is not asked for.
     assert calls.made[: calls.made.index("sns:Publish")].count("dynamodb:UpdateItem") == asked
 
@@ -402,7 +402,7 @@ def test_whatever_started_the_job_can_be_sent_again(world: World, cloud: Cloud, 
 def refused(world: World, letter: DeadLetter, says: str) -> None:
     before = world.letters()
     with pytest.raises(DeadLetterRefused, match=says):
-        redrive.ready(world.cloud, letter)
+        redrive.prepare(world.cloud, letter)
     assert world.letters() == before
     assert waiting(world.cloud) == []
 
@@ -457,27 +457,27 @@ def test_a_resolved_letter_is_refused(world: World, cloud: Cloud) -> None:
 
 def test_of_two_operators_at_once_one_sends(world: World, cloud: Cloud) -> None:
     world.kill(tick())
-    both = [redrive.ready(cloud, world.letter()) for _ in range(2)]
+    both = [redrive.prepare(cloud, world.letter()) for _ in range(2)]
     redrive.send(cloud, both[0], "ada")
-    with pytest.raises(Taken, match="sent again by ada"):
+    with pytest.raises(RedriveInProgress, match="sent again by ada"):
         redrive.send(cloud, both[1], "bob")
     assert len(waiting(cloud)) == 1
-    assert world.letter().by == "ada"
+    assert world.letter().retried_by == "ada"
 
 
 def test_who_comes_later_is_told_who_was_first_and_how_long_that_holds(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     until = retry(cloud, world.letter())
-    with pytest.raises(Taken, match=f"by ada at .*; if nothing comes of it by {until}"):
-        redrive.ready(cloud, world.letter())
+    with pytest.raises(RedriveInProgress, match=f"by ada at .*; if nothing comes of it by {until}"):
+        redrive.prepare(cloud, world.letter())
 
 
 def test_one_that_died_again_meanwhile_is_not_sent_with_its_old_payload(world: World, cloud: Cloud) -> None:
     world.kill(tick())
-    read = redrive.ready(cloud, world.letter())
+    read = redrive.prepare(cloud, world.letter())
     retry(cloud, world.letter())
     world.settle()
-    with pytest.raises(Taken):
+    with pytest.raises(RedriveInProgress):
         redrive.send(cloud, read, "bob")
     assert waiting(cloud) == []
 
@@ -486,7 +486,7 @@ def test_a_reply_that_was_lost_is_no_other_operator(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.kill(tick())
-    made, write = redrive.ready(cloud, world.letter()), cloud.dynamodb.update_item
+    made, write = redrive.prepare(cloud, world.letter()), cloud.dynamodb.update_item
 
     def twice(**given: Any) -> Any:
         write(**given)
@@ -512,9 +512,9 @@ def test_a_crash_before_it_was_sent_leaves_it_free_again_after_its_time(
         crash.setattr(cloud.sqs, "send_message", die)
         with pytest.raises(Killed):
             retry(cloud, world.letter())
-    until = clocks.parse(world.letter().until)
-    with pytest.raises(Taken):
-        redrive.ready(cloud, world.letter())
+    until = clocks.parse(world.letter().retry_ends)
+    with pytest.raises(RedriveInProgress):
+        redrive.prepare(cloud, world.letter())
     clock.instant = until + timedelta(seconds=1)
     world.sweep.mended = {"*"}
     retry(cloud, world.letter(), "bob")
@@ -560,14 +560,14 @@ def test_the_late_death_of_a_letter_that_was_thrown_away_is_a_letter_of_its_own(
     cloud.dynamodb.delete_item(TableName=cloud.names.table("state"), Key=key)
     world.settle()
     assert world.letter().key != letter.key
-    assert world.letter().redrives == 0
+    assert world.letter().failed_redrives == 0
 
 
 # What it takes
 
 
 def test_patience_is_for_every_attempt_at_its_latest() -> None:
-    assert redrive.patience(ENTRIES["sweep"]) == timedelta(seconds=(30 + 60) * 1.1 + 3 * 70 + 120)
+    assert redrive.time_limit(ENTRIES["sweep"]) == timedelta(seconds=(30 + 60) * 1.1 + 3 * 70 + 120)
 
 
 def test_queues_are_made_as_patience_takes_them_to_be() -> None:

@@ -18,7 +18,8 @@ from shared.job.retention import CLASSES
 from shared.run import history
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 

@@ -25,7 +25,8 @@ from shared.run import firing as event
 from shared.run.claim import Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -52,7 +53,7 @@ class World:
         made = {name: {**ENTRIES["sweep"], "key": name, **change} for name, change in changes.items()}
         self.monkeypatch.setattr(manifest, "load", lambda: made)
         self.clock.instant = NOON - expected_since.ROLLOUT
-        expected_since.kept(self.cloud, made)  # type: ignore[arg-type]
+        expected_since.refresh(self.cloud, made)  # type: ignore[arg-type]
         self.clock.instant = NOON
         run(Reconciler(), Firing("reconciler", NOON), self.cloud, self.log)
 

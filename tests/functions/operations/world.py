@@ -24,7 +24,8 @@ from shared.messages.run_batch import run_batch
 from shared.run import firing
 from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock, letters, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -125,7 +126,7 @@ class World:
         return run_batch(self.intake, Batch("intake", (message,)), self.cloud, self.log, 60)
 
     def letters(self) -> list[DeadLetter]:
-        return list(store.letters(self.cloud))
+        return list(store.dead_letters(self.cloud))
 
     def letter(self) -> DeadLetter:
         [found] = self.letters()

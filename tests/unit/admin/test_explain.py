@@ -26,7 +26,8 @@ from shared.ledger.ledger import TickOutcome
 from shared.run.claim import Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 
 RUN = "20260302T120001.000Z-aaaaaaaa"
@@ -93,7 +94,7 @@ class World:
         assert len(calls.made) + self.functions.asked - before == found.reads
         assert not [made for made in calls.made if not made.endswith(("GetItem", "Query", "GetQueueAttributes"))]
         told = explain.explain(found, "test")
-        json.dumps(told.facts)
+        json.dumps(told.data)
         for command, _ in told.commands:
             assert command.startswith("python jobs.py ")
             assert command.split()[2] in (*validation.COMMANDS, self.job.name)
@@ -114,7 +115,7 @@ def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     entries = manifest.of([world.job, Reconciler()])
     monkeypatch.setattr(manifest, "load", lambda: entries)
     world.clock.instant = NOON - expected_since.ROLLOUT
-    expected_since.kept(world.cloud, entries)
+    expected_since.refresh(world.cloud, entries)
     world.reconcile(NOON)
     return world
 
@@ -124,24 +125,24 @@ def after(**span: float) -> datetime:
 
 
 def says(told: Explanation) -> str:
-    return " ".join((told.headline, *told.says))
+    return " ".join((told.headline, *told.facts))
 
 
 def test_a_tick_that_ran(world: World) -> None:
     report = world.run()
     told = world.ask()
     assert told.headline == "sweep: its tick of 2026-03-02 12:00 UTC ran."
-    assert told.says[0] == f"Run {report.run_id} started 1 s after its time and took {report.ms} ms: 12 rows."
-    assert told.says[-1] == "Its next tick is 2026-03-02 12:15 UTC."
-    assert told.facts["verdict"] == "ran"
-    assert told.facts["reads"] == 2
+    assert told.facts[0] == f"Run {report.run_id} started 1 s after its time and took {report.ms} ms: 12 rows."
+    assert told.facts[-1] == "Its next tick is 2026-03-02 12:15 UTC."
+    assert told.data["verdict"] == "ran"
+    assert told.data["reads"] == 2
 
 
 def test_without_a_time_it_is_the_last_tick(world: World) -> None:
     world.run()
-    assert world.ask(None, now=after(minutes=14)).facts["tick"] == "2026-03-02T12:00:00.000Z"
+    assert world.ask(None, now=after(minutes=14)).data["tick"] == "2026-03-02T12:00:00.000Z"
     told = world.ask(None, now=after(minutes=19))
-    assert told.facts["tick"] == told.facts["asked"] == "2026-03-02T12:15:00.000Z"
+    assert told.data["tick"] == told.data["asked"] == "2026-03-02T12:15:00.000Z"
     assert "does not fire" not in says(told)
 
 
@@ -150,32 +151,32 @@ def test_a_time_between_two_ticks_tells_of_the_one_before_and_of_what_ran_then(w
     by_hand = world.run(Firing("sweep", after(minutes=7), manual=True))
     told = world.ask(after(minutes=7))
     assert (
-        told.says[0] == "It does not fire at 2026-03-02 12:07 UTC; 2026-03-02 12:00 UTC was its last tick before that."
+        told.facts[0] == "It does not fire at 2026-03-02 12:07 UTC; 2026-03-02 12:00 UTC was its last tick before that."
     )
-    assert f"In that minute run {by_hand.run_id} started for somebody, by hand: done." in told.says
+    assert f"In that minute run {by_hand.run_id} started for somebody, by hand: done." in told.facts
 
 
 def test_a_site_that_is_bad_is_a_run_that_ran(world: World) -> None:
     world.run(end=Done(ok=False, note="2 of 3 bad"))
-    assert "What it found was bad: 2 of 3 bad." in world.ask().says
+    assert "What it found was bad: 2 of 3 bad." in world.ask().facts
 
 
 def test_a_tick_that_ran_late_without_being_missed_waited(world: World) -> None:
     world.run(after=300)
     told = world.ask()
     assert told.headline.endswith("ran late.")
-    assert "started 5 min after its time" in told.says[0]
-    assert told.says[1].startswith("It waited to be started")
+    assert "started 5 min after its time" in told.facts[0]
+    assert told.facts[1].startswith("It waited to be started")
 
 
 def test_a_failure_tells_of_its_next_attempt(world: World) -> None:
     world.run(end=ValueError("no such column"))
     told = world.ask()
     assert told.headline.endswith("failed.")
-    assert "Attempt 1 of 3, run" in told.says[0]
-    assert told.says[0].endswith("failed at 12:00:01: ValueError: no such column")
-    assert told.says[1] == "Attempt 2 of 3 is due from 12:00:31 to 12:00:35 UTC."
-    late = world.ask(now=after(minutes=5)).says[1]
+    assert "Attempt 1 of 3, run" in told.facts[0]
+    assert told.facts[0].endswith("failed at 12:00:01: ValueError: no such column")
+    assert told.facts[1] == "Attempt 2 of 3 is due from 12:00:31 to 12:00:35 UTC."
+    late = world.ask(now=after(minutes=5)).facts[1]
     assert late.endswith("It has not come: it waits in the queue firings.")
 
 
@@ -183,7 +184,7 @@ def test_the_attempt_that_is_at_work_is_told(world: World) -> None:
     world.run(end=ValueError("x"))
     world.clock.move(seconds=31)
     Claims(world.cloud, world.job, "-").take(replace(TICK, attempt=2, hop=3), RUN, "r")
-    said = world.ask().says
+    said = world.ask().facts
     assert said[1] == "Attempt 2 of 3 is at work."
     assert f"Run {RUN} holds the lease until 12:01:42 UTC at the latest: started, 0 %." in said
 
@@ -193,7 +194,7 @@ def test_a_success_after_failures_tells_of_them(world: World) -> None:
     world.run(replace(TICK, attempt=2, hop=3), after=33)
     told = world.ask()
     assert told.headline.endswith(" ran.")
-    assert "It took 2 attempts." in told.says
+    assert "It took 2 attempts." in told.facts
 
 
 def test_what_was_given_up_names_its_dead_letter(world: World) -> None:
@@ -202,13 +203,13 @@ def test_what_was_given_up_names_its_dead_letter(world: World) -> None:
     world.put(**dead, jobId=report.run_id, reason="rejected")
     world.put(**{**dead, "sk": "2026-03-02T12:00:01.500Z#ffff", "id": "ffff", "jobId": "other"})
     told = world.ask()
-    assert "It was given up: dead letter 1234abcd, rejected." in told.says
+    assert "It was given up: dead letter 1234abcd, rejected." in told.facts
     assert ("python jobs.py dead show 1234abcd --aws --stage test", "what was given up, in full") in told.commands
 
 
 def test_attempts_used_up_without_a_letter_yet(world: World) -> None:
     world.run(replace(TICK, attempt=3), end=ValueError("x"))
-    assert "All 3 attempts are used up; its dead letter is not stored yet." in world.ask().says
+    assert "All 3 attempts are used up; its dead letter is not stored yet." in world.ask().facts
 
 
 def test_a_streak_is_told_with_its_first_error(world: World) -> None:
@@ -228,7 +229,7 @@ def test_a_death_is_told(world: World, watched: World) -> None:
     watched.reconcile(after(minutes=3))
     told = world.ask()
     assert told.headline.endswith("was lost.")
-    assert "died without a word" in told.says[0]
+    assert "died without a word" in told.facts[0]
 
 
 def test_a_locked_tick_names_who_held_the_lease(world: World) -> None:
@@ -236,7 +237,7 @@ def test_a_locked_tick_names_who_held_the_lease(world: World) -> None:
     world.run()
     told = world.ask()
     assert told.headline.endswith("was locked out.")
-    assert told.says[0].startswith(f"It did not run: {RUN} holds the lease for ")
+    assert told.facts[0].startswith(f"It did not run: {RUN} holds the lease for ")
 
 
 def test_a_pause_is_told_with_who_and_why(world: World) -> None:
@@ -244,11 +245,11 @@ def test_a_pause_is_told_with_who_and_why(world: World) -> None:
     world.run()
     told = world.ask()
     assert told.headline.endswith("came while the job was paused.")
-    assert told.says[0].startswith("It did not run: ada: index rebuild.")
-    assert "It is paused now: ada: index rebuild." in told.says
+    assert told.facts[0].startswith("It did not run: ada: index rebuild.")
+    assert "It is paused now: ada: index rebuild." in told.facts
     assert told.commands[0] == ("python jobs.py resume sweep --aws --stage test", "let it run again")
-    world.put(pk="sweep:last", sk="-", partly="ab12")
-    assert "Some of its targets or tenants are paused." in world.ask().says
+    world.put(pk="sweep:last", sk="-", partial_pauses="ab12")
+    assert "Some of its targets or tenants are paused." in world.ask().facts
 
 
 def test_a_shut_gate_is_told_by_its_setting_as_it_was_and_as_it_is(world: World) -> None:
@@ -257,12 +258,12 @@ def test_a_shut_gate_is_told_by_its_setting_as_it_was_and_as_it_is(world: World)
     world.functions.variables = {"SWEEP_ENABLE": "false"}
     told = world.ask()
     assert told.headline.endswith("came while the job was disabled.")
-    assert "It did not run: SWEEP_ENABLE is false." in told.says[0]
-    assert "So it is still: SWEEP_ENABLE is false; deploy it otherwise." in told.says
+    assert "It did not run: SWEEP_ENABLE is false." in told.facts[0]
+    assert "So it is still: SWEEP_ENABLE is false; deploy it otherwise." in told.facts
     world.functions.variables = {}
-    assert "The gate is open now." in world.ask().says
+    assert "The gate is open now." in world.ask().facts
     world.functions.variables = None
-    assert "So it is still: SWEEP_ENABLE is false; deploy it otherwise." in world.ask().says
+    assert "So it is still: SWEEP_ENABLE is false; deploy it otherwise." in world.ask().facts
 
 
 def test_an_older_tick_after_a_newer_success_is_explained(world: World) -> None:
@@ -270,7 +271,7 @@ def test_an_older_tick_after_a_newer_success_is_explained(world: World) -> None:
     world.run(after=960)
     told = world.ask(NOON)
     assert told.headline.endswith("was superseded.")
-    assert "a later tick, 2026-03-02T12:15Z#00, is done" in told.says[0]
+    assert "a later tick, 2026-03-02T12:15Z#00, is done" in told.facts[0]
 
 
 def test_a_tick_put_off_by_its_job_is_explained(world: World) -> None:
@@ -281,27 +282,27 @@ def test_a_tick_put_off_by_its_job_is_explained(world: World) -> None:
 def test_a_second_delivery_is_told(world: World) -> None:
     world.run()
     world.run()
-    assert "It was delivered once more; that came to nothing." in world.ask().says
+    assert "It was delivered once more; that came to nothing." in world.ask().facts
 
 
 def test_a_tick_just_due_may_still_come(world: World) -> None:
     world.run(Firing("sweep", after(minutes=-15)))
     told = world.ask(now=after(minutes=4))
     assert told.headline.endswith("has not started yet.")
-    assert "It last ran 2026-03-02T11:45:01: done." in told.says
-    assert told.facts["reads"] == 2
+    assert "It last ran 2026-03-02T11:45:01: done." in told.facts
+    assert told.data["reads"] == 2
 
 
 def test_a_missed_tick_tells_its_gap_and_what_stood_for_it(watched: World) -> None:
     watched.reconcile(after(minutes=53))
     told = watched.ask(after(minutes=30))
     assert told.headline == "sweep: its tick of 2026-03-02 12:30 UTC was missed."
-    assert "It is one of 4 ticks missed in a row, 2026-03-02T12:00Z to 2026-03-02T12:45Z." in told.says
-    assert "Its catch-up policy is none: the next tick does its work." in told.says
+    assert "It is one of 4 ticks missed in a row, 2026-03-02T12:00Z to 2026-03-02T12:45Z." in told.facts
+    assert "Its catch-up policy is none: the next tick does its work." in told.facts
     assert ("python jobs.py sweep --aws --stage test", "run it now") in told.commands
-    assert told.facts["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
+    assert told.data["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
     # The first of them too, whose row it is.
-    first = watched.ask(NOON).facts
+    first = watched.ask(NOON).data
     assert (first["missed"]["count"], first["others"]) == (4, [])
 
 
@@ -311,16 +312,16 @@ def test_a_tick_that_caught_up_tells_that_it_was_missed(watched: World, monkeypa
     watched.run(Firing("sweep", after(minutes=15)), after=600)
     told = watched.ask(after(minutes=15))
     assert told.headline.endswith("ran late.")
-    assert told.says[1].startswith("It had been missed (2 ticks missed in a row,")
+    assert told.facts[1].startswith("It had been missed (2 ticks missed in a row,")
     assert "The tick of 2026-03-02 12:15 UTC stood for it" in says(watched.ask(NOON))
 
 
 def test_what_the_reconciler_has_not_noted_is_said_to_be_so(watched: World) -> None:
     told = watched.ask(NOON, now=after(minutes=6))
     assert told.headline.endswith("was missed.")
-    assert "The reconciler has not noted it yet; it looks every 5 minutes. Is it running?" in told.says
+    assert "The reconciler has not noted it yet; it looks every 5 minutes. Is it running?" in told.facts
     assert ("python jobs.py runs reconciler --aws --stage test", "whether it still looks") in told.commands
-    assert told.facts["reads"] == 5
+    assert told.data["reads"] == 5
 
 
 def test_a_tick_from_before_its_deployment_is_no_ones_fault(watched: World) -> None:
@@ -345,21 +346,21 @@ def test_once_its_row_has_expired_the_ledger_remembers(watched: World) -> None:
             )
     told = watched.ask(NOON, now=after(days=9))
     assert told.headline.endswith(" ran.")
-    assert "Its row has expired: the ledger remembers this much of it." in told.says
+    assert "Its row has expired: the ledger remembers this much of it." in told.facts
 
 
 def test_a_run_that_began_after_midnight_is_found(world: World) -> None:
     last = Firing("sweep", NOON.replace(hour=23, minute=45))
     world.run(last, after=16 * 60)
     told = world.ask(last.at)
-    assert told.facts["verdict"] == "late"
-    assert told.facts["reads"] <= 5
+    assert told.data["verdict"] == "late"
+    assert told.data["reads"] <= 5
 
 
 def test_a_tick_of_the_late_evening_that_left_nothing_takes_no_sixth_read(watched: World) -> None:
     told = watched.ask(NOON.replace(hour=23, minute=45), now=after(hours=12, minutes=10))
     assert told.headline.endswith("was missed.")
-    assert told.facts["reads"] == 5
+    assert told.data["reads"] == 5
 
 
 def test_a_shard_is_told_for_itself(world: World) -> None:
@@ -388,8 +389,8 @@ def test_a_host_that_shares_its_run_shows_both(world: World) -> None:
     world.run()
     world.put(pk="sweep:last", sk="shop.example", status={"ok": False, "note": "503", "at": "2026-03-02T12:00:01.000Z"})
     told = world.ask(target="shop.example")
-    assert told.says[0].startswith("Run 20260302T120001")
-    assert "shop.example was last looked at 2026-03-02T12:00:01, and was bad: 503." in told.says
+    assert told.facts[0].startswith("Run 20260302T120001")
+    assert "shop.example was last looked at 2026-03-02T12:00:01, and was bad: 503." in told.facts
 
 
 def test_a_job_without_a_schedule_tells_of_its_last_run(world: World) -> None:
@@ -403,13 +404,13 @@ def test_a_job_without_a_schedule_tells_of_its_last_run(world: World) -> None:
     world.run(replace(TICK, manual=True))
     told = world.ask(None)
     assert told.headline == "sweep has no schedule: it runs by hand."
-    assert "It last ran 2026-03-02T12:00:01: done." in told.says
+    assert "It last ran 2026-03-02T12:00:01: done." in told.facts
     world.run(replace(TICK, manual=True, attempt=9), end=ValueError("no table"))
     world.put(pk="dead#sweep", sk="2026-03-02T12:00:02.000Z#aaaa", id="aaaa", error="ValueError: no table")
     told = world.ask(None)
-    assert "Its newest dead letter is aaaa: ValueError: no table" in told.says
+    assert "Its newest dead letter is aaaa: ValueError: no table" in told.facts
     assert ("python jobs.py dead retry aaaa --aws --stage test", "send it again") in told.commands
-    assert told.facts["reads"] == 2
+    assert told.data["reads"] == 2
 
 
 def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World, cloud: Cloud) -> None:
@@ -428,13 +429,13 @@ def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World,
     world.put(pk="dead#mailbox", sk="2026-03-02T11:30:00.000Z#bbbb", id="bbbb", error="no stamp")
     told = world.ask(None)
     assert told.headline == "mailbox is driven by its queue demo:letters, and has no ticks."
-    assert "1 message waits in demo:letters." in told.says
-    assert "Its newest dead letter is bbbb: no stamp" in told.says
-    assert world.ask(NOON).facts["reads"] == 5
+    assert "1 message waits in demo:letters." in told.facts
+    assert "Its newest dead letter is bbbb: no stamp" in told.facts
+    assert world.ask(NOON).data["reads"] == 5
 
 
 @pytest.mark.parametrize("verdict", list(TickOutcome))
 def test_every_verdict_has_words(world: World, verdict: TickOutcome) -> None:
     found = trace.trace(world.cloud, world.job, NOON)
-    found.account = replace(found.account, outcome=verdict)
+    found.record = replace(found.record, outcome=verdict)
     assert explain.explain(found, "test").headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")

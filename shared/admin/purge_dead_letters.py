@@ -13,15 +13,16 @@ from shared.admin import audit
 from shared.aws import attributes
 from shared.aws.names import STATE
 from shared.dead_letters import store
-from shared.dead_letters.letter import DeadLetter, DeadLetterRefused, as_read, row_key
-from shared.dead_letters.store import Group, Which
+from shared.dead_letters.letter import DeadLetter, DeadLetterRefused, row_key
+from shared.dead_letters.letter import unchanged as as_read
+from shared.dead_letters.store import DeadLetterFilter, DeadLetterGroup
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 # Deleted together, first the rows and then their payloads; the most that one call of S3 takes is 1,000.
-CHUNK = 500
-WIDTH = 16
+BATCH = 500
+THREADS = 16
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class PurgePreview:
     """What a filter means, by fingerprint. others: letters that it leaves; on_their_way: which it would mean, were they
     not being sent again."""
 
-    groups: list[Group]
+    groups: list[DeadLetterGroup]
     count: int = 0
     others: int = 0
     on_their_way: int = 0
@@ -40,7 +41,7 @@ class PurgePreview:
 
 
 @dataclass(slots=True)
-class Purged:
+class PurgeResult:
     """moved: letters that had been sent again, or died again, since they were looked at; they stay."""
 
     purged: int = 0
@@ -51,7 +52,7 @@ class Purged:
         return asdict(self)
 
 
-def meant(cloud: Cloud, which: Which, everything: bool = False) -> PurgePreview:
+def preview(cloud: Cloud, which: DeadLetterFilter, everything: bool = False) -> PurgePreview:
     """Read all dead letters and count those that match.
 
     Raises DeadLetterRefused for an empty filter, for one that matches nothing, and for one that matches everything
@@ -60,10 +61,12 @@ def meant(cloud: Cloud, which: Which, everything: bool = False) -> PurgePreview:
     if not which and not everything:
         raise DeadLetterRefused("an empty filter means every dead letter; say which, or that you mean all: --all --yes")
     found = PurgePreview([])
-    found.groups = store.groups(_sorted_out(cloud, which, found))
+    found.groups = store.group_by_fingerprint(_sorted_out(cloud, which, found))
     if not found.count:
         being = f", but for {found.on_their_way} that are on their way again" if found.on_their_way else ""
-        raise DeadLetterRefused(f"no dead letter is meant by {_told(which)}{being}; {store.listing(cloud.names.stage)}")
+        raise DeadLetterRefused(
+            f"no dead letter is meant by {_told(which)}{being}; {store.list_hint(cloud.names.stage)}"
+        )
     if not found.others and not found.on_their_way and not everything:
         raise DeadLetterRefused(
             f"{_told(which)} means every dead letter there is, {found.count} in all; if you do, say so: --all --yes"
@@ -73,25 +76,25 @@ def meant(cloud: Cloud, which: Which, everything: bool = False) -> PurgePreview:
 
 def purge(
     cloud: Cloud,
-    which: Which,
+    which: DeadLetterFilter,
     who: str,
     reason: str,
     everything: bool = False,
     tell: Callable[[str], None] = lambda _: None,
-) -> Purged:
+) -> PurgeResult:
     """Delete the letters that are meant, and their payloads. Those that come in from now on are not touched.
 
-    Raises DeadLetterRefused and audit.Reasonless, before anything is deleted.
+    Raises DeadLetterRefused and audit.ReasonMissing, before anything is deleted.
     """
     started = clock.iso(cloud.clock.now())
-    meant(cloud, which, everything)
-    done = Purged(scope=which.data())
+    preview(cloud, which, everything)
+    done = PurgeResult(scope=which.data())
     with (
-        audit.Entry(cloud, "dead purge", who, reason, which.data() or {"all": "yes"}) as written,
-        ThreadPoolExecutor(WIDTH, "purge") as pool,
+        audit.OperatorAuditEntry(cloud, "dead purge", who, reason, which.data() or {"all": "yes"}) as written,
+        ThreadPoolExecutor(THREADS, "purge") as pool,
     ):
-        found = (letter for letter in store.letters(cloud, which) if _free(letter, started))
-        while chunk := list(islice(found, CHUNK)):
+        found = (letter for letter in store.dead_letters(cloud, which) if _free(letter, started))
+        while chunk := list(islice(found, BATCH)):
             gone = [letter for letter, left in zip(chunk, pool.map(_deleted(cloud), chunk), strict=True) if left]
             done.moved += len(chunk) - len(gone)
             _forget(cloud, gone)
@@ -102,9 +105,9 @@ def purge(
     return done
 
 
-def _sorted_out(cloud: Cloud, which: Which, found: PurgePreview) -> Iterator[DeadLetter]:
+def _sorted_out(cloud: Cloud, which: DeadLetterFilter, found: PurgePreview) -> Iterator[DeadLetter]:
     now = clock.iso(cloud.clock.now())
-    for letter in store.letters(cloud):
+    for letter in store.dead_letters(cloud):
         if letter not in which:
             found.others += 1
         elif not _free(letter, now):
@@ -115,7 +118,7 @@ def _sorted_out(cloud: Cloud, which: Which, found: PurgePreview) -> Iterator[Dea
 
 
 def _free(letter: DeadLetter, now: str) -> bool:
-    return not letter.on_its_way(now) and letter.failed_at <= now
+    return not letter.is_retrying(now) and letter.failed_at <= now
 
 
 def _deleted(cloud: Cloud) -> Callable[[DeadLetter], bool]:
@@ -151,6 +154,6 @@ def _forget(cloud: Cloud, gone: Sequence[DeadLetter]) -> None:
         raise OSError(f"{len(failed)} payloads were not deleted, {failed[0].get('Key')}: {failed[0].get('Message')}")
 
 
-def _told(which: Which) -> str:
+def _told(which: DeadLetterFilter) -> str:
     given = ", ".join(f"{name} {value}" for name, value in which.data().items())
     return f"the filter ({given})" if given else "the empty filter"
