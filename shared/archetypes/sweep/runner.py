@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, redaction
 from shared.archetypes.sweep.attempt import Attempt, AttemptResult, GaveUp, RetryLater, Succeeded, result_of
 from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
-from shared.concurrency import Overdue
+from shared.concurrency import SLOW_AFTER, Overdue, TimedSemaphore, fan_out_by_lane
 from shared.job import duration
 from shared.job.effect import InFlight, NotPerformed, UncertainOutcome, fitting
-from shared.lanes import SLOW, in_lanes
-from shared.slots import Slots
 from shared.store.age_index import AgeIndex, Row, read_full_rows
 from shared.store.batch_get import Key, batch_get
 from shared.store.conditional_update import update_if_unchanged
@@ -65,13 +63,13 @@ class SweepRun:
         self.model: type[Record] = getattr(import_module(module), name)
         self.index = index_of(job.table)
         self.faults = InvalidRows(run, job.table, self.index)
-        self.slots = Slots(job.width, SLOW)
+        self.slots = TimedSemaphore(job.width, SLOW_AFTER)
         self.gap = timedelta(seconds=1 / run.setting(f"{job.env}_RATE")) if job.rate else timedelta(0)
         self.turn = self.cloud.clock.now()
         self.picked = 0
 
     def all(self, found: Iterator[Row]) -> None:
-        for each, result in in_lanes(
+        for each, result in fan_out_by_lane(
             self._one,
             self._due(found),
             lane=lambda each: self.job.lane(each.item) if self.lanes else "",
@@ -166,7 +164,7 @@ class SweepRun:
         return result_of(data, due.number, self.cloud.clock.now())
 
     def _attempt(self, due: Due, token: str) -> AttemptResult:
-        with self.slots.one():
+        with self.slots.hold():
             at = self.cloud.clock.now()
             # Whoever has waited for a place, or was frozen in it, may be past the lease.
             if at >= self.run.deadline:

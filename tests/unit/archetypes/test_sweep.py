@@ -17,6 +17,7 @@ from shared.archetypes.sweep import Sweep
 from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.concurrency import TimedSemaphore
 from shared.job import retry_policies, validation
 from shared.job.budget import Budget
 from shared.job.duration import days
@@ -27,7 +28,6 @@ from shared.product.records.outgoing import Delivery, SendState
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import RunReport, run
-from shared.slots import Slots
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.receiver import Death
 
@@ -395,12 +395,12 @@ def test_who_waited_for_a_place_until_the_time_was_up_attempts_nothing(
     effects: timedelta | None,
 ) -> None:
     @contextmanager
-    def late(_: Slots) -> Iterator[None]:
+    def late(_: TimedSemaphore) -> Iterator[None]:
         clock.move(minutes=10)
         yield
 
     monkeypatch.setattr(Errands, "effects", effects)
-    monkeypatch.setattr(Slots, "one", late)
+    monkeypatch.setattr(TimedSemaphore, "hold", late)
     add(cloud, "a")
     assert go().counts == {"put_off": 1}
     assert not job.tried

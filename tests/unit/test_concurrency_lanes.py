@@ -1,4 +1,4 @@
-"""Side by side, in lanes: what is slow takes its share, and whoever is waited for holds up nobody."""
+"""Fan-out by lane, and the semaphore: a slow item takes no more than its share, and blocks no other."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Any
 
 import pytest
 
-from shared.concurrency import Overdue
-from shared.lanes import MOST, WINDOW, in_lanes
-from shared.slots import Slots
+from shared.concurrency import MAX_WIDTHS, WINDOW, Overdue, TimedSemaphore, fan_out_by_lane
 
 
 def go(work: Callable[[str], Any], items: Iterable[str], **rest: Any) -> Iterable[tuple[str, Any]]:
     given = {"lane": lambda item: item[0], "width": 4, "share": 1, "patience": 5.0, "remaining": lambda: 60.0, **rest}
-    return in_lanes(work, items, **given)
+    return fan_out_by_lane(work, items, **given)
 
 
-def test_what_is_raised_is_that_items_own_result() -> None:
+def test_an_exception_is_the_result_of_its_item() -> None:
     def work(item: str) -> str:
         if item == "b1":
             raise ValueError(item)
@@ -29,7 +27,7 @@ def test_what_is_raised_is_that_items_own_result() -> None:
     assert (ended["a1"], ended["c1"], type(ended["b1"])) == ("A1", "C1", ValueError)
 
 
-def test_a_lane_goes_one_by_one_in_its_order_and_the_others_go_by() -> None:
+def test_a_full_lane_is_processed_in_order_while_other_lanes_proceed() -> None:
     gate, begun = threading.Event(), list[str]()
 
     def work(item: str) -> None:
@@ -44,7 +42,7 @@ def test_a_lane_goes_one_by_one_in_its_order_and_the_others_go_by() -> None:
     assert [item for item in begun if item[0] == "b"] == ["b1", "b2", "b3"]
 
 
-def test_one_that_takes_long_makes_room_for_the_next() -> None:
+def test_a_slow_item_is_not_counted_against_the_width() -> None:
     gate = threading.Event()
     began = time.monotonic()
     ended = [item for item, _ in go(lambda item: gate.wait(5) if item == "a" else gate.set(), ["a", "b"], width=1)]
@@ -52,7 +50,7 @@ def test_one_that_takes_long_makes_room_for_the_next() -> None:
     assert time.monotonic() - began < 3
 
 
-def test_no_more_than_so_many_are_ever_waited_for() -> None:
+def test_slow_items_included_there_are_at_most_max_widths_threads() -> None:
     gate, now, most = threading.Event(), list[str](), 0
     lock = threading.Lock()
 
@@ -67,10 +65,10 @@ def test_no_more_than_so_many_are_ever_waited_for() -> None:
 
     threading.Timer(1.5, gate.set).start()
     assert len(list(go(work, [str(number) for number in range(9)], width=1, lane=lambda _: ""))) == 9
-    assert most == MOST
+    assert most == MAX_WIDTHS
 
 
-def test_one_that_never_ends_is_left_behind() -> None:
+def test_an_item_that_hangs_is_overdue() -> None:
     gate = threading.Event()
     began = time.monotonic()
     ended = dict(go(lambda item: gate.wait(5) if item == "a" else None, ["a", "b"], patience=0.3))
@@ -80,12 +78,12 @@ def test_one_that_never_ends_is_left_behind() -> None:
     gate.set()
 
 
-def test_nothing_begins_that_could_not_end_in_time() -> None:
+def test_no_item_starts_without_time_for_it() -> None:
     left = iter([60.0, 4.0])
     assert [item for item, _ in go(str, ["a", "b"], width=1, remaining=lambda: next(left, 4.0))] == ["a"]
 
 
-def test_items_are_taken_as_they_are_needed() -> None:
+def test_items_are_taken_from_the_source_as_they_are_needed() -> None:
     taken = 0
 
     def items() -> Iterable[str]:
@@ -99,12 +97,12 @@ def test_items_are_taken_as_they_are_needed() -> None:
     assert taken <= WINDOW + 4
 
 
-def test_a_slot_that_is_held_for_long_is_free() -> None:
-    slots = Slots(1, 0.1)
+def test_a_slow_holder_frees_its_place() -> None:
+    semaphore = TimedSemaphore(1, 0.1)
     held, gate = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with slots.one():
+        with semaphore.hold():
             held.set()
             gate.wait(5)
 
@@ -112,7 +110,7 @@ def test_a_slot_that_is_held_for_long_is_free() -> None:
     holder.start()
     assert held.wait(5)
     began = time.monotonic()
-    with slots.one():
+    with semaphore.hold():
         took = time.monotonic() - began
     gate.set()
     holder.join()
@@ -120,13 +118,13 @@ def test_a_slot_that_is_held_for_long_is_free() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 3])
-def test_no_more_hold_a_slot_at_once(width: int) -> None:
-    slots, now, most, lock = Slots(width, 60), 0, 0, threading.Lock()
+def test_at_most_width_holders_at_once(width: int) -> None:
+    semaphore, now, most, lock = TimedSemaphore(width, 60), 0, 0, threading.Lock()
     full = threading.Barrier(width)
 
     def hold() -> None:
         nonlocal now, most
-        with slots.one():
+        with semaphore.hold():
             with lock:
                 now, most = now + 1, max(most, now + 1)
             full.wait(30)
