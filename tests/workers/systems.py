@@ -1,4 +1,4 @@
-"""Each system that runs jobs: one worker, started as docs/workers.md says, on a broker of its own."""
+"""Each system that runs jobs: one worker, started as docs/howto/workers.md says, on a broker of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.workers.conftest import ROOT, Place
 
 
 def documented(program: str) -> list[str]:
-    """The one line of docs/workers.md that starts with it, without it; for the stage that tests have."""
-    lines = (ROOT / "docs" / "workers.md").read_text().splitlines()
+    """The one line of docs/howto/workers.md that starts with it, without it; for the stage that tests have."""
+    lines = (ROOT / "docs" / "howto" / "workers.md").read_text().splitlines()
     [line] = [line.strip() for line in lines if line.strip().startswith(f"{program} ")]
     return ["local" if word == "prod" else word for word in shlex.split(line.removeprefix(program))]
 
