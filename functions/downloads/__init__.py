@@ -1,1 +1,1 @@
-"""Where users fetch what was made for them."""
+"""Download links of account exports."""

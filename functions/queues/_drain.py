@@ -1,130 +1,96 @@
-"""What is asked of the queue endpoint, and how it is done: who may ask is known by then.
+"""Drain a queue: receive messages, call the consumer's function with them, delete those that it has handled.
 
-Messages are taken, given to the consumer's own function as its queue would, and deleted where that has dealt with them.
+The consumer is called as its queue would call it; whether the request is allowed is decided before.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared import clock
-from shared.aws import attributes
+from shared import clock, tables
 from shared.aws.names import DEAD, FIRINGS, STATE
 from shared.aws.permissions import Grant, update_rows
 from shared.job import manifest
-from shared.job.outcome import Reason
+from shared.store import keys, table
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-PATH = re.compile(r"/queues/([a-z0-9]+(?:[:-][a-z0-9]+)*)/process")
-MOST, AT_ONCE = 50, 10
-# Seconds between two calls for the same queue, and those after which no further batch is begun.
-PAUSE, BUDGET = 5, 20
-# Seconds. Our queues wait for 20 where nothing else is said; without waiting at all SQS asks some of its servers alone.
-WAIT = 1
-# Of Lambda, in bytes: what a call that is waited for may say, with some room for what is around the records.
-LARGEST = 6 * 1024 * 1024 - 1024
-# The platform's own, which no app may drain.
-OURS = (FIRINGS, DEAD)
-DOOR = "door#queues"
+MAX_RECEIVE = 10
+# Seconds between two drains of the same queue, and seconds after which no further batch is begun.
+PAUSE_SECONDS, BUDGET_SECONDS = 5, 20
+# Seconds. Our queues wait for 20 by default; without waiting at all SQS samples some of its servers only.
+WAIT_SECONDS = 1
+# Lambda's limit for the payload of a synchronous call in bytes, with room for what surrounds the records.
+MAX_PAYLOAD = 6 * 1024 * 1024 - 1024
+# Queues of the platform, which no caller may drain.
+PLATFORM_QUEUES = (FIRINGS, DEAD)
 GRANTS: tuple[Grant, ...] = (
     Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), "queue/*"),
-    update_rows(STATE, DOOR),
+    update_rows(STATE, keys.queue_drains()),
 )
 
 
-class Refused(Exception):
-    def __init__(self, status: int, error: str) -> None:
-        super().__init__(error)
-        self.status = status
+class QueueConsumer(NamedTuple):
+    """A queue and the job that consumes it."""
+
+    queue: str
+    job: str
 
 
-def process(cloud: Cloud, event: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """Status and body of the answer. The caller is known by then. Raises Refused."""
-    path = PATH.fullmatch(event.get("rawPath", ""))
-    owners = {entry["queue"]: name for name, entry in manifest.load().items() if entry["queue"] not in (None, *OURS)}
-    named = [queue for queue in owners if path and queue and path[1] in (queue, queue.replace(":", "-"))]
-    if not named:
-        raise Refused(404, "unknown queue")
-    if event["requestContext"]["http"]["method"] != "POST":
-        raise Refused(405, "use POST")
-    _same_origin(cloud, event, headers)
-    [queue] = named
-    limit = _limit(event)
-    if not _turn(cloud, str(queue)):
-        return 429, {"queue": queue, "outcome": Reason.RATE_LIMITED.value}
-    return _drain(cloud, str(queue), owners[queue], limit)
+def consumer_of(text: str) -> QueueConsumer | None:
+    """Find a queue by its name (`demo:mail`) or by its name in SQS (`demo-mail`)."""
+    for job, entry in manifest.load().items():
+        queue = entry["queue"]
+        if queue and queue not in PLATFORM_QUEUES and text in (queue, queue.replace(":", "-")):
+            return QueueConsumer(queue, job)
+    return None
 
 
-def _same_origin(cloud: Cloud, event: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-    """A browser says where a request comes from; what is no browser sends neither header, and has the token."""
-    own = event["requestContext"].get("domainName") or headers.get("host", "")
-    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if (origin is not None and origin not in (f"https://{own}", f"http://{own}")) or site not in (
-        None,
-        "same-origin",
-        "none",
-    ):
-        raise Refused(403, "forbidden: not from the same origin")
-    if cloud.names.production and headers.get("x-internal-exec") != "1":
-        raise Refused(403, "forbidden: say x-internal-exec: 1")
-
-
-def _limit(event: Mapping[str, Any]) -> int:
-    """1 to 50, whatever is asked for; 10 where nothing is."""
-    query: Mapping[str, Any] = event.get("queryStringParameters") or {}
-    text = query.get("limit", str(AT_ONCE))
-    if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise Refused(400, "limit is a whole number, 1 to 50")
-    return min(max(int(text), 1), MOST)
-
-
-def _turn(cloud: Cloud, queue: str) -> bool:
+def admit(cloud: Cloud, queue: str) -> bool:
+    """Whether the pause since the queue's last drain is over; it begins anew then."""
     now = clock.milliseconds(cloud.clock.now())
-    try:
-        cloud.dynamodb.update_item(
-            TableName=cloud.names.table(STATE),
-            Key=attributes.row({"pk": DOOR, "sk": queue}),
-            UpdateExpression="SET #until = :until",
-            ConditionExpression="attribute_not_exists(#until) OR #until <= :now",
-            ExpressionAttributeNames={"#until": "until"},
-            ExpressionAttributeValues=attributes.row({":now": now, ":until": now + PAUSE * 1000}),
-        )
-    except cloud.ConditionalCheckFailed:
-        return False
-    return True
+    return table.update_if(
+        cloud,
+        tables.STATE,
+        keys.queue_drain(queue),
+        "SET #until = :until",
+        {":now": now, ":until": now + PAUSE_SECONDS * 1000},
+        "attribute_not_exists(#until) OR #until <= :now",
+        names={"#until": "until"},
+    )
 
 
-def _drain(cloud: Cloud, queue: str, job: str, limit: int) -> tuple[int, dict[str, Any]]:
+def drain(cloud: Cloud, consumer: QueueConsumer, limit: int) -> tuple[int, dict[str, Any]]:
+    """Have the consumer handle at most `limit` messages: status and body of the answer."""
     started = cloud.clock.now()
+    queue = consumer.queue
     taken = done = 0
-    while taken < limit and (cloud.clock.now() - started).total_seconds() < BUDGET:
-        records = _take(cloud, queue, min(AT_ONCE, limit - taken))
+    while taken < limit and (cloud.clock.now() - started).total_seconds() < BUDGET_SECONDS:
+        records = _receive(cloud, queue, min(MAX_RECEIVE, limit - taken))
         if not records:
             break
         taken += len(records)
         for part in _parts(records):
-            failed = _call(cloud, job, part)
+            failed = _invoke(cloud, consumer.job, part)
             if failed is None:
-                # What became of them its queue learns in time: they come back, or are dealt with.
+                # Its messages become visible again, unless the consumer handled them: then it deduplicates them.
                 return 502, {"queue": queue, "outcome": "failed", "taken": taken, "done": done}
-            dealt = [record for record in part if record["messageId"] not in failed]
-            _delete(cloud, queue, dealt)
-            done += len(dealt)
+            handled = [record for record in part if record["messageId"] not in failed]
+            _delete(cloud, queue, handled)
+            done += len(handled)
     return 200, {"queue": queue, "outcome": "done", "taken": taken, "done": done, "limit": limit}
 
 
-def _take(cloud: Cloud, queue: str, most: int) -> list[dict[str, Any]]:
-    """As Lambda would deliver them."""
+def _receive(cloud: Cloud, queue: str, count: int) -> list[dict[str, Any]]:
+    """Receive messages, as the records that Lambda would deliver."""
     answer = cloud.sqs.receive_message(
         QueueUrl=cloud.names.queue_url(queue),
-        MaxNumberOfMessages=most,
-        WaitTimeSeconds=WAIT,
+        MaxNumberOfMessages=count,
+        WaitTimeSeconds=WAIT_SECONDS,
         MessageSystemAttributeNames=["All"],
         MessageAttributeNames=["All"],
     )
@@ -135,7 +101,7 @@ def _take(cloud: Cloud, queue: str, most: int) -> list[dict[str, Any]]:
             "body": message["Body"],
             "attributes": dict(message.get("Attributes", {})),
             "messageAttributes": {
-                name: _attribute(given) for name, given in message.get("MessageAttributes", {}).items()
+                name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
             },
             "eventSource": "aws:sqs",
             "eventSourceARN": cloud.names.arn("sqs", cloud.names.queue(queue)),
@@ -145,18 +111,18 @@ def _take(cloud: Cloud, queue: str, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def _attribute(given: Mapping[str, Any]) -> dict[str, str]:
-    if "StringValue" in given:
-        return {"dataType": given["DataType"], "stringValue": given["StringValue"]}
-    return {"dataType": given["DataType"], "binaryValue": base64.b64encode(given["BinaryValue"]).decode()}
+def _attribute(value: Mapping[str, Any]) -> dict[str, str]:
+    if "StringValue" in value:
+        return {"dataType": value["DataType"], "stringValue": value["StringValue"]}
+    return {"dataType": value["DataType"], "binaryValue": base64.b64encode(value["BinaryValue"]).decode()}
 
 
 def _parts(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """As many as one call takes: ten of a MiB each are more."""
+    """Split records into payloads of one call: ten messages of 1 MiB are more than one call takes."""
     part, size = list[dict[str, Any]](), 0
     for record in records:
-        length = len(_text(record).encode()) + 2
-        if part and size + length > LARGEST:
+        length = len(_json(record).encode()) + 2
+        if part and size + length > MAX_PAYLOAD:
             yield part
             part, size = [], 0
         part.append(record)
@@ -165,25 +131,25 @@ def _parts(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield part
 
 
-def _text(data: Any) -> str:
-    # In bytes, and not in escapes: those make three of two.
+def _json(data: Any) -> str:
+    # As UTF-8: escapes make three bytes of two.
     return json.dumps(data, ensure_ascii=False)
 
 
-def _call(cloud: Cloud, job: str, records: list[dict[str, Any]]) -> set[str] | None:
-    """Ids of the messages that must come back; None where the consumer did not say."""
+def _invoke(cloud: Cloud, job: str, records: list[dict[str, Any]]) -> set[str] | None:
+    """Call the consumer: ids of the messages that failed, None where the call itself failed."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         answer = cloud.called.invoke(
             FunctionName=cloud.names.function(job),
             InvocationType="RequestResponse",
-            Payload=_text({"Records": records}).encode(),
+            Payload=_json({"Records": records}).encode(),
         )
         if answer.get("FunctionError"):
             return None
-        told = json.loads(answer["Payload"].read())
-        return {each["itemIdentifier"] for each in told["batchItemFailures"]}
+        response = json.loads(answer["Payload"].read())
+        return {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
     except (BotoCoreError, ClientError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,20 +1,26 @@
-"""POST /queues/<queue>/process?limit=: have a consumer take what waits in its queue, here and now."""
+"""POST /queues/<queue>/process?limit=: have a consumer handle the messages of its queue now."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from functions.queues import _drain
-from functions.queues._drain import Refused
 from shared.aws.cloud import Cloud
 from shared.aws.permissions import Grant, invoke_jobs, read_secret
-from shared.http import internal_token
+from shared.http import function_url, internal_token
+from shared.http.function_url import FunctionUrlResolver, json_response
+from shared.job.outcome import Reason
 from shared.observability.log import Log
 
 GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), invoke_jobs(), *_drain.GRANTS)
 TIMEOUT = 60
+UNKNOWN_QUEUE = "unknown queue"
+DEFAULT_LIMIT, MAX_LIMIT = 10, 50
 
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
@@ -22,24 +28,47 @@ LOG = Log(time=CLOUD.clock, job="queues")
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    # Before anything else is looked at, and the same for a missing and a wrong token.
-    if not GUARD.admits(headers):
+    # Before anything else is looked up, and the same for a missing and a wrong token.
+    if not GUARD.admits(function_url.headers_of(event)):
         LOG.warning("queue_forbidden", status="forbidden", correlationId=context.aws_request_id)
-        return _answer(403, {"error": "forbidden"})
-    try:
-        status, body = _drain.process(CLOUD, event, headers)
-    except Refused as error:
-        LOG.warning("queue_refused", status=error.status, error=str(error), correlationId=context.aws_request_id)
-        return _answer(error.status, {"error": str(error)})
-    LOG.info("queue_processed", status=status, correlationId=context.aws_request_id, result=body)
-    return _answer(status, body)
+        return function_url.forbidden()
+    return APP.resolve(event, context)
 
 
-def _answer(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    wait = {"retry-after": str(_drain.PAUSE)} if status == 429 else {}
-    return {
-        "statusCode": status,
-        "headers": {"content-type": "application/json", "cache-control": "no-store", **wait},
-        "body": json.dumps(body),
-    }
+def _refuse(status: int, message: str) -> Response[Any]:
+    LOG.warning("queue_refused", status=status, error=message, correlationId=APP.lambda_context.aws_request_id)
+    return json_response(status, {"error": message})
+
+
+APP = FunctionUrlResolver(_refuse, not_found=UNKNOWN_QUEUE)
+
+
+@APP.post("/queues/<queue>/process")
+def process(queue: str, limit: Annotated[int, Query()] = DEFAULT_LIMIT) -> Response[Any]:
+    """Drain a queue, at most `limit` messages: any number is accepted and brought into 1 to MAX_LIMIT."""
+    consumer = _drain.consumer_of(queue)
+    if consumer is None:
+        raise ServiceError(404, UNKNOWN_QUEUE)
+    _require_same_origin()
+    if not _drain.admit(CLOUD, consumer.queue):
+        return _respond(429, {"queue": consumer.queue, "outcome": Reason.RATE_LIMITED.value})
+    return _respond(*_drain.drain(CLOUD, consumer, min(max(limit, 1), MAX_LIMIT)))
+
+
+def _require_same_origin() -> None:
+    """A browser states where a request comes from; other clients send neither header, and have the token."""
+    headers, own = APP.current_event.headers, APP.current_event.request_context.domain_name
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    foreign_origin = origin is not None and origin not in (f"https://{own}", f"http://{own}")
+    if foreign_origin or site not in (None, "same-origin", "none"):
+        raise ServiceError(403, "forbidden: not from the same origin")
+    if CLOUD.names.production and headers.get("x-internal-exec") != "1":
+        raise ServiceError(403, "forbidden: send the header x-internal-exec: 1")
+
+
+def _respond(status: int, body: Mapping[str, Any]) -> Response[Any]:
+    LOG.info("queue_processed", status=status, correlationId=APP.lambda_context.aws_request_id, result=body)
+    response = json_response(status, body)
+    if status == 429:
+        response.headers["retry-after"] = str(_drain.PAUSE_SECONDS)
+    return response

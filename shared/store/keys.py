@@ -178,3 +178,13 @@ def owed_alerts() -> str:
 def owed_alert(alert: str) -> RowKey:
     """`owed#job-monitoring` / `<alert id>`: one alert, and the channels that have not taken it."""
     return RowKey(owed_alerts(), alert)
+
+
+def queue_drain(queue: str) -> RowKey:
+    """`drain#queues` / `<queue>`: until when a queue is not drained by hand again."""
+    return RowKey(queue_drains(), queue)
+
+
+def queue_drains() -> str:
+    """`drain#queues`: the pauses between two drains of each queue."""
+    return "drain#queues"

@@ -20,6 +20,7 @@ from shared.run.run import run
 from shared.tables import EXPORTS
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.trigger.test_handler import Context
+from tests.support.function_url import url_event
 from tests.support.mail_account import everything
 from tests.support.stored_rows import one, put
 
@@ -33,8 +34,7 @@ def ask(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.setattr(handler, "LOG", log)
 
     def ask(path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
-        event = {"requestContext": {"http": {"method": method}}, "rawPath": path, "headers": {}}
-        answer = handler.handle(event, Context())
+        answer = handler.handle(url_event(path, method), Context())
         return answer["statusCode"], answer["headers"], answer["body"]
 
     return ask
@@ -108,7 +108,7 @@ def test_nobody_gets_there_without_the_very_link(ask: Ask, cloud: Cloud, link: s
         ),
     ):
         status, headers, body = ask(path)
-        assert (status, "location" in headers, body) == (404, False, handler.NOTHING), path
+        assert (status, "location" in headers, body) == (404, False, handler.NO_EXPORT), path
     assert ask(link, "POST")[0] == ask(link, "HEAD")[0] == 405
     assert ask(link)[0] == 302
 
@@ -123,7 +123,7 @@ def test_a_failure_is_told_to_people_in_words_and_to_operators_by_the_metric_of_
     ask: Ask, log: Lines, link: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handler, "_row", lambda _: 1 / 0)
-    assert ask(link)[::2] == (503, handler.BUSY)
+    assert ask(link)[::2] == (503, handler.FAILED)
     [line] = log.said("download_failed")
     assert line["error"] == "ZeroDivisionError: division by zero"
     assert [line["Failed"] for line in log.lines if "_aws" in line] == [[1.0]]

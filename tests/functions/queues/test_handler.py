@@ -19,6 +19,7 @@ from shared.messages.envelope import LIMIT
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.trigger.test_handler import TOKEN, Context
+from tests.support.function_url import url_event
 
 QUEUE = "demo:mail"
 INTAKE = {**ENTRIES["sweep"], "queue": QUEUE, "schedules": []}
@@ -54,7 +55,7 @@ def consumer(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Consu
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE, "dispatch": {**INTAKE, "queue": "firings"}})
     # As the template has it: a call that says nothing else would wait for longer than its own timeout.
     cloud.sqs.create_queue(QueueName=cloud.names.queue(QUEUE), Attributes={"ReceiveMessageWaitTimeSeconds": "20"})
-    monkeypatch.setattr(_drain, "WAIT", 0)
+    monkeypatch.setattr(_drain, "WAIT_SECONDS", 0)
     return playing
 
 
@@ -64,15 +65,8 @@ def ask(consumer: Consumer) -> Ask:
         path: str = PATH, limit: str | None = None, method: str = "POST", **headers: str
     ) -> tuple[int, dict[str, Any]]:
         given: Mapping[str, str] = {**TOKEN, **{name.replace("_", "-"): text for name, text in headers.items()}}
-        answer = handler.handle(
-            {
-                "rawPath": path,
-                "headers": given,
-                "requestContext": {"http": {"method": method}, "domainName": "own.example"},
-                "queryStringParameters": {"limit": limit} if limit is not None else None,
-            },
-            Context(),
-        )
+        query = {"limit": limit} if limit is not None else None
+        answer = handler.handle(url_event(path, method, given, query), Context())
         assert answer["headers"]["cache-control"] == "no-store"
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -165,7 +159,7 @@ def test_messages_as_large_as_a_queue_takes_are_more_than_one_call(ask: Ask, clo
 
 
 def test_what_lambda_refuses_keeps_its_messages(ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_drain, "LARGEST", 1024**3)
+    monkeypatch.setattr(_drain, "MAX_PAYLOAD", 1024**3)
     for _ in range(7):
         send(cloud, "x" * LIMIT)
     assert ask()[0] == 502

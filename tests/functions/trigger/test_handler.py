@@ -19,6 +19,7 @@ from shared.run.run import run
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
+from tests.support.function_url import url_event
 
 TOKEN = {"X-Internal-Health": "open sesame"}
 Ask = Callable[..., tuple[int, Any]]
@@ -67,17 +68,7 @@ def ask(functions: Running) -> Ask:
         body: str | None = None,
         query: Mapping[str, str] | None = None,
     ) -> tuple[int, Any]:
-        answer = handler.handle(
-            {
-                "rawPath": path,
-                "headers": dict(headers),
-                "requestContext": {"http": {"method": method}},
-                "body": body,
-                "isBase64Encoded": False,
-                "queryStringParameters": query,
-            },
-            Context(),
-        )
+        answer = handler.handle(url_event(path, method, headers, query, body), Context())
         assert answer["headers"]["cache-control"] == "no-store"
         return answer["statusCode"], json.loads(answer["body"])
 

@@ -1,0 +1,119 @@
+"""Route requests of a Function URL with Powertools, under the limits and error answers of our HTTP functions.
+
+Authentication is no part of it: a function checks the token before it passes an event to `resolve`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import BadRequestError, NotFoundError, ServiceError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
+
+JSON = "application/json"
+MAX_BODY_CHARACTERS = 16 * 1024
+NOT_JSON = "the body is not a JSON object"
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+ErrorResponse = Callable[[int, str], Response[Any]]
+
+
+class FunctionUrlResolver(LambdaFunctionUrlResolver):
+    """Powertools' resolver without CORS and debug mode, with exact paths, 405, 413, and 400 for invalid input.
+
+    error_response: makes the answer to a status and a message. not_found: message of an unknown path.
+    """
+
+    def __init__(self, error_response: ErrorResponse, *, not_found: str, validate: bool = True) -> None:
+        super().__init__(enable_validation=validate, debug=False, json_body_deserializer=parse_object)
+        self.error_response = error_response
+        self.unknown_path = not_found
+        #: Methods by the pattern of their path.
+        self.methods: dict[str, list[str]] = {}
+        self.exception_handler(ServiceError)(lambda error: error_response(error.status_code, error.msg))
+        self.exception_handler(NotFoundError)(self._no_route)
+        self.exception_handler(RequestValidationError)(self._invalid)
+        # Raised where Powertools decodes a body, before parse_object sees it.
+        self.exception_handler([binascii.Error, UnicodeDecodeError])(lambda _: error_response(400, NOT_JSON))
+
+    def route(self, rule: str, method: Any, *arguments: Any, **options: Any) -> Callable[[Handler], Handler]:
+        """Register a route, as Powertools does, and note its methods for the answer 405."""
+        methods = [method] if isinstance(method, str) else method
+        self.methods.setdefault(re.sub(r"<\w+>", "[^/]+", rule), []).extend(methods)
+        return super().route(rule, method, *arguments, **options)
+
+    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Route a request. No answer is cached, unless its route declares otherwise."""
+        answer = super().resolve(_normalized(event), context)
+        answer["headers"].setdefault("cache-control", "no-store")
+        return answer
+
+    def _no_route(self, _: NotFoundError) -> Response[Any]:
+        path = self.current_event.raw_path
+        allowed = [
+            method for pattern, methods in self.methods.items() if re.fullmatch(pattern, path) for method in methods
+        ]
+        # A route that serves the method raises NotFoundError itself.
+        if allowed and self.current_event.http_method not in allowed:
+            return self.error_response(405, f"use {' or '.join(sorted(allowed))}")
+        return self.error_response(404, self.unknown_path)
+
+    def _invalid(self, error: RequestValidationError) -> Response[Any]:
+        errors = error.errors()
+        # An answer of ours that does not fit its model is our fault, and must fail as such.
+        if any(each["loc"][0] == "response" for each in errors):
+            raise error
+        # Without the input, which Pydantic offers too: the message is logged.
+        return self.error_response(
+            400, "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
+        )
+
+
+def _location(parts: Sequence[Any]) -> str:
+    """`body.target`, `query.limit`."""
+    return ".".join(map(str, parts))
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """Parse a request body. Powertools itself would take the first item of a list for the object."""
+    if len(text) > MAX_BODY_CHARACTERS:
+        raise ServiceError(413, f"the body is larger than {MAX_BODY_CHARACTERS} characters")
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadRequestError(NOT_JSON) from None
+    if not isinstance(parsed, dict):
+        raise BadRequestError(NOT_JSON)
+    return parsed
+
+
+def json_response(status: int, body: Mapping[str, Any]) -> Response[Any]:
+    return Response(status, JSON, json.dumps(body))
+
+
+def forbidden() -> dict[str, Any]:
+    """The answer to a missing and to a wrong token, made without any routing."""
+    headers = {"Content-Type": JSON, "cache-control": "no-store"}
+    return {"statusCode": 403, "headers": headers, "body": json.dumps({"error": "forbidden"})}
+
+
+def headers_of(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headers by their names in lower case."""
+    return LambdaFunctionUrlEvent(dict(event)).headers
+
+
+def _normalized(event: Mapping[str, Any]) -> dict[str, Any]:
+    path = event.get("rawPath", "")
+    return {
+        **event,
+        # `$` of a route's pattern matches before a final line feed too. AWS delivers neither: both are escaped.
+        "rawPath": path if path.isprintable() else "",
+        # Every body is JSON, whatever its content type: curl's default declares a form.
+        "headers": {**headers_of(event), "content-type": JSON},
+    }

@@ -1,0 +1,36 @@
+"""Events of a Function URL, as AWS sends them: payload format 2.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+
+def url_event(
+    path: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: str | None = None,
+    domain: str = "own.example",
+) -> dict[str, Any]:
+    """Build an event. Without a query or a body AWS leaves their fields out."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}),
+        "headers": dict(headers or {}),
+        "requestContext": {
+            "stage": "$default",
+            "domainName": domain,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+        },
+        "isBase64Encoded": False,
+    }
+    if query:
+        event["queryStringParameters"] = dict(query)
+    if body is not None:
+        event["body"] = body
+    return event
