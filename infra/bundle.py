@@ -1,50 +1,77 @@
-"""A function's own code: an allow-list of the runtime and one group's folder, never the rest of the repository."""
+"""Bundle of one group: its folder, and the packages of shared/ that its code can import. Nothing else is shipped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from infra.deployment import ROOT, Deployment
-from infra.package import Package, compile_all, copy, kept, unpack
+from infra.import_graph import ImportGraph
+from infra.package import Package, cached, compile_all, copy, unpack
 from infra.platform import Target
 from shared.job import manifest
 
 ASSETS = ROOT / ".local" / "assets"
 MOUNTED = "/var/task"
 RUNTIME = "shared"
+HANDLER = "shared.handler"
+GROUPS = "functions"
+WORKERS = "workers"
 
 
 def bundle(
     group: str, deployment: Deployment, *, with_manifest: bool, root: Path = ROOT, folder: Path = ASSETS
 ) -> Package:
-    """The code of `functions/<group>/`, with what it runs on.
+    """Package the code of `functions/<group>/`.
 
-    Only bundles that need the manifest carry it: a job that changes its schedule changes its own group's functions
-    and those few that serve all jobs, and no others.
+    A function is redeployed if its bundle changes. So a bundle leaves out packages of shared/ that the group cannot
+    reach, and the manifest unless one of its jobs needs it: an edit redeploys the groups that use what was edited.
     """
-    files = dict(_sources(root, group, *(["workers"] if deployment.uses_celery(group) else [])))
-    for job in deployment.of_group(group):
-        for name, carried in job.carries.items():
-            files |= {f"{name}/{path.relative_to(carried).as_posix()}": path for path in _files(carried)}
+    files = dict(_sources(root, group, deployment)) | dict(_carried(group, deployment))
     shipped = _manifest(deployment) if with_manifest else None
 
     def fill(content: Path) -> None:
-        unpack(_runtime(root, folder, deployment.target), content)
-        for name, path in files.items():
-            if not name.startswith(f"{RUNTIME}/"):
-                copy(path, content / name)
+        runtime = {name for name in files if _is_runtime(name)}
+        unpack(_runtime(root, folder, deployment.target), content, runtime)
+        for name in files.keys() - runtime:
+            copy(files[name], content / name)
         if shipped is not None:
             (content / manifest.FILE).write_text(shipped)
-        compile_all(content, deployment.target, MOUNTED, but=RUNTIME)
+        compile_all(content, deployment.target, MOUNTED, skip=RUNTIME)
 
-    return kept(folder / "code", _digest(files, shipped, deployment.target.tag), fill)
+    return cached(folder / "code", _digest(files, shipped, deployment.target.tag), fill)
+
+
+def _sources(root: Path, group: str, deployment: Deployment) -> Iterator[tuple[str, Path]]:
+    """The group's folder with all that is in it, and the modules that its code can import."""
+    graph = ImportGraph(root, RUNTIME, GROUPS, WORKERS)
+    entry_points = [GROUPS, *_below(graph, f"{GROUPS}.{group}")]
+    if deployment.of_group(group):
+        entry_points.append(HANDLER)
+    if deployment.uses_celery(group):
+        # Imported by a name that is made of a setting: see shared/run/send.py.
+        entry_points += _below(graph, WORKERS)
+    reached = (graph.modules[module] for module in graph.reachable(entry_points))
+    for path in sorted({*reached, *_files(root / GROUPS / group)}):
+        yield path.relative_to(root).as_posix(), path
+
+
+def _below(graph: ImportGraph, package: str) -> list[str]:
+    return [module for module in graph.modules if f"{module}.".startswith(f"{package}.")]
+
+
+def _carried(group: str, deployment: Deployment) -> Iterator[tuple[str, Path]]:
+    """Folders that jobs add, such as the code of plugins."""
+    for job in deployment.of_group(group):
+        for name, carried in job.carries.items():
+            for path in _files(carried):
+                yield f"{name}/{path.relative_to(carried).as_posix()}", path
 
 
 def _runtime(root: Path, folder: Path, target: Target) -> Package:
-    """What every bundle has, compiled once for all of them."""
+    """All of shared/, compiled once: each bundle takes its part of it."""
     files = {path.relative_to(root).as_posix(): path for path in _files(root / RUNTIME)}
 
     def fill(content: Path) -> None:
@@ -52,19 +79,15 @@ def _runtime(root: Path, folder: Path, target: Target) -> Package:
             copy(path, content / name)
         compile_all(content, target, MOUNTED)
 
-    return kept(folder / RUNTIME, _digest(files, None, target.tag), fill)
+    return cached(folder / RUNTIME, _digest(files, None, target.tag), fill)
 
 
-def _sources(root: Path, group: str, *others: str) -> Iterator[tuple[str, Path]]:
-    functions = root / "functions"
-    yield "functions/__init__.py", functions / "__init__.py"
-    for folder in (root / RUNTIME, functions / group, *(root / other for other in others)):
-        for path in _files(folder):
-            yield path.relative_to(root).as_posix(), path
+def _is_runtime(name: str) -> bool:
+    return name.startswith(f"{RUNTIME}/")
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Those below it, without what is hidden or compiled."""
+    """All files below `folder`, except hidden and compiled ones."""
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
@@ -75,7 +98,7 @@ def _manifest(deployment: Deployment) -> str:
     return json.dumps(manifest.of(deployment.jobs.values()), indent=1, sort_keys=True)
 
 
-def _digest(files: dict[str, Path], shipped: str | None, tag: str) -> str:
+def _digest(files: Mapping[str, Path], shipped: str | None, tag: str) -> str:
     digest = hashlib.sha256(f"{tag}\n{shipped}\n".encode())
     for name, path in files.items():
         digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infra.bundle import ASSETS
 from infra.deployment import ROOT
-from infra.package import Package, compile_all, kept
+from infra.package import Package, cached, compile_all
 from infra.platform import Target
 
 MOUNTED = "/opt/python"
@@ -46,7 +46,7 @@ def layer(
         _cut(packages, services)
         compile_all(packages, target, MOUNTED)
 
-    return kept(folder / "layers", digest, fill)
+    return cached(folder / "layers", digest, fill)
 
 
 @cache

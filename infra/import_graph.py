@@ -1,0 +1,136 @@
+"""Import graph of a source tree: its modules, and the modules that each of them imports."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+# An attribute of a module, as in `record = "shared.product.records.mail.Cycle"`; an archetype imports the module.
+DOTTED_STRING = re.compile(r"""(["'])([a-z_]\w*(?:\.\w+)+)\1""")
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+class Import(NamedTuple):
+    """Import of the module `name`. One under TYPE_CHECKING (`typing`) is never executed."""
+
+    name: str
+    line: int
+    typing: bool = False
+
+
+class Reference(NamedTuple):
+    """A dotted name as it is written: imported by a statement, with its leading dots (`level`), or in a string."""
+
+    dotted: str
+    line: int
+    level: int = 0
+    typing: bool = False
+    string: bool = False
+
+
+class ImportGraph:
+    """Modules of the folders `tops` of `root`, by dotted name. A file is read when its imports are asked for first."""
+
+    def __init__(self, root: Path, *tops: str) -> None:
+        self.root = root
+        self.tops = tops
+        self._imports: dict[str, list[Import]] = {}
+
+    @cached_property
+    def modules(self) -> dict[str, Path]:
+        paths = (path for top in self.tops for path in sorted((self.root / top).rglob("*.py")))
+        return {_dotted_name(path.relative_to(self.root)): path for path in paths}
+
+    @cached_property
+    def packages(self) -> dict[str, list[str]]:
+        """Package -> its own modules, without the modules of packages inside it."""
+        packages: dict[str, list[str]] = {}
+        for module in self.modules:
+            packages.setdefault(self.package(module), []).append(module)
+        return packages
+
+    def package(self, module: str) -> str:
+        """The package that contains `module`. A package contains itself: it is its `__init__`."""
+        return module if self.modules[module].name == "__init__.py" else module.rpartition(".")[0]
+
+    def imports(self, module: str) -> list[Import]:
+        """Imports of modules of this tree: at the top of the file, inside functions, and by dotted strings."""
+        if module not in self._imports:
+            found = {self._import(module, reference) for reference in _references(self.modules[module].read_text())}
+            self._imports[module] = sorted(target for target in found if target is not None and target.name != module)
+        return self._imports[module]
+
+    def resolve(self, dotted: str) -> str | None:
+        """`shared.clock.parse` -> `shared.clock`: the longest prefix that is a module of this tree."""
+        while dotted and dotted not in self.modules:
+            dotted = dotted.rpartition(".")[0]
+        return dotted or None
+
+    def reachable(self, start: Iterable[str]) -> set[str]:
+        """Every module that code in `start` can import at run time, by whole packages."""
+        reached: set[str] = set()
+        pending = list(start)
+        while pending:
+            module = pending.pop()
+            if module not in reached:
+                reached.add(module)
+                pending += self._neighbours(module)
+                pending += [target.name for target in self.imports(module) if not target.typing]
+        return reached
+
+    def _import(self, module: str, reference: Reference) -> Import | None:
+        dotted = reference.dotted
+        if reference.level:
+            package = self.package(module).split(".")
+            dotted = ".".join([*package[: len(package) + 1 - reference.level], dotted])
+        target = self.resolve(dotted)
+        # A string that is a module's name and no more is compared or printed, not imported.
+        if target is None or (reference.string and target == dotted):
+            return None
+        return Import(target, reference.line, reference.typing)
+
+    def _neighbours(self, module: str) -> Iterator[str]:
+        """The other modules of its package, and the packages around it. Top-level modules stand alone."""
+        package = self.package(module)
+        if "." in package:
+            yield from self.packages[package]
+        while package in self.modules:
+            yield package
+            package = package.rpartition(".")[0]
+
+
+def _dotted_name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+# By the text, not the path: a tree may change within one process. The bundles share most of their modules.
+@lru_cache(maxsize=2048)
+def _references(text: str) -> tuple[Reference, ...]:
+    strings = (
+        Reference(match[2], text.count("\n", 0, match.start()) + 1, string=True)
+        for match in DOTTED_STRING.finditer(text)
+    )
+    return (*_in_statements(ast.parse(text).body, typing=False), *strings)
+
+
+def _in_statements(body: list[ast.stmt], *, typing: bool) -> Iterator[Reference]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (Reference(alias.name, node.lineno, typing=typing) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                dotted = ".".join(filter(None, [node.module, alias.name]))
+                yield Reference(dotted, node.lineno, node.level, typing)
+        else:
+            guarded = isinstance(node, ast.If) and _is_type_checking(node.test)
+            for block in BLOCKS:
+                yield from _in_statements(getattr(node, block, []), typing=typing or (guarded and block == "body"))
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return getattr(test, "id", getattr(test, "attr", None)) == "TYPE_CHECKING"
