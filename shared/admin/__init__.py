@@ -1,1 +1,1 @@
-"""What operators do and see: redrive, purge, pause, effects, audit, explanations."""
+"""Operator actions and views: redrive, purge, pause, effects, the audit log, trace and explanation of a tick."""

@@ -1,64 +1,63 @@
-"""What operators did to many things at once: `audit#<yyyy-mm>` / `<instant>#<id>`, written before it is begun."""
+"""Operators' audit log: `audit#<yyyy-mm>` / `<timestamp>#<id>`, written before an action begins."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.aws import attributes
-from shared.aws.names import STATE
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# A year and a month, so that what was done at this time last year can still be read.
+# A year and a month, so that the entries of this time last year can still be read.
 RETENTION = timedelta(days=400)
 
 
 class ReasonMissing(ValueError):
-    """Nobody says why, or who; nothing was done."""
+    """The operator or the reason is missing; nothing was done."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is written down with who did it and why; say why: --reason TEXT")
+    def __init__(self, action: str) -> None:
+        super().__init__(f"{action} is recorded in the audit log with operator and reason; add --reason TEXT")
 
 
 class OperatorAuditEntry:
-    """`with OperatorAuditEntry(...) as entry: entry.add(id)`; the row says how it ended also where that was an error.
+    """One action of an operator: `with OperatorAuditEntry(...) as entry: entry.add(id)`.
 
-    what: `dead retry`. scope: what was meant. The row has count and digest of the ids that were added: the first 16
-    digits of the SHA-256 of them all, a line each, in the order that they were taken.
+    The row is written on entry and completed on exit, after an error too: with the number of ids that were added, and
+    the first 16 digits of the SHA-256 of the ids, one per line in the order of `add`.
     """
 
-    def __init__(self, cloud: Cloud, what: str, who: str, reason: str, scope: Mapping[str, Any]) -> None:
-        if not reason.strip() or not who.strip():
-            raise ReasonMissing(what)
+    def __init__(self, cloud: Cloud, action: str, operator: str, reason: str, scope: Mapping[str, Any]) -> None:
+        if not reason.strip() or not operator.strip():
+            raise ReasonMissing(action)
         self.cloud = cloud
         self.count = 0
         self._digest = hashlib.sha256()
         now = cloud.clock.now()
-        self.key = {"pk": month_partition(now), "sk": f"{clock.iso(now)}#{secrets.token_hex(4)}"}
-        told = {
-            "what": what,
-            "who": who,
+        self.key = keys.audit_entry(clock.iso(now), secrets.token_hex(4))
+        self.row: dict[str, Any] = {
+            **self.key.attributes,
+            "what": action,
+            "who": operator,
             "reason": redaction.text(reason.strip()),
             "scope": redaction.data(dict(scope)),
+            TTL: int((now + RETENTION).timestamp()),
         }
-        self.row = {**self.key, **told, TTL: int((now + RETENTION).timestamp())}
 
     def add(self, name: str) -> None:
         self.count += 1
         self._digest.update(f"{name}\n".encode())
 
     def __enter__(self) -> OperatorAuditEntry:
-        self.cloud.dynamodb.put_item(
-            TableName=self.cloud.names.table(STATE),
-            Item=attributes.row(self.row),
-            ConditionExpression="attribute_not_exists(pk)",
+        # Recognised by its key, which is random: after a lost reply the row is this entry's own.
+        table.put_if(
+            self.cloud, STATE, self.row, "attribute_not_exists(pk)", won=lambda item: item["sk"] == self.key.sk
         )
         return self
 
@@ -69,32 +68,23 @@ class OperatorAuditEntry:
             ":now": clock.iso(self.cloud.clock.now()),
             ":end": f"{kind.__name__}: {redaction.sample(str(error), 200)}" if kind else "done",
         }
-        self.cloud.dynamodb.update_item(
-            TableName=self.cloud.names.table(STATE),
-            Key=attributes.row(self.key),
-            UpdateExpression="SET #count = :count, ids = :ids, ended = :now, #end = :end",
-            ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeNames={"#count": "count", "#end": "end"},
-            ExpressionAttributeValues=attributes.row(values),
+        table.update(
+            self.cloud,
+            STATE,
+            self.key,
+            "SET #count = :count, ids = :ids, ended = :now, #end = :end",
+            values,
+            condition="attribute_exists(pk)",
+            names={"#count": "count", "#end": "end"},
         )
 
 
 def entries(cloud: Cloud, months: int) -> Iterator[dict[str, Any]]:
-    """Newest first, of this month and those before it, so many in all. A query a month."""
+    """Yield the entries of this month and the months before it, the newest first. One query per month."""
     month = cloud.clock.now()
     for _ in range(months):
-        pages = cloud.dynamodb.get_paginator("query").paginate(
-            TableName=cloud.names.table(STATE),
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=attributes.row({":pk": month_partition(month)}),
-            ScanIndexForward=False,
-        )
-        for page in pages:
-            for item in map(attributes.plain, page["Items"]):
-                kept = {name: value for name, value in item.items() if name not in ("pk", "sk", TTL)}
-                yield {"at": item["sk"].partition("#")[0], **kept}
+        partition = {":pk": keys.audit_month(f"{month:%Y-%m}")}
+        for item in table.query(cloud, STATE, "pk = :pk", partition, ScanIndexForward=False):
+            shown = {name: value for name, value in item.items() if name not in ("pk", "sk", TTL)}
+            yield {"at": item["sk"].partition("#")[0], **shown}
         month = month.replace(day=1) - timedelta(days=1)
-
-
-def month_partition(instant: datetime) -> str:
-    return f"audit#{instant:%Y-%m}"

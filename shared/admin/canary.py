@@ -1,4 +1,4 @@
-"""Sending a group of dead letters again as a canary: one, then ten, then all, for as long as the fault stays mended."""
+"""Redrive a group of dead letters as a canary: one, then ten, then all, and stop if the failure recurs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 WAVES = (1, 10)
-# On their way at once; as many are looked at by one read.
+# Dead letters being redriven at once; their rows are read with one BatchGetItem.
 MAX_IN_FLIGHT = 100
-# So many in a row that were not resolved end it, whatever they died of.
+# This many results in a row that are not `resolved` stop the canary, whatever the errors.
 MAX_UNRESOLVED = 10
-# Seconds between two looks at what came of them, growing while nothing does.
+# Seconds between two reads of the rows, growing while there is no new result.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 
 Key = tuple[str, str]
@@ -40,23 +40,27 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class CanaryReport:
-    """What came of it. of: letters in the group. repeated: died of the same again; died: of something else.
-
-    kept_out: by a gate, and as dead as before. unknown: nothing was heard of them in time. unfit: cannot be sent, and
-    why the first of them cannot. stopped: why it went no further; empty where all were sent.
-    """
+    """The results of a canary."""
 
     fingerprint: str
     job: str
+    #: Dead letters in the group.
     of: int
     sent: int = 0
     resolved: int = 0
+    #: Failed again with the same fingerprint.
     repeated: int = 0
+    #: Failed again with another one.
     died: int = 0
+    #: Not run because of a gate; dead as before.
     kept_out: int = 0
+    #: Without a result in time.
     unknown: int = 0
+    #: Cannot be redriven.
     unfit: int = 0
+    #: Why the first of those cannot.
     why_unfit: str = ""
+    #: Why the canary stopped; empty if all were sent.
     stopped: str = ""
 
     @property
@@ -68,51 +72,52 @@ class CanaryReport:
 
 
 def select(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[DeadLetter]:
-    """The letters that would be sent, the eldest first. anyway: leave out those that are on their way already.
+    """Return the dead letters of the group that would be redriven, the oldest first.
 
-    Raises UnknownDeadLetter, and RedriveInProgress where some are and `anyway` is not said: somebody else is at this group.
+    anyway: leave out those that are being redriven. Raises UnknownDeadLetter, and RedriveInProgress if some are being
+    redriven and `anyway` is false, or all are.
     """
     now = clock.iso(cloud.clock.now())
-    which = store.DeadLetterFilter(fingerprint=fingerprint)
-    found = [letter for letter in store.dead_letters(cloud, which) if letter.state != RESOLVED] if which else []
-    if not found:
+    matching = store.DeadLetterFilter(fingerprint=fingerprint)
+    letters = [letter for letter in store.dead_letters(cloud, matching) if letter.state != RESOLVED] if matching else []
+    if not letters:
         raise UnknownDeadLetter(
             f"there is no dead letter of fingerprint {fingerprint!r:.60}; {store.list_hint(cloud.names.stage)}"
         )
-    away = [letter for letter in found if letter.is_retrying(now)]
-    if away and (not anyway or len(away) == len(found)):
+    retrying = [letter for letter in letters if letter.is_retrying(now)]
+    if retrying and (not anyway or len(retrying) == len(letters)):
+        first = retrying[0]
         raise RedriveInProgress(
-            f"{len(away)} of this group are on their way: {away[0].id} was sent again by {away[0].retried_by} at "
-            f"{away[0].row['retriedAt']}; wait for what comes of it, until {away[0].retry_ends} at the latest. If nobody is "
-            f"at it any more, the others can be sent now: --anyway"
+            f"{len(retrying)} of this group are being redriven: {first.id} was redriven by {first.retried_by} at "
+            f"{first.row['retriedAt']}; wait for the result, until {first.retry_ends} at the latest. If no operator is "
+            f"working on the group any longer, redrive the others now with --anyway"
         )
-    return sorted((letter for letter in found if not letter.is_retrying(now)), key=lambda letter: letter.at)
+    return sorted((letter for letter in letters if not letter.is_retrying(now)), key=lambda letter: letter.at)
 
 
 def redrive_group(
     cloud: Cloud,
     fingerprint: str,
-    who: str,
+    operator: str,
     reason: str,
     patience: timedelta | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
     anyway: bool = False,
 ) -> CanaryReport:
-    """Send those `chosen` in waves, and wait for what comes of each; `patience`: all attempts of a letter by default.
+    """Redrive the dead letters that `select` returns in waves, and wait for the results of each wave.
 
-    A wave lets the next one go where at least one of its letters was resolved and none died of the same again. `tell`
-    is given a line now and then. Raises UnknownDeadLetter, DeadLetterRefused
-    and audit.ReasonMissing before anything is sent.
+    The next wave is sent if at least one of a wave was resolved and none failed with the same fingerprint. patience:
+    how long to wait for one result (default: the time limit of all attempts). progress: receives a line now and then.
+    Raises UnknownDeadLetter, DeadLetterRefused and audit.ReasonMissing, before anything is sent.
     """
     letters = select(cloud, fingerprint, anyway)
     if letters[0].job not in manifest.load():
-        # Its message says what to do.
+        # Raises the error for a job that does not exist.
         redrive.prepare(cloud, letters[0])
     report = CanaryReport(fingerprint, letters[0].job, len(letters))
-    with audit.OperatorAuditEntry(
-        cloud, "dead retry", who, reason, {"fingerprint": fingerprint, "job": report.job}
-    ) as written:
-        canary = _Canary(cloud, report, who, patience, written, tell)
+    scope = {"fingerprint": fingerprint, "job": report.job}
+    with audit.OperatorAuditEntry(cloud, "dead retry", operator, reason, scope) as entry:
+        canary = _Canary(cloud, report, operator, patience, entry, progress)
         for letter in letters:
             canary.lanes.setdefault(_lane(letter), deque()).append(letter)
         for size in (*WAVES, len(letters)):
@@ -123,54 +128,56 @@ def redrive_group(
 
 @dataclass
 class _Canary:
-    """lanes: letters that would lock each other out, which are sent one after the other; the eldest first in each."""
-
     cloud: Cloud
     report: CanaryReport
-    who: str
+    operator: str
     patience: timedelta | None
-    written: OperatorAuditEntry
-    tell: Callable[[str], None]
+    audit_entry: OperatorAuditEntry
+    progress: Callable[[str], None]
+    #: Dead letters whose runs need the same lease, to be redriven one after the other; the oldest first in each lane.
     lanes: dict[str, deque[DeadLetter]] = field(default_factory=dict)
-    flying: dict[Key, tuple[DeadLetter, datetime]] = field(default_factory=dict)
+    #: Dead letters without a result, each with the timestamp up to which it is waited for.
+    in_flight: dict[Key, tuple[DeadLetter, datetime]] = field(default_factory=dict)
+    #: How many more this wave may send.
     quota: int = 0
-    barren: int = 0
+    #: How many results in a row were not `resolved`.
+    unresolved: int = 0
 
     def wave(self, size: int) -> None:
-        """Send so many, and wait until something came of each."""
-        before, self.quota, self.barren, pause = self.report.resolved, size, 0, FIRST_PAUSE
+        """Redrive up to `size` dead letters, and wait for all their results."""
+        before, self.quota, self.unresolved, pause = self.report.resolved, size, 0, FIRST_PAUSE
         while True:
             self._fill()
-            if not self.flying:
+            if not self.in_flight:
                 break
-            if self._look():
+            if self._collect():
                 pause = FIRST_PAUSE
-                self.tell(f"{self.report.sent} of {self.report.of} sent, {self.report.resolved} resolved")
+                self.progress(f"{self.report.sent} of {self.report.of} sent, {self.report.resolved} resolved")
             else:
                 self.cloud.clock.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-        if self.report.resolved == before and self.barren:
-            self._stop(f"none of the last {self.barren} was resolved")
+        if self.report.resolved == before and self.unresolved:
+            self._stop(f"none of the last {self.unresolved} was resolved")
 
     def _fill(self) -> None:
-        busy = {_lane(letter) for letter, _ in self.flying.values()}
+        busy = {_lane(letter) for letter, _ in self.in_flight.values()}
         for lane in [lane for lane in self.lanes if lane not in busy]:
             letters = self.lanes[lane]
-            while letters and self._free() and not self._send(letters.popleft()):
+            while letters and self._may_send() and not self._send(letters.popleft()):
                 pass
             if not letters:
                 del self.lanes[lane]
-            if not self._free():
+            if not self._may_send():
                 return
 
-    def _free(self) -> bool:
-        return self.quota > 0 and len(self.flying) < MAX_IN_FLIGHT and not self.report.stopped
+    def _may_send(self) -> bool:
+        return self.quota > 0 and len(self.in_flight) < MAX_IN_FLIGHT and not self.report.stopped
 
     def _send(self, letter: DeadLetter) -> bool:
-        """Whether it is on its way. What cannot be sent is passed over; where somebody else is at it, all stops."""
+        """Redrive one; False if it cannot be. Stops the canary if another operator has redriven it."""
         try:
-            made = redrive.prepare(self.cloud, letter)
-            until = clock.parse(redrive.send(self.cloud, made, self.who))
+            prepared = redrive.prepare(self.cloud, letter)
+            retry_ends = clock.parse(redrive.send(self.cloud, prepared, self.operator))
         except RedriveInProgress as error:
             self._stop(str(error))
             return False
@@ -180,50 +187,50 @@ class _Canary:
             return False
         self.quota -= 1
         self.report.sent += 1
-        self.written.add(letter.id)
-        given = self.cloud.clock.now() + self.patience if self.patience else until
-        self.flying[letter.job, letter.key] = (letter, given)
+        self.audit_entry.add(letter.id)
+        until = self.cloud.clock.now() + self.patience if self.patience else retry_ends
+        self.in_flight[letter.job, letter.key] = (letter, until)
         return True
 
-    def _look(self) -> bool:
-        """Whether something came of any of them."""
-        now, before = self.cloud.clock.now(), len(self.flying)
-        found = store.read(self.cloud, self.flying)
-        for key, (letter, until) in list(self.flying.items()):
-            after = found.get(key)
+    def _collect(self) -> bool:
+        """Read the rows in flight, and count results; whether there was one."""
+        now, before = self.cloud.clock.now(), len(self.in_flight)
+        current = store.read(self.cloud, self.in_flight)
+        for key, (letter, until) in list(self.in_flight.items()):
+            after = current.get(key)
             if after is None or after.state != RETRYING:
-                del self.flying[key]
+                del self.in_flight[key]
                 self._count(letter, after)
             elif now > until:
-                del self.flying[key]
+                del self.in_flight[key]
                 self.report.unknown += 1
-                look = advised(self.cloud.names.stage, "dead", "show", letter.id)
-                self._stop(f"nothing was heard of {letter.id} in time; look again: {look}")
-        return len(self.flying) < before
+                show = advised(self.cloud.names.stage, "dead", "show", letter.id)
+                self._stop(f"{letter.id} has no result in time; look at it again: {show}")
+        return len(self.in_flight) < before
 
     def _count(self, before: DeadLetter, after: DeadLetter | None) -> None:
         report = self.report
         if after is not None and after.state == RESOLVED:
             report.resolved += 1
-            self.barren = 0
+            self.unresolved = 0
             return
-        self.barren += 1
+        self.unresolved += 1
         if after is None or after.failed_redrives == before.failed_redrives:
             report.kept_out += 1
         elif after.fingerprint == before.fingerprint:
             report.repeated += 1
-            self._stop(f"{before.id} died of the same again: {after.error}")
+            self._stop(f"{before.id} failed again with the same error: {after.error}")
         else:
             report.died += 1
-        if self.barren >= MAX_UNRESOLVED:
-            self._stop(f"{self.barren} in a row were not resolved")
+        if self.unresolved >= MAX_UNRESOLVED:
+            self._stop(f"{self.unresolved} in a row were not resolved")
 
-    def _stop(self, why: str) -> None:
-        self.report.stopped = self.report.stopped or why
+    def _stop(self, reason: str) -> None:
+        self.report.stopped = self.report.stopped or reason
 
 
 def _lane(letter: DeadLetter) -> str:
-    """What holds the lease that its run takes; consumers take none."""
+    """Return what the run needs the lease of; consumers need none."""
     entry = manifest.load()[letter.job]
     if entry["queue"]:
         return letter.id

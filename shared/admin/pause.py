@@ -8,184 +8,165 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
+from shared.admin import audit
 from shared.advised_commands import advised
-from shared.aws import attributes
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
 from shared.plans import BRAKE
 from shared.run.pauses import WHOLE, Pause, in_force, part
+from shared.store import keys, table
+from shared.store.transaction import Delete, Put, TransactionCancelled, Update, Write, write_together
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.run.budget_usage import BudgetUsage
 
-
 # DynamoDB's limit for one TransactWriteItems.
 MAX_TRANSACTION_ITEMS = 100
-CONDITION, CONFLICT = "ConditionalCheckFailed", "TransactionConflict"
-# Of a long name, so that something of the reason is left within `redact.SHORT`.
+# Characters of the operator's name, so that part of the reason fits into `redaction.SHORT`.
 OPERATOR_LENGTH = 40
-# Of a marker, a new one for each change.
-NONCE = 4
+# Bytes of the random `partial_pauses` marker.
+MARKER_BYTES = 4
+
+Claims = Mapping[str, Mapping[str, Any]]
 
 
 class PauseRefused(Exception):
-    """Paused already, not paused at all, not to be paused, or changed meanwhile. Nothing was done."""
+    """The job is paused already, is not paused, cannot be paused, or was changed concurrently. Nothing was done."""
 
 
-def pause(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
-    """Hold back the job or a part of it. Raises PauseRefused."""
+def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:
+    """Pause the job or a part of it. Raises PauseRefused."""
     if job.collector:
-        raise PauseRefused(f"{job.name} stores what all others give up, and is not to be paused; nothing was done")
-    # The items before the rows: a change that comes in between then shows by another marker.
+        raise PauseRefused(f"{job.name} stores the dead letters of all jobs and cannot be paused; nothing was done")
+    # The claim items before the pause rows: a change between the two reads shows in the `partial_pauses` marker.
     claims = _claims(cloud, job)
     before = in_force(cloud, job.name, claims)
     if of in before:
         raise PauseRefused(f"nothing was done: {before[of].sentence}")
-    made = _made(cloud, job.name, of, who, why)
-    if made.text.startswith(BRAKE):
-        raise PauseRefused(f"{who!r} is what the brake signs with; say --who; nothing was done")
-    told = {"text": made.text, "who": made.who, "why": made.why, "since": made.since}
-    row = {"pk": f"pause#{job.name}", "sk": of, **told}
-    put = _put(cloud, row, ConditionExpression="attribute_not_exists(pk)")
-    audit = _audit(cloud, made, "pause")
-    _write(cloud, made, [put, audit, *_changes(cloud, job, claims, before, {**before, of: made})])
-    return made
+    new = _new_pause(cloud, job.name, of, operator, reason)
+    if new.text.startswith(BRAKE):
+        raise PauseRefused(f"{operator!r} is reserved for pauses by the brake; use another --who; nothing was done")
+    attributes = {"text": new.text, "who": new.who, "why": new.why, "since": new.since}
+    row = Put(STATE, {**keys.pause(job.name, of).attributes, **attributes}, condition="attribute_not_exists(pk)")
+    _write(cloud, new, [row, _audit(cloud, new, "pause"), *_changes(job, claims, before, {**before, of: new})])
+    return new
 
 
-def resume(cloud: Cloud, job: Job, of: str, who: str, why: str) -> Pause:
-    """Take that pause off, and return it; others stay. Raises PauseRefused.
+def resume(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:
+    """Delete one pause and return it; others stay. Raises PauseRefused.
 
-    Where nobody has paused it and its budget is used up, it may spend as much again.
+    A job that no operator has paused and whose budget is used up is granted its budget once more.
     """
     claims = _claims(cloud, job)
     before = in_force(cloud, job.name, claims)
-    made = _made(cloud, job.name, of, who, why)
-    held = _used_up(cloud, job, of, claims)
-    if of not in before and held:
-        return _allow(cloud, job, made, claims, held)
+    new = _new_pause(cloud, job.name, of, operator, reason)
+    used_up = _used_up_budgets(cloud, job, of, claims)
+    if of not in before and used_up:
+        return _grant_budget(cloud, job, new, claims, used_up)
     if of not in before:
-        others = "; ".join(found.sentence for found in before.values())
-        raise PauseRefused(f"{made.subject} is not paused{f', but {others}' if others else ''}; nothing was done")
-    key = attributes.row({"pk": f"pause#{job.name}", "sk": of})
-    delete = {"Delete": {"TableName": cloud.names.table(STATE), "Key": key}}
-    audit = _audit(cloud, made, "resume", before[of].text)
-    after = {part: found for part, found in before.items() if part != of}
-    _write(cloud, made, [delete, audit, *_changes(cloud, job, claims, before, after)])
-    return replace(before[of], budget_hold=next((one.pause_reason for one in held.values()), ""))
+        others = "; ".join(other.sentence for other in before.values())
+        raise PauseRefused(f"{new.subject} is not paused{f', but {others}' if others else ''}; nothing was done")
+    row = Delete(STATE, keys.pause(job.name, of))
+    after = {each: other for each, other in before.items() if each != of}
+    _write(cloud, new, [row, _audit(cloud, new, "resume", before[of].text), *_changes(job, claims, before, after)])
+    return replace(before[of], budget_hold=next((usage.pause_reason for usage in used_up.values()), ""))
 
 
-def _used_up(cloud: Cloud, job: Job, of: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, BudgetUsage]:
-    """By claim item, those of it whose budget is used up."""
+def _used_up_budgets(cloud: Cloud, job: Job, of: str, claims: Claims) -> dict[str, BudgetUsage]:
+    """Return the budgets that are used up, by claim item."""
     allowed, now = job.allowance(cloud.environment), cloud.clock.now()
     if allowed is None:
         return {}
     from shared.run import budget_usage
 
-    found = {sk: budget_usage.from_item(allowed, item, now) for sk, item in claims.items() if of in (WHOLE, part(sk))}
-    return {sk: one for sk, one in found.items() if one.used_up}
+    usages = {sk: budget_usage.from_item(allowed, item, now) for sk, item in claims.items() if of in (WHOLE, part(sk))}
+    return {sk: usage for sk, usage in usages.items() if usage.used_up}
 
 
-def _allow(
-    cloud: Cloud, job: Job, made: Pause, claims: Mapping[str, Mapping[str, Any]], held: Mapping[str, BudgetUsage]
-) -> Pause:
-    """Runs write what they spend, and never this: one that is at work takes nothing of it away."""
-    was = replace(made, text=next(iter(held.values())).pause_reason, who="", why="", since="")
-    updates = (
-        _update(cloud, {"pk": f"{job.key}:last", "sk": sk}, claims[sk], {"granted": one.grant})
-        for sk, one in held.items()
-    )
-    _write(cloud, made, [_audit(cloud, made, "resume", was.text), *updates])
-    return was
+def _grant_budget(cloud: Cloud, job: Job, new: Pause, claims: Claims, used_up: Mapping[str, BudgetUsage]) -> Pause:
+    # In an attribute that runs never write: a running one does not overwrite it with what it has spent.
+    before = replace(new, text=next(iter(used_up.values())).pause_reason, who="", why="", since="")
+    updates = (_update(job, sk, claims[sk], {"granted": usage.grant}) for sk, usage in used_up.items())
+    _write(cloud, new, [_audit(cloud, new, "resume", before.text), *updates])
+    return before
 
 
-def _made(cloud: Cloud, job: str, of: str, who: str, why: str) -> Pause:
-    who, why = redaction.excerpt(who, OPERATOR_LENGTH), redaction.excerpt(why, redaction.LONG)
+def _new_pause(cloud: Cloud, job: str, of: str, operator: str, reason: str) -> Pause:
+    who, why = redaction.excerpt(operator, OPERATOR_LENGTH), redaction.excerpt(reason, redaction.LONG)
     return Pause(job, of, redaction.excerpt(f"{who}: {why}", redaction.SHORT), who, why, clock.iso(cloud.clock.now()))
 
 
 def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
-    """The items that runs of the job claim, by target, its own first; empty ones for those that never ran."""
-    pages = cloud.dynamodb.get_paginator("query").paginate(
-        TableName=cloud.names.table(STATE),
-        KeyConditionExpression="pk = :pk",
-        ProjectionExpression="sk, fence, paused, partial_pauses, spent, granted",
-        ExpressionAttributeValues=attributes.row({":pk": f"{job.key}:last"}),
+    """Read the claim items by target, the job's own first; empty for targets that have never run."""
+    rows = table.query(
+        cloud,
+        STATE,
+        "pk = :pk",
+        {":pk": keys.claims(job.key)},
+        attributes_read=("sk", "fence", "paused", "partial_pauses", "spent", "granted"),
         ConsistentRead=True,
     )
-    found = {item["sk"]: item for page in pages for item in map(attributes.plain, page["Items"])}
+    items = {item["sk"]: item for item in rows}
     shards = map(str, range(job.shards)) if job.shards > 1 and job.lease_per_target else ()
-    claimed = (sk for sk, item in found.items() if item.keys() & {"fence", "paused", "partial_pauses"})
-    return {sk: found.get(sk, {}) for sk in dict.fromkeys((NO_TARGET, *shards, *claimed))}
+    claimed = (sk for sk, item in items.items() if item.keys() & {"fence", "paused", "partial_pauses"})
+    return {sk: items.get(sk, {}) for sk in dict.fromkeys((NO_TARGET, *shards, *claimed))}
 
 
-def _changes(
-    cloud: Cloud,
-    job: Job,
-    claims: Mapping[str, Mapping[str, Any]],
-    before: Mapping[str, Pause],
-    after: Mapping[str, Pause],
-) -> Iterator[dict[str, Any]]:
-    """An update for each item that must change, on condition that it is as it was read."""
+def _changes(job: Job, claims: Claims, before: Mapping[str, Pause], after: Mapping[str, Pause]) -> Iterator[Update]:
+    """Yield an update for each claim item that must change, on condition that it is as it was read."""
     parts = after.keys() - {WHOLE}
-    marker = secrets.token_hex(NONCE) if parts else None
-    whole, lifted = after.get(WHOLE), WHOLE in before and WHOLE not in after
+    marker = secrets.token_hex(MARKER_BYTES) if parts else None
+    whole, resumed = after.get(WHOLE), WHOLE in before and WHOLE not in after
     for sk, item in claims.items():
         own = after.get(part(sk)) if sk != NO_TARGET else None
-        # What a run has paused, braking, stays until the job is resumed.
+        # A pause by the brake stays until the job is resumed.
         braked = item["paused"] if str(item.get("paused", "")).startswith(BRAKE) else None
-        held = None if lifted else braked or (whole.text if whole and whole.since else None)
-        partly = marker if parts != before.keys() - {WHOLE} else item.get("partial_pauses")
-        wanted = {"paused": own.text if own else held, "partial_pauses": partly}
+        inherited = None if resumed else braked or (whole.text if whole and whole.since else None)
+        partial = marker if parts != before.keys() - {WHOLE} else item.get("partial_pauses")
+        wanted = {"paused": own.text if own else inherited, "partial_pauses": partial}
         if any(item.get(name) != value for name, value in wanted.items()):
-            yield _update(cloud, {"pk": f"{job.key}:last", "sk": sk}, item, wanted)
+            yield _update(job, sk, item, wanted)
 
 
-def _update(cloud: Cloud, key: Mapping[str, str], item: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Make it as wanted, if it is still as it was read."""
+def _update(job: Job, sk: str, item: Mapping[str, Any], wanted: Mapping[str, Any]) -> Update:
+    """Set or remove these attributes of a claim item, if they are as they were read."""
     new = {name: value for name, value in wanted.items() if value is not None}
     old = {name: item[name] for name in wanted if name in item}
     sets = f"SET {', '.join(f'{name} = :new_{name}' for name in new)}" if new else ""
     removes = f" REMOVE {', '.join(wanted.keys() - new.keys())}" if wanted.keys() - new.keys() else ""
-    values = {**{f":new_{name}": value for name, value in new.items()}, **{f":old_{n}": old[n] for n in old}}
-    made: dict[str, Any] = {
-        "TableName": cloud.names.table(STATE),
-        "Key": attributes.row(key),
-        "UpdateExpression": (sets + removes).strip(),
-        "ConditionExpression": " AND ".join(
+    return Update(
+        STATE,
+        keys.claim(job.key, sk),
+        (sets + removes).strip(),
+        condition=" AND ".join(
             f"{name} = :old_{name}" if name in old else f"attribute_not_exists({name})" for name in wanted
         ),
-    }
-    return {"Update": made | ({"ExpressionAttributeValues": attributes.row(values)} if values else {})}
-
-
-def _put(cloud: Cloud, row: Mapping[str, Any], **more: str) -> dict[str, Any]:
-    return {"Put": {"TableName": cloud.names.table(STATE), "Item": attributes.row(row), **more}}
-
-
-def _audit(cloud: Cloud, made: Pause, what: str, was: str | None = None) -> dict[str, Any]:
-    """The operators' audit has it by the same write, so that neither is ever without the other."""
-    from shared.admin import audit
-
-    entry = audit.OperatorAuditEntry(
-        cloud, what, made.who, made.why, {"job": made.job, "of": made.part, "was": was or ""}
+        values={**{f":new_{name}": value for name, value in new.items()}, **{f":old_{n}": old[n] for n in old}},
     )
-    return _put(cloud, {**entry.row, "count": 1, "ended": made.since, "end": "done"})
 
 
-def _write(cloud: Cloud, made: Pause, items: list[dict[str, Any]]) -> None:
-    """All or nothing, up to 98 claim items. Of more the job's own is in the first part, and it keeps the shards' ticks
-    from being handed out; the rest follows, and what a crash leaves out is put right by the other command.
+def _audit(cloud: Cloud, change: Pause, action: str, before: str = "") -> Put:
+    # In the same transaction: neither the pause nor its audit entry exists without the other.
+    scope = {"job": change.job, "of": change.part, "was": before}
+    entry = audit.OperatorAuditEntry(cloud, action, change.who, change.why, scope)
+    return Put(STATE, {**entry.row, "count": 1, "ended": change.since, "end": "done"})
+
+
+def _write(cloud: Cloud, change: Pause, writes: list[Write]) -> None:
+    """Write all or nothing, up to 98 claim items; further ones in further transactions.
+
+    The job's own claim item is in the first one, and keeps the ticks of all shards from being started. After a crash
+    between two transactions the opposite command repairs the rest.
     """
-    for start in range(0, len(items), MAX_TRANSACTION_ITEMS):
-        part_of_it: Any = items[start : start + MAX_TRANSACTION_ITEMS]
+    for start in range(0, len(writes), MAX_TRANSACTION_ITEMS):
         try:
-            cloud.dynamodb.transact_write_items(TransactItems=part_of_it)
-        except cloud.dynamodb.exceptions.TransactionCanceledException as error:
-            codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-            if codes & {CONDITION, CONFLICT}:
-                look = advised(cloud.names.stage, "status")
-                raise PauseRefused(
-                    f"what holds {made.job} back has changed meanwhile; look with `{look}`, then repeat"
-                ) from None
-            raise
+            write_together(cloud, writes[start : start + MAX_TRANSACTION_ITEMS])
+        except TransactionCancelled as error:
+            if not (error.condition_failed or error.conflicted):
+                raise
+            status = advised(cloud.names.stage, "status")
+            raise PauseRefused(
+                f"the pauses of {change.job} were changed concurrently; look at `{status}`, then repeat the command"
+            ) from None

@@ -1,4 +1,4 @@
-"""Throwing dead letters away, many at once: what a filter means is counted first; never none, never all by mistake."""
+"""Delete the dead letters that match a filter, which must match some, and all only on request."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.admin import audit
-from shared.aws import attributes
-from shared.aws.names import STATE
 from shared.dead_letters import store
-from shared.dead_letters.letter import DeadLetter, DeadLetterRefused, row_key
-from shared.dead_letters.letter import unchanged as as_read
+from shared.dead_letters.letter import DeadLetter, DeadLetterRefused, unchanged
 from shared.dead_letters.store import DeadLetterFilter, DeadLetterGroup
+from shared.store import keys, table
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# Deleted together, first the rows and then their payloads; the most that one call of S3 takes is 1,000.
+# Dead letters deleted together, first the rows and then their payloads; S3 deletes at most 1,000 objects per call.
 BATCH = 500
 THREADS = 16
 
 
 @dataclass(slots=True)
 class PurgePreview:
-    """What a filter means, by fingerprint. others: letters that it leaves; on_their_way: which it would mean, were they
-    not being sent again."""
+    """What a purge with a filter would delete."""
 
     groups: list[DeadLetterGroup]
+    #: Dead letters that would be deleted.
     count: int = 0
+    #: Dead letters that do not match.
     others: int = 0
+    #: Dead letters that match, and stay because they are being redriven.
     on_their_way: int = 0
 
     def data(self) -> dict[str, Any]:
@@ -42,9 +43,10 @@ class PurgePreview:
 
 @dataclass(slots=True)
 class PurgeResult:
-    """moved: letters that had been sent again, or died again, since they were looked at; they stay."""
+    """The number of deleted dead letters."""
 
     purged: int = 0
+    #: Dead letters that stay, since they were redriven or failed again after they were read.
     moved: int = 0
     scope: dict[str, str] = field(default_factory=dict)
 
@@ -52,100 +54,87 @@ class PurgeResult:
         return asdict(self)
 
 
-def preview(cloud: Cloud, which: DeadLetterFilter, everything: bool = False) -> PurgePreview:
+def preview(cloud: Cloud, matching: DeadLetterFilter, everything: bool = False) -> PurgePreview:
     """Read all dead letters and count those that match.
 
     Raises DeadLetterRefused for an empty filter, for one that matches nothing, and for one that matches everything
     unless `everything` is true.
     """
-    if not which and not everything:
-        raise DeadLetterRefused("an empty filter means every dead letter; say which, or that you mean all: --all --yes")
+    if not matching and not everything:
+        raise DeadLetterRefused("an empty filter matches every dead letter; add a filter, or --all --yes to delete all")
     found = PurgePreview([])
-    found.groups = store.group_by_fingerprint(_sorted_out(cloud, which, found))
+    found.groups = store.group_by_fingerprint(_count(cloud, matching, found))
     if not found.count:
-        being = f", but for {found.on_their_way} that are on their way again" if found.on_their_way else ""
-        raise DeadLetterRefused(
-            f"no dead letter is meant by {_told(which)}{being}; {store.list_hint(cloud.names.stage)}"
-        )
+        retrying = f", except {found.on_their_way} that are being redriven" if found.on_their_way else ""
+        hint = store.list_hint(cloud.names.stage)
+        raise DeadLetterRefused(f"no dead letter matches {_described(matching)}{retrying}; {hint}")
     if not found.others and not found.on_their_way and not everything:
         raise DeadLetterRefused(
-            f"{_told(which)} means every dead letter there is, {found.count} in all; if you do, say so: --all --yes"
+            f"{_described(matching)} matches every dead letter, {found.count} in all; add --all --yes to delete all"
         )
     return found
 
 
 def purge(
     cloud: Cloud,
-    which: DeadLetterFilter,
-    who: str,
+    matching: DeadLetterFilter,
+    operator: str,
     reason: str,
     everything: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> PurgeResult:
-    """Delete the letters that are meant, and their payloads. Those that come in from now on are not touched.
+    """Delete the dead letters that match, and their payloads; those stored from now on stay.
 
     Raises DeadLetterRefused and audit.ReasonMissing, before anything is deleted.
     """
     started = clock.iso(cloud.clock.now())
-    preview(cloud, which, everything)
-    done = PurgeResult(scope=which.data())
+    preview(cloud, matching, everything)
+    result = PurgeResult(scope=matching.data())
     with (
-        audit.OperatorAuditEntry(cloud, "dead purge", who, reason, which.data() or {"all": "yes"}) as written,
+        audit.OperatorAuditEntry(cloud, "dead purge", operator, reason, matching.data() or {"all": "yes"}) as entry,
         ThreadPoolExecutor(THREADS, "purge") as pool,
     ):
-        found = (letter for letter in store.dead_letters(cloud, which) if _free(letter, started))
-        while chunk := list(islice(found, BATCH)):
-            gone = [letter for letter, left in zip(chunk, pool.map(_deleted(cloud), chunk), strict=True) if left]
-            done.moved += len(chunk) - len(gone)
-            _forget(cloud, gone)
-            for letter in gone:
-                written.add(letter.id)
-            done.purged = written.count
-            tell(f"{done.purged} purged")
-    return done
+        letters = (letter for letter in store.dead_letters(cloud, matching) if _deletable(letter, started))
+        while batch := list(islice(letters, BATCH)):
+            deletions = pool.map(lambda letter: _delete(cloud, letter), batch)
+            deleted = [letter for letter, done in zip(batch, deletions, strict=True) if done]
+            result.moved += len(batch) - len(deleted)
+            _delete_payloads(cloud, deleted)
+            for letter in deleted:
+                entry.add(letter.id)
+            result.purged = entry.count
+            progress(f"{result.purged} purged")
+    return result
 
 
-def _sorted_out(cloud: Cloud, which: DeadLetterFilter, found: PurgePreview) -> Iterator[DeadLetter]:
+def _count(cloud: Cloud, matching: DeadLetterFilter, found: PurgePreview) -> Iterator[DeadLetter]:
     now = clock.iso(cloud.clock.now())
     for letter in store.dead_letters(cloud):
-        if letter not in which:
+        if letter not in matching:
             found.others += 1
-        elif not _free(letter, now):
+        elif not _deletable(letter, now):
             found.on_their_way += 1
         else:
             found.count += 1
             yield letter
 
 
-def _free(letter: DeadLetter, now: str) -> bool:
+def _deletable(letter: DeadLetter, now: str) -> bool:
     return not letter.is_retrying(now) and letter.failed_at <= now
 
 
-def _deleted(cloud: Cloud) -> Callable[[DeadLetter], bool]:
-    """Whether the row was as it had been read, and is gone now; a repeat after a lost reply finds it gone."""
-    table = cloud.names.table(STATE)
-
-    def delete(letter: DeadLetter) -> bool:
-        unchanged, names, values = as_read(letter)
-        try:
-            cloud.dynamodb.delete_item(
-                TableName=table,
-                Key=row_key(letter.job, letter.key),
-                ConditionExpression=f"attribute_not_exists(pk) OR ({unchanged})",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=attributes.row(values),
-            )
-        except cloud.ConditionalCheckFailed:
-            return False
-        return True
-
-    return delete
+def _delete(cloud: Cloud, letter: DeadLetter) -> bool:
+    """Delete the row if it is as it was read, or gone already: a repeat after a lost reply finds it gone."""
+    condition, names, values = unchanged(letter)
+    key = keys.dead_letter(letter.job, letter.key)
+    condition = f"attribute_not_exists(pk) OR ({condition})"
+    return table.delete(cloud, STATE, key, condition=condition, values=values, names=names)
 
 
-def _forget(cloud: Cloud, gone: Sequence[DeadLetter]) -> None:
-    # After the rows: a letter that moved on meanwhile needs its payload. What a crash in between leaves in the bucket,
-    # its lifecycle removes.
-    objects: Any = [{"Key": letter.payload} for letter in gone]
+def _delete_payloads(cloud: Cloud, letters: Sequence[DeadLetter]) -> None:
+    # After the rows: a dead letter that was redriven concurrently needs its payload. What a crash in between leaves in
+    # the bucket, its lifecycle rule deletes.
+    objects: Any = [{"Key": letter.payload} for letter in letters]
     if not objects:
         return
     answer = cloud.s3.delete_objects(Bucket=cloud.names.bucket, Delete={"Objects": objects, "Quiet": True})
@@ -154,6 +143,6 @@ def _forget(cloud: Cloud, gone: Sequence[DeadLetter]) -> None:
         raise OSError(f"{len(failed)} payloads were not deleted, {failed[0].get('Key')}: {failed[0].get('Message')}")
 
 
-def _told(which: DeadLetterFilter) -> str:
-    given = ", ".join(f"{name} {value}" for name, value in which.data().items())
-    return f"the filter ({given})" if given else "the empty filter"
+def _described(matching: DeadLetterFilter) -> str:
+    conditions = ", ".join(f"{name} {value}" for name, value in matching.data().items())
+    return f"the filter ({conditions})" if conditions else "the empty filter"

@@ -1,8 +1,8 @@
-"""Sending a dead letter again: through the same queue and the same gates as any run, with all its attempts anew.
+"""Redrive a dead letter: send it through the same queue and gates as any run, with all its attempts again.
 
-The row says what comes of it. It is `retrying` before anything is sent, so that two operators do not send twice; the
-run that serves it writes `resolved`; another death makes it `dead` again. Where nothing is heard of it by `retryEnds`,
-since a process died in between, it may be sent once more.
+Its row shows the result. It is `retrying` before anything is sent, so that two operators do not redrive it at once; the
+run that serves it sets `resolved`; a run that fails for good sets `dead`. If neither has happened by `retryEnds`,
+because a process was interrupted, it can be redriven once more.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.admin import audit
 from shared.advised_commands import advised
-from shared.aws import attributes
 from shared.aws.cloud import undone
-from shared.aws.names import STATE
 from shared.dead_letters import store
 from shared.dead_letters.letter import (
     DEAD,
@@ -31,9 +29,8 @@ from shared.dead_letters.letter import (
     DeadLetter,
     DeadLetterRefused,
     RedriveInProgress,
-    row_key,
+    unchanged,
 )
-from shared.dead_letters.letter import unchanged as as_read
 from shared.job import manifest
 from shared.job.manifest import Entry
 from shared.job.retry import JITTER
@@ -41,29 +38,33 @@ from shared.run import firing, lost_runs, redriven
 from shared.run import send as firings
 from shared.run.claim import LEASE_MARGIN
 from shared.run.firing import Firing, MalformedEvent
+from shared.store import keys, table
+from shared.store.table import ConditionFailed
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 # Lambda invocations until the run: dispatch, then the job.
 HOP = 2
-# A turn has three digits, the last of them for attempts.
+# The sequence number of a firing has three digits, the last of them for attempts.
 MAX_REDRIVES = 99
-# Seconds that queues, dispatch and cold starts take on top.
+# Seconds that queues, dispatch and cold starts take on top of the attempts.
 OVERHEAD = 120
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRedrive:
-    """All that was read and checked: a firing, or the body of a consumer's message."""
+    """A redrive that was read and checked, and can be sent."""
 
     dead_letter: DeadLetter
     entry: Entry
+    #: A firing, or the body of a consumer's message.
     payload: Firing | str
 
 
 def time_limit(entry: Entry) -> timedelta:
-    """By when something must have come of a letter that is sent again: all its attempts, each as late as it may be."""
+    """Return how long a redrive can take: all its attempts, each as late as possible."""
     if entry["queue"]:
         return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + OVERHEAD)
     delays = entry["delays"]
@@ -72,139 +73,141 @@ def time_limit(entry: Entry) -> timedelta:
 
 
 def prepare(cloud: Cloud, letter: DeadLetter) -> PreparedRedrive:
-    """What would be sent. Reads only. Raises DeadLetterRefused, and RedriveInProgress where it is on its way already."""
+    """Read and check everything that a redrive needs. Raises DeadLetterRefused, and RedriveInProgress."""
     now = clock.iso(cloud.clock.now())
     if letter.state == RESOLVED:
         raise DeadLetterRefused(f"dead letter {letter.id} is resolved, by run {letter.row.get('resolvedBy') or '-'}")
     if letter.is_retrying(now):
         raise RedriveInProgress(
-            f"dead letter {letter.id} was sent again by {letter.retried_by} at {letter.row['retriedAt']}; "
-            f"if nothing comes of it by {letter.retry_ends}, it can be sent once more"
+            f"dead letter {letter.id} was redriven by {letter.retried_by} at {letter.row['retriedAt']}; "
+            f"if it has no result by {letter.retry_ends}, it can be redriven once more"
         )
     entry = manifest.load().get(letter.job)
     if entry is None:
-        purging = advised(cloud.names.stage, "dead", "purge", letter.job)
+        purge = advised(cloud.names.stage, "dead", "purge", letter.job)
         raise DeadLetterRefused(
             f"dead letter {letter.id} is of {letter.job!r}, and there is no such job; if it was renamed or removed, "
-            f"`{purging}` throws its letters away"
+            f"`{purge}` deletes its dead letters"
         )
     content = store.read_payload(cloud, letter)
-    what = _message(letter, content) if entry["queue"] else _firing(cloud, letter, entry, content)
-    return PreparedRedrive(letter, entry, what)
+    payload = _message(letter, content) if entry["queue"] else _firing(cloud, letter, entry, content)
+    return PreparedRedrive(letter, entry, payload)
 
 
-def send(cloud: Cloud, made: PreparedRedrive, who: str) -> str:
-    """Mark it as on its way, then send it; the instant by which something must have come of it.
+def send(cloud: Cloud, prepared: PreparedRedrive, operator: str) -> str:
+    """Mark the row `retrying`, then send; return the timestamp of `retryEnds`. Raises RedriveInProgress.
 
-    In that order: a crash in between leaves a letter that is free again after that instant; the other order could send
-    it twice. Raises RedriveInProgress.
+    In that order: after a crash in between, the dead letter can be redriven again after that timestamp; the other order
+    could send it twice.
     """
-    nonce = secrets.token_hex(8)
-    until = clock.iso(cloud.clock.now() + time_limit(made.entry))
-    _claim(cloud, made.dead_letter, who, until, nonce)
+    letter, nonce = prepared.dead_letter, secrets.token_hex(8)
+    retry_ends = clock.iso(cloud.clock.now() + time_limit(prepared.entry))
+    _mark_retrying(cloud, letter, operator, retry_ends, nonce)
     try:
-        _send(cloud, made)
+        _send(cloud, prepared)
     except Exception as error:
-        # After a timeout, say, nobody knows whether it was sent, and it stays marked.
+        # After a timeout it may have been sent all the same: then the row stays `retrying`.
         if undone(error):
             mine = {":dead": DEAD, ":mine": nonce}
-            redriven.change_state(cloud, made.dead_letter.job, made.dead_letter.key, "SET #state = :dead", mine, "retry = :mine")
+            redriven.change_state(cloud, letter.job, letter.key, "SET #state = :dead", mine, "retry = :mine")
         raise
-    return until
+    return retry_ends
 
 
-def redrive_one(cloud: Cloud, beginning: str, who: str, reason: str) -> tuple[DeadLetter, str]:
-    """Send the letter again whose id begins so; it, as it was, and the instant by which something must have come of it.
+def redrive_one(cloud: Cloud, id_prefix: str, operator: str, reason: str) -> tuple[DeadLetter, str]:
+    """Redrive the dead letter with this id prefix; return it as it was, and the timestamp of `retryEnds`.
 
     Raises UnknownDeadLetter and DeadLetterRefused, before anything is sent.
     """
-    letter = store.find(cloud, beginning)
-    made = prepare(cloud, letter)
+    letter = store.find(cloud, id_prefix)
+    prepared = prepare(cloud, letter)
     scope = {"id": letter.id, "job": letter.job}
-    with audit.OperatorAuditEntry(cloud, "dead retry", who, reason or "no reason was given", scope) as written:
-        until = send(cloud, made, who)
-        written.add(letter.id)
-    return letter, until
+    with audit.OperatorAuditEntry(cloud, "dead retry", operator, reason or "no reason was given", scope) as entry:
+        retry_ends = send(cloud, prepared, operator)
+        entry.add(letter.id)
+    return letter, retry_ends
 
 
 def wait_for_result(cloud: Cloud, letter: DeadLetter, until: datetime) -> DeadLetter | None:
-    """The letter once something came of it, or as it is at that instant; None where it is gone."""
+    """Return the dead letter once it is not `retrying`, or as it is at `until`; None if it was deleted."""
     pause = 0.2
     while True:
-        found = store.read(cloud, [(letter.job, letter.key)]).get((letter.job, letter.key))
-        if found is None or found.state != RETRYING or cloud.clock.now() > until:
-            return found
+        current = store.read(cloud, [(letter.job, letter.key)]).get((letter.job, letter.key))
+        if current is None or current.state != RETRYING or cloud.clock.now() > until:
+            return current
         cloud.clock.sleep(pause)
         pause = min(pause * 1.5, 2.0)
 
 
-def _send(cloud: Cloud, made: PreparedRedrive) -> None:
-    if isinstance(made.payload, Firing):
-        firings.send(cloud, made.payload)
+def _send(cloud: Cloud, prepared: PreparedRedrive) -> None:
+    if isinstance(prepared.payload, Firing):
+        firings.send(cloud, prepared.payload)
         return
     cloud.sqs.send_message(
-        QueueUrl=cloud.names.queue_url(made.entry["queue"] or ""),
-        MessageBody=made.payload,
-        MessageAttributes={MESSAGE_ATTRIBUTE: {"DataType": "String", "StringValue": made.dead_letter.key}},
+        QueueUrl=cloud.names.queue_url(prepared.entry["queue"] or ""),
+        MessageBody=prepared.payload,
+        MessageAttributes={MESSAGE_ATTRIBUTE: {"DataType": "String", "StringValue": prepared.dead_letter.key}},
     )
 
 
-def _claim(cloud: Cloud, letter: DeadLetter, who: str, until: str, nonce: str) -> None:
-    unchanged, names, values = as_read(letter)
-    given = {"state": RETRYING, "retries": letter.retries + 1, "retriedBy": who, "retryEnds": until, "retry": nonce}
-    given["retriedAt"] = clock.iso(cloud.clock.now())
-    sets = ", ".join(f"#{name} = :new_{name}" for name in given)
+def _mark_retrying(cloud: Cloud, letter: DeadLetter, operator: str, retry_ends: str, nonce: str) -> None:
+    condition, names, values = unchanged(letter)
+    new = {
+        "state": RETRYING,
+        "retries": letter.retries + 1,
+        "retriedBy": operator,
+        "retryEnds": retry_ends,
+        "retry": nonce,
+        "retriedAt": clock.iso(cloud.clock.now()),
+    }
     try:
-        cloud.dynamodb.update_item(
-            TableName=cloud.names.table(STATE),
-            Key=row_key(letter.job, letter.key),
-            UpdateExpression=f"SET {sets} REMOVE note",
-            ConditionExpression=unchanged,
-            ExpressionAttributeNames={**names, **{f"#{name}": name for name in given}},
-            ExpressionAttributeValues=attributes.row(
-                {**values, **{f":new_{name}": value for name, value in given.items()}}
-            ),
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        table.update(
+            cloud,
+            STATE,
+            keys.dead_letter(letter.job, letter.key),
+            f"SET {', '.join(f'#{name} = :new_{name}' for name in new)} REMOVE note",
+            {**values, **{f":new_{name}": value for name, value in new.items()}},
+            condition=condition,
+            names={**names, **{f"#{name}": name for name in new}},
+            won=lambda item: item.get("retry") == nonce,
         )
-    except cloud.ConditionalCheckFailed as error:
-        found = attributes.plain(error.response.get("Item"))
-        if found.get("retry") == nonce:
-            # Ours: the first write won, and its reply was lost on the way.
-            return
-        now = f"{found.get('state', DEAD)}, sent again by {found.get('retriedBy', '-')}" if found else "gone"
-        raise RedriveInProgress(f"dead letter {letter.id} has moved on since it was read: it is {now}") from None
+    except ConditionFailed as error:
+        item = error.item
+        now = f"{item.get('state', DEAD)}, redriven by {item.get('retriedBy', '-')}" if item else "deleted"
+        raise RedriveInProgress(f"dead letter {letter.id} was changed since it was read: it is {now}") from None
 
 
 def _message(letter: DeadLetter, content: str) -> str:
-    """The body as the consumer received it: what SQS gave up is that itself, what the consumer rejected holds it."""
+    """Return the body as the consumer received it: the payload itself, or the event in the consumer's envelope."""
     dead = _mapping(content).get("dead")
     if not isinstance(dead, Mapping):
         return content
     if not isinstance(dead.get("event"), str):
         raise DeadLetterRefused(
-            f"dead letter {letter.id} holds no message of {letter.job}'s queue; it cannot be sent again"
+            f"dead letter {letter.id} contains no message of {letter.job}'s queue, and cannot be redriven"
         )
     body: str = dead["event"]
     return body
 
 
 def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Firing:
-    """What had started the job, bare or in an envelope of Lambda's or ours, as a firing that serves the letter."""
+    """Return the firing of the failed run, from the payload or an envelope, as a firing that serves the dead letter."""
     body = _mapping(content)
-    dead, death = body.get("dead"), "requestContext" in body
-    given = dead.get("event", dead) if isinstance(dead, Mapping) else body.get("requestPayload") if death else body
+    dead = body.get("dead")
+    if isinstance(dead, Mapping):
+        event = dead.get("event", dead)
+    else:
+        event = body.get("requestPayload") if "requestContext" in body else body
     try:
-        fired = firing.parse(letter.job, given, cloud.clock.now())
+        fired = firing.parse(letter.job, event, cloud.clock.now())
     except MalformedEvent as error:
-        raise DeadLetterRefused(f"dead letter {letter.id} holds nothing that could be run again: {error}") from None
+        raise DeadLetterRefused(f"dead letter {letter.id} contains no firing that can be run: {error}") from None
     if not isinstance(fired, Firing):
-        raise DeadLetterRefused(
-            f"dead letter {letter.id} holds messages, and {letter.job} has no queue that takes them"
-        )
-    redrive = max(letter.retries, fired.redrive, _tried(cloud, entry, fired)) + 1
+        raise DeadLetterRefused(f"dead letter {letter.id} contains messages, and {letter.job} consumes no queue")
+    redrive = max(letter.retries, fired.redrive, _redrives_of_tick(cloud, entry, fired)) + 1
     if redrive > MAX_REDRIVES:
         raise DeadLetterRefused(
-            f"dead letter {letter.id} was sent again {MAX_REDRIVES} times; run {letter.job} by hand instead"
+            f"dead letter {letter.id} was redriven {MAX_REDRIVES} times, the maximum; run {letter.job} manually instead"
         )
     first = fired.first_failed_at or str(letter.row.get("firstFailedAt", letter.at))
     return replace(
@@ -220,15 +223,17 @@ def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Fir
     )
 
 
-def _tried(cloud: Cloud, entry: Entry, fired: Firing) -> int:
-    """How often this very tick was sent again, or run by hand: what comes no later is taken for a duplicate."""
-    tried = str(lost_runs.claim_item(cloud, entry, fired.target).get("last_attempt", "")) if not fired.manual else ""
-    return int(tried.split("#")[2]) // firing.TURNS if tried.startswith(fired.position) else 0
+def _redrives_of_tick(cloud: Cloud, entry: Entry, fired: Firing) -> int:
+    """Return how often this tick was redriven, also from another dead letter: a lower number is a duplicate."""
+    if fired.manual:
+        return 0
+    last = str(lost_runs.claim_item(cloud, entry, fired.target).get("last_attempt", ""))
+    return int(last.split("#")[2]) // firing.TURNS if last.startswith(fired.position) else 0
 
 
 def _mapping(content: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(content)
+        parsed = json.loads(content)
     except ValueError:
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return parsed if isinstance(parsed, Mapping) else {}

@@ -1,4 +1,4 @@
-"""What is on record about one tick, or one minute, of a job: at most five reads."""
+"""Trace: everything that is stored about one tick, or one minute, of a job, in at most five reads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job import manifest
 from shared.job.definition import Job
 from shared.job.settings import SettingError
@@ -21,15 +20,16 @@ from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.run import lost_runs
 from shared.run.firing import Firing
 from shared.run.gates import first_closed
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.run.budget_usage import BudgetUsage
 
 MAX_READS = 5
-# Back to the last tick: most jobs' is found in the first.
+# Periods in which the last tick is looked for, one after the other; that of most jobs is in the first.
 LOOK_BACK = tuple(map(timedelta, (0.1, 2, 40, 400, 1500)))
-# A tick's runs and retries are over so long after it; only then do they reach into the next day.
+# How long the runs and retries of a tick take; only those of the evening reach into the rows of the next day.
 RETRY_TIME = timedelta(hours=2)
 GATED = (TickOutcome.DISABLED, TickOutcome.FORBIDDEN)
 HIDDEN_ATTRIBUTES = ("pk", "sk", "duplicate", TTL)
@@ -39,33 +39,40 @@ FAILURES = (TickOutcome.FAILED, TickOutcome.REFUSED, TickOutcome.LOST)
 
 @dataclass(slots=True)
 class Trace:
-    """tick: the tick asked about, or the last one before the time asked for; None for a job without a schedule.
-
-    item: the claim item. host: the status item of a target that shares its run with others. runs: rows of the tick and
-    target, the oldest first; others: rows of runs that started in the minute asked for, for something else. gap: the
-    row of the missed ticks that this is one of. listed: whether the reconciler knows the job, since: from when on.
-    dead: its dead letter; the newest, for a job without ticks. waiting: messages in its queues. gate: what a shut gate
-    says now. purse: how its budget stands, by the settings here. reads: how many it took.
-    """
+    """What is stored about one tick of a job and target."""
 
     job: Job
     now: datetime
+    #: The minute that was asked for.
     minute: datetime
+    #: The tick of that minute, or the last one before it; None for a job without a schedule.
     tick: datetime | None
     target: str
+    #: The claim item.
     claim: dict[str, Any] = field(default_factory=dict)
+    #: The status item of a target whose runs serve all targets.
     host_status: dict[str, Any] = field(default_factory=dict)
+    #: The rows of the tick and target, the oldest first.
     runs: list[dict[str, Any]] = field(default_factory=list)
+    #: The rows of other runs that started in the minute.
     other_runs: list[dict[str, Any]] = field(default_factory=list)
     record: TickRecord = UNKNOWN
+    #: The gap row that the tick belongs to.
     gap: dict[str, Any] = field(default_factory=dict)
+    #: Whether the record is from the daily ledger.
     from_daily_ledger: bool = False
+    #: Whether the reconciler has recorded the job, and since when its ticks are expected.
     in_ledger: bool = True
     expected_since: datetime | None = None
+    #: The dead letter of these runs; the newest one for a job without ticks.
     dead_letter: dict[str, Any] = field(default_factory=dict)
+    #: The number of messages in each queue of a consumer.
     queued: dict[str, int] = field(default_factory=dict)
+    #: The note of the gate that is closed now.
     closed_gate: str | None = None
+    #: By the settings of this process.
     budget_usage: BudgetUsage | None = None
+    #: How many reads the trace took.
     reads: int = 0
 
     @property
@@ -74,16 +81,16 @@ class Trace:
 
     @property
     def whole_tick(self) -> bool:
-        """Whether the tick as such is asked about, and not one of its shards."""
+        """Whether the trace is of the tick itself and not of one of its shards."""
         return self.target == NO_TARGET or not self.job.lease_per_target
 
     @property
     def lease_held(self) -> bool:
-        """Whether somebody holds the lease, and has not let it run out."""
+        """Whether a run holds the lease, and it has not expired."""
         return "holder" in self.claim and not lost_runs.lease_expired(self.claim, self.now)
 
     def data(self) -> dict[str, Any]:
-        """All of it as JSON says it."""
+        """Return everything for JSON output."""
         lease = None
         if "holder" in self.claim:
             until = datetime.fromtimestamp(self.claim["lease_until"] / 1000, UTC)
@@ -110,181 +117,169 @@ class Trace:
 
 
 def trace(cloud: Cloud, job: Job, at: datetime | None = None, target: str = NO_TARGET) -> Trace:
-    """at: a time in the past, in its minute; None is the last tick."""
+    """Read the trace of the tick at a past minute (default: the last tick)."""
     now = cloud.clock.now()
-    asked = (at or now).astimezone(UTC).replace(second=0, microsecond=0)
+    minute = (at or now).astimezone(UTC).replace(second=0, microsecond=0)
     entry = manifest.of([job])[job.name]
-    found = Trace(job, now, asked, last_tick(entry, asked), target)
-    if at is None and found.tick:
-        found.minute = found.tick
-    _Reader(cloud, entry, found).read(timed=at is not None)
-    return found
+    result = Trace(job, now, minute, last_tick(entry, minute), target)
+    if at is None and result.tick:
+        result.minute = result.tick
+    _Reader(cloud, entry, result).read(with_minute=at is not None)
+    return result
 
 
 def last_tick(entry: manifest.Entry, until: datetime) -> datetime | None:
-    """The last one at that minute or before it."""
-    for span in LOOK_BACK:
-        if ticks := ledger.expected_ticks(entry, until - span, until + ledger.MINUTE):
+    """Return the last tick at this minute or before it."""
+    for period in LOOK_BACK:
+        if ticks := ledger.expected_ticks(entry, until - period, until + ledger.MINUTE):
             return ticks[-1]
     return None
 
 
 class _Reader:
-    def __init__(self, cloud: Cloud, entry: manifest.Entry, found: Trace) -> None:
+    """Reads in the order of what explains most; stops at MAX_READS."""
+
+    def __init__(self, cloud: Cloud, entry: manifest.Entry, result: Trace) -> None:
         self.cloud = cloud
         self.entry = entry
-        self.found = found
-        self.table = cloud.names.table(STATE)
+        self.result = result
 
-    def read(self, timed: bool) -> None:
-        found, job = self.found, self.found.job
+    def read(self, with_minute: bool) -> None:
+        result, job = self.result, self.result.job
         self._count(self._claim)
-        if found.whole_tick and found.target != NO_TARGET:
-            self._count(self._host)
-        if found.tick or timed:
-            self._days(found.tick or found.minute)
+        if result.whole_tick and result.target != NO_TARGET:
+            self._count(self._host_status)
+        if result.tick or with_minute:
+            self._runs_of_days(result.tick or result.minute)
         self._judge()
-        verdict = found.record.outcome
-        if (
-            verdict in FAILURES
-            or job.queue
-            or (found.tick is None and not found.claim.get("status", {}).get("ok", True))
-        ):
-            self._count(self._letter)
+        outcome = result.record.outcome
+        failing = result.tick is None and not result.claim.get("status", {}).get("ok", True)
+        if outcome in FAILURES or job.queue or failing:
+            self._count(self._dead_letter)
         for queue in filter(None, (job.queue, job.dead_queue() if job.queue else None)):
-            self._count(lambda queue=queue: self._waiting(queue))  # type: ignore[misc]
-        if verdict is TickOutcome.LATE and found.whole_tick:
+            self._count(lambda queue=queue: self._queued(queue))  # type: ignore[misc]
+        if outcome is TickOutcome.LATE and result.whole_tick:
             self._count(self._gap)
-        if verdict in GATED:
+        if outcome in GATED:
             self._count(self._gate)
 
-    def _days(self, first: datetime) -> None:
+    def _runs_of_days(self, first: datetime) -> None:
         self._count(lambda: self._runs(first))
-        if not self.found.runs and first.date() != min(self.found.now, first + RETRY_TIME).date():
+        if not self.result.runs and first.date() != min(self.result.now, first + RETRY_TIME).date():
             self._count(lambda: self._runs((first + timedelta(days=1)).replace(hour=0, minute=0)))
 
     def _count(self, read: Callable[[], None]) -> None:
-        if self.found.reads < MAX_READS:
-            self.found.reads += 1
+        if self.result.reads < MAX_READS:
+            self.result.reads += 1
             read()
 
     def _judge(self) -> None:
-        """The verdict; where no row tells it, from the ledger's memory, the row of a gap, and the roster."""
-        found, tick = self.found, self.found.tick
+        """Set the record: from a row, or else from the daily ledger, the gap row and the list of expected ticks."""
+        result, tick = self.result, self.result.tick
         if tick is None:
             return
-        told = ledger.from_runs([{**row, "target": NO_TARGET} for row in found.runs], self.entry).get(tick)
-        if told is None and found.whole_tick:
-            told = self._remembered(tick)
-        if told is None:
-            told = ledger.judge(self.entry, [tick], {}, found.claim, found.now)[tick]
-            if not found.in_ledger or (found.expected_since is not None and tick < found.expected_since):
-                told = UNKNOWN
-        found.record = told
+        # Rows of a shard count here as if they were of the whole tick.
+        record = ledger.from_runs([{**row, "target": NO_TARGET} for row in result.runs], self.entry).get(tick)
+        if record is None and result.whole_tick:
+            record = self._from_daily_ledger(tick)
+        if record is None:
+            record = ledger.judge(self.entry, [tick], {}, result.claim, result.now)[tick]
+            if not result.in_ledger or (result.expected_since is not None and tick < result.expected_since):
+                record = UNKNOWN
+        result.record = record
 
-    def _remembered(self, tick: datetime) -> TickRecord | None:
-        found = self.found
-        at_work = found.lease_held and str(found.claim.get("last_attempt", "")).startswith(found.position)
-        if at_work or found.now - tick < ledger.SETTLING_TIME:
+    def _from_daily_ledger(self, tick: datetime) -> TickRecord | None:
+        result = self.result
+        running = result.lease_held and str(result.claim.get("last_attempt", "")).startswith(result.position)
+        if running or result.now - tick < ledger.SETTLING_TIME:
             return None
-        folded: dict[datetime, TickRecord] = {}
-        self._count(lambda: folded.update(DailyLedger(self.cloud, found.job.name).read(tick, tick)))
-        found.from_daily_ledger = tick in folded
-        if not found.from_daily_ledger or folded[tick].outcome is TickOutcome.MISSED:
+        records: dict[datetime, TickRecord] = {}
+        self._count(lambda: records.update(DailyLedger(self.cloud, result.job.name).read(tick, tick)))
+        result.from_daily_ledger = tick in records
+        if not result.from_daily_ledger or records[tick].outcome is TickOutcome.MISSED:
             self._count(self._gap)
-        if not found.from_daily_ledger and not found.gap:
-            self._count(self._since)
-        return folded.get(tick)
+        if not result.from_daily_ledger and not result.gap:
+            self._count(self._expected_since)
+        return records.get(tick)
 
     def _claim(self) -> None:
-        found = self.found
-        found.claim = lost_runs.claim_item(self.cloud, self.entry, found.target)
-        # One that cannot be read is what its runs fail with.
+        result = self.result
+        result.claim = lost_runs.claim_item(self.cloud, self.entry, result.target)
+        # An invalid budget is the error of the runs themselves.
         with suppress(SettingError):
-            allowed = found.job.allowance(self.cloud.environment)
-            if allowed and (found.job.shards == 1 or found.target != NO_TARGET):
+            allowed = result.job.allowance(self.cloud.environment)
+            if allowed and (result.job.shards == 1 or result.target != NO_TARGET):
                 from shared.run import budget_usage
 
-                found.budget_usage = budget_usage.from_item(allowed, found.claim, found.now)
+                result.budget_usage = budget_usage.from_item(allowed, result.claim, result.now)
 
-    def _host(self) -> None:
-        key = attributes.row({"pk": f"{self.entry['key']}:last", "sk": self.found.target})
-        self.found.host_status = attributes.plain(self.cloud.dynamodb.get_item(TableName=self.table, Key=key).get("Item"))
+    def _host_status(self) -> None:
+        key = keys.claim(self.entry["key"], self.result.target)
+        self.result.host_status = table.get(self.cloud, STATE, key, consistent=False)
 
     def _runs(self, since: datetime) -> None:
-        """One page, from the tick on: what follows from it starts soon after it."""
-        found, target = self.found, NO_TARGET if self.found.whole_tick else self.found.target
-        day, start = f"runs#{found.job.name}#{since:%Y-%m-%d}", f"{since - ledger.CLOCK_SKEW:%Y%m%dT%H%M%S}"
-        wanted = "begins_with(#started, :minute)" + (" OR begins_with(#tick, :tick)" if found.tick else "")
-        values = {":pk": day, ":start": start, ":minute": clock.minute(found.minute)[:-1]}
-        answer = self.cloud.dynamodb.query(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND sk >= :start",
-            FilterExpression=wanted,
-            ExpressionAttributeNames={"#started": "started"} | ({"#tick": "tick"} if found.tick else {}),
-            ExpressionAttributeValues=attributes.row(values | ({":tick": found.position} if found.tick else {})),
-        )
-        for row in map(attributes.plain, answer["Items"]):
-            mine = row.get("tick") == found.position and row.get("target", NO_TARGET) == target
+        """Read one page of a day's rows, from the tick on: its runs start soon after it."""
+        result, target = self.result, NO_TARGET if self.result.whole_tick else self.result.target
+        values = {
+            ":pk": keys.runs(result.job.name, since.date()),
+            ":start": f"{since - ledger.CLOCK_SKEW:%Y%m%dT%H%M%S}",
+            ":minute": clock.minute(result.minute)[:-1],
+        }
+        wanted, names = "begins_with(#started, :minute)", {"#started": "started"}
+        if result.tick:
+            wanted, names["#tick"], values[":tick"] = f"{wanted} OR begins_with(#tick, :tick)", "tick", result.position
+        condition = "pk = :pk AND sk >= :start"
+        rows, _ = table.query_page(self.cloud, STATE, condition, values, names=names, FilterExpression=wanted)
+        for row in rows:
+            own = row.get("tick") == result.position and row.get("target", NO_TARGET) == target
             if row.get("outcome") != TickOutcome.MISSED:
-                kept = {name: value for name, value in row.items() if name not in HIDDEN_ATTRIBUTES}
-                (found.runs if mine else found.other_runs).append({"run": row["sk"], **kept})
+                shown = {name: value for name, value in row.items() if name not in HIDDEN_ATTRIBUTES}
+                (result.runs if own else result.other_runs).append({"run": row["sk"], **shown})
 
     def _gap(self) -> None:
-        """The row of a gap begins with its first tick; while a gap lasts, few others are written."""
-        tick = self.found.tick
+        """Find the gap row: its key is the gap's first tick, and few other rows are written during a gap."""
+        tick = self.result.tick
         assert tick is not None
-        answer = self.cloud.dynamodb.query(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND sk < :sk",
-            ExpressionAttributeValues=attributes.row(
-                {":pk": f"runs#{self.found.job.name}#{tick:%Y-%m-%d}", ":sk": f"{tick:%Y%m%dT%H%M%S}.001"}
-            ),
-            ScanIndexForward=False,
-            Limit=25,
-        )
-        for row in map(attributes.plain, answer["Items"]):
-            if tick in ledger.from_gaps([row], self.entry):
-                self.found.gap = row
-                return
+        values = {":pk": keys.runs(self.result.job.name, tick.date()), ":sk": f"{tick:%Y%m%dT%H%M%S}.001"}
+        condition = "pk = :pk AND sk < :sk"
+        rows, _ = table.query_page(self.cloud, STATE, condition, values, ScanIndexForward=False, Limit=25)
+        self.result.gap = next((row for row in rows if tick in ledger.from_gaps([row], self.entry)), {})
 
-    def _since(self) -> None:
-        self.found.expected_since = expected_since.since(expected_since.read(self.cloud), self.found.job.name)
-        self.found.in_ledger = self.found.expected_since is not None
+    def _expected_since(self) -> None:
+        self.result.expected_since = expected_since.since(expected_since.read(self.cloud), self.result.job.name)
+        self.result.in_ledger = self.result.expected_since is not None
 
-    def _letter(self) -> None:
-        """The dead letter of these runs; the newest where there is no tick that they would be of."""
-        found = self.found
-        newest = found.tick is None
-        first = "" if newest else min((row.get("started", "") for row in found.runs), default="")
-        answer = self.cloud.dynamodb.query(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND sk > :sk",
-            ExpressionAttributeValues=attributes.row({":pk": f"dead#{found.job.name}", ":sk": first or "0"}),
+    def _dead_letter(self) -> None:
+        """Find the dead letter of these runs, or the newest one for a job without ticks."""
+        result = self.result
+        newest = result.tick is None
+        first = "" if newest else min((row.get("started", "") for row in result.runs), default="")
+        rows, _ = table.query_page(
+            self.cloud,
+            STATE,
+            "pk = :pk AND sk > :sk",
+            {":pk": keys.dead_letters(result.job.name), ":sk": first or "0"},
             ScanIndexForward=not newest,
             Limit=1 if newest else 100,
         )
-        ids = {row["run"] for row in found.runs} | {
-            row["correlationId"] for row in found.runs if "correlationId" in row
-        }
-        for row in map(attributes.plain, answer["Items"]):
-            if newest or {row.get("jobId"), row.get("correlationId")} & ids:
-                found.dead_letter = row
-                return
+        ids = {row["run"] for row in result.runs}
+        ids |= {row["correlationId"] for row in result.runs if "correlationId" in row}
+        matching = (row for row in rows if newest or {row.get("jobId"), row.get("correlationId")} & ids)
+        result.dead_letter = next(matching, {})
 
-    def _waiting(self, queue: str) -> None:
+    def _queued(self, queue: str) -> None:
         answer = self.cloud.sqs.get_queue_attributes(
             QueueUrl=self.cloud.names.queue_url(queue), AttributeNames=["ApproximateNumberOfMessages"]
         )
-        self.found.queued[queue] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        self.result.queued[queue] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _gate(self) -> None:
-        """As the function is set now; where there is none, as this process is."""
-        found, environment = self.found, self.cloud.environment
+        """Evaluate the gates by the settings of the deployed function, or of this process if there is no function."""
+        result, environment = self.result, self.cloud.environment
         functions = self.cloud.functions
         with suppress(functions.exceptions.ResourceNotFoundException):
-            config = functions.get_function_configuration(FunctionName=self.cloud.names.function(found.job.name))
+            config = functions.get_function_configuration(FunctionName=self.cloud.names.function(result.job.name))
             environment = config.get("Environment", {}).get("Variables", {})
-        firing = Firing(found.job.name, found.now, target=found.target)
-        shut = first_closed(found.job, firing, Cloud(self.cloud.names, self.cloud.clock, environment))
-        found.closed_gate = shut.note if shut else None
+        firing = Firing(result.job.name, result.now, target=result.target)
+        gate = first_closed(result.job, firing, Cloud(self.cloud.names, self.cloud.clock, environment))
+        result.closed_gate = gate.note if gate else None

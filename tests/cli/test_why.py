@@ -38,7 +38,7 @@ def test_it_says_in_words_why_and_what_to_do(call: Call, aws: Cloud) -> None:
     answer = call("why", "bad", *AWS)
     assert answer.code == Exit.DONE
     lines = answer.out.splitlines()
-    assert lines[0] == f"bad: its tick of {at[:10]} {at[11:16]} UTC failed."
+    assert lines[0] == f"bad: the tick of {at[:10]} {at[11:16]} UTC failed."
     assert "RuntimeError: the roof is on fire" in " ".join(answer.out.split())
     assert any(line.startswith("python jobs.py runs bad --aws --stage test ") for line in lines)
 
@@ -76,7 +76,7 @@ def test_a_tick_of_last_year_is_no_error(call: Call, aws: Cloud) -> None:
 
 def deployed(aws: Cloud, job: str, variables: dict[str, str]) -> None:
     """A function of that name, with these variables."""
-    iam: Any = aws.session.create_client("iam")
+    iam: Any = aws.session.client("iam")
     role = iam.create_role(RoleName=job, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:

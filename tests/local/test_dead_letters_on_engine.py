@@ -229,7 +229,7 @@ def test_a_group_of_25_goes_no_further_than_its_fault_is_mended(plant: Plant) ->
     # Nothing is mended: the canary dies.
     report = canary.redrive_group(cloud, fingerprint, "ada", "perhaps", PATIENCE)
     assert (report.of, report.sent, report.repeated) == (25, 1, 1)
-    assert "died of the same again" in report.stopped
+    assert "failed again with the same error" in report.stopped
     assert plant.served() == {}
 
     # For the first ten it is: the wave after the canary finds the eleventh.

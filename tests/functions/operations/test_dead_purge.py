@@ -82,14 +82,14 @@ def test_payloads_go_with_their_rows(world: World, cloud: Cloud) -> None:
     "which", [DeadLetterFilter(job="pricing"), DeadLetterFilter(fingerprint="0" * 12), DeadLetterFilter(before=NOON)]
 )
 def test_a_filter_that_means_none_is_refused(world: World, which: DeadLetterFilter, everything: bool) -> None:
-    with pytest.raises(DeadLetterRefused, match="no dead letter is meant by the filter"):
+    with pytest.raises(DeadLetterRefused, match="no dead letter matches the filter"):
         clear(world, which, everything)
     assert len(left(world)) == 4
     assert list(audit.entries(world.cloud, 1)) == []
 
 
 def test_an_empty_filter_is_refused(world: World) -> None:
-    with pytest.raises(DeadLetterRefused, match="an empty filter means every dead letter"):
+    with pytest.raises(DeadLetterRefused, match="an empty filter matches every dead letter"):
         clear(world, DeadLetterFilter())
     assert len(left(world)) == 4
 
@@ -99,7 +99,7 @@ def test_a_filter_that_means_all_is_refused(world: World, which: DeadLetterFilte
     if which.job:
         clear(world, DeadLetterFilter(job="intake"))
     before = left(world)
-    with pytest.raises(DeadLetterRefused, match=f"means every dead letter there is, {len(before)} in all"):
+    with pytest.raises(DeadLetterRefused, match=f"matches every dead letter, {len(before)} in all"):
         clear(world, which)
     assert left(world) == before
 
@@ -112,7 +112,7 @@ def test_who_says_so_may_throw_all_away(world: World, which: DeadLetterFilter) -
 
 def test_where_there_is_none_all_are_none(world: World) -> None:
     clear(world, DeadLetterFilter(), everything=True)
-    with pytest.raises(DeadLetterRefused, match="no dead letter is meant by the empty filter"):
+    with pytest.raises(DeadLetterRefused, match="no dead letter matches the empty filter"):
         clear(world, DeadLetterFilter(), everything=True)
 
 
@@ -145,7 +145,7 @@ def test_a_letter_on_its_way_stays(world: World, cloud: Cloud) -> None:
     assert purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake")).on_their_way == 1
     assert clear(world, DeadLetterFilter(job="intake")).purged == 1
     assert second.id not in {letter.id for letter in world.letters()}
-    with pytest.raises(DeadLetterRefused, match="but for 1 that are on their way again"):
+    with pytest.raises(DeadLetterRefused, match="except 1 that are being redriven"):
         clear(world, DeadLetterFilter(job="intake"))
 
 
@@ -195,7 +195,7 @@ def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypat
         world.reject("three")
         return found
 
-    monkeypatch.setattr(purge_dead_letters, "meant", then)
+    monkeypatch.setattr(purge_dead_letters, "preview", then)
     assert clear(world, DeadLetterFilter(job="intake")).purged == 2
     assert left(world).count(INTAKES[0]) == 1
 
@@ -203,8 +203,8 @@ def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypat
 def test_a_crash_is_written_down_with_what_had_gone(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purge_dead_letters, "CHUNK", 1)
-    forget, calls = purge_dead_letters._forget, []
+    monkeypatch.setattr(purge_dead_letters, "BATCH", 1)
+    forget, calls = purge_dead_letters._delete_payloads, []
 
     def once(*given: Any) -> None:
         calls.append(given)
@@ -212,7 +212,7 @@ def test_a_crash_is_written_down_with_what_had_gone(
             raise OSError("1 payloads were not deleted")
         forget(*given)
 
-    monkeypatch.setattr(purge_dead_letters, "_forget", once)
+    monkeypatch.setattr(purge_dead_letters, "_delete_payloads", once)
     with pytest.raises(OSError, match="not deleted"):
         clear(world, DeadLetterFilter(job="intake"))
     [entry] = audit.entries(cloud, 1)

@@ -1,4 +1,4 @@
-"""Plain words on what became of a tick, from what is really left of it, in at most five reads."""
+"""The why of a tick follows from the rows that its run left, in at most five reads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TICK = Firing("sweep", NOON, correlation_id="corr-1")
 
 
 class Sweep(Job):
-    """Sweep what is due."""
+    """Sweep due rows."""
 
     name = "sweep"
     schedule: ClassVar[Schedule | None] = every(minutes=15)
@@ -54,7 +54,7 @@ class Sweep(Job):
 
 
 class Functions:
-    """The deployed settings of the function; None is none."""
+    """The settings of the deployed function; None without a function."""
 
     class exceptions:  # noqa: N801 - boto's name
         ResourceNotFoundException = LookupError
@@ -86,19 +86,19 @@ class World:
         assert run(Reconciler(), Firing("reconciler", at), self.cloud, self.log).outcome == "done"
 
     def ask(self, at: datetime | None = NOON, target: str = "-", now: datetime | None = None) -> Explanation:
-        """Every answer is held to five reads, and to their count."""
+        """Explain a tick, and check that it took at most five reads and counted them."""
         self.clock.instant = now or self.clock.instant
         calls, before = Calls(self.cloud), self.functions.asked
         found = trace.trace(self.cloud, self.job, at, target)
         assert found.reads <= 5
         assert len(calls.made) + self.functions.asked - before == found.reads
         assert not [made for made in calls.made if not made.endswith(("GetItem", "Query", "GetQueueAttributes"))]
-        told = explain.explain(found, "test")
-        json.dumps(told.data)
-        for command, _ in told.commands:
+        why = explain.explain(found, "test")
+        json.dumps(why.data)
+        for command, _ in why.commands:
             assert command.startswith("python jobs.py ")
             assert command.split()[2] in (*validation.COMMANDS, self.job.name)
-        return told
+        return why
 
     def put(self, **item: Any) -> None:
         self.cloud.dynamodb.put_item(TableName=self.cloud.names.table("state"), Item=attributes.row(item))
@@ -111,7 +111,7 @@ def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
 
 @pytest.fixture
 def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """With a reconciler that has passed at noon, and ticks that count from then on."""
+    """A world whose reconciler has run at noon, from which on ticks are expected."""
     entries = manifest.of([world.job, Reconciler()])
     monkeypatch.setattr(manifest, "load", lambda: entries)
     world.clock.instant = NOON - expected_since.ROLLOUT
@@ -124,216 +124,227 @@ def after(**span: float) -> datetime:
     return NOON + timedelta(**span)
 
 
-def says(told: Explanation) -> str:
-    return " ".join((told.headline, *told.facts))
+def text(why: Explanation) -> str:
+    return " ".join((why.headline, *why.facts))
 
 
 def test_a_tick_that_ran(world: World) -> None:
     report = world.run()
-    told = world.ask()
-    assert told.headline == "sweep: its tick of 2026-03-02 12:00 UTC ran."
-    assert told.facts[0] == f"Run {report.run_id} started 1 s after its time and took {report.ms} ms: 12 rows."
-    assert told.facts[-1] == "Its next tick is 2026-03-02 12:15 UTC."
-    assert told.data["verdict"] == "ran"
-    assert told.data["reads"] == 2
+    why = world.ask()
+    assert why.headline == "sweep: the tick of 2026-03-02 12:00 UTC ran."
+    assert why.facts[0] == f"Run {report.run_id} started 1 s after the tick and took {report.ms} ms: 12 rows."
+    assert why.facts[-1] == "Its next tick is 2026-03-02 12:15 UTC."
+    assert why.data["verdict"] == "ran"
+    assert why.data["reads"] == 2
 
 
-def test_without_a_time_it_is_the_last_tick(world: World) -> None:
+def test_the_default_is_the_last_tick(world: World) -> None:
     world.run()
     assert world.ask(None, now=after(minutes=14)).data["tick"] == "2026-03-02T12:00:00.000Z"
-    told = world.ask(None, now=after(minutes=19))
-    assert told.data["tick"] == told.data["asked"] == "2026-03-02T12:15:00.000Z"
-    assert "does not fire" not in says(told)
+    why = world.ask(None, now=after(minutes=19))
+    assert why.data["tick"] == why.data["asked"] == "2026-03-02T12:15:00.000Z"
+    assert "does not fire" not in text(why)
 
 
-def test_a_time_between_two_ticks_tells_of_the_one_before_and_of_what_ran_then(world: World) -> None:
+def test_a_time_between_two_ticks_explains_the_earlier_one_and_the_runs_of_that_minute(world: World) -> None:
     world.run()
     by_hand = world.run(Firing("sweep", after(minutes=7), manual=True))
-    told = world.ask(after(minutes=7))
+    why = world.ask(after(minutes=7))
     assert (
-        told.facts[0] == "It does not fire at 2026-03-02 12:07 UTC; 2026-03-02 12:00 UTC was its last tick before that."
+        why.facts[0]
+        == "The job does not fire at 2026-03-02 12:07 UTC; its last tick before that was 2026-03-02 12:00 UTC."
     )
-    assert f"In that minute run {by_hand.run_id} started for somebody, by hand: done." in told.facts
+    assert f"In that minute run {by_hand.run_id} started for an operator: done." in why.facts
 
 
-def test_a_site_that_is_bad_is_a_run_that_ran(world: World) -> None:
+def test_a_bad_result_is_explained_on_a_tick_that_ran(world: World) -> None:
     world.run(end=Done(ok=False, note="2 of 3 bad"))
-    assert "What it found was bad: 2 of 3 bad." in world.ask().facts
+    assert "The run completed with a bad result: 2 of 3 bad." in world.ask().facts
 
 
 def test_a_tick_that_ran_late_without_being_missed_waited(world: World) -> None:
     world.run(after=300)
-    told = world.ask()
-    assert told.headline.endswith("ran late.")
-    assert "started 5 min after its time" in told.facts[0]
-    assert told.facts[1].startswith("It waited to be started")
+    why = world.ask()
+    assert why.headline.endswith("ran late.")
+    assert "started 5 min after the tick" in why.facts[0]
+    assert why.facts[1].startswith("It waited to start")
 
 
-def test_a_failure_tells_of_its_next_attempt(world: World) -> None:
+def test_a_failure_is_explained_with_its_next_attempt(world: World) -> None:
     world.run(end=ValueError("no such column"))
-    told = world.ask()
-    assert told.headline.endswith("failed.")
-    assert "Attempt 1 of 3, run" in told.facts[0]
-    assert told.facts[0].endswith("failed at 12:00:01: ValueError: no such column")
-    assert told.facts[1] == "Attempt 2 of 3 is due from 12:00:31 to 12:00:35 UTC."
+    why = world.ask()
+    assert why.headline.endswith("failed.")
+    assert "Attempt 1 of 3, run" in why.facts[0]
+    assert why.facts[0].endswith("failed at 12:00:01: ValueError: no such column")
+    assert why.facts[1] == "Attempt 2 of 3 is due from 12:00:31 to 12:00:35 UTC."
     late = world.ask(now=after(minutes=5)).facts[1]
-    assert late.endswith("It has not come: it waits in the queue firings.")
+    assert late.endswith("It has not started: it waits in the queue firings.")
 
 
-def test_the_attempt_that_is_at_work_is_told(world: World) -> None:
+def test_a_running_attempt_is_explained(world: World) -> None:
     world.run(end=ValueError("x"))
     world.clock.move(seconds=31)
     Claims(world.cloud, world.job, "-").take(replace(TICK, attempt=2, hop=3), RUN, "r")
     said = world.ask().facts
-    assert said[1] == "Attempt 2 of 3 is at work."
+    assert said[1] == "Attempt 2 of 3 is running."
     assert f"Run {RUN} holds the lease until 12:01:42 UTC at the latest: started, 0 %." in said
 
 
-def test_a_success_after_failures_tells_of_them(world: World) -> None:
+def test_a_success_after_failures_lists_the_failed_attempts(world: World) -> None:
     world.run(end=ValueError("x"))
     world.run(replace(TICK, attempt=2, hop=3), after=33)
-    told = world.ask()
-    assert told.headline.endswith(" ran.")
-    assert "It took 2 attempts." in told.facts
+    why = world.ask()
+    assert why.headline.endswith(" ran.")
+    assert "It took 2 attempts." in why.facts
 
 
-def test_what_was_given_up_names_its_dead_letter(world: World) -> None:
+def test_a_run_that_failed_for_good_names_its_dead_letter(world: World) -> None:
     report = world.run(end=Rejected("no such table"))
     dead = {"pk": "dead#sweep", "sk": "2026-03-02T12:00:02.000Z#1234abcd5678", "id": "1234abcd5678"}
     world.put(**dead, jobId=report.run_id, reason="rejected")
     world.put(**{**dead, "sk": "2026-03-02T12:00:01.500Z#ffff", "id": "ffff", "jobId": "other"})
-    told = world.ask()
-    assert "It was given up: dead letter 1234abcd, rejected." in told.facts
-    assert ("python jobs.py dead show 1234abcd --aws --stage test", "what was given up, in full") in told.commands
+    why = world.ask()
+    assert "It failed for good: dead letter 1234abcd, rejected." in why.facts
+    assert (
+        "python jobs.py dead show 1234abcd --aws --stage test",
+        "show the dead letter with its payload",
+    ) in why.commands
 
 
-def test_attempts_used_up_without_a_letter_yet(world: World) -> None:
+def test_used_up_attempts_without_a_stored_dead_letter_are_explained(world: World) -> None:
     world.run(replace(TICK, attempt=3), end=ValueError("x"))
     assert "All 3 attempts are used up; its dead letter is not stored yet." in world.ask().facts
 
 
-def test_a_streak_is_told_with_its_first_error(world: World) -> None:
+def test_a_streak_is_explained_with_its_first_error(world: World) -> None:
     world.run(end=ValueError("first"))
     world.run(Firing("sweep", after(minutes=15)), end=ValueError("second"))
-    assert "It has failed 2 times in a row, first with: ValueError: first. It has no good run yet." in says(
+    assert "It has failed 2 times in a row, first with: ValueError: first. It has no good run yet." in text(
         world.ask(None)
     )
 
 
-def test_a_death_is_told(world: World, watched: World) -> None:
+def test_an_interrupted_run_is_explained(world: World, watched: World) -> None:
     Claims(world.cloud, world.job, "-").take(TICK, RUN, "r")
     running = world.ask(now=after(seconds=30))
-    assert running.headline.endswith("is at work.")
+    assert running.headline.endswith("is running.")
     dead = world.ask(now=after(minutes=2))
-    assert f"Run {RUN} held the lease until 12:01:10 UTC and never gave it back: it died." in says(dead)
+    assert f"Run {RUN} held the lease until 12:01:10 UTC and did not release it: its process was interrupted." in text(
+        dead
+    )
     watched.reconcile(after(minutes=3))
-    told = world.ask()
-    assert told.headline.endswith("was lost.")
-    assert "died without a word" in told.facts[0]
+    why = world.ask()
+    assert why.headline.endswith("was lost.")
+    assert "was interrupted" in why.facts[0]
 
 
-def test_a_locked_tick_names_who_held_the_lease(world: World) -> None:
+def test_a_locked_tick_names_the_run_that_held_the_lease(world: World) -> None:
     Claims(world.cloud, world.job, "-").take(Firing("sweep", after(minutes=-15)), RUN, "r")
     world.run()
-    told = world.ask()
-    assert told.headline.endswith("was locked out.")
-    assert told.facts[0].startswith(f"It did not run: {RUN} holds the lease for ")
+    why = world.ask()
+    assert why.headline.endswith("was skipped because another run held the lease.")
+    assert why.facts[0].startswith(f"It did not run: {RUN} holds the lease for ")
 
 
-def test_a_pause_is_told_with_who_and_why(world: World) -> None:
+def test_a_pause_is_explained_with_operator_and_reason(world: World) -> None:
     world.put(pk="sweep:last", sk="-", paused="ada: index rebuild")
     world.run()
-    told = world.ask()
-    assert told.headline.endswith("came while the job was paused.")
-    assert told.facts[0].startswith("It did not run: ada: index rebuild.")
-    assert "It is paused now: ada: index rebuild." in told.facts
-    assert told.commands[0] == ("python jobs.py resume sweep --aws --stage test", "let it run again")
+    why = world.ask()
+    assert why.headline.endswith("was skipped because the job was paused.")
+    assert why.facts[0].startswith("It did not run: ada: index rebuild.")
+    assert "It is paused now: ada: index rebuild." in why.facts
+    assert why.commands[0] == ("python jobs.py resume sweep --aws --stage test", "end the pause")
     world.put(pk="sweep:last", sk="-", partial_pauses="ab12")
     assert "Some of its targets or tenants are paused." in world.ask().facts
 
 
-def test_a_shut_gate_is_told_by_its_setting_as_it_was_and_as_it_is(world: World) -> None:
+def test_a_closed_gate_is_explained_with_its_setting_then_and_now(world: World) -> None:
     world.cloud.environment = {"SWEEP_ENABLE": "false"}
     world.run()
     world.functions.variables = {"SWEEP_ENABLE": "false"}
-    told = world.ask()
-    assert told.headline.endswith("came while the job was disabled.")
-    assert "It did not run: SWEEP_ENABLE is false." in told.facts[0]
-    assert "So it is still: SWEEP_ENABLE is false; deploy it otherwise." in told.facts
+    why = world.ask()
+    assert why.headline.endswith("was skipped because the job was disabled.")
+    assert "It did not run: SWEEP_ENABLE is false." in why.facts[0]
+    assert "The gate is still closed: SWEEP_ENABLE is false; deploy the job with another setting." in why.facts
     world.functions.variables = {}
     assert "The gate is open now." in world.ask().facts
     world.functions.variables = None
-    assert "So it is still: SWEEP_ENABLE is false; deploy it otherwise." in world.ask().facts
+    assert "The gate is still closed: SWEEP_ENABLE is false; deploy the job with another setting." in world.ask().facts
 
 
 def test_an_older_tick_after_a_newer_success_is_explained(world: World) -> None:
     world.run(Firing("sweep", after(minutes=15)))
     world.run(after=960)
-    told = world.ask(NOON)
-    assert told.headline.endswith("was superseded.")
-    assert "a later tick, 2026-03-02T12:15Z#00, is done" in told.facts[0]
+    why = world.ask(NOON)
+    assert why.headline.endswith("was superseded.")
+    assert "a later tick, 2026-03-02T12:15Z#00, is done" in why.facts[0]
 
 
-def test_a_tick_put_off_by_its_job_is_explained(world: World) -> None:
+def test_a_deferred_tick_is_explained(world: World) -> None:
     world.run(end=Snoozed(60, "the store is busy"))
-    assert "It did not run: the store is busy. The job itself put it off" in says(world.ask())
+    assert "It did not run: the store is busy. The job deferred it" in text(world.ask())
 
 
-def test_a_second_delivery_is_told(world: World) -> None:
+def test_a_second_delivery_is_explained(world: World) -> None:
     world.run()
     world.run()
-    assert "It was delivered once more; that came to nothing." in world.ask().facts
+    assert "It was delivered once more; the further deliveries had no effect." in world.ask().facts
 
 
 def test_a_tick_just_due_may_still_come(world: World) -> None:
     world.run(Firing("sweep", after(minutes=-15)))
-    told = world.ask(now=after(minutes=4))
-    assert told.headline.endswith("has not started yet.")
-    assert "It last ran 2026-03-02T11:45:01: done." in told.facts
-    assert told.data["reads"] == 2
+    why = world.ask(now=after(minutes=4))
+    assert why.headline.endswith("has not started yet.")
+    assert "It last ran 2026-03-02T11:45:01: done." in why.facts
+    assert why.data["reads"] == 2
 
 
-def test_a_missed_tick_tells_its_gap_and_what_stood_for_it(watched: World) -> None:
+def test_a_missed_tick_is_explained_with_its_gap_and_the_tick_that_did_its_work(watched: World) -> None:
     watched.reconcile(after(minutes=53))
-    told = watched.ask(after(minutes=30))
-    assert told.headline == "sweep: its tick of 2026-03-02 12:30 UTC was missed."
-    assert "It is one of 4 ticks missed in a row, 2026-03-02T12:00Z to 2026-03-02T12:45Z." in told.facts
-    assert "Its catch-up policy is none: the next tick does its work." in told.facts
-    assert ("python jobs.py sweep --aws --stage test", "run it now") in told.commands
-    assert told.data["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
+    why = watched.ask(after(minutes=30))
+    assert why.headline == "sweep: the tick of 2026-03-02 12:30 UTC was missed."
+    assert "It is one of 4 ticks missed in a row, 2026-03-02T12:00Z to 2026-03-02T12:45Z." in why.facts
+    assert "Its catch-up policy is none: the next tick does its work." in why.facts
+    assert ("python jobs.py sweep --aws --stage test", "run it now") in why.commands
+    assert why.data["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
     # The first of them too, whose row it is.
     first = watched.ask(NOON).data
     assert (first["missed"]["count"], first["others"]) == (4, [])
 
 
-def test_a_tick_that_caught_up_tells_that_it_was_missed(watched: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_that_caught_up_is_explained_as_missed_before(watched: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(manifest.load()["sweep"], "catch_up", "once")
     watched.reconcile(after(minutes=23))
     watched.run(Firing("sweep", after(minutes=15)), after=600)
-    told = watched.ask(after(minutes=15))
-    assert told.headline.endswith("ran late.")
-    assert told.facts[1].startswith("It had been missed (2 ticks missed in a row,")
-    assert "The tick of 2026-03-02 12:15 UTC stood for it" in says(watched.ask(NOON))
+    why = watched.ask(after(minutes=15))
+    assert why.headline.endswith("ran late.")
+    assert why.facts[1].startswith("It had been missed (2 ticks missed in a row,")
+    assert "The tick of 2026-03-02 12:15 UTC did its work" in text(watched.ask(NOON))
 
 
-def test_what_the_reconciler_has_not_noted_is_said_to_be_so(watched: World) -> None:
-    told = watched.ask(NOON, now=after(minutes=6))
-    assert told.headline.endswith("was missed.")
-    assert "The reconciler has not noted it yet; it looks every 5 minutes. Is it running?" in told.facts
-    assert ("python jobs.py runs reconciler --aws --stage test", "whether it still looks") in told.commands
-    assert told.data["reads"] == 5
+def test_a_missed_tick_that_the_reconciler_has_not_recorded_is_explained(watched: World) -> None:
+    why = watched.ask(NOON, now=after(minutes=6))
+    assert why.headline.endswith("was missed.")
+    assert (
+        "The reconciler, which runs every 5 minutes, has not recorded it yet. Is the reconciler running?" in why.facts
+    )
+    assert (
+        "python jobs.py runs reconciler --aws --stage test",
+        "check that the reconciler runs",
+    ) in why.commands
+    assert why.data["reads"] == 5
 
 
-def test_a_tick_from_before_its_deployment_is_no_ones_fault(watched: World) -> None:
-    told = watched.ask(after(minutes=-30), now=after(minutes=6))
-    assert "counts the job's ticks from 2026-03-02 12:00 UTC" in says(told)
+def test_a_tick_from_before_the_deployment_is_explained(watched: World) -> None:
+    why = watched.ask(after(minutes=-30), now=after(minutes=6))
+    assert "expects ticks of the job from 2026-03-02 12:00 UTC on" in text(why)
 
 
-def test_a_job_that_no_reconciler_knows_is_said_to_be_so(world: World) -> None:
-    assert "The ledger does not know the job" in says(world.ask(now=after(minutes=6)))
+def test_a_job_that_is_not_in_the_ledger_is_explained(world: World) -> None:
+    assert "The job is not in the ledger" in text(world.ask(now=after(minutes=6)))
 
 
-def test_once_its_row_has_expired_the_ledger_remembers(watched: World) -> None:
+def test_the_daily_ledger_has_the_outcome_after_the_row_expired(watched: World) -> None:
     watched.run()
     for minutes in (15, 30, 45):
         watched.run(Firing("sweep", after(minutes=minutes)))
@@ -344,26 +355,26 @@ def test_once_its_row_has_expired_the_ledger_remembers(watched: World) -> None:
             watched.cloud.dynamodb.delete_item(
                 TableName=watched.cloud.names.table("state"), Key={"pk": item["pk"], "sk": item["sk"]}
             )
-    told = watched.ask(NOON, now=after(days=9))
-    assert told.headline.endswith(" ran.")
-    assert "Its row has expired: the ledger remembers this much of it." in told.facts
+    why = watched.ask(NOON, now=after(days=9))
+    assert why.headline.endswith(" ran.")
+    assert "The row of the run has expired; the daily ledger has no more than this outcome." in why.facts
 
 
 def test_a_run_that_began_after_midnight_is_found(world: World) -> None:
     last = Firing("sweep", NOON.replace(hour=23, minute=45))
     world.run(last, after=16 * 60)
-    told = world.ask(last.at)
-    assert told.data["verdict"] == "late"
-    assert told.data["reads"] <= 5
+    why = world.ask(last.at)
+    assert why.data["verdict"] == "late"
+    assert why.data["reads"] <= 5
 
 
-def test_a_tick_of_the_late_evening_that_left_nothing_takes_no_sixth_read(watched: World) -> None:
-    told = watched.ask(NOON.replace(hour=23, minute=45), now=after(hours=12, minutes=10))
-    assert told.headline.endswith("was missed.")
-    assert told.data["reads"] == 5
+def test_a_missed_tick_of_the_late_evening_takes_no_sixth_read(watched: World) -> None:
+    why = watched.ask(NOON.replace(hour=23, minute=45), now=after(hours=12, minutes=10))
+    assert why.headline.endswith("was missed.")
+    assert why.data["reads"] == 5
 
 
-def test_a_shard_is_told_for_itself(world: World) -> None:
+def test_a_shard_is_explained_by_its_own_rows(world: World) -> None:
     class Sharded(Sweep):
         """Sweep in shards."""
 
@@ -373,12 +384,12 @@ def test_a_shard_is_told_for_itself(world: World) -> None:
 
     world.job = Sharded()
     world.run(replace(TICK, target="2"), end=ValueError("x"))
-    told = world.ask(target="2")
-    assert told.headline == "sweep 2: its tick of 2026-03-02 12:00 UTC failed."
-    assert ("python jobs.py sweep --target 2 --aws --stage test", "run it now") in told.commands
+    why = world.ask(target="2")
+    assert why.headline == "sweep 2: the tick of 2026-03-02 12:00 UTC failed."
+    assert ("python jobs.py sweep --target 2 --aws --stage test", "run it now") in why.commands
 
 
-def test_a_host_that_shares_its_run_shows_both(world: World) -> None:
+def test_a_host_without_its_own_lease_is_explained_with_the_run_and_its_status(world: World) -> None:
     class Look(Sweep):
         """Look at hosts."""
 
@@ -388,32 +399,32 @@ def test_a_host_that_shares_its_run_shows_both(world: World) -> None:
     world.job = Look()
     world.run()
     world.put(pk="sweep:last", sk="shop.example", status={"ok": False, "note": "503", "at": "2026-03-02T12:00:01.000Z"})
-    told = world.ask(target="shop.example")
-    assert told.facts[0].startswith("Run 20260302T120001")
-    assert "shop.example was last looked at 2026-03-02T12:00:01, and was bad: 503." in told.facts
+    why = world.ask(target="shop.example")
+    assert why.facts[0].startswith("Run 20260302T120001")
+    assert "shop.example was last checked 2026-03-02T12:00:01, and was bad: 503." in why.facts
 
 
-def test_a_job_without_a_schedule_tells_of_its_last_run(world: World) -> None:
+def test_a_job_without_a_schedule_is_explained_with_its_last_run(world: World) -> None:
     class ByHand(Sweep):
-        """Sweep when asked to."""
+        """Sweep on request."""
 
         name = "sweep"
         schedule = None
 
     world.job = ByHand()
     world.run(replace(TICK, manual=True))
-    told = world.ask(None)
-    assert told.headline == "sweep has no schedule: it runs by hand."
-    assert "It last ran 2026-03-02T12:00:01: done." in told.facts
+    why = world.ask(None)
+    assert why.headline == "sweep has no schedule: it runs only when an operator starts it."
+    assert "It last ran 2026-03-02T12:00:01: done." in why.facts
     world.run(replace(TICK, manual=True, attempt=9), end=ValueError("no table"))
     world.put(pk="dead#sweep", sk="2026-03-02T12:00:02.000Z#aaaa", id="aaaa", error="ValueError: no table")
-    told = world.ask(None)
-    assert "Its newest dead letter is aaaa: ValueError: no table" in told.facts
-    assert ("python jobs.py dead retry aaaa --aws --stage test", "send it again") in told.commands
-    assert told.data["reads"] == 2
+    why = world.ask(None)
+    assert "Its newest dead letter is aaaa: ValueError: no table" in why.facts
+    assert ("python jobs.py dead retry aaaa --aws --stage test", "redrive it") in why.commands
+    assert why.data["reads"] == 2
 
 
-def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World, cloud: Cloud) -> None:
+def test_a_consumer_is_explained_with_its_queues_and_its_newest_dead_letter(world: World, cloud: Cloud) -> None:
     class Mailbox(Sweep):
         """Take letters."""
 
@@ -427,15 +438,15 @@ def test_a_consumer_tells_of_its_queues_and_its_newest_dead_letter(world: World,
     cloud.sqs.send_message(QueueUrl=cloud.names.queue_url("demo:letters"), MessageBody="{}")
     world.put(pk="dead#mailbox", sk="2026-03-02T11:00:00.000Z#aaaa", id="aaaa", error="old")
     world.put(pk="dead#mailbox", sk="2026-03-02T11:30:00.000Z#bbbb", id="bbbb", error="no stamp")
-    told = world.ask(None)
-    assert told.headline == "mailbox is driven by its queue demo:letters, and has no ticks."
-    assert "1 message waits in demo:letters." in told.facts
-    assert "Its newest dead letter is bbbb: no stamp" in told.facts
+    why = world.ask(None)
+    assert why.headline == "mailbox consumes the queue demo:letters and has no ticks."
+    assert "1 message waits in demo:letters." in why.facts
+    assert "Its newest dead letter is bbbb: no stamp" in why.facts
     assert world.ask(NOON).data["reads"] == 5
 
 
-@pytest.mark.parametrize("verdict", list(TickOutcome))
-def test_every_verdict_has_words(world: World, verdict: TickOutcome) -> None:
+@pytest.mark.parametrize("outcome", list(TickOutcome))
+def test_every_outcome_has_a_headline(world: World, outcome: TickOutcome) -> None:
     found = trace.trace(world.cloud, world.job, NOON)
-    found.record = replace(found.record, outcome=verdict)
-    assert explain.explain(found, "test").headline.startswith("sweep: its tick of 2026-03-02 12:00 UTC ")
+    found.record = replace(found.record, outcome=outcome)
+    assert explain.explain(found, "test").headline.startswith("sweep: the tick of 2026-03-02 12:00 UTC ")

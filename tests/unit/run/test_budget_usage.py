@@ -10,7 +10,7 @@ import pytest
 
 from shared.admin import explain, pause
 from shared.admin.pause import PauseRefused
-from shared.admin.trace import MOST_READS, trace
+from shared.admin.trace import MAX_READS, trace
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.clock import parse
@@ -21,11 +21,12 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected
 from shared.job.schedule import every
 from shared.plans import draft, plan
-from shared.run import claim, status_view
+from shared.run import checkpoint, claim, status_view
 from shared.run.claim import Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create, waiting
 from tests.support.holds import HOLDS, Holds, put, there
 from tests.unit.plans.test_brake import alerts
@@ -45,7 +46,7 @@ class Letters(Job):
     def work(self, run: RunContext) -> Outcome:
         done = 0
         for _ in range(min(self.due, run.cap)):
-            if run.room() <= 0:
+            if run.time_for_more() <= 0:
                 break
             run.spend(items=1, dollars=self.cost)
             done += 1
@@ -286,7 +287,7 @@ def test_a_person_may_pause_what_its_budget_holds_and_to_resume_that_allows_noth
         world.tick()
     pause.pause(world.cloud, Letters(), "job", "ada", "moving")
     assert world.tick().note == "ada: moving"
-    assert pause.resume(world.cloud, Letters(), "job", "ada", "moved").still.startswith("budget: 10 of 10 items")
+    assert pause.resume(world.cloud, Letters(), "job", "ada", "moved").budget_hold.startswith("budget: 10 of 10 items")
     assert world.tick().note.startswith("budget: ")
 
 
@@ -327,7 +328,7 @@ def test_a_purge_deletes_what_its_budget_allows_and_a_plan_is_carried_out_whole(
     assert world.tick().counts == {"purged": 3}
     assert world.tick().outcome == "paused"
     tick = RunContext(Holds(), Firing("holds", clock.now(), manual=True), cloud, "r", clock.now(), log, dry=True)
-    with draft.of(Holds().actions(tick)) as drafted:
+    with draft.from_actions(Holds().actions(tick)) as drafted:
         made = plan.store(cloud, Holds(), tick, drafted, "ada", timedelta(days=1))
     assert run(Holds(), made.firing, cloud, log).counts == {"purged": 2}
     assert (there(cloud), len(alerts(cloud))) == ([], 1)
@@ -367,7 +368,7 @@ def test_less_than_nothing_is_not_spent(world: World, given: dict[str, Any]) -> 
 
 
 def test_part_of_a_millionth_of_a_dollar_counts_as_one(world: World) -> None:
-    purse = Claims(world.cloud, Letters(), "-")._purse({}, NOON)
+    purse = Claims(world.cloud, Letters(), "-").usage({}, NOON)
     assert purse is not None
     purse.spend(0, 0.07)
     purse.spend(0, 0.000_000_15)
@@ -381,7 +382,7 @@ def test_the_claim_item_stays_within_one_write_unit_with_the_largest_budget(worl
     granted = {"period": "2026-03-02", "items": 3 * 10**9, "micros": 3 * 10**12}
     more = attributes.size(attributes.row({"spent": spent, "granted": granted}))
     # test_claim.py has the largest item without a budget: 945 bytes.
-    assert 945 - claim.INLINE_CHECKPOINT + claim.INLINE_BESIDE_A_BUDGET + more <= claim.ITEM_LIMIT
+    assert 945 - checkpoint.INLINE_CHECKPOINT + checkpoint.INLINE_BESIDE_A_BUDGET + more <= claim.ITEM_LIMIT
 
 
 def test_a_period_ends_when_the_next_begins() -> None:
@@ -392,24 +393,26 @@ def test_a_period_ends_when_the_next_begins() -> None:
 def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -> None:
     world.tick()
     told = explain.explain(trace(world.cloud, Letters()), "test")
-    assert "Of its budget for 2026-03-02 it has spent 4 of 10 items, 0.04 of 1 dollars." in told.says
+    assert "Of its budget for 2026-03-02 it has spent 4 of 10 items, 0.04 of 1 dollars." in told.facts
     for _ in range(3):
         world.tick()
     world.clock.instant = parse("2026-03-02T12:10:30Z")
     world.tick()
     told = explain.explain(trace(world.cloud, Letters()), "test")
-    assert "Its budget is used up: 10 of 10 items, 0.1 of 1 dollars used, held until 2026-03-03 00:00 UTC." in told.says
+    assert (
+        "Its budget is used up: 10 of 10 items, 0.1 of 1 dollars used, held until 2026-03-03 00:00 UTC." in told.facts
+    )
     assert (
         "python jobs.py resume letters --aws --stage test",
-        "let it spend as much again before its period is over",
+        "grant its budget once more before its period ends",
     ) in told.commands
     assert (
         "python jobs.py env",
-        "the settings; with a larger LETTERS_BUDGET, once deployed, it goes on",
+        "show the settings; deployed with a larger LETTERS_BUDGET, the job continues",
     ) in told.commands
-    assert told.facts["budget"]["spent"] == {"items": 10, "micros": 100_000}
-    assert told.facts["reads"] <= MOST_READS
+    assert told.data["budget"]["spent"] == {"items": 10, "micros": 100_000}
+    assert told.data["reads"] <= MAX_READS
     world.clock.move(days=1)
     told = explain.explain(trace(world.cloud, Letters()), "test")
-    assert told.facts["budget"]["used_up"] is False
+    assert told.data["budget"]["used_up"] is False
     assert "python jobs.py resume letters --aws --stage test" not in dict(told.commands)

@@ -23,7 +23,8 @@ from shared.messages.run_batch import run_batch
 from shared.run import pauses, status_view
 from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.support.web_server import Reply, Web
 
@@ -111,7 +112,7 @@ def test_a_pause_that_comes_while_another_is_resumed_keeps_its_marker(
         return found
 
     monkeypatch.setattr(pauses, "read", slow)
-    with pytest.raises(PauseRefused, match="changed meanwhile"):
+    with pytest.raises(PauseRefused, match="changed concurrently"):
         let(cloud, Digest(), tenant="acme")
     monkeypatch.undo()
     assert go(cloud, log).counts == {"paused": 2}
@@ -207,6 +208,6 @@ def test_a_message_that_is_put_off_keeps_its_attributes(mail: Cloud, log: Lines)
 def test_who_stores_dead_letters_cannot_be_paused(cloud: Cloud) -> None:
     from functions.operations.dead_letters import DeadLetters
 
-    with pytest.raises(PauseRefused, match="not to be paused"):
+    with pytest.raises(PauseRefused, match="cannot be paused"):
         hold(cloud, DeadLetters())
     assert cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"] == []

@@ -1,0 +1,45 @@
+"""Commands with which an operator acts on what a trace shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.admin.trace import Trace
+from shared.advised_commands import advised, without_stage
+from shared.aws.names import NO_TARGET
+from shared.ledger.ledger import TickOutcome
+
+RUN_AGAIN = (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
+
+
+def commands(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
+    """Yield commands, each with its purpose; the most useful first."""
+    name, outcome = trace.job.name, trace.record.outcome
+    yield from _settings_and_pauses(trace, stage)
+    if trace.dead_letter:
+        letter = trace.dead_letter["id"][:8]
+        yield advised(stage, "dead", "show", letter), "show the dead letter with its payload"
+        yield advised(stage, "dead", "retry", letter), "redrive it"
+    if outcome in RUN_AGAIN and not trace.job.queue:
+        target = [] if trace.target == NO_TARGET else ["--target", trace.target]
+        yield advised(stage, name, *target, "--dry-run"), "show what a run would do now"
+        yield advised(stage, name, *target), "run it now"
+    if outcome is TickOutcome.MISSED and not trace.gap:
+        yield advised(stage, "runs", "reconciler"), "check that the reconciler runs"
+    yield advised(stage, "runs", name), "list its runs and their outcomes"
+    yield advised(stage, "logs", name), "show their log lines"
+
+
+def _settings_and_pauses(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
+    resume = advised(stage, "resume", trace.job.name)
+    used_up = trace.budget_usage is not None and trace.budget_usage.used_up
+    if "paused" in trace.claim or (trace.record.outcome is TickOutcome.PAUSED and not trace.budget_usage):
+        yield resume, "end the pause"
+    elif used_up:
+        yield resume, "grant its budget once more before its period ends"
+    if used_up:
+        budget = f"{trace.job.env}_BUDGET"
+        yield without_stage("env"), f"show the settings; deployed with a larger {budget}, the job continues"
+    if trace.closed_gate:
+        enable = trace.job.all_settings()[0].name
+        yield without_stage("env"), f"show the settings; {enable} and others are deployed with the function"
