@@ -22,7 +22,8 @@ from shared.job.settings import SettingError
 from shared.run import firing as event
 from shared.run import lost_runs, send
 from shared.run.firing import Firing, MalformedEvent
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -37,7 +38,7 @@ def names() -> Names:
     """Of the deployment that this environment is of. Raises SettingError where it does not say."""
     missing = [name for name in ("NIGHTSHIFT_STAGE", "NIGHTSHIFT_ACCOUNT", "AWS_REGION") if not os.environ.get(name)]
     if missing:
-        raise SettingError(f"{', '.join(missing)} not set: say whose jobs are run; docs/workers.md has an example")
+        raise SettingError(f"{', '.join(missing)} not set: say whose jobs are run; see docs/howto/workers.md")
     return Names.from_environment()
 
 
@@ -58,7 +59,7 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
         name = firing.job
         return _found(name), firing
     except (MalformedEvent, UnknownJob) as error:
-        send.send_dead_event(cloud, name, "rejected", error.args[0], body)
+        send.send_dead_letter_for_event(cloud, name, "rejected", error.args[0], body)
         return None
 
 
@@ -107,10 +108,10 @@ def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> Non
     if asked is None:
         return
     job, firing = asked
-    if firing.manual or not send.may_be_put_off(job, firing):
+    if firing.manual or not send.may_defer(job, firing):
         # A request by hand is served once an attempt; its marker would refuse the same one again.
         died(body, request, note, cloud, log)
-    elif lost_runs.record_death(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
+    elif lost_runs.record_interrupted(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
         send.send(cloud, firing.deferred())
 
 

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.job.definition import Job
 from shared.observability.log import Log
 from shared.run.firing import Firing
-from shared.run.run import RunReport
+from shared.run.report import RunReport
 from workers import delivery
 from workers.child import Child, Perform, Raised
 from workers.delivery import Held
@@ -77,7 +77,7 @@ class Worker:
         self.concurrency, self.grace, self.told, self.say = concurrency, grace, told, say
         self.url = cloud.names.queue_url(queue)
         waits = Config(connect_timeout=3, read_timeout=IDLE + 10, retries={"mode": "standard", "total_max_attempts": 2})
-        self.sqs: Any = cloud.session.create_client("sqs", region_name=cloud.names.region, config=waits)
+        self.sqs: Any = cloud.session.client("sqs", region_name=cloud.names.region, config=waits)
         self.idle: list[Child] = []
         self.busy: list[Assignment] = []
         self.bad = 0

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.job import settings
-from shared.job.settings import Setting
-from shared.run.context import RunContext
+from shared.job import RunContext, Setting, settings
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
 from shared.aws import attributes
-from shared.aws.permissions import read_rows
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import daily
+from shared.job import RunContext, daily, days, natural, read_rows
 from shared.product.warned_purge import Notice, WarnedPurge
-from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import ALIASES, DESTINATIONS
 

@@ -10,15 +10,11 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from shared.aws.permissions import Grant, converse, read_parameter
-from shared.job import settings
-from shared.job.effect import NotPerformed
-from shared.job.settings import Setting
+from shared.job import Grant, NotPerformed, RunContext, Setting, converse, read_parameter, settings
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.http.client import HttpResponse
-    from shared.run.context import RunContext
 
 KEY = "llm-key"
 BEDROCK, OPENAI = "bedrock", "openai"

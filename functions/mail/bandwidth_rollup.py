@@ -6,10 +6,7 @@ from datetime import date
 from shared import clock
 from shared.archetypes.rollup import Days, Rollup
 from shared.aws import attributes
-from shared.aws.permissions import read_rows, update_rows
-from shared.job.idempotency import version_check
-from shared.job.schedule import hourly
-from shared.run.context import RunContext
+from shared.job import RunContext, hourly, read_rows, update_rows, version_check
 from shared.store.add_once import Addition, add_once
 from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS
 

@@ -19,7 +19,7 @@ from shared.job.schedule import every
 from shared.ledger import expected_since
 from shared.run import lost_runs
 from shared.run.context import RunContext
-from shared.run.send import LONGEST_DELAY
+from shared.run.send import MAX_DELAY
 
 # Seconds between the late runs of two jobs: an outage must not end in a burst.
 SPACING = 10
@@ -78,7 +78,7 @@ class Reconciler(Job):
 
 def spread(number: int) -> int:
     """Seconds until the late run of so many-th job begins; past the longest delay of a queue it begins anew."""
-    return number * SPACING % LONGEST_DELAY
+    return number * SPACING % MAX_DELAY
 
 
 def _ticked() -> dict[str, Entry]:

@@ -11,7 +11,7 @@ from functions.sites._page import Page
 from shared.concurrency import fan_out
 from shared.http.client import Busy, Elsewhere, HttpClient, NoAnswer
 from shared.http.sites import Site, host_of
-from shared.run.context import RunContext
+from shared.job import RunContext
 
 WIDTH = 8
 ASKS = 2
@@ -44,7 +44,7 @@ class Survey:
 
     def walk(self, http: HttpClient) -> None:
         for site in self.waiting:
-            if self.sites and (self.links >= self.tick.cap or self.tick.room() < 2 * PATIENCE):
+            if self.sites and (self.links >= self.tick.cap or self.tick.time_for_more() < 2 * PATIENCE):
                 self._left = [site.host, ""]
                 return
             self.sites += 1
@@ -80,7 +80,7 @@ class Survey:
             links[: self.tick.cap - self.links],
             width=WIDTH,
             patience=PATIENCE,
-            remaining=self.tick.room,
+            remaining=self.tick.time_for_more,
         ):
             asked += 1
             self.tick.spend(items=1)

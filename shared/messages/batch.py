@@ -99,7 +99,7 @@ class MessageBatch(Generic[P]):
         answered = {*self.run.answered, *self.run.failures}
         forgotten = [message.id for message in self.messages if message.id not in answered]
         if forgotten:
-            self.log.error(f"{self.name}_unanswered", messages=forgotten, error="serve() left them without an answer")
+            self.log.error(f"{self.name}_unanswered", messages=forgotten, error="handle_batch() left them unanswered")
             self.run.failures.extend(forgotten)
             self.counts["failed"] += len(forgotten)
         return self.counts
@@ -141,7 +141,7 @@ class MessageBatch(Generic[P]):
     def _turn(self, whose: Tenant) -> Iterator[Tenant]:
         self.run.log = self.log.bind(organizationId=whose.id)
         try:
-            with tenant.bounds(self.run.cloud).turn(whose):
+            with tenant.guard(self.run.cloud).scope(whose):
                 yield whose
         finally:
             self.run.log = self.log
@@ -211,7 +211,7 @@ class MessageBatch(Generic[P]):
         return True
 
     def _give_up(self, message: Message[P], reason: str, error: str) -> None:
-        send.send_dead_event(self.run.cloud, self.name, reason, error, message.text, message.letter)
+        send.send_dead_letter_for_event(self.run.cloud, self.name, reason, error, message.text, message.letter)
 
     def _hold(self, message: Message[P], seconds: float) -> None:
         names = self.run.cloud.names

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
 from shared import clock
-from shared.dead_letters.letter import ATTRIBUTE as LETTER
+from shared.dead_letters.letter import MESSAGE_ATTRIBUTE as LETTER
 
 # Attributes of a message that was tried before: how often, since when, and what the last attempt ended with.
 ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"

@@ -62,7 +62,7 @@ def queues(entries: Mapping[str, Entry]) -> dict[str, str]:
     return {entry["queue"]: name for name, entry in entries.items() if entry["queue"]}
 
 
-def foreign(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[QueueHealth]:
+def worker_queues(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[QueueHealth]:
     """Queues that workers outside of Lambda take from; how many they have handled is not known."""
     for queue in (WORK, CELERY):
         found, seen, now = depth(cloud, queue), before.get(queue), clock.iso(cloud.clock.now())
@@ -73,7 +73,7 @@ def foreign(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[QueueHe
             yield QueueHealth(queue, WORKERS, found.waiting, found.working, found.delayed, 0, 0, 0, 0, 0, since, now)
 
 
-def dead_of(queue: str) -> str | None:
+def dead_letter_queue(queue: str) -> str | None:
     """The queue that its dead letters wait in; None where that is collected by itself, or is the last resort."""
     return None if queue in (FIRINGS, DEAD) else f"{queue}-dlq"
 
@@ -91,12 +91,12 @@ def depth(cloud: Cloud, queue: str) -> Depth | None:
     return Depth(*(int(found[name]) for name in ASKED))
 
 
-def look(cloud: Cloud, job: str, key: str, queue: str, before: QueueHealth | None) -> QueueHealth | None:
+def measure(cloud: Cloud, job: str, key: str, queue: str, before: QueueHealth | None) -> QueueHealth | None:
     """As it is now. before: as it was when last looked at. None where the queue is not there."""
     now, found = clock.iso(cloud.clock.now()), depth(cloud, queue)
     if found is None:
         return None
-    dead = dead_of(queue)
+    dead = dead_letter_queue(queue)
     letters = depth(cloud, dead) if dead else None
     shown = _shown(cloud, key)
     done, failed = int(shown.get("messages_done", 0)), int(shown.get("messages_failed", 0))

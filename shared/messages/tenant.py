@@ -23,7 +23,7 @@ EQUALS = re.compile(r"(#?\w+)\s*=\s*(:\w+)")
 WITHOUT_KEY = ("Scan", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
 
 
-class OutOfBounds(Exception):
+class OutsideTenant(Exception):
     """A call that is not bounded by the tenant's key; it was not sent. It is a fault of the job."""
 
 
@@ -40,7 +40,7 @@ class Tenant:
         return isinstance(key, str) and (key == self.id or key.startswith(f"{self.id}#"))
 
 
-class Bounds:
+class TenantGuard:
     """Of one cloud: whose turn it is. While they stand, all calls to tables that are `by_tenant` are for its rows."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -51,7 +51,7 @@ class Bounds:
         cloud.dynamodb.meta.events.register("before-parameter-build.dynamodb", self._check)
 
     @contextmanager
-    def turn(self, tenant: Tenant | None) -> Iterator[None]:
+    def scope(self, tenant: Tenant | None) -> Iterator[None]:
         """For all threads, until the end of the block."""
         before = self.standing, self.tenant
         self.standing, self.tenant = True, tenant
@@ -69,18 +69,18 @@ class Bounds:
                 continue
             if model.name in WITHOUT_KEY or self.tenant is None or not _bounded(self.tenant, table, call):
                 whose = f"for {self.tenant.id}" if self.tenant else "for no tenant"
-                raise OutOfBounds(
+                raise OutsideTenant(
                     f"{model.name} on {name} {whose}: it is not bounded by the tenant's key; take the partition from "
                     "tenant.key(kind), and do it in the tenant's turn"
                 )
 
 
-_known: WeakKeyDictionary[Cloud, Bounds] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Cloud, TenantGuard] = WeakKeyDictionary()
 
 
-def bounds(cloud: Cloud) -> Bounds:
+def guard(cloud: Cloud) -> TenantGuard:
     if cloud not in _known:
-        _known[cloud] = Bounds(cloud)
+        _known[cloud] = TenantGuard(cloud)
     return _known[cloud]
 
 

@@ -78,7 +78,7 @@ def check(run: RunContext, due: Sequence[Sized], most: int, few: int) -> Refused
     return _pull(run, bound, made)
 
 
-def remember(run: RunContext, size: int) -> None:
+def record_size(run: RunContext, size: int) -> None:
     """Keep the size of this tick where it is the day's largest. Writing it again writes the same."""
     now = run.cloud.clock.now()
     key = {"pk": f"ledger#{run.job.name}", "sk": f"{now:%Y-%m-%d}"}
@@ -92,14 +92,14 @@ def remember(run: RunContext, size: int) -> None:
     )
 
 
-def forget(run: RunContext) -> None:
+def clear_approval(run: RunContext) -> None:
     """What was approved is done."""
     run.cloud.dynamodb.delete_item(TableName=run.cloud.names.table(STATE), Key=attributes.row(_key(run)))
 
 
 def release(run: RunContext) -> None:
     """Forget the approval, and take the brake's own pause off; anybody else's stays."""
-    forget(run)
+    clear_approval(run)
     _pause(run, "REMOVE paused", {":brake": BRAKE}, "begins_with(paused, :brake)")
 
 

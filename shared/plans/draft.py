@@ -100,14 +100,14 @@ def summary_lines(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]
         yield from (f"  {line}" for line in shown)
 
 
-def read(lines: Iterable[str | bytes]) -> Iterator[Action]:
+def parse_lines(lines: Iterable[str | bytes]) -> Iterator[Action]:
     """Actions from their lines."""
     for line in lines:
         verb, found, version = json.loads(line)
         yield Action(verb, found, version)
 
 
-def of(actions: Iterable[Action]) -> Draft:
+def from_actions(actions: Iterable[Action]) -> Draft:
     draft = Draft()
     for action in actions:
         draft.take(action)

@@ -73,13 +73,13 @@ class Plan:
 
     def actions(self, cloud: Cloud) -> Iterator[Action]:
         if "text" in self.listed:
-            yield from draft.read(self.listed["text"].splitlines())
+            yield from draft.parse_lines(self.listed["text"].splitlines())
             return
         from gzip import GzipFile
 
         body: Any = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=self.listed["object"])["Body"]
         with closing(body), GzipFile(fileobj=body) as lines:
-            yield from draft.read(lines)
+            yield from draft.parse_lines(lines)
 
     def lines(self) -> list[str]:
         return [*draft.summary_lines(self.counts, self.samples)]

@@ -40,7 +40,7 @@ def _begin(job: Job, run: RunContext, plan: Plan) -> int:
     cutoff = clock.iso(job.cutoff(run))
     if cutoff != plan.cutoff:
         raise PlanRefused(f"plan {plan.id} is of what was due by {plan.cutoff}; by the settings now, it is {cutoff}")
-    with draft.of(job.actions(run)) as now:
+    with draft.from_actions(job.actions(run)) as now:
         if now.digest != plan.digest:
             planning = advised(run.cloud.names.stage, plan.job, "--dry-run")
             raise PlanRefused(

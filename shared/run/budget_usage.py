@@ -1,7 +1,8 @@
-"""What the runs of one claim item have spent of their budget: read with the claim, written with its end.
+"""Budget usage of the runs of one claim item: read with the claim, written with the end of the run.
 
-`spent` on the item: period, items, micros, and `of`, the budget by which operators know how it stands. `granted`: how
-far it may go in a period all the same, since somebody has resumed the job. Runs write the one, and people the other.
+Attributes of the item: `spent` has period, items, micros, and `of`, the budget on which operators were alerted.
+`granted` has the limits of a period that an operator raised by resuming the job. Runs write `spent`, and operators
+`granted`.
 """
 
 from __future__ import annotations
@@ -22,28 +23,33 @@ if TYPE_CHECKING:
     from shared.run.context import RunContext
 
 ALERT = "JOB_BUDGET_USED_UP"
-# What a pause by a budget begins with.
+# Start of the reason of a pause by a used-up budget.
 PAUSE_PREFIX = "budget: "
 
 
 @dataclass(slots=True)
 class BudgetUsage:
-    """period: that in which the run began, and which it spends of. spent, limits: items and micros.
+    """Items and dollars that the runs of one claim item have spent in a period."""
 
-    kept: `spent` as it was read. left: items, then. known: whether operators know how it stands.
-    """
-
+    #: The budget of the job.
     budget: Budget
+    #: Period in which the run began: `2026-03-02` or `2026-03`.
     period: str
+    #: Items and micros (millionths of a dollar) spent in the period.
     spent: dict[str, int]
+    #: Items and micros that may be spent, with what an operator granted.
     limits: dict[str, int]
-    kept: Mapping[str, Any]
+    #: `spent` as it was read from the item.
+    stored: Mapping[str, Any]
+    #: Items left when it was read; None without a limit of items.
     left: int | None
-    known: bool = False
+    #: Whether operators were alerted that the budget is used up.
+    alerted: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @property
     def used_up(self) -> bool:
+        """Whether one of the limits is reached."""
         return any(self.spent[unit] >= limit for unit, limit in self.limits.items())
 
     @property
@@ -53,66 +59,66 @@ class BudgetUsage:
 
     @property
     def pause_reason(self) -> str:
-        """Why nothing runs, as a pause says it."""
+        """Reason of the pause by a used-up budget."""
         return f"{PAUSE_PREFIX}{self.figures} used, held until {budget.end(self.period):%Y-%m-%d %H:%M} UTC"
 
     @property
     def sentence(self) -> str:
-        """How it stands, for people."""
+        """The usage as a sentence for people."""
         if self.used_up:
             return f"Its budget is used up: {self.pause_reason.removeprefix(PAUSE_PREFIX)}."
         return f"Of its budget for {self.period} it has spent {self.figures}."
 
     @property
     def facts(self) -> dict[str, Any]:
-        """As JSON says it; micros are millionths of a dollar."""
-        told = {"period": self.period, "spent": self.spent, "limits": self.limits}
-        return {**told, "used_up": self.used_up, "until": clock.iso(budget.end(self.period))}
+        """The usage as JSON data."""
+        data = {"period": self.period, "spent": self.spent, "limits": self.limits}
+        return {**data, "used_up": self.used_up, "until": clock.iso(budget.end(self.period))}
 
     @property
     def row(self) -> dict[str, Any]:
-        """As the item keeps it."""
-        return {"period": self.period, **self.spent, **({"of": str(self.budget)} if self.known else {})}
+        """The attribute `spent` of the claim item."""
+        return {"period": self.period, **self.spent, **({"of": str(self.budget)} if self.alerted else {})}
 
     @property
     def grant(self) -> dict[str, Any]:
-        """As much again as the budget, from here on."""
+        """The attribute `granted` that allows the budget once more, from here on."""
         return {
             "period": self.period,
             **{unit: self.spent[unit] + limit for unit, limit in self.budget.limits.items()},
         }
 
     def spend(self, items: int, dollars: float) -> None:
-        """Parts of a millionth of a dollar count as one. Raises ValueError."""
+        """Add to what is spent, dollars rounded up to a millionth. Raises ValueError for negative values."""
         if items < 0 or not 0 <= dollars < math.inf:
-            raise ValueError(f"a run cannot spend {items} items and {dollars} dollars; say what was done, not less")
+            raise ValueError(f"a run cannot spend {items} items and {dollars} dollars; both must be 0 or more")
         with self._lock:
             self.spent[ITEMS] += items
             self.spent[MICROS] += math.ceil(round(dollars * MICRO, 3))
 
     def alert_once(self, run: RunContext) -> bool:
-        """Alert where the budget is used up and operators don't know; whether they do now.
+        """Alert operators where the budget is used up; return whether they are alerted now.
 
-        Before anything is written: a crash in between tells twice, the other order might leave nobody knowing.
+        Sent before anything is written: a crash between the two alerts twice, the reverse order might never alert.
         """
-        if self.used_up and not self.known:
+        if self.used_up and not self.alerted:
             from shared.observability import alerts
 
             job, log = run.job, run.log
             log.error(f"{job.name}_budget_used_up", status="paused", note=self.pause_reason)
-            # The same for all who find that it is used up, and another once more was allowed.
-            known = f"budget#{job.name}#{run.target}#{self.period}#{'-'.join(map(str, self.limits.values()))}"
+            # The same id for all runs that find it used up, and a new one after another grant.
+            alert_id = f"budget#{job.name}#{run.target}#{self.period}#{'-'.join(map(str, self.limits.values()))}"
             try:
-                alerts.send(run.cloud, ALERT, job.name, self._fields(run), self._commands(run), known)
-            except Exception as error:  # noqa: BLE001 - whatever keeps an alert back, the run's own end is not lost by it
-                log.error("alert_not_told", alert=known, error=f"{type(error).__name__}: {error}")
+                alerts.send(run.cloud, ALERT, job.name, self._fields(run), self._commands(run), alert_id)
+            except Exception as error:  # noqa: BLE001 - no failure of an alert may lose the end of the run
+                log.error("alert_not_told", alert=alert_id, error=f"{type(error).__name__}: {error}")
                 return False
-        self.known = True
+        self.alerted = True
         return True
 
     def _fields(self, run: RunContext) -> dict[str, str]:
-        told = {"job": run.job.name, "entityId": run.target, "jobId": run.run_id}
-        return {**told, "spent": self.figures, "until": f"{budget.end(self.period):%Y-%m-%d %H:%M} UTC"}
+        about = {"job": run.job.name, "entityId": run.target, "jobId": run.run_id}
+        return {**about, "spent": self.figures, "until": f"{budget.end(self.period):%Y-%m-%d %H:%M} UTC"}
 
     def _commands(self, run: RunContext) -> list[str]:
         stage, job = run.cloud.names.stage, run.job
@@ -123,21 +129,21 @@ class BudgetUsage:
         ]
 
 
-def of(allowed: Budget, item: Mapping[str, Any], now: datetime) -> BudgetUsage:
-    """As the claim item has it. A clock that is behind the last run's spends of that one's period."""
-    kept, granted, period = item.get("spent") or {}, item.get("granted") or {}, allowed.period(now)
-    live = kept if kept.get("period", "") >= period else {}
+def from_item(allowed: Budget, item: Mapping[str, Any], now: datetime) -> BudgetUsage:
+    """Return the usage by the claim item. A clock behind the last run's spends of that run's period."""
+    stored, granted, period = item.get("spent") or {}, item.get("granted") or {}, allowed.period(now)
+    current = stored if stored.get("period", "") >= period else {}
     raised = granted if granted.get("period", "") >= period else {}
     limits = {unit: max(limit, raised.get(unit, 0)) for unit, limit in allowed.limits.items()}
-    spent = {unit: live.get(unit, 0) for unit in (ITEMS, MICROS)}
+    spent = {unit: current.get(unit, 0) for unit in (ITEMS, MICROS)}
     left = max(0, limits[ITEMS] - spent[ITEMS]) if ITEMS in limits else None
-    made = BudgetUsage(allowed, live.get("period", period), spent, limits, kept, left)
-    made.known = made.used_up and kept.get("of") == str(allowed)
-    return made
+    usage = BudgetUsage(allowed, current.get("period", period), spent, limits, stored, left)
+    usage.alerted = usage.used_up and stored.get("of") == str(allowed)
+    return usage
 
 
-def condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """For the claim: that something is left, or a new period has begun. Names and values go with it."""
+def claim_condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return the condition that something is left, or a new period has begun, with its names and values."""
     names = {"#spent": "spent", "#granted": "granted", "#period": "period"}
     values: dict[str, Any] = {":period": allowed.period(now)}
     within = []
@@ -145,14 +151,14 @@ def condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict
         names[f"#{unit}"], values[f":{unit}"] = unit, limit
         granted = f"(#granted.#period >= :period AND #spent.#{unit} < #granted.#{unit})"
         within.append(f"(#spent.#{unit} < :{unit} OR {granted})")
-    # AND binds closer than OR, and DynamoDB refuses parentheses that it does not need.
+    # AND binds closer than OR, and DynamoDB rejects redundant parentheses.
     text = f"(attribute_not_exists(#spent) OR #spent.#period < :period OR {' AND '.join(within)})"
     return text, names, values
 
 
-def shown(item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
-    """As its last run left it, for who does not know the job's settings; None where no run has."""
-    kept = item.get("spent") or {}
-    if "of" not in kept:
+def last_recorded(item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
+    """Return the usage by the budget that the last run recorded, without the job's settings; None without one."""
+    stored = item.get("spent") or {}
+    if "of" not in stored:
         return None
-    return of(budget.parse(kept["of"]), item, now)
+    return from_item(budget.parse(stored["of"]), item, now)

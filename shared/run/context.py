@@ -1,7 +1,8 @@
-"""What `work` is given: the firing it works for, what an earlier run left, and the ways to touch the world."""
+"""RunContext: the argument of `Job.work`, with the firing, the checkpoint, budget, effects, pauses and artifacts."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,55 +23,75 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RunContext:
-    """One run's view. at: the tick's minute, by which due things are judged. started: when this run began.
+    """One run of a job, or one batch of messages of a consumer."""
 
-    checkpoint: JSON data of an unfinished earlier run, or None. cap: the most items to work on. records: the messages,
-    for a consumer; answered: ids of those that are dealt with; failures: of those that must come back. uncertain: keys
-    of effects that a person must settle. pauses: of parts of the job, once they were read.
-    """
-
+    #: The job that runs.
     job: Job
+    #: The event that started the run: tick, target, attempt.
     firing: Firing
+    #: AWS clients, names, clock and environment.
     cloud: Cloud
+    #: Unique id that begins with the start time, see `begin.run_id`.
     run_id: str
+    #: When this run began. Judge what is due by `at`, the time of its tick.
     started: datetime
+    #: Logger with the fields of this run.
     log: Log
+    #: Access to the claim item; None for a consumer and in a dry run.
     claims: Claims | None = None
+    #: Lease, checkpoint and budget of this run; None before the claim, for a consumer and in a dry run.
     claim: Claim | None = None
+    #: The messages of a consumer's run; None for other jobs.
     batch: Batch | None = None
+    #: Seconds that the work may take; 0: the job's timeout less the time to finish.
     time_allowed: float = 0
+    #: Whether this is a dry run, which must not write.
     dry: bool = False
+    #: Keys of the artifacts written so far.
     artifacts: list[str] = field(default_factory=list)
+    #: Ids of messages that need no redelivery: handled, deferred or dead-lettered.
     answered: set[str] = field(default_factory=set)
+    #: Ids of messages that SQS must deliver again.
     failures: list[str] = field(default_factory=list)
+    #: Keys of effects with an unknown outcome, which an operator must resolve.
     uncertain: list[str] = field(default_factory=list)
+    #: Pauses of the job by part, once they were read.
     pauses: Mapping[str, Pause] | None = None
+    #: Monotonic clock at the start, for the duration.
+    monotonic_start: float = field(default_factory=time.monotonic)
 
     @property
     def at(self) -> datetime:
+        """UTC minute of the tick, or the time at which a manual run was requested."""
         return self.firing.at
 
     @property
     def target(self) -> str:
+        """Target of the run; `-` for a job without targets."""
         return self.firing.target
 
     @property
     def checkpoint(self) -> Any:
+        """JSON data that an unfinished earlier run left, or None."""
         return self.claim.checkpoint if self.claim else None
 
     @property
     def cap(self) -> int:
-        """No more than the budget had left when the run began; a plan is carried out whole."""
+        """Maximum number of items to work on: the setting, and what was left of the budget when the run began.
+
+        A plan is applied whole, whatever is left of the budget.
+        """
         limit: int = self.setting(f"{self.job.env}_MAX_RUNS_PER_TICK")
-        purse = None if self.firing.plan else self._purse
-        return limit if purse is None or purse.left is None else min(limit, purse.left)
+        usage = None if self.firing.plan else self._budget_usage
+        return limit if usage is None or usage.left is None else min(limit, usage.left)
 
     @property
     def records(self) -> tuple[Mapping[str, Any], ...]:
+        """SQS records of a consumer's batch; empty for other jobs."""
         return self.batch.records if self.batch else ()
 
     def setting(self, name: str) -> Any:
-        """A declared setting's value, read now. Raises LookupError where the job does not declare it."""
+        """Read a declared setting from the environment. Raises LookupError for one that the job does not declare."""
         for setting in self.job.all_settings():
             if setting.name == name:
                 return setting.read(self.cloud.environment)
@@ -78,36 +99,40 @@ class RunContext:
 
     @property
     def deadline(self) -> datetime:
+        """Time at which the work is interrupted."""
         return self.started + timedelta(seconds=self.time_allowed or self.job.timeout - FINISH_SECONDS)
 
     def remaining(self) -> float:
-        """Seconds until the run is ended; stop early enough to leave a checkpoint."""
+        """Seconds until the deadline; stop early enough to leave a checkpoint."""
         return (self.deadline - self.cloud.clock.now()).total_seconds()
 
-    def room(self) -> float:
-        """Seconds in which something more may be begun: as `remaining`, but none once the budget is used up."""
+    def time_for_more(self) -> float:
+        """Seconds in which new work may begin: as `remaining`, and 0 once the budget is used up."""
         return 0 if self.used_up else self.remaining()
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the run began, by the monotonic clock."""
+        return round((time.monotonic() - self.monotonic_start) * 1000)
 
     @property
     def used_up(self) -> bool:
-        """Whether the job's budget is, and the run is none that is done whole all the same: that of a plan."""
-        return self._purse is not None and self._purse.used_up and not self.firing.plan
+        """Whether the job's budget is used up; never for a plan, which is applied whole."""
+        return self._budget_usage is not None and self._budget_usage.used_up and not self.firing.plan
 
     def spend(self, *, items: int = 0, dollars: float = 0) -> None:
-        """Count what was done and what it cost against the job's budget, as soon as it is; nothing where it has none.
+        """Count items and cost against the job's budget, if it has one, as soon as they are spent.
 
-        It is written down with the next `save` or `progress`, and with the run's end. Raises ValueError for less than
-        nothing.
+        Written with the next `save` or `progress`, and with the end of the run. Raises ValueError for negative values.
         """
-        if self._purse:
-            self._purse.spend(items, dollars)
+        if self._budget_usage:
+            self._budget_usage.spend(items, dollars)
 
     @property
-    def _purse(self) -> BudgetUsage | None:
+    def _budget_usage(self) -> BudgetUsage | None:
         return self.claim.budget_usage if self.claim else None
 
     def save(self, checkpoint: Any) -> None:
-        """Keep a checkpoint now, so that a crash loses nothing before it. Raises Fenced when the lease was lost."""
+        """Save a checkpoint, so that a crash loses nothing before it. Raises Fenced when the lease was lost."""
         if self.claims and self.claim:
             self.claims.save(self.claim, checkpoint)
 
@@ -118,22 +143,23 @@ class RunContext:
             self.claims.progress(self.claim, redaction.text(step), percent)
 
     def effect(self, key: str, do: Callable[[str], Any]) -> Any:
-        """Call `do`, once for this key on however many runs, and return its result: JSON data, to duplicates too.
+        """Call `do` once per key, over all runs, and return its result as JSON data, also to duplicates.
 
         `do` receives the idempotency token to send. It raises NotPerformed where nothing can have happened; the key is
         then free again. Raises UncertainOutcome where an earlier run, or `do` itself, ended with an unknown outcome
-        that the job's `reconcile` cannot find out; InFlight where another run performs it; Fenced when the lease was
+        that the job's `reconcile` cannot determine; InFlight where another run performs it; Fenced when the lease was
         lost. Each of these concerns this key alone.
         """
+        # Imported lazily: most jobs have no effects.
         from shared.run.effects import Effects
 
         return Effects(self).perform(key, do)
 
     def paused(self, *, target: str = "", tenant: str = "") -> str:
-        """Who has paused this target or this tenant, and why; empty where nobody has. Leave its work be, then.
+        """Return operator and reason of a pause of this target or tenant, or "". Skip paused work.
 
-        As it was when first asked in this run; for a consumer as it was at most a minute ago. No call to AWS is made
-        while nothing of the job is paused, but by a consumer and a dry run, which have no claim to tell.
+        Read once per run, for a consumer at most once a minute. Costs no call to AWS while the claim shows that no
+        part of the job is paused; a consumer and a dry run have no claim and always read.
         """
         if self.pauses is None:
             self.pauses = self._pauses()
@@ -143,14 +169,14 @@ class RunContext:
         return ""
 
     def _pauses(self) -> Mapping[str, Pause]:
-        if self.claim and not self.claim.partly:
+        if self.claim and not self.claim.partial_pauses:
             return {}
         from shared.run import pauses
 
         return pauses.recent(self.cloud, self.job.name) if self.batch else pauses.read(self.cloud, self.job.name)
 
-    def keep(self, record: Mapping[str, Any], host: str | None = None) -> str:
-        """Write an artifact (kind, ok, status, ms and whatever was seen) and return its key."""
+    def write_artifact(self, record: Mapping[str, Any], host: str | None = None) -> str:
+        """Write an artifact (kind, ok, status, ms and further data) to the bucket and return its key."""
         key = Artifacts(self.cloud, self.job.name).write(record, host or self.target, self.started, self.run_id)
         self.artifacts.append(key)
         return key

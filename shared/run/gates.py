@@ -1,4 +1,4 @@
-"""Whether a firing may run at all: asked before anything is claimed, answered from data at hand."""
+"""Gates: checks on settings and age that a firing passes before anything is claimed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING
 
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
-from shared.job.outcome import Reason, Skipped
+from shared.job.outcome import Failed, Reason, Skipped
+from shared.job.settings import SettingError
 from shared.run.firing import Firing
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 
+def closed_outcome(job: Job, firing: Firing, cloud: Cloud) -> Skipped | Failed | None:
+    """Return the outcome of a firing that a gate keeps out, or None. Fails closed on a setting that is unreadable."""
+    try:
+        return first_closed(job, firing, cloud)
+    except SettingError as error:
+        return Failed(str(error), "SettingError", final=True)
+
+
 def first_closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
-    """The first gate that is shut, or None. Raises SettingError where a gate cannot be read: fail closed."""
+    """Return the first gate that is closed, or None. Raises SettingError for a setting that is unreadable."""
     environment = cloud.environment
     enable, _, *_ = job.all_settings()
     if not enable.read(environment):
@@ -23,11 +32,11 @@ def first_closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
     if hosts is not None:
         allowed = hosts.read(environment)
         if not allowed or firing.target not in (*allowed, NO_TARGET):
-            who = firing.target if allowed else "any host"
-            return Skipped(Reason.FORBIDDEN, f"{hosts.name} does not allow {who}")
-    # Read here too, so that one that makes no sense fails the run before it is claimed.
+            host = firing.target if allowed else "any host"
+            return Skipped(Reason.FORBIDDEN, f"{hosts.name} does not allow {host}")
+    # Read here too, so that an invalid budget fails the run before the claim.
     job.allowance(environment)
     age = (cloud.clock.now() - firing.at).total_seconds()
     if job.grace is not None and firing.fresh and not firing.manual and age > job.grace:
-        return Skipped(Reason.LATE, f"came {age:.0f} s after its time; {job.grace} s of grace")
+        return Skipped(Reason.LATE, f"started {age:.0f} s after its time; {job.grace} s of grace")
     return None

@@ -1,8 +1,9 @@
-"""Pauses: a job held back, or one target or tenant of it; in data, with who and why, so that no deploy loses them.
+"""Pauses: a job, or one target or tenant of it, held back by an operator or by the brake.
 
-Each is a row `pause#<job>` / `job`, `target#<t>` or `tenant#<org>`. The job's own is `paused` on its claim items too,
-where the claim's condition finds it. Of the others the nonce `partly` on those items tells, which a claim returns for
-nothing: a run reads rows only while there are any. Every change of them changes it, and so finds another's.
+Pauses are data, so that no deployment loses them. Each is a row `pause#<job>` / `job`, `target#<t>` or `tenant#<org>`.
+A pause of the whole job is also `paused` in its claim items, where the condition of the claim finds it. For the others
+those items have the nonce `partial_pauses`, which the claim returns at no cost: a run reads the rows only while there
+are any. Each change of a pause changes the nonce, and so detects concurrent changes.
 """
 
 from __future__ import annotations
@@ -13,42 +14,47 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from shared import clock
-from shared.aws import attributes
-from shared.aws.names import STATE
+from shared.store import keys, table
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 WHOLE, TARGET, TENANT = "job", "target", "tenant"
-# Milliseconds for which who takes no claim believes what was read.
-FRESH = 60_000
+# Milliseconds for which consumers and dry runs, which have no claim, reuse the pauses that they read.
+CACHE_TIME = 60_000
 
-_known: WeakKeyDictionary[Any, dict[str, tuple[int, dict[str, Pause]]]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[Any, dict[str, tuple[int, dict[str, Pause]]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """part: `job`, `target#<t>` or `tenant#<org>`. text: who and why, cut to `status.SHORT`. since: an instant.
+    """A pause of a job, or of a part of it."""
 
-    still: of one that was taken off, the budget that holds the job all the same.
-    """
-
+    #: Name of the job.
     job: str
+    #: `job`, `target#<t>` or `tenant#<org>`.
     part: str
+    #: Operator and reason, cut to `redaction.SHORT` characters.
     text: str
+    #: The operator.
     who: str = ""
+    #: The reason.
     why: str = ""
+    #: Timestamp of the pause; empty where the brake set it.
     since: str = ""
-    still: str = ""
+    #: For a pause that was just removed: the used-up budget that still holds the job.
+    budget_hold: str = ""
 
     @property
-    def what(self) -> str:
+    def subject(self) -> str:
         """`pricing`, `pricing for target shop.example`."""
         return self.job if self.part == WHOLE else f"{self.job} for {self.part.replace('#', ' ', 1)}"
 
     @property
-    def told(self) -> str:
-        return f"{self.what} is paused{self.by}"
+    def sentence(self) -> str:
+        """`pricing is paused since 2026-03-02 12:00 UTC by ada: index rebuild`."""
+        return f"{self.subject} is paused{self.by}"
 
     @property
     def by(self) -> str:
@@ -58,33 +64,30 @@ class Pause:
 
 
 def part(target: str | None = None, tenant: str | None = None) -> str:
-    """What a pause is of, as its row's sort key."""
+    """Return the sort key for a pause of a target, of a tenant, or of the whole job."""
     return f"{TARGET}#{target}" if target else f"{TENANT}#{tenant}" if tenant else WHOLE
 
 
-def standing(cloud: Cloud, job: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Pause]:
-    """A job's pauses by what they are of. One query. claims: its items; what a run has paused, braking, has no row."""
+def in_force(cloud: Cloud, job: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Pause]:
+    """Return a job's pauses by part, including one by the brake, which has no row. One query.
+
+    claims: the job's claim items by sort key.
+    """
     found = read(cloud, job)
     braked = [str(item["paused"]) for sk, item in sorted(claims.items()) if "paused" in item and part(sk) not in found]
     return found if not braked or WHOLE in found else {WHOLE: Pause(job, WHOLE, braked[0]), **found}
 
 
 def read(cloud: Cloud, job: str) -> dict[str, Pause]:
-    """The rows, by what they are of. One query, strongly consistent."""
-    pages = cloud.dynamodb.get_paginator("query").paginate(
-        TableName=cloud.names.table(STATE),
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=attributes.row({":pk": f"pause#{job}"}),
-        ConsistentRead=True,
-    )
-    found = (attributes.plain(item) for page in pages for item in page["Items"])
-    return {row["sk"]: Pause(job, row["sk"], row["text"], row["who"], row["why"], row["since"]) for row in found}
+    """Read the pause rows of a job, by part. One strongly consistent query."""
+    rows = table.query(cloud, STATE, "pk = :pk", {":pk": keys.pauses(job)}, ConsistentRead=True)
+    return {row["sk"]: Pause(job, row["sk"], row["text"], row["who"], row["why"], row["since"]) for row in rows}
 
 
 def recent(cloud: Cloud, job: str) -> Mapping[str, Pause]:
-    """The rows as they were at most a minute ago in this process: for consumers, which take no claim."""
+    """Return the pause rows of a job, read at most a minute ago in this process."""
     now = clock.milliseconds(cloud.clock.now())
-    known = _known.setdefault(cloud, {})
-    if job not in known or now - known[job][0] >= FRESH:
-        known[job] = now, read(cloud, job)
-    return known[job][1]
+    cached = _cache.setdefault(cloud, {})
+    if job not in cached or now - cached[job][0] >= CACHE_TIME:
+        cached[job] = now, read(cloud, job)
+    return cached[job][1]

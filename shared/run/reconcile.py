@@ -1,6 +1,6 @@
-"""What became of an effect whose confirmation is missing: asked of its job, or said by a person.
+"""Reconcile effects that were started but never confirmed, by the job or by an operator.
 
-Those that nobody knows of are listed in `uncertain#<job>`, so that they are found without looking through all others.
+Effects whose outcome stays unknown are listed in `uncertain#<job>`, so that they are found without reading all effects.
 """
 
 from __future__ import annotations
@@ -12,89 +12,90 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
 from shared.advised_commands import advised
-from shared.aws import attributes
-from shared.aws.names import STATE
 from shared.job.effect import Confirmed, Effect, NotDone, UncertainOutcome, Unknown
 from shared.job.outcome import Done, Outcome
-from shared.run.effects import keep, object_key, row_key, token
-from shared.tables import TTL
+from shared.run import effect_results
+from shared.store import keys
+from shared.store.transaction import Delete, Put, TransactionCancelled, Update, Write, write_together
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.job.definition import Job
-    from shared.run.effects import Effects
+    from shared.run.context import RunContext
 
-# A row that is confirmed has been decided; one with another nonce is in other hands.
+# A confirmed row is decided; one with another nonce belongs to another run.
 STILL_OPEN = "nonce = :nonce AND attribute_not_exists(done)"
-# Why a transaction is not carried out where somebody else has been, or is, at the row.
-MOVED = ("ConditionalCheckFailed", "TransactionConflict")
 
 
-def ask(effects: Effects, key: str, found: Mapping[str, Any], mine: str) -> None:
-    """Ask the job what came of an intent that was left behind, and write its answer down; raises UncertainOutcome.
+def reconcile_intent(run: RunContext, key: str, row: Mapping[str, Any], intent: Mapping[str, Any]) -> None:
+    """Ask the job for the outcome of an abandoned intent, and write it down. Raises UncertainOutcome.
 
-    Where the row has moved on meanwhile nothing is written; either way it is to be looked at again.
+    intent: written over the old one where the effect did not happen. Nothing is written where the row has changed since
+    it was read; the caller reads it again either way.
     """
-    tick, job = effects.run, effects.job.name
-    known = token(tick.cloud.names, job, key)
-    said = _kept(tick.cloud, job, key, found["nonce"]) or effects.job.reconcile(
-        Effect(key, known, clock.parse(found["at"]), found["run"], found.get("error", ""), tick)
+    cloud, job = run.cloud, run.job
+    token = effect_results.token(cloud.names, job.name, key)
+    answer = _stored_result(cloud, job.name, key, row["nonce"]) or job.reconcile(
+        Effect(key, token, clock.parse(row["at"]), row["run"], row.get("error", ""), run)
     )
-    tick.log.warning("effect_reconciled", effect=key, begun=found["at"], by=found["run"], said=type(said).__name__)
-    match said:
+    run.log.warning("effect_reconciled", effect=key, begun=row["at"], by=row["run"], said=type(answer).__name__)
+    match answer:
         case Confirmed():
-            confirm(effects.cloud, effects.job, key, found["nonce"], said.result)
+            confirm(cloud, job, key, row["nonce"], answer.result)
         case NotDone():
-            # The nonce becomes ours in the same write that finds theirs: of two who ask one does it again.
-            update_open(effects.cloud, job, key, found["nonce"], effects.intent(mine), ("error", "uncertain"))
+            # The same write finds the old nonce and sets the new one: of two runs that ask, one repeats the effect.
+            update_open(cloud, job.name, key, row["nonce"], intent, ("error", "uncertain"))
         case Unknown():
-            if "uncertain" not in found and not _mark(effects, key, found, said):
+            if "uncertain" not in row and not _mark_uncertain(run, key, row, answer):
                 return
-            tick.uncertain.append(key)
-            tick.log.error("effect_uncertain", effect=key, status="uncertain", error=found.get("error", ""))
-            raise UncertainOutcome(effects.cloud.names.stage, job, key)
+            run.uncertain.append(key)
+            run.log.error("effect_uncertain", effect=key, status="uncertain", error=row.get("error", ""))
+            raise UncertainOutcome(cloud.names.stage, job.name, key)
 
 
-def with_uncertain(outcome: Outcome, stage: str, job: str, keys: Sequence[str]) -> Outcome:
-    """A run that was done but for these says so in its status and history."""
+def with_uncertain(outcome: Outcome, stage: str, job: str, effect_keys: Sequence[str]) -> Outcome:
+    """Add the number of uncertain effects to the note of a run that is done."""
     if not isinstance(outcome, Done):
         return outcome
-    told = f"{len(keys)} effects are uncertain: {advised(stage, 'effects', job)}"
-    return replace(outcome, note="; ".join(filter(None, (told, outcome.note))))
+    note = f"{len(effect_keys)} effects are uncertain: {advised(stage, 'effects', job)}"
+    return replace(outcome, note="; ".join(filter(None, (note, outcome.note))))
 
 
-def _kept(cloud: Cloud, job: str, key: str, nonce: str) -> Confirmed | None:
-    """A large result is stored before it is confirmed: where it is, the call had returned."""
+def _stored_result(cloud: Cloud, job: str, key: str, nonce: str) -> Confirmed | None:
+    """Return the large result that was stored before the confirmation: it proves that the call returned."""
+    name = effect_results.object_key(cloud.names, job, key, nonce)
     try:
-        found = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=object_key(cloud.names, job, key, nonce))
+        response = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=name)
     except cloud.s3.exceptions.ClientError as error:
-        # Without permission to list, S3 says 403 for what is not there.
+        # Without permission to list, S3 answers 403 for a missing object.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
             return None
         raise
-    return Confirmed(json.loads(found["Body"].read()))
+    return Confirmed(json.loads(response["Body"].read()))
 
 
-def _mark(effects: Effects, key: str, found: Mapping[str, Any], said: Unknown) -> bool:
-    now = clock.iso(effects.cloud.clock.now())
-    row = {
-        "begun": found["at"],
-        "run": found["run"],
+def _mark_uncertain(run: RunContext, key: str, row: Mapping[str, Any], answer: Unknown) -> bool:
+    now = clock.iso(run.cloud.clock.now())
+    listing = {
+        "begun": row["at"],
+        "run": row["run"],
         "since": now,
-        "error": found.get("error") or "its run died",
-        "note": redaction.excerpt(said.note, redaction.LONG) or None,
+        "error": row.get("error") or "its run was interrupted",
+        "note": redaction.excerpt(answer.note, redaction.LONG) or None,
     }
-    return update_open(effects.cloud, effects.job.name, key, found["nonce"], {"uncertain": now}, (), listing=row)
+    return update_open(run.cloud, run.job.name, key, row["nonce"], {"uncertain": now}, (), listing=listing)
 
 
 def confirm(
     cloud: Cloud, job: Job, key: str, nonce: str, result: Any, written: Mapping[str, Any] | None = None
 ) -> bool:
+    """Confirm an open effect with its result; False where it is no longer open. written: see `update_open`."""
     now = cloud.clock.now()
-    name, value = keep(cloud, job.name, key, nonce, result)
+    name, value = effect_results.store(cloud, job.name, key, nonce, result)
     assert job.effects is not None
-    given = {"done": clock.iso(now), name: value, TTL: int((now + job.effects).timestamp())}
-    return update_open(cloud, job.name, key, nonce, given, ("lease_until", "error", "uncertain"), written)
+    sets = {"done": clock.iso(now), name: value, TTL: int((now + job.effects).timestamp())}
+    return update_open(cloud, job.name, key, nonce, sets, ("lease_until", "error", "uncertain"), written)
 
 
 def update_open(
@@ -102,41 +103,37 @@ def update_open(
     job: str,
     key: str,
     nonce: str,
-    given: Mapping[str, Any],
-    gone: Sequence[str],
+    sets: Mapping[str, Any],
+    removes: Sequence[str],
     written: Mapping[str, Any] | None = None,
     listing: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Set and remove attributes of the effect's row, or delete it where none are given; with it its place in the list
-    goes, or comes with `listing`. All or nothing, which costs twice as much, and is rare.
+    """Set and remove attributes of an open effect's row, or delete the row where `sets` is empty.
 
-    False where the row was not open any more, or in other hands.
+    In the same transaction: the row in the list of uncertain effects is written with `listing`, or deleted without it;
+    `written` is a further row. Twice the price of single writes, and rare. False, and nothing written, where the effect
+    is confirmed or another run has it.
     """
-    table = cloud.names.table(STATE)
-    row: dict[str, Any] = {
-        "TableName": table,
-        "Key": attributes.row(row_key(job, key)),
-        "ConditionExpression": STILL_OPEN,
-    }
-    values = {f":v{name}": value for name, value in given.items()} | {":nonce": nonce}
-    row["ExpressionAttributeValues"] = attributes.row(values)
-    if given:
-        row["ExpressionAttributeNames"] = {f"#{name}": name for name in (*given, *gone)}
-        row["UpdateExpression"] = "SET " + ", ".join(f"#{name} = :v{name}" for name in given)
-        if gone:
-            row["UpdateExpression"] += " REMOVE " + ", ".join(f"#{name}" for name in gone)
-    place = {"pk": f"uncertain#{job}", "sk": key}
-    items: list[Any] = [{"Update" if given else "Delete": row}]
-    if listing:
-        items.append({"Put": {"TableName": table, "Item": attributes.row({**place, **listing})}})
+    values = {":nonce": nonce}
+    writes: list[Write] = []
+    if sets:
+        expression = "SET " + ", ".join(f"#{name} = :v{name}" for name in sets)
+        if removes:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removes)
+        values |= {f":v{name}": value for name, value in sets.items()}
+        names = {f"#{name}": name for name in (*sets, *removes)}
+        effect = keys.effect(job, key)
+        writes.append(Update(STATE, effect, expression, condition=STILL_OPEN, values=values, names=names))
     else:
-        items.append({"Delete": {"TableName": table, "Key": attributes.row(place)}})
+        writes.append(Delete(STATE, keys.effect(job, key), condition=STILL_OPEN, values=values))
+    listed = keys.uncertain_effect(job, key)
+    writes.append(Put(STATE, {**listed.attributes, **listing}) if listing else Delete(STATE, listed))
     if written:
-        items.append({"Put": {"TableName": table, "Item": attributes.row(written)}})
+        writes.append(Put(STATE, written))
     try:
-        cloud.dynamodb.transact_write_items(TransactItems=items)
-    except cloud.dynamodb.exceptions.TransactionCanceledException as error:
-        if any(reason.get("Code") in MOVED for reason in error.response.get("CancellationReasons", [])):
+        write_together(cloud, writes)
+    except TransactionCancelled as cancelled:
+        if cancelled.condition_failed or cancelled.conflicted:
             return False
         raise
     return True

@@ -1,4 +1,4 @@
-"""Whether a firing is run where it came in, or sent to whoever runs the job: `<ENV>_RUN_BY`, read each time."""
+"""Routing: run a firing here, or send it to the runtime that `<ENV>_RUN_BY` names, which is read each time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.job.definition import INLINE, QUEUE, Job
 from shared.job.outcome import Enqueued, Failed
 from shared.job.settings import SettingError
-from shared.job.validation import MOST_HOPS, hops
+from shared.job.validation import MAX_HOPS, hops
 from shared.run import gates, send
 from shared.run.firing import Firing
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def route(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
-    """None where it is run here and now; so is what a shut gate keeps out, whose row says so.
+    """Send the firing to its runtime; None where it is run here.
 
-    Nothing is claimed, so that a firing that is handed over twice is claimed once. Failed where it cannot be handed
-    over: `final` for a setting that cannot be read, or whose chain Lambda would cut short.
+    Here runs also a firing that a gate keeps out, since its row records that. Nothing is claimed yet, so that a firing
+    sent twice is claimed once. Failed where it cannot be sent: `final` for a setting that cannot be read, or one
+    whose chain of invocations Lambda would interrupt.
     """
     if firing.by or firing.plan:
-        # It has been handed over, or a person stands by it.
+        # Routed already, or applied by an operator who waits for it.
         return None
     try:
         by = _run_by(job, firing, cloud)
@@ -32,7 +33,7 @@ def route(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
         send.send(cloud, firing.routed(by))
     except SettingError as error:
         return Failed(str(error), "SettingError", final=True)
-    except Exception as error:  # noqa: BLE001 - whatever a broker raises, it is an attempt that failed
+    except Exception as error:  # noqa: BLE001 - any exception of a broker is a failed attempt
         return Failed(f"{type(error).__name__}: {error}", type(error).__name__, traceback.format_exc())
     return Enqueued(by)
 
@@ -41,9 +42,9 @@ def _run_by(job: Job, firing: Firing, cloud: Cloud) -> str:
     setting = job.run_by()
     by: str = setting.read(cloud.environment)
     longest = hops(job.retry.attempts) + firing.routed(by).hop - firing.hop
-    if by == QUEUE and longest > MOST_HOPS:
+    if by == QUEUE and longest > MAX_HOPS:
         raise SettingError(
-            f"{setting.name}={by}: with {job.retry.attempts} attempts after the hand-over {longest} invocations may "
-            f"follow each other, of {MOST_HOPS}; choose another way to run it, or declare fewer attempts"
+            f"{setting.name}={by}: with {job.retry.attempts} attempts after routing {longest} invocations may "
+            f"follow each other, of {MAX_HOPS}; choose another way to run it, or declare fewer attempts"
         )
     return by

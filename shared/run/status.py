@@ -1,4 +1,4 @@
-"""How runs ended, written down: the status in the claim item, the history row, the status of each host."""
+"""Status of runs: the status map of the claim item, and the status items of single hosts."""
 
 from __future__ import annotations
 
@@ -7,28 +7,26 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
-from shared.aws.names import STATE
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.redaction import SHORT, excerpt
+from shared.store import keys, table
+from shared.store.batch_get import Key, batch_get
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# DynamoDB's limit for one BatchGetItem.
-KEYS_AT_ONCE = 100
 
-
-def words_of(outcome: Outcome) -> str:
-    """The outcome's own explanation: an error or a note."""
+def explanation(outcome: Outcome) -> str:
+    """Return the error or note of an outcome."""
     return getattr(outcome, "error", "") or getattr(outcome, "note", "")
 
 
-def of(outcome: Outcome, started: datetime, ms: int, before: Mapping[str, Any]) -> dict[str, Any]:
-    """The status map of a finished run. `before` is the last one: streak and first error grow out of it."""
+def from_outcome(outcome: Outcome, started: datetime, ms: int, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status map of a finished run. `before` is the last one: streak and first error continue it."""
     status: dict[str, Any] = {"outcome": outcome.word, "ok": outcome.ok, "at": clock.iso(started), "ms": ms}
-    note = excerpt(words_of(outcome), SHORT)
+    note = excerpt(explanation(outcome), SHORT)
     if note:
         status["note"] = note
     if isinstance(outcome, Done) and outcome.status_code is not None:
@@ -42,8 +40,11 @@ def of(outcome: Outcome, started: datetime, ms: int, before: Mapping[str, Any]) 
     return {name: value for name, value in status.items() if value is not None}
 
 
-def verdicts(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
-    """The end of an update that counts bad verdicts in a row, for what has no claim that could; and its values."""
+def streak_update(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
+    """Return the end of an update expression, with its values, that counts bad results in a row.
+
+    For items without a claim, whose last status is not known when they are written.
+    """
     if ok:
         return "streak = :zero, lastGood = :good REMOVE firstError", {":zero": 0, ":good": at}
     counted = "streak = if_not_exists(streak, :zero) + :one, firstError = if_not_exists(firstError, :note)"
@@ -51,38 +52,25 @@ def verdicts(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
 
 
 def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any]) -> bool:
-    """The status item of one host: never backwards in time. False where a later one stands already.
+    """Write the status item of one host; False, and nothing written, where one of the same time or later stands.
 
-    `streak` counts bad verdicts in a row, and `firstError` is what the first of them said; the condition on `at` keeps
-    a repeated write from counting twice.
+    `streak` counts bad results in a row, and `firstError` is the note of the first. The condition on `at` keeps a
+    repeated write from counting twice.
     """
     values = {":status": dict(status), ":tick": tick, ":at": status["at"]}
-    update, extra = verdicts(status["ok"], status["at"], status.get("note", ""))
-    try:
-        cloud.dynamodb.update_item(
-            TableName=cloud.names.table(STATE),
-            Key=attributes.row({"pk": f"{job.key}:last", "sk": host}),
-            UpdateExpression=f"SET #status = :status, tick = :tick, #at = :at, {update}",
-            ConditionExpression="attribute_not_exists(#at) OR #at < :at",
-            ExpressionAttributeNames={"#status": "status", "#at": "at"},
-            ExpressionAttributeValues=attributes.row({**values, **extra}),
-        )
-    except cloud.ConditionalCheckFailed:
-        return False
-    return True
+    streak, streak_values = streak_update(status["ok"], status["at"], status.get("note", ""))
+    return table.update_if(
+        cloud,
+        STATE,
+        keys.claim(job.key, host),
+        f"SET #status = :status, tick = :tick, #at = :at, {streak}",
+        {**values, **streak_values},
+        "attribute_not_exists(#at) OR #at < :at",
+        names={"#status": "status", "#at": "at"},
+    )
 
 
 def read_hosts(cloud: Cloud, job: Job, hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Host -> its status item, for those that have one."""
-    table = cloud.names.table(STATE)
-    found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(hosts), KEYS_AT_ONCE):
-        keys: Any = [
-            attributes.row({"pk": f"{job.key}:last", "sk": host}) for host in hosts[start : start + KEYS_AT_ONCE]
-        ]
-        while keys:
-            answer = cloud.dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
-            for item in map(attributes.plain, answer["Responses"].get(table, [])):
-                found[item["sk"]] = item
-            keys = answer["UnprocessedKeys"].get(table, {"Keys": []})["Keys"]
-    return found
+    """Read the status items of hosts, by host; without those that have none. Raises Throttled."""
+    rows = batch_get(cloud, (Key(STATE.name, *keys.claim(job.key, host)) for host in hosts))
+    return {key.sk: item for key, item in rows.items()}

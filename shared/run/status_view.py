@@ -1,12 +1,13 @@
-"""The status keys, read for people and for the status route."""
+"""Status of all jobs for people and for the status route, read from the claim and status items."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.aws import attributes
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
+from shared.store import keys, table
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -14,39 +15,35 @@ if TYPE_CHECKING:
 
 
 def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every claim and status item with its job's name: one query a job, no scan."""
+    """Yield each claim and status item with the name of its job. One query per job, no scan."""
     for name, entry in entries.items():
-        pages = cloud.dynamodb.get_paginator("query").paginate(
-            TableName=cloud.names.table(STATE),
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=attributes.row({":pk": f"{entry['key']}:last"}),
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield name, attributes.plain(item)
+        for item in table.query(cloud, STATE, "pk = :pk", {":pk": keys.claims(entry["key"])}):
+            yield name, item
 
 
 def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
-    """`{"pricing:last:shop.example": {"ok": true, ...}, "docs-registry:last": {...}}`."""
+    """Return `{"pricing:last:shop.example": {"ok": true, ...}, "docs-registry:last": {...}}`."""
     shown = {}
     for name, item in items(cloud, entries):
         own = item["sk"] == NO_TARGET
-        seen = shown[item["pk"] if own else f"{item['pk']}:{item['sk']}"] = view(item)
+        state = shown[item["pk"] if own else f"{item['pk']}:{item['sk']}"] = view(item)
         if "spent" in item and "paused" not in item:
+            # Imported lazily: most jobs have no budget.
             from shared.run import budget_usage
 
-            spent = budget_usage.shown(item, cloud.clock.now())
-            seen |= {"paused": spent.pause_reason} if spent and spent.used_up else {}
-        if own and "partly" in item:
+            usage = budget_usage.last_recorded(item, cloud.clock.now())
+            state |= {"paused": usage.pause_reason} if usage and usage.used_up else {}
+        if own and "partial_pauses" in item:
             from shared.run import pauses
 
-            parts = pauses.read(cloud, name).items()
-            seen["pauses"] = {part: found.text for part, found in parts if part != pauses.WHOLE}
+            state["pauses"] = {
+                part: pause.text for part, pause in pauses.read(cloud, name).items() if part != pauses.WHOLE
+            }
     return shown
 
 
 def view(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The last status, and the state of the run: PROCESSING with its step and progress, COMPLETED or FAILED."""
+    """Return last status and state of one item: PROCESSING with step and progress, COMPLETED or FAILED."""
     shown = dict(item.get("status") or {})
     shown["state"] = item.get("state") or ("COMPLETED" if shown.get("ok") else "FAILED")
     if "holder" in item:

@@ -130,11 +130,11 @@ def test_a_long_reason_is_cut_where_each_claim_reads_it_and_whole_where_it_is_ke
 def test_only_the_marker_of_the_last_part_goes(call: Call, aws: Cloud) -> None:
     for tenant in ("acme", "globex"):
         assert call("pause", "good", "--tenant", tenant, *WHY).code == 0
-    first = kept(aws, "good:last")["-"]["partly"]
+    first = kept(aws, "good:last")["-"]["partial_pauses"]
     call("resume", "good", "--tenant", "acme", *AWS)
-    assert kept(aws, "good:last")["-"]["partly"] != first
+    assert kept(aws, "good:last")["-"]["partial_pauses"] != first
     call("resume", "good", "--tenant", "globex", *AWS)
-    assert "partly" not in kept(aws, "good:last")["-"]
+    assert "partial_pauses" not in kept(aws, "good:last")["-"]
     assert kept(aws, "pause#good") == {}
 
 

@@ -10,9 +10,9 @@ import pytest
 from cli.commands.top import percentile
 from shared.aws.cloud import Cloud
 from shared.job.outcome import Done, Failed, Lost, Outcome, Reason, Skipped
+from shared.run.begin import run_id
 from shared.run.firing import Firing
 from shared.run.history import History
-from shared.run.run import run_id
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")

@@ -32,7 +32,8 @@ from shared.plugins.manifest.iam import exact, grants_of, widened
 from shared.plugins.manifest.presets import plugin_workspace
 from shared.run import firing as event
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, letters, waiting
 
 HELLO, CLEANUP, REPORT = (f"kb-labs-plugin-template-{name}" for name in ("hello-cron", "cleanup", "daily-report"))

@@ -14,7 +14,8 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.product.records.outgoing import Notification, SendState
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.store.record import Record
 from tests.conftest import NOON, Lines, VirtualClock
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from shared.run.run import RunReport
+from shared.run.report import RunReport
 from workers.delivery import Held
 
 

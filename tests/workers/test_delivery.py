@@ -17,12 +17,13 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.job.retry import explicit
-from shared.run import history, lost_runs
+from shared.run import lost_runs
 from shared.run.claim import Claim, Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.manual import ManualRequest
-from shared.run.run import RunReport
+from shared.run.report import RunReport
+from shared.store import keys
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from workers import delivery
 from workers.delivery import Held
@@ -66,7 +67,7 @@ def take(cloud: Cloud, firing: Firing = TICK, request: str = "message-1") -> Cla
 
 
 def row(cloud: Cloud, run: str = RUN) -> dict[str, Any]:
-    key = history.history_key("sweep", run)
+    key = attributes.row(keys.run("sweep", run).attributes)
     return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 

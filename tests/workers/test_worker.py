@@ -20,7 +20,7 @@ from cli.main import main
 from shared.job import registry
 from shared.job.retry import explicit
 from shared.run.firing import Firing
-from shared.run.run import RunReport
+from shared.run.report import RunReport
 from tests.conftest import Lines
 from tests.support.web_server import Held, Reply, Web
 from tests.workers import performers

@@ -17,7 +17,8 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.product.records.accounts import AuditEntry, Export, User
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.tables import (
     AUDIT,
     DELETIONS,

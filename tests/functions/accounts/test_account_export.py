@@ -27,7 +27,8 @@ from shared.product.export_ticket import Ticket
 from shared.product.records.accounts import Export, User
 from shared.product.records.mail import Hold, Message
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.tables import EXPORTS, NOTIFICATIONS
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.mail_account import FORMULA, NAME, everything, files
@@ -172,7 +173,7 @@ def test_a_link_is_to_the_function_itself_where_nothing_else_is_set(go: Go, clou
 
 def _function(cloud: Cloud, name: str) -> str:
     """One with a URL; that."""
-    identities: Any = cloud.session.create_client("iam", region_name=cloud.names.region)
+    identities: Any = cloud.session.client("iam", region_name=cloud.names.region)
     role = identities.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     code = io.BytesIO()
     with ZipFile(code, "w") as packed:

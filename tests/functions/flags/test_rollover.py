@@ -18,7 +18,8 @@ from functions.flags.usage_aggregation import UsageAggregation
 from shared.job.definition import Job
 from shared.messages.tenant import Tenant
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.functions.flags.conftest import World
 
 ME = Tenant("org_1")

@@ -20,7 +20,8 @@ from shared.product import usage
 from shared.product.records.mail import Cycle, Message, Rollup
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.store import watermark
 from shared.tables import CYCLES, MESSAGES, ROLLUPS
 from tests.conftest import NOON, Calls, Lines, VirtualClock

@@ -14,7 +14,8 @@ from shared.aws.cloud import Cloud
 from shared.product.records.accounts import User
 from shared.product.records.mail import Cycle
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.tables import AUDIT, CYCLES, NOTIFICATIONS
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.receiver import Death, Mortal, Receiver

@@ -17,10 +17,11 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
-from shared.run import history, status
+from shared.run import status
 from shared.run.claim import Claim, Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
+from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import Functions
 
@@ -64,7 +65,7 @@ def die(cloud: Cloud, firing: Firing = TICK, run: str = "20260302T120000.000Z-aa
 
 
 def lost(cloud: Cloud, run: str = "20260302T120000.000Z-aaaaaaaa") -> dict[str, Any]:
-    key = history.history_key("sweep", run)
+    key = attributes.row(keys.run("sweep", run).attributes)
     return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 

@@ -15,11 +15,11 @@ from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.job.manifest import Entry
 from shared.job.retention import CLASSES
-from shared.run import history
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
+from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 
@@ -47,7 +47,7 @@ def ran(cloud: Cloud, ago: timedelta, *, ok: bool = True, job: str = "sweep", ms
     """The row of a run that ended so long ago."""
     started = NOON - ago - timedelta(milliseconds=ms)
     run_id = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z-{abs(hash((ago, ok, job))) % 16**8:08x}"
-    key = history.history_key(job, run_id)
+    key = attributes.row(keys.run(job, run_id).attributes)
     values = attributes.row({"ok": ok, "outcome": "done" if ok else "failed", "ms": ms})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, **values})
     return run_id
@@ -143,7 +143,7 @@ def test_a_consumers_rows_are_never_folded_and_wait_for_nothing(cloud: Cloud, kn
 
 
 def test_what_only_counts_duplicates_is_left_alone(cloud: Cloud) -> None:
-    key = history.history_key("sweep", "20260227T000000.000Z-aaaaaaaa")
+    key = attributes.row(keys.run("sweep", "20260227T000000.000Z-aaaaaaaa").attributes)
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, "duplicates": {"N": "1"}})
     odd = attributes.row({"pk": f"runs#sweep#{NOON:%Y-%m-%d}", "sk": "x", "ok": True})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=odd)

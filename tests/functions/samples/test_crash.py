@@ -13,7 +13,8 @@ import pytest
 from functions.samples.crash import KINDS, Crash
 from shared.aws.cloud import Cloud
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, letters, waiting
 
 ROOT = Path(__file__).parents[3]

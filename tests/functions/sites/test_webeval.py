@@ -23,7 +23,8 @@ from shared.run import pauses
 from shared.run.claim import LEASE_MARGIN
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, waiting
 from tests.functions.sites.conftest import Fire, everything, item, kept
 from tests.support.web_server import Handler, Reply, Request, Web, hang, reset

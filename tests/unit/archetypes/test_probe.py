@@ -22,7 +22,8 @@ from shared.job.schedule import every
 from shared.job.validation import DeclarationError
 from shared.run import status
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from tests.support.web_server import Behaviour, Reply, Web, babble, drip, hang, reset, slow_headers
 

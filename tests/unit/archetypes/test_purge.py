@@ -17,7 +17,8 @@ from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.store import age_index, bulk_delete
 from shared.store.age_index import Row
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create, waiting

@@ -9,7 +9,7 @@ import pytest
 
 from shared import tables
 from shared.aws.cloud import Cloud
-from shared.messages.tenant import OutOfBounds, Tenant, bounds
+from shared.messages.tenant import OutsideTenant, Tenant, guard
 from shared.tables import Index, Table
 from tests.conftest import Calls, create
 
@@ -118,41 +118,41 @@ NOT_MINE = [
 
 @pytest.mark.parametrize("call", MINE)
 def test_what_is_bounded_by_the_tenants_key_is_let_through(call: Call, cloud: Cloud) -> None:
-    with bounds(cloud).turn(ME):
+    with guard(cloud).scope(ME):
         call(cloud)
 
 
 @pytest.mark.parametrize("call", NOT_MINE)
 def test_what_is_not_bounded_by_it_is_never_sent(call: Call, cloud: Cloud) -> None:
     calls = Calls(cloud)
-    with bounds(cloud).turn(ME), pytest.raises(OutOfBounds, match="nightshift-test-usage for org_1"):
+    with guard(cloud).scope(ME), pytest.raises(OutsideTenant, match="nightshift-test-usage for org_1"):
         call(cloud)
     assert calls.made == []
 
 
 @pytest.mark.parametrize("call", MINE)
 def test_in_nobodys_turn_no_rows_of_tenants_are_touched(call: Call, cloud: Cloud) -> None:
-    with bounds(cloud).turn(None), pytest.raises(OutOfBounds, match="for no tenant"):
+    with guard(cloud).scope(None), pytest.raises(OutsideTenant, match="for no tenant"):
         call(cloud)
 
 
 def test_rows_that_are_no_tenants_are_free_and_all_rows_afterwards(cloud: Cloud) -> None:
-    with bounds(cloud).turn(ME):
+    with guard(cloud).scope(ME):
         cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key("pricing:last"))
     get("org_2#usage")(cloud)
     cloud.dynamodb.scan(TableName=NAME)
 
 
 def test_a_turn_within_a_turn_ends_with_it(cloud: Cloud) -> None:
-    with bounds(cloud).turn(None):
-        with bounds(cloud).turn(ME):
+    with guard(cloud).scope(None):
+        with guard(cloud).scope(ME):
             get("org_1")(cloud)
-        with pytest.raises(OutOfBounds):
+        with pytest.raises(OutsideTenant):
             get("org_1")(cloud)
 
 
 def test_one_cloud_has_one_guard(cloud: Cloud) -> None:
-    assert bounds(cloud) is bounds(cloud)
+    assert guard(cloud) is guard(cloud)
 
 
 def test_a_partition_begins_with_the_tenants_id() -> None:

@@ -13,7 +13,8 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.plans import brake, plan
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create
 from tests.support.holds import HOLDS, Holds, put, there
 

@@ -20,7 +20,8 @@ from shared.plans.draft import Draft
 from shared.plans.plan import Plan, PlanRefused, UnknownPlan
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock, create, waiting
 from tests.support.holds import HOLDS, Holds, Warned, put, there
 
@@ -36,7 +37,7 @@ def make(cloud: Cloud, log: Lines) -> Make:
     def make(job: Holds, **rest: Any) -> Plan:
         firing = Firing(job.name, cloud.clock.now(), manual=True, **rest)
         tick = RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True)
-        with draft.of(job.actions(tick)) as drafted:
+        with draft.from_actions(job.actions(tick)) as drafted:
             return plan.store(cloud, job, tick, drafted, "ada")
 
     return make
@@ -291,16 +292,20 @@ def test_two_runs_of_one_plan_at_once_are_one(make: Make, cloud: Cloud, clock: V
 
 def test_a_digest_is_of_what_is_in_it_and_not_of_its_order() -> None:
     first, second = Action("delete", ["a", "-"], ["00", "x"]), Action("delete", ["b", "-"], ["01", "x"])
-    with draft.of([first, second]) as one, draft.of([second, first]) as two, draft.of([first, first]) as three:
+    with (
+        draft.from_actions([first, second]) as one,
+        draft.from_actions([second, first]) as two,
+        draft.from_actions([first, first]) as three,
+    ):
         assert one.digest == two.digest != three.digest
-    with draft.of([first, first]) as twice, draft.of([]) as none:
+    with draft.from_actions([first, first]) as twice, draft.from_actions([]) as none:
         assert twice.digest != none.digest
-    with draft.of([first]) as one, draft.of([first._replace(verb="send")]) as two:
+    with draft.from_actions([first]) as one, draft.from_actions([first._replace(verb="send")]) as two:
         assert one.digest != two.digest
 
 
 def test_samples_are_redacted() -> None:
-    with draft.of([Action("send", "1", None, "a warning to ada@example.org")]) as drafted:
+    with draft.from_actions([Action("send", "1", None, "a warning to ada@example.org")]) as drafted:
         assert "ada@" not in "".join(drafted.lines())
 
 

@@ -12,6 +12,7 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason
+from shared.run import checkpoint
 from shared.run import claim as claims
 from shared.run.claim import Claim, ClaimRefusal, Claims
 from shared.run.context import RunContext
@@ -227,7 +228,7 @@ def test_the_claim_item_stays_within_one_write_unit_at_its_largest(cloud: Cloud,
 
     held = Claims(cloud, Longest(), "h" * 64)
     run = "20260302T120000.000Z-0123456789"[:29]
-    held.finish(_taken(held, run), TICK, OK, "c" * (claims.INLINE_CHECKPOINT - 2), success=True)
+    held.finish(_taken(held, run), TICK, OK, "c" * (checkpoint.INLINE_CHECKPOINT - 2), success=True)
     clock.move(hours=1)
     worst = {
         "outcome": "deduplicated",
@@ -243,7 +244,7 @@ def test_the_claim_item_stays_within_one_write_unit_at_its_largest(cloud: Cloud,
     held.finish(_taken(held, run, at(1)), at(1), worst, None, success=False)
     taken = _taken(held, run[:-1] + "x", at(2))
     held.progress(taken, "writing the archive", 50)
-    answer = cloud.dynamodb.get_item(TableName=held.table, Key=held.key)
+    answer = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=attributes.row(held.key.attributes))
     full = {**answer["Item"], "invocation": {"S": "01234567-89ab-cdef-0123-456789abcdef"}}
     assert attributes.size(full) <= claims.ITEM_LIMIT
 

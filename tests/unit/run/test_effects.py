@@ -19,9 +19,11 @@ from shared.job.idempotency import keyed
 from shared.job.outcome import Done, Outcome
 from shared.run.claim import LEASE_MARGIN
 from shared.run.context import RunContext
-from shared.run.effects import INLINE_RESULT, row_key, token
+from shared.run.effect_results import INLINE_RESULT, token
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
+from shared.store import keys
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.support.receiver import Receiver
 
@@ -73,7 +75,9 @@ def go(cloud: Cloud, log: Lines, clock: VirtualClock) -> Go:
 
 
 def row(cloud: Cloud, key: str = "ada") -> dict[str, Any]:
-    found = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=attributes.row(row_key("greet", key)))
+    found = cloud.dynamodb.get_item(
+        TableName=cloud.names.table("state"), Key=attributes.row(keys.effect("greet", key).attributes)
+    )
     return attributes.plain(found.get("Item"))
 
 
@@ -166,8 +170,8 @@ def test_a_call_that_ends_with_nobody_knowing_is_never_repeated_blindly(
     report = go(job)
     assert report.outcome == "failed"
     assert (
-        report.note == "UncertainOutcome: nobody knows whether 'ada' was done; "
-        "settle it: python jobs.py effects greet --aws --stage test"
+        report.note == "UncertainOutcome: the outcome of effect 'ada' is unknown; "
+        "resolve it: python jobs.py effects greet --aws --stage test"
     )
     assert receiver.did.total() == 0
     [asked] = job.asked
@@ -279,7 +283,7 @@ def test_a_run_under_another_lease_waits_until_the_effect_must_be_over(
     with pytest.raises(KeyboardInterrupt):
         go(Greet(dying(clock)))
     job = Greet(greeting(receiver), lambda _: NotDone())
-    assert "InFlight: 'ada' is being done by another run, for another 11 s" in go(job, target="1").note
+    assert "InFlight: effect 'ada' is in progress in another run, for 11 s" in go(job, target="1").note
     assert job.asked == []
     assert go(job, target="1").outcome == "done"
 

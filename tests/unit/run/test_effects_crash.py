@@ -24,9 +24,10 @@ from shared.job.outcome import Done, Outcome
 from shared.messages.run_batch import run_batch
 from shared.run.claim import LEASE_MARGIN
 from shared.run.context import RunContext
-from shared.run.effects import row_key, token
+from shared.run.effect_results import token
 from shared.run.firing import Batch, Firing
 from shared.run.run import run
+from shared.store import keys
 from tests.conftest import Lines, VirtualClock
 from tests.support.receiver import Death, Mortal, Receiver
 
@@ -113,7 +114,7 @@ class Scene:
         """Of each effect its key, how often it happened, whether it is confirmed."""
         for key in job.keys(target):
             found = self.cloud.dynamodb.get_item(
-                TableName=self.cloud.names.table("state"), Key=attributes.row(row_key(job.name, key))
+                TableName=self.cloud.names.table("state"), Key=attributes.row(keys.effect(job.name, key).attributes)
             )
             yield key, self.receiver.did[token(self.cloud.names, job.name, key)], "done" in found.get("Item", {})
 

@@ -12,7 +12,8 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.outcome import Done, Failed
 from shared.run.firing import Firing
-from shared.run.history import History, gap_id, history_key
+from shared.run.history import History, gap_id
+from shared.store import keys
 from tests.conftest import NOON
 
 RUN = "20260302T120001.000Z-0123abcd"
@@ -37,7 +38,9 @@ def history(cloud: Cloud) -> History:
 
 
 def row(history: History, run: str = RUN) -> dict[str, Any]:
-    found = history.cloud.dynamodb.get_item(TableName=history.table, Key=history_key("sweep", run))
+    found = history.cloud.dynamodb.get_item(
+        TableName=history.cloud.names.table("state"), Key=attributes.row(keys.run("sweep", run).attributes)
+    )
     return attributes.plain(found["Item"])
 
 

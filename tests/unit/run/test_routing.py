@@ -15,12 +15,13 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import RUN_BY, Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Snoozed
-from shared.job.retry import NONE, exponential
+from shared.job.retry import NO_RETRY, exponential
 from shared.run import firing as event
-from shared.run import history
 from shared.run.context import RunContext
 from shared.run.firing import Firing, MalformedEvent
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
+from shared.store import keys
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 
 
@@ -257,9 +258,7 @@ def test_whoever_waits_by_hand_learns_that_it_could_not_be_handed_over(go: Go, c
 def test_a_chain_that_lambda_would_cut_short_is_not_begun(go: Go, cloud: Cloud) -> None:
     report = go(Stubborn(), replace(TICK, job="stubborn"), "queue")
     assert report.outcome == "failed"
-    assert "STUBBORN_RUN_BY=queue: with 7 attempts after the hand-over 16 invocations may follow each other" in (
-        report.note
-    )
+    assert "STUBBORN_RUN_BY=queue: with 7 attempts after routing 16 invocations may follow each other" in (report.note)
     assert go(Stubborn(), replace(TICK, job="stubborn"), "worker").outcome == "enqueued"
 
 
@@ -270,7 +269,7 @@ def test_a_job_without_retries_fails_without_a_letter_where_the_broker_is_down(
         """Sweep once."""
 
         name = "once"
-        retry = NONE
+        retry = NO_RETRY
 
     broker.down = True
     go(Once(), replace(TICK, job="once"), broker.__name__.partition(".")[2])
@@ -292,6 +291,6 @@ def test_history_tells_of_the_hand_over_and_of_the_run(go: Go, cloud: Cloud) -> 
     handed = go(Sweep(), by="worker")
     done = go(Sweep(), TICK.routed("worker"))
     for report in (handed, done):
-        key = history.history_key("sweep", report.run_id)
+        key = attributes.row(keys.run("sweep", report.run_id).attributes)
         row = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
         assert (row["outcome"], row["tick"]) == (report.outcome, "2026-03-02T12:00Z#00")

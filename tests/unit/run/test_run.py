@@ -17,12 +17,13 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected, Snoozed
-from shared.job.retry import NONE, explicit
+from shared.job.retry import NO_RETRY, explicit
 from shared.job.settings import names
-from shared.run import history
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
+from shared.store import keys
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 
 
@@ -76,7 +77,7 @@ def seen(go: Go, firing: Firing) -> Any:
 
 
 def row(cloud: Cloud, report: RunReport) -> dict[str, Any]:
-    key = history.history_key("sweep", report.run_id)
+    key = attributes.row(keys.run("sweep", report.run_id).attributes)
     return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
@@ -184,7 +185,7 @@ def test_a_job_without_retries_leaves_no_dead_letter_as_the_next_tick_catches_up
         """Fail once."""
 
         name = "once"
-        retry = NONE
+        retry = NO_RETRY
 
         def work(self, run: RunContext) -> Outcome:
             raise ValueError("x")
@@ -280,7 +281,7 @@ def test_a_tick_that_comes_after_its_grace_is_late(go: Go, clock: VirtualClock) 
 
     clock.move(seconds=121)
     report = go(Punctual(), replace(TICK, job="punctual"))
-    assert (report.outcome, report.note) == ("late", "came 121 s after its time; 120 s of grace")
+    assert (report.outcome, report.note) == ("late", "started 121 s after its time; 120 s of grace")
 
 
 def test_a_gate_that_cannot_be_read_fails_closed_and_says_which(go: Go, cloud: Cloud) -> None:
@@ -329,7 +330,7 @@ def test_the_next_run_records_its_dead_predecessor_as_lost(
     corpse = item(cloud)["holder"]
     clock.move(minutes=5)
     assert go(Sweep(), replace(TICK, at=NOON.replace(minute=5))).outcome == "done"
-    key = history.history_key("sweep", corpse)
+    key = attributes.row(keys.run("sweep", corpse).attributes)
     lost = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
     assert lost["outcome"] == "lost"
     assert log.said("sweep_lost")[0]["lost"] == corpse

@@ -1,0 +1,40 @@
+"""Checkpoints: small ones as text in the claim item, large ones in a row of their own."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.store import keys, table
+from shared.tables import STATE, TTL
+
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
+
+# Bytes. An item over 1,024 bytes doubles the price of every write to it; names, keys and status take up to about 760.
+INLINE_CHECKPOINT = 200
+# For a job with a budget, whose usage is in the item too.
+INLINE_BESIDE_A_BUDGET = 100
+# The TTL of rows that were superseded; a job that continues after longer than this starts over, which is idempotent.
+RETENTION = timedelta(days=90)
+# The text in the claim item that refers to a row begins with it; the fence of the writer follows.
+REFERENCE = "@"
+
+
+def store(cloud: Cloud, job: str, target: str, fence: int, checkpoint: Any, inline: int = INLINE_CHECKPOINT) -> str:
+    """Return the text for the claim item. A checkpoint over `inline` bytes is written to its row first."""
+    text = json.dumps(checkpoint, separators=(",", ":"))
+    if len(text.encode()) <= inline:
+        return text
+    key = keys.checkpoint(job, target, fence)
+    expires = int((cloud.clock.now() + RETENTION).timestamp())
+    table.put(cloud, STATE, {**key.attributes, "checkpoint": text, TTL: expires})
+    return f"{REFERENCE}{fence}"
+
+
+def load(cloud: Cloud, job: str, target: str, text: str | None) -> Any:
+    """Return the checkpoint from the text in the claim item, or None."""
+    if text and text.startswith(REFERENCE):
+        text = table.get(cloud, STATE, keys.checkpoint(job, target, int(text[1:]))).get("checkpoint")
+    return json.loads(text) if text else None

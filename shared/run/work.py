@@ -1,0 +1,54 @@
+"""Perform the work of a run under its deadline, and turn exceptions into its outcome."""
+
+from __future__ import annotations
+
+import traceback
+
+from shared.aws.names import NO_TARGET
+from shared.deadline import DeadlineExceeded, within
+from shared.job.definition import Job
+from shared.job.outcome import Done, Failed, Lost, Outcome, Rejected
+from shared.job.settings import SettingError
+from shared.run import send
+from shared.run.context import RunContext
+from shared.store.fencing import Fenced
+
+
+def perform(job: Job, run: RunContext) -> Outcome:
+    """Call the job's own code, here and nowhere else, and return its outcome. Raises nothing that the job raises."""
+    try:
+        with within(run.time_allowed):
+            outcome = _work(job, run)
+    except (Rejected, SettingError) as error:
+        return failed(error, final=True)
+    except Fenced as error:
+        return Lost(str(error))
+    except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - any exception of a job is its outcome
+        return failed(error)
+    return _with_uncertain(run, outcome)
+
+
+def failed(error: BaseException, final: bool = False) -> Failed:
+    """Return the outcome for an exception. final: no retry can succeed."""
+    return Failed(f"{type(error).__name__}: {error}", type(error).__name__, traceback.format_exc(), final)
+
+
+def _work(job: Job, run: RunContext) -> Outcome:
+    if run.firing.plan:
+        # Imported lazily: few runs apply a plan.
+        from shared.run.apply_plan import apply_plan
+
+        return apply_plan(job, run)
+    if job.shards > 1 and run.target == NO_TARGET and run.batch is None:
+        send.send_shards(run.cloud, run.firing, job.shards)
+        return Done({"shards": job.shards})
+    return job.work(run)
+
+
+def _with_uncertain(run: RunContext, outcome: Outcome) -> Outcome:
+    if not run.uncertain:
+        return outcome
+    # Imported lazily: few runs have uncertain effects.
+    from shared.run import reconcile
+
+    return reconcile.with_uncertain(outcome, run.cloud.names.stage, run.job.name, run.uncertain)
