@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 # An attribute of a module, as in `record = "shared.product.records.mail.Cycle"`; an archetype imports the module.
-DOTTED_STRING = re.compile(r"""(["'])([a-z_]\w*(?:\.\w+)+)\1""")
+DOTTED = re.compile(r"[a-z_]\w*(?:\.\w+)+")
+# Found in the text first: most files have none, and a walk over every node takes as long as parsing.
+DOTTED_STRING = re.compile(rf"""(["']){DOTTED.pattern}\1""")
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -111,11 +113,15 @@ def _dotted_name(path: Path) -> str:
 # By the text, not the path: a tree may change within one process. The bundles share most of their modules.
 @lru_cache(maxsize=2048)
 def _references(text: str) -> tuple[Reference, ...]:
-    strings = (
-        Reference(match[2], text.count("\n", 0, match.start()) + 1, string=True)
-        for match in DOTTED_STRING.finditer(text)
-    )
-    return (*_in_statements(ast.parse(text).body, typing=False), *strings)
+    tree = ast.parse(text)
+    strings = _in_strings(tree) if DOTTED_STRING.search(text) else ()
+    return (*_in_statements(tree.body, typing=False), *strings)
+
+
+def _in_strings(tree: ast.Module) -> Iterator[Reference]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and DOTTED.fullmatch(node.value):
+            yield Reference(node.value, node.lineno, string=True)
 
 
 def _in_statements(body: list[ast.stmt], *, typing: bool) -> Iterator[Reference]:

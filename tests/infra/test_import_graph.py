@@ -49,7 +49,7 @@ def test_an_import_is_found(text: str, imported: Import, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["import json", "x = 'shared.run.run'", "# x = 'shared.clock.now'", "'''x = 'shared.clock.now''''"]
+    "text", ["import json", "x = 'shared.run.run'", "# x = 'shared.clock.now'", '"""x = \'shared.clock.now\'."""']
 )
 def test_other_text_imports_nothing(text: str, tmp_path: Path) -> None:
     assert graph(tmp_path, {"shared/product/job.py": text}).imports("shared.product.job") == []
