@@ -39,7 +39,7 @@ def _shown(made: Plan) -> dict[str, Any]:
 
 def _who(cloud: Cloud, args: argparse.Namespace) -> str:
     if args.aws:
-        sts: Any = cloud.session.create_client("sts", region_name=cloud.names.region)
+        sts: Any = session.client("sts", region_name=cloud.names.region)
         return str(sts.get_caller_identity()["Arn"])
     try:
         return getpass.getuser()

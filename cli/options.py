@@ -70,7 +70,7 @@ def who(args: argparse.Namespace, cloud: Cloud) -> str:
 
     if args.who or not args.aws:
         return args.who or signed()
-    sts: Any = cloud.session.create_client("sts", region_name=cloud.names.region)
+    sts: Any = cloud.session.client("sts", region_name=cloud.names.region)
     return str(sts.get_caller_identity()["Arn"])
 
 

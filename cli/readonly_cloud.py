@@ -21,7 +21,7 @@ def only_reading(cloud: Cloud) -> Cloud:
     """The same cloud with clients of its own, on which every call but a read raises WriteRefused."""
     made = Cloud(cloud.names, cloud.clock, cloud.environment)
     # Before a request is built, let alone sent; the event reaches every client of the session.
-    made.session.register("before-parameter-build", _refuse_writes)
+    made.session.events.register("before-parameter-build", _refuse_writes)
     return made
 
 

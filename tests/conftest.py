@@ -85,8 +85,9 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
-        # The service models are read once for all tests.
-        made.session.register_component("data_loader", LOADER)
+        # The service models are read once for all tests. After the session is made: it adds a path to its loader.
+        _ = made.session
+        made.botocore_session.register_component("data_loader", LOADER)
         # Before the first client is made: a client has its session's events as they were then.
         _create_when_named(made, [table for table in TABLES if table not in (STATE, WEBEVALS)])
         for table in (STATE, WEBEVALS):
@@ -124,7 +125,7 @@ def _create_when_named(cloud: Cloud, missing: list[Table]) -> None:
                 missing.remove(table)
                 create(cloud, table)
 
-    cloud.session.register("before-parameter-build.dynamodb", make)
+    cloud.session.events.register("before-parameter-build.dynamodb", make)
 
 
 def create(cloud: Cloud, table: Table) -> None:

@@ -59,7 +59,7 @@ def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
 
 def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[str, Any]]:
     """`{"timestamp": epoch ms, "message": text}`, oldest first. Nothing where the function has not run yet."""
-    logs: Any = cloud.session.create_client("logs", region_name=cloud.names.region)
+    logs: Any = cloud.session.client("logs", region_name=cloud.names.region)
     # As a phrase: a run id has hyphens, which mean "without" in a bare pattern.
     pattern = {"filterPattern": f'"{run}"'} if run else {}
     pages = logs.get_paginator("filter_log_events").paginate(

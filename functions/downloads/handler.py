@@ -93,7 +93,7 @@ def _signed(archive: str, validity: timedelta, requested_at: str) -> str:
     # By the endpoint of the region: the global one does not find buckets of other regions at once, and those of newer
     # regions never.
     config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-    client: Any = CLOUD.session.create_client("s3", region_name=CLOUD.names.region, config=config)
+    client: Any = CLOUD.session.client("s3", region_name=CLOUD.names.region, config=config)
     name = f"export-{requested_at[:10]}.zip"
     parameters = {
         "Bucket": CLOUD.names.bucket,

@@ -1,4 +1,4 @@
-"""The only door to AWS: lazy clients on one session, the clock, the names."""
+"""Clients of AWS on one boto3 session, the clock and the names; no other module makes a client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from shared.aws.names import Names
 from shared.clock import Clock
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    from boto3.session import Session
+    from botocore.session import Session as BotocoreSession
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
@@ -23,24 +24,25 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-# Seconds to connect and to wait for an answer, and tries in all. The state table must answer or be given up while the
-# run can still end by itself; objects may be large.
+# Seconds to connect, seconds to read an answer, and tries in all. The state table must answer or fail while the run can
+# still end by itself; objects may be large.
 QUICK = (1, 3, 3)
 PATIENT = (3, 10, 4)
-# What a repeat would do twice: whoever asks for it decides on that.
+# For calls whose repetition has a second effect: the caller decides about a retry.
 ONCE = (3, 10, 1)
 THINKING = (3, 120, 1)
 CALLED = (3, 24, 1)
-# As many as the most threads of a bulk job: each connection beyond the pool is thrown away after one use, and each new
-# one loads the certificates anew, 15 ms of CPU.
+# The most threads of a bulk job: each connection beyond the pool is closed after one use, and each new one loads the
+# certificates anew, 15 ms of CPU.
 CONNECTIONS = 32
-
-
-AGENT = "nightshift"
+USER_AGENT = "nightshift"
 
 
 class Cloud:
-    """Clients are made at first use; botocore's are safe to share between threads."""
+    """Clients of one boto3 session, made at first use, with the clock and the names of one deployment.
+
+    boto3 clients may be shared between threads.
+    """
 
     def __init__(
         self,
@@ -51,10 +53,11 @@ class Cloud:
         self.names = names or Names.from_environment()
         self.clock = clock or Clock()
         self.environment = os.environ if environment is None else environment
-        self._making = threading.RLock()
+        self._creation = threading.RLock()
 
     @cached_property
-    def session(self) -> Session:
+    def botocore_session(self) -> BotocoreSession:
+        """The session below boto3's, which takes the loader of service models and the parser of answers."""
         from botocore.session import Session
 
         from shared.aws.response_parser import DynamoDbParserFactory
@@ -65,22 +68,29 @@ class Cloud:
         session.register_component("response_parser_factory", DynamoDbParserFactory())
         return session
 
+    @cached_property
+    def session(self) -> Session:
+        from boto3.session import Session
+
+        return Session(botocore_session=self.botocore_session, region_name=self.names.region)
+
     def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:
         from botocore.config import Config
 
         connect, read, attempts = bounds
         config = Config(
-            # botocore makes its own twice for each call, of twenty parts: a seventh of a call's CPU.
-            user_agent=AGENT,
+            # The default is composed of twenty parts, twice for each call: a seventh of its CPU.
+            user_agent=USER_AGENT,
             connect_timeout=connect,
             read_timeout=read,
             max_pool_connections=CONNECTIONS,
             parameter_validation=validated,
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
-        # Making clients of one session from two threads at once is not safe; using them is.
-        with self._making:
-            return self.session.create_client(service, region_name=self.names.region, config=config)
+        # Two threads must not make clients of one session at once; they may use them.
+        with self._creation:
+            make: Any = self.session.client
+            return make(service, region_name=self.names.region, config=config)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:

@@ -97,7 +97,7 @@ def test_the_token_is_printed_alone(call: Call, aws: Cloud) -> None:
 
 
 def logged(aws: Cloud, *lines: tuple[int, str]) -> None:
-    logs: Any = aws.session.create_client("logs", region_name="us-east-1")
+    logs: Any = aws.session.client("logs", region_name="us-east-1")
     group = "/aws/lambda/nightshift-test-good"
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")

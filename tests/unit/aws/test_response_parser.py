@@ -85,4 +85,4 @@ def test_other_protocols_are_botocores_own() -> None:
 
 
 def test_clients_of_the_runtime_read_that_way(cloud: Cloud) -> None:
-    assert type(cloud.session.get_component("response_parser_factory")) is DynamoDbParserFactory
+    assert type(cloud.botocore_session.get_component("response_parser_factory")) is DynamoDbParserFactory

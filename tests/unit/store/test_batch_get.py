@@ -21,7 +21,8 @@ def key(number: int) -> RowKey:
 
 def leave_unprocessed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Answer the next calls as DynamoDB does where it throttles: the first key of each table is left unprocessed."""
-    real, calls = cloud.bulk.batch_get_item, iter(range(times))
+    real: Any = cloud.bulk.batch_get_item
+    calls = iter(range(times))
 
     def throttled(RequestItems: Any) -> Any:  # noqa: N803 - the parameter's name in boto3
         if next(calls, None) is None:
@@ -72,5 +73,5 @@ def test_unprocessed_keys_are_requested_again(cloud: Cloud, monkeypatch: pytest.
 
 def test_keys_that_stay_unprocessed_are_an_error(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_unprocessed(cloud, monkeypatch, 9)
-    with pytest.raises(Throttled, match="^1 rows of nightshift-test-state were not read in 6 tries"):
+    with pytest.raises(Throttled, match=r"^1 rows of nightshift-test-state were not read in 6 tries"):
         list(batch_get_rows(cloud, STATE, [key(1), key(2)]))
