@@ -1,1 +1,1 @@
-"""The console's Function URL: an API over all jobs, for people and their programs."""
+"""The console: an HTTP API over all jobs, on a Function URL."""

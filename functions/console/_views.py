@@ -1,90 +1,93 @@
-"""What is shown of jobs: a page of them, their sums, the runs of one."""
+"""Read jobs for the console: a page of them, their counts, the runs of one job."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from functions.console._errors import Refused
-from shared import clock
+from aws_lambda_powertools.event_handler.exceptions import BadRequestError
+
+from functions.console._models import Job, JobPage, Run, RunPage, Stats
+from shared import clock, tables
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job import schedule
 from shared.job.manifest import Entry
 from shared.run import status_view
+from shared.store import keys, table
 
-PAGE, LARGEST_PAGE = 50, 100
-DAYS = 30
+HISTORY_DAYS = 30
+# Attributes of a history row that are shown; its sort key is the run id.
+RUN_FIELDS = frozenset(Run.model_fields) - {"run"}
 
 
-def jobs(cloud: Cloud, entries: Mapping[str, Entry], query: Mapping[str, str]) -> dict[str, Any]:
-    """`{jobs: [{id, name, schedule, status, lastRun, nextRun, runCount}], next}`; next is the cursor, or null."""
-    limit, after = _limit(query), query.get("cursor", "")
-    ids = sorted((entry["id"], name) for name, entry in entries.items() if entry["id"] > after)
+def jobs(cloud: Cloud, entries: Mapping[str, Entry], limit: int, cursor: str | None) -> JobPage:
+    """Read a page of jobs in the order of their ids; the cursor is the last id of the page before."""
+    ids = sorted((entry["id"], name) for name, entry in entries.items() if entry["id"] > (cursor or ""))
     page = ids[:limit]
     items = _items(cloud, {name: entries[name] for _, name in page})
     now = cloud.clock.now()
     shown = [_job(name, entries[name], items.get(name, {}), now) for _, name in page]
-    return {"jobs": shown, "next": page[-1][0] if len(ids) > limit else None}
+    return JobPage(jobs=shown, next=page[-1][0] if len(ids) > limit else None)
 
 
-def stats(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, Any]:
-    """How many jobs there are, in which state, and how many runs they had in all."""
+def stats(cloud: Cloud, entries: Mapping[str, Entry]) -> Stats:
+    """Count the jobs, by status and by group, and their runs."""
     items = _items(cloud, entries)
-    states = Counter(_status(items.get(name, {})) for name in entries)
-    runs = sum(int(item.get("fence", 0)) for item in items.values())
+    statuses = Counter(_status(items.get(name, {})) for name in entries)
     groups = Counter(entry["group"] for entry in entries.values())
-    return {"jobs": len(entries), "statuses": dict(sorted(states.items())), "groups": dict(groups), "runs": runs}
+    runs = sum(int(item.get("fence", 0)) for item in items.values())
+    return Stats(jobs=len(entries), statuses=dict(sorted(statuses.items())), groups=dict(groups), runs=runs)
 
 
-def runs(cloud: Cloud, name: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """`{runs: [...], next}` of one day, newest first; `day=yyyy-mm-dd`, today where none is given."""
-    day, limit = _day(query, cloud.clock.now()), _limit(query)
-    after = (
-        {"ExclusiveStartKey": attributes.row({"pk": f"runs#{name}#{day}", "sk": query["cursor"]})}
-        if "cursor" in query
-        else {}
-    )
-    answer = cloud.dynamodb.query(
-        TableName=cloud.names.table(STATE),
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=attributes.row({":pk": f"runs#{name}#{day}"}),
+def runs(cloud: Cloud, name: str, day: str | None, limit: int, cursor: str | None) -> RunPage:
+    """Read a page of the runs of one day, newest first; the cursor is the last run id of the page before."""
+    now = cloud.clock.now()
+    wanted = _day(day, now)
+    partition = keys.runs(name, wanted)
+    rows, following = table.query_page(
+        cloud,
+        tables.STATE,
+        "pk = :pk",
+        {":pk": partition},
+        start=attributes.row({"pk": partition, "sk": cursor}) if cursor else None,
         ScanIndexForward=False,
         Limit=limit,
-        **after,  # type: ignore[arg-type]
     )
-    now = cloud.clock.now().timestamp()
-    found = [item for item in map(attributes.plain, answer["Items"]) if item.get("expires", now) >= now]
-    told = ("target", "tick", "attempt", "outcome", "ok", "started", "ms", "note", "counts", "artifact", "duplicates")
-    shown = [{"run": item["sk"], **{field: item[field] for field in told if field in item}} for item in found]
-    last = attributes.plain(answer.get("LastEvaluatedKey"))
-    return {"day": day, "runs": shown, "next": last.get("sk")}
+    # TTL deletes late: an expired row may still be there.
+    current = [row for row in rows if row.get("expires", now.timestamp()) >= now.timestamp()]
+    return RunPage(day=wanted, runs=[_run(row) for row in current], next=attributes.plain(following).get("sk"))
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    return Run(run=row["sk"], **{field: row[field] for field in RUN_FIELDS & row.keys()})
 
 
 def _items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """The claim item of each job that has one."""
     return {name: item for name, item in status_view.items(cloud, entries) if item["sk"] == NO_TARGET}
 
 
-def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    last, held = item.get("status") or {}, "paused" in item
+def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> Job:
+    last, paused = item.get("status") or {}, "paused" in item
     schedules = [schedule.read(text) for text in entry["schedules"]]
     upcoming = min((next(each.after(now)) for each in schedules), default=None)
-    return {
-        "id": entry["id"],
-        "name": name,
-        "schedule": ", ".join(entry["schedules"]) or None,
-        "status": _status(item),
-        "lastRun": last.get("at"),
-        "nextRun": clock.iso(upcoming) if upcoming and not held else None,
-        "runCount": int(item.get("fence", 0)),
-    }
+    return Job(
+        id=entry["id"],
+        name=name,
+        schedule=", ".join(entry["schedules"]) or None,
+        status=_status(item),
+        last_run=last.get("at"),
+        next_run=clock.iso(upcoming) if upcoming and not paused else None,
+        run_count=int(item.get("fence", 0)),
+    )
 
 
 def _status(item: Mapping[str, Any]) -> str:
-    """`running`, `paused`, `never`, or how the last run ended."""
+    """`running`, `paused`, `never`, or the outcome of the last run."""
     if "holder" in item:
         return "running"
     if "paused" in item:
@@ -92,19 +95,12 @@ def _status(item: Mapping[str, Any]) -> str:
     return str((item.get("status") or {}).get("outcome", "never"))
 
 
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", str(PAGE))
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_PAGE:
-        raise Refused(400, f"limit is 1 to {LARGEST_PAGE}")
-    return int(text)
-
-
-def _day(query: Mapping[str, str], now: datetime) -> str:
-    text = query.get("day", f"{now:%Y-%m-%d}")
+def _day(text: str | None, now: datetime) -> date:
+    """The day that is asked for; today by default. Raises BadRequestError for one without history."""
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=now.tzinfo)
+        day = date.fromisoformat(text) if text else now.date()
     except ValueError:
-        raise Refused(400, "day is yyyy-mm-dd") from None
-    if not timedelta(0) <= now - day <= timedelta(days=DAYS + 1):
-        raise Refused(400, f"day is one of the last {DAYS}")
-    return text
+        raise BadRequestError("day is no date; use yyyy-mm-dd") from None
+    if not timedelta(0) <= now.date() - day <= timedelta(days=HISTORY_DAYS + 1):
+        raise BadRequestError(f"day must be one of the last {HISTORY_DAYS}")
+    return day

@@ -1,36 +1,54 @@
-"""The jobs over HTTP: list, trigger, pause, resume, their runs. Guarded like break-glass, before anything else."""
+"""The jobs over HTTP: list, trigger, pause and resume them, read their runs. Guarded like break-glass."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 from urllib.parse import unquote
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
 from functions.console import _actions, _openapi, _views
-from functions.console._errors import Refused
+from functions.console._models import (
+    PAGE,
+    Cursor,
+    Day,
+    Done,
+    Empty,
+    IdempotencyKey,
+    IfNoneMatch,
+    JobId,
+    JobPage,
+    Limit,
+    Operator,
+    RunPage,
+    Stats,
+)
+from functions.console._openapi import action, view
 from shared.aws.cloud import Cloud
 from shared.aws.names import STATE
 from shared.aws.permissions import Grant, delete_rows, invoke_jobs, read_rows, read_secret, write_rows
-from shared.http import internal_token
+from shared.http import function_url, internal_token
+from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
 from shared.observability.log import Log
+from shared.store import keys
 
 GRANTS: tuple[Grant, ...] = (
     read_secret(internal_token.SECRET),
     invoke_jobs(),
-    read_rows(STATE, "*:last", "manual#*", "pause#*", "runs#*"),
-    write_rows(STATE, "*:last", "pause#*", "audit#*"),
-    delete_rows(STATE, "pause#*"),
+    read_rows(STATE, keys.claims("*"), keys.manual_requests("*"), keys.pauses("*"), keys.runs("*", "*")),
+    write_rows(STATE, keys.claims("*"), keys.pauses("*"), keys.audit_month("*")),
+    delete_rows(STATE, keys.pauses("*")),
 )
 TIMEOUT = 29
-LARGEST_BODY = 16 * 1024
-# A segment may be encoded or not: ids have @ and / and : in them.
-OF_JOB = re.compile(r"/jobs/(.{1,300})/(trigger|pause|resume|runs)")
-ACTS = {"trigger": _actions.trigger, "pause": _actions.pause, "resume": _actions.resume}
+# A job id contains @ : and /, which a client may escape or not.
+JOB_PATH = re.compile(r"/jobs/(.{1,300})/(trigger|pause|resume|runs)")
 
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
@@ -38,74 +56,106 @@ LOG = Log(time=CLOUD.clock, job="console")
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    if not GUARD.admits(headers):
+    # Before anything else is looked up, and the same for a missing and a wrong token.
+    if not GUARD.admits(function_url.headers_of(event)):
         LOG.warning("console_forbidden", status="forbidden", correlationId=context.aws_request_id)
-        return _answer(403, {"error": "forbidden"})
+        return function_url.forbidden()
     method, path = event["requestContext"]["http"]["method"], event.get("rawPath", "")
-    try:
-        status, body = _served(method, path, event, headers)
-    except Refused as error:
-        status, body = error.status, {"ok": False, "error": str(error), "message": str(error)}
+    answer = APP.resolve({**event, "rawPath": _with_id_in_one_segment(path)}, context)
+    status = answer["statusCode"]
     LOG.info("console_answered", method=method, path=path[:200], status=status, correlationId=context.aws_request_id)
-    return _answer(status, body, headers.get("if-none-match", "") if method == "GET" else None)
+    return answer
 
 
-def _served(method: str, path: str, event: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, Any]:
-    entries, query = manifest.load(), event.get("queryStringParameters") or {}
-    if path in ("/jobs", "/jobs/stats", "/openapi.json"):
-        _only("GET", method)
-        if path == "/openapi.json":
-            return 200, _openapi.DOCUMENT
-        return 200, _views.jobs(CLOUD, entries, query) if path == "/jobs" else _views.stats(CLOUD, entries)
-    asked = OF_JOB.fullmatch(path)
-    if asked is None:
-        raise Refused(404, "no such path; GET /openapi.json says which there are")
-    name = _named(asked[1], entries)
-    if asked[2] == "runs":
-        _only("GET", method)
-        return 200, _views.runs(CLOUD, name, query)
-    _only("POST", method)
-    return ACTS[asked[2]](CLOUD, name, entries[name], _body(event), headers)
+def _with_id_in_one_segment(path: str) -> str:
+    """Escape the slashes of a job id: a path parameter of Powertools matches none."""
+    match = JOB_PATH.fullmatch(path)
+    return f"/jobs/{match[1].replace('/', '%2F')}/{match[2]}" if match else path
 
 
-def _named(given: str, entries: Mapping[str, manifest.Entry]) -> str:
-    """The job of that id or name. It is looked up whole, so nothing that is encoded can become a path."""
+def _refuse(status: int, message: str) -> Response[Any]:
+    return json_response(status, {"ok": False, "error": message, "message": message})
+
+
+APP = FunctionUrlResolver(_refuse, not_found="no such path; GET /openapi.json lists them")
+
+
+Next = Callable[[FunctionUrlResolver], Response[Any]]
+
+
+def _add_etag(app: FunctionUrlResolver, next_middleware: Next) -> Response[Any]:
+    """Tag the answer to a GET, and answer 304 where the client has it already."""
+    response = next_middleware(app)
+    if app.current_event.http_method != "GET" or response.status_code != 200:
+        return response
+    response.body = json.dumps(response.body)
+    etag = f'"{hashlib.sha256(response.body.encode()).hexdigest()[:32]}"'
+    # The client may store the answer, and has to revalidate it each time.
+    response.headers |= {"etag": etag, "cache-control": "private, no-cache"}
+    known = app.current_event.headers.get("if-none-match", "").split(",")
+    if etag in [tag.strip().removeprefix("W/") for tag in known]:
+        response.status_code, response.body = 304, ""
+    return response
+
+
+APP.use([_add_etag])
+
+
+@APP.get("/jobs", summary="List jobs by id", responses=view(JobPage))
+def list_jobs(limit: Limit = PAGE, cursor: Cursor = None, _if_none_match: IfNoneMatch = None) -> JobPage:
+    return _views.jobs(CLOUD, manifest.load(), limit, cursor)
+
+
+@APP.get("/jobs/stats", summary="Count jobs by status and group", responses=view(Stats))
+def count_jobs(_if_none_match: IfNoneMatch = None) -> Stats:
+    return _views.stats(CLOUD, manifest.load())
+
+
+@APP.get(r"/openapi\.json", include_in_schema=False)
+def document() -> dict[str, Any]:
+    return _openapi.document(APP)
+
+
+@APP.post("/jobs/<id>/trigger", summary="Start a run", status_code=202, responses=action(202))
+def trigger(
+    id: JobId,  # noqa: A002 - the name of the path parameter
+    _body: Annotated[Empty | None, Body()] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Done:
+    name, entry = _find(id)
+    return _actions.trigger(CLOUD, name, entry, idempotency_key)
+
+
+@APP.post("/jobs/<id>/pause", summary="Pause a job", responses=action(200))
+def pause(id: JobId, by: Annotated[Operator | None, Body()] = None) -> Done:  # noqa: A002
+    name, entry = _find(id)
+    return _actions.pause(CLOUD, name, entry, by or Operator())
+
+
+@APP.post("/jobs/<id>/resume", summary="Resume a job", responses=action(200))
+def resume(id: JobId, by: Annotated[Operator | None, Body()] = None) -> Done:  # noqa: A002
+    name, entry = _find(id)
+    return _actions.resume(CLOUD, name, entry, by or Operator())
+
+
+@APP.get("/jobs/<id>/runs", summary="List the runs of a day, newest first", responses=view(RunPage, of_job=True))
+def list_runs(
+    id: JobId,  # noqa: A002
+    day: Day = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
+    _if_none_match: IfNoneMatch = None,
+) -> RunPage:
+    name, _ = _find(id)
+    return _views.runs(CLOUD, name, day, limit, cursor)
+
+
+def _find(text: str) -> tuple[str, manifest.Entry]:
+    """Find a job by its id, escaped or not, or by its name."""
+    entries = manifest.load()
     names = {entry["id"]: name for name, entry in entries.items()}
-    for text in (given, unquote(given)):
-        if text in names:
-            return names[text]
-        if text in entries:
-            return text
-    raise Refused(404, "no such job; GET /jobs lists their ids")
-
-
-def _only(wanted: str, method: str) -> None:
-    if method != wanted:
-        raise Refused(405, f"use {wanted}")
-
-
-def _body(event: Mapping[str, Any]) -> dict[str, Any]:
-    text = event.get("body") or ""
-    if len(text) > LARGEST_BODY:
-        raise Refused(413, f"the body is larger than {LARGEST_BODY} bytes")
-    try:
-        given = json.loads((base64.b64decode(text) if event.get("isBase64Encoded") else text) or "{}")
-    except ValueError:
-        raise Refused(400, "the body is not JSON") from None
-    if not isinstance(given, dict):
-        raise Refused(400, "the body is not a JSON object")
-    return given
-
-
-def _answer(status: int, body: Any, seen: str | None = None) -> dict[str, Any]:
-    """seen: If-None-Match of a GET, whose answer has an ETag; None for what has none."""
-    text = json.dumps(body)
-    headers = {"content-type": "application/json", "cache-control": "no-store"}
-    if seen is not None and status == 200:
-        headers["etag"] = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
-        # To be asked for again each time, and sent again only where it changed.
-        headers["cache-control"] = "private, no-cache"
-        if headers["etag"] in [tag.strip().removeprefix("W/") for tag in seen.split(",")]:
-            return {"statusCode": 304, "headers": headers, "body": ""}
-    return {"statusCode": status, "headers": headers, "body": text}
+    for candidate in (text, unquote(text)):
+        name = names.get(candidate, candidate)
+        if name in entries:
+            return name, entries[name]
+    raise ServiceError(404, "no such job; GET /jobs lists their ids")

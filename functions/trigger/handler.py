@@ -68,7 +68,7 @@ class RunRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     #: The target to run for; a job without targets takes none.
-    target: str | None = Field(None, pattern=TARGET)
+    target: str | None = Field(default=None, pattern=TARGET)
 
 
 @APP.route("/__cron/run/status", method=["GET", "POST"])

@@ -13,19 +13,20 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from functions.console import handler
-from functions.console._openapi import DOCUMENT
+from functions.console import _openapi, handler
 from shared.aws.cloud import Cloud
 from shared.http.internal_token import Guard
 from shared.job import manifest, registry
 from shared.run import firing as event
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock
+from tests.support.function_url import url_event
 
 TOKEN = {"X-Internal-Health": "open sesame"}
 HELLO = "@kb-labs/plugin-template:hello-cron"
 NAME = "kb-labs-plugin-template-hello-cron"
 JOBS = registry.jobs()
+DOCUMENT = _openapi.document(handler.APP)
 Ask = Callable[..., tuple[int, Any, dict[str, str]]]
 
 
@@ -65,14 +66,8 @@ def ask(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Ask:
         query: dict[str, str] | None = None,
         headers: dict[str, str] = TOKEN,
     ) -> tuple[int, Any, dict[str, str]]:
-        given = {
-            "rawPath": path,
-            "headers": headers,
-            "queryStringParameters": query,
-            "requestContext": {"http": {"method": method}},
-            "body": json.dumps(body) if body is not None else None,
-        }
-        answer = handler.handle(given, SimpleNamespace(aws_request_id="r"))
+        event = url_event(path, method, headers, query, json.dumps(body) if body is not None else None)
+        answer = handler.handle(event, SimpleNamespace(aws_request_id="r"))
         told = json.loads(answer["body"] or "null")
         as_documented(path, method, answer["statusCode"], told)
         return answer["statusCode"], told, answer["headers"]
@@ -130,13 +125,13 @@ def test_a_job_with_a_budget_is_paused_and_goes_on_and_is_told_of_it(ask: Ask) -
     """The budget itself is in its code, which is not here."""
     assert ask("/jobs/webeval/pause", "POST")[:2] == (
         200,
-        {"ok": True, "message": "webeval is paused; what is at work now goes on to its end"},
+        {"ok": True, "message": "webeval is paused; a current run continues to its end"},
     )
     hint = (
-        "its budget may hold it all the same, which `python jobs.py status --aws --stage test` says "
-        "and `python jobs.py resume webeval --aws --stage test` lifts"
+        "its budget may still block it: `python jobs.py status --aws --stage test` shows that "
+        "and `python jobs.py resume webeval --aws --stage test` lifts it"
     )
-    assert ask("/jobs/webeval/resume", "POST")[1]["message"] == f"webeval goes on; {hint}"
+    assert ask("/jobs/webeval/resume", "POST")[1]["message"] == f"webeval is resumed; {hint}"
     status, told, _ = ask("/jobs/webeval/resume", "POST")
     assert (status, told["error"]) == (409, f"webeval is not paused; nothing was done; {hint}")
 

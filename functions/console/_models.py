@@ -1,0 +1,103 @@
+"""The console's API as Pydantic models: they validate requests, check answers and make the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+MAX_TEXT = 200
+PAGE, MAX_PAGE = 50, 100
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+
+JobId = Annotated[str, Path(description="As GET /jobs lists it, escaped or not: @kb-labs/plugin-template:hello-cron")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Day = Annotated[str | None, Query(pattern=DAY, description="yyyy-mm-dd, one of the last 30 days; today by default")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="An ETag; 304 where nothing changed")]
+IdempotencyKey = Annotated[str | None, Header(pattern=IDEMPOTENCY_KEY, description="The same key starts one run")]
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+class Model(BaseModel):
+    """A JSON object with exactly these fields, in camel case."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True, strict=True)
+
+
+class Empty(Model):
+    """A request without fields."""
+
+
+class Operator(Model):
+    """Who pauses or resumes a job, and why."""
+
+    who: str = Field(default="the API", max_length=MAX_TEXT, pattern=r"\S")
+    reason: str = Field(default="by a request that gave no reason", max_length=MAX_TEXT, pattern=r"\S")
+
+
+class Job(Model):
+    id: str
+    name: str
+    schedule: str | None
+    status: str
+    last_run: str | None
+    next_run: str | None
+    run_count: int
+
+
+class JobPage(Model):
+    jobs: list[Job]
+    #: The cursor of the next page; null on the last one.
+    next: str | None
+
+
+class Stats(Model):
+    jobs: int
+    statuses: dict[str, int]
+    groups: dict[str, int]
+    runs: int
+
+
+class Run(Model):
+    """A row of the run history; a field without a value is left out."""
+
+    run: str
+    target: str | None = Field(default=None, exclude_if=_is_none)
+    tick: str | None = Field(default=None, exclude_if=_is_none)
+    attempt: int | None = Field(default=None, exclude_if=_is_none)
+    outcome: str | None = Field(default=None, exclude_if=_is_none)
+    ok: bool | None = Field(default=None, exclude_if=_is_none)
+    started: str | None = Field(default=None, exclude_if=_is_none)
+    ms: int | None = Field(default=None, exclude_if=_is_none)
+    note: str | None = Field(default=None, exclude_if=_is_none)
+    counts: dict[str, Any] | None = Field(default=None, exclude_if=_is_none)
+    artifact: str | None = Field(default=None, exclude_if=_is_none)
+    duplicates: int | None = Field(default=None, exclude_if=_is_none)
+
+
+class RunPage(Model):
+    day: date
+    runs: list[Run]
+    #: The cursor of the next page; null on the last one.
+    next: str | None
+
+
+class Done(Model):
+    ok: bool
+    message: str
+    #: Id of the request that started a run.
+    request: str | None = Field(default=None, exclude_if=_is_none)
+
+
+class Refused(Model):
+    error: str
+    ok: bool | None = Field(default=None, exclude_if=_is_none)
+    message: str | None = Field(default=None, exclude_if=_is_none)
