@@ -7,7 +7,7 @@ READY := .venv/.ready
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test check lint types format generate synth bench clean
+.PHONY: help setup run up test check lint types format generate synth docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,11 +46,15 @@ synth: $(READY) ## the CloudFormation templates into cdk.out, then cfn-lint over
 	@$(IN_VENV) node_modules/.bin/cdk synth --quiet $(ARGS)
 	@.venv/bin/cfn-lint --non-zero-exit-code error 'cdk.out/*.template.json'
 
+docs: $(READY) ## the documentation as a site in site/; broken links fail
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict $(ARGS)
+	@echo "site/index.html; with search: .venv/bin/mkdocs serve"
+
 bench: $(READY) ## the figures that the project states, measured side by side with their peers
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 clean: ## remove what set-up and runs left behind, the local cloud's state included
-	@rm -rf .venv node_modules cdk.out .local
+	@rm -rf .venv node_modules cdk.out site .local
 
 # Set up again as well when a part is gone (a Python that was uninstalled leaves a dangling link), or when a Python is
 # named: .venv may be built on another one.
