@@ -1,4 +1,4 @@
-"""What the lock files and the CDK settings promise: the same tools, from the public registries, for everyone."""
+"""Lock files, CDK settings and commit hooks: the same tools, from public registries, on every machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import importlib.metadata
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 import tarfile
 import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +35,7 @@ def package_lock() -> dict[str, dict[str, Any]]:
     return packages
 
 
-# In this repository, and of Python alone.
+# Packages of this repository, which are pure Python.
 OURS = {"nightshift", "kb-labs-plugin-template"}
 
 
@@ -83,3 +88,24 @@ def _there(module: str, file: str) -> bool:
     found = importlib.util.find_spec(module)
     # A package can be run by its __main__ alone.
     return found is not None and (not found.submodule_search_locations or _there(f"{module}.__main__", ""))
+
+
+@pytest.mark.parametrize(
+    ("message", "accepted"),
+    [
+        ("Count attempts in one place", True),
+        ("Count attempts in one place\n\nTwo places counted. They disagreed after a timeout.\n", True),
+        ("x" * 72 + "\n\n" + "y" * 100, True),
+        ("x" * 73, False),
+        ("Count attempts in one place.", False),
+        ("Count attempts in one place.\n\nTwo places counted.\n", False),
+    ],
+)
+def test_a_commit_subject_is_short_and_has_no_full_stop(message: str, accepted: bool, tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    [hook] = [hook for repo in config["repos"] for hook in repo["hooks"] if hook.get("stages") == ["commit-msg"]]
+    assert hook["language"] == "pygrep"
+    file = tmp_path / "COMMIT_EDITMSG"
+    file.write_text(message)
+    command = [sys.executable, "-m", "pre_commit.languages.pygrep", *hook["args"], hook["entry"], str(file)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == (0 if accepted else 1)
