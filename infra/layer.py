@@ -1,7 +1,8 @@
-"""Third-party code, as a layer: what uv.lock pins, for the machine that runs it, without Docker.
+"""Layer of third-party code: the versions of uv.lock, for the machine that runs it, without Docker.
 
-The SDK is part of it, although Lambda's Python carries one: that one changes without notice, and what was tested is
-what shall run. botocore is cut to the services that shared/aws/cloud.py opens, which leaves a tenth of it.
+The SDK is part of the layer although Lambda's Python contains one: Lambda's changes without notice, and the functions
+shall run with the version that was tested. botocore is cut to the services that shared/aws/cloud.py opens and to the
+operations that the code calls (infra/sdk_models.py).
 """
 
 from __future__ import annotations
@@ -15,35 +16,42 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import botocore
+
+from infra import sdk_models
 from infra.bundle import ASSETS
 from infra.deployment import ROOT
 from infra.package import Package, cached, compile_all
 from infra.platform import Target
 
 MOUNTED = "/opt/python"
-# Raise it when what is cut changes: it is part of the hash.
-CUT = 2
+# uv.lock pins the same botocore here as in the layer.
+SDK_DATA = Path(botocore.__file__).parent / "data"
+# Part of the hash: increase it when the cut changes.
+CUT = 4
 
 
 class LayerError(Exception):
-    """The layer cannot be made; the message says what to do."""
+    """The layer cannot be built; the message contains the remedy."""
 
 
 def layer(
     group: str, target: Target, root: Path = ROOT, folder: Path = ASSETS, extras: tuple[str, ...] = ()
 ) -> Package:
-    """The dependencies of pyproject.toml, and those of its dependency group `functions-<group>` where there is one.
+    """Build the layer of a group: the dependencies of pyproject.toml and of its dependency group `functions-<group>`.
 
-    extras: of its optional dependencies, what the group's settings call for.
+    extras: optional dependencies that the group's settings require. Their libraries may call any operation of the SDK.
     """
     wanted = requirements(group, root, extras)
     services = sdk_services(root)
-    digest = hashlib.sha256("\n".join((str(CUT), target.tag, wanted, *services)).encode()).hexdigest()[:32]
+    names = frozenset[str]() if extras else sdk_models.called_names(root)
+    operations = sdk_models.operations(SDK_DATA, services, names)
+    digest = hashlib.sha256("\n".join((str(CUT), target.tag, wanted, *operations)).encode()).hexdigest()[:32]
 
     def fill(content: Path) -> None:
         packages = content / "python"
         _install(wanted, packages, target)
-        _cut(packages, services)
+        _cut(packages, services, names)
         compile_all(packages, target, MOUNTED)
 
     return cached(folder / "layers", digest, fill)
@@ -51,7 +59,7 @@ def layer(
 
 @cache
 def requirements(group: str, root: Path = ROOT, extras: tuple[str, ...] = ()) -> str:
-    """Exact versions with their hashes, as in uv.lock."""
+    """Export the exact versions with their hashes from uv.lock."""
     declared = tomllib.loads((root / "pyproject.toml").read_text()).get("dependency-groups", {})
     extra = ("--group", f"functions-{group}") if f"functions-{group}" in declared else ()
     return _uv(
@@ -69,20 +77,19 @@ def requirements(group: str, root: Path = ROOT, extras: tuple[str, ...] = ()) ->
 
 @cache
 def sdk_services(root: Path = ROOT) -> tuple[str, ...]:
-    """The services that the only door to AWS opens: the first argument of every `self._client(...)`."""
-    door = root / "shared" / "aws" / "cloud.py"
+    """Services that shared/aws/cloud.py opens: the first argument of every `self._client(...)`."""
     opened = set()
-    for node in ast.walk(ast.parse(door.read_text())):
+    for node in ast.walk(ast.parse((root / "shared" / "aws" / "cloud.py").read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_client":
             match node.args:
                 case [ast.Constant(value=str(service)), *_]:
                     opened.add(service)
                 case _:
                     raise LayerError(
-                        f"shared/aws/cloud.py:{node.lineno}: name the service in words, the layer is cut to it"
+                        f"shared/aws/cloud.py:{node.lineno}: pass the service as a literal, the layer is cut to it"
                     )
     if not opened:
-        raise LayerError("shared/aws/cloud.py opens no client by self._client('service'); infra/layer.py cuts by that")
+        raise LayerError("shared/aws/cloud.py opens no client by self._client('service'), to which the layer is cut")
     return tuple(sorted(opened))
 
 
@@ -102,12 +109,12 @@ def _install(wanted: str, packages: Path, target: Target) -> None:
     pinned.unlink()
 
 
-def _cut(packages: Path, services: tuple[str, ...]) -> None:
-    """Remove what no function can reach."""
-    for sdk in ("botocore", "boto3"):
-        for service in packages.glob(f"{sdk}/data/*/"):
-            if service.name not in services:
-                shutil.rmtree(service)
+def _cut(packages: Path, services: tuple[str, ...], names: frozenset[str]) -> None:
+    """Remove data, scripts and type stubs that no function uses."""
+    sdk_models.cut(packages / "botocore" / "data", services, names)
+    for service in packages.glob("boto3/data/*/"):
+        if service.name not in services:
+            shutil.rmtree(service)
     for unused in (packages / "bin", packages / "boto3" / "examples"):
         shutil.rmtree(unused, ignore_errors=True)
     for stub in packages.rglob("*.pyi"):
@@ -117,8 +124,8 @@ def _cut(packages: Path, services: tuple[str, ...]) -> None:
 def _uv(*arguments: str, folder: Path) -> str:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
-        raise LayerError("there is no uv beside this Python or on the PATH; `make setup` installs it into .venv")
-    # The CDK command line asks its children for colours, and what uv exports would have them.
+        raise LayerError("uv is neither beside this Python nor on the PATH; `make setup` installs it into .venv")
+    # The CDK command line sets FORCE_COLOR for its children; the export must not contain colours.
     done = subprocess.run([uv, "--color", "never", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LayerError(f"uv {' '.join(arguments)}\nended with {done.returncode}: {done.stderr.strip()}")

@@ -41,7 +41,7 @@ def test_the_sdk_is_cut_to_the_services_that_the_runtime_opens() -> None:
     [
         ('self._client("sqs")', ("sqs",)),
         ("self._client('sqs', QUICK); self._client('s3')", ("s3", "sqs")),
-        ("self._client(service)", "cloud.py:1: name the service in words"),
+        ("self._client(service)", "cloud.py:1: pass the service as a literal"),
         ("session.client('sqs')", "opens no client"),
     ],
 )
