@@ -19,9 +19,8 @@ from shared.job.definition import Job
 from shared.job.overrides import configured
 from shared.job.registry import UnknownJob
 from shared.job.settings import SettingError
-from shared.run import firing as event
 from shared.run import lost_runs, send
-from shared.run.firing import Firing, MalformedEvent
+from shared.run.firing import Firing, MalformedEvent, parse_firing
 from shared.run.report import RunReport
 from shared.run.run import run
 
@@ -55,7 +54,7 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
     try:
         if not isinstance(body, Mapping) or "firing" not in body:
             raise MalformedEvent(f"no firing, but {body!r:.120}")
-        firing = event.firing(body["firing"], cloud.clock.now())
+        firing = parse_firing(body["firing"], cloud.clock.now())
         name = firing.job
         return _found(name), firing
     except (MalformedEvent, UnknownJob) as error:

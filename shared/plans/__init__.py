@@ -1,4 +1,9 @@
-"""Plans: what a job would do, stored so that an operator can apply exactly that."""
+"""Plans: the actions of a dry run, stored so that an operator can apply exactly those.
 
-# The prefix of a pause that the brake set.
+draft  actions of a job, counted and hashed
+plan   a stored draft, its id and its validity; run/apply_plan applies it
+brake  stops a job that would do far more than usual, and stores a plan of it
+"""
+
+# Start of the reason of a pause by the brake.
 BRAKE = "brake: "

@@ -1,4 +1,4 @@
-"""The brake: a job that would do far more at a tick than it usually does pauses itself and asks."""
+"""The brake: a job pauses itself and asks an operator when a tick would do far more than usual."""
 
 from __future__ import annotations
 
@@ -11,102 +11,111 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import redaction
 from shared.advised_commands import advised
-from shared.aws import attributes
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job.outcome import Refused
 from shared.observability import alerts
 from shared.plans import BRAKE
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
+    from shared.plans.draft import Draft
     from shared.plans.plan import Plan
     from shared.run.context import RunContext
 
 
+# The days whose sizes are compared.
 HISTORY = timedelta(days=30)
-# What a tick may do is known once the job has worked on so many of those days: so many times a usual day's largest.
-LEAST_DAYS = 3
+# The usual size is known once the job has worked on this many of those days.
+MIN_DAYS = 3
+# A tick may do this many times the usual size.
 FACTOR = 5
-# How long what the brake was pulled for may be approved, and the plan of it carried out.
+# How long an operator may approve, and apply the plan.
 APPROVAL = timedelta(days=7)
-# The sizes stand on the ledger's items of the days, and go with them.
-KEPT = timedelta(days=90)
-# A plan of more than this is left to a person at the command line: a run that stops shall not spend itself on it.
-MOST_PLANNED = 1_000_000
+# The sizes are attributes of the ledger's items of the days and expire with them.
+SIZE_RETENTION = timedelta(days=90)
+# More actions are not planned by the run: an operator does that with --dry-run.
+MAX_PLANNED_ACTIONS = 1_000_000
+# Seconds of the run that planning leaves for its end.
 RESERVE = 10
-# Approved where there was too much to be counted.
+# Approved size, where more was due than could be counted.
 ANY = sys.maxsize
 
 
 class Sized(Protocol):
-    """Something that is due. glance: the count of the first pages, and whether there is more. size: see ExpiredRows."""
+    """Due items of one kind, such as ExpiredRows, which counts them."""
 
-    def glance(self) -> tuple[int, bool]: ...
+    def glance(self) -> tuple[int, bool]:
+        """Return the count of the first pages, and whether there are more."""
 
-    def size(self, most: int) -> int: ...
+    def size(self, most: int) -> int:
+        """Count the items, up to `most` and one more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that one tick may do unasked, and why that much."""
+    """The maximum that a tick may do without approval."""
 
+    #: Number of rows.
     rows: int
+    #: Reason of the number, for people.
     why: str
 
 
 def check(run: RunContext, due: Sequence[Sized], most: int, few: int) -> Refused | bool:
-    """Pull the brake where more of one kind is due than the job may do unasked. Else, whether an approval let it pass.
+    """Brake where more of one kind is due than the job may do without approval; else return whether it was approved.
 
-    most: what it may do in any case. few: what is never unusual; a tick of that size costs nothing here, a larger one a
-    read of the job's sizes and one of its approval.
+    most: the maximum in any case. few: a size that is never unusual; up to it the check costs nothing, above it a read
+    of the job's sizes and one of its approval.
     """
     glances = [kind.glance() for kind in due]
     if all(size <= min(few, most) and not more for size, more in glances):
         return False
-    bound, approved = _limit(run, most, few), _approved(run)
-    ceiling = bound.rows + approved
+    limit, approved = _limit(run, most, few), _approved(run)
+    ceiling = limit.rows + approved
     if approved == ANY or all(kind.size(ceiling) <= ceiling for kind in due):
         return approved > 0
+    # Imported lazily: few ticks reach the brake.
     from shared.plans import draft, plan
 
     with draft.Draft() as drafted:
-        complete = _drawn_up(run, drafted)
+        complete = _plan_all(run, drafted)
         if complete and max(drafted.counts.values(), default=0) <= ceiling:
-            # Most of what is old enough stays for reasons of its own.
+            # Most of the expired rows are held back for other reasons.
             return approved > 0
-        made = plan.store(run.cloud, run.job, run, drafted, "brake", APPROVAL) if complete else None
-    return _pull(run, bound, made)
+        made = plan.create(run.cloud, run.job, run, drafted, "brake", APPROVAL) if complete else None
+    return _brake(run, limit, made)
 
 
 def record_size(run: RunContext, size: int) -> None:
-    """Keep the size of this tick where it is the day's largest. Writing it again writes the same."""
+    """Store the size of this tick where it is the day's largest. A repeat writes the same."""
     now = run.cloud.clock.now()
-    key = {"pk": f"ledger#{run.job.name}", "sk": f"{now:%Y-%m-%d}"}
-    _write(
-        run,
-        key,
+    table.update_if(
+        run.cloud,
+        STATE,
+        keys.ledger_day(run.job.name, now.date()),
         "SET largest = :size, #expires = if_not_exists(#expires, :expires)",
-        {":size": size, ":expires": int((now + KEPT).timestamp())},
+        {":size": size, ":expires": int((now + SIZE_RETENTION).timestamp())},
         "attribute_not_exists(largest) OR largest < :size",
-        {"#expires": TTL},
+        names={"#expires": TTL},
     )
 
 
 def clear_approval(run: RunContext) -> None:
-    """What was approved is done."""
-    run.cloud.dynamodb.delete_item(TableName=run.cloud.names.table(STATE), Key=attributes.row(_key(run)))
+    """Delete the approval once its work is done."""
+    table.delete(run.cloud, STATE, keys.brake(run.job.name, run.target))
 
 
 def release(run: RunContext) -> None:
-    """Forget the approval, and take the brake's own pause off; anybody else's stays."""
+    """Delete the approval and the pause of the brake; a pause by an operator stays."""
     clear_approval(run)
     _pause(run, "REMOVE paused", {":brake": BRAKE}, "begins_with(paused, :brake)")
 
 
 def _limit(run: RunContext, most: int, few: int) -> Limit:
-    """Five times what is usual: the median of the days' largest, which takes no notice of a single large one."""
+    """Five times the usual size: the median of the days' largest ticks, which one large tick does not change."""
     sizes = _largest(run)
-    if len(sizes) < LEAST_DAYS:
+    if len(sizes) < MIN_DAYS:
         return Limit(most, f"{most:,} is the most it may do unasked")
     usual = round(median(sizes))
     if most < FACTOR * usual:
@@ -115,92 +124,68 @@ def _limit(run: RunContext, most: int, few: int) -> Limit:
 
 
 def _largest(run: RunContext) -> list[int]:
-    """The largest tick of each of the last 30 days that had one; today's are not among them."""
+    """Read the largest tick of each of the last 30 days that had one, without today."""
     today = run.cloud.clock.now().date()
-    span = {":first": f"{today - HISTORY}", ":last": f"{today - timedelta(days=1)}"}
-    answer = run.cloud.dynamodb.query(
-        TableName=run.cloud.names.table(STATE),
-        KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+    days = {":first": f"{today - HISTORY}", ":last": f"{today - timedelta(days=1)}"}
+    items = table.query(
+        run.cloud,
+        STATE,
+        "pk = :pk AND sk BETWEEN :first AND :last",
+        {":pk": keys.ledger(run.job.name), **days},
         FilterExpression="attribute_exists(largest)",
-        ExpressionAttributeValues=attributes.row({":pk": f"ledger#{run.job.name}", **span}),
     )
-    return [attributes.plain(item)["largest"] for item in answer["Items"]]
+    return [item["largest"] for item in items]
 
 
-def _drawn_up(run: RunContext, drafted: Any) -> bool:
-    """Whether all that the job would do is in the draft; not where there is too much for what is left of the run."""
+def _plan_all(run: RunContext, drafted: Draft) -> bool:
+    """Add all actions to the draft; False where there are too many for the time that is left."""
     for action in run.job.actions(run):
-        if drafted.size >= MOST_PLANNED or run.remaining() < RESERVE:
+        if drafted.size >= MAX_PLANNED_ACTIONS or run.remaining() < RESERVE:
             return False
         drafted.take(action)
     return True
 
 
-def _pull(run: RunContext, bound: Limit, plan: Plan | None) -> Refused:
-    """Alert, then pause. The row that is left then makes a later `resume` an approval of as much as is due now."""
-    job, cloud = run.job, run.cloud
+def _brake(run: RunContext, limit: Limit, plan: Plan | None) -> Refused:
+    """Alert, then pause, then write the row by which a later `resume` approves the size that is due now."""
+    cloud, stage = run.cloud, run.cloud.names.stage
     size = max(plan.counts.values()) if plan else None
-    due = f"{size:,}" if size else f"more than {bound.rows:,}"
-    why = f"{due} due, {bound.why}"
-    stage = cloud.names.stage
-    first = advised(stage, "apply", plan.id) if plan else advised(stage, job.name, "--dry-run")
-    resume = advised(stage, "resume", job.name)
-    run.log.error(f"{job.name}_braked", status="paused", note=why, plan=plan.id if plan else None)
-    # The alert first: a crash in between tells twice, the other order might leave a job paused that nobody knows of.
-    told = {"job": job.name, "entityId": run.target, "jobId": run.run_id, "due": due, "why": why}
-    shown = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
-    alerts.send(cloud, "JOB_BRAKED", job.name, {**told, **shown}, [first, resume], f"braked#{run.run_id}")
-    if _pause(
-        run, "SET paused = if_not_exists(paused, :why)", {":why": redaction.excerpt(f"{BRAKE}{why}", redaction.SHORT)}
-    ):
+    due = f"{size:,}" if size else f"more than {limit.rows:,}"
+    why = f"{due} due, {limit.why}"
+    first = advised(stage, "apply", plan.id) if plan else advised(stage, run.job.name, "--dry-run")
+    resume = advised(stage, "resume", run.job.name)
+    run.log.error(f"{run.job.name}_braked", status="paused", note=why, plan=plan.id if plan else None)
+    # The alert first: a crash before the pause alerts twice, the reverse order might leave a pause without an alert.
+    fields = {"job": run.job.name, "entityId": run.target, "jobId": run.run_id, "due": due, "why": why}
+    planned = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
+    alerts.send(cloud, "JOB_BRAKED", run.job.name, {**fields, **planned}, [first, resume], f"braked#{run.run_id}")
+    reason = redaction.excerpt(f"{BRAKE}{why}", redaction.SHORT)
+    if _pause(run, "SET paused = if_not_exists(paused, :why)", {":why": reason}):
         expires = int((cloud.clock.now() + APPROVAL).timestamp())
-        row = {**_key(run), "size": size or ANY, "plan": plan.id if plan else None, TTL: expires}
-        # After the pause: a run that finds this row takes its own being let run for an approval.
-        cloud.dynamodb.put_item(TableName=cloud.names.table(STATE), Item=attributes.row(row))
+        key = keys.brake(run.job.name, run.target).attributes
+        # After the pause: a run that finds this row was let run by an operator, which is the approval.
+        table.put(cloud, STATE, {**key, "size": size or ANY, "plan": plan.id if plan else None, TTL: expires})
     return Refused(f"{why}; it has paused itself. `{first}` does it, `{resume}` lets it go on")
 
 
 def _approved(run: RunContext) -> int:
-    """For how much the brake was pulled before. It is approved if we run at all: its pause has been lifted since."""
-    found = run.cloud.dynamodb.get_item(
-        TableName=run.cloud.names.table(STATE), Key=attributes.row(_key(run)), ConsistentRead=True
-    )
-    row = attributes.plain(found.get("Item"))
+    """Return the size for which the brake stopped the job before; a run proves that its pause was removed since."""
+    row = table.get(run.cloud, STATE, keys.brake(run.job.name, run.target))
     size: int = row["size"] if row and row[TTL] > run.cloud.clock.now().timestamp() else 0
     return size
 
 
 def _pause(run: RunContext, update: str, values: Mapping[str, Any], condition: str = "") -> bool:
-    """On the claim item, while the claim is ours; whether it was."""
+    """Update the claim item while this run holds it; False where it does not."""
     if run.claim is None:
         return False
-    ours = "#run = :run AND fence = :fence"
-    key = {"pk": f"{run.job.key}:last", "sk": run.target if run.job.lease_per_target else NO_TARGET}
-    held = {**values, ":run": run.claim.run, ":fence": run.claim.fence}
-    return _write(run, key, update, held, f"{ours} AND {condition}" if condition else ours, {"#run": "run"})
-
-
-def _write(
-    run: RunContext,
-    key: Mapping[str, str],
-    update: str,
-    values: Mapping[str, Any],
-    condition: str,
-    names: dict[str, str],
-) -> bool:
-    try:
-        run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(STATE),
-            Key=attributes.row(key),
-            UpdateExpression=update,
-            ConditionExpression=condition,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=attributes.row(values),
-        )
-    except run.cloud.ConditionalCheckFailed:
-        return False
-    return True
-
-
-def _key(run: RunContext) -> dict[str, str]:
-    return {"pk": f"brake#{run.job.name}", "sk": run.target}
+    own = "#run = :run AND fence = :fence"
+    return table.update_if(
+        run.cloud,
+        STATE,
+        keys.claim(run.job.key, run.target if run.job.lease_per_target else NO_TARGET),
+        update,
+        {**values, ":run": run.claim.run, ":fence": run.claim.fence},
+        f"{own} AND {condition}" if condition else own,
+        names={"#run": "run"},
+    )

@@ -1,4 +1,4 @@
-"""What a job would do, action by action: counted, sampled, and summed up so that a change in the world shows."""
+"""Draft of a plan: the actions that a job would do, counted, sampled and hashed, so that later changes are detected."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from shared.job.action import Action
 if TYPE_CHECKING:
     from gzip import GzipFile
 
+# Examples per verb that people see.
 SAMPLES = 5
-# Actions that stay in memory, and later in the plan's own row; more go to a compressed file.
+# Actions held in memory, and later in the plan's row; more are written to a compressed file.
 INLINE_ACTIONS = 100
 MODULUS = 2**256
 
 
 class Draft:
-    """The actions of a job, taken one by one; memory does not grow with their number. A context manager.
+    """The actions of a job, added one by one; memory does not grow with their number. A context manager."""
 
-    digest: the sum of the actions' hashes, the same in whatever order they come.
-    Source: AdHash, in Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing", Eurocrypt 1997.
-    """
+    #: Number of actions by verb.
+    counts: Counter[str]
+    #: Examples by verb, as text for people.
+    samples: dict[str, list[str]]
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.samples: dict[str, list[str]] = {}
+        self.counts = Counter()
+        self.samples = {}
         self._sum = 0
-        self._few: list[bytes] = []
+        self._inline: list[bytes] = []
         self._file: BinaryIO | None = None
         self._packed: GzipFile | None = None
 
@@ -46,54 +48,61 @@ class Draft:
                     file.close()
 
     def take(self, action: Action) -> None:
+        """Add an action."""
         line = action.line
         self._sum += int.from_bytes(sha256(line).digest())
         self.counts[action.verb] += 1
-        kept = self.samples.setdefault(action.verb, [])
-        if len(kept) < SAMPLES:
-            kept.append(redaction.excerpt(action.what or json.dumps(action.id), redaction.SHORT))
+        samples = self.samples.setdefault(action.verb, [])
+        if len(samples) < SAMPLES:
+            samples.append(redaction.excerpt(action.what or json.dumps(action.id), redaction.SHORT))
         if self._packed is not None:
             self._packed.write(line + b"\n")
             return
-        self._few.append(line)
-        if len(self._few) > INLINE_ACTIONS:
-            self._unload()
+        self._inline.append(line)
+        if len(self._inline) > INLINE_ACTIONS:
+            self._open_file()
 
-    def _unload(self) -> None:
+    def _open_file(self) -> None:
         from gzip import GzipFile
         from tempfile import TemporaryFile
 
         self._file = TemporaryFile()  # noqa: SIM115 - closed with the draft
         self._packed = GzipFile("", "wb", 1, self._file)
-        self._packed.writelines(line + b"\n" for line in self._few)
-        self._few.clear()
+        self._packed.writelines(line + b"\n" for line in self._inline)
+        self._inline.clear()
 
     @property
     def digest(self) -> str:
+        """Sum of the hashes of the actions: the same in any order.
+
+        Source: AdHash, in Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing", Eurocrypt 1997.
+        """
         return f"{self._sum % MODULUS:064x}"
 
     @property
     def size(self) -> int:
+        """Number of actions."""
         return self.counts.total()
 
     def text(self) -> str | None:
-        """The actions as lines of JSON, where they are few; else None, and `file` has them."""
-        return None if self._packed else b"\n".join(self._few).decode()
+        """Return the actions as lines of JSON; None where there are many, and `file` has them."""
+        return None if self._packed else b"\n".join(self._inline).decode()
 
     def file(self) -> BinaryIO:
-        """The actions as gzipped lines of JSON, from the first; no more can be taken."""
+        """Return the actions as gzipped lines of JSON, from the first; no more can be added."""
         if self._packed is None or self._file is None:
-            raise ValueError("few actions are not in a file; ask for their text")
+            raise ValueError("so few actions are not in a file; use text()")
         self._packed.close()
         self._file.seek(0)
         return self._file
 
     def lines(self) -> list[str]:
-        """For people: `delete 1,204, such as` and the samples below it."""
+        """Return a summary for people: `delete 1,204, such as` and the samples below it."""
         return [*summary_lines(self.counts, self.samples)]
 
 
 def summary_lines(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a summary, see `Draft.lines`."""
     for verb, count in counts.items():
         shown = samples.get(verb, [])
         yield f"{verb} {count:,}{', such as' if count > len(shown) else ''}"
@@ -101,13 +110,14 @@ def summary_lines(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]
 
 
 def parse_lines(lines: Iterable[str | bytes]) -> Iterator[Action]:
-    """Actions from their lines."""
+    """Yield the actions of lines of JSON."""
     for line in lines:
-        verb, found, version = json.loads(line)
-        yield Action(verb, found, version)
+        verb, action_id, version = json.loads(line)
+        yield Action(verb, action_id, version)
 
 
 def from_actions(actions: Iterable[Action]) -> Draft:
+    """Return a draft with these actions."""
     draft = Draft()
     for action in actions:
         draft.take(action)

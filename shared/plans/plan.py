@@ -1,4 +1,4 @@
-"""A plan: what a job would do, written down, so that a person can look at it and have exactly that done, or nothing."""
+"""A plan: the stored actions of a dry run, which an operator reviews and then applies exactly."""
 
 from __future__ import annotations
 
@@ -12,30 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.advised_commands import advised
-from shared.aws import attributes
-from shared.aws.names import STATE
 from shared.job import duration
 from shared.job.action import Action
 from shared.job.definition import Job
 from shared.plans import draft
 from shared.plans.draft import Draft
-from shared.run.firing import Firing
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.run.context import RunContext
 
-SINGLETON = "-"
-# `<job>.<stage>.<at random>`; a job's plans are granted by how their ids begin.
+# `<job>.<stage>.<random>`; the permission on a job's plans is by the start of their ids.
 ID = re.compile(r"([a-z0-9-]+)\.([\w-]+)\.[0-9a-f]{8}")
+# How long a plan may be applied.
 VALID = duration.days(1)
-# An expired plan is kept for as long, so that it can be told from one that never was.
-KEPT = duration.days(30)
+# How long an expired plan is retained, so that it can be told apart from an unknown one.
+RETENTION = duration.days(30)
 
 
 class UnknownPlan(LookupError):
-    """No plan of that id was ever made here, or one so long ago that it is forgotten."""
+    """No plan with this id: it was never created, or its retention is over."""
 
     def __init__(self, plan: str, stage: str, job: str = "JOB") -> None:
         planning = advised(stage, job, "--dry-run")
@@ -43,35 +41,40 @@ class UnknownPlan(LookupError):
 
 
 class PlanRefused(Exception):
-    """A plan that cannot be carried out (any more); the message says why and what to do. Nothing was done."""
+    """A plan that cannot be applied; the message has the reason and what to do. Nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """at: the frozen instant that stands for the tick. cutoff: what followed from it. digest, counts: see Draft.
+    """A stored plan. The attributes are those of its row."""
 
-    listed: the actions themselves, as lines of JSON; or where they are many, the key of the object that has them.
-    """
-
+    #: `<job>.<stage>.<random>`.
     id: str
+    #: Name of the job.
     job: str
+    #: Target of the run; `-` for a job without targets.
     target: str
+    #: Frozen time of the tick by which the actions were found.
     at: str
+    #: Cutoff of the job at that time.
     cutoff: str
+    #: Timestamp of the plan.
     made: str
+    #: Timestamp after which it cannot be applied.
     until: str
+    #: Operator who made it, or `brake`.
     who: str
+    #: Hash of the actions, see `Draft.digest`.
     digest: str
+    #: Number of actions by verb.
     counts: Mapping[str, int]
+    #: Examples by verb.
     samples: Mapping[str, list[str]]
+    #: `text`: the actions as lines of JSON; or `object`: the S3 key of many.
     listed: Mapping[str, str]
 
-    @property
-    def firing(self) -> Firing:
-        """The wake-up that carries it out."""
-        return Firing(self.job, clock.parse(self.at), target=self.target, manual=True, retried=False, plan=self.id)
-
     def actions(self, cloud: Cloud) -> Iterator[Action]:
+        """Yield the actions in the order of the draft."""
         if "text" in self.listed:
             yield from draft.parse_lines(self.listed["text"].splitlines())
             return
@@ -82,23 +85,14 @@ class Plan:
             yield from draft.parse_lines(lines)
 
     def lines(self) -> list[str]:
+        """Return the summary for people, see `Draft.lines`."""
         return [*draft.summary_lines(self.counts, self.samples)]
 
 
-def store(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
-    """Write the plan down: its row, and before it the object with its actions where they are many."""
+def create(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
+    """Store a plan and return it. Many actions are stored in S3, before the row."""
     now = cloud.clock.now()
     plan_id = f"{job.name}.{cloud.names.stage}.{secrets.token_hex(4)}"
-    text = drafted.text()
-    key = f"plans/{job.name}/{plan_id}.jsonl.gz"
-    if text is None:
-        cloud.s3.put_object(
-            Bucket=cloud.names.bucket,
-            Key=key,
-            Body=drafted.file(),
-            ContentType="application/gzip",
-            ServerSideEncryption="AES256",
-        )
     plan = Plan(
         id=plan_id,
         job=job.name,
@@ -111,50 +105,65 @@ def store(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, val
         digest=drafted.digest,
         counts=dict(drafted.counts),
         samples=drafted.samples,
-        listed={"object": key} if text is None else {"text": text},
+        listed=_store_actions(cloud, job, plan_id, drafted),
     )
     values = {name: getattr(plan, name) for name in Plan.__slots__ if name != "id"}
-    where = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
-    cloud.dynamodb.put_item(
-        TableName=cloud.names.table(STATE),
-        Item=attributes.row({**row_key(plan_id), **values, **where, TTL: int((now + valid + KEPT).timestamp())}),
-        ConditionExpression="attribute_not_exists(pk)",
+    expires = int((now + valid + RETENTION).timestamp())
+    table.put_if(
+        cloud,
+        STATE,
+        {**keys.plan(plan_id).attributes, **values, **_environment(cloud), TTL: expires},
+        "attribute_not_exists(pk)",
+        won=lambda row: (row.get("made"), row.get("digest")) == (plan.made, plan.digest),
     )
     return plan
 
 
 def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
-    """The plan of that id, fit to be carried out. `begun`: it is on its way already, by earlier parts of this run.
+    """Return a plan that may be applied. `begun`: earlier parts of this run have begun it.
 
-    Raises UnknownPlan, and PlanRefused for one of another environment, one that is over or was carried out before.
+    Raises UnknownPlan, and PlanRefused for a plan of another environment, an expired one or one applied before.
     """
-    named = ID.fullmatch(plan_id)
-    if not named:
+    match = ID.fullmatch(plan_id)
+    if not match:
         raise UnknownPlan(plan_id, cloud.names.stage)
-    job, stage = named.groups()
-    here = {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
+    job, stage = match.groups()
+    here = _environment(cloud)
     if stage != here["stage"]:
         raise PlanRefused(f"plan {plan_id} was made for stage {stage!r} and this is {here['stage']!r}; plan it here")
-    answer = cloud.dynamodb.get_item(
-        TableName=cloud.names.table(STATE), Key=attributes.row(row_key(plan_id)), ConsistentRead=True
-    )
-    found = attributes.plain(answer.get("Item"))
-    if not found or found["job"] != job:
+    row = table.get(cloud, STATE, keys.plan(plan_id))
+    if not row or row["job"] != job:
         raise UnknownPlan(plan_id, here["stage"], job)
-    made_in = {name: found[name] for name in here}
+    made_in = {name: row[name] for name in here}
     if made_in != here:
         raise PlanRefused(f"plan {plan_id} was made for {_place(made_in)} and this is {_place(here)}; plan it here")
-    again = f"`{advised(stage, job, '--dry-run')}` makes a new plan"
-    if clock.iso(cloud.clock.now()) > found["until"]:
-        raise PlanRefused(f"plan {plan_id} expired at {found['until']}; {again}")
-    if "begun" in found and not begun:
-        end = f"and carried out at {found['applied']}" if "applied" in found else "which did not end it"
-        raise PlanRefused(f"plan {plan_id} was begun by run {found['begun']}, {end}; {again} of what is left")
-    return Plan(id=plan_id, **{name: found[name] for name in Plan.__slots__ if name != "id"})
+    new_plan = f"`{advised(stage, job, '--dry-run')}` makes a new plan"
+    if clock.iso(cloud.clock.now()) > row["until"]:
+        raise PlanRefused(f"plan {plan_id} expired at {row['until']}; {new_plan}")
+    if "begun" in row and not begun:
+        end = f"and applied at {row['applied']}" if "applied" in row else "which did not end it"
+        raise PlanRefused(f"plan {plan_id} was begun by run {row['begun']}, {end}; {new_plan} of what is left")
+    return Plan(id=plan_id, **{name: row[name] for name in Plan.__slots__ if name != "id"})
 
 
-def row_key(plan_id: str) -> dict[str, str]:
-    return {"pk": f"plan#{plan_id}", "sk": SINGLETON}
+def _store_actions(cloud: Cloud, job: Job, plan_id: str, drafted: Draft) -> dict[str, str]:
+    """Return the attribute `listed`; many actions are written to S3."""
+    text = drafted.text()
+    if text is not None:
+        return {"text": text}
+    key = f"plans/{job.name}/{plan_id}.jsonl.gz"
+    cloud.s3.put_object(
+        Bucket=cloud.names.bucket,
+        Key=key,
+        Body=drafted.file(),
+        ContentType="application/gzip",
+        ServerSideEncryption="AES256",
+    )
+    return {"object": key}
+
+
+def _environment(cloud: Cloud) -> dict[str, str]:
+    return {"stage": cloud.names.stage, "account": cloud.names.account, "region": cloud.names.region}
 
 
 def _place(where: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from shared.job.definition import Job
 from shared.job.outcome import Reason
 from shared.plans import BRAKE
 from shared.run import checkpoint as checkpoints
-from shared.run.firing import TURNS, Firing
+from shared.run.firing import SEQUENCE_STEP, Firing
 from shared.store import keys, table
 from shared.store.fencing import Fenced
 from shared.store.table import ConditionFailed
@@ -262,7 +262,7 @@ class Claims:
 def position_and_attempt(dedup_key: str) -> tuple[str, int]:
     """Return position and attempt of the firing with this key; `("", 0)` for an empty one."""
     minute, part, sequence, _ = dedup_key.split("#") if dedup_key else ("", "", "0", "")
-    return f"{minute}#{part}" if dedup_key else "", int(sequence) % TURNS
+    return f"{minute}#{part}" if dedup_key else "", int(sequence) % SEQUENCE_STEP
 
 
 def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: BudgetUsage | None) -> ClaimRefusal:

@@ -1,4 +1,4 @@
-"""What starts a run: a cron event, a firing from the queue, a batch of messages, a hand."""
+"""Firing: the event that starts a run, parsed from a cron event, a queued firing or a batch of messages."""
 
 from __future__ import annotations
 
@@ -13,45 +13,57 @@ from shared.aws.names import NO_TARGET
 from shared.job.definition import QUEUE, RUN_BY
 from shared.job.outcome import Rejected
 
-PARTS = 100
-# More than a policy has attempts.
-TURNS = 10
-# A mark has three digits for the turn, so that later turns are greater as text.
-LAST_TURN = 999
-OLDEST = timedelta(days=60)
+# Parts of one tick: the first run and its continuations.
+MAX_PARTS = 100
+# Sequence numbers per redrive; more than a retry policy has attempts.
+SEQUENCE_STEP = 10
+# A deduplication key has three digits for the sequence, so that later ones are greater as text.
+MAX_SEQUENCE = 999
+# Ticks older than this are malformed.
+MAX_AGE = timedelta(days=60)
+# How far a tick may be ahead of the clock.
+MAX_SKEW = timedelta(minutes=5)
 
 
 class MalformedEvent(Rejected):
-    """An event of no known form; retrying cannot help."""
+    """An event of unknown form; a retry cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One wake-up of a job.
+    """One start of a job: which tick, target and attempt."""
 
-    at: the tick's UTC minute, or the instant a hand asked. part: 0, then 1, 2 ... for continuations of the same tick.
-    attempt: 1 is the first. hop: Lambda invocations in this chain so far. id: of the event; a manual run's own name.
-    retried: whether a failure is tried again; the command line has its exit code instead. by: who was given it to run,
-    one of RUN_BY; empty until the job's setting was asked. plan: the id of the plan that
-    this run carries out, in place of its usual work. letter: the dead letter that it serves again, by its sort key;
-    redrive: for how many-th time, which gives it all its attempts anew.
-    """
-
+    #: Name of the job.
     job: str
+    #: UTC minute of the tick, or the time at which a manual run was requested.
     at: datetime
+    #: 0; then 1, 2 ... for the continuations of the same tick.
     part: int = 0
+    #: Target of the run; `-` for a job without targets.
     target: str = NO_TARGET
+    #: Number of the attempt, from 1.
     attempt: int = 1
+    #: Lambda invocations in this chain so far, this one included.
     hop: int = 1
+    #: Id of the event; of a manual run the id of the request.
     id: str = ""
+    #: Whether an operator or a caller started the run, not the schedule.
     manual: bool = False
+    #: Whether a failure is retried; the command line has its exit code instead.
     retried: bool = True
+    #: Timestamp of the first failure; empty before it.
     first_failed_at: str = ""
+    #: Error of the last attempt; empty for the first.
     last_error: str = ""
+    #: Id that the log lines of the whole chain share.
     correlation_id: str = ""
+    #: Runtime to which it was routed, one of RUN_BY; empty before routing.
     by: str = ""
+    #: Id of the plan to apply in place of the usual work; empty without one.
     plan: str = ""
+    #: Sort key of the dead letter that it redrives; empty without one.
     letter: str = ""
+    #: Number of the redrive; each has all attempts again.
     redrive: int = 0
 
     @property
@@ -61,20 +73,21 @@ class Firing:
 
     @property
     def sequence(self) -> int:
-        """Greater for every later attempt, also for those after it was sent again."""
-        return self.redrive * TURNS + self.attempt
+        """Number that grows with each attempt, also over redrives."""
+        return self.redrive * SEQUENCE_STEP + self.attempt
 
     @property
     def dedup_key(self) -> str:
-        """Position, turn and hop: what a second delivery of this very firing shares, and nothing else does."""
+        """Position, sequence and hop: shared by the deliveries of this firing and by no other firing."""
         return f"{self.position}#{self.sequence:03d}#{self.hop:02d}"
 
     @property
     def fresh(self) -> bool:
+        """Whether it is the first attempt of the first part."""
         return self.sequence == 1 and self.part == 0
 
     def retry(self, error: str, now: datetime) -> Firing:
-        """The next attempt. Two hops on: dispatch, then the job."""
+        """Return the next attempt, two hops on: dispatch, then the job."""
         return replace(
             self,
             attempt=self.attempt + 1,
@@ -84,81 +97,93 @@ class Firing:
         )
 
     def deferred(self) -> Firing:
-        """The same attempt, put off."""
+        """Return the same attempt, to be sent with a delay."""
         return replace(self, hop=self.hop + 2)
 
     def continuation(self) -> Firing:
-        """The next part of the same tick: continues from the checkpoint, with attempts of its own."""
+        """Return the next part of the tick, which continues from the checkpoint with attempts of its own."""
         fresh: dict[str, Any] = {"attempt": 1, "first_failed_at": "", "last_error": "", "letter": ""}
         return replace(self, part=self.part + 1, hop=self.hop + 2, **fresh)
 
     def routed(self, by: str) -> Firing:
-        """For whoever runs it, where nobody waits for an exit code. Lambda counts the way through dispatch."""
+        """Return the firing for another runtime, where no caller waits for an exit code."""
+        # Lambda counts the invocation of dispatch as a hop.
         return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
     def shard(self, number: int) -> Firing:
+        """Return the firing of one shard."""
         return replace(self, target=str(number), hop=self.hop + 2, letter="")
 
     def data(self) -> dict[str, Any]:
+        """Return the firing as JSON data, see `parse_firing`."""
         return {**asdict(self), "at": clock.iso(self.at)}
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages of a queue: SQS records as Lambda delivers them."""
+    """A batch of messages for a consumer."""
 
+    #: Name of the consumer.
     job: str
+    #: SQS records as Lambda delivers them.
     records: tuple[Mapping[str, Any], ...]
 
 
 def parse(job: str, event: Any, now: datetime) -> Firing | Batch:
-    """Raises MalformedEvent, which says what was expected."""
+    """Parse an event that Lambda delivers to the function of `job`. Raises MalformedEvent."""
     if isinstance(event, Mapping):
         if "firing" in event:
-            return firing(event["firing"], now, job)
+            return parse_firing(event["firing"], now, job)
         if isinstance(event.get("Records"), list):
             return Batch(job, tuple(event["Records"]))
         if event.get("source") in ("aws.events", "nightshift.schedule"):
-            return _cron(job, event, now)
+            return _parse_cron(job, event, now)
     raise MalformedEvent(f"{job}: no event of a rule, a queue or a firing, but {event!r:.120}")
 
 
-def firing(data: Any, now: datetime, job: str | None = None) -> Firing:
-    """A firing from its JSON. Raises MalformedEvent."""
+def parse_firing(data: Any, now: datetime, job: str | None = None) -> Firing:
+    """Parse a firing from JSON data, of `job` where that is given. Raises MalformedEvent."""
     try:
-        made = Firing(**{**data, "at": clock.parse(data["at"])})
-        numbers = (made.part, made.attempt, made.hop, made.redrive)
-        whole = all(type(number) is int for number in numbers)
-        if not whole or not 0 <= made.part < PARTS or min(made.attempt, made.hop, made.redrive + 1) < 1:
-            raise ValueError("part, attempt, hop and redrive are whole numbers, from 0, 1, 1 and 0")
-        if made.sequence > LAST_TURN:
-            raise ValueError(f"attempt {made.attempt} of redrive {made.redrive} comes after turn {LAST_TURN}, the last")
-        texts = (made.job, made.target, made.id, made.first_failed_at, made.last_error, made.correlation_id, made.plan)
-        if not all(isinstance(text, str) for text in (*texts, made.letter)) or not made.job or not made.target:
-            raise ValueError("job, target, id, correlation_id, plan and letter are text")
-        if made.by not in ("", *RUN_BY):
-            raise ValueError(f"by is one of {', '.join(RUN_BY)}, or empty")
+        firing = Firing(**{**data, "at": clock.parse(data["at"])})
+        _check(firing)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise MalformedEvent(f"{job or 'firings'}: a firing that cannot be read ({error}): {data!r:.120}") from None
-    if job is not None and made.job != job:
-        raise MalformedEvent(f"{job}: a firing for {made.job!r} came to the wrong function")
-    _plausible(job or made.job, made.at, now)
-    return made if made.correlation_id else replace(made, correlation_id=uuid.uuid4().hex)
+    if job is not None and firing.job != job:
+        raise MalformedEvent(f"{job}: a firing for {firing.job!r} came to the wrong function")
+    _check_time(job or firing.job, firing.at, now)
+    return firing if firing.correlation_id else replace(firing, correlation_id=uuid.uuid4().hex)
 
 
-def _cron(job: str, event: Mapping[str, Any], now: datetime) -> Firing:
+def _check(firing: Firing) -> None:
+    """Raise ValueError for values that no firing of this code has."""
+    numbers = (firing.part, firing.attempt, firing.hop, firing.redrive)
+    whole = all(type(number) is int for number in numbers)
+    if not whole or not 0 <= firing.part < MAX_PARTS or min(firing.attempt, firing.hop, firing.redrive + 1) < 1:
+        raise ValueError("part, attempt, hop and redrive are whole numbers, from 0, 1, 1 and 0")
+    if firing.sequence > MAX_SEQUENCE:
+        raise ValueError(f"attempt {firing.attempt} of redrive {firing.redrive} is over the limit of {MAX_SEQUENCE}")
+    texts = (firing.id, firing.first_failed_at, firing.last_error, firing.correlation_id, firing.plan, firing.letter)
+    if not all(isinstance(text, str) for text in (firing.job, firing.target, *texts)):
+        raise ValueError("job, target, id, correlation_id, plan and letter are text")
+    if not firing.job or not firing.target:
+        raise ValueError("job and target must not be empty")
+    if firing.by not in ("", *RUN_BY):
+        raise ValueError(f"by is one of {', '.join(RUN_BY)}, or empty")
+
+
+def _parse_cron(job: str, event: Mapping[str, Any], now: datetime) -> Firing:
     try:
         at = clock.parse(event["time"]).replace(second=0, microsecond=0)
     except (KeyError, TypeError, ValueError):
-        raise MalformedEvent(f"{job}: the event's time is {event.get('time')!r}, not an ISO 8601 instant") from None
-    _plausible(job, at, now)
+        raise MalformedEvent(f"{job}: the event's time is {event.get('time')!r}, not an ISO 8601 timestamp") from None
+    _check_time(job, at, now)
     return Firing(job, at, id=str(event.get("id", "")), correlation_id=uuid.uuid4().hex)
 
 
-def _plausible(job: str, at: datetime, now: datetime) -> None:
-    # A tick from the future would, once done, make every real one up to then superseded. The oldest that are sent
-    # again, dead letters, live for 37 days.
-    if at > now + timedelta(minutes=5):
-        raise MalformedEvent(f"{job}: the tick {clock.iso(at)} lies ahead of the clock, {clock.iso(now)}")
-    if at < now - OLDEST:
-        raise MalformedEvent(f"{job}: the tick {clock.iso(at)} is older than {OLDEST.days} days")
+def _check_time(job: str, at: datetime, now: datetime) -> None:
+    # A tick from the future, once done, would make all ticks before it superseded. The oldest ticks that are sent
+    # again are those of dead letters, which are stored for 37 days.
+    if at > now + MAX_SKEW:
+        raise MalformedEvent(f"{job}: the tick {clock.iso(at)} is ahead of the clock, {clock.iso(now)}")
+    if at < now - MAX_AGE:
+        raise MalformedEvent(f"{job}: the tick {clock.iso(at)} is older than {MAX_AGE.days} days")

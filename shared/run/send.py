@@ -12,7 +12,7 @@ from shared.job.definition import INLINE, QUEUE, WORKER, Job
 from shared.job.settings import SettingError
 from shared.job.validation import MAX_HOPS, hops
 from shared.run import oversized
-from shared.run.firing import PARTS, Firing
+from shared.run.firing import MAX_PARTS, Firing
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -36,7 +36,7 @@ class Broker(Protocol):
 def may_continue(job: Job, firing: Firing) -> bool:
     """Return whether a continuation with all its attempts fits into the chain; else the next tick continues."""
     continuation = firing.continuation()
-    return continuation.part < PARTS and continuation.hop - 1 + hops(job.retry.attempts) <= MAX_HOPS
+    return continuation.part < MAX_PARTS and continuation.hop - 1 + hops(job.retry.attempts) <= MAX_HOPS
 
 
 def may_defer(job: Job, firing: Firing) -> bool:

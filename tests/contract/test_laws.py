@@ -24,7 +24,7 @@ from shared.messages.run_batch import run_batch
 from shared.run import firing as event
 from shared.run.claim import LEASE_MARGIN
 from shared.run.context import RunContext
-from shared.run.firing import Batch, Firing
+from shared.run.firing import Batch, Firing, parse_firing
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, letters, waiting
 
@@ -141,7 +141,7 @@ def test_what_it_raises_is_retried_and_then_dead_lettered_with_the_reason(
         if not sent:
             break
         clock.move(minutes=15)
-        firing = event.firing(sent[0]["firing"], clock.now(), job.name)
+        firing = parse_firing(sent[0]["firing"], clock.now(), job.name)
     assert attempts == list(range(1, job.retry.attempts + 1))
     dead = letters(cloud, "firings-dlq")
     assert [letter["dead"]["error"] for letter in dead] == ["ValueError: the disk is full"] * bool(job.retry.delays)

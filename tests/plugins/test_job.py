@@ -30,8 +30,7 @@ from shared.plugins.job import PluginJob, name_of
 from shared.plugins.manifest import discovery
 from shared.plugins.manifest.iam import exact, grants_of, widened
 from shared.plugins.manifest.presets import plugin_workspace
-from shared.run import firing as event
-from shared.run.firing import Firing
+from shared.run.firing import Firing, parse_firing
 from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, letters, waiting
@@ -159,7 +158,7 @@ def test_what_fails_is_tried_three_times_and_then_a_dead_letter(
         if not sent:
             break
         clock.move(minutes=1)
-        firing = event.firing(sent[0]["firing"], clock.now(), made.name)
+        firing = parse_firing(sent[0]["firing"], clock.now(), made.name)
     assert attempts == [1, 2, 3]
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["error"] == "PluginFailed: ZeroDivisionError: division by zero"

@@ -223,7 +223,7 @@ def test_a_run_by_hand_that_is_handed_back_serves_its_request_in_another_attempt
         ({"hello": "world"}, "no firing, but {'hello': 'world'}"),
         ({"firing": {"job": "sweep"}}, "cannot be read"),
         ({"firing": {**TICK.data(), "job": "swept"}}, "did you mean 'sweep'?"),
-        ({"firing": {**TICK.data(), "at": "2999-01-01T00:00:00Z"}}, "lies ahead of the clock"),
+        ({"firing": {**TICK.data(), "at": "2999-01-01T00:00:00Z"}}, "is ahead of the clock"),
         ({"requestContext": {"functionArn": "arn:aws:lambda:us-east-1:1:function:else"}}, "no firing"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.plans import brake, plan
+from shared.run.apply_plan import firing_for
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
@@ -100,7 +101,7 @@ def test_carrying_out_its_plan_does_it_and_takes_the_pause_off(go: Go, cloud: Cl
     go()
     put(cloud, "later", NOON - timedelta(days=29))
     clock.move(days=3)
-    firing = plan.load(cloud, alerts(cloud)[0]["plan"]).firing
+    firing = firing_for(plan.load(cloud, alerts(cloud)[0]["plan"]))
     assert run(Holds(), firing, cloud, Lines(clock)).counts == {"purged": 100}
     assert there(cloud) == ["later"]
     assert "paused" not in state(cloud, "holds:last")
@@ -143,7 +144,7 @@ def test_a_pause_by_somebody_else_holds_for_a_plan_too(go: Go, cloud: Cloud) -> 
         UpdateExpression="SET paused = :who",
         ExpressionAttributeValues=attributes.row({":who": "ada: index rebuild"}),
     )
-    firing = plan.load(cloud, alerts(cloud)[0]["plan"]).firing
+    firing = firing_for(plan.load(cloud, alerts(cloud)[0]["plan"]))
     report = run(Holds(), firing, cloud, Lines(cloud.clock))
     assert (report.outcome, report.note) == ("paused", "ada: index rebuild")
     assert len(there(cloud)) == 100
@@ -212,7 +213,7 @@ def test_rows_that_stay_do_not_pull_it(go: Go, cloud: Cloud) -> None:
 def test_what_is_too_much_to_be_written_down_is_approved_by_resume(
     go: Go, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(brake, "MOST_PLANNED", 60)
+    monkeypatch.setattr(brake, "MAX_PLANNED_ACTIONS", 60)
     due(cloud, 100)
     note = "more than 50 due, 10 is usual; it has paused itself. `python jobs.py holds --dry-run --aws --stage test`"
     assert go().note.startswith(note)

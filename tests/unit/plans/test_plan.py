@@ -18,6 +18,7 @@ from shared.job.action import Action
 from shared.plans import draft, plan
 from shared.plans.draft import Draft
 from shared.plans.plan import Plan, PlanRefused, UnknownPlan
+from shared.run.apply_plan import firing_for
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
@@ -38,13 +39,13 @@ def make(cloud: Cloud, log: Lines) -> Make:
         firing = Firing(job.name, cloud.clock.now(), manual=True, **rest)
         tick = RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True)
         with draft.from_actions(job.actions(tick)) as drafted:
-            return plan.store(cloud, job, tick, drafted, "ada")
+            return plan.create(cloud, job, tick, drafted, "ada")
 
     return make
 
 
 def apply(cloud: Cloud, job: Holds, firing: Firing | Plan) -> RunReport:
-    return run(job, firing.firing if isinstance(firing, Plan) else firing, cloud, Lines(cloud.clock))
+    return run(job, firing_for(firing) if isinstance(firing, Plan) else firing, cloud, Lines(cloud.clock))
 
 
 def item(cloud: Cloud, made: Plan) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def test_a_plan_is_refused_where_the_world_has_moved(move: str, make: Make, clou
     before = there(cloud)
     report = apply(cloud, Holds(), made)
     assert report.outcome == "refused"
-    assert "settings now" in report.note or "the world has moved" in report.note
+    assert "settings now" in report.note or "the data has changed" in report.note
     assert there(cloud) == before
     assert "begun" not in item(cloud, made)
 
@@ -153,7 +154,7 @@ def test_a_plan_is_carried_out_once(make: Make, cloud: Cloud) -> None:
     first = apply(cloud, Holds(), made)
     report = apply(cloud, Holds(), made)
     assert report.outcome == "refused"
-    assert report.note.startswith(f"plan {made.id} was begun by run {first.run_id}, and carried out at 2026-03-02T12")
+    assert report.note.startswith(f"plan {made.id} was begun by run {first.run_id}, and applied at 2026-03-02T12")
 
 
 def test_a_plan_that_died_half_way_is_not_taken_up_again(
@@ -184,7 +185,7 @@ def test_a_plan_that_died_half_way_is_not_taken_up_again(
 def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
     make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.archetypes import purge
+    from shared.archetypes.purge import runner
 
     class Slow(Holds):
         """Take a while."""
@@ -194,11 +195,11 @@ def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
         def archive(self, run: RunContext, rows: Any) -> None:
             clock.move(seconds=100)
 
-    monkeypatch.setattr(purge, "CHUNK", 10)
+    monkeypatch.setattr(runner, "CHUNK", 10)
     for number in range(50):
         put(cloud, f"h{number:02d}", DUE)
     made = make(Slow())
-    firing = replace(made.firing, retried=True)
+    firing = replace(firing_for(made), retried=True)
     assert apply(cloud, Slow(), firing).counts == {"purged": 30}
     [sent] = waiting(cloud)
     assert (sent["firing"]["plan"], sent["firing"]["part"]) == (made.id, 1)
@@ -259,7 +260,7 @@ def test_a_plan_of_another_job_or_target_is_refused(make: Make, cloud: Cloud) ->
 
     put(cloud, "a", DUE)
     made = make(Holds())
-    for firing in (replace(made.firing, job="other"), replace(made.firing, target="1")):
+    for firing in (replace(firing_for(made), job="other"), replace(firing_for(made), target="1")):
         job = Other() if firing.job == "other" else Holds()
         report = apply(cloud, job, firing)
         assert (report.outcome, "is of holds -, not of" in report.note) == ("refused", True)
@@ -310,5 +311,5 @@ def test_samples_are_redacted() -> None:
 
 
 def test_few_actions_are_text_and_no_file() -> None:
-    with Draft() as empty, pytest.raises(ValueError, match="ask for their text"):
+    with Draft() as empty, pytest.raises(ValueError, match="so few actions are not in a file"):
         empty.file()

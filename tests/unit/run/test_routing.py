@@ -16,9 +16,8 @@ from shared.job.definition import RUN_BY, Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Snoozed
 from shared.job.retry import NO_RETRY, exponential
-from shared.run import firing as event
 from shared.run.context import RunContext
-from shared.run.firing import Firing, MalformedEvent
+from shared.run.firing import Firing, MalformedEvent, parse_firing
 from shared.run.report import RunReport
 from shared.run.run import run
 from shared.store import keys
@@ -134,7 +133,7 @@ def test_what_was_handed_over_is_run_whatever_the_setting_says(go: Go) -> None:
 def test_the_same_tick_enqueued_twice_runs_once(go: Go, cloud: Cloud) -> None:
     job = Sweep()
     assert [go(job, by="worker").outcome for _ in range(2)] == ["enqueued"] * 2
-    sent = [event.firing(body["firing"], NOON) for body in waiting(cloud, "work")]
+    sent = [parse_firing(body["firing"], NOON) for body in waiting(cloud, "work")]
     assert [go(job, firing).outcome for firing in sent] == ["done", "deduplicated"]
     assert job.ran == 1
 
@@ -186,7 +185,7 @@ def test_a_word_that_nobody_knows_runs_nowhere_and_says_so(go: Go, cloud: Cloud)
     job = Sweep()
     report = go(job, by="cron")
     assert (report.outcome, job.ran) == ("failed", 0)
-    assert report.note == "SWEEP_RUN_BY='cron': say one of inline, queue, worker, celery, rq"
+    assert report.note == "SWEEP_RUN_BY='cron': must be one of inline, queue, worker, celery, rq"
     assert waiting(cloud) == waiting(cloud, "work") == letters(cloud, "firings-dlq") == []
 
 
@@ -236,7 +235,7 @@ def test_grace_is_asked_again_by_whoever_runs_it(go: Go, cloud: Cloud, clock: Vi
     go(Sweep(), by="worker")
     [body] = waiting(cloud, "work")
     clock.move(hours=2)
-    assert go(Sweep(), event.firing(body["firing"], clock.now())).outcome == "late"
+    assert go(Sweep(), parse_firing(body["firing"], clock.now())).outcome == "late"
 
 
 def test_a_run_by_hand_is_handed_over_and_its_marker_is_left_to_who_runs_it(go: Go, cloud: Cloud) -> None:
@@ -244,7 +243,7 @@ def test_a_run_by_hand_is_handed_over_and_its_marker_is_left_to_who_runs_it(go: 
     assert go(Sweep(), asked, "worker").outcome == "enqueued"
     assert [row["pk"] for row in everything(cloud)] == ["runs#sweep#2026-03-02"]
     [body] = waiting(cloud, "work")
-    assert go(Sweep(), event.firing(body["firing"], NOON)).outcome == "done"
+    assert go(Sweep(), parse_firing(body["firing"], NOON)).outcome == "done"
     [marker] = [row for row in everything(cloud) if row["sk"] == "by-hand"]
     assert marker["outcome"] == "done"
 
@@ -278,13 +277,13 @@ def test_a_job_without_retries_fails_without_a_letter_where_the_broker_is_down(
 
 def test_a_firing_of_nobody_known_is_malformed() -> None:
     with pytest.raises(MalformedEvent, match="by is one of inline, queue, worker, celery, rq, or empty"):
-        event.firing({**TICK.data(), "by": "os"}, NOON)
-    assert [event.firing({**TICK.data(), "by": by}, NOON).by for by in ("", *RUN_BY)] == ["", *RUN_BY]
+        parse_firing({**TICK.data(), "by": "os"}, NOON)
+    assert [parse_firing({**TICK.data(), "by": by}, NOON).by for by in ("", *RUN_BY)] == ["", *RUN_BY]
 
 
 def test_a_firing_from_before_there_was_a_choice_is_read() -> None:
     old = {name: value for name, value in TICK.data().items() if name != "by"}
-    assert event.firing(old, NOON) == TICK
+    assert parse_firing(old, NOON) == TICK
 
 
 def test_history_tells_of_the_hand_over_and_of_the_run(go: Go, cloud: Cloud) -> None:

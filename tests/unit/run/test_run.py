@@ -287,7 +287,7 @@ def test_a_tick_that_comes_after_its_grace_is_late(go: Go, clock: VirtualClock) 
 def test_a_gate_that_cannot_be_read_fails_closed_and_says_which(go: Go, cloud: Cloud) -> None:
     cloud.environment = {"SWEEP_ENABLE": "perhaps"}
     report = go(Sweep())
-    assert (report.outcome, report.note) == ("failed", "SWEEP_ENABLE='perhaps': say true or false")
+    assert (report.outcome, report.note) == ("failed", "SWEEP_ENABLE='perhaps': must be true or false")
 
 
 def test_a_paused_job_is_recorded_as_paused(go: Go, cloud: Cloud) -> None:
