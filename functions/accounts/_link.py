@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from shared.aws.permissions import Grant
-from shared.job.settings import Setting
+from shared.job import Grant, Setting
 from shared.product.export_ticket import Ticket
 
 if TYPE_CHECKING:

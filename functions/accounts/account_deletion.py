@@ -9,12 +9,9 @@ from shared import clock
 from shared.archetypes.pipeline import Continue, Pipeline, StepDone
 from shared.archetypes.purge.dependents import Dependents
 from shared.aws import attributes
-from shared.aws.permissions import delete_objects, list_objects, read_rows, write_rows
-from shared.job.idempotency import natural
+from shared.job import RunContext, delete_objects, every, list_objects, natural, read_rows, write_rows
 from shared.job.retry_policies import WEBHOOK_ITEM
-from shared.job.schedule import every
 from shared.product import audit_trail
-from shared.run.context import RunContext
 from shared.store import batch_write, bulk_delete, put_if_absent
 from shared.store.age_index import Row
 from shared.tables import (
@@ -83,7 +80,7 @@ class AccountDeletion(Pipeline):
         _close(run, item.user)
         begun = audit_trail.put(run.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
         put_if_absent.put_if_absent(run.cloud, begun)
-        return Continue("revoke", 0.5, noted={"deleted": _counted(run, item, ACCESS)})
+        return Continue("revoke", 0.5, fields={"deleted": _counted(run, item, ACCESS)})
 
     def counting(self, run: RunContext, item: Deletion) -> StepDone:
         """Before anything goes, so that a crash in the middle makes no sum smaller."""

@@ -15,13 +15,9 @@ from shared import clock
 from shared.archetypes.pipeline import Continue, Pipeline, RequestRefused, StepDone
 from shared.archetypes.purge.dependents import Dependents
 from shared.aws import attributes
-from shared.aws.permissions import Grant, delete_objects, read_objects, read_rows
-from shared.job import settings
-from shared.job.idempotency import upsert
+from shared.job import Grant, RunContext, delete_objects, every, read_objects, read_rows, settings, upsert
 from shared.job.retry_policies import WEBHOOK_ITEM
-from shared.job.schedule import every
 from shared.product import export_ticket, notifications
-from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.tables import (
     DELETIONS,
@@ -100,7 +96,7 @@ class AccountExport(Pipeline):
                 body = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in page)
                 _put(run, part_of(item.user, item.id, table.name, written), body)
                 noted = {"parts": {**item.parts, table.name: written + 1}}
-                return Continue(f"{table.name}#{page[-1]['sk']}", number / len(TABLES), noted=noted)
+                return Continue(f"{table.name}#{page[-1]['sk']}", number / len(TABLES), fields=noted)
         return StepDone()
 
     def packing(self, run: RunContext, item: Export) -> Continue | StepDone:

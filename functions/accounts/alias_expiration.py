@@ -7,14 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, Succeeded
-from shared.job.idempotency import flag_check
-from shared.job.schedule import daily
+from shared.archetypes.sweep import Attempt, AttemptResult, Row, Succeeded, Sweep
+from shared.job import RunContext, daily, flag_check
 from shared.product import audit_trail
-from shared.run.context import RunContext
 from shared.store import due_index
-from shared.store.age_index import Row
 from shared.tables import ALIASES
 
 if TYPE_CHECKING:
@@ -43,17 +39,17 @@ class AliasExpiration(Sweep):
     def rows(self, run: RunContext) -> Iterator[Row]:
         return due_index.rows_due(run.cloud, self.table, clock.iso(run.at - MILLISECOND))
 
-    def attempt(self, trial: Attempt) -> Succeeded:
+    def attempt(self, attempt: Attempt) -> Succeeded:
         return Succeeded("deactivated")
 
-    def settled(self, item: Alias, end: AttemptResult) -> Mapping[str, Any]:
-        return {"active": False, "deactivated_at": end.at}
+    def on_success(self, item: Alias, result: AttemptResult) -> Mapping[str, Any]:
+        return {"active": False, "deactivated_at": result.at}
 
-    def again(self, item: Alias, at: datetime) -> Mapping[str, Any]:
+    def on_retry(self, item: Alias, at: datetime) -> Mapping[str, Any]:
         # Its instant is its owner's, and stays.
         return {}
 
-    def along(self, run: RunContext, item: Alias, end: AttemptResult) -> Sequence[Any]:
+    def with_puts(self, run: RunContext, item: Alias, result: AttemptResult) -> Sequence[Any]:
         assert item.expires_at is not None
         put = audit_trail.put(
             run.cloud,

@@ -3,13 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from shared.archetypes.purge import Purge
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import daily
-from shared.run.context import RunContext
+from shared.archetypes.purge import Purge, Row
+from shared.job import RunContext, daily, days, natural
 from shared.store import s3_archive
-from shared.store.age_index import Row
 from shared.tables import AUDIT
 
 

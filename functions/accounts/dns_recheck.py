@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Any
 from functions.accounts import _dns
 from functions.accounts._dns import Dns
 from shared import clock
-from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
+from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Row, Succeeded, Sweep
 from shared.aws import attributes
-from shared.aws.names import NO_TARGET
-from shared.job import settings
-from shared.job.duration import days, hours
-from shared.job.idempotency import version_check
-from shared.job.outcome import Rejected
-from shared.job.schedule import daily
+from shared.job import NO_TARGET, Rejected, RunContext, daily, days, hours, settings, version_check
 from shared.product import notifications
-from shared.run.context import RunContext
-from shared.store.age_index import Row
 from shared.tables import DOMAINS, NAMED
 
 if TYPE_CHECKING:
@@ -56,11 +48,11 @@ class DnsRecheck(Sweep):
     def tools(self, run: RunContext) -> Iterator[Dns]:
         yield Dns(run)
 
-    def attempt(self, trial: Attempt) -> AttemptVerdict:
-        item: Domain = trial.item
-        known: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(trial.at)}
+    def attempt(self, attempt: Attempt) -> AttemptVerdict:
+        item: Domain = attempt.item
+        known: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(attempt.at)}
         try:
-            seen = trial.tools.look(_ascii(item.id), item.challenge)
+            seen = attempt.tools.look(_ascii(item.id), item.challenge)
         except _dns.NoName as error:
             return GaveUp(str(error), known)
         except _dns.Unanswered as error:
@@ -70,32 +62,32 @@ class DnsRecheck(Sweep):
             if not seen.missing:
                 return Succeeded("verified", known)
             why = f"not as it must be: {', '.join(seen.missing)}"
-        limit: timedelta = trial.run.setting(GIVE_UP.name)
-        return GaveUp(why, known) if trial.at - item.created_at >= limit else RetryLater(why, known)
+        limit: timedelta = attempt.run.setting(GIVE_UP.name)
+        return GaveUp(why, known) if attempt.at - item.created_at >= limit else RetryLater(why, known)
 
-    def next_at(self, run: RunContext, end: AttemptResult) -> datetime:
-        return end.at + PAUSE
+    def next_at(self, run: RunContext, result: AttemptResult) -> datetime:
+        return result.at + PAUSE
 
-    def again(self, item: Domain, at: datetime) -> Mapping[str, Any]:
+    def on_retry(self, item: Domain, at: datetime) -> Mapping[str, Any]:
         return {"next_check_at": at}
 
-    def settled(self, item: Domain, end: AttemptResult) -> Mapping[str, Any]:
+    def on_success(self, item: Domain, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.accounts import DomainState
 
         return {"state": DomainState.VERIFIED, "next_check_at": None}
 
-    def given_up(self, item: Domain, end: AttemptResult) -> Mapping[str, Any]:
+    def on_give_up(self, item: Domain, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.accounts import DomainState
 
         return {"state": DomainState.FAILED, "next_check_at": None}
 
-    def along(self, run: RunContext, item: Domain, end: AttemptResult) -> Sequence[Any]:
+    def with_puts(self, run: RunContext, item: Domain, result: AttemptResult) -> Sequence[Any]:
         # A domain that was removed and added again is another one.
         key = f"{self.name}-{item.id}-{item.created_at:%Y%m%d%H%M%S}"
         told: dict[str, str | int] = {"domain": _shown(item.id)}
         template = "domain_verified"
-        if not isinstance(end.verdict, Succeeded):
-            template, told = "domain_failed", {**told, "checks": item.checks + 1, "missing": end.why}
+        if not isinstance(result.verdict, Succeeded):
+            template, told = "domain_failed", {**told, "checks": item.checks + 1, "missing": result.why}
         return [notifications.notification(run.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
 
 

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from shared.archetypes.purge import Purge
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import hourly
+from shared.job import days, hourly, natural
 from shared.tables import EXPORTED, EXPORTS
 
 

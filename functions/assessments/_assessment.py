@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.aws import attributes
-from shared.aws.permissions import Grant, read_rows
+from shared.job import Grant, read_rows
 from shared.tables import ASSESSMENTS
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ class Reply:
 
 class Provider(Protocol):
     def ask(self, system: str, question: str, key: str) -> Reply:
-        """Once. key: the idempotency key, for providers that know one. Raises Busy, Unwell, Refused, Silent."""
+        """Once. key: the idempotency key, for providers that know one. Raises HostBusy, Unwell, Refused, Silent."""
 
 
 def _prices(text: str) -> tuple[Decimal, Decimal]:
@@ -163,8 +163,7 @@ class OpenAi:
         self.remaining = remaining
 
     def ask(self, system: str, question: str, key: str) -> Reply:
-        from shared.http.client import Busy as HostBusy
-        from shared.http.client import HttpClient, NoAnswer, NotSent
+        from shared.http.client import HostBusy, HttpClient, NoResponse, NotSent
         from shared.http.sites import host_of
 
         http = HttpClient(self.cloud, [host_of(self.base)], rate=10, read=PATIENCE, remaining=self.remaining)
@@ -183,7 +182,7 @@ class OpenAi:
             raise Busy(self.base, busy.seconds) from busy
         except NotSent as unsent:
             raise Unwell(f"{self.base}: {unsent}") from unsent
-        except NoAnswer as silent:
+        except NoResponse as silent:
             raise Silent(f"{self.base}: {silent}") from silent
         finally:
             http.close()

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared import redaction
-from shared.job.outcome import Rejected
+from shared.job import Rejected
 from shared.messages.payload import Id, Part, Payload
 
 HIGHEST = 5

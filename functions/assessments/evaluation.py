@@ -8,15 +8,9 @@ from functions.assessments import _assessment, _llm, _rubric
 from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, Assessment, Overtaken
 from functions.assessments._rubric import Evaluation, InvalidAnswer
 from shared import clock, redaction
-from shared.archetypes.consumer import Consumer, Defer, Message
-from shared.job import retry_policies
-from shared.job.duration import days
-from shared.job.effect import Confirmed, Effect, InFlight, NotDone, Unknown
-from shared.job.idempotency import keyed
-from shared.job.outcome import Rejected
-from shared.messages.tenant import Tenant
+from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
+from shared.job import Confirmed, Effect, InFlight, NotDone, Rejected, RunContext, Unknown, days, keyed, retry_policies
 from shared.product import organization
-from shared.run.context import RunContext
 
 QUEUE = "assessments:evaluation"
 

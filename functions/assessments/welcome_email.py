@@ -7,20 +7,24 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from shared import clock
-from shared.archetypes.consumer import Consumer, Message
+from shared.archetypes.consumer import Consumer, Message, Tenant
 from shared.aws import attributes
-from shared.aws.permissions import update_rows
-from shared.job import retry_policies
-from shared.job.duration import days
-from shared.job.effect import Confirmed, Effect, NotDone, Unknown
-from shared.job.idempotency import flag_check
-from shared.job.outcome import Rejected
+from shared.job import (
+    Confirmed,
+    Effect,
+    NotDone,
+    Rejected,
+    RunContext,
+    Unknown,
+    days,
+    flag_check,
+    retry_policies,
+    update_rows,
+)
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused
 from shared.messages.payload import Id, Payload
-from shared.messages.tenant import Tenant
 from shared.product import organization
-from shared.run.context import RunContext
 from shared.tables import ORGANIZATIONS
 
 QUEUE = "users:created"

@@ -30,7 +30,7 @@ class Audit(Consumer[Audited]):
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
 
-    def serve(self, run: RunContext, delivery: MessageBatch[Audited]) -> None:
+    def handle_batch(self, run: RunContext, delivery: MessageBatch[Audited]) -> None:
         now = run.cloud.clock.now()
         for tenant, messages in delivery.by_tenant():
             assert tenant is not None

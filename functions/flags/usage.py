@@ -55,7 +55,7 @@ class Usage(Consumer[UsageIngestion]):
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
 
-    def serve(self, run: RunContext, delivery: MessageBatch[UsageIngestion]) -> None:
+    def handle_batch(self, run: RunContext, delivery: MessageBatch[UsageIngestion]) -> None:
         now = run.cloud.clock.now()
         for tenant, messages in delivery.by_tenant():
             assert tenant is not None

@@ -11,12 +11,7 @@ from shared import clock
 from shared.archetypes.purge import cutoff
 from shared.archetypes.rollup import EARLY, Window, day
 from shared.aws import attributes
-from shared.aws.permissions import read_rows, update_rows
-from shared.job.action import Action
-from shared.job.definition import Job
-from shared.job.idempotency import version_check
-from shared.job.outcome import Done, Outcome, Rejected
-from shared.run.context import RunContext
+from shared.job import Action, Done, Job, Outcome, Rejected, RunContext, read_rows, update_rows, version_check
 from shared.store import watermark
 from shared.store.add_once import UPTO, Addition
 from shared.store.age_index import AgeIndex, ExpiredRows, read_full_rows

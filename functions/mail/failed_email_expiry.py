@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from shared.archetypes.purge import Purge
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import daily
+from shared.job import daily, days, natural
 from shared.tables import FAILED_EMAILS, RAW
 
 

@@ -9,24 +9,16 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded_message import forwarded
-from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
-from shared.aws import permissions
-from shared.job import retry_policies
-from shared.job.duration import days
-from shared.job.effect import Effect, NotPerformed, Unknown
-from shared.job.idempotency import keyed
-from shared.job.schedule import every
+from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
+from shared.job import Effect, NotPerformed, RunContext, Unknown, days, every, keyed, permissions, retry_policies
 from shared.mail import message as mail_message
 from shared.mail import sending
 from shared.product import notifications
-from shared.run.context import RunContext
-from shared.store.batch_get import Key
 from shared.tables import ALIASES, DESTINATIONS, FAILED_EMAILS, RAW, USERS
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.mail.relay import Relays
+    from shared.mail.relay import RelayPool
     from shared.product.records.mail import FailedEmail
 
 # SES takes no more, and most other relays take less.
@@ -39,7 +31,7 @@ LARGE_WAIT = 20
 
 
 class Tools(NamedTuple):
-    relays: Relays
+    relays: RelayPool
     room: Semaphore
 
 
@@ -54,7 +46,7 @@ class ForwardingRetry(Sweep):
     record = "shared.product.records.mail.FailedEmail"
     delays = retry_policies.FORWARDING_ITEM
     give_up_after = days(7)
-    looks = (USERS, ALIASES, DESTINATIONS)
+    referenced_tables = (USERS, ALIASES, DESTINATIONS)
     width = 4
     patience = 60
     memory = 1024
@@ -71,7 +63,7 @@ class ForwardingRetry(Sweep):
         permissions.list_objects(f"{RAW}*"),
     )
 
-    def refers(self, item: FailedEmail) -> Iterable[Key]:
+    def references(self, item: FailedEmail) -> Iterable[Key]:
         return _user(item), _alias(item), _destination(item)
 
     def since(self, item: FailedEmail) -> datetime:
@@ -79,27 +71,27 @@ class ForwardingRetry(Sweep):
 
     @contextmanager
     def tools(self, run: RunContext) -> Iterator[Tools]:
-        from shared.mail.relay import Relays
+        from shared.mail.relay import RelayPool
 
-        with Relays(run) as relays:
+        with RelayPool(run) as relays:
             yield Tools(relays, Semaphore(LARGE_AT_ONCE))
 
-    def attempt(self, trial: Attempt) -> AttemptVerdict:
+    def attempt(self, attempt: Attempt) -> AttemptVerdict:
         with ExitStack() as held:
-            ready = self._ready(trial, held)
+            ready = self._ready(attempt, held)
             if isinstance(ready, GaveUp):
                 return ready
             try:
-                with trial.tools.relays.one() as relay:
+                with attempt.tools.relays.connection() as relay:
                     said = relay.forward(*ready)
             except mail_message.MailRefused as refused:
                 return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
             return Succeeded(said)
 
-    def _ready(self, trial: Attempt, held: ExitStack) -> tuple[bytes, str] | GaveUp:
+    def _ready(self, attempt: Attempt, held: ExitStack) -> tuple[bytes, str] | GaveUp:
         """What is forwarded, and where to. Raises NotPerformed where that cannot be told now."""
-        item: FailedEmail = trial.item
-        user, alias, to = (trial.found.get(key) for key in self.refers(item))
+        item: FailedEmail = attempt.item
+        user, alias, to = (attempt.references.get(key) for key in self.references(item))
         if not user or user.get("deleted_at"):
             return GaveUp("its user is gone")
         if not alias or not alias.get("active", True):
@@ -108,7 +100,7 @@ class ForwardingRetry(Sweep):
             return GaveUp("its destination is gone, or was never verified")
         if not isinstance(to.get("address"), str):
             return GaveUp("its destination has no address")
-        message = _message(trial.run.cloud, item.raw, trial.tools.room, held)
+        message = _message(attempt.run.cloud, item.raw, attempt.tools.room, held)
         if isinstance(message, GaveUp):
             return message
         try:
@@ -116,22 +108,22 @@ class ForwardingRetry(Sweep):
         except mail_message.MailRefused as refused:
             return GaveUp(str(refused))
 
-    def settled(self, item: FailedEmail, end: AttemptResult) -> Mapping[str, Any]:
+    def on_success(self, item: FailedEmail, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.mail import ForwardState
 
         return {"state": ForwardState.DELIVERED, "next_attempt_at": None}
 
-    def given_up(self, item: FailedEmail, end: AttemptResult) -> Mapping[str, Any]:
+    def on_give_up(self, item: FailedEmail, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.mail import ForwardState
 
-        return {"state": ForwardState.CLOSED, "closed_at": end.at, "next_attempt_at": None}
+        return {"state": ForwardState.CLOSED, "closed_at": result.at, "next_attempt_at": None}
 
-    def along(self, run: RunContext, item: FailedEmail, end: AttemptResult) -> Sequence[Any]:
-        if isinstance(end.verdict, Succeeded):
+    def with_puts(self, run: RunContext, item: FailedEmail, result: AttemptResult) -> Sequence[Any]:
+        if isinstance(result.verdict, Succeeded):
             return ()
         told: dict[str, str | int] = {
             "alias": item.alias,
-            "attempts": end.number,
+            "attempts": result.number,
             "failed": f"{item.failed_at:%-d %B %Y}",
         }
         put = notifications.notification(

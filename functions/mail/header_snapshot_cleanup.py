@@ -3,13 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
-from shared.archetypes.purge import Purge
-from shared.aws.permissions import read_rows
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import daily
-from shared.run.context import RunContext
-from shared.store.age_index import AgeIndex, Row, read_full_rows
+from shared.archetypes.purge import Purge, Row
+from shared.job import RunContext, daily, days, natural, read_rows
+from shared.store.age_index import AgeIndex, read_full_rows
 from shared.tables import MESSAGES, SNAPSHOTS
 
 

@@ -8,21 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from functions.mail._templates import BadLetter, letter, sender
-from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
-from shared.job import retry_policies
-from shared.job.duration import days
-from shared.job.effect import Effect, Unknown
-from shared.job.idempotency import keyed
-from shared.job.schedule import every
+from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
+from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies
 from shared.mail import message, sending
-from shared.run import effects
-from shared.run.context import RunContext
-from shared.store.batch_get import Key
+from shared.run import effect_results
 from shared.tables import NOTIFICATIONS, USERS
 
 if TYPE_CHECKING:
-    from shared.mail.relay import Relays
+    from shared.mail.relay import RelayPool
     from shared.product.records.outgoing import Notification
 
 
@@ -37,7 +30,7 @@ class NotificationDelivery(Sweep):
     record = "shared.product.records.outgoing.Notification"
     delays = retry_policies.EMAIL
     give_up_after = days(3)
-    looks = (USERS,)
+    referenced_tables = (USERS,)
     width = 4
     # What SES allows a new account is 14 a second.
     rate = 10
@@ -48,20 +41,20 @@ class NotificationDelivery(Sweep):
     settings = sending.SETTINGS
     permissions = sending.GRANTS
 
-    def refers(self, item: Notification) -> Iterable[Key]:
+    def references(self, item: Notification) -> Iterable[Key]:
         return (_user(item),)
 
     def since(self, item: Notification) -> datetime:
         return item.created_at
 
-    def tools(self, run: RunContext) -> AbstractContextManager[Relays]:
-        from shared.mail.relay import Relays
+    def tools(self, run: RunContext) -> AbstractContextManager[RelayPool]:
+        from shared.mail.relay import RelayPool
 
-        return Relays(run)
+        return RelayPool(run)
 
-    def attempt(self, trial: Attempt) -> AttemptVerdict:
-        item, tick = trial.item, trial.run
-        user = trial.found.get(_user(item))
+    def attempt(self, attempt: Attempt) -> AttemptVerdict:
+        item, tick = attempt.item, attempt.run
+        user = attempt.references.get(_user(item))
         if not user or user.get("deleted_at"):
             return GaveUp("its user is gone")
         try:
@@ -71,25 +64,25 @@ class NotificationDelivery(Sweep):
             return GaveUp(str(bad))
         written = message.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
         # The same Message-ID on each attempt.
-        key = effects.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
+        key = effect_results.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
         try:
-            with trial.tools.one() as relay:
+            with attempt.tools.connection() as relay:
                 said = relay.send(written, key)
         except message.MailRefused as refused:
-            if refused.everyone:
+            if refused.affects_all:
                 raise
             return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
         return Succeeded(said)
 
-    def settled(self, item: Notification, end: AttemptResult) -> Mapping[str, Any]:
+    def on_success(self, item: Notification, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
-        return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
+        return {"state": SendState.SENT, "sent_at": result.at, "next_attempt_at": None}
 
-    def given_up(self, item: Notification, end: AttemptResult) -> Mapping[str, Any]:
+    def on_give_up(self, item: Notification, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
-        return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
+        return {"state": SendState.FAILED, "failed_at": result.at, "next_attempt_at": None}
 
     def reconcile(self, effect: Effect) -> Unknown:
         return Unknown("look for the Message-ID in the relay's log")

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 from shared.archetypes.purge import Purge
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import daily
+from shared.job import daily, days, natural
 from shared.tables import NOTIFICATIONS
 
 

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import hourly
+from shared.job import days, hourly, natural
 from shared.product.warned_purge import Notice, WarnedPurge
 from shared.store.age_index import Row
 from shared.tables import HOLDS, RAW

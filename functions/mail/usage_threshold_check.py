@@ -5,14 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, Succeeded
-from shared.job import settings
-from shared.job.idempotency import flag_check
-from shared.job.schedule import hourly
+from shared.archetypes.sweep import Attempt, AttemptResult, Key, Succeeded, Sweep
+from shared.job import RunContext, flag_check, hourly, settings
 from shared.product import audit_trail, notifications
-from shared.run.context import RunContext
-from shared.store.batch_get import Key
 from shared.tables import CYCLES, USERS
 
 if TYPE_CHECKING:
@@ -41,7 +36,7 @@ class UsageThresholdCheck(Sweep):
     schedule = hourly(minute=29)
     table = CYCLES
     record = "shared.product.records.mail.Cycle"
-    looks = (USERS,)
+    referenced_tables = (USERS,)
     cap = 100_000
     width = 16
     timeout = 600
@@ -49,12 +44,12 @@ class UsageThresholdCheck(Sweep):
     settings = (MODE,)
     permissions = (*audit_trail.GRANTS, *notifications.GRANTS)
 
-    def refers(self, item: Cycle) -> Iterable[Key]:
+    def references(self, item: Cycle) -> Iterable[Key]:
         return (Key(USERS.name, item.user, "-"),)
 
-    def attempt(self, trial: Attempt) -> Succeeded:
-        item, user = trial.item, trial.found.get(Key(USERS.name, trial.item.user, "-"), {})
-        reached = crossed(item, sliding=trial.run.setting(MODE.name) == SLIDING)
+    def attempt(self, attempt: Attempt) -> Succeeded:
+        item, user = attempt.item, attempt.references.get(Key(USERS.name, attempt.item.user, "-"), {})
+        reached = crossed(item, sliding=attempt.run.setting(MODE.name) == SLIDING)
         new = [threshold for threshold in reached if threshold not in item.crossed]
         if not user or "deleted_at" in user or not new:
             return Succeeded("nobody to tell" if new else "nothing crossed")
@@ -63,16 +58,16 @@ class UsageThresholdCheck(Sweep):
             told, {"crossed": sorted((*item.crossed, *new)), "new": new, "mail": user.get("usage_mail", True)}
         )
 
-    def settled(self, item: Cycle, end: AttemptResult) -> Mapping[str, Any]:
+    def on_success(self, item: Cycle, result: AttemptResult) -> Mapping[str, Any]:
         return {"moved_at": None}
 
-    def again(self, item: Cycle, at: datetime) -> Mapping[str, Any]:
+    def on_retry(self, item: Cycle, at: datetime) -> Mapping[str, Any]:
         # It says when the usage moved, and stays.
         return {}
 
-    def along(self, run: RunContext, item: Cycle, end: AttemptResult) -> Sequence[Any]:
-        new: list[int] = end.verdict.noted.get("new", [])
-        mailed = new[-1] if new and end.verdict.noted["mail"] else None
+    def with_puts(self, run: RunContext, item: Cycle, result: AttemptResult) -> Sequence[Any]:
+        new: list[int] = result.verdict.fields.get("new", [])
+        mailed = new[-1] if new and result.verdict.fields["mail"] else None
         return [put for threshold in new for put in self._told(run, item, threshold, mail=threshold == mailed)]
 
     def _told(self, run: RunContext, item: Cycle, threshold: int, *, mail: bool) -> Sequence[Any]:

@@ -1,10 +1,10 @@
-"""Every job of every plugin, each a job of its own; docs/plugins.md says how they are declared and what holds them."""
+"""Every job of every plugin, each a job of its own; see docs/howto/plugin.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.job.definition import Job
+from shared.job import Job
 
 
 def jobs() -> Iterable[type[Job]]:

@@ -5,12 +5,7 @@ import signal
 import time
 
 from shared.aws.names import LOCAL
-from shared.job import settings
-from shared.job.definition import Job
-from shared.job.idempotency import natural
-from shared.job.outcome import Outcome, Rejected
-from shared.job.retry import explicit
-from shared.run.context import RunContext
+from shared.job import Job, Outcome, Rejected, RunContext, explicit, natural, settings
 
 KINDS = ("raise", "exit", "sleep", "hang", "memory")
 KIND = settings.text("SAMPLE_CRASH_KIND", "raise", f"How the sample job crashes: {', '.join(KINDS)}")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from functions.sites._page import Page
 from shared.concurrency import fan_out
-from shared.http.client import Busy, Elsewhere, HttpClient, NoAnswer
+from shared.http.client import (HostBusy, HostNotAllowed, HttpClient, NoResponse)
 from shared.http.sites import Site, host_of
 from shared.job import RunContext
 
@@ -51,7 +51,7 @@ class Survey:
             index = site.at(self.path)
             try:
                 links = self._index(http, site, index)
-            except NoAnswer as error:
+            except NoResponse as error:
                 self.dead[_shown(index)] = str(error)
                 continue
             self._check(http, site, [link for link in links if [site.host, link] > self.after])
@@ -59,19 +59,19 @@ class Survey:
                 return
 
     def _index(self, http: HttpClient, site: Site, url: str) -> list[str]:
-        """The index's links to its own site, in order. Raises NoAnswer where there is no index, or nothing on it."""
+        """The index's links to its own site, in order. Raises NoResponse where there is no index, or nothing on it."""
         fault = ""
         for _ in self._turns():
             try:
                 answer = http.call("GET", url)
-            except NoAnswer as error:
+            except NoResponse as error:
                 fault = fault or str(error)
                 continue
             links = sorted(link for link in Page(answer.text, answer.url).links if _own(link, site))
             if answer.status == 200 and links:
                 return links
             fault = "links to nothing" if answer.status == 200 else f"answered {answer.status}"
-        raise NoAnswer(fault)
+        raise NoResponse(fault)
 
     def _check(self, http: HttpClient, site: Site, links: list[str]) -> None:
         asked = 0
@@ -97,10 +97,10 @@ class Survey:
             for method in ("HEAD", "GET"):
                 try:
                     status = http.call(method, link).status
-                except (Busy, Elsewhere):
+                except (HostBusy, HostNotAllowed):
                     # It answers; what it asks for is patience, or to be followed to where we do not go.
                     return fault
-                except NoAnswer as error:
+                except NoResponse as error:
                     fault = str(error)
                     continue
                 if status < 400 or status == 429:

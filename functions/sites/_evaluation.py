@@ -9,9 +9,9 @@ from datetime import timedelta
 from functions.sites._webevals import Task, Webevals
 from shared import redaction
 from shared.clock import Clock
-from shared.http.client import Busy, HttpClient, HttpResponse, NoAnswer
+from shared.http.client import (HostBusy, HttpClient, HttpResponse, NoResponse)
 from shared.http.sites import Site
-from shared.job.retry import explicit
+from shared.job import explicit
 
 ENDPOINT = "/api/web-eval/run"
 # Between the attempts at one task; the tick that comes next takes it up.
@@ -59,9 +59,9 @@ class Evaluator:
             answer = self.http.call(
                 "POST", site.at(ENDPOINT), json={"task": task.id, "url": task.url}, key=task.key, internal=True
             )
-        except Busy as busy:
+        except HostBusy as busy:
             return self._put_off(task, busy.seconds)
-        except NoAnswer as error:
+        except NoResponse as error:
             return self._again(task, str(error))
         return self._settle(task, answer)
 

@@ -5,19 +5,17 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
 from functions.sites._page import Form, Page
-from shared.archetypes.probe import Probe, Verdict, Visit
+from shared.archetypes.probe import HttpResponse, Probe, Verdict, Visit
 from shared.aws import secrets
 from shared.aws.cloud import Cloud
-from shared.aws.permissions import read_secret
-from shared.http.client import REDIRECTS, HttpResponse, NoAnswer
+from shared.http.client import (REDIRECTS, NoResponse)
 from shared.http.sites import host_of
-from shared.job.idempotency import natural
-from shared.job.schedule import every
+from shared.job import every, natural, read_secret
 
 CREDENTIALS = "site-checks/credentials"
 
 
-class NotSignedIn(NoAnswer):
+class NotSignedIn(NoResponse):
     """The site let nobody in; the message says where it went wrong, and never with what."""
 
 
@@ -48,15 +46,15 @@ class Auth(Probe):
     key = "prod-auth"
     schedule = every(minutes=15, offset=5)
     path = "/sign-in"
-    deed = "sign in at {url}"
+    plan_line = "sign in at {url}"
     patience = 90
     # What is behind a sign-in is nobody's sample.
     sampled = False
     idempotency = natural("a sign-in leaves one more session of a test account, which the site ends by itself")
     permissions = (read_secret(CREDENTIALS),)
 
-    def ask(self, visit: Visit) -> HttpResponse:
-        credentials = Credentials.of(visit.target.host, visit.run.cloud)
+    def fetch(self, visit: Visit) -> HttpResponse:
+        credentials = Credentials.of(visit.site.host, visit.run.cloud)
         page = visit.http.call("GET", visit.url)
         form = _form(page)
         answer = visit.http.call(
@@ -64,7 +62,7 @@ class Auth(Probe):
             form.action,
             form={**form.fields, form.user: credentials.username, form.password: credentials.password},
             headers={"cookie": _cookies(page), "referer": page.url},
-            key=f"{visit.run.run_id}-{visit.target.host}",
+            key=f"{visit.run.run_id}-{visit.site.host}",
         )
         if answer.status in REDIRECTS:
             inside = _inside(visit, page, answer)

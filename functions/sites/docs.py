@@ -6,13 +6,8 @@ from contextlib import closing
 from functions.sites._docs_crawl import Survey
 from shared.http import sites as targets
 from shared.http.client import HttpClient
-from shared.job import retry_policies, settings
-from shared.job.definition import Job
-from shared.job.idempotency import upsert
-from shared.job.outcome import Done, Outcome
-from shared.job.schedule import hourly
+from shared.job import Done, Job, Outcome, RunContext, hourly, retry_policies, settings, upsert
 from shared.job.settings import BASE_URLS
-from shared.run.context import RunContext
 
 PATH = settings.text("DOCS_PATH", "/docs/", "The page of each site that links to all of its documentation")
 RATE = 10
@@ -32,7 +27,7 @@ class Docs(Job):
 
     def plan(self, run: RunContext) -> list[str]:
         found = targets.parse(run.setting(BASE_URLS.name))
-        sites, held = targets.awake(run, targets.chosen(run, found))
+        sites, held = targets.without_paused(run, targets.select(run, found))
         return [
             *(f"GET {site.at(run.setting(PATH.name))}, then HEAD each of its own links" for site in sites),
             *(f"skip {host}, paused by {why}" for host, why in held.items()),
@@ -41,13 +36,13 @@ class Docs(Job):
 
     def work(self, run: RunContext) -> Outcome:
         found, clocked = targets.read(run), time.monotonic()
-        sites, held = targets.awake(run, targets.chosen(run, found))
+        sites, held = targets.without_paused(run, targets.select(run, found))
         survey = Survey(run, sites, run.setting(PATH.name))
         with closing(HttpClient(run.cloud, found.hosts, rate=RATE, remaining=run.remaining)) as http:
             survey.walk(http)
         dead = [f"{place} ({fault})" for place, fault in sorted(survey.dead.items())]
         # Of a walk in several parts the last one speaks for all.
-        ok = not dead and not survey.dead_before and not found.useless
+        ok = not dead and not survey.dead_before and not found.unusable
         record = {
             "kind": self.name,
             "ok": ok,
@@ -58,13 +53,13 @@ class Docs(Job):
             "dead": dead[:NAMED],
         }
         if survey.sites:
-            run.keep(record)
+            run.write_artifact(record)
         return Done(
             counts={"hosts": survey.sites, "links": survey.links, "dead": len(dead), "invalid": len(found.invalid)}
             | ({"paused": len(held)} if held else {}),
             ok=ok,
             note="; ".join(
-                filter(None, (f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note, targets.told(held)))
+                filter(None, (f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note, targets.paused_note(held)))
             ),
             checkpoint=survey.rest,
         )

@@ -3,9 +3,8 @@ from __future__ import annotations
 import re
 
 from functions.sites._page import Page
-from shared.archetypes.probe import Probe, Verdict
-from shared.http.client import HttpResponse
-from shared.job.schedule import every
+from shared.archetypes.probe import HttpResponse, Probe, Verdict
+from shared.job import every
 
 CURRENCY = (
     r"(?:[$€£¥₹₩₽₺₴₪฿₫₱]"

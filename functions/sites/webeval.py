@@ -7,22 +7,14 @@ from typing import Any
 from functions.sites._evaluation import End, Evaluator
 from functions.sites._webevals import Task, Webevals
 from shared import clock, redaction
-from shared.aws.names import NO_TARGET
-from shared.aws.permissions import read_rows, write_rows
 from shared.concurrency import Overdue, fan_out
 from shared.http import sites as targets
 from shared.http.client import HttpClient
 from shared.http.sites import Site, Sites
-from shared.job import settings
-from shared.job.budget import Budget
-from shared.job.definition import Job
-from shared.job.idempotency import keyed
-from shared.job.outcome import Done, Outcome
-from shared.job.schedule import every
+from shared.job import NO_TARGET, Budget, Done, Job, Outcome, RunContext, every, keyed, read_rows, settings, write_rows
 from shared.job.settings import BASE_URLS
 from shared.run import status
 from shared.run.claim import LEASE_MARGIN
-from shared.run.context import RunContext
 from shared.tables import WEBEVALS
 
 HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
@@ -47,15 +39,15 @@ class Webeval(Job):
     idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
 
     def plan(self, run: RunContext) -> list[str]:
-        sites, _ = targets.awake(run, self._sites(run, targets.read(run)))
+        sites, _ = targets.without_paused(run, self._sites(run, targets.read(run)))
         tasks = self._due(run, Webevals(run.cloud, run.run_id), sites, run.cap)
         return [f"have {site.host} evaluate {task.url} (task {task.id})" for site, task in tasks]
 
     def work(self, run: RunContext) -> Outcome:
         tasks, found = Webevals(run.cloud, run.run_id), targets.read(run)
         named = self._sites(run, found)
-        targets.forget(run, found, [site.host for site in named])
-        sites, held = targets.awake(run, named)
+        targets.forget_removed(run, found, [site.host for site in named])
+        sites, held = targets.without_paused(run, named)
         begun: int = (run.checkpoint or {}).get(run.firing.position, 0)
         due = self._due(run, tasks, sites, run.cap - begun)
         if due:
@@ -71,13 +63,13 @@ class Webeval(Job):
         missing = sorted({*run.setting(HOSTS.name)} - {site.host for site in named}) if run.target == NO_TARGET else []
         notes = [*faults[:3], *(f"{host} of {HOSTS.name} is not in {BASE_URLS.name}" for host in missing)]
         if held:
-            notes.append(targets.told(held))
+            notes.append(targets.paused_note(held))
             states["paused"] = len(held)
         return Done({"due": len(due), **states}, ok=not faults and not missing, note="; ".join(notes))
 
     def _sites(self, run: RunContext, found: Sites) -> list[Site]:
         allowed = run.setting(HOSTS.name)
-        return [site for site in targets.chosen(run, found) if site.host in allowed]
+        return [site for site in targets.select(run, found) if site.host in allowed]
 
     def _due(self, run: RunContext, tasks: Webevals, sites: list[Site], most: int) -> list[tuple[Site, Task]]:
         """The eldest first, whichever site they are for."""
@@ -100,7 +92,7 @@ class Webeval(Job):
                 due,
                 width=WIDTH,
                 patience=PATIENCE,
-                remaining=run.room,
+                remaining=run.time_for_more,
             ):
                 run.spend(items=1)
                 match end:
@@ -127,7 +119,7 @@ class Webeval(Job):
             {"task": end.task.id, "state": end.state, "note": end.note, "ms": end.ms, "sample": end.sample}
             for end in told
         ]
-        run.keep({**record, "tasks": seen}, host)
+        run.write_artifact({**record, "tasks": seen}, host)
         said = {"outcome": "done", "ok": ok, "at": clock.iso(run.started), "ms": ms}
         if worst.status is not None:
             said["statusCode"] = worst.status

@@ -7,19 +7,23 @@ from functools import partial
 from typing import Any
 
 from functions.webhooks.webhook_retry import LOOPBACK
-from shared.archetypes.consumer import Consumer, Defer, Message
+from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.http import ssrf, webhook
 from shared.http.untrusted import UntrustedHttpClient
-from shared.job import retry_policies
-from shared.job.duration import days
-from shared.job.effect import Confirmed, Effect, NotDone, Unknown
-from shared.job.idempotency import keyed
-from shared.job.outcome import Rejected
-from shared.job.settings import SettingError
-from shared.messages.tenant import Tenant
+from shared.job import (
+    Confirmed,
+    Effect,
+    NotDone,
+    Rejected,
+    RunContext,
+    SettingError,
+    Unknown,
+    days,
+    keyed,
+    retry_policies,
+)
 from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
-from shared.run.context import RunContext
 
 # For which a receiver may ask to be left alone; longer, and the policy's own delays go on.
 LONGEST_WAIT = timedelta(minutes=15)

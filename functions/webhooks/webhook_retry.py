@@ -7,14 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
-from shared.job import retry_policies, settings
-from shared.job.idempotency import keyed
-from shared.job.schedule import every
-from shared.job.settings import SettingError
-from shared.run.context import RunContext
-from shared.store.batch_get import Key
+from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
+from shared.job import RunContext, SettingError, every, keyed, retry_policies, settings
 from shared.tables import DELIVERIES, WEBHOOKS
 
 if TYPE_CHECKING:
@@ -40,7 +34,7 @@ class WebhookRetry(Sweep):
     table = DELIVERIES
     record = "shared.product.records.outgoing.Delivery"
     delays = retry_policies.WEBHOOK_ITEM
-    looks = (WEBHOOKS,)
+    referenced_tables = (WEBHOOKS,)
     width = 8
     share = 2
     verb = "send"
@@ -49,7 +43,7 @@ class WebhookRetry(Sweep):
     idempotency = keyed("its receiver knows the delivery's id; what came of an attempt is written once")
     settings = (LOOPBACK,)
 
-    def refers(self, item: Delivery) -> Iterable[Key]:
+    def references(self, item: Delivery) -> Iterable[Key]:
         return (_webhook(item),)
 
     def lane(self, item: Delivery) -> str:
@@ -64,11 +58,11 @@ class WebhookRetry(Sweep):
             raise SettingError(f"{LOOPBACK.name} is true in production: users' webhooks would reach into this machine")
         yield Receivers(untrusted.UntrustedHttpClient(run.cloud, loopback=loopback, total=untrusted.TOTAL))
 
-    def attempt(self, trial: Attempt) -> AttemptVerdict:
+    def attempt(self, attempt: Attempt) -> AttemptVerdict:
         from shared.http import client, ssrf, webhook
 
-        item: Delivery = trial.item
-        to, receivers = trial.found.get(_webhook(item)), trial.tools
+        item: Delivery = attempt.item
+        to, receivers = attempt.references.get(_webhook(item)), attempt.tools
         if not to or not to.get("active", True):
             return GaveUp("its webhook is gone, or switched off")
         if receivers.silent(to):
@@ -87,21 +81,21 @@ class WebhookRetry(Sweep):
             return GaveUp(str(closed))
         except ValueError as error:
             return GaveUp(f"it cannot be signed or sent: {error}")
-        except (client.NoAnswer, ssrf.Unresolved) as missed:
+        except (client.NoResponse, ssrf.Unresolved) as missed:
             receivers.missed(to)
             return RetryLater(str(missed), {"status": 0})
         receivers.heard(to)
-        return Succeeded(noted={"status": answer.status})
+        return Succeeded(fields={"status": answer.status})
 
-    def settled(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
+    def on_success(self, item: Delivery, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
-        return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
+        return {"state": SendState.SENT, "sent_at": result.at, "next_attempt_at": None}
 
-    def given_up(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
+    def on_give_up(self, item: Delivery, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState
 
-        return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
+        return {"state": SendState.FAILED, "failed_at": result.at, "next_attempt_at": None}
 
 
 class Receivers:

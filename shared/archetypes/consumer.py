@@ -1,4 +1,4 @@
-"""Driven by messages: each batch is one run; a bad message is dead-lettered at once and never blocks the others."""
+"""Consumer: process the messages of a queue, one batch per run. Invalid messages are dead-lettered at once."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.job.validation import DeclarationError, where
 from shared.messages import tenant
-from shared.messages.batch import Defer as Defer
-from shared.messages.batch import MessageBatch
-from shared.messages.message import Message as Message
-from shared.messages.message import P
+from shared.messages.batch import Defer, MessageBatch
+from shared.messages.message import Message, P
 from shared.messages.tenant import Tenant
 from shared.run.context import RunContext
 
+__all__ = ["Consumer", "Defer", "Message", "MessageBatch", "Tenant"]
+
 
 class Consumer(Job, Generic[P], archetype=True):
-    """Takes no lease and has no tick; idempotency sits in the write of `handle`.
+    """Handle messages without a lease or a tick: the write in `handle` must be idempotent.
 
-    `Consumer[UsageIngestion]` takes that payload and nothing else, and must say which organizations it `admits`.
-    batch_size: messages a run takes, 1 to 10,000. batch_window: seconds to wait for them. concurrency: batches worked
-    on at once, 2 to 1,000.
+    `Consumer[UsageIngestion]` accepts only that payload, and must define `admits`.
     """
 
     payload: ClassVar[type[Any] | None] = None
+    """Payload class, from the class's type argument. Default: any JSON."""
     batch_size: ClassVar[int] = 10
+    """Messages per run, 1 to 10,000. Default: 10."""
     batch_window: ClassVar[int] = 0
+    """Seconds to wait for a full batch, 0 to 300. Default: 0."""
     concurrency: ClassVar[int] = 10
+    """Concurrent batches, 2 to 1,000. Default: 10."""
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
         bases = [
@@ -41,39 +43,39 @@ class Consumer(Job, Generic[P], archetype=True):
         super().__init_subclass__(archetype=archetype)
         if cls.payload is not None and cls.admits is Consumer.admits and not archetype:
             raise DeclarationError(
-                f"{where(cls)}: takes payloads of organizations and does not say which of them it admits; "
-                "define admits(tick, tenant)"
+                f"{where(cls)}: accepts payloads of organizations without a check which of them are admitted; "
+                "define admits(run, tenant)"
             )
 
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
-        """Whether the organization is there and may have this done. Asked once for each in a batch, in its turn."""
+        """Whether the organization exists and may have its messages processed. Called once per organization."""
         raise NotImplementedError
 
     def handle(self, run: RunContext, message: Message[P]) -> None:
-        """Apply one message. Raise Rejected for one that can never succeed, Defer for one that must wait."""
+        """Apply one message. Raise Rejected if it can never succeed, Defer to process it later."""
         raise NotImplementedError
 
-    def serve(self, run: RunContext, delivery: MessageBatch[P]) -> None:
-        """Handle them one by one; override it to apply many with one write."""
-        for _, messages in delivery.by_tenant():
+    def handle_batch(self, run: RunContext, batch: MessageBatch[P]) -> None:
+        """Handle the messages one by one; override it to apply many with one write."""
+        for _, messages in batch.by_tenant():
             for message in messages:
-                with delivery.handling(message):
+                with batch.handling(message):
                     self.handle(run, message)
 
     def work(self, run: RunContext) -> Outcome:
         log = run.log
         try:
             if self.payload is None:
-                delivery = MessageBatch(self, run)
-                self.serve(run, delivery)
+                batch = MessageBatch(self, run)
+                self.handle_batch(run, batch)
             else:
-                # Nobody's turn, until it is somebody's.
-                with tenant.bounds(run.cloud).turn(None):
-                    delivery = MessageBatch(self, run)
-                    self.serve(run, delivery)
+                # No tenant's rows are accessible until the batch enters the scope of one.
+                with tenant.guard(run.cloud).scope(None):
+                    batch = MessageBatch(self, run)
+                    self.handle_batch(run, batch)
         finally:
             run.log = log
-        return Done(delivery.end())
+        return Done(batch.end())
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:

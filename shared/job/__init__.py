@@ -19,7 +19,22 @@ from typing import TYPE_CHECKING, Any
 
 from shared.aws import permissions
 from shared.aws.names import NO_TARGET
-from shared.aws.permissions import Grant
+from shared.aws.permissions import (
+    Grant,
+    converse,
+    delete_objects,
+    delete_rows,
+    invoke_jobs,
+    list_objects,
+    produce,
+    read_objects,
+    read_parameter,
+    read_rows,
+    read_secret,
+    update_rows,
+    write_objects,
+    write_rows,
+)
 from shared.job import retry_policies, settings
 from shared.job.action import Action
 from shared.job.budget import Budget
@@ -66,9 +81,12 @@ __all__ = [
     "Snoozed",
     "UncertainOutcome",
     "Unknown",
+    "converse",
     "cron",
     "daily",
     "days",
+    "delete_objects",
+    "delete_rows",
     "every",
     "explicit",
     "exponential",
@@ -76,15 +94,25 @@ __all__ = [
     "flag_check",
     "hourly",
     "hours",
+    "invoke_jobs",
     "keyed",
     "linear",
+    "list_objects",
     "minutes",
     "monthly",
     "natural",
     "permissions",
+    "produce",
+    "read_objects",
+    "read_parameter",
+    "read_rows",
+    "read_secret",
     "retry_policies",
     "settings",
+    "update_rows",
     "upsert",
     "version_check",
     "weekly",
+    "write_objects",
+    "write_rows",
 ]

@@ -1,4 +1,4 @@
-"""One action of a plan: a thing that a job would delete, send or change."""
+"""One action of a plan: an item that a job would delete, send or change."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 
 
 class Action(NamedTuple):
-    """One thing that would be done. verb: delete, send or change. id and version: of the thing, as JSON data.
-
-    what: a few words on it, for samples.
-    """
+    """One action on one item."""
 
     verb: str
+    """delete, send or change."""
     id: Any
+    """Id of the item, as JSON data."""
     version: Any
+    """Version of the item that the action was decided on, as JSON data."""
     what: str = ""
+    """Short description, for the samples of a plan."""
 
     @property
     def line(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What a job may do and cost in a day or a month: declared, and said otherwise by `<ENV>_BUDGET`."""
+"""Budget of a job: a limit on items or dollars per day or month, declared or set by `<ENV>_BUDGET`."""
 
 from __future__ import annotations
 
@@ -10,49 +10,52 @@ from datetime import datetime, timedelta
 from shared.job.settings import Setting
 
 ITEMS, MICROS = "items", "micros"
-# Money is counted in millionths of a dollar, so that sums are exact.
+# Dollars are counted in millionths, so that sums are exact.
 MICRO = 1_000_000
-# How a period is written; later ones are greater as text.
+# Format of each period's text, in which a later period is greater.
 PERIODS = {"day": "%Y-%m-%d", "month": "%Y-%m"}
-# A claim item has room for no longer text.
-MOST_ITEMS, MOST_DOLLARS = 10**9, 10**6
+# Limits of a budget: the claim item has room for no longer text.
+MAX_ITEMS, MAX_DOLLARS = 10**9, 10**6
 TEXT = re.compile(r"(?:(\d+) items?)?(?:(?<=s|m), )?(?:(\d+(?:\.\d+)?) dollars?)? per (\w+)")
 FORM = "'1000 items per day', '2.50 dollars per month', or '1000 items, 2.50 dollars per day'"
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """items: pieces of work, dollars: what they cost, both as the job tells `tick.spend`. per: day or month, of UTC."""
+    """Limit per period, as the job reports its use by `run.spend`. At least one of items and dollars is set."""
 
     items: int | None = None
+    """Items per period. Default: no limit."""
     dollars: float | None = None
+    """Dollars per period. Default: no limit."""
     per: str = "day"
+    """day or month, in UTC. Default: day."""
 
     def __str__(self) -> str:
-        parts = [told(unit, limit) for unit, limit in self.limits.items()]
+        parts = [amount_text(unit, limit) for unit, limit in self.limits.items()]
         return f"{', '.join(parts)} per {self.per}"
 
     @property
     def limits(self) -> dict[str, int]:
-        """Of those units that are bounded: items, and micros, millionths of a dollar."""
-        found = {ITEMS: self.items, MICROS: None if self.dollars is None else round(self.dollars * MICRO)}
-        return {unit: limit for unit, limit in found.items() if limit is not None}
+        """Limit of each limited unit: items, and micros, millionths of a dollar."""
+        limits = {ITEMS: self.items, MICROS: None if self.dollars is None else round(self.dollars * MICRO)}
+        return {unit: limit for unit, limit in limits.items() if limit is not None}
 
     @property
     def fault(self) -> str:
-        """What is wrong with it, as a sentence; empty where nothing is."""
+        """The error in it; empty if it is valid."""
         if self.per not in PERIODS:
-            return f"per is {self.per!r}; say day or month"
+            return f"per is {self.per!r}; it must be day or month"
         if self.items is None and self.dollars is None:
-            return "bounds nothing; say items, dollars, or both"
-        if self.items is not None and not 1 <= self.items <= MOST_ITEMS:
-            return f"items is {self.items}; say 1 to {MOST_ITEMS}"
-        if self.dollars is not None and not 1 / MICRO <= self.dollars <= MOST_DOLLARS:
-            return f"dollars is {self.dollars}; say 0.000001 to {MOST_DOLLARS}"
+            return "it limits nothing; set items, dollars, or both"
+        if self.items is not None and not 1 <= self.items <= MAX_ITEMS:
+            return f"items is {self.items}; it must be 1 to {MAX_ITEMS}"
+        if self.dollars is not None and not 1 / MICRO <= self.dollars <= MAX_DOLLARS:
+            return f"dollars is {self.dollars}; it must be 0.000001 to {MAX_DOLLARS}"
         return ""
 
     def share(self, count: int) -> Budget:
-        """An equal part of it; at least the smallest there is."""
+        """One of `count` equal parts, each at least the smallest valid budget."""
         if count == 1:
             return self
         parts = {unit: max(1, limit // count) for unit, limit in self.limits.items()}
@@ -72,17 +75,17 @@ class Budget:
 
 def parse(text: str) -> Budget:
     """`1000 items, 2.50 dollars per day`. Raises ValueError."""
-    found = TEXT.fullmatch(" ".join(text.split()))
-    if not found:
-        raise ValueError(f"say it as in {FORM}")
-    items, dollars, per = found.groups()
-    made = Budget(int(items) if items else None, float(dollars) if dollars else None, per)
-    if made.fault:
-        raise ValueError(made.fault)
-    return made
+    match = TEXT.fullmatch(" ".join(text.split()))
+    if not match:
+        raise ValueError(f"write it as {FORM}")
+    items, dollars, per = match.groups()
+    budget = Budget(int(items) if items else None, float(dollars) if dollars else None, per)
+    if budget.fault:
+        raise ValueError(budget.fault)
+    return budget
 
 
-def told(unit: str, amount: int) -> str:
+def amount_text(unit: str, amount: int) -> str:
     """`1000 items`, `2.5 dollars`."""
     if unit == ITEMS:
         return f"{amount} items"
@@ -91,11 +94,13 @@ def told(unit: str, amount: int) -> str:
 
 def figures(spent: Mapping[str, int], limits: Mapping[str, int]) -> str:
     """`1004 of 1000 items, 0.31 of 5 dollars`."""
-    return ", ".join(f"{told(unit, spent[unit]).split()[0]} of {told(unit, limit)}" for unit, limit in limits.items())
+    return ", ".join(
+        f"{amount_text(unit, spent[unit]).split()[0]} of {amount_text(unit, limit)}" for unit, limit in limits.items()
+    )
 
 
 def end(period: str) -> datetime:
-    """The first instant after it."""
+    """End of a period: the start of the next one."""
     first = datetime.fromisoformat(f"{period}-01"[:10] + "T00:00:00+00:00")
     if len(period) == len("2026-11-22"):
         return first + timedelta(days=1)

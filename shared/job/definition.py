@@ -1,4 +1,4 @@
-"""A job's declaration: all that must be known of it without running it."""
+"""The class Job: a job's declaration, readable without running it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from shared.job.outcome import Outcome
 from shared.job.retry import RetryPolicy
 from shared.job.schedule import CatchUp, Schedule
 from shared.job.settings import Setting
+from shared.store import keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,79 +26,98 @@ if TYPE_CHECKING:
     from shared.job.effect import Confirmed, Effect, NotDone, Unknown
     from shared.run.context import RunContext
 
-# Who runs a job at its ticks: whoever fires it; its function, by way of `firings`; `jobs.py worker`; another system.
+# Executors of a scheduled job: the process that fires it; its own Lambda function, through the queue `firings`;
+# `jobs.py worker`; another task system.
 INLINE, QUEUE, WORKER = "inline", "queue", "worker"
 RUN_BY = (INLINE, QUEUE, WORKER, CELERY, "rq")
-# A run that is reaped by its own deadline needs this long to write its outcome before Lambda's axe falls.
+# Seconds that a run which reaches its own deadline has to write its outcome before Lambda stops it.
 FINISH_SECONDS = 5
 
 
 class Job:
-    """What every job declares. `work` is the only line of it that a run calls.
+    """Declaration of one job: a class per module of functions/, with `work` or the hooks of its archetype.
 
-    timeout: seconds that Lambda allows, 10 to 900; work gets 5 fewer. memory: MB, 128 to 10,240.
-    shards: a tick becomes so many runs, targets `0` to `n-1`. lease_per_target: False where one run serves all targets.
-    cap: the most items one run works on; `<ENV>_MAX_RUNS_PER_TICK` overrides it.
-    stages: deployed to these alone; empty is all. key: the status key is `<key>:last:<target>`. env: prefix of the
-    job's settings.
-    grace: seconds after its time at which a tick is no longer run but recorded `late`; None runs it however late.
-    catch_up: what becomes of missed ticks; where it isn't said, ONCE for a job that might wait longer than an hour for
-    its next tick, and NONE for all others.
-    costly: off in production until `<ENV>_ENABLE=true`. queue: logical name, for consumers; what it gives up goes to
-    dead_letter_queue, `<queue>-dlq` where none is named. collector: takes the dead letters of every other consumer.
-    batch_size: messages, 1 to 10,000; above 10 needs a batch_window, the seconds to wait for more, up to 300.
-    concurrency: the most batches of one queue at work at once, 2 to 1,000.
-    refusals: what an archetype asks of its jobs' declarations beyond what every job is asked.
-    applicable: whether a dry run makes a plan that can be carried out later; then `actions` and `apply` are its own.
-    place: where the registry finds it, `<group>/<module>`, `:<name>` where a module yields several. origin: file and
-    line of its declaration, where that is no Python. carries: folders that its bundle has beside functions/, by path.
-    effects: for a job that changes the world outside by `tick.effect`: how long an effect is remembered, and a second
-    one of its key recognised; at least a day, and longer than its messages and dead letters may come back.
-    budget: the most it may do and cost in a day or a month, by what it tells `tick.spend`; each shard has an equal
-    share.
-    silent_after: seconds without a start that raise an alarm of the job's own; whole minutes, up to a day.
-    retention: which of its runs stay on record: high-volume, standard, critical, or ages and counts of its own.
-    declared: the class as its module has it, where this one differs by what the environment says.
+    Instances are created per run and hold no state between runs.
     """
 
-    archetype: ClassVar[bool] = True
-    declared: ClassVar[type[Job]]
-    name: ClassVar[str] = ""
-    group: ClassVar[str] = ""
-    module: ClassVar[str] = ""
-    place: ClassVar[str] = ""
-    origin: ClassVar[str] = ""
-    key: ClassVar[str] = ""
-    env: ClassVar[str] = ""
-
     schedule: ClassVar[Schedule | tuple[Schedule, ...] | None] = None
+    """When it runs: one schedule or several; the default of `<ENV>_SCHEDULE`. Default: not by time."""
     queue: ClassVar[str | None] = None
+    """Logical name of the queue whose messages it consumes, instead of a schedule."""
     dead_letter_queue: ClassVar[str | None] = None
+    """Queue of the consumer's dead letters. Default: `<queue>-dlq`."""
     collector: ClassVar[bool] = False
+    """Whether it consumes the dead letters of all other consumers. Default: False."""
     batch_size: ClassVar[int] = 10
+    """Messages per batch, 1 to 10,000; above 10 needs a batch_window. Default: 10."""
     batch_window: ClassVar[int] = 0
+    """Seconds to wait for a full batch, 0 to 300. Default: 0."""
     concurrency: ClassVar[int] = 5
+    """Concurrent batches of one queue, 2 to 1,000. Default: 5."""
     idempotency: ClassVar[Idempotency | None] = None
+    """Strategy, and the reason that a repeated run does no harm. Required."""
     retry: ClassVar[RetryPolicy] = retry_policies.DEFAULT
+    """Retries of a failed run, the default of `<ENV>_RETRY`. Default: exponential 2s, 4 attempts."""
     timeout: ClassVar[int] = 300
+    """Seconds until Lambda stops a run, 10 to 900; `work` gets 5 fewer. Default: 300."""
     memory: ClassVar[int] = 256
+    """MB, 128 to 10,240. Default: 256."""
     cap: ClassVar[int] = 1000
+    """Items that one run may process, the default of `<ENV>_MAX_RUNS_PER_TICK`. Default: 1,000."""
     shards: ClassVar[int] = 1
+    """Concurrent runs per tick, with the targets `0` to `n-1`. Default: 1."""
     lease_per_target: ClassVar[bool] = True
+    """False if one run serves all targets. Default: True."""
     grace: ClassVar[int | None] = None
+    """Seconds after its time at which a tick is recorded `late` instead of run. Default: it runs however late."""
     catch_up: ClassVar[CatchUp | None] = None
+    """Treatment of missed ticks. Default: ONCE if the next tick may be over an hour away, else NONE."""
     costly: ClassVar[bool] = False
+    """Whether it is off in production until `<ENV>_ENABLE=true`. Default: False."""
     retention: ClassVar[str] = "standard"
+    """Run history to retain: high-volume, standard, critical, or ages and counts. Default: standard."""
     permissions: ClassVar[tuple[Grant, ...]] = ()
+    """Grants beyond those that every run and the archetype need. Default: none."""
     settings: ClassVar[tuple[Setting, ...]] = ()
+    """Settings that the job reads from the environment. Default: none."""
     stages: ClassVar[tuple[str, ...]] = ()
+    """Stages that it is deployed to. Default: all."""
     needs_manifest: ClassVar[bool] = False
+    """Whether its bundle contains the manifest of all jobs. Default: False."""
     carries: ClassVar[Mapping[str, Path]] = {}
+    """Folders that its bundle contains beside functions/, by their path in it. Default: none."""
     applicable: ClassVar[bool] = False
-    refusals: ClassVar[tuple[validation.Refusal, ...]] = ()
+    """Whether a dry run makes a plan that `apply` can execute later; needs `actions` and `apply`. Default: False."""
     silent_after: ClassVar[int | None] = None
+    """Seconds without a start after which an alarm is raised, in whole minutes up to a day. Default: no alarm."""
     effects: ClassVar[timedelta | None] = None
+    """How long effects are remembered to recognise duplicates, 1 to 400 days. Required to call `run.effect`.
+
+    Must be longer than its messages and dead letters can be repeated.
+    """
     budget: ClassVar[Budget | None] = None
+    """Limit on items or dollars per day or month, as reported by `run.spend`; divided among shards. Default: none."""
+    rules: ClassVar[tuple[validation.Rule, ...]] = ()
+    """Rules of an archetype for its jobs' declarations, beyond those for every job."""
+
+    name: ClassVar[str] = ""
+    """Name in commands, logs and resources. Default: the module's name with hyphens."""
+    group: ClassVar[str] = ""
+    """Folder of functions/ that contains it."""
+    module: ClassVar[str] = ""
+    """Python module that declares it."""
+    place: ClassVar[str] = ""
+    """Path by which the registry loads it: `<group>/<module>`, with `:<name>` if the module yields several jobs."""
+    origin: ClassVar[str] = ""
+    """File and line of a declaration that is not Python."""
+    key: ClassVar[str] = ""
+    """Prefix of its status key, `<key>:last:<target>`. Default: its name."""
+    env: ClassVar[str] = ""
+    """Prefix of its settings. Default: its name in upper case with underscores."""
+    archetype: ClassVar[bool] = True
+    """True for a base class of jobs, which is not itself a job."""
+    declared: ClassVar[type[Job]]
+    """The class as its module declares it, if this one has values from the environment."""
 
     def __init_subclass__(cls, *, archetype: bool = False) -> None:
         super().__init_subclass__()
@@ -107,7 +127,7 @@ class Job:
         own = cls.__dict__
         cls.declared = own.get("declared", cls)
         if cls.declared is not cls:
-            # The same job, with other values: it keeps its names.
+            # The same job with values from the environment: it keeps its names.
             validation.check(cls)
             return
         cls.module = cls.__module__
@@ -119,29 +139,29 @@ class Job:
         validation.check(cls)
 
     def work(self, run: RunContext) -> Outcome:
-        """Do one run's worth of work. Raise Rejected where no retry can help; raise anything else to be retried."""
+        """Process one run. Raise Rejected for an error that no retry can fix; any other exception is retried."""
         raise NotImplementedError
 
     def plan(self, run: RunContext) -> list[str]:
-        """What `work` would do, a line each; touches nothing. `--dry-run` prints it."""
+        """Lines that describe what `work` would do, for `--dry-run`. Changes nothing."""
         return [f"run {self.name}; it declares no plan of its own"]
 
     def cutoff(self, run: RunContext) -> datetime:
-        """The instant by which a run at this tick judges what is due; a plan freezes it."""
+        """Timestamp by which this tick decides what is due; a plan stores it."""
         return run.at
 
     def actions(self, run: RunContext) -> Iterator[Action]:
-        """What `work` would do, thing by thing; touches nothing. For a job that is `applicable`."""
+        """Actions that `work` would take, for an `applicable` job. Changes nothing."""
         raise NotImplementedError
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
-        """Do these actions of a plan and no others. `{"done": n}` as the checkpoint where the run must end early."""
+        """Take these actions of a plan and no others; the checkpoint `{"done": n}` continues a run that ends early."""
         raise NotImplementedError
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
-        """Find out what came of an effect that was begun and never confirmed: ask the receiver, by key or token.
+        """Look up the outcome of an effect that was started and never confirmed, by its key or token.
 
-        NotDone has it done again. Say so too where the receiver knows the idempotency key, and again does no harm.
+        NotDone repeats the effect; return it too if the receiver recognises the idempotency key.
         """
         from shared.job.effect import Unknown
 
@@ -149,7 +169,7 @@ class Job:
 
     @property
     def id(self) -> str:
-        """What it is called where it comes from; its name, but for jobs of plugins."""
+        """Name by which its plugin knows it; for other jobs, `name`."""
         return self.name
 
     @classmethod
@@ -172,10 +192,10 @@ class Job:
 
     @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
-        """The gates that every job has, what of its declaration can be said otherwise, then its own."""
+        """Settings of every job, overrides of the declaration, and the job's own settings."""
         gates = (
             settings.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
-            settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"The most items one run of {cls.name} works on"),
+            settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"Items that one run of {cls.name} may process"),
         )
         ticked = () if cls.queue else (cls.run_by(), cls.heartbeat())
         budget = (cls.budget.setting(cls.env, cls.name),) if cls.budget else ()
@@ -183,7 +203,7 @@ class Job:
 
     @classmethod
     def allowance(cls, environment: Mapping[str, str]) -> Budget | None:
-        """What the runs of one claim item may spend, as the setting has it now. Raises SettingError."""
+        """Budget of one claim item, as set in the environment. Raises SettingError."""
         if cls.budget is None:
             return None
         allowed: Budget = cls.budget.setting(cls.env, cls.name).read(environment)
@@ -196,50 +216,54 @@ class Job:
 
     @classmethod
     def heartbeat(cls) -> Setting:
-        meaning = f"Pinged when {cls.name} starts (/start), ends well, and fails (/fail), as Healthchecks.io takes it"
+        meaning = f"Healthchecks.io URL that {cls.name} pings when it starts (/start), succeeds, and fails (/fail)"
         return settings.text(f"HC_{cls.env}_URL", "", meaning)
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
-        """The job's own permissions and those that every run needs for its state, history, artifacts and retries."""
-        rows = (f"{cls.key}:last", f"runs#{cls.name}#*", f"manual#{cls.name}", f"checkpoint#{cls.name}")
+        """Grants of the job, and of every run: state, history, artifacts and retries."""
+        rows = (
+            keys.claims(cls.key),
+            keys.runs(cls.name, "*"),
+            keys.manual_requests(cls.name),
+            keys.checkpoints(cls.name),
+        )
         return (
-            permissions.read_rows(STATE, *rows, f"pause#{cls.name}"),
+            permissions.read_rows(STATE, *rows, keys.pauses(cls.name)),
             permissions.write_rows(STATE, *rows),
-            # What came of a dead letter that was sent again.
-            permissions.update_rows(STATE, f"dead#{cls.name}"),
+            # The outcome of a redriven dead letter is written to it.
+            permissions.update_rows(STATE, keys.dead_letters(cls.name)),
             permissions.read_objects(f"{cls.name}/*"),
             permissions.write_objects(f"{cls.name}/*"),
             permissions.write_objects(f"dead/{cls.name}/large/*"),
-            # A consumer sends what is paused to its own queue again.
+            # A paused consumer sends its messages back to its own queue.
             *map(permissions.send, dict.fromkeys((FIRINGS, cls.queue or WORK, DEAD))),
-            *cls._planning(),
-            *cls._affecting(),
-            *cls._budgeted(),
+            *cls._plan_grants(),
+            *cls._effect_grants(),
+            *(permissions.alerting() if cls.budget else ()),
             *cls.permissions,
         )
 
     @classmethod
-    def _planning(cls) -> tuple[Grant, ...]:
-        """Plans are kept apart by their job: a row begins with its name, and an object lies in its folder."""
+    def _plan_grants(cls) -> tuple[Grant, ...]:
+        """Grants on the job's own plans and brake."""
         if not cls.applicable:
             return ()
-        rows, objects = (f"plan#{cls.name}.*", f"brake#{cls.name}"), f"plans/{cls.name}/*"
-        kept = (permissions.read_rows(STATE, *rows), permissions.write_rows(STATE, *rows))
-        return (*kept, permissions.read_objects(objects), permissions.write_objects(objects))
+        # A plan id begins with its job's name.
+        return _read_and_write((keys.plan(f"{cls.name}.*").pk, keys.brakes(cls.name)), f"plans/{cls.name}/*")
 
     @classmethod
-    def _affecting(cls) -> tuple[Grant, ...]:
-        """The rows of its effects, those that nobody knows of, and large results."""
+    def _effect_grants(cls) -> tuple[Grant, ...]:
+        """Grants on the job's own effects, uncertain ones included, and on their large results."""
         if cls.effects is None:
             return ()
-        rows, objects = (f"effect#{cls.name}#*", f"uncertain#{cls.name}"), f"effects/{cls.name}/*"
-        kept = (permissions.read_rows(STATE, *rows), permissions.write_rows(STATE, *rows))
-        return (*kept, permissions.read_objects(objects), permissions.write_objects(objects))
+        return _read_and_write((keys.effects(cls.name, "*"), keys.uncertain_effects(cls.name)), f"effects/{cls.name}/*")
 
-    @classmethod
-    def _budgeted(cls) -> tuple[Grant, ...]:
-        """To alert when it is used up."""
-        if cls.budget is None:
-            return ()
-        return permissions.alerting()
+
+def _read_and_write(rows: tuple[str, ...], objects: str) -> tuple[Grant, ...]:
+    return (
+        permissions.read_rows(STATE, *rows),
+        permissions.write_rows(STATE, *rows),
+        permissions.read_objects(objects),
+        permissions.write_objects(objects),
+    )

@@ -1,4 +1,4 @@
-"""Lengths of time, as declarations say them and as settings write them."""
+"""Durations: constructors for declarations, and the text form of settings such as `30d`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def minutes(count: float) -> timedelta:
 
 def parse(text: str) -> timedelta:
     """`30d`, `36h`, `45m` or `90s`. Raises ValueError."""
-    found = re.fullmatch(r"\s*(\d+)\s*([dhms])\s*", text)
-    if not found:
-        raise ValueError("say a whole number and its unit, as in 30d, 36h, 45m or 90s")
+    match = re.fullmatch(r"\s*(\d+)\s*([dhms])\s*", text)
+    if not match:
+        raise ValueError("write a whole number and its unit: 30d, 36h, 45m or 90s")
     try:
-        return int(found[1]) * UNITS[found[2]]
+        return int(match[1]) * UNITS[match[2]]
     except OverflowError:
-        raise ValueError("is longer than any calendar") from None
+        raise ValueError("is longer than a duration can be") from None
 
 
 def text(span: timedelta) -> str:

@@ -1,6 +1,6 @@
-"""What changes the world outside: an e-mail, a webhook, a paid call. What a job says of one, and where it is kept.
+"""Types of an effect: an external action such as an e-mail, a webhook or a paid call.
 
-`effect#<job>#<shard>` / `<key>` is written as an intent before the call, and again with the result after it.
+An effect is stored as an intent before its call, and with its result after it; see shared/run/effects.py.
 """
 
 from __future__ import annotations
@@ -19,59 +19,63 @@ LONGEST_KEY = 512
 
 
 class NotPerformed(Exception):
-    """Raised by an effect's call: nothing happened, so it may be tried again. Anything else leaves that open."""
+    """Raised by an effect's call if nothing happened: it may be retried. Other exceptions leave the outcome unknown."""
 
 
 class UncertainOutcome(Exception):
-    """Nobody knows whether the effect happened, and the job cannot find out; a person settles it."""
+    """The outcome of an effect is unknown and the job cannot look it up: an operator must resolve it."""
 
     def __init__(self, stage: str, job: str, key: str) -> None:
-        super().__init__(f"nobody knows whether {key!r} was done; settle it: {advised(stage, 'effects', job)}")
+        super().__init__(f"the outcome of effect {key!r} is unknown; resolve it: {advised(stage, 'effects', job)}")
         self.key = key
 
 
 class InFlight(Exception):
-    """Another run is at this very effect; by `seconds` from now it must have ended."""
+    """Another run is performing this effect; it ends within `seconds`."""
 
     def __init__(self, key: str, seconds: float) -> None:
-        super().__init__(f"{key!r} is being done by another run, for another {seconds:.0f} s at most")
+        super().__init__(f"effect {key!r} is in progress in another run, for {seconds:.0f} s at most")
         self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """It was done; `result` is what its call would have returned."""
+    """The effect happened."""
 
     result: Any = None
+    """What its call would have returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """It was not done, or doing it again does no harm, since the receiver knows its idempotency key."""
+    """The effect did not happen, or may be repeated because the receiver recognises its idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """There is no way to tell; `note` says to a person where to look."""
+    """The outcome cannot be looked up."""
 
     note: str = ""
+    """Where an operator can look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a job's `reconcile` is asked about. at: when it was begun. token: the idempotency key that went along.
-
-    error: what its call raised, empty where the run died. tick: the run that asks.
-    """
+    """An effect that was started and never confirmed, for a job's `reconcile`."""
 
     key: str
     token: str
+    """Idempotency key that was sent to the receiver."""
     at: datetime
+    """When it was started."""
     run: str
+    """Id of the run that started it."""
     error: str
+    """Exception of its call; empty if the run was interrupted."""
     context: RunContext
+    """The run that reconciles it."""
 
 
-def fitting(key: str) -> str:
-    """The key, or a hash of one that is too long for one: what it is made of may be as long as keys of rows are."""
+def bounded_key(key: str) -> str:
+    """The key, or its hash if it is longer than an effect's key may be. Keys of rows can be longer."""
     return key if len(key.encode()) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()

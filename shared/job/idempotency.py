@@ -1,4 +1,4 @@
-"""Why running a job twice does no harm: a strategy and the reason that it holds."""
+"""Idempotency of a job: a strategy, and the reason that a repeated run does no harm."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ class Idempotency:
 
     def __post_init__(self) -> None:
         if not self.why.strip():
-            raise ValueError(f"idempotency {self.strategy!r} needs the reason why it holds")
+            raise ValueError(f"idempotency {self.strategy!r} needs the reason for it")
 
     def __str__(self) -> str:
         return f"{self.strategy}: {self.why}"
 
 
 def natural(why: str) -> Idempotency:
-    """Doing it again finds nothing to do."""
+    """A repeated run finds nothing to do."""
     return Idempotency("natural", why)
 
 
 def flag_check(why: str) -> Idempotency:
-    """A flag on the thing says that it was done."""
+    """A flag on the item records that it was done."""
     return Idempotency("flag check", why)
 
 
 def upsert(why: str) -> Idempotency:
-    """Doing it again writes the same values to the same keys."""
+    """A repeated run writes the same values to the same keys."""
     return Idempotency("upsert", why)
 
 
 def keyed(why: str) -> Idempotency:
-    """Every write carries a key that the receiver remembers."""
+    """Every write has an idempotency key that the receiver recognises."""
     return Idempotency("idempotency key", why)
 
 
 def version_check(why: str) -> Idempotency:
-    """Every write carries the version that it was decided on."""
+    """Every write is conditional on the version that it was decided on."""
     return Idempotency("version check", why)

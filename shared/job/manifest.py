@@ -1,4 +1,4 @@
-"""What the few functions that serve all jobs must know of them, without their code: made at synth, shipped as JSON."""
+"""Manifest of all jobs as JSON, generated at synth for the functions that serve all jobs without their code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Entry(TypedDict):
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
-    """Job name -> what dispatch, dead_letters, reconciler, trigger and console need of it."""
+    """Entry of each job by name, for dispatch, dead_letters, reconciler, trigger and console."""
     return {
         job.name: Entry(
             id=job.id,
@@ -64,7 +64,7 @@ def policy(entry: Entry) -> RetryPolicy:
 
 @cache
 def load() -> dict[str, Entry]:
-    """The manifest in this bundle; in a checkout, where none is shipped, the registry itself."""
+    """Manifest of this bundle; in a checkout, which has none, generated from the registry."""
     shipped = Path(__file__).resolve().parents[2] / FILE
     if shipped.exists():
         loaded: dict[str, Entry] = json.loads(shipped.read_text())

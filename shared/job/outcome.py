@@ -1,4 +1,4 @@
-"""How a run can end: a closed set."""
+"""Outcomes of a run: a closed set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Reason(StrEnum):
-    """Why a run honestly did not happen."""
+    """Reason for which a run was skipped."""
 
     DISABLED = "disabled"
     FORBIDDEN = "forbidden"
@@ -24,30 +24,34 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work was done. `ok` is the verdict: a site that is down is `Done(ok=False)`, not a failure of the job.
-
-    `checkpoint` is set when the work cap or the deadline ended the run early: JSON data from which the next
-    continues. `seen` goes into the artifact.
-    """
+    """The work was done."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
+    """Items by what happened to them."""
     ok: bool = True
+    """The verdict: a site that is down is `Done(ok=False)`, not a failure of the job. Default: True."""
     note: str = ""
+    """Summary for people."""
     status_code: int | None = None
+    """HTTP status, for a job that makes one request."""
     checkpoint: Any = None
+    """JSON data from which the next run continues, if the cap or the deadline ended this one early."""
     seen: Any = None
+    """Data for the artifact."""
 
     word = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt that ended with an error. `final` means: no attempt can end otherwise."""
+    """The attempt ended with an error."""
 
     error: str
     kind: str = "Exception"
+    """Class of the exception."""
     stack: str = ""
     final: bool = False
+    """True if no retry can succeed."""
 
     ok = False
     word = "failed"
@@ -55,6 +59,8 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
+    """The run did not start, for a reason that is no error."""
+
     reason: Reason
     note: str = ""
 
@@ -67,7 +73,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """The job itself asks to be run later: `seconds` from now, no attempt counted."""
+    """The job asks to run again `seconds` from now, without counting an attempt."""
 
     seconds: int
     note: str = ""
@@ -78,7 +84,7 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The run died without a word: killed, timed out, out of memory, or fenced off by its successor."""
+    """The run was interrupted: killed, timed out, out of memory, or fenced off by its successor."""
 
     note: str = ""
 
@@ -88,9 +94,9 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The job will not do it unasked: more than it usually does, or a plan that the world has moved away from.
+    """The run needs an operator's approval: it would do more than usual, or its plan is outdated.
 
-    Nothing was done and nothing is retried: a person decides.
+    Nothing was done, and it is not retried.
     """
 
     note: str
@@ -101,7 +107,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """Handed to whoever runs it; what comes of that is an outcome of its own."""
+    """The run was routed to another executor, which records an outcome of its own."""
 
     by: str
 
@@ -119,4 +125,4 @@ WORDS = ("done", "failed", "snoozed", "lost", "refused", "enqueued", *(reason.va
 
 
 class Rejected(Exception):
-    """Raised by work: this input can never succeed, so no retry; it goes straight to the dead letters."""
+    """Raised by `work` for an input that can never succeed: it is dead-lettered without retries."""

@@ -1,6 +1,6 @@
-"""What a deployment may say of a job in place of its declaration: when it fires, its retries, what history it keeps.
+"""Overrides of a job's declaration by the environment: schedule, retries and retention.
 
-`configured` is the only place where that is done; all others see the job as it then stands.
+`configured` applies them; all other code uses the class that it returns.
 """
 
 from __future__ import annotations
@@ -17,61 +17,61 @@ if TYPE_CHECKING:
     from shared.job.definition import Job
 
 SCHEDULE, RETRY, RETENTION = "schedule", "retry", "retention"
-# By these it stays the same job.
+# Attributes that identify the job, and are the same in the overriding class.
 IDENTITY = ("__module__", "__qualname__", "__doc__", "declared")
 
 
 def settings_of(job: type[Job]) -> dict[str, Setting]:
-    """By the attribute that each stands for; their defaults are what is declared.
+    """Settings by the attribute that they override; the declared values are their defaults.
 
-    A consumer is fired by its queue, which also brings back what failed, unless it declares its payload.
+    A consumer has no schedule. SQS retries its messages, unless it declares a payload.
     """
-    told, name, env = job.declared, job.name, job.env
-    kept = Setting(
+    declared, name, env = job.declared, job.name, job.env
+    history = Setting(
         f"{env}_RETENTION",
-        told.retention,
-        f"DeadLetterFilter runs of {name} stay on record: high-volume, standard, critical, or ages and counts",
+        declared.retention,
+        f"Run history of {name} to retain: high-volume, standard, critical, or ages and counts",
         retention.checked,
     )
     retry = Setting(
         f"{env}_RETRY",
-        str(told.retry),
-        f"How {name} is tried again: exponential, linear, fixed, explicit or none",
+        str(declared.retry),
+        f"Retries of {name}: exponential, linear, fixed, explicit or none",
         parse_retry,
     )
     if job.queue:
-        return {RETENTION: kept} if getattr(job, "payload", None) is None else {RETRY: retry, RETENTION: kept}
+        return {RETENTION: history} if getattr(job, "payload", None) is None else {RETRY: retry, RETENTION: history}
     fires = Setting(
         f"{env}_SCHEDULE",
-        schedule.text(told.schedules()),
-        f"When {name} fires: five cron fields, with a time zone where it isn't UTC; or off",
+        schedule.text(declared.schedules()),
+        f"Schedule of {name}: five cron fields, with a time zone other than UTC if needed; or off",
         schedule.parse,
     )
-    return {SCHEDULE: fires, RETRY: retry, RETENTION: kept}
+    return {SCHEDULE: fires, RETRY: retry, RETENTION: history}
 
 
 def configured(job: type[Job], environment: Mapping[str, str]) -> type[Job]:
-    """The job as it stands where this is the environment: itself where that says nothing of it, else a class of it.
+    """The job with the environment's overrides: the same class without any, otherwise a subclass of it.
 
-    Raises SettingError, with the variable, its value and what would do.
+    Raises SettingError with the variable, its value and the accepted forms.
     """
-    stands = job
+    result = job
     for attribute, setting in settings_of(job).items():
         if setting.name in environment:
             value = setting.read(environment)
             try:
-                # One by one, so that a refusal names the variable that it is about.
-                stands = _changed(stands, attribute, value)
+                # One by one, so that an error names the variable that caused it.
+                result = _with_value(result, attribute, value)
             except DeclarationError as error:
                 raise SettingError(f"{setting.name}={environment[setting.name]!r}: {error}") from None
-    return stands
+    return result
 
 
-def _changed(job: type[Job], attribute: str, value: Any) -> type[Job]:
-    told = {attribute: value}
+def _with_value(job: type[Job], attribute: str, value: Any) -> type[Job]:
+    values = {attribute: value}
     if value == ():
-        # Without a schedule nothing is missed, and silence is what was asked for.
-        told |= {"catch_up": None, "silent_after": None}
-    own = {name: getattr(job, name) for name in IDENTITY}
-    changed: type[Job] = type(job.__name__, (job,), {**own, **told})
+        # Without a schedule no tick can be missed, and silence is no alarm.
+        values |= {"catch_up": None, "silent_after": None}
+    identity = {name: getattr(job, name) for name in IDENTITY}
+    changed: type[Job] = type(job.__name__, (job,), {**identity, **values})
     return changed

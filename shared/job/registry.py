@@ -1,4 +1,4 @@
-"""The jobs: found in functions/, not listed anywhere. A module there declares one, or has `jobs()` that yields some."""
+"""Registry of jobs, discovered in functions/. A module declares one job, or defines `jobs()` that yields several."""
 
 from __future__ import annotations
 
@@ -20,45 +20,47 @@ FUNCTIONS = "functions"
 
 
 class UnknownJob(LookupError):
-    """No job of that name; the message suggests the nearest."""
+    """No job has that name; the message suggests the closest one."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"`{without_stage('list')}` shows all"
+        hint = f"did you mean {near[0]!r}?" if near else f"`{without_stage('list')}` lists all jobs"
         super().__init__(f"there is no job {name!r}; {hint}")
 
 
 def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
-    """`sites/pricing` -> the job that functions/sites/pricing.py declares, as the environment has it.
+    """The job that functions/<path>.py declares, with the environment's overrides: `sites/pricing`.
 
-    `plugins/host:x` is the one named x of those that a module yields. Raises SettingError where what the environment
-    says of it cannot be read.
+    `plugins/host:x` is the job named x of those that the module yields. Raises DeclarationError, and SettingError for
+    an invalid setting.
     """
     module, _, name = path.partition(":")
     for declared in _declared(_module(module)):
         if not name or declared.name == name:
             return configured(declared, environment)()
     if name:
-        raise DeclarationError(f"functions/{module}.py yields no job {name!r}; `{without_stage('list')}` shows all")
+        raise DeclarationError(
+            f"functions/{module}.py yields no job {name!r}; `{without_stage('list')}` lists all jobs"
+        )
     raise DeclarationError(f"functions/{module}.py declares no job; define one class that derives from Job")
 
 
 def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
-    """Every job by name, in the order of groups and names, as the environment has them.
+    """All jobs by name, ordered by group and name, with the environment's overrides.
 
-    Raises DeclarationError where two claim one name or key, SettingError where the environment cannot be read.
+    Raises DeclarationError if two jobs have the same name or key, SettingError for an invalid setting.
     """
-    found: dict[str, Job] = {}
+    names: dict[str, Job] = {}
     keys: dict[str, Job] = {}
     for path in _paths():
         for declared in _declared(_module(path)):
             job = configured(declared, environment)()
-            for kind, taken, mark in (("name", found, declared.name), ("status key", keys, declared.key)):
-                if mark in taken:
-                    here, there = where(declared), where(type(taken[mark]))
-                    raise DeclarationError(f"{here}: the {kind} {mark!r} is taken by {there}; rename one of them")
-                taken[mark] = job
-    return found
+            for kind, taken, value in (("name", names, declared.name), ("status key", keys, declared.key)):
+                if value in taken:
+                    here, there = where(declared), where(type(taken[value]))
+                    raise DeclarationError(f"{here}: the {kind} {value!r} is taken by {there}; rename one of them")
+                taken[value] = job
+    return names
 
 
 def find(name: str) -> Job:
@@ -83,7 +85,7 @@ def _module(path: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ValueError as error:
-        # What schedules, grants and strategies refuse while the class is being made; its line is the last one of ours.
+        # Raised by a schedule, grant or strategy in the class body: the last line of the module is the place.
         lines = [
             frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(f"{path}.py")
         ]

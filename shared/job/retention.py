@@ -1,4 +1,4 @@
-"""How much of a job's run history is kept: a class, or ages and counts of its own (catalogue, PF-21)."""
+"""Retention of a job's run history: a named class, or ages and counts (catalogue, PF-21)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from functools import lru_cache
 
 from shared.job import duration
 
-# The ledger folds the rows of an hour at once, and itself remembers for 90 days.
+# The ledger reads the rows of an hour at once, and is itself retained for 90 days.
 SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=90)
-# Each hour, every row that stays is read once.
-MOST = 100_000
-ACCEPTED = "say high-volume, standard, critical, or ages and counts as in 'completed 1d 1000, failed 7d 5000'"
+# Every retained row is read once an hour.
+MAX_COUNT = 100_000
+ACCEPTED = "use high-volume, standard, critical, or ages and counts: 'completed 1d 1000, failed 7d 5000'"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Rows younger than `age`, the newest `count` of them: both hold."""
+class Limit:
+    """Limits of the retained rows; both apply."""
 
     age: timedelta
+    """Age at which a row is deleted."""
     count: int
+    """Number of newest rows that are retained."""
 
     def __str__(self) -> str:
         return f"{duration.text(self.age)} {self.count}"
@@ -29,12 +31,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Of runs that ended well, and of those that did not."""
+    """Limits for successful runs, and for all others."""
 
-    completed: Kept
-    failed: Kept
+    completed: Limit
+    failed: Limit
 
-    def of(self, ok: bool) -> Kept:
+    def of(self, ok: bool) -> Limit:
         return self.completed if ok else self.failed
 
     def __str__(self) -> str:
@@ -42,9 +44,9 @@ class Retention:
 
 
 CLASSES = {
-    "high-volume": Retention(Kept(duration.hours(1), 100), Kept(duration.days(1), 1000)),
-    "standard": Retention(Kept(duration.days(1), 1000), Kept(duration.days(7), 5000)),
-    "critical": Retention(Kept(duration.days(7), 10_000), Kept(duration.days(30), 10_000)),
+    "high-volume": Retention(Limit(duration.hours(1), 100), Limit(duration.days(1), 1000)),
+    "standard": Retention(Limit(duration.days(1), 1000), Limit(duration.days(7), 5000)),
+    "critical": Retention(Limit(duration.days(7), 10_000), Limit(duration.days(30), 10_000)),
 }
 
 
@@ -54,26 +56,26 @@ def read(text: str) -> Retention:
     words = " ".join(text.lower().split())
     if words in CLASSES:
         return CLASSES[words]
-    found = re.fullmatch(r"completed (\d+[dhms]) (\d+) ?, ?failed (\d+[dhms]) (\d+)", words, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"completed (\d+[dhms]) (\d+) ?, ?failed (\d+[dhms]) (\d+)", words, re.ASCII)
+    if not match:
         raise ValueError(ACCEPTED)
-    completed, failed = _kept("completed", *found.groups()[:2]), _kept("failed", *found.groups()[2:])
+    completed, failed = _limit("completed", *match.groups()[:2]), _limit("failed", *match.groups()[2:])
     if failed.age < completed.age:
-        # Success rates are counted over a time from which all rows are there.
-        raise ValueError("failed runs must be kept at least as long as completed ones")
+        # Success rates are computed over a period from which all rows are retained.
+        raise ValueError("failed runs must be retained at least as long as completed ones")
     return Retention(completed, failed)
 
 
 def checked(text: str) -> str:
-    """The same text, where it can be read."""
+    """The same text if it is valid. Raises ValueError."""
     read(text)
     return text
 
 
-def _kept(which: str, age: str, count: str) -> Kept:
-    kept = Kept(duration.parse(age), int(count))
-    if not SHORTEST <= kept.age <= LONGEST:
+def _limit(which: str, age: str, count: str) -> Limit:
+    limit = Limit(duration.parse(age), int(count))
+    if not SHORTEST <= limit.age <= LONGEST:
         raise ValueError(f"{which} {age}: {duration.text(SHORTEST)} to {duration.text(LONGEST)} are possible")
-    if not 1 <= kept.count <= MOST:
-        raise ValueError(f"{which} {count}: 1 to {MOST} rows are possible")
-    return kept
+    if not 1 <= limit.count <= MAX_COUNT:
+        raise ValueError(f"{which} {count}: 1 to {MAX_COUNT} rows are possible")
+    return limit

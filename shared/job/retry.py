@@ -13,27 +13,30 @@ from shared.job import duration
 LONGEST_RUN_DELAY = 900
 JITTER = 0.1
 ACCEPTED = (
-    "say 'exponential 2s, 4 attempts', 'linear 5s, 4 attempts', 'fixed 1s, 2 attempts', 'explicit 1s 5s 1m' or 'none'"
+    "use 'exponential 2s, 4 attempts', 'linear 5s, 4 attempts', 'fixed 1s, 2 attempts', 'explicit 1s 5s 1m' or 'none'"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Seconds to wait before the second attempt, the third, and so on. The first attempt counts as one."""
+    """Delays between the attempts of a run, a message or an item."""
 
     kind: str
+    """exponential, linear, fixed, explicit or none."""
     delays: tuple[int, ...]
+    """Seconds before the second attempt, the third, and so on."""
 
     @property
     def attempts(self) -> int:
+        """Number of attempts, the first one included."""
         return len(self.delays) + 1
 
     def delay(self, attempt: int) -> int | None:
-        """The least number of seconds between `attempt` (1 is the first) and the next; None when used up."""
+        """Minimum seconds between `attempt` (from 1) and the next one; None if there is no next one."""
         return self.delays[attempt - 1] if 1 <= attempt <= len(self.delays) else None
 
     def jittered(self, attempt: int, chance: random.Random | None = None) -> int | None:
-        """The delay with up to 10 % on top, in whole seconds, so that a crowd of failures does not return as one."""
+        """The delay plus up to 10 %, in whole seconds, so that simultaneous failures are not retried simultaneously."""
         delay = self.delay(attempt)
         if delay is None:
             return None
@@ -41,11 +44,11 @@ class RetryPolicy:
         return min(delay + round(extra), max(delay, LONGEST_RUN_DELAY))
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """Text that `parse` reads."""
         if not self.delays:
             return "none"
-        told = self.delays if self.kind == "explicit" else self.delays[:1]
-        return f"{self.kind} {' '.join(map(_text, told))}, {self.attempts} attempts"
+        delays = self.delays if self.kind == "explicit" else self.delays[:1]
+        return f"{self.kind} {' '.join(map(_text, delays))}, {self.attempts} attempts"
 
 
 NO_RETRY = RetryPolicy("none", ())
@@ -68,27 +71,27 @@ def explicit(*delays: int) -> RetryPolicy:
 
 
 def parse(text: str) -> RetryPolicy:
-    """`exponential 2s, 4 attempts`; of `explicit` the attempts need not be said. Raises ValueError."""
+    """`exponential 2s, 4 attempts`; `explicit` needs no number of attempts. Raises ValueError."""
     words = " ".join(text.lower().split())
     if words == "none":
         return NO_RETRY
-    found = re.fullmatch(r"([a-z]+)((?: \d+[dhms])+)(?: ?, ?(\d{1,2}) attempts?)?", words, re.ASCII)
-    if not found or found[1] not in ("exponential", "linear", "fixed", "explicit"):
+    match = re.fullmatch(r"([a-z]+)((?: \d+[dhms])+)(?: ?, ?(\d{1,2}) attempts?)?", words, re.ASCII)
+    if not match or match[1] not in ("exponential", "linear", "fixed", "explicit"):
         raise ValueError(ACCEPTED)
-    kind, delays = found[1], tuple(int(duration.parse(word).total_seconds()) for word in found[2].split())
-    retries = int(found[3]) - 1 if found[3] else len(delays)
+    kind, delays = match[1], tuple(int(duration.parse(word).total_seconds()) for word in match[2].split())
+    retries = int(match[3]) - 1 if match[3] else len(delays)
     if kind == "explicit":
         if retries != len(delays):
             raise ValueError(f"{len(delays)} delays are {len(delays) + 1} attempts, the first one included")
         return explicit(*delays)
-    if len(delays) > 1 or not found[3]:
+    if len(delays) > 1 or not match[3]:
         raise ValueError(ACCEPTED)
     if retries < 1:
-        raise ValueError("a retry needs 2 attempts or more; without any, say 'none'")
-    return _derived(kind, delays[0], retries)
+        raise ValueError("a retry needs 2 attempts or more; for no retries use 'none'")
+    return _of_kind(kind, delays[0], retries)
 
 
-def _derived(kind: str, seconds: int, retries: int) -> RetryPolicy:
+def _of_kind(kind: str, seconds: int, retries: int) -> RetryPolicy:
     if kind == "exponential":
         return exponential(first=seconds, retries=retries)
     if kind == "linear":

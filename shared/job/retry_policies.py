@@ -15,6 +15,6 @@ NOTIFICATIONS = linear(step=5, retries=3)
 AUTO_ACTIONS = exponential(first=1, retries=3)
 MAINTENANCE = NO_RETRY
 PLUGIN = exponential(first=2, retries=2)
-# Per item, kept as `next_attempt_at` and swept every minute; they never ride on a queue's delay.
+# Per item: stored as `next_attempt_at` and swept every minute, not delayed in a queue.
 FORWARDING_ITEM = explicit(1 * 3600, 6 * 3600, 24 * 3600, 48 * 3600)
 WEBHOOK_ITEM = explicit(60, 5 * 60, 30 * 60, 2 * 3600)

@@ -1,4 +1,4 @@
-"""When a job runs: five Unix cron fields, said in words, and their exact EventBridge form."""
+"""Schedules: five Unix cron fields, constructors for them, and their exact EventBridge form."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SHORTCUTS = {
     "@yearly": "0 0 1 1 *",
 }
 ACCEPTED = (
-    "say five cron fields, with a time zone where it isn't UTC, as in '30 7 * * 1-5 Europe/Berlin', or one of "
-    f"{', '.join(SHORTCUTS)}; join several by ';'; 'off' is none"
+    "write five cron fields, with a time zone other than UTC if needed, as in '30 7 * * 1-5 Europe/Berlin', or one of "
+    f"{', '.join(SHORTCUTS)}; separate several by ';'; 'off' for none"
 )
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -27,7 +27,7 @@ LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class ScheduleError(ValueError):
-    """A cron expression that cannot be, or never fires."""
+    """An invalid cron expression, or one that never fires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Field:
     words: tuple[str, ...] = ()
 
     def parse(self, text: str) -> frozenset[int]:
-        """`*`, `5`, `1-5`, `*/15`, `3-59/15`, and lists of them -> the values they stand for."""
+        """Values of `*`, `5`, `1-5`, `*/15`, `3-59/15`, and lists of them."""
         values: set[int] = set()
         for part in text.split(","):
             span, _, step = part.partition("/")
@@ -63,7 +63,7 @@ class Field:
         return int(text)
 
     def eventbridge(self, values: frozenset[int], shift: int = 0) -> str:
-        """The shortest of `*`, `start/step` and a list of ranges that stands for exactly these values."""
+        """The shortest of `*`, `start/step` and a list of ranges with exactly these values."""
         ordered = sorted(values)
         if len(ordered) == self.high - self.low + 1:
             return "*"
@@ -96,7 +96,7 @@ def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A Unix cron expression (0 is Sunday) in a time zone. Raises ScheduleError where it cannot be."""
+    """A Unix cron expression (0 is Sunday) in a time zone. Raises ScheduleError if it is invalid."""
 
     expression: str
     zone: str = UTC_ZONE
@@ -106,7 +106,7 @@ class Schedule:
         _, _, days, months, weekdays = self.fields()
         _, _, day, _, weekday = self.expression.split()
         if len(weekdays) < 7 and len(days) < 31 and "*" in day + weekday:
-            # Vixie cron ANDs the two where one begins with a star, POSIX ORs them.
+            # Vixie cron ANDs the two if one begins with a star, POSIX ORs them.
             raise ScheduleError(f"{self.expression!r}: crons differ on a starred step beside a day; list the values")
         if len(weekdays) == 7 and not any(day <= LONGEST_MONTH[month - 1] for month in months for day in days):
             raise ScheduleError(f"{self.expression!r} never fires: no such day in such a month")
@@ -121,7 +121,7 @@ class Schedule:
         return tuple(parsed)
 
     def eventbridge(self) -> tuple[str, ...]:
-        """`cron(...)` of six fields; two of them where day of month and day of week both bind, as cron ORs them."""
+        """`cron(...)` of six fields; two if day of month and day of week are both restricted, as cron ORs them."""
         minutes, hours, days, months, weekdays = self.fields()
         minute, hour, month = MINUTE.eventbridge(minutes), HOUR.eventbridge(hours), MONTH.eventbridge(months)
         day = f"{DAY.eventbridge(days)} {month} ?"
@@ -137,27 +137,27 @@ class Schedule:
 
     @property
     def every_hour(self) -> bool:
-        """Whether no hour passes without a tick."""
+        """Whether every hour has a tick."""
         _, hours, days, months, weekdays = self.fields()
         return len(hours) == 24 and len(days) == 31 and len(months) == 12 and len(weekdays) == 7
 
-    def after(self, instant: datetime) -> Iterator[datetime]:
-        """Ticks later than `instant`, in UTC, without end.
+    def after(self, start: datetime) -> Iterator[datetime]:
+        """Yield the ticks later than `start`, in UTC, without end.
 
-        As EventBridge Scheduler has it: a time that the clock leaps over in spring is left out, one that comes twice
-        in autumn counts once. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+        As in EventBridge Scheduler, a local time that is skipped in spring has no tick, and one that is repeated in
+        autumn has one. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
         """
         from cronsim import CronSim
 
         if self.zone == UTC_ZONE:
-            yield from CronSim(self.expression, instant.astimezone(UTC))
+            yield from CronSim(self.expression, start.astimezone(UTC))
             return
         from zoneinfo import ZoneInfo
 
-        place = ZoneInfo(self.zone)
-        for wall in CronSim(self.expression, instant.astimezone(place).replace(tzinfo=None)):
-            tick = wall.replace(tzinfo=place).astimezone(UTC)
-            if tick > instant and tick.astimezone(place).replace(tzinfo=None) == wall:
+        zone = ZoneInfo(self.zone)
+        for local in CronSim(self.expression, start.astimezone(zone).replace(tzinfo=None)):
+            tick = local.replace(tzinfo=zone).astimezone(UTC)
+            if tick > start and tick.astimezone(zone).replace(tzinfo=None) == local:
                 yield tick
 
     def __str__(self) -> str:
@@ -166,32 +166,32 @@ class Schedule:
 
 @lru_cache(maxsize=1024)
 def read(text: str) -> Schedule:
-    """The schedule whose `str` this is."""
+    """The schedule of a text that `str(schedule)` returned."""
     words = text.split()
     fields = 1 if words[:1] and words[0] in SHORTCUTS else 5
     return Schedule(" ".join(words[:fields]), " ".join(words[fields:]) or UTC_ZONE)
 
 
 def parse(text: str) -> tuple[Schedule, ...]:
-    """What `text` says of them, and what a setting says: one, several joined by `;`, or `off`. Raises ScheduleError."""
+    """Schedules of a setting: one, several separated by `;`, or `off`. Raises ScheduleError."""
     if text.strip().lower() == OFF:
         return ()
     if "(" in text:
-        raise ScheduleError(f"cron(...), rate(...) and at(...) are EventBridge's own forms; {ACCEPTED}")
+        raise ScheduleError(f"cron(...), rate(...) and at(...) are EventBridge expressions; {ACCEPTED}")
     try:
-        found = tuple(dict.fromkeys(map(read, text.split(";"))))
-        for schedule in found:
-            _place(schedule.zone)
+        schedules = tuple(dict.fromkeys(map(read, text.split(";"))))
+        for schedule in schedules:
+            _check_zone(schedule.zone)
     except ScheduleError as error:
         raise ScheduleError(f"{error}; {ACCEPTED}") from None
-    return found
+    return schedules
 
 
 def text(schedules: Iterable[Schedule]) -> str:
     return "; ".join(map(str, schedules)) or OFF
 
 
-def _place(zone: str) -> None:
+def _check_zone(zone: str) -> None:
     if zone == UTC_ZONE:
         return
     from zoneinfo import ZoneInfo
@@ -199,11 +199,11 @@ def _place(zone: str) -> None:
     try:
         ZoneInfo(zone)
     except (LookupError, ValueError, OSError):
-        raise ScheduleError(f"{zone!r} behind the five fields is no time zone") from None
+        raise ScheduleError(f"{zone!r} after the five fields is no time zone") from None
 
 
 def every(*, minutes: int, offset: int = 0) -> Schedule:
-    """Every so many minutes of the hour; `offset` staggers it. The hour must divide evenly."""
+    """Every `minutes` minutes, which must divide the hour; `offset` is the first minute."""
     if minutes < 1 or 60 % minutes:
         raise ScheduleError(f"every {minutes} minutes does not divide the hour; use cron()")
     if not 0 <= offset < minutes:
@@ -235,16 +235,18 @@ def cron(expression: str, zone: str = UTC_ZONE) -> Schedule:
 
 
 class CatchUp(StrEnum):
-    """NONE: the next tick does their work. ONCE: the newest of them is run, late, unless a later tick has run."""
+    """Treatment of missed ticks."""
 
     NONE = "none"
+    """The next tick does their work."""
     ONCE = "once"
+    """The newest missed tick is run late, unless a later tick has run."""
 
     @classmethod
     def by_default(cls, schedules: Sequence[Schedule], grace: int | None) -> CatchUp:
-        """A tick is a wake-up, so the next one covers it; ONCE is for what could wait longer than an hour for that.
+        """ONCE if the next tick may be over an hour away, else NONE.
 
-        A job with a grace wants no late run at all.
+        A tick does all work that is due, so the next one does the work of a missed one. A grace excludes late runs.
         """
-        often = any(schedule.every_hour for schedule in schedules)
-        return cls.NONE if often or not schedules or grace is not None else cls.ONCE
+        hourly = any(schedule.every_hour for schedule in schedules)
+        return cls.NONE if hourly or not schedules or grace is not None else cls.ONCE

@@ -1,4 +1,4 @@
-"""Settings of jobs: typed, with a default and a meaning, overridden by environment."""
+"""Settings of jobs: typed environment variables with a default and a description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.job import duration as spans
 
 
 class SettingError(ValueError):
-    """A setting in the environment that cannot be read as what it must be."""
+    """A setting in the environment has an invalid value."""
 
 
 def _flag(text: str) -> bool:
@@ -22,7 +22,7 @@ def _flag(text: str) -> bool:
         return True
     if word in ("false", "0", "no", "off", ""):
         return False
-    raise ValueError("say true or false")
+    raise ValueError("must be true or false")
 
 
 def _count(text: str) -> int:
@@ -38,12 +38,16 @@ def _names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`name` is the environment variable, `default` its text when unset; `meaning` is for `.env.example`."""
+    """One environment variable that a job reads."""
 
     name: str
+    """The environment variable."""
     default: str
+    """Its text if it is not set."""
     meaning: str
+    """Description for `.env.example`."""
     parse: Callable[[str], Any] = str
+    """Function from the text to the value; raises ValueError. Default: str."""
 
     def read(self, environment: Mapping[str, str] | None = None) -> Any:
         text = (os.environ if environment is None else environment).get(self.name, self.default)
@@ -68,7 +72,7 @@ def names(name: str, default: str, meaning: str) -> Setting:
 
 
 def span(name: str, default: timedelta, meaning: str) -> Setting:
-    """A length of time: `30d`, `36h`, `45m`, `90s`; read as a timedelta."""
+    """A duration, `30d`, `36h`, `45m` or `90s`, read as a timedelta."""
     return Setting(name, spans.text(default), meaning, spans.parse)
 
 
@@ -78,13 +82,13 @@ def text(name: str, default: str, meaning: str) -> Setting:
 
 @dataclass(frozen=True, slots=True)
 class _OneOf:
-    # A value and no closure: settings of the same job are compared.
+    # A value instead of a closure, because settings of a job are compared.
     words: tuple[str, ...]
 
     def __call__(self, text: str) -> str:
         word = text.strip().lower()
         if word not in self.words:
-            raise ValueError(f"say one of {', '.join(self.words)}")
+            raise ValueError(f"must be one of {', '.join(self.words)}")
         return word
 
 

@@ -164,6 +164,15 @@ class Record(BaseModel):
                 _explained(error, {name: info.description for name, info in cls.model_fields.items()})
             ) from None
 
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """The record with other values in some fields, as values or JSON data; None removes a field.
+
+        Raises InvalidRecord.
+        """
+        new = {name: clock.iso(value) if isinstance(value, datetime) else value for name, value in changes.items()}
+        data = {**self.model_dump(mode="json"), **new}
+        return self.read({name: value for name, value in data.items() if value is not None})
+
 
 def _index(table: Table, name: str) -> Index:
     return next(index for index in table.indexes if index.name == name)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared import clock
-from shared.archetypes import purge
+from shared.archetypes.purge import runner
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.run.context import RunContext
@@ -109,7 +109,7 @@ def test_a_world_that_has_moved_is_4_and_nothing_is_done(call: Call, aws: Cloud)
     drop(aws, 1, start=3)
     answer = call("apply", made, "--json", *AWS)
     assert (answer.code, answer.json["outcome"]) == (4, "refused")
-    assert answer.json["note"].startswith(f"the world has moved since plan {made}: it was delete 3, now it would be")
+    assert answer.json["note"].startswith(f"the data has changed since plan {made}: it was delete 3, now it would be")
     assert left(aws) == 4
 
 
@@ -119,7 +119,7 @@ def test_a_plan_that_was_done_is_4(call: Call, aws: Cloud) -> None:
     call("apply", made, *AWS)
     answer = call("apply", made, "--json", *AWS)
     assert answer.code == 4
-    assert "carried out at" in answer.json["error"]
+    assert "applied at" in answer.json["error"]
 
 
 def test_a_plan_of_another_stage_is_4_and_one_of_none_is_2(call: Call, aws: Cloud) -> None:
@@ -144,7 +144,7 @@ def test_a_plan_of_a_job_that_is_gone_is_wrong_use(call: Call, aws: Cloud, jobs:
 def test_a_plan_larger_than_a_run_is_carried_out_to_its_end(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purge, "CHUNK", 10)
+    monkeypatch.setattr(runner, "CHUNK", 10)
     drop(aws, 30)
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     begun: set[str] = set()

@@ -14,9 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from cronsim import CronSim
 
-from cli.commands import crontab, heatmap
+from cli.commands import COMMANDS, crontab, heatmap
 from cli.generate import env_template, main
-from cli.main import COMMANDS
 from shared.job import registry, validation
 from tests.cli.conftest import HEAD, Call
 
@@ -140,7 +139,7 @@ def test_an_uncommented_env_template_reads_as_the_defaults(jobs: Path, tmp_path:
 def test_a_setting_stands_in_the_list_the_crontab_and_the_heatmap_and_files_stay_as_declared(
     call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = main.derived(registry.jobs({}).values())
+    before = main.generated(registry.jobs({}).values())
     monkeypatch.setenv("GOOD_SCHEDULE", "11 4 * * *")
     monkeypatch.setenv("BAD_SCHEDULE", "off")
     monkeypatch.setenv("SHARDED_RETRY", "linear 3s, 3 attempts")
@@ -153,7 +152,7 @@ def test_a_setting_stands_in_the_list_the_crontab_and_the_heatmap_and_files_stay
     assert [minute for minute, names in minutes.items() if "good" in names] == ["04:11"]
     assert not [names for names in minutes.values() if "bad" in names]
     assert "#GOOD_SCHEDULE='*/15 * * * *'" in call("env").out.splitlines()
-    assert main.derived(registry.jobs({}).values()) == before
+    assert main.generated(registry.jobs({}).values()) == before
 
 
 @pytest.mark.parametrize("command", ["list", "crontab", "heatmap"])
@@ -164,7 +163,7 @@ def test_a_setting_that_cannot_be_read_is_wrong_use_and_names_itself(
     answer = call(command)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("GOOD_SCHEDULE='rate(5 minutes)': ")
-    assert "say five cron fields" in answer.err
+    assert "write five cron fields" in answer.err
 
 
 def test_the_heatmap_has_every_tick_of_the_day(call: Call, jobs: Path) -> None:
@@ -203,17 +202,17 @@ def test_a_check_fails_where_more_than_five_jobs_share_a_minute_of_the_month(
     answer = call("heatmap", "--check", "--json", "--day", "2026-11-20")
     assert answer.code == code
     assert list(answer.json["crowded"]) == ["00:00"] * code
-    assert ("00:00 UTC has 6 jobs, and 5 are the most: crowd-0" in answer.err) == bool(code)
+    assert ("6 jobs start at 00:00 UTC, and 5 may: crowd-0" in answer.err) == bool(code)
 
 
 def test_the_busiest_minute_is_told(jobs: Path) -> None:
     day = datetime(2026, 11, 20, tzinfo=UTC)
-    lines = heatmap.drawn(heatmap.ticks(registry.jobs().values(), day), day)
+    lines = heatmap.draw(heatmap.ticks(registry.jobs().values(), day), day)
     assert "04:30  2: good, sharded" in lines
 
 
 def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: Path, tmp_path: Path) -> None:
-    wanted = main.derived(registry.jobs().values())
+    wanted = main.generated(registry.jobs().values())
     assert set(main.differences(tmp_path, wanted)) == set(wanted)
     for path, text in wanted.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +225,7 @@ def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: P
 
 
 def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_what_to_do(jobs: Path) -> None:
-    page = main.derived(registry.jobs().values())[Path("docs/jobs/good.md")]
+    page = main.generated(registry.jobs().values())[Path("docs/jobs/good.md")]
     told = ["Count to three.", "`*/15 * * * *`", "(natural): counting again counts the same"]
     told += ["exponential 2s, 4 attempts", "1 day, at most 1,000; failed ones 7 days, at most 5,000"]
     told += ["`runs#good#*`", "| `GOOD_STEP` | `1` | How far one step goes |", "python jobs.py runs good"]

@@ -207,7 +207,7 @@ def test_an_empty_tree_keeps_the_law(law: Law, tmp_path: Path) -> None:
     [
         ("shared/run/run.py", "from functions.mail import hold"),
         ("shared/run/run.py", "def late():\n    import cli.rows"),
-        ("shared/archetypes/rollup.py", "from ...infra import app"),
+        ("shared/archetypes/consumer.py", "from ...infra import app"),
         ("functions/mail/hold.py", "from functions.sites.pricing import Pricing"),
         ("functions/mail/hold.py", "from functions import sites"),
         ("functions/mail/hold.py", "from ..sites import pricing"),

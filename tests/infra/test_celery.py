@@ -72,5 +72,5 @@ def test_redis_is_out_of_reach_of_functions_and_said_so_before_anything_is_deplo
 
 
 def test_a_word_that_nobody_knows_is_not_deployed() -> None:
-    with pytest.raises(SettingError, match="PRICING_RUN_BY='cron': say one of inline"):
+    with pytest.raises(SettingError, match="PRICING_RUN_BY='cron': must be one of inline"):
         quotas.check_declarations(deployed({"PRICING_RUN_BY": "cron"}))

@@ -83,7 +83,7 @@ def test_a_process_with_a_thread_left_behind_is_left(entry: Any, monkeypatch: py
     ("said", "retry", "fault"),
     [
         ("fixed 9s, 2 attempts", retry.fixed(delay=9, retries=1), ""),
-        ("now and then", retry_policies.DEFAULT, "SWEEP_RETRY='now and then': say 'exponential"),
+        ("now and then", retry_policies.DEFAULT, "SWEEP_RETRY='now and then': use 'exponential"),
     ],
 )
 def test_a_function_runs_by_its_environment_and_as_declared_where_somebody_has_edited_that_into_nonsense(

@@ -14,13 +14,14 @@ from string import Template
 from cli import output
 from cli.commands import heatmap
 from cli.commands.new import table
-from cli.exit_codes import Exit, Stop
-from cli.options import ROOT
+from cli.exit_codes import CommandError, Exit
+from cli.paths import ROOT
 from shared.advised_commands import advised
 from shared.aws.names import LOCAL
 from shared.clock import Clock
 from shared.job import registry, validation
 
+EXAMPLES = ("new sites robots --archetype probe", "new mail hold-expiry --archetype purge --table holds")
 SKELETONS = Path(__file__).parent / "skeletons"
 ARCHETYPES = sorted(path.name for path in SKELETONS.iterdir())
 GROUP = re.compile(r"[a-z][a-z0-9]{0,19}")
@@ -54,12 +55,12 @@ def call(args: argparse.Namespace) -> int:
     texts = written(args.group, args.job, args.archetype, args.purpose, known)
     taken = [path for path in texts if (ROOT / path).exists()]
     if taken:
-        raise Stop(Exit.WRONG_USE, f"{taken[0]} is there already; nothing was written")
+        raise CommandError(Exit.WRONG_USE, f"{taken[0]} is there already; nothing was written")
     for path, text in texts.items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text)
         print(path)
-    output.say(
+    output.notice(
         f"Now make it yours: {next(iter(texts))}. What it raises NotImplementedError for, its test fails for. Then:\n"
         f"  {advised(LOCAL, args.job, '--dry-run')}\n  make generate check test"
     )
@@ -100,19 +101,21 @@ def class_name(name: str) -> str:
 def _check(group: str, name: str) -> None:
     known = registry.jobs()
     if not GROUP.fullmatch(group):
-        raise Stop(Exit.WRONG_USE, f"the group {group!r} must be one lower-case word, 20 letters and digits at most")
+        raise CommandError(
+            Exit.WRONG_USE, f"the group {group!r} must be one lower-case word, 20 letters and digits at most"
+        )
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise Stop(
+        raise CommandError(
             Exit.WRONG_USE, f"the name {name!r} must be lower-case words joined by hyphens, {LONGEST_NAME} at most"
         )
     if keyword.iskeyword(name):
-        raise Stop(Exit.WRONG_USE, f"a job may not be named {name!r}: its module could not be imported")
+        raise CommandError(Exit.WRONG_USE, f"a job may not be named {name!r}: its module could not be imported")
     if name in validation.COMMANDS:
-        raise Stop(Exit.WRONG_USE, f"a job may not be named {name!r}: that is a command of jobs.py")
+        raise CommandError(Exit.WRONG_USE, f"a job may not be named {name!r}: that is a command of jobs.py")
     if name in known:
-        raise Stop(Exit.WRONG_USE, f"there is a job {name!r} already, in {validation.where(type(known[name]))}")
+        raise CommandError(Exit.WRONG_USE, f"there is a job {name!r} already, in {validation.where(type(known[name]))}")
     if class_name(name).lower() in ARCHETYPES:
-        raise Stop(Exit.WRONG_USE, f"a job may not be named {name!r}: that is an archetype")
+        raise CommandError(Exit.WRONG_USE, f"a job may not be named {name!r}: that is an archetype")
 
 
 def _quiet_minute() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
 from shared import tables
 from shared.job import registry
 from shared.tables import Table
@@ -16,20 +16,22 @@ INDEXES = {"purge": "aged", "forewarning": "aged", "rollup": "aged", "sweep": "d
 ALONE = ("sweep", "pipeline")
 HOW = "see shared/tables.py and docs/records.md"
 AGAIN = """
-    def again(self, item: {model}, at: datetime) -> Mapping[str, Any]:
+    def on_retry(self, item: {model}, at: datetime) -> Mapping[str, Any]:
         raise NotImplementedError("the fields that change where it is due again at that instant")
 """
 
 
 def values(archetype: str, name: str | None, into: str | None) -> dict[str, str]:
-    """What a skeleton is filled with; nothing for an archetype that works on no table. Raises Stop."""
+    """What a skeleton is filled with; nothing for an archetype that works on no table. Raises CommandError."""
     if archetype not in INDEXES:
         if name or into:
-            raise Stop(Exit.WRONG_USE, f"a {archetype} works on no table; leave out --table and --into")
+            raise CommandError(Exit.WRONG_USE, f"a {archetype} works on no table; leave out --table and --into")
         return {}
     table = _table(archetype, name)
     if archetype in ALONE and (other := _working(table)):
-        raise Stop(Exit.WRONG_USE, f"{other} works on what is due in {table.name} already; declare another: {HOW}")
+        raise CommandError(
+            Exit.WRONG_USE, f"{other} works on what is due in {table.name} already; declare another: {HOW}"
+        )
     said = {"table": _constant(table), "rows": table.name}
     match archetype:
         case "rollup":
@@ -45,7 +47,7 @@ def _table(archetype: str, name: str | None) -> Table:
     fit = {table.name: table for table in tables.TABLES if index in {index.name for index in table.indexes}}
     if name not in fit:
         told = f"{name} has no such index" if name else "say --table"
-        raise Stop(
+        raise CommandError(
             Exit.WRONG_USE, f"a {archetype} works on a table with an index `{index}`; {told}: {', '.join(sorted(fit))}"
         )
     return fit[name]
@@ -69,7 +71,9 @@ def _model(table: Table) -> Any:
     from shared.product.records.by_table import KINDS
 
     if table.name not in KINDS:
-        raise Stop(Exit.WRONG_USE, f"rows of {table.name} have no model in shared/records, by which they are read")
+        raise CommandError(
+            Exit.WRONG_USE, f"rows of {table.name} have no model in shared/records, by which they are read"
+        )
     return KINDS[table.name]
 
 
@@ -77,7 +81,7 @@ def _recorded(archetype: str, table: Table) -> dict[str, str]:
     model = _model(table)
     fields, module = model.model_fields, model.__module__
     if archetype == "pipeline" and not {"step", "cursor", "progress", "due_on"} <= set(fields):
-        raise Stop(Exit.WRONG_USE, f"rows of {table.name} are no requests, as those of exports are: {HOW}")
+        raise CommandError(Exit.WRONG_USE, f"rows of {table.name} are no requests, as those of exports are: {HOW}")
     own = "" if "next_attempt_at" in fields else AGAIN.format(model=model.__name__)
     return {
         "record": f"{module}.{model.__name__}",
@@ -96,7 +100,7 @@ def _summed(table: Table, into: str | None) -> dict[str, str]:
     whens = [name for name, kind in kinds.items() if kind is datetime]
     sums = [name for name, kind in kinds.items() if kind is int]
     if not whens or not sums:
-        raise Stop(Exit.WRONG_USE, f"the index of {table.name} includes no instant and number to add up: {HOW}")
+        raise CommandError(Exit.WRONG_USE, f"the index of {table.name} includes no instant and number to add up: {HOW}")
     target = _target(table, into)
     names = {"when": whens[0], "sums": ", ".join(f'"{name}"' for name in sums) + ("," if len(sums) == 1 else "")}
     both = ", ".join(sorted((_constant(table), _constant(target))))
@@ -112,7 +116,11 @@ def _target(table: Table, into: str | None) -> Table:
         if each is not table and [index.name for index in each.indexes] == [INDEXES["rollup"]]
     }
     if into in taken:
-        raise Stop(Exit.WRONG_USE, f"{taken[into]} adds up into {into} already, and of each sum there is one: {HOW}")
+        raise CommandError(
+            Exit.WRONG_USE, f"{taken[into]} adds up into {into} already, and of each sum there is one: {HOW}"
+        )
     if into not in fit:
-        raise Stop(Exit.WRONG_USE, f"say --into which table sums go, one of their own with an index by age: {HOW}")
+        raise CommandError(
+            Exit.WRONG_USE, f"say --into which table sums go, one of their own with an index by age: {HOW}"
+        )
     return fit[into]

@@ -1,4 +1,4 @@
-"""What one run of a purge has deleted, warned about and left."""
+"""Counts of one purge run, by what happened to each row."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class PurgeCounts:
-    """What a run has done. left: how many more it may take on; more: whether there is more; taken: rows looked at."""
+    """Progress of one run."""
 
     left: int
+    """Rows that the run may still act on."""
     more: bool = False
+    """Whether expired rows are left."""
     taken: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
+    """Rows that the run has read."""
+    words: Counter[str] = field(default_factory=Counter)
+    """Rows by outcome word."""

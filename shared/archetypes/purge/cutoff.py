@@ -1,4 +1,4 @@
-"""How long a purge keeps rows: its settings, and the instant up to which rows are due."""
+"""Retention settings of a purge, and the cutoff up to which rows are due."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from shared.job.settings import Setting, SettingError
 from shared.store import watermark
 
 if TYPE_CHECKING:
-    from shared.archetypes.purge import Purge
+    from shared.archetypes.purge.definition import PurgeDefinition
     from shared.run.context import RunContext
 
-# Where a watermark never was, nothing is old enough.
+# Cutoff while the watermark that a purge waits for does not exist: no row is due.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def all_settings(job: type[Purge]) -> Iterator[Setting]:
-    # Of the one that it keeps with: the very same setting, meaning and all.
+def all_settings(job: type[PurgeDefinition]) -> Iterator[Setting]:
+    # A purge that keeps with another one shares that one's setting, so both declare the same text.
     first = job.keeps_with or job
-    yield settings.span(f"{first.env}_KEEP", first.keep, f"How old a row must be for {first.name} to delete it")
+    yield settings.span(f"{first.env}_KEEP", first.keep, f"Age at which {first.name} deletes a row")
     for kind, keep in job.kinds.items():
-        yield settings.span(_name(job, kind), keep, f"How old a row of the kind {kind} must be for that")
-    yield settings.count(f"{job.env}_MOST_ROWS", job.most, f"The most rows {job.name} deletes at a tick unasked")
+        yield settings.span(_setting_name(job, kind), keep, f"Age at which {job.name} deletes a row of kind {kind}")
+    yield settings.count(f"{job.env}_MOST_ROWS", job.most, f"Rows that {job.name} may delete per tick unapproved")
 
 
-def cutoff(job: type[Purge], run: RunContext, kind: str = "") -> datetime:
-    """Rows of that instant and before are due. Raises SettingError where nobody could be warned in time."""
-    name = _name(job, kind)
+def cutoff(job: type[PurgeDefinition], run: RunContext, kind: str = "") -> datetime:
+    """Rows of this age or older are due. Raises SettingError if the retention leaves no time for the warning."""
+    name = _setting_name(job, kind)
     keep: timedelta = run.setting(name)
     if job.warn is not None and keep <= job.warn:
-        raise SettingError(f"{name}={keep} leaves no time to warn {job.warn} before; keep for longer")
+        raise SettingError(f"{name}={keep} leaves no time to warn {job.warn} before; make it longer")
     passed = watermark.closed(run.cloud, job.behind) if job.behind else run.at
     return min(run.at - keep - job.longer, passed or NEVER)
 
 
-def _name(job: type[Purge], kind: str) -> str:
+def _setting_name(job: type[PurgeDefinition], kind: str) -> str:
     return f"{job.env}_KEEP_{kind.upper()}" if kind else f"{(job.keeps_with or job).env}_KEEP"

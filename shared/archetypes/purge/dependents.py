@@ -1,4 +1,4 @@
-"""What hangs on rows and goes before them: objects that they name, and rows of other tables that share their keys."""
+"""Dependents of rows: S3 objects and rows of other tables that are deleted before them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ OBJECTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """objects: attributes that name an object, and the folder in which it must lie. along: tables with the same keys.
-
-    Whatever dies in between leaves the row, by which the rest is found again.
-    """
+    """Dependents of a table's rows. After a crash the row remains, and with it the keys of what is left to delete."""
 
     objects: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that name an S3 object, each with the folder in which it must be."""
     along: tuple[Table, ...] = ()
+    """Tables with rows of the same keys."""
 
     def __bool__(self) -> bool:
         return bool(self.objects or self.along)
@@ -37,26 +36,26 @@ class Dependents:
         yield from (permissions.delete_rows(table.name) for table in self.along)
 
     def misplaced(self, row: Row) -> str:
-        """Why the row cannot go: it names what is none of its own. Empty where there is nothing of the kind."""
+        """Reason to keep a row that names an object outside its folder; empty if there is none."""
         for name, folder in self.objects.items():
-            named = row.item.get(name) or folder
-            if not str(named).startswith(folder):
-                return f"its {name} is {named!r:.80}, and must lie in {folder}"
+            key = row.item.get(name) or folder
+            if not str(key).startswith(folder):
+                return f"its {name} is {key!r:.80}, and must be in {folder}"
         return ""
 
-    def delete(self, cloud: Cloud, found: Sequence[Row]) -> None:
-        """Delete it. Raises OSError for objects that stay, Slow for rows."""
-        named = [str(row.item[name]) for row in found for name in self.objects if row.item.get(name)]
-        for start in range(0, len(named), OBJECTS):
-            _delete(cloud, named[start : start + OBJECTS])
+    def delete(self, cloud: Cloud, rows: Sequence[Row]) -> None:
+        """Delete the dependents of the rows. Raises OSError for objects, Throttled for rows."""
+        objects = [str(row.item[name]) for row in rows for name in self.objects if row.item.get(name)]
+        for start in range(0, len(objects), OBJECTS):
+            _delete_objects(cloud, objects[start : start + OBJECTS])
         for table in self.along:
-            # A row that moves in its index while that is read can be found twice, and no batch takes a key twice.
-            keys = {(row.pk, row.sk): {table.pk: {"S": row.pk}, table.sk: {"S": row.sk}} for row in found}
+            # A row that moves within its index can be read twice, and a batch must not contain a key twice.
+            keys = {(row.pk, row.sk): {table.pk: {"S": row.pk}, table.sk: {"S": row.sk}} for row in rows}
             bulk_delete.delete(cloud, cloud.names.table(table.name), list(keys.values()))
 
 
-def _delete(cloud: Cloud, named: Sequence[str]) -> None:
-    objects: Any = [{"Key": key} for key in dict.fromkeys(named)]
+def _delete_objects(cloud: Cloud, keys: Sequence[str]) -> None:
+    objects: Any = [{"Key": key} for key in dict.fromkeys(keys)]
     answer = cloud.s3.delete_objects(Bucket=cloud.names.bucket, Delete={"Objects": objects, "Quiet": True})
     failed = answer.get("Errors", [])
     if failed:

@@ -1,4 +1,4 @@
-"""Rows whose owners have been warned that they go: they age from the warning on, in partitions of their own."""
+"""Rows whose owners were warned of deletion: they age from the warning on, in partitions of their own."""
 
 from __future__ import annotations
 
@@ -7,51 +7,46 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared import clock
-from shared.aws import attributes
-from shared.store.age_index import AgeIndex, Row
+from shared.store import table
 
 if TYPE_CHECKING:
     from shared.run.context import RunContext
+    from shared.store.age_index import AgeIndex, Row
 
 KIND = "warned"
-# A run that begins within so much of its tick counts as begun at it: jitter shall not cost an hourly job an hour.
+# A run that starts this soon after its tick counts as started at it: jitter must not delay an hourly job by an hour.
 JITTER = timedelta(minutes=5)
 
 
-def partition(found: str) -> str:
-    """Where the rows of a partition go: `07` -> `warned#07`."""
-    return f"{KIND}#{found}"
+def partition(name: str) -> str:
+    """Partition of the warned rows of a partition: `07` -> `warned#07`."""
+    return f"{KIND}#{name}"
 
 
-def partitions(found: Iterable[str]) -> list[str]:
-    return [partition(one) for one in found]
+def partitions(names: Iterable[str]) -> list[str]:
+    return [partition(name) for name in names]
 
 
 def is_marked(row: Row) -> bool:
     return row.partition.startswith(f"{KIND}#")
 
 
-def instant(run: RunContext) -> str:
-    """From when on a row ages whose owner is warned by this run."""
+def ages_from(run: RunContext) -> str:
+    """Timestamp from which rows age whose owners are warned by this run."""
     return clock.iso(run.started if run.started - run.at > JITTER else run.at)
 
 
 def mark(run: RunContext, source: AgeIndex, row: Row, at: str) -> bool:
-    """Let the row age from `at`. False where it has changed since it was read: its owner may have acted."""
+    """Let the row age from `at`; False if it has changed since it was read: its owner may have acted."""
     partition_name, since_name = source.keys
-    values = {":was": row.partition, ":since": row.since, ":warned": partition(row.partition), ":at": at}
-    try:
-        run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(source.table.name),
-            Key=attributes.row({source.table.pk: row.pk, source.table.sk: row.sk}),
-            UpdateExpression="SET #partition = :warned, #since = :at",
-            ConditionExpression="#partition = :was AND #since = :since",
-            ExpressionAttributeNames={"#partition": partition_name, "#since": since_name},
-            ExpressionAttributeValues=attributes.row(values),
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        )
-    except run.cloud.ConditionalCheckFailed as error:
-        # Ours all the same, where the first reply was lost.
-        now = attributes.plain(error.response.get("Item"))
-        return (now.get(partition_name), now.get(since_name)) == (values[":warned"], at)
-    return True
+    warned = partition(row.partition)
+    return table.update_if(
+        run.cloud,
+        source.table,
+        row.key,
+        "SET #partition = :warned, #since = :at",
+        {":was": row.partition, ":since": row.since, ":warned": warned, ":at": at},
+        "#partition = :was AND #since = :since",
+        names={"#partition": partition_name, "#since": since_name},
+        won=lambda item: (item.get(partition_name), item.get(since_name)) == (warned, at),
+    )

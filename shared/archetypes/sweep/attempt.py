@@ -1,4 +1,4 @@
-"""What comes of one attempt at a thing that was due: a closed set, and its form as JSON data."""
+"""One attempt at a due item: its input, its verdict, and the verdict as JSON data."""
 
 from __future__ import annotations
 
@@ -13,64 +13,71 @@ from shared.store.batch_get import Key
 if TYPE_CHECKING:
     from shared.run.context import RunContext
 
-# JSON data, by the names of a record's fields.
-Noted = Mapping[str, Any]
+# JSON data by field name of the item's record.
+Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """It is done. noted: fields that the attempt found out."""
+    """The item is done."""
 
     why: str = ""
-    noted: Noted = field(default_factory=dict)
+    fields: Fields = field(default_factory=dict)
+    """Fields of the item to write, by name."""
 
     word = "settled"
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """It did not work, and may another time. wait: seconds that the other side asked for, at least."""
+    """The attempt failed; a later one may succeed."""
 
     why: str
-    noted: Noted = field(default_factory=dict)
+    fields: Fields = field(default_factory=dict)
+    """Fields of the item to write, by name."""
     wait: float = 0
+    """Minimum seconds until the next attempt, such as a receiver's Retry-After. Default: 0."""
 
     word = "again"
 
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """No attempt can end otherwise, or no more are made."""
+    """No attempt can succeed, or no attempts are left."""
 
     why: str
-    noted: Noted = field(default_factory=dict)
+    fields: Fields = field(default_factory=dict)
+    """Fields of the item to write, by name."""
 
     word = "given_up"
 
 
 AttemptVerdict = Succeeded | RetryLater | GaveUp
-KINDS: Mapping[str, type[AttemptVerdict]] = {kind.word: kind for kind in (Succeeded, RetryLater, GaveUp)}
+VERDICTS: Mapping[str, type[AttemptVerdict]] = {kind.word: kind for kind in (Succeeded, RetryLater, GaveUp)}
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt. number: 1 is the first. at: when it began. token: the idempotency key of this very attempt.
-
-    found: rows that `refers` asked for, as plain data, without those that are gone. tools: of the run.
-    """
+    """One attempt at one item."""
 
     run: RunContext
     item: Any
+    """The item as its record's model."""
     number: int
+    """Attempt number, from 1."""
     at: datetime
+    """Start of the attempt."""
     token: str
-    found: Mapping[Key, Mapping[str, Any]]
+    """Idempotency key of this attempt; empty for a job without effects."""
+    references: Mapping[Key, Mapping[str, Any]]
+    """Rows that the job's `references` named, as plain data; missing rows are absent."""
     tools: Any
+    """The run's shared tools, from the job's `tools`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """How attempt `number` ended, which began `at`."""
+    """Verdict, number and start of one attempt."""
 
     verdict: AttemptVerdict
     number: int
@@ -81,14 +88,15 @@ class AttemptResult:
         return self.verdict.why
 
     def data(self) -> dict[str, Any]:
-        """As the result of an effect, for whoever comes after a crash."""
-        said = {"end": self.verdict.word, "why": self.why, "noted": dict(self.verdict.noted), "at": clock.iso(self.at)}
-        return {**said, "wait": self.verdict.wait} if isinstance(self.verdict, RetryLater) else said
+        """JSON data, stored as the effect's result; `parse_result` reads it."""
+        verdict = self.verdict
+        data = {"end": verdict.word, "why": self.why, "noted": dict(verdict.fields), "at": clock.iso(self.at)}
+        return {**data, "wait": verdict.wait} if isinstance(verdict, RetryLater) else data
 
 
-def result_of(data: Any, number: int, now: datetime) -> AttemptResult:
-    """From its data; of an effect that a person has declared done there is none, and it is settled."""
-    if not isinstance(data, Mapping) or data.get("end") not in KINDS:
+def parse_result(data: Any, number: int, now: datetime) -> AttemptResult:
+    """Result of an effect's JSON data. An effect that an operator confirmed by hand has no data: it succeeded."""
+    if not isinstance(data, Mapping) or data.get("end") not in VERDICTS:
         return AttemptResult(Succeeded("settled by hand"), number, now)
     extra = {"wait": data["wait"]} if data["end"] == RetryLater.word else {}
-    return AttemptResult(KINDS[data["end"]](data["why"], data["noted"], **extra), number, clock.parse(data["at"]))
+    return AttemptResult(VERDICTS[data["end"]](data["why"], data["noted"], **extra), number, clock.parse(data["at"]))

@@ -1,4 +1,4 @@
-"""Rows of a queue that cannot be read: set aside with the reason, and operators are told."""
+"""Quarantine rows that fail validation, and alert operators about the first one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from shared.store.age_index import Row
     from shared.tables import Index, Table
 
-# Of what a row says is wrong with it.
+# Characters of an error that are stored in a row.
 LONGEST_ERROR = 512
 
 
 class InvalidRows:
-    """Those of one run. The first is told of before it leaves the index, where nobody else would find it again."""
+    """Quarantine of one run."""
 
     def __init__(self, run: RunContext, table: Table, index: Index) -> None:
         self.run = run
@@ -28,29 +28,25 @@ class InvalidRows:
         self.count = 0
 
     def quarantine(self, row: Row, why: str) -> None:
-        """Out of the index: whoever corrects the row writes its place anew."""
+        """Remove the row from the index and store the reason in it; a corrected row is loaded anew."""
         job = self.run.job.name
         self.run.log.error(f"{job}_faulty", user=row.pk, entityId=row.sk, status="faulty", error=why)
+        # The alert goes first: once out of the index, the row is found by nothing else.
         if not self.count:
-            self._tell(row, why)
+            self._alert(row, why)
         self.count += 1
         left = {name: value for name, value in row.item.items() if name not in (self.index.pk, self.index.sk)}
-        update_if_unchanged(
-            self.run.cloud,
-            self.table,
-            row.item,
-            {**left, FAULT: redaction.excerpt(why, LONGEST_ERROR)},
-            (self.index.sk,),
-        )
+        after = {**left, FAULT: redaction.excerpt(why, LONGEST_ERROR)}
+        update_if_unchanged(self.run.cloud, self.table, row.item, after, (self.index.sk,))
 
-    def _tell(self, row: Row, why: str) -> None:
+    def _alert(self, row: Row, why: str) -> None:
         from shared.observability import alerts
 
-        tick = self.run
-        job, today = tick.job.name, f"{tick.cloud.clock.now():%Y-%m-%d}"
-        told = {"job": job, "jobId": tick.run_id, "table": self.table.name, "user": row.pk, "row": row.sk, "why": why}
+        run = self.run
+        job, today = run.job.name, f"{run.cloud.clock.now():%Y-%m-%d}"
+        details = {"job": job, "jobId": run.run_id, "table": self.table.name, "user": row.pk, "row": row.sk, "why": why}
         commands = [
-            advised(tick.cloud.names.stage, "logs", job, "--since", "1h"),
-            advised(tick.cloud.names.stage, "load", self.table.name, "CORRECTED.jsonl"),
+            advised(run.cloud.names.stage, "logs", job, "--since", "1h"),
+            advised(run.cloud.names.stage, "load", self.table.name, "CORRECTED.jsonl"),
         ]
-        alerts.send(tick.cloud, "ROW_SET_ASIDE", job, told, commands, f"faulty#{job}#{today}")
+        alerts.send(run.cloud, "ROW_SET_ASIDE", job, details, commands, f"faulty#{job}#{today}")

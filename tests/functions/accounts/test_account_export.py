@@ -309,7 +309,7 @@ def test_one_that_kills_its_runs_does_not_do_so_for_ever(cloud: Cloud, clock: Vi
             run(Deadly(), Firing("account-export", clock.now()), cloud, log)
         clock.move(hours=1)
     row = one(cloud, EXPORTS, "ada", "x1")
-    assert (row["state"], row["error"]) == ("failed", "5 runs died with it at collecting")
+    assert (row["state"], row["error"]) == ("failed", "5 runs were interrupted at collecting")
 
 
 def test_an_account_that_is_gone_or_closed_is_not_exported(go: Go, cloud: Cloud) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from functions.accounts.audit_log_cleanup import AuditLogCleanup
 from shared import clock as clocks
-from shared.archetypes import purge
+from shared.archetypes.purge import runner
 from shared.aws.cloud import Cloud
 from shared.product.records.accounts import AuditEntry
 from shared.store import s3_archive
@@ -147,7 +147,7 @@ class TestAuditLogCleanup(Facts):
         assert objects(cloud, "archive/") == [*made, *(key.replace("jsonl.gz", "manifest.json") for key in made)]
 
     def test_a_run_archives_some_hundred_at_a_time(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(purge, "CHUNK", 10)
+        monkeypatch.setattr(runner, "CHUNK", 10)
         put(cloud, *(self.made(f"e{number:02}", YEAR) for number in range(25)))
         assert go(self.job, cloud).counts == {"purged": 25}
         assert len(archived(cloud)) == 25

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli.commands.run import targeted
-from cli.exit_codes import Stop
+from cli.job_arguments import find_target
+from cli.exit_codes import CommandError
 from functions.accounts.alias_expiration import AliasExpiration
 from functions.accounts.dns_recheck import DnsRecheck
 from local.services.dns_server import Nameserver
@@ -184,9 +184,9 @@ def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log:
 
 
 def test_the_command_line_takes_a_domain_for_a_target_of_this_job_alone() -> None:
-    assert targeted(DnsRecheck(), "shop.example") == "shop.example"
-    with pytest.raises(Stop, match="has no target"):
-        targeted(AliasExpiration(), "shop.example")
+    assert find_target(DnsRecheck(), "shop.example") == "shop.example"
+    with pytest.raises(CommandError, match="has no target"):
+        find_target(AliasExpiration(), "shop.example")
 
 
 def test_a_crash_before_its_end_is_written_leaves_it_to_the_next_run(

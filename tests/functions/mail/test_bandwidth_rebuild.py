@@ -12,11 +12,12 @@ from functions.mail.bandwidth_rebuild import BandwidthRebuild
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.plans import plan
+from shared.plans import draft, plan
 from shared.product.records.mail import Cycle, Message, Rollup
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.store import watermark
 from shared.tables import CYCLES, ROLLUPS
 from tests.conftest import NOON, Lines, VirtualClock
@@ -105,10 +106,9 @@ def test_it_is_planned_and_then_done_to_the_row(go: Go, cloud: Cloud, clock: Vir
     tick = RunContext(job, Firing(job.name, DAY), cloud, "dry", clock.now(), log, dry=True)
     [line] = job.plan(tick)
     assert line == "ada: 20 bytes of 2 messages become 25 of 3"
-    from shared.plans import draft
 
-    with draft.of(job.actions(tick)) as drafted:
-        made = plan.store(cloud, job, tick, drafted, "ada")
+    with draft.from_actions(job.actions(tick)) as drafted:
+        made = plan.create(cloud, job, tick, drafted, "ada")
     clock.move(hours=1)
     rollup(cloud, log)
     assert go(made.id).counts == {"changed": 1}

@@ -165,11 +165,11 @@ def test_whoever_has_no_cycle_gets_none(go: Go, cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"received_at": None}, "no instant"),
-        ({"received_at": "2026-02-30T00:00:00.000Z"}, "no instant"),
-        ({"received_at": "yesterday"}, "no instant"),
-        ({"received_at": "2026-03-02T11:00:00.000+01:00"}, "no instant"),
-        ({"since": "2026-02-31T11:00:00.000Z"}, "no instant"),
+        ({"received_at": None}, "no timestamp"),
+        ({"received_at": "2026-02-30T00:00:00.000Z"}, "no timestamp"),
+        ({"received_at": "yesterday"}, "no timestamp"),
+        ({"received_at": "2026-03-02T11:00:00.000+01:00"}, "no timestamp"),
+        ({"since": "2026-02-31T11:00:00.000Z"}, "no timestamp"),
         ({"received_at": "2026-03-09T00:00:00.000Z"}, "after it was recorded"),
         ({"received_at": "2019-03-09T00:00:00.000Z"}, "2550 days before it was recorded"),
         ({"bytes_used": "many"}, "no count"),

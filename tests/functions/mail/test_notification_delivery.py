@@ -91,7 +91,7 @@ def test_many_share_a_connection_and_keep_to_the_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # One that takes long makes room for another, and a busy machine takes long.
-    monkeypatch.setattr("shared.archetypes.sweep.runner.SLOW", 60)
+    monkeypatch.setattr("shared.archetypes.sweep.runner.SLOW_AFTER", 60)
     cloud.environment = {**cloud.environment, **said}
     put(cloud, *(queue(f"n{number:02d}") for number in range(rate + 1)))
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": rate + 1}

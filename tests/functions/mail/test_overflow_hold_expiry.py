@@ -190,7 +190,7 @@ def test_an_owner_who_cannot_be_warned_keeps_the_message_and_the_others_are_warn
     cloud.dynamodb.put_item(TableName=cloud.names.table("holds"), Item=attributes.row(broken))
     report = go(JOB, cloud)
     assert report.counts == {"purged": 0, "warned": 1, "unwarned": 1}
-    assert report.note == "1 could not be warned, and stay until they are"
+    assert report.note == "1 warnings failed; their rows stay until a warning is sent"
 
 
 def test_a_long_id_has_its_warning_too(cloud: Cloud, clock: VirtualClock) -> None:

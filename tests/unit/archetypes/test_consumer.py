@@ -16,13 +16,13 @@ from shared.aws.permissions import Grant
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Rejected
-from shared.job.retry import NONE
+from shared.job.retry import NO_RETRY
 from shared.job.validation import DeclarationError
 from shared.messages import claim_check, envelope
 from shared.messages.batch import MessageBatch
 from shared.messages.payload import Payload
 from shared.messages.run_batch import run_batch
-from shared.messages.tenant import OutOfBounds, Tenant
+from shared.messages.tenant import OutsideTenant, Tenant
 from shared.run import oversized, send
 from shared.run.context import RunContext
 from shared.run.firing import Batch
@@ -47,7 +47,7 @@ class Counter(Consumer[Counted]):
 
     name = "counter"
     queue = "demo:counts"
-    retry = NONE
+    retry = NO_RETRY
     idempotency = natural("each message's row is written once")
 
     def __init__(self) -> None:
@@ -80,12 +80,12 @@ class Grouping(Counter):
     name = "grouping"
     forget = False
 
-    def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
-        for tenant, messages in delivery.by_tenant():
+    def handle_batch(self, run: RunContext, batch: MessageBatch[Counted]) -> None:
+        for tenant, messages in batch.by_tenant():
             assert tenant is not None
             if self.forget:
                 continue
-            with delivery.handling(*messages):
+            with batch.handling(*messages):
                 for message in messages:
                     self.handle(run, message)
 
@@ -252,12 +252,12 @@ def test_between_turns_no_rows_of_tenants_can_be_touched(deliver: Deliver, cloud
 
         name = "early"
 
-        def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
+        def handle_batch(self, run: RunContext, batch: MessageBatch[Counted]) -> None:
             cloud.dynamodb.get_item(TableName=NAME, Key=attributes.row({"pk": "org_1#counts", "sk": "m0"}))
 
     assert deliver(Early(), body()) == ["m0"]
     [line] = log.said("early_failed")
-    assert OutOfBounds.__name__ in line["error"]
+    assert OutsideTenant.__name__ in line["error"]
 
 
 def test_a_group_is_done_together_or_comes_back_together(deliver: Deliver, cloud: Cloud) -> None:
@@ -280,9 +280,9 @@ def test_after_a_crash_of_the_job_only_what_was_not_answered_comes_back(deliver:
 
         name = "fragile"
 
-        def serve(self, run: RunContext, delivery: MessageBatch[Counted]) -> None:
-            for _, messages in delivery.by_tenant():
-                with delivery.handling(messages[0]):
+        def handle_batch(self, run: RunContext, batch: MessageBatch[Counted]) -> None:
+            for _, messages in batch.by_tenant():
+                with batch.handling(messages[0]):
                     self.handle(run, messages[0])
                 raise MemoryError
 
@@ -295,7 +295,7 @@ def test_a_letter_that_cannot_be_sent_leaves_its_message_in_the_queue(
     def fails(*_: Any) -> None:
         raise TimeoutError("no answer")
 
-    monkeypatch.setattr(send, "send_dead_event", fails)
+    monkeypatch.setattr(send, "send_dead_letter_for_event", fails)
     job = Counter()
     assert deliver(job, body(), "bad", body()) == ["m1"]
     assert len(job.seen) == 2
@@ -306,14 +306,14 @@ def test_a_message_as_large_as_a_letter_may_be_is_still_given_up(deliver: Delive
     assert deliver(Counter(), bad, body()) == []
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["event"]["kept"].startswith("dead/counter/large/")
-    whole = json.loads(oversized.whole(cloud, letter, json.dumps(letter)))
+    whole = json.loads(oversized.decode(cloud, letter, json.dumps(letter)))
     assert whole["dead"] == {**letter["dead"], "event": bad}
 
 
 @pytest.mark.parametrize("key", ["pricing/x", "dead/other/large/x", 7, None])
 def test_a_letter_names_no_object_but_its_own_jobs(key: Any, cloud: Cloud) -> None:
     letter = {"dead": {"job": "counter", "event": {"kept": key}}}
-    assert oversized.whole(cloud, letter, "as it came") == "as it came"
+    assert oversized.decode(cloud, letter, "as it came") == "as it came"
 
 
 def test_what_was_checked_in_is_collected(deliver: Deliver, cloud: Cloud) -> None:
@@ -368,7 +368,7 @@ def test_a_consumer_may_read_what_is_kept_for_its_queue_and_nothing_else() -> No
 
 
 def test_a_consumer_of_payloads_must_say_whom_it_admits() -> None:
-    with pytest.raises(DeclarationError, match=r"define admits\(tick, tenant\)"):
+    with pytest.raises(DeclarationError, match=r"define admits\(run, tenant\)"):
 
         class Open(Consumer[Counted]):
             """Let everybody in."""

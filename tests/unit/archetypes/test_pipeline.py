@@ -14,12 +14,13 @@ from shared.archetypes.rollup import Rollup
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.idempotency import natural
-from shared.job.retry import NONE
+from shared.job.retry import NO_RETRY
 from shared.job.validation import DeclarationError
 from shared.product.records.accounts import Export
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.stored_rows import one, put
 
@@ -189,7 +190,7 @@ def test_a_request_that_somebody_else_has_written_since_is_theirs(go: Go, cloud:
         ({"steps": {"going": 50, "staying": 100}}, "no method for each of its steps"),
         ({"table": tables.USERS}, "has no index `due`"),
         ({"timeout": 30}, "timeout is 30 s"),
-        ({"persistent": True, "delays": NONE}, "goes on for ever, and its delays are none"),
+        ({"persistent": True, "delays": NO_RETRY}, "is persistent and has no delays"),
     ],
 )
 def test_a_pipeline_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) -> None:
@@ -200,10 +201,10 @@ def test_a_pipeline_that_cannot_work_is_refused(wrong: dict[str, Any], said: str
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"sums": ("alias",)}, "does not include all of it"),
+        ({"sums": ("alias",)}, "does not include all of them"),
         ({"index": "due"}, "has no index 'due'"),
-        ({"settle": timedelta(seconds=1)}, "give it a minute at least"),
-        ({"into": tables.EXPORTS}, "more indexes than the one by age"),
+        ({"settle": timedelta(seconds=1)}, "give it at least a minute"),
+        ({"into": tables.EXPORTS}, "has indexes besides the one by age"),
     ],
 )
 def test_a_rollup_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) -> None:
@@ -217,7 +218,7 @@ def test_a_rollup_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) 
 def test_a_pipeline_without_delays_fails_with_the_first_piece_that_does(
     go: Go, cloud: Cloud, job: Errands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Errands, "delays", NONE)
+    monkeypatch.setattr(Errands, "delays", NO_RETRY)
     job.raises["a"] = ValueError("no")
     put(cloud, asked())
     assert go().counts == {"failed": 1}

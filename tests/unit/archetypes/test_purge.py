@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from shared import clock as clocks
-from shared.archetypes import purge
-from shared.archetypes.purge import warnings
+from shared.archetypes.purge import runner, warnings
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
@@ -57,7 +56,7 @@ def test_age_is_counted_in_the_ticks_time(go: Go, cloud: Cloud, clock: VirtualCl
 def test_how_long_rows_are_kept_is_a_setting(go: Go, cloud: Cloud) -> None:
     put(cloud, "a", NOON - timedelta(days=7))
     cloud.environment = {"HOLDS_KEEP": "1w"}
-    assert go(Holds()).note.startswith("SettingError: HOLDS_KEEP='1w': say a whole number and its unit")
+    assert go(Holds()).note.startswith("SettingError: HOLDS_KEEP='1w': write a whole number and its unit")
     cloud.environment = {"HOLDS_KEEP": "7d"}
     assert go(Holds(), NOON + SECOND * 60).counts == {"purged": 1}
 
@@ -93,7 +92,7 @@ def test_a_row_whose_age_cannot_be_told_stays_and_the_rest_goes_on(
         cloud.dynamodb.put_item(TableName=cloud.names.table("held"), Item=item)
     assert go(Holds()).counts["purged"] == 1
     assert there(cloud) == ["odd"]
-    assert all("is no instant" in line["note"] for line in log.said("holds_spared"))
+    assert all("is no timestamp" in line["note"] for line in log.said("holds_spared"))
 
 
 def test_a_job_may_spare_rows_for_reasons_of_its_own(go: Go, cloud: Cloud, log: Lines) -> None:
@@ -204,7 +203,7 @@ def test_a_run_stops_in_time_for_its_deadline(
         def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
             clock.move(seconds=100)
 
-    monkeypatch.setattr(purge, "CHUNK", 10)
+    monkeypatch.setattr(runner, "CHUNK", 10)
     for number in range(70):
         put(cloud, f"h{number}", DUE)
     assert go(Slow()).counts == {"purged": 30}
@@ -297,7 +296,7 @@ def test_a_crash_in_the_middle_is_made_good_by_the_next_tick(
                 raise Killed
             super().archive(run, rows)
 
-    monkeypatch.setattr(purge, "CHUNK", 50)
+    monkeypatch.setattr(runner, "CHUNK", 50)
     for number in range(120):
         put(cloud, f"h{number}", DUE)
     with pytest.raises(Killed):
@@ -412,7 +411,7 @@ def test_an_owner_who_cannot_be_warned_keeps_the_row_and_the_others_are_warned(
     put(cloud, "b", DUE, owner="ada")
     report = go(job)
     assert (report.ok, report.counts) == (False, {"purged": 0, "warned": 1, "unwarned": 1})
-    assert report.note == "1 could not be warned, and stay until they are"
+    assert report.note == "1 warnings failed; their rows stay until a warning is sent"
     assert log.said("holds_unwarned")[0]["error"] == "nobody is no address"
     clock.move(days=2)
     go(job)

@@ -15,9 +15,11 @@ from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.plans import draft, plan
+from shared.run.apply_plan import firing_for
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.store import watermark
 from shared.tables import RAW, Index, Table
 from tests.conftest import NOON, Calls, Lines, create
@@ -144,7 +146,7 @@ def test_a_row_that_names_an_object_of_somebody_else_stays(go: Go, cloud: Cloud,
     assert go(Mails()).counts == {"purged": 1, "spared": 1}
     assert there(cloud)[0] == ["bad"]
     [line] = log.said("mails_spared")
-    assert line["note"] == "its raw is 'audit-log-cleanup/archive/2025.jsonl.gz', and must lie in mail/"
+    assert line["note"] == "its raw is 'audit-log-cleanup/archive/2025.jsonl.gz', and must be in mail/"
 
 
 def test_a_row_without_an_object_goes_as_well(go: Go, cloud: Cloud) -> None:
@@ -205,11 +207,13 @@ def test_a_plan_takes_along_what_hung_on_its_rows(job: Purge, go: Go, cloud: Clo
     for key in ("a", "b"):
         mail(cloud, key)
     firing = Firing(job.name, cloud.clock.now(), manual=True)
-    with draft.of(job.actions(RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True))) as drafted:
-        made = plan.store(
+    with draft.from_actions(
+        job.actions(RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True))
+    ) as drafted:
+        made = plan.create(
             cloud, job, RunContext(job, firing, cloud, "dry", cloud.clock.now(), log, dry=True), drafted, "ada"
         )
     assert made.counts == {"delete": 2}
     assert len(there(cloud)[2]) == 2
-    assert run(job, made.firing, cloud, log).counts == {"purged": 2}
+    assert run(job, firing_for(made), cloud, log).counts == {"purged": 2}
     assert there(cloud) == ([], [], [])

@@ -23,11 +23,13 @@ from shared.job.budget import Budget
 from shared.job.duration import days
 from shared.job.effect import Effect, Unknown
 from shared.job.idempotency import keyed
+from shared.plans import draft
 from shared.product.notifications import notification as notice
 from shared.product.records.outgoing import Delivery, SendState
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.receiver import Death
 
@@ -58,24 +60,24 @@ class Errands(Sweep):
     def lane(self, item: Delivery) -> str:
         return item.webhook
 
-    def attempt(self, trial: Attempt) -> AttemptVerdict:
-        self.tried[trial.item.id] += 1
-        self.trials.append(trial)
-        said = self.says.get(trial.item.id, RetryLater("busy"))
+    def attempt(self, attempt: Attempt) -> AttemptVerdict:
+        self.tried[attempt.item.id] += 1
+        self.trials.append(attempt)
+        said = self.says.get(attempt.item.id, RetryLater("busy"))
         if isinstance(said, BaseException):
             raise said
         return said
 
-    def settled(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
-        return {"state": SendState.SENT, "sent_at": end.at, "next_attempt_at": None}
+    def on_success(self, item: Delivery, result: AttemptResult) -> Mapping[str, Any]:
+        return {"state": SendState.SENT, "sent_at": result.at, "next_attempt_at": None}
 
-    def given_up(self, item: Delivery, end: AttemptResult) -> Mapping[str, Any]:
-        return {"state": SendState.FAILED, "failed_at": end.at, "next_attempt_at": None}
+    def on_give_up(self, item: Delivery, result: AttemptResult) -> Mapping[str, Any]:
+        return {"state": SendState.FAILED, "failed_at": result.at, "next_attempt_at": None}
 
-    def along(self, run: RunContext, item: Delivery, end: AttemptResult) -> Sequence[Any]:
-        if isinstance(end.verdict, Succeeded):
+    def with_puts(self, run: RunContext, item: Delivery, result: AttemptResult) -> Sequence[Any]:
+        if isinstance(result.verdict, Succeeded):
             return ()
-        return [notice(run.cloud, item.user, f"errands-{item.id}", "errand_failed", "porter", {"why": end.why})]
+        return [notice(run.cloud, item.user, f"errands-{item.id}", "errand_failed", "porter", {"why": result.why})]
 
     def reconcile(self, effect: Effect) -> Unknown:
         return Unknown("ask around")
@@ -223,7 +225,7 @@ def test_what_nobody_knows_of_waits_for_a_person_and_is_not_met_every_minute(
 def test_a_row_that_moves_on_while_it_is_attempted_stays_as_it_is(go: Go, cloud: Cloud, job: Errands) -> None:
     add(cloud, "a")
 
-    def attempt(trial: Attempt) -> AttemptVerdict:
+    def attempt(attempt: Attempt) -> AttemptVerdict:
         add(cloud, "a", NOON + timedelta(days=1))
         return GaveUp("no")
 
@@ -327,8 +329,8 @@ def test_one_lane_takes_its_share_and_the_others_go_on(go: Go, cloud: Cloud, job
     most = Counter[str]()
     now = Counter[str]()
 
-    def attempt(trial: Attempt) -> AttemptVerdict:
-        lane = trial.item.webhook
+    def attempt(attempt: Attempt) -> AttemptVerdict:
+        lane = attempt.item.webhook
         now[lane] += 1
         most[lane] = max(most[lane], now[lane])
         if lane == "dead":
@@ -372,10 +374,10 @@ def test_a_plan_says_what_is_due_and_exactly_that_is_done(go: Go, cloud: Cloud, 
     firing = Firing(job.name, NOON, correlation_id="c")
     tick = RunContext(job, firing, cloud, "r", NOON, log, dry=True)
     assert job.plan(tick) == ["send 1", f"  u a, due {clocked(NOON)}"]
-    from shared.plans import draft, plan
+    from shared.plans import plan
 
-    with draft.of(job.actions(tick)) as drafted:
-        made = plan.store(cloud, job, tick, drafted, "ada")
+    with draft.from_actions(job.actions(tick)) as drafted:
+        made = plan.create(cloud, job, tick, drafted, "ada")
     assert go(NOON, manual=True, retried=False, plan=made.id).counts == {"again": 1}
     assert go(NOON, manual=True, retried=False, plan=made.id).outcome == "refused"
 
@@ -416,7 +418,7 @@ def test_an_end_that_cannot_be_written_is_settled_ten_minutes_later_without_anot
     job.says["a"] = Succeeded()
     add(cloud, "a")
     with monkeypatch.context() as patch:
-        patch.setattr(Errands, "along", broken)
+        patch.setattr(Errands, "with_puts", broken)
         assert go().counts == {"failed": 1}
     assert item(cloud, "a")["due_at"] == clocked(NOON + timedelta(minutes=10))
     clock.move(minutes=10)

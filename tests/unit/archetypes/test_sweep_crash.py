@@ -33,8 +33,8 @@ class Outside(Errands):
         self.receiver = receiver
         self.verdict = verdict
 
-    def attempt(self, trial: Attempt) -> AttemptVerdict:
-        self.receiver.do(trial.token)
+    def attempt(self, attempt: Attempt) -> AttemptVerdict:
+        self.receiver.do(attempt.token)
         return self.verdict
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone:  # type: ignore[override]

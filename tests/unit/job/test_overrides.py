@@ -126,9 +126,9 @@ def test_messages_of_a_payload_are_tried_again_as_the_environment_says() -> None
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"SWEEP_SCHEDULE": "rate(5 minutes)"}, ["SWEEP_SCHEDULE='rate(5 minutes)'", "say five cron fields"]),
-        ({"SWEEP_RETRY": "often"}, ["SWEEP_RETRY='often'", "say 'exponential 2s, 4 attempts'"]),
-        ({"SWEEP_RETENTION": "long"}, ["SWEEP_RETENTION='long'", "say high-volume"]),
+        ({"SWEEP_SCHEDULE": "rate(5 minutes)"}, ["SWEEP_SCHEDULE='rate(5 minutes)'", "write five cron fields"]),
+        ({"SWEEP_RETRY": "often"}, ["SWEEP_RETRY='often'", "use 'exponential 2s, 4 attempts'"]),
+        ({"SWEEP_RETENTION": "long"}, ["SWEEP_RETENTION='long'", "use high-volume"]),
         (
             {"SWEEP_SCHEDULE": "@daily", "SWEEP_RETRY": "fixed 1s, 8 attempts"},
             ["SWEEP_RETRY='fixed 1s, 8 attempts'", "7 are the most"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.job import retry, retry_policies
 from shared.job.retry import RetryPolicy
-from shared.job.validation import MOST_HOPS, hops
+from shared.job.validation import MAX_HOPS, hops
 
 TABLE = [
     (retry_policies.DEFAULT, 4, (2, 4, 8)),
@@ -53,7 +53,7 @@ def test_jitter_never_exceeds_what_a_queue_can_delay() -> None:
 
 @pytest.mark.parametrize("policy", [row[0] for row in TABLE[:12]])
 def test_the_longest_chain_of_every_policy_stays_within_fourteen_hops(policy: RetryPolicy) -> None:
-    assert hops(policy.attempts) <= MOST_HOPS == 14
+    assert hops(policy.attempts) <= MAX_HOPS == 14
 
 
 SECONDS, RETRIES = st.integers(0, 10**6), st.integers(0, 98)
@@ -102,14 +102,14 @@ def test_a_policy_is_read_as_it_sounds(text: str, policy: RetryPolicy) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "say 'exponential 2s, 4 attempts'"),
-        ("exponential 2s", "say 'exponential"),
-        ("exponential 2s 4s, 3 attempts", "say 'exponential"),
-        ("exponential 2s, 100 attempts", "say 'exponential"),
-        ("quadratic 2s, 3 attempts", "say 'exponential"),
-        ("fixed 1, 3 attempts", "say 'exponential"),
-        ("fixed 1s, 1 attempts", "without any, say 'none'"),
-        ("linear 1s, 0 attempts", "without any, say 'none'"),
+        ("", "use 'exponential 2s, 4 attempts'"),
+        ("exponential 2s", "use 'exponential"),
+        ("exponential 2s 4s, 3 attempts", "use 'exponential"),
+        ("exponential 2s, 100 attempts", "use 'exponential"),
+        ("quadratic 2s, 3 attempts", "use 'exponential"),
+        ("fixed 1, 3 attempts", "use 'exponential"),
+        ("fixed 1s, 1 attempts", "for no retries use 'none'"),
+        ("linear 1s, 0 attempts", "for no retries use 'none'"),
         ("explicit 1s 2s, 4 attempts", "2 delays are 3 attempts, the first one included"),
     ],
 )

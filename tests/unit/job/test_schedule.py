@@ -156,15 +156,15 @@ def test_a_schedule_is_read_as_a_setting_says_it(text: str, known: tuple[Schedul
     [
         ("", "0 fields"),
         ("0 12 * *", "4 fields"),
-        ("0 12 * * * *", "'*' behind the five fields is no time zone"),
-        ("0 12 * * * Europe/Atlantis", "'Europe/Atlantis' behind the five fields is no time zone"),
+        ("0 12 * * * *", "'*' after the five fields is no time zone"),
+        ("0 12 * * * Europe/Atlantis", "'Europe/Atlantis' after the five fields is no time zone"),
         ("0 12 * * * ../UTC", "is no time zone"),
         ("0 6 * * *;", "0 fields"),
         ("@midnight", "'@midnight' has 1 fields"),
         ("61 * * * *", "'61' is not between 0 and 59"),
         ("0 0 30 2 *", "never fires"),
-        ("rate(5 minutes)", "EventBridge's own forms"),
-        ("cron(0 12 * * ? *)", "EventBridge's own forms"),
+        ("rate(5 minutes)", "EventBridge expressions"),
+        ("cron(0 12 * * ? *)", "EventBridge expressions"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused_with_what_would_do(text: str, said: str) -> None:

@@ -29,7 +29,7 @@ class {name}(Job):
     idempotency = natural("nothing to do the second time")
 {extra}
 
-    def work(self, tick):
+    def work(self, run):
         return Done()
 '''
 
@@ -80,21 +80,21 @@ def test_a_module_without_a_job_and_a_private_one_are_left_alone(tree: Path) -> 
         ("memory = 64", "memory is 64 MB"),
         ("shards = 0", "shards is 0"),
         ("retention = 'forever'", "retention is 'forever'"),
-        ("name = 'status'", "a job may not be named 'status'"),
+        ("name = 'status'", "the name 'status' is a command of jobs.py"),
         ("name = 'Sweep_Holds'", "must be lower-case words joined by hyphens"),
         ("queue = 'flagship:usage'", "declares a queue and a schedule"),
-        (f"{BUDGET}(items=0)", "has a budget that cannot hold: items is 0; say 1 to 1000000000"),
-        (f"{BUDGET}(dollars=-2.5)", "has a budget that cannot hold: dollars is -2.5"),
-        (f"{BUDGET}(items=5, per='week')", "has a budget that cannot hold: per is 'week'; say day or month"),
-        (f"{BUDGET}()", "has a budget that cannot hold: bounds nothing; say items, dollars, or both"),
+        (f"{BUDGET}(items=0)", "has an invalid budget: items is 0; it must be 1 to 1000000000"),
+        (f"{BUDGET}(dollars=-2.5)", "has an invalid budget: dollars is -2.5"),
+        (f"{BUDGET}(items=5, per='week')", "has an invalid budget: per is 'week'; it must be day or month"),
+        (f"{BUDGET}()", "has an invalid budget: it limits nothing; set items, dollars, or both"),
         (f"{BUDGET}(items=3)\nshards = 4", "has a budget of 3 items and 4 shards; each shard needs 1 at least"),
         (
             f"{BUDGET}(items=3)\nschedule = None\nqueue = 'a'",
-            "declares a budget and a queue; batches work side by side",
+            "declares a budget and a queue; batches run concurrently",
         ),
-        ("catch_up = 'twice'", "catch_up is 'twice'; say CatchUp.NONE or CatchUp.ONCE"),
-        (f"{CATCH_UP}\nschedule = None", "declares catch_up, and no schedule whose ticks could be missed"),
-        (f"{CATCH_UP}\ngrace = 90", "runs missed ticks late by catch_up, and runs none 90 s after its time by grace"),
+        ("catch_up = 'twice'", "catch_up is 'twice'; it must be CatchUp.NONE or CatchUp.ONCE"),
+        (f"{CATCH_UP}\nschedule = None", "declares catch_up without a schedule whose ticks could be missed"),
+        (f"{CATCH_UP}\ngrace = 90", "runs missed ticks late by CatchUp.ONCE and drops late ticks by a grace of 90 s"),
         ("from shared.job.retry import explicit\nretry = explicit(901)", "retry waits longer than the 900 s"),
         ("from shared.job.retry import fixed\nretry = fixed(delay=1, retries=7)", "retry has 8 attempts"),
     ],
@@ -111,7 +111,7 @@ def test_a_bad_declaration_is_refused_and_says_where(tree: Path, extra: str, sai
     ("extra", "said"),
     [
         ('schedule = cron("0 0 31 2 *")', "'0 0 31 2 *' never fires"),
-        ('idempotency = natural(" ")', "needs the reason why it holds"),
+        ('idempotency = natural(" ")', "needs the reason for it"),
     ],
 )
 def test_what_cannot_be_said_at_all_is_refused_with_its_line(tree: Path, extra: str, said: str) -> None:

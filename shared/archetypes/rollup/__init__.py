@@ -1,0 +1,141 @@
+"""Rollup: add rows up by owner and period, each row exactly once, late rows included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from itertools import islice
+
+from shared import clock
+from shared.archetypes.rollup.definition import LAG, RollupDefinition
+from shared.archetypes.rollup.periods import Days, day, week
+from shared.archetypes.rollup.window import EARLY, LATEST, Window
+from shared.job.outcome import Done, Outcome
+from shared.job.settings import SettingError
+from shared.run.context import RunContext
+from shared.store import table, watermark
+from shared.store.add_once import add_once
+from shared.store.age_index import LENGTH, AgeIndex, ExpiredRows, begins_with_timestamp, threads
+from shared.store.watermark import Mark
+
+__all__ = ["EARLY", "LATEST", "Days", "Rollup", "Window", "day", "week"]
+
+# Owners whose sums are written concurrently, and owners between two checks of the remaining time.
+WIDTH = 16
+CHUNK = 400
+# No window or chunk begins with fewer seconds left.
+RESERVE = 20
+# A window of more rows than the cap is halved, down to this length.
+SHORTEST = timedelta(seconds=1)
+
+
+class Rollup(RollupDefinition, archetype=True):
+    """Add up what was recorded since the last run, by owner and by the day and week that each row counts for."""
+
+    def work(self, run: RunContext) -> Outcome:
+        mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
+        after: str = (run.checkpoint or {}).get(mark.closing or "-", "")
+        until = self._until(run)
+        span: timedelta | None = None
+        while mark.closing or mark.upto < until:
+            if run.time_for_more() < RESERVE:
+                return Done(counts, checkpoint={})
+            window = self._window(run, mark, mark.closing or self._end(mark, until, span))
+            span = 2 * self._length(run, window)
+            last_owner = self._write(run, window, after, counts)
+            if last_owner:
+                return Done(counts, checkpoint={window.end: last_owner})
+            mark, after = Mark(window.end), ""
+        return Done(counts)
+
+    def plan(self, run: RunContext) -> list[str]:
+        mark, until = watermark.read(run.cloud, self.name), self._until(run)
+        if not mark.closing and mark.upto >= until:
+            return []
+        window = self._window(run, mark, mark.closing or self._end(mark, until, None))
+        line = f"add up {window.rows:,} rows of {len(window.owners):,} owners, recorded by {window.end}"
+        return [line, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults)]
+
+    def gather(self, run: RunContext, window: Window, limit: int | None) -> bool:
+        """Add the window's rows to its sums; False as soon as there are more than `limit`."""
+        source = AgeIndex(self.table, self.recorded(), (self.when, *self.sums))
+        recorded = ExpiredRows(run.cloud, source, self.recorded().partitions(), window.end, window.mark.upto)
+        for row in recorded.rows():
+            window.rows += 1
+            if limit is not None and window.rows > limit:
+                return False
+            window.add(row, self.when, self.sums)
+        return True
+
+    def _until(self, run: RunContext) -> str:
+        settle: timedelta = run.setting(f"{self.env}_SETTLE")
+        if settle < LAG:
+            raise SettingError(f"{self.env}_SETTLE={settle} is less than an index may lag; set it to {LAG} or more")
+        return clock.iso(min(run.at, run.started) - settle)
+
+    def _end(self, mark: Mark, until: str, span: timedelta | None) -> str:
+        """End of the next window: at most twice as long as the last one, which may have been halved."""
+        if span is None or not mark.upto:
+            return until
+        return min(until, clock.iso(clock.parse(mark.upto) + span))
+
+    def _window(self, run: RunContext, mark: Mark, end: str) -> Window:
+        """The window with its sums: of at most `cap` rows, unless it was pinned or cannot be halved further."""
+        while True:
+            window = Window(mark, end)
+            length = self._length(run, window)
+            if self.gather(run, window, None if mark.closing or length <= SHORTEST else run.cap):
+                return window
+            end = clock.iso(clock.parse(end) - length / 2)
+
+    def _length(self, run: RunContext, window: Window) -> timedelta:
+        begin = window.mark.upto or self._oldest(run) or window.end
+        return clock.parse(window.end) - clock.parse(begin)
+
+    def _oldest(self, run: RunContext) -> str:
+        """A millisecond before the first row was recorded; empty if there are no rows."""
+        index = self.recorded()
+        recorded = []
+        for partition in index.partitions():
+            first = table.query(
+                run.cloud,
+                self.table,
+                "#partition = :partition",
+                {":partition": partition},
+                names={"#partition": index.pk},
+                IndexName=index.name,
+                Limit=1,
+            )
+            recorded += [row[index.sk] for row in islice(first, 1)]
+        dated = [since[:LENGTH] for since in recorded if begins_with_timestamp(since)]
+        return clock.iso(clock.parse(min(dated)) - timedelta(milliseconds=1)) if dated else ""
+
+    def _write(self, run: RunContext, window: Window, after: str, counts: Counter[str]) -> str:
+        """Add the window to the stored sums; returns the last owner written if the run is out of time, else empty."""
+        for row, why in window.faults:
+            run.log.error(f"{self.name}_faulty", key=f"{row.pk} {row.sk}", error=why)
+        if window.owners:
+            # Pinned before the first write: after a crash the next run must repeat this very window.
+            window.mark = watermark.pin(run.cloud, self.name, window.mark, window.end)
+        owners, done = iter(sorted(owner for owner in window.owners if owner > after)), 0
+        with threads(WIDTH) as pool:
+            while chunk := list(islice(owners, CHUNK)):
+                # At least one chunk per run: a window that takes a whole run to read would never end.
+                if done and run.remaining() < RESERVE:
+                    return after
+                for added in pool.map(lambda owner: self._add(run, window, owner), chunk):
+                    counts["sums"] += added
+                after, done = chunk[-1], done + len(chunk)
+        watermark.close(run.cloud, self.name, window.mark, window.end)
+        counts["rows"] += window.rows - window.faulty
+        run.spend(items=window.rows)
+        if window.faulty:
+            counts["faulty"] += window.faulty
+        return ""
+
+    def _add(self, run: RunContext, window: Window, owner: str) -> int:
+        """Add the sums of one owner; returns how many were not added before."""
+        days = window.owners[owner]
+        added = sum(add_once(run.cloud, self.into, addition, window.end) for addition in self.additions(owner, days))
+        self.carry(run, owner, days, window.end)
+        return added
