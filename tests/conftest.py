@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.parameters import base as parameters
 from botocore.loaders import Loader
 
 from shared.aws.cloud import Cloud
@@ -83,6 +85,8 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    # Secrets expire by the virtual clock.
+    monkeypatch.setattr(parameters, "datetime", SimpleNamespace(now=lambda: clock.now().replace(tzinfo=None)))
     with mock_aws():
         made = Cloud(Names("test", "123456789012", "us-east-1"), clock, environment={})
         # The service models are read once for all tests. After the session is made: it adds a path to its loader.

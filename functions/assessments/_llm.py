@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from shared.aws import secrets
 from shared.job import Grant, NotPerformed, RunContext, Setting, converse, read_parameter, settings
 
 if TYPE_CHECKING:
@@ -240,10 +241,8 @@ def _events(text: str) -> Iterator[str]:
 
 
 def parameter(cloud: Cloud, name: str) -> str:
-    """The value of a SecureString; empty where there is none."""
+    """Read a SecureString; empty if there is none."""
     try:
-        answer = cloud.parameters.get_parameter(Name=f"/{cloud.names.secret(name)}", WithDecryption=True)
-    except cloud.parameters.exceptions.ParameterNotFound:
+        return secrets.read_parameter(cloud, name)
+    except secrets.NoSecret:
         return ""
-    value: str = answer["Parameter"]["Value"]
-    return value

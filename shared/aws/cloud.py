@@ -14,6 +14,7 @@ from shared.aws.names import Names
 from shared.clock import Clock
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvider
     from boto3.session import Session
     from botocore.session import Session as BotocoreSession
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -152,6 +153,20 @@ class Cloud:
     def parameters(self) -> Any:
         """Of Systems Manager: values that are kept for nothing while nobody needs them."""
         return self._client("ssm", QUICK)
+
+    @cached_property
+    def secret_values(self) -> SecretsProvider:
+        """Cached values of secrets: read them with shared/aws/secrets.py."""
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+        return SecretsProvider(boto3_client=self.secrets)
+
+    @cached_property
+    def parameter_values(self) -> SSMProvider:
+        """Cached values of SSM parameters: read them with shared/aws/secrets.py."""
+        from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+        return SSMProvider(boto3_client=self.parameters)
 
     @cached_property
     def bedrock(self) -> Any:

@@ -1,33 +1,43 @@
-"""Values from the secret store, held for a while: a run asks once, and a rotated secret is seen soon."""
+"""Secrets and SSM parameters through Powertools, which caches each value for MAX_AGE: a rotated one is seen soon."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-HELD = timedelta(minutes=5)
-_held: WeakKeyDictionary[Cloud, dict[str, tuple[datetime, str]]] = WeakKeyDictionary()
+# Seconds for which a value is cached.
+MAX_AGE = 300
 
 
 class NoSecret(LookupError):
-    """The secret is not there, or nobody has put a value in."""
+    """The secret or parameter does not exist, or has no value."""
 
 
 def read(cloud: Cloud, name: str) -> str:
-    """The current value, at most 5 minutes old. Raises NoSecret."""
-    held = _held.setdefault(cloud, {})
-    now = cloud.clock.now()
-    if name not in held or not now - HELD < held[name][0] <= now:
-        physical = cloud.names.secret(name)
-        try:
-            value = cloud.secrets.get_secret_value(SecretId=physical).get("SecretString", "")
-        except cloud.secrets.exceptions.ResourceNotFoundException:
-            value = ""
-        if not value:
-            raise NoSecret(f"the secret {physical} has no value; put one in")
-        held[name] = now, value
-    return held[name][1]
+    """Read the current value of a secret. Raises NoSecret."""
+    physical = cloud.names.secret(name)
+    # A secret that never had a value is not found either.
+    return _read(cloud.secret_values, f"secret {physical}", "ResourceNotFoundException", physical)
+
+
+def read_parameter(cloud: Cloud, name: str) -> str:
+    """Read a SecureString of Systems Manager. Raises NoSecret."""
+    physical = f"/{cloud.names.secret(name)}"
+    return _read(cloud.parameter_values, f"parameter {physical}", "ParameterNotFound", physical, decrypt=True)
+
+
+def _read(provider: Any, title: str, not_found: str, physical: str, **options: Any) -> str:
+    from aws_lambda_powertools.utilities.parameters import GetParameterError
+
+    try:
+        value: str = provider.get(physical, max_age=MAX_AGE, **options)
+    except GetParameterError as error:
+        # Powertools wraps every error; callers distinguish the SDK's.
+        if type(error.__context__).__name__ != not_found:
+            raise error.__context__ or error from None
+        value = ""
+    if not value:
+        raise NoSecret(f"the {title} has no value; put one in")
+    return value
