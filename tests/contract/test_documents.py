@@ -31,6 +31,7 @@ FIRST_JOB, FIRST_CONSUMER = DOCS / "tutorial" / "first-job.md", DOCS / "tutorial
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 FOLDERS = "shared|functions|infra|local|workers|cli|tests|docs|benchmarks|examples|events"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]+\.(?:py|md|toml|json|txt))`")
+ALERT = re.compile(r'"((?:JOB|ROW|EFFECTS|QUEUE)_(?!MONITORING)[A-Z_]+)"')
 REQUIREMENT = re.compile(r"\b(?:PF|EH|BJ|FS|QJ|KB)-\d\d\b")
 
 
@@ -88,16 +89,6 @@ def test_paths_that_a_document_names_exist(page: Path) -> None:
     assert [path for path in PATH.findall(page.read_text()) if not (ROOT / path).exists()] == []
 
 
-def modules_of_shared() -> set[str]:
-    paths = [path.relative_to(ROOT / "shared") for path in (ROOT / "shared").rglob("*.py")]
-    return {path.stem for path in paths if path.stem != "__init__"} | {path.parent.name for path in paths} - {""}
-
-
-def test_the_map_names_every_module_of_shared() -> None:
-    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", MAP.read_text()))))
-    assert modules_of_shared() - words == set(), "add them to docs/map.md, beside the question that they answer"
-
-
 def test_the_map_names_no_module_that_does_not_exist() -> None:
     spans = re.findall(r"`([a-z_]+/[a-z_/]+)`", MAP.read_text())
     paths = [span for span in spans if not (ROOT / span).exists()]
@@ -111,6 +102,16 @@ def test_the_glossary_has_every_command_and_every_package_of_shared() -> None:
     packages = {path.parent.name for path in (ROOT / "shared").glob("*/__init__.py")}
     missing = {word for word in {*COMMANDS, *packages} if not re.search(rf"\b{word.replace('_', '[ _]')}", text)}
     assert missing == set(), "explain them in docs/glossary.md"
+
+
+def test_the_runbook_has_a_section_for_every_alert() -> None:
+    sources = [path.read_text() for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py")]
+    alerts = {
+        alert for text in sources if re.search(r"\bAlert\(|alerts\.send\(", text) for alert in ALERT.findall(text)
+    }
+    headings = " ".join(re.findall(r"^### (.+)$", (DOCS / "operate" / "runbook.md").read_text(), re.MULTILINE))
+    assert len(alerts) > 6
+    assert alerts - set(re.findall(r"\w+", headings)) == set()
 
 
 def test_every_requirement_that_is_cited_is_stated() -> None:
