@@ -1,4 +1,4 @@
-"""Alarms: few, and about the platform; what one job has to say is told by its alerts, which know its streak."""
+"""Alarms of the platform. Failures of one job are alerted on by job-monitoring, by streaks."""
 
 from __future__ import annotations
 
@@ -21,19 +21,16 @@ OLDEST_DEAD_LETTER = 900
 
 
 class Alarms:
-    """Alarms that tell the topic `alerts` when they begin and when they end."""
+    """Alarms that notify the topic `alerts` when they begin and when they end."""
 
     def __init__(self, scope: Construct, names: Names) -> None:
         self.scope = scope
         self.names = names
-        self.told = [names.topic_arn(ALERTS)]
+        self.topics = [names.topic_arn(ALERTS)]
 
     def of_queues(self, queues: Mapping[str, Queue]) -> None:
-        function = "look at the function that takes them"
-        for name, longest, advice in (
-            (FIRINGS, OLDEST_FIRING, function),
-            (DEAD, OLDEST_DEAD_LETTER, function),
-        ):
+        advice = "look at the function that consumes them"
+        for name, longest in ((FIRINGS, OLDEST_FIRING), (DEAD, OLDEST_DEAD_LETTER)):
             if name in queues:
                 self._queue(
                     name,
@@ -43,14 +40,14 @@ class Alarms:
                     f"Messages in {name} are older than {longest} s: {advice}",
                 )
         for queue in queues.values():
-            # Of a carried one queue-health tells, and its letters are alerts.
-            if queue.consumer is None and not queue.carried and queue.name not in FOREIGN:
+            # queue-health reports collected queues, and each dead letter in them is alerted on.
+            if queue.consumer is None and not queue.collected and queue.name not in FOREIGN:
                 self._queue(
                     queue.name,
                     "not-empty",
                     "ApproximateNumberOfMessagesVisible",
                     1,
-                    f"Nobody takes messages from {queue.name}: what is there was given up by everything before it.",
+                    f"Nothing consumes {queue.name}: its messages failed everywhere before it.",
                 )
 
     def of_runs(self) -> None:
@@ -58,7 +55,7 @@ class Alarms:
         why = advised(self.names.stage, "why", "JOB")
         for metric, periods, meaning in (
             ("Failed", 3, f"Runs failed {three}"),
-            ("Lost", 3, f"Runs died without a word {three}"),
+            ("Lost", 3, f"Runs were interrupted and lost {three}"),
             # A job that fires once a day misses once a day: that must be enough.
             ("Missed", 1, f"Ticks left no trace; the reconciler's log names their jobs: {why}"),
         ):
@@ -78,7 +75,7 @@ class Alarms:
         )
 
     def of_silence(self, job: Job, seconds: int) -> None:
-        """Nothing started it for so long: neither its rule nor anybody else."""
+        """Alarm when nothing has invoked the job's function for `seconds`."""
         cloudwatch.CfnAlarm(
             self.scope,
             "Silent",
@@ -93,8 +90,8 @@ class Alarms:
             threshold=1,
             comparison_operator="LessThanThreshold",
             treat_missing_data="breaching",
-            alarm_actions=self.told,
-            ok_actions=self.told,
+            alarm_actions=self.topics,
+            ok_actions=self.topics,
         )
 
     def _queue(self, name: str, suffix: str, metric: str, threshold: int, meaning: str) -> None:
@@ -126,8 +123,8 @@ class Alarms:
             threshold=threshold,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",
-            alarm_actions=self.told,
-            ok_actions=self.told,
+            alarm_actions=self.topics,
+            ok_actions=self.topics,
         )
 
 

@@ -1,7 +1,7 @@
-"""`cdk synth` and `cdk deploy` begin here: stacks for what the registry finds.
+"""CDK app: builds the stacks of all jobs that the registry finds.
 
-Context: `stage` (prod where none is said). Environment: CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION as the CDK command
-line sets them, NIGHTSHIFT_ALERTS_EMAIL, and the jobs' settings.
+Context: `stage` (default: prod). Environment: CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION, which the CDK command line
+sets, NIGHTSHIFT_ALERTS_EMAIL, and the jobs' settings.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from shared.job.settings import SettingError  # noqa: E402
 from shared.job.validation import DeclarationError  # noqa: E402
 
 PLATFORM = "operations"
-# What is wrong with the declarations or with this machine; all else is wrong with us and shows where.
+# Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
 REFUSALS = (DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError)
 
 
@@ -63,7 +63,7 @@ def _in_order(made: Deployment) -> list[str]:
 
 
 def build(app: App, made: Deployment, urls: list[public.Endpoint]) -> None:
-    """Every stack, and the order of their deployment: a name can be referred to once the thing is there."""
+    """Build every stack, in deployment order: stacks refer to resources of earlier stacks by name."""
     where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     state = State(
         app, made, grants(made, urls), env=where, description="Nightshift: tables, artifacts, alerts, secrets"
@@ -83,7 +83,7 @@ def build(app: App, made: Deployment, urls: list[public.Endpoint]) -> None:
 
 
 def flags() -> dict[str, object]:
-    """The feature flags of cdk.json, which the command line would pass on; what it does pass on wins over them."""
+    """Feature flags of cdk.json, for runs without the CDK command line. Flags that it passes override these."""
     context: dict[str, object] = json.loads((ROOT / "cdk.json").read_text())["context"]
     return context
 
@@ -99,7 +99,7 @@ def main() -> None:
         )
     quotas.check_declarations(made)
     groups = {**{group: made.ships_manifest(group) for group in _in_order(made)}, **{url.name: True for url in urls}}
-    # Packages are made beside the constructs, which mostly wait for node. What fails here fails there again, aloud.
+    # Packages are built beside the constructs, which mostly wait for node. An error here is raised again there.
     with ThreadPoolExecutor(2, "packing") as pool:
         for group, manifest in groups.items():
             pool.submit(packages, group, made, with_manifest=manifest)
@@ -108,7 +108,7 @@ def main() -> None:
         from infra import nag
 
         nag.check(app, stage, grants(made, urls))
-    # What a laptop deploys was validated by the tests, and waits for nobody.
+    # Not validated for the local cloud: the tests do it, and it takes seconds.
     assembly = app.synth(skip_validation=stage == LOCAL)
     quotas.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
 

@@ -1,4 +1,4 @@
-"""Bundle of one group: its folder, and the packages of shared/ that its code can import. Nothing else is shipped."""
+"""Bundle of one group: its folder, and the packages of shared/ that it can import."""
 
 from __future__ import annotations
 

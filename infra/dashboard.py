@@ -1,4 +1,4 @@
-"""One dashboard for all jobs. Its graphs search by name, so that a new job is on it without being put there."""
+"""Dashboard of all jobs. Its graphs search by name: a new job appears without a change here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Dashboard(cloudwatch.CfnDashboard):
         prefix = names.of("")
         graphs = [
             ("Runs that failed", _by_job(names, "Failed"), "Sum"),
-            ("Runs that died", _by_job(names, "Lost"), "Sum"),
+            ("Runs that were lost", _by_job(names, "Lost"), "Sum"),
             ("Ticks that were missed", _by_job(names, "Missed"), "Sum"),
             ("Dead letters", _by_job(names, "DeadLetters"), "Sum"),
             ("Sites and checks found bad", _by_job(names, "Unhealthy"), "Sum"),
@@ -53,7 +53,7 @@ def _search(namespace: str, dimension: str, prefix: str, metric: str) -> str:
     return f'{{{namespace},{dimension}}} MetricName="{metric}" {dimension}="{prefix}"'
 
 
-def _graph(number: int, title: str, found: str, statistic: str) -> dict[str, Any]:
+def _graph(number: int, title: str, search: str, statistic: str) -> dict[str, Any]:
     return {
         "type": "metric",
         "x": WIDTH * (number % 2),
@@ -64,6 +64,6 @@ def _graph(number: int, title: str, found: str, statistic: str) -> dict[str, Any
             "title": title,
             "region": Aws.REGION,
             "period": FIVE_MINUTES,
-            "metrics": [[{"expression": f"SEARCH('{found}', '{statistic}', {FIVE_MINUTES})", "id": "all"}]],
+            "metrics": [[{"expression": f"SEARCH('{search}', '{statistic}', {FIVE_MINUTES})", "id": "all"}]],
         },
     }

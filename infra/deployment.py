@@ -1,4 +1,4 @@
-"""One deployment: which stage, which jobs, where their functions run."""
+"""One deployment: its stage, its jobs, and the machine that runs their functions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STAGE = r"[a-z][a-z0-9]{0,11}"
 
 
 class StageError(Exception):
-    """A stage that cannot be part of a name."""
+    """The stage cannot be part of a resource's name."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """`names` carries CloudFormation tokens for account and region; `environment` is the deployer's."""
+    """`names` has CloudFormation tokens for account and region; `environment` is the deployer's."""
 
     names: Names
     jobs: Mapping[str, Job]
@@ -32,8 +32,8 @@ class Deployment:
     def __post_init__(self) -> None:
         if not re.fullmatch(STAGE, self.names.stage):
             raise StageError(
-                f"the stage {self.names.stage!r} becomes part of every name: say up to 12 lower-case letters and "
-                "digits that begin with a letter, as in `cdk deploy -c stage=prod`"
+                f"the stage {self.names.stage!r} becomes part of every name: use up to 12 lower-case letters and "
+                "digits, beginning with a letter, as in `cdk deploy -c stage=prod`"
             )
 
     @property
@@ -47,12 +47,12 @@ class Deployment:
         return any(job.needs_manifest for job in self.of_group(group))
 
     def run_by(self, job: Job) -> str:
-        """As the deployer has set it. Raises SettingError."""
+        """How the job is run, as the deployer has set it. Raises SettingError."""
         by: str = INLINE if job.queue else job.run_by().read(self.environment)
         return by
 
     def uses_celery(self, group: str) -> bool:
-        """Whether functions of the group hand jobs to Celery, for which they need its library and our adapter."""
+        """Whether functions of the group send jobs to Celery, for which they need its library."""
         return any(self.run_by(job) == CELERY for job in self.of_group(group))
 
     @property

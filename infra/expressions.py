@@ -1,4 +1,4 @@
-"""EventBridge expressions: which ones fire a job, and how often they do."""
+"""EventBridge expressions of a job's schedules, and how often they fire."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from itertools import pairwise, takewhile
 
 from shared.job.definition import Job
 
-LOOKED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
-LOOKED_UNTIL = LOOKED_FROM + timedelta(days=8)
+WINDOW_START = datetime(2026, 1, 5, tzinfo=UTC)
+WINDOW_END = WINDOW_START + timedelta(days=8)
 
 
 def expressions(job: Job) -> list[tuple[str, str]]:
-    """Each expression and its time zone; one of Unix cron can be two of EventBridge's."""
+    """Expressions and their time zones. One Unix cron expression can need two of EventBridge's."""
     return [(form, schedule.zone) for schedule in job.schedules() for form in schedule.eventbridge()]
 
 
 def longest_pause(job: Job) -> int:
-    """Seconds between two ticks, at most, in a week and a day of a winter; about as much where none is in it."""
-    instants = merge(*(schedule.after(LOOKED_FROM) for schedule in job.schedules()))
-    ticks = [LOOKED_FROM, *takewhile(lambda tick: tick < LOOKED_UNTIL, instants), LOOKED_UNTIL]
+    """Longest time in seconds between two ticks, over eight days in winter."""
+    times = merge(*(schedule.after(WINDOW_START) for schedule in job.schedules()))
+    ticks = [WINDOW_START, *takewhile(lambda tick: tick < WINDOW_END, times), WINDOW_END]
     return max(round((later - tick).total_seconds()) for tick, later in pairwise(ticks))
 
 
 def ticks_a_month(expression: str) -> float:
-    """How often an EventBridge cron expression fires in an average month, from its six fields."""
+    """Ticks of an EventBridge cron expression in an average month."""
     minute, hour, day, month, weekday, _ = expression.removeprefix("cron(").removesuffix(")").split()
     days = 365.25 / 12 * _share(month, 1, 12)
     days *= _share(day, 1, 31) if weekday == "?" else _share(weekday, 1, 7)

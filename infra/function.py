@@ -1,4 +1,4 @@
-"""A Lambda with its own role and its own log group."""
+"""Lambda function with its role and its log group."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from shared.aws.names import CELERY
 from shared.job import retention
 
 RUNTIME = "python3.13"
-# Of those that CloudWatch takes.
+# Days in ascending order, all of them accepted by CloudWatch.
 LOG_DAYS = (7, 30, 90, 365)
 
 
 def log_days(kept: str) -> int:
-    """The log stays for three times as long as the row of a run that failed, or longer."""
+    """Log retention: at least three times that of a failed run's row."""
     return next(days for days in LOG_DAYS if days >= 3 * retention.read(kept).failed.age.days)
 
 
 def packages(group: str, deployment: Deployment, *, with_manifest: bool) -> tuple[Package, Package]:
-    """A group's own code, and the layer below it."""
+    """The group's bundle and its layer."""
     packed = bundle(group, deployment, with_manifest=with_manifest)
     return packed, layer(group, deployment.target, extras=(CELERY,) if deployment.uses_celery(group) else ())
 
 
 class Code(Construct):
-    """One group's code and its layer, once in a stack.
+    """Bundle and layer of one group, once in its stack.
 
-    A layer per stack, not one for all: a layer's ARN ends in a number that no other stack could know.
+    Each stack has its own layer: a layer's ARN ends in a version number, which other stacks cannot know.
     """
 
     def __init__(self, scope: Construct, group: str, deployment: Deployment, *, with_manifest: bool) -> None:
         super().__init__(scope, "Code")
-        packed, below = packages(group, deployment, with_manifest=with_manifest)
-        quotas.check_packages(f"functions/{group}", (packed, below))
+        code, dependencies = packages(group, deployment, with_manifest=with_manifest)
+        quotas.check_packages(f"functions/{group}", (code, dependencies))
         self.target = deployment.target
-        self.code = assets.Asset(self, "Bundle", path=str(packed.path), asset_hash=packed.digest)
-        third_party = assets.Asset(self, "Packages", path=str(below.path), asset_hash=below.digest)
+        self.code = assets.Asset(self, "Bundle", path=str(code.path), asset_hash=code.digest)
+        third_party = assets.Asset(self, "Packages", path=str(dependencies.path), asset_hash=dependencies.digest)
         self.layer = lambda_.CfnLayerVersion(
             self,
             "Layer",
@@ -62,8 +62,8 @@ class Code(Construct):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """`name` is physical; timeout in seconds, memory in MB."""
+class FunctionSpec:
+    """Properties of a function. `name` is physical; timeout in seconds, memory in MB."""
 
     name: str
     handler: str
@@ -75,17 +75,17 @@ class Shape:
 
 
 class Function(Construct):
-    def __init__(self, scope: Construct, shape: Shape, allowed: Iterable[roles.Statement], code: Code) -> None:
+    def __init__(self, scope: Construct, spec: FunctionSpec, allowed: Iterable[roles.Statement], code: Code) -> None:
         super().__init__(scope, "Run")
-        # Made here and not by Lambda on its first call: else it would keep what it holds for ever.
+        # Created here, not by Lambda on the first call: then its lines would never expire.
         log_group = logs.CfnLogGroup(
-            self, "Logs", log_group_name=f"/aws/lambda/{shape.name}", retention_in_days=shape.log_days
+            self, "Logs", log_group_name=f"/aws/lambda/{spec.name}", retention_in_days=spec.log_days
         )
         write_logs = roles.allow(("logs:CreateLogStream", "logs:PutLogEvents"), log_group.attr_arn)
         role = iam.CfnRole(
             self,
             "Role",
-            description=f"What {shape.name} may do",
+            description=f"Grants of {spec.name}",
             assume_role_policy_document=roles.trusts("lambda.amazonaws.com"),
             policies=[
                 iam.CfnRole.PolicyProperty(policy_name="grants", policy_document=roles.document([write_logs, *allowed]))
@@ -94,16 +94,16 @@ class Function(Construct):
         self.resource = lambda_.CfnFunction(
             self,
             "Function",
-            function_name=shape.name,
-            description=shape.description[:256],
+            function_name=spec.name,
+            description=spec.description[:256],
             runtime=RUNTIME,
             architectures=[code.target.architecture],
-            handler=shape.handler,
+            handler=spec.handler,
             code=lambda_.CfnFunction.CodeProperty(s3_bucket=code.code.s3_bucket_name, s3_key=code.code.s3_object_key),
             layers=[code.layer.ref],
             role=role.attr_arn,
-            timeout=shape.timeout,
-            memory_size=shape.memory,
-            environment=lambda_.CfnFunction.EnvironmentProperty(variables=shape.environment),
+            timeout=spec.timeout,
+            memory_size=spec.memory,
+            environment=lambda_.CfnFunction.EnvironmentProperty(variables=spec.environment),
             logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
         )

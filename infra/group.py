@@ -1,4 +1,4 @@
-"""The stack of one group: its jobs, and the queues that they make."""
+"""Stack of one group: its jobs, and the queues that belong to them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Group(Stack):
         if queue.name in self.queues:
             return self.queues[queue.name]
         names = self.deployment.names
-        made = sqs.CfnQueue(
+        resource = sqs.CfnQueue(
             self,
             f"Queue-{queue.name.replace(':', '-')}",
             queue_name=names.queue(queue.name),
@@ -43,23 +43,26 @@ class Group(Stack):
             sqs_managed_sse_enabled=True,
             redrive_policy=self._redrive(queue),
         )
-        self.queues[queue.name] = made
+        self.queues[queue.name] = resource
         sqs.CfnQueuePolicy(
-            made, "Policy", queues=[made.ref], policy_document=roles.document(self._allowed(queue, made.attr_arn))
+            resource,
+            "Policy",
+            queues=[resource.ref],
+            policy_document=roles.document(self._allowed(queue, resource.attr_arn)),
         )
         if queue.consumer:
-            self._mapping(queue, made)
-        return made
+            self._mapping(queue, resource)
+        return resource
 
     def _redrive(self, queue: queues.Queue) -> dict[str, Any] | None:
-        if queue.gives_up_to is None:
+        if queue.dead_letter_queue is None:
             return None
-        below = self.planned.get(queue.gives_up_to)
-        if below is not None and below.group == queue.group:
-            target = self._queue(below).attr_arn
+        dead_letters = self.planned.get(queue.dead_letter_queue)
+        if dead_letters is not None and dead_letters.group == queue.group:
+            target = self._queue(dead_letters).attr_arn
         else:
-            # In another stack, which is deployed before this one: by its name.
-            target = self.deployment.names.arn("sqs", self.deployment.names.queue(queue.gives_up_to))
+            # By name: it is in another stack, which is deployed before this one.
+            target = self.deployment.names.arn("sqs", self.deployment.names.queue(queue.dead_letter_queue))
         return {"deadLetterTargetArn": target, "maxReceiveCount": queues.MAX_RECEIVES}
 
     def _allowed(self, queue: queues.Queue, arn: str) -> list[roles.Statement]:
@@ -78,14 +81,14 @@ class Group(Stack):
             )
         return statements
 
-    def _mapping(self, queue: queues.Queue, made: sqs.CfnQueue) -> None:
+    def _mapping(self, queue: queues.Queue, resource: sqs.CfnQueue) -> None:
         assert queue.consumer is not None
         consumer = queue.consumer
         own = self.jobs.get(consumer.name)
         lambda_.CfnEventSourceMapping(
-            made,
+            resource,
             "Mapping",
-            event_source_arn=made.attr_arn,
+            event_source_arn=resource.attr_arn,
             function_name=own.function.ref if own else self.deployment.names.function(consumer.name),
             batch_size=consumer.batch_size,
             maximum_batching_window_in_seconds=consumer.batch_window,

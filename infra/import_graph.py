@@ -25,7 +25,7 @@ class Import(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A dotted name as it is written: imported by a statement, with its leading dots (`level`), or in a string."""
+    """A dotted name in the source: imported, with `level` leading dots, or a string."""
 
     dotted: str
     line: int
@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 
 
 class ImportGraph:
-    """Modules of the folders `tops` of `root`, by dotted name. A file is read when its imports are asked for first."""
+    """Modules of the folders `tops` of `root`, by dotted name, and their imports."""
 
     def __init__(self, root: Path, *tops: str) -> None:
         self.root = root
@@ -56,11 +56,11 @@ class ImportGraph:
         return packages
 
     def package(self, module: str) -> str:
-        """The package that contains `module`. A package contains itself: it is its `__init__`."""
+        """The package that contains `module`; a package contains its own `__init__`."""
         return module if self.modules[module].name == "__init__.py" else module.rpartition(".")[0]
 
     def imports(self, module: str) -> list[Import]:
-        """Imports of modules of this tree: at the top of the file, inside functions, and by dotted strings."""
+        """Imports of modules of this tree: eager, in functions, and by dotted strings."""
         if module not in self._imports:
             found = {self._import(module, reference) for reference in _references(self.modules[module].read_text())}
             self._imports[module] = sorted(target for target in found if target is not None and target.name != module)
@@ -96,7 +96,7 @@ class ImportGraph:
         return Import(target, reference.line, reference.typing)
 
     def _neighbours(self, module: str) -> Iterator[str]:
-        """The other modules of its package, and the packages around it. Top-level modules stand alone."""
+        """Modules of its package, and the packages around it; only itself at the top level."""
         package = self.package(module)
         if "." in package:
             yield from self.packages[package]

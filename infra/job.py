@@ -1,4 +1,4 @@
-"""A job, deployed: function, role, log group, what happens when it dies, what fires it."""
+"""Deployed job: function, role, log group, failure destination, schedules."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from constructs import Construct
 from infra import queues, roles
 from infra.alarms import Alarms
 from infra.deployment import Deployment
-from infra.function import Code, Function, Shape, log_days
-from infra.schedules import Ticks
+from infra.function import Code, Function, FunctionSpec, log_days
+from infra.schedules import Schedules
 from shared.aws.names import CELERY, FIRINGS
 from shared.aws.permissions import Grant
 from shared.job.definition import Job
 
 HANDLER = "shared.handler.handle"
-# How long Lambda may keep a tick that finds no free function. What is older comes back through the firings, which
-# does not count as an attempt; by then most jobs' next tick has done the work.
+# How long Lambda may keep a tick that finds no free function. An older one returns through the queue of firings, which
+# does not count as an attempt; by then the next tick of most jobs has done the work.
 MAXIMUM_EVENT_AGE = 3600
-# Celery looks at its queue before it sends.
-HAND_TO_CELERY = Grant(("sqs:GetQueueAttributes", "sqs:SendMessage"), f"queue/{CELERY}")
+# Celery reads its queue's attributes before it sends.
+SEND_TO_CELERY = Grant(("sqs:GetQueueAttributes", "sqs:SendMessage"), f"queue/{CELERY}")
 
 
 class DeployedJob(Construct):
     def __init__(self, scope: Construct, job: Job, deployment: Deployment, code: Code) -> None:
         super().__init__(scope, job.name)
         names = deployment.names
-        shape = Shape(
+        spec = FunctionSpec(
             name=names.function(job.name),
             handler=HANDLER,
             description=job.purpose(),
@@ -37,7 +37,7 @@ class DeployedJob(Construct):
             log_days=log_days(job.retention),
             environment=environment(job, deployment),
         )
-        self.function = Function(self, shape, allowed(job, deployment), code).resource
+        self.function = Function(self, spec, allowed(job, deployment), code).resource
         lambda_.CfnEventInvokeConfig(
             self,
             "Deaths",
@@ -51,18 +51,18 @@ class DeployedJob(Construct):
                 )
             ),
         )
-        Ticks(self, job, names, self.function)
+        Schedules(self, job, names, self.function)
         if job.silent_after is not None:
             Alarms(self, names).of_silence(job, job.silent_after)
 
 
 def environment(job: Job, deployment: Deployment) -> dict[str, str]:
-    """What every function is told, and the job's settings that the deployer has set; the rest have defaults."""
-    named = {setting.name: deployment.environment.get(setting.name) for setting in job.all_settings()}
+    """Variables of every function, and the job's settings that the deployer has set."""
+    settings = {setting.name: deployment.environment.get(setting.name) for setting in job.all_settings()}
     return {
         **platform_environment(deployment),
         "NIGHTSHIFT_JOB": job.place,
-        **{name: value for name, value in named.items() if value is not None},
+        **{name: value for name, value in settings.items() if value is not None},
     }
 
 
@@ -77,11 +77,11 @@ def platform_environment(deployment: Deployment) -> dict[str, str]:
 
 
 def allowed(job: Job, deployment: Deployment) -> list[roles.Statement]:
-    """The job's grants, and what Lambda does in its name: read its queues."""
+    """The job's grants, and reading its queues, which Lambda does with the same role."""
     read = sorted(deployment.names.arn("sqs", deployment.names.queue(name)) for name in _read_by(job, deployment))
     received = [roles.allow(queues.RECEIVE, *read)] if read else []
-    handed = (HAND_TO_CELERY,) if deployment.run_by(job) == CELERY else ()
-    return [*roles.statements(deployment.names, [*job.grants(), *handed]), *received]
+    celery = (SEND_TO_CELERY,) if deployment.run_by(job) == CELERY else ()
+    return [*roles.statements(deployment.names, [*job.grants(), *celery]), *received]
 
 
 def _read_by(job: Job, deployment: Deployment) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions rules over the whole app (`-c nag=true`), and why some of them are not for us."""
+"""cdk-nag's AwsSolutions rules for the whole app (`-c nag=true`), and reasons for exceptions."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from shared.aws.permissions import Grant
 
 REASONS = {
     "AwsSolutions-L1": "Functions run on the Python that their packages are compiled for and tested with; a newer one "
-    "is a decision, taken in infra/platform.py, not a default.",
-    "AwsSolutions-S1": "Nobody but the jobs reads or writes the bucket, and each run records what it wrote. Logs of "
-    "access would outweigh what they describe.",
-    "AwsSolutions-SMG4": "Whoever calls the URL holds the token too, so it cannot rotate without them: a new value is "
-    "put in by hand, and the previous one is accepted meanwhile.",
+    "is chosen in infra/platform.py, not by default.",
+    "AwsSolutions-S1": "Only the jobs read and write the bucket, and each run records its artifacts. Access logs would "
+    "be larger than the artifacts.",
+    "AwsSolutions-SMG4": "Callers of the URL hold the token as well, so it cannot rotate without them: an operator "
+    "sets a new value, and the previous one stays valid during the change.",
 }
-DECLARED = "The wildcard ends a prefix that a grant declares; the role has nothing but its grants."
+DECLARED = "The wildcard ends a prefix that a grant declares, and the role has only its grants."
 
 
 def check(app: App, stage: str, grants: Iterable[Grant]) -> None:
-    """Any wildcard that no grant declares is an error."""
+    """Add the rules. A wildcard that no grant declares is an error."""
     reasons = REASONS | {f"AwsSolutions-IAM5[Resource::{arn}]": DECLARED for arn in _wildcards(stage, grants)}
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     Validations.of(app).acknowledge(*(Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items()))
 
 
 def _wildcards(stage: str, grants: Iterable[Grant]) -> Iterator[str]:
-    # As cdk-nag writes what is known at deployment only.
+    # cdk-nag's notation for values that are known at deployment only.
     shown = Names(stage, "<AWS::AccountId>", "<AWS::Region>", "<AWS::Partition>")
     for statement in roles.statements(shown, grants):
         yield from (arn for arn in statement["Resource"] if "*" in arn)

@@ -1,4 +1,4 @@
-"""The node that runs the CDK: the one that comes from PyPI with it, so that none need be installed."""
+"""Node.js for the CDK: the one that a PyPI package contains, so that none need be installed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def choose() -> None:
-    """Set what jsii reads when aws_cdk is imported; what the user has set stays.
+    """Set the variables that jsii reads when aws_cdk is imported, unless they are set.
 
     JSII_RUNTIME_PACKAGE_CACHE keeps the unpacked CDK between synths, which saves a third of each.
     """
     os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE", "enabled")
-    carried = packaged()
-    if carried is not None:
-        os.environ.setdefault("JSII_NODE", str(carried))
+    node = packaged()
+    if node is not None:
+        os.environ.setdefault("JSII_NODE", str(node))
 
 
 def packaged() -> Path | None:

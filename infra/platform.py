@@ -1,4 +1,4 @@
-"""The machine that the functions run on, and the Python that compiles for it."""
+"""Machine that the functions run on, and the Python that compiles for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ UV_PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`platform` is uv's name of it, None for this very machine; `compiler` is a Python of version `python`."""
+    """A kind of machine.
+
+    platform: uv's name of it, None for this machine. compiler: a Python of version `python`, None if there is none.
+    """
 
     architecture: str
     python: str
@@ -29,7 +32,7 @@ class Target:
 
     @property
     def tag(self) -> str:
-        """What distinguishes two packages of one source; part of an asset's hash."""
+        """Part of an asset's hash: packages of one source differ by machine."""
         compiled = "compiled" if self.compiler else "source"
         return f"{self.platform or sys.platform} {self.architecture} {self.python} {compiled}"
 
@@ -39,14 +42,14 @@ def on_lambda() -> Target:
 
 
 def on_this_machine() -> Target:
-    """For the local cloud, which runs functions with the interpreter that it runs on itself."""
+    """The local cloud's machine: it runs functions on its own interpreter."""
     architecture = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
     return Target(architecture, f"{sys.version_info.major}.{sys.version_info.minor}", None, sys.executable)
 
 
 @cache
 def compiler_of(version: str) -> str | None:
-    """A Python whose .pyc that version can read: they are ignored by every other minor version."""
+    """A Python of that minor version: others ignore its .pyc files."""
     return next((candidate for candidate in _candidates(version) if _is(candidate, version)), None)
 
 
@@ -55,19 +58,19 @@ def _candidates(version: str) -> Iterator[str]:
     on_path = shutil.which(f"python{version}")
     if on_path:
         yield on_path
-    # Version managers keep Pythons off the PATH, or behind shims that answer for one version only.
+    # Version managers keep Pythons off the PATH, or behind shims that start one version only.
     for root, folder in (
         (os.environ.get("PYENV_ROOT", "~/.pyenv"), "versions"),
         (os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python"), "."),
     ):
-        found = Path(root).expanduser().glob(f"{folder}/*{version}*/bin/python{version}")
-        yield from map(str, sorted(found))
+        pythons = Path(root).expanduser().glob(f"{folder}/*{version}*/bin/python{version}")
+        yield from map(str, sorted(pythons))
 
 
 def _is(python: str, version: str) -> bool:
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    script = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run([python, "-c", script], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0 and answer.stdout.strip() == version

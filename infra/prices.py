@@ -2,7 +2,7 @@
 
 Sources: the pricing pages of the services, https://aws.amazon.com/<service>/pricing/, as known in November 2026:
 lambda (arm64, first tier), sqs (standard queues, first tier), dynamodb (on demand, since 2024-11), cloudwatch,
-secrets-manager, eventbridge, kms. They change seldom; what is decided with them is an order of magnitude.
+secrets-manager, eventbridge, kms. They change rarely; decisions need their order of magnitude only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ MILLION = 1_000_000
 
 LAMBDA_REQUEST = 0.20 / MILLION
 LAMBDA_GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
-# The price of Scheduler; rules are priced for custom events only, and counted the same to be on the safe side.
+# The price of Scheduler. Rules cost nothing for scheduled events; counted the same, as an upper bound.
 TICK = 1.00 / MILLION
 SQS_REQUEST = 0.40 / MILLION
 WRITE_UNIT = 0.625 / MILLION

@@ -1,4 +1,4 @@
-"""The stack of what people touch: Function URLs, alarms, the dashboard."""
+"""Front stack: Function URLs, alarms, the dashboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra import queues, roles
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard
 from infra.deployment import ROOT, Deployment
-from infra.function import Code, Function, Shape, log_days
+from infra.function import Code, Function, FunctionSpec, log_days
 from infra.job import platform_environment
 from shared.aws.permissions import Grant
 
@@ -24,8 +24,11 @@ MEMORY = 256
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A folder of functions/ that serves a Function URL: its handler.py has `handle`, GRANTS, and may have TIMEOUT
-    (seconds), MEMORY (MB), and ALARM = False where it tells of its failures itself."""
+    """A folder of functions/ that serves a Function URL.
+
+    Its handler.py has `handle` and GRANTS, and may have TIMEOUT (seconds), MEMORY (MB), and ALARM = False if it reports
+    its failures itself.
+    """
 
     name: str
     purpose: str
@@ -36,10 +39,10 @@ class Endpoint:
 
 
 def endpoints() -> list[Endpoint]:
-    found = []
+    endpoints = []
     for path in sorted((ROOT / "functions").glob("*/handler.py")):
         module = importlib.import_module(f"functions.{path.parent.name}.handler")
-        found.append(
+        endpoints.append(
             Endpoint(
                 name=path.parent.name,
                 purpose=(module.__doc__ or "").partition("\n")[0],
@@ -49,7 +52,7 @@ def endpoints() -> list[Endpoint]:
                 alarm=getattr(module, "ALARM", True),
             )
         )
-    return found
+    return endpoints
 
 
 class Front(Stack):
@@ -67,11 +70,11 @@ class Front(Stack):
 
 
 class FunctionUrl(Construct):
-    """Open to the world by its address; who may do what is decided by the handler, before anything else."""
+    """Function behind a public URL. Its handler authorizes each request before anything else."""
 
     def __init__(self, scope: Construct, endpoint: Endpoint, deployment: Deployment) -> None:
         super().__init__(scope, endpoint.name)
-        shape = Shape(
+        spec = FunctionSpec(
             name=deployment.names.function(endpoint.name),
             handler=f"functions.{endpoint.name}.handler.handle",
             description=endpoint.purpose,
@@ -82,9 +85,9 @@ class FunctionUrl(Construct):
         )
         code = Code(self, endpoint.name, deployment, with_manifest=True)
         allowed = roles.statements(deployment.names, endpoint.grants)
-        function = Function(self, shape, allowed, code).resource
+        function = Function(self, spec, allowed, code).resource
         url = lambda_.CfnUrl(self, "Url", auth_type="NONE", target_function_arn=function.attr_arn)
-        # Since October 2025 a new URL answers 403 unless both are allowed.
+        # Since October 2025 a new URL returns 403 unless both are allowed.
         # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
         lambda_.CfnPermission(
             self,
@@ -102,4 +105,4 @@ class FunctionUrl(Construct):
             principal="*",
             invoked_via_function_url=True,
         )
-        CfnOutput(self, "Address", value=url.attr_function_url, description=f"Where {endpoint.name} answers")
+        CfnOutput(self, "Address", value=url.attr_function_url, description=f"URL of {endpoint.name}")

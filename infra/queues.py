@@ -1,8 +1,8 @@
-"""Which queues there are, who makes each, and where it sends what it gives up.
+"""Plan of all queues: the stack that creates each, its consumer, and its dead-letter queue.
 
-One rule: a queue is made by the job that consumes it; one that nobody consumes is made by the job that gives up to it.
-The exceptions are `work` and `celery`, which workers outside of Lambda take from: made where their dead letters go.
-What consumers' dead-letter queues hold is carried to `firings-dlq` by queue-health.
+A queue belongs to the job that consumes it. A dead-letter queue without a consumer belongs to the job that names it.
+The queues `work` and `celery`, which workers outside of Lambda consume, belong to the collector of dead letters.
+queue-health moves messages from the dead-letter queues of consumers to `firings-dlq`.
 """
 
 from __future__ import annotations
@@ -14,66 +14,71 @@ from shared.aws.names import CELERY, DEAD, WORK
 from shared.job.definition import Job
 
 MAX_RECEIVES = 5
-# The first three are Lambda's own reading in the role's name; the last is how a message is put off.
+# Lambda uses the first three with the function's role; the function uses the last to defer a message.
 RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
-# AWS asks for six times the function's timeout: a batch that waits for a free function must not come back meanwhile.
+# AWS recommends six times the function's timeout: a batch may wait for a free function without becoming visible again.
 VISIBILITY_FACTOR = 6
-# Taken from by workers outside of Lambda.
+# Consumed by workers outside of Lambda.
 FOREIGN = (WORK, CELERY)
-# A message keeps its first send time in a dead-letter queue, so each queue down the line keeps for longer.
+# A message keeps its first send time in a dead-letter queue, so retention grows along the chain.
 RETENTION_DAYS = (4, 8, 14)
 
 
 class QueueError(Exception):
-    """Queues that contradict each other; the message says where and what to do."""
+    """Declarations of queues contradict each other; the message names them and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """`name` is logical. consumer: the job whose function is mapped to it. gives_up_to: a queue's name. carried: what
-    comes to it is taken to `firings-dlq` by queue-health."""
+    """A queue of the plan."""
 
+    #: Logical name.
     name: str
     group: str
+    #: The job whose function is mapped to it.
     consumer: Job | None
-    gives_up_to: str | None
-    carried: bool = False
+    #: Logical name of its dead-letter queue.
+    dead_letter_queue: str | None
+    #: Whether queue-health moves its messages to `firings-dlq`.
+    collected: bool = False
 
     @property
     def visibility(self) -> int:
-        """Seconds. Without a consumer it is for whoever looks at its messages by hand."""
+        """Visibility timeout in seconds; 300 without a consumer, for operators who read messages."""
         return VISIBILITY_FACTOR * self.consumer.timeout + self.consumer.batch_window if self.consumer else 300
 
 
 def plan(jobs: Mapping[str, Job]) -> dict[str, Queue]:
-    """Every queue by its logical name. Raises QueueError."""
+    """Plan every queue, by logical name. Raises QueueError."""
     consumers = _consumers(jobs)
-    found = {name: Queue(name, consumer.group, consumer, consumer.dead_queue()) for name, consumer in consumers.items()}
+    queues = {
+        name: Queue(name, consumer.group, consumer, consumer.dead_queue()) for name, consumer in consumers.items()
+    }
     for job in consumers.values():
         dead = job.dead_queue()
         if dead is None or dead in consumers:
             continue
-        if dead in found:
+        if dead in queues:
             raise QueueError(
-                f"{job.name} gives up to {dead!r} as another job does; a dead letter is identified by its queue, so "
-                "each consumer has its own, or one job declares it as its queue"
+                f"{job.name} uses the dead-letter queue {dead!r} of another job; a dead letter is identified by its "
+                "queue, so each consumer has its own, or one job declares it as its queue"
             )
-        # No function takes from it: polling one that is nearly always empty is a quarter of a dollar a month.
-        found[dead] = Queue(dead, job.group, None, None, carried=dead == f"{job.queue}-dlq" and not job.collector)
-    if DEAD in found:
-        found |= {name: Queue(name, found[DEAD].group, None, DEAD) for name in FOREIGN}
-    return found
+        # Not mapped to a function: to poll a queue that is nearly always empty costs 0.26 dollars a month.
+        queues[dead] = Queue(dead, job.group, None, None, collected=dead == f"{job.queue}-dlq" and not job.collector)
+    if DEAD in queues:
+        queues |= {name: Queue(name, queues[DEAD].group, None, DEAD) for name in FOREIGN}
+    return queues
 
 
 def retention(name: str, queues: Mapping[str, Queue]) -> int:
-    """Seconds that the queue keeps a message: the longer, the more queues it may have passed."""
+    """Retention of the queue in seconds: longer for each queue before it."""
     return RETENTION_DAYS[min(_depth(name, queues), len(RETENTION_DAYS) - 1)] * 86_400
 
 
 def _depth(name: str, queues: Mapping[str, Queue], seen: frozenset[str] = frozenset()) -> int:
     if name in seen:
-        raise QueueError(f"the dead-letter queues {' and '.join(sorted(seen))} give up to each other")
-    sources = [queue.name for queue in queues.values() if queue.gives_up_to == name]
+        raise QueueError(f"the dead-letter queues {' and '.join(sorted(seen))} form a cycle")
+    sources = [queue.name for queue in queues.values() if queue.dead_letter_queue == name]
     return max((1 + _depth(source, queues, seen | {name}) for source in sources), default=0)
 
 

@@ -1,4 +1,4 @@
-"""What AWS limits, checked at synth: a deployment that fails half-way is the wrong place to learn of it.
+"""Quotas of AWS, checked at synth, before a deployment can fail half-way.
 
 Sources: "Lambda quotas", "Amazon SQS message quotas", "EventBridge quotas", "CloudFormation quotas", "IAM quotas" in
 the AWS documentation, as of 2026-11.
@@ -19,9 +19,9 @@ from infra.template import Template, plain, resources, text
 from shared.advised_commands import advised
 from shared.job import schedule
 from shared.job.definition import QUEUE, Job
-from shared.job.validation import MOST_HOPS, hops, where
+from shared.job.validation import MAX_HOPS, hops, where
 
-# CloudFormation allows 500; the rest is for the day when somebody must add an alarm to every job.
+# CloudFormation allows 500; the rest is a reserve, such as for one more alarm per job.
 RESOURCES = 400
 TEMPLATE_BYTES = 1_000_000
 ENVIRONMENT_BYTES = 4096
@@ -35,7 +35,7 @@ BATCH_WITHOUT_WINDOW = 10
 BATCH_WINDOW = 300
 CONCURRENCY = (2, 1000)
 DAY = 86_400
-# Stacks that are no group of jobs.
+# Stacks that are not groups of jobs.
 STACKS = ("state", "front")
 NAMED_BY = {
     "AWS::Lambda::Function": "FunctionName",
@@ -49,7 +49,7 @@ NAMED_BY = {
 
 
 class LimitError(Exception):
-    """What AWS would refuse; one line for each, that says where and what to do."""
+    """Violations of quotas: one line each, with the place and the fix."""
 
 
 def check_declarations(deployment: Deployment) -> None:
@@ -70,7 +70,7 @@ def check_packages(name: str, packages: Iterable[Package]) -> None:
     if size > UNPACKED_BYTES:
         raise LimitError(
             f"{name}: code and packages are {size:,} bytes unpacked, Lambda allows {UNPACKED_BYTES:,}; "
-            "drop a dependency or give the job that needs it a group of its own"
+            "drop a dependency or move the job that needs it to another group"
         )
 
 
@@ -89,16 +89,16 @@ def of_job(job: Job, deployment: Deployment) -> Iterator[str]:
         yield f"{at}: silent_after is {job.silent_after} s; an alarm looks back 60 to {DAY:,} s, in whole minutes"
     yield from (f"{at}: {problem}" for problem in _of_ticks(job))
     by = deployment.run_by(job)
-    if by == QUEUE and hops(job.retry.attempts + 1) > MOST_HOPS:
-        # A hand-over is as long as an attempt.
+    if by == QUEUE and hops(job.retry.attempts + 1) > MAX_HOPS:
+        # Routing takes another invocation.
         yield (
-            f"{at}: {job.run_by().name}={by}, and more than {MOST_HOPS} invocations may follow each other by the "
-            f"{job.retry.attempts} attempts after it; say fewer, or worker"
+            f"{at}: {job.run_by().name}={by}, and more than {MAX_HOPS} invocations may follow each other by the "
+            f"{job.retry.attempts} attempts after it; use fewer attempts, or worker"
         )
     if by == "rq":
         yield (
-            f"{at}: {job.run_by().name}=rq, but functions reach no Redis; say worker, or let a crontab fire the job: "
-            f"`{advised(deployment.names.stage, 'crontab')}`"
+            f"{at}: {job.run_by().name}=rq, but functions cannot reach Redis; use worker, or let a crontab fire the "
+            f"job: `{advised(deployment.names.stage, 'crontab')}`"
         )
     if job.queue is not None:
         yield from (f"{at}: {problem}" for problem in _of_consumer(job))
@@ -111,8 +111,8 @@ def _of_ticks(job: Job) -> Iterator[str]:
     if pause > job.silent_after:
         fires = schedule.text(job.schedules())
         yield (
-            f"silent_after is {job.silent_after} s, and {fires!r} leaves it {pause} s without a tick: its alarm would "
-            "never rest; let it fire more often"
+            f"silent_after is {job.silent_after} s, and {fires!r} leaves {pause} s without a tick: its alarm would be "
+            "raised again and again; let it fire more often"
         )
 
 
@@ -147,60 +147,64 @@ def of_stacks(templates: Mapping[str, Template]) -> Iterator[str]:
     rules = len(list(resources(templates, "AWS::Events::Rule")))
     if rules > RULES:
         yield (
-            f"{rules} rules, an event bus has {RULES}; raise the quota, or declare a time zone where it does no harm: "
-            "EventBridge Scheduler has room for a million"
+            f"{rules} rules, an event bus allows {RULES}; raise the quota, or declare time zones where they make no "
+            "difference: EventBridge Scheduler allows a million schedules"
         )
 
 
 def of_functions(templates: Mapping[str, Template]) -> Iterator[str]:
-    for found in resources(templates, "AWS::Lambda::Function"):
-        variables = found.properties.get("Environment", {}).get("Variables", {})
+    for resource in resources(templates, "AWS::Lambda::Function"):
+        variables = resource.properties.get("Environment", {}).get("Variables", {})
         sizes = {name: len(name.encode()) + len(text(value).encode()) for name, value in variables.items()}
         if sum(sizes.values()) > ENVIRONMENT_BYTES:
             largest = max(sizes, key=lambda name: sizes[name])
             yield (
-                f"{text(found.properties['FunctionName'])}: its environment is {sum(sizes.values()):,} bytes, Lambda "
-                f"allows {ENVIRONMENT_BYTES:,}; {largest} has {sizes[largest]:,} of them: shorten it"
+                f"{text(resource.properties['FunctionName'])}: its environment is {sum(sizes.values()):,} bytes, "
+                f"Lambda allows {ENVIRONMENT_BYTES:,}; {largest} has {sizes[largest]:,} of them: shorten it"
             )
 
 
 def of_roles(templates: Mapping[str, Template]) -> Iterator[str]:
-    for found in resources(templates, "AWS::IAM::Role"):
-        documents = [policy["PolicyDocument"] for policy in found.properties.get("Policies", [])]
+    for resource in resources(templates, "AWS::IAM::Role"):
+        documents = [policy["PolicyDocument"] for policy in resource.properties.get("Policies", [])]
         size = sum(len(json.dumps(plain(document), separators=(",", ":"))) for document in documents)
         if size > ROLE_POLICY_CHARACTERS:
             yield (
-                f"{found.stack}/{found.id} has {size:,} characters of policy, IAM allows {ROLE_POLICY_CHARACTERS:,}; "
-                "grant by a prefix (`*` at the end) what is granted one by one"
+                f"{resource.stack}/{resource.id} has {size:,} characters of policy, IAM allows "
+                f"{ROLE_POLICY_CHARACTERS:,}; replace single grants by one with a prefix (`*` at the end)"
             )
 
 
 def of_mappings(templates: Mapping[str, Template]) -> Iterator[str]:
-    """A queue must hide a batch for six times as long as its function may take."""
+    """Check that a queue's visibility timeout is six times its function's timeout."""
     timeouts = {}
-    for found in resources(templates, "AWS::Lambda::Function"):
-        timeouts[f"{found.stack}<{found.id}>"] = timeouts[text(found.properties["FunctionName"])] = found.properties[
-            "Timeout"
-        ]
-    hidden = {
-        f"{found.stack}<{found.id}.Arn>": (text(found.properties["QueueName"]), found.properties["VisibilityTimeout"])
-        for found in resources(templates, "AWS::SQS::Queue")
+    for resource in resources(templates, "AWS::Lambda::Function"):
+        timeouts[f"{resource.stack}<{resource.id}>"] = timeouts[text(resource.properties["FunctionName"])] = (
+            resource.properties["Timeout"]
+        )
+    visibilities = {
+        f"{resource.stack}<{resource.id}.Arn>": (
+            text(resource.properties["QueueName"]),
+            resource.properties["VisibilityTimeout"],
+        )
+        for resource in resources(templates, "AWS::SQS::Queue")
     }
-    for found in resources(templates, "AWS::Lambda::EventSourceMapping"):
-        function = text(found.properties["FunctionName"])
-        timeout = timeouts.get(function, timeouts.get(found.stack + function))
-        queue, visibility = hidden[found.stack + text(found.properties["EventSourceArn"])]
+    for resource in resources(templates, "AWS::Lambda::EventSourceMapping"):
+        function = text(resource.properties["FunctionName"])
+        timeout = timeouts.get(function, timeouts.get(resource.stack + function))
+        queue, visibility = visibilities[resource.stack + text(resource.properties["EventSourceArn"])]
         if timeout is None:
-            yield f"{queue}: is mapped to {function}, which no stack makes"
+            yield f"{queue}: is mapped to {function}, which no stack creates"
             continue
-        needed = queues.VISIBILITY_FACTOR * timeout + found.properties.get("MaximumBatchingWindowInSeconds", 0)
+        needed = queues.VISIBILITY_FACTOR * timeout + resource.properties.get("MaximumBatchingWindowInSeconds", 0)
         if visibility < needed:
             yield f"{queue}: its visibility timeout is {visibility} s, six times the function's timeout is {needed}"
 
 
 def of_names(templates: Mapping[str, Template]) -> Iterator[str]:
     counted = Counter(
-        (found.type, text(found.properties[NAMED_BY[found.type]])) for found in resources(templates, *NAMED_BY)
+        (resource.type, text(resource.properties[NAMED_BY[resource.type]]))
+        for resource in resources(templates, *NAMED_BY)
     )
     for (kind, name), count in sorted(counted.items()):
         if count > 1:
@@ -208,6 +212,6 @@ def of_names(templates: Mapping[str, Template]) -> Iterator[str]:
 
 
 def _raise(problems: Iterable[str]) -> None:
-    found = list(problems)
-    if found:
-        raise LimitError("\n".join(found))
+    lines = list(problems)
+    if lines:
+        raise LimitError("\n".join(lines))

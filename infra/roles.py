@@ -1,4 +1,4 @@
-"""From a job's grants to the one policy of its role. What is not granted is denied."""
+"""Policy statements of a role, from its job's grants. Everything else is denied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.aws.permissions import Grant
 Statement = dict[str, Any]
 
 TABLES = {table.name: table for table in tables.TABLES}
-# Only these carry dynamodb:LeadingKeys; on any other, a condition on it would hold for want of the key.
+# Only these requests have dynamodb:LeadingKeys; for all others a condition on it is true, since the key is absent.
 KEYED = frozenset(
     f"dynamodb:{action}"
     for action in (
@@ -23,11 +23,11 @@ KEYED = frozenset(
 
 
 class GrantError(Exception):
-    """A grant that no policy can say; the message says where and what to do."""
+    """A grant that no policy can express; the message names it and the fix."""
 
 
 def statements(names: Names, grants: Iterable[Grant]) -> list[Statement]:
-    """One statement for each set of actions and condition, resources together, in an order that never changes."""
+    """One statement per actions and condition, with all its resources, in a stable order."""
     merged: dict[tuple[tuple[str, ...], tuple[str, ...], str, str, bool], set[str]] = {}
     for grant in grants:
         _check(grant)
@@ -61,7 +61,7 @@ def document(statements: Iterable[Statement]) -> dict[str, Any]:
 
 
 def trusts(service: str, **conditions: Any) -> dict[str, Any]:
-    """An assume-role policy for that service."""
+    """Assume-role policy for that service."""
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}
     return document([statement])
 
@@ -86,10 +86,10 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
         case "bucket":
             yield f"arn:{names.partition}:s3:::{names.bucket}/{name}"
         case "listing":
-            # The condition says of which names.
+            # Limited by a condition on the prefix.
             yield f"arn:{names.partition}:s3:::{names.bucket}"
         case "secret":
-            # Secrets Manager adds six characters of its own to the name.
+            # Secrets Manager appends six random characters to the name.
             yield names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
         case "queue":
             yield names.arn("sqs", names.queue(name))
@@ -102,16 +102,16 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
         case "parameter" | "model":
             yield from _outside(names, kind, name)
         case "key":
-            # It is known by its alias alone, which the condition names: stacks do not know each other's ids.
+            # Limited by a condition on its alias: stacks do not know each other's key ids.
             yield names.arn("kms", "key/*")
 
 
 def _outside(names: Names, kind: str, name: str) -> Iterator[str]:
-    """What no stack of ours makes."""
+    """ARNs of resources that no stack creates."""
     if kind == "parameter":
         yield names.arn("ssm", f"parameter/{names.secret(name)}")
         return
-    # AWS's own models, and the profiles by which the capacity of several regions is shared.
+    # Models of AWS, and inference profiles, which route requests to several regions.
     yield f"arn:{names.partition}:bedrock:*::foundation-model/{name}"
     yield names.arn("bedrock", f"inference-profile/{name}")
 
@@ -128,12 +128,12 @@ def _prefix(grant: Grant) -> str:
 
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
-    ours = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
-    known = (*ours, "parameter", "model")
-    if kind not in known:
-        raise GrantError(f"grant on {grant.resource!r}: infra/roles.py knows {', '.join(known)}, and no {kind!r}")
+    owned = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
+    kinds = (*owned, "parameter", "model")
+    if kind not in kinds:
+        raise GrantError(f"grant on {grant.resource!r}: {kind!r} is none of {', '.join(kinds)}, see infra/roles.py")
     if kind == "table" and name not in TABLES:
         raise GrantError(f"grant on {grant.resource!r}: no such table; declare it in shared/tables.py")
     if grant.keys and not KEYED.issuperset(grant.actions):
         loose = ", ".join(sorted(set(grant.actions) - KEYED))
-        raise GrantError(f"grant on {grant.resource!r}: {loose} cannot be bounded by keys; grant it without, or not")
+        raise GrantError(f"grant on {grant.resource!r}: {loose} cannot be limited by keys; grant it without keys")

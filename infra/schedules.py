@@ -1,4 +1,4 @@
-"""What fires a job: an EventBridge rule for UTC, a Scheduler schedule where a time zone is declared."""
+"""Schedules of a job: EventBridge rules for UTC, Scheduler schedules for time zones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from shared.aws.names import DEAD, Names
 from shared.job.definition import Job
 from shared.job.schedule import UTC_ZONE
 
-# EventBridge tries for a day by default; by then a tick is long superseded.
+# EventBridge retries for a day by default. After an hour, most jobs have had their next tick.
 MAXIMUM_AGE = 3600
 RETRIES = 5
 
 
-class Ticks(Construct):
-    """Named like the job; what fires it a second time ends in -2."""
+class Schedules(Construct):
+    """Rules and schedules, named like the job; the second name ends in -2."""
 
     def __init__(self, scope: Construct, job: Job, names: Names, function: lambda_.CfnFunction) -> None:
         super().__init__(scope, "Ticks")
@@ -88,7 +88,7 @@ class Ticks(Construct):
         )
 
     def _role(self, names: Names) -> iam.CfnRole:
-        """For Scheduler, which invokes in a role where rules invoke by permission."""
+        """Role for Scheduler, which assumes one. Rules need a permission instead."""
         fire = roles.document(
             [
                 roles.allow(("lambda:InvokeFunction",), self.function.attr_arn),
@@ -107,6 +107,6 @@ class Ticks(Construct):
 
 
 def _scheduled(job: Job) -> str:
-    # EventBridge Scheduler puts the instant in whose name it fires into the last place. The job's name tells whose
-    # dead letter it is, where the event could not be delivered.
+    # EventBridge Scheduler replaces the placeholder by the scheduled time. The job's name identifies the dead letter of
+    # an event that could not be delivered.
     return json.dumps({"source": "nightshift.schedule", "job": job.name, "time": "<aws.scheduler.scheduled-time>"})

@@ -1,4 +1,4 @@
-"""The stack of what outlives every job: tables, artifacts, alerts, secrets."""
+"""State stack: tables, artifacts, alerts, secrets."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from shared.aws.permissions import Grant
 from shared.messages import claim_check
 
 ALERTS = "alerts"
-# The token of the break-glass trigger is made here; every other secret is empty until its owner puts a value in.
+# The only secret that is generated. Every other secret is empty until an operator sets a value.
 TOKEN = "internal-health-token"
 TOKEN_LENGTH = 48
-# Days after which objects go whose rows have expired without whoever should have deleted both: letters to jobs that are
-# gone, plans that nobody carried out. Payloads outlive their messages (14 days) and those messages' letters (37).
+# Days until objects expire that no job deletes: dead letters of jobs that no longer exist, plans that were not applied.
+# Payloads outlive their messages (14 days) and the dead letters of those messages (37 days).
 BACKSTOPS = {"dead": 45, "plans": 45, "exports": 14, claim_check.FOLDER: 60}
-# What users own: once it is deleted no version of it is kept for longer than a day.
+# Users' data: no version is retained for more than a day after its deletion.
 PERSONAL = (tables.RAW, "exports/")
 
 
@@ -69,8 +69,10 @@ class State(Stack):
         )
 
     def _bucket(self) -> CfnResource:
-        """Versioned: dated objects are never overwritten by us, but dead letters and archives must survive a mistake
-        with the bucket's permissions too. What is overwritten (the pointers) is gone after 30 days."""
+        """Bucket of artifacts, dead letters and archives.
+
+        Versioned: dead letters and archives must survive a mistaken overwrite. Old versions expire after 30 days.
+        """
         bucket = s3.CfnBucket(
             self,
             "Artifacts",
@@ -96,9 +98,9 @@ class State(Stack):
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
             lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
                 rules=[
-                    _leftovers(),
-                    *(_forgotten(folder, days) for folder, days in self._forgotten().items()),
-                    *map(_gone, PERSONAL),
+                    _unused(),
+                    *(_expiration(folder, days) for folder, days in self._expirations().items()),
+                    *map(_personal, PERSONAL),
                 ]
             ),
         )
@@ -110,9 +112,9 @@ class State(Stack):
         )
         return bucket
 
-    def _forgotten(self) -> dict[str, int]:
-        """Folders, and the days after which what lies in them goes."""
-        # Results of effects go once their rows have: a day that is begun counts, and one is to spare.
+    def _expirations(self) -> dict[str, int]:
+        """Days until objects expire, by folder."""
+        # Results of effects expire after their rows: whole days, rounded up, and one more.
         effects = {
             f"effects/{job.name}": -(-job.effects // timedelta(days=1)) + 1
             for job in self.deployment.jobs.values()
@@ -141,18 +143,18 @@ class State(Stack):
             sns.CfnSubscription(self, "AlertsEmail", topic_arn=topic.ref, protocol="email", endpoint=address)
 
     def _secret(self, name: str) -> CfnResource:
-        made = secrets.CfnSecret.GenerateSecretStringProperty(
+        generated = secrets.CfnSecret.GenerateSecretStringProperty(
             password_length=TOKEN_LENGTH, exclude_punctuation=True, include_space=False
         )
         return secrets.CfnSecret(
             self,
             f"Secret-{name}",
             name=self.deployment.names.secret(name),
-            generate_secret_string=made if name == TOKEN else None,
+            generate_secret_string=generated if name == TOKEN else None,
         )
 
     def _key(self, name: str) -> CfnResource:
-        """Who may use it is said by the policies of those who do; the account itself must always be let in."""
+        """Key that roles may use by their own policies; its own policy allows the account."""
         names = self.deployment.names
         account = {
             "Effect": "Allow",
@@ -163,7 +165,7 @@ class State(Stack):
         key = kms.CfnKey(
             self,
             f"Key-{name}",
-            description=f"{names.of(name)}: made for the grants that name it",
+            description=f"{names.of(name)}: created for the grants that name it",
             key_policy=roles.document([account]),
             enable_key_rotation=True,
         )
@@ -171,13 +173,13 @@ class State(Stack):
         return key
 
     def _keep(self, resource: CfnResource) -> None:
-        """Data survives the deletion of its stack in production, and goes with it elsewhere."""
+        """Retain data in production when its stack is deleted; delete it in other stages."""
         policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
         resource.cfn_options.deletion_policy = policy
         resource.cfn_options.update_replace_policy = policy
 
 
-def _leftovers() -> s3.CfnBucket.RuleProperty:
+def _unused() -> s3.CfnBucket.RuleProperty:
     return s3.CfnBucket.RuleProperty(
         id="leftovers",
         status="Enabled",
@@ -187,11 +189,11 @@ def _leftovers() -> s3.CfnBucket.RuleProperty:
     )
 
 
-def _forgotten(folder: str, days: int) -> s3.CfnBucket.RuleProperty:
+def _expiration(folder: str, days: int) -> s3.CfnBucket.RuleProperty:
     return s3.CfnBucket.RuleProperty(id=folder, status="Enabled", prefix=f"{folder}/", expiration_in_days=days)
 
 
-def _gone(prefix: str) -> s3.CfnBucket.RuleProperty:
+def _personal(prefix: str) -> s3.CfnBucket.RuleProperty:
     return s3.CfnBucket.RuleProperty(
         id=f"{prefix}gone",
         status="Enabled",

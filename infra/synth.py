@@ -1,4 +1,4 @@
-"""Synthesis without the CDK command line, in a process of its own: CDK keeps state in the process that it runs in."""
+"""Synthesis without the CDK command line, in a child process, since CDK keeps state."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SynthError(Exception):
-    """The templates could not be made; the message is what the app said."""
+    """Synthesis failed; the message is the app's output."""
 
 
 def synthesize(folder: Path, stage: str = PRODUCTION, *, root: Path = ROOT, nag: bool = False) -> dict[str, Template]:
-    """Make the templates of the tree at `root` in `folder`, and read them. Raises SynthError."""
+    """Write the templates of the tree at `root` into `folder`, and read them. Raises SynthError."""
     context = {"stage": stage, **({"nag": "true"} if nag else {})}
     environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
     done = subprocess.run(
@@ -31,6 +31,6 @@ def synthesize(folder: Path, stage: str = PRODUCTION, *, root: Path = ROOT, nag:
 
 
 def read(folder: Path) -> dict[str, Template]:
-    """The templates in a folder such as cdk.out, by stack."""
+    """Read the templates in a folder such as cdk.out, by stack."""
     suffix = ".template.json"
     return {path.name.removesuffix(suffix): json.loads(path.read_text()) for path in sorted(folder.glob(f"*{suffix}"))}

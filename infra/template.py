@@ -1,4 +1,4 @@
-"""Reading synthesized templates: resources by type, and values as the text that they become."""
+"""Reader of synthesized templates: resources by type, and values as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 Template = Mapping[str, Any]
 
-# What pseudo parameters become, at their longest.
+# Values for pseudo parameters, as long as they can be.
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Region": "ap-southeast-1",
@@ -24,7 +24,7 @@ class Resource(NamedTuple):
 
 
 def resources(templates: Mapping[str, Template], *types: str) -> Iterator[Resource]:
-    """Those of the types, or all, in every stack."""
+    """Resources of all stacks, of the given types if any."""
     for stack, template in templates.items():
         for identifier, resource in template.get("Resources", {}).items():
             if not types or resource["Type"] in types:
@@ -32,7 +32,7 @@ def resources(templates: Mapping[str, Template], *types: str) -> Iterator[Resour
 
 
 def text(value: Any) -> str:
-    """The value with pseudo parameters and joins resolved; a reference becomes `<Id>` or `<Id.Attribute>`."""
+    """Resolve pseudo parameters and joins; a reference becomes `<Id>` or `<Id.Attribute>`."""
     match value:
         case str():
             return value
@@ -43,15 +43,15 @@ def text(value: Any) -> str:
         case {"Fn::Join": [separator, parts]}:
             return str(separator).join(text(part) for part in parts)
         case {"Fn::Sub": str(pattern)}:
-            for name, becomes in PSEUDO.items():
-                pattern = pattern.replace(f"${{{name}}}", becomes)
+            for name, replacement in PSEUDO.items():
+                pattern = pattern.replace(f"${{{name}}}", replacement)
             return pattern
         case _:
             return str(value)
 
 
 def plain(value: Any) -> Any:
-    """The same all the way down, in lists and mappings."""
+    """Apply `text` to every value in lists and mappings."""
     if isinstance(value, Mapping):
         functions = {"Ref", "Fn::GetAtt", "Fn::Join", "Fn::Sub"}
         return text(value) if functions & value.keys() else {name: plain(part) for name, part in value.items()}

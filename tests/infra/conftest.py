@@ -1,4 +1,4 @@
-"""Templates are synthesized twice in a session, by whichever worker comes first: of this tree, and of a grown one."""
+"""Templates of this tree and of one with more jobs, each synthesized once per session."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ TWICE = (
     .replace("Breakfast", "Bins")
     .replace("Lay the table", "Put the bins out")
 )
-# What the deployer of the grown tree has set.
-SAID = {
+# Settings of the grown tree's deployer.
+SETTINGS = {
     "INTAKE_COLOUR": "green",
     "INTAKE_RETENTION": "completed 1d 100, failed 20d 100",
     "PRICING_SCHEDULE": "7 3 * * 1; 30 7 * * * Europe/Berlin",
@@ -94,9 +94,9 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 
 @pytest.fixture(scope="session")
 def once(shared_folder: Path) -> Callable[..., Templates]:
-    """Synthesize into a folder that all workers share; the first to come does it."""
+    """Synthesize into a folder that all test workers share; the first of them does it."""
 
-    def made(name: str, stage: str, root: Path, *, nag: bool = False) -> Templates:
+    def synthesized(name: str, stage: str, root: Path, *, nag: bool = False) -> Templates:
         folder = shared_folder / name
         with (shared_folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -104,26 +104,26 @@ def once(shared_folder: Path) -> Callable[..., Templates]:
                 synth.synthesize(folder, stage, root=root, nag=nag)
         return synth.read(folder)
 
-    return made
+    return synthesized
 
 
 @pytest.fixture(scope="session")
 def templates(once: Callable[..., Templates]) -> Templates:
-    """Of this tree, for production, with cdk-nag over them."""
+    """Templates of this tree, for production, checked by cdk-nag."""
     return once("templates", "prod", ROOT, nag=True)
 
 
 @pytest.fixture(scope="session")
 def grown_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this tree, with a group of three jobs beside its own."""
+    """A copy of this tree with one more group, of three jobs."""
     return grow(tmp_path_factory.mktemp("grown"))
 
 
 @pytest.fixture(scope="session")
 def grown(once: Callable[..., Templates], grown_tree: Path) -> Templates:
-    """Of the grown tree, for a stage that is not production."""
+    """Templates of the grown tree, for a stage other than production."""
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in SAID.items():
+        for name, value in SETTINGS.items():
             environment.setenv(name, value)
         return once("templates-grown", "try", grown_tree)
 
@@ -145,7 +145,7 @@ def grow(folder: Path) -> Path:
         module.parent.mkdir(exist_ok=True)
         (module.parent / "__init__.py").touch()
         module.write_text(source)
-    # The layer is the same: it need not be built again.
+    # The layer is the same: share its cache.
     (ROOT / ".local" / "assets").mkdir(parents=True, exist_ok=True)
     (folder / ".local").mkdir()
     (folder / ".local" / "assets").symlink_to(ROOT / ".local" / "assets")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra import bundle, layer, platform, public
-from infra.deployment import Deployment
+from infra.deployment import ROOT, Deployment
 from infra.import_graph import ImportGraph
 from infra.package import Package
 from shared.aws.names import Names
@@ -58,10 +58,10 @@ def extracted(package: Package, folder: Path) -> Path:
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_bundle_imports_with_its_layer_alone(group: str, unpacked: Path) -> None:
     code = extracted(bundle.bundle(group, DEPLOYMENT, with_manifest=True), unpacked)
-    below = extracted(layer.layer(group, HERE), unpacked)
+    dependencies = extracted(layer.layer(group, HERE), unpacked)
     places = [job.place for job in DEPLOYMENT.of_group(group)]
     modules = [name for name in ImportGraph(code, "shared", "functions").modules if name != "shared.handler"]
-    words = [[str(code), str(below / "python")], modules, places]
+    words = [[str(code), str(dependencies / "python")], modules, places]
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_REGION": "eu-west-1",
@@ -84,7 +84,7 @@ def test_a_bundle_imports_with_its_layer_alone(group: str, unpacked: Path) -> No
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_lazy_import_of_a_bundle_is_in_it(group: str, unpacked: Path) -> None:
     code = extracted(bundle.bundle(group, DEPLOYMENT, with_manifest=True), unpacked)
-    held, tree = ImportGraph(code, "shared", "functions"), ImportGraph(bundle.ROOT, "shared", "functions", "workers")
+    held, tree = ImportGraph(code, "shared", "functions"), ImportGraph(ROOT, "shared", "functions", "workers")
     missing = {
         f"{module}:{target.line} {target.name}"
         for module in held.modules

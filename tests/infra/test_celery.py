@@ -1,4 +1,4 @@
-"""A deployment whose settings say that jobs are run by another system's workers."""
+"""Deployments whose settings name another system's workers."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ def test_the_function_may_send_to_celerys_queue_and_no_other_function_may() -> N
     assert not sends & allowed("pricing", {})
 
 
-def test_functions_are_told_who_runs_them() -> None:
+def test_functions_have_the_setting_in_their_environment() -> None:
     made = deployed(BY_CELERY)
     assert job.environment(made.jobs["pricing"], made)["PRICING_RUN_BY"] == "celery"
 
 
-def test_redis_is_out_of_reach_of_functions_and_said_so_before_anything_is_deployed() -> None:
-    with pytest.raises(quotas.LimitError, match=r"pricing.py.*PRICING_RUN_BY=rq, but functions reach no Redis"):
+def test_redis_is_refused_at_synth_since_functions_cannot_reach_it() -> None:
+    with pytest.raises(quotas.LimitError, match=r"pricing.py.*PRICING_RUN_BY=rq, but functions cannot reach Redis"):
         quotas.check_declarations(deployed({"PRICING_RUN_BY": "rq"}))
     quotas.check_declarations(deployed(BY_CELERY))
 
 
-def test_a_word_that_nobody_knows_is_not_deployed() -> None:
+def test_an_unknown_value_is_not_deployed() -> None:
     with pytest.raises(SettingError, match="PRICING_RUN_BY='cron': must be one of inline"):
         quotas.check_declarations(deployed({"PRICING_RUN_BY": "cron"}))

@@ -1,4 +1,4 @@
-"""A deployment with settings in place of declarations: everybody who asks is told the same."""
+"""A deployment whose settings override declarations: every component has the same values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.template import Template, resources, text
 from shared.job import manifest, registry
 from shared.job.retry import fixed
 from shared.ledger import ledger
-from tests.infra.conftest import SAID
+from tests.infra.conftest import SETTINGS
 
 Templates = dict[str, Template]
 DAY = datetime(2026, 7, 6, tzinfo=UTC)
@@ -27,7 +27,7 @@ TICKS = [DAY.replace(hour=3, minute=7), DAY.replace(hour=5, minute=30)]
 
 @pytest.fixture
 def shipped(grown: Templates, grown_folder: Path) -> manifest.Entry:
-    """What the reconciler's bundle knows of pricing."""
+    """Pricing in the manifest of the reconciler's bundle."""
     [key] = {
         text(found.properties["Code"]["S3Key"])
         for found in resources(grown, "AWS::Lambda::Function")
@@ -71,20 +71,20 @@ def test_rules_and_schedules_are_those_of_the_settings(grown: Templates) -> None
 
 
 def test_the_reconciler_expects_the_ticks_that_rules_fire(shipped: manifest.Entry) -> None:
-    assert shipped["schedules"] == SAID["PRICING_SCHEDULE"].split("; ")
-    assert ledger.expected(shipped, DAY, DAY + timedelta(days=1)) == TICKS
+    assert shipped["schedules"] == SETTINGS["PRICING_SCHEDULE"].split("; ")
+    assert ledger.expected_ticks(shipped, DAY, DAY + timedelta(days=1)) == TICKS
     assert manifest.policy(shipped) == fixed(delay=9, retries=2)
 
 
 def test_the_function_stands_as_the_template_has_it(grown: Templates, shipped: manifest.Entry) -> None:
-    """At run time, from the variables that it was deployed with and nothing else."""
+    """At run time, from its deployed variables only."""
     job = registry.load("sites/pricing", variables(grown, "pricing"))
     assert manifest.of([job])["pricing"] == shipped
     assert job.retry == fixed(delay=9, retries=2)
     assert not {"PRICING_SCHEDULE", "PRICING_RETRY"} & variables(grown, "auth").keys()
 
 
-def test_logs_outlive_the_runs_that_a_setting_keeps(grown: Templates) -> None:
+def test_logs_are_retained_longer_than_the_runs_of_a_retention_setting(grown: Templates) -> None:
     days = {
         text(found.properties["LogGroupName"]): found.properties["RetentionInDays"]
         for found in resources(grown, "AWS::Logs::LogGroup")
@@ -92,13 +92,13 @@ def test_logs_outlive_the_runs_that_a_setting_keeps(grown: Templates) -> None:
     assert (days["/aws/lambda/nightshift-try-intake"], days["/aws/lambda/nightshift-try-pricing"]) == (90, 30)
 
 
-def test_list_crontab_and_heatmap_say_what_was_deployed(
+def test_list_crontab_and_heatmap_show_the_deployed_schedule(
     shipped: manifest.Entry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in SAID.items():
+    for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     known = registry.jobs()
-    listed = listing.described(known["pricing"], DAY)
+    listed = listing.job_data(known["pricing"], DAY)
     assert listed["schedule"] == ", ".join(shipped["schedules"])
     assert (listed["next"], listed["retry"]) == ("2026-07-06T03:07:00.000Z", "fixed 9s, 3 attempts")
     lines = [line for line in crontab.lines(known.values()) if " jobs.py pricing " in line]

@@ -1,4 +1,4 @@
-"""What an idle deployment costs."""
+"""Idle cost of the deployment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_idle_it_costs_less_than_ten_dollars_a_month(templates: Mapping[str, Tem
     assert 0 < cost.total(cost.idle(templates)) < 10
 
 
-def test_every_item_is_counted_once_and_the_dearest_comes_first(templates: Mapping[str, Template]) -> None:
+def test_every_item_is_counted_once_and_the_most_expensive_comes_first(templates: Mapping[str, Template]) -> None:
     lines = cost.idle(templates)
     assert [line.dollars for line in lines] == sorted((line.dollars for line in lines), reverse=True)
     assert len({line.item for line in lines}) == len(lines)

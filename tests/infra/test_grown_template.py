@@ -1,4 +1,4 @@
-"""A job is added by its module alone: what appears, and what stays as it was."""
+"""A new module adds a job: resources that appear, and resources that stay the same."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_new_module_becomes_a_function_with_role_and_log_group(grown: Template
     assert len(kinds) == 4, "three jobs, and one that fires in a time zone"
 
 
-def test_a_new_group_changes_the_code_of_nobody_but_those_who_serve_all(templates: Templates, grown: Templates) -> None:
+def test_a_new_group_changes_only_the_code_of_groups_with_the_manifest(templates: Templates, grown: Templates) -> None:
     before, after = assets(templates, "prod"), assets(grown, "try")
     assert set(after) == {*before, "grown"}
     changed = {group for group in before if before[group] != after[group]}
@@ -50,7 +50,7 @@ def test_settings_of_the_deployer_reach_the_function_and_defaults_stay_in_the_co
     assert "INTAKE_SHAPE" not in variables
 
 
-def test_a_time_zone_is_scheduled_with_its_instant_in_the_event(grown: Templates) -> None:
+def test_a_schedule_in_a_time_zone_has_the_scheduled_time_in_its_event(grown: Templates) -> None:
     schedule = named(grown, "AWS::Scheduler::Schedule", "Name")["nightshift-try-breakfast"]
     assert schedule["ScheduleExpression"] == "cron(30 7 * * ? *)"
     assert schedule["ScheduleExpressionTimezone"] == "Europe/Berlin"
@@ -88,7 +88,7 @@ def test_a_consumer_gets_its_queue_and_one_for_its_dead_letters_that_costs_nothi
     assert own.properties["ScalingConfig"] == {"MaximumConcurrency": 7}
 
 
-def test_what_carries_dead_letters_may_read_those_queues_and_no_others(grown: Templates) -> None:
+def test_the_collector_may_read_dead_letter_queues_and_no_others(grown: Templates) -> None:
     operations = {"nightshift-try-operations": grown["nightshift-try-operations"]}
     (role,) = [
         found
@@ -105,12 +105,12 @@ def test_what_carries_dead_letters_may_read_those_queues_and_no_others(grown: Te
     assert readable == {"nightshift-try-*-dlq"}
 
 
-def test_a_secret_that_a_grant_names_is_made_empty(grown: Templates) -> None:
+def test_a_secret_that_a_grant_names_is_created_empty(grown: Templates) -> None:
     secret = named(grown, "AWS::SecretsManager::Secret", "Name")["nightshift/try/grown-key"]
     assert set(secret) == {"Name"}
 
 
-def test_a_key_that_a_grant_names_is_made_with_its_alias_and_used_by_that_job_alone(grown: Templates) -> None:
+def test_a_key_that_a_grant_names_is_created_with_its_alias_and_used_by_that_job_alone(grown: Templates) -> None:
     (key,) = resources(grown, "AWS::KMS::Key")
     assert key.properties["EnableKeyRotation"] is True
     alias = named(grown, "AWS::KMS::Alias", "AliasName")["alias/nightshift-try-payloads"]
@@ -126,11 +126,11 @@ def test_a_key_that_a_grant_names_is_made_with_its_alias_and_used_by_that_job_al
     assert used == [(GROUP, ["kms:Decrypt"], condition)]
 
 
-def test_payloads_are_forgotten_when_no_letter_can_need_them_any_more(grown: Templates) -> None:
+def test_payloads_expire_after_the_last_dead_letter_that_can_need_them(grown: Templates) -> None:
     (bucket,) = resources(grown, "AWS::S3::Bucket")
     rules = bucket.properties["LifecycleConfiguration"]["Rules"]
     (rule,) = [rule for rule in rules if rule.get("Prefix") == "payloads/"]
-    # A queue keeps a message for 14 days at most, a dead letter is kept for 37.
+    # A queue retains a message for at most 14 days, a dead letter is retained for 37.
     assert rule["ExpirationInDays"] >= 14 + 37
 
 

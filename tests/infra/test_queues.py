@@ -1,4 +1,4 @@
-"""Who makes which queue: one rule, and what contradicts it."""
+"""Plan of queues: owners, retention, and declarations that contradict each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLLECTOR = consumer(
 AUDIT = consumer("audit", "flagship:audit", group="flags")
 
 
-def test_a_queue_is_made_by_the_job_that_consumes_it() -> None:
+def test_a_queue_belongs_to_the_job_that_consumes_it() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     assert {name: queue.group for name, queue in made.items()} == {
         "firings": "operations",
@@ -43,19 +43,19 @@ def test_a_queue_is_made_by_the_job_that_consumes_it() -> None:
     }
 
 
-def test_only_the_dead_letters_of_all_are_polled_for_and_those_of_a_consumer_are_carried_there() -> None:
+def test_only_the_collectors_queue_is_polled_and_dead_letters_of_consumers_are_collected_into_it() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     takers = {name: queue.consumer.name if queue.consumer else None for name, queue in made.items()}
     assert takers["firings-dlq"] == "dead-letters"
     assert takers["flagship:audit-dlq"] is takers["last-resort"] is None
-    assert made["flagship:audit"].gives_up_to == "flagship:audit-dlq"
-    assert made["flagship:audit-dlq"].gives_up_to is made["last-resort"].gives_up_to is None
+    assert made["flagship:audit"].dead_letter_queue == "flagship:audit-dlq"
+    assert made["flagship:audit-dlq"].dead_letter_queue is made["last-resort"].dead_letter_queue is None
 
 
-def test_no_function_takes_what_waits_for_workers_and_what_they_cannot_run_is_a_dead_letter() -> None:
+def test_no_function_consumes_the_queue_of_workers_and_its_failures_are_dead_letters() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     for name in ("work", "celery"):
-        assert (made[name].consumer, made[name].gives_up_to) == (None, "firings-dlq")
+        assert (made[name].consumer, made[name].dead_letter_queue) == (None, "firings-dlq")
 
 
 def test_a_queue_hides_a_batch_for_as_long_as_its_consumer_needs() -> None:
@@ -64,7 +64,7 @@ def test_a_queue_hides_a_batch_for_as_long_as_its_consumer_needs() -> None:
     assert made["firings-dlq"].visibility == 180
 
 
-def test_each_queue_down_the_line_keeps_for_longer() -> None:
+def test_retention_grows_along_a_chain_of_dead_letter_queues() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     days = {name: queues.retention(name, made) // 86_400 for name in made}
     assert days["firings"] == days["flagship:audit"] == 4
@@ -82,7 +82,7 @@ def test_a_dead_letter_queue_that_two_consumers_share_is_refused() -> None:
         plan(AUDIT, consumer("usage", "flagship:usage", dead_letter_queue="flagship:audit-dlq"))
 
 
-def test_queues_that_give_up_to_each_other_are_refused() -> None:
+def test_a_cycle_of_dead_letter_queues_is_refused() -> None:
     made = plan(consumer("ping", "ping", dead_letter_queue="pong"), consumer("pong", "pong", dead_letter_queue="ping"))
-    with pytest.raises(QueueError, match="ping and pong give up to each other"):
+    with pytest.raises(QueueError, match="ping and pong form a cycle"):
         queues.retention("ping", made)

@@ -1,4 +1,4 @@
-"""What AWS would refuse is refused at synth, with a sentence that says what to do."""
+"""Quotas of AWS are checked at synth, with a message that names the fix."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def template(**resources: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_stage_that_makes_names_too_long_or_invalid_is_refused() -> None:
     for stage in ("a-stage", "Prod", "1st", "thirteenchars", ""):
-        with pytest.raises(StageError, match="say up to 12 lower-case letters"):
+        with pytest.raises(StageError, match="use up to 12 lower-case letters"):
             deployed(stage=stage)
 
 
@@ -87,7 +87,7 @@ def test_a_group_may_not_take_the_name_of_a_stack_of_the_platform() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "said"),
+    ("attributes", "problem"),
     [
         ({"batch_size": 0}, "batch_size is 0; Lambda takes 1 to 10,000"),
         ({"batch_size": 20_000, "batch_window": 1}, "batch_size is 20000; Lambda takes 1 to 10,000"),
@@ -99,12 +99,12 @@ def test_a_group_may_not_take_the_name_of_a_stack_of_the_platform() -> None:
         ({"silent_after": 172_800}, "silent_after is 172800 s"),
     ],
 )
-def test_what_lambda_and_sqs_would_refuse_of_a_consumer_is_refused(attributes: dict[str, Any], said: str) -> None:
+def test_a_consumer_beyond_the_quotas_of_lambda_and_sqs_is_refused(attributes: dict[str, Any], problem: str) -> None:
     wrong = type("Wrong", (Taker,), {"__doc__": "Wrong.", "__module__": __name__, **attributes})
-    assert said in refused(wrong)
+    assert problem in refused(wrong)
 
 
-def test_every_problem_is_told_at_once_with_its_file() -> None:
+def test_all_problems_are_reported_together_with_their_files() -> None:
     class Greedy(Taker):
         """Greedy."""
 
@@ -120,7 +120,7 @@ def test_every_problem_is_told_at_once_with_its_file() -> None:
 
     lines = refused(Greedy, Lonely).splitlines()
     assert [line.partition(": ")[0].rpartition(" ")[2] for line in lines] == ["Greedy", "Lonely"]
-    assert all(line.startswith("test_limits.py:") for line in lines)
+    assert all(line.startswith("test_quotas.py:") for line in lines)
 
 
 def test_a_stack_over_budget_is_refused() -> None:
@@ -139,7 +139,7 @@ def test_a_template_too_large_for_cloudformation_is_refused() -> None:
 
 def test_more_rules_than_a_bus_has_are_refused() -> None:
     rules = template(**{f"Rule{number}": {"Type": "AWS::Events::Rule", "Name": f"r{number}"} for number in range(301)})
-    assert any(problem.startswith("301 rules, an event bus has 300") for problem in quotas.of_stacks(rules))
+    assert any(problem.startswith("301 rules, an event bus allows 300") for problem in quotas.of_stacks(rules))
 
 
 def test_an_environment_over_four_kilobytes_is_refused_and_its_largest_part_named() -> None:
@@ -153,7 +153,7 @@ def test_a_role_with_more_policy_than_iam_takes_is_refused() -> None:
     statement = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::" + "x" * 10_240]}
     policy = {"PolicyName": "grants", "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
     (problem,) = quotas.of_roles(template(Role={"Type": "AWS::IAM::Role", "Policies": [policy]}))
-    assert "IAM allows 10,240; grant by a prefix" in problem
+    assert "IAM allows 10,240; replace single grants by one with a prefix" in problem
 
 
 def mapped(visibility: int, timeout: int, window: int = 0) -> dict[str, Any]:
@@ -176,11 +176,11 @@ def test_a_queue_that_shows_a_batch_too_early_is_refused() -> None:
     assert list(quotas.of_mappings(mapped(360, 60, window=1)))
 
 
-def test_a_mapping_to_a_function_that_nobody_makes_is_refused() -> None:
+def test_a_mapping_to_a_function_that_no_stack_creates_is_refused() -> None:
     orphan = mapped(360, 60)
     orphan["stack"]["Resources"]["M"]["Properties"]["FunctionName"] = "elsewhere"
     (problem,) = quotas.of_mappings(orphan)
-    assert problem == "q: is mapped to elsewhere, which no stack makes"
+    assert problem == "q: is mapped to elsewhere, which no stack creates"
 
 
 def test_two_things_of_one_name_are_refused_even_in_two_stacks() -> None:
@@ -210,13 +210,13 @@ def test_a_schedule_that_is_rarer_than_its_alarm_of_silence_is_refused() -> None
 
     quotas.check_declarations(deployed(Watched))
     rarer = configured(Watched, {"WATCHED_SCHEDULE": "*/20 * * * *"})
-    assert "silent_after is 900 s, and '*/20 * * * *' leaves it 1200 s without a tick" in refused(rarer)
+    assert "silent_after is 900 s, and '*/20 * * * *' leaves 1200 s without a tick" in refused(rarer)
     quotas.check_declarations(deployed(configured(Watched, {"WATCHED_SCHEDULE": "off"})))
 
 
-def test_more_attempts_than_a_chain_by_the_queue_can_carry_are_refused() -> None:
+def test_more_attempts_than_the_queue_can_route_are_refused() -> None:
     class Handed(Fine):
-        """Handed over."""
+        """Routed."""
 
         name = "handed"
         retry = fixed(delay=1, retries=6)

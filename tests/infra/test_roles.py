@@ -1,4 +1,4 @@
-"""From grants to policies."""
+"""Policy statements from grants."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_grant_becomes_its_arn(grant: Grant, resources: list[str]) -> None:
     assert "Condition" not in statement
 
 
-def test_keys_bound_the_rows_and_close_the_indexes() -> None:
+def test_keys_limit_the_rows_and_exclude_the_indexes() -> None:
     statement = one(read_rows("webevals", "a#*", "b"))
     assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["a#*", "b"]}}
     assert not [arn for arn in statement["Resource"] if "index" in arn]
@@ -81,13 +81,13 @@ def test_grants_of_the_same_actions_become_one_statement_in_a_fixed_order() -> N
 
 
 @pytest.mark.parametrize(
-    ("grant", "said"),
+    ("grant", "problem"),
     [
         (read_rows("nowhere"), "declare it in shared/tables.py"),
-        (Grant(("dynamodb:Scan",), "table/state", ("a",)), "dynamodb:Scan cannot be bounded by keys"),
-        (Grant(("sns:Publish",), "bus/main"), "no 'bus'"),
+        (Grant(("dynamodb:Scan",), "table/state", ("a",)), "dynamodb:Scan cannot be limited by keys"),
+        (Grant(("sns:Publish",), "bus/main"), "'bus' is none of table"),
     ],
 )
-def test_a_grant_that_no_policy_can_say_is_refused(grant: Grant, said: str) -> None:
-    with pytest.raises(GrantError, match=said):
+def test_a_grant_that_no_policy_can_express_is_refused(grant: Grant, problem: str) -> None:
+    with pytest.raises(GrantError, match=problem):
         roles.statements(NAMES, [grant])

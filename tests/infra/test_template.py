@@ -1,4 +1,4 @@
-"""What holds of the templates of this very tree."""
+"""Templates of this tree: schedules, grants, retention, encryption, alarms."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def statements(templates: Templates, function: Resource) -> Iterator[dict[str, A
 
 
 def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
-    """Pairs of action and resource that the declaration names; ARNs put together here once more, by hand."""
+    """Pairs of action and resource that the declaration names; ARNs are formed independently here."""
     pairs = set()
     for grant in job.grants():
         if grant.denied != denied:
@@ -120,7 +120,9 @@ def test_a_job_runs_as_it_declares(templates: Templates, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_lambda_never_retries_a_job_and_sends_every_death_to_the_firings(templates: Templates, name: str) -> None:
+def test_lambda_never_retries_a_job_and_sends_every_interrupted_run_to_the_firings(
+    templates: Templates, name: str
+) -> None:
     (config,) = of_function(templates, "AWS::Lambda::EventInvokeConfig", "FunctionName", functions(templates)[name])
     assert config.properties["MaximumRetryAttempts"] == 0
     assert 60 <= config.properties["MaximumEventAgeInSeconds"] <= 3600
@@ -172,7 +174,7 @@ def test_rows_are_bounded_by_the_keys_that_the_grant_names(templates: Templates,
     assert all(s["Condition"]["StringLike"]["s3:prefix"].endswith("/*") for s in listed)
 
 
-def test_every_function_logs_into_a_group_that_forgets(templates: Templates) -> None:
+def test_every_log_group_has_a_retention(templates: Templates) -> None:
     groups = {f"{group.stack}<{group.id}>": group for group in resources(templates, "AWS::Logs::LogGroup")}
     for function in functions(templates).values():
         group = groups[function.stack + text(function.properties["LoggingConfig"]["LogGroup"])]
@@ -181,7 +183,7 @@ def test_every_function_logs_into_a_group_that_forgets(templates: Templates) -> 
     assert len(groups) == len(functions(templates))
 
 
-def test_a_tick_that_cannot_be_delivered_is_tried_for_an_hour_and_then_kept(templates: Templates) -> None:
+def test_a_tick_that_cannot_be_delivered_is_retried_for_an_hour_and_then_a_dead_letter(templates: Templates) -> None:
     for rule in resources(templates, "AWS::Events::Rule"):
         (target,) = rule.properties["Targets"]
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 5}
@@ -211,7 +213,7 @@ def test_a_queue_hides_a_batch_for_six_times_as_long_as_its_function_may_take(te
         assert 2 <= mapping.properties["ScalingConfig"]["MaximumConcurrency"] <= 1000
 
 
-def test_what_a_queue_gives_up_is_kept_longer_than_what_it_holds(templates: Templates) -> None:
+def test_a_dead_letter_queue_retains_messages_longer_than_its_source(templates: Templates) -> None:
     queues = {f"{q.stack}<{q.id}.Arn>": q.properties for q in resources(templates, "AWS::SQS::Queue")}
     by_name = {arn("sqs", text(properties["QueueName"])): properties for properties in queues.values()}
     for key, properties in queues.items():
@@ -224,7 +226,7 @@ def test_what_a_queue_gives_up_is_kept_longer_than_what_it_holds(templates: Temp
         assert below["MessageRetentionPeriod"] > properties["MessageRetentionPeriod"]
 
 
-def test_queues_are_encrypted_and_speak_tls_only(templates: Templates) -> None:
+def test_queues_are_encrypted_and_require_tls(templates: Templates) -> None:
     queues = list(resources(templates, "AWS::SQS::Queue"))
     denied = {
         text(one)
@@ -237,7 +239,7 @@ def test_queues_are_encrypted_and_speak_tls_only(templates: Templates) -> None:
     assert denied == {f"<{queue.id}.Arn>" for queue in queues}
 
 
-def test_the_queues_of_the_platform_are_made_once(templates: Templates) -> None:
+def test_the_queues_of_the_platform_are_created_once(templates: Templates) -> None:
     names = [text(queue.properties["QueueName"]) for queue in resources(templates, "AWS::SQS::Queue")]
     assert sorted(names) == sorted(set(names))
     assert {PREFIX + FIRINGS, PREFIX + WORK, PREFIX + DEAD, f"{PREFIX}last-resort"} <= set(names)
@@ -315,7 +317,7 @@ def test_no_stack_is_near_what_cloudformation_allows(templates: Templates) -> No
     assert max(len(template["Resources"]) for template in templates.values()) <= 400
 
 
-def test_tables_are_as_declared_forget_by_ttl_and_can_be_restored(templates: Templates) -> None:
+def test_tables_are_as_declared_have_a_ttl_and_can_be_restored(templates: Templates) -> None:
     found = {text(table.properties["TableName"]): table for table in resources(templates, "AWS::DynamoDB::Table")}
     assert set(found) == {PREFIX + table.name for table in TABLES}
     for table in TABLES:
@@ -335,7 +337,7 @@ def test_tables_are_as_declared_forget_by_ttl_and_can_be_restored(templates: Tem
         }
 
 
-def test_artifacts_are_private_encrypted_versioned_and_leave_no_scraps(templates: Templates) -> None:
+def test_artifacts_are_private_encrypted_versioned_and_expire(templates: Templates) -> None:
     (bucket,) = resources(templates, "AWS::S3::Bucket")
     assert text(bucket.properties["BucketName"]) == f"{PREFIX}artifacts-{ACCOUNT}-{REGION}"
     assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
@@ -355,7 +357,7 @@ def test_artifacts_are_private_encrypted_versioned_and_leave_no_scraps(templates
     assert policy.properties["PolicyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_the_token_is_made_by_the_deployment_and_every_granted_secret_exists(templates: Templates) -> None:
+def test_the_token_is_generated_and_every_granted_secret_exists(templates: Templates) -> None:
     secrets = {text(found.properties["Name"]): found for found in resources(templates, "AWS::SecretsManager::Secret")}
     granted_names = {
         f"nightshift/prod/{grant.resource.partition('/')[2]}"
@@ -375,7 +377,7 @@ def test_production_keeps_its_data_when_a_stack_is_deleted(templates: Templates)
             assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_every_alarm_tells_the_same_topic(templates: Templates) -> None:
+def test_every_alarm_notifies_the_same_topic(templates: Templates) -> None:
     alarms = list(resources(templates, "AWS::CloudWatch::Alarm"))
     told = {text(topic) for alarm in alarms for topic in alarm.properties["AlarmActions"]}
     assert told == {arn("sns", f"{PREFIX}alerts")}
@@ -383,14 +385,14 @@ def test_every_alarm_tells_the_same_topic(templates: Templates) -> None:
     assert {PREFIX + FIRINGS, PREFIX + DEAD, f"{PREFIX}last-resort", f"{PREFIX}trigger"} <= watched
 
 
-def test_a_job_that_asks_for_it_has_an_alarm_for_its_silence(templates: Templates) -> None:
+def test_a_job_with_silent_after_has_an_alarm(templates: Templates) -> None:
     asked = {f"{PREFIX}{name}-silent": job.silent_after for name, job in JOBS.items() if job.silent_after}
     found = {
         text(alarm.properties["AlarmName"]): alarm.properties["Period"]
         for alarm in resources(templates, "AWS::CloudWatch::Alarm")
         if alarm.properties["TreatMissingData"] == "breaching"
     }
-    # Who tells of everybody's missed ticks cannot tell of its own.
+    # The reconciler reports missed ticks of all jobs, except its own.
     assert f"{PREFIX}reconciler-silent" in asked
     assert found == asked
 
@@ -405,7 +407,7 @@ def test_one_missed_tick_is_an_alarm(templates: Templates) -> None:
     assert [text(d["Value"]) for d in missed["Dimensions"]] == ["prod"]
 
 
-def test_an_alarm_watches_each_of_the_watchers_and_takes_silence_for_the_worst(templates: Templates) -> None:
+def test_jobs_that_watch_others_have_an_alarm_that_missing_data_breaches(templates: Templates) -> None:
     alarms = {text(a.properties["AlarmName"]): a.properties for a in resources(templates, "AWS::CloudWatch::Alarm")}
     for watcher in ("reconciler", "job-monitoring"):
         alarm = alarms[f"{PREFIX}{watcher}-silent"]
@@ -413,7 +415,7 @@ def test_an_alarm_watches_each_of_the_watchers_and_takes_silence_for_the_worst(t
         assert [text(d["Value"]) for d in alarm["Dimensions"]] == [PREFIX + watcher]
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= 900
         assert [text(topic) for topic in alarm["AlarmActions"]] == [arn("sns", f"{PREFIX}alerts")]
-    # A watcher that is started and fails, or dies at once, is among the runs that these count.
+    # A watching job that starts and fails, or is interrupted at once, is counted by these metrics.
     for metric in ("Failed", "Lost", "Missed"):
         alarm = alarms[f"{PREFIX}runs-{metric.lower()}"]
         assert (alarm["Namespace"], alarm["MetricName"]) == ("Nightshift", metric)
