@@ -1,4 +1,4 @@
-"""Calls to the world outside: bounded in time and size, paced by host, to declared hosts alone."""
+"""HTTP client for declared hosts: limited in time and size, rate-limited per host."""
 
 from __future__ import annotations
 
@@ -25,64 +25,66 @@ if TYPE_CHECKING:
 
 AGENT = "nightshift"
 SAFE = ("GET", "HEAD")
-LARGEST_BODY = 1024 * 1024
+MAX_BODY = 1024 * 1024
 CHUNK = 64 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
-MOST_REDIRECTS = 5
-# Seconds for which a call waits for its turn before it gives way.
-LONGEST_WAIT = 10.0
-# A host that asks to be left alone for longer than this many seconds is taken to say so long: what is added to an
-# instant must lead to one.
-LONGEST_HOLD = 366 * 86400.0
-POOLS = 32
-# Those of the web that are of any use; some of Python's others fail on foreign bytes, or take for ever.
+MAX_REDIRECTS = 5
+# Seconds for which a call waits for the rate limit of its host.
+MAX_WAIT = 10.0
+# Upper bound in seconds for Retry-After: added to the current time, it must give a valid timestamp.
+MAX_HOLD = 366 * 86400.0
+MAX_POOLS = 32
+# Charsets in use on the web. Some of Python's other codecs fail on foreign bytes or take very long.
 CHARSET = re.compile(
     r"charset=\"?(utf-?8|utf-?16|us-ascii|iso-?8859-?\d+|windows-125\d|koi8-[ru]|gb\w+|big5|shift_jis|euc-\w+)",
     re.IGNORECASE,
 )
 
 
-class NoAnswer(Exception):
-    """No answer came, or none that may be asked for; the message says why."""
+class NoResponse(Exception):
+    """No response came, or the call was not allowed; the message contains the reason."""
 
 
-class NotSent(NoAnswer, NotPerformed):
-    """The call never left this machine: whatever it was to change, it has not."""
+class NotSent(NoResponse, NotPerformed):
+    """The request was not sent: it has changed nothing."""
 
 
-class Elsewhere(NotSent):
-    """The way leads to a host that this job may not call."""
+class HostNotAllowed(NotSent):
+    """The URL, or a redirect, leads to a host that this job may not call."""
 
 
-class Busy(NotSent):
-    """The host asked to be left alone for so many more seconds."""
+class HostBusy(NotSent):
+    """The host must not be called yet: its rate limit or its Retry-After."""
 
     def __init__(self, host: str, seconds: float) -> None:
         super().__init__(f"{host} is not to be called for another {seconds:.0f} s")
+        #: Seconds until the next call is allowed.
         self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """headers: names in lower case, without cookies. text: the body's first MiB. ms: to the end of what was read.
-
-    url: where it came from, after redirects. retry_after: seconds, where the host named them.
-    """
+    """A response of any status."""
 
     status: int
+    #: Names in lower case, without set-cookie.
     headers: Mapping[str, str]
+    #: The body, its first MiB.
     text: str = field(repr=False)
+    #: Duration until the last byte was read.
     ms: int
+    #: The URL after redirects.
     url: str
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Retry-After in seconds.
     retry_after: float | None = None
 
 
 class HttpClient:
-    """One run's calls, safe to share between threads. It follows no proxy settings of the environment.
+    """HTTP client of one run. Safe to share between threads; ignores the environment's proxy settings.
 
-    hosts: those that may be called, as `host_of` writes them. rate: calls a second to one host. connect, read: seconds
-    until a connection stands, and between two bytes or for a whole body. remaining: seconds that the run has left.
+    hosts: hosts that may be called, as `host_of` returns them. rate: calls per second to one host. connect: seconds to
+    connect. read: seconds between two bytes, and for a whole body. remaining: seconds that the run has left.
     """
 
     def __init__(
@@ -103,8 +105,8 @@ class HttpClient:
         self.connect = connect
         self.read = read
         self.remaining = remaining
-        self._pool = PoolManager(num_pools=POOLS, maxsize=8, retries=False)
-        self._turns: dict[str, datetime] = {}
+        self._pool = PoolManager(num_pools=MAX_POOLS, maxsize=8, retries=False)
+        self._next_call: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -122,13 +124,14 @@ class HttpClient:
         key: str = "",
         internal: bool = False,
     ) -> HttpResponse:
-        """Raises NoAnswer; any status is an answer. Redirects of GET and HEAD are followed, to allowed hosts.
+        """Send a request; any status is a response. Follows redirects of GET and HEAD to allowed hosts.
 
-        key: the idempotency key, which whatever is neither GET nor HEAD must have. internal: a call to an app's own
-        API, which in production must say that it comes from us. body: sent as it is; `headers` say what it is.
+        Raises NoResponse. key: the idempotency key, required for all methods but GET and HEAD. internal: a call to our
+        own API, which in production requires the header x-internal-exec. form, json, body: the body, at most one of
+        them; the content type of `body` is in `headers`.
         """
         if method not in SAFE and not key:
-            raise ValueError(f"{method} {url}: what changes something needs an idempotency key")
+            raise ValueError(f"{method} {url} needs an idempotency key: pass `key`")
         sent = {"user-agent": AGENT, **(headers or {})}
         if key:
             sent["idempotency-key"] = key
@@ -139,26 +142,26 @@ class HttpClient:
         elif json is not None:
             sent["content-type"], body = "application/json", jsonlib.dumps(json)
         answer = self._once(method, url, sent, body)
-        for _ in range(MOST_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             if method not in SAFE or answer.status not in REDIRECTS or "location" not in answer.headers:
                 return answer
-            onward = urljoin(answer.url, answer.headers["location"])
-            if answer.url.startswith("https:") and not onward.startswith("https:"):
-                raise NoAnswer("redirected from https to http")
-            if not _same_origin(answer.url, onward):
+            target = urljoin(answer.url, answer.headers["location"])
+            if answer.url.startswith("https:") and not target.startswith("https:"):
+                raise NoResponse("redirected from https to http")
+            if not _same_origin(answer.url, target):
                 sent = {"user-agent": AGENT}
-            answer = self._once(method, onward, sent, None)
-        raise NoAnswer(f"redirected more than {MOST_REDIRECTS} times")
+            answer = self._once(method, target, sent, None)
+        raise NoResponse(f"redirected more than {MAX_REDIRECTS} times")
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> HttpResponse:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
         host = self._allowed(url)
-        self._take_turn(host)
+        self._await_rate_limit(host)
         left = max(self.remaining(), 0.1)
         timeout = Timeout(connect=min(self.connect, left), read=min(self.read, left))
-        clocked = time.monotonic()
+        started = time.monotonic()
         try:
             response = self._pool.request(
                 method,
@@ -171,15 +174,15 @@ class HttpClient:
             )
             data = self._read(response)
         except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
-            raise (NotSent if _unsent(error) else NoAnswer)(self._why(error)) from error
-        wait = seconds_of(response.headers.get("retry-after"), self.cloud.clock.now())
+            raise (NotSent if _unsent(error) else NoResponse)(self._reason(error)) from error
+        wait = parse_retry_after(response.headers.get("retry-after"), self.cloud.clock.now())
         if wait is not None and response.status in (429, 503):
             self._hold(host, wait)
         return HttpResponse(
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items() if name.lower() != "set-cookie"},
             text=_decoded(data, response.headers.get("content-type", "")),
-            ms=round((time.monotonic() - clocked) * 1000),
+            ms=round((time.monotonic() - started) * 1000),
             url=url,
             cookies=dict(map(_cookie, response.headers.getlist("set-cookie"))),
             retry_after=wait,
@@ -191,44 +194,44 @@ class HttpClient:
         except ValueError as error:
             raise NotSent(f"cannot call {url:.200}: it {error}") from None
         if host not in self.hosts:
-            raise Elsewhere(f"may not call {host}: it is not among the hosts that this job works on")
+            raise HostNotAllowed(f"may not call {host}: it is not one of the hosts of this job")
         return host
 
-    def _take_turn(self, host: str) -> None:
-        """Wait until the host's rate, and what it asked for by Retry-After, allow a call. Raises Busy."""
+    def _await_rate_limit(self, host: str) -> None:
+        """Sleep until the rate limit and Retry-After of the host allow a call. Raises HostBusy."""
         with self._lock:
             now = self.cloud.clock.now()
-            turn = max(now, self._turns.get(host, now))
-            wait = (turn - now).total_seconds()
-            if wait > min(LONGEST_WAIT, self.remaining()):
-                raise Busy(host, wait)
-            self._turns[host] = turn + self.gap
+            start = max(now, self._next_call.get(host, now))
+            wait = (start - now).total_seconds()
+            if wait > min(MAX_WAIT, self.remaining()):
+                raise HostBusy(host, wait)
+            self._next_call[host] = start + self.gap
         if wait:
             self.cloud.clock.sleep(wait)
 
     def _hold(self, host: str, seconds: float) -> None:
         with self._lock:
             until = self.cloud.clock.now() + timedelta(seconds=seconds)
-            self._turns[host] = max(until, self._turns.get(host, until))
+            self._next_call[host] = max(until, self._next_call.get(host, until))
 
     def _read(self, response: BaseHTTPResponse) -> bytes:
-        """The body, its first MiB at most; the socket's timeout bounds the wait for a byte, and this the whole."""
+        """Read at most 1 MiB of the body. The socket's timeout limits the wait for one byte, this the whole body."""
         until = time.monotonic() + self.read
         data = bytearray()
-        while len(data) < LARGEST_BODY:
-            # read1: what there is. read(n) would wait for n bytes, however slowly they drip.
-            chunk = response.read1(min(CHUNK, LARGEST_BODY - len(data)), decode_content=True)
+        while len(data) < MAX_BODY:
+            # read1 returns the bytes that are there; read(n) waits for n bytes, however slowly they drip.
+            chunk = response.read1(min(CHUNK, MAX_BODY - len(data)), decode_content=True)
             if not chunk:
                 response.release_conn()
                 return bytes(data)
             data += chunk
             if time.monotonic() > until:
                 response.close()
-                raise NoAnswer(f"the body took longer than {self.read:g} s")
+                raise NoResponse(f"the body took longer than {self.read:g} s")
         response.close()
         return bytes(data)
 
-    def _why(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         from urllib3 import exceptions as failures
 
         match error:
@@ -248,14 +251,14 @@ class HttpClient:
 
 
 def _unsent(error: Exception) -> bool:
-    """Whether there was no connection, or nobody on it whom it was meant for."""
+    """Whether there was no connection, or one to a server with a wrong certificate."""
     from ssl import SSLCertVerificationError
 
     from urllib3 import exceptions as failures
 
-    nowhere = (failures.NewConnectionError, failures.ConnectTimeoutError, failures.LocationValueError)
-    wrong = isinstance(error, failures.SSLError) and isinstance(error.args[0], SSLCertVerificationError)
-    return wrong or isinstance(error, nowhere)
+    unconnected = (failures.NewConnectionError, failures.ConnectTimeoutError, failures.LocationValueError)
+    wrong_server = isinstance(error, failures.SSLError) and isinstance(error.args[0], SSLCertVerificationError)
+    return wrong_server or isinstance(error, unconnected)
 
 
 def _same_origin(one: str, other: str) -> bool:
@@ -263,24 +266,24 @@ def _same_origin(one: str, other: str) -> bool:
     return (here.scheme, here.netloc) == (there.scheme, there.netloc)
 
 
-def seconds_of(text: str | None, now: datetime) -> float | None:
-    """Retry-After: whole seconds or an HTTP date (RFC 9110, 10.2.3), at most a year; None for what is neither."""
+def parse_retry_after(text: str | None, now: datetime) -> float | None:
+    """Parse Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3), at most a year; None for anything else."""
     if not text:
         return None
     if text.strip().isdecimal():
-        return min(float(text), LONGEST_HOLD)
+        return min(float(text), MAX_HOLD)
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max(0.0, (at - now).total_seconds()), LONGEST_HOLD)
+    return min(max(0.0, (at - now).total_seconds()), MAX_HOLD)
 
 
 def _decoded(body: bytes, content_type: str) -> str:
-    found = CHARSET.search(content_type)
+    charset = CHARSET.search(content_type)
     try:
-        return body.decode(found[1] if found else "utf-8", "replace")
+        return body.decode(charset[1] if charset else "utf-8", "replace")
     except LookupError:
         return body.decode("utf-8", "replace")
 

@@ -1,4 +1,4 @@
-"""The token in front of every URL of ours: compared in constant time, current and previous accepted."""
+"""Check the token of our Function URLs: constant-time comparison; the current and previous token are valid."""
 
 from __future__ import annotations
 
@@ -12,44 +12,48 @@ if TYPE_CHECKING:
 
 HEADER = "x-internal-health"
 SECRET = "internal-health-token"
-FRESH = 300
-# A stranger's guesses must not become calls to the secret store.
-PAUSE = 10
+CACHE_SECONDS = 300
+# A wrong token reads the secret again, in case it was rotated: guesses must not become calls to the secret store.
+RELOAD_SECONDS = 10
 
 
 class Guard:
-    """`FRESH` seconds a token is believed; a mismatch looks again at once, but not oftener than every `PAUSE`."""
+    """Cache the tokens, and read them again on a mismatch, at most every RELOAD_SECONDS.
 
-    def __init__(self, cloud: Cloud, ticking: Callable[[], float] = time.monotonic) -> None:
+    monotonic: returns seconds of a monotonic clock.
+    """
+
+    def __init__(self, cloud: Cloud, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.cloud = cloud
-        self.ticking = ticking
+        self.monotonic = monotonic
         self.tokens: tuple[bytes, ...] = ()
-        self.read_at = -FRESH - 1.0
+        self.read_at = -CACHE_SECONDS - 1.0
 
     def admits(self, headers: Mapping[str, str]) -> bool:
-        given = headers.get(HEADER, "").encode()
-        age = self.ticking() - self.read_at
-        if age > FRESH:
+        """Whether the headers contain a valid token. Their names are in lower case."""
+        token = headers.get(HEADER, "").encode()
+        age = self.monotonic() - self.read_at
+        if age > CACHE_SECONDS:
             self._read()
-        admitted = self._matches(given)
-        if not admitted and given and PAUSE < age <= FRESH:
+        admitted = self._matches(token)
+        if not admitted and token and RELOAD_SECONDS < age <= CACHE_SECONDS:
             self._read()
-            admitted = self._matches(given)
+            admitted = self._matches(token)
         return admitted
 
-    def _matches(self, given: bytes) -> bool:
-        # Every token is compared, whichever matches, so that time tells nothing.
-        matches = [hmac.compare_digest(given, token) for token in self.tokens]
+    def _matches(self, token: bytes) -> bool:
+        # All tokens are compared, also after a match: the duration reveals nothing.
+        matches = [hmac.compare_digest(token, valid) for valid in self.tokens]
         return any(matches)
 
     def _read(self) -> None:
         secrets = self.cloud.secrets
-        found = []
+        tokens = []
         for stage in ("AWSCURRENT", "AWSPREVIOUS"):
             try:
                 answer = secrets.get_secret_value(SecretId=self.cloud.names.secret(SECRET), VersionStage=stage)
             except secrets.exceptions.ResourceNotFoundException:
                 continue
             if answer["SecretString"]:
-                found.append(answer["SecretString"].encode())
-        self.tokens, self.read_at = tuple(found), self.ticking()
+                tokens.append(answer["SecretString"].encode())
+        self.tokens, self.read_at = tuple(tokens), self.monotonic()

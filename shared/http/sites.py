@@ -1,58 +1,61 @@
-"""The sites that a job works on, from BASE_URLS: what cannot be used is reported and skipped, the rest go on."""
+"""The sites of a job, from the setting BASE_URLS. Invalid entries are reported and skipped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from shared import redaction
-from shared.aws import attributes
-from shared.aws.names import NO_TARGET, STATE
+from shared.aws.names import NO_TARGET
 from shared.job.outcome import Rejected
 from shared.job.settings import BASE_URLS
+from shared.store import keys, table
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.run.context import RunContext
 
 PORTS = {"http": 80, "https": 443}
 HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
-LONGEST_URL = 2048
-LONGEST_HOST = 253
+MAX_URL = 2048
+MAX_HOST = 253
+# Hosts that a note or an error names.
 NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Site:
-    """host: `shop.example`, or `shop.example:8080` where the port is not the scheme's own: names status and artifacts.
+    """One site."""
 
-    url: the base, without a slash at the end.
-    """
-
+    #: `shop.example`, or `shop.example:8080` for a port other than the default: the key of status and artifacts.
     host: str
+    #: The base URL, without a slash at the end.
     url: str
 
     def at(self, path: str) -> str:
+        """The URL of a path below the base."""
         return f"{self.url}/{path.lstrip('/')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """valid: in the order of their hosts, each host once. invalid: a sentence for each entry that cannot be used."""
+    """The entries of BASE_URLS, parsed."""
 
+    #: Sorted by host, each host once.
     valid: tuple[Site, ...]
+    #: A sentence for each invalid entry.
     invalid: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        return tuple(target.host for target in self.valid)
+        return tuple(site.host for site in self.valid)
 
     @property
-    def useless(self) -> bool:
-        """There are entries, and none can be used."""
+    def unusable(self) -> bool:
+        """Whether there are entries, and all are invalid."""
         return bool(self.invalid) and not self.valid
 
     @property
@@ -63,11 +66,11 @@ class Sites:
 
 
 def read(run: RunContext) -> Sites:
-    """From BASE_URLS, with a warning in the log for each invalid entry. Raises SettingError where it is no array."""
-    found = parse(run.setting(BASE_URLS.name))
-    for fault in found.invalid:
-        run.log.warning("base_url_invalid", error=fault)
-    return found
+    """Read BASE_URLS, and log a warning for each invalid entry. Raises SettingError where it is no array."""
+    sites = parse(run.setting(BASE_URLS.name))
+    for error in sites.invalid:
+        run.log.warning("base_url_invalid", error=error)
+    return sites
 
 
 def parse(entries: Iterable[Any]) -> Sites:
@@ -75,82 +78,72 @@ def parse(entries: Iterable[Any]) -> Sites:
     invalid: list[str] = []
     for number, entry in enumerate(entries, 1):
         try:
-            target = _target(entry)
-            taken = valid.setdefault(target.host, target)
-            if taken != target:
-                raise ValueError(f"has the host of {taken.url}, and a host has one base URL")
+            site = _site(entry)
+            first = valid.setdefault(site.host, site)
+            if first != site:
+                raise ValueError(f"has the host of {first.url}, and a host has one base URL")
         except ValueError as error:
             shown = re.sub(r"//[^/@]*@", "//", entry) if isinstance(entry, str) else repr(entry)
             invalid.append(f"{BASE_URLS.name}, entry {number}, {redaction.sample(shown, 80)!r}: {error}")
     return Sites(tuple(sorted(valid.values())), tuple(invalid))
 
 
-def chosen(run: RunContext, found: Sites) -> list[Site]:
-    """The firing's target, or all. Raises Rejected for a target that BASE_URLS does not name."""
+def select(run: RunContext, sites: Sites) -> list[Site]:
+    """The site of the firing's target, or all. Raises Rejected for a target that is not in BASE_URLS."""
     if run.target == NO_TARGET:
-        return list(found.valid)
-    named = [target for target in found.valid if target.host == run.target]
-    if not named:
-        known = ", ".join(found.hosts[:NAMED]) or "none"
-        raise Rejected(f"{run.target!r} is no host of {BASE_URLS.name}; its hosts are {known}")
-    return named
+        return list(sites.valid)
+    selected = [site for site in sites.valid if site.host == run.target]
+    if not selected:
+        hosts = ", ".join(sites.hosts[:NAMED]) or "none"
+        raise Rejected(f"{run.target!r} is no host of {BASE_URLS.name}; its hosts are {hosts}")
+    return selected
 
 
-def forget(run: RunContext, found: Sites, hosts: Iterable[str]) -> list[str]:
-    """Remove the status of hosts that are not among these any more, so that nobody is shown or told of them for ever.
+def forget_removed(run: RunContext, sites: Sites, hosts: Iterable[str]) -> list[str]:
+    """Delete the status of hosts that are no longer among `hosts`, so that it is not shown and alerted on for ever.
 
-    Nothing is removed by a run that is not for all hosts, or where an entry cannot be used: it may be one of them.
+    Deletes nothing in a run that is not for all hosts, or where an entry is invalid: it may be one of those hosts.
     """
-    if found.invalid or run.target != NO_TARGET or run.firing.manual or not run.firing.fresh:
+    if sites.invalid or run.target != NO_TARGET or run.firing.manual or not run.firing.fresh:
         return []
-    table, gone = run.cloud.names.table(STATE), []
-    pages = run.cloud.dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ProjectionExpression="pk, sk, #at",
-        ExpressionAttributeNames={"#at": "at"},
-        ExpressionAttributeValues=attributes.row({":pk": f"{run.job.key}:last"}),
+    rows = table.query(
+        run.cloud, STATE, "pk = :pk", {":pk": keys.claims(run.job.key)}, attributes_read=("pk", "sk", "at")
     )
-    kept = {NO_TARGET, *hosts}
-    for item in (attributes.plain(item) for page in pages for item in page["Items"]):
-        if item["sk"] in kept or "at" not in item:
+    current, removed = {NO_TARGET, *hosts}, []
+    for row in rows:
+        if row["sk"] in current or "at" not in row:
             continue
-        with suppress(run.cloud.ConditionalCheckFailed):
-            run.cloud.dynamodb.delete_item(
-                TableName=table,
-                Key=attributes.row({"pk": item["pk"], "sk": item["sk"]}),
-                ConditionExpression="#at = :at",
-                ExpressionAttributeNames={"#at": "at"},
-                ExpressionAttributeValues=attributes.row({":at": item["at"]}),
-            )
-            run.log.info("target_forgotten", entityId=item["sk"], note=f"its last status was of {item['at']}")
-            gone.append(item["sk"])
-    return gone
+        key = keys.claim(run.job.key, row["sk"])
+        # Unless another run has written it since.
+        if table.delete(run.cloud, STATE, key, condition="#at = :at", values={":at": row["at"]}, names={"#at": "at"}):
+            run.log.info("target_forgotten", entityId=row["sk"], note=f"its last status was of {row['at']}")
+            removed.append(row["sk"])
+    return removed
 
 
-def awake(run: RunContext, sites: Iterable[Site]) -> tuple[list[Site], dict[str, str]]:
-    """Those to work on; and of each that is paused, by its host, who paused it and why. They are logged."""
-    going, held = [], {}
+def without_paused(run: RunContext, sites: Iterable[Site]) -> tuple[list[Site], dict[str, str]]:
+    """The sites that are not paused, and operator and reason of the paused ones by host. Logs the paused ones."""
+    active, paused = [], {}
     for site in sites:
-        told = run.paused(target=site.host)
-        if told:
-            held[site.host] = told
-            run.log.info("target_paused", entityId=site.host, status="paused", note=told)
+        reason = run.paused(target=site.host)
+        if reason:
+            paused[site.host] = reason
+            run.log.info("target_paused", entityId=site.host, status="paused", note=reason)
         else:
-            going.append(site)
-    return going, held
+            active.append(site)
+    return active, paused
 
 
-def told(held: Mapping[str, str]) -> str:
-    """`2 paused: a.example (ada: rebuild), b.example (bob: moved)`, empty where none is."""
-    named = ", ".join(f"{host} ({why})" for host, why in sorted(held.items())[:NAMED])
-    return f"{len(held)} paused: {named}" if held else ""
+def paused_note(paused: Mapping[str, str]) -> str:
+    """`2 paused: a.example (ada: rebuild), b.example (bob: moved)`; empty where none is paused."""
+    hosts = ", ".join(f"{host} ({reason})" for host, reason in sorted(paused.items())[:NAMED])
+    return f"{len(paused)} paused: {hosts}" if paused else ""
 
 
 def host_of(url: str) -> str:
-    """The host as it names things: lower case, in its ASCII form, with a port that is not the scheme's own.
+    """The host of a URL in lower case and ASCII, with a port other than the default of the scheme.
 
-    Raises ValueError, which says what is wrong with the URL.
+    Raises ValueError with the reason.
     """
     return _host(urlsplit(url))
 
@@ -162,26 +155,26 @@ def _host(parts: SplitResult) -> str:
     if not name.isascii():
         name = name.encode("idna").decode()
     name = f"[{name}]" if ":" in name else name
-    if not HOST.fullmatch(name) or ".." in name or len(name) > LONGEST_HOST:
-        raise ValueError("names no host that can be")
+    if not HOST.fullmatch(name) or ".." in name or len(name) > MAX_HOST:
+        raise ValueError("has an invalid host name")
     port = parts.port
     if port == 0:
         raise ValueError("has port 0")
     return name if port in (None, PORTS[parts.scheme]) else f"{name}:{port}"
 
 
-def _target(entry: Any) -> Site:
+def _site(entry: Any) -> Site:
     if not isinstance(entry, str):
         raise ValueError("is not text")
     text = entry.strip()
-    if len(text) > LONGEST_URL:
-        raise ValueError(f"is longer than {LONGEST_URL} characters")
+    if len(text) > MAX_URL:
+        raise ValueError(f"is longer than {MAX_URL} characters")
     if any(character.isspace() or not character.isprintable() for character in text):
-        raise ValueError("has a space or a control character in it")
+        raise ValueError("contains a space or a control character")
     parts = urlsplit(text)
     host = _host(parts)
     if "@" in parts.netloc:
-        raise ValueError("carries credentials; those belong into the secret store")
+        raise ValueError("contains credentials; put them into the secret store")
     if "?" in text or "#" in text:
-        raise ValueError("has a query or a fragment; give the base alone")
+        raise ValueError("has a query or a fragment; give the base URL only")
     return Site(host, f"{parts.scheme}://{host}{parts.path.rstrip('/')}")

@@ -1,6 +1,8 @@
-"""Which URLs may be called because a user says so: none that leads to what only we can reach.
+"""Guard against server-side request forgery (SSRF): which URLs given by users may be called.
 
-That is this machine, its network, and the cloud's metadata.
+Refused is each URL that leads to an address that only we can reach: this machine, its network, and the metadata
+service of the cloud (169.254.169.254). Parse the URL, resolve its host once, and connect to the resolved addresses
+only: a second look-up could return another address (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ from urllib.parse import urlsplit
 from shared.job.effect import NotPerformed
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
-LONGEST_URL = 2048
+MAX_URL = 2048
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Names that never lead to the world outside: RFC 6761, 6762, 8375, ICANN's `internal`, and what routers use.
-INNER = (
+# Names that never belong to the public internet: RFC 6761, 6762, 8375, ICANN's `internal`, and what routers use.
+PRIVATE_NAMES = (
     *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan"),
     *("home.arpa", "onion"),
 )
-# IANA's registries of special-purpose addresses, and what clouds put among public ones.
-CLOSED_4 = tuple(
+# IANA's registries of special-purpose addresses, and addresses of cloud services in public ranges.
+NON_PUBLIC_4 = tuple(
     map(
         ipaddress.IPv4Network,
         (
@@ -34,97 +36,102 @@ CLOSED_4 = tuple(
         ),
     )
 )
-# All of IPv6 that is assigned to the world. What lies outside it is loopback, mapped, NAT64, local, multicast.
-OPEN_6 = ipaddress.IPv6Network("2000::/3")
-CLOSED_6 = tuple(
+# The global unicast range of IPv6. Outside of it are loopback, IPv4-mapped, NAT64, local and multicast addresses.
+GLOBAL_6 = ipaddress.IPv6Network("2000::/3")
+NON_PUBLIC_6 = tuple(
     map(
         ipaddress.IPv6Network,
-        # Protocols with Teredo and ORCHID, documentation twice, 6to4, AS112.
+        # IETF protocols (Teredo, ORCHID), documentation (two ranges), 6to4, AS112.
         ("2001::/23", "2001:db8::/32", "3fff::/20", "2002::/16", "2620:4f:8000::/48"),
     )
 )
 
 
 class ForbiddenUrl(NotPerformed):
-    """The URL may not be called, and nothing was; the message says why."""
+    """The URL may not be called, and was not; the message contains the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicUrl:
-    """Where a URL leads: scheme, host as it goes into certificates and headers, port, and path with its query."""
+    """The parts of a URL that passed the guard."""
 
     scheme: str
+    #: In ASCII and lower case, as in certificates and headers.
     host: str
     port: int
+    #: With the query.
     path: str
 
     @property
     def authority(self) -> str:
-        """As the header Host has it."""
+        """The value of the header Host."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
 
 def parse_public_url(url: str, *, loopback: bool = False) -> PublicUrl:
-    """Take a URL apart. Raises Closed for what is not plainly a public https URL.
+    """Parse a URL. Raises ForbiddenUrl for all but a public https URL.
 
-    loopback: also http, and this machine, for tests and a laptop.
+    loopback: accept http and this machine too, for tests and the local cloud.
     """
-    if len(url) > LONGEST_URL:
-        raise ForbiddenUrl(f"the URL is longer than {LONGEST_URL} characters")
-    # Parsers disagree on these, and what one takes for the host is a path to another.
-    if not url.isascii() and any(not sign.isalnum() and not sign.isascii() for sign in url):
-        raise ForbiddenUrl("the URL has a sign in it that is neither ASCII nor a letter")
-    if any(sign.isspace() or not sign.isprintable() or sign in '\\"<>^`{|}' for sign in url):
-        raise ForbiddenUrl("the URL has a space, a control character or a sign in it that belongs into none")
+    if len(url) > MAX_URL:
+        raise ForbiddenUrl(f"the URL is longer than {MAX_URL} characters")
+    # Parsers disagree on these characters: one reads a host where another reads a path.
+    if not url.isascii() and any(not character.isalnum() and not character.isascii() for character in url):
+        raise ForbiddenUrl("the URL contains a character that is neither ASCII nor a letter")
+    if any(character.isspace() or not character.isprintable() or character in '\\"<>^`{|}' for character in url):
+        raise ForbiddenUrl("the URL contains a space, a control character or one that must be escaped")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ForbiddenUrl(f"the URL cannot be read: {error}") from None
+        raise ForbiddenUrl(f"the URL cannot be parsed: {error}") from None
     if parts.scheme not in ("https", "http"):
         raise ForbiddenUrl("the URL does not begin with https://")
     if "@" in parts.netloc or "%" in parts.netloc:
-        raise ForbiddenUrl("the URL has a user, or an escape, before its path")
+        raise ForbiddenUrl("the URL contains a user name or an escape in its host")
     host = _host(parts.hostname or "", loopback)
     if parts.scheme == "http" and not (loopback and _is_loopback(host)):
         raise ForbiddenUrl("the URL does not begin with https://")
     if port is not None and (port == 0 or (port < 1024 and port not in (80, 443))):
-        raise ForbiddenUrl(f"port {port} is not one that webhooks are taken on")
+        raise ForbiddenUrl(f"port {port} is not allowed: use 80, 443 or one from 1024")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii():
-        raise ForbiddenUrl("the URL's path has to be escaped")
+        raise ForbiddenUrl("the path of the URL must be percent-encoded")
     return PublicUrl(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
 
 
-def resolve_public(where: PublicUrl, *, loopback: bool = False) -> list[IP]:
-    """What its host is, asked once: connect to these and no others. Raises Closed where a single one is not open."""
+def resolve_public(url: PublicUrl, *, loopback: bool = False) -> list[IP]:
+    """Resolve the host once; connect to these addresses only.
+
+    Raises ForbiddenUrl where one of them is not public, Unresolved where there is none.
+    """
     try:
-        found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        records = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError) as error:
         raise Unresolved(f"the name does not resolve: {error}") from None
-    known = list(dict.fromkeys(ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found))
-    for each in known:
-        if why := closed(each, loopback=loopback):
-            raise ForbiddenUrl(f"its host is {why}")
-    return known
+    addresses = list(dict.fromkeys(ipaddress.ip_address(str(name[0]).partition("%")[0]) for *_, name in records))
+    for address in addresses:
+        if reason := reason_not_public(address, loopback=loopback):
+            raise ForbiddenUrl(f"its host is {reason}")
+    return addresses
 
 
 class Unresolved(NotPerformed):
-    """The host has no address now; another time it may."""
+    """The host has no address at present."""
 
 
-def closed(ip: IP, *, loopback: bool = False) -> str:
-    """What is wrong with an address; empty where it belongs to the world outside."""
+def reason_not_public(ip: IP, *, loopback: bool = False) -> str:
+    """Why an address may not be called; empty for one of the public internet."""
     if loopback and ip.is_loopback:
         return ""
     if isinstance(ip, ipaddress.IPv4Address):
-        outside = not any(ip in net for net in CLOSED_4)
+        public = not any(ip in network for network in NON_PUBLIC_4)
     else:
-        outside = ip in OPEN_6 and not any(ip in net for net in CLOSED_6)
-    if outside:
+        public = ip in GLOBAL_6 and not any(ip in network for network in NON_PUBLIC_6)
+    if public:
         return ""
-    # Not the address itself: to whoever chose the URL it would tell what our network is like.
+    # Without the address: the user who chose the URL could map our network by it.
     return "an address that is not of the public internet"
 
 
@@ -136,16 +143,16 @@ def _host(name: str, loopback: bool) -> str:
         try:
             name = name.encode("idna").decode()
         except UnicodeError:
-            raise ForbiddenUrl("the host's name cannot be written in ASCII") from None
+            raise ForbiddenUrl("the host name cannot be encoded in ASCII (IDNA)") from None
     name = name.lower()
     labels = name.split(".")
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        raise ForbiddenUrl("the URL names no host that can be")
-    # 127.1, 0x7f000001, 2130706433, 0177.0.0.1: a name of the public internet has no such last label.
+        raise ForbiddenUrl("the host name is invalid")
+    # 127.1, 0x7f000001, 2130706433, 0177.0.0.1: no public name ends in a number.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return str(_literal(ipaddress.IPv4Address, name))
-    inner = len(labels) == 1 or any(name == each or name.endswith(f".{each}") for each in INNER)
-    if inner and not (loopback and _is_loopback(name)):
+    private = len(labels) == 1 or any(name == each or name.endswith(f".{each}") for each in PRIVATE_NAMES)
+    if private and not (loopback and _is_loopback(name)):
         raise ForbiddenUrl("the host is not of the public internet")
     return name
 
@@ -154,7 +161,7 @@ def _literal(kind: type[IP], name: str) -> IP:
     try:
         return kind(name)
     except ValueError:
-        raise ForbiddenUrl("the host is a number that is no address as it is commonly written") from None
+        raise ForbiddenUrl("the host is a number, and not an address in the common notation") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
-"""Webhooks, signed by the Standard Webhooks specification, 1.0.0: https://www.standardwebhooks.com
+"""Sign, send and verify webhooks by the Standard Webhooks specification 1.0.0 (https://www.standardwebhooks.com).
 
-The signature is an HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`. The id is the idempotency key: a message
-that is sent again carries it again, and its receiver knows it.
+The signature is an HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`. The id is the idempotency key: it stays
+the same when a message is sent again, so that the receiver recognises it.
 """
 
 from __future__ import annotations
@@ -18,50 +18,49 @@ if TYPE_CHECKING:
     from shared.http.client import HttpClient, HttpResponse
     from shared.http.untrusted import UntrustedHttpClient
 
-# How far the two clocks may be apart, and how old a message may be that is played again; the specification's own.
+# Limit of the specification for clock skew, and for the age of a replayed message.
 TOLERANCE = timedelta(minutes=5)
 GONE = 410
 
 
 class WebhookRefused(NotPerformed):
-    """The receiver did not take it. status: what it said. gone: it wants no more of them, ever.
-
-    retry_after: seconds, where it named them.
-    """
+    """The receiver answered with a status other than 2xx."""
 
     def __init__(self, answer: HttpResponse) -> None:
         super().__init__(f"{answer.url.partition('?')[0]} answered {answer.status}")
         self.status = answer.status
+        #: Whether the receiver wants no more messages at all.
         self.gone = answer.status == GONE
+        #: Retry-After in seconds.
         self.retry_after = answer.retry_after
 
 
 class BadSignature(ValueError):
-    """Not signed by any of the secrets, or too old, or not signed at all; the message says which."""
+    """The signature is missing, too old, or of none of the secrets; the message contains the reason."""
 
 
 def signable(key: str) -> bool:
-    """Whether a message may have that id. It is part of what is signed, up to a full stop, and it is a header."""
+    """Whether a message may have this id: it is a header, and a full stop ends it in the signed text."""
     return key.isascii() and "." not in key
 
 
 def message_id(key: str) -> str:
-    """The id of the message with that key; always the same, and one that may be signed."""
+    """The id of the message with this key: the key itself, or its hash where the key is not signable."""
     return key if signable(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str, str]:
-    """The headers of a message. secrets: `whsec_<base64>`; several while one is being replaced. Raises ValueError."""
+    """The headers of a message. secrets: `whsec_<base64>`, several during a rotation. Raises ValueError."""
     from standardwebhooks import Webhook
     from standardwebhooks.webhooks import EmptyWebhookSecretError
 
     if not secrets or not signable(key):
-        raise ValueError("a webhook is signed by at least one secret, under an id in ASCII without a full stop")
+        raise ValueError("signing a webhook needs at least one secret, and an id in ASCII without a full stop")
     at = at.astimezone(UTC)
     try:
         signatures = [Webhook(secret).sign(key, at, body) for secret in secrets]
     except EmptyWebhookSecretError:
-        raise ValueError("a secret is empty, or none of it is base64") from None
+        raise ValueError("a secret is empty or not base64") from None
     return {
         "webhook-id": key,
         "webhook-timestamp": f"{int(at.timestamp())}",
@@ -70,31 +69,31 @@ def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str,
 
 
 def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: datetime) -> str:
-    """The message's id. Raises BadSignature."""
-    given = {name.lower(): value for name, value in headers.items()}
-    missing = [name for name in ("webhook-id", "webhook-timestamp", "webhook-signature") if not given.get(name)]
+    """Verify the signature and return the id of the message. Raises BadSignature."""
+    named = {name.lower(): value for name, value in headers.items()}
+    missing = [name for name in ("webhook-id", "webhook-timestamp", "webhook-signature") if not named.get(name)]
     if missing:
         raise BadSignature(f"the header {missing[0]} is missing")
-    key, stamp = given["webhook-id"], given["webhook-timestamp"]
+    key, stamp = named["webhook-id"], named["webhook-timestamp"]
     try:
         at = datetime.fromtimestamp(int(stamp), UTC)
     except (ValueError, OverflowError, OSError):
         raise BadSignature(f"webhook-timestamp is {stamp[:40]!r}, not seconds since 1970") from None
     if abs(now - at) > TOLERANCE:
         raise BadSignature(f"it was signed at {at:%Y-%m-%d %H:%M:%S} UTC, more than {TOLERANCE} from now")
-    shown = given["webhook-signature"].split()
+    signatures = named["webhook-signature"].split()
     expected = sign(secrets, key, at, body)["webhook-signature"].split() if signable(key) else []
-    # All are compared, and each in constant time: how long it takes tells nothing.
-    fits = [hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in shown]
-    if not any(fits):
+    # All are compared, each in constant time: the duration reveals nothing.
+    matches = [hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in signatures]
+    if not any(matches):
         raise BadSignature("no signature fits")
     return key
 
 
 def post(http: HttpClient | UntrustedHttpClient, url: str, secrets: Sequence[str], key: str, body: str) -> HttpResponse:
-    """Send a message, JSON, once. Raises WebhookRefused for any answer but a 2xx, ValueError, and what `http` raises.
+    """Send a JSON message once. Raises WebhookRefused for a status other than 2xx, ValueError, and errors of `http`.
 
-    http: it bounds the call, and says which hosts may be called; a UntrustedHttpClient takes URLs from outside.
+    http: an UntrustedHttpClient for URLs that users gave, an HttpClient for declared hosts.
     """
     headers = sign(secrets, message_id(key), http.cloud.clock.now(), body)
     sent = {**headers, "content-type": "application/json"}

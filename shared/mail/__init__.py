@@ -1,1 +1,1 @@
-"""E-mail: the message, and its relay (SES or SMTP)."""
+"""E-mail: messages, and their relay (SES or SMTP)."""

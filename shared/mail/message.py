@@ -1,4 +1,4 @@
-"""An e-mail message, and the relay that takes it."""
+"""Types of e-mail: the message, the relay, and the error of a message that was not sent."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from shared.job.effect import NotPerformed
 
 
 class MailRefused(NotPerformed):
-    """The relay said no, or was not there: nothing was sent. permanent: no later try can end otherwise.
+    """The relay refused the message or was not reachable: nothing was sent."""
 
-    everyone: it is about the relay, or what it allows us, and not about this mail.
-    """
-
-    def __init__(self, why: str, *, permanent: bool, everyone: bool = False) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, *, permanent: bool, affects_all: bool = False) -> None:
+        super().__init__(reason)
+        #: Whether a later attempt would be refused too.
         self.permanent = permanent
-        self.everyone = everyone
+        #: Whether the reason is the relay or our account, and so holds for all messages.
+        self.affects_all = affects_all
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """to: addresses, all of which get it or none. sender: MAIL_FROM where it isn't said."""
+    """An e-mail message."""
 
+    #: Addresses of the recipients: all of them receive it, or none.
     to: tuple[str, ...]
     subject: str
     text: str
     html: str = ""
+    #: Default: MAIL_FROM.
     sender: str = ""
     reply_to: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Relay(Protocol):
-    """Takes messages; one connection may carry many of them."""
+    """A connection to SES or to an SMTP server, for many messages."""
 
     def send(self, mail: Mail, key: str) -> str:
-        """Hand it over; returns what the relay calls it. From `key` comes the Message-ID, the same for the same mail.
+        """Send a message and return the relay's id of it. `key` makes the Message-ID, equal for the same message.
 
-        Raises MailRefused where nothing was sent. Anything else leaves open whether it was.
+        Raises MailRefused where nothing was sent. After any other error the message may have been sent.
         """
 
     def forward(self, message: bytes, to: str) -> str:
-        """Hand over a message as it is, from MAIL_FROM on its envelope. Returns and raises as `send` does."""
+        """Send a complete message with MAIL_FROM as the envelope sender. Returns and raises as `send` does."""
 
     def close(self) -> None: ...

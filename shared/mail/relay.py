@@ -1,4 +1,7 @@
-"""Relays: SES by its API, every other by SMTP. When nothing was sent they say so; any other error leaves it open."""
+"""Mail relays: SES through its API, others through SMTP.
+
+MailRefused means that nothing was sent; after any other error the message may have been sent.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from shared.aws.cloud import undone
 from shared.deadline import DeadlineExceeded
 from shared.job.settings import SettingError
 from shared.mail.message import Mail, MailRefused, Relay
-from shared.mail.sending import RELAY, SECRET, SENDER, Route, address, written
+from shared.mail.sending import RELAY, SECRET, SENDER, Route, address, render
 
 if TYPE_CHECKING:
     from smtplib import SMTP
@@ -22,41 +25,42 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.run.context import RunContext
 
-# Seconds for a connection and for each answer.
-PATIENCE = 10
-# What SES will not say otherwise on a later try.
+# Seconds to connect, and for each reply.
+TIMEOUT_SECONDS = 10
+# Errors of SES that a later attempt would meet again.
 PERMANENT = ("MessageRejected", "BadRequestException", "NotFoundException", "ValidationException")
-# What it says of the account, or of how much it was asked.
-BUSY = (
+# Errors of SES about the account or the request rate, and not about the message.
+ACCOUNT_ERRORS = (
     *("TooManyRequestsException", "LimitExceededException", "SendingPausedException", "AccountSuspendedException"),
     *("ThrottlingException", "Throttling", "AccessDeniedException", "MailFromDomainNotVerifiedException"),
 )
-# With the code of a mail that it doesn't like: `Email address is not verified. The following identities failed the
-# check`. It is the sender, for want of a record, or anybody, of an account that is still in the sandbox.
+# Part of SES's message with code MessageRejected for an unverified sender, and for any recipient while the account is
+# in the sandbox: `Email address is not verified. The following identities failed the check`.
 UNVERIFIED = "is not verified"
 ACCEPTED = (250, 251, 252)
-# The relay closes the connection, be it for a while.
+# 421: the relay closes the connection.
 CLOSING = 421
 LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-def of(cloud: Cloud, route: Route, sender: str) -> Relay:
+def open_relay(cloud: Cloud, route: Route, sender: str) -> Relay:
+    """The relay of a route; it connects at its first message."""
     return Ses(cloud, sender) if route.scheme == "ses" else Smtp(cloud, route, sender)
 
 
-class Relays:
-    """As many connections as are in use at once, each for many mails; safe to share between threads.
+class RelayPool:
+    """A pool of connections, one for each thread that sends at the same time. Safe to share between threads.
 
-    Raises SettingError where no sender is set: none of a run's mails could be sent, and none is to be blamed for it.
+    Raises SettingError where no sender is set: no message of the run could be sent.
     """
 
     def __init__(self, run: RunContext) -> None:
         if not run.setting(SENDER.name):
-            raise SettingError(f"{SENDER.name} is empty; say whom e-mail comes from")
-        self.tick = run
+            raise SettingError(f"{SENDER.name} is empty; set the address that e-mail comes from")
+        self.run = run
         self._idle: LifoQueue[Relay] = LifoQueue()
 
-    def __enter__(self) -> Relays:
+    def __enter__(self) -> RelayPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,11 +69,12 @@ class Relays:
                 self._idle.get_nowait().close()
 
     @contextmanager
-    def one(self) -> Iterator[Relay]:
+    def connection(self) -> Iterator[Relay]:
+        """Borrow an idle connection, or a new one."""
         try:
             relay = self._idle.get_nowait()
         except Empty:
-            relay = of(self.tick.cloud, self.tick.setting(RELAY.name), self.tick.setting(SENDER.name))
+            relay = open_relay(self.run.cloud, self.run.setting(RELAY.name), self.run.setting(SENDER.name))
         try:
             yield relay
         finally:
@@ -82,13 +87,13 @@ class Ses:
         self.sender = sender
 
     def send(self, mail: Mail, key: str) -> str:
-        message = written(mail, key, self.cloud.clock.now(), self.sender)
-        return self._hand_over(str(message["From"]), [address(one) for one in mail.to], message.as_bytes())
+        message = render(mail, key, self.cloud.clock.now(), self.sender)
+        return self._transmit(str(message["From"]), [address(one) for one in mail.to], message.as_bytes())
 
     def forward(self, message: bytes, to: str) -> str:
-        return self._hand_over(address(self.sender), [address(to)], message)
+        return self._transmit(address(self.sender), [address(to)], message)
 
-    def _hand_over(self, sender: str, to: list[str], body: bytes) -> str:
+    def _transmit(self, sender: str, to: list[str], body: bytes) -> str:
         try:
             answer = self.cloud.mail.send_email(
                 FromEmailAddress=sender,
@@ -99,19 +104,19 @@ class Ses:
             if not undone(error):
                 raise
             code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-            # What never left is no word on the mail either.
-            everyone = code in BUSY or not code or UNVERIFIED in str(error)
+            # An error without a code is about the connection, not about the message.
+            affects_all = code in ACCOUNT_ERRORS or not code or UNVERIFIED in str(error)
             raise MailRefused(
-                f"SES: {error}", permanent=code in PERMANENT and not everyone, everyone=everyone
+                f"SES: {error}", permanent=code in PERMANENT and not affects_all, affects_all=affects_all
             ) from error
         return answer["MessageId"]
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """No connection is held open."""
 
 
 class Smtp:
-    """One connection, made at the first mail and again when it was lost in between."""
+    """One connection, opened at the first message and again after it was lost between two messages."""
 
     def __init__(self, cloud: Cloud, route: Route, sender: str) -> None:
         self.cloud = cloud
@@ -120,35 +125,35 @@ class Smtp:
         self._server: SMTP | None = None
 
     def send(self, mail: Mail, key: str) -> str:
-        message = written(mail, key, self.cloud.clock.now(), self.sender)
-        return self._hand_over(str(message["From"]), mail.to, message.as_bytes())
+        message = render(mail, key, self.cloud.clock.now(), self.sender)
+        return self._transmit(str(message["From"]), mail.to, message.as_bytes())
 
     def forward(self, message: bytes, to: str) -> str:
-        # A lone CR or LF would be a line's end to some relays and none to others: what follows it might pass for
-        # another mail (SMTP smuggling).
-        return self._hand_over(self.sender, (to,), LINE_END.sub(b"\r\n", message))
+        # Some relays end a line at a lone CR or LF, others do not: the text after it could pass for another message
+        # (SMTP smuggling).
+        return self._transmit(self.sender, (to,), LINE_END.sub(b"\r\n", message))
 
-    def _hand_over(self, sender: str, to: Iterable[str], body: bytes) -> str:
+    def _transmit(self, sender: str, to: Iterable[str], body: bytes) -> str:
         server = self._envelope(address(sender), [address(one) for one in to])
         try:
             code, answer = self._data(server, body)
         except BaseException:
-            # From here on a silence may mean that it was taken.
+            # Without a reply the message may have been accepted.
             self.close()
             raise
         if code not in ACCEPTED:
-            raise self._said(code, answer)
+            raise self._refusal(code, answer)
         return answer.decode(errors="replace")
 
     def close(self) -> None:
         if self._server is not None:
-            # Whether it hears the farewell is of no interest.
+            # The connection is dropped anyway; a failed QUIT has no effect.
             with suppress(Exception):
                 self._server.quit()
             self._server = None
 
     def _envelope(self, sender: str, to: list[str]) -> SMTP:
-        """A connection on which sender and recipients are accepted. Raises MailRefused."""
+        """A connection that has accepted sender and recipients. Raises MailRefused."""
         from smtplib import SMTPServerDisconnected
 
         try:
@@ -158,7 +163,7 @@ class Smtp:
             except SMTPServerDisconnected:
                 if self._server is None:
                     raise
-                # Idle connections are closed by the other side, and nothing of this mail was said on it.
+                # The server closed the idle connection; nothing of this message was sent on it.
                 server = self._connected()
                 replies = [server.mail(sender)]
             self._server = server
@@ -166,20 +171,19 @@ class Smtp:
             for number, (code, answer) in enumerate(replies):
                 if code not in ACCEPTED:
                     server.rset()
-                    # The first is about the sender, who is the same for all.
-                    raise self._said(code, answer, everyone=number == 0)
+                    # The first reply is about the sender, who is the same for all messages.
+                    raise self._refusal(code, answer, affects_all=number == 0)
         except MailRefused:
             raise
         except Exception as error:
-            # Whatever it is, nothing was sent. It concerns the connection, and with it every mail: another day it may
-            # be better.
+            # Nothing was sent. The error concerns the connection, and so all messages; it may be temporary.
             self.close()
-            words = getattr(error, "smtp_error", None)
-            told = f"{error.args[0]} {words.decode(errors='replace')}" if isinstance(words, bytes) else str(error)
-            why = f"{self.route.host}: {type(error).__name__}: {told}"
-            raise MailRefused(why, permanent=False, everyone=True) from error
+            reply = getattr(error, "smtp_error", None)
+            text = f"{error.args[0]} {reply.decode(errors='replace')}" if isinstance(reply, bytes) else str(error)
+            reason = f"{self.route.host}: {type(error).__name__}: {text}"
+            raise MailRefused(reason, permanent=False, affects_all=True) from error
         except DeadlineExceeded:
-            # Cut off in the middle of a word, on a connection that a later run may have been left.
+            # The dialogue was cut off in the middle: no later message may use this connection.
             self.close()
             raise
         return server
@@ -199,12 +203,12 @@ class Smtp:
         host, port = self.route.host, self.route.port
         tls = ssl.create_default_context()
         if self.route.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=PATIENCE, context=tls)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=tls)
         else:
-            server = smtplib.SMTP(host, port, timeout=PATIENCE)
+            server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
         try:
             if self.route.scheme == "smtp":
-                # Raises where the relay does not offer it: mail and password never go in the clear.
+                # Raises where the relay does not offer STARTTLS: nothing is sent unencrypted.
                 server.starttls(context=tls)
             server.ehlo_or_helo_if_needed()
             login = self._login()
@@ -217,18 +221,18 @@ class Smtp:
 
     def _login(self) -> tuple[str, str] | None:
         try:
-            found = json.loads(secrets.read(self.cloud, SECRET))
-            return found["user"], found["password"]
+            login = json.loads(secrets.read(self.cloud, SECRET))
+            return login["user"], login["password"]
         except secrets.NoSecret:
             return None
         except (ValueError, KeyError, TypeError):
             where = self.cloud.names.secret(SECRET)
             raise MailRefused(
-                f"the secret {where} is not JSON with user and password", permanent=False, everyone=True
+                f"the secret {where} is not JSON with user and password", permanent=False, affects_all=True
             ) from None
 
-    def _said(self, code: int, answer: bytes, everyone: bool = False) -> MailRefused:
+    def _refusal(self, code: int, answer: bytes, affects_all: bool = False) -> MailRefused:
         text = answer.decode(errors="replace").strip()
         return MailRefused(
-            f"{self.route.host}: {code} {text}", permanent=code >= 500, everyone=everyone or code == CLOSING
+            f"{self.route.host}: {code} {text}", permanent=code >= 500, affects_all=affects_all or code == CLOSING
         )

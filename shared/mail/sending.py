@@ -1,4 +1,4 @@
-"""E-mail: what a message is, and the one way to hand it to a relay, be that SES or any that speaks SMTP."""
+"""Send e-mail through the relay of the settings: SES or an SMTP server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.run.context import RunContext
 
-# JSON with `user` and `password`; a relay that wants none needs no value here.
+# JSON with `user` and `password`; without a value for a relay without authentication.
 SECRET = "mail-relay"
 PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -25,43 +25,44 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """scheme: ses, smtp (STARTTLS or nothing), smtps (TLS from the start), smtp+plain (loopback alone)."""
+    """Where e-mail is sent."""
 
+    #: ses, smtp (STARTTLS is required), smtps (TLS from the start) or smtp+plain (loopback only).
     scheme: str
     host: str = ""
     port: int = 0
 
 
 def route(text: str) -> Route:
-    """`ses`, `smtp://relay.example:587`, `smtps://relay.example`. Raises ValueError."""
+    """Parse `ses`, `smtp://relay.example:587` or `smtps://relay.example`. Raises ValueError."""
     if text.strip().lower() == "ses":
         return Route("ses")
     parts = urlsplit(text.strip())
     if parts.scheme not in PORTS or not parts.hostname:
-        raise ValueError("say ses, smtp://host:587 for STARTTLS, or smtps://host:465 for TLS")
+        raise ValueError("use ses, smtp://host:587 for STARTTLS, or smtps://host:465 for TLS")
     if "@" in parts.netloc:
-        raise ValueError(f"carries credentials; put them into the secret {SECRET}")
+        raise ValueError(f"contains credentials; put them into the secret {SECRET}")
     if parts.scheme == "smtp+plain" and parts.hostname not in LOOPBACK:
-        raise ValueError("mail goes in the clear to this very machine only; say smtp:// or smtps://")
+        raise ValueError("unencrypted mail is sent to this machine only; use smtp:// or smtps://")
     return Route(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme])
 
 
-RELAY = Setting("MAIL_RELAY", "ses", "What sends e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route)
-SENDER = settings.text("MAIL_FROM", "", "Whom e-mail comes from; with SES an address of a verified identity")
-# What a job that sends mail declares.
+RELAY = Setting("MAIL_RELAY", "ses", "Relay for e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route)
+SENDER = settings.text("MAIL_FROM", "", "Sender of e-mail; with SES an address of a verified identity")
+# A job that sends e-mail declares these settings and grants.
 SETTINGS = (RELAY, SENDER)
 GRANTS: tuple[Grant, ...] = (send_mail(), read_secret(SECRET))
 
 
 def relay(run: RunContext) -> Relay:
-    """By the job's settings; nothing is connected yet."""
+    """The relay of the job's settings; it connects at its first message."""
     from shared.mail import relay
 
-    return relay.of(run.cloud, run.setting(RELAY.name), run.setting(SENDER.name))
+    return relay.open_relay(run.cloud, run.setting(RELAY.name), run.setting(SENDER.name))
 
 
-def written(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
-    """As it goes over the wire. Raises MailRefused for what is no mail: no sender, a line break in a header."""
+def render(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
+    """Render a message in MIME format. Raises MailRefused without a sender, or for a line break in a header."""
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import format_datetime
@@ -71,26 +72,26 @@ def written(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
         missing = "recipient" if sender else f"sender; set {SENDER.name}"
         raise MailRefused(f"the mail {mail.subject!r:.60} has no {missing}", permanent=True)
     message = EmailMessage(SMTP)
-    given = {
+    headers = {
         "From": sender,
         "To": ", ".join(mail.to),
         "Subject": mail.subject,
         "Reply-To": mail.reply_to,
         "Date": format_datetime(at),
         "Message-ID": f"<{key}@{address(sender).rpartition('@')[2]}>",
-        # So that no absence notice answers it (RFC 3834).
+        # Keeps auto-replies away (RFC 3834).
         "Auto-Submitted": "auto-generated",
         **mail.headers,
     }
     try:
-        for name, value in given.items():
+        for name, value in headers.items():
             if value:
                 message[name] = value
         message.set_content(mail.text)
         if mail.html:
             message.add_alternative(mail.html, subtype="html")
     except ValueError as error:
-        raise MailRefused(f"the mail {mail.subject!r:.60} cannot be written: {error}", permanent=True) from None
+        raise MailRefused(f"the mail {mail.subject!r:.60} cannot be rendered: {error}", permanent=True) from None
     return message
 
 
@@ -100,7 +101,7 @@ def address(text: str) -> str:
 
     local, at, domain = parseaddr(text)[1].rpartition("@")
     try:
-        if not local or not at or not domain or not local.isascii() or any(sign.isspace() for sign in local + domain):
+        if not local or not at or not domain or not local.isascii() or any(map(str.isspace, local + domain)):
             raise ValueError
         return f"{local}@{domain.encode('idna').decode()}"
     except ValueError:

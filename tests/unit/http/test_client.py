@@ -15,7 +15,16 @@ import pytest
 
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
-from shared.http.client import LARGEST_BODY, LONGEST_HOLD, Busy, Elsewhere, HttpClient, HttpResponse, NoAnswer, NotSent
+from shared.http.client import (
+    MAX_BODY,
+    MAX_HOLD,
+    HostBusy,
+    HostNotAllowed,
+    HttpClient,
+    HttpResponse,
+    NoResponse,
+    NotSent,
+)
 from tests.conftest import NOON, VirtualClock
 from tests.support.certificate import Certificate
 from tests.support.web_server import Reply, Web, babble, drip, hang, reset, slow_headers
@@ -51,14 +60,14 @@ def test_it_says_who_it_is(web: Web) -> None:
 
 def test_a_host_that_is_not_declared_is_never_called(web: Web) -> None:
     web.answers["/"] = Reply()
-    with pytest.raises(Elsewhere, match="may not call"):
+    with pytest.raises(HostNotAllowed, match="may not call"):
         door(web).call("GET", f"http://localhost:{web.server_port}/")
     assert web.asked == []
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://", "gopher://127.0.0.1/"])
 def test_what_is_no_web_address_is_not_called(url: str, web: Web) -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         door(web).call("GET", url)
 
 
@@ -72,7 +81,7 @@ def test_a_redirect_to_a_host_that_is_not_declared_is_not_followed(web: Web) -> 
     with Web() as other:
         other.answers["/"] = Reply()
         web.answers["/"] = Reply(302, "", {"location": other.url + "/"})
-        with pytest.raises(Elsewhere, match=other.host):
+        with pytest.raises(HostNotAllowed, match=other.host):
             door(web).call("GET", f"{web.url}/")
         assert other.asked == []
 
@@ -93,13 +102,13 @@ def test_a_redirect_from_https_to_http_is_not_followed() -> None:
             assert url == "https://a.example/"
             return HttpResponse(301, {"location": "http://a.example/"}, "", 1, url)
 
-    with pytest.raises(NoAnswer, match="from https to http"):
+    with pytest.raises(NoResponse, match="from https to http"):
         Downgrading(Cloud(TEST, VirtualClock(), {}), ["a.example"], rate=1).call("GET", "https://a.example/")
 
 
 def test_a_circle_of_redirects_ends(web: Web) -> None:
     web.answers["/"] = Reply(302, "", {"location": "/"})
-    with pytest.raises(NoAnswer, match="more than 5 times"):
+    with pytest.raises(NoResponse, match="more than 5 times"):
         door(web).call("GET", f"{web.url}/")
     assert len(web.asked) == 6
 
@@ -135,13 +144,13 @@ def test_calls_to_an_apps_api_say_so_in_production(names: Names, internal: bool,
 
 
 def test_a_body_is_read_up_to_a_mebibyte(web: Web) -> None:
-    web.answers["/"] = Reply(200, "x" * (3 * LARGEST_BODY))
-    assert len(door(web).call("GET", f"{web.url}/").text) == LARGEST_BODY
+    web.answers["/"] = Reply(200, "x" * (3 * MAX_BODY))
+    assert len(door(web).call("GET", f"{web.url}/").text) == MAX_BODY
 
 
 def test_a_small_answer_that_unpacks_to_a_huge_one_is_read_up_to_a_mebibyte(web: Web) -> None:
-    web.answers["/"] = Reply(200, gzip.compress(b"x" * (50 * LARGEST_BODY)), {"content-encoding": "gzip"})
-    assert len(door(web).call("GET", f"{web.url}/").text) == LARGEST_BODY
+    web.answers["/"] = Reply(200, gzip.compress(b"x" * (50 * MAX_BODY)), {"content-encoding": "gzip"})
+    assert len(door(web).call("GET", f"{web.url}/").text) == MAX_BODY
 
 
 @pytest.mark.parametrize(
@@ -156,7 +165,7 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_is_read_up_to_a_mebibyte(web:
 def test_no_answer_says_why_and_comes_in_time(behaviour: Any, fault: str, web: Web) -> None:
     web.answers["/"] = behaviour
     started = time.monotonic()
-    with pytest.raises(NoAnswer, match=fault):
+    with pytest.raises(NoResponse, match=fault):
         door(web, read=0.3).call("GET", f"{web.url}/")
     assert time.monotonic() - started < 2
 
@@ -164,7 +173,7 @@ def test_no_answer_says_why_and_comes_in_time(behaviour: Any, fault: str, web: W
 @pytest.mark.parametrize("behaviour", [hang, reset, babble, drip])
 def test_what_was_sent_and_not_answered_may_have_been_done(behaviour: Any, web: Web) -> None:
     web.answers["/"] = behaviour
-    with pytest.raises(NoAnswer) as error:
+    with pytest.raises(NoResponse) as error:
         door(web, read=0.3).call("POST", f"{web.url}/", json={}, key="k-1")
     assert not isinstance(error.value, NotSent)
 
@@ -189,7 +198,7 @@ def test_a_name_that_does_not_resolve_is_no_answer() -> None:
 
 
 def test_plain_text_where_tls_was_expected_is_no_answer(web: Web) -> None:
-    with pytest.raises(NoAnswer, match="TLS"):
+    with pytest.raises(NoResponse, match="TLS"):
         door(web).call("GET", f"https://{web.host}/")
 
 
@@ -202,7 +211,7 @@ def test_nothing_is_sent_to_who_cannot_prove_who_he_is(web: Web, certificate: Ce
 def test_no_call_outlives_the_run(web: Web) -> None:
     web.answers["/"] = hang
     started = time.monotonic()
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         door(web, read=20, remaining=lambda: 0.3).call("GET", f"{web.url}/")
     assert time.monotonic() - started < 2
 
@@ -230,7 +239,7 @@ def test_a_long_wait_is_not_sat_out(web: Web) -> None:
     web.answers["/"] = Reply(429, "", {"retry-after": "3600"})
     http = door(web)
     http.call("GET", f"{web.url}/")
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(HostBusy) as busy:
         http.call("GET", f"{web.url}/")
     assert busy.value.seconds == 3600
     assert len(web.asked) == 1
@@ -240,7 +249,7 @@ def test_a_wait_beyond_the_runs_end_is_not_sat_out(web: Web) -> None:
     web.answers["/"] = Reply(429, "", {"retry-after": "5"})
     http = door(web, remaining=lambda: 4.0)
     http.call("GET", f"{web.url}/")
-    with pytest.raises(Busy):
+    with pytest.raises(HostBusy):
         http.call("GET", f"{web.url}/")
 
 
@@ -264,8 +273,8 @@ def test_a_retry_after_that_says_nothing_is_passed_over(after: str, web: Web) ->
 def test_a_retry_after_beyond_all_years_is_one_of_a_year(after: str, web: Web) -> None:
     web.answers["/"] = Reply(503, "", {"retry-after": after})
     http = door(web)
-    assert http.call("GET", f"{web.url}/").retry_after == LONGEST_HOLD
-    with pytest.raises(Busy):
+    assert http.call("GET", f"{web.url}/").retry_after == MAX_HOLD
+    with pytest.raises(HostBusy):
         http.call("GET", f"{web.url}/")
 
 
@@ -305,7 +314,7 @@ def test_an_answer_shows_no_text() -> None:
 
 
 def test_a_header_with_a_line_break_is_not_sent(web: Web) -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         door(web).call("GET", f"{web.url}/", headers={"cookie": "a=1\r\nx-internal-exec: 1"})
     assert web.asked == []
 

@@ -66,12 +66,12 @@ def test_an_entry_becomes_a_host_and_a_base(entry: str, host: str, url: str) -> 
         ("shop.example", "neither https:// nor http://"),
         ("ftp://shop.example", "neither https:// nor http://"),
         ("javascript:alert(1)", "neither https:// nor http://"),
-        ("https://", "no host"),
-        ("https:///pricing", "no host"),
-        ("https://-", "no host"),
-        ("https://..", "no host"),
-        ("https://a..b", "no host"),
-        ("https://" + "a" * 254, "no host"),
+        ("https://", "invalid host name"),
+        ("https:///pricing", "invalid host name"),
+        ("https://-", "invalid host name"),
+        ("https://..", "invalid host name"),
+        ("https://a..b", "invalid host name"),
+        ("https://" + "a" * 254, "invalid host name"),
         ("https://shop.example:0", "port 0"),
         ("https://shop.example:65536", "ort"),
         ("https://shop.example:http", "ort"),
@@ -137,9 +137,9 @@ def test_invalid_entries_are_in_the_log(run: RunContext, log: Lines) -> None:
 def test_a_target_that_is_not_there_is_rejected_with_those_that_are(run: RunContext) -> None:
     run.firing = replace(run.firing, target="c.example")
     with pytest.raises(Rejected, match=r"'c\.example' is no host of BASE_URLS; its hosts are a\.example, b\.example"):
-        sites.chosen(run, sites.parse(["https://a.example", "https://b.example"]))
+        sites.select(run, sites.parse(["https://a.example", "https://b.example"]))
 
 
 def test_a_host_of_nothing_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="no host"):
+    with pytest.raises(ValueError, match="invalid host name"):
         host_of("https://")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.aws.cloud import Cloud
-from shared.http.client import NoAnswer, NotSent
+from shared.http.client import NoResponse, NotSent
 from shared.http.ssrf import ForbiddenUrl, Unresolved, parse_public_url, resolve_public
 from shared.http.untrusted import UntrustedHttpClient
 from tests.corpus.urls import REFUSED, TAKEN
@@ -166,7 +166,7 @@ def test_a_receiver_that_gives_no_answer_is_left_in_time(
 ) -> None:
     web.answers["/hook"] = behaviour
     began = time.monotonic()
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         call(courier, f"{web.url}/hook")
     assert time.monotonic() - began < 3
 
@@ -196,7 +196,7 @@ def test_a_receiver_that_takes_a_body_by_the_spoonful_is_left_in_time(
 
         threading.Thread(target=take, daemon=True).start()
         began = time.monotonic()
-        with pytest.raises(NoAnswer, match="no answer within"):
+        with pytest.raises(NoResponse, match="no answer within"):
             courier.call("POST", f"https://127.0.0.1:{server.getsockname()[1]}/", headers={}, body="x" * 2**23, key="k")
     assert time.monotonic() - began < 2
 
@@ -226,5 +226,5 @@ def test_heads_without_end_are_left_too(courier: UntrustedHttpClient, web: Web) 
             handler.wfile.write(b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" * 50)
 
     web.answers["/hook"] = heads
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         call(courier, f"{web.url}/hook")

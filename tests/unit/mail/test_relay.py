@@ -49,7 +49,7 @@ def serve(box: Box, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -
 
 
 def send(cloud: Cloud, way: Route, mail: Mail = MAIL, key: str = "k-1") -> str:
-    return relay.of(cloud, way, FROM).send(mail, key)
+    return relay.open_relay(cloud, way, FROM).send(mail, key)
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps", "smtp+plain"])
@@ -66,7 +66,7 @@ def test_a_mail_arrives_as_it_was_written(cloud: Cloud, box: Box, serve: Callabl
 
 
 def test_many_mails_go_over_one_connection(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
-    made = relay.of(cloud, serve(), FROM)
+    made = relay.open_relay(cloud, serve(), FROM)
     for key in ("k-1", "k-2", "k-3"):
         made.send(MAIL, key)
     assert len({session.peer for session in box.sessions}) == 1
@@ -116,7 +116,7 @@ def test_a_secret_that_may_not_be_read_is_no_word_on_the_mail_and_nothing_was_se
     monkeypatch.setattr(cloud.secrets, "get_secret_value", denied)
     with pytest.raises(MailRefused, match="AccessDeniedException") as error:
         send(cloud, serve())
-    assert (error.value.everyone, error.value.permanent, box.mails) == (True, False, [])
+    assert (error.value.affects_all, error.value.permanent, box.mails) == (True, False, [])
 
 
 def test_nothing_goes_in_the_clear_where_tls_was_asked_for(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
@@ -149,7 +149,7 @@ def test_a_relay_that_cannot_prove_who_it_is_gets_nothing(
 def test_a_no_says_whether_it_is_for_good_and_the_next_mail_goes(
     cloud: Cloud, box: Box, serve: Callable[..., Route], step: str, answer: str, permanent: bool
 ) -> None:
-    made = relay.of(cloud, serve(), FROM)
+    made = relay.open_relay(cloud, serve(), FROM)
     box.says[step] = answer
     with pytest.raises(MailRefused, match=answer) as error:
         made.send(MAIL, "k-1")
@@ -178,7 +178,7 @@ def test_a_relay_that_hangs_up_after_the_mail_leaves_open_whether_it_took_it(
 def test_a_late_answer_to_one_mail_is_not_taken_for_that_to_the_next(
     cloud: Cloud, box: Box, serve: Callable[..., Route]
 ) -> None:
-    made = relay.of(cloud, serve("smtp+plain"), FROM)
+    made = relay.open_relay(cloud, serve("smtp+plain"), FROM)
     box.waits = 0.6
     with pytest.raises(DeadlineExceeded), within(0.3):
         made.send(MAIL, "k-1")
@@ -213,7 +213,7 @@ def test_what_is_no_mail_is_refused_for_good(cloud: Cloud, box: Box, serve: Call
 
 def test_a_mail_without_a_sender_says_what_to_set(cloud: Cloud) -> None:
     with pytest.raises(MailRefused, match="has no sender; set MAIL_FROM"):
-        relay.of(cloud, Route("ses"), "").send(MAIL, "k-1")
+        relay.open_relay(cloud, Route("ses"), "").send(MAIL, "k-1")
 
 
 def test_a_domain_may_be_of_any_script(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
@@ -301,12 +301,12 @@ def test_a_relay_is_named_by_a_setting(text: str, way: Route) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "say ses"),
-        ("relay.example", "say ses"),
-        ("https://relay.example", "say ses"),
-        ("smtp://", "say ses"),
+        ("", "use ses"),
+        ("relay.example", "use ses"),
+        ("https://relay.example", "use ses"),
+        ("smtp://", "use ses"),
         ("smtp://ada:secret@relay.example", "credentials"),
-        ("smtp+plain://relay.example", "in the clear"),
+        ("smtp+plain://relay.example", "unencrypted"),
         ("smtp://relay.example:port", "Port"),
     ],
 )
