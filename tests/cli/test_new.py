@@ -1,4 +1,4 @@
-"""New jobs, written into a tree of their own."""
+"""Command new: jobs generated into a tree of their own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def verdict_of_tests(tree: Path) -> str:
-    """What pytest says of the tree, its last line."""
+    """Last line of pytest's output for the tree."""
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "tests"]
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[-1]
@@ -59,8 +59,8 @@ def test_a_new_jobs_test_fails_until_its_work_is_written(call: Call, tree: Path)
     call("new", "shops", "orders", "--archetype", "consumer")
     assert re.match(r"2 failed", verdict_of_tests(tree))
     for name, unwritten, work in (
-        ("tidy_up", r"raise NotImplementedError\(\"do.*", "return __import__('shared.job.outcome').outcome.Done()"),
-        ("orders", r"raise NotImplementedError.*", "tick.log.info('taken')"),
+        ("tidy_up", r"raise NotImplementedError\(\"do.*", "return __import__('shared.job').job.Done()"),
+        ("orders", r"raise NotImplementedError.*", "run.log.info('processed')"),
     ):
         module = tree / "functions" / "shops" / f"{name}.py"
         module.write_text(re.sub(unwritten, work, module.read_text()))
@@ -69,7 +69,7 @@ def test_a_new_jobs_test_fails_until_its_work_is_written(call: Call, tree: Path)
 
 ON_TABLES = {
     "purge": ("--table", "sessions"),
-    "forewarning": ("--table", "holds"),
+    "warned-purge": ("--table", "holds"),
     "rollup": ("--table", "messages", "--into", "sessions"),
     "sweep": ("--table", "aliases"),
     "pipeline": ("--table", "exports"),
@@ -83,32 +83,34 @@ def alone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-def test_what_deletes_and_what_adds_up_is_whole_and_off_until_it_is_looked_at(call: Call, alone: Path) -> None:
-    for archetype in ("purge", "forewarning", "rollup"):
+def test_a_purge_and_a_rollup_are_complete_and_purges_are_off_in_production(call: Call, alone: Path) -> None:
+    for archetype in ("purge", "warned-purge", "rollup"):
         assert call("new", "shops", f"tidy-{archetype}", "--archetype", archetype, *ON_TABLES[archetype]).code == 0
     assert re.match(r"3 passed", verdict_of_tests(alone))
-    modules = [(alone / "functions" / "shops" / f"tidy_{kind}.py").read_text() for kind in ("purge", "forewarning")]
+    modules = [(alone / "functions" / "shops" / f"tidy_{kind}.py").read_text() for kind in ("purge", "warned_purge")]
     assert all("    costly = True\n" in module for module in modules)
-    assert (alone / "functions/mail/letters/tidy_forewarning.txt").read_text().startswith("Subject: $thing ")
+    assert (alone / "functions/mail/templates/tidy_warned_purge.txt").read_text().startswith("Subject: $thing ")
 
 
-def test_what_attempts_and_what_goes_through_steps_is_whole_once_its_work_is_written(call: Call, alone: Path) -> None:
+def test_a_sweep_and_a_pipeline_are_complete_once_their_work_is_written(call: Call, alone: Path) -> None:
     for archetype in ("sweep", "pipeline"):
         assert call("new", "shops", f"tidy-{archetype}", "--archetype", archetype, *ON_TABLES[archetype]).code == 0
     assert re.match(r"2 failed", verdict_of_tests(alone))
-    fill(alone / "functions/shops/tidy_pipeline.py", "Over()")
+    fill(alone / "functions/shops/tidy_pipeline.py", "StepDone()")
     fill(
         alone / "functions/shops/tidy_sweep.py",
-        "__import__('shared.archetypes.sweep.attempt').attempt.Settled()",
+        "__import__('shared.archetypes.sweep').archetypes.sweep.Succeeded()",
         '{"active": False}',
     )
-    made = """Alias(user="ada", id="a@in.example", destination="d", created_at=at - timedelta(days=9), expires_at=at)"""
-    fill(alone / "tests/functions/shops/test_tidy_sweep.py", made)
+    alias = (
+        """Alias(user="ada", id="a@in.example", destination="d", created_at=at - timedelta(days=9), expires_at=at)"""
+    )
+    fill(alone / "tests/functions/shops/test_tidy_sweep.py", alias)
     assert re.match(r"2 passed", verdict_of_tests(alone))
 
 
 def fill(module: Path, *works: str) -> None:
-    """What is not written yet, in its order; the last is repeated."""
+    """Replace each NotImplementedError in order; the last text is repeated."""
     left = list(works)
     text = re.sub(
         r"raise NotImplementedError.*",
@@ -118,9 +120,9 @@ def fill(module: Path, *works: str) -> None:
     module.write_text(text)
 
 
-def test_what_is_written_is_as_the_linter_wants_it(call: Call, alone: Path) -> None:
+def test_generated_files_pass_the_linter_the_formatter_and_mypy(call: Call, alone: Path) -> None:
     for archetype in new.ARCHETYPES:
-        # As long as a name may be.
+        # Of the maximum length.
         name = f"tidy-{'x' * (new.LONGEST_NAME - len(archetype) - 6)}-{archetype}"
         assert call("new", "shops", name, "--archetype", archetype, *ON_TABLES.get(archetype, ())).code == 0
     call("new", "shops", "tidy-again", "--archetype", "sweep", "--table", "notifications")
@@ -136,19 +138,19 @@ def test_what_is_written_is_as_the_linter_wants_it(call: Call, alone: Path) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("purge",), "say --table: audit, "),
-        (("purge", "--table", "nowhere"), "nowhere has no such index: audit, "),
+        (("purge",), "pass --table with one of audit, "),
+        (("purge", "--table", "nowhere"), "nowhere has no such index; choose one of audit, "),
         (("purge", "--table", "users"), "users has no such index"),
-        (("sweep", "--table", "aliases"), "alias-expiration works on what is due in aliases already"),
-        (("pipeline", "--table", "deliveries"), "webhook-retry works on what is due in deliveries already"),
-        (("rollup", "--table", "holds", "--into", "sessions"), "includes no instant and number to add up"),
-        (("rollup", "--table", "messages"), "say --into which table sums go"),
-        (("rollup", "--table", "messages", "--into", "exports"), "say --into which table sums go"),
-        (("rollup", "--table", "messages", "--into", "rollups"), "bandwidth-rollup adds up into rollups already"),
-        (("probe", "--table", "sessions"), "a probe works on no table"),
+        (("sweep", "--table", "aliases"), "alias-expiration already processes the due rows of aliases"),
+        (("pipeline", "--table", "deliveries"), "webhook-retry already processes the due rows of deliveries"),
+        (("rollup", "--table", "holds", "--into", "sessions"), "lacks a timestamp or a number to add up"),
+        (("rollup", "--table", "messages"), "pass --into with the table of the sums"),
+        (("rollup", "--table", "messages", "--into", "exports"), "pass --into with the table of the sums"),
+        (("rollup", "--table", "messages", "--into", "rollups"), "bandwidth-rollup already adds up into rollups"),
+        (("probe", "--table", "sessions"), "a probe has no table"),
     ],
 )
-def test_a_table_that_cannot_be_worked_on_is_refused_and_nothing_is_written(
+def test_an_unsuitable_table_is_rejected_and_nothing_is_written(
     words: tuple[str, ...], said: str, call: Call, tree: Path
 ) -> None:
     answer = call("new", "shops", "tidy-up", "--archetype", *words)
@@ -157,7 +159,7 @@ def test_a_table_that_cannot_be_worked_on_is_refused_and_nothing_is_written(
     assert not (tree / "events").exists()
 
 
-def test_only_requests_go_through_steps(call: Call, alone: Path) -> None:
+def test_a_pipeline_needs_a_table_of_requests(call: Call, alone: Path) -> None:
     answer = call("new", "shops", "tidy-up", "--archetype", "pipeline", "--table", "aliases")
     assert (answer.code, "rows of aliases are no requests" in answer.err) == (2, True)
 
@@ -175,7 +177,7 @@ def test_only_requests_go_through_steps(call: Call, alone: Path) -> None:
         (("sites", "probe"), "an archetype"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(
+def test_an_invalid_name_is_rejected_and_nothing_is_written(
     words: tuple[str, str], said: str, call: Call, tree: Path
 ) -> None:
     answer: Answer = call("new", *words, "--archetype", "probe")
@@ -184,7 +186,7 @@ def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(
     assert not (tree / "events").exists()
 
 
-def test_a_file_that_is_there_is_left_alone(call: Call, tree: Path) -> None:
+def test_an_existing_file_is_not_overwritten(call: Call, tree: Path) -> None:
     mine = tree / "events" / "shops" / "robots.json"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
@@ -194,7 +196,7 @@ def test_a_file_that_is_there_is_left_alone(call: Call, tree: Path) -> None:
     assert not (tree / "functions" / "shops").exists()
 
 
-def test_an_archetype_must_be_one(call: Call, tree: Path) -> None:
+def test_an_unknown_archetype_is_rejected(call: Call, tree: Path) -> None:
     answer = call("new", "shops", "robots", "--archetype", "miracle")
     assert answer.code == 2
     assert "probe" in answer.err

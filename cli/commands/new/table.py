@@ -1,4 +1,4 @@
-"""The table that a new job works on: what its archetype needs of it, and how the job's module speaks of it."""
+"""Table of a new job: checked against its archetype, and named for the skeletons."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ from shared import tables
 from shared.job import registry
 from shared.tables import Table
 
-# The index by which an archetype finds its rows.
-INDEXES = {"purge": "aged", "forewarning": "aged", "rollup": "aged", "sweep": "due", "pipeline": "due"}
-# Of these a table has one: a second would attempt what the first has in hand.
-ALONE = ("sweep", "pipeline")
-HOW = "see shared/tables.py and docs/records.md"
-AGAIN = """
+# Index by which an archetype reads its rows.
+INDEXES = {"purge": "aged", "warned-purge": "aged", "rollup": "aged", "sweep": "due", "pipeline": "due"}
+# Archetypes of which a table can have one job: a second one would attempt the same rows.
+EXCLUSIVE = ("sweep", "pipeline")
+SEE = "see shared/tables.py and docs/reference/records.md"
+ON_RETRY = """
     def on_retry(self, item: {model}, at: datetime) -> Mapping[str, Any]:
-        raise NotImplementedError("the fields that change where it is due again at that instant")
+        raise NotImplementedError("return the fields that change when the item is due again at that timestamp")
 """
 
 
 def values(archetype: str, name: str | None, into: str | None) -> dict[str, str]:
-    """What a skeleton is filled with; nothing for an archetype that works on no table. Raises CommandError."""
+    """Values for a skeleton; empty for an archetype without a table. Raises CommandError."""
     if archetype not in INDEXES:
         if name or into:
-            raise CommandError(Exit.WRONG_USE, f"a {archetype} works on no table; leave out --table and --into")
+            raise CommandError(Exit.WRONG_USE, f"a {archetype} has no table; leave out --table and --into")
         return {}
     table = _table(archetype, name)
-    if archetype in ALONE and (other := _working(table)):
+    if archetype in EXCLUSIVE and (other := _job_of(table)):
         raise CommandError(
-            Exit.WRONG_USE, f"{other} works on what is due in {table.name} already; declare another: {HOW}"
+            Exit.WRONG_USE, f"{other} already processes the due rows of {table.name}; declare another table: {SEE}"
         )
-    said = {"table": _constant(table), "rows": table.name}
+    common = {"table": _constant(table), "rows": table.name}
     match archetype:
         case "rollup":
-            return said | _summed(table, into)
+            return common | _rollup_values(table, into)
         case "sweep" | "pipeline":
-            return said | _recorded(archetype, table)
+            return common | _record_values(archetype, table)
         case _:
-            return said
+            return common
 
 
 def _table(archetype: str, name: str | None) -> Table:
     index = INDEXES[archetype]
-    fit = {table.name: table for table in tables.TABLES if index in {index.name for index in table.indexes}}
-    if name not in fit:
-        told = f"{name} has no such index" if name else "say --table"
+    suitable = {table.name: table for table in tables.TABLES if index in {index.name for index in table.indexes}}
+    if name not in suitable:
+        reason = f"{name} has no such index; choose one of" if name else "pass --table with one of"
         raise CommandError(
-            Exit.WRONG_USE, f"a {archetype} works on a table with an index `{index}`; {told}: {', '.join(sorted(fit))}"
+            Exit.WRONG_USE,
+            f"a {archetype} needs a table with an index `{index}`; {reason} {', '.join(sorted(suitable))}",
         )
-    return fit[name]
+    return suitable[name]
 
 
-def _working(table: Table) -> str:
-    """Which job attempts what is due there."""
+def _job_of(table: Table) -> str:
+    """Name of the job that processes the table's due rows; empty if there is none."""
     kinds = ("shared.archetypes.sweep", "shared.archetypes.pipeline")
     for name, job in registry.jobs().items():
         if getattr(job, "table", None) is table and any(base.__module__ in kinds for base in type(job).__mro__):
@@ -67,22 +68,20 @@ def _constant(table: Table) -> str:
 
 
 def _model(table: Table) -> Any:
-    # Pydantic is needed by nobody else here.
+    # Imported lazily: no other part of this command needs pydantic.
     from shared.product.records.by_table import KINDS
 
     if table.name not in KINDS:
-        raise CommandError(
-            Exit.WRONG_USE, f"rows of {table.name} have no model in shared/records, by which they are read"
-        )
+        raise CommandError(Exit.WRONG_USE, f"rows of {table.name} have no model in shared/product/records")
     return KINDS[table.name]
 
 
-def _recorded(archetype: str, table: Table) -> dict[str, str]:
+def _record_values(archetype: str, table: Table) -> dict[str, str]:
     model = _model(table)
     fields, module = model.model_fields, model.__module__
     if archetype == "pipeline" and not {"step", "cursor", "progress", "due_on"} <= set(fields):
-        raise CommandError(Exit.WRONG_USE, f"rows of {table.name} are no requests, as those of exports are: {HOW}")
-    own = "" if "next_attempt_at" in fields else AGAIN.format(model=model.__name__)
+        raise CommandError(Exit.WRONG_USE, f"rows of {table.name} are no requests, as in exports: {SEE}")
+    own = "" if "next_attempt_at" in fields else ON_RETRY.format(model=model.__name__)
     return {
         "record": f"{module}.{model.__name__}",
         "model": model.__name__,
@@ -92,15 +91,15 @@ def _recorded(archetype: str, table: Table) -> dict[str, str]:
     }
 
 
-def _summed(table: Table, into: str | None) -> dict[str, str]:
-    """The instant and the numbers that its index includes, and where their sums go."""
+def _rollup_values(table: Table, into: str | None) -> dict[str, str]:
+    """The timestamp and the numbers that the table's index includes, and the table of their sums."""
     fields = _model(table).model_fields
     [index] = (index for index in table.indexes if index.name == INDEXES["rollup"])
     kinds = {name: fields[name].annotation for name in index.include if name in fields}
     whens = [name for name, kind in kinds.items() if kind is datetime]
     sums = [name for name, kind in kinds.items() if kind is int]
     if not whens or not sums:
-        raise CommandError(Exit.WRONG_USE, f"the index of {table.name} includes no instant and number to add up: {HOW}")
+        raise CommandError(Exit.WRONG_USE, f"the index of {table.name} lacks a timestamp or a number to add up: {SEE}")
     target = _target(table, into)
     names = {"when": whens[0], "sums": ", ".join(f'"{name}"' for name in sums) + ("," if len(sums) == 1 else "")}
     both = ", ".join(sorted((_constant(table), _constant(target))))
@@ -108,19 +107,19 @@ def _summed(table: Table, into: str | None) -> dict[str, str]:
 
 
 def _target(table: Table, into: str | None) -> Table:
-    """A table of the rollup's own, with an index by age alone."""
+    """The table `into`: it must have an index by age and no other, and no other rollup."""
     taken = {job.into.name: name for name, job in registry.jobs().items() if hasattr(job, "into")}
-    fit = {
+    suitable = {
         each.name: each
         for each in tables.MAIL
         if each is not table and [index.name for index in each.indexes] == [INDEXES["rollup"]]
     }
     if into in taken:
         raise CommandError(
-            Exit.WRONG_USE, f"{taken[into]} adds up into {into} already, and of each sum there is one: {HOW}"
+            Exit.WRONG_USE, f"{taken[into]} already adds up into {into}, and a table has one rollup: {SEE}"
         )
-    if into not in fit:
+    if into not in suitable:
         raise CommandError(
-            Exit.WRONG_USE, f"say --into which table sums go, one of their own with an index by age: {HOW}"
+            Exit.WRONG_USE, f"pass --into with the table of the sums, which has an index by age and no other: {SEE}"
         )
-    return fit[into]
+    return suitable[into]
