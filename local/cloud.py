@@ -21,7 +21,7 @@ from local.clients import client, environment
 from local.deploy import DeployError, Deployment
 from local.engine.credential import instance_token
 from local.engine.engine import ROOT, Engine
-from local.function_urls import Door
+from local.function_urls import FunctionUrlProxy
 from local.reload import Reload
 from local.request_guard import TOKEN
 from local.scheduler.delivery import UnknownTarget
@@ -41,13 +41,13 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A local cloud that answers. `doors` are URLs by name; `token` is the one that its clients send."""
+    """A local cloud that answers. `function_urls` are URLs by name; `token` is the one that its clients send."""
 
     endpoint: str
     account: str
     region: str
     pid: int
-    doors: dict[str, str]
+    function_urls: dict[str, str]
     started: str
     token: str = field(repr=False)
 
@@ -95,7 +95,7 @@ class LocalCloud:
         self.engine = Engine(self.folder / STATE, fresh)
         told = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
         self.deployment = Deployment(self.engine, root, told, LOCAL)
-        self.doors: dict[str, str] = {}
+        self.function_urls: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
 
     def __enter__(self) -> LocalCloud:
@@ -144,9 +144,9 @@ class LocalCloud:
         for name, port in PORTS.items():
             with contextlib.suppress(ClientError):
                 url = functions.get_function_url_config(FunctionName=names.function(name))["FunctionUrl"]
-                door = Door(url, self.engine.endpoint, port)
+                door = FunctionUrlProxy(url, self.engine.endpoint, port)
                 closing.callback(door.close)
-                self.doors[name] = door.url
+                self.function_urls[name] = door.url
 
     def _announce(self, closing: contextlib.ExitStack) -> None:
         file = self.folder / "endpoint.json"
@@ -155,7 +155,7 @@ class LocalCloud:
             account=self.engine.account,
             region=self.engine.region,
             pid=os.getpid(),
-            doors=self.doors,
+            function_urls=self.function_urls,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             token=self.engine.token,
         )

@@ -19,7 +19,7 @@ HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfe
 SECONDS = 920
 
 
-class Door:
+class FunctionUrlProxy:
     """One function's URL on `port` of the loopback address, or on a free one where that is taken."""
 
     def __init__(self, function_url: str, endpoint: str, port: int) -> None:

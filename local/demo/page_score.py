@@ -13,7 +13,7 @@ LARGEST_PAGE = 256 * 1024
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class Seen(HTMLParser):
+class PageParser(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[str] = []
@@ -39,7 +39,7 @@ def evaluate(url: str) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         status, html = error.code, ""
         error.close()
-    seen = Seen(html)
+    seen = PageParser(html)
     checks = {
         "answers": status == 200,
         "title": "title" in seen.tags,

@@ -26,7 +26,7 @@ from local.lambda_runtime import invocation, loop_detection
 from local.lambda_runtime.limits import MemoryWatch
 from local.lambda_runtime.pool import Pool
 from local.lambda_runtime.python_path import prune
-from local.lambda_runtime.sandbox import Setting
+from local.lambda_runtime.sandbox import SandboxSettings
 from local.request_guard import EngineGuard
 from local.scheduler import destinations
 
@@ -66,7 +66,7 @@ class Server:
         # Made anew from the packages of today's environment.
         shutil.rmtree(self.folder / "runtime", ignore_errors=True)
         prune(self.folder / "code", emulator.code_in_use())
-        setting = Setting(self.folder, f"http://127.0.0.1:{self.port}", self.token, self.logs, MemoryWatch())
+        setting = SandboxSettings(self.folder, f"http://127.0.0.1:{self.port}", self.token, self.logs, MemoryWatch())
         self.pool = Pool(setting)
         invocation.install(self.pool)
         destinations.install()

@@ -16,7 +16,7 @@ from local import logs
 from local.engine import credential, emulator
 from local.lambda_runtime import loop_detection
 from local.lambda_runtime.pool import Pool
-from local.lambda_runtime.sandbox import Died
+from local.lambda_runtime.sandbox import SandboxFailure
 
 RECURSION = {
     "errorType": "RecursiveInvocationException",
@@ -55,7 +55,7 @@ def invoke(
                 initialized = time.monotonic() - began
             answer = sandbox.run(json.dumps(event), request_id, trace, config.get("FunctionArn", ""))
             body, status = json.loads(answer["payload"]), "success" if answer["status"] == "done" else "error"
-        except Died as death:
+        except SandboxFailure as death:
             body = {"errorType": death.error_type, "errorMessage": f"RequestId: {request_id} Error: {death}"}
             status = "timeout" if death.error_type == "Sandbox.Timedout" else "error"
         seconds = time.monotonic() - began - initialized

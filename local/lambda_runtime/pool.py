@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.lambda_runtime.sandbox import Sandbox, Setting
+from local.lambda_runtime.sandbox import Sandbox, SandboxSettings
 
 IDLE_SECONDS = 300.0
 # A change of any of these is a new environment on AWS too.
@@ -18,7 +18,7 @@ SETTINGS = ("Environment", "MemorySize", "Timeout", "LoggingConfig", "Role")
 
 
 class Pool:
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: SandboxSettings) -> None:
         self.setting = setting
         self._idle: dict[str, list[tuple[float, Sandbox]]] = {}
         self._busy: set[Sandbox] = set()

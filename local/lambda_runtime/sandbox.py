@@ -20,7 +20,7 @@ from local.lambda_runtime.process import Ended, Process, TooLate
 INIT_SECONDS = 60.0
 
 
-class Died(Exception):
+class SandboxFailure(Exception):
     """The process ended, or had to be ended, before it answered."""
 
     def __init__(self, error_type: str, reason: str) -> None:
@@ -29,7 +29,7 @@ class Died(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class SandboxSettings:
     """Where the sandboxes of this engine keep what they need, and how functions reach the engine."""
 
     folder: Path
@@ -43,7 +43,7 @@ class Setting:
 class Sandbox:
     """`config` is the function's configuration as GetFunctionConfiguration has it."""
 
-    setting: Setting
+    setting: SandboxSettings
     config: Mapping[str, Any]
     code: bytes
     layers: list[bytes]
@@ -74,7 +74,7 @@ class Sandbox:
         return known | {"request_id": self.request_id, "peak_mb": self.peak_mb}
 
     def start(self) -> None:
-        """Import the handler. Raises Died, with the import's own error where that failed."""
+        """Import the handler. Raises SandboxFailure, with the import's own error where that failed."""
         archives = (self.code, *self.layers)
         code, *layers = [python_path.unpack(archive, self.setting.folder / "code") for archive in archives]
         environment = variables.of_function(self.config, code, self.stream, self.credentials)
@@ -89,10 +89,10 @@ class Sandbox:
         if answer["status"] == "unable":
             self.end()
             error = json.loads(answer["payload"])
-            raise Died(error["errorType"], error["errorMessage"])
+            raise SandboxFailure(error["errorType"], error["errorMessage"])
 
     def run(self, event: str, request_id: str, trace: str | None, arn: str) -> dict[str, str]:
-        """`{status: done | failed, payload: JSON text}`. Raises Died: exit, signal, memory, timeout."""
+        """`{status: done | failed, payload: JSON text}`. Raises SandboxFailure: exit, signal, memory, timeout."""
         assert self.process
         self.peak_mb, self.starved, self.request_id = 0, False, request_id
         self.process.log.expect(request_id)
@@ -136,7 +136,7 @@ class Sandbox:
                 return process.ask(message, seconds)
         except TooLate:
             self.end()
-            raise Died("Sandbox.Timedout", f"Task timed out after {self.timeout:.2f} seconds") from None
+            raise SandboxFailure("Sandbox.Timedout", f"Task timed out after {self.timeout:.2f} seconds") from None
         except Ended as ended:
             self.end()
-            raise Died("Runtime.OutOfMemory" if self.starved else "Runtime.ExitError", str(ended)) from None
+            raise SandboxFailure("Runtime.OutOfMemory" if self.starved else "Runtime.ExitError", str(ended)) from None

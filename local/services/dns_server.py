@@ -24,7 +24,7 @@ TTL = 60
 TRIES = 20
 
 
-class Nameserver:
+class DnsServer:
     """`put("shop.example", "MX", "10 mx.in.example.")`; what it has no records of is NXDOMAIN.
 
     zone: a file of more of them, `{"shop.example MX": ["10 mx.in.example."]}`, read again whenever it has changed.
@@ -121,13 +121,13 @@ def _name(text: str) -> str:
 
 class _Udp(socketserver.ThreadingUDPServer):
     daemon_threads = True
-    names: Nameserver
+    names: DnsServer
 
 
 class _Tcp(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
-    names: Nameserver
+    names: DnsServer
 
 
 class _Datagram(socketserver.BaseRequestHandler):

@@ -23,7 +23,7 @@ ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredMail:
     """A mail. id: by which it is shown, sorted by when it came. to: on its envelope."""
 
     id: str
@@ -43,8 +43,8 @@ class Kept:
         return str(body.get_content()) if body is not None else ""
 
 
-class Postbox:
-    """`with Postbox(folder, port) as box:` takes mail; on a free port where that one is taken."""
+class SmtpServer:
+    """`with SmtpServer(folder, port) as box:` takes mail; on a free port where that one is taken."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
@@ -66,22 +66,22 @@ class Postbox:
         self._server.stop()
 
 
-def kept(folder: Path) -> Iterator[Kept]:
+def stored_mails(folder: Path) -> Iterator[StoredMail]:
     """All mails, the newest first."""
     for path in sorted(folder.glob("*.eml"), reverse=True):
         yield _read(path)
 
 
-def one(folder: Path, name: str) -> Kept | None:
+def stored_mail(folder: Path, name: str) -> StoredMail | None:
     path = folder / f"{name}.eml"
     return _read(path) if ID.fullmatch(name) and path.is_file() else None
 
 
-def _read(path: Path) -> Kept:
+def _read(path: Path) -> StoredMail:
     message = message_from_bytes(path.read_bytes(), policy=policy.default)
     to = str(message["X-Envelope-To"] or "").split(", ")
     at = datetime.strptime(path.stem[:18], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
-    return Kept(path.stem, at, str(message["From"] or ""), tuple(filter(None, to)), message)
+    return StoredMail(path.stem, at, str(message["From"] or ""), tuple(filter(None, to)), message)
 
 
 class _Keeper:

@@ -22,8 +22,8 @@ LARGEST = 1024 * 1024
 LONGEST_FILE = 16 * 1024 * 1024
 
 
-class Receiver:
-    """`with Receiver(file, port) as receiver:` takes webhooks; on a free port where that one is taken."""
+class WebhookReceiver:
+    """`with WebhookReceiver(file, port) as receiver:` takes webhooks; on a free port where that one is taken."""
 
     def __init__(self, file: Path, port: int = 0) -> None:
         self.file = file
@@ -56,7 +56,7 @@ class Receiver:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    receiver: Receiver
+    receiver: WebhookReceiver
 
 
 class _Handler(GuardedHandler):

@@ -125,7 +125,7 @@ def test_each_way_to_crash_is_tried_three_times_and_kept_as_a_dead_letter(
 
 
 def ask(cloud: LocalCloud, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
-    request = urllib.request.Request(cloud.doors["trigger"].rstrip("/") + path, method=method)
+    request = urllib.request.Request(cloud.function_urls["trigger"].rstrip("/") + path, method=method)
     if token:
         request.add_header("X-Internal-Health", token)
     try:

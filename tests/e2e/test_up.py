@@ -62,7 +62,7 @@ def test_make_run_shows_everything_once_and_leaves_nothing_running(environment: 
     for job in ("auth", "pricing", "webeval"):
         assert sorted(words[1] for words in shown[job]) == ["bad", "ok"]
     assert shown["crash"][0][:2] == ["dead", "letter"]
-    assert "Red is on purpose" in done.stdout
+    assert "Red is intended" in done.stdout
     assert "at least 1 s" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     folder = tmp_path / "local" / "run"
@@ -95,7 +95,7 @@ def up(environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[s
 
 def asked(environment: dict[str, str], path: str) -> Any:
     """The break-glass URL's answer, as the printed command asks it."""
-    door = json.loads((Path(environment["NIGHTSHIFT_LOCAL"]) / "endpoint.json").read_text())["doors"]["trigger"]
+    door = json.loads((Path(environment["NIGHTSHIFT_LOCAL"]) / "endpoint.json").read_text())["function_urls"]["trigger"]
     token = jobs(environment, "token").stdout.strip()
     request = urllib.request.Request(f"{door}/__cron/run/{path}", headers={"X-Internal-Health": token})
     with urllib.request.urlopen(request, timeout=60) as answer:

@@ -72,7 +72,7 @@ def test_a_schedule_keeps_its_time_zone_and_its_input(cloud: LocalCloud) -> None
 
 
 def test_the_front_door_answers(cloud: LocalCloud) -> None:
-    with urllib.request.urlopen(f"{cloud.doors['trigger']}/a%2Fb", timeout=10) as answer:
+    with urllib.request.urlopen(f"{cloud.function_urls['trigger']}/a%2Fb", timeout=10) as answer:
         assert json.loads(answer.read()) == {"path": "/a%2Fb", "word": "first"}
 
 
@@ -85,7 +85,7 @@ def test_what_the_template_says_of_the_table_and_the_secret_is_so(cloud: LocalCl
 def test_another_process_finds_it(cloud: LocalCloud) -> None:
     found = running(cloud.folder)
     assert found
-    assert (found.endpoint, found.doors, found.pid) == (cloud.engine.endpoint, cloud.doors, os.getpid())
+    assert (found.endpoint, found.function_urls, found.pid) == (cloud.engine.endpoint, cloud.function_urls, os.getpid())
     assert found.client("sqs").list_queues()["QueueUrls"]
 
 
@@ -149,7 +149,7 @@ def test_a_changed_setting_is_deployed_and_what_is_stored_stays(folder: Path) ->
         cloud.client("dynamodb").put_item(TableName="sample-state", Item={"pk": {"S": "kept"}})
     with LocalCloud(folder, root=SAMPLE, settings={"WORD": "second"}) as cloud:
         assert set(cloud.took) == {"synth", "deploy"}
-        with urllib.request.urlopen(f"{cloud.doors['trigger']}/", timeout=10) as answer:
+        with urllib.request.urlopen(f"{cloud.function_urls['trigger']}/", timeout=10) as answer:
             assert json.loads(answer.read())["word"] == "second"
         assert cloud.client("dynamodb").scan(TableName="sample-state")["Count"] == 1
 

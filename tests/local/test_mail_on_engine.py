@@ -18,7 +18,7 @@ import pytest
 
 from cli.up import local_session
 from local.cloud import LocalCloud
-from local.services.dns_server import Nameserver
+from local.services.dns_server import DnsServer
 from shared import tables
 from shared.job import registry
 from shared.messages import envelope
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.timeout(600)
 def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tuple[LocalCloud, Mailed]]:
     box = Box()
     post = Post(box, certificate)
-    with Nameserver() as names, Web() as web:
+    with DnsServer() as names, Web() as web:
         settings = {
             "MAIL_RELAY": f"smtp+plain://127.0.0.1:{post.serve('smtp+plain').port}",
             "MAIL_FROM": "post@in.example",
@@ -60,7 +60,7 @@ def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tu
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            local_session.at(local.engine) as cloud,
+            local_session.connect(local.engine) as cloud,
         ):
             made = Mailed(cloud, box, names, web, datetime.now(UTC).replace(microsecond=0))
             made.populate()
@@ -83,7 +83,11 @@ def fire(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> dict[str,
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for row in there(cloud, STATE):
-            if row["pk"].startswith(f"runs#{job}#") and row.get("tick") == history.tick_of(firing) and "outcome" in row:
+            if (
+                row["pk"].startswith(f"runs#{job}#")
+                and row.get("tick") == history.tick_label(firing)
+                and "outcome" in row
+            ):
                 return row
         time.sleep(0.2)
     return {"job": job, "ok": False, "note": "no end in sight"}
@@ -104,7 +108,7 @@ def refused(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> str:
 def fetched(local: LocalCloud, made: Mailed) -> list[str]:
     """The files of an export, by the link that its user was sent: through the door, and on to S3."""
     link = str(one(made.cloud, tables.EXPORTS, "ada", "new")["link"])
-    with urllib.request.urlopen(local.doors["downloads"] + urlsplit(link).path, timeout=30) as answer:
+    with urllib.request.urlopen(local.function_urls["downloads"] + urlsplit(link).path, timeout=30) as answer:
         assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
         return ZipFile(io.BytesIO(answer.read())).namelist()
 

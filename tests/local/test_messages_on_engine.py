@@ -23,7 +23,7 @@ from shared import clock
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.messages import envelope, queue_depth
-from shared.messages.envelope import LIMIT
+from shared.messages.envelope import MESSAGE_LIMIT
 from shared.messages.tenant import Tenant
 from shared.tables import ASSESSMENTS, METERS, ORGANIZATIONS, STATE, TRAIL, Table
 from tests.functions.assessments.test_evaluation import PATH, asked, scored, streamed
@@ -95,7 +95,7 @@ class Place:
     def drain(self, queue: str) -> tuple[int, dict[str, Any]]:
         token = self.cloud.secrets.get_secret_value(SecretId=self.cloud.names.secret("internal-health-token"))
         headers = {"X-Internal-Health": token["SecretString"], "x-internal-exec": "1"}
-        url = f"{self.local.doors['queues'].rstrip('/')}/queues/{queue}/process?limit=50"
+        url = f"{self.local.function_urls['queues'].rstrip('/')}/queues/{queue}/process?limit=50"
         try:
             with urllib.request.urlopen(urllib.request.Request(url, b"", headers), timeout=60) as answer:
                 return answer.status, json.load(answer)
@@ -128,7 +128,7 @@ def place(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[Pla
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            local_session.at(local.engine) as cloud,
+            local_session.connect(local.engine) as cloud,
         ):
             made = Place(local, cloud, box, web, datetime.now(UTC))
             made.populate()
@@ -187,7 +187,7 @@ def _a_queue_is_looked_after_and_drained_by_hand(place: Place) -> None:
     [mapping] = functions.list_event_source_mappings(FunctionName=names.function("audit"))["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     before = place.trail()["drained"]
-    whole = [json.dumps(place.event(number, action="drained")).ljust(LIMIT) for number in range(10, 17)]
+    whole = [json.dumps(place.event(number, action="drained")).ljust(MESSAGE_LIMIT) for number in range(10, 17)]
     place.send(AUDIT, *whole, place.event(20, action="drained"), place.event(21, colour="red"))
     place.send(f"{AUDIT}-dlq", place.event(22))
     assert place.fire("queue-health")["counts"]["carried"] == 1

@@ -11,7 +11,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.clock import Clock
 from shared.messages import envelope
-from shared.messages.envelope import LIMIT, ROOM
+from shared.messages.envelope import ATTRIBUTE_RESERVE, MESSAGE_LIMIT
 from shared.messages.payload import Payload
 from tests.local.conftest import REGION, Account
 
@@ -44,7 +44,7 @@ def received(cloud: Cloud, account: Account) -> Any:
     return json.loads(account.receive(account.arn("sqs", cloud.names.queue(QUEUE)))["Body"])
 
 
-@pytest.mark.parametrize("size", [1, LIMIT - ROOM - 200, LIMIT, 3 * LIMIT])
+@pytest.mark.parametrize("size", [1, MESSAGE_LIMIT - ATTRIBUTE_RESERVE - 200, MESSAGE_LIMIT, 3 * MESSAGE_LIMIT])
 def test_a_payload_of_any_size_arrives(size: int, cloud: Cloud, account: Account) -> None:
     sent = Note(organization_id="org_1", text="é" * (size // 2) + "x" * (size % 2))
     envelope.send(cloud, QUEUE, sent)
@@ -56,12 +56,14 @@ def test_a_message_as_large_as_we_make_it_has_room_for_what_a_dead_letter_says_o
 ) -> None:
     empty = len(envelope.encode(cloud, QUEUE, Note(organization_id="org_1", correlation_id="c", text="")))
     body = envelope.encode(
-        cloud, QUEUE, Note(organization_id="org_1", correlation_id="c", text="x" * (LIMIT - ROOM - empty))
+        cloud,
+        QUEUE,
+        Note(organization_id="org_1", correlation_id="c", text="x" * (MESSAGE_LIMIT - ATTRIBUTE_RESERVE - empty)),
     )
-    assert len(body) == LIMIT - ROOM
+    assert len(body) == MESSAGE_LIMIT - ATTRIBUTE_RESERVE
     again = {"dead-letter": {"DataType": "String", "StringValue": "2026-03-02T12:00:00.000Z#0123456789abcdef"}}
     told = sum(len(name) + len(value["DataType"]) + len(value["StringValue"]) for name, value in again.items())
-    assert told <= ROOM
+    assert told <= ATTRIBUTE_RESERVE
     url = cloud.names.queue_url(QUEUE)
     cloud.sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=again)  # type: ignore[arg-type]
     message = account.receive(account.arn("sqs", cloud.names.queue(QUEUE)))

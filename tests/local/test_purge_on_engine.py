@@ -12,6 +12,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.observability.log import Log
 from shared.plans import draft, plan
+from shared.run.apply_plan import firing_for
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import run
@@ -49,10 +50,10 @@ def test_all_that_is_due_goes_and_nothing_else(engine: Cloud) -> None:
 def test_a_plan_of_many_goes_through_its_object(engine: Cloud) -> None:
     job = Holds()
     tick = RunContext(job, Firing("holds", NOON, manual=True), engine, "dry", NOON, quiet(engine), dry=True)
-    with draft.of(job.actions(tick)) as drafted:
-        made = plan.store(engine, job, tick, drafted, "ada")
+    with draft.from_actions(job.actions(tick)) as drafted:
+        made = plan.create(engine, job, tick, drafted, "ada")
     assert "object" in made.listed
-    assert run(job, plan.load(engine, made.id).firing, engine, quiet(engine)).counts == {"purged": 303}
+    assert run(job, firing_for(plan.load(engine, made.id)), engine, quiet(engine)).counts == {"purged": 303}
     assert len(there(engine)) == 40
 
 

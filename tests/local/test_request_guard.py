@@ -20,10 +20,10 @@ from local.demo import site as demo_site
 from local.engine import emulator
 from local.engine.credential import FILE, instance_token
 from local.engine.embedded import Embedded
-from local.function_urls import Door
+from local.function_urls import FunctionUrlProxy
 from local.request_guard import TOKEN
-from local.services.smtp_server import Postbox, kept
-from local.services.webhook_receiver import Receiver
+from local.services.smtp_server import SmtpServer, stored_mails
+from local.services.webhook_receiver import WebhookReceiver
 from tests.local.conftest import Account
 
 ECHO = """
@@ -73,10 +73,12 @@ def listener(request: pytest.FixtureRequest, account: Account, tmp_path: Path) -
             case "function URL":
                 yield Listener(engine, f"/_aws/lambda-url/{urlsplit(_function_url(account)).netloc.split('.')[0]}/", {})
             case "door":
-                door = closing.enter_context(contextlib.closing(Door(_function_url(account), f"http://{engine}", 0)))
+                door = closing.enter_context(
+                    contextlib.closing(FunctionUrlProxy(_function_url(account), f"http://{engine}", 0))
+                )
                 yield Listener(urlsplit(door.url).netloc, "/", {})
             case "receiver":
-                receiver = closing.enter_context(Receiver(tmp_path / "webhooks.jsonl"))
+                receiver = closing.enter_context(WebhookReceiver(tmp_path / "webhooks.jsonl"))
                 yield Listener(urlsplit(receiver.url).netloc, "/", {})
             case _:
                 site = demo_site.start()
@@ -298,11 +300,11 @@ def test_the_token_is_kept_for_its_user_alone_and_differs_from_one_instance_to_t
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get"])
 def test_a_page_cannot_send_mail_by_a_request_to_the_mail_server(tmp_path: Path, method: str) -> None:
     mail = b"EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\n"
-    with Postbox(tmp_path / "mail") as box:
+    with SmtpServer(tmp_path / "mail") as box:
         assert b"250 kept" in _exchange(box.port, mail)
         head = f"{method} / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         assert b"250" not in _exchange(box.port, head + mail)
-        assert len(list(kept(tmp_path / "mail"))) == 1
+        assert len(list(stored_mails(tmp_path / "mail"))) == 1
 
 
 def _exchange(port: int, sent: bytes) -> bytes:

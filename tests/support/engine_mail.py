@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.mail.seed import seed
-from local.services.dns_server import Nameserver
+from local.services.dns_server import DnsServer
 from shared import clock, tables
 from shared.archetypes.pipeline import WorkState
 from shared.archetypes.purge import warnings
@@ -46,7 +46,7 @@ class Mailed:
 
     cloud: Cloud
     box: Box
-    names: Nameserver
+    names: DnsServer
     web: Web
     now: datetime
 
