@@ -66,6 +66,22 @@ class Calls:
         self.made.clear()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_mocked_call_at_a_time() -> Iterator[None]:
+    """Serialize moto, whose backends are not thread-safe: concurrent transactions lost updates now and then."""
+    from moto.core.botocore_stubber import BotocoreStubber
+
+    lock, process = threading.RLock(), BotocoreStubber.process_request
+
+    def serialized(self: BotocoreStubber, request: Any) -> Any:
+        with lock:
+            return process(self, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BotocoreStubber, "process_request", serialized)
+        yield
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock()
