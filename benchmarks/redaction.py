@@ -55,8 +55,8 @@ TRACEBACK = """Traceback (most recent call last):
   File "/var/task/shared/run.py", line 141, in _worked
     return job.work(tick)
   File "/var/task/functions/sites/pricing.py", line 38, in work
-    raise NoAnswer(f"{host} did not answer in {seconds:.0f} s")
-shared.http.client.NoAnswer: shop.example did not answer in 10 s
+    raise NoResponse(f"{host} did not answer in {seconds:.0f} s")
+shared.http.client.NoResponse: shop.example did not answer in 10 s
 """
 PAGE = '<html><head><title>Pricing</title></head><body class="page"><h1>Pricing</h1><p>Team: 19.99 EUR</p></body>'
 
@@ -83,7 +83,7 @@ def documents(size: int) -> Iterator[dict[str, Any]]:
         }
         kind = chance.randrange(10)
         if kind == 0:
-            fields |= {"error": "NoAnswer: shop.example did not answer in 10 s", "stack": TRACEBACK}
+            fields |= {"error": "NoResponse: shop.example did not answer in 10 s", "stack": TRACEBACK}
         elif kind == 1:
             fields |= {"sample": PAGE, "url": "https://shop.example/pricing?page=2", "result": {"hosts": 12, "bad": 1}}
         else:

@@ -1,1 +1,1 @@
-"""What leaves a run: log lines, alerts, artifacts, heartbeats."""
+"""Logs, metrics, alerts, artifacts and heartbeats of runs."""

@@ -1,4 +1,4 @@
-"""Telling operators: filtered like every sink, always with the commands to act."""
+"""Alerts to operators: redacted, each with the commands to act on it."""
 
 from __future__ import annotations
 
@@ -8,68 +8,76 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.aws import attributes
-from shared.aws.names import OWED, STATE, TOPIC
+from shared.aws.names import TOPIC
+from shared.store import keys, table
+from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-OTHERS = "*"
-# SNS takes 100 characters of subject.
-SUBJECT = 100
+# All channels but the topic, as the row of an alert names them.
+OTHER_CHANNELS = "*"
+# Limit of SNS for a subject, in characters.
+MAX_SUBJECT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """kind: `JOB_PERMANENTLY_FAILED`, `JOB_FAILING`, `JOB_RECOVERED` ... about: the job, or the job and its target.
+    """An alert."""
 
-    id: what it is told about, the same whenever it is told. at: the instant that it was first found.
-    """
-
+    #: `JOB_PERMANENTLY_FAILED`, `JOB_FAILING`, `JOB_RECOVERED` ...
     kind: str
+    #: The job, or the job and its target.
     about: str
     fields: Mapping[str, Any]
+    #: Commands that the operator can run.
     commands: Sequence[str]
+    #: Identifies the incident: the same in each alert about it.
     id: str = ""
+    #: Timestamp of the incident's detection.
     at: str = ""
 
     @property
     def subject(self) -> str:
-        # One line: SNS takes no other.
-        return " ".join(redaction.text(f"{self.kind} {self.about}").split())[:SUBJECT]
+        """A single line, which SNS requires."""
+        return " ".join(redaction.text(f"{self.kind} {self.about}").split())[:MAX_SUBJECT]
 
     def message(self, stage: str) -> dict[str, Any]:
-        found: dict[str, Any] = redaction.data(
+        """The alert as JSON data, redacted."""
+        message: dict[str, Any] = redaction.data(
             {"alert": self.kind, "stage": stage, **self.fields, "commands": list(self.commands)}
         )
-        return found
+        return message
 
     def text(self, stage: str) -> str:
-        """For people: a line each, then what they can do."""
-        told = self.message(stage)
-        commands = told.pop("commands")
-        lines = [f"{name}: {value}" for name, value in told.items() if value not in ("", None)]
+        """The alert as text: a line per field, then the commands."""
+        message = self.message(stage)
+        commands = message.pop("commands")
+        lines = [f"{name}: {value}" for name, value in message.items() if value not in ("", None)]
         return "\n".join([*lines, "", "What you can do:", *(f"  {command}" for command in commands), ""])
 
 
-def send(cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str], known: str) -> None:
-    """To the topic now, and to the other channels by the next run of job-monitoring.
+def send(
+    cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str], alert_id: str
+) -> None:
+    """Send an alert to the topic now, and to the other channels by the next run of job-monitoring.
 
-    known: what it is told about. Those channels get it once, however often it is sent.
+    alert_id: identifies the incident. The other channels receive it once, however often it is sent.
     """
-    alert = Alert(kind, about, fields, commands, known, clock.iso(cloud.clock.now()))
+    alert = Alert(kind, about, fields, commands, alert_id, clock.iso(cloud.clock.now()))
     publish(cloud, alert)
-    enqueue_for(cloud, alert, (OTHERS,), alert.at)
+    enqueue_for(cloud, alert, (OTHER_CHANNELS,), alert.at)
 
 
 def enqueue_for(cloud: Cloud, alert: Alert, channels: Sequence[str], since: str) -> None:
-    """Write down that these channels have not got it yet, since then."""
-    told: dict[str, Any] = redaction.data({**asdict(alert), "id": ""})
-    row = {"pk": OWED, "sk": alert.id, "alert": {**told, "id": alert.id}, "channels": list(channels), "since": since}
-    cloud.dynamodb.put_item(TableName=cloud.names.table(STATE), Item=attributes.row(row))
+    """Store the alert for channels that have not received it since the timestamp `since`."""
+    fields: dict[str, Any] = redaction.data({**asdict(alert), "id": ""})
+    row = {"alert": {**fields, "id": alert.id}, "channels": list(channels), "since": since}
+    table.put(cloud, STATE, {**keys.owed_alert(alert.id).attributes, **row})
 
 
 def publish(cloud: Cloud, alert: Alert) -> None:
+    """Publish the alert to the topic."""
     cloud.sns.publish(
         TopicArn=cloud.names.topic_arn(TOPIC),
         Subject=alert.subject,

@@ -1,4 +1,4 @@
-"""What a run saw, kept in S3: dated objects that are never overwritten, and one pointer that only moves forward."""
+"""Artifacts of runs in S3: dated objects that are never overwritten, and a pointer to the latest."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from shared.aws.names import NO_TARGET
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
+# Attempts to move the pointer against concurrent writers.
 TRIES = 5
 
 
 class ArtifactConflict(Exception):
-    """The pointer moved under every one of our tries; the dated object is written all the same."""
+    """Other writers moved the pointer in each attempt. The dated object is written."""
 
 
 class Artifacts:
+    """The artifacts of one task."""
+
     def __init__(self, cloud: Cloud, task: str) -> None:
         self.cloud = cloud
         self.task = task
@@ -29,7 +32,7 @@ class Artifacts:
     def write(self, record: Mapping[str, Any], host: str, at: datetime, run: str) -> str:
         """Write `<task>/<host>/<yyyy>/<mm>/<dd>/<run>.json`, then move `latest.json`. Returns the dated key.
 
-        record needs kind, ok, status and ms; `at` and `host` are added. Everything is redacted on its way.
+        record: with kind, ok, status and ms; `at` and `host` are added, and all of it is redacted.
         """
         folder = f"{self.task}/{_segment(host)}"
         key = f"{folder}/{at:%Y/%m/%d}/{run}.json"
@@ -37,26 +40,26 @@ class Artifacts:
         try:
             self._put(key, body, IfNoneMatch="*")
         except self.cloud.s3.exceptions.ClientError as error:
-            # A repeat after a lost reply finds the object that it wrote itself: run ids are unique.
+            # The SDK repeated a request whose reply was lost: the object is our own, since run ids are unique.
             if _status(error) != 412:
                 raise
         self._move(f"{folder}/latest.json", body, clock.iso(at))
         return key
 
     def _move(self, pointer: str, body: bytes, at: str) -> None:
-        """Compare the pointer's own `at`, and write only over what was compared."""
+        """Overwrite an older pointer, on condition that it has not changed since it was read."""
         for _ in range(TRIES):
             condition = {"IfNoneMatch": "*"}
             try:
-                held = self.cloud.s3.get_object(Bucket=self.cloud.names.bucket, Key=pointer)
+                current = self.cloud.s3.get_object(Bucket=self.cloud.names.bucket, Key=pointer)
             except self.cloud.s3.exceptions.ClientError as error:
-                # Without permission to list, S3 says 403 for what is not there.
+                # Without permission to list the bucket, S3 answers 403 for a missing object.
                 if _status(error) not in (403, 404):
                     raise
             else:
-                if json.loads(held["Body"].read())["at"] > at:
+                if json.loads(current["Body"].read())["at"] > at:
                     return
-                condition = {"IfMatch": held["ETag"]}
+                condition = {"IfMatch": current["ETag"]}
             try:
                 self._put(pointer, body, **condition)
             except self.cloud.s3.exceptions.ClientError as error:
@@ -77,7 +80,7 @@ class Artifacts:
 
 
 def _segment(host: str) -> str:
-    """A host, or host:port, as one step of a key; nothing that could climb out of its folder."""
+    """A host, or host:port, as one segment of a key, without characters of paths."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", host).strip(".") or NO_TARGET
 
 

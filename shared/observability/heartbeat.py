@@ -1,6 +1,6 @@
-"""Heartbeats for somebody outside who notices when they stop: pings in the form of Healthchecks.io.
+"""Heartbeats: pings to an external monitor, in the format of Healthchecks.io.
 
-A ping never fails a run, and delays it by two seconds at the most, once.
+A ping never fails a run, and delays its end by two seconds at most.
 """
 
 from __future__ import annotations
@@ -14,52 +14,54 @@ if TYPE_CHECKING:
     from shared.job.outcome import Outcome
     from shared.observability.log import Log
 
-# Seconds that the end of a run waits for its pings to be out, and that each of them may take.
-PATIENCE = 2.0
+# Limit in seconds for each ping, and for the wait for the pings at the end of a run.
+TIMEOUT_SECONDS = 2.0
 
 
-def where(url: str, how: str) -> str:
-    """The address of a ping: `how` is `start`, `fail`, or nothing for a good end. A query stays behind the path."""
+def ping_url(url: str, signal: str) -> str:
+    """The URL of a ping. signal: `start`, `fail`, or empty for success. It becomes the last segment of the path."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
-    return urlunsplit(parts._replace(path=f"{path}/{how}" if how else path))
+    return urlunsplit(parts._replace(path=f"{path}/{signal}" if signal else path))
 
 
 class Heartbeat:
-    """The pings of one run, sent in their order from a thread: nothing else bounds a name that does not resolve."""
+    """The pings of one run, sent in order by a thread: name resolution has no timeout of its own."""
 
-    def __init__(self, url: str, log: Log, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, log: Log, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.strip()
         self.log = log
-        self.patience = patience
-        self._due: SimpleQueue[str | None] = SimpleQueue()
-        # A daemon, so that one that hangs keeps neither the process nor the sandbox from ending.
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self.timeout_seconds = timeout_seconds
+        self._signals: SimpleQueue[str | None] = SimpleQueue()
+        # A daemon thread: a ping that hangs must not keep the process or the sandbox alive.
+        self._thread = threading.Thread(target=self._send_all, name="heartbeat", daemon=True)
         self._thread.start()
 
     def start(self) -> None:
-        self._due.put("start")
+        self._signals.put("start")
 
     def end(self, outcome: Outcome) -> None:
-        self._due.put("" if outcome.ok else "fail")
-        self._due.put(None)
-        self._thread.join(self.patience)
+        self._signals.put("" if outcome.ok else "fail")
+        self._signals.put(None)
+        self._thread.join(self.timeout_seconds)
 
-    def _beat(self) -> None:
-        while (how := self._due.get()) is not None:
+    def _send_all(self) -> None:
+        while (signal := self._signals.get()) is not None:
             try:
-                self._ping(how)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with the watcher, the run is not
-                # Neither address nor message: who knows the address can ping too.
-                self.log.warning("heartbeat_failed", ping=how or "ok", error=type(error).__name__)
+                self._ping(signal)
+            except Exception as error:  # noqa: BLE001 - no error of the monitor is one of the run
+                # Without URL and message: the URL is a secret, with which others could ping too.
+                self.log.warning("heartbeat_failed", ping=signal or "ok", error=type(error).__name__)
 
-    def _ping(self, how: str) -> None:
+    def _ping(self, signal: str) -> None:
         from urllib3 import PoolManager, Timeout
 
-        timeout = Timeout(total=self.patience)
+        timeout = Timeout(total=self.timeout_seconds)
         with PoolManager(retries=False) as pool:
-            # GET, without a word on what went wrong: that stays with us.
-            answer = pool.request("GET", where(self.url, how), timeout=timeout, redirect=False, preload_content=False)
+            # GET, without details of a failure.
+            answer = pool.request(
+                "GET", ping_url(self.url, signal), timeout=timeout, redirect=False, preload_content=False
+            )
             answer.close()
         if not 200 <= answer.status < 300:
-            self.log.warning("heartbeat_failed", ping=how or "ok", error=f"status {answer.status}")
+            self.log.warning("heartbeat_failed", ping=signal or "ok", error=f"status {answer.status}")

@@ -16,11 +16,12 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason, Rejected, Skipped, Snoozed
-from shared.job.retry import NONE
-from shared.observability.heartbeat import where
+from shared.job.retry import NO_RETRY
+from shared.observability.heartbeat import ping_url
 from shared.run.context import RunContext
 from shared.run.firing import Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.support.web_server import Reply, Web, drip, hang, reset, slow_headers
 
@@ -34,7 +35,7 @@ class Sweep(Job):
     name = "sweep"
     env = "SWEEP"
     timeout = 60
-    retry = NONE
+    retry = NO_RETRY
     idempotency = natural("a swept row is not found again")
 
     def __init__(self, work: Callable[[RunContext], Outcome] = lambda _: Done()) -> None:
@@ -201,4 +202,4 @@ def test_who_has_none_pays_for_none(go: Go, cloud: Cloud) -> None:
     ],
 )
 def test_the_form_of_a_ping_is_that_of_healthchecks(url: str, how: str, address: str) -> None:
-    assert where(url, how) == address
+    assert ping_url(url, how) == address
