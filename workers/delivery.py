@@ -18,7 +18,7 @@ from shared.job import manifest, registry
 from shared.job.definition import Job
 from shared.job.overrides import configured
 from shared.job.registry import UnknownJob
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.run import lost_runs, send
 from shared.run.firing import Firing, MalformedEvent, parse_firing
 from shared.run.report import RunReport

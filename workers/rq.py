@@ -14,7 +14,7 @@ from rq.exceptions import AbandonedJobError
 from rq.job import Job
 
 from shared.aws.cloud import Cloud
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.observability.log import Log
 from shared.run.firing import Firing
 from workers import delivery

@@ -1,46 +1,55 @@
-"""See the catalogue, FS-08."""
+"""Catalogue, FS-08: depth, age, lag and errors of the consumers' queues."""
 
 from __future__ import annotations
 
 from functions.operations import _dlq_mover
 from shared import clock
 from shared.advised_commands import advised
-from shared.aws import permissions
-from shared.aws.names import STATE
-from shared.aws.permissions import Grant, read_rows, write_objects, write_rows
-from shared.job import manifest, retry_policies
-from shared.job.definition import Job
-from shared.job.idempotency import upsert
-from shared.job.outcome import Done, Outcome
-from shared.job.schedule import every
+from shared.job import (
+    Done,
+    Grant,
+    Job,
+    Outcome,
+    RunContext,
+    every,
+    manifest,
+    permissions,
+    read_rows,
+    retry_policies,
+    upsert,
+    write_objects,
+    write_rows,
+)
 from shared.messages import queue_depth
 from shared.messages.queue_depth import QueueHealth as Health
 from shared.observability import alerts
-from shared.run.context import RunContext
+from shared.store import keys
+from shared.tables import STATE
 
-# Letters of one queue that one run carries; more are carried by the next.
-MOST = 200
+# Dead letters of one queue that one run moves; the next run moves more.
+MAX_MOVED = 200
+# Remaining seconds below which no further queue is measured.
 RESERVE = 10
-# Milliseconds for which nothing of a queue was handled although messages wait, until operators are told.
+# Milliseconds without a handled message, while messages wait, after which operators are alerted.
 STUCK = 15 * 60_000
 
 
 class QueueHealth(Job):
-    """Look at every consumer's queue: depth, age, lag and errors; and carry what queues gave up to be collected.
+    """Measure every consumer's queue, alert if one is stuck, and move dead letters to the queue that collects them.
 
-    A metric is written while there is something to tell, so that an idle deployment pays for none.
+    A metric is written only for a queue with messages, dead letters or errors: an idle deployment pays for none.
     """
 
     schedule = every(minutes=5, offset=2)
     timeout = 60
     retry = retry_policies.MAINTENANCE
     retention = "high-volume"
-    idempotency = upsert("a queue's row is what was seen last; a letter is sent before its message is deleted")
+    idempotency = upsert("a queue's row is its last measurement; a dead letter is sent before its message is deleted")
     permissions = (
         Grant(("sqs:GetQueueAttributes",), "queue/*"),
         Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), "queue/*-dlq"),
-        read_rows(STATE, "queues", "*:last"),
-        write_rows(STATE, "queues"),
+        read_rows(STATE.name, keys.queue_healths(), keys.claims("*")),
+        write_rows(STATE.name, keys.queue_healths()),
         write_objects("dead/*/large/*"),
         *permissions.alerting(),
     )
@@ -48,45 +57,45 @@ class QueueHealth(Job):
 
     def work(self, run: RunContext) -> Outcome:
         entries, before = manifest.load(), queue_depth.read(run.cloud)
-        looked = carried = 0
+        measured = moved = 0
         for queue, job in queue_depth.queues(entries).items():
             if run.remaining() < RESERVE:
                 break
-            seen = before.get(queue)
-            health = queue_depth.measure(run.cloud, job, entries[job]["key"], queue, seen)
+            last = before.get(queue)
+            health = queue_depth.measure(run.cloud, job, entries[job]["key"], queue, last)
             if health is None:
                 continue
-            looked += 1
+            measured += 1
             dead = queue_depth.dead_letter_queue(queue)
             if dead and health.dead:
-                carried += _dlq_mover.carry(run.cloud, job, dead, MOST)
-            _tell(run, health)
-            _alert(run, health, seen)
-            # An idle queue's row says all there is to say.
-            if seen is None or _quiet(seen) != _quiet(health) or health.waiting or health.done != seen.done:
+                moved += _dlq_mover.move(run.cloud, job, dead, MAX_MOVED)
+            _log(run, health)
+            _alert_if_stuck(run, health, last)
+            # The row of an idle queue would not change.
+            if last is None or _counts(last) != _counts(health) or health.waiting or health.done != last.done:
                 queue_depth.write(run.cloud, health)
         for health in queue_depth.worker_queues(run.cloud, before):
-            looked += 1
-            _alert(run, health, before.get(health.queue))
+            measured += 1
+            _alert_if_stuck(run, health, before.get(health.queue))
             if health.waiting or before.get(health.queue):
                 queue_depth.write(run.cloud, health)
-        return Done({"queues": looked, "carried": carried})
+        return Done({"queues": measured, "carried": moved})
 
     def plan(self, run: RunContext) -> list[str]:
         lines = []
         for queue, job in queue_depth.queues(manifest.load()).items():
             dead = queue_depth.dead_letter_queue(queue)
-            found = queue_depth.depth(run.cloud, dead) if dead else None
-            if found and found.waiting:
-                lines.append(f"carry {found.waiting} dead letters of {job} from {dead}")
+            depth = queue_depth.depth(run.cloud, dead) if dead else None
+            if depth and depth.waiting:
+                lines.append(f"move {depth.waiting} dead letters of {job} from {dead}")
         return lines
 
 
-def _quiet(health: Health) -> tuple[int, ...]:
+def _counts(health: Health) -> tuple[int, ...]:
     return health.waiting, health.working, health.delayed, health.dead, health.failed
 
 
-def _tell(run: RunContext, health: Health) -> None:
+def _log(run: RunContext, health: Health) -> None:
     if not (health.waiting or health.dead or health.errors):
         return
     age = health.age(clock.milliseconds(run.cloud.clock.now()))
@@ -97,14 +106,14 @@ def _tell(run: RunContext, health: Health) -> None:
     )
 
 
-def _alert(run: RunContext, health: Health, seen: Health | None) -> None:
-    """Once for each time that it is stuck: at the first look by which it has been so for long enough."""
+def _alert_if_stuck(run: RunContext, health: Health, last: Health | None) -> None:
+    """Alert once per stuck period: at the first measurement after STUCK."""
     now = clock.milliseconds(run.cloud.clock.now())
     if not health.since or health.age(now) < STUCK:
         return
-    if seen and seen.since == health.since and seen.age(clock.milliseconds(clock.parse(seen.at))) >= STUCK:
+    if last and last.since == health.since and last.age(clock.milliseconds(clock.parse(last.at))) >= STUCK:
         return
-    told = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
+    fields = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
     stage = run.cloud.names.stage
     commands = [advised(stage, "queues"), advised(stage, "why", health.job)]
-    alerts.send(run.cloud, "QUEUE_STUCK", health.queue, told, commands, f"stuck-{health.queue}-{health.since}")
+    alerts.send(run.cloud, "QUEUE_STUCK", health.queue, fields, commands, f"stuck-{health.queue}-{health.since}")

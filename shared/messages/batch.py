@@ -1,6 +1,7 @@
-"""A batch of messages: the bad ones are dead letters by the time that work begins, and each of the others is answered.
+"""A batch of messages: invalid ones become dead letters before the work begins, each of the others gets an answer.
 
-What is answered neither way, since the deadline or a crash came first, is delivered again.
+A message is answered when it was handled, has failed, was deferred or became a dead letter. A message without an
+answer, because of the deadline or a crash, is delivered again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from shared import redaction
 from shared.dead_letters.letter import RECEIVES
@@ -21,42 +22,74 @@ from shared.messages.tenant import Tenant
 from shared.run import redriven, send
 
 if TYPE_CHECKING:
-    from shared.archetypes.consumer import Consumer
+    from shared.job.retry import RetryPolicy
+    from shared.observability.log import Log
     from shared.run.context import RunContext
 
-LONGEST_VISIBILITY = 12 * 3600
+# Seconds; the limit of SQS.
+MAX_VISIBILITY = 12 * 3600
+
+
+class Handler(Protocol[P]):
+    """The part of a consumer that a batch uses."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def queue(self) -> str | None: ...
+
+    @property
+    def dead_letter_queue(self) -> str | None: ...
+
+    @property
+    def retry(self) -> RetryPolicy: ...
+
+    @property
+    def payload(self) -> type[Any] | None: ...
+
+    def admits(self, run: RunContext, tenant: Tenant, /) -> bool: ...
+
+    def handle(self, run: RunContext, message: Message[P], /) -> None: ...
 
 
 class Defer(Exception):
-    """Raised by `handle`: not now, but in `seconds`; that is no failure, until it was put off for a day.
+    """Raised by `handle`: process the message in `seconds`. No failure until it was deferred for a day."""
 
-    counted: it was an attempt all the same, and the next one comes no sooner.
-    """
+    #: Delay in seconds.
+    seconds: float
+    #: Whether this was an attempt of the retry policy; then the next one comes no sooner than `seconds`.
+    counted: bool
 
     def __init__(self, seconds: float, *, counted: bool = False) -> None:
-        super().__init__(f"put off for {seconds:.0f} s")
+        super().__init__(f"deferred for {seconds:.0f} s")
         self.seconds = seconds
         self.counted = counted
 
 
 class MessageBatch(Generic[P]):
-    """messages: those that were valid, of organizations that are let in, and not paused."""
+    """The messages of one run of a consumer."""
 
-    def __init__(self, consumer: Consumer[P], run: RunContext) -> None:
+    #: Messages that are valid, of admitted organizations and not paused.
+    messages: list[Message[P]]
+    #: Number of messages by their end: `handled`, `failed`, `rejected`, `paused`, `put_off`.
+    counts: dict[str, int]
+
+    def __init__(self, consumer: Handler[P], run: RunContext) -> None:
         self.consumer = consumer
         self.run = run
         self.name = consumer.name
         self.log = run.log
-        self.messages: list[Message[P]] = []
+        self.messages = []
         self.counts = {"handled": 0, "failed": 0}
         self._admitted: dict[str, bool] = {}
         for record in run.records:
-            self._take(record)
+            self._add(record)
 
     def by_tenant(self) -> Iterator[tuple[Tenant | None, list[Message[P]]]]:
-        """Each organization's messages, in its turn: the log names it, and no rows but its own can be touched.
+        """Yield the messages of each organization, within its scope: only its rows can be accessed.
 
-        None, and all of them, for a consumer that declares no payload.
+        Yields None and all messages for a consumer without a payload.
         """
         if self.consumer.payload is None:
             yield None, self.messages
@@ -65,21 +98,21 @@ class MessageBatch(Generic[P]):
         for message in self.messages:
             groups.setdefault(message.tenant, []).append(message)
         for organization, messages in groups.items():
-            with self._turn(Tenant(organization)) as whose:
+            with self._scope(Tenant(organization)) as owner:
                 self.run.log.info(f"{self.name}_tenant", messages=len(messages))
-                yield whose, messages
+                yield owner, messages
 
     @contextmanager
     def handling(self, *messages: Message[P]) -> Iterator[None]:
-        """Do the work of these messages within the block. They are done together, or what is raised is all theirs."""
+        """Answer these messages by the block: handled at its end, failed by its exception. Together, all or none."""
         before = self.run.log
         if len(messages) == 1:
-            self.run.log = self._speaking_of(before, messages[0])
+            self.run.log = self._log_for(before, messages[0])
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - one message's failure is its own
+        except Exception as error:  # noqa: BLE001 - the failure of a message is its own
             for message in messages:
-                self._not_done(message, error)
+                self._fail(message, error)
         else:
             for message in messages:
                 self._done(message)
@@ -88,61 +121,63 @@ class MessageBatch(Generic[P]):
 
     @contextmanager
     def validating(self, message: Message[P]) -> Iterator[None]:
-        """Look at a message, before it is worked on with others: what is raised is its answer, and else it has none."""
+        """Check one message before it is handled with others: an exception is its answer, the end of the block none."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - one message's failure is its own
-            self._not_done(message, error)
+        except Exception as error:  # noqa: BLE001 - the failure of a message is its own
+            self._fail(message, error)
 
     def end(self) -> dict[str, int]:
-        """The counts. What was not answered at all comes back."""
+        """Return the counts. Messages without an answer are delivered again."""
         answered = {*self.run.answered, *self.run.failures}
         forgotten = [message.id for message in self.messages if message.id not in answered]
         if forgotten:
-            self.log.error(f"{self.name}_unanswered", messages=forgotten, error="handle_batch() left them unanswered")
+            self.log.error(
+                f"{self.name}_unanswered", messages=forgotten, error="handle_batch() left them without an answer"
+            )
             self.run.failures.extend(forgotten)
             self.counts["failed"] += len(forgotten)
         return self.counts
 
-    def _take(self, record: Mapping[str, Any]) -> None:
+    def _add(self, record: Mapping[str, Any]) -> None:
         message: Message[P] = read(record)
         try:
-            if told := self.run.paused(tenant=message.tenant):
+            if pause := self.run.paused(tenant=message.tenant):
                 resend.defer_paused(self.run.cloud, message)
-                self.log.info(f"{self.name}_message_paused", messageId=message.id, note=told)
+                self.log.info(f"{self.name}_message_paused", messageId=message.id, note=pause)
                 self._count("paused", message)
                 return
             if resend.not_due_yet(self.run.cloud, message):
                 self._count("put_off", message)
                 return
-            self.messages.append(self._opened(message))
-        except Exception as error:  # noqa: BLE001 - nor does it keep the others
-            self._not_done(message, error)
+            self.messages.append(self._with_payload(message))
+        except Exception as error:  # noqa: BLE001 - an invalid message does not stop the others
+            self._fail(message, error)
 
-    def _opened(self, message: Message[P]) -> Message[P]:
-        """With its payload. Raises Rejected where it has none, or none of an organization that is let in."""
+    def _with_payload(self, message: Message[P]) -> Message[P]:
+        """Decode the payload. Raises Rejected for an invalid one, or an organization that is not admitted."""
         kind = self.consumer.payload
         if kind is None:
             return message
-        # With pydantic, which no other consumer needs.
+        # Imported lazily: with pydantic, which consumers without a payload do not need.
         from shared.messages import envelope
         from shared.messages.payload import InvalidOrganization
 
         payload = envelope.decode(self.run.cloud, self.consumer.queue or "", kind, message.body)
         organization = payload.organization_id
         if organization not in self._admitted:
-            with self._turn(Tenant(organization)) as whose:
-                self._admitted[organization] = self.consumer.admits(self.run, whose)
+            with self._scope(Tenant(organization)) as owner:
+                self._admitted[organization] = self.consumer.admits(self.run, owner)
         if not self._admitted[organization]:
             raise InvalidOrganization(organization)
         return replace(message, payload=payload)
 
     @contextmanager
-    def _turn(self, whose: Tenant) -> Iterator[Tenant]:
-        self.run.log = self.log.bind(organizationId=whose.id)
+    def _scope(self, owner: Tenant) -> Iterator[Tenant]:
+        self.run.log = self.log.bind(organizationId=owner.id)
         try:
-            with tenant.guard(self.run.cloud).scope(whose):
-                yield whose
+            with tenant.guard(self.run.cloud).scope(owner):
+                yield owner
         finally:
             self.run.log = self.log
 
@@ -151,35 +186,35 @@ class MessageBatch(Generic[P]):
             redriven.resolve(self.run.cloud, self.name, message.letter, self.run.run_id, Done.word)
         self._count("handled", message)
 
-    def _not_done(self, message: Message[P], error: Exception) -> None:
-        log = self._speaking_of(self.log, message)
+    def _fail(self, message: Message[P], error: Exception) -> None:
+        log = self._log_for(self.log, message)
         try:
             if isinstance(error, Rejected):
-                self._give_up(message, "rejected", str(error))
+                self._dead_letter(message, "rejected", str(error))
                 log.error(f"{self.name}_message_rejected", error=str(error))
                 self._count("rejected", message)
                 return
-            if isinstance(error, Defer | InFlight) and self._waits(message, error, log):
+            if isinstance(error, Defer | InFlight) and self._defer(message, error, log):
                 return
             text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
             log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
-            if self._again(message, text, error.seconds if isinstance(error, Defer) and error.counted else 0):
+            if self._retry(message, text, error.seconds if isinstance(error, Defer) and error.counted else 0):
                 return
-            # Its queue would give it up now, and could not say why.
+            # The queue would move it to its dead-letter queue now, without the reason.
             if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
-                self._give_up(message, f"all {RECEIVES} receives used up", text)
+                self._dead_letter(message, f"all {RECEIVES} receives used up", text)
                 self.counts["failed"] += 1
                 self.run.answered.add(message.id)
                 return
-        except Exception as worse:  # noqa: BLE001 - then it stays in its queue, which gives it up in the end
+        except Exception as worse:  # noqa: BLE001 - it stays in its queue, which dead-letters it in the end
             log.error(f"{self.name}_message_failed", error=f"{type(worse).__name__}: {worse}")
         self.counts["failed"] += 1
         self.run.failures.append(message.id)
 
-    def _waits(self, message: Message[P], error: Defer | InFlight, log: Any) -> bool:
-        """Whether it was put off, and is no failure."""
+    def _defer(self, message: Message[P], error: Defer | InFlight, log: Log) -> bool:
+        """Defer the message; False where that counts as a failure."""
         if self.consumer.payload is None:
-            self._hold(message, error.seconds)
+            self._hide(message, error.seconds)
             self.counts["put_off"] = self.counts.get("put_off", 0) + 1
             self.run.failures.append(message.id)
             return True
@@ -190,41 +225,42 @@ class MessageBatch(Generic[P]):
         self._count("put_off", message)
         return True
 
-    def _again(self, message: Message[P], error: str, least: float) -> bool:
-        """By the policy of the job, whose attempts the message itself counts; whether it has one that can be followed.
+    def _retry(self, message: Message[P], error: str, least: float) -> bool:
+        """Send the next attempt by the job's retry policy, or a dead letter after the last; False without a policy.
 
-        least: seconds that the next attempt waits whatever the policy says.
+        least: seconds that the next attempt waits at least.
         """
         retry = self.consumer.retry
         if self.consumer.payload is None or not retry.delays:
             return False
         delay = retry.jittered(message.attempt)
         if delay is None:
-            self._give_up(message, f"all {retry.attempts} attempts used up", error)
+            self._dead_letter(message, f"all {retry.attempts} attempts used up", error)
         elif resend.fits(message, error):
             resend.retry(self.run.cloud, message, error, max(delay, ceil(least)))
         else:
-            # Then its queue's own receives are its attempts.
+            # No room for the attributes: the receives of its queue are its attempts.
             return False
         self.counts["failed"] += 1
         self.run.answered.add(message.id)
         return True
 
-    def _give_up(self, message: Message[P], reason: str, error: str) -> None:
+    def _dead_letter(self, message: Message[P], reason: str, error: str) -> None:
         send.send_dead_letter_for_event(self.run.cloud, self.name, reason, error, message.text, message.letter)
 
-    def _hold(self, message: Message[P], seconds: float) -> None:
+    def _hide(self, message: Message[P], seconds: float) -> None:
+        """Keep the message in its queue, invisible for `seconds`."""
         names = self.run.cloud.names
         self.run.cloud.sqs.change_message_visibility(
             QueueUrl=names.queue_url(message.queue.removeprefix(names.of(""))),
             ReceiptHandle=message.handle,
-            VisibilityTimeout=min(max(1, round(seconds)), LONGEST_VISIBILITY),
+            VisibilityTimeout=min(max(1, round(seconds)), MAX_VISIBILITY),
         )
 
     def _count(self, what: str, message: Message[P]) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
         self.run.answered.add(message.id)
 
-    def _speaking_of(self, log: Any, message: Message[P]) -> Any:
-        told = {"organizationId": message.tenant, "correlationId": getattr(message.payload, "correlation_id", "")}
-        return log.bind(messageId=message.id, **{name: value for name, value in told.items() if value})
+    def _log_for(self, log: Log, message: Message[P]) -> Log:
+        fields = {"organizationId": message.tenant, "correlationId": getattr(message.payload, "correlation_id", "")}
+        return log.bind(messageId=message.id, **{name: value for name, value in fields.items() if value})

@@ -1,7 +1,7 @@
-"""What is too large for a queue, or too private: kept in S3, while the message carries the claim check for it.
+"""Claim check: payloads too large or private for SQS are stored in S3, and the message carries the key.
 
-`payloads/<organization>/<queue>/<yyyy>/<mm>/<dd>/<sha256>.json`. The bucket forgets them after 60 days: a queue keeps a
-message for 14 at most, and its dead letter may be sent again for 37 more.
+Key: `payloads/<organization>/<queue>/<yyyy>/<mm>/<dd>/<sha256>.json`. The bucket deletes them after 60 days: a queue
+retains a message for 14 at most, and its dead letter can be redriven for 37 more.
 
 Source of the pattern: G. Hohpe, B. Woolf, "Enterprise Integration Patterns", Claim Check.
 """
@@ -19,31 +19,34 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 FOLDER = "payloads"
-# The key of KMS, by its logical name.
+# Logical name of the KMS key.
 KEY = "payloads"
-# A consumer has it in memory, beside others of its batch.
-LARGEST = 64 * 1024 * 1024
+# Bytes; a consumer has a payload in memory, beside others of its batch.
+MAX_BYTES = 64 * 1024 * 1024
 
 
 class InvalidClaim(Rejected):
-    """The claim check is none, or what it is for is not there any more, or is not what was checked in."""
+    """A claim check that is malformed, or whose object is missing or differs from what was stored."""
 
 
-class TooLarge(ValueError):
-    """Nobody could take it in; nothing was kept."""
+class PayloadTooLarge(ValueError):
+    """A payload over the limit of bytes; nothing was stored."""
 
 
 def prefix(organization: str, queue: str) -> str:
+    """Return the S3 prefix of the payloads of one organization and queue."""
     return f"{FOLDER}/{organization}/{queue.replace(':', '-')}/"
 
 
 def check_in(cloud: Cloud, organization: str, queue: str, body: bytes, *, encrypted: bool) -> dict[str, Any]:
-    """Keep the bytes and return the claim check. The same bytes on the same day are the same object.
+    """Store the bytes and return the claim check. The same bytes on the same day are the same object.
 
-    encrypted: under the deployment's own key, beyond what S3 does anyway. Raises TooLarge.
+    encrypted: with the deployment's own KMS key, beyond the encryption of S3. Raises PayloadTooLarge.
     """
-    if len(body) > LARGEST:
-        raise TooLarge(f"{queue}: a payload of {len(body):,} bytes, and {LARGEST:,} are the most; send it in parts")
+    if len(body) > MAX_BYTES:
+        raise PayloadTooLarge(
+            f"{queue}: a payload of {len(body):,} bytes is over the limit of {MAX_BYTES:,}; send it in parts"
+        )
     digest = hashlib.sha256(body).hexdigest()
     key = f"{prefix(organization, queue)}{cloud.clock.now():%Y/%m/%d}/{digest}.json"
     kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": cloud.names.key_arn(KEY), "BucketKeyEnabled": True}
@@ -58,28 +61,28 @@ def check_in(cloud: Cloud, organization: str, queue: str, body: bytes, *, encryp
 
 
 def collect(cloud: Cloud, organization: str, queue: str, check: Any) -> bytes:
-    """What was checked in, byte for byte. Raises InvalidClaim; what S3 itself refuses, a permission say, is raised."""
-    key, size, digest = _read(organization, queue, check)
+    """Return the bytes of a claim check. Raises InvalidClaim, and errors of S3 such as a missing permission."""
+    key, size, digest = _parse(organization, queue, check)
     try:
-        held = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
+        stored = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
     except cloud.s3.exceptions.NoSuchKey:
-        raise InvalidClaim(f"there is nothing at {key} any more; it was kept for 60 days") from None
-    if held["ContentLength"] != size:
-        raise InvalidClaim(f"what is at {key} has {held['ContentLength']} bytes, and {size} were checked in")
-    body: bytes = held["Body"].read()
+        raise InvalidClaim(f"there is no object {key}; payloads are retained for 60 days") from None
+    if stored["ContentLength"] != size:
+        raise InvalidClaim(f"{key} has {stored['ContentLength']} bytes, and {size} were checked in")
+    body: bytes = stored["Body"].read()
     if hashlib.sha256(body).hexdigest() != digest:
-        raise InvalidClaim(f"what is at {key} does not have the checksum that it is named by")
+        raise InvalidClaim(f"{key} does not have the checksum in its name")
     return body
 
 
-def _read(organization: str, queue: str, check: Any) -> tuple[str, int, str]:
-    """Key, bytes and checksum. A message may name what is its own organization's and its own queue's, nothing else."""
+def _parse(organization: str, queue: str, check: Any) -> tuple[str, int, str]:
+    """Return key, bytes and checksum of a claim check, which must be of this organization and queue."""
     if not isinstance(check, Mapping) or not isinstance(check.get("key"), str) or type(check.get("bytes")) is not int:
         raise InvalidClaim('a claim check is {"key": text, "bytes": number}')
     key, size = check["key"], check["bytes"]
-    named = re.fullmatch(rf"{re.escape(prefix(organization, queue))}\d{{4}}/\d\d/\d\d/([0-9a-f]{{64}})\.json", key)
-    if not named:
+    match = re.fullmatch(rf"{re.escape(prefix(organization, queue))}\d{{4}}/\d\d/\d\d/([0-9a-f]{{64}})\.json", key)
+    if not match:
         raise InvalidClaim(f"{key!r:.200} is no payload of {organization} in {queue}")
-    if not 0 <= size <= LARGEST:
-        raise InvalidClaim(f"{size} bytes are more than the {LARGEST:,} that are taken in")
-    return key, size, named[1]
+    if not 0 <= size <= MAX_BYTES:
+        raise InvalidClaim(f"{size} bytes are more than the limit of {MAX_BYTES:,}")
+    return key, size, match[1]

@@ -1,4 +1,4 @@
-"""A message as a consumer gets it."""
+"""Message: one SQS record, parsed for a consumer."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Generic
 from shared import clock
 from shared.dead_letters.letter import MESSAGE_ATTRIBUTE as LETTER
 
-# Attributes of a message that was tried before: how often, since when, and what the last attempt ended with.
+# SQS attributes of a message that is retried: number of the attempt, first failure, error of the last attempt.
 ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"
-# And of one that was put off: until when, and since when.
-NOT_BEFORE, PUT_OFF = "not-before", "put-off-since"
+# SQS attributes of a message that was deferred: until when, and since when.
+NOT_BEFORE, DEFERRED_SINCE = "not-before", "put-off-since"
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    # A consumer that declares no payload does not have to say so.
+    # The default serves consumers without a payload.
     P = TypeVar("P", default=Any)
 else:
     from typing import TypeVar
@@ -29,32 +29,40 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Message(Generic[P]):
-    """One SQS record. receives: how often it was delivered, this time included. sent: epoch milliseconds.
+    """One message of a consumer's queue."""
 
-    text: the body as it came. body: what that says as JSON, or the text itself where it is none. payload: as the
-    consumer declares it. letter: the dead letter that was sent again by this message, empty for any other.
-    attempt: 1 is the first, whatever its queue did in between. not_before, put_off_since: instants, empty where it was
-    not put off. attributes: as Lambda delivers them.
-    """
-
+    #: SQS message id.
     id: str
+    #: The body as it came.
     text: str
+    #: The body parsed as JSON; the text itself where it is not JSON.
     body: Any
+    #: Number of deliveries, this one included.
     receives: int
+    #: When it was sent, in epoch milliseconds.
     sent: int
+    #: Physical name of its queue.
     queue: str
+    #: Receipt handle of this delivery.
     handle: str
+    #: Sort key of the dead letter that the message redrives; empty for others.
     letter: str = ""
+    #: Number of the attempt, from 1; does not count the receives of its queue.
     attempt: int = 1
+    #: Timestamp of the first failure; empty before it.
     first_failed_at: str = ""
+    #: Timestamp before which it must not be handled; empty where it was not deferred.
     not_before: str = ""
+    #: Timestamp of the first deferral; empty where it was not deferred.
     deferred_since: str = ""
+    #: Message attributes as Lambda delivers them.
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    payload: P = None  # type: ignore[assignment] # until it is read
+    #: The payload that the consumer declares; None until it is decoded.
+    payload: P = None  # type: ignore[assignment] # until it is decoded
 
     @property
     def tenant(self) -> str:
-        """The organization that it is for, where it says one."""
+        """Id of the organization that the message names, or ""."""
         if self.payload is not None:
             return str(getattr(self.payload, "organization_id", ""))
         body = self.body if isinstance(self.body, Mapping) else {}
@@ -68,28 +76,28 @@ class Message(Generic[P]):
 
 
 def read(record: Mapping[str, Any]) -> Message:
-    """From an SQS record as Lambda delivers it."""
-    attributes = record.get("attributes", {})
-    given = record.get("messageAttributes") or {}
-    tried = _text(given, ATTEMPT)[:4]
+    """Parse an SQS record as Lambda delivers it."""
+    system = record.get("attributes", {})
+    attributes = record.get("messageAttributes") or {}
+    attempt = _text(attributes, ATTEMPT)[:4]
     text = body = record.get("body", "")
-    # A body of a million brackets is no JSON either.
+    # RecursionError: a body of a million brackets.
     with suppress(TypeError, ValueError, RecursionError):
         body = json.loads(text)
     return Message(
         id=record["messageId"],
         text=text,
         body=body,
-        receives=int(attributes.get("ApproximateReceiveCount", 1)),
-        sent=int(attributes.get("SentTimestamp", 0)),
+        receives=int(system.get("ApproximateReceiveCount", 1)),
+        sent=int(system.get("SentTimestamp", 0)),
         queue=str(record.get("eventSourceARN", "")).rpartition(":")[2],
         handle=record.get("receiptHandle", ""),
-        letter=_text(given, LETTER),
-        attempt=int(tried) if tried.isdecimal() and int(tried) else 1,
-        first_failed_at=_text(given, FIRST_FAILED),
-        not_before=_instant(given, NOT_BEFORE),
-        deferred_since=_instant(given, PUT_OFF),
-        attributes=given,
+        letter=_text(attributes, LETTER),
+        attempt=int(attempt) if attempt.isdecimal() and int(attempt) else 1,
+        first_failed_at=_text(attributes, FIRST_FAILED),
+        not_before=_timestamp(attributes, NOT_BEFORE),
+        deferred_since=_timestamp(attributes, DEFERRED_SINCE),
+        attributes=attributes,
     )
 
 
@@ -97,8 +105,8 @@ def _text(attributes: Mapping[str, Any], name: str) -> str:
     return str(attributes.get(name, {}).get("stringValue", ""))
 
 
-def _instant(attributes: Mapping[str, Any], name: str) -> str:
-    """Empty where it is none: anybody can send an attribute."""
+def _timestamp(attributes: Mapping[str, Any], name: str) -> str:
+    """Return the timestamp, or "" for an invalid one: any sender can set an attribute."""
     text = _text(attributes, name)
     if text:
         with suppress(ValueError):

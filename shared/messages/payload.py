@@ -1,6 +1,6 @@
-"""What a message says: ids and the data that never changes, of one organization, in a numbered version of its form.
+"""Payloads of messages: pydantic models of one organization, with a schema version and upcasters from older ones.
 
-Import this, and pydantic with it, only in modules whose job takes or sends such messages.
+Import this, and pydantic with it, only in modules whose job receives or sends such messages.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from shared.messages.payload_rules import faults
 VERSION = "schemaVersion"
 ORGANIZATION, ALIAS = "organizationId", "orgId"
 CORRELATION = "correlationId"
-# It becomes part of keys of rows and objects, where # and / separate.
+# Ids are parts of keys of rows and objects, where # and / separate.
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}")
-NAMED = 3
+# Errors that the message of InvalidPayload names.
+MAX_NAMED = 3
 
 Id = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
 Data = dict[str, Any]
@@ -34,31 +35,34 @@ F = TypeVar("F", bound=Upcaster)
 
 
 class InvalidPayload(Rejected):
-    """What came is not what was declared; the message names fields, and never says what is in them."""
+    """A payload that does not match its declaration. The message names fields and never contains their values."""
 
 
 class InvalidOrganization(Rejected):
+    """An organization whose id is malformed, or which is not admitted."""
+
     def __init__(self, organization: str) -> None:
         super().__init__(f"Invalid organization {organization:.80}")
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How a payload travels. type: in the envelope. version: the newest, which is the one that is written.
+    """The form of a payload on the wire."""
 
-    encrypted: never in the queue itself, but in an object under a key of ours. organization_in: the part of it that
-    says whose it is, where the payload itself does not.
-    """
-
+    #: `type` of the envelope.
     type: str
+    #: The newest schema version, which is the one that is sent.
     version: int = 1
+    #: Whether the payload is only sent through S3, encrypted with the deployment's KMS key.
     encrypted: bool = False
+    #: Field that contains the organization's id, where the payload itself does not.
     organization_in: str = ""
+    #: Upcasters by the version that they convert.
     upcasters: Mapping[int, Upcaster] = field(default_factory=dict, repr=False)
 
 
 class Part(BaseModel):
-    """What payloads are made of: camelCase on the wire, nothing unknown, nothing converted, never changed."""
+    """Base of payloads and their parts: camelCase on the wire, strict, frozen, no unknown fields."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -72,7 +76,7 @@ class Part(BaseModel):
 
 
 class Payload(Part):
-    """Declare it with the data that the work begins with; a class keyword each for what `Wire` has.
+    """Base of payloads. Declare the data with which the work begins; class keywords as in `Wire`.
 
     class UsageIngestion(Payload, version=2):
         batch_id: str
@@ -98,14 +102,14 @@ class Payload(Part):
         cls,
         *,
         version: int = 1,
-        type: str = "",  # noqa: A002 - as the envelope calls it
+        type: str = "",  # noqa: A002 - the name in the envelope
         encrypted: bool = False,
         organization_in: str = "",
         **rest: Any,
     ) -> None:
         super().__pydantic_init_subclass__(**rest)
         kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
-        upcasters = {each.upcasts_from: each for each in vars(cls).values() if hasattr(each, "upcasts_from")}
+        upcasters = {member.upcasts_from: member for member in vars(cls).values() if hasattr(member, "upcasts_from")}
         cls.wire = Wire(type or kebab, version, encrypted, organization_in, upcasters)
         own = {name: info for name, info in cls.model_fields.items() if name not in Payload.model_fields}
         fault = next(faults(own, version, upcasters), None)
@@ -117,25 +121,28 @@ class Payload(Part):
         return self.wire.version
 
     def to_wire(self) -> Data:
-        """As it goes onto the wire."""
-        nobody = {"user_id"} if self.user_id is None else None
-        return {VERSION: self.wire.version, **self.model_dump(mode="json", by_alias=True, exclude=nobody)}
+        """Return the payload as JSON data for the wire."""
+        absent = {"user_id"} if self.user_id is None else None
+        return {VERSION: self.wire.version, **self.model_dump(mode="json", by_alias=True, exclude=absent)}
 
     @classmethod
-    def from_wire(cls, given: Any) -> Self:
-        """The payload in JSON data of this version, or of an older one. Raises InvalidPayload, InvalidOrganization."""
-        if not isinstance(given, Mapping):
+    def from_wire(cls, data: Any) -> Self:
+        """Return the payload of JSON data of this version or an older one.
+
+        Raises InvalidPayload and InvalidOrganization.
+        """
+        if not isinstance(data, Mapping):
             raise InvalidPayload(f"{cls.wire.type}: the payload is no object")
-        data = _told(cls.wire, _upcast(cls.wire, dict(given)))
+        current = _normalise(cls.wire, _upcast(cls.wire, dict(data)))
         try:
-            # From text, since to pydantic's strict mode JSON has no dates, but a text may be one.
-            return cls.model_validate_json(json.dumps(data), by_alias=True, by_name=False)
+            # From text: in pydantic's strict mode Python data has no dates as text, and JSON has.
+            return cls.model_validate_json(json.dumps(current), by_alias=True, by_name=False)
         except ValidationError as error:
-            raise InvalidPayload(f"{cls.wire.type}, version {cls.wire.version}: {_explained(error)}") from None
+            raise InvalidPayload(f"{cls.wire.type}, version {cls.wire.version}: {_explain(error)}") from None
 
 
 def upcast(*, from_: int) -> Callable[[F], F]:
-    """Marks the static method that turns the data of version `from_` into that of the next."""
+    """Mark the static method that converts the data of version `from_` to the next."""
 
     def mark(upcaster: F) -> F:
         upcaster.upcasts_from = from_  # type: ignore[attr-defined]
@@ -150,29 +157,29 @@ def _upcast(wire: Wire, data: Data) -> Data:
         raise InvalidPayload(f"{wire.type}: {VERSION} is a whole number from 1, and not {version!r:.40}")
     if version > wire.version:
         raise InvalidPayload(
-            f"{wire.type}, version {version}: it comes from the future, this consumer reads up to {wire.version}; "
-            "deploy the consumer of that version, then send the letter again"
+            f"{wire.type}, version {version} is newer than this consumer, which reads up to {wire.version}; "
+            "deploy the consumer of that version, then redrive the dead letter"
         )
     if version < wire.version:
-        # An upcaster may change what it is given, and somebody may still need that.
+        # An upcaster may change its argument, which the caller still needs.
         data = deepcopy(data)
     for old in range(version, wire.version):
         if old not in wire.upcasters:
             raise InvalidPayload(
                 f"{wire.type}, version {version}: nothing turns version {old} into {old + 1}; declare "
-                f"@upcast(from_={old}), then send the letter again"
+                f"@upcast(from_={old}), then redrive the dead letter"
             )
         try:
             data = dict(wire.upcasters[old](data))
         except Exception as error:
             raise InvalidPayload(
-                f"{wire.type}, version {version}: {type(error).__name__} when it was made version {old + 1}"
+                f"{wire.type}, version {version}: {type(error).__name__} in the upcast to version {old + 1}"
             ) from error
     return data
 
 
-def _told(wire: Wire, data: Data) -> Data:
-    """With the organization where it belongs, and without a correlation that is none."""
+def _normalise(wire: Wire, data: Data) -> Data:
+    """Move the organization's id to its own field, and drop a correlation id of null."""
     holders = [data, data.get(wire.organization_in)]
     named = [
         holder[name]
@@ -188,13 +195,13 @@ def _told(wire: Wire, data: Data) -> Data:
         raise InvalidOrganization(str(organization))
     if any(other != organization for other in named):
         raise InvalidPayload(f"{wire.type}: it names two organizations")
-    kept = {name: value for name, value in data.items() if name not in (ORGANIZATION, ALIAS, CORRELATION)}
-    # Null stands for none, as some write it.
+    rest = {name: value for name, value in data.items() if name not in (ORGANIZATION, ALIAS, CORRELATION)}
     correlation = {} if data.get(CORRELATION) is None else {CORRELATION: data[CORRELATION]}
-    return {ORGANIZATION: organization, **correlation, **kept}
+    return {ORGANIZATION: organization, **correlation, **rest}
 
 
-def _explained(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found[:NAMED]]
-    return "; ".join(told) + (f"; and {len(found) - NAMED} more" if len(found) > NAMED else "")
+def _explain(error: ValidationError) -> str:
+    """Return field and reason of the first errors, without values."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    named = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors[:MAX_NAMED]]
+    return "; ".join(named) + (f"; and {len(errors) - MAX_NAMED} more" if len(errors) > MAX_NAMED else "")

@@ -1,7 +1,7 @@
-"""A message once more: a copy of it in its own queue, later, with the count of its attempts.
+"""Resend a message to its own queue with a delay: a retry with the next attempt number, or a deferral.
 
-Receives are no count: throttled ones count too, and a queue gives a message up after a few of them, although it was put
-off on purpose.
+The receive count is no attempt count: throttled deliveries increment it too, and a queue dead-letters a message after a
+few receives although it was deferred on purpose.
 """
 
 from __future__ import annotations
@@ -13,74 +13,77 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.messages.message import ATTEMPT, FIRST_FAILED, LAST_ERROR, NOT_BEFORE, PUT_OFF
+from shared.messages.message import ATTEMPT, DEFERRED_SINCE, FIRST_FAILED, LAST_ERROR, NOT_BEFORE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.messages.message import Message
 
-LONGEST_DELAY = 900
-# Of SQS, in bytes, for a body and its attributes.
-LIMIT = 1024 * 1024
-# What is put off for longer has failed.
-LONGEST = timedelta(days=1)
+# Seconds; the limit of SQS.
+MAX_DELAY = 900
+# Bytes of a body and its attributes; the limit of SQS.
+MESSAGE_LIMIT = 1024 * 1024
+# A message deferred for longer has failed.
+MAX_DEFERRAL = timedelta(days=1)
 
 
 def retry(cloud: Cloud, message: Message, error: str, delay: int) -> None:
-    """The next attempt. To be sent before the original is acknowledged: a crash in between leaves both, and no work is
-    lost."""
+    """Send the next attempt, due in `delay` seconds.
+
+    Send it before the original is acknowledged: a crash between the two leaves both, and no work is lost.
+    """
     first = message.first_failed_at or clock.iso(cloud.clock.now())
-    _send(cloud, cloud.sqs, message, delay, _next(message, error, first))
+    _send(cloud, cloud.sqs, message, delay, _next_attempt(message, error, first))
 
 
 def fits(message: Message, error: str) -> bool:
-    """Whether SQS takes it with all that its next attempt says of itself: what others sent may leave no room."""
-    told = _attributes(message, _next(message, error, "2026-01-01T00:00:00.000Z"))
+    """Return whether SQS accepts the message with the attributes of its next attempt."""
+    attributes = _attributes(message, _next_attempt(message, error, "2026-01-01T00:00:00.000Z"))
     size = sum(
         len(name.encode())
-        + len(given["DataType"])
-        + len(given.get("StringValue", "").encode())
-        + len(given.get("BinaryValue", b""))
-        for name, given in told.items()
+        + len(attribute["DataType"])
+        + len(attribute.get("StringValue", "").encode())
+        + len(attribute.get("BinaryValue", b""))
+        for name, attribute in attributes.items()
     )
-    return len(message.text.encode()) + size <= LIMIT
+    return len(message.text.encode()) + size <= MESSAGE_LIMIT
 
 
 def defer(cloud: Cloud, message: Message, seconds: float) -> None:
-    """The same attempt, not before so many seconds are over, however many of SQS's delays that takes."""
-    now, wait = cloud.clock.now(), min(timedelta(seconds=seconds), LONGEST)
-    told = {NOT_BEFORE: clock.iso(now + wait), PUT_OFF: message.deferred_since or clock.iso(now)}
-    _wait(cloud, message, wait, told)
+    """Send the same attempt, due in `seconds`, a day at most. Longer than SQS can delay it, it is deferred again."""
+    now, wait = cloud.clock.now(), min(timedelta(seconds=seconds), MAX_DEFERRAL)
+    changes = {NOT_BEFORE: clock.iso(now + wait), DEFERRED_SINCE: message.deferred_since or clock.iso(now)}
+    _delay(cloud, message, wait, changes)
 
 
 def deferred_too_long(cloud: Cloud, message: Message) -> bool:
-    """Whether it was put off so long ago for the first time that it is no more."""
+    """Return whether the message was deferred first so long ago that it has failed now."""
     since = message.deferred_since
-    return bool(since) and clock.parse(since) + LONGEST <= cloud.clock.now()
+    return bool(since) and clock.parse(since) + MAX_DEFERRAL <= cloud.clock.now()
 
 
 def not_due_yet(cloud: Cloud, message: Message) -> bool:
-    """Put it off anew where its time has not come."""
+    """Defer the message again if its time has not come, and return whether it has not."""
     if not message.not_before:
         return False
     left = clock.parse(message.not_before) - cloud.clock.now()
-    # What lies further ahead was not said by us.
-    if not timedelta(0) < left <= LONGEST:
+    # A time further ahead was set by another sender.
+    if not timedelta(0) < left <= MAX_DEFERRAL:
         return False
-    _wait(cloud, message, left, {})
+    _delay(cloud, message, left, {})
     return True
 
 
 def defer_paused(cloud: Cloud, message: Message) -> None:
-    """For as long as a queue can delay it, and again then, however long the pause."""
-    _wait(cloud, message, timedelta(seconds=LONGEST_DELAY), {})
+    """Defer a message of a paused job or tenant for 15 minutes, and then again, however long the pause."""
+    _delay(cloud, message, timedelta(seconds=MAX_DELAY), {})
 
 
-def _wait(cloud: Cloud, message: Message, wait: timedelta, told: Mapping[str, str]) -> None:
-    _send(cloud, cloud.unchained, message, max(1, ceil(wait.total_seconds())), told)
+def _delay(cloud: Cloud, message: Message, wait: timedelta, changes: Mapping[str, str]) -> None:
+    _send(cloud, cloud.unchained, message, max(1, ceil(wait.total_seconds())), changes)
 
 
-def _next(message: Message, error: str, first: str) -> dict[str, str]:
+def _next_attempt(message: Message, error: str, first: str) -> dict[str, str]:
     return {
         ATTEMPT: str(message.attempt + 1),
         FIRST_FAILED: first,
@@ -88,23 +91,23 @@ def _next(message: Message, error: str, first: str) -> dict[str, str]:
     }
 
 
-def _send(cloud: Cloud, sqs: Any, message: Message, delay: int, told: Mapping[str, str]) -> None:
+def _send(cloud: Cloud, sqs: Any, message: Message, delay: int, changes: Mapping[str, str]) -> None:
     sqs.send_message(
         QueueUrl=cloud.names.queue_url(message.queue.removeprefix(cloud.names.of(""))),
         MessageBody=message.text,
-        DelaySeconds=min(delay, LONGEST_DELAY),
-        MessageAttributes=_attributes(message, told),
+        DelaySeconds=min(delay, MAX_DELAY),
+        MessageAttributes=_attributes(message, changes),
         MessageGroupId=message.tenant or "-",
     )
 
 
-def _attributes(message: Message, told: Mapping[str, str]) -> dict[str, Any]:
-    kept = {name: _attribute(given) for name, given in message.attributes.items()}
-    return {**kept, **{name: {"DataType": "String", "StringValue": text} for name, text in told.items()}}
+def _attributes(message: Message, changes: Mapping[str, str]) -> dict[str, Any]:
+    before = {name: _to_api(attribute) for name, attribute in message.attributes.items()}
+    return {**before, **{name: {"DataType": "String", "StringValue": text} for name, text in changes.items()}}
 
 
-def _attribute(given: Mapping[str, Any]) -> dict[str, Any]:
-    """From the form of a Lambda event to that of the API."""
-    if "stringValue" in given:
-        return {"DataType": given["dataType"], "StringValue": given["stringValue"]}
-    return {"DataType": given["dataType"], "BinaryValue": base64.b64decode(given["binaryValue"])}
+def _to_api(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert an attribute from the form of a Lambda event to that of the API."""
+    if "stringValue" in attribute:
+        return {"DataType": attribute["dataType"], "StringValue": attribute["stringValue"]}
+    return {"DataType": attribute["dataType"], "BinaryValue": base64.b64decode(attribute["binaryValue"])}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
 from shared.job.outcome import Failed, Reason, Skipped
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.run.firing import Firing
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.job.definition import INLINE, QUEUE, Job
 from shared.job.outcome import Enqueued, Failed
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.job.validation import MAX_HOPS, hops
 from shared.run import gates, send
 from shared.run.firing import Firing

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from shared import clock, redaction
 from shared.aws.names import DEAD, FIRINGS, WORK
 from shared.job.definition import INLINE, QUEUE, WORKER, Job
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.job.validation import MAX_HOPS, hops
 from shared.run import oversized
 from shared.run.firing import MAX_PARTS, Firing

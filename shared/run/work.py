@@ -8,7 +8,7 @@ from shared.aws.names import NO_TARGET
 from shared.deadline import DeadlineExceeded, within
 from shared.job.definition import Job
 from shared.job.outcome import Done, Failed, Lost, Outcome, Rejected
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.run import send
 from shared.run.context import RunContext
 from shared.store.fencing import Fenced

@@ -188,3 +188,13 @@ def queue_drain(queue: str) -> RowKey:
 def queue_drains() -> str:
     """`drain#queues`: the pauses between two drains of each queue."""
     return "drain#queues"
+
+
+def queue_healths() -> str:
+    """`queues`: depth, lag and failures of the consumers' queues."""
+    return "queues"
+
+
+def queue_health(queue: str) -> RowKey:
+    """`queues` / `<queue>`: depth, lag and failures of one queue."""
+    return RowKey(queue_healths(), queue)

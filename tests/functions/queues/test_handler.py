@@ -15,7 +15,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.http.internal_token import Guard
 from shared.job import manifest
-from shared.messages.envelope import LIMIT
+from shared.messages.envelope import MESSAGE_LIMIT
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.trigger.test_handler import TOKEN, Context
@@ -151,7 +151,7 @@ def test_a_consumer_that_died_keeps_its_messages(ask: Ask, cloud: Cloud) -> None
 def test_messages_as_large_as_a_queue_takes_are_more_than_one_call(ask: Ask, cloud: Cloud, consumer: Consumer) -> None:
     for number in range(10):
         # Each quote is two bytes in a body within a body.
-        send(cloud, f"{number}" + '"' * (LIMIT // 2) + "é" * (LIMIT // 4 - 1) + "x")
+        send(cloud, f"{number}" + '"' * (MESSAGE_LIMIT // 2) + "é" * (MESSAGE_LIMIT // 4 - 1) + "x")
     status, body = ask()
     assert (status, body["taken"], body["done"]) == (200, 10, 10)
     assert left(cloud) == 0
@@ -161,7 +161,7 @@ def test_messages_as_large_as_a_queue_takes_are_more_than_one_call(ask: Ask, clo
 def test_what_lambda_refuses_keeps_its_messages(ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_drain, "MAX_PAYLOAD", 1024**3)
     for _ in range(7):
-        send(cloud, "x" * LIMIT)
+        send(cloud, "x" * MESSAGE_LIMIT)
     assert ask()[0] == 502
     assert left(cloud) == 7
 

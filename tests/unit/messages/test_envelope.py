@@ -10,8 +10,8 @@ import pytest
 from shared.aws.cloud import Cloud
 from shared.job.outcome import Rejected
 from shared.messages import claim_check, envelope
-from shared.messages.claim_check import InvalidClaim, TooLarge
-from shared.messages.envelope import LIMIT, ROOM, NotSent
+from shared.messages.claim_check import InvalidClaim, PayloadTooLarge
+from shared.messages.envelope import ATTRIBUTE_RESERVE, MESSAGE_LIMIT, MessagesNotSent
 from shared.messages.payload import InvalidOrganization, InvalidPayload, Payload
 from tests.conftest import letters
 
@@ -37,8 +37,8 @@ def note(text: str = "hello", organization: str = "org_1") -> Note:
 
 def sized(excess: int) -> Note:
     """A note whose message has so many bytes more than fit."""
-    empty = len(envelope._text({"type": "note", "payload": note("").to_wire()}))
-    return note("x" * (LIMIT - ROOM - empty + excess))
+    empty = len(envelope._to_json({"type": "note", "payload": note("").to_wire()}))
+    return note("x" * (MESSAGE_LIMIT - ATTRIBUTE_RESERVE - empty + excess))
 
 
 def opened(cloud: Cloud, body: Any, kind: type[Payload] = Note) -> Payload:
@@ -61,15 +61,17 @@ def test_a_payload_travels_in_its_envelope(cloud: Cloud) -> None:
 
 def test_what_just_fits_travels_in_the_queue_and_a_byte_more_does_not(cloud: Cloud) -> None:
     fits, over = envelope.encode(cloud, QUEUE, sized(0)), envelope.encode(cloud, QUEUE, sized(1))
-    assert len(fits.encode()) == LIMIT - ROOM
+    assert len(fits.encode()) == MESSAGE_LIMIT - ATTRIBUTE_RESERVE
     assert "claim" not in json.loads(fits)
     assert json.loads(over).keys() == {"type", "organizationId", "claim"}
     assert opened(cloud, json.loads(over)) == sized(1)
 
 
 def test_bytes_are_counted_and_not_characters(cloud: Cloud) -> None:
-    assert "claim" in json.loads(envelope.encode(cloud, QUEUE, note("価" * (LIMIT // 3))))
-    assert "claim" not in json.loads(envelope.encode(cloud, QUEUE, note("価" * ((LIMIT - ROOM) // 3 - 100))))
+    assert "claim" in json.loads(envelope.encode(cloud, QUEUE, note("価" * (MESSAGE_LIMIT // 3))))
+    assert "claim" not in json.loads(
+        envelope.encode(cloud, QUEUE, note("価" * ((MESSAGE_LIMIT - ATTRIBUTE_RESERVE) // 3 - 100)))
+    )
 
 
 def test_what_sqs_does_not_take_is_escaped(cloud: Cloud) -> None:
@@ -104,7 +106,7 @@ def test_what_is_declared_encrypted_never_travels_in_the_queue(cloud: Cloud) -> 
     assert held["ServerSideEncryption"] == "aws:kms"
     assert held["SSEKMSKeyId"] == "arn:aws:kms:us-east-1:123456789012:alias/nightshift-test-payloads"
     assert opened(cloud, body, Secretive) == made
-    with pytest.raises(InvalidPayload, match="may not travel in the queue itself"):
+    with pytest.raises(InvalidPayload, match="must not be in the message itself"):
         opened(cloud, {"type": "secretive", "payload": made.to_wire()}, Secretive)
 
 
@@ -128,7 +130,7 @@ def test_a_payload_that_was_changed_is_refused(cloud: Cloud) -> None:
 def test_a_payload_that_is_gone_is_refused(cloud: Cloud) -> None:
     body = claimed(cloud)
     cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=body["claim"]["key"])
-    with pytest.raises(InvalidClaim, match="any more; it was kept for 60 days"):
+    with pytest.raises(InvalidClaim, match="retained for 60 days"):
         opened(cloud, body)
 
 
@@ -144,7 +146,7 @@ def test_a_payload_that_is_gone_is_refused(cloud: Cloud) -> None:
         {"bytes": "7"},
         {"bytes": True},
         {"bytes": -1},
-        {"bytes": claim_check.LARGEST + 1},
+        {"bytes": claim_check.MAX_BYTES + 1},
         {"claim": None},
         {"claim": []},
     ],
@@ -157,7 +159,7 @@ def test_a_message_may_claim_only_what_is_its_organizations_and_its_queues(
 
 
 def test_what_would_not_fit_into_memory_is_not_even_asked_for(cloud: Cloud) -> None:
-    body = claimed(cloud, bytes=claim_check.LARGEST + 1)
+    body = claimed(cloud, bytes=claim_check.MAX_BYTES + 1)
     with pytest.raises(InvalidClaim, match="are more than the"):
         opened(cloud, body)
 
@@ -182,9 +184,9 @@ def test_what_was_checked_in_must_be_json(cloud: Cloud) -> None:
 
 
 def test_what_nobody_could_take_in_is_not_sent(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim_check, "LARGEST", LIMIT)
-    with pytest.raises(TooLarge, match="send it in parts"):
-        envelope.send(cloud, QUEUE, sized(2 * ROOM))
+    monkeypatch.setattr(claim_check, "MAX_BYTES", MESSAGE_LIMIT)
+    with pytest.raises(PayloadTooLarge, match="send it in parts"):
+        envelope.send(cloud, QUEUE, sized(2 * ATTRIBUTE_RESERVE))
     assert kept(cloud) == []
 
 
@@ -213,7 +215,7 @@ def test_many_are_sent_in_as_few_calls_as_there_may_be(cloud: Cloud, monkeypatch
 
     def counted(**asked: Any) -> Any:
         calls.append(len(asked["Entries"]))
-        assert sum(len(each["MessageBody"].encode()) for each in asked["Entries"]) <= LIMIT
+        assert sum(len(each["MessageBody"].encode()) for each in asked["Entries"]) <= MESSAGE_LIMIT
         return real(**asked)
 
     monkeypatch.setattr(cloud.sqs, "send_message_batch", counted)
@@ -229,7 +231,7 @@ def test_many_are_sent_in_as_few_calls_as_there_may_be(cloud: Cloud, monkeypatch
 def test_what_sqs_did_not_take_is_given_back(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = {"Failed": [{"Id": "1", "Code": "Busy", "Message": "try again", "SenderFault": False}]}
     monkeypatch.setattr(cloud.sqs, "send_message_batch", lambda **_: answer)
-    with pytest.raises(NotSent, match="1 messages were not taken: try again") as refused:
+    with pytest.raises(MessagesNotSent, match="1 messages were not accepted: try again") as refused:
         envelope.send_all(cloud, QUEUE, [note("a"), note("b")])
     assert refused.value.failed == [note("b")]
 

@@ -145,9 +145,13 @@ class Missing(Payload, version=3):
         (
             Gap.from_wire,
             {"organizationId": "o", "text": "x", "schemaVersion": 2},
-            "KeyError when it was made version 3",
+            "KeyError in the upcast to version 3",
         ),
-        (Usage.from_wire, {**NEW, "schemaVersion": 4}, "comes from the future, this consumer reads up to 3; deploy"),
+        (
+            Usage.from_wire,
+            {**NEW, "schemaVersion": 4},
+            "version 4 is newer than this consumer, which reads up to 3; deploy",
+        ),
         (Usage.from_wire, {**NEW, "schemaVersion": 0}, "whole number from 1"),
         (Usage.from_wire, {**NEW, "schemaVersion": "3"}, "whole number from 1"),
         (Usage.from_wire, {**NEW, "schemaVersion": True}, "whole number from 1"),
@@ -232,7 +236,7 @@ class Profile(Part):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "carries nothing of its own"),
+        ({}, "carries no fields of its own"),
         ({"order_id": str}, r"carries ids alone \(order_id\)"),
         ({"order_id": str, "ids": tuple[str, ...], "thing": UUID}, "carries ids alone"),
         ({"text": str, "api_token": str}, "api_token is secret"),
@@ -242,10 +246,10 @@ class Profile(Part):
         ({"text": str, "profile": Profile}, "profile.password is secret"),
         ({"text": str, "profiles": tuple[Profile, ...]}, "profiles.password is secret"),
         ({"text": str, "row": dict[str, str]}, "row is a whole row"),
-        ({"text": str, "data": dict[str, Any]}, "data could be anything"),
-        ({"text": str, "data": Any}, "data could be anything"),
-        ({"text": str, "data": dict}, "data could be anything"),
-        ({"text": str, "data": list[object]}, "data could be anything"),
+        ({"text": str, "data": dict[str, Any]}, "data is untyped"),
+        ({"text": str, "data": Any}, "data is untyped"),
+        ({"text": str, "data": dict}, "data is untyped"),
+        ({"text": str, "data": list[object]}, "data is untyped"),
     ],
 )
 def test_a_declaration_that_does_not_belong_into_a_queue_is_refused(fields: dict[str, Any], said: str) -> None:

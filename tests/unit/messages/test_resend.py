@@ -144,7 +144,7 @@ def test_after_a_day_it_counts_as_an_attempt_and_then_it_is_given_up(line: Line,
     assert line.job.calls == 12 + 3
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["reason"] == "all 3 attempts used up"
-    assert letter["dead"]["error"] == "Defer: put off for 7200 s"
+    assert letter["dead"]["error"] == "Defer: deferred for 7200 s"
 
 
 def test_nobody_else_can_say_that_a_message_waits_for_years(line: Line) -> None:
@@ -208,14 +208,14 @@ def test_a_message_that_leaves_no_room_to_say_that_it_failed_comes_back_by_itsel
         line.put("x" * (size - len(line.sent.pop()["MessageBody"]) + len("hello")))
 
     line.job.answers = lambda: (_ for _ in ()).throw(OSError("gone"))
-    put(envelope.LIMIT)
-    assert len(line.sent[0]["MessageBody"]) == envelope.LIMIT
+    put(envelope.MESSAGE_LIMIT)
+    assert len(line.sent[0]["MessageBody"]) == envelope.MESSAGE_LIMIT
     assert line.deliver() == ["m"]
     assert line.sent == []
-    put(envelope.LIMIT)
+    put(envelope.MESSAGE_LIMIT)
     assert line.deliver(receives=5) == []
     [letter] = letters(cloud, "firings-dlq")
     assert (letter["dead"]["reason"], letter["dead"]["error"]) == ("all 5 receives used up", "OSError: gone")
-    put(envelope.LIMIT - envelope.ROOM)
+    put(envelope.MESSAGE_LIMIT - envelope.ATTRIBUTE_RESERVE)
     assert line.deliver() == []
     assert line.sent[0]["MessageAttributes"]["attempt"]["StringValue"] == "2"

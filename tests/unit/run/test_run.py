@@ -18,7 +18,7 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected, Snoozed
 from shared.job.retry import NO_RETRY, explicit
-from shared.job.settings import names
+from shared.job.setting import names
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
