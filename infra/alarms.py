@@ -1,4 +1,7 @@
-"""Alarms of the platform. Failures of one job are alerted on by job-monitoring, by streaks."""
+"""Alarms of the platform.
+
+Failures of one job are alerted on by job-monitoring, by streaks.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ OLDEST_DEAD_LETTER = 900
 
 
 class Alarms:
-    """Alarms that notify the topic `alerts` when they begin and when they end."""
+    """Alarms that notify the topic `alerts` at begin and end."""
 
     def __init__(self, scope: Construct, names: Names) -> None:
         self.scope = scope

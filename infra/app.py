@@ -34,7 +34,7 @@ from infra.state import State  # noqa: E402
 from shared.aws.names import LOCAL, PRODUCTION, Names  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry  # noqa: E402
-from shared.job.settings import SettingError  # noqa: E402
+from shared.job.setting import SettingError  # noqa: E402
 from shared.job.validation import DeclarationError  # noqa: E402
 
 PLATFORM = "operations"
@@ -63,7 +63,10 @@ def _in_order(made: Deployment) -> list[str]:
 
 
 def build(app: App, made: Deployment, urls: list[public.Endpoint]) -> None:
-    """Build every stack, in deployment order: stacks refer to resources of earlier stacks by name."""
+    """Build every stack, in deployment order.
+
+    Stacks refer to resources of earlier stacks by name.
+    """
     where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     state = State(
         app, made, grants(made, urls), env=where, description="Nightshift: tables, artifacts, alerts, secrets"
@@ -83,7 +86,10 @@ def build(app: App, made: Deployment, urls: list[public.Endpoint]) -> None:
 
 
 def flags() -> dict[str, object]:
-    """Feature flags of cdk.json, for runs without the CDK command line. Flags that it passes override these."""
+    """Feature flags of cdk.json, for runs without the CDK command line.
+
+    Flags that it passes override these.
+    """
     context: dict[str, object] = json.loads((ROOT / "cdk.json").read_text())["context"]
     return context
 

@@ -1,4 +1,4 @@
-"""Bundle of one group: its folder, and the packages of shared/ that it can import."""
+"""Bundle of a group: its folder and the packages that it imports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bundle(
 
 
 def _sources(root: Path, group: str, deployment: Deployment) -> Iterator[tuple[str, Path]]:
-    """The group's folder with all that is in it, and the modules that its code can import."""
+    """Files of the group's folder, and modules that its code can import."""
     graph = ImportGraph(root, RUNTIME, GROUPS, WORKERS)
     entry_points = [GROUPS, *_below(graph, f"{GROUPS}.{group}")]
     if deployment.of_group(group):

@@ -1,4 +1,4 @@
-"""Idle cost of the deployment per month, item by item, from its templates."""
+"""Idle cost of the deployment per month, item by item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Dashboard of all jobs. Its graphs search by name: a new job appears without a change here."""
+"""Dashboard of all jobs.
+
+Its graphs search by name: a new job appears without a change here.
+"""
 
 from __future__ import annotations
 

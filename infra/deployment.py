@@ -1,4 +1,4 @@
-"""One deployment: its stage, its jobs, and the machine that runs their functions."""
+"""One deployment: stage, jobs, and the machine of their functions."""
 
 from __future__ import annotations
 
@@ -47,12 +47,15 @@ class Deployment:
         return any(job.needs_manifest for job in self.of_group(group))
 
     def run_by(self, job: Job) -> str:
-        """How the job is run, as the deployer has set it. Raises SettingError."""
+        """How the job is run, as the deployer has set it.
+
+        Raises SettingError.
+        """
         by: str = INLINE if job.queue else job.run_by().read(self.environment)
         return by
 
     def uses_celery(self, group: str) -> bool:
-        """Whether functions of the group send jobs to Celery, for which they need its library."""
+        """Whether the group's functions need Celery's library to send jobs."""
         return any(self.run_by(job) == CELERY for job in self.of_group(group))
 
     @property

@@ -13,7 +13,10 @@ WINDOW_END = WINDOW_START + timedelta(days=8)
 
 
 def expressions(job: Job) -> list[tuple[str, str]]:
-    """Expressions and their time zones. One Unix cron expression can need two of EventBridge's."""
+    """Expressions and their time zones.
+
+    One Unix cron expression can need two of EventBridge's.
+    """
     return [(form, schedule.zone) for schedule in job.schedules() for form in schedule.eventbridge()]
 
 

@@ -63,7 +63,10 @@ class Code(Construct):
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """Properties of a function. `name` is physical; timeout in seconds, memory in MB."""
+    """Properties of a function.
+
+    `name` is physical; timeout in seconds, memory in MB.
+    """
 
     name: str
     handler: str

@@ -1,4 +1,4 @@
-"""Stack of one group: its jobs, and the queues that belong to them."""
+"""Stack of one group: its jobs and their queues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import graph of a source tree: its modules, and the modules that each of them imports."""
+"""Import graph of a source tree: the imports of each module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Import(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A dotted name in the source: imported, with `level` leading dots, or a string."""
+    """A dotted name in the source: an import or a string."""
 
     dotted: str
     line: int
@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 
 
 class ImportGraph:
-    """Modules of the folders `tops` of `root`, by dotted name, and their imports."""
+    """Modules of the folders `tops` of `root`, and their imports."""
 
     def __init__(self, root: Path, *tops: str) -> None:
         self.root = root
@@ -60,20 +60,20 @@ class ImportGraph:
         return module if self.modules[module].name == "__init__.py" else module.rpartition(".")[0]
 
     def imports(self, module: str) -> list[Import]:
-        """Imports of modules of this tree: eager, in functions, and by dotted strings."""
+        """Imports of modules of this tree: eager, lazy, and by dotted strings."""
         if module not in self._imports:
             found = {self._import(module, reference) for reference in _references(self.modules[module].read_text())}
             self._imports[module] = sorted(target for target in found if target is not None and target.name != module)
         return self._imports[module]
 
     def resolve(self, dotted: str) -> str | None:
-        """`shared.clock.parse` -> `shared.clock`: the longest prefix that is a module of this tree."""
+        """The longest prefix that is a module: `shared.clock.parse` -> `shared.clock`."""
         while dotted and dotted not in self.modules:
             dotted = dotted.rpartition(".")[0]
         return dotted or None
 
     def reachable(self, start: Iterable[str]) -> set[str]:
-        """Every module that code in `start` can import at run time, by whole packages."""
+        """Modules that code in `start` can import, by whole packages."""
         reached: set[str] = set()
         pending = list(start)
         while pending:
@@ -96,7 +96,10 @@ class ImportGraph:
         return Import(target, reference.line, reference.typing)
 
     def _neighbours(self, module: str) -> Iterator[str]:
-        """Modules of its package, and the packages around it; only itself at the top level."""
+        """Modules of its package, and the packages around it.
+
+        A module at the top of a folder has no neighbours.
+        """
         package = self.package(module)
         if "." in package:
             yield from self.packages[package]

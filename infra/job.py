@@ -57,7 +57,7 @@ class DeployedJob(Construct):
 
 
 def environment(job: Job, deployment: Deployment) -> dict[str, str]:
-    """Variables of every function, and the job's settings that the deployer has set."""
+    """Variables of every function, and settings that the deployer has set."""
     settings = {setting.name: deployment.environment.get(setting.name) for setting in job.all_settings()}
     return {
         **platform_environment(deployment),
@@ -77,7 +77,10 @@ def platform_environment(deployment: Deployment) -> dict[str, str]:
 
 
 def allowed(job: Job, deployment: Deployment) -> list[roles.Statement]:
-    """The job's grants, and reading its queues, which Lambda does with the same role."""
+    """Statements of the job's role: its grants, and reading its queues.
+
+    Lambda reads the queues with the function's role.
+    """
     read = sorted(deployment.names.arn("sqs", deployment.names.queue(name)) for name in _read_by(job, deployment))
     received = [roles.allow(queues.RECEIVE, *read)] if read else []
     celery = (SEND_TO_CELERY,) if deployment.run_by(job) == CELERY else ()

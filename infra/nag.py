@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions rules for the whole app (`-c nag=true`), and reasons for exceptions."""
+"""cdk-nag's AwsSolutions rules (`-c nag=true`), and reasons for exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Node.js for the CDK: the one that a PyPI package contains, so that none need be installed."""
+"""Node.js for the CDK, from a PyPI package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def choose() -> None:
-    """Set the variables that jsii reads when aws_cdk is imported, unless they are set.
+    """Set the variables that jsii reads at import, unless they are set.
 
     JSII_RUNTIME_PACKAGE_CACHE keeps the unpacked CDK between synths, which saves a third of each.
     """

@@ -1,4 +1,4 @@
-"""Machine that the functions run on, and the Python that compiles for it."""
+"""Machine of the functions, and the Python that compiles for it."""
 
 from __future__ import annotations
 

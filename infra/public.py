@@ -70,7 +70,10 @@ class Front(Stack):
 
 
 class FunctionUrl(Construct):
-    """Function behind a public URL. Its handler authorizes each request before anything else."""
+    """Function behind a public URL.
+
+    Its handler authorizes each request before anything else.
+    """
 
     def __init__(self, scope: Construct, endpoint: Endpoint, deployment: Deployment) -> None:
         super().__init__(scope, endpoint.name)

@@ -1,4 +1,4 @@
-"""Plan of all queues: the stack that creates each, its consumer, and its dead-letter queue.
+"""Plan of all queues: owner, consumer, dead-letter queue.
 
 A queue belongs to the job that consumes it. A dead-letter queue without a consumer belongs to the job that names it.
 The queues `work` and `celery`, which workers outside of Lambda consume, belong to the collector of dead letters.
@@ -25,7 +25,7 @@ RETENTION_DAYS = (4, 8, 14)
 
 
 class QueueError(Exception):
-    """Declarations of queues contradict each other; the message names them and the fix."""
+    """Queue declarations contradict each other; the message has the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Queue:
 
     @property
     def visibility(self) -> int:
-        """Visibility timeout in seconds; 300 without a consumer, for operators who read messages."""
+        """Visibility timeout in seconds; 300 without a consumer, for operators."""
         return VISIBILITY_FACTOR * self.consumer.timeout + self.consumer.batch_window if self.consumer else 300
 
 

@@ -1,4 +1,7 @@
-"""Policy statements of a role, from its job's grants. Everything else is denied."""
+"""Policy statements of a role, from its job's grants.
+
+Everything else is denied.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,14 @@ KEYED = frozenset(
 
 
 class GrantError(Exception):
-    """A grant that no policy can express; the message names it and the fix."""
+    """A grant that no policy can express; the message has the fix."""
 
 
 def statements(names: Names, grants: Iterable[Grant]) -> list[Statement]:
-    """One statement per actions and condition, with all its resources, in a stable order."""
+    """Build one statement per actions and condition, with all its resources.
+
+    The order is stable.
+    """
     merged: dict[tuple[tuple[str, ...], tuple[str, ...], str, str, bool], set[str]] = {}
     for grant in grants:
         _check(grant)

@@ -1,4 +1,4 @@
-"""Schedules of a job: EventBridge rules for UTC, Scheduler schedules for time zones."""
+"""Schedules of a job: EventBridge rules, or Scheduler for time zones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RETRIES = 5
 
 
 class Schedules(Construct):
-    """Rules and schedules, named like the job; the second name ends in -2."""
+    """Rules and schedules of a job; the second name ends in -2."""
 
     def __init__(self, scope: Construct, job: Job, names: Names, function: lambda_.CfnFunction) -> None:
         super().__init__(scope, "Ticks")

@@ -154,7 +154,7 @@ class State(Stack):
         )
 
     def _key(self, name: str) -> CfnResource:
-        """Key that roles may use by their own policies; its own policy allows the account."""
+        """Key whose policy allows the account; roles allow its use."""
         names = self.deployment.names
         account = {
             "Effect": "Allow",
@@ -173,7 +173,7 @@ class State(Stack):
         return key
 
     def _keep(self, resource: CfnResource) -> None:
-        """Retain data in production when its stack is deleted; delete it in other stages."""
+        """Retain data in production when its stack is deleted, else delete it."""
         policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
         resource.cfn_options.deletion_policy = policy
         resource.cfn_options.update_replace_policy = policy

@@ -1,4 +1,7 @@
-"""Synthesis without the CDK command line, in a child process, since CDK keeps state."""
+"""Synthesis without the CDK command line.
+
+In a child process, since CDK keeps state in its process.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ class SynthError(Exception):
 
 
 def synthesize(folder: Path, stage: str = PRODUCTION, *, root: Path = ROOT, nag: bool = False) -> dict[str, Template]:
-    """Write the templates of the tree at `root` into `folder`, and read them. Raises SynthError."""
+    """Write the templates of the tree at `root` into `folder`; return them.
+
+    Raises SynthError.
+    """
     context = {"stage": stage, **({"nag": "true"} if nag else {})}
     environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""The local cloud: the deployed templates on this machine, and what its engine lacks of AWS."""
+"""Local cloud: the deployed templates on this machine, on ministack."""

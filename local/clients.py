@@ -1,4 +1,4 @@
-"""AWS clients that reach the local cloud, and nothing else, whatever this machine's environment and ~/.aws say."""
+"""AWS clients of the local cloud, independent of this machine's AWS configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING_OF_THE_USERS = {
 
 
 def environment(endpoint: str, token: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`base` without anything of AWS in it, and what points every AWS client at `endpoint` with its credentials."""
+    """`base` without AWS variables, plus those that direct clients to `endpoint`."""
     kept = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
     return kept | {
         "AWS_ENDPOINT_URL": endpoint,
@@ -35,7 +35,7 @@ def environment(endpoint: str, token: str, base: Mapping[str, str] | None = None
 
 
 def client(service: str, endpoint: str, token: str, account: str = ACCOUNT) -> Any:
-    """A client of the engine at `endpoint`, whatever this machine's environment and ~/.aws say."""
+    """A client of the engine, independent of this machine's AWS configuration."""
     from botocore.config import Config
     from botocore.session import Session
 

@@ -1,4 +1,4 @@
-"""Time for what fires: the machine's, or one that only moves when told to."""
+"""Clock of the ticker: the machine's, or a virtual one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RealClock:
 
 
 class VirtualClock:
-    """Whoever waits moves it: nothing takes time, and everything happens in order."""
+    """A clock that jumps to the end of each wait."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start.astimezone(UTC)

@@ -1,6 +1,6 @@
-"""The local cloud as a whole: engine, deployment, ticker and front doors, and where another process finds them.
+"""Local cloud: engine, deployment, ticker and function URLs.
 
-`.local/endpoint.json` says where it runs: endpoint, account, region, pid, doors, started.
+`.local/endpoint.json` records the running one: endpoint, account, region, pid, function_urls, started.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A local cloud that answers. `function_urls` are URLs by name; `token` is the one that its clients send."""
+    """A local cloud that responds.
+
+    `function_urls` maps names to URLs; clients send `token`.
+    """
 
     endpoint: str
     account: str
@@ -59,7 +62,7 @@ class Running:
 
 
 def running(folder: Path = FOLDER) -> Running | None:
-    """The one that keeps its state in `folder`, if it lives and answers."""
+    """The running local cloud with its state in `folder`, if it responds."""
     try:
         told = json.loads((folder / "endpoint.json").read_text())
         found = Running(**told, token=instance_token(folder / STATE))
@@ -73,10 +76,11 @@ def running(folder: Path = FOLDER) -> Running | None:
 
 
 class LocalCloud:
-    """`with LocalCloud() as cloud:` everything is deployed and, unless `firing` is false, fires on schedule.
+    """`with LocalCloud() as cloud:` deploys everything and fires schedules.
 
-    `settings` are environment variables for the templates; `report(part)` is told what is being done. Raises
-    AlreadyRunning, EngineError, and DeployError, also where a template needs what is not there.
+    firing: false to fire nothing. settings: environment variables of the templates (default: this process's). report:
+    called with each step. Raises AlreadyRunning, EngineError, and DeployError, also if a template needs something
+    that the local cloud lacks.
     """
 
     def __init__(
@@ -168,12 +172,12 @@ class LocalCloud:
 
 
 def workspace(folder: Path) -> dict[str, str]:
-    """Where plugins have their files on a laptop: where people can look at them."""
+    """Setting that puts the files of plugins into a local folder."""
     return {"KB_WORKSPACE": str(folder / "workspace")}
 
 
 def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that templates are made from: every job's settings, and those that are named for the project."""
+    """Variables that templates depend on: the jobs' settings, and NIGHTSHIFT_*."""
     from shared.job import registry
 
     names = {setting.name for job in registry.jobs().values() for setting in job.all_settings()}

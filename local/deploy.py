@@ -1,7 +1,7 @@
-"""`cdk bootstrap` and `cdk deploy` of the real templates to the engine, skipped where nothing has changed.
+"""Deployment of the real templates to the engine, skipped if unchanged.
 
-The CDK command line runs on the node and in the version that the lock files pin. Nothing of the user's AWS or CDK
-configuration reaches it.
+Runs `cdk bootstrap` and `cdk deploy`, with node and the CDK command line at the versions of the lock files, and without
+the user's AWS and CDK configuration.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ JSII_CACHE = (
 
 
 class DeployError(RuntimeError):
-    """A part of the deployment failed; the message is all that it said."""
+    """A step of the deployment failed; the message is its output."""
 
 
 @dataclass
 class Deployment:
-    """`settings` are the environment variables that the templates depend on; seconds of each part are in `took`."""
+    """Deployment of a stage.
+
+    `settings`: variables of the templates; `took`: seconds by step.
+    """
 
     engine: Engine
     root: Path = ROOT
@@ -120,7 +123,7 @@ class Deployment:
             raise DeployError(f"cdk {what} ended with {done.returncode}:\n{done.stdout.strip()}")
 
     def _environment(self) -> dict[str, str]:
-        """The user's (proxies, certificates and package indexes count), but not the user's CDK."""
+        """Environment of the CDK: the user's proxies, without the user's CDK configuration."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
         home = Path.home()
         own = {
@@ -137,7 +140,7 @@ class Deployment:
 
 
 def command() -> list[str]:
-    """The pinned command line, on the node that came with it from PyPI, else on the one that is on the PATH."""
+    """The pinned CDK command line, on the packaged node or the PATH's."""
     node = Path(sys.executable).with_name("node")
     found = str(node) if node.exists() else shutil.which("node")
     cdk = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -148,7 +151,7 @@ def command() -> list[str]:
 
 
 def fingerprint(paths: list[Path], said: str = "") -> str:
-    """Of names and contents; a file's time does not count."""
+    """Hash of names and contents of files; their times do not count."""
     digest = hashlib.sha256(said.encode())
     for top in paths:
         files = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]

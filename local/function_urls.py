@@ -20,7 +20,7 @@ SECONDS = 920
 
 
 class FunctionUrlProxy:
-    """One function's URL on `port` of the loopback address, or on a free one where that is taken."""
+    """Serves a Function URL on loopback: on `port`, or a free one."""
 
     def __init__(self, function_url: str, endpoint: str, port: int) -> None:
         identity = urlsplit(function_url).netloc.split(".")[0]
@@ -51,7 +51,7 @@ class _Handler(GuardedHandler):
     upstream: ClassVar[tuple[str, str]]
 
     def pass_on(self) -> None:
-        """As it came: path and query are the bytes that were sent, and no header is added."""
+        """Forward the request with the same path and query, without added headers."""
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding"):
             return self._refuse(HTTPStatus.LENGTH_REQUIRED, "say Content-Length")

@@ -1,4 +1,4 @@
-"""An invocation's log records in CloudWatch Logs: the function's own lines between the platform's."""
+"""Log records of an invocation: the function's lines between the platform's."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ class Report:
 
 
 def write(config: Mapping[str, Any], stream: str, lines: list[tuple[int, str]], report: Report) -> None:
-    """`lines` are epoch milliseconds and text. The group is made where it does not exist, as on AWS."""
+    """Write `lines`, epoch milliseconds and text.
+
+    Creates the log group, as AWS does.
+    """
     now = time.time_ns() // 1_000_000
     begun = min(now - round((report.seconds + report.init_seconds) * 1000), *(at for at, _ in lines), now)
     version = config.get("Version", "$LATEST")

@@ -1,4 +1,4 @@
-"""Plugins whose manifest or code was edited are deployed again; a broken one stays as it was, and it says why."""
+"""Reload of plugins: deploys edited ones, reports invalid ones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ SECONDS = 1.0
 
 
 class Reload:
-    """check: raises DeclarationError for plugins that are no good. deploy: raises DeployError. What is deployed goes on
-    running meanwhile, and afterwards where either of them raised."""
+    """Deploys plugins whose files change.
+
+    check: raises DeclarationError for invalid plugins. deploy: raises DeployError. On either error the deployed version
+    continues to run.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class Reload:
 
 
 def _parse(folders: Iterable[Path]) -> None:
-    """Raises DeclarationError for code that could not be imported, wherever it lies in a plugin."""
+    """Raise DeclarationError for a syntax error in any file of a plugin."""
     for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
         try:
             ast.parse(file.read_bytes(), str(file))

@@ -1,10 +1,10 @@
-"""Refuses requests that a web page in a browser can make to the local cloud: CSRF, DNS rebinding, CORS.
+"""Guard against web pages' requests: CSRF, DNS rebinding, CORS.
 
-Every HTTP listener of the local cloud decides by `refusal`: the engine through `EngineGuard`, which also asks for the
+Every HTTP listener of the local cloud uses `refusal`: the engine through `EngineGuard`, which also requires the
 instance's session token, and the other listeners through `GuardedHandler`.
 
-- Host must be a loopback address or localhost: a name of a page's own that resolves to 127.0.0.1 is DNS rebinding.
-- Origin, where a browser sends one, must be the listener itself, and Sec-Fetch-Site must agree. Both are forbidden
+- Host must be a loopback address or localhost: another name that resolves to 127.0.0.1 is DNS rebinding.
+- Origin, if a browser sends one, must be the listener itself, and Sec-Fetch-Site must agree. Both are forbidden
   header names: a page cannot set or remove them. https://fetch.spec.whatwg.org/#forbidden-request-header
 - A CORS preflight is refused, and no response has a CORS header.
 """
@@ -57,7 +57,7 @@ def refusal(headers: Iterable[tuple[str, str]]) -> str | None:
 
 
 class GuardedHandler(BaseHTTPRequestHandler):
-    """Answers 403 to what is refused, whatever the method, before `do_*` is called."""
+    """Responds 403 to refused requests of any method, before `do_*` is called."""
 
     def parse_request(self) -> bool:
         if not super().parse_request():
@@ -118,7 +118,7 @@ class EngineGuard:
 
 
 def _token_of(scope: Scope, headers: list[tuple[str, str]]) -> str:
-    """From the header, or from the query of a presigned URL, which has it in one case or the other."""
+    """Token from the header, or from the query of a presigned URL."""
     with contextlib.suppress(ValueError):
         query = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=1000)
         return next((value for name, value in [*headers, *query] if name.lower() == TOKEN), "")

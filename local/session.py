@@ -1,4 +1,4 @@
-"""The processes of one session: what is left of an engine that ended."""
+"""Processes of a session: the rest of an engine that ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def end_session(leader: int) -> None:
-    """Kill what is left of the session that `leader` began: functions' processes, which have groups of their own."""
+    """Kill all processes of the session of `leader`, in any process group."""
     for pid in _pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.getsid(pid) == leader:

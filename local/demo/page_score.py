@@ -1,4 +1,4 @@
-"""What a visitor and a search engine would miss on a page: the evaluation that the demo site has on offer."""
+"""Score of a page: the evaluation service of the demo site."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PageParser(HTMLParser):
 
 
 def evaluate(url: str) -> dict[str, Any]:
-    """`{score, checks, bytes, ms}`: score from 0 to 100, the share of checks that the page passes."""
+    """`{score, checks, bytes, ms}`: score is the percentage of checks passed."""
     clocked = time.monotonic()
     try:
         with OPENER.open(url, timeout=10) as answer:

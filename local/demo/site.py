@@ -1,4 +1,4 @@
-"""Two small sites on this machine for the site checks: one is well, the other is broken on purpose."""
+"""Two small demo sites: one healthy, one broken on purpose."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Handler(GuardedHandler):
 
 @dataclass(frozen=True, slots=True)
 class DemoSite:
-    """Running sites. password is what `USERNAME` signs in with at each of them."""
+    """Running sites. `USERNAME` signs in with `password` at each of them."""
 
     sites: tuple[Site, ...]
     password: str = field(repr=False)
@@ -193,11 +193,14 @@ class DemoSite:
 
     @property
     def credentials(self) -> str:
-        """What belongs into the secret `site-checks/credentials`."""
+        """Value of the secret `site-checks/credentials`."""
         return json.dumps({"default": {"username": USERNAME, "password": self.password}})
 
     def explain(self, host: str) -> str:
-        """What is broken on purpose at that host; empty where nothing is. Raises KeyError for a host of none."""
+        """Faults of that host, empty for a healthy one.
+
+        Raises KeyError for an unknown host.
+        """
         site = {site.host: site for site in self.sites}[host]
         return "; ".join(f"{path} {fault}" for path, fault in BROKEN.items()) if site.broken else ""
 
@@ -208,7 +211,10 @@ class DemoSite:
 
 
 def start(port: int = 0, *, production: bool = False) -> DemoSite:
-    """A site that is well on `port`, one that is not on the next; free ports for 0. Raises OSError for a taken one."""
+    """Start a healthy site on `port` and a broken one after it.
+
+    Free ports for 0. Raises OSError for a port in use.
+    """
     password = secrets.token_urlsafe(16)
     well = Site(port, password=password, broken=False, production=production)
     try:

@@ -1,1 +1,1 @@
-"""The engine of the local cloud (ministack), and what it lacks of AWS."""
+"""Engine of the local cloud: ministack, and features that it lacks."""

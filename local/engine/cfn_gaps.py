@@ -1,6 +1,6 @@
-"""Properties that ministack's CloudFormation leaves out, put in place as each resource is created or changed.
+"""Properties that ministack's CloudFormation ignores, applied with each resource.
 
-Here and not after the deployment, since references are resolved here, and whoever deploys gets the same.
+Applied here, not after the deployment: references are resolved, and every deployment has the same result.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def schedule(name: str, wanted: Properties) -> None:
 
 
 def secret_string(wanted: Properties) -> str:
-    """In the place of ministack's, which knows two of the eight words on what to generate."""
+    """Generate a secret. Replaces ministack's function, which supports two of eight options."""
     generate = dict(wanted.get("GenerateSecretString") or {})
     if not generate:
         return str(wanted.get("SecretString", ""))

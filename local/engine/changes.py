@@ -1,4 +1,4 @@
-"""Which services' state a request can have changed."""
+"""Services whose state a request may have changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def changes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> 
 
 
 def state_keys(registry: Mapping[str, Any]) -> dict[str, set[str]]:
-    """By service, the names under which its state is saved. A stack can change whatever there is."""
+    """Names of saved state by service.
+
+    A stack can change the state of every service.
+    """
     keys = {
         service: {entry.get("state_key", entry["module"]), *entry.get("sub_modules", ())}
         for service, entry in registry.items()

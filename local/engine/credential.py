@@ -1,6 +1,6 @@
-"""Credentials of one local cloud: a random session token, kept with its state, that every AWS request must carry.
+"""Session token of one local cloud, which every AWS request must carry.
 
-The access key stays the account's number, which anybody can guess; the token cannot be guessed.
+It is random and stored with the state. The access key is the account's number, which is not a secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ FILE = "session-token"
 
 
 def instance_token(folder: Path) -> str:
-    """The token of the local cloud with its state in `folder`, made where there is none; readable by its user alone."""
+    """Read the token of the local cloud in `folder`, or create it.
+
+    Only its user may read the file.
+    """
     file = folder / FILE
     with contextlib.suppress(FileNotFoundError):
         file.chmod(0o600)
@@ -35,7 +38,7 @@ def instance_token(folder: Path) -> str:
 
 
 def of_function(config: Mapping[str, Any], token: str) -> dict[str, str]:
-    """A session of the function's role where roles are enforced, else the account's key; never this process's."""
+    """Credentials of a function: its role's session if roles are enforced."""
     account, function = config["FunctionArn"].split(":")[4], config["FunctionName"]
     if not emulator.application().AUTH:
         return {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": token}
@@ -56,7 +59,7 @@ def of_function(config: Mapping[str, Any], token: str) -> dict[str, str]:
 
 
 def session_tokens() -> Iterator[str]:
-    """Tokens of the sessions that STS has issued: of roles that the CDK command line assumed, and of functions."""
+    """Tokens of valid STS sessions, of functions and the CDK."""
     sts = emulator.service("sts")
     for session in list(sts._sessions.values()):
         if session.get("SessionToken") and not sts._session_expired(session):

@@ -1,6 +1,7 @@
-"""The engine in a thread of a test's process: there in half a second, empty again in milliseconds.
+"""Engine in a thread of a test's process.
 
-An access key of twelve digits is an account of its own, so tests that take one each share nothing.
+It starts in half a second and resets in milliseconds. Each access key of twelve digits is another account, so tests
+with an account each share nothing.
 """
 
 from __future__ import annotations

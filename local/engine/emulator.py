@@ -1,6 +1,8 @@
-"""The one door to ministack, the engine of the local cloud. It ships no types, so everything of it is `Any`.
+"""The only importer of ministack, the engine of the local cloud.
 
-It reads its environment when imported, once per process: call `configure` before anything else here.
+It has no types: all is `Any`.
+
+ministack reads its environment at import, once per process: call `configure` first.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ REGION = "us-east-1"
 
 
 def configure(folder: Path, port: int) -> None:
-    """Set what ministack reads at import: where objects live, which port answers, and what stays off.
+    """Set the variables that ministack reads at import: folders, port, disabled parts.
 
-    Raises RuntimeError where ministack was imported already: its settings can no longer be changed then.
+    Raises RuntimeError if ministack is imported already.
     """
     if "ministack" in sys.modules:
         raise RuntimeError("ministack was imported before it was configured: one engine per process, configured first")
@@ -41,7 +43,7 @@ def configure(folder: Path, port: int) -> None:
 
 
 def application() -> Any:
-    """The ASGI application. Its own tickers stay off, ours fires on the minute; no script of this machine is run."""
+    """The ASGI application, without ministack's own tickers and start scripts."""
     for name in ("eventbridge", "scheduler"):
         service(name).start_scheduler = lambda: None
     application: Any = import_module("ministack.app")

@@ -1,4 +1,4 @@
-"""The engine as a child process: started, found again, and ended with everything it started."""
+"""Engine as a child process, which ends with everything that it started."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class EngineError(RuntimeError):
 
 
 class Engine:
-    """`with Engine(folder) as engine:` answers on `engine.endpoint`; what `folder` holds is found again next time.
+    """`with Engine(folder) as engine:` serves on `engine.endpoint`; its state stays in `folder`.
 
-    Raises EngineError with the end of the engine's log where it does not answer.
+    Raises EngineError, with the end of the engine's log, if it does not respond.
     """
 
     account = ACCOUNT
@@ -117,7 +117,7 @@ class Engine:
         return client(service, self.endpoint, self.token)
 
     def processes(self, function: str | None = None) -> list[dict[str, Any]]:
-        """Of one function or all: `{function, arn, pid, request_id, peak_mb}`; `request_id` is null for an idle one."""
+        """Processes of one function or all; `request_id` is null when idle."""
         found = json.loads(self._ask("GET", "processes"))
         return [process for process in found if function in (None, process["function"])]
 
@@ -126,11 +126,14 @@ class Engine:
         self._ask("POST", "save")
 
     def enforce_roles(self) -> None:
-        """Hold every call of a function against its role, as AWS does; not before the deployment, which then fails."""
+        """Check calls of functions against their roles, as AWS does.
+
+        Call it after the deployment.
+        """
         self._ask("POST", "roles")
 
     def _lock(self) -> None:
-        """Held by this process and the engine's: where this one is killed, the next waits until that one has saved."""
+        """Lock the folder until this process and the engine have ended."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._held = (self.folder.parent / f"{self.folder.name}.lock").open("w")
         until = time.monotonic() + STOP_SECONDS

@@ -16,7 +16,10 @@ UNAVAILABLE: tuple[Message, ...] = (
 
 
 class OpenRequests:
-    """Answers every request when the server stops: hypercorn cancels connections that wait, with a traceback each."""
+    """Responds to open requests when the server stops.
+
+    Hypercorn would cancel each of them, with a traceback.
+    """
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Task[Any]] = set()

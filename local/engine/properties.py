@@ -1,9 +1,8 @@
-"""What becomes of every property of every resource that a template may hold.
+"""Support of CloudFormation properties: each property that a template may contain.
 
-ministack's CloudFormation takes any property and leaves out many, misspelt ones among them, without a word. So each one
-is written down here: KEPT by ministack (tests/local/test_properties.py proves it by asking the service), COMPLETED by
-local/engine/cfn_gaps.py, or IDLE, which is without effect on one machine, for a reason. A property in none of the
-lists stops the deployment.
+ministack's CloudFormation accepts every property and ignores many, misspelt ones included. So each is listed here: KEPT
+by ministack (tests/local/test_properties.py checks it by reading from the service), COMPLETED by
+local/engine/cfn_gaps.py, or IDLE: without effect on one machine, for a reason. Another property stops the deployment.
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ INTRINSIC = ("Ref", "Condition")
 
 
 class DroppedProperty(Exception):
-    """Templates say what the local cloud would leave out."""
+    """Templates contain properties that the local cloud would ignore."""
 
 
 def check(templates: Mapping[str, Any]) -> None:
@@ -135,7 +134,7 @@ def _known(resource: str, path: str) -> bool:
 
 
 def _paths(value: Any, above: str = "") -> Iterator[str]:
-    """Dotted names down to what is no structure any more; a list is as deep as its entries."""
+    """Dotted names of all leaves; lists have their entries' names."""
     if isinstance(value, list) and value:
         for entry in value:
             yield from _paths(entry, above)

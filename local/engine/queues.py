@@ -1,8 +1,8 @@
-"""What ministack's event source mappings for queues leave out.
+"""Behaviour of SQS event source mappings that ministack lacks.
 
-- A message from a dead-letter queue does not say which queue it came from.
-- A queue's URL is of no use after a restart on another port.
-- A malformed partial-batch answer counts as success; on AWS the whole batch has failed.
+- The source of a message in a dead-letter queue.
+- Queue URLs that stay valid after a restart on another port.
+- A malformed partial-batch response fails the whole batch; in ministack it is a success.
   https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -25,7 +25,10 @@ def install() -> None:
 
 
 def run_batch(esm: Any, func: Any, event: Any, batch: list[Any], queue_url: str, queue_name: str) -> None:
-    """Invoke with one batch and delete what succeeded; the rest comes back after the visibility timeout."""
+    """Invoke with one batch and delete its successes.
+
+    Failures reappear after the visibility timeout.
+    """
     functions = emulator.service("lambda_svc")
     name_sources(event["Records"], batch)
     loop_detection.receive(*((message.get("sys") or {}).get("AWSTraceHeader", "") for message in batch))
@@ -53,9 +56,9 @@ def name_sources(records: list[Any], batch: list[Any]) -> None:
 
 
 def failed_identifiers(body: Any, sent: set[str]) -> set[str] | None:
-    """The messages that the function names as failed; None, meaning all of them, for an answer that is no such list.
+    """Messages that the function reports as failed; None means all.
 
-    Null, `{}` and an empty list are a full success.
+    All, for a malformed response. Null, `{}` and an empty list are a full success.
     """
     if isinstance(body, str):
         try:

@@ -1,4 +1,4 @@
-"""Roles of functions, held against every call that they make: ministack does so when it is told, and lacks this."""
+"""Role checks for calls of functions, where ministack's are incomplete."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ def install() -> None:
 
 
 def enforce() -> None:
-    """From now on nobody may do what no policy allows; the account's own key, which has twelve digits, may do all."""
+    """Deny calls that no policy allows from now on.
+
+    The account's own key may do anything.
+    """
     emulator.application().AUTH = True
 
 
 def action(named: str | None) -> str | None:
-    """A batch of messages needs what each of them does: there are no actions of SQS for batches.
+    """IAM action of an SQS batch request: that of the single request.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
     """
@@ -40,7 +43,7 @@ def action(named: str | None) -> str | None:
 
 
 def leading_keys(body: bytes) -> dict[str, list[str]]:
-    """The partition keys that a request names, as AWS's policies see them; nothing where it names several tables."""
+    """Partition keys of a request; none for requests to several tables."""
     request = json.loads(body or b"{}")
     if "TransactItems" in request or len(request.get("RequestItems", {})) > 1 or "IndexName" in request:
         return {}
@@ -58,7 +61,7 @@ def _of_one(request: dict[str, Any]) -> Iterator[str]:
 
 
 def _of_many(asked: Any) -> Iterator[str]:
-    """Of one table in a batch: keys to read, or requests to put and delete."""
+    """Keys of one table in a batch, to read, put or delete."""
     if isinstance(asked, dict):
         holders = asked["Keys"]
     else:

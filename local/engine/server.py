@@ -1,7 +1,8 @@
-"""The engine's process: `python -m local.engine.server FOLDER PORT`, or the same in a thread of a test.
+"""Server of the engine: a process, or a thread of a test.
 
-Beside AWS's APIs it answers, on the same port, `GET /_local/processes`, `POST /_local/save` and `POST /_local/roles`.
-Prints its port as one JSON line once it answers, and ends when its standard input does: who started it is gone then.
+`python -m local.engine.server FOLDER PORT`. Besides AWS's APIs it serves, on the same port, `GET /_local/processes`,
+`POST /_local/save` and `POST /_local/roles`. It prints its port as one JSON line when it is ready, and ends when its
+standard input closes, so with its parent.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Server:
     logs: Path | None = None
 
     def bind(self, port: int) -> int:
-        """Take `port` on the loopback address, or any where it is taken (or 0)."""
+        """Bind `port` on the loopback address; a free one if in use."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -57,7 +58,7 @@ class Server:
         return self.port
 
     def prepare(self) -> None:
-        """Load ministack and what was saved, and put in place what it lacks."""
+        """Load ministack and the saved state, and install the missing parts."""
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         self.token = credential.instance_token(self.folder)
         emulator.configure(self.folder, self.port)

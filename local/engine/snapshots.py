@@ -1,10 +1,9 @@
-"""What the local cloud holds, on disk: tables, objects, queues and the rest, saved together.
+"""Consistent snapshots of the local cloud's state on disk.
 
-A save writes one JSON file for each service that changed and, where objects changed, a folder of hard links to them
-(an object's file is replaced, never written in place). `manifest.json` names the files that belong together and is
-replaced last, so there is always one whole state. Saved every few seconds and on a clean stop: a `kill -9` costs the
-changes of the last `SECONDS`, of more where there is so much that saving takes long. Log events and invocations in
-flight are not saved.
+A save writes one JSON file for each service that changed and, if objects changed, a folder of hard links to them (an
+object's file is replaced, never written in place). `manifest.json` names the files that belong together and is replaced
+last, so there is always one complete state. A save happens every few seconds and on a clean stop: `kill -9` loses the
+changes since the last one. Log events and invocations in progress are not saved.
 """
 
 from __future__ import annotations
@@ -34,7 +33,10 @@ T = TypeVar("T")
 
 
 class Store:
-    """`on_loop(function)` runs it on the engine's loop, between two requests, and returns what it returns."""
+    """Loads and saves.
+
+    `on_loop(function)` runs it on the engine's loop, between two requests.
+    """
 
     def __init__(self, folder: Path, on_loop: Callable[[Callable[[], Any]], Any]) -> None:
         self.folder = folder
@@ -46,7 +48,10 @@ class Store:
         self._stop = threading.Event()
 
     def load(self) -> None:
-        """Restore what was saved last. Before anything imports a service: ministack reads the objects at import."""
+        """Restore the last save.
+
+        Call it before a service is imported: ministack reads the objects at import.
+        """
         manifest = self._manifest()
         shutil.rmtree(self.live, ignore_errors=True)
         self.live.mkdir(parents=True)
@@ -61,7 +66,10 @@ class Store:
                 app._get_module(module).load_persisted_state(state)
 
     def save(self, everything: bool = False) -> float:
-        """Save what changed, or everything. Returns for how many seconds requests had to wait."""
+        """Save the changes, or everything.
+
+        Returns the seconds that requests had to wait.
+        """
         with self._saving:
             states = emulator.application()._build_persistence_save_dict()
             changed = set(states) if everything else self.changed & set(states)
@@ -127,7 +135,10 @@ def _deploying() -> bool:
 
 
 def _tables() -> dict[str, Any]:
-    """DynamoDB's state, read where it is: its own function copies every item first, 0.8 s for 50,000 of them."""
+    """DynamoDB's state, without a copy.
+
+    ministack's own function copies every item, 0.8 s for 50,000.
+    """
     module = emulator.service("dynamodb")
     tables = type(module._tables)()
     for (account, region, name), table in module._tables.all_items():
@@ -139,7 +150,7 @@ def _tables() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _blobs_kept() -> Any:
-    """ministack removes a function's old code while it collects the state; the saved state may still need it."""
+    """Delay ministack's removal of old code until the state is saved."""
     functions = emulator.service("lambda_svc")
     original = functions._prune_orphan_code_blobs
     referenced: list[set[str]] = []

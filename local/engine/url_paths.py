@@ -1,6 +1,6 @@
-"""Function URLs deliver path and query as they were sent; ministack decodes them, and `..%2F` reads as `../` then.
+"""Function URLs deliver path and query unchanged, as on AWS.
 
-https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+ministack decodes them: `..%2F` becomes `../`. https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
 
 from __future__ import annotations

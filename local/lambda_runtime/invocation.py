@@ -1,8 +1,7 @@
-"""One invocation of a Python function: in a sandbox, with Lambda's error payloads and Lambda's log records.
+"""Invocation of a Python function, with Lambda's error payloads and log records.
 
-Put in the place of ministack's executor, which runs functions among the engine's own packages and environment, names
-every error Runtime.HandlerError, starts a new process after each error and writes each invocation to a stream of its
-own.
+Replaces ministack's executor, which runs functions with the engine's own packages and environment, names every error
+Runtime.HandlerError, starts a new process after each error, and writes each invocation to another log stream.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def install(pool: Pool) -> None:
 def invoke(
     pool: Pool, config: Mapping[str, Any], code: bytes, event: Any, request_id: str, trace: str
 ) -> dict[str, Any]:
-    """`{body, log}` and, where the function failed, `error` and `function_error`: what ministack's executors return."""
+    """Invoke once. Returns `{body, log}` and, on failure, `error` and `function_error`."""
     functions = emulator.service("lambda_svc")
     archives = [functions._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
     credentials = credential.of_function(config, pool.setting.token)

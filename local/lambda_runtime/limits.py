@@ -1,4 +1,4 @@
-"""Memory and processor time of a function's process, held to what its declaration says."""
+"""Limits of a function's process: memory and processor time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def processor_seconds(timeout: float, memory_mb: int) -> float:
-    """The most that Lambda could give in `timeout` seconds, never less than one whole processor's.
+    """Processor time that Lambda could give in `timeout` seconds.
 
-    A laptop's processor is not slowed down to the share that `memory_mb` buys; only running away is stopped.
+    At least one processor's: a laptop's is not slowed down to the share of `memory_mb`; only endless loops are stopped.
     """
     return timeout * max(1.0, memory_mb / MEGABYTES_PER_PROCESSOR)
 
@@ -49,10 +49,10 @@ class Measured(Protocol):
 
 
 class MemoryWatch:
-    """Ends processes that hold more memory than they declared; one thread watches those that run an invocation.
+    """Ends processes that use more memory than declared.
 
-    Sampled, so a process can pass its limit for one interval; RLIMIT_AS would be exact and count address space
-    that Python and its threads reserve without ever using it.
+    One thread samples all busy processes, so one can exceed its limit for an interval. RLIMIT_AS would be exact, but
+    counts address space that Python and its threads reserve without using it.
     """
 
     interval = 0.02 if LINUX else 0.25

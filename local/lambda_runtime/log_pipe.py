@@ -15,10 +15,12 @@ CHUNK = 1 << 16
 
 
 class LogPipe:
-    """Read end of the pipe of stdout and stderr. `copy` is a file that the lines are appended to.
+    """Read end of the pipe of stdout and stderr.
 
-    The runtime client writes a marker behind the last line of an invocation and before its result, into the same pipe.
-    So all lines are in the pipe once the result was read, and one `drain` reads them without a wait.
+    Lines are appended to the file `copy` as well.
+
+    The runtime client writes a marker after the last line of an invocation and before its result, into the same pipe.
+    So all lines are in the pipe once the result was read, and one `drain` reads them without waiting.
     """
 
     def __init__(self, pipe: IO[bytes], copy: Path | None) -> None:
@@ -33,11 +35,14 @@ class LogPipe:
         return self._pipe.fileno()
 
     def expect(self, request_id: str) -> None:
-        """Assign the lines up to the marker of this request to one invocation."""
+        """Assign lines up to this request's marker to one invocation."""
         self._marker = b"\0" + request_id.encode()
 
     def read(self, size: int = CHUNK) -> bool:
-        """Read up to `size` bytes; blocks while the pipe is empty. Returns false at its end."""
+        """Read up to `size` bytes; blocks while empty.
+
+        Returns false at the end.
+        """
         data = os.read(self.fileno(), size)
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
@@ -45,20 +50,26 @@ class LogPipe:
         return bool(data)
 
     def drain(self) -> None:
-        """Read the bytes that are in the pipe now, never more: a child process may hold it open and go on writing."""
+        """Read the bytes that are in the pipe now, and no more.
+
+        A child process may hold the pipe open and continue to write.
+        """
         held = array.array("i", [0])
         fcntl.ioctl(self.fileno(), termios.FIONREAD, held)
         for start in range(0, held[0], CHUNK):
             self.read(min(CHUNK, held[0] - start))
 
     def take(self) -> list[tuple[int, str]]:
-        """Epoch milliseconds and text of the invocation's lines. Lines behind its marker belong to the next one."""
+        """Epoch milliseconds and text of the invocation's lines.
+
+        Lines after its marker belong to the next one.
+        """
         count = len(self._lines) if self._marked is None else self._marked
         taken, self._lines, self._marked = self._lines[:count], self._lines[count:], None
         return taken
 
     def close(self) -> None:
-        """Read the rest, of a process that has ended, and close both files."""
+        """Read the rest after the process has ended, and close both files."""
         if self._pipe.closed:
             return
         self.drain()

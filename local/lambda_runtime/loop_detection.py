@@ -1,6 +1,6 @@
-"""Lambda's loop detection: a function that has run 16 times in one chain of requests is not run again.
+"""Loop detection of Lambda: 16 runs of a function per chain.
 
-The count travels in the trace header, which the SDK sends along with every call and a queue keeps with each message.
+The count is in the trace header, which the SDK sends with every call and a queue stores with each message.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 """
 
@@ -23,7 +23,7 @@ _chain: ContextVar[Mapping[str, int]] = ContextVar("chain")
 
 
 def receive(*trace_headers: str) -> None:
-    """Go on with the chain that these came out of; several where a batch has several."""
+    """Continue the chains of these trace headers; a batch has several."""
     chain: dict[str, int] = {}
     for header in trace_headers:
         for part in unquote(header).split(";"):
@@ -37,7 +37,7 @@ def receive(*trace_headers: str) -> None:
 
 
 def enter(arn: str, allowed: bool = False) -> str | None:
-    """The trace header of a further run of this function; None where it may not run once more."""
+    """Trace header for one more run; None if it is not allowed."""
     function = f"{zlib.crc32(arn.encode()):08x}"
     chain = _chain.get({})
     runs = chain.get(function, 0) + 1
@@ -52,7 +52,7 @@ def _lineage() -> str:
 
 
 def install() -> None:
-    """Messages keep the chain. ministack's own counter goes by a header that no SDK sends."""
+    """Store the chain with messages, and disable ministack's own counter."""
     queues, functions = emulator.service("sqs"), emulator.service("lambda_svc")
     attributes = queues._build_send_sys_attrs
 

@@ -1,4 +1,7 @@
-"""The sandboxes of every function: kept warm, one invocation each at a time, replaced when the function changes."""
+"""Pool of warm sandboxes with one invocation at a time each.
+
+Sandboxes are replaced when their function changes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ class Pool:
     def lent(
         self, config: Mapping[str, Any], code: bytes, layers: list[bytes], credentials: Mapping[str, str]
     ) -> Iterator[tuple[Sandbox, bool]]:
-        """A sandbox and whether it still has to be started. It is kept for the next one unless it ended meanwhile."""
+        """Lend a sandbox, and whether it must be started.
+
+        It is reused if it is still alive.
+        """
         if self.closed:
             raise RuntimeError("the local cloud is stopping")
         key = json.dumps([config.get(name) for name in (*CODE, *SETTINGS)])
@@ -49,7 +55,7 @@ class Pool:
                     self._idle.setdefault(key, []).append((time.monotonic(), sandbox))
 
     def processes(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Every live process: function, arn, pid, request id of its invocation (null when idle), peak MB."""
+        """Live processes: function, arn, pid, request id (null if idle), peak MB."""
         with self._lock:
             found = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
         return [

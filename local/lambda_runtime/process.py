@@ -19,7 +19,7 @@ RUNTIME = Path(__file__).with_name("runtime.py")
 
 
 class Ended(Exception):
-    """The process ended before it answered. The text is how, in Lambda's words."""
+    """The process ended before it returned a result. The message is Lambda's."""
 
 
 class TooLate(Exception):
@@ -27,7 +27,7 @@ class TooLate(Exception):
 
 
 class Process(subprocess.Popen[bytes]):
-    """`path` becomes its `sys.path`; nothing of this process's is in there, nor in its environment.
+    """Process with `path` as its `sys.path` and nothing else of this process's.
 
     `copy` is a file that its log is appended to.
     """
@@ -72,7 +72,7 @@ class Process(subprocess.Popen[bytes]):
         self._signal_all(signal.SIGCONT)
 
     def close(self) -> None:
-        """Of a process that has ended: read the rest of its log, and close its pipes."""
+        """Read the rest of an ended process's log; close its pipes."""
         self.log.close()
         for pipe in (self._invocations, self._results):
             with contextlib.suppress(OSError):
@@ -81,7 +81,10 @@ class Process(subprocess.Popen[bytes]):
         self._invocations = self._results = -1
 
     def ask(self, message: str, seconds: float) -> dict[str, str]:
-        """Send a message; return the next result, with the log read. Raises Ended and TooLate."""
+        """Send a message; return the next result after its log.
+
+        Raises Ended and TooLate.
+        """
         deadline = time.monotonic() + seconds
         self._unsent = memoryview(message.encode())
         if self._unsent:
@@ -95,7 +98,10 @@ class Process(subprocess.Popen[bytes]):
         return result
 
     def _serve_pipes(self, left: float) -> None:
-        """Wait for a pipe that is ready, and write or read it. A process whose log is not read would stop."""
+        """Wait until a pipe is ready, and write or read it.
+
+        A process blocks if nobody reads its log.
+        """
         if left <= 0:
             raise TooLate
         # Before the pipes are looked at, so that a process which answers and ends at once has answered.
@@ -126,7 +132,10 @@ class Process(subprocess.Popen[bytes]):
         self._result += data
 
     def _end(self, left: float) -> Ended:
-        """How the process ended. Raises TooLate where it closed its pipes and goes on."""
+        """Describe how the process ended.
+
+        Raises TooLate if it closed its pipes and still runs.
+        """
         try:
             code = self.wait(left)
         except subprocess.TimeoutExpired:

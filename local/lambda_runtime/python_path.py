@@ -1,4 +1,4 @@
-"""What a function's process may import: its code, its layers, and what Lambda's Python runtime carries."""
+"""Import path of a function: code, layers, packages of Lambda's runtime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUNTIME_PACKAGES = ("boto3", "awslambdaric")
 
 
 def unpack(archive: bytes, folder: Path) -> Path:
-    """Extract a zip once, under the hash of its content; every process of every function shares that folder."""
+    """Extract a zip once, into a shared folder named by its hash."""
     target = folder / hashlib.sha256(archive).hexdigest()[:20]
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def unpack(archive: bytes, folder: Path) -> Path:
 
 
 def prune(folder: Path, in_use: set[str]) -> None:
-    """Remove the packages whose CodeSha256 no function and no layer version names any more."""
+    """Remove packages that no function and no layer version uses."""
     names = {base64.b64decode(digest).hex()[:20] for digest in in_use if digest}
     for package in folder.glob("*"):
         if package.name not in names:
@@ -52,7 +52,7 @@ def import_path(code: Path, layers: list[Path], runtime: Path) -> list[str]:
 
 
 def runtime_folder(folder: Path) -> Path:
-    """A folder of links to the runtime's packages, so that a function sees those and not all of ours."""
+    """Folder with links to the runtime's packages only."""
     target = folder / "runtime"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Runs inside a function's process: the AWS runtime client, over two pipes instead of HTTP.
+"""Entry point of a function's process: AWS's runtime client over pipes.
 
-`python -I -S runtime.py INVOCATIONS RESULTS PATH...` where the first two are file descriptors and PATH is `sys.path`.
-Nothing of this project is imported here but the function's own package. One JSON document a line both ways;
-a NUL and the request id, written to the pipe of stdout and stderr, end the log of an invocation.
+`python -I -S runtime.py INVOCATIONS RESULTS PATH...`: the first two are file descriptors, PATH is `sys.path`. It
+imports nothing of this project except the function's package. Both pipes carry one JSON document per line; a NUL and
+the request id, written to the pipe of stdout and stderr, end the log of an invocation.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Client:
 
 
 def limit_processor(seconds: float) -> None:
-    """Let this invocation use so much processor time beyond what the process has used already."""
+    """Allow this invocation that many more seconds of processor time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     allowed = int(used.ru_utime + used.ru_stime + seconds) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)

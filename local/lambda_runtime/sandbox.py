@@ -1,4 +1,4 @@
-"""One execution environment of a function: a process of its own that runs one invocation at a time."""
+"""Execution environment of a function: one process, one invocation at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SandboxFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """Where the sandboxes of this engine keep what they need, and how functions reach the engine."""
+    """Folders of the sandboxes, and the engine's endpoint for functions."""
 
     folder: Path
     endpoint: str
@@ -74,7 +74,7 @@ class Sandbox:
         return known | {"request_id": self.request_id, "peak_mb": self.peak_mb}
 
     def start(self) -> None:
-        """Import the handler. Raises SandboxFailure, with the import's own error where that failed."""
+        """Start the process and import the handler. Raises SandboxFailure."""
         archives = (self.code, *self.layers)
         code, *layers = [python_path.unpack(archive, self.setting.folder / "code") for archive in archives]
         environment = variables.of_function(self.config, code, self.stream, self.credentials)
@@ -92,7 +92,10 @@ class Sandbox:
             raise SandboxFailure(error["errorType"], error["errorMessage"])
 
     def run(self, event: str, request_id: str, trace: str | None, arn: str) -> dict[str, str]:
-        """`{status: done | failed, payload: JSON text}`. Raises SandboxFailure: exit, signal, memory, timeout."""
+        """Invoke: `{status: done | failed, payload: JSON text}`.
+
+        Raises SandboxFailure: exit, signal, memory, timeout.
+        """
         assert self.process
         self.peak_mb, self.starved, self.request_id = 0, False, request_id
         self.process.log.expect(request_id)
@@ -114,7 +117,7 @@ class Sandbox:
         return answer
 
     def lines(self) -> list[tuple[int, str]]:
-        """Epoch milliseconds and text of each line of the last invocation. Complete once `run` returned or raised."""
+        """Epoch milliseconds and text of the last invocation's lines, complete after `run`."""
         return self.process.log.take() if self.process else []
 
     def out_of_memory(self) -> None:

@@ -1,4 +1,4 @@
-"""A function's environment variables: Lambda's own and the declared ones, and nothing of this machine's."""
+"""Environment of a function: Lambda's variables and the declared ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One delivery to a target: tried, tried again as its retry policy says, and sent to its dead-letter queue after that.
+"""Delivery to a target, with its retry policy and its dead-letter queue.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
@@ -36,13 +36,18 @@ AGAIN = {"TooManyRequestsException": "THROTTLING", "ThrottlingException": "THROT
 
 
 class UnknownTarget(ValueError):
-    """A target that the ticker cannot reach. Raised when its rule is read, not when it should fire."""
+    """The ticker cannot deliver to the target.
+
+    Raised when its rule is read.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """As PutTargets and CreateSchedule have it. `payload(attempt)` is the text that is delivered, `about` are the
-    attributes that tell where a dead letter comes from."""
+    """A target of PutTargets or CreateSchedule.
+
+    payload: makes the text to deliver from the attempt's number. about: attributes of a dead letter.
+    """
 
     arn: str
     payload: Callable[[int], str]

@@ -1,8 +1,8 @@
-"""Asynchronous invocation as Lambda does it: one request id for all attempts, and its record on failure.
+"""Asynchronous invocation as in Lambda: attempts, retries, failure records.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html has the record,
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html the retries. ministack's own gives
-each attempt another request id, claims three attempts whatever happened, and counts a throttled event as an attempt.
+each attempt another request id, always reports three attempts, and counts a throttled event as an attempt.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _closing = threading.Event()
 
 @dataclass(slots=True)
 class Invocation:
-    """An event in Lambda's internal queue. `func` is ministack's record of the function."""
+    """Event in Lambda's internal queue. `func` is ministack's record of the function."""
 
     func: Any
     event: Any
@@ -44,12 +44,12 @@ class Invocation:
 
     @property
     def policy(self) -> Any:
-        """The event invoke config, which ministack keeps once per qualifier; a template names $LATEST."""
+        """Event invoke config. ministack stores one per qualifier; templates use $LATEST."""
         configs = self.func.get("event_invoke_configs") or {}
         return configs.get("$LATEST") or configs.get("") or {}
 
     def run(self) -> None:
-        """Until it succeeds, its attempts are used up or it is too old; then to the on-failure destination."""
+        """Attempt until success or the last attempt, then notify the destination."""
         retries = self.policy.get("MaximumRetryAttempts")
         retries = 2 if retries is None else int(retries)
         expires = time.monotonic() + int(self.policy.get("MaximumEventAgeInSeconds") or 21_600)
@@ -125,7 +125,7 @@ class Invocation:
 
 
 def send(target: str, content: Any) -> None:
-    """To a queue, a topic or a function, whatever its ARN names."""
+    """Send to a queue, a topic or a function, by ARN."""
     service = target.split(":")[2]
     body = json.dumps(content)
     if service == "sqs":
@@ -143,7 +143,10 @@ def send(target: str, content: Any) -> None:
 
 
 def invoke_later(func: Any, event: Any) -> None:
-    """In the place of ministack's `invoke_async_with_retry`. The thread keeps the caller's account and region."""
+    """Replaces ministack's `invoke_async_with_retry`.
+
+    The thread keeps the caller's account and region.
+    """
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(Invocation(func, event).run,), name="async", daemon=True)
     _running[:] = [other for other in _running if other.is_alive()]
@@ -152,7 +155,10 @@ def invoke_later(func: Any, event: Any) -> None:
 
 
 def settle(seconds: float) -> None:
-    """Give up on what waits or was ended, so that its record is saved: Lambda's own queue would survive."""
+    """End waiting invocations with their failure records, so that these are saved.
+
+    On AWS the internal queue is durable.
+    """
     _closing.set()
     until = time.monotonic() + seconds
     for thread in _running:

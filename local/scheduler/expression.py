@@ -26,7 +26,7 @@ class ExpressionError(ValueError):
 
 
 def next_after(expression: str, moment: datetime, zone: str = "UTC") -> datetime | None:
-    """The first time later than `moment`, in UTC; None where there is none any more."""
+    """First time after `moment`, in UTC; None if there is none."""
     kind, _, inner = expression.strip().removesuffix(")").partition("(")
     if not expression.strip().endswith(")") or kind not in ("cron", "rate", "at"):
         raise ExpressionError(f"{expression!r} is neither cron(...), rate(...) nor at(...)")
@@ -72,7 +72,7 @@ def _cron(text: str, after: datetime) -> Iterator[datetime]:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> tuple[str, Callable[[date], bool], frozenset[int]]:
-    """Five fields for cronsim, a condition on the day that it has no word for, and the years."""
+    """Fields for cronsim, a condition on the day that it lacks, years."""
     fields = text.split()
     if len(fields) != 6:
         raise ExpressionError(f"cron({text}) has {len(fields)} fields; minute hour day month weekday year are six")
@@ -87,7 +87,7 @@ def _parsed(text: str) -> tuple[str, Callable[[date], bool], frozenset[int]]:
 
 
 def _weekday(part: str, text: str) -> str:
-    """1 to 7 from Sunday, as EventBridge counts, to cronsim's 0 to 6."""
+    """Convert EventBridge's weekdays, 1 to 7, to cronsim's 0 to 6."""
     if part in ("*", "L"):
         return "*" if part == "*" else "6"
 
@@ -122,7 +122,7 @@ def _any_day(_: date) -> bool:
 
 
 def _is_nearest_weekday(target: int, day: date) -> bool:
-    """Whether `day` is the weekday nearest to the `target`th of its month, never in another month."""
+    """Whether `day` is the weekday nearest to day `target` of its month."""
     last = monthrange(day.year, day.month)[1]
     if target > last:
         return False

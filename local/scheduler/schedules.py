@@ -1,4 +1,4 @@
-"""What is scheduled: the deployed rules and schedules, and what each delivers for a minute."""
+"""Deployed rules and schedules, and their deliveries for a minute."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Source:
 
 
 def deployed(events: Any, scheduler: Any) -> list[Source]:
-    """All of them. Raises UnknownTarget and ExpressionError for what could not fire, before it should."""
+    """Read all of them. Raises UnknownTarget and ExpressionError."""
     found = [*_rules(events), *_schedules(scheduler)]
     for source in found:
         source.targets(datetime.now(UTC))

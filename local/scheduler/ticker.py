@@ -1,7 +1,7 @@
-"""Fires the deployed rules and schedules on the minute, as AWS delivers them.
+"""Ticker: fires the deployed rules and schedules on the minute.
 
-ministack's own ticker is up to ten seconds late, knows no time zones, and runs a function beside the asynchronous
-path, so that a failure would vanish.
+ministack's own ticker is up to ten seconds late, has no time zones, and does not use the asynchronous path, so that
+failures would be lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ READ_AHEAD = timedelta(seconds=5)
 
 
 class Ticker:
-    """`clients(service)` gives a boto3 client of the engine; it is asked once for each service."""
+    """Fires schedules. `clients(service)` returns a boto3 client of the engine."""
 
     def __init__(self, clients: Callable[[str], Any], clock: Clock | None = None) -> None:
         made = {service: clients(service) for service in ("events", "scheduler", "lambda", "sqs", "sns")}
@@ -37,7 +37,10 @@ class Ticker:
         return deployed(self.clients("events"), self.clients("scheduler"))
 
     def fire(self, name: str, at: datetime | None = None) -> bool:
-        """One rule or schedule now, for the minute of `at`; whether its targets took it. KeyError: no such one."""
+        """Fire one rule or schedule now; whether its targets accepted it.
+
+        Raises KeyError.
+        """
         sources = {source.name: source for source in self.sources()}
         if name not in sources:
             known = ", ".join(sorted(sources)) or "none"
@@ -47,7 +50,7 @@ class Ticker:
         return self._fire([sources[name]], _minute(at or self.clock.now()))
 
     def advance(self, until: datetime) -> None:
-        """Move a virtual clock to `until`, firing what is due in between, in order."""
+        """Move a virtual clock to `until`, firing due schedules in order."""
         if not isinstance(self.clock, VirtualClock):
             raise TypeError("only a virtual clock can be advanced")
         while True:
@@ -61,7 +64,10 @@ class Ticker:
         self.clock.wait_until(until, self._stop)
 
     def run(self) -> None:
-        """Fire every minute until `stop`. Minutes that the machine slept through are left out."""
+        """Fire every minute until `stop`.
+
+        Minutes during which the machine slept are skipped.
+        """
         while True:
             minute = _minute(self.clock.now()) + MINUTE
             if not self.clock.wait_until(minute - READ_AHEAD, self._stop):

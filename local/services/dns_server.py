@@ -1,4 +1,4 @@
-"""A name server on loopback, by UDP and TCP, that answers from records that it was given."""
+"""DNS server on loopback, with records from tests or a file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DnsServer:
         return f"127.0.0.1:{self.port}"
 
     def put(self, name: str, kind: str, *values: str) -> None:
-        """Records as a zone file has them: names with their final dot, texts in quotes."""
+        """Add records in zone file syntax: final dots, quoted texts."""
         self.records[_name(name), kind] = list(values)
 
     def __enter__(self) -> Self:
@@ -96,14 +96,14 @@ class DnsServer:
             return
 
     def _found(self, name: str, kind: str) -> Iterable[str] | None:
-        """None for a name that there is not, nothing where it has no records of that type."""
+        """Records of that type; None for an unknown name."""
         if (name, kind) in self.records:
             return self.records[name, kind]
         return () if any(known == name or known.endswith(f".{name}") for known, _ in self.records) else None
 
 
 def _pair(port: int) -> tuple[_Udp, _Tcp]:
-    """On one port; where any will do, one that is free for both. Raises OSError."""
+    """Bind both servers to one port; for 0, one free for both."""
     for left in reversed(range(1 if port else TRIES)):
         udp = _Udp(("127.0.0.1", port), _Datagram)
         try:

@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what it is sent as files, and delivers nothing."""
+"""SMTP server on loopback that stores mail as files and delivers nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{6}")
 
 @dataclass(frozen=True, slots=True)
 class StoredMail:
-    """A mail. id: by which it is shown, sorted by when it came. to: on its envelope."""
+    """A stored mail.
+
+    `id` sorts by time of receipt; `to` is from the envelope.
+    """
 
     id: str
     at: datetime
@@ -44,7 +47,10 @@ class StoredMail:
 
 
 class SmtpServer:
-    """`with SmtpServer(folder, port) as box:` takes mail; on a free port where that one is taken."""
+    """`with SmtpServer(folder, port) as box:` accepts mail.
+
+    On a free port if that one is in use.
+    """
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
@@ -102,7 +108,10 @@ class _Keeper:
 
 
 class _Smtp(SMTP):
-    """Ends a connection that began as an HTTP request: a web page can have a mail in the body of one."""
+    """SMTP that ends connections which begin as HTTP.
+
+    A web page can put a mail into the body of a request.
+    """
 
     async def smtp_POST(self, _: str | None) -> None:  # noqa: N802 - the name that aiosmtpd calls
         await self.push("421 this is no HTTP server")
@@ -113,7 +122,10 @@ class _Smtp(SMTP):
 
 
 class _OnPort(Controller):
-    """The base looks for its server on the port that it was given, and 0 is none."""
+    """Controller that supports port 0.
+
+    The base class would connect to port 0 to check that its server has started.
+    """
 
     def __init__(self, keeper: _Keeper, port: int) -> None:
         super().__init__(keeper, hostname="127.0.0.1", port=port, data_size_limit=LARGEST)

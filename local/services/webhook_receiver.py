@@ -1,6 +1,6 @@
-"""A receiver of webhooks on loopback that writes down what it is sent, a line of JSON each.
+"""Webhook receiver on loopback that records requests, one line of JSON each.
 
-`/` and any other path takes it; `/fail` answers 503, `/gone` 410, `/slow` after a while, `/never` not at all.
+Any path returns 204, except: `/fail` 503, `/gone` 410, `/slow` after a delay, `/never` no response.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST_FILE = 16 * 1024 * 1024
 
 
 class WebhookReceiver:
-    """`with WebhookReceiver(file, port) as receiver:` takes webhooks; on a free port where that one is taken."""
+    """`with WebhookReceiver(file, port) as receiver:` serves on `port`, or a free one."""
 
     def __init__(self, file: Path, port: int = 0) -> None:
         self.file = file
@@ -79,4 +79,4 @@ class _Handler(GuardedHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """What was sent is in the file."""
+        """Requests are in the file."""

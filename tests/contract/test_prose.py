@@ -25,7 +25,7 @@ BANNED = {
     r"\bso (?:many|much|few)\b(?! (?:as|that)\b)": "name the number",
     r"\binstants?\b": "timestamp, or time",
     r"\b(?:dies|died|deaths?|corpses?|bur(?:y|ied|ies)|haunted|graves?)\b": "interrupted, lost, expired",
-    r"\b(?:is|are|was|were) none\b": "there is no x; an invalid x",
+    r"(?<!there )\b(?:is|are|was|were) none\b": "there is no x; an invalid x",
     r"\b(?:becomes?|became|comes?|came) of\b": "the result of",
     r"\ball the same\b|\bnone ?the ?less\b|\bmeanwhile\b|\bin between\b|\bthere(?:by|of)\b|\bhence\b": "leave it out",
     r"\bput(?:s|ting)? off\b": "defer",
