@@ -1,4 +1,4 @@
-"""One filter for every sink: logs, status records, artifacts, alerts. What it knows as secret never passes."""
+"""Redact secrets and personal data in all output: logs, status rows, artifacts, alerts."""
 
 from __future__ import annotations
 
@@ -9,53 +9,55 @@ from typing import Any
 
 from shared import redaction
 from shared.redaction import encoded, named, personal, shaped
-from shared.redaction.char_runs import MASK, Span, image, pattern
+from shared.redaction.char_runs import MASK, Span, byte_image, pattern
 
-# Bytes of foreign text in the claim item, which must stay under 1,024 in all, and in a history row of one write unit.
+# Bytes of foreign text in the claim item, which must stay below 1,024 bytes, and in a history row of one write unit.
 SHORT = 100
 LONG = 300
 
+# Characters of a sample of foreign text.
 SAMPLE = 512
-# `a@b.io`
-SHORTEST = 6
-# Of what is encoded twice and thrice the innermost is read too; nobody encodes more often.
-DEEPEST = 3
-# Fields whose value is secret whatever it looks like.
+# Shorter text is not searched: `a@b.io`.
+MIN_TEXT = 6
+# Levels of encoding within another that are decoded.
+MAX_DEPTH = 3
+# Names of fields whose value is always secret.
 SECRET_FIELD = (
     r"pass(?:word|wd|phrase|code)|(?:^|[-_.])pass$|pwd|secret|token|credential|authorization|cookie"
     r"|sess(?:ion)?[-_]?(?:id|key)|signature|(?:^|[-_.])(?:sig|otp|pin|jwt|cv[vc]2?|ssn|iban|pan|sid|dob)$|[cx]srf"
     r"|(?:api|access|private|account|signing|encryption|master|ssh|shared|license|subscription|storage|client)[-_ ]?key"
     r"|x-internal-health|(?:tele)?phone|mobile(?:[-_ ]?number)?$|card[-_ ]?number|date[-_ ]?of[-_ ]?birth"
 )
-# Of these also numbers: how many tokens there were is no secret, the token is.
-ONE_SECRET = r"(?:password|passcode|pwd|secret|token|otp|pin|cv[vc]2?|ssn|pan|phone|mobile|number)$"
+# Names of fields whose value is secret as a number too. `tokens: 5` is a count, `token: 5` is not.
+SECRET_NUMBER = r"(?:password|passcode|pwd|secret|token|otp|pin|cv[vc]2?|ssn|pan|phone|mobile|number)$"
 NAMES = ("name", "key", "Name", "Key")
 VALUES = ("value", "Value")
 
 
 def text(value: str) -> str:
+    """Redact a text."""
     return _text(value, 0)
 
 
 def _text(value: str, depth: int) -> str:
-    found = _spans(value, depth)
-    return _masked(value, found) if found else value
+    spans = _spans(value, depth)
+    return _masked(value, spans) if spans else value
 
 
 def _spans(value: str, depth: int = 0) -> list[Span]:
-    if len(value) < SHORTEST:
+    if len(value) < MIN_TEXT:
         return []
-    seen = image(value)
-    found = [*named.spans(value, seen), *shaped.spans(value, seen), *personal.spans(value, seen)]
-    if depth < DEEPEST:
-        found += encoded.spans(value, seen, lambda inner: _text(inner, depth + 1))
-    return found
+    image = byte_image(value)
+    spans = [*named.spans(value, image), *shaped.spans(value, image), *personal.spans(value, image)]
+    if depth < MAX_DEPTH:
+        spans += encoded.spans(value, image, lambda inner: _text(inner, depth + 1))
+    return spans
 
 
-def _masked(value: str, found: Iterable[Span]) -> str:
-    """Spans that overlap become one: the wider one's, or masked altogether where neither holds the other."""
+def _masked(value: str, spans: Iterable[Span]) -> str:
+    """Replace the spans. Overlapping ones are merged: the wider one, or a mask where neither contains the other."""
     merged: list[Span] = []
-    for start, end, shown in sorted(found, key=lambda span: (span[0], -span[1])):
+    for start, end, shown in sorted(spans, key=lambda span: (span[0], -span[1])):
         if merged and start < merged[-1][1]:
             if end > merged[-1][1]:
                 merged[-1] = merged[-1][0], end, MASK
@@ -70,30 +72,30 @@ def _masked(value: str, found: Iterable[Span]) -> str:
 
 
 def sample(foreign: str, length: int = SAMPLE) -> str:
-    """Foreign text, filtered, then cut: cutting first could leave half a secret that no pattern knows."""
+    """Redact foreign text, then cut it: cutting first could leave half a secret, which no pattern matches."""
     return text(head(foreign, length * 8))[:length]
 
 
 def head(value: str, length: int) -> str:
-    """The beginning, without the last word where that was cut in half."""
+    """The start of a text, without a last word that was cut."""
     if len(value) <= length:
         return value
     return pattern(r"[^\s\"'<>,;&(){}\[\]]{0,256}\Z").sub("", value[:length], count=1)
 
 
 def data(value: Any, field: str = "") -> Any:
-    """The same structure, filtered: keys too, and all that is under the name of a secret."""
+    """Redact a data structure: texts, keys, and all values under the name of a secret."""
     if field and _name(field)[1]:
         return _sealed(value, field)
-    # Nearly always there is nothing, which one look at all the text together tells sooner than one at each piece.
+    # Nearly always nothing is found, and one search of all texts together is faster than one per text.
     texts: list[str] = []
-    if _innocent(value, texts) and not _spans("\n".join(texts)):
+    if _only_texts_matter(value, texts) and not _spans("\n".join(texts)):
         return value
     return _data(value)
 
 
-def _innocent(value: Any, texts: list[str]) -> bool:
-    """Whether there is nothing to hide beside, perhaps, in its texts, which are gathered."""
+def _only_texts_matter(value: Any, texts: list[str]) -> bool:
+    """Whether only the texts can contain secrets; they are appended to `texts`."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -133,45 +135,45 @@ def _data(value: Any) -> Any:
     return text(str(value))
 
 
-def _mapping(given: Mapping[Any, Any]) -> dict[str, Any]:
-    filtered: dict[str, Any] = {}
-    for key, value in given.items():
+def _mapping(mapping: Mapping[Any, Any]) -> dict[str, Any]:
+    redacted: dict[str, Any] = {}
+    for key, value in mapping.items():
         shown, sealed = _name(str(key))
-        while shown in filtered:
+        while shown in redacted:
             shown += "'"
-        filtered[shown] = _sealed(value, str(key)) if sealed else _data(value)
-    secret = _secret_named(given)
-    return {**filtered, **{value: _sealed(given[value], secret) for value in VALUES if secret and value in given}}
+        redacted[shown] = _sealed(value, str(key)) if sealed else _data(value)
+    secret = _secret_named(mapping)
+    return {**redacted, **{value: _sealed(mapping[value], secret) for value in VALUES if secret and value in mapping}}
 
 
-def _secret_named(given: Mapping[Any, Any]) -> str:
-    """The secret of which it is name and value: `{"name": "token", "value": ...}`."""
-    return next((given[name] for name in NAMES if name in given and names_a_secret(given[name])), "")
+def _secret_named(mapping: Mapping[Any, Any]) -> str:
+    """The name of the secret in `{"name": "token", "value": ...}`; empty for other mappings."""
+    return next((mapping[name] for name in NAMES if name in mapping and names_a_secret(mapping[name])), "")
 
 
-def _secret_paired(given: Sequence[Any]) -> str:
-    """The secret of which it is name and value: `("token", ...)`, as headers are often listed."""
-    return given[0] if len(given) == 2 and names_a_secret(given[0]) else ""
+def _secret_paired(items: Sequence[Any]) -> str:
+    """The name of the secret in `("token", ...)`, a common form of headers; empty for other sequences."""
+    return items[0] if len(items) == 2 and names_a_secret(items[0]) else ""
 
 
 def names_a_secret(value: Any) -> bool:
-    """Prose that mentions one is no name."""
+    """Whether a value is the name of a secret, and not prose that mentions one."""
     return isinstance(value, str) and " " not in value and _name(value)[1]
 
 
-def _items(given: Iterable[Any]) -> list[Any]:
-    items = list(given)
+def _items(values: Iterable[Any]) -> list[Any]:
+    items = list(values)
     secret = _secret_paired(items)
     return [secret, _sealed(items[1], secret)] if secret else [_data(item) for item in items]
 
 
 def _sealed(value: Any, field: str) -> Any:
-    """Nothing but the structure; numbers stay where they may be counts."""
+    """Mask all values of a structure; numbers stay where they may be counts."""
     match value:
         case None | bool():
             return value
         case int() | float():
-            return MASK if pattern(ONE_SECRET, re.IGNORECASE).search(field) else _data(value)
+            return MASK if pattern(SECRET_NUMBER, re.IGNORECASE).search(field) else _data(value)
         case Mapping():
             return {
                 _name(str(key))[0]: _sealed(inner, str(key) if names_a_secret(key) else field)
@@ -184,16 +186,17 @@ def _sealed(value: Any, field: str) -> Any:
 
 @lru_cache(maxsize=1024)
 def _name(field: str) -> tuple[str, bool]:
-    """A field's name as it may be shown, and whether what it names is secret."""
+    """The redacted name of a field, and whether its value is secret."""
     return text(field), pattern(SECRET_FIELD, re.IGNORECASE).search(field[:100]) is not None
 
 
 @lru_cache(maxsize=1024)
 def _plain(field: Any) -> bool:
+    """Whether a name needs no redaction, and its value is not secret."""
     return isinstance(field, str) and _name(field) == (field, False)
 
 
 def excerpt(text: str, size: int) -> str:
-    """Redacted, at most `size` bytes of UTF-8, one line."""
+    """Redact a text and cut it to one line of at most `size` bytes of UTF-8."""
     flat = " ".join(redaction.text(redaction.head(text, size * 8)).split())
     return flat.encode()[:size].decode(errors="ignore")

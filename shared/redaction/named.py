@@ -1,4 +1,4 @@
-"""Secrets known by what stands before them: `password=`, `"token": `, `Cookie:`, `Bearer`."""
+"""Find secrets by the name in front of them: `password=`, `"token": `, `Cookie:`, `Bearer`."""
 
 from __future__ import annotations
 
@@ -9,28 +9,13 @@ from functools import cache
 
 from shared.redaction.char_runs import MASK, Span, pattern
 
-# Where one of these stands a closer look is taken; everywhere else nothing is.
+# Patterns are applied where one of these occurs, and nowhere else.
 STEMS = (
-    *(
-        "pass",
-        "pwd",
-        "secret",
-        "token",
-        "credential",
-        "auth",
-        "cookie",
-        "sess",
-        "key",
-        "sig",
-        "srf",
-        "otp",
-        "cvv",
-        "cvc",
-    ),
-    *("jwt", ".sid", "sid=", "code=", "bearer", "basic", "hooks", "x-internal-health"),
+    *("pass", "pwd", "secret", "token", "credential", "auth", "cookie", "sess", "key", "sig", "srf", "otp"),
+    *("cvv", "cvc", "jwt", ".sid", "sid=", "code=", "bearer", "basic", "hooks", "x-internal-health"),
 )
-# A key may be of a table or a map; that of one of these is to be kept.
-KEYHOLDERS = (
+# `key` may be one of a table or a map; after one of these words it is a secret.
+SECRET_KEY_WORDS = (
     *("api", "access", "private", "account", "signing", "encryption", "master", "ssh", "shared", "license"),
     *("subscription", "storage", "webhook", "hmac", "service", "client", "consumer", "auth"),
 )
@@ -50,8 +35,8 @@ JOINT = (
     r"|\\*[\"'][ \t]*,?\s{0,20}\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*"
     r"|(?P<pair>\\*[\"'][ \t]*,[ \t]*(?=b?\\*[\"'])))"
 )
-# No secret, whatever it is called: how prose goes on, and what says that there is nothing.
-NOTHING = (
+# Values that are no secret under any name: words of prose, and words for an absent value.
+NOT_A_VALUE = (
     r"(?!(?:null|none|nil|true|false|undefined|missing|required|expired|invalid|unknown|empty|unset|absent|failed"
     r"|denied|wrong|rejected|the|an?|is|was|are|were|not|no|must|has|have|had|for|of|in|on|at|and|or|to|from|with|by)"
     r"(?![\w-]))"
@@ -64,7 +49,7 @@ BARE = (
     r"(?:[^\s\"'`<>,;&|(){}\[\]\\]|\\(?![nrt\"'])|[(\[{]|[,;&|)\]}](?=[^\s\"',;&|)\]}<>\\])(?![\w.-]{1,40}[\"']?[=:]))+"
 )
 ASSIGNED = rf"(?P<name>{NAME}){SUFFIX}(?P<joint>{JOINT})"
-VALUE = rf"{QUOTED}|(?P<listed>\[[^\]]*\]?|\{{[^}}]*\}}?)|{NOTHING}(?P<bare>{BARE})"
+VALUE = rf"{QUOTED}|(?P<listed>\[[^\]]*\]?|\{{[^}}]*\}}?)|{NOT_A_VALUE}(?P<bare>{BARE})"
 ELEMENT = rf"(?:{NAME}){SUFFIX}[^<>\n]{{0,80}}>(?P<value>[^<>]{{1,4096}})</"
 OPTION = rf"(?:{NAME}){SUFFIX}[ \t]+(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)"
 HEADER = r"(?:authorization|cookie2?)[ \t]{0,20}:[ \t]{0,20}(?P<value>(?:(?!\\[rn\"'])[^\r\n%s]|\r?\n[ \t]+)+)"
@@ -75,11 +60,11 @@ NAMED = re.IGNORECASE | re.DOTALL
 
 def spans(text: str, image: bytes) -> Iterator[Span]:
     done = 0
-    # In small letters, so that nothing needs to ignore case: that would keep `re` from skipping ahead.
-    for found in _stems().finditer(image.lower()):
-        # What is masked is not looked at again: a hostile text would have us read on to its end each time.
-        if found.start() >= done:
-            for span in _after(text, found.start(), found[0].decode()):
+    # In lower case: with IGNORECASE `re` could not skip ahead.
+    for stem in _stems().finditer(image.lower()):
+        # A masked span is not searched again: a hostile text would be read to its end each time.
+        if stem.start() >= done:
+            for span in _after(text, stem.start(), stem[0].decode()):
                 yield span
                 done = span[1]
 
@@ -92,15 +77,15 @@ def _stems() -> re.Pattern[bytes]:
 def _after(text: str, at: int, stem: str) -> Iterator[Span]:
     if stem == "key":
         before = text[max(0, at - 14) : at].lower().rstrip("-_ ")
-        if not before.endswith((*KEYHOLDERS, "?", "&")):
+        if not before.endswith((*SECRET_KEY_WORDS, "?", "&")):
             return
     if stem == "hooks":
         yield from _groups(pattern(HOOK, NAMED).match(text, at))
         return
     if stem in ("bearer", "basic"):
-        found = pattern(SCHEME, NAMED).match(text, at)
-        if found and _opens(found):
-            yield from _groups(found)
+        scheme = pattern(SCHEME, NAMED).match(text, at)
+        if scheme and _is_credential(scheme):
+            yield from _groups(scheme)
         return
     if stem in ("auth", "cookie"):
         quote = text[max(0, at - 7) : at].lower().removesuffix("proxy-").removesuffix("set-")[-1:]
@@ -117,11 +102,11 @@ def _after(text: str, at: int, stem: str) -> Iterator[Span]:
         yield from _groups(pattern(OPTION, NAMED).match(text, at))
 
 
-def _groups(found: re.Match[str] | None, *names: str) -> Iterator[Span]:
-    """The span of the group that took part."""
+def _groups(match: re.Match[str] | None, *names: str) -> Iterator[Span]:
+    """Yield the span of each group that matched."""
     for name in names or ("value",):
-        if found and found[name]:
-            yield *found.span(name), MASK
+        if match and match[name]:
+            yield *match.span(name), MASK
 
 
 def _value(text: str, assigned: re.Match[str]) -> Iterator[Span]:
@@ -131,20 +116,20 @@ def _value(text: str, assigned: re.Match[str]) -> Iterator[Span]:
         arn = text.rfind("arn:", max(0, start - 200), start)
         if text[start - 1] == "/" or (arn >= 0 and not pattern(r"[\s\"']").search(text, arn, start)):
             return
-    found = pattern(VALUE, NAMED).match(text, assigned.end())
-    if found is None or (assigned["pair"] and text[found.end() : found.end() + 1] not in (")", "]")):
+    value = pattern(VALUE, NAMED).match(text, assigned.end())
+    if value is None or (assigned["pair"] and text[value.end() : value.end() + 1] not in (")", "]")):
         return
-    if name.endswith("s") and pattern(COUNTS).fullmatch(found["bare"] or found["listed"] or "-"):
-        # How many tokens, and not which.
+    if name.endswith("s") and pattern(COUNTS).fullmatch(value["bare"] or value["listed"] or "-"):
+        # A count of tokens.
         return
-    if name != "pwd" or not (found["inside"] or found["bare"] or "").startswith("/"):
-        yield from _groups(found, "inside", "listed", "bare")
+    if name != "pwd" or not (value["inside"] or value["bare"] or "").startswith("/"):
+        yield from _groups(value, "inside", "listed", "bare")
 
 
-def _opens(found: re.Match[str]) -> bool:
-    """Whether that is a credential; `basic understanding` and `bearer authentication` are none."""
-    value = found["value"]
-    if found["bearer"]:
+def _is_credential(scheme: re.Match[str]) -> bool:
+    """Whether a credential follows, unlike in `basic understanding` and `bearer authentication`."""
+    value = scheme["value"]
+    if scheme["bearer"]:
         return bool(pattern(r"\d|.[A-Z]|[.~+/]\w").search(value))
     try:
         return b":" in b64decode(value + "=" * (-len(value) % 4), validate=True)

@@ -1,37 +1,37 @@
-"""What belongs to a person: addresses, telephone numbers, and numbers of cards and accounts that check out."""
+"""Find personal data: e-mail addresses, telephone numbers, and card and account numbers with valid check digits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from string import ascii_uppercase, digits
 
-from shared.redaction.char_runs import Span, kind, pattern, stretches
+from shared.redaction.char_runs import Span, char_class, pattern, runs
 
 E_MAIL = "[e-mail]"
 NUMBER = "[number]"
 
-# Also in the full width of East Asian text, as JSON and as HTML.
+# Also in full width (East Asian text), as a JSON escape and as an HTML entity.
 AT = ("@", "\uff20", "\\u0040", "&#64;")
-# RFC 5321 says 64; we look no further back than this.
-LONGEST_LOCAL = 256
-# Of the text before the sign, read backwards: `"john doe"`, or whatever stands together. What the RFCs allow but URLs
-# and prose use to separate (/ ? & # = ...) ends it, but for the `ada=example.org` of a bounce address.
-NEITHER = r"\s\"'<>()\[\]{},;:|\\/?&#=@`\x00-\x1f\uff0c\u3002\uff1a\uff1b\uff08\uff09\u300c\u300d\u3001"
-LOCAL = rf"\\?\"(?:\"\\|[^\"\r\n]){{1,128}}\"|(?:[^{NEITHER}]|[0-9a-fA-F]{{4}}u\\)+(?:=[^{NEITHER}]*\.[^{NEITHER}]*)?"
-# Letters of every script with their marks, which \w has not.
+# RFC 5321 allows 64; no text further back is read.
+MAX_LOCAL = 256
+# The local part, matched backwards from the @ sign: `"john doe"`, or a word. Characters that the RFCs allow but that
+# separate words in URLs and prose (/ ? & # = ...) end it, except in the `ada=example.org` of a bounce address.
+ENDS = r"\s\"'<>()\[\]{},;:|\\/?&#=@`\x00-\x1f\uff0c\u3002\uff1a\uff1b\uff08\uff09\u300c\u300d\u3001"
+LOCAL = rf"\\?\"(?:\"\\|[^\"\r\n]){{1,128}}\"|(?:[^{ENDS}]|[0-9a-fA-F]{{4}}u\\)+(?:=[^{ENDS}]*\.[^{ENDS}]*)?"
+# Letters of all scripts with combining marks, which \w does not match.
 LABEL = r"(?:[^\x00-\x2c./:-@\[-^`{-\x7f\s\u3002\uff0c\uff0e]|\\u(?!0040)[0-9a-fA-F]{4}){1,63}"
 TOP = r"(?:(?:[^\x00-@\[-`{-\x7f\s\u3002\uff0c\uff0e]|\\u[0-9a-fA-F]{4}){2,63}|xn--[\w-]+)"
 DOMAIN = rf"(?:{LABEL}[.\u3002\uff0e]){{1,20}}{TOP}|\[(?:IPv6:)?[0-9A-Fa-f.:]{{3,45}}\]"
 
-# As cards are printed: all together, or in groups of four, or of four, six and the rest.
+# Card numbers in one piece, in groups of four, or in groups of four, six and the rest.
 CARD = (
     r"(?<![0-9])(?<![0-9][.,])(?=([0-9]{14,19}|[0-9]{4}([ -])[0-9]{6}\2[0-9]{4,5}"
     r"|[0-9]{4}([ -])[0-9]{4}\3[0-9]{4}\3[0-9]{4}(?:\3[0-9]{3})?)(?![0-9])(?![.,][0-9]))"
 )
-DIGITS = kind("0123456789 -")
-SHORTEST_CARD = 14
+DIGITS = char_class("0123456789 -")
+MIN_CARD = 14
 # Issuers' first digits by length: Diners Club; American Express; Visa, Mastercard, Maestro, JCB, Discover, UnionPay.
-# Source: ISO/IEC 7812 ranges as the networks publish them. Visa's 13 digits are gone since the 1990s.
+# Source: ISO/IEC 7812 ranges as the networks publish them. Visa has issued no 13 digits since the 1990s.
 ISSUERS = {
     14: r"3(?:0[0-5]|[689])",
     15: r"3[47]",
@@ -39,64 +39,65 @@ ISSUERS = {
     19: r"4|62|5[0678]|6[37]",
 }
 IBAN = r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]{4}){2,7}(?:[ -]?[0-9A-Z]{1,3})?(?![0-9A-Za-z])"
-SHORTEST_IBAN = 15
-# What each begins with: two capitals and two digits.
-BEGINNING = b"AA00"
-BEGINNINGS = bytes(
+MIN_IBAN = 15
+# Each IBAN begins with two capitals and two digits.
+IBAN_START = b"AA00"
+IBAN_CLASSES = bytes(
     ord("A") if chr(code) in ascii_uppercase else ord("0") if chr(code) in digits else ord(" ") for code in range(256)
 )
 # E.164 with its plus: eight digits or more, in groups.
 PHONE = r"\+(?<![\w)+.].)[1-9][0-9]{0,3}(?:[ \xa0./-]?(?:\([0-9]{1,5}\)|[0-9]{1,12})){1,6}(?![0-9\w:])"
-FEWEST_DIGITS, MOST_DIGITS = 8, 15
+MIN_DIGITS, MAX_DIGITS = 8, 15
 
 
 def spans(text: str, image: bytes) -> Iterator[Span]:
-    for sign in AT:
-        if sign in text:
-            yield from _addresses(text, sign)
-    for start, end in stretches(image, DIGITS, SHORTEST_CARD):
-        for found in pattern(CARD).finditer(text, start, end):
-            length = _card(found[1])
+    for at_sign in AT:
+        if at_sign in text:
+            yield from _addresses(text, at_sign)
+    for start, end in runs(image, DIGITS, MIN_CARD):
+        for match in pattern(CARD).finditer(text, start, end):
+            length = _card(match[1])
             if length:
-                yield found.start(), found.start() + length, NUMBER
-    begins = image.translate(BEGINNINGS)
-    if BEGINNING in begins:
+                yield match.start(), match.start() + length, NUMBER
+    begins = image.translate(IBAN_CLASSES)
+    if IBAN_START in begins:
         yield from _accounts(text, begins)
     if "+" in text:
-        for found in pattern(PHONE).finditer(text):
-            if FEWEST_DIGITS <= sum(map(str.isdigit, found[0])) <= MOST_DIGITS:
-                yield *found.span(), NUMBER
+        for match in pattern(PHONE).finditer(text):
+            if MIN_DIGITS <= sum(map(str.isdigit, match[0])) <= MAX_DIGITS:
+                yield *match.span(), NUMBER
 
 
 def is_card(number: int) -> bool:
+    """Whether an integer is a card number."""
     printed = str(abs(number))
-    return len(printed) >= SHORTEST_CARD and _card(printed) == len(printed)
+    return len(printed) >= MIN_CARD and _card(printed) == len(printed)
 
 
-def _addresses(text: str, sign: str) -> Iterator[Span]:
-    at = text.find(sign)
+def _addresses(text: str, at_sign: str) -> Iterator[Span]:
+    at = text.find(at_sign)
     while at >= 0:
-        after = at + len(sign)
+        after = at + len(at_sign)
         domain = pattern(DOMAIN).match(text, after)
-        local = domain and pattern(LOCAL).match(text[max(0, at - LONGEST_LOCAL) : at][::-1])
+        local = domain and pattern(LOCAL).match(text[max(0, at - MAX_LOCAL) : at][::-1])
         if domain and local:
             after = domain.end()
             yield at - local.end(), after, E_MAIL
-        at = text.find(sign, after)
+        at = text.find(at_sign, after)
 
 
 def _accounts(text: str, begins: bytes) -> Iterator[Span]:
-    at = begins.find(BEGINNING)
+    at = begins.find(IBAN_START)
     while at >= 0:
-        found = pattern(IBAN).match(text, at)
-        length = _iban(found[0]) if found else 0
+        match = pattern(IBAN).match(text, at)
+        length = _iban(match[0]) if match else 0
         if length:
             yield at, at + length, NUMBER
-        at = begins.find(BEGINNING, at + len(BEGINNING))
+        at = begins.find(IBAN_START, at + len(IBAN_START))
 
 
 def _card(printed: str) -> int:
-    """How much of it is a card's number; 0 where none is. A security code may follow, which is let be."""
+    """Length of the card number at the start of the text, 0 without one. A security code may follow; it stays."""
     number = ""
     for place, character in enumerate(printed, 1):
         if character.isdigit():
@@ -114,14 +115,14 @@ def _luhn(number: str) -> bool:
 
 
 def _iban(printed: str) -> int:
-    """How much of it is an account's number: words that follow it in capitals may have been taken along.
+    """Length of the IBAN at the start of the text, without words in capitals that follow it; 0 without one.
 
     Source: ISO 13616, the check digits by ISO 7064 MOD 97-10.
     """
     end = len(printed)
     while end > 0:
         plain = printed[:end].replace(" ", "").replace("-", "")
-        if len(plain) < SHORTEST_IBAN:
+        if len(plain) < MIN_IBAN:
             return 0
         if int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1:
             return end

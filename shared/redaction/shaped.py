@@ -1,13 +1,13 @@
-"""Secrets known by their own shape: vendors' tokens, private keys, the user and password of a URL."""
+"""Find secrets by their own format: vendor tokens, private keys, credentials in URLs."""
 
 from __future__ import annotations
 
 import string
 from collections.abc import Iterator
 
-from shared.redaction.char_runs import ALPHANUMERIC, MASK, Span, kind, pattern, stretches
+from shared.redaction.char_runs import ALPHANUMERIC, MASK, Span, char_class, pattern, runs
 
-# What vendors begin their tokens with; ten characters or more follow.
+# Prefixes of vendor tokens; ten characters or more follow.
 PREFIXES = (
     r"gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-|xox[abeoprs]-|xapp-|[srp]k_(?:live|test)_"
     r"|whsec_|AIza|GOCSPX-|npm_|pypi-|rubygems_|do[oprt]_v1_|shp(?:at|ca|pa|ss|ua)_|sq0[a-z]{3}-|dckr_[po]at_|PMAK-"
@@ -23,25 +23,25 @@ WHOLES = (
     r"|(?<=sl\.)[\w-]{60,}|(?<=\d:)AA[\w-]{33}(?!\w)"
 )
 SHAPES = rf"(?:{PREFIXES})[\w-]{{10,}}[.\w+/=-]*|{WHOLES}"
-WORD = kind(ALPHANUMERIC + "_-")
+WORD = char_class(ALPHANUMERIC + "_-")
 DIGITS = frozenset(string.digits)
-# The shortest token that has a shape is a Slack one.
-SHORTEST_TOKEN = 15
-# Ids and digests: hexadecimal digits, and what joins them in UUIDs, run ids and instants.
+# The shortest of these tokens is one of Slack.
+MIN_TOKEN = 15
+# Characters of ids and digests: hexadecimal digits, and the separators of UUIDs, run ids and timestamps.
 HEX = "0123456789abcdef-TZ"
 
 BEGIN, END, DASHES = "-----BEGIN ", "-----END ", "-----"
 SCHEME_END = "://"
-LONGEST_USERINFO = 512
-# A user and a password, or a user alone; not a port and a path.
+MAX_USERINFO = 512
+# User and password, or a user only; not a port and a path.
 USERINFO = r"[^\s/@:?#\"'<>]+(?::(?!\d{1,5}(?:[/?#]|\Z))[^\s\"'<>]*)?|:[^\s/\"'<>]+"
 
 
 def spans(text: str, image: bytes) -> Iterator[Span]:
     done = 0
-    for start, end in stretches(image, WORD, SHORTEST_TOKEN):
+    for start, end in runs(image, WORD, MIN_TOKEN):
         word = text[start:end]
-        # Names in small letters are no tokens either: those are random, or begin in capitals.
+        # A name in lower case is no token: tokens are random or begin with capitals.
         if start >= done and word.strip(HEX) and not (word.islower() and DIGITS.isdisjoint(word)):
             for span in _tokens(text, start, end):
                 yield span
@@ -53,12 +53,12 @@ def spans(text: str, image: bytes) -> Iterator[Span]:
 
 
 def _tokens(text: str, start: int, end: int) -> Iterator[Span]:
-    # A name may be glued to it: prod-ghp_..., token_AKIA...
+    # A name may be joined to the token: prod-ghp_..., token_AKIA...
     while start < end:
-        found = pattern(SHAPES).match(text, start)
-        if found:
-            yield *found.span(), MASK
-        joint = pattern(r"[_-]").search(text, found.end() if found else start, end)
+        token = pattern(SHAPES).match(text, start)
+        if token:
+            yield *token.span(), MASK
+        joint = pattern(r"[_-]").search(text, token.end() if token else start, end)
         start = joint.end() if joint else end
 
 
@@ -79,7 +79,7 @@ def _private_keys(text: str) -> Iterator[Span]:
 def _userinfo(text: str) -> Iterator[Span]:
     at = text.find("@")
     while at >= 0:
-        scheme = text.rfind(SCHEME_END, max(0, at - LONGEST_USERINFO), at)
+        scheme = text.rfind(SCHEME_END, max(0, at - MAX_USERINFO), at)
         if scheme >= 0 and pattern(USERINFO).fullmatch(text, scheme + len(SCHEME_END), at):
             yield scheme + len(SCHEME_END), at, MASK
         at = text.find("@", at + 1)
