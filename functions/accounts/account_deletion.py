@@ -9,37 +9,24 @@ from shared import clock
 from shared.archetypes.pipeline import Continue, Pipeline, StepDone
 from shared.archetypes.purge.dependents import Dependents
 from shared.aws import attributes
-from shared.job import RunContext, delete_objects, every, list_objects, natural, read_rows, write_rows
-from shared.job.retry_policies import WEBHOOK_ITEM
+from shared.job import RunContext, delete_objects, every, list_objects, natural, read_rows, tables, write_rows
+from shared.job.policies import WEBHOOK_ITEM
 from shared.product import audit_trail
-from shared.store import batch_write, bulk_delete, put_if_absent
+from shared.store import bulk_delete, put_if_absent
 from shared.store.age_index import Row
-from shared.tables import (
-    ALIASES,
-    AUDIT,
-    DELETIONS,
-    DESTINATIONS,
-    DOMAINS,
-    EXPORTED,
-    EXPORTS,
-    MAGIC_LINKS,
-    MAIL,
-    RAW,
-    SESSIONS,
-    USERS,
-    VERIFICATIONS,
-    WEBHOOKS,
-    Table,
-)
 
 if TYPE_CHECKING:
     from shared.product.records.accounts import Deletion
 
 # What opens an account, and the archives of all that is in it.
-ACCESS = (SESSIONS, MAGIC_LINKS, VERIFICATIONS, EXPORTS)
+ACCESS = (tables.SESSIONS, tables.MAGIC_LINKS, tables.VERIFICATIONS, tables.EXPORTS)
 # What a user had set up goes before what came of it; who they were goes last, and this job's own row stays.
-FIRST = (*ACCESS, ALIASES, DESTINATIONS, DOMAINS, WEBHOOKS)
-ORDER = (*FIRST, *(table for table in MAIL if table not in (*FIRST, USERS, DELETIONS)), USERS)
+FIRST = (*ACCESS, tables.ALIASES, tables.DESTINATIONS, tables.DOMAINS, tables.WEBHOOKS)
+ORDER = (
+    *FIRST,
+    *(table for table in tables.MAIL if table not in (*FIRST, tables.USERS, tables.DELETIONS)),
+    tables.USERS,
+)
 PAGE = 250
 # Whatever still had the user's rows in hand, a run of 15 minutes or a late writer, is over by then.
 GRACE = timedelta(hours=1)
@@ -55,7 +42,7 @@ class AccountDeletion(Pipeline):
     """
 
     schedule = every(minutes=1)
-    table = DELETIONS
+    table = tables.DELETIONS
     record = "shared.product.records.accounts.Deletion"
     steps: ClassVar[Mapping[str, int]] = {"closing": 10, "counting": 15, "erasing": 80, "settling": 100}
     delays = WEBHOOK_ITEM
@@ -65,9 +52,9 @@ class AccountDeletion(Pipeline):
     permissions = (
         *(read_rows(table.name) for table in ORDER),
         *(write_rows(table.name) for table in ORDER),
-        delete_objects(f"{RAW}*"),
-        delete_objects(f"{EXPORTED}*"),
-        list_objects(f"{EXPORTED}*"),
+        delete_objects(f"{tables.RAW}*"),
+        delete_objects(f"{tables.EXPORTED}*"),
+        list_objects(f"{tables.EXPORTED}*"),
     )
 
     def closing(self, run: RunContext, item: Deletion) -> Continue | StepDone:
@@ -110,8 +97,8 @@ class AccountDeletion(Pipeline):
 def _close(run: RunContext, user: str) -> None:
     try:
         run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(USERS.name),
-            Key=attributes.row({USERS.pk: user, USERS.sk: "-"}),
+            TableName=run.cloud.names.table(tables.USERS.name),
+            Key=attributes.row({tables.USERS.pk: user, tables.USERS.sk: "-"}),
             UpdateExpression="SET deleted_at = :now",
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(deleted_at)",
             ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
@@ -121,12 +108,12 @@ def _close(run: RunContext, user: str) -> None:
         return
 
 
-def _counted(run: RunContext, item: Deletion, tables: Sequence[Table]) -> Mapping[str, int]:
+def _counted(run: RunContext, item: Deletion, tables: Sequence[tables.Table]) -> Mapping[str, int]:
     found = {table.name: sum(_counts(run, table, item.user)) for table in tables}
     return {**item.deleted, **{name: count for name, count in found.items() if count}}
 
 
-def _counts(run: RunContext, table: Table, user: str) -> Iterator[int]:
+def _counts(run: RunContext, table: tables.Table, user: str) -> Iterator[int]:
     pages = run.cloud.dynamodb.get_paginator("query").paginate(
         TableName=run.cloud.names.table(table.name), Select="COUNT", ConsistentRead=True, **_of(run, table, user)
     )
@@ -147,7 +134,7 @@ def _erased(run: RunContext, item: Deletion) -> Continue | StepDone:
     return StepDone()
 
 
-def _page(run: RunContext, table: Table, user: str, after: str) -> list[Row]:
+def _page(run: RunContext, table: tables.Table, user: str, after: str) -> list[Row]:
     """Some of the user's rows with keys beyond `after`; without what is this job's own."""
     start: dict[str, Any] = {"ExclusiveStartKey": attributes.row({table.pk: user, table.sk: after})} if after else {}
     while True:
@@ -164,27 +151,25 @@ def _page(run: RunContext, table: Table, user: str, after: str) -> list[Row]:
         start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def _of(run: RunContext, table: Table, user: str) -> dict[str, Any]:
+def _of(run: RunContext, table: tables.Table, user: str) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "KeyConditionExpression": f"{table.pk} = :user",
         "ExpressionAttributeValues": attributes.row({":user": user}),
     }
-    if table is AUDIT:
+    if table is tables.AUDIT:
         asked["FilterExpression"] = "NOT (begins_with(#action, :own) AND #actor = :job)"
         asked["ExpressionAttributeNames"] = {"#action": "action", "#actor": "actor"}
         asked["ExpressionAttributeValues"] |= attributes.row({":own": OWN, ":job": run.job.name})
     return asked
 
 
-def _erase(run: RunContext, table: Table, found: Sequence[Row]) -> None:
+def _erase(run: RunContext, table: tables.Table, found: Sequence[Row]) -> None:
     """Files first: whatever dies in between leaves the rows by which they are found again."""
-    named = [str(row.item["raw"]) for row in found if str(row.item.get("raw", "")).startswith(RAW)]
+    named = [str(row.item["raw"]) for row in found if str(row.item.get("raw", "")).startswith(tables.RAW)]
     _erase_objects(run, named)
-    if table is EXPORTS:
+    if table is tables.EXPORTS:
         _erase_exports(run, found[0].pk)
-    keys = [attributes.row({table.pk: row.pk, table.sk: row.sk}) for row in found]
-    for start in range(0, len(keys), batch_write.BATCH):
-        bulk_delete.delete(run.cloud, run.cloud.names.table(table.name), keys[start : start + batch_write.BATCH])
+    bulk_delete.delete_rows(run.cloud, table, [row.key for row in found])
 
 
 def _erase_exports(run: RunContext, user: str) -> None:

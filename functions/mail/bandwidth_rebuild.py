@@ -81,7 +81,7 @@ class BandwidthRebuild(Job):
 
     def _counted(self, run: RunContext, upto: str) -> dict[str, tuple[int, int]]:
         """Bytes and messages of the day, by owner, of what was recorded up to there."""
-        rollup, window = BandwidthRollup(), Window(watermark.Mark(clock.iso(_start(run) - EARLY)), upto)
+        rollup, window = BandwidthRollup(), Window(watermark.Watermark(clock.iso(_start(run) - EARLY)), upto)
         rollup.gather(run, window, None)
         found = {owner: days.get(run.at.date()) for owner, days in window.owners.items()}
         return {owner: (sums[0], sums[1]) for owner, sums in found.items() if sums}

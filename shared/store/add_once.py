@@ -1,4 +1,4 @@
-"""Additions to a row that must not happen twice: the row says up to which window it has been added to."""
+"""Add numbers to a row once per window: the row records the window up to which it has been added to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.aws import attributes
+from shared.store import table
+from shared.store.keys import RowKey
 from shared.tables import Table
 
 if TYPE_CHECKING:
@@ -18,48 +19,49 @@ NOT_YET = f"(attribute_not_exists({UPTO}) OR {UPTO} < :end)"
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """numbers: what is added. first: attributes that a new row gets, and an old one keeps. sets: what both get.
+    """Numbers to add to one row."""
 
-    there: only to a row that is there; else one is made.
-    """
-
+    #: Partition key and sort key of the row.
     owner: str
     id: str
+    #: Added to the attributes of these names.
     numbers: Mapping[str, int]
+    #: Attributes that a new row gets, and an existing row keeps.
     first: Mapping[str, Any] = field(default_factory=dict)
+    #: Attributes that are set in either case.
     sets: Mapping[str, Any] = field(default_factory=dict)
+    #: Add only to an existing row; by default a missing row is created.
     there: bool = False
 
 
-def add_once(cloud: Cloud, table: Table, addition: Addition, end: str) -> bool:
-    """One conditional write. False where it was added before, for this window or a later one, or the row is gone.
-    Raises ValueError for a row that holds something else than a number.
+def add_once(cloud: Cloud, into: Table, addition: Addition, end: str) -> bool:
+    """Add to a row in one conditional write.
 
-    end: of the window. Windows come one after the other, and one that is repeated is the same to the row.
+    False if it was added before, for this window or a later one, or if the row is missing. Raises ValueError where an
+    attribute is not a number. end: the end of the window; windows are processed in order, and may be repeated.
     """
     names, values = dict[str, str](), dict[str, Any]({":end": end})
     adds, sets = list[str](), [f"{UPTO} = :end"]
     parts = ((addition.numbers, adds, "#{0} :{0}"), (addition.sets, sets, "#{0} = :{0}"))
-    for given, said, form in (*parts, (addition.first, sets, "#{0} = if_not_exists(#{0}, :{0})")):
-        for name, value in given.items():
+    for attributes, clause, form in (*parts, (addition.first, sets, "#{0} = if_not_exists(#{0}, :{0})")):
+        for name, value in attributes.items():
             names[f"#{name}"], values[f":{name}"] = name, value
-            said.append(form.format(name))
-    there = f" AND attribute_exists({table.pk})" if addition.there else ""
+            clause.append(form.format(name))
+    exists = f" AND attribute_exists({into.pk})" if addition.there else ""
     try:
-        cloud.bulk.update_item(
-            TableName=cloud.names.table(table.name),
-            Key=attributes.row({table.pk: addition.owner, table.sk: addition.id}),
-            UpdateExpression=f"ADD {', '.join(adds)} SET {', '.join(sets)}",
-            ConditionExpression=f"{NOT_YET}{there}",
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=attributes.row(values),
+        return table.update_if(
+            cloud,
+            into,
+            RowKey(addition.owner, addition.id),
+            f"ADD {', '.join(adds)} SET {', '.join(sets)}",
+            values,
+            f"{NOT_YET}{exists}",
+            names=names,
+            patient=True,
         )
-    except cloud.ConditionalCheckFailed:
-        return False
     except cloud.dynamodb.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
-        # Such as text where a number was: to go on without it would leave the window out of that sum for good.
-        what = f"{addition.id} of {addition.owner} in {table.name}"
-        raise ValueError(f"{what} cannot be added to; nothing is until it is put right: {error}") from error
-    return True
+        # Such as text where a number was: to continue would leave the window out of that sum for good.
+        row = f"{addition.id} of {addition.owner} in {into.name}"
+        raise ValueError(f"{row} cannot be added to; nothing is until it is corrected: {error}") from error

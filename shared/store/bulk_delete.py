@@ -1,4 +1,4 @@
-"""Deletes rows of a table as fast as it takes them: 25 a call, on a few threads."""
+"""Delete many rows of a table: 25 a call, on a few threads, as fast as DynamoDB accepts them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import attributes
+from shared.store import table as gateway
 from shared.store.age_index import Row
 from shared.store.batch_write import BATCH, batch_write
 from shared.tables import Table
@@ -15,43 +16,46 @@ from shared.tables import Table
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# What is set on a row whose hanging things are being deleted: whoever wants it for something else leaves it be.
+# Attribute of a row whose dependents are being deleted; other jobs leave such a row alone.
 DELETING = "going"
 WIDTH = 16
-# Batches that wait for a thread: enough to keep all busy while the next page is read, and no more, for memory's sake.
+# Batches that wait for a thread: enough to keep all threads busy while the next page is read; more would cost memory.
 WAITING = 2 * WIDTH
 
 
 class BulkDeleter:
-    """`with BulkDeleter(...) as eraser: eraser.add(rows)`; what was added is deleted when the block ends.
+    """Context manager that deletes the rows added to it: `with BulkDeleter(...) as deleter: deleter.add(rows)`.
 
-    holds: attributes that a row must still have as they were read, or it stays. That takes a call for each row, as no
-    batch carries conditions. Without it a call is made for 25 rows, and never for fewer until the end.
-    first: called with each batch, from several threads, before its rows go: to delete what hangs on them. A row that is
-    held is marked `going` before that, in a call more, so that nobody takes up again what has lost a part already.
-    gone: rows deleted, or found to be gone already. moved: rows that had changed, or were taken by somebody else.
-    Raises Slow where the table will not take them; what a block raises ends it without the rows that wait.
+    guards: attributes that must be as they were read, else the row stays. That takes a call for each row, since a batch
+    has no conditions; without guards each call deletes 25 rows, except the last one.
+    before_batch: called with each batch before its rows are deleted, from several threads: deletes their dependents.
+    With guards a row is marked with DELETING before that, in one more call, so that no job uses a row without them.
+    Raises Throttled. An exception in the block ends it without the rows that wait.
     """
+
+    #: Rows deleted, or missing already.
+    gone: int
+    #: Rows that had changed, or were taken by another job.
+    moved: int
 
     def __init__(
         self,
         cloud: Cloud,
         table: Table,
-        holds: Sequence[str] = (),
-        first: Callable[[Sequence[Row]], None] | None = None,
+        guards: Sequence[str] = (),
+        before_batch: Callable[[Sequence[Row]], None] | None = None,
     ) -> None:
         self.cloud = cloud
         self.table = table
-        self.name = cloud.names.table(table.name)
-        self.holds = tuple(holds)
-        self.first = first
+        self.guards = tuple(guards)
+        self.before_batch = before_batch
         self.gone = 0
         self.moved = 0
         self._rest: list[Row] = []
         self._running: deque[Future[tuple[int, int]]] = deque()
 
     def __enter__(self) -> BulkDeleter:
-        self._pool = ThreadPoolExecutor(WIDTH, "eraser")
+        self._pool = ThreadPoolExecutor(WIDTH, "bulk-delete")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -59,13 +63,13 @@ class BulkDeleter:
             if kind is None:
                 self._send(self._rest)
                 while self._running:
-                    self._settle()
+                    self._collect()
         finally:
-            # What waits is not begun any more; past the deadline nobody waits for what is on its way either.
+            # Waiting batches are cancelled; past the deadline there is no time to wait for running ones either.
             self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
 
-    def add(self, found: Iterable[Row]) -> None:
-        self._rest.extend(found)
+    def add(self, rows: Iterable[Row]) -> None:
+        self._rest.extend(rows)
         while len(self._rest) >= BATCH:
             self._send(self._rest[:BATCH])
             del self._rest[:BATCH]
@@ -74,69 +78,69 @@ class BulkDeleter:
         if not batch:
             return
         while len(self._running) >= WAITING:
-            self._settle()
-        self._running.append(self._pool.submit(self._each if self.holds else self._all, tuple(batch)))
+            self._collect()
+        self._running.append(self._pool.submit(self._delete_each if self.guards else self._delete_all, tuple(batch)))
 
-    def _settle(self) -> None:
+    def _collect(self) -> None:
         gone, moved = self._running.popleft().result()
         self.gone += gone
         self.moved += moved
 
-    def _all(self, batch: Sequence[Row]) -> tuple[int, int]:
-        if self.first:
-            self.first(batch)
-        # A row that moves in its index while that is read can be found twice, and no batch takes a key twice.
-        keys = {(row.pk, row.sk): self._key(row) for row in batch}
-        delete(self.cloud, self.name, list(keys.values()))
-        return len(keys), 0
+    def _delete_all(self, batch: Sequence[Row]) -> tuple[int, int]:
+        if self.before_batch:
+            self.before_batch(batch)
+        return delete_rows(self.cloud, self.table, [row.key for row in batch]), 0
 
-    def _each(self, batch: Sequence[Row]) -> tuple[int, int]:
-        going = list(batch)
-        if self.first:
-            going = [row for row in batch if self._mark(row)]
-            self.first(going)
-        gone = 0
-        for row in going:
-            # A row that is gone is as good as deleted: a repeat after a lost reply counts it as such.
-            condition = self._condition("attribute_not_exists(#key) OR ({held})", row)
-            try:
-                self.cloud.bulk.delete_item(TableName=self.name, Key=self._key(row), **condition)
-                gone += 1
-            except self.cloud.ConditionalCheckFailed:
-                pass
+    def _delete_each(self, batch: Sequence[Row]) -> tuple[int, int]:
+        rows = list(batch)
+        if self.before_batch:
+            rows = [row for row in batch if self._mark(row)]
+            self.before_batch(rows)
+        gone = sum(self._delete(row) for row in rows)
         return gone, len(batch) - gone
 
+    def _delete(self, row: Row) -> bool:
+        # A missing row counts as deleted: a repetition after a lost reply finds it missing.
+        condition = f"attribute_not_exists(#key) OR ({self._unchanged(row)})"
+        names, values = self._names(), self._values(row)
+        return gateway.delete(
+            self.cloud, self.table, row.key, condition=condition, names=names, values=values, patient=True
+        )
+
     def _mark(self, row: Row) -> bool:
-        condition = self._condition("attribute_exists(#key) AND {held}", row)
-        names, values = condition["ExpressionAttributeNames"], condition.get("ExpressionAttributeValues", {})
-        try:
-            self.cloud.bulk.update_item(
-                TableName=self.name,
-                Key=self._key(row),
-                UpdateExpression="SET #going = :going",
-                ConditionExpression=condition["ConditionExpression"],
-                ExpressionAttributeNames={**names, "#going": DELETING},
-                ExpressionAttributeValues={**values, ":going": attributes.pack(True)},
-            )
-        except self.cloud.ConditionalCheckFailed:
-            return False
-        return True
+        return gateway.update_if(
+            self.cloud,
+            self.table,
+            row.key,
+            "SET #deleting = :deleting",
+            {**self._values(row), ":deleting": True},
+            f"attribute_exists(#key) AND {self._unchanged(row)}",
+            names={**self._names(), "#deleting": DELETING},
+            patient=True,
+        )
 
-    def _condition(self, form: str, row: Row) -> dict[str, Any]:
-        held = {name: row.item[name] for name in self.holds if row.item.get(name) is not None}
-        parts = (f"#{name} = :{name}" if name in held else f"attribute_not_exists(#{name})" for name in self.holds)
-        condition: dict[str, Any] = {
-            "ConditionExpression": form.format(held=" AND ".join(parts)),
-            "ExpressionAttributeNames": {"#key": self.table.pk, **{f"#{name}": name for name in self.holds}},
-        }
-        if held:
-            condition["ExpressionAttributeValues"] = attributes.row({f":{name}": value for name, value in held.items()})
-        return condition
+    def _unchanged(self, row: Row) -> str:
+        values = self._values(row)
+        parts = (
+            f"#{name} = :{name}" if f":{name}" in values else f"attribute_not_exists(#{name})" for name in self.guards
+        )
+        return " AND ".join(parts)
 
-    def _key(self, row: Row) -> dict[str, Any]:
-        return {self.table.pk: {"S": row.pk}, self.table.sk: {"S": row.sk}}
+    def _names(self) -> dict[str, str]:
+        return {"#key": self.table.pk, **{f"#{name}": name for name in self.guards}}
+
+    def _values(self, row: Row) -> dict[str, Any]:
+        return {f":{name}": row.item[name] for name in self.guards if row.item.get(name) is not None}
 
 
-def delete(cloud: Cloud, table: str, keys: Sequence[Any]) -> None:
-    """Up to 25 rows of a table, by its physical name, in one call. Raises Slow where it will not take them."""
-    batch_write(cloud, table, [{"DeleteRequest": {"Key": key}} for key in keys], "deleted")
+def delete_rows(cloud: Cloud, table: Table, keys: Iterable[tuple[str, str]]) -> int:
+    """Delete rows by partition and sort key, 25 a call, and return how many. Raises Throttled."""
+    # A row that moves in its index while that is read can be found twice, and no batch takes a key twice.
+    unique = list(dict.fromkeys(keys))
+    for start in range(0, len(unique), BATCH):
+        requests = [
+            {"DeleteRequest": {"Key": attributes.row({table.pk: pk, table.sk: sk})}}
+            for pk, sk in unique[start : start + BATCH]
+        ]
+        batch_write(cloud, cloud.names.table(table.name), requests, "deleted")
+    return len(unique)

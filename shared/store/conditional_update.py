@@ -1,11 +1,13 @@
-"""One write that turns a row into what it has come to be, only while it is as it was read, and what comes with it."""
+"""Update a row only if it is unchanged since it was read, together with the creation of other rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.aws import attributes
+from shared.store import table
+from shared.store.keys import RowKey
+from shared.store.transaction import CONDITION_FAILED, PAUSE, Put, TransactionCancelled, Update, write_together
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -16,77 +18,79 @@ TRIES = 4
 
 
 def update_if_unchanged(
-    cloud: Cloud, table: Table, before: Plain, after: Plain, held: Iterable[str] = (), along: Sequence[Any] = ()
+    cloud: Cloud, of: Table, before: Plain, after: Plain, guards: Iterable[str] = (), with_puts: Sequence[Put] = ()
 ) -> bool:
-    """Set what differs, remove what is gone; False, and nothing written, where the row has moved on meanwhile.
+    """Set the attributes that differ and remove the missing ones; False, and nothing written, if the row has changed.
 
-    before, after: all its attributes, as plain data. held: those that must be as they were read besides the ones that
-    change. along: arguments of PutItem for rows that come with it, all or nothing, each once: one that stands is left.
+    before, after: all attributes, as plain data. guards: attributes that must be as they were read, besides those that
+    change. with_puts: rows that are created by the same transaction; one that exists already is left as it is.
     """
-    update = _update(cloud, table, before, after, held)
-    if not along:
-        try:
-            cloud.bulk.update_item(**update, ReturnValuesOnConditionCheckFailure="ALL_OLD")
-        except cloud.ConditionalCheckFailed as error:
-            # A repeat after a lost reply finds what it has written itself.
-            return attributes.plain(error.response.get("Item")) == dict(after)
-        return True
-    return _together(cloud, update, list(along))
+    after = {name: value for name, value in after.items() if value is not None}
+    update = _update(of, before, after, tuple(guards))
+    if with_puts:
+        return _together(cloud, update, list(with_puts))
+    return table.update_if(
+        cloud,
+        of,
+        update.key,
+        update.expression,
+        update.values,
+        update.condition,
+        names=update.names,
+        won=lambda row: row == after,
+        patient=True,
+    )
 
 
-def _together(cloud: Cloud, update: Any, along: list[Any]) -> bool:
+def _together(cloud: Cloud, update: Update, puts: list[Put]) -> bool:
     for attempt in range(TRIES):
-        items: list[Any] = [{"Update": update}, *({"Put": put} for put in along)]
         try:
-            cloud.bulk.transact_write_items(TransactItems=items)
-        except cloud.dynamodb.exceptions.TransactionCanceledException as error:
-            codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
-            if codes[:1] == ["ConditionalCheckFailed"]:
-                return False
-            if not {"ConditionalCheckFailed", "TransactionConflict"}.intersection(codes):
+            write_together(cloud, [update, *puts], patient=True)
+        except TransactionCancelled as cancelled:
+            if not cancelled.condition_failed and not cancelled.conflicted:
                 raise
-            along = [put for put, code in zip(along, codes[1:], strict=True) if code != "ConditionalCheckFailed"]
-            cloud.clock.sleep(0.05 * 2**attempt if "TransactionConflict" in codes else 0)
+            first, *others = cancelled.codes
+            if first == CONDITION_FAILED:
+                return False
+            puts = [put for put, code in zip(puts, others, strict=True) if code != CONDITION_FAILED]
+            cloud.clock.sleep(PAUSE * 2**attempt if cancelled.conflicted else 0)
         else:
             return True
     return False
 
 
-def _update(cloud: Cloud, table: Table, before: Plain, after: Plain, held: Iterable[str]) -> dict[str, Any]:
-    keys = (table.pk, table.sk)
-    given = {name: value for name, value in after.items() if name not in keys and before.get(name) != value}
-    gone = [name for name in before if name not in after and name not in keys]
-    held = tuple(held)
-    if not given and not gone:
-        # Written as they were: whether the row has moved on must be known all the same.
-        given = {name: before[name] for name in held}
-    looked_at = dict.fromkeys((*held, *given, *gone))
-    names = {f"#{number}": name for number, name in enumerate(looked_at)}
-    place = {name: mark for mark, name in names.items()}
-    values: dict[str, Any] = {}
+def _update(of: Table, before: Plain, after: Plain, guards: Sequence[str]) -> Update:
+    keys = (of.pk, of.sk)
+    changed = {name: value for name, value in after.items() if name not in keys and before.get(name) != value}
+    removed = [name for name in before if name not in after and name not in keys]
+    if not changed and not removed:
+        # An update that changes nothing still has to find out whether the row has changed.
+        changed = {name: before[name] for name in guards}
+    names = {f"#{number}": name for number, name in enumerate(dict.fromkeys((*guards, *changed, *removed)))}
+    mark = {name: mark for mark, name in names.items()}
+    new = {f":n{mark[name][1:]}": value for name, value in changed.items()}
+    # A NULL can be compared by its type alone.
+    old = {f":o{mark[name][1:]}": _value(before[name]) for name in names.values() if name in before}
+    sets = [f"{mark[name]} = :n{mark[name][1:]}" for name in changed]
+    clauses = (("SET", sets), ("REMOVE", [mark[name] for name in removed]))
+    unchanged = [_unchanged(mark, before, name) for mark, name in names.items()]
+    return Update(
+        of,
+        RowKey(*(before[name] for name in keys)),
+        " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses if parts),
+        # A row that was deleted since must not be created again with a part of its attributes.
+        condition=" AND ".join((f"attribute_exists({of.pk})", *unchanged)),
+        values={**new, **old},
+        names=names,
+    )
 
-    def value(mark: str, found: Any) -> str:
-        values[mark] = found
-        return mark
 
-    sets = [f"{place[name]} = {value(f':n{place[name][1:]}', new)}" for name, new in given.items()]
-    removes = [place[name] for name in gone]
-    holds = [
-        f"{mark} = {value(f':o{mark[1:]}', before[name])}" if name in before else f"attribute_not_exists({mark})"
-        for mark, name in names.items()
-    ]
-    return {
-        "TableName": cloud.names.table(table.name),
-        "Key": attributes.row({name: before[name] for name in keys}),
-        "UpdateExpression": " ".join(
-            f"{verb} {', '.join(parts)}" for verb, parts in (("SET", sets), ("REMOVE", removes)) if parts
-        ),
-        # A row that is deleted meanwhile must not come back as a stump of one.
-        "ConditionExpression": " AND ".join((f"attribute_exists({table.pk})", *holds)),
-        "ExpressionAttributeNames": names,
-        **(
-            {"ExpressionAttributeValues": {mark: attributes.pack(found) for mark, found in values.items()}}
-            if values
-            else {}
-        ),
-    }
+def _unchanged(mark: str, before: Plain, name: str) -> str:
+    if name not in before:
+        return f"attribute_not_exists({mark})"
+    old = f":o{mark[1:]}"
+    return f"attribute_type({mark}, {old})" if before[name] is None else f"{mark} = {old}"
+
+
+def _value(value: Any) -> Any:
+    return "NULL" if value is None else value

@@ -1,30 +1,22 @@
-"""Rows that are put once: whoever puts one again, after a crash or at the next tick, changes nothing."""
+"""Create rows once: a repetition after a crash or at the next tick changes nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shared.aws import attributes
+from shared.store import table
+from shared.store.transaction import Put
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.store.record import Record
 
 
-def put_arguments(cloud: Cloud, record: Record) -> Any:
-    """Of PutItem: `{"Put": ...}` in a transaction, where the row must stand or fall with another."""
-    table = record.table
-    return {
-        "TableName": cloud.names.table(table.name),
-        "Item": attributes.row(record.item()),
-        "ConditionExpression": f"attribute_not_exists({table.pk})",
-    }
+def put_arguments(_: Cloud, record: Record) -> Put:
+    """A put for a transaction, where the row must be created together with another write."""
+    return Put(record.table, record.item(), condition=f"attribute_not_exists({record.table.pk})")
 
 
-def put_if_absent(cloud: Cloud, arguments: Any) -> bool:
-    """Write it by itself; False where it stands already."""
-    try:
-        cloud.dynamodb.put_item(**arguments)
-    except cloud.ConditionalCheckFailed:
-        return False
-    return True
+def put_if_absent(cloud: Cloud, put: Put) -> bool:
+    """Create the row in a write of its own; False if it exists already."""
+    return table.put_if_absent(cloud, put.table, put.item)

@@ -3,6 +3,9 @@
 A conditional write whose reply was lost is repeated by the SDK and then meets its own result: DynamoDB answers that the
 condition does not hold although the write won. Each conditional write here takes `won`, which recognises the row that
 the write itself left; lost replies are recognised nowhere else.
+
+Each function sends one request, on the client that gives up early; with `patient` on the bulk client, which waits
+longer and leaves out the check of parameters.
 """
 
 from __future__ import annotations
@@ -152,10 +155,11 @@ def update(
     names: Mapping[str, str] | None = None,
     won: Won | None = None,
     return_new: bool = False,
+    patient: bool = False,
 ) -> Plain:
     """Update a row and return it as it stood before, or stands now with `return_new`. Raises ConditionFailed.
 
-    Without a condition the expression must be one whose repetition changes nothing.
+    Without a condition the expression must be one whose repetition changes nothing. patient: through the bulk client.
     """
     request: dict[str, Any] = {
         "TableName": cloud.names.table(table.name),
@@ -163,7 +167,8 @@ def update(
         "UpdateExpression": expression,
         "ReturnValues": "ALL_NEW" if return_new else "ALL_OLD",
     }
-    answer = _conditional(cloud, cloud.dynamodb.update_item, request, condition, values, names, won)
+    call = (cloud.bulk if patient else cloud.dynamodb).update_item
+    answer = _conditional(cloud, call, request, condition, values, names, won)
     return attributes.plain(answer.get("Attributes"))
 
 
@@ -177,10 +182,13 @@ def update_if(
     *,
     names: Mapping[str, str] | None = None,
     won: Won | None = None,
+    patient: bool = False,
 ) -> bool:
     """Update a row where the condition holds; False, and nothing written, where it does not."""
+    request = {"TableName": cloud.names.table(table.name), "Key": _key(table, key), "UpdateExpression": expression}
+    call = (cloud.bulk if patient else cloud.dynamodb).update_item
     try:
-        update(cloud, table, key, expression, values, condition=condition, names=names, won=won)
+        _conditional(cloud, call, request, condition, values, names, won)
     except ConditionFailed:
         return False
     return True
@@ -194,11 +202,13 @@ def delete(
     condition: str = "",
     values: Mapping[str, Any] | None = None,
     names: Mapping[str, str] | None = None,
+    patient: bool = False,
 ) -> bool:
     """Delete a row; False where the condition does not hold. A missing row is deleted already."""
     request = {"TableName": cloud.names.table(table.name), "Key": _key(table, key)}
+    call = (cloud.bulk if patient else cloud.dynamodb).delete_item
     try:
-        _conditional(cloud, cloud.dynamodb.delete_item, request, condition, values, names, None)
+        _conditional(cloud, call, request, condition, values, names, None)
     except ConditionFailed:
         return False
     return True

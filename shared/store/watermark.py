@@ -1,99 +1,89 @@
-"""Up to which instant a job has dealt with what was recorded: `watermark#<job>` / `-`.
+"""Watermark of a job: the timestamp up to which it has processed all recorded rows (`watermark#<job>` / `-`).
 
-A window is pinned before anything of it is written, so that a run after a crash takes the very same one.
+A window is pinned before anything of it is written, so that a run after a crash processes the same window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared import clock
-from shared.aws import attributes, permissions
+from shared import clock, tables
+from shared.aws import permissions
 from shared.aws.names import STATE
 from shared.aws.permissions import Grant
+from shared.store import keys, table
 from shared.store.fencing import Fenced
 
 if TYPE_CHECKING:
-    from shared.aws.cloud import Cloud
+    from collections.abc import Mapping
 
-ONLY = "-"
+    from shared.aws.cloud import Cloud
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """upto: all that was recorded by then is dealt with. closing: the end of the window that is on its way, if any.
+class Watermark:
+    """Timestamps as `clock.iso` writes them, empty if there is none."""
 
-    Instants as `clock.iso` writes them, empty where there is none.
-    """
-
+    #: Everything that was recorded by then is processed.
     upto: str = ""
+    #: The end of the window that is being processed.
     closing: str = ""
 
 
 def reading(job: str) -> Grant:
-    """For a job that waits for another's watermark."""
-    return permissions.read_rows(STATE, _pk(job))
+    """Permission to read the watermark of a job, for another one that waits for it."""
+    return permissions.read_rows(STATE, keys.watermark(job).pk)
 
 
 def writing(job: str) -> Grant:
-    return permissions.update_rows(STATE, _pk(job))
+    """Permission to move the watermark of a job."""
+    return permissions.update_rows(STATE, keys.watermark(job).pk)
 
 
 def closed(cloud: Cloud, job: str) -> datetime | None:
-    """Up to when the job has dealt with everything; None where it never did."""
+    """Read up to when a job has processed everything; None before its first window."""
     upto = read(cloud, job).upto
     return clock.parse(upto) if upto else None
 
 
-def read(cloud: Cloud, job: str) -> Mark:
-    found = cloud.dynamodb.get_item(TableName=cloud.names.table(STATE), Key=_key(job), ConsistentRead=True)
-    item = attributes.plain(found.get("Item"))
-    return Mark(item.get("upto", ""), item.get("closing", ""))
+def read(cloud: Cloud, job: str) -> Watermark:
+    return _from_row(table.get(cloud, tables.STATE, keys.watermark(job)))
 
 
-def pin(cloud: Cloud, job: str, mark: Mark, end: str) -> Mark:
-    """Say that the window up to `end` is on its way. Raises Fenced where another run has moved the mark."""
-    pinned = Mark(mark.upto, end)
+def pin(cloud: Cloud, job: str, mark: Watermark, end: str) -> Watermark:
+    """Record that the window up to `end` is being processed. Raises Fenced where another run has moved the mark."""
+    pinned = Watermark(mark.upto, end)
     if pinned != mark:
-        _write(cloud, job, "SET closing = :end", f"attribute_not_exists(closing) AND {_from(mark)}", mark, pinned)
+        _write(cloud, job, "SET closing = :end", f"attribute_not_exists(closing) AND {_unmoved(mark)}", mark, pinned)
     return pinned
 
 
-def close(cloud: Cloud, job: str, mark: Mark, end: str) -> Mark:
-    """Say that all up to `end` is dealt with. Raises Fenced where another run has moved the mark."""
+def close(cloud: Cloud, job: str, mark: Watermark, end: str) -> Watermark:
+    """Record that everything up to `end` is processed. Raises Fenced where another run has moved the mark."""
     pinned = "closing = :end" if mark.closing else "attribute_not_exists(closing)"
-    _write(cloud, job, "SET upto = :end REMOVE closing", f"{pinned} AND {_from(mark)}", mark, Mark(end))
-    return Mark(end)
+    _write(cloud, job, "SET upto = :end REMOVE closing", f"{pinned} AND {_unmoved(mark)}", mark, Watermark(end))
+    return Watermark(end)
 
 
-def _write(cloud: Cloud, job: str, update: str, condition: str, before: Mark, after: Mark) -> None:
+def _write(cloud: Cloud, job: str, expression: str, condition: str, before: Watermark, after: Watermark) -> None:
     values = {":end": after.closing or after.upto, ":upto": before.upto or None}
-    try:
-        cloud.dynamodb.update_item(
-            TableName=cloud.names.table(STATE),
-            Key=_key(job),
-            UpdateExpression=update,
-            ConditionExpression=condition,
-            ExpressionAttributeValues=attributes.row(values),
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        )
-    except cloud.ConditionalCheckFailed as error:
-        found: Mapping[str, Any] = attributes.plain(error.response.get("Item"))
-        # Ours all the same, where the first reply was lost.
-        if Mark(found.get("upto", ""), found.get("closing", "")) != after:
-            raise Fenced(f"{job}: another run moved its watermark; this one has nothing more to write") from None
+    if not table.update_if(
+        cloud,
+        tables.STATE,
+        keys.watermark(job),
+        expression,
+        values,
+        condition,
+        won=lambda row: _from_row(row) == after,
+    ):
+        raise Fenced(f"{job}: another run moved its watermark; this one has nothing more to write")
 
 
-def _from(mark: Mark) -> str:
+def _unmoved(mark: Watermark) -> str:
     return "upto = :upto" if mark.upto else "attribute_not_exists(upto)"
 
 
-def _pk(job: str) -> str:
-    return f"watermark#{job}"
-
-
-def _key(job: str) -> dict[str, Any]:
-    return {"pk": {"S": _pk(job)}, "sk": {"S": ONLY}}
+def _from_row(row: Mapping[str, Any]) -> Watermark:
+    return Watermark(row.get("upto", ""), row.get("closing", ""))

@@ -49,9 +49,7 @@ class Dependents:
         for start in range(0, len(objects), OBJECTS):
             _delete_objects(cloud, objects[start : start + OBJECTS])
         for table in self.along:
-            # A row that moves within its index can be read twice, and a batch must not contain a key twice.
-            keys = {(row.pk, row.sk): {table.pk: {"S": row.pk}, table.sk: {"S": row.sk}} for row in rows}
-            bulk_delete.delete(cloud, cloud.names.table(table.name), list(keys.values()))
+            bulk_delete.delete_rows(cloud, table, [row.key for row in rows])
 
 
 def _delete_objects(cloud: Cloud, keys: Sequence[str]) -> None:

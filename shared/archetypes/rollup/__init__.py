@@ -16,7 +16,7 @@ from shared.run.context import RunContext
 from shared.store import table, watermark
 from shared.store.add_once import add_once
 from shared.store.age_index import LENGTH, AgeIndex, ExpiredRows, begins_with_timestamp, threads
-from shared.store.watermark import Mark
+from shared.store.watermark import Watermark
 
 __all__ = ["EARLY", "LATEST", "Days", "Rollup", "Window", "day", "week"]
 
@@ -45,7 +45,7 @@ class Rollup(RollupDefinition, archetype=True):
             last_owner = self._write(run, window, after, counts)
             if last_owner:
                 return Done(counts, checkpoint={window.end: last_owner})
-            mark, after = Mark(window.end), ""
+            mark, after = Watermark(window.end), ""
         return Done(counts)
 
     def plan(self, run: RunContext) -> list[str]:
@@ -73,13 +73,13 @@ class Rollup(RollupDefinition, archetype=True):
             raise SettingError(f"{self.env}_SETTLE={settle} is less than an index may lag; set it to {LAG} or more")
         return clock.iso(min(run.at, run.started) - settle)
 
-    def _end(self, mark: Mark, until: str, span: timedelta | None) -> str:
+    def _end(self, mark: Watermark, until: str, span: timedelta | None) -> str:
         """End of the next window: at most twice as long as the last one, which may have been halved."""
         if span is None or not mark.upto:
             return until
         return min(until, clock.iso(clock.parse(mark.upto) + span))
 
-    def _window(self, run: RunContext, mark: Mark, end: str) -> Window:
+    def _window(self, run: RunContext, mark: Watermark, end: str) -> Window:
         """The window with its sums: of at most `cap` rows, unless it was pinned or cannot be halved further."""
         while True:
             window = Window(mark, end)

@@ -14,7 +14,7 @@ from shared.store.age_index import LENGTH, TIMESTAMP, Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.store.watermark import Mark
+    from shared.store.watermark import Watermark
 
 # A row may count for a time this long before it was recorded; and this long after, as clocks differ.
 LATEST = timedelta(days=365)
@@ -29,7 +29,7 @@ COUNT_LIMIT = 2**63
 class Window:
     """Rows recorded after `mark.upto`, up to and including `end`."""
 
-    mark: Mark
+    mark: Watermark
     end: str
     owners: dict[str, dict[date, Sums]] = field(default_factory=lambda: defaultdict(dict))
     """Sums by owner and day; the number of rows is the last one."""

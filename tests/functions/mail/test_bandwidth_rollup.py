@@ -231,7 +231,7 @@ def test_all_of_what_was_recorded_in_one_instant_counts_where_it_cannot_be_cut(g
 def test_a_window_that_was_pinned_is_cut_no_more(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     """Its end stands, whatever the cap has come to be: with another one its sums would be refused, or added twice."""
     put(cloud, *(message(n, recorded_at=NOON - timedelta(minutes=11 + n)) for n in range(5)))
-    watermark.pin(cloud, "bandwidth-rollup", watermark.Mark(), clocks.iso(NOON - SETTLE))
+    watermark.pin(cloud, "bandwidth-rollup", watermark.Watermark(), clocks.iso(NOON - SETTLE))
     cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "2"}
     assert go().counts == {"rows": 5, "sums": 2}
 

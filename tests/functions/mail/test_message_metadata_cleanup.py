@@ -30,7 +30,7 @@ class TestMessageMetadataCleanup(Facts):
 
     @pytest.fixture(autouse=True)
     def _summed(self, cloud: Cloud) -> None:
-        watermark.close(cloud, "bandwidth-rollup", watermark.Mark(), clocks.iso(NOON - timedelta(hours=1)))
+        watermark.close(cloud, "bandwidth-rollup", watermark.Watermark(), clocks.iso(NOON - timedelta(hours=1)))
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Message:
         # Received long before: what counts is when it was written down.

@@ -192,7 +192,7 @@ def test_what_another_job_has_not_dealt_with_stays_however_old(go: Go, cloud: Cl
     mail(cloud, "later", since=clocks.iso(DUE - timedelta(days=1) + timedelta(milliseconds=1)))
     mail(cloud, "old", since=clocks.iso(DUE - timedelta(days=1)))
     assert go(Behind()).counts == {"purged": 0}
-    mark = watermark.Mark()
+    mark = watermark.Watermark()
     watermark.close(cloud, "adder", mark, clocks.iso(DUE - timedelta(days=1)))
     cloud.clock.sleep(60)
     assert go(Behind()).counts == {"purged": 1}

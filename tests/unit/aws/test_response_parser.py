@@ -1,4 +1,4 @@
-"""What DynamoDB answers is the same as botocore makes of it, at a quarter of the price."""
+"""The parser of DynamoDB's answers returns the same as botocore's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.aws.cloud import Cloud
-from shared.aws.response_parser import READS, AsItComes, DynamoDbParserFactory
+from shared.aws.response_parser import TAKEN_AS_JSON, AsItComes, DynamoDbParserFactory
 
 TEXT = st.text(max_size=8)
 NUMBER = st.integers().map(str) | st.just("1.5e-7")
@@ -46,18 +46,19 @@ def plain() -> Cloud:
 
 
 @given(items=st.lists(ITEM, max_size=3), more=st.none() | ITEM)
-def test_rows_are_what_botocore_says_they_are(plain: Cloud, items: list[Any], more: Any) -> None:
+def test_rows_are_parsed_as_botocore_does(plain: Cloud, items: list[Any], more: Any) -> None:
     body = {"Items": items, "Count": len(items), "ScannedCount": 7} | ({"LastEvaluatedKey": more} if more else {})
     assert parsed(plain, "Query", body, AsItComes()) == parsed(plain, "Query", body, JSONParser())
 
 
 @given(items=st.lists(ITEM, max_size=3))
-def test_so_are_those_asked_for_by_key(plain: Cloud, items: list[Any]) -> None:
+def test_rows_read_by_key_are_parsed_as_botocore_does(plain: Cloud, items: list[Any]) -> None:
     batch = {"Responses": {"holds": items}, "UnprocessedKeys": {"holds": {"Keys": items, "ConsistentRead": True}}}
     assert parsed(plain, "BatchGetItem", batch, AsItComes()) == parsed(plain, "BatchGetItem", batch, JSONParser())
     for item in items:
-        body = {"Item": item}
-        assert parsed(plain, "GetItem", body, AsItComes()) == parsed(plain, "GetItem", body, JSONParser())
+        for operation, name in (("GetItem", "Item"), ("UpdateItem", "Attributes")):
+            body = {name: item}
+            assert parsed(plain, operation, body, AsItComes()) == parsed(plain, operation, body, JSONParser())
 
 
 @pytest.mark.parametrize("value", [{"B": "aGVsbG8="}, {"BS": ["aGVsbG8="]}, {"L": [{"B": "aGVsbG8="}]}])
@@ -68,21 +69,21 @@ def test_binary_values_are_decoded(value: Any, plain: Cloud) -> None:
     assert b"hello" in json.dumps(found, default=lambda raw: raw.decode()).encode()
 
 
-def test_values_are_not_looked_at_one_by_one(plain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_not_converted_one_by_one(plain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     body = {"Items": [{"pk": {"S": "a"}}], "Count": 1, "ScannedCount": 1}
     monkeypatch.setattr(JSONParser, "_parse_shape", lambda *_: pytest.fail("botocore parses in another way now"))
     assert parsed(plain, "Query", body, AsItComes())["Items"] == [{"pk": {"S": "a"}}]
 
 
-def test_every_answer_that_is_taken_as_it_comes_is_one_of_dynamodb(plain: Cloud) -> None:
+def test_every_output_taken_as_json_is_one_of_dynamodb(plain: Cloud) -> None:
     shapes = plain.dynamodb.meta.service_model.shape_names
-    assert set(READS) <= set(shapes)
+    assert set(TAKEN_AS_JSON) <= set(shapes)
 
 
-def test_other_protocols_are_botocores_own() -> None:
+def test_other_protocols_use_botocores_parser() -> None:
     assert type(DynamoDbParserFactory().create_parser("json")) is AsItComes
     assert type(DynamoDbParserFactory().create_parser("rest-xml")).__module__ == "botocore.parsers"
 
 
-def test_clients_of_the_runtime_read_that_way(cloud: Cloud) -> None:
+def test_the_sessions_of_clouds_use_the_parser(cloud: Cloud) -> None:
     assert type(cloud.botocore_session.get_component("response_parser_factory")) is DynamoDbParserFactory
