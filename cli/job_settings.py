@@ -1,4 +1,4 @@
-"""A job's settings when it is run by hand: as its function is deployed with them, unless this environment differs."""
+"""Settings of a job that runs in this process: those of its deployed function, unless this environment has others."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from cli import output
-from cli.environment import replaced
+from cli.environment import replace_environment
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.job.definition import Job
 from shared.job.overrides import settings_of
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 
 
 @contextmanager
-def of(job: Job, cloud: Cloud) -> Iterator[Job]:
-    """Put them into this process's environment for as long as the block lasts; the job as it stands there."""
-    told = _told(cloud, job, job.all_settings())
+def load(job: Job, cloud: Cloud) -> Iterator[Job]:
+    """Put the settings into this process's environment while the block lasts; yields the job that they configure."""
+    variables = _deployed_variables(cloud, job, job.all_settings())
     if job.needs_manifest:
-        # Without a manifest in a bundle it knows the others by this environment.
+        # Only a bundle has a manifest; here a job reads the declarations of the others from the environment.
         for other in registry.jobs({}).values():
-            told |= _told(cloud, other, settings_of(type(other)).values())
-    with replaced(told | os.environ):
+            variables |= _deployed_variables(cloud, other, settings_of(type(other)).values())
+    with replace_environment(variables | os.environ):
         yield registry.find(job.name)
 
 
-def _told(cloud: Cloud, job: Job, known: Iterable[Setting]) -> dict[str, str]:
+def _deployed_variables(cloud: Cloud, job: Job, settings: Iterable[Setting]) -> dict[str, str]:
     deployed = _deployed(job, cloud)
-    return {setting.name: deployed[setting.name] for setting in known if setting.name in deployed}
+    return {setting.name: deployed[setting.name] for setting in settings if setting.name in deployed}
 
 
 def _deployed(job: Job, cloud: Cloud) -> dict[str, str]:
-    """Empty where there is no such function: on one machine, cron may be all that runs jobs."""
+    """All variables of the job's function. Empty without a function: on one machine, cron may run all jobs."""
     from botocore.exceptions import ClientError
 
     try:
@@ -41,6 +41,6 @@ def _deployed(job: Job, cloud: Cloud) -> dict[str, str]:
     except cloud.functions.exceptions.ResourceNotFoundException:
         return {}
     except ClientError as error:
-        output.say(f"settings are this environment's alone: {error}")
+        output.notice(f"the deployed settings cannot be read, this environment's are used: {error}")
         return {}
     return config.get("Environment", {}).get("Variables", {})

@@ -12,7 +12,7 @@ from typing import Any
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.job.definition import Job
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.messages import run_batch
 from shared.observability.log import Log
 from shared.run import firing, send
@@ -56,7 +56,7 @@ def handle(received: Any, context: Any) -> Mapping[str, Any]:
     except MalformedEvent as error:
         LOG.error(f"{JOB.name}_failed", status="rejected", error=str(error))
         LOG.metric(JOB.name, {"Failed": 1})
-        send.send_dead_event(CLOUD, JOB.name, "malformed event", str(error), received)
+        send.send_dead_letter_for_event(CLOUD, JOB.name, "malformed event", str(error), received)
         return {"outcome": "rejected", "note": str(error)}
     seconds = context.get_remaining_time_in_millis() / 1000
     if isinstance(fired, Batch):

@@ -42,7 +42,7 @@ def names() -> Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class InProgress:
     """An earlier delivery of this message may still be at work: bring it back, under the same request, in `seconds`."""
 
     seconds: int
@@ -64,7 +64,7 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
 
 def deliver(
     body: Any, request: str, cloud: Cloud, log: Log, *, first: bool = False, watched: bool = False
-) -> RunReport | Held | None:
+) -> RunReport | InProgress | None:
     """Run it, in the main thread of a process that may be ended. None where there was nothing (more) to run.
 
     request: the message's own name, the same at each of its deliveries. first: it cannot have been delivered before,
@@ -81,7 +81,7 @@ def deliver(
         if found.get("invocation") == request:
             left = found["lease_until"] - clock.milliseconds(cloud.clock.now()) if "holder" in found else 0
             if left > 0:
-                return Held(ceil(left / 1000) + 1)
+                return InProgress(ceil(left / 1000) + 1)
             died(body, request, EARLIER, cloud, log)
             return None
     if watched:

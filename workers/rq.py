@@ -18,7 +18,7 @@ from shared.job.setting import SettingError
 from shared.observability.log import Log
 from shared.run.firing import Firing
 from workers import delivery
-from workers.delivery import Held
+from workers.delivery import InProgress
 
 QUEUE = "nightshift"
 # RQ's own alarm is ours while a job works (shared/deadline.py); this one covers what is before and after that.
@@ -36,7 +36,7 @@ class Worker(rq.Worker):
         return super().work(*words, **named)
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
-        delivery.died(*_asked(job), f"its process ended with status {ret_val}", Cloud(NAMES), Log())
+        delivery.interrupted(*_asked(job), f"its process ended with status {ret_val}", Cloud(NAMES), Log())
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
 
 
@@ -45,7 +45,7 @@ def run(body: Any, request: str = "") -> None:
     job = get_current_job()
     request = request or (job.id if job else "")
     outcome = delivery.deliver(body, request, _prepared(), Log())
-    if isinstance(outcome, Held):
+    if isinstance(outcome, InProgress):
         _send(body, request, outcome.seconds)
 
 
@@ -54,7 +54,7 @@ def failed(job: Job, _connection: Any, kind: type[BaseException], error: BaseExc
     if issubclass(kind, AbandonedJobError):
         _send(*_asked(job))
     else:
-        delivery.died(*_asked(job), f"{kind.__name__}: {error}", _prepared(), Log())
+        delivery.interrupted(*_asked(job), f"{kind.__name__}: {error}", _prepared(), Log())
 
 
 def send(firing: Firing, delay: int) -> None:
@@ -95,5 +95,5 @@ def _prepared() -> Cloud:
     """For work horses, each of which is a fork. The worker makes it and never uses it: no connection is shared."""
     cloud = Cloud(NAMES)
     _ = cloud.dynamodb, cloud.sqs, cloud.s3
-    delivery.known()
+    delivery.all_jobs()
     return cloud

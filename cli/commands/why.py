@@ -1,4 +1,4 @@
-"""Why a job ran, failed, or did not."""
+"""Explain why a job ran, failed or did not run, and what to do."""
 
 from __future__ import annotations
 
@@ -6,40 +6,42 @@ import argparse
 import textwrap
 
 from cli import job_settings, options, output
-from cli.commands.run import found, instant, targeted
 from cli.exit_codes import Exit
+from cli.job_arguments import find_job, find_target, parse_minute
 from shared import redaction
-from shared.admin import explain
+from shared.admin.explain import explain
 from shared.admin.trace import trace
 from shared.clock import Clock
-from shared.job.settings import BASE_URLS
+from shared.job.setting import BASE_URLS
+
+EXAMPLES = ("why pricing", "why pricing --at 2026-11-21T04:15Z --aws --stage prod")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job")
-    parser.add_argument("--at", metavar="TIME", help="a time in the past, ISO 8601; its last tick where it isn't said")
-    parser.add_argument("--target", metavar="T", help="the host or shard, where the job has several")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    options.arguments(parser)
+    parser.add_argument("job", help="name of the job")
+    parser.add_argument("--at", metavar="TIME", help="a time in the past, ISO 8601 (default: the job's last tick)")
+    parser.add_argument("--target", metavar="T", help="only this host or shard (default: the whole job)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    job = found(args.job)
-    at = instant(args.at, Clock().now()) if args.at else None
-    # A host may have left BASE_URLS since, and what is known of it is still known.
-    hosted = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
-    target = args.target if hosted else targeted(job, args.target)
-    with options.opened(args) as cloud, job_settings.of(job, cloud) as job:
-        told = explain.explain(trace(cloud, job, at, target), cloud.names.stage)
+    job = find_job(args.job)
+    at = parse_minute(args.at, Clock().now()) if args.at else None
+    # A host may have been removed from BASE_URLS since; its rows still exist.
+    by_host = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
+    target = args.target if by_host else find_target(job, args.target)
+    with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
+        explanation = explain(trace(cloud, job, at, target), cloud.names.stage)
     if args.json:
-        said = {"says": [told.headline, *told.facts]}
-        shown = [{"command": command, "for": reason} for command, reason in told.commands]
-        output.document({**told.data, **said, "commands": shown})
+        facts = {"says": [explanation.headline, *explanation.facts]}
+        commands = [{"command": command, "for": reason} for command, reason in explanation.commands]
+        output.document({**explanation.data, **facts, "commands": commands})
         return Exit.DONE
     width = output.console().width
-    print(redaction.text(told.headline))
-    for sentence in told.facts:
+    print(redaction.text(explanation.headline))
+    for sentence in explanation.facts:
         print(textwrap.fill(redaction.text(sentence), width, initial_indent="  ", subsequent_indent="  "))
     print()
-    output.table(["to act", ""], told.commands)
+    output.table(["to act", ""], explanation.commands)
     return Exit.DONE

@@ -1,4 +1,4 @@
-"""The demo sites of the local cloud: what its site checks look at where BASE_URLS names no other."""
+"""Demo sites of the local cloud: the site checks request them unless BASE_URLS names other sites."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from local.cloud import settings_of
 from local.demo import site
 from local.demo.site import DemoSite
 from shared.aws.cloud import Cloud
-from shared.job.settings import BASE_URLS
+from shared.job.setting import BASE_URLS
 
-# The same every time, where it is free: so that what is deployed need not change.
+# A fixed port, if it is free: with another, the templates would change and be deployed again.
 PORT = 7778
 
 
 @contextmanager
 def sites(port: int = PORT) -> Iterator[DemoSite | None]:
-    """Running while the block lasts; None where the user names sites. Raises SettingError for a bad BASE_URLS."""
+    """Run the sites while the block lasts; None if BASE_URLS is set. Raises SettingError for an invalid BASE_URLS."""
     if BASE_URLS.read():
         yield None
         return
@@ -35,7 +35,7 @@ def sites(port: int = PORT) -> Iterator[DemoSite | None]:
 
 
 def settings(demo: DemoSite | None) -> dict[str, str]:
-    """The user's settings of jobs, and those that let the jobs work on the demo sites."""
+    """The user's settings of jobs, and those that make the jobs check the demo sites."""
     shown = {"SAMPLE_CRASH_ENABLE": "true"}
     if demo:
         shown |= {
@@ -43,11 +43,11 @@ def settings(demo: DemoSite | None) -> dict[str, str]:
             "WEB_EVAL_EXEC_ENABLE": "true",
             "WEB_EVAL_EXEC_HOSTS": ",".join(demo.hosts),
         }
-    # Where the state is kept is nothing that a template depends on.
+    # Templates do not depend on the folder of the state.
     return shown | {name: value for name, value in settings_of(os.environ).items() if name != "NIGHTSHIFT_LOCAL"}
 
 
-def hand_over_credentials(demo: DemoSite, cloud: Cloud) -> None:
-    """What the sign-in check signs in with; a new password at each start."""
+def store_credentials(demo: DemoSite, cloud: Cloud) -> None:
+    """Store the credentials of the sign-in check; the password is new at each start."""
     secret = cloud.names.secret(CREDENTIALS)
     cloud.secrets.put_secret_value(SecretId=secret, SecretString=demo.credentials)

@@ -15,39 +15,25 @@ from shared import clock
 from shared.archetypes.pipeline import Continue, Pipeline, RequestRefused, StepDone
 from shared.archetypes.purge.dependents import Dependents
 from shared.aws import attributes
-from shared.job import Grant, RunContext, delete_objects, every, read_objects, read_rows, settings, upsert
-from shared.job.retry_policies import WEBHOOK_ITEM
+from shared.job import Grant, RunContext, delete_objects, every, read_objects, read_rows, settings, tables, upsert
+from shared.job.policies import WEBHOOK_ITEM
 from shared.product import export_ticket, notifications
 from shared.store.age_index import Row
-from shared.tables import (
-    DELETIONS,
-    EXPORTED,
-    EXPORTS,
-    MAGIC_LINKS,
-    MAIL,
-    NOTIFICATIONS,
-    RAW,
-    SESSIONS,
-    USERS,
-    VERIFICATIONS,
-    WEBHOOKS,
-    Table,
-)
 
 if TYPE_CHECKING:
     from functions.accounts._archive import Archive
     from shared.product.records.accounts import Export
 
-TABLES = tuple(table for table in MAIL if table not in (EXPORTS, DELETIONS))
+TABLES = tuple(table for table in tables.MAIL if table not in (tables.EXPORTS, tables.DELETIONS))
 # The bucket forgets what lies there for 14 days, whatever its row says.
 LONGEST = timedelta(days=7)
 KEPT = settings.span("ACCOUNT_EXPORT_KEEP", LONGEST, "How long an export can be fetched, 7 days at most")
 # What opens an account, or speaks for it, is told by a hash: whoever finds an export shall not find a key.
 WITHHELD: Mapping[str, str] = {
-    **dict.fromkeys((SESSIONS.name, MAGIC_LINKS.name, VERIFICATIONS.name), "id"),
-    WEBHOOKS.name: "secrets",
+    **dict.fromkeys((tables.SESSIONS.name, tables.MAGIC_LINKS.name, tables.VERIFICATIONS.name), "id"),
+    tables.WEBHOOKS.name: "secrets",
     # The way to another export.
-    NOTIFICATIONS.name: "data.link",
+    tables.NOTIFICATIONS.name: "data.link",
 }
 # How the product finds its rows, and nothing of the user's.
 OURS = frozenset(("aged", "since", "due", "due_at", "v", "going", "fault", "upto"))
@@ -64,7 +50,7 @@ class AccountExport(Pipeline):
     """
 
     schedule = every(minutes=5)
-    table = EXPORTS
+    table = tables.EXPORTS
     record = "shared.product.records.accounts.Export"
     steps: ClassVar[Mapping[str, int]] = {"collecting": 60, "packing": 95, "cleaning": 100}
     delays = WEBHOOK_ITEM
@@ -74,10 +60,10 @@ class AccountExport(Pipeline):
     settings = (KEPT, LINK)
     permissions = (
         *(read_rows(table.name) for table in TABLES),
-        read_objects(f"{RAW}*"),
-        read_objects(f"{EXPORTED}*"),
-        delete_objects(f"{EXPORTED}*"),
-        Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{EXPORTED}*"),
+        read_objects(f"{tables.RAW}*"),
+        read_objects(f"{tables.EXPORTED}*"),
+        delete_objects(f"{tables.EXPORTED}*"),
+        Grant(("s3:PutObject", "s3:AbortMultipartUpload"), f"bucket/{tables.EXPORTED}*"),
         GRANT,
         *notifications.GRANTS,
     )
@@ -149,8 +135,8 @@ class AccountExport(Pipeline):
 
 def _there(run: RunContext, user: str) -> None:
     found = run.cloud.dynamodb.get_item(
-        TableName=run.cloud.names.table(USERS.name),
-        Key=attributes.row({USERS.pk: user, USERS.sk: "-"}),
+        TableName=run.cloud.names.table(tables.USERS.name),
+        Key=attributes.row({tables.USERS.pk: user, tables.USERS.sk: "-"}),
         ConsistentRead=True,
     )
     account = attributes.plain(found.get("Item"))
@@ -158,7 +144,7 @@ def _there(run: RunContext, user: str) -> None:
         raise RequestRefused("the account is gone, and what was in it")
 
 
-def _page(run: RunContext, table: Table, user: str, after: str) -> list[dict[str, Any]]:
+def _page(run: RunContext, table: tables.Table, user: str, after: str) -> list[dict[str, Any]]:
     start: dict[str, Any] = {"ExclusiveStartKey": attributes.row({table.pk: user, table.sk: after})} if after else {}
     answer = run.cloud.bulk.query(
         TableName=run.cloud.names.table(table.name),
@@ -175,7 +161,7 @@ def _put(run: RunContext, key: str, body: bytes) -> None:
     run.cloud.s3.put_object(Bucket=run.cloud.names.bucket, Key=key, Body=body, ServerSideEncryption="AES256")
 
 
-def _kept(run: RunContext, item: Export, table: Table) -> Iterator[dict[str, Any]]:
+def _kept(run: RunContext, item: Export, table: tables.Table) -> Iterator[dict[str, Any]]:
     """Rows as they were read, one part in memory at a time."""
     for number in range(item.parts.get(table.name, 0)):
         key = part_of(item.user, item.id, table.name, number)
@@ -183,7 +169,7 @@ def _kept(run: RunContext, item: Export, table: Table) -> Iterator[dict[str, Any
         yield from map(json.loads, body.splitlines())
 
 
-def _rows(run: RunContext, item: Export, table: Table) -> Iterator[dict[str, Any]]:
+def _rows(run: RunContext, item: Export, table: tables.Table) -> Iterator[dict[str, Any]]:
     """The same as their user is given them."""
     hidden = WITHHELD.get(table.name)
     for row in _kept(run, item, table):
@@ -225,7 +211,7 @@ def _named(run: RunContext, item: Export) -> Iterator[str]:
     for table in TABLES:
         for row in _kept(run, item, table):
             raw = row.get("raw")
-            if isinstance(raw, str) and raw.startswith(RAW) and raw not in done:
+            if isinstance(raw, str) and raw.startswith(tables.RAW) and raw not in done:
                 done.add(raw)
                 yield raw
 
@@ -246,6 +232,6 @@ def _packed(archive: Archive, raw: str, asked: Future[Any]) -> Iterator[str]:
     if body is None:
         yield raw
         return
-    with archive.member(f"messages/{raw.removeprefix(RAW).strip('/').replace('..', '_')}") as file:
+    with archive.member(f"messages/{raw.removeprefix(tables.RAW).strip('/').replace('..', '_')}") as file:
         for chunk in body.iter_chunks(CHUNK):
             file.write(chunk)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, Row, Succeeded, Sweep
-from shared.job import RunContext, daily, flag_check
+from shared.job import RunContext, daily, flag_check, tables
 from shared.product import audit_trail
 from shared.store import due_index
-from shared.tables import ALIASES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +27,7 @@ class AliasExpiration(Sweep):
     """
 
     schedule = daily(hour=1, minute=8)
-    table = ALIASES
+    table = tables.ALIASES
     record = "shared.product.records.accounts.Alias"
     cap = 100_000
     width = 16

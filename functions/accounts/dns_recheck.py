@@ -12,9 +12,8 @@ from functions.accounts._dns import Dns
 from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Row, Succeeded, Sweep
 from shared.aws import attributes
-from shared.job import NO_TARGET, Rejected, RunContext, daily, days, hours, settings, version_check
+from shared.job import NO_TARGET, Rejected, RunContext, daily, days, hours, settings, tables, version_check
 from shared.product import notifications
-from shared.tables import DOMAINS, NAMED
 
 if TYPE_CHECKING:
     from shared.product.records.accounts import Domain
@@ -31,7 +30,7 @@ class DnsRecheck(Sweep):
     """
 
     schedule = daily(hour=5, minute=36)
-    table = DOMAINS
+    table = tables.DOMAINS
     record = "shared.product.records.accounts.Domain"
     patience = 60
     timeout = 600
@@ -94,10 +93,10 @@ class DnsRecheck(Sweep):
 def _of_name(run: RunContext, name: str) -> list[Row]:
     """The pending domains of that name, whoever's they are. Raises Rejected where there is none."""
     answer = run.cloud.dynamodb.query(
-        TableName=run.cloud.names.table(DOMAINS.name),
-        IndexName=NAMED.name,
+        TableName=run.cloud.names.table(tables.DOMAINS.name),
+        IndexName=tables.NAMED.name,
         KeyConditionExpression="#name = :name",
-        ExpressionAttributeNames={"#name": NAMED.pk},
+        ExpressionAttributeNames={"#name": tables.NAMED.pk},
         ExpressionAttributeValues=attributes.row({":name": name}),
     )
     found = [item for item in map(attributes.plain, answer["Items"]) if "due_at" in item]

@@ -1,27 +1,26 @@
 from __future__ import annotations
 
 from shared.aws import attributes
-from shared.job import RunContext, daily, days, natural, read_rows
+from shared.job import RunContext, daily, days, natural, read_rows, tables
 from shared.product.warned_purge import Notice, WarnedPurge
 from shared.store.age_index import Row
-from shared.tables import ALIASES, DESTINATIONS
 
 
 class UnverifiedDestinationExpiry(WarnedPurge):
     """Remove destinations that nobody has verified in 30 days, telling their owner a week before; off until enabled."""
 
     schedule = daily(hour=2, minute=48)
-    table = DESTINATIONS
+    table = tables.DESTINATIONS
     keep = days(30)
     warn = days(7)
     costly = True
     idempotency = natural("a row once deleted is not found again, and its owner is told once by the notification's key")
-    permissions = (read_rows(ALIASES.name),)
+    permissions = (read_rows(tables.ALIASES.name),)
 
     def spare(self, run: RunContext, row: Row) -> str:
         """An alias would be left without the place that it forwards to."""
         pages = run.cloud.dynamodb.get_paginator("query").paginate(
-            TableName=run.cloud.names.table(ALIASES.name),
+            TableName=run.cloud.names.table(tables.ALIASES.name),
             KeyConditionExpression="pk = :user",
             FilterExpression="destination = :destination",
             ProjectionExpression="sk",

@@ -19,13 +19,13 @@ from shared.job import (
     days,
     flag_check,
     retry_policies,
+    tables,
     update_rows,
 )
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused
 from shared.messages.payload import Id, Payload
 from shared.product import organization
-from shared.tables import ORGANIZATIONS
 
 QUEUE = "users:created"
 
@@ -50,7 +50,7 @@ class WelcomeEmail(Consumer[UserCreated]):
         "the member's row says that it was sent; until it does, the welcome is an effect of the user"
     )
     settings = sending.SETTINGS
-    permissions = (*organization.GRANTS, *sending.GRANTS, update_rows(ORGANIZATIONS.name))
+    permissions = (*organization.GRANTS, *sending.GRANTS, update_rows(tables.ORGANIZATIONS.name))
 
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
@@ -97,7 +97,7 @@ def _welcome(address: str, name: str) -> Mail:
 def _note(run: RunContext, tenant: Tenant, sk: str) -> None:
     try:
         run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(ORGANIZATIONS.name),
+            TableName=run.cloud.names.table(tables.ORGANIZATIONS.name),
             Key=attributes.row({"pk": tenant.id, "sk": sk}),
             UpdateExpression="SET welcomed_at = :now",
             ConditionExpression="attribute_exists(pk) AND attribute_not_exists(welcomed_at)",

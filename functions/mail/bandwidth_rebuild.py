@@ -11,11 +11,10 @@ from shared import clock
 from shared.archetypes.purge import cutoff
 from shared.archetypes.rollup import EARLY, Window, day
 from shared.aws import attributes
-from shared.job import Action, Done, Job, Outcome, Rejected, RunContext, read_rows, update_rows, version_check
+from shared.job import Action, Done, Job, Outcome, Rejected, RunContext, read_rows, tables, update_rows, version_check
 from shared.store import watermark
 from shared.store.add_once import UPTO, Addition
 from shared.store.age_index import AgeIndex, ExpiredRows, read_full_rows
-from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS, Table
 
 KEPT = next(cutoff.all_settings(MessageMetadataCleanup))
 # Bytes, messages, and up to which window they were added: empty for a sum that was loaded, None where there is none.
@@ -38,8 +37,8 @@ class BandwidthRebuild(Job):
     applicable: ClassVar[bool] = True
     settings = (KEPT,)
     permissions = (
-        *(read_rows(table.name) for table in (MESSAGES, ROLLUPS, CYCLES)),
-        *(update_rows(table.name) for table in (ROLLUPS, CYCLES)),
+        *(read_rows(table.name) for table in (tables.MESSAGES, tables.ROLLUPS, tables.CYCLES)),
+        *(update_rows(table.name) for table in (tables.ROLLUPS, tables.CYCLES)),
         watermark.reading(BandwidthRollup.name),
     )
 
@@ -94,12 +93,12 @@ class BandwidthRebuild(Job):
         new = {"bytes_used": new_used, "messages": new_messages}
         writes = [
             _set(run, of_day, new, (used, messages, standing), upto),
-            _add(run, ROLLUPS, owner, of_week.id, more, {**of_week.first, UPTO: upto}),
+            _add(run, tables.ROLLUPS, owner, of_week.id, more, {**of_week.first, UPTO: upto}),
         ]
         for cycle in BandwidthRollup().cycles(run, owner, {on: [0, 0]}):
             now = clock.iso(run.cloud.clock.now())
-            moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
-            writes.append(_add(run, CYCLES, owner, cycle, {"bytes_used": more["bytes_used"]}, {}, moved))
+            moved = {"moved_at": now, tables.DUE.pk: tables.DUE.partition(f"{owner}#{cycle}"), tables.DUE.sk: now}
+            writes.append(_add(run, tables.CYCLES, owner, cycle, {"bytes_used": more["bytes_used"]}, {}, moved))
         try:
             run.cloud.dynamodb.transact_write_items(TransactItems=writes)
         except run.cloud.dynamodb.exceptions.TransactionCanceledException as error:
@@ -116,8 +115,8 @@ def _start(run: RunContext) -> datetime:
 
 def _standing(run: RunContext) -> Iterator[tuple[str, State]]:
     """The sums of the day as they stand, by owner."""
-    start, [index] = _start(run), ROLLUPS.indexes
-    source = AgeIndex(ROLLUPS, index)
+    start, [index] = _start(run), tables.ROLLUPS.indexes
+    source = AgeIndex(tables.ROLLUPS, index)
     before = clock.iso(start - timedelta(milliseconds=1))
     found = (row for row in ExpiredRows(run.cloud, source, index.partitions(), clock.iso(start), before).rows())
     chosen = [row for row in found if row.sk == day(start.date())]
@@ -139,11 +138,17 @@ def _set(run: RunContext, of_day: Addition, numbers: Values, before: State, upto
     sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]
     values = {f":was_{name}": value for name, value in held.items()}
     update = f"SET {', '.join(sets)}"
-    return _update(run, ROLLUPS, of_day.owner, of_day.id, update, {**numbers, **kept}, values, condition)
+    return _update(run, tables.ROLLUPS, of_day.owner, of_day.id, update, {**numbers, **kept}, values, condition)
 
 
 def _add(
-    run: RunContext, table: Table, owner: str, key: str, numbers: Values, first: Values, sets: Values | None = None
+    run: RunContext,
+    table: tables.Table,
+    owner: str,
+    key: str,
+    numbers: Values,
+    first: Values,
+    sets: Values | None = None,
 ) -> Any:
     said = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
     said += [f"#{name} = :{name}" for name in sets or {}]
@@ -153,7 +158,14 @@ def _add(
 
 
 def _update(
-    run: RunContext, table: Table, owner: str, key: str, update: str, named: Values, values: Values, condition: str
+    run: RunContext,
+    table: tables.Table,
+    owner: str,
+    key: str,
+    update: str,
+    named: Values,
+    values: Values,
+    condition: str,
 ) -> Any:
     asked: dict[str, Any] = {
         "TableName": run.cloud.names.table(table.name),

@@ -6,9 +6,8 @@ from datetime import date
 from shared import clock
 from shared.archetypes.rollup import Days, Rollup
 from shared.aws import attributes
-from shared.job import RunContext, hourly, read_rows, update_rows, version_check
+from shared.job import RunContext, hourly, read_rows, tables, update_rows, version_check
 from shared.store.add_once import Addition, add_once
-from shared.tables import CYCLES, DUE, MESSAGES, ROLLUPS
 
 
 class BandwidthRollup(Rollup):
@@ -18,19 +17,21 @@ class BandwidthRollup(Rollup):
     """
 
     schedule = hourly(minute=14)
-    table = MESSAGES
+    table = tables.MESSAGES
     when = "received_at"
     sums = ("bytes_used",)
-    into = ROLLUPS
+    into = tables.ROLLUPS
     counted = "messages"
     idempotency = version_check("a sum carries the window that was last added to it, and no window is added twice")
-    permissions = (read_rows(CYCLES.name), update_rows(CYCLES.name))
+    permissions = (read_rows(tables.CYCLES.name), update_rows(tables.CYCLES.name))
 
     def carry(self, run: RunContext, owner: str, days: Days, end: str) -> None:
         for cycle, used in self.cycles(run, owner, days).items():
             now = clock.iso(run.cloud.clock.now())
-            moved = {"moved_at": now, DUE.pk: DUE.partition(f"{owner}#{cycle}"), DUE.sk: now}
-            add_once(run.cloud, CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end)
+            moved = {"moved_at": now, tables.DUE.pk: tables.DUE.partition(f"{owner}#{cycle}"), tables.DUE.sk: now}
+            add_once(
+                run.cloud, tables.CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end
+            )
 
     def cycles(self, run: RunContext, owner: str, days: Days) -> dict[str, int]:
         """Bytes by cycle; what was received in none counts for none."""
@@ -45,7 +46,7 @@ class BandwidthRollup(Rollup):
 def _began(run: RunContext, owner: str, newest: date, eldest: date) -> Iterator[tuple[str, str]]:
     """Cycles that have days from the eldest to the newest, the newest first: the day each began, and when it ends."""
     pages = run.cloud.dynamodb.get_paginator("query").paginate(
-        TableName=run.cloud.names.table(CYCLES.name),
+        TableName=run.cloud.names.table(tables.CYCLES.name),
         KeyConditionExpression="pk = :owner AND sk <= :newest",
         ExpressionAttributeValues=attributes.row({":owner": owner, ":newest": f"{newest}"}),
         ScanIndexForward=False,

@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded_message import forwarded
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
-from shared.job import Effect, NotPerformed, RunContext, Unknown, days, every, keyed, permissions, retry_policies
+from shared.job import (
+    Effect,
+    NotPerformed,
+    RunContext,
+    Unknown,
+    days,
+    every,
+    keyed,
+    permissions,
+    retry_policies,
+    tables,
+)
 from shared.mail import message as mail_message
 from shared.mail import sending
 from shared.product import notifications
-from shared.tables import ALIASES, DESTINATIONS, FAILED_EMAILS, RAW, USERS
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -42,11 +52,11 @@ class ForwardingRetry(Sweep):
     """
 
     schedule = every(minutes=1)
-    table = FAILED_EMAILS
+    table = tables.FAILED_EMAILS
     record = "shared.product.records.mail.FailedEmail"
     delays = retry_policies.FORWARDING_ITEM
     give_up_after = days(7)
-    referenced_tables = (USERS, ALIASES, DESTINATIONS)
+    referenced_tables = (tables.USERS, tables.ALIASES, tables.DESTINATIONS)
     width = 4
     patience = 60
     memory = 1024
@@ -59,8 +69,8 @@ class ForwardingRetry(Sweep):
     permissions = (
         *sending.GRANTS,
         *notifications.GRANTS,
-        permissions.read_objects(f"{RAW}*"),
-        permissions.list_objects(f"{RAW}*"),
+        permissions.read_objects(f"{tables.RAW}*"),
+        permissions.list_objects(f"{tables.RAW}*"),
     )
 
     def references(self, item: FailedEmail) -> Iterable[Key]:
@@ -142,15 +152,15 @@ class ForwardingRetry(Sweep):
 
 
 def _user(item: FailedEmail) -> Key:
-    return Key(USERS.name, item.user, "-")
+    return Key(tables.USERS.name, item.user, "-")
 
 
 def _alias(item: FailedEmail) -> Key:
-    return Key(ALIASES.name, item.user, item.alias)
+    return Key(tables.ALIASES.name, item.user, item.alias)
 
 
 def _destination(item: FailedEmail) -> Key:
-    return Key(DESTINATIONS.name, item.user, item.destination)
+    return Key(tables.DESTINATIONS.name, item.user, item.destination)
 
 
 def _message(cloud: Cloud, key: str, room: Semaphore, held: ExitStack) -> bytes | GaveUp:

@@ -4,23 +4,22 @@ from collections.abc import Sequence
 
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
 from shared.archetypes.purge import Purge, Row
-from shared.job import RunContext, daily, days, natural, read_rows
+from shared.job import RunContext, daily, days, natural, read_rows, tables
 from shared.store.age_index import AgeIndex, read_full_rows
-from shared.tables import MESSAGES, SNAPSHOTS
 
 
 class HeaderSnapshotCleanup(Purge):
     """Delete header snapshots that have outlived their message, a day after it was due to take them along."""
 
     schedule = daily(hour=3, minute=48)
-    table = SNAPSHOTS
+    table = tables.SNAPSHOTS
     keep = MessageMetadataCleanup.keep
     keeps_with = MessageMetadataCleanup
     longer = days(1)
     idempotency = natural("a snapshot once deleted is not found again")
-    permissions = (read_rows(MESSAGES.name),)
+    permissions = (read_rows(tables.MESSAGES.name),)
 
     def spares(self, run: RunContext, rows: Sequence[Row]) -> Sequence[str]:
         asked = [Row(row.pk, row.sk, row.pk, row.sk, {}) for row in rows]
-        there = {(row.pk, row.sk) for row in read_full_rows(run.cloud, AgeIndex(MESSAGES, None), asked)}
+        there = {(row.pk, row.sk) for row in read_full_rows(run.cloud, AgeIndex(tables.MESSAGES, None), asked)}
         return ["its message is still there" if (row.pk, row.sk) in there else "" for row in rows]

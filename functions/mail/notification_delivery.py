@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from functions.mail._templates import BadLetter, letter, sender
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
-from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies
+from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies, tables
 from shared.mail import message, sending
 from shared.run import effect_results
-from shared.tables import NOTIFICATIONS, USERS
 
 if TYPE_CHECKING:
     from shared.mail.relay import RelayPool
@@ -26,11 +25,11 @@ class NotificationDelivery(Sweep):
     """
 
     schedule = every(minutes=1)
-    table = NOTIFICATIONS
+    table = tables.NOTIFICATIONS
     record = "shared.product.records.outgoing.Notification"
     delays = retry_policies.EMAIL
     give_up_after = days(3)
-    referenced_tables = (USERS,)
+    referenced_tables = (tables.USERS,)
     width = 4
     # What SES allows a new account is 14 a second.
     rate = 10
@@ -89,4 +88,4 @@ class NotificationDelivery(Sweep):
 
 
 def _user(item: Notification) -> Key:
-    return Key(USERS.name, item.user, "-")
+    return Key(tables.USERS.name, item.user, "-")

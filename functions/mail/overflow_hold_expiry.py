@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from shared.job import days, hourly, natural
+from shared.job import days, hourly, natural, tables
 from shared.product.warned_purge import Notice, WarnedPurge
 from shared.store.age_index import Row
-from shared.tables import HOLDS, RAW
 
 
 class OverflowHoldExpiry(WarnedPurge):
@@ -13,8 +12,8 @@ class OverflowHoldExpiry(WarnedPurge):
 
     # Hourly, so that a warning that comes late costs an hour and not a day.
     schedule = hourly(minute=20)
-    table = HOLDS
-    objects: ClassVar = {"raw": RAW}
+    table = tables.HOLDS
+    objects: ClassVar = {"raw": tables.RAW}
     keep = days(30)
     warn = days(1)
     idempotency = natural(

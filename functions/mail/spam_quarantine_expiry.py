@@ -3,16 +3,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from shared.archetypes.purge import Purge
-from shared.job import daily, days, natural
-from shared.tables import QUARANTINE, RAW
+from shared.job import daily, days, natural, tables
 
 
 class SpamQuarantineExpiry(Purge):
     """Delete quarantined mail after 30 days, without a word."""
 
     schedule = daily(hour=3, minute=12)
-    table = QUARANTINE
-    objects: ClassVar = {"raw": RAW}
+    table = tables.QUARANTINE
+    objects: ClassVar = {"raw": tables.RAW}
     keep = days(30)
     timeout = 900
     idempotency = natural("a row once deleted is not found again, and its message goes before it")

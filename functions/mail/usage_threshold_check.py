@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, Key, Succeeded, Sweep
-from shared.job import RunContext, flag_check, hourly, settings
+from shared.job import RunContext, flag_check, hourly, settings, tables
 from shared.product import audit_trail, notifications
-from shared.tables import CYCLES, USERS
 
 if TYPE_CHECKING:
     from shared.product.records.mail import Cycle
@@ -34,9 +33,9 @@ class UsageThresholdCheck(Sweep):
     """
 
     schedule = hourly(minute=29)
-    table = CYCLES
+    table = tables.CYCLES
     record = "shared.product.records.mail.Cycle"
-    referenced_tables = (USERS,)
+    referenced_tables = (tables.USERS,)
     cap = 100_000
     width = 16
     timeout = 600
@@ -45,10 +44,10 @@ class UsageThresholdCheck(Sweep):
     permissions = (*audit_trail.GRANTS, *notifications.GRANTS)
 
     def references(self, item: Cycle) -> Iterable[Key]:
-        return (Key(USERS.name, item.user, "-"),)
+        return (Key(tables.USERS.name, item.user, "-"),)
 
     def attempt(self, attempt: Attempt) -> Succeeded:
-        item, user = attempt.item, attempt.references.get(Key(USERS.name, attempt.item.user, "-"), {})
+        item, user = attempt.item, attempt.references.get(Key(tables.USERS.name, attempt.item.user, "-"), {})
         reached = crossed(item, sliding=attempt.run.setting(MODE.name) == SLIDING)
         new = [threshold for threshold in reached if threshold not in item.crossed]
         if not user or "deleted_at" in user or not new:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from functions.sites._page import Page
 from shared.concurrency import fan_out
-from shared.http.client import (HostBusy, HostNotAllowed, HttpClient, NoResponse)
+from shared.http.client import HostBusy, HostNotAllowed, HttpClient, NoResponse
 from shared.http.sites import Site, host_of
 from shared.job import RunContext
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functions.sites._webevals import Task, Webevals
 from shared import redaction
 from shared.clock import Clock
-from shared.http.client import (HostBusy, HttpClient, HttpResponse, NoResponse)
+from shared.http.client import HostBusy, HttpClient, HttpResponse, NoResponse
 from shared.http.sites import Site
 from shared.job import explicit
 

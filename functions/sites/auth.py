@@ -8,7 +8,7 @@ from functions.sites._page import Form, Page
 from shared.archetypes.probe import HttpResponse, Probe, Verdict, Visit
 from shared.aws import secrets
 from shared.aws.cloud import Cloud
-from shared.http.client import (REDIRECTS, NoResponse)
+from shared.http.client import REDIRECTS, NoResponse
 from shared.http.sites import host_of
 from shared.job import every, natural, read_secret
 

@@ -7,7 +7,7 @@ from functions.sites._docs_crawl import Survey
 from shared.http import sites as targets
 from shared.http.client import HttpClient
 from shared.job import Done, Job, Outcome, RunContext, hourly, retry_policies, settings, upsert
-from shared.job.settings import BASE_URLS
+from shared.job.setting import BASE_URLS
 
 PATH = settings.text("DOCS_PATH", "/docs/", "The page of each site that links to all of its documentation")
 RATE = 10
@@ -59,7 +59,10 @@ class Docs(Job):
             | ({"paused": len(held)} if held else {}),
             ok=ok,
             note="; ".join(
-                filter(None, (f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note, targets.paused_note(held)))
+                filter(
+                    None,
+                    (f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note, targets.paused_note(held)),
+                )
             ),
             checkpoint=survey.rest,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functions.sites._webevals import queue
 from shared.aws.cloud import Cloud
 from shared.http import sites
-from shared.job.settings import BASE_URLS
+from shared.job.setting import BASE_URLS
 
 PAGES = ("/pricing", "/docs/", "/sign-in")
 

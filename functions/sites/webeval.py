@@ -11,11 +11,23 @@ from shared.concurrency import Overdue, fan_out
 from shared.http import sites as targets
 from shared.http.client import HttpClient
 from shared.http.sites import Site, Sites
-from shared.job import NO_TARGET, Budget, Done, Job, Outcome, RunContext, every, keyed, read_rows, settings, write_rows
-from shared.job.settings import BASE_URLS
+from shared.job import (
+    NO_TARGET,
+    Budget,
+    Done,
+    Job,
+    Outcome,
+    RunContext,
+    every,
+    keyed,
+    read_rows,
+    settings,
+    tables,
+    write_rows,
+)
+from shared.job.setting import BASE_URLS
 from shared.run import status
 from shared.run.claim import LEASE_MARGIN
-from shared.tables import WEBEVALS
 
 HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
 WIDTH = 4
@@ -35,7 +47,7 @@ class Webeval(Job):
     budget = Budget(items=1000, per="day")
     lease_per_target = False
     settings = (BASE_URLS, HOSTS)
-    permissions = (read_rows(WEBEVALS.name), write_rows(WEBEVALS.name))
+    permissions = (read_rows(tables.WEBEVALS.name), write_rows(tables.WEBEVALS.name))
     idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
 
     def plan(self, run: RunContext) -> list[str]:

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
-from shared.job import RunContext, SettingError, every, keyed, retry_policies, settings
-from shared.tables import DELIVERIES, WEBHOOKS
+from shared.job import RunContext, SettingError, every, keyed, retry_policies, settings, tables
 
 if TYPE_CHECKING:
     from shared.http.untrusted import UntrustedHttpClient
@@ -31,10 +30,10 @@ class WebhookRetry(Sweep):
     """
 
     schedule = every(minutes=1)
-    table = DELIVERIES
+    table = tables.DELIVERIES
     record = "shared.product.records.outgoing.Delivery"
     delays = retry_policies.WEBHOOK_ITEM
-    referenced_tables = (WEBHOOKS,)
+    referenced_tables = (tables.WEBHOOKS,)
     width = 8
     share = 2
     verb = "send"
@@ -116,4 +115,4 @@ class Receivers:
 
 
 def _webhook(item: Delivery) -> Key:
-    return Key(WEBHOOKS.name, item.user, item.webhook)
+    return Key(tables.WEBHOOKS.name, item.user, item.webhook)

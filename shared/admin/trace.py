@@ -13,7 +13,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
 from shared.job import manifest
 from shared.job.definition import Job
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.ledger import expected_since, ledger
 from shared.ledger.daily import DailyLedger
 from shared.ledger.ledger import TickOutcome, TickRecord

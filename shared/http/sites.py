@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from shared import redaction
 from shared.aws.names import NO_TARGET
 from shared.job.outcome import Rejected
-from shared.job.settings import BASE_URLS
+from shared.job.setting import BASE_URLS
 from shared.store import keys, table
 from shared.tables import STATE
 

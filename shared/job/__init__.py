@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared import tables
 from shared.aws import permissions
 from shared.aws.names import NO_TARGET
 from shared.aws.permissions import (
@@ -35,7 +36,8 @@ from shared.aws.permissions import (
     write_objects,
     write_rows,
 )
-from shared.job import retry_policies, settings
+from shared.job import policies as retry_policies
+from shared.job import setting as settings
 from shared.job.action import Action
 from shared.job.budget import Budget
 from shared.job.definition import Job
@@ -45,7 +47,7 @@ from shared.job.idempotency import Idempotency, flag_check, keyed, natural, upse
 from shared.job.outcome import Done, Failed, Outcome, Reason, Rejected, Skipped, Snoozed
 from shared.job.retry import NO_RETRY, RetryPolicy, explicit, exponential, fixed, linear
 from shared.job.schedule import CatchUp, Schedule, cron, daily, every, hourly, monthly, weekly
-from shared.job.settings import Setting, SettingError
+from shared.job.setting import Setting, SettingError
 
 if TYPE_CHECKING:
     from shared.run.context import RunContext
@@ -109,6 +111,7 @@ __all__ = [
     "read_secret",
     "retry_policies",
     "settings",
+    "tables",
     "update_rows",
     "upsert",
     "version_check",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 
 ITEMS, MICROS = "items", "micros"
 # Dollars are counted in millionths, so that sums are exact.

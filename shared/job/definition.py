@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 from shared.aws import permissions
 from shared.aws.names import CELERY, DEAD, FIRINGS, STATE, WORK
 from shared.aws.permissions import Grant
-from shared.job import overrides, retry_policies, settings, validation
+from shared.job import overrides, policies, setting, validation
 from shared.job.idempotency import Idempotency
 from shared.job.outcome import Outcome
 from shared.job.retry import RetryPolicy
 from shared.job.schedule import CatchUp, Schedule
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 from shared.store import keys
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Job:
     """Concurrent batches of one queue, 2 to 1,000. Default: 5."""
     idempotency: ClassVar[Idempotency | None] = None
     """Strategy, and the reason that a repeated run does no harm. Required."""
-    retry: ClassVar[RetryPolicy] = retry_policies.DEFAULT
+    retry: ClassVar[RetryPolicy] = policies.DEFAULT
     """Retries of a failed run, the default of `<ENV>_RETRY`. Default: exponential 2s, 4 attempts."""
     timeout: ClassVar[int] = 300
     """Seconds until Lambda stops a run, 10 to 900; `work` gets 5 fewer. Default: 300."""
@@ -194,8 +194,8 @@ class Job:
     def all_settings(cls) -> tuple[Setting, ...]:
         """Settings of every job, overrides of the declaration, and the job's own settings."""
         gates = (
-            settings.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
-            settings.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"Items that one run of {cls.name} may process"),
+            setting.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
+            setting.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"Items that one run of {cls.name} may process"),
         )
         ticked = () if cls.queue else (cls.run_by(), cls.heartbeat())
         budget = (cls.budget.setting(cls.env, cls.name),) if cls.budget else ()
@@ -212,12 +212,12 @@ class Job:
     @classmethod
     def run_by(cls) -> Setting:
         meaning = f"Who runs {cls.name} at its ticks: {', '.join(RUN_BY[:-1])} or {RUN_BY[-1]}; docs/howto/workers.md"
-        return settings.choice(f"{cls.env}_RUN_BY", INLINE, RUN_BY, meaning)
+        return setting.choice(f"{cls.env}_RUN_BY", INLINE, RUN_BY, meaning)
 
     @classmethod
     def heartbeat(cls) -> Setting:
         meaning = f"Healthchecks.io URL that {cls.name} pings when it starts (/start), succeeds, and fails (/fail)"
-        return settings.text(f"HC_{cls.env}_URL", "", meaning)
+        return setting.text(f"HC_{cls.env}_URL", "", meaning)
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:

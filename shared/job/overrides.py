@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.job import retention, schedule
 from shared.job.retry import parse as parse_retry
-from shared.job.settings import Setting, SettingError
+from shared.job.setting import Setting, SettingError
 from shared.job.validation import DeclarationError
 
 if TYPE_CHECKING:

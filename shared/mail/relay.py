@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from shared.aws import secrets
 from shared.aws.cloud import undone
 from shared.deadline import DeadlineExceeded
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.mail.message import Mail, MailRefused, Relay
 from shared.mail.sending import RELAY, SECRET, SENDER, Route, address, render
 

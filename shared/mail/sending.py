@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shared.aws.permissions import Grant, read_secret, send_mail
 from shared.job import settings
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 from shared.mail.message import Mail, MailRefused, Relay
 
 if TYPE_CHECKING:

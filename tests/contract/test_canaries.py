@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from moto.backends import get_backend
 
-from cli import output
-from cli.commands import run as command
+from cli import output, run_report
 from functions.operations.dead_letters import DeadLetters
 from functions.operations.job_monitoring import JobMonitoring
 from shared import redaction
@@ -24,15 +23,16 @@ from shared.job import manifest
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected
-from shared.job.retry import NONE, explicit
-from shared.job.settings import BASE_URLS
+from shared.job.retry import NO_RETRY, explicit
+from shared.job.setting import BASE_URLS
 from shared.messages import run_batch
 from shared.observability import alerts as alert
 from shared.observability.log import Log
 from shared.run import status
 from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
-from shared.run.run import RunReport, run
+from shared.run.report import RunReport
+from shared.run.run import run
 from shared.tables import TABLES
 from tests.conftest import NOON, VirtualClock, letters
 from tests.corpus.canaries import CANARIES, Canary
@@ -66,7 +66,7 @@ class Gossip(Consumer):
 
     name = "gossip"
     queue = "demo:gossip"
-    retry = NONE
+    retry = NO_RETRY
     idempotency = natural("it only talks")
 
     def handle(self, run: RunContext, message: Message) -> None:
@@ -174,7 +174,7 @@ def test_no_canary_is_in_the_log(go: Callable[..., RunReport], printed: list[str
 def test_no_canary_is_in_an_artifact(go: Callable[..., RunReport], cloud: Cloud) -> None:
     def say(run: RunContext) -> Outcome:
         seen = [{"text": canary.said, canary.said: canary.said} for canary in CANARIES]
-        run.keep({"kind": "leaky", "ok": True, "status": 200, "ms": 1, "seen": seen}, "shop.example")
+        run.write_artifact({"kind": "leaky", "ok": True, "status": 200, "ms": 1, "seen": seen}, "shop.example")
         return Done()
 
     go(say)
@@ -227,10 +227,10 @@ def test_no_canary_is_in_what_a_good_run_leaves(
     out = io.StringIO()
     with redirect_stdout(out), redirect_stderr(out):
         for report in reports:
-            command.finished(report, as_json=True)
-            command.finished(report, as_json=False)
+            run_report.print_report(report, as_json=True)
+            run_report.print_report(report, as_json=False)
         for canary in FEW:
-            output.say(canary.said)
+            output.notice(canary.said)
             output.document({"error": canary.said, canary.said: 1})
         output.table(["job", "note"], [[canary.said, (canary.said, "red")] for canary in FEW])
     assert leaked(table(cloud), FEW) == []

@@ -22,7 +22,7 @@ from shared.archetypes.consumer import Consumer, Message
 from shared.job.idempotency import upsert
 from shared.messages.payload import Payload
 from shared.aws.permissions import read_secret
-from shared.job.settings import text
+from shared.job.setting import text
 from shared.messages.tenant import Tenant
 from shared.run.context import RunContext
 

@@ -13,7 +13,7 @@ from infra.deployment import Deployment
 from infra.package import Package
 from shared.aws.names import Names
 from shared.job import registry
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 
 HERE = platform.on_this_machine()
 BY_CELERY = {"PRICING_RUN_BY": "celery"}

@@ -21,7 +21,7 @@ from shared.job.setting import SettingError
 from shared.run.firing import Firing
 from tests.conftest import NOON
 from workers import delivery
-from workers.delivery import Held
+from workers.delivery import InProgress
 
 TICK = Firing("sweep", NOON, correlation_id="c")
 BODY = {"firing": TICK.data()}
@@ -52,7 +52,7 @@ def test_a_worker_that_does_not_know_whose_jobs_it_runs_does_not_start(
     name: str, somewhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NIGHTSHIFT_ACCOUNT")
-    with pytest.raises(SettingError, match="NIGHTSHIFT_ACCOUNT not set: say whose jobs are run"):
+    with pytest.raises(SettingError, match="NIGHTSHIFT_ACCOUNT not set: they name the deployment whose jobs are run"):
         fresh(name, monkeypatch)
 
 
@@ -119,9 +119,9 @@ def test_what_celery_delivers_while_it_may_still_run_comes_back_under_the_same_n
     made, sent, asked = fresh("workers.celery", monkeypatch), list[Any](), list[str]()
     monkeypatch.setattr(made.app, "send_task", lambda _name, args, **options: sent.append((args, options["countdown"])))
 
-    def held(_body: Any, request: str, *_: Any) -> Held:
+    def held(_body: Any, request: str, *_: Any) -> InProgress:
         asked.append(request)
-        return Held(51)
+        return InProgress(51)
 
     monkeypatch.setattr(delivery, "deliver", held)
     made.run.apply(args=(BODY,), task_id="task-1")
@@ -174,7 +174,7 @@ def test_rq_is_told_how_long_to_wait_and_to_retry_nothing_itself(rq: Rq) -> None
 def test_what_rq_delivers_while_it_may_still_run_comes_back_under_the_same_name(
     rq: Rq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "deliver", lambda *_: Held(51))
+    monkeypatch.setattr(delivery, "deliver", lambda *_: InProgress(51))
     rq.module.run(BODY, "job-1")
     [later] = rq.later
     assert later.args == (BODY, "job-1")
@@ -190,7 +190,7 @@ def test_a_job_that_rq_finds_abandoned_is_looked_into_by_whoever_is_there(rq: Rq
 
 def test_an_error_that_is_none_of_the_jobs_is_an_attempt(rq: Rq, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
-    monkeypatch.setattr(delivery, "died", lambda *words: told.append(words[:3]))
+    monkeypatch.setattr(delivery, "interrupted", lambda *words: told.append(words[:3]))
     rq.module.send(TICK, 0)
     [job] = rq.queue.jobs
     rq.module.failed(job, rq.queue.connection, ConnectionError, ConnectionError("no route"), None)

@@ -102,8 +102,7 @@ def _rollup_values(table: Table, into: str | None) -> dict[str, str]:
         raise CommandError(Exit.WRONG_USE, f"the index of {table.name} lacks a timestamp or a number to add up: {SEE}")
     target = _target(table, into)
     names = {"when": whens[0], "sums": ", ".join(f'"{name}"' for name in sums) + ("," if len(sums) == 1 else "")}
-    both = ", ".join(sorted((_constant(table), _constant(target))))
-    return {**names, "into": _constant(target), "both": both, "first": sums[0]}
+    return {**names, "into": _constant(target), "first": sums[0]}
 
 
 def _target(table: Table, into: str | None) -> Table:

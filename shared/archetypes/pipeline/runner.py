@@ -13,7 +13,7 @@ from shared import redaction
 from shared.archetypes.pipeline.definition import Continue, RequestRefused, StepDone
 from shared.archetypes.pipeline.states import WorkState
 from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.store.age_index import AgeIndex, Row, read_full_rows
 from shared.store.conditional_update import update_if_unchanged
 from shared.store.due_index import index_of

@@ -21,7 +21,7 @@ from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.idempotency import Idempotency, upsert
 from shared.job.outcome import Done, Outcome
 from shared.job.retry import RetryPolicy
-from shared.job.settings import BASE_URLS, Setting
+from shared.job.setting import BASE_URLS, Setting
 from shared.job.validation import DeclarationError, where
 from shared.run import status
 from shared.run.context import RunContext

@@ -17,7 +17,7 @@ from shared.aws import permissions
 from shared.aws.permissions import Grant
 from shared.job.action import Action
 from shared.job.outcome import Done, Outcome, Refused
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 from shared.plans import brake, draft
 from shared.run.context import RunContext
 from shared.store import keys, watermark

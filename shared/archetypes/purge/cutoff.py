@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.job import settings
-from shared.job.settings import Setting, SettingError
+from shared.job.setting import Setting, SettingError
 from shared.store import watermark
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from shared.archetypes.rollup.definition import LAG, RollupDefinition
 from shared.archetypes.rollup.periods import Days, day, week
 from shared.archetypes.rollup.window import EARLY, LATEST, Window
 from shared.job.outcome import Done, Outcome
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.run.context import RunContext
 from shared.store import table, watermark
 from shared.store.add_once import add_once

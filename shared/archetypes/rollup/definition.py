@@ -13,7 +13,7 @@ from shared.aws.permissions import Grant
 from shared.job import retry_policies, settings, validation
 from shared.job.definition import Job
 from shared.job.retry import RetryPolicy
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 from shared.store import watermark
 from shared.store.add_once import Addition
 from shared.tables import Index, Table

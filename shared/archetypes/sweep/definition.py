@@ -14,7 +14,7 @@ from shared.job import retry_policies, settings, validation
 from shared.job.definition import Job
 from shared.job.retry import NO_RETRY, RetryPolicy
 from shared.job.retry import parse as parse_retry
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 from shared.store import due_index
 from shared.store.age_index import Row
 from shared.tables import Table

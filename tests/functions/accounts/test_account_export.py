@@ -22,7 +22,7 @@ from functions.accounts.export_expiry import ExportExpiry
 from functions.mail._templates import letter
 from shared.archetypes.pipeline import Continue
 from shared.aws.cloud import Cloud
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.product.export_ticket import Ticket
 from shared.product.records.accounts import Export, User
 from shared.product.records.mail import Hold, Message

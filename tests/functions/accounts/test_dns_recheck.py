@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cli.job_arguments import find_target
 from cli.exit_codes import CommandError
+from cli.job_arguments import find_target
 from functions.accounts.alias_expiration import AliasExpiration
 from functions.accounts.dns_recheck import DnsRecheck
-from local.services.dns_server import Nameserver
+from local.services.dns_server import DnsServer
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.product.records.accounts import Domain
@@ -26,8 +26,8 @@ CHALLENGE = "verify-4711-abcdef"
 
 
 @pytest.fixture
-def dns(cloud: Cloud) -> Iterator[Nameserver]:
-    with Nameserver() as dns:
+def dns(cloud: Cloud) -> Iterator[DnsServer]:
+    with DnsServer() as dns:
         cloud.environment = {
             "DNS_SERVERS": dns.address,
             "DOMAIN_MX": "mx1.in.example, mx2.in.example",
@@ -41,14 +41,14 @@ def domain(name: str = "shop.example", due: datetime = NOON, user: str = "u", **
     return Domain.model_validate({"user": user, "id": name, **given})
 
 
-def right(dns: Nameserver, name: str = "shop.example") -> None:
+def right(dns: DnsServer, name: str = "shop.example") -> None:
     dns.put(f"_mail-challenge.{name}", "TXT", '"v=spf1 -all"', f'"{CHALLENGE[:6]}" "{CHALLENGE[6:]}"')
     dns.put(name, "MX", "10 mx1.in.example.", "20 MX2.in.example.")
     dns.put(f"dkim._domainkey.{name}", "CNAME", "dkim.in.example.")
 
 
 def test_a_domain_whose_dns_is_right_is_verified_and_its_user_told_once(
-    cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer
 ) -> None:
     right(dns)
     put(cloud, domain())
@@ -82,7 +82,7 @@ def test_one_that_is_wrong_is_looked_at_again_on_the_next_day(
     cloud: Cloud,
     clock: VirtualClock,
     log: Lines,
-    dns: Nameserver,
+    dns: DnsServer,
 ) -> None:
     right(dns)
     dns.put(name, kind, *values)
@@ -99,7 +99,7 @@ def test_one_that_is_wrong_is_looked_at_again_on_the_next_day(
 
 @pytest.mark.parametrize(("tick", "asked"), [(-1, 0), (0, 3), (1, 3)])
 def test_nobody_is_asked_before_it_is_due(
-    tick: int, asked: int, cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+    tick: int, asked: int, cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer
 ) -> None:
     right(dns)
     put(cloud, domain())
@@ -110,7 +110,7 @@ def test_nobody_is_asked_before_it_is_due(
 
 @pytest.mark.parametrize(("age", "counts"), [(-1, {"again": 1}), (0, {"given_up": 1}), (1, {"given_up": 1})])
 def test_it_is_given_up_after_two_weeks_and_its_user_told_what_is_missing(
-    age: int, counts: dict[str, int], cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+    age: int, counts: dict[str, int], cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer
 ) -> None:
     put(cloud, domain(created_at=NOON - days(14) - age * SECOND, checks=13))
     assert go(DnsRecheck(), cloud, log).counts == counts
@@ -123,7 +123,7 @@ def test_it_is_given_up_after_two_weeks_and_its_user_told_what_is_missing(
 
 
 def test_who_adds_a_domain_again_is_told_of_that_one_too(
-    cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer
 ) -> None:
     right(dns)
     for number in (1, 2):
@@ -134,7 +134,7 @@ def test_who_adds_a_domain_again_is_told_of_that_one_too(
 
 
 def test_a_name_in_another_script_is_asked_for_in_ascii_and_told_as_it_is_written(
-    cloud: Cloud, log: Lines, dns: Nameserver
+    cloud: Cloud, log: Lines, dns: DnsServer
 ) -> None:
     right(dns, "xn--bcher-kva.example")
     put(cloud, domain("xn--bcher-kva.example"), domain("xn--bcher-kva.example", NOON + days(1), user="other"))
@@ -142,7 +142,7 @@ def test_a_name_in_another_script_is_asked_for_in_ascii_and_told_as_it_is_writte
     assert {row["data"]["domain"] for row in all_of(cloud, "notifications")} == {"bücher.example"}
 
 
-def test_on_demand_one_domain_is_looked_at_before_it_is_due(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+def test_on_demand_one_domain_is_looked_at_before_it_is_due(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
     right(dns)
     put(cloud, domain(due=NOON + days(1)), domain("other.example"))
     report = go(DnsRecheck(), cloud, log, target="shop.example", manual=True, retried=False)
@@ -150,14 +150,14 @@ def test_on_demand_one_domain_is_looked_at_before_it_is_due(cloud: Cloud, log: L
     assert item(cloud, domain("other.example"))["checks"] == 0
 
 
-def test_a_domain_that_nobody_waits_for_is_refused_on_demand(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+def test_a_domain_that_nobody_waits_for_is_refused_on_demand(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
     put(cloud, domain("other.example"))
     report = go(DnsRecheck(), cloud, log, target="shop.example", manual=True, retried=False)
     assert (report.outcome, "no domain 'shop.example' is pending" in report.note) == ("failed", True)
 
 
 def test_servers_that_fail_or_say_nothing_cost_nobody_their_domain(
-    cloud: Cloud, log: Lines, dns: Nameserver, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, log: Lines, dns: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.accounts._dns.SECONDS", 0.5)
     for name in ("shop.example", "mute.example", "dead.example"):
@@ -169,13 +169,13 @@ def test_servers_that_fail_or_say_nothing_cost_nobody_their_domain(
     assert item(cloud, domain("dead.example"))["state"] == "pending"
 
 
-def test_what_is_no_name_is_given_up_and_the_rest_goes_on(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+def test_what_is_no_name_is_given_up_and_the_rest_goes_on(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
     right(dns)
     put(cloud, domain(), domain("a" * 64 + ".example"), domain("a..example"))
     assert go(DnsRecheck(), cloud, log).counts == {"settled": 1, "given_up": 2}
 
 
-def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log: Lines, dns: Nameserver) -> None:
+def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
     right(dns)
     many = [f'"{number:03d}{"x" * 90}"' for number in range(20)]
     dns.put("_mail-challenge.shop.example", "TXT", *many, f'"{CHALLENGE}"')
@@ -190,7 +190,7 @@ def test_the_command_line_takes_a_domain_for_a_target_of_this_job_alone() -> Non
 
 
 def test_a_crash_before_its_end_is_written_leaves_it_to_the_next_run(
-    cloud: Cloud, clock: VirtualClock, log: Lines, dns: Nameserver
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer
 ) -> None:
     right(dns)
     put(cloud, domain())

@@ -20,7 +20,7 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected, Snoozed
 from shared.job.retry import explicit
 from shared.job.schedule import Schedule, every
-from shared.job.settings import Setting
+from shared.job.setting import Setting
 from shared.ledger import expected_since
 from shared.ledger.ledger import TickOutcome
 from shared.run.claim import Claims

@@ -241,7 +241,7 @@ def test_rows_of_another_organization_cannot_be_touched(deliver: Deliver, cloud:
     assert deliver(Counter(), body("theirs")) == ["m0"]
     assert counted(cloud) == []
     [line] = log.said("counter_message_failed")
-    assert "not bounded by the tenant's key" in line["error"]
+    assert "not limited to the tenant's key" in line["error"]
     # The guard ends with the run.
     cloud.dynamodb.scan(TableName=NAME)
 
@@ -302,7 +302,7 @@ def test_a_letter_that_cannot_be_sent_leaves_its_message_in_the_queue(
 
 
 def test_a_message_as_large_as_a_letter_may_be_is_still_given_up(deliver: Deliver, cloud: Cloud) -> None:
-    bad = "é" * (envelope.LIMIT // 2)
+    bad = "é" * (envelope.MESSAGE_LIMIT // 2)
     assert deliver(Counter(), bad, body()) == []
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["event"]["kept"].startswith("dead/counter/large/")
@@ -318,7 +318,7 @@ def test_a_letter_names_no_object_but_its_own_jobs(key: Any, cloud: Cloud) -> No
 
 def test_what_was_checked_in_is_collected(deliver: Deliver, cloud: Cloud) -> None:
     job = Counter()
-    payload = Counted(organization_id="org_1", feature="x" * envelope.LIMIT, amount=2)
+    payload = Counted(organization_id="org_1", feature="x" * envelope.MESSAGE_LIMIT, amount=2)
     deliver(job, envelope.encode(cloud, "demo:counts", payload))
     assert job.seen == [payload]
 
@@ -327,7 +327,7 @@ def test_while_s3_does_not_answer_a_claim_comes_back(
     deliver: Deliver, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed = envelope.encode(
-        cloud, "demo:counts", Counted(organization_id="org_1", feature="x" * envelope.LIMIT, amount=2)
+        cloud, "demo:counts", Counted(organization_id="org_1", feature="x" * envelope.MESSAGE_LIMIT, amount=2)
     )
 
     def fails(*_: Any) -> bytes:

@@ -15,7 +15,7 @@ from shared.http.sites import Site, host_of
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Rejected
-from shared.job.settings import BASE_URLS, SettingError
+from shared.job.setting import BASE_URLS, SettingError
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from tests.conftest import NOON, Lines

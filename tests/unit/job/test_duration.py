@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.job import duration, settings
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 
 
 @given(st.integers(0, 10**9))

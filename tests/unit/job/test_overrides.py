@@ -16,7 +16,7 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Outcome
 from shared.job.overrides import configured, settings_of
 from shared.job.schedule import CatchUp, cron, every, hourly
-from shared.job.settings import SettingError
+from shared.job.setting import SettingError
 from shared.messages.payload import Payload
 from shared.messages.tenant import Tenant
 from shared.run.context import RunContext
