@@ -1,4 +1,4 @@
-"""python jobs.py <job> | list | test <job> | runs <job> | status | up | ...; `--help` lists them all."""
+"""The command line: `python jobs.py <job>`, or a command; `python jobs.py --help` lists them."""
 
 import importlib.util
 import os
@@ -7,12 +7,12 @@ from pathlib import Path
 
 VENV = Path(__file__).resolve().parent / ".venv"
 OLDEST = (3, 11)
-# Stands for all the packages of uv.lock: where it is missing, so are others.
+# One package of uv.lock stands for all: without it the others are missing too.
 PACKAGE = "rich"
 
 
 def use_venv() -> None:
-    """Go on with .venv's Python where this one is too old or lacks the packages."""
+    """Restart with the Python of .venv: this one is too old or lacks the packages."""
     python = VENV / "bin" / "python"
     if Path(sys.prefix) == VENV or not python.exists():
         sys.exit("jobs.py needs Python 3.11 or newer and the packages of uv.lock; `make setup` builds .venv with them.")

@@ -1,4 +1,4 @@
-"""This process's environment, replaced for a while: jobs and AWS clients read it as they do in a function."""
+"""Replace this process's environment for a while: jobs and AWS clients read it as they do in a function."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ STAGE = "NIGHTSHIFT_STAGE"
 
 
 @contextmanager
-def replaced(values: Mapping[str, str]) -> Iterator[None]:
-    """It is `values` for as long as the block lasts."""
+def replace_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set the environment to exactly `values` while the block lasts."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(values)
@@ -22,6 +22,6 @@ def replaced(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def said(stage: str, account: str, region: str) -> dict[str, str]:
-    """What a deployed function is told of where it is."""
+def deployment_variables(stage: str, account: str, region: str) -> dict[str, str]:
+    """Variables that name the deployment, as a deployed function has them."""
     return {STAGE: stage, "NIGHTSHIFT_ACCOUNT": account, "AWS_REGION": region}

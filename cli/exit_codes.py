@@ -1,4 +1,4 @@
-"""How a command ends: exit codes that scripts can rely on, and the exception that carries one."""
+"""Exit codes of commands, and the exception that ends a command with one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    DONE = 0  # or honestly skipped
+    #: The work was done, or skipped for a valid reason.
+    DONE = 0
     FAILED = 1
+    #: A wrong argument, or a setting that cannot be read.
     WRONG_USE = 2
+    #: The local cloud or the AWS account cannot be reached, or is not deployed.
     NO_CLOUD = 3
+    #: A safety check refused the work; nothing was done.
     REFUSED = 4
 
 
-class Stop(Exception):
-    """Ends the command. The message says what is wrong and what to do; it goes to stderr."""
+class CommandError(Exception):
+    """Ends the command. The message, printed on stderr, states what is wrong and what to do."""
 
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The cloud that a command works on: the local one, or with --aws an account."""
+"""Options `--aws` and `--stage`: the cloud that a command works on, the local one or a stage of an AWS account."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 from cli import output
-from cli.environment import STAGE, replaced, said
-from cli.exit_codes import Exit, Stop
+from cli.environment import STAGE, deployment_variables, replace_environment
+from cli.exit_codes import CommandError, Exit
 from shared import advised_commands
 from shared.aws.cloud import Cloud
 from shared.aws.names import LOCAL, PRODUCTION, Names
 
-ROOT = Path(__file__).resolve().parent.parent
-# Of the partitions whose queues' URLs end differently.
-SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
+# Domains of queue URLs, by partition, where they differ from amazonaws.com.
+DOMAINS = {"aws-cn": "amazonaws.com.cn"}
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--aws", action="store_true", help="work on the AWS account that your credentials are for")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--stage", help=f"with --aws: which deployment, as in --stage {PRODUCTION} (default: {STAGE}; one is required)"
+        "--aws", action="store_true", help="use the AWS account of your credentials (default: local cloud)"
+    )
+    parser.add_argument(
+        "--stage", help=f"with --aws, the deployment, as in --stage {PRODUCTION} (default: {STAGE}; one is required)"
     )
 
 
-def decide(args: argparse.Namespace) -> None:
-    """Put the stage to work on into `args.stage`, for every command that takes --aws.
+def resolve_stage(args: argparse.Namespace) -> None:
+    """Set `args.stage` of every command that takes --aws.
 
-    Raises Stop where --aws comes without a stage, or --stage without --aws: no deployment is the default.
+    Raises CommandError for --aws without a stage, and --stage without --aws: no deployment is the default.
     """
     if not hasattr(args, "aws"):
         return
     if not args.aws:
         if args.stage is not None:
-            raise Stop(Exit.WRONG_USE, "--stage names a deployment in an account: say --aws with it")
+            raise CommandError(Exit.WRONG_USE, "--stage names a deployment in an AWS account: add --aws")
         return
-    # An empty --stage is a variable that was not set, not a request for the default.
+    # An empty --stage comes from a variable that was not set; it is not a request for the default.
     args.stage = (os.environ.get(STAGE, "") if args.stage is None else args.stage).strip()
     if not args.stage:
-        raise Stop(
+        raise CommandError(
             Exit.WRONG_USE,
             "--aws needs the name of a deployment, and none is given: "
             f"add --stage, as in --stage {PRODUCTION}, or set {STAGE} in the environment or in .env",
@@ -50,36 +50,20 @@ def decide(args: argparse.Namespace) -> None:
 
 
 def stage(args: argparse.Namespace) -> str:
-    """The stage that the command works on."""
     return str(args.stage) if args.aws else LOCAL
 
 
 def advised(args: argparse.Namespace, *words: str) -> str:
-    """A command line for the stage that this command works on."""
+    """A command line of jobs.py for the stage that this command works on."""
     return advised_commands.advised(stage(args), *words)
 
 
-def answering(parser: argparse.ArgumentParser) -> None:
-    """For what is written down with who did it and why."""
-    parser.add_argument("--reason", metavar="WHY", help="why; must be said for what is done to many at once")
-    parser.add_argument("--who", help="whose decision it is; with --aws your ARN, else login@host")
-
-
-def who(args: argparse.Namespace, cloud: Cloud) -> str:
-    from cli.commands.pause import signed
-
-    if args.who or not args.aws:
-        return args.who or signed()
-    sts: Any = cloud.session.client("sts", region_name=cloud.names.region)
-    return str(sts.get_caller_identity()["Arn"])
-
-
 @contextmanager
-def opened(args: argparse.Namespace) -> Iterator[Cloud]:
-    """The cloud to work on, for as long as the block lasts. Raises Stop with NO_CLOUD where it does not answer."""
+def open_cloud(args: argparse.Namespace) -> Iterator[Cloud]:
+    """The cloud to work on, while the block lasts. Raises CommandError with NO_CLOUD if it cannot be reached."""
     from botocore import exceptions
 
-    away = (
+    unreachable = (
         exceptions.ConnectionError,
         exceptions.HTTPClientError,
         exceptions.NoCredentialsError,
@@ -89,50 +73,52 @@ def opened(args: argparse.Namespace) -> Iterator[Cloud]:
         exceptions.SSOError,
     )
     try:
-        with account(args.stage) if args.aws else _local() as cloud:
+        with open_account(args.stage) if args.aws else _local() as cloud:
             yield cloud
-    except away as error:
-        raise Stop(Exit.NO_CLOUD, f"no cloud answers: {error}") from error
+    except unreachable as error:
+        raise CommandError(Exit.NO_CLOUD, f"the cloud cannot be reached: {error}") from error
     except exceptions.ClientError as error:
-        raise _refusal(error, args) from error
+        raise _client_error(error, args) from error
 
 
 @contextmanager
-def account(stage: str) -> Iterator[Cloud]:
+def open_account(stage: str) -> Iterator[Cloud]:
     from botocore.session import get_session
 
     session = get_session()
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
-        raise Stop(Exit.WRONG_USE, "no AWS region is set: say AWS_REGION=..., or put one into your AWS profile")
+        raise CommandError(
+            Exit.WRONG_USE, "no AWS region is set: set AWS_REGION in the environment, or a region in your AWS profile"
+        )
     sts: Any = session.create_client("sts", region_name=region)
     caller = sts.get_caller_identity()
     partition = caller["Arn"].split(":")[1]
-    suffix = SUFFIXES.get(partition, "amazonaws.com")
-    output.say(f"account {caller['Account']}, stage {stage}, {region}, as {caller['Arn']}")
-    with replaced({**os.environ, **said(stage, caller["Account"], region)}):
-        yield Cloud(Names(stage, caller["Account"], region, partition, suffix))
+    domain = DOMAINS.get(partition, "amazonaws.com")
+    output.notice(f"account {caller['Account']}, stage {stage}, {region}, as {caller['Arn']}")
+    with replace_environment({**os.environ, **deployment_variables(stage, caller["Account"], region)}):
+        yield Cloud(Names(stage, caller["Account"], region, partition, domain))
 
 
 def _local() -> AbstractContextManager[Cloud]:
-    # With --aws nothing of the local cloud is needed.
-    from cli.up.local_session import opened as opened_here
+    # Imported lazily: with --aws nothing of the local cloud is needed.
+    from cli.up import local_session
 
-    return opened_here()
+    return local_session.open_cloud()
 
 
-def to_deploy(args: argparse.Namespace) -> str:
-    """Advice on how to get a deployment that is missing."""
+def deployment_hint(args: argparse.Namespace) -> str:
+    """How to create a deployment that is missing."""
     if args.aws:
         return f"deploy it: {advised_commands.deployment(args.stage)}"
     return f"start the local cloud once: {advised_commands.without_stage('up')}"
 
 
-def _refusal(error: Any, args: argparse.Namespace) -> Stop:
-    """AWS's own no: what is not deployed, and whom it does not let in, are no failures of a job."""
+def _client_error(error: Any, args: argparse.Namespace) -> CommandError:
+    """A missing deployment and refused credentials are NO_CLOUD; every other error of AWS is a failure."""
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("ResourceNotFoundException", "NoSuchBucket") or "NonExistentQueue" in code:
-        return Stop(Exit.NO_CLOUD, f"{error}\nIt is not deployed there; {to_deploy(args)}")
+        return CommandError(Exit.NO_CLOUD, f"{error}\nThis stage is not deployed; {deployment_hint(args)}")
     if code in ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"):
-        return Stop(Exit.NO_CLOUD, f"{error}\nSign in again, then repeat the command.")
-    return Stop(Exit.FAILED, str(error))
+        return CommandError(Exit.NO_CLOUD, f"{error}\nSign in again, then repeat the command.")
+    return CommandError(Exit.FAILED, str(error))

@@ -1,4 +1,4 @@
-"""What commands print: one JSON document or tables on stdout, everything else on stderr."""
+"""Output of commands: one JSON document or tables on stdout, notices on stderr, all of it redacted."""
 
 from __future__ import annotations
 
@@ -15,47 +15,49 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# Where nothing says how wide the paper is.
-PAPER = 120
+# Columns of output that goes to no terminal, unless COLUMNS is set.
+WIDTH = 120
 
 
 def document(data: Any) -> None:
-    print(json.dumps(_filtered(data), indent=2, ensure_ascii=False))
+    """Print data as one JSON document."""
+    print(json.dumps(_redacted(data), indent=2, ensure_ascii=False))
 
 
-def say(line: str) -> None:
+def notice(line: str) -> None:
+    """Print a line on stderr."""
     print(redaction.text(line), file=sys.stderr, flush=True)
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """Colour and width as the terminal has them; without a terminal no colour, and COLUMNS or 120 wide."""
+    """A console with the colour and width of the terminal; without one, no colour and COLUMNS or 120 wide."""
     from rich.console import Console
 
     out = file or sys.stdout
-    width = None if out.isatty() else int(os.environ.get("COLUMNS") or PAPER)
+    width = None if out.isatty() else int(os.environ.get("COLUMNS") or WIDTH)
     return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence[str] = ()) -> None:
-    """Left-aligned text, right-aligned numbers; a cell that is too long is folded, the first of a row never is.
+    """Print a table; long cells are folded, except for those of the first column.
 
-    A cell is text, a number, None (shown empty), or a pair of text and a rich style. Where the paper is too narrow,
-    `spare` columns are left out, the first of them first.
+    A cell is text, a number, None (shown empty), or a pair of text and a rich style. `spare` columns are left out, in
+    this order, until the table fits the width.
     """
     from rich.measure import Measurement
 
-    paper = console()
+    target = console()
     cells = [list(row) for row in rows]
     left_out = list(spare)
     shown = list(range(len(columns)))
     while True:
-        made = _table([columns[number] for number in shown], [[row[number] for number in shown] for row in cells])
-        wide = Measurement.get(paper, paper.options.update(max_width=10_000), made).maximum
-        if wide <= paper.width or not left_out:
+        laid_out = _table([columns[number] for number in shown], [[row[number] for number in shown] for row in cells])
+        width = Measurement.get(target, target.options.update(max_width=10_000), laid_out).maximum
+        if width <= target.width or not left_out:
             break
         shown.remove(columns.index(left_out.pop(0)))
-    with paper.capture() as captured:
-        paper.print(made)
+    with target.capture() as captured:
+        target.print(laid_out)
     # rich pads each line to the table's width.
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
@@ -64,22 +66,22 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    laid_out = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) for row in rows)
         justify: Any = "right" if numeric else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0, header_style="bold")
+        laid_out.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0, header_style="bold")
     for row in rows:
-        made.add_row(
-            *(Text(_shown(cell[0]), cell[1]) if isinstance(cell, tuple) else Text(_shown(cell)) for cell in row)
+        laid_out.add_row(
+            *(Text(_text(cell[0]), cell[1]) if isinstance(cell, tuple) else Text(_text(cell)) for cell in row)
         )
-    return made
+    return laid_out
 
 
 def fields(values: Mapping[str, Any]) -> str:
-    """`job=pricing status=done note="2 of 3 hosts"`: a line that people and grep read alike."""
+    """`job=pricing status=done note="2 of 3 hosts"`: one line that both people and grep can read."""
     shown = {
-        name: value if isinstance(value, str) else json.dumps(value) for name, value in _filtered(dict(values)).items()
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in _redacted(dict(values)).items()
     }
     return " ".join(
         f"{name}={value if value and ' ' not in value and chr(34) not in value else json.dumps(value)}"
@@ -88,9 +90,9 @@ def fields(values: Mapping[str, Any]) -> str:
 
 
 def verdict(outcome: str, ok: bool) -> tuple[str, str]:
-    """A table's cell: red for what is wrong, green for what was done, yellow for what honestly was not.
+    """The cell of an outcome: red for a failure or a bad finding, green for done or running, yellow for skipped.
 
-    A run that was done and found something wrong is `bad`, so that the word tells it where there is no colour.
+    The outcome `done` with a bad finding is shown as `bad`, since output without colour needs a word of its own.
     """
     if not ok:
         return "bad" if outcome == "done" else outcome, "red"
@@ -98,7 +100,7 @@ def verdict(outcome: str, ok: bool) -> tuple[str, str]:
 
 
 def span(length: timedelta) -> str:
-    """`1 hour`, `7 days`."""
+    """`1 hour`, `7 days`: whole units, rounded down."""
     for unit, size in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
         if length >= size:
             count = length // size
@@ -106,24 +108,34 @@ def span(length: timedelta) -> str:
     return f"{length.total_seconds():.0f} s"
 
 
-def until(instant: datetime, now: datetime) -> str:
-    """`22:15 in 3 min`, `Tue 04:00 in 11 h`, in UTC."""
-    left = instant - now
+def time_until(at: datetime, now: datetime) -> str:
+    """`22:15 in 3 min`, `04:00 in 11 h`, `Tue 04:00` or `2026-11-21 22:05`, in UTC."""
+    left = at - now
     if left < timedelta(hours=1):
-        return f"{instant:%H:%M} in {max(1, round(left.total_seconds() / 60))} min"
+        return f"{at:%H:%M} in {max(1, round(left.total_seconds() / 60))} min"
     if left < timedelta(days=1):
-        return f"{instant:%H:%M} in {round(left.total_seconds() / 3600)} h"
+        return f"{at:%H:%M} in {round(left.total_seconds() / 3600)} h"
     if left < timedelta(days=6):
-        return f"{instant:%a %H:%M}"
-    return f"{instant:%Y-%m-%d %H:%M}"
+        return f"{at:%a %H:%M}"
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
-def _shown(cell: Any) -> str:
+def to_second(timestamp: str) -> str:
+    """`2026-11-21 22:05:00` of an ISO 8601 timestamp."""
+    return timestamp[:19].replace("T", " ")
+
+
+def to_minute(timestamp: str) -> str:
+    """`2026-11-21 22:05` of an ISO 8601 timestamp."""
+    return timestamp[:16].replace("T", " ")
+
+
+def _text(cell: Any) -> str:
     return "" if cell is None else redaction.text(str(cell))
 
 
-def _filtered(data: Any) -> Any:
-    """As JSON data, without what must not be shown."""
+def _redacted(data: Any) -> Any:
+    """The data as JSON types, with sensitive values redacted."""
     return redaction.data(json.loads(json.dumps(data, default=_plain)))
 
 

@@ -1,4 +1,4 @@
-"""What a long command is doing now, and since when it is at it: a line a step, on stderr."""
+"""Progress of a long command: one line for each step, with the seconds since the start, on stderr."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ class Progress:
         return time.monotonic() - self.began
 
     def __call__(self, step: str) -> None:
-        output.say(f"{self.seconds:6.1f} s  {step}")
+        output.notice(f"{self.seconds:6.1f} s  {step}")

@@ -1,31 +1,31 @@
-"""A cloud that cannot be changed: what `--dry-run` gives to a job's plan."""
+"""A cloud whose clients refuse every write: `--dry-run` passes it to a job's plan."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
 from shared.aws.cloud import Cloud
 
-READS = ("Get", "BatchGet", "Query", "List", "Head", "Describe")
+READ_PREFIXES = ("Get", "BatchGet", "Query", "List", "Head", "Describe")
 
 
-class WriteRefused(Stop):
-    """A plan that would change something; it is a fault of the job."""
+class WriteRefused(CommandError):
+    """A plan() tried to write, which is a fault of the job."""
 
     def __init__(self, call: str) -> None:
-        super().__init__(Exit.FAILED, f"plan() calls {call}; it may read, and no more. Nothing was written")
+        super().__init__(Exit.FAILED, f"plan() calls {call}, but a plan may only read. Nothing was written")
 
 
-def only_reading(cloud: Cloud) -> Cloud:
-    """The same cloud with clients of its own, on which every call but a read raises WriteRefused."""
-    made = Cloud(cloud.names, cloud.clock, cloud.environment)
-    # Before a request is built, let alone sent; the event reaches every client of the session.
-    made.session.events.register("before-parameter-build", _refuse_writes)
-    return made
+def readonly(cloud: Cloud) -> Cloud:
+    """A copy of the cloud with its own clients, on which every call except a read raises WriteRefused."""
+    copy = Cloud(cloud.names, cloud.clock, cloud.environment)
+    # Raised before the request is built; the event reaches every client of the session.
+    copy.session.events.register("before-parameter-build", _refuse_writes)
+    return copy
 
 
-def _refuse_writes(**call: Any) -> None:
-    model = call["model"]
-    if not model.name.startswith(READS):
+def _refuse_writes(**event: Any) -> None:
+    model = event["model"]
+    if not model.name.startswith(READ_PREFIXES):
         raise WriteRefused(f"{model.service_model.service_name}:{model.name}")

@@ -1,4 +1,4 @@
-"""Ends this process when a run outlives its timeout, or is told to stop, and writes down that it did."""
+"""End this process when a run exceeds its timeout, and record the run as lost when it is interrupted."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from cli.exit_codes import Exit
 from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.job.definition import Job
+from shared.observability.log import Log, to_stderr
 from shared.run import lost_runs
 from shared.run.firing import Firing
+from shared.run.report import RunReport
+from shared.run.run import run
 
-# Writing down the end takes a few calls; where even that hangs, the interpreter's own watchdog ends the process.
-LAST_WORDS = 15
+# Recording the end takes a few calls; if they hang too, the interpreter's own watchdog ends the process after this.
+RECORD_SECONDS = 15
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: a crond or a hosting panel ends what runs too long for it."""
+    """SIGTERM: crond or a hosting panel ends processes that run too long."""
 
 
 class Watchdog:
-    """Bites `job.timeout` seconds after the block was entered: as Lambda would, whatever the job is stuck in.
-
-    `request` is the nonce by which the run's claim is recognised as this process's own.
-    """
+    """Expires `job.timeout` seconds after the block was entered, whatever the job is blocked in, as Lambda does."""
 
     def __init__(self, cloud: Cloud, job: Job, firing: Firing, end: Callable[[int], object] = os._exit) -> None:
         self.cloud = cloud
         self.job = job
         self.firing = firing
         self.end = end
+        #: The nonce that marks a claim as one of this process.
         self.request = f"cli-{uuid.uuid4()}"
-        self.timer = threading.Timer(job.timeout, self.bite)
+        self.timer = threading.Timer(job.timeout, self.expire)
         self.timer.daemon = True
 
     def __enter__(self) -> Watchdog:
         self.timer.start()
         with suppress(AttributeError, ValueError, OSError):
-            # Also where the interpreter's lock is held by a call into C, and no thread of ours can run.
-            faulthandler.dump_traceback_later(self.job.timeout + LAST_WORDS, exit=True, file=sys.stderr)
-        self.before = signal.signal(signal.SIGTERM, _terminate) if _main_thread() else None
+            # Also works while a call into C holds the interpreter's lock, when no Python thread can run.
+            faulthandler.dump_traceback_later(self.job.timeout + RECORD_SECONDS, exit=True, file=sys.stderr)
+        self.before = signal.signal(signal.SIGTERM, _terminate) if _is_main_thread() else None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -57,27 +58,33 @@ class Watchdog:
         if self.before is not None:
             signal.signal(signal.SIGTERM, self.before)
         if isinstance(error, KeyboardInterrupt):
-            self.bury("ended by SIGTERM" if isinstance(error, Terminated) else "interrupted at the keyboard")
+            self.mark_lost("ended by SIGTERM" if isinstance(error, Terminated) else "interrupted at the keyboard")
 
-    def bite(self) -> None:
+    def expire(self) -> None:
         note = f"ended by the watchdog at its timeout of {self.job.timeout} s"
         try:
-            self.bury(note)
+            self.mark_lost(note)
         finally:
-            output.say(f"{self.job.name} {note}")
+            output.notice(f"{self.job.name} {note}")
             self.end(Exit.FAILED)
 
-    def bury(self, note: str) -> None:
-        """The run's lease off, its end in status and history. Nothing where it holds no claim (any more)."""
+    def mark_lost(self, note: str) -> None:
+        """Release the run's lease and record it as lost. Does nothing unless this process holds the claim."""
         entry = manifest.of([self.job])[self.job.name]
-        found = lost_runs.claim_item(self.cloud, entry, self.firing.target)
-        if "holder" in found and found.get("invocation") == self.request:
-            lost_runs.mark_lost(self.cloud, self.job.name, entry, found, note, self.firing)
+        item = lost_runs.claim_item(self.cloud, entry, self.firing.target)
+        if "holder" in item and item.get("invocation") == self.request:
+            lost_runs.mark_lost(self.cloud, self.job.name, entry, item, note, self.firing)
+
+
+def run_watched(job: Job, firing: Firing, cloud: Cloud) -> RunReport:
+    """Run the job in this process under a watchdog; its log goes to stderr."""
+    with Watchdog(cloud, job, firing) as watchdog:
+        return run(job, firing, cloud, Log(to_stderr, cloud.clock), watchdog.request)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _main_thread() -> bool:
+def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()

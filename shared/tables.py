@@ -62,7 +62,7 @@ WEBEVALS = Table(
 
 # The mail-alias product. A user's rows share a partition, the user's id, so that an export or a deletion is a query for
 # each table. An index `aged` has what may be purged, `due` what waits for its time: rows that do neither have no keys
-# of it. Writers of these rows: docs/records.md.
+# of it. Writers of these rows: docs/reference/records.md.
 # Messages as they came lie in the bucket, in this folder; rows name them.
 RAW = "mail/"
 # Exports in this one, while they are made and after.

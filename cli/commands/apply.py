@@ -1,4 +1,4 @@
-"""Carry out a plan that `--dry-run` has made: exactly that, or nothing where the world has moved."""
+"""Apply a plan that `--dry-run` has stored: exactly that plan, or nothing if the rows have changed since."""
 
 from __future__ import annotations
 
@@ -8,37 +8,42 @@ from collections import Counter
 from dataclasses import replace
 
 from cli import job_settings, options, output
-from cli.commands.run import finished, found, perform
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_job
+from cli.run_report import print_report
+from cli.watchdog import run_watched
 from shared.plans import plan
 from shared.plans.plan import PlanRefused, UnknownPlan
-from shared.run.firing import PARTS
+from shared.run.apply_plan import firing_for
+from shared.run.firing import MAX_PARTS
+
+EXAMPLES = ("apply session-cleanup.prod.1f0c9a7e --aws --stage prod",)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", help="its id, as --dry-run or the brake's alert says it")
-    parser.add_argument("--json", action="store_true", help="one JSON object; logs go to stderr either way")
-    options.arguments(parser)
+    parser.add_argument("plan", help="id of the plan, as --dry-run or the brake's alert shows it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    with options.opened(args) as cloud:
+    with options.open_cloud(args) as cloud:
         try:
-            made = plan.load(cloud, args.plan)
+            stored = plan.load(cloud, args.plan)
         except UnknownPlan as error:
-            raise Stop(Exit.WRONG_USE, error.args[0]) from None
+            raise CommandError(Exit.WRONG_USE, error.args[0]) from None
         except PlanRefused as error:
-            raise Stop(Exit.REFUSED, error.args[0]) from None
-        job = found(made.job)
-        output.say("\n".join(made.lines()))
-        firing = replace(made.firing, correlation_id=uuid.uuid4().hex)
-        with job_settings.of(job, cloud) as job:
-            report = perform(job, firing, cloud)
+            raise CommandError(Exit.REFUSED, error.args[0]) from None
+        job = find_job(stored.job)
+        output.notice("\n".join(stored.lines()))
+        firing = replace(firing_for(stored), correlation_id=uuid.uuid4().hex)
+        with job_settings.load(job, cloud) as job:
+            report = run_watched(job, firing, cloud)
             counts = Counter(report.counts)
-            # A plan may be larger than one run, and nobody else sends its next part.
-            while report.unfinished and firing.part < PARTS - 1:
-                output.say(f"so far {dict(counts)}")
+            # A plan may exceed one run; here no queue delivers the continuation, so this loop runs it.
+            while report.unfinished and firing.part < MAX_PARTS - 1:
+                output.notice(f"so far {dict(counts)}")
                 firing = firing.continuation()
-                report = perform(job, firing, cloud)
+                report = run_watched(job, firing, cloud)
                 counts.update(report.counts)
-    return finished(replace(report, counts=counts), args.json)
+    return print_report(replace(report, counts=counts), args.json)

@@ -1,4 +1,4 @@
-"""What the stack costs a month while every tick finds nothing to do, item by item."""
+"""Estimate the monthly cost of a stack whose ticks find nothing to do, item by item."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ import tempfile
 from pathlib import Path
 
 from cli import output
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
 from infra import cost, synth
 from shared.aws.names import PRODUCTION
 
+EXAMPLES = ("cost", "cost --stage staging --json")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stage", default=PRODUCTION, help=f"of this deployment; {PRODUCTION} where none is named")
-    parser.add_argument("--json", action="store_true", help='one JSON object: {"dollars", "items": [...]}')
+    parser.add_argument(
+        "--stage", default=PRODUCTION, help="the deployment whose templates are priced (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help='print one JSON object: {"dollars", "items": [...]}')
 
 
 def call(args: argparse.Namespace) -> int:
-    output.say("synthesizing the templates")
+    output.notice("synthesizing the templates")
     with tempfile.TemporaryDirectory() as folder:
         try:
             lines = cost.idle(synth.synthesize(Path(folder), args.stage))
         except synth.SynthError as error:
-            raise Stop(Exit.FAILED, str(error)) from None
+            raise CommandError(Exit.FAILED, str(error)) from None
     if args.json:
         items = [
             {"item": line.item, "count": line.count, "unit": line.unit, "dollars": round(line.dollars, 4)}

@@ -1,4 +1,4 @@
-"""A crontab for one-machine hosting: the declared schedules, a line each, for a cron that calls jobs.py."""
+"""Print a crontab for hosting on one machine: one line for each declared schedule, which calls jobs.py."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from collections.abc import Iterable, Iterator
 
 from cli import options
 from cli.exit_codes import Exit
-from cli.options import ROOT
+from cli.paths import ROOT
 from shared import advised_commands
 from shared.job import registry
 from shared.job.definition import Job
 from shared.job.schedule import UTC_ZONE, Schedule
 
+EXAMPLES = ("crontab", "crontab --aws --stage prod")
 WIDTH = 100
 LOG = ".local/cron.log"
 HEAD = f"""
-The scheduled jobs as declared, written by `{advised_commands.without_stage("crontab")}`. Paste it below your own
-lines in `crontab -e`: CRON_TZ holds for all lines after it.
+The declared schedules, written by `{advised_commands.without_stage("crontab")}`. Paste them below your own lines in
+`crontab -e`: CRON_TZ applies to all lines after it.
 
-Each line runs one tick and appends to {LOG}; nothing is mailed (to MAILTO) unless the job failed. A line that
-fires twice, here or on a second machine that shares the state, does its work once.
+Each line runs one tick and appends to {LOG}; cron sends mail (to MAILTO) only if the job failed. A line that fires
+twice, here or on a second machine that shares the state, does its work once.
 
-CRON_TZ is cronie's (Fedora, RHEL, Amazon Linux, Arch). Debian's, Ubuntu's and most hosting panels' cron ignores it:
-there, set the machine to UTC, or else shift the hours by hand.
+CRON_TZ is a feature of cronie (Fedora, RHEL, Amazon Linux, Arch). The cron of Debian, Ubuntu and most hosting panels
+ignores it: there, set the machine to UTC, or shift the hours yourself.
 
-cPanel: in Cron Jobs, put the five fields into their boxes and the rest into Command, without CRON_TZ. Where the host
-limits how often cron may fire, take the nearest interval: a later tick covers those that were left out. Where it limits
-how long a command may run, keep that above the seconds that stand beside each job's name.
+cPanel: in Cron Jobs, enter the five fields in their boxes and the rest as Command, without CRON_TZ. If the host limits
+how often cron may fire, take the nearest interval: a later tick does the work of the omitted ones. If it limits how
+long a command may run, set that limit above the seconds shown with each job.
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options.arguments(parser)
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
@@ -43,11 +44,11 @@ def call(args: argparse.Namespace) -> int:
 
 
 def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
-    """The whole text; `flags` go to every call of jobs.py. Jobs without a schedule have no line."""
+    """The whole crontab; `flags` are appended to each call of jobs.py. Jobs without a schedule have no line."""
     scheduled = [(schedule, job) for job in jobs for schedule in job.schedules()]
     yield from _comment(HEAD)
     zone = None
-    # UTC first; what shares a zone stands together.
+    # UTC first; then one block for each time zone.
     for schedule, job in sorted(scheduled, key=lambda entry: (entry[0].zone != UTC_ZONE, entry[0].zone)):
         if schedule.zone != zone:
             zone = schedule.zone
@@ -58,12 +59,12 @@ def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
 
 
 def line(schedule: Schedule, job: Job, flags: Iterable[str] = ()) -> str:
-    """No percent sign may be in it: cron reads that as the end of the line."""
+    """One crontab line. It contains no percent sign, which cron reads as the end of the command."""
     words = [".venv/bin/python", "jobs.py", job.name, "--at", "now", *flags]
-    complaint = shlex.quote(f"{job.name} failed, see {ROOT / LOG}")
+    failure = shlex.quote(f"{job.name} failed, see {ROOT / LOG}")
     return (
         f"{schedule.expression} cd {shlex.quote(str(ROOT))} && mkdir -p .local && "
-        f"{shlex.join(words)} >> {LOG} 2>&1 || echo {complaint}"
+        f"{shlex.join(words)} >> {LOG} 2>&1 || echo {failure}"
     )
 
 

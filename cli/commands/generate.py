@@ -1,5 +1,30 @@
-"""Write the files that are derived from the declarations."""
+"""Write the files that are generated from declarations and models, or check that they are current."""
 
-from cli.generate.main import arguments, call
+from __future__ import annotations
 
-__all__ = ["arguments", "call"]
+import argparse
+
+from cli import output
+from cli.exit_codes import Exit
+from cli.generate import main
+from cli.paths import ROOT
+from shared.job import registry
+
+EXAMPLES = ("generate", "generate --check")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail if a file is not current")
+
+
+def call(args: argparse.Namespace) -> int:
+    stale = main.differences(ROOT, main.generated(registry.jobs({}).values()))
+    if not args.check:
+        for path, text in stale.items():
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / path).write_text(text)
+        output.notice(f"{len(stale)} files written" if stale else "all generated files are current")
+        return Exit.DONE
+    for path in stale:
+        output.notice(f"{path} is not current; run `make generate`")
+    return Exit.FAILED if stale else Exit.DONE

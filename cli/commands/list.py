@@ -1,4 +1,4 @@
-"""What jobs there are."""
+"""List the jobs with their schedules and next ticks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from typing import Any
 
 from cli import output
 from cli.exit_codes import Exit
+from cli.job_arguments import next_tick
 from shared.clock import Clock, iso
 from shared.job import registry
 from shared.job.definition import Job
 
+EXAMPLES = ("list", "list sites", "list --json")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("group", nargs="?", help="only the jobs of this group")
-    parser.add_argument("--json", action="store_true", help="one JSON array")
+    parser.add_argument("group", nargs="?", help="only the jobs of this group (default: all)")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
 
 
 def call(args: argparse.Namespace) -> int:
     now = Clock().now()
     jobs = [job for job in registry.jobs().values() if args.group in (None, job.group)]
     if args.json:
-        output.document([described(job, now) for job in jobs])
+        output.document([job_data(job, now) for job in jobs])
         return Exit.DONE
     columns = ["job", "group", "fires", "next (UTC)", "tries", "timeout", "MB", "idempotency"]
     output.table(columns, _rows(jobs, now), spare=["MB", "timeout", "group", "idempotency", "tries"])
     return Exit.DONE
 
 
-def described(job: Job, now: datetime) -> dict[str, Any]:
-    """A job as `list --json` shows it; times are ISO 8601 in UTC, null where none is known."""
-    tick = upcoming(job, now)
+def job_data(job: Job, now: datetime) -> dict[str, Any]:
+    """A job as `list --json` shows it; times are ISO 8601 in UTC, null without a value."""
+    tick = next_tick(job, now)
     return {
         "name": job.name,
         "group": job.group,
@@ -52,21 +55,16 @@ def described(job: Job, now: datetime) -> dict[str, Any]:
     }
 
 
-def upcoming(job: Job, now: datetime) -> datetime | None:
-    """The next tick of any of its schedules."""
-    return min((next(schedule.after(now)) for schedule in job.schedules()), default=None)
-
-
 def _rows(jobs: list[Job], now: datetime) -> Iterator[list[Any]]:
     for job in jobs:
-        tick = upcoming(job, now)
+        tick = next_tick(job, now)
         fires = ", ".join(map(str, job.schedules())) or (f"queue {job.queue}" if job.queue else "by hand")
         strategy = job.idempotency.strategy if job.idempotency else ""
         yield [
             job.name,
             job.group,
             fires,
-            output.until(tick, now) if tick else "",
+            output.time_until(tick, now) if tick else "",
             job.retry.attempts,
             f"{job.timeout} s",
             job.memory,

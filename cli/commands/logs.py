@@ -1,49 +1,48 @@
-"""A job's log, as its function wrote it."""
+"""Print the log of a job, as its function wrote it."""
 
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any, NoReturn
 
 from cli import options, output
-from cli.commands.run import found
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_job, parse_duration
 from shared import clock
 from shared.aws.cloud import Cloud
 
-SPAN = re.compile(r"(\d+)([smhd])")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+EXAMPLES = ("logs pricing", "logs pricing --since 15m --follow")
 POLL = 1.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job")
-    parser.add_argument("--since", default="1h", help="how far back, as in 30s, 15m, 2h, 3d; 1h where it isn't said")
-    parser.add_argument("--run", metavar="RUN_ID", help="only the lines of this run")
-    parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
-    parser.add_argument("--json", action="store_true", help="one JSON array")
-    options.arguments(parser)
+    parser.add_argument("job", help="name of the job")
+    parser.add_argument(
+        "--since", metavar="DURATION", default="1h", help="how far back: 30s, 15m, 2h, 3d (default: %(default)s)"
+    )
+    parser.add_argument("--run", metavar="RUN_ID", help="only the lines of this run (default: all)")
+    parser.add_argument("--follow", action="store_true", help="continue with new lines, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    job = found(args.job)
+    job = find_job(args.job)
     if args.json and args.follow:
-        raise Stop(Exit.WRONG_USE, "--json is one document, and --follow has no end; say one of them")
-    span = _span(args.since)
-    with options.opened(args) as cloud:
-        since = clock.milliseconds(cloud.clock.now() - span)
+        raise CommandError(Exit.WRONG_USE, "--json prints one document and --follow never ends; use one of them")
+    duration = parse_duration("--since", args.since)
+    with options.open_cloud(args) as cloud:
+        since = clock.milliseconds(cloud.clock.now() - duration)
         lines = list(read(cloud, job.name, since, args.run))
         if args.json:
             output.document(lines)
             return Exit.DONE
         _print(lines)
         if args.follow:
-            # Ctrl-C is how it ends, and no failure.
+            # Ctrl-C is the normal end, not a failure.
             with suppress(KeyboardInterrupt):
                 _follow(cloud, job.name, lines[-1]["timestamp"] + 1 if lines else since, args.run)
     return Exit.DONE
@@ -58,9 +57,9 @@ def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
 
 
 def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[str, Any]]:
-    """`{"timestamp": epoch ms, "message": text}`, oldest first. Nothing where the function has not run yet."""
+    """`{"timestamp": epoch ms, "message": text}`, oldest first. Empty if the function has never run."""
     logs: Any = cloud.session.client("logs", region_name=cloud.names.region)
-    # As a phrase: a run id has hyphens, which mean "without" in a bare pattern.
+    # Quoted, as a phrase: in a bare pattern the hyphens of a run id exclude terms.
     pattern = {"filterPattern": f'"{run}"'} if run else {}
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{cloud.names.function(job)}", startTime=since, **pattern
@@ -71,13 +70,6 @@ def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[s
         return
     for event in sorted(events, key=lambda event: int(event["timestamp"])):
         yield {"timestamp": event["timestamp"], "message": event["message"].rstrip("\n")}
-
-
-def _span(text: str) -> timedelta:
-    match = SPAN.fullmatch(text)
-    if match is None:
-        raise Stop(Exit.WRONG_USE, f"--since {text!r} is no span of time; say 30s, 15m, 2h or 3d")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def _print(lines: list[dict[str, Any]]) -> None:

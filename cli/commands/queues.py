@@ -1,4 +1,4 @@
-"""Consumers' queues: depth as it is now, age, lag and errors as they were when last looked at."""
+"""Show the consumers' queues: depth now; age, lag and error rate since queue-health last measured them."""
 
 from __future__ import annotations
 
@@ -12,44 +12,45 @@ from shared.job import manifest, registry
 from shared.messages import queue_depth
 from shared.messages.queue_depth import QueueHealth
 
+EXAMPLES = ("queues", "queues --aws --stage prod")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON array")
-    options.arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
     entries = manifest.of(registry.jobs().values())
-    with options.opened(args) as cloud:
+    with options.open_cloud(args) as cloud:
         before = queue_depth.read(cloud)
-        looked = (
-            queue_depth.look(cloud, job, entries[job]["key"], queue, before.get(queue))
+        measured = [
+            queue_depth.measure(cloud, job, entries[job]["key"], queue, before.get(queue))
             for queue, job in queue_depth.queues(entries).items()
-        )
-        found = [health for health in looked if health]
+        ]
         now = clock.milliseconds(cloud.clock.now())
-    shown = [described(health, now) for health in found]
+    shown = [queue_data(health, now) for health in measured if health]
     if args.json:
         output.document(shown)
     elif shown:
         columns = ["queue", "job", "waiting", "working", "delayed", "dead", "age", "lag", "done", "failed", "errors"]
-        output.table(columns, [_row(each) for each in shown], spare=["done", "delayed", "lag"])
+        output.table(columns, map(_row, shown), spare=["done", "delayed", "lag"])
     else:
-        output.say(f"there are no queues; {options.to_deploy(args)}")
+        output.notice(f"there are no queues; {options.deployment_hint(args)}")
     return Exit.DONE
 
 
-def described(health: QueueHealth, now: int) -> dict[str, Any]:
-    """Ages in milliseconds, errors in percent of the messages since queue-health looked last."""
+def queue_data(health: QueueHealth, now: int) -> dict[str, Any]:
+    """One queue as JSON data: ages in milliseconds, errors in percent of the messages since the last measurement."""
     names = ("queue", "job", "waiting", "working", "delayed", "dead", "lag", "done", "failed", "errors")
     return {**{name: getattr(health, name) for name in names}, "age": health.age(now)}
 
 
-def _row(each: dict[str, Any]) -> list[Any]:
-    errors = (f"{each['errors']:g} %", "red" if each["errors"] else "green")
+def _row(queue: dict[str, Any]) -> list[Any]:
+    errors = (f"{queue['errors']:g} %", "red" if queue["errors"] else "green")
     return [
-        *(each[name] for name in ("queue", "job", "waiting", "working", "delayed", "dead")),
-        *(f"{each[name] / 1000:.1f} s" if each[name] else "" for name in ("age", "lag")),
-        *(each[name] for name in ("done", "failed")),
+        *(queue[name] for name in ("queue", "job", "waiting", "working", "delayed", "dead")),
+        *(f"{queue[name] / 1000:.1f} s" if queue[name] else "" for name in ("age", "lag")),
+        *(queue[name] for name in ("done", "failed")),
         errors,
     ]

@@ -1,28 +1,30 @@
-"""Let a job go on that was paused, or one target or tenant of it."""
+"""Resume a paused job, or one target or tenant of it."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
 
-from cli import output
-from cli.commands.pause import done, named
+from cli import output, pausing
 from cli.exit_codes import Exit
 from shared.admin import pause
 
+EXAMPLES = ("resume pricing", "resume pricing --target shop.example --reason 'maintenance is over'")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reason", metavar="WHY", default="no reason given", help="kept in the audit")
-    named(parser)
+    parser.add_argument(
+        "--reason", metavar="WHY", default="no reason given", help="why, for the audit log (default: %(default)s)"
+    )
+    pausing.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    was = done(args, pause.resume)
+    was = pausing.change(args, pause.resume)
     if args.json:
         output.document(asdict(was))
     else:
-        goes = (
-            f"is still held by its {was.still}; repeat this to let it spend as much again" if was.still else "goes on"
-        )
-        print(f"{was.what} {goes}; it was paused{was.by}")
+        hold = was.budget_hold
+        now = f"is still held by its {hold}; repeat this to let it spend as much again" if hold else "is resumed"
+        print(f"{was.subject} {now}; it was paused{was.by}")
     return Exit.DONE

@@ -1,4 +1,4 @@
-"""Puts a group's sample data into the local cloud, so that its jobs have something to do."""
+"""Write sample data of a group into the local cloud, so that its jobs have work."""
 
 from __future__ import annotations
 
@@ -7,42 +7,51 @@ import importlib.util
 from contextlib import ExitStack
 
 from cli import job_settings, options, output
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
 from shared.job import registry
 
+EXAMPLES = ("seed flags", "seed mail --users 100")
 COUNT = 6
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("group")
-    many = f"how many of each thing, or users with all that they have; {COUNT} where it isn't said"
-    parser.add_argument("--count", "--users", type=int, default=COUNT, help=many)
+    parser.add_argument("group", help="group of jobs, a folder of functions/ with a seed.py")
     parser.add_argument(
-        "--seed", type=int, default=1, help="the same number makes the same data; 1 where it isn't said"
+        "--count",
+        "--users",
+        type=int,
+        metavar="N",
+        default=COUNT,
+        help="how many of each kind, or users with all their rows (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object: how many of what")
-    # Never on an account: what a job does with such data is real.
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=1, help="the same number writes the same data (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object: the counts by kind")
+    # Never on an account: jobs would send real mails for sample data.
     parser.set_defaults(aws=False, stage=None)
 
 
 def call(args: argparse.Namespace) -> int:
     jobs = [job for job in registry.jobs().values() if job.group == args.group]
-    groups = sorted({job.group for job in registry.jobs().values() if _module(job.group)})
+    groups = sorted({job.group for job in registry.jobs().values() if _has_seed(job.group)})
     if args.group not in groups:
-        raise Stop(Exit.WRONG_USE, f"the group {args.group!r} has no seed.py; there is one for: {', '.join(groups)}")
+        raise CommandError(
+            Exit.WRONG_USE, f"the group {args.group!r} has no seed.py; these groups have one: {', '.join(groups)}"
+        )
     if args.count < 1:
-        raise Stop(Exit.WRONG_USE, f"--count {args.count} seeds nothing; say at least 1")
+        raise CommandError(Exit.WRONG_USE, f"--count {args.count} writes nothing; it must be at least 1")
     seed = importlib.import_module(f"functions.{args.group}.seed").seed
-    with options.opened(args) as cloud, ExitStack() as known:
+    with options.open_cloud(args) as cloud, ExitStack() as settings:
         for job in jobs:
-            known.enter_context(job_settings.of(job, cloud))
-        made = seed(cloud, args.count, args.seed)
+            settings.enter_context(job_settings.load(job, cloud))
+        counts = seed(cloud, args.count, args.seed)
     if args.json:
-        output.document(made)
+        output.document(counts)
     else:
-        print(output.fields(made))
+        print(output.fields(counts))
     return Exit.DONE
 
 
-def _module(group: str) -> bool:
+def _has_seed(group: str) -> bool:
     return importlib.util.find_spec(f"functions.{group}.seed") is not None

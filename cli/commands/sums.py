@@ -1,7 +1,7 @@
-"""What messages in files add up to, by user, day and week: to hold against the sums that the rollup has made of them.
+"""Add up messages in files by user, day and week, and compare the sums with those of the rollup.
 
-The files are as `load messages` takes them. It is for a laptop: polars, which does the work, is larger than all that a
-function carries.
+The files have the format of `load messages`. For a laptop only: the work is done by polars, which is larger than all
+other packages of a function.
 """
 
 from __future__ import annotations
@@ -13,60 +13,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import options, output
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
 
 if TYPE_CHECKING:
     from polars import DataFrame, LazyFrame
 
     from shared.aws.cloud import Cloud
 
-AT_ONCE = 1000
-TOLD = 20
+EXAMPLES = ("sums messages.jsonl", "sums messages.jsonl --compare --aws --stage prod")
+ROWS_PER_READ = 1000
 
 
 class Sum(NamedTuple):
-    """id: `day#2026-11-20` or `week#2026-W47`, as the row of a rollup has it."""
-
     user: str
+    #: Sort key of the rollup's row: `day#2026-11-20` or `week#2026-W47`.
     id: str
     bytes_used: int
     messages: int
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", type=Path, nargs="+", help="JSON Lines, a message a line")
-    parser.add_argument("--compare", action="store_true", help="print only what the rollups have otherwise; 1 if any")
-    options.arguments(parser)
+    parser.add_argument("files", type=Path, nargs="+", help="JSON Lines, one message on each line")
+    parser.add_argument(
+        "--compare", action="store_true", help="print only sums that differ from the rollups; exit code 1 if any does"
+    )
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
     for file in args.files:
         if not file.is_file():
-            raise Stop(Exit.WRONG_USE, f"{file} is no file")
-    found = sums(args.files)
+            raise CommandError(Exit.WRONG_USE, f"{file} is not a file")
+    computed = sums(args.files)
     if not args.compare:
-        for line in found:
+        for line in computed:
             print(json.dumps(line._asdict(), ensure_ascii=False))
         return Exit.DONE
-    with options.opened(args) as cloud:
-        wrong = 0
-        for line, stands in against(cloud, found):
-            wrong += 1
-            print(json.dumps({**line._asdict(), "stands": stands}, ensure_ascii=False))
-    output.say(f"{wrong:,} sums stand otherwise" if wrong else "all sums stand as the files have them")
-    return Exit.FAILED if wrong else Exit.DONE
+    with options.open_cloud(args) as cloud:
+        count = 0
+        for line, stored in differences(cloud, computed):
+            count += 1
+            print(json.dumps({**line._asdict(), "stands": stored}, ensure_ascii=False))
+    output.notice(f"{count:,} sums differ from the rollups" if count else "all sums equal the rollups")
+    return Exit.FAILED if count else Exit.DONE
 
 
 def sums(files: Sequence[Path]) -> Iterator[Sum]:
-    """In the order of users. Raises Stop where a file cannot be read as messages."""
+    """The sums, ordered by user. Raises CommandError for a file that does not contain messages."""
     try:
         import polars
     except ImportError:
-        raise Stop(Exit.WRONG_USE, "summing files takes polars: `uv sync --extra sums`") from None
+        raise CommandError(Exit.WRONG_USE, "this command needs polars: `uv sync --extra sums`") from None
     try:
         days = _days(files)
     except polars.exceptions.PolarsError as error:
-        raise Stop(Exit.WRONG_USE, f"the files are no messages, a line each: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        raise CommandError(Exit.WRONG_USE, f"a file does not contain one message on each line: {reason}") from None
     for user, name, used, count in (
         polars.concat([_named(days, False), _named(days, True)]).sort("user", "id").iter_rows()
     ):
@@ -74,7 +76,7 @@ def sums(files: Sequence[Path]) -> Iterator[Sum]:
 
 
 def _days(files: Sequence[Path]) -> DataFrame:
-    """user, day, bytes, messages. Of instants that end with Z the date is cut out, which is most of the speed."""
+    """Columns user, day, bytes, messages. Dates of UTC timestamps are cut out as text, which is much faster."""
     import polars
     from polars import col
 
@@ -103,18 +105,18 @@ def _named(days: DataFrame, weeks: bool) -> DataFrame:
     return days.group_by("user", name.alias("id")).agg(*counted).select("user", "id", "bytes_used", "messages")
 
 
-def against(cloud: Cloud, found: Iterable[Sum]) -> Iterator[tuple[Sum, Any]]:
-    """Those that the rollups have otherwise, with what they have: bytes and messages, or None."""
+def differences(cloud: Cloud, computed: Iterable[Sum]) -> Iterator[tuple[Sum, Any]]:
+    """Sums that differ from the rollups, with the stored `[bytes, messages]`, or None without a row."""
     from itertools import islice
 
     from shared.store.batch_get import Key, batch_get
     from shared.tables import ROLLUPS
 
-    found = iter(found)
-    while chunk := list(islice(found, AT_ONCE)):
+    computed = iter(computed)
+    while chunk := list(islice(computed, ROWS_PER_READ)):
         rows = batch_get(cloud, [Key(ROLLUPS.name, each.user, each.id) for each in chunk])
         for each in chunk:
             row = rows.get(Key(ROLLUPS.name, each.user, each.id))
-            stands = [row.get("bytes_used", 0), row.get("messages", 0)] if row else None
-            if stands != [each.bytes_used, each.messages]:
-                yield each, stands
+            stored = [row.get("bytes_used", 0), row.get("messages", 0)] if row else None
+            if stored != [each.bytes_used, each.messages]:
+                yield each, stored

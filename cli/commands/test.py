@@ -1,4 +1,4 @@
-"""Run a job by hand on its sample event, parsed and run as Lambda's would be."""
+"""Run a job once on its sample event, parsed and run as a Lambda event would be."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cli import job_settings, options, output
-from cli.commands.run import finished, found, instant, perform
-from cli.exit_codes import Exit, Stop
-from cli.options import ROOT
+from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_job, parse_minute
+from cli.paths import ROOT
+from cli.run_report import print_report
+from cli.watchdog import run_watched
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.clock import Clock
@@ -25,49 +27,54 @@ from shared.observability.log import Log, to_stderr
 from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
 
+EXAMPLES = ("test pricing", "test notifications --event my-event.json --json")
 EVENTS = ROOT / "events"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job")
-    parser.add_argument("--at", metavar="TIME", help="give the event this time, ISO 8601; now where it isn't said")
-    parser.add_argument("--event", metavar="FILE", type=Path, help="another event than the one in events/<group>/")
-    parser.add_argument("--json", action="store_true", help="one JSON object; logs go to stderr either way")
-    options.arguments(parser)
+    parser.add_argument("job", help="name of the job")
+    parser.add_argument("--at", metavar="TIME", help="time of the event, ISO 8601 (default: now)")
+    parser.add_argument(
+        "--event", metavar="FILE", type=Path, help="another event (default: the one in events/<group>/)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    job = found(args.job)
+    job = find_job(args.job)
     now = Clock().now()
-    received = at_time(sample(job, args.event), instant(args.at, now) if args.at else now)
+    event = at_time(sample(job, args.event), parse_minute(args.at, now) if args.at else now)
     try:
-        fired = firing.parse(job.name, received, now)
+        fired = firing.parse(job.name, event, now)
     except MalformedEvent as error:
-        raise Stop(Exit.WRONG_USE, str(error)) from None
-    with options.opened(args) as cloud, job_settings.of(job, cloud) as job:
+        raise CommandError(Exit.WRONG_USE, str(error)) from None
+    with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
         if isinstance(fired, Batch):
-            return _consumed(job, fired, cloud, now, args.json)
-        # A hand is at the keyboard: it sees the failure, and decides on the next attempt itself.
-        return finished(perform(job, replace(fired, retried=False, by=INLINE), cloud), args.json)
+            return _run_batch(job, fired, cloud, now, args.json)
+        # Not retried: the developer sees the failure and runs the next attempt.
+        return print_report(run_watched(job, replace(fired, retried=False, by=INLINE), cloud), args.json)
 
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
-    """The job's sample event, or the one in `path`. Raises Stop where there is none."""
+    """The job's sample event, or the event in `path`. Raises CommandError for a missing or malformed file."""
     file = path or EVENTS / f"{job.place.partition(':')[0]}.json"
     try:
-        read = json.loads(file.read_text())
+        event = json.loads(file.read_text())
     except FileNotFoundError:
-        raise Stop(Exit.WRONG_USE, f"there is no {file}; write an event as AWS sends it to {job.name} there") from None
+        raise CommandError(
+            Exit.WRONG_USE, f"there is no {file}; create it with an event as AWS sends it to {job.name}"
+        ) from None
     except ValueError as error:
-        raise Stop(Exit.WRONG_USE, f"{file} is not JSON: {error}") from None
-    if not isinstance(read, dict):
-        raise Stop(Exit.WRONG_USE, f"{file} holds no JSON object, so it is no event")
-    return read
+        raise CommandError(Exit.WRONG_USE, f"{file} is not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise CommandError(Exit.WRONG_USE, f"{file} is not an event: it does not contain a JSON object")
+    return event
 
 
-def at_time(received: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    """The same event, sent at `at` under an id of its own: as it was, it would be superseded or a duplicate."""
-    moved = dict(received)
+def at_time(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The event with time `at` and a new id: unchanged it would be superseded or a duplicate."""
+    moved = dict(event)
     if "time" in moved:
         moved["time"] = clock.iso(at)
     if isinstance(moved.get("firing"), Mapping):
@@ -80,17 +87,18 @@ def at_time(received: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     return moved
 
 
-def _consumed(job: Job, batch: Batch, cloud: Cloud, started: datetime, as_json: bool) -> int:
+def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, as_json: bool) -> int:
     began = time.monotonic()
     failures = run_batch(job, batch, cloud, Log(to_stderr, cloud.clock), job.timeout)
+    outcome = "failed" if failures else "done"
     shown = {
         "job": job.name,
         "run_id": None,
         "tick": None,
         "start": clock.iso(started),
         "end": clock.iso(Clock().now()),
-        "status": "failed" if failures else "done",
-        "outcome": "failed" if failures else "done",
+        "status": outcome,
+        "outcome": outcome,
         "ms": round((time.monotonic() - began) * 1000),
         "counts": {"messages": len(batch.records), "failed": len(failures)},
         "failures": failures,
@@ -99,6 +107,6 @@ def _consumed(job: Job, batch: Batch, cloud: Cloud, started: datetime, as_json: 
     if as_json:
         output.document(shown)
     else:
-        told = {name: shown[name] for name in ("job", "start", "end", "status", "ms")}
-        print(output.fields({**told, "messages": len(batch.records), "failed": failures}))
+        summary = {name: shown[name] for name in ("job", "start", "end", "status", "ms")}
+        print(output.fields({**summary, "messages": len(batch.records), "failed": failures}))
     return Exit.FAILED if failures else Exit.DONE

@@ -1,4 +1,4 @@
-"""The token of the break-glass URL, for `curl -H "X-Internal-Health: $(python jobs.py token)"`."""
+"""Print the token of the break-glass URL, for `curl -H "X-Internal-Health: $(python jobs.py token)"`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from cli import options
 from cli.exit_codes import Exit
 from shared.http.internal_token import SECRET
 
+EXAMPLES = ("token", "token --aws --stage prod")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options.arguments(parser)
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    with options.opened(args) as cloud:
+    with options.open_cloud(args) as cloud:
         print(cloud.secrets.get_secret_value(SecretId=cloud.names.secret(SECRET))["SecretString"])
     return Exit.DONE

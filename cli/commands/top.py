@@ -1,4 +1,4 @@
-"""How the jobs are doing: how often each succeeds and how long it takes, from its history; the worst first."""
+"""Show success rate and duration of each job, computed from its history; the worst first."""
 
 from __future__ import annotations
 
@@ -11,128 +11,124 @@ from math import ceil
 from typing import Any
 
 from cli import options, output
-from cli.commands.run import found
-from cli.commands.runs import ended
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_job
+from cli.run_rows import ended
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job import registry, retention
 from shared.job.definition import Job
 
+EXAMPLES = ("top", "top pricing --hours 168 --aws --stage prod")
 HOURS = 24
-# Percent of runs: below that a job is shown in red.
-WELL = 99
-# The outcomes of a run that had its job's code at work.
-WORKED = ("done", "failed", "lost", "refused")
+MAX_HOURS = 24 * 366
+# Percent of runs; a lower success rate is shown in red.
+GOOD_RATE = 99
+# Outcomes of runs that executed code of their job.
+EXECUTED = ("done", "failed", "lost", "refused")
+COLUMNS = ["job", "success", "runs", "failed", "lost", "bad", "skipped", "p50 ms", "p95 ms", "last run", "since"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """runs: those that worked; unhealthy: done, with a bad verdict. success: of the runs, in percent; None without any.
-
-    p50, p95: milliseconds, by nearest rank. since: how far back rows of good runs go, which bounds what is counted.
-    """
-
+class Statistics:
     job: str
+    #: Runs that executed code of the job.
     runs: int
+    #: Percent of those runs, None without any.
     success: float | None
+    #: Runs with the outcome `done` and a bad verdict.
     unhealthy: int
     failed: int
     lost: int
     skipped: int
+    #: Milliseconds, by nearest rank.
     p50: int | None
     p95: int | None
     last: str
+    #: Start of the period that is counted; it is no longer than rows of good runs are retained.
     since: str
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", nargs="?", help="this one alone")
-    parser.add_argument("--hours", type=float, default=HOURS, help=f"how far to look back, {HOURS} where it isn't said")
-    parser.add_argument("--json", action="store_true", help="one JSON array")
-    options.arguments(parser)
+    parser.add_argument("job", nargs="?", help="only this job (default: all)")
+    parser.add_argument("--hours", type=float, default=HOURS, help="how many hours back (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    if not 0 < args.hours <= 24 * 366:
-        raise Stop(Exit.WRONG_USE, f"--hours {args.hours:g} shows nothing; say more than 0 and at most a year")
-    jobs = [found(args.job)] if args.job else registry.jobs().values()
-    with options.opened(args) as cloud:
-        standings = sorted((standing(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
+    if not 0 < args.hours <= MAX_HOURS:
+        raise CommandError(
+            Exit.WRONG_USE,
+            f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
+        )
+    jobs = [find_job(args.job)] if args.job else registry.jobs().values()
+    with options.open_cloud(args) as cloud:
+        shown = sorted((statistics(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
     if args.json:
-        output.document([asdict(each) for each in standings])
+        output.document([asdict(each) for each in shown])
     else:
-        columns = [
-            "job",
-            "success",
-            "runs",
-            "failed",
-            "lost",
-            "bad",
-            "skipped",
-            "p50 ms",
-            "p95 ms",
-            "last run",
-            "since",
-        ]
-        output.table(columns, map(_row, standings), spare=["skipped", "since", "last run"])
+        output.table(COLUMNS, map(_row, shown), spare=["skipped", "since", "last run"])
     return Exit.DONE
 
 
-def standing(cloud: Cloud, job: Job, back: timedelta) -> Standing:
-    """From the history rows: a query a day. Rows of failures are kept longer than those of good runs; they are counted
-    only as far back as both are there, or every old job would look ill."""
-    now, kept = cloud.clock.now(), retention.read(job.retention).completed
-    since = now - min(back, kept.age)
-    good, counted, worked, last = 0, Counter[str](), list[int](), ""
+def statistics(cloud: Cloud, job: Job, period: timedelta) -> Statistics:
+    """Read the history rows of the period, one query a day.
+
+    Rows of failures are retained longer than those of good runs. They are counted only as far back as both exist:
+    otherwise the success rate of every old job would be too low.
+    """
+    now, retained = cloud.clock.now(), retention.read(job.retention).completed
+    since = now - min(period, retained.age)
+    good, counts, durations, last = 0, Counter[str](), list[int](), ""
     for row in ended(cloud, job):
         at = clock.parse(row["started"])
         if at < since:
             break
         kind = "unhealthy" if row["outcome"] == "done" and not row["ok"] else row["outcome"]
-        counted[kind] += row.get("count", 1)
-        if row["outcome"] in WORKED:
+        counts[kind] += row.get("count", 1)
+        if row["outcome"] in EXECUTED:
             last = last or row["started"]
-            worked += [row["ms"]] if "ms" in row else []
+            durations += [row["ms"]] if "ms" in row else []
         good += row["ok"]
-        if good >= kept.count:
+        if good >= retained.count:
             since = at
             break
-    return _standing(job.name, counted, sorted(worked), last, since)
+    return _statistics(job.name, counts, sorted(durations), last, since)
 
 
 def percentile(ordered: Sequence[int], percent: int) -> int | None:
-    """By nearest rank: a value that was measured."""
+    """The percentile by nearest rank, which is one of the values; None without values."""
     return ordered[ceil(len(ordered) * percent / 100) - 1] if ordered else None
 
 
-def _standing(job: str, counted: Counter[str], worked: Sequence[int], last: str, since: datetime) -> Standing:
-    runs = counted["unhealthy"] + sum(counted[word] for word in WORKED)
-    well = counted["done"] + counted["unhealthy"]
-    return Standing(
+def _statistics(job: str, counts: Counter[str], durations: Sequence[int], last: str, since: datetime) -> Statistics:
+    runs = counts["unhealthy"] + sum(counts[word] for word in EXECUTED)
+    succeeded = counts["done"] + counts["unhealthy"]
+    return Statistics(
         job=job,
         runs=runs,
-        success=round(100 * well / runs, 1) if runs else None,
-        unhealthy=counted["unhealthy"],
-        failed=counted["failed"],
-        lost=counted["lost"],
-        skipped=counted.total() - runs,
-        p50=percentile(worked, 50),
-        p95=percentile(worked, 95),
+        success=round(100 * succeeded / runs, 1) if runs else None,
+        unhealthy=counts["unhealthy"],
+        failed=counts["failed"],
+        lost=counts["lost"],
+        skipped=counts.total() - runs,
+        p50=percentile(durations, 50),
+        p95=percentile(durations, 95),
         last=last,
         since=clock.iso(since),
     )
 
 
-def _worst_first(each: Standing) -> tuple[float, str]:
+def _worst_first(each: Statistics) -> tuple[float, str]:
     return (each.success if each.success is not None else 101, each.job)
 
 
-def _row(each: Standing) -> list[Any]:
-    shown = "" if each.success is None else f"{each.success:g} %"
+def _row(each: Statistics) -> list[Any]:
+    rate = "" if each.success is None else f"{each.success:g} %"
     return [
         each.job,
-        (shown, "green" if each.success is None or each.success >= WELL else "red"),
+        (rate, "green" if each.success is None or each.success >= GOOD_RATE else "red"),
         each.runs,
         each.failed,
         each.lost,
@@ -140,10 +136,6 @@ def _row(each: Standing) -> list[Any]:
         each.skipped,
         each.p50,
         each.p95,
-        _short(each.last),
-        _short(each.since),
+        output.to_minute(each.last),
+        output.to_minute(each.since),
     ]
-
-
-def _short(instant: str) -> str:
-    return instant[:16].replace("T", " ")

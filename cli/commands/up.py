@@ -1,4 +1,4 @@
-"""Starts the local cloud with everything deployed, checks the sites once, shows how it went; then fires on schedule."""
+"""Start the local cloud with everything deployed, run the site checks once, and then fire jobs on schedule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from itertools import count
 from pathlib import Path
 
 from cli import output
-from cli.exit_codes import Exit, Stop
+from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
 from cli.up import demo_sites, leftover_runs, local_services, local_session, report
-from cli.up.first_run import CRASH, Tour, told
-from cli.up.follow import Watch
+from cli.up.first_run import CRASH, FirstRun, run_line
+from cli.up.follow import HistoryFollower
 from functions.sites.seed import seed
 from local.cloud import LocalCloud, running, workspace
 from shared.advised_commands import advised
@@ -23,85 +23,94 @@ from shared.aws.names import LOCAL
 from shared.clock import Clock
 from shared.job import registry
 
+EXAMPLES = ("up", "up --once")
 EVALUATIONS = 4
 POLL = 1.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--once", action="store_true", help="from fresh state, and end when everything was shown")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="start from empty state and end after the first runs (default: run until Ctrl-C)",
+    )
 
 
 def call(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _folder_of_its_own() if args.once else _kept_folder() as folder:
+    with _fresh_folder() if args.once else _permanent_folder() as folder:
         try:
-            with _toured(folder, args.once, Progress()) as tour:
+            with _first_run(folder, args.once, Progress()) as first_run:
                 if not args.once:
-                    _stay(tour, folder)
+                    _stay(first_run, folder)
         except KeyboardInterrupt:
-            output.say(f"\nstopped; the state is kept in {report.short(folder)}")
+            output.notice(f"\nstopped; the state is in {report.short(folder)}")
             return Exit.FAILED if args.once else Exit.DONE
-        except local_session.FAULTS as error:
-            raise Stop(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
-    return Exit.FAILED if tour.missing else Exit.DONE
+        except local_session.START_ERRORS as error:
+            raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
+    return Exit.FAILED if first_run.missing else Exit.DONE
 
 
 @contextmanager
-def _folder_of_its_own() -> Iterator[Path]:
-    """.local/run, or the next one where another `make run` is at work there."""
+def _fresh_folder() -> Iterator[Path]:
+    """.local/run, or .local/run-2 and so on while another `make run` uses it."""
     for number in count(1):
         folder = local_session.folder() / (f"run-{number}" if number > 1 else "run")
-        with local_session.alone(folder) as mine:
-            if mine:
+        with local_session.lock(folder) as locked:
+            if locked:
                 yield folder
                 return
 
 
 @contextmanager
-def _kept_folder() -> Iterator[Path]:
-    while not (found := running(local_session.folder())):
-        with local_session.alone(local_session.folder()) as mine:
-            if mine:
+def _permanent_folder() -> Iterator[Path]:
+    while not (other := running(local_session.folder())):
+        with local_session.lock(local_session.folder()) as locked:
+            if locked:
                 yield local_session.folder()
                 return
         time.sleep(POLL)
-    raise Stop(Exit.WRONG_USE, f"it is up already, as process {found.pid}; `{advised(LOCAL, 'status')}` looks at it")
+    raise CommandError(
+        Exit.WRONG_USE,
+        f"the local cloud is running already, as process {other.pid}; `{advised(LOCAL, 'status')}` uses it",
+    )
 
 
 @contextmanager
-def _toured(folder: Path, once: bool, progress: Progress) -> Iterator[Tour]:
-    """Everything started, and the tour shown; the local cloud is there for as long as the block lasts."""
+def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRun]:
+    """Deploy and start everything, and report the first runs; the local cloud runs while the block lasts."""
     began = Clock().now()
     with ExitStack() as closing:
         sites = closing.enter_context(demo_sites.sites(0 if once else demo_sites.PORT))
-        near = closing.enter_context(local_services.around(folder, anywhere=once))
-        settings = workspace(folder) | near | demo_sites.settings(sites)
-        started = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
-        engine = closing.enter_context(started).engine
-        cloud = closing.enter_context(local_session.at(engine, settings))
-        # Entered last, so left first: a second Ctrl-C must not cut the saving short that the first one began.
+        services = closing.enter_context(local_services.start(folder, on_free_ports=once))
+        settings = workspace(folder) | services | demo_sites.settings(sites)
+        local = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
+        engine = closing.enter_context(local).engine
+        cloud = closing.enter_context(local_session.connect(engine, settings))
+        # Entered last, so left first: a second Ctrl-C must not interrupt the save that the first one started.
         closing.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
-        parts = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in started.took.items())
+        parts = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in local.took.items())
         progress(f"deployed ({parts or 'nothing had changed'})")
-        leftover_runs.bury(cloud, registry.jobs().values(), began)
+        leftover_runs.mark_lost(cloud, registry.jobs().values(), began)
         if sites:
-            demo_sites.hand_over_credentials(sites, cloud)
+            demo_sites.store_credentials(sites, cloud)
             seed(cloud, EVALUATIONS)
-        tour = Tour(cloud, started.ticker, registry.jobs(), progress)
-        progress(f"firing the rules of {', '.join(job.name for job in tour.checks)}, and the sample job {CRASH}")
-        tour.fire()
-        tour.wait()
-        progress("done" if not tour.missing else f"no word from {', '.join(tour.missing)}; see {folder / 'logs'}")
+        first_run = FirstRun(cloud, local.ticker, registry.jobs(), progress)
+        progress(f"firing the rules of {', '.join(job.name for job in first_run.checks)}, and the sample job {CRASH}")
+        first_run.fire()
+        first_run.wait()
+        missing = ", ".join(first_run.missing)
+        progress(f"no result from {missing}; see {folder / 'logs'}" if missing else "done")
         print()
-        report.show(tour, sites, started)
-        yield tour
+        report.show(first_run, sites, local)
+        yield first_run
 
 
-def _stay(tour: Tour, folder: Path) -> None:
-    """Until Ctrl-C: a line for each run that ends."""
-    print(f"\nJobs fire on schedule now; Ctrl-C ends it, and the state stays in {report.short(folder)}.")
-    watch = Watch(tour.cloud, tour.jobs.values(), tour.cloud.clock.now())
+def _stay(first_run: FirstRun, folder: Path) -> None:
+    """Print a line for each run that ends, until Ctrl-C."""
+    print(f"\nJobs fire on schedule now. Ctrl-C stops them; the state stays in {report.short(folder)}.")
+    follower = HistoryFollower(first_run.cloud, first_run.jobs.values(), first_run.cloud.clock.now())
     while True:
         time.sleep(POLL)
-        for row in watch.new():
-            print(f"{row['started'][11:19]}  {told(row)}", flush=True)
+        for row in follower.new_rows():
+            print(f"{row['started'][11:19]}  {run_line(row)}", flush=True)

@@ -1,65 +1,40 @@
-"""Writes what is derived from declarations and models: .env.example, docs/jobs, docs/records.md.
+"""The files that are generated from declarations, models and parsers: .env.example and pages of docs/reference.
 
-`--check` says what is stale instead.
+`python -m cli.generate.main` is `python jobs.py generate`.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from cli import output
-from cli.exit_codes import Exit
-from cli.generate import env_template, job_page, records_page
-from cli.options import ROOT
-from shared.job import registry
+from cli.generate import command_line_page, env_template, jobs_page, records_page, settings_page, state_keys_page
 from shared.job.definition import Job
 
-PAGES = Path("docs") / "jobs"
+REFERENCE = Path("docs") / "reference"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is not current")
-
-
-def call(args: argparse.Namespace) -> int:
-    stale = differences(ROOT, derived(registry.jobs({}).values()))
-    if not args.check:
-        for path, text in stale.items():
-            _put(ROOT / path, text)
-        output.say(f"{len(stale)} files written" if stale else "all derived files are current")
-        return Exit.DONE
-    for path in stale:
-        output.say(f"{path} is not what the declarations say; run `make generate`")
-    return Exit.FAILED if stale else Exit.DONE
-
-
-def derived(jobs: Iterable[Job]) -> dict[Path, str]:
-    """Every derived file's text, by its path in the project."""
-    known = list(jobs)
+def generated(jobs: Iterable[Job]) -> dict[Path, str]:
+    """The text of every generated file, by its path in the project."""
+    jobs = list(jobs)
     return {
-        Path(".env.example"): "\n".join(env_template.lines(known)) + "\n",
-        PAGES / "README.md": job_page.index(known),
-        Path("docs") / "records.md": records_page.page(known),
-        **{PAGES / f"{job.name}.md": job_page.of(job) for job in known},
+        Path(".env.example"): "\n".join(env_template.lines(jobs)) + "\n",
+        REFERENCE / "command-line.md": command_line_page.page(),
+        REFERENCE / "jobs.md": jobs_page.page(jobs),
+        REFERENCE / "records.md": records_page.page(jobs),
+        REFERENCE / "settings.md": settings_page.page(jobs),
+        REFERENCE / "state-keys.md": state_keys_page.page(),
     }
 
 
-def differences(root: Path, wanted: dict[Path, str]) -> dict[Path, str | None]:
-    """What must change under `root`; None where the file must go, since its job is gone."""
-    there = {path.relative_to(root) for path in (root / PAGES).glob("*.md")} | set(wanted)
-    texts = {path: (root / path).read_text() if (root / path).exists() else None for path in sorted(there)}
-    return {path: wanted.get(path) for path, text in texts.items() if text != wanted.get(path)}
-
-
-def _put(path: Path, text: str | None) -> None:
-    if text is None:
-        path.unlink()
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+def differences(root: Path, wanted: dict[Path, str]) -> dict[Path, str]:
+    """The generated files that are missing or differ under `root`, with their current texts."""
+    return {
+        path: text
+        for path, text in wanted.items()
+        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `up` shows: the site checks fired through their rules, and a crash on its way to the dead letters."""
+"""The first runs of `up`: every site check through its schedule, and a job that crashes into the dead letters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cli.commands.run import BAD_ENDS
-from cli.up.follow import Watch
+from cli.run_report import FAILURES
+from cli.up.follow import HistoryFollower
 from local.scheduler.ticker import Ticker
 from shared import clock
 from shared.aws.cloud import Cloud
@@ -23,22 +23,24 @@ from shared.run.firing import Firing
 
 GROUP = "sites"
 CRASH = "crash"
-# Retries and all it takes about 10 s; what isn't there by then is not coming.
-PATIENCE = 60.0
+# With all retries it takes about 10 s.
+TIMEOUT = 60.0
 POLL = 0.25
 
 
 @dataclass
-class Tour:
-    """`since`: the minute that was fired. rows: what the runs came to, by job. letter: the crash's dead letter."""
+class FirstRun:
+    """Fires the jobs, waits for their runs and holds what they left."""
 
     cloud: Cloud
     ticker: Ticker
     jobs: dict[str, Job]
     report: Callable[[str], None]
+    #: The minute whose ticks were fired.
     since: datetime = field(init=False)
+    #: History rows of the runs, by job.
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    letter: dict[str, Any] | None = None
+    dead_letter: dict[str, Any] | None = None
 
     @property
     def checks(self) -> list[Job]:
@@ -46,50 +48,50 @@ class Tour:
 
     @property
     def missing(self) -> list[str]:
-        """What has not ended, by name."""
+        """Names of the jobs that have not ended."""
         waiting = [job.name for job in self.checks if job.name not in self.rows]
         return waiting + ([CRASH] if CRASH in self.jobs and not self._crashed() else [])
 
     def fire(self) -> None:
-        """Every site check's rule, for this minute, and the sample crash as a tick of its own."""
-        # From the minute's start on: where its ticks are done already, by an `up` just before, these are their runs.
+        """Fire the schedules of all site checks for this minute, and the sample crash as a separate tick."""
+        # From the start of the minute: an `up` just before may have run its ticks already; then those runs are shown.
         self.since = self.cloud.clock.now().replace(second=0, microsecond=0)
         for job in self.checks:
             self.ticker.fire(self.cloud.names.function(job.name), self.since)
         if CRASH in self.jobs:
             firing = Firing(CRASH, self.since, id=f"up-{uuid.uuid4()}", correlation_id=uuid.uuid4().hex)
-            # Asynchronously, as everything is fired: so its deaths come back as they do on AWS.
+            # Asynchronously, like every schedule: so Lambda retries its crashes as on AWS.
             self.cloud.functions.invoke(
                 FunctionName=self.cloud.names.function(CRASH),
                 InvocationType="Event",
                 Payload=json.dumps({"firing": firing.data()}),
             )
 
-    def wait(self, patience: float = PATIENCE) -> bool:
-        """Until everything has ended; whether it did in time."""
+    def wait(self, timeout: float = TIMEOUT) -> bool:
+        """Wait until all runs have ended; False on timeout."""
         crash = [self.jobs[CRASH]] if CRASH in self.jobs else []
-        watch = Watch(self.cloud, [*self.checks, *crash], self.since)
-        until = time.monotonic() + patience
+        follower = HistoryFollower(self.cloud, [*self.checks, *crash], self.since)
+        until = time.monotonic() + timeout
         while self.missing and time.monotonic() < until:
-            for row in watch.new():
+            for row in follower.new_rows():
                 self.rows.setdefault(row["job"], []).append(row)
-                self.report(told(row))
-            self.letter = self._letter()
+                self.report(run_line(row))
+            self.dead_letter = self._find_dead_letter()
             time.sleep(POLL)
         return not self.missing
 
-    def board(self) -> dict[str, dict[str, Any]]:
-        """The status keys that this tour has written: of each host, or of the job where it keeps none."""
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """The status keys that these runs have written: of each host, or of a job without hosts."""
         shown = status_view.read(self.cloud, manifest.of(self.checks))
         start = clock.iso(self.since)
         return {key: status for key, status in shown.items() if str(status.get("at", "")) >= start}
 
     def _crashed(self) -> bool:
-        """It is in the dead letters, or a gate kept it out."""
+        """Whether the sample job was dead-lettered, or refused by a gate."""
         ended = self.rows.get(CRASH, [])
-        return self.letter is not None or any(row["outcome"] not in BAD_ENDS for row in ended)
+        return self.dead_letter is not None or any(row["outcome"] not in FAILURES for row in ended)
 
-    def _letter(self) -> dict[str, Any] | None:
+    def _find_dead_letter(self) -> dict[str, Any] | None:
         start = clock.iso(self.since)
         letters = (
             letter for letter in store.dead_letters(self.cloud, store.DeadLetterFilter(job=CRASH)) if letter.at >= start
@@ -97,8 +99,8 @@ class Tour:
         return next((letter.as_dict() for letter in letters), None)
 
 
-def told(row: dict[str, Any]) -> str:
-    """One finished run, in a line."""
+def run_line(row: dict[str, Any]) -> str:
+    """One line about a finished run."""
     counts = ", ".join(f"{count} {name}" for name, count in row.get("counts", {}).items() if count)
     what = row.get("note") or counts
     verdict = "bad" if row["outcome"] == "done" and not row.get("ok") else row["outcome"]

@@ -1,4 +1,4 @@
-"""Runs that the local cloud's last end cut off: no process of theirs is left, so no lease need run out first."""
+"""Record runs as lost that a stop of the local cloud interrupted: their processes are gone, so no lease need expire."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from shared.job import manifest
 from shared.job.definition import Job
 from shared.run import lost_runs
 
+NOTE = "interrupted when the local cloud stopped"
 
-def bury(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
-    """Mark every run lost that took its lease before that instant. Only for who has just started the engine."""
-    buried = 0
+
+def mark_lost(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
+    """Record runs as lost that claimed before that time, and count them. Only for just after an engine start."""
+    count = 0
     for name, entry in manifest.of(jobs).items():
         for item in lost_runs.claim_items(cloud, entry):
             if "holder" in item and item["started"] < clock.iso(before):
-                buried += lost_runs.mark_lost(cloud, name, entry, item, "ended with the local cloud that it ran on")
-    return buried
+                count += lost_runs.mark_lost(cloud, name, entry, item, NOTE)
+    return count

@@ -1,6 +1,6 @@
-"""Who is around the local cloud, so that its jobs have somebody to talk to: a mail server, a name server, a receiver.
+"""Servers beside the local cloud that its jobs call: a mail server, a name server, a webhook receiver.
 
-Mails lie in `mail/` of its folder, webhooks in `webhooks.jsonl`; the name server answers from `zone.json`.
+Mails are stored in `mail/` of its folder, webhooks in `webhooks.jsonl`; the name server answers from `zone.json`.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from local.cloud import PORTS
 from shared.mail import sending
 
 if TYPE_CHECKING:
-    from local.services.dns_server import Nameserver
+    from local.services.dns_server import DnsServer
 
-# The same every time, where they are free: so that what is deployed need not change.
+# Fixed ports, if they are free: with others, the templates would change and be deployed again.
 MAIL, DNS, WEBHOOKS = 7781, 7782, 7783
 SENDER = "Nightshift <nightshift@in.example>"
-# What a domain's DNS has to say here.
+# DNS records that a domain must have here to be verified.
 MX = "mx.in.example"
 CNAMES = "dkim._domainkey=dkim.in.example"
 
 
 @contextmanager
-def around(folder: Path, *, anywhere: bool = False) -> Iterator[dict[str, str]]:
-    """They run while the block lasts; the settings by which jobs find them. anywhere: on free ports."""
-    # Most commands need none of them, and import this all the same.
-    from local.services.smtp_server import Postbox
-    from local.services.webhook_receiver import Receiver
+def start(folder: Path, *, on_free_ports: bool = False) -> Iterator[dict[str, str]]:
+    """Run the servers while the block lasts; yields the settings by which jobs find them."""
+    # Imported lazily: most commands import this module and start no server.
+    from local.services.smtp_server import SmtpServer
+    from local.services.webhook_receiver import WebhookReceiver
 
-    ports = (0, 0, 0) if anywhere else (MAIL, DNS, WEBHOOKS)
+    ports = (0, 0, 0) if on_free_ports else (MAIL, DNS, WEBHOOKS)
     with ExitStack() as running:
-        box = running.enter_context(Postbox(folder / "mail", ports[0]))
+        box = running.enter_context(SmtpServer(folder / "mail", ports[0]))
         names = running.enter_context(_nameserver(ports[1], folder / "zone.json"))
-        receiver = running.enter_context(Receiver(folder / "webhooks.jsonl", ports[2]))
+        receiver = running.enter_context(WebhookReceiver(folder / "webhooks.jsonl", ports[2]))
         (folder / "receiver.url").write_text(f"{receiver.url}\n")
         yield {
             sending.RELAY.name: f"smtp+plain://127.0.0.1:{box.port}",
@@ -46,15 +46,15 @@ def around(folder: Path, *, anywhere: bool = False) -> Iterator[dict[str, str]]:
             _dns.MX.name: MX,
             _dns.CNAMES.name: CNAMES,
             LOOPBACK.name: "true",
-            # What AWS calls the function leads nowhere on this machine.
+            # The URL that AWS would assign does not exist on this machine.
             _link.LINK.name: f"http://127.0.0.1:{PORTS[_link.FUNCTION]}/{_link.FUNCTION}/{{ticket}}",
         }
 
 
-def _nameserver(port: int, zone: Path) -> Nameserver:
-    from local.services.dns_server import Nameserver
+def _nameserver(port: int, zone: Path) -> DnsServer:
+    from local.services.dns_server import DnsServer
 
     try:
-        return Nameserver(port, zone)
+        return DnsServer(port, zone)
     except OSError:
-        return Nameserver(0, zone)
+        return DnsServer(0, zone)

@@ -1,4 +1,4 @@
-"""The local cloud as a command needs it: the one that runs, or an engine for as long as the command lasts."""
+"""The local cloud for one command: the one that is running, or an engine that runs for the command only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli import output
-from cli.environment import replaced, said
-from cli.exit_codes import Exit, Stop
+from cli.environment import deployment_variables, replace_environment
+from cli.exit_codes import CommandError, Exit
 from cli.up import demo_sites, leftover_runs, local_services
 from local.cloud import FOLDER, STATE, Running, running, workspace
 from local.deploy import DeployError, Deployment
@@ -25,40 +25,40 @@ from shared.job import registry
 
 HOME = "NIGHTSHIFT_LOCAL"
 POLL = 0.2
-# What can go wrong with starting it, each with a message that says what to do.
-FAULTS = (EngineError, DeployError, DroppedProperty)
+# Errors of a start; each message states what to do.
+START_ERRORS = (EngineError, DeployError, DroppedProperty)
 
 
 def folder() -> Path:
-    """Where the local cloud keeps its state: NIGHTSHIFT_LOCAL, or .local in the project."""
+    """The folder of the local cloud's state: NIGHTSHIFT_LOCAL, or .local in the project."""
     return Path(os.environ.get(HOME) or FOLDER).resolve()
 
 
 @contextmanager
-def opened() -> Iterator[Cloud]:
-    """Raises Stop with NO_CLOUD where it cannot be started.
+def open_cloud() -> Iterator[Cloud]:
+    """Connect to the local cloud that `up` has started, or start an engine. Raises CommandError with NO_CLOUD.
 
-    One that `up` has started is used as it is. Else an engine is started on the same state: without ticker and doors,
-    and deployed only where tables are missing, so that a changed job runs at once.
+    The engine uses the same state, without ticker and function URLs. It is deployed only if tables are missing, so
+    that a changed job runs without a deployment.
     """
-    waits = False
-    while not (found := running(folder())):
-        with alone(folder()) as mine:
-            if mine:
+    waiting = False
+    while not (other := running(folder())):
+        with lock(folder()) as locked:
+            if locked:
                 with _started() as cloud:
                     yield cloud
                 return
-        if not waits:
-            output.say("waiting for another jobs.py, which starts or uses the local cloud")
-        waits = True
+        if not waiting:
+            output.notice("waiting for another jobs.py that is starting or using the local cloud")
+        waiting = True
         time.sleep(POLL)
-    with at(found) as cloud:
+    with connect(other) as cloud:
         yield cloud
 
 
 @contextmanager
-def alone(place: Path) -> Iterator[bool]:
-    """Whether this process is now the one that may start an engine on the state in `place`."""
+def lock(place: Path) -> Iterator[bool]:
+    """Take the lock that allows one process to start an engine on the state in `place`; False if another holds it."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as file:
         try:
@@ -70,10 +70,11 @@ def alone(place: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def at(local: Running | Engine, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
-    """The local cloud as jobs see it; this process's environment points there for as long as the block lasts."""
-    here = workspace(folder()) | local.environment(os.environ) | said(LOCAL, local.account, local.region)
-    with replaced({**here, **(settings or {})}):
+def connect(local: Running | Engine, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+    """The local cloud as jobs use it; this process's environment points to it while the block lasts."""
+    deployment = deployment_variables(LOCAL, local.account, local.region)
+    environment = workspace(folder()) | local.environment(os.environ) | deployment
+    with replace_environment({**environment, **(settings or {})}):
         yield Cloud(Names(LOCAL, local.account, local.region))
 
 
@@ -81,21 +82,25 @@ def at(local: Running | Engine, settings: Mapping[str, str] | None = None) -> It
 def _started() -> Iterator[Cloud]:
     began = Clock().now()
     try:
-        with demo_sites.sites() as sites, local_services.around(folder()) as near, Engine(folder() / STATE) as engine:
-            settings = workspace(folder()) | near | demo_sites.settings(sites)
-            if _incomplete(engine):
-                output.say("deploying to the local cloud; this is done once")
+        with (
+            demo_sites.sites() as sites,
+            local_services.start(folder()) as services,
+            Engine(folder() / STATE) as engine,
+        ):
+            settings = workspace(folder()) | services | demo_sites.settings(sites)
+            if _lacks_tables(engine):
+                output.notice("deploying to the local cloud, once")
                 Deployment(engine, settings=settings, stage=LOCAL).run()
-            with at(engine, settings) as cloud:
-                leftover_runs.bury(cloud, registry.jobs().values(), began)
+            with connect(engine, settings) as cloud:
+                leftover_runs.mark_lost(cloud, registry.jobs().values(), began)
                 if sites:
-                    demo_sites.hand_over_credentials(sites, cloud)
+                    demo_sites.store_credentials(sites, cloud)
                 yield cloud
-    except FAULTS as error:
-        raise Stop(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
+    except START_ERRORS as error:
+        raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
 
 
-def _incomplete(engine: Engine) -> bool:
-    wanted = {Names(LOCAL, engine.account, engine.region).table(table.name) for table in tables.TABLES}
+def _lacks_tables(engine: Engine) -> bool:
+    declared = {Names(LOCAL, engine.account, engine.region).table(table.name) for table in tables.TABLES}
     pages = engine.client("dynamodb").get_paginator("list_tables").paginate()
-    return not wanted <= {name for page in pages for name in page["TableNames"]}
+    return not declared <= {name for page in pages for name in page["TableNames"]}

@@ -31,11 +31,11 @@ class Good(Job):
     schedule = every(minutes=15)
     idempotency = natural("counting again counts the same")
     settings = (settings.count("GOOD_STEP", 1, "How far one step goes"),)
-    def work(self, tick):
-        tick.keep({"kind": "demo", "ok": True, "status": 200, "ms": 1})
+    def work(self, run):
+        run.write_artifact({"kind": "demo", "ok": True, "status": 200, "ms": 1})
         return Done({"counted": 3})
-    def plan(self, tick):
-        return [f"count to three at {tick.at:%H:%M}"]
+    def plan(self, run):
+        return [f"count to three at {run.at:%H:%M}"]
 ''',
     "bad": '''
 class Bad(Job):
@@ -43,11 +43,11 @@ class Bad(Job):
     schedule = hourly(minute=7)
     idempotency = natural("nothing is ever done")
     settings = (settings.BASE_URLS,)
-    def work(self, tick):
+    def work(self, run):
         raise RuntimeError("the roof is on fire")
-    def plan(self, tick):
+    def plan(self, run):
         row = {"pk": {"S": "a"}, "sk": {"S": "b"}}
-        tick.cloud.dynamodb.put_item(TableName=tick.cloud.names.table("state"), Item=row)
+        run.cloud.dynamodb.put_item(TableName=run.cloud.names.table("state"), Item=row)
         return ["write in secret"]
 ''',
     "costly": '''
@@ -57,7 +57,7 @@ class Costly(Job):
     costly = True
     idempotency = natural("it never gets far")
     settings = (settings.BASE_URLS,)
-    def work(self, tick):
+    def work(self, run):
         return Done()
 ''',
     "sharded": '''
@@ -66,15 +66,15 @@ class Sharded(Job):
     schedule = cron("30 4 * * 1-5")
     shards = 2
     idempotency = natural("it works on nothing")
-    def work(self, tick):
-        return Done({"shard": int(tick.target)})
+    def work(self, run):
+        return Done({"shard": int(run.target)})
 ''',
     "mailbox": '''
 class Mailbox(Consumer):
     """Take letters."""
     queue = "demo:letters"
     idempotency = natural("letters are only looked at")
-    def handle(self, tick, message):
+    def handle(self, run, message):
         if message.body == "bad":
             raise RuntimeError("cannot read it")
 ''',

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+from argparse import SUPPRESS, ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -16,10 +18,13 @@ from cronsim import CronSim
 
 from cli.commands import COMMANDS, crontab, heatmap
 from cli.generate import env_template, main
+from cli.main import command
 from shared.job import registry, validation
 from tests.cli.conftest import HEAD, Call
 
 ROOT = Path(__file__).parents[2]
+# Made before any fixture takes the real functions away, which some commands import.
+PARSERS = {name: command(name)[1] for name in (*COMMANDS, "pricing")}
 FIELDS = {"name", "group", "schedule", "next", "queue", "retry", "timeout_s", "memory_mb", "guarantee"}
 
 
@@ -61,9 +66,34 @@ def test_a_group_can_be_listed_alone(call: Call, jobs: Path) -> None:
 def test_every_command_has_its_module_and_no_job_may_take_its_name() -> None:
     assert set(COMMANDS) <= validation.COMMANDS
     for name in COMMANDS:
-        text = (ROOT / "cli" / "commands" / f"{name}.py").read_text()
+        module = ROOT / "cli" / "commands" / name
+        text = (module / "__init__.py" if module.is_dir() else module.with_suffix(".py")).read_text()
+        assert "EXAMPLES = (" in text
         assert "def arguments(parser: argparse.ArgumentParser)" in text
         assert "args: argparse.Namespace) -> int" in text
+
+
+def test_every_module_of_commands_is_a_command() -> None:
+    modules = {path.stem for path in (ROOT / "cli" / "commands").iterdir() if path.stem.isalpha()}
+    assert modules == {*COMMANDS, "run"}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_command_has_an_example_and_every_option_with_a_value_its_default(name: str) -> None:
+    parser = PARSERS[name]
+    assert parser.examples
+    for part in _parsers(parser):
+        for action in part._actions:
+            if not isinstance(action, _SubParsersAction):
+                assert action.help, action.dest
+                assert "(default: " in action.help or action.default in (None, False, "", SUPPRESS), action.dest
+
+
+def _parsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            yield from action.choices.values()
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
@@ -218,18 +248,38 @@ def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: P
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     assert main.differences(tmp_path, wanted) == {}
-    page = Path("docs/jobs/good.md")
+    page = Path("docs/reference/jobs.md")
     (tmp_path / page).write_text("by hand")
-    (tmp_path / "docs/jobs/gone.md").write_text("of a job that is no more")
-    assert main.differences(tmp_path, wanted) == {Path("docs/jobs/gone.md"): None, page: wanted[page]}
+    assert main.differences(tmp_path, wanted) == {page: wanted[page]}
 
 
-def test_a_page_tells_purpose_schedule_guarantee_retry_permissions_settings_and_what_to_do(jobs: Path) -> None:
-    page = main.generated(registry.jobs().values())[Path("docs/jobs/good.md")]
-    told = ["Count to three.", "`*/15 * * * *`", "(natural): counting again counts the same"]
-    told += ["exponential 2s, 4 attempts", "1 day, at most 1,000; failed ones 7 days, at most 5,000"]
-    told += ["`runs#good#*`", "| `GOOD_STEP` | `1` | How far one step goes |", "python jobs.py runs good"]
-    assert [text for text in told if text not in page] == []
+def test_a_job_is_described_with_guarantee_retry_permissions_settings_and_runbook(call: Call, jobs: Path) -> None:
+    described = " ".join(call("describe", "good").out.split())
+    parts = ["Count to three.", "*/15 * * * *", "(natural): counting again counts the same"]
+    parts += ["exponential 2s, 4 attempts", "1 day, at most 1,000; failed runs 7 days, at most 5,000"]
+    parts += ["runs#good#*", "GOOD_STEP 1 How far one step goes", "python jobs.py runs good"]
+    assert [text for text in parts if text not in described] == []
+
+
+def test_a_description_as_data_has_what_the_text_has(call: Call, jobs: Path) -> None:
+    described = call("describe", "mailbox", "--json").json
+    assert described["facts"]["fires (UTC)"] == "queue demo:letters"
+    assert "at least once" in described["guarantee"][0]
+    assert {"resource": "bucket/dead/mailbox/large/*", "keys": [], "actions": ["s3:PutObject"]} in described[
+        "permissions"
+    ]
+    assert {"name": "MAILBOX_ENABLE", "default": "true"}.items() <= described["settings"][0].items()
+    assert {"command": "python jobs.py test mailbox", "for": "run it on its sample event"} in described["commands"]
+
+
+def test_the_reference_has_a_line_for_each_job_and_a_section_for_each_command(jobs: Path) -> None:
+    pages = main.generated(registry.jobs().values())
+    line = "| `good` | demo | `*/15 * * * *` | Count to three. | once per tick, natural |"
+    assert line in pages[Path("docs/reference/jobs.md")].splitlines()
+    assert "| `GOOD_STEP` | `1` | How far one step goes |" in pages[Path("docs/reference/settings.md")]
+    commands = re.findall(r"^## (\S+)$", pages[Path("docs/reference/command-line.md")], re.MULTILINE)
+    assert commands == ["JOB", *COMMANDS]
+    assert "| `--limit N` | how many (default: 20) |" in pages[Path("docs/reference/command-line.md")]
 
 
 def test_a_python_without_the_packages_is_told_what_to_do(tmp_path: Path) -> None:

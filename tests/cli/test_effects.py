@@ -46,7 +46,7 @@ def test_it_is_listed_with_what_is_known_of_it(call: Call) -> None:
 
 def test_what_was_done_is_not_done_again(call: Call, aws: Cloud) -> None:
     answer = call("effects", "sender", "done", "ada", "--result", '{"id": 7}', *WHY)
-    assert (answer.code, answer.out) == (0, "ada of sender is taken for done\n")
+    assert (answer.code, answer.out) == (0, "ada of sender counts as performed\n")
     assert call("sender", *AWS).code == 0
     assert call("effects", "sender", "--json", *AWS).json == []
     [written] = audit.entries(aws, 1)
@@ -62,12 +62,12 @@ def test_what_was_not_is_done_by_the_next_run(call: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("good",), 2, "good has no effects on the world outside"),
+        (("good",), 2, "good declares no effects"),
         (("sender", "done", "bob", *WHY[:4]), 4, "sender has begun no effect 'bob'"),
-        (("sender", "done"), 2, "which effect?"),
-        (("sender", "redo", "ada", "--who", "grace"), 2, "say why"),
-        (("sender", "redo", "ada", "--result", "1", *WHY[:4]), 2, "--result says what was returned"),
-        (("sender", "done", "ada", "--result", "{", *WHY[:4]), 2, "--result is no JSON"),
+        (("sender", "done"), 2, "name the effect by its key or id"),
+        (("sender", "redo", "ada", "--who", "grace"), 2, "add --reason"),
+        (("sender", "redo", "ada", "--result", "1", *WHY[:4]), 2, "--result is the return value of an effect"),
+        (("sender", "done", "ada", "--result", "{", *WHY[:4]), 2, "--result is not JSON"),
         (("sender", "forget", "ada"), 2, "invalid choice"),
         (("sendr",), 2, "sender"),
     ],

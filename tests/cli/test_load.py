@@ -32,7 +32,7 @@ def _opened(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(_args: Any) -> Iterator[Cloud]:
         yield cloud
 
-    monkeypatch.setattr(options, "opened", opened)
+    monkeypatch.setattr(options, "open_cloud", opened)
 
 
 def user(number: int, **rest: Any) -> dict[str, Any]:

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from cli.commands.run import found
+from cli.job_arguments import find_job
 from cli.up import leftover_runs
-from cli.up.first_run import told
-from cli.up.follow import Watch
+from cli.up.first_run import run_line
+from cli.up.follow import HistoryFollower
 from shared import clock
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest, registry
 from shared.job.outcome import Done, Failed
 from shared.run import lost_runs
+from shared.run.begin import run_id
 from shared.run.claim import Claims
 from shared.run.firing import Firing
 from shared.run.history import History
-from shared.run.run import run_id
 from tests.cli.conftest import Call
 
 AWS = ("--aws", "--stage", "test")
@@ -74,7 +74,7 @@ def test_a_run_at_work_and_a_dead_one_stand_above_the_history(call: Call, aws: C
 def test_runs_without_history_say_so_and_for_how_long_it_is_kept(call: Call, aws: Cloud) -> None:
     answer = call("runs", "good", *AWS)
     assert (answer.code, answer.out) == (0, "")
-    assert "kept for 1 day, of failed runs 7 days" in answer.err
+    assert "retained for 1 day, those of failed runs for 7 days" in answer.err
     assert call("runs", "good", "--json", *AWS).json == []
 
 
@@ -134,28 +134,28 @@ def test_a_job_that_has_no_log_yet_has_an_empty_one(call: Call, aws: Cloud) -> N
 def test_each_run_is_watched_once_and_when_it_has_ended(aws: Cloud) -> None:
     start = aws.clock.now() - timedelta(minutes=10)
     before = ended(aws, start - timedelta(minutes=1))
-    watch = Watch(aws, [registry.find("good")], start)
-    assert watch.new() == []
+    follower = HistoryFollower(aws, [registry.find("good")], start)
+    assert follower.new_rows() == []
     mine = ended(aws, start + timedelta(minutes=9))
     # It began before the other one, and took longer.
     late = ended(aws, start)
-    assert [row["sk"] for row in watch.new()] == [late, mine]
-    assert watch.new() == []
-    assert before not in watch.seen
+    assert [row["sk"] for row in follower.new_rows()] == [late, mine]
+    assert follower.new_rows() == []
+    assert before not in follower.seen
 
 
 def test_a_run_is_told_in_a_line(aws: Cloud) -> None:
     row = {"job": "good", "outcome": "done", "ok": False, "ms": 12, "counts": {"hosts": 2, "bad": 0}, "attempt": 2}
-    assert told(row) == "good, attempt 2: bad in 12 ms, 2 hosts"
-    assert told({**row, "ok": True, "note": "fine", "attempt": 1}) == "good: done in 12 ms, fine"
+    assert run_line(row) == "good, attempt 2: bad in 12 ms, 2 hosts"
+    assert run_line({**row, "ok": True, "note": "fine", "attempt": 1}) == "good: done in 12 ms, fine"
 
 
 def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Cloud) -> None:
     job = registry.find("good")
     claims = Claims(aws, job, "-")
     claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
-    assert leftover_runs.bury(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
-    assert leftover_runs.bury(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
+    assert leftover_runs.mark_lost(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert leftover_runs.mark_lost(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
     (item,) = lost_runs.claim_items(aws, manifest.of([job])["good"])
     assert item["status"]["outcome"] == "lost"
     assert "holder" not in item
@@ -176,4 +176,4 @@ def test_an_unknown_job_is_named_by_every_command_that_takes_one(call: Call, job
         answer = call(command, "goood")
         assert answer.code == 2
         assert "did you mean 'good'?" in answer.err
-    assert found("good").name == "good"
+    assert find_job("good").name == "good"

@@ -14,26 +14,26 @@ from dns.resolver import Resolver
 from cli.commands import mail
 from cli.main import main
 from cli.up import local_services
-from local.services.smtp_server import Postbox
-from local.services.webhook_receiver import Receiver
+from local.services.smtp_server import SmtpServer
+from local.services.webhook_receiver import WebhookReceiver
 from shared.mail.sending import route
 
 
 @pytest.fixture
-def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postbox]:
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
     monkeypatch.setenv("NIGHTSHIFT_LOCAL", str(tmp_path))
-    with Postbox(tmp_path / "mail") as box:
+    with SmtpServer(tmp_path / "mail") as box:
         yield box
 
 
-def send(box: Postbox, to: str, subject: str, text: str = "Follow https://in.example/?token=abc") -> None:
+def send(box: SmtpServer, to: str, subject: str, text: str = "Follow https://in.example/?token=abc") -> None:
     with SMTP("127.0.0.1", box.port) as server:
         said = f"From: Porter <porter@in.example>\r\nTo: {to}\r\nSubject: {subject}\r\n\r\n{text}\r\n"
         server.sendmail("porter@in.example", [to], said.encode())
 
 
 def test_mails_are_listed_newest_first_and_by_whom_they_are_to(
-    box: Postbox, capsys: pytest.CaptureFixture[str]
+    box: SmtpServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(3):
         send(box, "ada@home.example", f"No {number}")
@@ -48,7 +48,7 @@ def test_mails_are_listed_newest_first_and_by_whom_they_are_to(
 
 
 def test_one_is_shown_with_its_links_and_without_what_a_terminal_obeys(
-    box: Postbox, capsys: pytest.CaptureFixture[str]
+    box: SmtpServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     send(box, "ada@home.example", "Hi\x1b]0;evil\x07", "Follow https://in.example/?token=abc\x1b[2J\r\n\r\nBye")
     main(["mail", "--json"])
@@ -60,14 +60,14 @@ def test_one_is_shown_with_its_links_and_without_what_a_terminal_obeys(
     assert "\x1b" not in told
 
 
-def test_a_mail_that_is_not_there_is_said_so(box: Postbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mail_that_is_not_there_is_said_so(box: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mail"]) == 0
     assert main(["mail", "show", "../../etc/passwd"]) == 2
     assert main(["mail", "show"]) == 2
     assert "there is no mail" in capsys.readouterr().err
 
 
-def test_the_eldest_go_beyond_a_number(box: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_eldest_go_beyond_a_number(box: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.services.smtp_server.KEPT", 2)
     for number in range(4):
         send(box, "ada@home.example", f"No {number}")
@@ -76,7 +76,7 @@ def test_the_eldest_go_beyond_a_number(box: Postbox, monkeypatch: pytest.MonkeyP
 
 
 def test_the_settings_of_local_jobs_lead_to_the_neighbours(tmp_path: Path) -> None:
-    with local_services.around(tmp_path, anywhere=True) as settings:
+    with local_services.start(tmp_path, on_free_ports=True) as settings:
         way = route(settings["MAIL_RELAY"])
         with SMTP(way.host, way.port) as server:
             assert server.noop()[0] == 250
@@ -89,7 +89,7 @@ def test_the_settings_of_local_jobs_lead_to_the_neighbours(tmp_path: Path) -> No
 
 
 def test_a_receiver_writes_down_what_it_is_sent_and_fails_where_it_is_told_to(tmp_path: Path) -> None:
-    with Receiver(tmp_path / "webhooks.jsonl") as receiver:
+    with WebhookReceiver(tmp_path / "webhooks.jsonl") as receiver:
         for path in ("/hook", "/fail"):
             request = urllib.request.Request(f"{receiver.url}{path}", b'{"a": 1}', {"webhook-id": "m"}, method="POST")
             try:

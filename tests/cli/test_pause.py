@@ -41,7 +41,7 @@ def test_a_paused_job_is_not_run_and_a_resumed_one_is(call: Call) -> None:
 def test_a_pause_says_who_why_and_since_when_and_how_to_go_on(call: Call) -> None:
     answer = call("pause", "good", *WHY)
     assert "good is paused since 20" in answer.out
-    assert "UTC by ada: index rebuild; what is at work" in answer.out
+    assert "UTC by ada: index rebuild; runs in progress" in answer.out
     assert "python jobs.py resume good --aws --stage test" in answer.out
 
 
@@ -153,5 +153,5 @@ def test_what_its_budget_holds_may_spend_as_much_again_once_it_is_resumed(
     )
     assert call("good", "--json", *AWS).json["outcome"] == "paused"
     assert call("status", "--json", *AWS).json["good:last"]["paused"].startswith("budget: 2 of 2 items used")
-    assert call("resume", "good", *AWS).out.startswith("good goes on; it was paused by budget: 2 of 2 items used")
+    assert call("resume", "good", *AWS).out.startswith("good is resumed; it was paused by budget: 2 of 2 items used")
     assert call("good", "--json", *AWS).json["outcome"] == "done"

@@ -1,4 +1,4 @@
-"""docs/records.md says what those need who write the rows, and says it of every table."""
+"""docs/reference/records.md describes every table for the applications that write its rows."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def test_every_field_of_every_record_is_on_the_page() -> None:
 
 def test_it_says_who_reads_writes_and_deletes_the_rows() -> None:
     told = section("quarantine")
-    assert "- Written by no job" in told or "- Written by [account-deletion]" in told
-    assert "[spam-quarantine-expiry](jobs/spam-quarantine-expiry.md)" in told.partition("- Deleted by")[2]
+    assert "- Written by no job" in told or "- Written by `account-deletion`" in told
+    assert "`spam-quarantine-expiry`" in told.partition("- Deleted by")[2]
     assert "- Index `aged`: `aged` / `since`, with `raw`." in told
 
 
 def test_bounds_are_said_in_words() -> None:
     assert "| `bytes_used` | whole number, from 0, below 2^63 | `0` |" in section("holds")
-    assert "| `held_at` | instant, in the past |  |" in section("holds")
+    assert "| `held_at` | timestamp, in the past |  |" in section("holds")
     assert "| `raw` | an object's key in `mail/` |  |" in section("holds")
     assert '| `state` | `pending` or `delivered` or `closed` | `"pending"` |' in section("failed-emails")
-    assert "| `expires_at` | instant | absent |" in section("aliases")
+    assert "| `expires_at` | timestamp | absent |" in section("aliases")
 
 
 def test_the_partition_is_what_the_page_says_it_is() -> None:

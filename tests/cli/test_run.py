@@ -104,15 +104,15 @@ def test_an_error_is_one_json_document_too(call: Call, jobs: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("good", "--at", "yesterday"), "'yesterday' is no time"),
-        (("good", "--at", "2999-01-01T00:00Z"), "lies in the future"),
+        (("good", "--at", "yesterday"), "'yesterday' is not a time"),
+        (("good", "--at", "2999-01-01T00:00Z"), "is in the future"),
         (("good", "--target", "elsewhere"), "has no target 'elsewhere'"),
         (("sharded", "--target", "2"), "it has 0, 1"),
         (("good", "--tarmac"), "--tarmac"),
         (("mailbox",), "driven by its queue 'demo:letters'"),
         (("runs", "good", "--limit", "0"), "at least 1"),
-        (("logs", "good", "--since", "long"), "no span of time"),
-        (("dead", "show"), "which one?"),
+        (("logs", "good", "--since", "long"), "is not a duration"),
+        (("dead", "show"), "name a dead letter by its id"),
         (("test", "good", "--event", "/nowhere.json"), "/nowhere.json"),
     ],
 )
@@ -226,7 +226,7 @@ def test_the_watchdog_ends_a_run_at_its_timeout_and_writes_it_down(call: Call, a
     with Watchdog(aws, job, firing, ends.append) as watchdog:
         Claims(aws, job, "-").take(firing, "20260101T000000.000Z-00000000", watchdog.request)
         watchdog.timer.cancel()
-        watchdog.bite()
+        watchdog.expire()
     assert ends == [1]
     bitten(aws, "ended by the watchdog at its timeout of 300 s")
     assert call("runs", "good", "--json", *AWS).json == []
@@ -253,7 +253,7 @@ def test_the_watchdog_leaves_the_lease_of_another_run_alone(aws: Cloud) -> None:
     job = registry.find("good")
     firing = Firing("good", aws.clock.now())
     Claims(aws, job, "-").take(firing, "another", "another request")
-    Watchdog(aws, job, firing).bury("too late")
+    Watchdog(aws, job, firing).mark_lost("too late")
     assert item(aws, "good")["holder"] == "another"
 
 
@@ -303,12 +303,12 @@ def test_a_consumer_is_given_its_sample_messages(
 
 
 def test_a_tick_that_was_sent_again_from_the_dead_letters_is_run_by_hand_as_its_next_attempt(aws: Cloud) -> None:
-    from cli.commands.run import of_tick
+    from cli.commands.run import tick_firing
 
     job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)
     dead = Firing("good", at, attempt=3, redrive=2)
     item = {"pk": "good:last", "sk": "-", "tried": dead.dedup_key}
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=attributes.row(item))
-    firing = of_tick(job, at, "-", aws)
+    firing = tick_firing(job, at, "-", aws)
     assert (firing.attempt, firing.redrive) == (4, 2)
     assert firing.dedup_key > dead.dedup_key

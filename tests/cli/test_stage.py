@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cli import options
-from cli.commands import up, worker
-from cli.environment import replaced
-from cli.main import COMMANDS, command, main
+from cli.commands import COMMANDS, up, worker
+from cli.environment import replace_environment
+from cli.main import command, main
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from tests.cli.conftest import Call
@@ -51,7 +51,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No stage is set; a .env that a test reads is forgotten after it, and so are a worker's signal handlers."""
     monkeypatch.delenv("NIGHTSHIFT_STAGE", raising=False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with replaced(dict(os.environ)):
+    with replace_environment(dict(os.environ)):
         yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -93,7 +93,7 @@ def test_every_command_that_takes_aws_is_tried_here() -> None:
 def test_aws_without_a_stage_is_wrong_use_and_says_what_to_give(
     line: str, given: tuple[str, ...], call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(options, "account", lambda stage: pytest.fail(f"an account was opened for {stage!r}"))
+    monkeypatch.setattr(options, "open_account", lambda stage: pytest.fail(f"an account was opened for {stage!r}"))
     answer = call(*line.split(), *NEEDED[line], "--aws", *given)
     assert (answer.code, answer.out) == (2, "")
     assert "--stage" in answer.err
@@ -117,7 +117,7 @@ def test_an_empty_stage_does_not_fall_back_to_the_environment(
 def test_a_stage_without_aws_is_wrong_use(line: str, call: Call, jobs: Path) -> None:
     answer = call(*line.split(), *NEEDED[line], "--stage", "prod")
     assert (answer.code, answer.out) == (2, "")
-    assert "say --aws with it" in answer.err
+    assert "add --aws" in answer.err
 
 
 @pytest.mark.parametrize("line", ["status", "queues", "dead list", "worker"])

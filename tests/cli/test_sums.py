@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cli.commands.sums import Sum, against, sums
-from cli.exit_codes import Stop
+from cli.commands.sums import Sum, differences, sums
+from cli.exit_codes import CommandError
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from shared.aws.cloud import Cloud
 from shared.product.records.mail import Message
@@ -51,7 +51,7 @@ def test_days_and_iso_weeks_are_those_of_utc(file: Path) -> None:
 def test_what_is_no_file_of_messages_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text("user,bytes\n")
-    with pytest.raises(Stop, match="no messages"):
+    with pytest.raises(CommandError, match="does not contain one message on each line"):
         list(sums([wrong]))
 
 
@@ -60,7 +60,7 @@ def test_only_what_the_rollups_have_otherwise_is_told(cloud: Cloud, log: Lines, 
         given = {**line, "id": f"m{number}", "recorded_at": "2026-03-02T10:00:00.000Z"}
         put(cloud, Message.read(given))
     run(BandwidthRollup(), Firing("bandwidth-rollup", cloud.clock.now()), cloud, log)
-    assert list(against(cloud, sums([file]))) == [
+    assert list(differences(cloud, sums([file]))) == [
         (SUMS[1], [7, 1]),
         (SUMS[3], [7, 1]),
         (SUMS[4], None),

@@ -57,8 +57,8 @@ def test_it_is_one_json_document_where_that_is_asked_for(call: Call, aws: Cloud)
     ("words", "said"),
     [
         (("badd",), "there is no job 'badd'; did you mean 'bad'?"),
-        (("bad", "--at", "noon"), "--at 'noon' is no time"),
-        (("bad", "--at", "2999-01-01"), "lies in the future"),
+        (("bad", "--at", "noon"), "--at 'noon' is not a time"),
+        (("bad", "--at", "2999-01-01"), "is in the future"),
         (("sharded", "--target", "7"), "sharded has no target '7'; it has 0, 1"),
     ],
 )

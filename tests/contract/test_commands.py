@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import crontab
-from cli.main import COMMANDS, command
+from cli.commands import COMMANDS, crontab
+from cli.main import command
 from shared.advised_commands import advised, deployment, flags, without_stage
 from shared.job import registry
 from tests.contract.test_house_rules import ROOT, in_tests, parsed, sources
@@ -57,7 +57,7 @@ def advice(path: Path) -> Iterator[tuple[int, str, list[str]]]:
         if isinstance(node, ast.Call) and name in ("advised", "without_stage"):
             words = node.args[1:] if name == "advised" else node.args
             known = [spoken(word) or "x" for word in words if not isinstance(word, ast.Starred)]
-            # cli.options passes on words that stand where it is called.
+            # cli.options passes on the words of its callers.
             if known:
                 yield node.lineno, name, known
 
@@ -152,6 +152,14 @@ def test_crontab_lines_parse_and_name_their_stage(stage: str) -> None:
             assert (word, args.aws, args.stage) == (job.name, stage != "local", None if stage == "local" else stage)
 
 
+@pytest.mark.parametrize("name", [*COMMANDS, "pricing"])
+def test_the_examples_of_a_command_parse_and_name_their_stage(name: str) -> None:
+    for line in command(name)[1].examples:
+        word, args = read(line)
+        assert word == name
+        assert getattr(args, "aws", False) == ("--aws" in line) == ("--stage" in line and name != "cost"), line
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=place)
 def test_commands_of_a_document_parse_and_name_their_stage(path: Path) -> None:
     text = path.read_text()
@@ -160,8 +168,9 @@ def test_commands_of_a_document_parse_and_name_their_stage(path: Path) -> None:
     ):
         # A pattern, not a command.
         if not re.search(r"\[|\.\.\.$", line):
-            _, args = read(line)
-            assert getattr(args, "aws", False) == ("--stage" in line), line
+            word, args = read(line)
+            # `cost` needs no account: it prices the templates of a stage.
+            assert getattr(args, "aws", False) == ("--stage" in line and word != "cost"), line
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=place)

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from cli.main import COMMANDS
+from cli.commands import COMMANDS
 from shared.aws.cloud import Cloud
 from shared.messages.run_batch import run_batch
 from shared.run.firing import Batch, Firing, parse

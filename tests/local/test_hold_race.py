@@ -45,7 +45,7 @@ def test_a_message_is_taken_whole_or_purged_whole(engine: Cloud) -> None:
     begin = threading.Event()
 
     def take(number: int) -> None:
-        """As docs/records.md has it."""
+        """As docs/reference/records.md has it."""
         mine = [f"h{index}" for index in range(number, COUNT, TAKERS)]
         Random(number).shuffle(mine)
         begin.wait()

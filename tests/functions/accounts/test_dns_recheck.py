@@ -105,7 +105,7 @@ def test_nobody_is_asked_before_it_is_due(
     put(cloud, domain())
     clock.instant = NOON + tick * SECOND
     go(DnsRecheck(), cloud, log, clock.instant)
-    assert len(dns.asked) == asked
+    assert len(dns.questions) == asked
 
 
 @pytest.mark.parametrize(("age", "counts"), [(-1, {"again": 1}), (0, {"given_up": 1}), (1, {"given_up": 1})])

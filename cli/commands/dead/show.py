@@ -1,0 +1,48 @@
+"""`dead show`: one dead letter with its payload, redacted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from cli import output
+from cli.exit_codes import Exit
+from shared import redaction
+from shared.aws.cloud import Cloud
+from shared.dead_letters import store
+from shared.dead_letters.letter import DeadLetterRefused
+
+SUMMARY = "show one dead letter with its payload, redacted"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", help="id of the dead letter, or a unique prefix of it")
+
+
+def call(args: argparse.Namespace, cloud: Cloud) -> int:
+    letter = store.find(cloud, args.id)
+    shown = redaction.data(letter.as_dict()) | {"payload": store.payload_url(cloud, letter)}
+    missing = ""
+    try:
+        content: Any = _redacted(store.read_payload(cloud, letter))
+    except DeadLetterRefused as error:
+        content, missing = None, str(error)
+    if args.json:
+        output.document({**shown, "content": content} | ({"error": missing} if missing else {}))
+    else:
+        for name, value in shown.items():
+            print(f"{name + ':':<15}{value}")
+        if not missing:
+            print("content, redacted (the original is at `payload`):")
+            print(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
+    if missing:
+        output.notice(missing)
+    return Exit.REFUSED if missing else Exit.DONE
+
+
+def _redacted(content: str) -> Any:
+    try:
+        return redaction.data(json.loads(content))
+    except ValueError:
+        return redaction.text(content)

@@ -1,0 +1,85 @@
+"""Arguments that name a job, one of its targets or a tick: resolved, or refused with a suggestion."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cli.commands import COMMANDS
+from cli.exit_codes import CommandError, Exit
+from shared import clock
+from shared.archetypes.sweep import Sweep
+from shared.aws.cloud import Cloud
+from shared.aws.names import NO_TARGET
+from shared.dead_letters import store
+from shared.dead_letters.letter import UNKNOWN_JOB
+from shared.http import sites
+from shared.job import duration, registry
+from shared.job.definition import Job
+from shared.job.registry import UnknownJob
+from shared.job.setting import BASE_URLS
+
+NOW = "now"
+
+
+def find_job(name: str) -> Job:
+    """The job of that name. Raises UnknownJob, which suggests the nearest job, or CommandError for a command."""
+    jobs = registry.jobs()
+    if name in jobs:
+        return jobs[name]
+    near = difflib.get_close_matches(name, [*jobs, *COMMANDS], n=1)
+    if near and near[0] in COMMANDS:
+        raise CommandError(Exit.WRONG_USE, f"there is no job and no command {name!r}; did you mean {near[0]!r}?")
+    raise UnknownJob(name, list(jobs))
+
+
+def find_job_with_dead_letters(name: str, cloud: Cloud) -> str:
+    """The name of a job that exists, or that has dead letters although it was removed. Raises UnknownJob."""
+    known = (*registry.jobs(), UNKNOWN_JOB, *store.jobs_with_dead_letters(cloud))
+    return name if name in known else find_job(name).name
+
+
+def find_target(job: Job, target: str | None) -> str:
+    """The target of that name, NO_TARGET for None. Raises CommandError for a target that the job does not have."""
+    if target is None:
+        return NO_TARGET
+    if isinstance(job, Sweep) and job.by_name:
+        return target
+    targets: Sequence[str] = ()
+    if job.shards > 1:
+        targets = [str(number) for number in range(job.shards)]
+    elif BASE_URLS in job.all_settings():
+        targets = sites.parse(BASE_URLS.read()).hosts
+    if target not in targets:
+        hint = f"it has {', '.join(targets)}" if targets else "it has none; leave --target out"
+        raise CommandError(Exit.WRONG_USE, f"{job.name} has no target {target!r}; {hint}")
+    return target
+
+
+def parse_minute(text: str, now: datetime) -> datetime:
+    """The minute of an `--at` option, in UTC."""
+    if text == NOW:
+        return now.replace(second=0, microsecond=0)
+    try:
+        at = clock.parse(text)
+    except ValueError:
+        raise CommandError(
+            Exit.WRONG_USE, f"--at {text!r} is not a time; use ISO 8601, as in {clock.minute(now)}, or `now`"
+        ) from None
+    if at > now:
+        raise CommandError(Exit.WRONG_USE, f"--at {text} is in the future; it is {clock.minute(now)}")
+    return at.replace(second=0, microsecond=0)
+
+
+def parse_duration(option: str, text: str) -> timedelta:
+    """The length of time of an option such as `--since 2h`. Raises CommandError."""
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise CommandError(Exit.WRONG_USE, f"{option} {text!r} is not a duration: {error}") from None
+
+
+def next_tick(job: Job, now: datetime) -> datetime | None:
+    """The next tick of any of the job's schedules; None without a schedule."""
+    return min((next(schedule.after(now)) for schedule in job.schedules()), default=None)

@@ -1,0 +1,58 @@
+"""Print the report of one run: as a JSON object, or as one line of `name=value` pairs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from cli import output
+from cli.exit_codes import Exit
+from shared import clock
+from shared.aws.names import NO_TARGET
+from shared.run.report import RunReport
+
+FAILURES = ("failed", "lost")
+
+
+def print_report(report: RunReport, as_json: bool) -> Exit:
+    """Print it and return the exit code of the command."""
+    shown = report_data(report)
+    if as_json:
+        output.document(shown)
+    else:
+        print(summary_line(shown))
+    if report.outcome == "refused":
+        return Exit.REFUSED
+    return Exit.FAILED if report.outcome in FAILURES else Exit.DONE
+
+
+def report_data(report: RunReport) -> dict[str, Any]:
+    """The report as JSON data; times are ISO 8601 in UTC."""
+    started = clock.parse(report.run_id[:20])
+    failed = report.outcome in FAILURES
+    return {
+        "job": report.job,
+        "run_id": report.run_id,
+        "tick": report.tick,
+        "target": report.target,
+        "start": clock.iso(started),
+        "end": clock.iso(started + timedelta(milliseconds=report.ms)),
+        "status": report.outcome,
+        "outcome": report.outcome,
+        "ok": report.ok,
+        "ms": report.ms,
+        "counts": dict(report.counts),
+        "note": "" if failed else report.note,
+        "error": report.note if failed else None,
+        "artifact": report.artifact,
+    }
+
+
+def summary_line(shown: dict[str, Any]) -> str:
+    """One line of `name=value` pairs for crontab mails and grep; values with spaces are quoted."""
+    names = ("job", "run_id", "target", "start", "end", "status", "ok", "ms")
+    values = {name: shown[name] for name in names}
+    if shown["counts"]:
+        values["counts"] = ",".join(f"{name}:{count}" for name, count in shown["counts"].items())
+    values |= {name: shown[name] for name in ("note", "error", "artifact") if shown[name]}
+    return output.fields({name: value for name, value in values.items() if (name, value) != ("target", NO_TARGET)})
