@@ -35,6 +35,12 @@ BRINGS_PYDANTIC = (
     "shared.messages.payload_rules",
     "shared.plugins.manifest.manifest",
 )
+GATEWAY = (("shared", "aws"), ("shared", "store"))
+GATEWAY_USERS = {"shared", "functions", "cli", "workers", "local"}
+DYNAMODB = {
+    *("get_item", "put_item", "update_item", "delete_item", "query", "scan"),
+    *("batch_get_item", "batch_write_item", "transact_get_items", "transact_write_items"),
+}
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 
 # Runs without site-packages (-S): what is not the standard library or ours comes through the door, or not at all.
@@ -99,6 +105,17 @@ def functions_are_under_50_lines(root: Path) -> list[str]:
     ]
 
 
+def dynamodb_is_called_through_the_gateway(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root)}:{line} calls {name}; call shared/store instead, its table.py and transaction.py"
+        for path in sources(root)
+        if path.relative_to(root).parts[0] in GATEWAY_USERS
+        and path.relative_to(root).parts[:2] not in GATEWAY
+        and not in_engine(path, root)
+        for name, line in dynamodb_calls(path)
+    ]
+
+
 def functions_import_with_pydantic_alone(root: Path) -> list[str]:
     return behind_a_door(root, sorted(modules(root)), PYDANTIC)
 
@@ -112,6 +129,7 @@ LAWS: list[Law] = [
     no_file_is_a_drawer,
     no_file_is_longer_than_300_lines,
     functions_are_under_50_lines,
+    dynamodb_is_called_through_the_gateway,
     functions_import_with_pydantic_alone,
     functions_without_payload_import_without_pydantic,
 ]
@@ -129,6 +147,25 @@ def parsed(path: Path) -> ast.Module:
 
 def in_tests(path: Path, root: Path) -> bool:
     return path.relative_to(root).parts[0] == "tests"
+
+
+def in_engine(path: Path, root: Path) -> bool:
+    """Whether the file is part of the local engine, which implements the calls."""
+    return path.relative_to(root).parts[:2] == ("local", "engine")
+
+
+def dynamodb_calls(path: Path) -> Iterator[tuple[str, int]]:
+    """Each call of a DynamoDB operation or of its paginator, and each use as a value, with its line."""
+    for node in ast.walk(parsed(path)):
+        match node:
+            # `table.query` and the like are functions of the gateway's module.
+            case ast.Attribute(value=ast.Name(id="table" | "gateway"), attr="query"):
+                continue
+            case ast.Attribute(attr=name) if name in DYNAMODB:
+                yield name, node.lineno
+            case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(name))]):
+                if name in DYNAMODB:
+                    yield f"get_paginator({name!r})", node.lineno
 
 
 def importer(path: Path, root: Path) -> str:
@@ -254,6 +291,34 @@ def test_49_lines_are_the_most_that_a_function_has(tmp_path: Path) -> None:
     text = "def long():\n" + "    pass\n" * 49 + "def short():\n" + "    pass\n" * 48
     (fault,) = functions_are_under_50_lines(planted(tmp_path, {"shared/run/run.py": text}))
     assert fault.startswith("shared/run/run.py:1 long")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("functions/mail/hold.py", "run.cloud.dynamodb.get_item(TableName='t', Key={})"),
+        ("shared/run/claim.py", "cloud.bulk.transact_write_items(TransactItems=[])"),
+        ("cli/commands/hold.py", "client.get_paginator('query')"),
+        ("workers/hold.py", "call = cloud.dynamodb.update_item"),
+        ("local/scheduler/hold.py", "cloud.dynamodb.query(TableName='t')"),
+    ],
+)
+def test_a_dynamodb_call_beside_the_gateway_is_found(path: str, text: str, tmp_path: Path) -> None:
+    (fault,) = dynamodb_is_called_through_the_gateway(planted(tmp_path, {path: text}))
+    assert fault.startswith(f"{path}:1 calls ")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("shared/store/table.py", "cloud.dynamodb.get_item(TableName='t', Key={})"),
+        ("local/engine/dynamodb.py", "store.put_item(item)"),
+        ("functions/mail/hold.py", "table.query(cloud, HOLDS, 'pk = :pk', {})"),
+        ("functions/mail/hold.py", "cloud.s3.get_paginator('list_objects_v2')"),
+    ],
+)
+def test_calls_of_the_gateway_and_the_engine_are_let_be(path: str, text: str, tmp_path: Path) -> None:
+    assert dynamodb_is_called_through_the_gateway(planted(tmp_path, {path: text})) == []
 
 
 @pytest.mark.parametrize("text", ["import boto3", "import shared.aws.cloud", "raise KeyError('BASE_URLS')"])
