@@ -1,1 +1,1 @@
-"""Feature flags and usage: what organizations use, are told of, and are kept from."""
+"""Feature flags and usage: count what organizations use, notify them at thresholds, and enforce limits."""

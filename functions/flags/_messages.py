@@ -1,4 +1,4 @@
-"""What travels in the flagship queues; catalogue, section 4."""
+"""Payloads of the flagship queues; catalogue, section 4."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ AUDIT = "flagship:audit"
 USAGE = "flagship:usage"
 NOTIFICATIONS = "flagship:notifications"
 AUTO_ACTIONS = "flagship:auto-actions"
-# How far a sender's clock may be ahead of ours.
+# How far a sender's clock may be ahead.
 SKEW = timedelta(minutes=5)
-MOST_EVENTS = 1000
+MAX_EVENTS = 1000
 
 Feature = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Text = Annotated[str, Field(max_length=512)]
 
 
-class InstantAhead(Rejected):
-    """An instant that lies further ahead than two clocks may be apart."""
+class TimestampAhead(Rejected):
+    """A timestamp is further in the future than the difference of two clocks explains."""
 
 
-def not_ahead(at: datetime, now: datetime, what: str) -> None:
-    """Raises InstantAhead."""
+def require_not_ahead(at: datetime, now: datetime, field: str) -> None:
+    """Check the timestamp of a field. Raises TimestampAhead."""
     if at > now + SKEW:
-        raise InstantAhead(f"{what} lies {(at - now).total_seconds():.0f} s ahead; {SKEW.seconds} s are tolerated")
+        raise TimestampAhead(
+            f"{field} is {(at - now).total_seconds():.0f} s in the future; {SKEW.seconds} s are tolerated"
+        )
 
 
 class AuditEvent(Part):
-    """id: of the event, the same each time it is sent. actor: the id of who did it."""
+    """An entry of an organization's audit trail."""
 
+    #: The same each time the event is sent.
     id: Id
     organization_id: Id = Field(validation_alias=AliasChoices("organizationId", "orgId"))
     at: AwareDatetime
+    #: The id of the user who acted.
     actor: Id
     action: Annotated[str, Field(min_length=1, max_length=128)]
     target: Text = ""
@@ -47,27 +51,34 @@ class AuditEvent(Part):
 
 
 class Audited(Payload, type="audit-event", organization_in="event"):
+    """A message with one audit event."""
+
     event: AuditEvent
 
 
 class UsageEvent(Part):
-    """amount: units of the feature that were used."""
+    """One use of a feature."""
 
     feature: Feature
+    #: Used units.
     amount: Annotated[int, Field(ge=0, le=10**12)]
     at: AwareDatetime
 
 
 class UsageIngestion(Payload):
+    """A batch of usage, which is counted once by its id."""
+
     batch_id: Id
-    events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=MOST_EVENTS)]
+    events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=MAX_EVENTS)]
 
 
 class Notice(Part):
-    """What a notification tells of. period: `2026-11`, `2026-11-22` or `2026-11-22T05`. percent: of the limit."""
+    """The subject of a notification."""
 
     feature: Feature
+    #: `2026-11`, `2026-11-22` or `2026-11-22T05`.
     period: Annotated[str, Field(max_length=16)] = ""
+    #: Of the limit.
     percent: Annotated[int, Field(ge=0)] = 0
     used: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=0)] = 0
@@ -75,20 +86,23 @@ class Notice(Part):
 
 
 class Notification(Payload):
+    """A notification of an organization's administrators and receivers."""
+
     type: Literal["threshold_warning", "limit_exceeded", "feature_disabled"]
     data: Notice
 
     @property
     def key(self) -> str:
-        """The same for the same news, whoever tells it: not for how much was used when it was told."""
-        told = [self.type, self.data.feature, self.data.period, self.data.percent, self.data.reason]
-        return digest(self.organization_id, *map(str, told))
+        """Equal for notifications of the same event, also with other amounts."""
+        parts = [self.type, self.data.feature, self.data.period, self.data.percent, self.data.reason]
+        return digest(self.organization_id, *map(str, parts))
 
 
 class AutoAction(Payload):
-    """target_id: of the feature or of the API key; for send_notification the feature that it is about."""
+    """An action that enforces a limit."""
 
     action: Literal["disable_feature", "block_api_key", "send_notification"]
+    #: The id of the feature or API key.
     target_id: Id
     reason: Annotated[str, Field(min_length=1, max_length=512)]
 

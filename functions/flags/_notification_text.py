@@ -1,4 +1,4 @@
-"""What notifications say, by e-mail and to receivers."""
+"""Texts of notifications, for e-mail and webhooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functions.flags._messages import Notice, Notification
 from shared import clock
 from shared.clock import Clock
 
-# By which ways each is told where an organization says nothing else.
+# Default channels of each type of notification.
 CHANNELS = {
     "threshold_warning": ["webhook"],
     "limit_exceeded": ["email", "webhook"],
@@ -16,20 +16,20 @@ CHANNELS = {
 }
 
 
-def subject(told: Notification) -> str:
-    match told.type:
-        case "threshold_warning" if told.data.percent:
-            return f"{told.data.feature}: {told.data.percent} % of the limit is used"
+def subject(notification: Notification) -> str:
+    match notification.type:
+        case "threshold_warning" if notification.data.percent:
+            return f"{notification.data.feature}: {notification.data.percent} % of the limit is used"
         case "threshold_warning":
-            return f"{told.data.feature}: a notice about its use"
+            return f"{notification.data.feature}: a notice about its use"
         case "limit_exceeded":
-            return f"{told.data.feature}: the limit is exceeded"
-    return f"{told.data.feature}: the feature was switched off"
+            return f"{notification.data.feature}: the limit is exceeded"
+    return f"{notification.data.feature}: the feature was switched off"
 
 
-def text(told: Notification) -> str:
-    data = told.data
-    match told.type:
+def text(notification: Notification) -> str:
+    data = notification.data
+    match notification.type:
         case "threshold_warning" if data.percent:
             first = f"{data.feature} has reached {data.percent} % of its limit."
         case "threshold_warning":
@@ -46,7 +46,9 @@ def _lines(data: Notice) -> list[str]:
     return [*lines, *([f"Reason: {data.reason}"] if data.reason else [])]
 
 
-def body(told: Notification, time: Clock) -> str:
-    """For receivers: type, timestamp and data, as Standard Webhooks recommends."""
-    data = told.data.model_dump(mode="json", by_alias=True)
-    return json.dumps({"type": told.type, "timestamp": clock.iso(time.now()), "data": data}, separators=(",", ":"))
+def body(notification: Notification, time: Clock) -> str:
+    """Return the webhook body: type, timestamp and data, as Standard Webhooks recommends."""
+    data = notification.data.model_dump(mode="json", by_alias=True)
+    return json.dumps(
+        {"type": notification.type, "timestamp": clock.iso(time.now()), "data": data}, separators=(",", ":")
+    )

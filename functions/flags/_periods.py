@@ -1,4 +1,4 @@
-"""Hours, days and months in UTC, by names that sort as time does: `2026-11-22T05`, `2026-11-22`, `2026-11`."""
+"""Hours, days and months in UTC. Their names sort by time: `2026-11-22T05`, `2026-11-22`, `2026-11`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 HOUR, DAY, MONTH = "hour", "day", "month"
 KINDS = (HOUR, DAY, MONTH)
-FORMS = {HOUR: "%Y-%m-%dT%H", DAY: "%Y-%m-%d", MONTH: "%Y-%m"}
+FORMATS = {HOUR: "%Y-%m-%dT%H", DAY: "%Y-%m-%d", MONTH: "%Y-%m"}
 LENGTHS = {13: HOUR, 10: DAY, 7: MONTH}
 
 
 def name(kind: str, at: datetime) -> str:
-    return at.astimezone(UTC).strftime(FORMS[kind])
+    return at.astimezone(UTC).strftime(FORMATS[kind])
 
 
 def kind_of(period: str) -> str:
@@ -19,11 +19,11 @@ def kind_of(period: str) -> str:
 
 
 def start(period: str) -> datetime:
-    return datetime.strptime(period, FORMS[kind_of(period)]).replace(tzinfo=UTC)
+    return datetime.strptime(period, FORMATS[kind_of(period)]).replace(tzinfo=UTC)
 
 
 def end(period: str) -> datetime:
-    """The instant at which the next one begins."""
+    """Return the timestamp at which the next period begins."""
     first = start(period)
     match kind_of(period):
         case "hour":

@@ -1,4 +1,4 @@
-"""Limits of features: which percents of them were reached, and what is done about it."""
+"""Policy of limits: which thresholds a counter has reached, and the messages that are sent for them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from functions.flags._messages import AutoAction, Notice, Notification
 from shared.messages.payload import Payload
 from shared.product.organization import Organization
 
-# What is done where an organization says nothing else: told of an approach and of a limit that is exceeded (the latter
-# by e-mail), and the flag is off once the threshold that its limit names is reached.
+# Default policy: notify when a threshold is approached or exceeded (the latter by e-mail too), and disable the feature
+# when the `disableAt` threshold of its limit is reached.
 DEFAULT: Mapping[str, list[str]] = {"approach": ["notify"], "exceeded": ["notify"], "reached": ["disable"]}
 FULL = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """kind: approach (a threshold below 100 percent), exceeded (one from there), reached (the one that ends it)."""
+    """A threshold that a counter has reached."""
 
+    #: approach (below 100 percent), exceeded (100 percent or more) or reached (the threshold `disableAt`).
     kind: str
     feature: str
     period: str
@@ -33,43 +34,44 @@ class Crossing:
         return f"{self.period}#{self.feature}#{self.percent}#{self.kind}"
 
 
-def crossings(organization: Organization, counters: Mapping[str, int], told: set[str]) -> Iterator[Crossing]:
-    """Thresholds that were reached and not told of yet."""
+def crossings(organization: Organization, counters: Mapping[str, int], notified: set[str]) -> Iterator[Crossing]:
+    """Yield thresholds that were reached and have not been notified of."""
     for name, used in counters.items():
         period, _, feature = name.partition("#")
         limit = organization.limits.get(feature, {})
         if limit.get("period") != _periods.kind_of(period) or int(limit["amount"]) < 1:
             continue
         for crossing in _reached(organization, feature, limit, period, used):
-            if crossing.key not in told:
+            if crossing.key not in notified:
                 yield crossing
 
 
 def _reached(
     organization: Organization, feature: str, limit: Mapping[str, Any], period: str, used: int
 ) -> Iterator[Crossing]:
-    most = int(limit["amount"])
-    wanted = [("exceeded" if percent >= FULL else "approach", percent) for percent in sorted(organization.thresholds)]
+    amount = int(limit["amount"])
+    thresholds = [
+        ("exceeded" if percent >= FULL else "approach", percent) for percent in sorted(organization.thresholds)
+    ]
     if "disableAt" in limit:
-        wanted.append(("reached", int(limit["disableAt"])))
-    for kind, percent in wanted:
-        # In whole numbers: a float of 10**14 percents would be a guess.
-        if used * FULL >= most * percent:
-            yield Crossing(kind, feature, period, percent, used, most)
+        thresholds.append(("reached", int(limit["disableAt"])))
+    for kind, percent in thresholds:
+        # In whole numbers: floats are inexact for amounts of 10**14.
+        if used * FULL >= amount * percent:
+            yield Crossing(kind, feature, period, percent, used, amount)
 
 
 def consequences(organization: Organization, crossing: Crossing) -> Iterator[Payload]:
-    """The messages that the organization's policy, or the default, has sent for it."""
-    told = f"{crossing.percent} % of {crossing.limit} in {crossing.period}"
-    for what in organization.policy.get(crossing.kind, DEFAULT[crossing.kind]):
-        if what == "disable":
+    """Yield the messages that the organization's policy, or the default, prescribes."""
+    for action in organization.policy.get(crossing.kind, DEFAULT[crossing.kind]):
+        if action == "disable":
             yield AutoAction(
                 organization_id=organization.id,
                 action="disable_feature",
                 target_id=crossing.feature,
-                reason=f"{told} reached",
+                reason=f"{crossing.percent} % of {crossing.limit} in {crossing.period} reached",
             )
-        elif what == "notify":
+        elif action == "notify":
             yield Notification(
                 organization_id=organization.id,
                 type="threshold_warning" if crossing.percent < FULL else "limit_exceeded",

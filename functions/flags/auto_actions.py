@@ -1,4 +1,4 @@
-"""See the catalogue, FS-04."""
+"""Catalogue, FS-04: actions that enforce limits."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from functions.flags import _audit_rows
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, AuditEvent, AutoAction, Notice, Notification
 from shared import clock
 from shared.archetypes.consumer import Consumer, Message
-from shared.aws import attributes
-from shared.aws.permissions import produce, update_rows
-from shared.job import retry_policies
-from shared.job.duration import days
-from shared.job.effect import Confirmed, Effect, NotDone, Unknown
-from shared.job.idempotency import flag_check
-from shared.job.outcome import Rejected
+from shared.job import (
+    Confirmed,
+    Effect,
+    NotDone,
+    Rejected,
+    RunContext,
+    Unknown,
+    days,
+    flag_check,
+    produce,
+    retry_policies,
+    update_rows,
+)
 from shared.messages import envelope
 from shared.messages.tenant import Tenant
 from shared.product import organization
-from shared.run.context import RunContext
+from shared.store import table
+from shared.store.keys import RowKey
+from shared.store.table import ConditionFailed
 from shared.tables import ORGANIZATIONS
 
 ACTOR = "nightshift"
@@ -28,9 +36,9 @@ KINDS = {"disable_feature": "flag", "block_api_key": "key"}
 
 
 class AutoActions(Consumer[AutoAction]):
-    """Switch a feature off, block an API key, or have an organization told; each action is audited.
+    """Disable a feature, block an API key, or notify an organization; each action is audited.
 
-    What was switched on again by hand stays on, however often the same action comes.
+    A feature that a person has enabled again stays enabled, however often the same action is delivered.
     """
 
     queue = AUTO_ACTIONS
@@ -38,7 +46,7 @@ class AutoActions(Consumer[AutoAction]):
     timeout = 30
     effects = days(60)
     retention = "critical"
-    idempotency = flag_check("what is off, or was found off by this very action, is not switched off again")
+    idempotency = flag_check("a row that is disabled, or was disabled by this very action, is not disabled again")
     permissions = (
         *organization.GRANTS,
         update_rows(ORGANIZATIONS.name),
@@ -53,70 +61,69 @@ class AutoActions(Consumer[AutoAction]):
         action = message.payload
         tenant = Tenant(action.organization_id)
         if action.action == "send_notification":
-            told = Notice(feature=action.target_id, reason=action.reason)
-            at = self._notify(run, action, "threshold_warning", told)
-            self._audit(run, tenant, action, at, "")
+            notice = Notice(feature=action.target_id, reason=action.reason)
+            at = _notify(run, action, "threshold_warning", notice)
+            _audit(run, tenant, action, at, "")
             return
-        # Once, also where it was off: what a person switches on afterwards is no duplicate's business.
-        at, done = run.effect(f"{tenant.id}#{action.key}#off", lambda _: _switch_off(run, tenant, action))
-        self._audit(run, tenant, action, at, "" if done else " (it was off)")
+        # An effect, also if the row was disabled already: a duplicate must not disable what a person enables later.
+        at, done = run.effect(f"{tenant.id}#{action.key}#off", lambda _: _disable(run, tenant, action))
+        _audit(run, tenant, action, at, "" if done else " (it was off)")
         if done and action.action == "disable_feature":
-            self._notify(run, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
+            _notify(run, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
-        # Whoever takes the notification knows the news by its key, and what is off the action that switched it off.
+        # A repeat is recognised: the notification by its key, the disabled row by the action that disabled it.
         return NotDone()
 
-    def _notify(self, run: RunContext, action: AutoAction, kind: Any, told: Notice) -> str:
-        """The instant at which it was sent, also to a duplicate."""
-        sent = Notification(
-            organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=told
-        )
-        at: str = run.effect(f"{action.organization_id}#{action.key}", partial(_send, run, sent))
-        return at
 
-    def _audit(self, run: RunContext, tenant: Tenant, action: AutoAction, at: str, more: str) -> None:
-        event = AuditEvent(
-            id=f"auto-{action.key}",
-            organization_id=tenant.id,
-            at=clock.parse(at),
-            actor=ACTOR,
-            action=action.action,
-            target=action.target_id,
-            reason=f"{action.reason:.480}{more}",
-        )
-        # The instant is that of the deed: a second delivery writes the same row.
-        _audit_rows.write(run.cloud, tenant, [event])
+def _notify(run: RunContext, action: AutoAction, kind: Any, notice: Notice) -> str:
+    """Send a notification once; return its timestamp, to a duplicate too."""
+    notification = Notification(
+        organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=notice
+    )
+    at: str = run.effect(f"{action.organization_id}#{action.key}", partial(_send, run, notification))
+    return at
 
 
-def _send(run: RunContext, sent: Notification, _key: str) -> str:
+def _audit(run: RunContext, tenant: Tenant, action: AutoAction, at: str, suffix: str) -> None:
+    event = AuditEvent(
+        id=f"auto-{action.key}",
+        organization_id=tenant.id,
+        # The timestamp of the action: a second delivery writes the same row.
+        at=clock.parse(at),
+        actor=ACTOR,
+        action=action.action,
+        target=action.target_id,
+        reason=f"{action.reason:.480}{suffix}",
+    )
+    _audit_rows.write(run.cloud, tenant, [event])
+
+
+def _send(run: RunContext, notification: Notification, _key: str) -> str:
     now: datetime = run.cloud.clock.now()
-    envelope.send(run.cloud, NOTIFICATIONS, sent)
+    envelope.send(run.cloud, NOTIFICATIONS, notification)
     return clock.iso(now)
 
 
-def _switch_off(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
-    """When it was switched off, or found off, and whether by this action. Raises Rejected for what is not there."""
+def _disable(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
+    """Disable a row; return when it was disabled, and whether by this action. Raises Rejected if it does not exist."""
     at = clock.iso(run.cloud.clock.now())
     try:
-        run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(ORGANIZATIONS.name),
-            Key=attributes.row({"pk": tenant.id, "sk": f"{KINDS[action.action]}#{action.target_id}"}),
-            UpdateExpression="SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
-            ConditionExpression=(
+        table.update(
+            run.cloud,
+            ORGANIZATIONS,
+            RowKey(tenant.id, f"{KINDS[action.action]}#{action.target_id}"),
+            "SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
+            {":on": True, ":off": False, ":at": at, ":key": action.key, ":reason": action.reason},
+            condition=(
                 "attribute_exists(pk) AND (attribute_not_exists(#on) OR #on = :on) "
                 "AND (attribute_not_exists(off_by) OR off_by <> :key)"
             ),
-            ExpressionAttributeNames={"#on": "enabled"},
-            ExpressionAttributeValues=attributes.row(
-                {":on": True, ":off": False, ":at": at, ":key": action.key, ":reason": action.reason}
-            ),
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            names={"#on": "enabled"},
         )
-    except run.cloud.ConditionalCheckFailed as error:
-        found = attributes.plain(error.response.get("Item"))
-        if not found:
-            raise Rejected(f"there is no {action.target_id!r:.80} that could be switched off") from None
-        mine = found.get("off_by") == action.key
-        return str(found["off_at"]) if mine else at, mine
+    except ConditionFailed as error:
+        if not error.item:
+            raise Rejected(f"there is no {action.target_id!r:.80} to disable") from None
+        own = error.item.get("off_by") == action.key
+        return str(error.item["off_at"]) if own else at, own
     return at, True

@@ -1,4 +1,4 @@
-"""See the catalogue, FS-05."""
+"""Catalogue, FS-05: the end of hours, days and months."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ from collections import Counter
 from functions.flags import _archive, _periods
 from functions.flags._counters import DUE, OPEN
 from functions.flags._messages import SKEW
-from shared.aws.permissions import read_rows, update_rows
-from shared.job import retry_policies
-from shared.job.definition import Job
-from shared.job.idempotency import natural
-from shared.job.outcome import Done, Outcome
-from shared.job.schedule import hourly
-from shared.run.context import RunContext
+from shared.job import (
+    Done,
+    Job,
+    Outcome,
+    RunContext,
+    hourly,
+    natural,
+    read_rows,
+    retry_policies,
+    update_rows,
+)
 from shared.tables import METERS
 
-# Seconds left at which no further organization is begun.
+# Remaining seconds below which no further page is read.
 RESERVE = 10
 
 
 class PeriodRollover(Job):
-    """Close hours, days and months of usage that are over: archive their counters, so that the next begin at zero.
+    """Archive the usage counters of hours, days and months that have ended, so that the next begin at zero.
 
-    What there is to close follows from the counters, not from the tick: after an outage one run closes all of it.
+    The counters show which periods are to be archived, not the tick: after an outage one run archives all of them.
     """
 
-    # After the minutes for which a sender's clock may be wrong.
+    # After the minutes by which a sender's clock may be wrong.
     schedule = hourly(minute=6)
     cap = 20_000
     retry = retry_policies.MAINTENANCE
     retention = "critical"
-    idempotency = natural("a counter is moved into the archive by one transaction, and is then there no more")
+    idempotency = natural("one transaction moves a counter into the archive, and removes it from the month")
     permissions = (read_rows(METERS.name), update_rows(METERS.name))
 
     def work(self, run: RunContext) -> Outcome:
@@ -57,5 +61,6 @@ class PeriodRollover(Job):
         lines: list[str] = []
         for partition in DUE.partitions(OPEN):
             months, _ = _archive.months(run.cloud, partition)
-            lines += [f"close what is over by {run.at - SKEW:%Y-%m-%d %H:%M} of {month}, {t.id}" for t, month in months]
+            ended = f"{run.at - SKEW:%Y-%m-%d %H:%M}"
+            lines += [f"archive what has ended by {ended} of {month}, {tenant.id}" for tenant, month in months]
         return lines

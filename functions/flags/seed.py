@@ -1,4 +1,4 @@
-"""Something to do for the jobs of this group: organizations with limits, and messages of what they used and did."""
+"""Sample data for the jobs of this group: organizations with limits, and messages of usage and audit events."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BATCHES, EVENTS = 6, 3
 
 
 def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
-    """Make the organizations 0 to count - 1 of that number, and send messages for them. What is there stays.
+    """Create the organizations 0 to count - 1 of a seed, and send messages for them; existing rows stay.
 
-    Some reach thresholds, and some their limits. Returns how many rows and messages were made.
+    Some reach thresholds, and some their limits. Returns the numbers of rows and messages.
     """
     from shared.store.bulk_put import BulkWriter
 
@@ -32,9 +32,9 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
             for row in _rows(name):
                 writer.add(row)
     now = cloud.clock.now()
-    used = envelope.send_all(cloud, USAGE, (sent for name in names for sent in _used(name, now)))
-    told = envelope.send_all(cloud, AUDIT, (sent for name in names for sent in _told(name, now)))
-    return {"organizations": writer.written, "usage": used, "audit": told}
+    used = envelope.send_all(cloud, USAGE, (sent for name in names for sent in _usage(name, now)))
+    audited = envelope.send_all(cloud, AUDIT, (sent for name in names for sent in _audit_events(name, now)))
+    return {"organizations": writer.written, "usage": used, "audit": audited}
 
 
 def _rows(name: str) -> Iterator[dict[str, Any]]:
@@ -46,23 +46,23 @@ def _rows(name: str) -> Iterator[dict[str, Any]]:
         yield {"pk": name, "sk": f"flag#{feature}", "enabled": True}
 
 
-def _used(name: str, now: datetime) -> Iterator[UsageIngestion]:
-    # Its own, so that more organizations change nothing of this one.
-    chance = random.Random(name)
-    usual = chance.choice((10, 60, 90))
+def _usage(name: str, now: datetime) -> Iterator[UsageIngestion]:
+    # A generator per organization: more organizations do not change the data of this one.
+    generator = random.Random(name)
+    usual = generator.choice((10, 60, 90))
     for batch in range(BATCHES):
         events = tuple(
             UsageEvent(
-                feature=chance.choice([*LIMITS]),
-                amount=chance.randint(usual // 2, usual),
-                at=now - timedelta(minutes=chance.randint(0, 3 * 24 * 60)),
+                feature=generator.choice([*LIMITS]),
+                amount=generator.randint(usual // 2, usual),
+                at=now - timedelta(minutes=generator.randint(0, 3 * 24 * 60)),
             )
             for _ in range(EVENTS)
         )
         yield UsageIngestion(organization_id=name, batch_id=f"{name}-{batch}", events=events)
 
 
-def _told(name: str, now: datetime) -> Iterator[Audited]:
+def _audit_events(name: str, now: datetime) -> Iterator[Audited]:
     for hours, action in enumerate(("signed_in", "created_key")):
         event = AuditEvent(
             id=f"{name}-{hours}", organization_id=name, at=now - timedelta(hours=hours), actor="ada", action=action

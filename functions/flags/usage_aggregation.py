@@ -1,4 +1,4 @@
-"""See the catalogue, FS-06."""
+"""Catalogue, FS-06: sums of usage for dashboards."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ from typing import Any
 
 from functions.flags import _archive, _dashboard
 from functions.flags._counters import DUE
-from shared.aws import attributes
-from shared.aws.permissions import Grant, read_rows, update_rows
-from shared.job import retry_policies
-from shared.job.definition import Job
-from shared.job.idempotency import upsert
-from shared.job.outcome import Done, Outcome
-from shared.job.schedule import daily
+from shared.job import (
+    Done,
+    Grant,
+    Job,
+    Outcome,
+    RunContext,
+    daily,
+    read_rows,
+    retry_policies,
+    update_rows,
+    upsert,
+)
 from shared.messages.tenant import Tenant
-from shared.run.context import RunContext
+from shared.store import table
+from shared.store.keys import RowKey
 from shared.tables import METERS
 
+# Remaining seconds below which no further page is read.
 RESERVE = 10
 
 
 class UsageAggregation(Job):
-    """Sum up the months of organizations whose days were closed, or added to, since: dashboards read these sums.
+    """Sum up the months of organizations whose days were archived or changed, for dashboards.
 
-    Days wait in an index until they are summed up, so that after an outage one run sums up all of them.
+    Days wait in an index until they are summed up: after an outage one run sums up all of them.
     """
 
     schedule = daily(hour=0, minute=33)
     cap = 50_000
     retry = retry_policies.MAINTENANCE
-    idempotency = upsert("a month's sums are made anew from its days, and replace what was there")
+    idempotency = upsert("a month's sums are computed from all its days and replace the earlier ones")
     permissions = (
         read_rows(METERS.name),
         update_rows(METERS.name),
@@ -42,42 +49,35 @@ class UsageAggregation(Job):
             while True:
                 if days >= run.cap or run.remaining() < RESERVE:
                     return Done({"days": days, "months": months}, checkpoint={"days": days})
-                found, more = _archive.due(run.cloud, partition)
-                waiting = _by_month(found)
+                rows, more = _archive.due(run.cloud, partition)
+                waiting = _by_month(rows)
                 for (organization, month), its_days in waiting.items():
                     _dashboard.make(run.cloud, Tenant(organization), month)
                     for row in its_days:
-                        _done(run, row)
-                days += len(found)
+                        _mark_done(run, row)
+                days += len(rows)
                 months += len(waiting)
-                # What was done is not found again, so the next page is the first one.
+                # Days that are done leave the index, so the next page is the first one.
                 if more is None:
                     break
         return Done({"days": days, "months": months})
 
     def plan(self, run: RunContext) -> list[str]:
         waiting = [_archive.due(run.cloud, partition)[0] for partition in DUE.partitions(_archive.DAYS)]
-        return [f"sum up {month} of {organization}" for found in waiting for organization, month in _by_month(found)]
+        return [f"sum up {month} of {organization}" for rows in waiting for organization, month in _by_month(rows)]
 
 
-def _by_month(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _by_month(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     months: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in found:
+    for row in rows:
         organization, day = row["pk"].partition("#")[0], row["sk"].partition("#")[2]
         months.setdefault((organization, day[:7]), []).append(row)
     return months
 
 
-def _done(run: RunContext, row: dict[str, Any]) -> None:
-    try:
-        run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(METERS.name),
-            Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
-            UpdateExpression="REMOVE #due, #at",
-            # What was added since waits for the next run.
-            ConditionExpression="#at = :at",
-            ExpressionAttributeNames={"#due": DUE.pk, "#at": DUE.sk},
-            ExpressionAttributeValues=attributes.row({":at": row[DUE.sk]}),
-        )
-    except run.cloud.ConditionalCheckFailed:
-        return
+def _mark_done(run: RunContext, row: dict[str, Any]) -> None:
+    # A day that was changed since it was read waits for the next run.
+    key, values = RowKey(row["pk"], row["sk"]), {":at": row[DUE.sk]}
+    table.update_if(
+        run.cloud, METERS, key, "REMOVE #due, #at", values, "#at = :at", names={"#due": DUE.pk, "#at": DUE.sk}
+    )

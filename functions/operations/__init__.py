@@ -1,1 +1,1 @@
-"""The jobs that keep the others going."""
+"""Jobs that operate the platform: dispatch, reconciliation, monitoring, dead letters, queues, retention."""

@@ -1,21 +1,17 @@
-"""The ways by which operators are told, as settings choose them: the topic, e-mail, a webhook."""
+"""Channels by which alerts reach operators, chosen by settings: the SNS topic, e-mail, a webhook."""
 
 from __future__ import annotations
 
 import json
 from typing import Protocol
 
-from shared.aws import cloud, permissions
-from shared.aws import secrets as secret
-from shared.aws.permissions import read_secret
+from shared.aws import secrets
+from shared.aws.cloud import undone
 from shared.http import sites
-from shared.job import settings
-from shared.job.effect import NotPerformed
-from shared.job.settings import SettingError
+from shared.job import NotPerformed, RunContext, SettingError, permissions, settings
 from shared.mail import message, sending
 from shared.observability import alerts
 from shared.observability.alerts import Alert
-from shared.run.context import RunContext
 
 SECRET = "alert-webhook"
 TOPIC = settings.flag("ALERT_SNS", True, "Whether alerts go to the topic `alerts`")
@@ -23,25 +19,26 @@ ADDRESSES = settings.names("ALERT_EMAILS", "", "Addresses that get alerts by e-m
 URL = settings.text(
     "ALERT_WEBHOOK_URL", "", f"Where alerts are posted, signed with the secret {SECRET} by Standard Webhooks"
 )
-# What a job that tells operators declares.
+# Settings and grants of a job that sends alerts.
 SETTINGS = (TOPIC, ADDRESSES, URL, *sending.SETTINGS)
-GRANTS = (*permissions.alerting(), read_secret(SECRET), *sending.GRANTS)
-PATIENCE = 10
+GRANTS = (*permissions.alerting(), permissions.read_secret(SECRET), *sending.GRANTS)
+READ_TIMEOUT = 10
 
 
 class Channel(Protocol):
-    """name: in the key of each effect, so it must never change."""
+    """A way to send alerts to operators."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Part of the key of each effect: it must never change."""
 
-    def tell(self, told: Alert, key: str) -> None:
-        """Raises NotPerformed where nothing was told for certain; any other error leaves that open."""
+    def send(self, alert: Alert, key: str) -> None:
+        """Send an alert. Raises NotPerformed if it certainly was not sent; other errors leave that open."""
 
     def close(self) -> None: ...
 
 
-def chosen(run: RunContext) -> list[Channel]:
+def configured(run: RunContext) -> list[Channel]:
     channels: list[Channel] = []
     if run.setting(TOPIC.name):
         channels.append(Topic(run))
@@ -53,34 +50,38 @@ def chosen(run: RunContext) -> list[Channel]:
 
 
 class Topic:
+    """The SNS topic `alerts`."""
+
     name = "sns"
 
     def __init__(self, run: RunContext) -> None:
         self.cloud = run.cloud
 
-    def tell(self, told: Alert, key: str) -> None:
+    def send(self, alert: Alert, key: str) -> None:
         try:
-            alerts.publish(self.cloud, told)
+            alerts.publish(self.cloud, alert)
         except Exception as error:
-            if cloud.undone(error):
+            if undone(error):
                 raise NotPerformed(f"SNS: {error}") from error
             raise
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: SNS has no connection to close."""
 
 
 class Email:
+    """E-mail to the addresses of a setting, over one connection per run."""
+
     name = "email"
 
     def __init__(self, run: RunContext) -> None:
-        self.tick = run
+        self.run = run
         self._relay: message.Relay | None = None
 
-    def tell(self, told: Alert, key: str) -> None:
-        stage = self.tick.cloud.names.stage
-        to = tuple(self.tick.setting(ADDRESSES.name))
-        self._connect().send(message.Mail(to, f"[nightshift {stage}] {told.subject}", told.text(stage)), key)
+    def send(self, alert: Alert, key: str) -> None:
+        stage = self.run.cloud.names.stage
+        to = tuple(self.run.setting(ADDRESSES.name))
+        self._connect().send(message.Mail(to, f"[nightshift {stage}] {alert.subject}", alert.text(stage)), key)
 
     def close(self) -> None:
         if self._relay:
@@ -88,38 +89,41 @@ class Email:
 
     def _connect(self) -> message.Relay:
         try:
-            self._relay = self._relay or sending.relay(self.tick)
+            self._relay = self._relay or sending.relay(self.run)
         except SettingError as error:
             raise NotPerformed(str(error)) from error
         return self._relay
 
 
 class Webhook:
+    """A signed HTTP POST to the URL of a setting."""
+
     name = "webhook"
 
     def __init__(self, run: RunContext) -> None:
-        self.tick = run
+        self.run = run
 
-    def tell(self, told: Alert, key: str) -> None:
+    def send(self, alert: Alert, key: str) -> None:
+        # Imported lazily: most deployments have no webhook.
         from shared.http import webhook
         from shared.http.client import HttpClient
 
-        url = self.tick.setting(URL.name)
-        kind = told.kind.lower().replace("_", ".", 1)
-        body = {"type": kind, "timestamp": told.at, "data": told.message(self.tick.cloud.names.stage)}
+        url = self.run.setting(URL.name)
+        kind = alert.kind.lower().replace("_", ".", 1)
+        body = {"type": kind, "timestamp": alert.at, "data": alert.message(self.run.cloud.names.stage)}
         try:
             host = sites.host_of(url)
             if not url.startswith("https://") and host.partition(":")[0] not in sending.LOOPBACK:
-                raise ValueError("begins with http://, and alerts do not go in the clear")
-            secrets = secret.read(self.tick.cloud, SECRET).split()
-            http = HttpClient(self.tick.cloud, [host], rate=1, read=PATIENCE, remaining=self.tick.remaining)
-            webhook.sign(secrets, key, self.tick.at, "")
-        except (ValueError, secret.NoSecret) as error:
+                raise ValueError("begins with http://, and alerts must not be sent unencrypted; use https://")
+            signing_keys = secrets.read(self.run.cloud, SECRET).split()
+            http = HttpClient(self.run.cloud, [host], rate=1, read=READ_TIMEOUT, remaining=self.run.remaining)
+            webhook.sign(signing_keys, key, self.run.at, "")
+        except (ValueError, secrets.NoSecret) as error:
             raise NotPerformed(f"{URL.name}: {error}") from error
         try:
-            webhook.post(http, url, secrets, key, json.dumps(body))
+            webhook.post(http, url, signing_keys, key, json.dumps(body))
         finally:
             http.close()
 
     def close(self) -> None:
-        """Each message has its own connection."""
+        """Do nothing: each alert has its own connection."""

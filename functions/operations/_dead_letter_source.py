@@ -1,4 +1,4 @@
-"""Whose dead letter it is: by the first envelope that says so, and else by the queue it came from."""
+"""Determine the job, reason and error of a message in the dead-letter queue, from its envelopes or its queue."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ TOO_OFTEN = "received too often"
 
 
 def identify(names: Names, message: Message) -> dict[str, Any]:
-    """job, reason, error and at, with firing, run, attempts and first_failed_at where they are known.
+    """Return job, reason, error and at; and firing, run, attempts and first_failed_at, if they are known.
 
-    letter: the sort key of an earlier letter, where this is what came of sending that again; else empty.
-    A name that no job has becomes `unknown`: what comes from outside must not choose where things are stored.
+    letter: the sort key of the dead letter that was redriven, if this is the result; else empty. A job that does not
+    exist is replaced by `unknown`: text from outside must not choose where things are stored.
     """
     body = message.body if isinstance(message.body, Mapping) else {}
     sent = clock.iso(datetime.fromtimestamp(message.sent / 1000, UTC))
-    letter = {"at": sent, **(_own(body) or _death(names, body) or _firing(body) or _tick(names, body) or {})}
+    parsed = _own_envelope(body) or _lambda_envelope(names, body) or _firing(body) or _scheduled_event(names, body)
+    letter = {"at": sent, **(parsed or {})}
     if not letter.keys() >= {"job", "reason", "error"}:
         source = message.queue.removeprefix(names.queue(""))
-        letter |= {"job": _consumer(source), "reason": TOO_OFTEN, "error": f"given up by {source}"}
-    letter["at"] = _instant(letter["at"], sent)
+        letter |= {"job": _consumer(source), "reason": TOO_OFTEN, "error": f"received too often by {source}"}
+    letter["at"] = _timestamp(letter["at"], sent)
     if letter["job"] not in manifest.load():
         letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN_JOB}
-    earlier = next((given for given in _earlier(body, letter, message) if isinstance(given, str) and given), "")
-    return letter | {"letter": earlier if SORT_KEY.fullmatch(earlier) else ""}
+    candidates = _redriven_candidates(body, letter, message)
+    redriven = next((key for key in candidates if isinstance(key, str) and key), "")
+    return letter | {"letter": redriven if SORT_KEY.fullmatch(redriven) else ""}
 
 
-def _instant(given: Any, sent: str) -> str:
-    """As `clock.iso` writes it: it becomes a key."""
+def _timestamp(value: Any, default: str) -> str:
+    """Normalise a timestamp, since it becomes part of a key."""
     try:
-        return clock.iso(clock.parse(given))
+        return clock.iso(clock.parse(value))
     except (TypeError, ValueError):
-        return sent
+        return default
 
 
-def _earlier(body: Mapping[str, Any], letter: Mapping[str, Any], message: Message) -> Iterator[Any]:
+def _redriven_candidates(body: Mapping[str, Any], letter: Mapping[str, Any], message: Message) -> Iterator[Any]:
     yield message.letter
     yield letter.get("letter")
     started = body.get("requestPayload")
@@ -51,19 +53,19 @@ def _earlier(body: Mapping[str, Any], letter: Mapping[str, Any], message: Messag
         yield firing.get("letter") if isinstance(firing, Mapping) else None
 
 
-def _own(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """As `run` and `dispatch` write them."""
+def _own_envelope(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read the envelope that shared/run/send.py writes."""
     return dict(body["dead"]) if isinstance(body.get("dead"), Mapping) else None
 
 
-def _death(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The end of an invocation, from Lambda's on-failure destination, that dispatch could not handle."""
+def _lambda_envelope(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read the envelope of Lambda's on-failure destination, of an invocation that dispatch could not handle."""
     context = body.get("requestContext")
     if not isinstance(context, Mapping):
         return None
     function = str(context.get("functionArn", "")).split(":function:")[-1].partition(":")[0]
     job = function.removeprefix(names.function(""))
-    return {"job": job, "reason": TOO_OFTEN, "error": "its end could not be handled"}
+    return {"job": job, "reason": TOO_OFTEN, "error": "the failure of its invocation could not be handled"}
 
 
 def _firing(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -74,8 +76,8 @@ def _firing(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"job": firing["job"], "reason": TOO_OFTEN, "error": error, "firing": dict(firing)}
 
 
-def _tick(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """An event that EventBridge could not deliver: a rule is named like its job, a schedule's input says it."""
+def _scheduled_event(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read an event that EventBridge could not deliver: a rule has the job's name, a schedule's input contains it."""
     if body.get("source") == "nightshift.schedule":
         job = str(body.get("job", UNKNOWN_JOB))
     elif body.get("source") == "aws.events" and body.get("resources"):

@@ -1,4 +1,4 @@
-"""What queues gave up, carried from each consumer's dead-letter queue to the one that is collected."""
+"""Move messages from the dead-letter queue of a consumer to the queue from which dead letters are collected."""
 
 from __future__ import annotations
 
@@ -14,36 +14,42 @@ from shared.run import send
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-AT_ONCE = 10
-# Seconds. Our queues wait for 20 where nothing else is said; without waiting at all SQS asks some of its servers alone.
+# SQS's limit for one ReceiveMessage.
+BATCH = 10
+# Seconds of long polling: shorter than the queues' 20, and without any SQS asks only some of its servers.
 WAIT = 1
 
 
-def carry(cloud: Cloud, job: str, queue: str, most: int) -> int:
-    """As many as there are, or `most`; how many. A crash after a letter was sent leaves its message, which makes the
-    same letter again: its instant is the message's own."""
-    url, carried = cloud.names.queue_url(queue), 0
-    while carried < most:
+def move(cloud: Cloud, job: str, queue: str, limit: int) -> int:
+    """Move up to `limit` messages; return their number.
+
+    A crash between sending and deleting leaves the message, which makes the same dead letter again: it has the
+    message's own timestamp.
+    """
+    url, moved = cloud.names.queue_url(queue), 0
+    while moved < limit:
         answer = cloud.sqs.receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=min(AT_ONCE, most - carried),
+            MaxNumberOfMessages=min(BATCH, limit - moved),
             WaitTimeSeconds=WAIT,
             MessageSystemAttributeNames=["SentTimestamp"],
             MessageAttributeNames=["All"],
         )
-        found: list[Any] = answer.get("Messages", [])
-        if not found:
-            return carried
-        for message in found:
+        messages: list[Any] = answer.get("Messages", [])
+        if not messages:
+            return moved
+        for message in messages:
+            error = f"received too often by {queue}"
             send.send_dead_letter_for_event(
-                cloud, job, TOO_OFTEN, f"given up by {queue}", message["Body"], _letter(message), _sent(message)
+                cloud, job, TOO_OFTEN, error, message["Body"], _redriven(message), _sent(message)
             )
             cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            carried += 1
-    return carried
+            moved += 1
+    return moved
 
 
-def _letter(message: Mapping[str, Any]) -> str:
+def _redriven(message: Mapping[str, Any]) -> str:
+    """Return the sort key of the dead letter that the message was redriven from, or nothing."""
     return str(message.get("MessageAttributes", {}).get(MESSAGE_ATTRIBUTE, {}).get("StringValue", ""))
 
 

@@ -1,4 +1,4 @@
-"""Ticks in a row that left no trace: one history row for them, which grows while the gap does."""
+"""Gaps: consecutive missed ticks of one day, recorded in one history row that grows with the gap."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from datetime import datetime
 from typing import Any
 
 from shared import clock
-from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.aws.names import STATE
 from shared.job.manifest import Entry
 from shared.ledger import ledger
 from shared.ledger.ledger import MINUTE, TickOutcome
 from shared.run.history import History
+from shared.store import keys, table
+from shared.tables import STATE
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """`count` ticks of one UTC day, from `first` to `to`. covered: the position of the tick whose run stands for them,
-    empty where none does yet."""
+    """`count` missed ticks of one UTC day, from `first` to `to`."""
 
     first: datetime
     to: datetime
     count: int
+    #: The position of the tick whose run does their work; empty if there is none yet.
     covered: str = ""
 
-    def grown(self, ticks: Sequence[datetime]) -> Gap:
+    def extended(self, ticks: Sequence[datetime]) -> Gap:
         return replace(self, to=ticks[-1], count=self.count + len(ticks))
 
     @property
     def note(self) -> str:
-        left = "it left" if self.count == 1 else f"{self.count} ticks, up to {clock.minute(self.to)}, left"
-        rest = f"that of {self.covered[:17]} stands for it" if self.covered else "the next one does its work"
-        return f"{left} no trace; {rest}"
+        ticks = "it left" if self.count == 1 else f"{self.count} ticks, up to {clock.minute(self.to)}, left"
+        covered = f"the tick {self.covered[:17]} does" if self.covered else "the next tick does"
+        return f"{ticks} no trace; {covered} the work"
 
 
 def groups(due: Sequence[datetime], missed: Iterable[datetime]) -> list[list[datetime]]:
-    """Missed ticks with no other between them; a new group begins with each UTC day, as history does."""
+    """Group consecutive missed ticks; a new group begins with each UTC day, as in the history."""
     found: list[list[datetime]] = []
     wanted, before = set(missed), None
     for tick in due:
@@ -52,20 +52,20 @@ def groups(due: Sequence[datetime], missed: Iterable[datetime]) -> list[list[dat
 
 
 class Gaps:
-    """The gaps of one job, as history has them."""
+    """The gap rows of one job."""
 
     def __init__(self, cloud: Cloud, job: str, entry: Entry) -> None:
         self.cloud = cloud
         self.job = job
         self.entry = entry
 
-    def up_to(self, tick: datetime, seen: Iterable[Mapping[str, Any]] | None = None) -> Gap | None:
-        """The gap that ends with the tick before this one, or later: in these rows, else the newest of its day."""
-        for row in self._before(tick) if seen is None else seen:
+    def before(self, tick: datetime, rows: Iterable[Mapping[str, Any]] | None = None) -> Gap | None:
+        """Find the gap that ends at the tick before this one, or later (default: in the last rows of the day)."""
+        for row in self._last_rows(tick) if rows is None else rows:
             if row.get("outcome") == TickOutcome.MISSED and "to" in row:
                 gap = Gap(clock.parse(row["from"]), clock.parse(row["to"]), row["count"], row.get("covered", ""))
-                same = gap.first.date() == tick.date() and gap.first <= tick
-                if same and not ledger.expected_ticks(self.entry, gap.to + MINUTE, tick):
+                same_day = gap.first.date() == tick.date() and gap.first <= tick
+                if same_day and not ledger.expected_ticks(self.entry, gap.to + MINUTE, tick):
                     return gap
         return None
 
@@ -73,15 +73,9 @@ class Gaps:
         history = History(self.cloud, self.job, self.entry["retention"])
         history.record_missed(gap.first, gap.to, gap.count, gap.note, gap.covered)
 
-    def _before(self, tick: datetime) -> list[dict[str, Any]]:
-        # While a gap lasts nothing else writes rows, but for runs by hand: its own is among the last few.
-        answer = self.cloud.dynamodb.query(
-            TableName=self.cloud.names.table(STATE),
-            KeyConditionExpression="pk = :pk AND sk < :sk",
-            ExpressionAttributeValues=attributes.row(
-                {":pk": f"runs#{self.job}#{tick:%Y-%m-%d}", ":sk": f"{tick:%Y%m%dT%H%M%S}"}
-            ),
-            ScanIndexForward=False,
-            Limit=5,
-        )
-        return [attributes.plain(item) for item in answer["Items"]]
+    def _last_rows(self, tick: datetime) -> list[dict[str, Any]]:
+        # During a gap only manual runs write other rows: the gap's own is among the last few.
+        values = {":pk": keys.runs(self.job, tick.date()), ":sk": f"{tick:%Y%m%dT%H%M%S}"}
+        condition = "pk = :pk AND sk < :sk"
+        rows, _ = table.query_page(self.cloud, STATE, condition, values, ScanIndexForward=False, Limit=5)
+        return rows

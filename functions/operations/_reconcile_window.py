@@ -1,4 +1,4 @@
-"""What one run of the reconciler has to go through."""
+"""The period of ticks that one run of the reconciler judges."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws.names import NO_TARGET
-from shared.job import manifest
+from shared.job import NO_TARGET, RunContext, manifest
 from shared.ledger import daily, ledger
 from shared.run import lost_runs
-from shared.run.context import RunContext
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -21,60 +19,62 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Ticks from `since` on, before `until`; `end` is where the schedule is settled now. after: the last job done."""
+class Window:
+    """Ticks from `since` on, before `until`."""
 
     since: datetime
     until: datetime
+    #: Up to here ticks can be judged now.
     end: datetime
+    #: The last job done, in the order of names.
     after: str = ""
 
     @classmethod
-    def of(cls, run: RunContext) -> Span:
-        """From where the last pass ended, which its own last tick tells; a fresh deployment has nothing behind it.
+    def of(cls, run: RunContext) -> Window:
+        """Return the window of a run: from the end of the last one, which follows from the reconciler's last tick.
 
-        It ends after as many hours as the work cap allows, and where an earlier run was cut short, where that would
-        have ended: all jobs see the same spans.
+        It is limited by the work cap, in hours. A run that continues an interrupted one keeps its window: all jobs see
+        the same windows. A fresh deployment begins now.
         """
         end = _floor(run.at) - ledger.SETTLING_TIME
-        left: dict[str, Any] = run.checkpoint or {}
-        if left:
-            since, until = clock.parse(left["since"]), clock.parse(left["until"])
-            return cls(since, min(until, end), end, left["after"])
-        before = ledger.tick_of(_last(run))
-        since = min(before - ledger.SETTLING_TIME if before else end, end)
-        return cls(max(since, end - daily.RETENTION), end, end).capped(run.cap)
+        checkpoint: dict[str, Any] = run.checkpoint or {}
+        if checkpoint:
+            since, until = clock.parse(checkpoint["since"]), clock.parse(checkpoint["until"])
+            return cls(since, min(until, end), end, checkpoint["after"])
+        last = ledger.tick_of(_last_position(run))
+        since = min(last - ledger.SETTLING_TIME if last else end, end)
+        return cls(max(since, end - daily.RETENTION), end, end).limited(run.cap)
 
-    def capped(self, hours: int) -> Span:
+    def limited(self, hours: int) -> Window:
         return replace(self, until=min(self.end, self.since + timedelta(hours=hours)))
 
-    def onward(self, hours: int) -> Span:
-        return replace(self, since=self.until, after="").capped(hours)
+    def following(self, hours: int) -> Window:
+        return replace(self, since=self.until, after="").limited(hours)
 
     def checkpoint(self, after: str) -> dict[str, str]:
         return {"since": clock.minute(self.since), "until": clock.minute(self.until), "after": after}
 
 
-def settled(cloud: Cloud) -> datetime:
-    """How far every job's ticks are judged and its rows folded, by the reconciler's own item; EPOCH where it has none.
+def judged_until(cloud: Cloud) -> datetime:
+    """Return up to when the ticks of all jobs are judged, by the reconciler's claim item; EPOCH if it has none.
 
-    Folded are whole stretches up to then.
+    Up to then the daily ledger has all whole periods (`ledger_period`).
     """
     item = lost_runs.claim_item(cloud, manifest.load()["reconciler"], NO_TARGET)
-    left = str(item.get("checkpoint", ""))
-    if left:
-        # A pass that was cut short has done some jobs up to its end, and all of them up to its beginning.
-        return clock.parse(json.loads(left)["since"]) if left.startswith("{") else EPOCH
-    before = ledger.tick_of(str(item.get("last", "")))
-    return before - ledger.SETTLING_TIME if before else EPOCH
+    checkpoint = str(item.get("checkpoint", ""))
+    if checkpoint:
+        # An unfinished run has judged some jobs up to its end, and all jobs up to its beginning only.
+        return clock.parse(json.loads(checkpoint)["since"]) if checkpoint.startswith("{") else EPOCH
+    last = ledger.tick_of(str(item.get("last", "")))
+    return last - ledger.SETTLING_TIME if last else EPOCH
 
 
-def _last(run: RunContext) -> str:
+def _last_position(run: RunContext) -> str:
     if run.claim is not None:
         return run.claim.last
     entry = manifest.of([run.job])[run.job.name]
     return str(lost_runs.claim_item(run.cloud, entry, NO_TARGET).get("last", ""))
 
 
-def _floor(instant: datetime) -> datetime:
-    return instant.replace(second=0, microsecond=0)
+def _floor(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)

@@ -4,50 +4,46 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from shared import clock
-from shared.archetypes.purge import Purge
-from shared.aws.names import STATE
-from shared.aws.permissions import delete_rows, read_rows
+from shared.archetypes.purge import Purge, Row
 from shared.dead_letters import store
 from shared.dead_letters.letter import RETRYING, UNKNOWN_JOB
-from shared.job import manifest
-from shared.job.duration import days
-from shared.job.idempotency import natural
-from shared.job.schedule import weekly
-from shared.run.context import RunContext
-from shared.store.age_index import Row
-from shared.tables import STATE as TABLE
+from shared.job import RunContext, days, delete_rows, manifest, natural, read_rows, weekly
+from shared.store import keys
+from shared.tables import STATE
 
 
 class DeadLetterCleanup(Purge):
-    """Delete dead letters, with their payloads, that nobody has dealt with for 30 days."""
+    """Delete dead letters, with their payloads, that were not resolved for 30 days."""
 
     schedule = weekly(day="sun", hour=4, minute=37)
-    table = TABLE
-    # The rows' own keys have them by age: `dead#<job>` / `<instant>#<mark>`.
+    table = STATE
+    # The sort key begins with the timestamp: no index is needed.
     index = ""
     keep = days(30)
-    # A bad day leaves hundreds of letters, and a month later they all go at once.
+    # One bad day leaves hundreds of dead letters, which are all due on the same day a month later.
     few = 1000
     objects: ClassVar = {"payload": "dead/"}
     reads = ("diedAt", "state", "retryEnds")
-    idempotency = natural("a letter once deleted is not found again, and its payload goes before it")
-    permissions = (read_rows(STATE, "dead", "dead#*"), delete_rows(STATE, "dead#*"))
+    idempotency = natural("a deleted dead letter is not selected again, and its payload is deleted before it")
+    permissions = (
+        read_rows(STATE.name, keys.jobs_with_dead_letters(), keys.dead_letters("*")),
+        delete_rows(STATE.name, keys.dead_letters("*")),
+    )
     needs_manifest = True
 
     def partitions(self, run: RunContext) -> Sequence[str]:
-        # Also those of jobs that are gone.
-        return [
-            f"dead#{job}" for job in sorted({*manifest.load(), UNKNOWN_JOB, *store.jobs_with_dead_letters(run.cloud)})
-        ]
+        # Removed jobs included.
+        jobs = {*manifest.load(), UNKNOWN_JOB, *store.jobs_with_dead_letters(run.cloud)}
+        return [keys.dead_letters(job) for job in sorted(jobs)]
 
     def spare(self, run: RunContext, row: Row) -> str:
-        """A letter that was sent again is as old as its last death."""
+        """Keep a dead letter that failed again after a redrive since the cutoff, or is being redriven."""
         if row.item.get("diedAt", "") > clock.iso(self.cutoff(run)):
-            return f"it died again at {row.item['diedAt']}"
+            return f"it failed again at {row.item['diedAt']}"
         if row.item.get("state") == RETRYING and row.item.get("retryEnds", "") >= clock.iso(run.started):
-            return "it is on its way again"
+            return "it is being redriven"
         return ""
 
     def describe(self, row: Row) -> str:
-        at, _, mark = row.sk.partition("#")
-        return f"{mark[:8]} of {row.pk.removeprefix('dead#')}, given up at {at}"
+        at, _, letter_id = row.sk.partition("#")
+        return f"{letter_id[:8]} of {row.pk.removeprefix(keys.dead_letters(''))}, failed at {at}"

@@ -1,4 +1,4 @@
-"""SQS forgets after 14 days at most; here dead letters are kept for 30, where they can be searched."""
+"""SQS keeps messages for 14 days at most; dead letters are stored for 30, where they can be searched."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from functions.operations._dead_letter_source import identify
 from shared import clock, redaction
 from shared.advised_commands import advised
 from shared.archetypes.consumer import Consumer, Message
-from shared.aws import attributes, permissions
 from shared.aws.names import DEAD as QUEUE
-from shared.aws.names import STATE
-from shared.aws.permissions import delete_objects, read_objects, write_objects, write_rows
 from shared.dead_letters import store
 from shared.dead_letters.letter import DEAD, RETENTION, fingerprint
-from shared.job.idempotency import upsert
-from shared.job.retry import NO_RETRY
+from shared.job import (
+    NO_RETRY,
+    RunContext,
+    delete_objects,
+    permissions,
+    read_objects,
+    upsert,
+    write_objects,
+    write_rows,
+)
 from shared.observability import alerts
 from shared.run import oversized
-from shared.run.context import RunContext
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.store.table import ConditionFailed
+from shared.tables import STATE, TTL
 
 
 class DeadLetters(Consumer):
-    """Store each dead letter, a row to find it and its payload in full, and alert.
+    """Store each dead letter as a searchable row and a payload, and send an alert.
 
-    One that was sent again and died again stays one letter: its row counts it, and names the newest payload.
+    A dead letter that was redriven and failed again keeps its row, which counts the failure and names the newest
+    payload.
     """
 
     queue = QUEUE
@@ -35,9 +42,9 @@ class DeadLetters(Consumer):
     collector = True
     timeout = 60
     retry = NO_RETRY
-    idempotency = upsert("row and object are named by the letter's own content, and are written once")
+    idempotency = upsert("row and object are named by a hash of the message, and are written once")
     permissions = (
-        write_rows(STATE, "dead", "dead#*"),
+        write_rows(STATE.name, keys.jobs_with_dead_letters(), keys.dead_letters("*")),
         read_objects("dead/*"),
         write_objects("dead/*"),
         delete_objects("dead/*"),
@@ -46,15 +53,15 @@ class DeadLetters(Consumer):
     needs_manifest = True
 
     def __init__(self) -> None:
-        # Jobs that were noted, each with the day: one write a day and process, not one a letter.
-        self.noted: set[tuple[str, str]] = set()
+        # Jobs recorded by this process, each with its day: one write per day and process, not per dead letter.
+        self.recorded: set[tuple[str, str]] = set()
 
     def handle(self, run: RunContext, message: Message) -> None:
         letter = identify(run.cloud.names, message)
         at = clock.parse(letter["at"])
-        # The instant tells two equal messages apart; a second delivery has the same.
-        mark = hashlib.sha256(f"{letter['at']}\n{message.text}".encode()).hexdigest()[:16]
-        payload = f"dead/{letter['job']}/{at:%Y/%m/%d}/{mark}.json"
+        # With the timestamp: two equal messages are two dead letters, and a second delivery has the same timestamp.
+        letter_id = hashlib.sha256(f"{letter['at']}\n{message.text}".encode()).hexdigest()[:16]
+        payload = f"dead/{letter['job']}/{at:%Y/%m/%d}/{letter_id}.json"
         run.cloud.s3.put_object(
             Bucket=run.cloud.names.bucket,
             Key=payload,
@@ -62,104 +69,92 @@ class DeadLetters(Consumer):
             ContentType="application/json",
             ServerSideEncryption="AES256",
         )
-        self._note(run, letter["job"])
-        row = self._row(letter, mark, payload, run)
-        earlier = {**row, "sk": letter["letter"], "id": letter["letter"].partition("#")[2]}
-        owed = self._again(run, earlier, row) if letter["letter"] else None
-        if owed is not None:
-            row = earlier
+        self._record_job(run, letter["job"])
+        row = _row(run, letter, letter_id, payload)
+        redriven = {**row, "sk": letter["letter"], "id": letter["letter"].partition("#")[2]}
+        alert_owed = _store_failed_redrive(run, redriven, row) if letter["letter"] else None
+        if alert_owed is not None:
+            row = redriven
         else:
-            owed = self._store(run, row)
-        if owed:
-            self._alert(run, row)
+            alert_owed = _store(run, row)
+        if alert_owed:
+            _alert(run, row)
 
-    def _note(self, run: RunContext, job: str) -> None:
+    def _record_job(self, run: RunContext, job: str) -> None:
         day = (job, f"{run.cloud.clock.now():%Y-%m-%d}")
-        if day not in self.noted:
+        if day not in self.recorded:
             store.record_job(run.cloud, job)
-            self.noted.add(day)
+            self.recorded.add(day)
 
-    def _row(self, letter: Mapping[str, Any], mark: str, payload: str, run: RunContext) -> dict[str, Any]:
-        firing = letter.get("firing") or {}
-        error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
-        return {
-            "pk": f"dead#{letter['job']}",
-            "sk": f"{letter['at']}#{mark}",
-            "id": mark,
-            "job": letter["job"],
-            "jobId": _short(letter.get("run") or "-"),
-            "entityId": _short(firing.get("target", "-")),
-            "reason": _short(letter["reason"]),
-            "error": error,
-            "fingerprint": fingerprint(letter["job"], error),
-            "attempts": letter.get("attempts", 1),
-            "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
-            "correlationId": _short(firing.get("correlation_id", "-")),
-            "payload": payload,
-            TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
-        }
 
-    def _again(self, run: RunContext, earlier: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:
-        """Write the death on the row of the letter that was sent again. Whether the alert is owed; None: it is gone."""
-        told = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", TTL)
-        given = {**{name: row[name] for name in told}, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
-        sets = ", ".join(f"#{name} = :{name}" for name in given)
-        counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
-        try:
-            answer = run.cloud.dynamodb.update_item(
-                TableName=run.cloud.names.table(STATE),
-                Key=attributes.row({"pk": earlier["pk"], "sk": earlier["sk"]}),
-                UpdateExpression=(
-                    f"SET {sets}, again = if_not_exists(again, :zero) + :one, "
-                    "marks = list_append(if_not_exists(marks, :none), :marks) REMOVE alerted, note"
-                ),
-                # A second delivery of the same death is not another death.
-                ConditionExpression="attribute_exists(pk) AND NOT contains(marks, :mark)",
-                ExpressionAttributeNames={f"#{name}": name for name in given},
-                ExpressionAttributeValues=attributes.row(
-                    {**counted, **{f":{name}": value for name, value in given.items()}}
-                ),
-                ReturnValues="ALL_OLD",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except run.cloud.ConditionalCheckFailed as error:
-            found = error.response.get("Item")
-            return "alerted" not in found if found else None
-        # After the row names another one: nobody would find it any more.
-        before = attributes.plain(answer.get("Attributes"))
-        run.cloud.s3.delete_object(Bucket=run.cloud.names.bucket, Key=before["payload"])
-        return True
+def _row(run: RunContext, letter: Mapping[str, Any], letter_id: str, payload: str) -> dict[str, Any]:
+    firing = letter.get("firing") or {}
+    error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
+    return {
+        **keys.dead_letter(letter["job"], f"{letter['at']}#{letter_id}").attributes,
+        "id": letter_id,
+        "job": letter["job"],
+        "jobId": _short(letter.get("run") or "-"),
+        "entityId": _short(firing.get("target", "-")),
+        "reason": _short(letter["reason"]),
+        "error": error,
+        "fingerprint": fingerprint(letter["job"], error),
+        "attempts": letter.get("attempts", 1),
+        "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
+        "correlationId": _short(firing.get("correlation_id", "-")),
+        "payload": payload,
+        TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
+    }
 
-    def _store(self, run: RunContext, row: Mapping[str, Any]) -> bool:
-        """Whether the alert is still owed: a row that is stored but not yet alerted belongs to a crash in between."""
-        try:
-            run.cloud.dynamodb.put_item(
-                TableName=run.cloud.names.table(STATE),
-                Item=attributes.row(row),
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except run.cloud.ConditionalCheckFailed as error:
-            return "alerted" not in error.response.get("Item", {})
-        return True
 
-    def _alert(self, run: RunContext, row: Mapping[str, Any]) -> None:
-        told = {name: row[name] for name in ("job", "jobId", "entityId", "reason", "error", "attempts", "payload")}
-        told["failedReason"] = row["reason"]
-        run.log.error("JOB_PERMANENTLY_FAILED", status="dead", **told)
-        run.log.metric(row["job"], {"DeadLetters": 1})
-        stage = run.cloud.names.stage
-        commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
-        alerts.send(run.cloud, "JOB_PERMANENTLY_FAILED", row["job"], told, commands, row["payload"])
-        run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(STATE),
-            Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
-            UpdateExpression="SET alerted = :now",
-            ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
+def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:
+    """Record the failure on the row of the redriven dead letter.
+
+    Returns whether the alert is owed; None if the row does not exist any longer.
+    """
+    copied = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", TTL)
+    new = {**{name: row[name] for name in copied}, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
+    counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
+    try:
+        before = table.update(
+            run.cloud,
+            STATE,
+            keys.dead_letter(redriven["job"], redriven["sk"]),
+            f"SET {', '.join(f'#{name} = :{name}' for name in new)}, again = if_not_exists(again, :zero) + :one, "
+            "marks = list_append(if_not_exists(marks, :none), :marks) REMOVE alerted, note",
+            {**counted, **{f":{name}": value for name, value in new.items()}},
+            # A second delivery of the same failure is not another failure.
+            condition="attribute_exists(pk) AND NOT contains(marks, :mark)",
+            names={f"#{name}": name for name in new},
         )
+    except ConditionFailed as error:
+        return "alerted" not in error.item if error.item else None
+    # After the row names the new payload: after a crash in between the lifecycle rule deletes the old one.
+    run.cloud.s3.delete_object(Bucket=run.cloud.names.bucket, Key=before["payload"])
+    return True
 
 
-def _short(said: Any) -> str:
-    """Of the letter itself, which anybody may have written."""
-    return redaction.excerpt(str(said), redaction.SHORT)
+def _store(run: RunContext, row: Mapping[str, Any]) -> bool:
+    """Create the row; whether the alert is owed: also for a row that a crashed delivery stored and did not alert."""
+    try:
+        table.put_if(run.cloud, STATE, row, "attribute_not_exists(pk)")
+    except ConditionFailed as error:
+        return "alerted" not in error.item
+    return True
+
+
+def _alert(run: RunContext, row: Mapping[str, Any]) -> None:
+    fields = {name: row[name] for name in ("job", "jobId", "entityId", "reason", "error", "attempts", "payload")}
+    fields["failedReason"] = row["reason"]
+    run.log.error("JOB_PERMANENTLY_FAILED", status="dead", **fields)
+    run.log.metric(row["job"], {"DeadLetters": 1})
+    stage = run.cloud.names.stage
+    commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
+    alerts.send(run.cloud, "JOB_PERMANENTLY_FAILED", row["job"], fields, commands, row["payload"])
+    key, now = keys.dead_letter(row["job"], row["sk"]), clock.iso(run.cloud.clock.now())
+    table.update(run.cloud, STATE, key, "SET alerted = :now", {":now": now}, condition="attribute_exists(pk)")
+
+
+def _short(text: Any) -> str:
+    """Shorten and redact text of the message, which can come from anywhere."""
+    return redaction.excerpt(str(text), redaction.SHORT)

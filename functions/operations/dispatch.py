@@ -1,7 +1,4 @@
-"""The queue `firings` carries all that is not a fresh tick; this function hands each to its job.
-
-It is also where a run that died comes back to, through Lambda's on-failure destination.
-"""
+"""Lambda's on-failure destination and every sender of a firing use one queue, `firings`, which this job consumes."""
 
 from __future__ import annotations
 
@@ -12,56 +9,66 @@ from typing import Any
 
 from shared import clock
 from shared.archetypes.consumer import Consumer, Defer, Message
-from shared.aws.names import DEAD, FIRINGS, STATE
-from shared.aws.permissions import invoke_jobs, read_rows, send, write_rows
-from shared.job import manifest
-from shared.job.idempotency import keyed
+from shared.aws.names import DEAD, FIRINGS
+from shared.job import (
+    NO_RETRY,
+    Rejected,
+    RunContext,
+    invoke_jobs,
+    keyed,
+    manifest,
+    permissions,
+    read_rows,
+    write_rows,
+)
 from shared.job.manifest import Entry
-from shared.job.outcome import Rejected
-from shared.job.retry import NO_RETRY
-from shared.run import firing, lost_runs
-from shared.run import send as firings
-from shared.run.context import RunContext
+from shared.run import firing, lost_runs, send
 from shared.run.firing import Firing
+from shared.tables import STATE
 
-# The queue gives a message up after 5 receives; one is kept for the delivery that counts.
-MOST_PUT_OFFS = 3
+# The queue allows 5 receives; the last one must start the job or handle the failure.
+MAX_DEFERRALS = 3
 NEVER_RAN = "EventAgeExceeded"
 
 
 class Dispatch(Consumer):
-    """Start jobs for retries, continuations, shards and deaths, each when it is due."""
+    """Start jobs for retries, continuations and shards when they are due, and handle interrupted runs."""
 
     queue = FIRINGS
     dead_letter_queue = DEAD
     timeout = 60
     retry = NO_RETRY
-    idempotency = keyed("the claim of the job it starts knows position and attempt; a second start is deduplicated")
-    permissions = (invoke_jobs(), read_rows(STATE, "*"), write_rows(STATE, "*"), send(DEAD))
+    idempotency = keyed("the claim of the started job has position and attempt; a second start is deduplicated")
+    permissions = (
+        invoke_jobs(),
+        read_rows(STATE.name, "*"),
+        write_rows(STATE.name, "*"),
+        permissions.send(DEAD),
+    )
     needs_manifest = True
 
     def handle(self, run: RunContext, message: Message) -> None:
         body = message.body
         if isinstance(body, Mapping) and "firing" in body:
-            self.start(run, message, firing.firing(body["firing"], run.cloud.clock.now()))
+            self.start(run, message, firing.parse_firing(body["firing"], run.cloud.clock.now()))
         elif isinstance(body, Mapping) and "requestContext" in body:
-            self.died(run, message, body)
+            self.interrupted(run, message, body)
         else:
-            raise Rejected(f"neither a firing nor the end of an invocation: {body!s:.120}")
+            raise Rejected(f"neither a firing nor the failure of an invocation: {body!s:.120}")
 
     def start(self, run: RunContext, message: Message, firing: Firing) -> None:
         entry = _entry(firing.job)
-        if not firing.fresh and message.receives <= MOST_PUT_OFFS:
-            held = lost_runs.claim_item(run.cloud, entry, firing.target)
-            left = (held.get("lease_until", 0) - clock.milliseconds(run.cloud.clock.now())) / 1000
+        if not firing.fresh and message.receives <= MAX_DEFERRALS:
+            claim = lost_runs.claim_item(run.cloud, entry, firing.target)
+            left = (claim.get("lease_until", 0) - clock.milliseconds(run.cloud.clock.now())) / 1000
             if left > 0:
-                # Neither acknowledged nor counted: it stays in its queue until the lease must be over.
+                # Deferred, which costs no attempt, until the lease has expired.
                 raise Defer(left + 1)
         invoke(run, firing)
 
-    def died(self, run: RunContext, message: Message, envelope: Mapping[str, Any]) -> None:
-        """A timeout, a crash, no memory left. Its attempt is counted here, since it could not do so itself."""
-        name, request, condition, note = _death(run, envelope)
+    def interrupted(self, run: RunContext, message: Message, envelope: Mapping[str, Any]) -> None:
+        """Count the attempt of a run that a timeout, a crash or a lack of memory ended, and start the next one."""
+        name, request, condition, note = _failure(run, envelope)
         entry = _entry(name)
         firing = _fired(run, name, note, envelope)
         if firing is None:
@@ -69,18 +76,18 @@ class Dispatch(Consumer):
         if condition == NEVER_RAN:
             invoke(run, firing.deferred())
             return
-        onward = lost_runs.next_attempt(run.cloud, run.log, name, entry, firing, request, note)
-        if onward is None:
+        retry = lost_runs.next_attempt(run.cloud, run.log, name, entry, firing, request, note)
+        if retry is None:
             return
         delay = manifest.policy(entry).delay(firing.attempt) or 0
         wait = delay - (run.cloud.clock.now() - _ended(run, message, envelope)).total_seconds()
-        if wait > 0 and message.receives <= MOST_PUT_OFFS:
+        if wait > 0 and message.receives <= MAX_DEFERRALS:
             raise Defer(wait)
-        invoke(run, onward)
+        invoke(run, retry)
 
 
 def invoke(run: RunContext, firing: Firing) -> None:
-    """Start the job asynchronously, so that its own death comes back here."""
+    """Start the job asynchronously: then Lambda sends the failure of its invocation to this queue."""
     run.cloud.functions.invoke(
         FunctionName=run.cloud.names.function(firing.job),
         InvocationType="Event",
@@ -90,34 +97,34 @@ def invoke(run: RunContext, firing: Firing) -> None:
 
 
 def _entry(name: str) -> Entry:
-    known = manifest.load()
-    if name not in known:
+    entries = manifest.load()
+    if name not in entries:
         raise Rejected(f"there is no job {name!r}; was it renamed or removed?")
-    return known[name]
+    return entries[name]
 
 
-def _death(run: RunContext, envelope: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Job, request id, condition and a sentence, from what Lambda sends to an on-failure destination."""
+def _failure(run: RunContext, envelope: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Return job, request id, condition and a note from the envelope of Lambda's on-failure destination."""
     context = envelope["requestContext"]
     function = str(context.get("functionArn", "")).split(":function:")[-1].partition(":")[0]
     prefix = run.cloud.names.function("")
     if not function.startswith(prefix):
-        raise Rejected(f"the end of an invocation of {function!r}, which is none of ours")
-    answer = envelope.get("responsePayload")
-    said = answer if isinstance(answer, Mapping) else {}
-    note = (
-        f"{said.get('errorType') or 'died'}: {said.get('errorMessage') or context.get('condition', 'no reason given')}"
-    )
-    return function.removeprefix(prefix), str(context.get("requestId", "")), str(context.get("condition", "")), note
+        raise Rejected(f"the failure of an invocation of {function!r}, which is not a job of this deployment")
+    payload = envelope.get("responsePayload")
+    response = payload if isinstance(payload, Mapping) else {}
+    condition = str(context.get("condition", ""))
+    message = response.get("errorMessage") or context.get("condition", "no reason given")
+    note = f"{response.get('errorType') or 'interrupted'}: {message}"
+    return function.removeprefix(prefix), str(context.get("requestId", "")), condition, note
 
 
 def _fired(run: RunContext, name: str, note: str, envelope: Mapping[str, Any]) -> Firing | None:
-    """What the dead run was started for; None, and a dead letter, where that cannot be read."""
-    received = envelope.get("requestPayload")
+    """Return the firing of the interrupted run; None, and send a dead letter, if it cannot be parsed."""
+    event = envelope.get("requestPayload")
     try:
-        fired = firing.parse(name, received, run.cloud.clock.now())
+        fired = firing.parse(name, event, run.cloud.clock.now())
     except firing.MalformedEvent as error:
-        firings.send_dead_letter_for_event(run.cloud, name, "malformed event", f"{note}; {error}", received)
+        send.send_dead_letter_for_event(run.cloud, name, "malformed event", f"{note}; {error}", event)
         return None
     return fired if isinstance(fired, Firing) else None
 

@@ -1,101 +1,110 @@
-"""See the catalogue, PF-03 and PF-06: what did not run, and what was killed, cannot say so itself."""
+"""Catalogue, PF-03 and PF-06: a tick that was missed and a run that was interrupted leave no record themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from functions.operations._reconcile_window import Span
-from functions.operations._tick_accounting import Books, Finding
+from functions.operations._reconcile_window import Window
+from functions.operations._tick_accounting import Finding, TickAccounting
 from shared import clock
-from shared.aws.names import NO_TARGET, STATE
-from shared.aws.permissions import read_rows, write_rows
-from shared.job import manifest, retry_policies
-from shared.job.definition import Job
-from shared.job.idempotency import version_check
+from shared.job import (
+    NO_TARGET,
+    Done,
+    Job,
+    Outcome,
+    RunContext,
+    every,
+    manifest,
+    read_rows,
+    retry_policies,
+    version_check,
+    write_rows,
+)
 from shared.job.manifest import Entry
-from shared.job.outcome import Done, Outcome
-from shared.job.schedule import every
 from shared.ledger import expected_since
 from shared.run import lost_runs
-from shared.run.context import RunContext
 from shared.run.send import MAX_DELAY
+from shared.tables import STATE
 
-# Seconds between the late runs of two jobs: an outage must not end in a burst.
+# Seconds between the catch-up runs of two jobs, so that an outage does not end in a burst.
 SPACING = 10
-# Seconds that one job may take, a day of its rows.
+# Remaining seconds below which no further job is examined: one job takes at most this long, for a day of its rows.
 RESERVE = 10
 
 
 class Reconciler(Job):
-    """Find ticks that were missed and runs that died, note them, and run what has to catch up.
+    """Record missed ticks and interrupted runs, and run missed ticks that must be caught up.
 
-    A pass over 45 jobs that tick every minute is 91 reads, 46 read units, and the 3 writes of any run. Once an hour it
-    folds, which is 45 reads, 135 read units and 45 writes more. A job without ticks since the last pass is one read.
+    A run over 45 jobs that tick every minute is 91 reads, 46 read units, and the 3 writes of any run. Once an hour it
+    extends the daily ledger, which is 45 reads, 135 read units and 45 writes more. A job without ticks since the last
+    run is one read.
     """
 
     schedule = every(minutes=5, offset=3)
     timeout = 60
-    # Hours of the schedule: after an outage of days it goes on from its checkpoint.
+    # Hours of ticks per run: after an outage of days it continues from its checkpoint.
     cap = 24
-    # It tells of everybody's silence but its own.
+    # It records the silence of all other jobs; an alarm watches for its own.
     silent_after = 15 * 60
     retry = retry_policies.MAINTENANCE
-    idempotency = version_check("leases, gaps and folds are only written over what was read; a late run has its tick")
-    permissions = (read_rows(STATE, "*"), write_rows(STATE, "*"))
+    idempotency = version_check("leases, gaps and ledger days change only as they were read; a catch-up has its tick")
+    permissions = (read_rows(STATE.name, "*"), write_rows(STATE.name, "*"))
     needs_manifest = True
 
     def work(self, run: RunContext) -> Outcome:
-        span, counts = Span.of(run), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
-        entries = _ticked()
-        listed, done = expected_since.refresh(run.cloud, entries), span.after
+        window, counts = Window.of(run), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
+        entries = _ticking_jobs()
+        since, done = expected_since.refresh(run.cloud, entries), window.after
         for name, entry in entries.items():
-            if name <= span.after:
+            if name <= window.after:
                 continue
             if run.remaining() < RESERVE:
-                return Done(counts, checkpoint=span.checkpoint(done))
+                return Done(counts, checkpoint=window.checkpoint(done))
             claims = lost_runs.claim_items(run.cloud, entry)
-            counts["lost"] += sum(_buried(run, name, entry, item) for item in claims)
-            books = _books(run, name, entry, claims, listed)
-            finding = books.look(span)
-            counts["folded"] += books.write(finding, spread(counts["caught_up"]))
+            counts["lost"] += sum(_record_lost(run, name, entry, item) for item in claims)
+            accounting = _accounting(run, name, entry, claims, since)
+            finding = accounting.examine(window)
+            counts["folded"] += accounting.write(finding, catch_up_delay(counts["caught_up"]))
             counts["missed"] += finding.missed
-            counts["caught_up"] += finding.late is not None
+            counts["caught_up"] += finding.catch_up is not None
             done = name
-        later = span.onward(run.cap)
-        return Done(counts, checkpoint=later.checkpoint("") if span.until < span.end else None)
+        following = window.following(run.cap)
+        return Done(counts, checkpoint=following.checkpoint("") if window.until < window.end else None)
 
     def plan(self, run: RunContext) -> list[str]:
-        span, listed = Span.of(run), expected_since.read(run.cloud)
+        window, since = Window.of(run), expected_since.read(run.cloud)
         lines: list[str] = []
-        for name, entry in _ticked().items():
+        for name, entry in _ticking_jobs().items():
             claims = lost_runs.claim_items(run.cloud, entry)
-            dead = [item for item in claims if lost_runs.lease_expired(item, run.cloud.clock.now())]
-            lines += [f"mark {item['holder']} of {name} {item['sk']} lost" for item in dead]
-            lines += _planned(name, _books(run, name, entry, claims, listed).look(span))
+            expired = [item for item in claims if lost_runs.lease_expired(item, run.cloud.clock.now())]
+            lines += [f"record run {item['holder']} of {name} {item['sk']} as lost" for item in expired]
+            lines += _planned(name, _accounting(run, name, entry, claims, since).examine(window))
         return lines
 
 
-def spread(number: int) -> int:
-    """Seconds until the late run of so many-th job begins; past the longest delay of a queue it begins anew."""
+def catch_up_delay(number: int) -> int:
+    """Return the seconds until the n-th catch-up run; beyond the longest delay of a queue they start over."""
     return number * SPACING % MAX_DELAY
 
 
-def _ticked() -> dict[str, Entry]:
-    """Jobs by name, in its order; consumers have neither leases nor ticks."""
+def _ticking_jobs() -> dict[str, Entry]:
+    """Return the jobs by name, in order of names; consumers have neither leases nor ticks."""
     return {name: entry for name, entry in sorted(manifest.load().items()) if entry["queue"] is None}
 
 
-def _books(run: RunContext, name: str, entry: Entry, claims: list[dict[str, Any]], listed: dict[str, Any]) -> Books:
+def _accounting(
+    run: RunContext, name: str, entry: Entry, claims: list[dict[str, Any]], since: dict[str, Any]
+) -> TickAccounting:
     own = next((item for item in claims if item["sk"] == NO_TARGET), {})
-    return Books(run, name, entry, own, expected_since.since(listed, name) or run.cloud.clock.now())
+    return TickAccounting(run, name, entry, own, expected_since.since(since, name) or run.cloud.clock.now())
 
 
-def _buried(run: RunContext, name: str, entry: Entry, item: dict[str, Any]) -> bool:
-    """Whether it was dead, and is now written down as lost."""
+def _record_lost(run: RunContext, name: str, entry: Entry, item: dict[str, Any]) -> bool:
+    """Record a run as lost if its lease has expired; whether it was recorded now."""
     if not lost_runs.lease_expired(item, run.cloud.clock.now()):
         return False
-    note = f"no word since {item['started']}; its lease ran out"
+    note = f"the run that started {item['started']} did not end; its lease expired"
     if not lost_runs.mark_lost(run.cloud, name, entry, item, note):
         return False
     run.log.error(f"{name}_lost", lost=item["holder"], target=item["sk"], error=note)
@@ -105,6 +114,6 @@ def _buried(run: RunContext, name: str, entry: Entry, item: dict[str, Any]) -> b
 
 def _planned(name: str, finding: Finding) -> Iterator[str]:
     for gap in finding.gaps:
-        yield f"note {gap.count} missed ticks of {name} from {clock.minute(gap.first)} to {clock.minute(gap.to)}"
-    if finding.late:
-        yield f"run the tick {clock.minute(finding.late)} of {name} after all"
+        yield f"record {gap.count} missed ticks of {name} from {clock.minute(gap.first)} to {clock.minute(gap.to)}"
+    if finding.catch_up:
+        yield f"run the missed tick {clock.minute(finding.catch_up)} of {name}"

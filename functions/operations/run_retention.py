@@ -1,6 +1,6 @@
-"""See the catalogue, PF-21. DynamoDB's own TTL deletes by age, days late; what is counted it cannot delete at all.
+"""Catalogue, PF-21. DynamoDB's TTL deletes by age, days late, and cannot limit the number of rows.
 
-No Purge: its rows go newest first past a count, and none before the ledger has them.
+Not a Purge: rows are read newest first, the limit is a count, and rows that the ledger has not recorded must stay.
 """
 
 from __future__ import annotations
@@ -11,123 +11,127 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from functions.operations._reconcile_window import EPOCH, settled
-from functions.operations._tick_accounting import BURIED, stretch
-from shared.aws import attributes
-from shared.aws.names import STATE
-from shared.aws.permissions import delete_rows, read_rows
-from shared.job import manifest, retention, retry_policies
-from shared.job.definition import Job
-from shared.job.idempotency import natural
+from functions.operations._reconcile_window import EPOCH, judged_until
+from functions.operations._tick_accounting import RECORDED_LOST, ledger_period
+from shared.job import (
+    Done,
+    Job,
+    Outcome,
+    RunContext,
+    delete_rows,
+    hourly,
+    manifest,
+    natural,
+    read_rows,
+    retention,
+    retry_policies,
+)
 from shared.job.manifest import Entry
-from shared.job.outcome import Done, Outcome
 from shared.job.retention import Retention
-from shared.job.schedule import hourly
-from shared.run.context import RunContext
+from shared.store import keys, table
 from shared.store.age_index import Row
 from shared.store.bulk_delete import BulkDeleter
-from shared.tables import STATE as TABLE
+from shared.tables import STATE
 
-# The TTL has deleted a row within so long after its time.
-LEFT = timedelta(days=3)
-SEEN = ("sk", "ok", "ms")
-# Seconds left at which no further job is begun.
+# The TTL deletes a row within this time after it has expired.
+TTL_DELAY = timedelta(days=3)
+ATTRIBUTES_READ = ("sk", "ok", "ms")
+# Remaining seconds below which no further row is deleted.
 RESERVE = 10
 
 
 @dataclass(slots=True)
-class Shelf:
-    """The newest rows of one job, as they are met: how many of them ended well, and how many did not."""
+class RetainedRows:
+    """The newest rows of one job, counted by whether their runs ended well."""
 
     retention: Retention
     now: datetime
-    met: Counter[bool] = field(default_factory=Counter)
+    counted: Counter[bool] = field(default_factory=Counter)
 
-    def full(self, ok: bool, started: datetime, ms: int) -> bool:
-        """Whether a row, the next older one, is too old or one too many."""
-        kept = self.retention.of(ok)
-        self.met[ok] += 1
-        return started + timedelta(milliseconds=ms) + kept.age <= self.now or self.met[ok] > kept.count
+    def exceeded(self, ok: bool, started: datetime, ms: int) -> bool:
+        """Count the next older row; whether it is too old or one too many."""
+        limit = self.retention.of(ok)
+        self.counted[ok] += 1
+        return started + timedelta(milliseconds=ms) + limit.age <= self.now or self.counted[ok] > limit.count
 
 
 class RunRetention(Job):
-    """Delete rows of run history that are older, or more, than their job's retention class allows.
+    """Delete rows of run history beyond the age and the number that their job's retention class allows.
 
-    A pass over 45 jobs is about 500 reads, whose units are those of the rows that are kept.
+    A run over 45 jobs is about 500 reads, whose units are those of the rows that stay.
     """
 
     schedule = hourly(minute=47)
     timeout = 120
     cap = 100_000
     retry = retry_policies.MAINTENANCE
-    idempotency = natural("a row once deleted is not met again; the next pass counts what is there")
-    permissions = (read_rows(STATE, "runs#*", "reconciler:last"), delete_rows(STATE, "runs#*"))
+    idempotency = natural("a deleted row is not read again; the next run counts the rows that are left")
+    permissions = (
+        read_rows(STATE.name, keys.runs("*", "*"), keys.claims("reconciler")),
+        delete_rows(STATE.name, keys.runs("*", "*")),
+    )
     needs_manifest = True
 
     def work(self, run: RunContext) -> Outcome:
         after: str = (run.checkpoint or {}).get("after", "") if run.firing.part else ""
         jobs = {name: entry for name, entry in sorted(manifest.load().items()) if name > after}
-        judged, left = settled(run.cloud), run.cap
-        with BulkDeleter(run.cloud, TABLE) as eraser:
+        judged, left = judged_until(run.cloud), run.cap
+        with BulkDeleter(run.cloud, STATE) as deleter:
             for name, entry in jobs.items():
                 for row, _ in surplus(run, name, entry, judged):
                     if left == 0 or run.remaining() < RESERVE:
                         break
-                    eraser.add([row])
+                    deleter.add([row])
                     left -= 1
                 if left == 0 or run.remaining() < RESERVE:
-                    # This job's newest rows are read once more then, and none of them deleted twice.
+                    # The next part reads the newest rows of this job again, and deletes the rest.
                     break
                 after = name
         more = bool(jobs) and after != max(jobs)
-        return Done({"deleted": eraser.gone}, checkpoint={"after": after} if more else None)
+        return Done({"deleted": deleter.gone}, checkpoint={"after": after} if more else None)
 
     def plan(self, run: RunContext) -> list[str]:
-        lines, judged = [], settled(run.cloud)
+        lines, judged = [], judged_until(run.cloud)
         for name, entry in sorted(manifest.load().items()):
-            found = Counter(ok for _, ok in surplus(run, name, entry, judged))
-            if found:
-                lines.append(f"delete {found[True]:,} rows of {name} that ended well, {found[False]:,} that did not")
+            counts = Counter(ok for _, ok in surplus(run, name, entry, judged))
+            if counts:
+                lines.append(f"delete {counts[True]:,} rows of {name} that ended well, {counts[False]:,} that did not")
         return lines
 
 
 def surplus(run: RunContext, job: str, entry: Entry, judged: datetime) -> Iterator[tuple[Row, bool]]:
-    """A job's rows beyond what its class keeps, the newest first, and whether their runs ended well.
+    """Yield the rows beyond the job's retention, the newest first, and whether their runs ended well.
 
-    judged: how far the reconciler has come. Rows that it has not folded yet are left alone, however many they are.
+    judged: up to when the reconciler has judged ticks. Rows that it has not added to the daily ledger stay.
     """
-    kept = retention.read(entry["retention"])
-    shelf, folded = Shelf(kept, run.at), judged - (judged - EPOCH) % stretch(entry) - BURIED
-    for item in _newest_first(run, job, kept.failed.age + LEFT):
+    limits = retention.read(entry["retention"])
+    retained = RetainedRows(limits, run.at)
+    recorded = judged - (judged - EPOCH) % ledger_period(entry) - RECORDED_LOST
+    for item in _newest_first(run, job, limits.failed.age + TTL_DELAY):
         started = _started(item["sk"])
-        # A row that only counts duplicates is of a run that is still at work.
+        # A row that only counts duplicates is of a run that has not ended.
         if started is None or "ok" not in item:
             continue
-        if shelf.full(item["ok"], started, item.get("ms", 0)) and (started < folded or entry["queue"] is not None):
-            pk = f"runs#{job}#{started:%Y-%m-%d}"
+        exceeded = retained.exceeded(item["ok"], started, item.get("ms", 0))
+        if exceeded and (started < recorded or entry["queue"] is not None):
+            pk = keys.runs(job, started.date())
             yield Row(pk, item["sk"], pk, item["sk"], item), item["ok"]
 
 
-def _newest_first(run: RunContext, job: str, length: timedelta) -> Iterator[Mapping[str, Any]]:
-    first = (run.at - length).astimezone(UTC).date()
+def _newest_first(run: RunContext, job: str, age: timedelta) -> Iterator[Mapping[str, Any]]:
+    first = (run.at - age).astimezone(UTC).date()
     day = run.cloud.clock.now().astimezone(UTC).date()
     while day >= first:
-        pages = run.cloud.dynamodb.get_paginator("query").paginate(
-            TableName=run.cloud.names.table(STATE),
-            KeyConditionExpression="pk = :pk",
-            ProjectionExpression=", ".join(f"#{name}" for name in SEEN),
-            ExpressionAttributeNames={f"#{name}": name for name in SEEN},
-            ExpressionAttributeValues=attributes.row({":pk": f"runs#{job}#{day}"}),
-            ScanIndexForward=False,
+        values = {":pk": keys.runs(job, day)}
+        yield from table.query(
+            run.cloud, STATE, "pk = :pk", values, attributes_read=ATTRIBUTES_READ, ScanIndexForward=False
         )
-        for page in pages:
-            yield from map(attributes.plain, page["Items"])
         day -= timedelta(days=1)
 
 
-def _started(run: str) -> datetime | None:
-    """From a run id, or from what a gap has in its place."""
+def _started(run_id: str) -> datetime | None:
+    """Parse the start from a run id, or from the id of a gap row."""
     try:
-        return datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        return datetime.strptime(run_id[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -36,12 +36,12 @@ def test_an_event_that_comes_again_with_other_words_overwrites_nothing(world: Wo
     ("bad", "reason"),
     [
         (event(at="yesterday"), "event.at"),
-        (event(at="2026-03-02T12:05:01Z"), "301 s ahead; 300 s are tolerated"),
+        (event(at="2026-03-02T12:05:01Z"), "301 s in the future; 300 s are tolerated"),
         (event(colour="red"), "Extra inputs"),
         (event(orgId="org_2"), "Invalid organization org_2"),
         (event(organizationId="org_2"), "two organizations"),
         ({**event(), "type": "usage-ingestion"}, "takes 'audit-event'"),
-        ({"type": "audit-event", "payload": {**event()["payload"], "schemaVersion": 9}}, "from the future"),
+        ({"type": "audit-event", "payload": {**event()["payload"], "schemaVersion": 9}}, "is newer than this consumer"),
     ],
 )
 def test_one_bad_event_among_nine_is_a_dead_letter_at_once(bad: Any, reason: str, world: World) -> None:

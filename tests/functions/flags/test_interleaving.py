@@ -165,13 +165,13 @@ class Play:
 
 @pytest.fixture
 def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
-    monkeypatch.setattr(_counters, "RING", 3)
+    monkeypatch.setattr(_counters, "MAX_IDS", 3)
     events: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
     clouds, actors = [], []
     for name in ("left", "right", "rollover"):
         # A turn of a tenant is one of all threads of a cloud, so each has its own.
         cloud = Cloud(world.cloud.names, world.clock, environment={})
-        cloud.session.register_component("data_loader", LOADER)
+        cloud.botocore_session.register_component("data_loader", LOADER)
         for table in TENANTS:
             cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
         actor = Actor(name, events)

@@ -121,7 +121,7 @@ def test_a_crash_between_the_deed_and_its_record_leaves_neither_out(
 ) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
     with monkeypatch.context() as crash:
-        crash.setattr(AutoActions, "_audit", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        crash.setattr(auto_actions, "_audit", lambda *_: (_ for _ in ()).throw(OSError("gone")))
         world.deliver(AutoActions(), disable())
     [again] = world.sent("flagship:auto-actions")
     world.deliver(AutoActions(), again, attempt="2")

@@ -95,7 +95,7 @@ def test_each_organization_has_counters_of_its_own(world: World) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (batch(9, hours=-301 / 3600), "301 s ahead"),
+        (batch(9, hours=-301 / 3600), "301 s in the future"),
         (batch(9, hours=61 * 24), "60 days ago"),
         ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "batchId": "b", "events": []}}, "events"),
         ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "batchId": 7, "events": [{}]}}, "batchId"),
@@ -133,7 +133,7 @@ def test_a_write_whose_answer_was_lost_counts_once(world: World, monkeypatch: py
 def test_a_process_that_was_long_away_sets_no_number_of_chunks_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_counters, "RING", 3)
+    monkeypatch.setattr(_counters, "MAX_IDS", 3)
     real, batches, others = world.cloud.dynamodb.update_item, [batch(number) for number in range(30)], Usage()
     away = iter([True])
 
@@ -176,7 +176,7 @@ def test_a_crash_between_the_count_and_the_telling_loses_no_threshold(
 ) -> None:
     world.organization(limits=LIMITED)
     with monkeypatch.context() as crash:
-        crash.setattr(Usage, "_tell", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
+        crash.setattr(usage, "_notify", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
         world.deliver(Usage(), batch(1, amount=65))
     assert world.sent("flagship:notifications") == []
     [again] = world.sent("flagship:usage")
@@ -190,7 +190,7 @@ def test_a_crash_between_the_telling_and_its_mark_tells_nothing_twice(
 ) -> None:
     world.organization(limits=LIMITED)
     with monkeypatch.context() as crash:
-        crash.setattr(usage, "_mark", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
+        crash.setattr(usage, "_mark_notified", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
         world.deliver(Usage(), batch(1, amount=65))
     [again] = world.sent("flagship:usage")
     world.deliver(Usage(), again)

@@ -192,7 +192,7 @@ def test_one_that_cannot_be_sent_is_passed_over_and_said(running: World, cloud: 
     running.intake.mended = {"*"}
     report = retry(running)
     assert (report.sent, report.resolved, report.unfit, report.stopped) == (11, 11, 2, "")
-    assert "its payload is missing" in report.why_unfit
+    assert "is missing, and without it" in report.why_unfit
     assert not report.ok
 
 
@@ -281,7 +281,7 @@ def test_somebody_elses_single_letter_in_the_way_stops_it_there(running: World, 
         if said.startswith("1 of 13"):
             redrive.send(cloud, redrive.prepare(cloud, letters[5]), "bob")
 
-    report = retry(running, tell=meanwhile)
+    report = retry(running, progress=meanwhile)
     assert "was changed since it was read: it is retrying, redriven by bob" in report.stopped
     assert (report.sent, report.resolved) == (5, 5)
 
@@ -346,7 +346,7 @@ def test_ctrl_c_is_written_down_with_what_was_sent_until_then(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        retry(running, tell=interrupt)
+        retry(running, progress=interrupt)
     [entry] = audit.entries(cloud, 1)
     assert (entry["count"], entry["end"]) == (11, "KeyboardInterrupt: ")
 

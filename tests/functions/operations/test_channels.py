@@ -219,7 +219,7 @@ def test_a_channel_that_comes_later_is_told_nothing_that_is_owed_to_another(
     ("settings", "said"),
     [
         ({"ALERT_WEBHOOK_URL": "ftp://example.com"}, "begins with neither"),
-        ({"ALERT_WEBHOOK_URL": "http://hooks.example.com/alerts"}, "in the clear"),
+        ({"ALERT_WEBHOOK_URL": "http://hooks.example.com/alerts"}, "must not be sent unencrypted"),
         ({"MAIL_RELAY": "carrier pigeon"}, "MAIL_RELAY='carrier pigeon'"),
         ({"MAIL_FROM": ""}, "set MAIL_FROM"),
     ],
@@ -410,5 +410,5 @@ def test_what_is_owed_to_all_is_left_to_the_one_that_does_not_take_it(
 def test_a_dry_run_says_who_would_be_told_of_what(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:
     now = cloud.clock.now()
     tick = RunContext(JobMonitoring(), Firing("job-monitoring", now), cloud, "r", now, log)
-    assert JobMonitoring().plan(tick) == ["tell sns, email, webhook: JOB_FAILING sweep"]
+    assert JobMonitoring().plan(tick) == ["alert sns, email, webhook: JOB_FAILING sweep"]
     assert telling.counts == (0, 0, 0)

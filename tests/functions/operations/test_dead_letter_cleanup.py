@@ -143,7 +143,7 @@ def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> Non
     letter(cloud, "abcdef0123456789", DUE)
     job = DeadLetterCleanup()
     lines = job.plan(RunContext(job, Firing(job.name, NOON), cloud, "dry", NOON, log, dry=True))
-    assert lines == ["delete 1", "  abcdef01 of sweep, given up at 2026-01-31T12:00:00.000Z"]
+    assert lines == ["delete 1", "  abcdef01 of sweep, failed at 2026-01-31T12:00:00.000Z"]
     assert left(cloud) == ["abcdef0123456789"]
 
 

@@ -8,11 +8,11 @@ from functions.operations.reconciler import Reconciler
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest
-from shared.run import history
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
+from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
@@ -36,10 +36,14 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
     held.take(Firing("sweep", NOON), RUN, "r")
     clock.move(minutes=5)
     assert reconcile(cloud, log).counts["lost"] == 1
-    row = cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=history.history_key("sweep", RUN))["Item"]
+    row = cloud.dynamodb.get_item(
+        TableName=cloud.names.table("state"), Key=attributes.row(keys.run("sweep", RUN).attributes)
+    )["Item"]
     assert attributes.plain(row)["outcome"] == "lost"
     assert attributes.plain(row)["tick"] == "2026-03-02T12:00Z#00"
-    item = attributes.plain(cloud.dynamodb.get_item(TableName=held.table, Key=held.key)["Item"])
+    item = attributes.plain(
+        cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=attributes.row(held.key.attributes))["Item"]
+    )
     assert (item["status"]["outcome"], item["status"]["streak"], item["state"]) == ("lost", 1, "FAILED")
     taken = held.take(Firing("sweep", NOON.replace(minute=5)), "b", "r")
     assert isinstance(taken, Claim)

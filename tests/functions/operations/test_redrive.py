@@ -248,7 +248,7 @@ def test_put_off_too_often_it_is_dead_as_it_was(world: World, cloud: Cloud, monk
     monkeypatch.setattr(type(world.sweep), "work", lambda *_: Snoozed(60, "not yet"))
     retry(cloud, world.letter())
     assert {report.outcome for report in world.settle()} == {"snoozed"}
-    assert (world.letter().state, world.letter().row["note"]) == ("dead", "was put off too often; not yet")
+    assert (world.letter().state, world.letter().row["note"]) == ("dead", "was deferred too often; not yet")
 
 
 def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
@@ -410,7 +410,7 @@ def refused(world: World, letter: DeadLetter, says: str) -> None:
 def test_a_letter_without_its_payload_is_refused(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=world.letter().payload)
-    refused(world, world.letter(), f"its payload is missing, s3://{cloud.names.bucket}/dead/sweep/")
+    refused(world, world.letter(), f"its payload s3://{cloud.names.bucket}/dead/sweep/")
 
 
 def test_a_letter_whose_job_is_gone_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,17 +426,17 @@ def test_a_letter_of_nobody_is_refused(world: World) -> None:
 
 def test_a_letter_that_holds_nothing_to_run_is_refused(world: World) -> None:
     world.collect({"dead": {"job": "sweep", "reason": "malformed event", "error": "e", "event": {"hello": "world"}}})
-    refused(world, world.letter(), "holds nothing that could be run again")
+    refused(world, world.letter(), "contains no firing that can be run")
 
 
 def test_a_letter_of_messages_for_a_job_without_a_queue_is_refused(world: World) -> None:
     world.collect({"dead": {"job": "sweep", "reason": "r", "error": "e", "event": {"Records": []}}})
-    refused(world, world.letter(), "holds messages")
+    refused(world, world.letter(), "contains messages")
 
 
 def test_a_letter_of_a_consumer_that_holds_no_message_is_refused(world: World) -> None:
     world.collect({"dead": {"job": "intake", "reason": "r", "error": "e", "event": {"hello": "world"}}})
-    refused(world, world.letter(), "holds no message")
+    refused(world, world.letter(), "contains no message")
 
 
 def test_a_tick_of_too_long_ago_is_refused(world: World) -> None:
@@ -459,7 +459,7 @@ def test_of_two_operators_at_once_one_sends(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     both = [redrive.prepare(cloud, world.letter()) for _ in range(2)]
     redrive.send(cloud, both[0], "ada")
-    with pytest.raises(RedriveInProgress, match="sent again by ada"):
+    with pytest.raises(RedriveInProgress, match="redriven by ada"):
         redrive.send(cloud, both[1], "bob")
     assert len(waiting(cloud)) == 1
     assert world.letter().retried_by == "ada"
@@ -468,7 +468,7 @@ def test_of_two_operators_at_once_one_sends(world: World, cloud: Cloud) -> None:
 def test_who_comes_later_is_told_who_was_first_and_how_long_that_holds(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     until = retry(cloud, world.letter())
-    with pytest.raises(RedriveInProgress, match=f"by ada at .*; if nothing comes of it by {until}"):
+    with pytest.raises(RedriveInProgress, match=f"by ada at .*; if it has no result by {until}"):
         redrive.prepare(cloud, world.letter())
 
 

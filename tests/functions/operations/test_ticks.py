@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.operations.reconciler import Reconciler, spread
+from functions.operations.reconciler import Reconciler, catch_up_delay
 from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
@@ -21,10 +21,9 @@ from shared.job.outcome import Done, Outcome
 from shared.ledger import daily, expected_since
 from shared.ledger.daily import DailyLedger
 from shared.ledger.ledger import TickOutcome
-from shared.run import firing as event
 from shared.run.claim import Claims
 from shared.run.context import RunContext
-from shared.run.firing import Firing
+from shared.run.firing import Firing, parse_firing
 from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
@@ -102,7 +101,7 @@ def test_ticks_that_left_no_trace_are_one_row_with_from_to_and_count(world: Worl
     [gap] = world.gaps()
     assert (gap["from"], gap["to"], gap["count"]) == ("2026-03-02T12:15Z", "2026-03-02T12:45Z", 3)
     assert gap["sk"] == "20260302T121500.000Z-missed"
-    assert gap["note"] == "3 ticks, up to 2026-03-02T12:45Z, left no trace; the next one does its work"
+    assert gap["note"] == "3 ticks, up to 2026-03-02T12:45Z, left no trace; the next tick does the work"
     assert gap["expires"] == int((after(minutes=53) + retention.CLASSES["standard"].failed.age).timestamp())
     assert [line["count"] for line in log.said("sweep_missed")] == [3]
     assert [line["Missed"] for line in log.lines if "Missed" in line] == [[3.0]]
@@ -213,11 +212,11 @@ def test_the_newest_missed_tick_is_run_once_where_that_is_declared(world: World)
     world.deploy(sweep={"catch_up": "once"})
     assert world.reconcile(after(minutes=53)).counts == {"lost": 0, "missed": 4, "caught_up": 1, "folded": 0}
     [sent] = waiting(world.cloud)
-    firing = event.firing(sent["firing"], world.clock.now())
+    firing = parse_firing(sent["firing"], world.clock.now())
     assert (firing.position, firing.fresh, firing.hop) == ("2026-03-02T12:45Z#00", True, 3)
     [gap] = world.gaps()
     assert gap["covered"] == firing.position
-    assert gap["note"].endswith("left no trace; that of 2026-03-02T12:45Z stands for it")
+    assert gap["note"].endswith("left no trace; the tick 2026-03-02T12:45Z does the work")
     # It runs as the tick it is, late.
     world.clock.move(minutes=1)
     assert run(Sweep(), firing, world.cloud, world.log).outcome == "done"
@@ -245,7 +244,7 @@ def test_after_an_outage_jobs_catch_up_one_after_the_other(world: World, log: Li
 
 
 def test_late_runs_are_spread_over_what_a_queue_can_delay() -> None:
-    delays = Counter(map(spread, range(180)))
+    delays = Counter(map(catch_up_delay, range(180)))
     assert max(delays) <= 900
     assert set(delays.values()) == {2}
 
@@ -257,7 +256,7 @@ def test_a_reconciler_that_was_down_for_days_goes_on_from_its_checkpoint(world: 
         runs.append(world.reconcile(until, part=part).counts)
         sent = [body["firing"] for body in waiting(world.cloud)]
         late = [body["at"] for body in sent if body["job"] == "sweep"]
-        onward = [event.firing(body, until) for body in sent if body["job"] == "reconciler"]
+        onward = [parse_firing(body, until) for body in sent if body["job"] == "reconciler"]
         if not onward:
             break
         assert late == [], "an older day must not be run when a newer one is yet to be judged"
@@ -358,8 +357,8 @@ def test_a_dry_run_says_what_it_would_note_and_run_and_writes_nothing(world: Wor
         RunContext(job, Firing("reconciler", world.clock.now()), world.cloud, "dry", world.clock.now(), log)
     )
     assert lines == [
-        "note 4 missed ticks of sweep from 2026-03-02T12:00Z to 2026-03-02T12:45Z",
-        "run the tick 2026-03-02T12:45Z of sweep after all",
+        "record 4 missed ticks of sweep from 2026-03-02T12:00Z to 2026-03-02T12:45Z",
+        "run the missed tick 2026-03-02T12:45Z of sweep",
     ]
     assert world.cloud.dynamodb.scan(TableName=world.cloud.names.table("state"))["Items"] == before
     assert waiting(world.cloud) == []

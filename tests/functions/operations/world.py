@@ -108,7 +108,7 @@ class World:
             if not firings and not messages and not dead:
                 return reports
             for body in firings:
-                fired = firing.firing(body["firing"], self.cloud.clock.now())
+                fired = firing.parse_firing(body["firing"], self.cloud.clock.now())
                 reports.append(run(self.sweep, fired, self.cloud, self.log))
             for message in messages:
                 self._pass()
