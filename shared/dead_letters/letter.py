@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from shared.aws import attributes
 from shared.aws.names import NO_TARGET
-from shared.store import keys
 from shared.tables import TTL
 
 DEAD, RETRYING, RESOLVED = "dead", "retrying", "resolved"
@@ -104,10 +102,6 @@ class DeadLetter:
     def is_retrying(self, now: str) -> bool:
         """Whether a redrive may still succeed; after `retry_ends` it counts as dead."""
         return self.state == RETRYING and now <= self.retry_ends
-
-
-def row_key(job: str, key: str) -> dict[str, Any]:
-    return attributes.row(keys.dead_letter(job, key).attributes)
 
 
 def fingerprint(job: str, error: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.flags import auto_actions
 from functions.flags.auto_actions import AutoActions
 from functions.flags.notifications import Notifications
 from functions.flags.usage import Usage
