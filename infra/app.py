@@ -42,7 +42,7 @@ PLATFORM = "operations"
 REFUSALS = (DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError)
 
 
-def deployment(stage: str) -> Deployment:
+def read_deployment(stage: str) -> Deployment:
     return Deployment(
         names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX),
         jobs={name: job for name, job in registry.jobs().items() if not job.stages or stage in job.stages},
@@ -51,36 +51,40 @@ def deployment(stage: str) -> Deployment:
     )
 
 
-def grants(made: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
+def grants(deployment: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
     return [
-        *(grant for job in made.jobs.values() for grant in job.grants()),
+        *(grant for job in deployment.jobs.values() for grant in job.grants()),
         *(grant for endpoint in urls for grant in endpoint.grants),
     ]
 
 
-def _in_order(made: Deployment) -> list[str]:
-    return sorted(made.groups, key=lambda name: name != PLATFORM)
+def _in_order(deployment: Deployment) -> list[str]:
+    return sorted(deployment.groups, key=lambda name: name != PLATFORM)
 
 
-def build(app: App, made: Deployment, urls: list[public.Endpoint]) -> None:
+def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None:
     """Build every stack, in deployment order.
 
     Stacks refer to resources of earlier stacks by name.
     """
     where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     state = State(
-        app, made, grants(made, urls), env=where, description="Nightshift: tables, artifacts, alerts, secrets"
+        app,
+        deployment,
+        grants(deployment, urls),
+        env=where,
+        description="Nightshift: tables, artifacts, alerts, secrets",
     )
     first: list[Stack] = [state]
     groups: list[Stack] = []
-    for group in _in_order(made):
-        stack = Group(app, group, made, env=where, description=f"Nightshift: the jobs of {group}")
+    for group in _in_order(deployment):
+        stack = Group(app, group, deployment, env=where, description=f"Nightshift: the jobs of {group}")
         for earlier in first:
             stack.add_stack_dependency(earlier)
         groups.append(stack)
         if group == PLATFORM:
             first = [*first, stack]
-    last = public.Front(app, made, urls, env=where, description="Nightshift: Function URLs, alarms, dashboard")
+    last = public.Front(app, deployment, urls, env=where, description="Nightshift: Function URLs, alarms, dashboard")
     for earlier in [*first, *groups]:
         last.add_stack_dependency(earlier)
 
@@ -97,23 +101,26 @@ def flags() -> dict[str, object]:
 def main() -> None:
     app = App(context=flags())
     stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
-    made, urls = deployment(stage), public.endpoints()
-    if made.target.compiler is None:
+    deployment, urls = read_deployment(stage), public.endpoints()
+    if deployment.target.compiler is None:
         sys.stderr.write(
-            f"No Python {made.target.python} on this machine, so functions are shipped without compiled code, and a "
-            f"cold start takes 3.7 times as long: uv python install {made.target.python}\n"
+            f"No Python {deployment.target.python} on this machine: functions are shipped without compiled code, and a "
+            f"cold start takes 3.7 times as long: uv python install {deployment.target.python}\n"
         )
-    quotas.check_declarations(made)
-    groups = {**{group: made.ships_manifest(group) for group in _in_order(made)}, **{url.name: True for url in urls}}
+    quotas.check_declarations(deployment)
+    groups = {
+        **{group: deployment.ships_manifest(group) for group in _in_order(deployment)},
+        **{url.name: True for url in urls},
+    }
     # Packages are built beside the constructs, which mostly wait for node. An error here is raised again there.
     with ThreadPoolExecutor(2, "packing") as pool:
         for group, manifest in groups.items():
-            pool.submit(packages, group, made, with_manifest=manifest)
-        build(app, made, urls)
+            pool.submit(packages, group, deployment, with_manifest=manifest)
+        build(app, deployment, urls)
     if app.node.try_get_context("nag"):
         from infra import nag
 
-        nag.check(app, stage, grants(made, urls))
+        nag.check(app, stage, grants(deployment, urls))
     # Not validated for the local cloud: the tests do it, and it takes seconds.
     assembly = app.synth(skip_validation=stage == LOCAL)
     quotas.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})

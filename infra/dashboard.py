@@ -26,7 +26,7 @@ class Dashboard(cloudwatch.CfnDashboard):
             ("Runs that were lost", _by_job(names, "Lost"), "Sum"),
             ("Ticks that were missed", _by_job(names, "Missed"), "Sum"),
             ("Dead letters", _by_job(names, "DeadLetters"), "Sum"),
-            ("Sites and checks found bad", _by_job(names, "Unhealthy"), "Sum"),
+            ("Unhealthy sites and checks", _by_job(names, "Unhealthy"), "Sum"),
             ("Functions started", _search("AWS/Lambda", "FunctionName", prefix, "Invocations"), "Sum"),
             ("Functions' errors", _search("AWS/Lambda", "FunctionName", prefix, "Errors"), "Sum"),
             ("Functions throttled", _search("AWS/Lambda", "FunctionName", prefix, "Throttles"), "Sum"),

@@ -24,9 +24,9 @@ RUNTIME = "python3.13"
 LOG_DAYS = (7, 30, 90, 365)
 
 
-def log_days(kept: str) -> int:
+def log_days(policy: str) -> int:
     """Log retention: at least three times that of a failed run's row."""
-    return next(days for days in LOG_DAYS if days >= 3 * retention.read(kept).failed.age.days)
+    return next(days for days in LOG_DAYS if days >= 3 * retention.read(policy).failed.age.days)
 
 
 def packages(group: str, deployment: Deployment, *, with_manifest: bool) -> tuple[Package, Package]:

@@ -62,8 +62,8 @@ class ImportGraph:
     def imports(self, module: str) -> list[Import]:
         """Imports of modules of this tree: eager, lazy, and by dotted strings."""
         if module not in self._imports:
-            found = {self._import(module, reference) for reference in _references(self.modules[module].read_text())}
-            self._imports[module] = sorted(target for target in found if target is not None and target.name != module)
+            imports = {self._import(module, reference) for reference in _references(self.modules[module].read_text())}
+            self._imports[module] = sorted(target for target in imports if target is not None and target.name != module)
         return self._imports[module]
 
     def resolve(self, dotted: str) -> str | None:

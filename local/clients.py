@@ -9,8 +9,8 @@ from typing import Any
 
 from local.engine.emulator import ACCOUNT, REGION
 
-# As botocore has it: name in a file, environment variable, default, conversion.
-NOTHING_OF_THE_USERS = {
+# botocore's format: name in a file, environment variable, default, conversion.
+NO_USER_CONFIGURATION = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
@@ -19,10 +19,10 @@ NOTHING_OF_THE_USERS = {
 
 def environment(endpoint: str, token: str, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """`base` without AWS variables, plus those that direct clients to `endpoint`."""
-    kept = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
-    return kept | {
+    other = {name: value for name, value in (base or {}).items() if not name.startswith("AWS_")}
+    return other | {
         "AWS_ENDPOINT_URL": endpoint,
-        # Twelve digits: ministack takes the access key for the account.
+        # Twelve digits: ministack uses the access key as the account's number.
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": token,
@@ -39,7 +39,7 @@ def client(service: str, endpoint: str, token: str, account: str = ACCOUNT) -> A
     from botocore.config import Config
     from botocore.session import Session
 
-    session = Session(session_vars=NOTHING_OF_THE_USERS)
+    session = Session(session_vars=NO_USER_CONFIGURATION)
     session.register_component("data_loader", _models())
     return session.create_client(
         service,
@@ -54,7 +54,7 @@ def client(service: str, endpoint: str, token: str, account: str = ACCOUNT) -> A
 
 @functools.cache
 def _models() -> Any:
-    """The services' models, read once a process and not once a client."""
+    """Loader of the services' models, shared by all clients."""
     from botocore.loaders import Loader
 
     return Loader()

@@ -20,7 +20,7 @@ class RealClock:
         return datetime.now(UTC)
 
     def wait_until(self, moment: datetime, stop: threading.Event) -> bool:
-        # Waits follow the monotonic clock, and the machine may have slept or been set meanwhile.
+        # Short waits: a wait follows the monotonic clock, but the machine may sleep and its clock may be set.
         while (left := (moment - self.now()).total_seconds()) > 0:
             if stop.wait(min(left, 10)):
                 return False

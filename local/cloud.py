@@ -31,12 +31,12 @@ from shared.aws.names import LOCAL, Names
 
 FOLDER = ROOT / ".local"
 STATE = "state"
-# Beside the demonstration sites (7778 and on) and the neighbours (7781 to 7783).
+# Unlike the demo sites (7778 and on) and the local services (7781 to 7783).
 PORTS = {"trigger": 7776, "console": 7777, "queues": 7780, "downloads": 7784}
 
 
 class AlreadyRunning(RuntimeError):
-    """One local cloud at a time keeps its state in a folder."""
+    """Another local cloud uses the same folder."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class Running:
 def running(folder: Path = FOLDER) -> Running | None:
     """The running local cloud with its state in `folder`, if it responds."""
     try:
-        told = json.loads((folder / "endpoint.json").read_text())
-        found = Running(**told, token=instance_token(folder / STATE))
-        os.kill(found.pid, 0)
-        request = urllib.request.Request(f"{found.endpoint}/_local/processes", headers={TOKEN: found.token})
+        record = json.loads((folder / "endpoint.json").read_text())
+        cloud = Running(**record, token=instance_token(folder / STATE))
+        os.kill(cloud.pid, 0)
+        request = urllib.request.Request(f"{cloud.endpoint}/_local/processes", headers={TOKEN: cloud.token})
         urllib.request.urlopen(request, timeout=5).close()
     except (OSError, ValueError, TypeError):
-        # Left behind by one that was killed, or by an older version.
+        # The file of a killed process, or of an older version.
         return None
-    return found
+    return cloud
 
 
 class LocalCloud:
@@ -97,8 +97,8 @@ class LocalCloud:
         self.firing = firing
         self.report = report
         self.engine = Engine(self.folder / STATE, fresh)
-        told = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
-        self.deployment = Deployment(self.engine, root, told, LOCAL)
+        variables = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
+        self.deployment = Deployment(self.engine, root, variables, LOCAL)
         self.function_urls: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
 
@@ -131,9 +131,9 @@ class LocalCloud:
         try:
             self.ticker.sources()
         except (UnknownTarget, ExpressionError) as error:
-            # Known now, and not when it should fire.
+            # At the deployment, not at the first tick.
             raise DeployError(str(error)) from error
-        self._open_doors(closing)
+        self._serve_function_urls(closing)
         if self.firing:
             threading.Thread(target=self.ticker.run, name="ticker", daemon=True).start()
             reload = Reload(self.deployment.run, self.report)
@@ -141,20 +141,20 @@ class LocalCloud:
             threading.Thread(target=reload.run, name="reload", daemon=True).start()
         self._announce(closing)
 
-    def _open_doors(self, closing: contextlib.ExitStack) -> None:
+    def _serve_function_urls(self, closing: contextlib.ExitStack) -> None:
         from botocore.exceptions import ClientError
 
         functions, names = self.client("lambda"), Names(LOCAL, self.engine.account, self.engine.region)
         for name, port in PORTS.items():
             with contextlib.suppress(ClientError):
                 url = functions.get_function_url_config(FunctionName=names.function(name))["FunctionUrl"]
-                door = FunctionUrlProxy(url, self.engine.endpoint, port)
-                closing.callback(door.close)
-                self.function_urls[name] = door.url
+                proxy = FunctionUrlProxy(url, self.engine.endpoint, port)
+                closing.callback(proxy.close)
+                self.function_urls[name] = proxy.url
 
     def _announce(self, closing: contextlib.ExitStack) -> None:
         file = self.folder / "endpoint.json"
-        found = Running(
+        record = Running(
             endpoint=self.engine.endpoint,
             account=self.engine.account,
             region=self.engine.region,
@@ -163,10 +163,10 @@ class LocalCloud:
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             token=self.engine.token,
         )
-        # The token stays in its own file, which nobody else may read.
-        told = {name: value for name, value in asdict(found).items() if name != "token"}
+        # The token stays in its own file, which only its user may read.
+        public = {name: value for name, value in asdict(record).items() if name != "token"}
         unfinished = file.with_suffix(".new")
-        unfinished.write_text(json.dumps(told, indent=1))
+        unfinished.write_text(json.dumps(public, indent=1))
         unfinished.replace(file)
         closing.callback(file.unlink, missing_ok=True)
 

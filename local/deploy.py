@@ -23,9 +23,9 @@ from local.engine import properties
 from local.engine.engine import ROOT, Engine
 from shared.plugins.manifest import discovery
 
-# What a template is made from, beside the settings: a change of nothing else can change it.
+# Inputs of the templates, besides the settings.
 SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")
-# Where jsii keeps the unpacked CDK by itself; unpacking takes 15 s.
+# jsii's default cache of the unpacked CDK; unpacking takes 15 s.
 JSII_CACHE = (
     "Library/Caches/com.amazonaws.jsii/package-cache" if sys.platform == "darwin" else ".cache/aws/jsii/package-cache"
 )
@@ -51,11 +51,11 @@ class Deployment:
     def __post_init__(self) -> None:
         self.folder = self.engine.folder.parent
         self.assembly = self.folder / "cdk.out"
-        # Beside what it describes: a fresh state has none.
+        # In the state's folder: a fresh state has no record.
         self.record = self.engine.folder / "deployed.json"
 
     def run(self) -> bool:
-        """Whether there was something to deploy. Raises DeployError."""
+        """Deploy if something changed; whether it did. Raises DeployError."""
         deployed = self._deployed()
         sources = self._sources()
         if deployed.get("sources") == sources:
@@ -72,21 +72,21 @@ class Deployment:
                 raise DeployError(str(error)) from error
             self._deploy()
             self.engine.save()
-        # Last: what was interrupted is done again.
+        # Last: an interrupted deployment is repeated.
         self.record.write_text(json.dumps({"sources": sources, "assembly": assembly}))
         return deployed.get("assembly") != assembly
 
     def _deployed(self) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError):
-            found: dict[str, str] = json.loads(self.record.read_text())
-            return found
+            record: dict[str, str] = json.loads(self.record.read_text())
+            return record
         return {}
 
     def _sources(self) -> str:
         version = f"{sys.version} {sys.platform} {self.stage}"
-        said = json.dumps([version, sorted(self.settings.items())])
+        settings = json.dumps([version, sorted(self.settings.items())])
         plugins = {path.resolve().parent for path in discovery.places(self.settings) if path.exists()}
-        return fingerprint([*(self.root / name for name in SOURCES), *sorted(plugins)], said)
+        return fingerprint([*(self.root / name for name in SOURCES), *sorted(plugins)], settings)
 
     def _bootstrap(self) -> None:
         from botocore.exceptions import ClientError
@@ -94,7 +94,7 @@ class Deployment:
         with contextlib.suppress(ClientError):
             self.engine.client("cloudformation").describe_stacks(StackName="CDKToolkit")
             return
-        # Away from cdk.json: it would synthesize as well.
+        # In another folder than cdk.json, or it would synthesize as well.
         self._cdk("bootstrap", f"aws://{self.engine.account}/{self.engine.region}", folder=self.folder)
 
     def _synthesize(self) -> None:
@@ -102,7 +102,7 @@ class Deployment:
         self._cdk("synth", "--quiet", "--output", str(self.assembly), "--context", f"stage={self.stage}")
 
     def _deploy(self) -> None:
-        # A change set would be made to be looked at; nobody looks, and it takes as long again.
+        # No change sets: nobody reviews them here, and they take as long again.
         how = ("--require-approval", "never", "--method", "direct", "--concurrency", "8")
         self._cdk("deploy", "--all", "--app", str(self.assembly), *how)
 
@@ -124,35 +124,35 @@ class Deployment:
 
     def _environment(self) -> dict[str, str]:
         """Environment of the CDK: the user's proxies, without the user's CDK configuration."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+        other = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
         home = Path.home()
         own = {
-            # ~/.cdk.json can name a profile, and much else.
+            # ~/.cdk.json can contain a profile, and more.
             "HOME": str(self.folder / "home"),
-            "XDG_CACHE_HOME": kept.get("XDG_CACHE_HOME", str(home / ".cache")),
-            "XDG_CONFIG_HOME": kept.get("XDG_CONFIG_HOME", str(home / ".config")),
-            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": kept.get("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(home / JSII_CACHE)),
+            "XDG_CACHE_HOME": other.get("XDG_CACHE_HOME", str(home / ".cache")),
+            "XDG_CONFIG_HOME": other.get("XDG_CONFIG_HOME", str(home / ".config")),
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": other.get("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(home / JSII_CACHE)),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{other.get('PATH', os.defpath)}",
         }
         (self.folder / "home").mkdir(parents=True, exist_ok=True)
-        return {**kept, **own, **self.settings}
+        return {**other, **own, **self.settings}
 
 
 def command() -> list[str]:
     """The pinned CDK command line, on the packaged node or the PATH's."""
     node = Path(sys.executable).with_name("node")
-    found = str(node) if node.exists() else shutil.which("node")
+    path = str(node) if node.exists() else shutil.which("node")
     cdk = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
-    if not found or not cdk.exists():
-        missing = str(cdk) if found else f"node (beside {sys.executable} or on the PATH)"
+    if not path or not cdk.exists():
+        missing = str(cdk) if path else f"node (beside {sys.executable} or on the PATH)"
         raise DeployError(f"{missing} is missing: run `make setup`")
-    return [found, str(cdk)]
+    return [path, str(cdk)]
 
 
-def fingerprint(paths: list[Path], said: str = "") -> str:
+def fingerprint(paths: list[Path], text: str = "") -> str:
     """Hash of names and contents of files; their times do not count."""
-    digest = hashlib.sha256(said.encode())
+    digest = hashlib.sha256(text.encode())
     for top in paths:
         files = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
         for path in files:

@@ -12,7 +12,7 @@ from typing import Any
 
 from local.engine import emulator
 
-# Kept in the engine's memory; the whole of it is in .local/logs.
+# Log events in the engine's memory; .local/logs has all of them.
 STREAMS_KEPT = 50
 EVENTS_KEPT = 10_000
 

@@ -35,8 +35,8 @@ class Reload:
         self._seen = self._state()
         self._stop = threading.Event()
 
-    def look(self) -> bool:
-        """Whether something was deployed. Each state of the files is tried once."""
+    def poll(self) -> bool:
+        """Deploy if the files changed; whether it did. Each state is tried once."""
         state = self._state()
         if state == self._seen:
             return False
@@ -47,14 +47,14 @@ class Reload:
             self.report("plugins have changed: deploying")
             self.deploy()
         except (DeclarationError, DeployError) as error:
-            self.report(f"plugins stay as they were: {error}")
+            self.report(f"plugins are not deployed: {error}")
             return False
-        self.report("plugins are deployed as they are now")
+        self.report("plugins are deployed")
         return True
 
     def run(self) -> None:
         while not self._stop.wait(SECONDS):
-            self.look()
+            self.poll()
 
     def stop(self) -> None:
         self._stop.set()
@@ -63,7 +63,7 @@ class Reload:
         try:
             return fingerprint(sorted(self.folders()))
         except (OSError, DeclarationError) as error:
-            # In the midst of being saved or installed.
+            # The file is being written.
             return f"unreadable: {error}"
 
 
@@ -77,5 +77,5 @@ def _parse(folders: Iterable[Path]) -> None:
 
 
 def of_plugins() -> Iterable[Path]:
-    """The folders of all manifests, whether they can be read or not."""
+    """Folders of all manifests, valid or not."""
     return {path.resolve().parent for path in discovery.places() if path.exists()}

@@ -23,12 +23,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-# `none` is a person's own navigation: the address bar, a bookmark. https://www.w3.org/TR/fetch-metadata/
+# `none` is a navigation by the user: the address bar, a bookmark. https://www.w3.org/TR/fetch-metadata/
 SITES = {"same-origin", "none"}
 TOKEN = "x-amz-security-token"
-# Public on AWS too: a function behind one asks for a token of its own.
+# Public on AWS as well: their functions authorize requests.
 FUNCTION_URLS = "/_aws/lambda-url/"
-# A refused body of at most so many bytes is read: closed with bytes unread, a connection can lose its response.
+# Bytes of a refused body to read: a connection that is closed with bytes unread can lose its response.
 DRAINED = 64 * 1024
 
 Scope = MutableMapping[str, Any]
@@ -38,20 +38,20 @@ Send = Callable[[Any], Awaitable[None]]
 
 def refusal(headers: Iterable[tuple[str, str]]) -> str | None:
     """The reason to refuse a request with these headers, or None."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in headers:
-        found.setdefault(name.lower(), []).append(value.strip())
-    hosts = found.get("host", [])
+        values.setdefault(name.lower(), []).append(value.strip())
+    hosts = values.get("host", [])
     if len(hosts) != 1 or not HOST.fullmatch(hosts[0]):
         return f"Host is {', '.join(hosts) or 'missing'}: the local cloud is 127.0.0.1, localhost or [::1]"
     own = f"http://{hosts[0]}".lower()
-    for origin in found.get("origin", []):
+    for origin in values.get("origin", []):
         if origin.lower() != own:
             return f"Origin is {origin}: web pages of other origins may not use the local cloud"
-    for site in found.get("sec-fetch-site", []):
+    for site in values.get("sec-fetch-site", []):
         if site.lower() not in SITES:
             return f"Sec-Fetch-Site is {site}: web pages of other origins may not use the local cloud"
-    if "access-control-request-method" in found:
+    if "access-control-request-method" in values:
         return "CORS preflights are refused: web pages of other origins may not use the local cloud"
     return None
 
@@ -68,7 +68,7 @@ class GuardedHandler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if re.fullmatch("[0-9]{1,5}", length) and int(length) <= DRAINED:
             self.rfile.read(int(length))
-        # Closes the connection as well: what was not read would be taken for the next request.
+        # Closes the connection as well: an unread body would be parsed as the next request.
         self.send_error(HTTPStatus.FORBIDDEN, explain=reason)
         return False
 
@@ -85,17 +85,17 @@ class EngineGuard:
         if scope["type"] == "lifespan":
             return await self.application(scope, receive, send)
         if scope["type"] != "http":
-            # A page may open a WebSocket to any origin, and nothing here needs one.
+            # A page may open a WebSocket to any origin; the local cloud has none.
             return await send({"type": "websocket.close", "code": 1008})
         if reason := self._refusal(scope):
             return await _forbid(send, reason)
 
         async def without_cors(message: Any) -> None:
             if message["type"] == "http.response.start":
-                kept = [
+                headers = [
                     pair for pair in message["headers"] if not bytes(pair[0]).lower().startswith(b"access-control-")
                 ]
-                message = {**message, "headers": kept}
+                message = {**message, "headers": headers}
             await send(message)
 
         return await self.application(scope, receive, without_cors)
@@ -104,13 +104,13 @@ class EngineGuard:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         if reason := refusal(headers):
             return reason
-        if scope["path"].startswith(FUNCTION_URLS) or self._is_ours(_token_of(scope, headers)):
+        if scope["path"].startswith(FUNCTION_URLS) or self._is_valid(_token_of(scope, headers)):
             return None
-        return f"No session token of this local cloud: its clients send the one of its state folder as {TOKEN}"
+        return f"No session token of this local cloud: send the one of its state folder as {TOKEN}"
 
-    def _is_ours(self, given: str) -> bool:
-        """Whether it is the instance's token, or of a session."""
-        return bool(given) and any(hmac.compare_digest(given.encode(), one.encode()) for one in self._tokens())
+    def _is_valid(self, token: str) -> bool:
+        """Whether it is the instance's token, or a session's."""
+        return bool(token) and any(hmac.compare_digest(token.encode(), one.encode()) for one in self._tokens())
 
     def _tokens(self) -> Iterator[str]:
         yield self.token

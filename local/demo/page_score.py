@@ -8,8 +8,8 @@ import urllib.request
 from html.parser import HTMLParser
 from typing import Any
 
-LARGEST_PAGE = 256 * 1024
-# Pages are on this machine: no proxy of the environment has a part in it.
+MAX_PAGE = 256 * 1024
+# Without the environment's proxies: pages are on this machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -22,31 +22,31 @@ class PageParser(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         self.tags.append(tag)
         if tag == "html":
-            self.language = given.get("lang") or ""
-        elif tag == "meta" and given.get("name") == "description":
-            self.description = given.get("content") or ""
+            self.language = attributes.get("lang") or ""
+        elif tag == "meta" and attributes.get("name") == "description":
+            self.description = attributes.get("content") or ""
 
 
 def evaluate(url: str) -> dict[str, Any]:
     """`{score, checks, bytes, ms}`: score is the percentage of checks passed."""
-    clocked = time.monotonic()
+    started = time.monotonic()
     try:
         with OPENER.open(url, timeout=10) as answer:
-            status, html = answer.status, answer.read(LARGEST_PAGE).decode(errors="replace")
+            status, html = answer.status, answer.read(MAX_PAGE).decode(errors="replace")
     except urllib.error.HTTPError as error:
         status, html = error.code, ""
         error.close()
-    seen = PageParser(html)
+    page = PageParser(html)
     checks = {
         "answers": status == 200,
-        "title": "title" in seen.tags,
-        "one heading": seen.tags.count("h1") == 1,
-        "language": bool(seen.language),
-        "description": bool(seen.description),
+        "title": "title" in page.tags,
+        "one heading": page.tags.count("h1") == 1,
+        "language": bool(page.language),
+        "description": bool(page.description),
     }
     score = round(100 * sum(checks.values()) / len(checks))
-    ms = round((time.monotonic() - clocked) * 1000)
+    ms = round((time.monotonic() - started) * 1000)
     return {"score": score, "checks": checks, "bytes": len(html.encode()), "ms": ms}

@@ -20,19 +20,22 @@ from local.request_guard import GuardedHandler
 
 LOOPBACK = "127.0.0.1"
 USERNAME = "visitor"
-LARGEST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 GUIDES = ("install", "first-job", "schedules", "retries", "dead-letters")
 MISSING = "retries"
 BROKEN = {
-    "/pricing": "names its plans and no price",
-    "/sign-in": "takes nobody's password",
-    f"/docs/{MISSING}": "is linked from the docs index, and gone",
-    "/api/web-eval/run": "answers 503",
+    "/pricing": "lists plans without prices",
+    "/sign-in": "accepts no password",
+    f"/docs/{MISSING}": "is linked from the docs index, but missing",
+    "/api/web-eval/run": "returns 503",
 }
 
 
 class Site(ThreadingHTTPServer):
-    """One host. production: whether its API refuses calls without `x-internal-exec: 1`."""
+    """One host.
+
+    production: whether its API refuses calls without `x-internal-exec: 1`.
+    """
 
     daemon_threads = True
 
@@ -50,7 +53,7 @@ class Site(ThreadingHTTPServer):
         return f"{LOOPBACK}:{self.server_port}"
 
     def evaluate(self, key: str, url: str) -> str:
-        """The result for an idempotency key: worked out once, then remembered."""
+        """Evaluate once per idempotency key."""
         with self.evaluating:
             if key not in self.evaluations:
                 self.evaluations[key] = json.dumps(evaluate(url))
@@ -86,10 +89,10 @@ class Handler(GuardedHandler):
 
     def do_POST(self) -> None:  # noqa: N802
         length = int(self.headers.get("content-length", 0))
-        if length > LARGEST_BODY:
-            # What is not read would be taken for the next request.
+        if length > MAX_BODY:
+            # An unread body would be parsed as the next request.
             self.close_connection = True
-        body = self.rfile.read(min(length, LARGEST_BODY)).decode(errors="replace")
+        body = self.rfile.read(min(length, MAX_BODY)).decode(errors="replace")
         match self.path:
             case "/sign-in":
                 self._sign_in({name: values[0] for name, values in parse_qs(body).items()})
@@ -102,7 +105,7 @@ class Handler(GuardedHandler):
         return self.server.broken and guide == f"/docs/{MISSING}"
 
     def _sign_in_form(self, fault: str = "", status: HTTPStatus = HTTPStatus.OK) -> None:
-        # The same value in form and cookie: another site can make a visitor post, and cannot read the cookie.
+        # Double-submit cookie: another site can make a browser post, but cannot read the cookie.
         token = secrets.token_urlsafe(16)
         form = (
             f"<p>{escape(fault)}</p>"
@@ -113,13 +116,13 @@ class Handler(GuardedHandler):
         )
         self._page("Sign in", form, status, cookie=f"csrf={token}; HttpOnly; SameSite=Strict; Path=/")
 
-    def _sign_in(self, given: dict[str, str]) -> None:
-        token = given.get("csrf", "")
+    def _sign_in(self, form: dict[str, str]) -> None:
+        token = form.get("csrf", "")
         genuine = bool(token) and hmac.compare_digest(token.encode(), self._cookie("csrf").encode())
-        known = given.get("username") == USERNAME and hmac.compare_digest(
-            given.get("password", "").encode(), self.server.password.encode()
+        valid = form.get("username") == USERNAME and hmac.compare_digest(
+            form.get("password", "").encode(), self.server.password.encode()
         )
-        if not genuine or not known or self.server.broken:
+        if not genuine or not valid or self.server.broken:
             self._sign_in_form("Wrong name or password.", HTTPStatus.UNAUTHORIZED)
             return
         session = secrets.token_urlsafe(24)
@@ -173,7 +176,7 @@ class Handler(GuardedHandler):
             self.wfile.write(data)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet: it shares a terminal with what it is there for."""
+        """Log nothing: it shares the terminal with other output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,23 +219,23 @@ def start(port: int = 0, *, production: bool = False) -> DemoSite:
     Free ports for 0. Raises OSError for a port in use.
     """
     password = secrets.token_urlsafe(16)
-    well = Site(port, password=password, broken=False, production=production)
+    healthy = Site(port, password=password, broken=False, production=production)
     try:
         broken = Site(port and port + 1, password=password, broken=True, production=production)
     except OSError:
-        well.server_close()
+        healthy.server_close()
         raise
-    for site in (well, broken):
+    for site in (healthy, broken):
         threading.Thread(target=site.serve_forever, args=(0.05,), name=f"demo site {site.host}", daemon=True).start()
-    return DemoSite((well, broken), password)
+    return DemoSite((healthy, broken), password)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.demo.site", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="of the first site; the second takes the next")
+    parser.add_argument("--port", type=int, default=0, help="port of the first site; the second uses the next one")
     demo = start(parser.parse_args().port)
     for url, host in zip(demo.base_urls, demo.hosts, strict=True):
-        print(url, demo.explain(host) or "is well")
+        print(url, demo.explain(host) or "is healthy")
     print(f"sign in as {USERNAME} with {demo.password}")
     try:
         threading.Event().wait()

@@ -29,7 +29,7 @@ def install() -> None:
             handlers[resource][action] = _followed_by(handlers[resource][action], position, complete)
     provisioners._sm_secret_string = secret_string
     for resource in properties.IDLE:
-        # A type that is idle as a whole, and unknown to ministack.
+        # A resource type without effect here, and without a handler in ministack.
         handlers.setdefault(resource, {"create": lambda name, _properties, stack: (f"{stack}-{name}", {})})
 
 
@@ -44,45 +44,47 @@ def _followed_by(
     return both
 
 
-def table(name: str, wanted: Properties) -> None:
+def table(name: str, requested: Properties) -> None:
     tables = emulator.service("dynamodb")
-    if ttl := wanted.get("TimeToLiveSpecification"):
+    if ttl := requested.get("TimeToLiveSpecification"):
         enabled = str(ttl.get("Enabled", True)).lower() == "true"
         specification = {"AttributeName": ttl.get("AttributeName", ""), "Enabled": enabled}
         _accepted(tables._update_ttl({"TableName": name, "TimeToLiveSpecification": specification}))
     else:
         tables._ttl_settings.pop(name, None)
-    recovery = wanted.get("PointInTimeRecoverySpecification", {})
+    recovery = requested.get("PointInTimeRecoverySpecification", {})
     enabled = str(recovery.get("PointInTimeRecoveryEnabled", False)).lower() == "true"
     specification = {"PointInTimeRecoveryEnabled": enabled}
     _accepted(tables._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": specification}))
 
 
-def function(name: str, wanted: Properties) -> None:
+def function(name: str, requested: Properties) -> None:
     functions = emulator.service("lambda_svc")
-    reserved = wanted.get("ReservedConcurrentExecutions")
+    reserved = requested.get("ReservedConcurrentExecutions")
     functions._functions[name]["concurrency"] = None if reserved is None else int(reserved)
 
 
-def rule(_: str, wanted: Properties) -> None:
-    """Refuses a schedule that AWS would refuse: ministack takes any."""
-    if expression := wanted.get("ScheduleExpression"):
+def rule(_: str, requested: Properties) -> None:
+    """Refuse an expression that AWS would refuse; ministack accepts any."""
+    if expression := requested.get("ScheduleExpression"):
         next_after(expression, datetime.now(UTC))
 
 
-def schedule(name: str, wanted: Properties) -> None:
-    zone = wanted.get("ScheduleExpressionTimezone", "UTC")
-    next_after(wanted["ScheduleExpression"], datetime.now(UTC), zone)
-    dates = {key: datetime.fromisoformat(wanted[key]).timestamp() for key in ("StartDate", "EndDate") if key in wanted}
-    body = {**wanted, **dates, "ScheduleExpressionTimezone": zone}
+def schedule(name: str, requested: Properties) -> None:
+    zone = requested.get("ScheduleExpressionTimezone", "UTC")
+    next_after(requested["ScheduleExpression"], datetime.now(UTC), zone)
+    dates = {
+        key: datetime.fromisoformat(requested[key]).timestamp() for key in ("StartDate", "EndDate") if key in requested
+    }
+    body = {**requested, **dates, "ScheduleExpressionTimezone": zone}
     _accepted(emulator.service("scheduler")._update_schedule(name, body))
 
 
-def secret_string(wanted: Properties) -> str:
+def secret_string(requested: Properties) -> str:
     """Generate a secret. Replaces ministack's function, which supports two of eight options."""
-    generate = dict(wanted.get("GenerateSecretString") or {})
+    generate = dict(requested.get("GenerateSecretString") or {})
     if not generate:
-        return str(wanted.get("SecretString", ""))
+        return str(requested.get("SecretString", ""))
     template, key = generate.pop("SecretStringTemplate", None), generate.pop("GenerateStringKey", None)
     _, _, body = _accepted(emulator.service("secretsmanager")._get_random_password(generate))
     password = str(json.loads(body)["RandomPassword"])

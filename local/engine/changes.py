@@ -8,7 +8,7 @@ from typing import Any
 
 READ = re.compile(r"(Get|List|Describe|Query|Scan|BatchGet|TransactGet|Filter|Head|Validate|Test|Detect)")
 ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
-# Running a function changes nothing of the function.
+# An invocation does not change the function.
 INVOCATION = re.compile(r"/functions/[^/]+/(invocations|invoke-async|response-streaming-invocations)$")
 
 
@@ -16,8 +16,8 @@ def changes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> 
     if method in ("GET", "HEAD", "OPTIONS") or INVOCATION.search(path):
         return False
     action = headers.get("x-amz-target", "").rpartition(".")[2]
-    if not action and (found := ACTION.search(body[:4096])):
-        action = found[1].decode()
+    if not action and (match := ACTION.search(body[:4096])):
+        action = match[1].decode()
     return not READ.match(action)
 
 

@@ -28,11 +28,11 @@ def instance_token(folder: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         file.chmod(0o600)
         return file.read_text()
-    # Renamed when complete: a token that was cut short would be kept.
+    # Renamed when complete: a truncated token would be used forever.
     unfinished = file.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-        made.write(secrets.token_urlsafe(32))
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file_:
+        file_.write(secrets.token_urlsafe(32))
     unfinished.replace(file)
     return file.read_text()
 
@@ -42,9 +42,9 @@ def of_function(config: Mapping[str, Any], token: str) -> dict[str, str]:
     account, function = config["FunctionArn"].split(":")[4], config["FunctionName"]
     if not emulator.application().AUTH:
         return {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": token}
-    # Derived from the token: the same after a restart, and not from names alone, as ministack's own are.
-    named = f"{config['FunctionArn']} {config['Role']}"
-    key, secret, session = (_derived(token, f"{part} {named}") for part in ("key", "secret", "session"))
+    # Derived from the token: the same after a restart, and not predictable from names, as ministack's are.
+    identity = f"{config['FunctionArn']} {config['Role']}"
+    key, secret, session = (_derived(token, f"{part} {identity}") for part in ("key", "secret", "session"))
     key, role = f"ASIA{key[:16].upper()}", config["Role"].rsplit("/", 1)[-1]
     emulator.service("sts").register_session(
         key,

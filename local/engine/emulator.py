@@ -23,7 +23,7 @@ def configure(folder: Path, port: int) -> None:
     Raises RuntimeError if ministack is imported already.
     """
     if "ministack" in sys.modules:
-        raise RuntimeError("ministack was imported before it was configured: one engine per process, configured first")
+        raise RuntimeError("ministack is imported already: configure it first, and once per process")
     os.environ |= {
         "GATEWAY_PORT": str(port),
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
@@ -31,9 +31,9 @@ def configure(folder: Path, port: int) -> None:
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(folder / "objects"),
         "STATE_DIR": str(folder / "blobs"),
-        # Saving is ours: theirs happens on a clean stop only.
+        # snapshots.py saves instead: ministack does so on a clean stop only.
         "PERSIST_STATE": "0",
-        # Only what a job's template can hold is served, and never through Docker.
+        # No Docker, and no services that templates cannot contain.
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": "unix:///nonexistent/docker.sock",
         "SFTP_ENABLED": "0",

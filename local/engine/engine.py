@@ -23,8 +23,8 @@ from local.request_guard import TOKEN
 from local.session import end_session
 
 ROOT = Path(__file__).resolve().parents[2]
-# Looked at when the engine starts; the one before is kept.
-LARGEST_LOG = 10_000_000
+# Bytes. A larger log is rotated at the start; one old log is kept.
+MAX_LOG_BYTES = 10_000_000
 START_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -77,7 +77,7 @@ class Engine:
                     "AWS_SECRET_ACCESS_KEY": "local",
                 },
                 pass_fds=(self._held.fileno(),),
-                # Ctrl-C in the terminal goes to its whole foreground group: the engine ends when we tell it.
+                # Ctrl-C signals the terminal's whole foreground group: the engine must end after this process.
                 start_new_session=True,
             )
         port = self._port_when_ready(self._process)
@@ -118,19 +118,19 @@ class Engine:
 
     def processes(self, function: str | None = None) -> list[dict[str, Any]]:
         """Processes of one function or all; `request_id` is null when idle."""
-        found = json.loads(self._ask("GET", "processes"))
-        return [process for process in found if function in (None, process["function"])]
+        processes = json.loads(self._request("GET", "processes"))
+        return [process for process in processes if function in (None, process["function"])]
 
     def save(self) -> None:
         """Save everything now."""
-        self._ask("POST", "save")
+        self._request("POST", "save")
 
     def enforce_roles(self) -> None:
         """Check calls of functions against their roles, as AWS does.
 
         Call it after the deployment.
         """
-        self._ask("POST", "roles")
+        self._request("POST", "roles")
 
     def _lock(self) -> None:
         """Lock the folder until this process and the engine have ended."""
@@ -148,21 +148,21 @@ class Engine:
     def _make_room(self) -> None:
         if self.fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
-        # A killed engine leaves these behind.
+        # Processes of functions outlive a killed engine.
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir(parents=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         for log in self.log.parent.glob("*.log"):
-            if log.stat().st_size > LARGEST_LOG:
+            if log.stat().st_size > MAX_LOG_BYTES:
                 log.replace(log.with_suffix(".log.1"))
 
-    def _ask(self, method: str, what: str) -> bytes:
+    def _request(self, method: str, what: str) -> bytes:
         request = urllib.request.Request(f"{self.endpoint}/_local/{what}", method=method, headers={TOKEN: self.token})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
     def _last_port(self) -> int:
-        # Queue URLs that someone holds stay right, where the port is still free.
+        # The same port, if it is free, keeps queue URLs valid.
         with contextlib.suppress(OSError, ValueError):
             return int((self.folder / "port").read_text())
         return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
-# botocore reads an error without a body in every protocol, and tries again.
+# botocore accepts an error without a body in every protocol, and retries.
 UNAVAILABLE: tuple[Message, ...] = (
     {"type": "http.response.start", "status": 503, "headers": []},
     {"type": "http.response.body", "body": b""},
@@ -32,7 +32,7 @@ class OpenRequests:
         assert task
 
         async def respond_once(message: Message) -> None:
-            # A response that has begun is completed.
+            # A response that has started is completed.
             self._waiting.discard(task)
             await send(message)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# A name stands for everything below it.
+# A name covers all properties below it.
 KEPT = {
     "AWS::CloudWatch::Alarm": (
         "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions "
@@ -79,15 +79,17 @@ COMPLETED = {
     "AWS::SecretsManager::Secret": "GenerateSecretString",
 }
 IDLE = {
-    "AWS::CDK::Metadata": {"Analytics": "counts CDK's users"},
+    "AWS::CDK::Metadata": {"Analytics": "usage statistics of the CDK"},
     "AWS::CloudWatch::CompositeAlarm": dict.fromkeys(
-        ("AlarmActions", "AlarmDescription", "AlarmName", "AlarmRule", "OKActions"), "no alarm rings here"
+        ("AlarmActions", "AlarmDescription", "AlarmName", "AlarmRule", "OKActions"), "alarms do not notify anybody here"
     ),
     "AWS::DynamoDB::Table": {"SSESpecification": "nothing is encrypted at rest on a laptop"},
-    "AWS::Lambda::EventSourceMapping": {"MaximumBatchingWindowInSeconds": "a batch goes as soon as there is a message"},
+    "AWS::Lambda::EventSourceMapping": {
+        "MaximumBatchingWindowInSeconds": "a batch is delivered as soon as there is a message"
+    },
     "AWS::S3::Bucket": {
         "BucketEncryption": "nothing is encrypted at rest on a laptop",
-        "LifecycleConfiguration": "no object grows old enough; `make run` starts from fresh state",
+        "LifecycleConfiguration": "objects do not live long enough; `make run` starts from fresh state",
         "OwnershipControls": "there is one account",
     },
     "AWS::SNS::Topic": {"KmsMasterKeyId": "nothing is encrypted at rest on a laptop"},
@@ -111,9 +113,8 @@ def check(templates: Mapping[str, Any]) -> None:
     ]
     if dropped:
         raise DroppedProperty(
-            "The local cloud would leave these out. Are they spelt right? Then say what becomes of them here, in "
-            "local/engine/properties.py, and complete them in local/engine/cfn_gaps.py where they have an effect:\n  "
-            + "\n  ".join(dropped)
+            "The local cloud would ignore these. If they are spelt right, list them in local/engine/properties.py, and "
+            "complete those with an effect in local/engine/cfn_gaps.py:\n  " + "\n  ".join(dropped)
         )
 
 
@@ -126,7 +127,7 @@ def templates_in(assembly: Path) -> dict[str, Any]:
 
 def _known(resource: str, path: str) -> bool:
     if path.partition(".")[0] == "Tags":
-        # Nothing here reads them.
+        # The local cloud ignores these properties.
         return True
     names = {*KEPT.get(resource, "").split(), *COMPLETED.get(resource, "").split(), *IDLE.get(resource, {})}
     steps = path.split(".")

@@ -18,8 +18,8 @@ from local.lambda_runtime import loop_detection
 
 def install() -> None:
     emulator.service("lambda_svc")._run_sqs_batch = run_batch
-    # Queues are kept under a URL with the port in it, and the port can be another one next time. What a caller gets
-    # has the address that it called.
+    # Queues are stored by a URL with the port, which can differ next time. A caller gets a URL with the address that
+    # it called.
     queues = emulator.service("sqs")
     queues.DEFAULT_HOST, queues.DEFAULT_PORT, queues._CANONICAL_NETLOC = "sqs", "80", "sqs:80"
 

@@ -19,11 +19,11 @@ def install() -> None:
     """Put in place what it lacks; nothing is enforced yet."""
     app, actions = emulator.application(), emulator.core("iam_actions")
     pin, context = app.pin_request_origin, actions.dynamodb_service_context
-    # Nobody listens in on loopback, and policies ask for TLS.
+    # Policies require TLS, which loopback does not need.
     app.pin_request_origin = lambda address, _secure: pin(address, True)
     actions.dynamodb_service_context = lambda body: {**context(body), **leading_keys(body)}
     of_request = actions.extract_iam_action
-    actions.extract_iam_action = lambda *asked: action(of_request(*asked))
+    actions.extract_iam_action = lambda *request: action(of_request(*request))
 
 
 def enforce() -> None:
@@ -47,8 +47,9 @@ def leading_keys(body: bytes) -> dict[str, list[str]]:
     request = json.loads(body or b"{}")
     if "TransactItems" in request or len(request.get("RequestItems", {})) > 1 or "IndexName" in request:
         return {}
-    found = [*_of_one(request), *(key for asked in request.get("RequestItems", {}).values() for key in _of_many(asked))]
-    return {LEADING_KEYS: list(dict.fromkeys(found))} if found else {}
+    tables = request.get("RequestItems", {}).values()
+    keys = [*_of_one(request), *(key for table in tables for key in _of_many(table))]
+    return {LEADING_KEYS: list(dict.fromkeys(keys))} if keys else {}
 
 
 def _of_one(request: dict[str, Any]) -> Iterator[str]:
@@ -60,11 +61,11 @@ def _of_one(request: dict[str, Any]) -> Iterator[str]:
             yield from values[value].values()
 
 
-def _of_many(asked: Any) -> Iterator[str]:
+def _of_many(table: Any) -> Iterator[str]:
     """Keys of one table in a batch, to read, put or delete."""
-    if isinstance(asked, dict):
-        holders = asked["Keys"]
+    if isinstance(table, dict):
+        holders = table["Keys"]
     else:
-        holders = [holder for each in asked for request in each.values() for holder in request.values()]
+        holders = [holder for each in table for request in each.values() for holder in request.values()]
     for holder in holders:
         yield from holder.get(KEY, {}).values()

@@ -32,7 +32,7 @@ from local.request_guard import EngineGuard
 from local.scheduler import destinations
 
 Scope = MutableMapping[str, Any]
-# For responses that are under way when the server stops.
+# Time for responses in progress when the server stops.
 GRACE_SECONDS = 0.2
 TRACE = b"x-amzn-trace-id"
 Handler = Callable[[str, str, Any, bytes, Any], Awaitable[Any]]
@@ -64,11 +64,11 @@ class Server:
         emulator.configure(self.folder, self.port)
         self.store = Store(self.folder, self.on_loop)
         self.store.load()
-        # Made anew from the packages of today's environment.
+        # Built again from the packages of the current environment.
         shutil.rmtree(self.folder / "runtime", ignore_errors=True)
         prune(self.folder / "code", emulator.code_in_use())
-        setting = SandboxSettings(self.folder, f"http://127.0.0.1:{self.port}", self.token, self.logs, MemoryWatch())
-        self.pool = Pool(setting)
+        settings = SandboxSettings(self.folder, f"http://127.0.0.1:{self.port}", self.token, self.logs, MemoryWatch())
+        self.pool = Pool(settings)
         invocation.install(self.pool)
         destinations.install()
         queues.install()
@@ -118,12 +118,12 @@ class Server:
         self.loop, self.stopping, self.requests = asyncio.get_running_loop(), asyncio.Event(), OpenRequests()
 
         async def stopping() -> None:
-            # Hypercorn waits for this once it answers.
+            # Hypercorn calls this when it is ready to serve.
             ready()
             await self.stopping.wait()
             self.requests.refuse()
-            # Then synchronous invocations respond, and requests of functions end. In this thread: while the
-            # interpreter of an embedded engine exits, no other can be started.
+            # Then synchronous invocations respond, and requests of functions end. In this thread: no other can be
+            # started while the interpreter of an embedded engine exits.
             self.pool.end()
             await self.requests.end(GRACE_SECONDS)
 
@@ -150,7 +150,7 @@ class Server:
             body = {"waited_seconds": await asyncio.to_thread(self.store.save, everything=True)}
         elif (method, path) == ("POST", "/_local/roles"):
             roles.enforce()
-            # Those that run already have the credentials of the account.
+            # Running processes still have the credentials of the account.
             await asyncio.to_thread(self.pool.end)
             body = {"enforced": True}
         headers = [(b"content-type", b"application/json")]
@@ -163,7 +163,7 @@ def main() -> None:
     server = Server(folder, logs=folder.parent / "logs")
     server.bind(port)
     server.prepare()
-    # Where roles are enforced, ministack compares the one that comes with an account's key with this.
+    # With enforced roles, ministack compares the session token of the account's key with this variable.
     os.environ["AWS_SESSION_TOKEN"] = server.token
     saving = threading.Thread(target=server.store.run, name="saving")
 
@@ -177,7 +177,7 @@ def main() -> None:
         server.stop()
 
     server.serve(ready)
-    # First the functions: what they leave behind, in a queue or on the way to one, is saved as well.
+    # Functions first: messages that they have sent are saved as well.
     server.pool.close()
     destinations.settle(2)
     server.store.stop()

@@ -25,7 +25,7 @@ from local.engine import emulator
 
 LOG = logging.getLogger(__name__)
 SECONDS = 3.0
-# Requests wait while a state is copied: at most a twentieth of the time goes into it.
+# Requests wait while a state is copied: copies take at most a twentieth of the time.
 SHARE = 20
 OBJECTS = "s3.objects"
 
@@ -73,7 +73,7 @@ class Store:
         with self._saving:
             states = emulator.application()._build_persistence_save_dict()
             changed = set(states) if everything else self.changed & set(states)
-            # A stack in progress changes things without a request of its own.
+            # A stack in progress changes state without further requests.
             self.changed = set(states) if _deploying() else set()
             if not changed:
                 return 0.0
@@ -99,7 +99,7 @@ class Store:
             try:
                 pause = max(SECONDS, SHARE * self.save())
             except Exception:
-                LOG.exception("could not save to %s; trying again in %.0f s", self.saved, pause)
+                LOG.exception("could not save to %s; next attempt in %.0f s", self.saved, pause)
 
     def stop(self) -> None:
         self._stop.set()
@@ -166,7 +166,7 @@ def _text(state: Callable[[], Any], default: Callable[[Any], Any]) -> str:
 
 
 def _undisturbed(copy: Callable[[], T]) -> T:
-    # Event source mappings run beside the loop: a queue can change under the copy.
+    # Event source mappings run in threads: a queue can change during the copy.
     for _ in range(20):
         with contextlib.suppress(RuntimeError):
             return copy()

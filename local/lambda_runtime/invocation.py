@@ -25,11 +25,11 @@ RECURSION = {
 
 def install(pool: Pool) -> None:
     functions = emulator.service("lambda_svc")
-    otherwise = functions._execute_function_dispatch
+    original = functions._execute_function_dispatch
 
     def dispatch(func: Any, config: Any, event: Any, request_id: str, started: float) -> Any:
         if not str(config.get("Runtime", "")).startswith("python") or not func.get("code_zip"):
-            return otherwise(func, config, event, request_id, started)
+            return original(func, config, event, request_id, started)
         trace = loop_detection.enter(config["FunctionArn"], func.get("recursive_loop") == "Allow")
         if trace is None:
             return {"error": True, "recursive": True, "body": RECURSION, "function_error": "Unhandled", "log": ""}
@@ -44,7 +44,7 @@ def invoke(
     """Invoke once. Returns `{body, log}` and, on failure, `error` and `function_error`."""
     functions = emulator.service("lambda_svc")
     archives = [functions._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
-    credentials = credential.of_function(config, pool.setting.token)
+    credentials = credential.of_function(config, pool.settings.token)
     with pool.lent(config, code, [archive for archive in archives if archive], credentials) as (sandbox, cold):
         began = time.monotonic()
         initialized = 0.0
@@ -52,14 +52,14 @@ def invoke(
             if cold:
                 sandbox.start()
                 initialized = time.monotonic() - began
-            answer = sandbox.run(json.dumps(event), request_id, trace, config.get("FunctionArn", ""))
-            body, status = json.loads(answer["payload"]), "success" if answer["status"] == "done" else "error"
-        except SandboxFailure as death:
-            body = {"errorType": death.error_type, "errorMessage": f"RequestId: {request_id} Error: {death}"}
-            status = "timeout" if death.error_type == "Sandbox.Timedout" else "error"
+            result = sandbox.run(json.dumps(event), request_id, trace, config.get("FunctionArn", ""))
+            body, status = json.loads(result["payload"]), "success" if result["status"] == "done" else "error"
+        except SandboxFailure as failure:
+            body = {"errorType": failure.error_type, "errorMessage": f"RequestId: {request_id} Error: {failure}"}
+            status = "timeout" if failure.error_type == "Sandbox.Timedout" else "error"
         seconds = time.monotonic() - began - initialized
         lines = sandbox.lines()
-    # The runtime client writes an exception's stack to the log; a death is written by the platform.
+    # The runtime client logs exceptions; the platform logs the end of a process.
     if status != "success" and "stackTrace" not in body:
         lines.append((time.time_ns() // 1_000_000, f"{body['errorMessage']}\n{body['errorType']}"))
     report = logs.Report(

@@ -86,7 +86,7 @@ class LogPipe:
         # The runtime client ends the lines of one error with carriage returns.
         if text := line.decode(errors="replace").rstrip("\r").replace("\r", "\n"):
             self._lines.append((time.time_ns() // 1_000_000, text))
-            # The copy is for people to read: a full disk must not fail the invocation.
+            # The copy is not essential: a full disk must not fail the invocation.
             with contextlib.suppress(OSError):
                 if self._copy:
                     self._copy.write(text + "\n")

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from local.engine import emulator
 
-MOST = 16
+MAX_RUNS = 16
 
-# How often each function ran in the chain that this request belongs to, by a hash of its ARN.
+# Runs of each function in the chain of this request, by a hash of the ARN.
 _chain: ContextVar[Mapping[str, int]] = ContextVar("chain")
 
 
@@ -41,7 +41,7 @@ def enter(arn: str, allowed: bool = False) -> str | None:
     function = f"{zlib.crc32(arn.encode()):08x}"
     chain = _chain.get({})
     runs = chain.get(function, 0) + 1
-    if runs > MOST and not allowed:
+    if runs > MAX_RUNS and not allowed:
         return None
     _chain.set({**chain, function: runs})
     return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0;{_lineage()}"
@@ -56,8 +56,8 @@ def install() -> None:
     queues, functions = emulator.service("sqs"), emulator.service("lambda_svc")
     attributes = queues._build_send_sys_attrs
 
-    def with_chain(now: float, given: Any) -> Any:
-        built = attributes(now, given)
+    def with_chain(now: float, parameters: Any) -> Any:
+        built = attributes(now, parameters)
         if _chain.get({}):
             built.setdefault("AWSTraceHeader", _lineage())
         return built

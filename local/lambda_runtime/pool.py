@@ -15,14 +15,14 @@ from typing import Any
 from local.lambda_runtime.sandbox import Sandbox, SandboxSettings
 
 IDLE_SECONDS = 300.0
-# A change of any of these is a new environment on AWS too.
+# A change of any of these starts a new environment, as on AWS.
 CODE = ("FunctionArn", "Version", "CodeSha256", "Handler", "Runtime", "Layers")
 SETTINGS = ("Environment", "MemorySize", "Timeout", "LoggingConfig", "Role")
 
 
 class Pool:
-    def __init__(self, setting: SandboxSettings) -> None:
-        self.setting = setting
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
         self._idle: dict[str, list[tuple[float, Sandbox]]] = {}
         self._busy: set[Sandbox] = set()
         self._lock = threading.Lock()
@@ -42,7 +42,7 @@ class Pool:
         with self._lock:
             stale = self._take_stale(str(config["FunctionName"]), key)
             warm = self._idle[key].pop()[1] if self._idle.get(key) else None
-            sandbox = warm or Sandbox(self.setting, dict(config), code, layers, credentials)
+            sandbox = warm or Sandbox(self.settings, dict(config), code, layers, credentials)
             self._busy.add(sandbox)
         for old in stale:
             old.end()
@@ -57,7 +57,7 @@ class Pool:
     def processes(self, name: str | None = None) -> list[dict[str, Any]]:
         """Live processes: function, arn, pid, request id (null if idle), peak MB."""
         with self._lock:
-            found = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
+            sandboxes = [*self._busy, *(sandbox for idle in self._idle.values() for _, sandbox in idle)]
         return [
             {
                 "function": one.name,
@@ -66,7 +66,7 @@ class Pool:
                 "request_id": one.request_id,
                 "peak_mb": one.peak_mb,
             }
-            for one in found
+            for one in sandboxes
             if one.alive and name in (None, one.name)
         ]
 
@@ -77,24 +77,24 @@ class Pool:
     def end(self) -> None:
         """End every process; the next invocation starts new ones."""
         with self._lock:
-            doomed = [*self._busy, *(sandbox for kept in self._idle.values() for _, sandbox in kept)]
+            sandboxes = [*self._busy, *(sandbox for idle in self._idle.values() for _, sandbox in idle)]
             self._idle.clear()
-        for sandbox in doomed:
+        for sandbox in sandboxes:
             if sandbox.process:
                 sandbox.process.terminate()
-        for sandbox in doomed:
-            # A busy one is closed by the thread that waits for its answer.
+        for sandbox in sandboxes:
+            # The thread that waits for a busy sandbox's result closes it.
             if sandbox not in self._busy:
                 sandbox.end()
 
     def _take_stale(self, name: str, key: str) -> list[Sandbox]:
         stale = []
         expired = time.monotonic() - IDLE_SECONDS
-        for other, kept in list(self._idle.items()):
-            replaced = other != key and any(sandbox.name == name for _, sandbox in kept)
-            going = [entry for entry in kept if replaced or entry[0] < expired or not entry[1].alive]
-            self._idle[other] = [entry for entry in kept if entry not in going]
+        for other, idle in list(self._idle.items()):
+            replaced = other != key and any(sandbox.name == name for _, sandbox in idle)
+            ended = [entry for entry in idle if replaced or entry[0] < expired or not entry[1].alive]
+            self._idle[other] = [entry for entry in idle if entry not in ended]
             if not self._idle[other]:
                 del self._idle[other]
-            stale += [sandbox for _, sandbox in going]
+            stale += [sandbox for _, sandbox in ended]
         return stale

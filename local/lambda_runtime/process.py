@@ -23,7 +23,7 @@ class Ended(Exception):
 
 
 class TooLate(Exception):
-    """No answer came in time."""
+    """The process did not return a result in time."""
 
 
 class Process(subprocess.Popen[bytes]):
@@ -46,8 +46,8 @@ class Process(subprocess.Popen[bytes]):
                 pass_fds=(invocations, results),
                 cwd=folder,
                 env=environment,
-                # In the engine's session, so that whoever outlives the engine finds it; in a group of its own, so that
-                # what it starts ends with it.
+                # In the engine's session, so that it can be found after the engine; in another process group, so that
+                # its children end with it.
                 process_group=0,
             )
         finally:
@@ -55,14 +55,14 @@ class Process(subprocess.Popen[bytes]):
             os.close(results)
         assert self.stdout
         self.log = LogPipe(self.stdout, copy)
-        # So that a process that does not read a large event times out.
+        # Non-blocking: a process that does not read a large event must time out.
         os.set_blocking(self._invocations, False)
         self._pipes = select.poll()
         self._pipes.register(self._results, select.POLLIN)
         self._pipes.register(self.log, select.POLLIN)
 
     def terminate(self) -> None:
-        """At once, as Lambda ends an environment."""
+        """Kill at once, as Lambda does."""
         self._signal_all(signal.SIGKILL)
 
     def freeze(self) -> None:
@@ -77,10 +77,10 @@ class Process(subprocess.Popen[bytes]):
         for pipe in (self._invocations, self._results):
             with contextlib.suppress(OSError):
                 os.close(pipe)
-        # Their numbers may belong to something else from now on.
+        # The system may reuse their numbers.
         self._invocations = self._results = -1
 
-    def ask(self, message: str, seconds: float) -> dict[str, str]:
+    def request(self, message: str, seconds: float) -> dict[str, str]:
         """Send a message; return the next result after its log.
 
         Raises Ended and TooLate.
@@ -104,9 +104,9 @@ class Process(subprocess.Popen[bytes]):
         """
         if left <= 0:
             raise TooLate
-        # Before the pipes are looked at, so that a process which answers and ends at once has answered.
+        # Before the poll: a process that writes its result and ends at once has a result.
         ended = self.poll() is not None
-        # In slices: a child of the function's that holds the pipes open must not hide its end.
+        # In slices: a child process that holds the pipes open must not hide the function's end.
         ready = {number for number, _ in self._pipes.poll(0 if ended else min(left, 0.1) * 1000)}
         if self.log.fileno() in ready and not self.log.read():
             self._pipes.unregister(self.log)
@@ -140,7 +140,7 @@ class Process(subprocess.Popen[bytes]):
             code = self.wait(left)
         except subprocess.TimeoutExpired:
             raise TooLate from None
-        # What it started. The number is not given to another process while one of its group is left.
+        # Its children. The number of a process group is not reused while it has members.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         if code < 0:
@@ -151,7 +151,7 @@ class Process(subprocess.Popen[bytes]):
         )
 
     def _signal_all(self, number: int) -> None:
-        # One that was waited for has given up its number.
+        # The number of a reaped process may be reused.
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)

@@ -13,7 +13,7 @@ import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-# Lambda's Python runtimes carry the SDK and the runtime client, and nothing else.
+# Lambda's Python runtimes contain the SDK and the runtime client only.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 RUNTIME_PACKAGES = ("boto3", "awslambdaric")
 
@@ -29,7 +29,7 @@ def unpack(archive: bytes, folder: Path) -> Path:
         try:
             unfinished.rename(target)
         except OSError:
-            # Another cold start of the same package was faster.
+            # Another cold start has extracted it first.
             shutil.rmtree(unfinished, ignore_errors=True)
     return target
 
@@ -70,19 +70,19 @@ def runtime_folder(folder: Path) -> Path:
 
 
 def _with_requirements(names: tuple[str, ...]) -> set[str]:
-    found: set[str] = set()
+    required: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in required:
             continue
         try:
             requirements = distribution(name).requires or []
         except PackageNotFoundError:
             continue
-        found.add(name)
+        required.add(name)
         waiting += [re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in requirements if "extra ==" not in need]
-    return found
+    return required
 
 
 def _top_level(name: str) -> set[Path]:

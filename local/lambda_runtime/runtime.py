@@ -18,17 +18,17 @@ from typing import Any
 
 
 class Client:
-    """What `awslambdaric` asks of its connection to Lambda."""
+    """Connection to Lambda, as `awslambdaric` uses it."""
 
     def __init__(self, invocations: int, results: int) -> None:
         from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
-        # A process that the function starts must not keep the pipes open.
+        # Not inherited: a process that the function starts must not hold the pipes open.
         os.set_inheritable(invocations, False)
         os.set_inheritable(results, False)
         self.invocations = os.fdopen(invocations, "r", encoding="utf-8")
         self.results = os.fdopen(results, "w", encoding="utf-8")
-        # Its own number, not inherited either: a function may close its stdout, or write it to a file.
+        # A copy, not inherited either: a function may close its stdout, or redirect it.
         self.log = os.dup(1)
         self.marshaller = LambdaMarshaller()
         self.ready = False
@@ -39,7 +39,7 @@ class Client:
             self.send("ready")
         line = self.invocations.readline()
         if not line:
-            # The engine is gone.
+            # The engine has ended.
             os._exit(0)
         invocation = json.loads(line)
         limit_processor(invocation["processor_seconds"])
@@ -68,7 +68,7 @@ class Client:
     def send(self, status: str, request_id: str = "", payload: str = "null") -> None:
         streams: tuple[Any, ...] = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
         for stream in streams:
-            # A function may have closed it, or put something else in its place.
+            # A function may have closed or replaced it.
             with contextlib.suppress(AttributeError, OSError, ValueError):
                 stream.flush()
         # Before the result: the engine relies on the log being complete once it reads the result.
@@ -83,7 +83,7 @@ class Client:
                 os.write(self.log, f"\0{request_id}\n".encode())
                 return
             except BlockingIOError:
-                # A function, or what it started, has put the pipe into non-blocking mode.
+                # The function, or a process of it, has made the pipe non-blocking.
                 select.select([], [self.log], [])
 
 

@@ -16,7 +16,7 @@ from local.lambda_runtime import python_path, variables
 from local.lambda_runtime.limits import MemoryWatch, processor_seconds
 from local.lambda_runtime.process import Ended, Process, TooLate
 
-# Lambda gives the init phase 10 s and a processor of its own; here as many as there are functions may start at once.
+# Lambda allows 10 s with a full processor for init; here all functions may start at once.
 INIT_SECONDS = 60.0
 
 
@@ -43,7 +43,7 @@ class SandboxSettings:
 class Sandbox:
     """`config` is the function's configuration as GetFunctionConfiguration has it."""
 
-    setting: SandboxSettings
+    settings: SandboxSettings
     config: Mapping[str, Any]
     code: bytes
     layers: list[bytes]
@@ -58,7 +58,7 @@ class Sandbox:
         self.name = str(self.config["FunctionName"])
         self.memory_mb = int(self.config["MemorySize"])
         self.timeout = float(self.config["Timeout"])
-        self._temporary = tempfile.TemporaryDirectory(prefix=f"{self.name}-", dir=self.setting.folder / "tmp")
+        self._temporary = tempfile.TemporaryDirectory(prefix=f"{self.name}-", dir=self.settings.folder / "tmp")
 
     @property
     def pid(self) -> int:
@@ -70,20 +70,20 @@ class Sandbox:
 
     def about(self) -> dict[str, Any]:
         arn = self.config["FunctionArn"]
-        known = {"function": self.name, "arn": arn, "pid": self.pid}
-        return known | {"request_id": self.request_id, "peak_mb": self.peak_mb}
+        process = {"function": self.name, "arn": arn, "pid": self.pid}
+        return process | {"request_id": self.request_id, "peak_mb": self.peak_mb}
 
     def start(self) -> None:
         """Start the process and import the handler. Raises SandboxFailure."""
         archives = (self.code, *self.layers)
-        code, *layers = [python_path.unpack(archive, self.setting.folder / "code") for archive in archives]
+        code, *layers = [python_path.unpack(archive, self.settings.folder / "code") for archive in archives]
         environment = variables.of_function(self.config, code, self.stream, self.credentials)
         self.process = Process(
-            python_path.import_path(code, layers, python_path.runtime_folder(self.setting.folder)),
+            python_path.import_path(code, layers, python_path.runtime_folder(self.settings.folder)),
             code,
-            # A declared AWS_ENDPOINT_URL stands: a test may put something in between.
-            {"AWS_ENDPOINT_URL": self.setting.endpoint, **environment, "TMPDIR": self._temporary.name},
-            self.setting.logs / f"{self.name}.log" if self.setting.logs else None,
+            # A declared AWS_ENDPOINT_URL wins: a test may use a proxy.
+            {"AWS_ENDPOINT_URL": self.settings.endpoint, **environment, "TMPDIR": self._temporary.name},
+            self.settings.logs / f"{self.name}.log" if self.settings.logs else None,
         )
         answer = self._await(self.process, INIT_SECONDS)
         if answer["status"] == "unable":
@@ -112,7 +112,7 @@ class Sandbox:
             answer = self._await(self.process, self.timeout, json.dumps(invocation) + "\n")
         finally:
             self.request_id = None
-        # As between invocations on AWS: a thread that was left running goes on in the next one.
+        # As on AWS: a thread that still runs continues in the next invocation.
         self.process.freeze()
         return answer
 
@@ -121,7 +121,7 @@ class Sandbox:
         return self.process.log.take() if self.process else []
 
     def out_of_memory(self) -> None:
-        # Called by the thread that watches; the one that waits for an answer sees the death and closes the pipes.
+        # Called by the watching thread. The thread that waits for the result notices the end and closes the pipes.
         self.starved = True
         if self.process:
             self.process.terminate()
@@ -135,8 +135,8 @@ class Sandbox:
 
     def _await(self, process: Process, seconds: float, message: str = "") -> dict[str, str]:
         try:
-            with self.setting.memory.watching(self):
-                return process.ask(message, seconds)
+            with self.settings.memory.watching(self):
+                return process.request(message, seconds)
         except TooLate:
             self.end()
             raise SandboxFailure("Sandbox.Timedout", f"Task timed out after {self.timeout:.2f} seconds") from None

@@ -16,11 +16,11 @@ from typing import Any
 from local.clock import Clock
 
 LOG = logging.getLogger(__name__)
-# AWS's defaults: for a day, and as many attempts as its backoff makes in that.
+# AWS's defaults: a day, and the attempts that its backoff makes in a day.
 RETRIES = 185
 AGE_SECONDS = 86_400
-LONGEST_SECONDS = 60.0
-# What no later attempt can change goes to the dead-letter queue at once.
+MAX_BACKOFF_SECONDS = 60.0
+# Errors that no retry can change: to the dead-letter queue at once.
 FINAL = {
     "AccessDeniedException": "NO_PERMISSIONS",
     "ResourceNotFoundException": "NO_RESOURCE",
@@ -32,7 +32,7 @@ FINAL = {
     "ValidationException": "INVALID_PARAMETER",
     "InvalidParameterValueException": "INVALID_PARAMETER",
 }
-AGAIN = {"TooManyRequestsException": "THROTTLING", "ThrottlingException": "THROTTLING"}
+THROTTLED = {"TooManyRequestsException": "THROTTLING", "ThrottlingException": "THROTTLING"}
 
 
 class UnknownTarget(ValueError):
@@ -65,7 +65,7 @@ class Target:
         return self.arn.split(":")[2]
 
     def deliver(self, clients: Callable[[str], Any], clock: Clock) -> bool:
-        """Whether it was taken."""
+        """Deliver, with retries; whether the target accepted it."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         expires = clock.now() + timedelta(seconds=self.retry_policy.get("MaximumEventAgeInSeconds", AGE_SECONDS))
@@ -78,11 +78,11 @@ class Target:
                 return True
             except ClientError as error:
                 problem = error.response.get("Error", {}).get("Code", "")
-                code, message = FINAL.get(problem) or AGAIN.get(problem, "ERROR_FROM_TARGET"), str(error)
+                code, message = FINAL.get(problem) or THROTTLED.get(problem, "ERROR_FROM_TARGET"), str(error)
                 final = problem in FINAL
             except BotoCoreError as error:
                 code, message, final = "CONNECTION_FAILURE", str(error), False
-            next_try = clock.now() + timedelta(seconds=min(2.0 ** (attempt - 1), LONGEST_SECONDS))
+            next_try = clock.now() + timedelta(seconds=min(2.0 ** (attempt - 1), MAX_BACKOFF_SECONDS))
             condition = None
             if not final and attempt > retries:
                 condition = "MaximumRetryAttempts"
@@ -91,9 +91,9 @@ class Target:
             if final or condition:
                 break
             clock.wait_until(next_try, threading.Event())
-        why = {"ERROR_CODE": code, "ERROR_MESSAGE": message, "RETRY_ATTEMPTS": str(attempt - 1)}
-        self._give_up(
-            clients, attempt, self.about | why | ({"EXHAUSTED_RETRY_CONDITION": condition} if condition else {})
+        failure = {"ERROR_CODE": code, "ERROR_MESSAGE": message, "RETRY_ATTEMPTS": str(attempt - 1)}
+        self._dead_letter(
+            clients, attempt, self.about | failure | ({"EXHAUSTED_RETRY_CONDITION": condition} if condition else {})
         )
         return False
 
@@ -106,8 +106,8 @@ class Target:
         else:
             clients("sns").publish(TopicArn=self.arn, Message=payload)
 
-    def _give_up(self, clients: Callable[[str], Any], attempt: int, attributes: dict[str, str]) -> None:
-        LOG.error("%s took no delivery: %s", self.arn, attributes["ERROR_MESSAGE"])
+    def _dead_letter(self, clients: Callable[[str], Any], attempt: int, attributes: dict[str, str]) -> None:
+        LOG.error("delivery to %s failed: %s", self.arn, attributes["ERROR_MESSAGE"])
         if self.dead_letters:
             clients("sqs").send_message(
                 QueueUrl=queue_url(self.dead_letters),

@@ -20,7 +20,7 @@ from typing import Any
 from local.engine import emulator
 
 LOG = logging.getLogger(__name__)
-# Lambda waits one minute, then two; and up to five minutes where it was throttled. In seconds here.
+# Lambda waits one minute, then two, and up to five minutes when throttled. Here they are seconds.
 RETRY_SECONDS = (1.0, 2.0)
 THROTTLED_SECONDS = 1.0
 
@@ -58,28 +58,30 @@ class Invocation:
             if not self.result.get("error"):
                 return
             if self.result.get("recursive"):
-                condition, again, delay = "RetriesExhausted", False, 0.0
+                condition, retry, delay = "RetriesExhausted", False, 0.0
             elif self.result.get("throttle"):
-                # Not an attempt: the function never saw the event.
+                # Not an attempt: the function did not receive the event.
                 condition, delay = "EventAgeExceeded", THROTTLED_SECONDS
-                again = emulator.service("lambda_svc")._reserved_concurrency(self.func, self.config) != 0
+                retry = emulator.service("lambda_svc")._reserved_concurrency(self.func, self.config) != 0
             else:
                 self.attempts += 1
                 condition = "RetriesExhausted"
-                again = self.attempts <= retries
+                retry = self.attempts <= retries
                 delay = RETRY_SECONDS[min(self.attempts, len(RETRY_SECONDS)) - 1]
-            if again and time.monotonic() + delay > expires:
-                again, condition = False, "EventAgeExceeded"
-            if not again or _closing.wait(delay):
+            if retry and time.monotonic() + delay > expires:
+                retry, condition = False, "EventAgeExceeded"
+            if not retry or _closing.wait(delay):
                 break
         try:
-            self.give_up(condition)
+            self.report_failure(condition)
         except Exception:
-            # Lambda counts these as DestinationDeliveryFailures, and the record is lost there too.
-            LOG.exception("%s: no destination took the record of %s", self.config["FunctionName"], self.request_id)
+            # The record is lost on AWS as well, and counted as a DestinationDeliveryFailure.
+            LOG.exception(
+                "%s: the failure record of %s could not be delivered", self.config["FunctionName"], self.request_id
+            )
 
     def attempt(self) -> dict[str, Any]:
-        """ministack's `_execute_function` with the request id given, not drawn."""
+        """ministack's `_execute_function` with a fixed request id."""
         functions = emulator.service("lambda_svc")
         slot, limit = functions._acquire_execution_slot(self.func, self.config)
         if slot is None:
@@ -93,7 +95,7 @@ class Invocation:
         functions._emit_lambda_metrics(self.config["FunctionName"], 0.0, bool(result.get("error")), False)
         return result
 
-    def give_up(self, condition: str) -> None:
+    def report_failure(self, condition: str) -> None:
         failure = (self.policy.get("DestinationConfig") or {}).get("OnFailure") or {}
         if target := failure.get("Destination"):
             send(target, self.record(condition))
@@ -101,11 +103,11 @@ class Invocation:
             send(target, self.event)
 
     def record(self, condition: str) -> dict[str, Any]:
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         arn, version = self.config["FunctionArn"], self.config.get("Version", "$LATEST")
         record: dict[str, Any] = {
             "version": "1.0",
-            "timestamp": moment,
+            "timestamp": now,
             "requestContext": {
                 "requestId": self.request_id,
                 "functionArn": arn if arn.count(":") > 6 else f"{arn}:{version}",
@@ -139,7 +141,7 @@ def send(target: str, content: Any) -> None:
         func, config, _ = emulator.service("lambda_svc")._get_func_record_for_ref(target)
         Invocation(emulator.service("lambda_svc")._execution_record_for_config(func, config), content).run()
     else:
-        raise ValueError(f"{target}: a destination is a queue, a topic or a function here")
+        raise ValueError(f"{target}: only queues, topics and functions are supported as destinations")
 
 
 def invoke_later(func: Any, event: Any) -> None:

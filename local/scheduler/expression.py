@@ -22,7 +22,7 @@ YEARS = range(1970, 2200)
 
 
 class ExpressionError(ValueError):
-    """An expression that AWS would refuse."""
+    """AWS would refuse the expression."""
 
 
 def next_after(expression: str, moment: datetime, zone: str = "UTC") -> datetime | None:
@@ -35,25 +35,25 @@ def next_after(expression: str, moment: datetime, zone: str = "UTC") -> datetime
     try:
         place = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ExpressionError(f"{zone!r} is no time zone") from error
+        raise ExpressionError(f"{zone!r} is not a time zone") from error
     if kind == "at":
         once = datetime.fromisoformat(inner).replace(tzinfo=place).astimezone(UTC)
         return once if once > moment else None
     local = moment.astimezone(place).replace(tzinfo=None)
     for wall in _cron(inner, local):
-        # Spring: a time that the clock leaps over is left out. Autumn: one that comes twice counts once, the first.
-        instant = wall.replace(tzinfo=place).astimezone(UTC)
-        if instant.astimezone(place).replace(tzinfo=None) == wall and instant > moment:
-            return instant
+        # A time that a clock change skips is left out; of a time that it repeats, only the first counts.
+        time = wall.replace(tzinfo=place).astimezone(UTC)
+        if time.astimezone(place).replace(tzinfo=None) == wall and time > moment:
+            return time
     return None
 
 
 def _next_of_rate(text: str, moment: datetime) -> datetime:
-    # Since 1970 here, since the rule was made on AWS: a restart must not shift it.
-    found = re.fullmatch(r"([1-9]\d*) (minute|hour|day)(s?)", text.strip())
-    if not found or (found[1] == "1") == bool(found[3]):
+    # Counted from 1970, on AWS from the rule's creation: a restart must not shift it.
+    match = re.fullmatch(r"([1-9]\d*) (minute|hour|day)(s?)", text.strip())
+    if not match or (match[1] == "1") == bool(match[3]):
         raise ExpressionError(f"rate({text}): a whole number and its unit, as in rate(1 hour) and rate(5 minutes)")
-    step = int(found[1]) * UNITS[found[2]]
+    step = int(match[1]) * UNITS[match[2]]
     return EPOCH + ((moment - EPOCH) // step + 1) * step
 
 
@@ -91,10 +91,10 @@ def _weekday(part: str, text: str) -> str:
     if part in ("*", "L"):
         return "*" if part == "*" else "6"
 
-    def shifted(found: re.Match[str]) -> str:
-        number = NAMES.get(found[0]) or (int(found[0]) if found[0].isdecimal() else 0)
+    def shifted(match: re.Match[str]) -> str:
+        number = NAMES.get(match[0]) or (int(match[0]) if match[0].isdecimal() else 0)
         if not 1 <= number <= 7:
-            raise ExpressionError(f"cron({text}): day of week {found[0]} is not between 1 (Sunday) and 7")
+            raise ExpressionError(f"cron({text}): day of week {match[0]} is not between 1 (Sunday) and 7")
         return str(number - 1)
 
     head, mark, occurrence = part.partition("#")
@@ -102,19 +102,19 @@ def _weekday(part: str, text: str) -> str:
 
 
 def _years(text: str, whole: str) -> frozenset[int]:
-    found: set[int] = set()
+    years: set[int] = set()
     for part in text.split(","):
         span, _, step = part.partition("/")
         low, _, high = span.partition("-")
         try:
             first = YEARS.start if low == "*" else int(low)
             last = YEARS.stop - 1 if low == "*" or (step and not high) else int(high or low)
-            found.update(range(first, last + 1, int(step or 1)))
+            years.update(range(first, last + 1, int(step or 1)))
         except ValueError:
             raise ExpressionError(f"cron({whole}): year {text} is not between 1970 and 2199") from None
-    if not found or min(found) not in YEARS or max(found) not in YEARS:
+    if not years or min(years) not in YEARS or max(years) not in YEARS:
         raise ExpressionError(f"cron({whole}): year {text} is not between 1970 and 2199")
-    return frozenset(found)
+    return frozenset(years)
 
 
 def _any_day(_: date) -> bool:

@@ -42,11 +42,11 @@ class Source:
 
 def deployed(events: Any, scheduler: Any) -> list[Source]:
     """Read all of them. Raises UnknownTarget and ExpressionError."""
-    found = [*_rules(events), *_schedules(scheduler)]
-    for source in found:
+    sources = [*_rules(events), *_schedules(scheduler)]
+    for source in sources:
         source.targets(datetime.now(UTC))
         next_after(source.expression, datetime.now(UTC), source.zone)
-    return found
+    return sources
 
 
 def _zulu(moment: datetime) -> str:
@@ -132,14 +132,14 @@ def _schedule_targets(schedule: Any, at: datetime) -> list[Target]:
     text = target.get("Input") or _event("aws.scheduler", schedule["Arn"], at, "{}")
 
     def payload(attempt: int) -> str:
-        known = {
+        placeholders = {
             "schedule-arn": schedule["Arn"],
             "scheduled-time": _zulu(at),
             "execution-id": execution,
             "attempt-number": str(attempt),
         }
         filled = text
-        for name, value in known.items():
+        for name, value in placeholders.items():
             filled = filled.replace(f"<aws.scheduler.{name}>", value)
         return filled
 

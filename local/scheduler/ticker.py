@@ -18,7 +18,7 @@ from local.scheduler.schedules import Source, deployed
 
 LOG = logging.getLogger(__name__)
 MINUTE = timedelta(minutes=1)
-# A rule that changes later than this before the minute counts from the next one. AWS says "within a minute".
+# A rule that changes later than this before the minute counts from the next one. AWS documents "within a minute".
 READ_AHEAD = timedelta(seconds=5)
 
 
@@ -43,8 +43,8 @@ class Ticker:
         """
         sources = {source.name: source for source in self.sources()}
         if name not in sources:
-            known = ", ".join(sorted(sources)) or "none"
-            raise KeyError(f"no rule or schedule {name!r} is deployed; there are: {known}")
+            deployed = ", ".join(sorted(sources)) or "none"
+            raise KeyError(f"no rule or schedule {name!r} is deployed; deployed are: {deployed}")
         if not sources[name].enabled:
             raise ValueError(f"{name} is disabled: nothing would fire it")
         return self._fire([sources[name]], _minute(at or self.clock.now()))
@@ -92,11 +92,11 @@ class Ticker:
             for source in sources
             for target in source.targets(minute)
         ]
-        # One minute after the other where someone waits for it; a failed delivery must not hide the next.
+        # In order if the caller waits. A failed delivery must not prevent the next one.
         for delivery in deliveries:
             delivery.add_done_callback(_report)
-        taken = [delivery.result() for delivery in deliveries] if wait else []
-        return all(taken)
+        accepted = [delivery.result() for delivery in deliveries] if wait else []
+        return all(accepted)
 
 
 def _report(delivery: Future[bool]) -> None:

@@ -18,17 +18,17 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-# Of an answer by UDP; a longer one says so, and is asked for again by TCP (RFC 1035, 4.2.1).
-LONGEST = 512
+# Bytes of a UDP response. A longer one is truncated and flagged, and clients retry by TCP (RFC 1035, 4.2.1).
+MAX_UDP_BYTES = 512
 TTL = 60
 TRIES = 20
 
 
 class DnsServer:
-    """`put("shop.example", "MX", "10 mx.in.example.")`; what it has no records of is NXDOMAIN.
+    """Serves records of `put("shop.example", "MX", "10 mx.in.example.")`, or NXDOMAIN.
 
-    zone: a file of more of them, `{"shop.example MX": ["10 mx.in.example."]}`, read again whenever it has changed.
-    Names in `broken` get SERVFAIL, those in `silent` nothing at all. asked: name and type of each question.
+    zone: a file with more records, `{"shop.example MX": ["10 mx.in.example."]}`, read again when it changes. Names in
+    `broken` get SERVFAIL, names in `silent` no response. questions: name and type of each question.
     """
 
     def __init__(self, port: int = 0, zone: Path | None = None) -> None:
@@ -37,7 +37,7 @@ class DnsServer:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.broken: set[str] = set()
         self.silent: set[str] = set()
-        self.asked: list[tuple[str, str]] = []
+        self.questions: list[tuple[str, str]] = []
         self._udp, self._tcp = _pair(port)
         self.port: int = self._udp.server_address[1]
         self._udp.names = self._tcp.names = self
@@ -68,7 +68,7 @@ class DnsServer:
             return None
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
         self._read()
-        self.asked.append((name, kind))
+        self.questions.append((name, kind))
         if name in self.silent:
             return None
         reply = dns.message.make_response(query)
@@ -92,7 +92,7 @@ class DnsServer:
                 self.put(name, kind, *values)
             self._read_at = changed
         except (OSError, ValueError, AttributeError):
-            # None yet, or one that is being written.
+            # Absent, or only partly written.
             return
 
     def _found(self, name: str, kind: str) -> Iterable[str] | None:
@@ -139,7 +139,7 @@ class _Datagram(socketserver.BaseRequestHandler):
         if reply is None:
             return
         wire = reply.to_wire()
-        if len(wire) > LONGEST:
+        if len(wire) > MAX_UDP_BYTES:
             reply.answer.clear()
             reply.flags |= dns.flags.TC
             wire = reply.to_wire()

@@ -15,10 +15,10 @@ from typing import Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-# As much as SES takes.
-LARGEST = 40 * 1024 * 1024
-# The eldest beyond so many go.
-KEPT = 1000
+# Bytes, the limit of SES.
+MAX_BYTES = 40 * 1024 * 1024
+# Mails. The oldest are deleted.
+MAX_MAILS = 1000
 ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{6}")
 
 
@@ -54,16 +54,16 @@ class SmtpServer:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
-        self.wanted = port
+        self.requested_port = port
         self.port = 0
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._server = _OnPort(_Keeper(self.folder), self.wanted)
+            self._server = _OnPort(_MailHandler(self.folder), self.requested_port)
             self._server.start()
         except OSError:
-            self._server = _OnPort(_Keeper(self.folder), 0)
+            self._server = _OnPort(_MailHandler(self.folder), 0)
             self._server.start()
         self.port = self._server.port
         return self
@@ -90,7 +90,7 @@ def _read(path: Path) -> StoredMail:
     return StoredMail(path.stem, at, str(message["From"] or ""), tuple(filter(None, to)), message)
 
 
-class _Keeper:
+class _MailHandler:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -102,9 +102,9 @@ class _Keeper:
         unfinished = self.folder / f"{name}.new"
         unfinished.write_bytes(head.encode() + content)
         unfinished.rename(unfinished.with_suffix(".eml"))
-        for eldest in sorted(self.folder.glob("*.eml"))[:-KEPT]:
-            eldest.unlink(missing_ok=True)
-        return f"250 kept as {name}"
+        for oldest in sorted(self.folder.glob("*.eml"))[:-MAX_MAILS]:
+            oldest.unlink(missing_ok=True)
+        return f"250 stored as {name}"
 
 
 class _Smtp(SMTP):
@@ -114,7 +114,7 @@ class _Smtp(SMTP):
     """
 
     async def smtp_POST(self, _: str | None) -> None:  # noqa: N802 - the name that aiosmtpd calls
-        await self.push("421 this is no HTTP server")
+        await self.push("421 this is not an HTTP server")
         assert self.transport
         self.transport.close()
 
@@ -127,8 +127,8 @@ class _OnPort(Controller):
     The base class would connect to port 0 to check that its server has started.
     """
 
-    def __init__(self, keeper: _Keeper, port: int) -> None:
-        super().__init__(keeper, hostname="127.0.0.1", port=port, data_size_limit=LARGEST)
+    def __init__(self, handler: _MailHandler, port: int) -> None:
+        super().__init__(handler, hostname="127.0.0.1", port=port, data_size_limit=MAX_BYTES)
 
     def factory(self) -> SMTP:
         return _Smtp(self.handler, **self.SMTP_kwargs)

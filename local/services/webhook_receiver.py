@@ -18,7 +18,7 @@ from local.request_guard import GuardedHandler
 ANSWERS = {"/fail": HTTPStatus.SERVICE_UNAVAILABLE, "/gone": HTTPStatus.GONE}
 SLOW = 2.0
 LARGEST = 1024 * 1024
-# The file begins anew beyond so many bytes.
+# Bytes. A larger file is truncated.
 LONGEST_FILE = 16 * 1024 * 1024
 
 
@@ -72,8 +72,8 @@ class _Handler(GuardedHandler):
         status = ANSWERS.get(path, HTTPStatus.NO_CONTENT)
         headers = {name.lower(): value for name, value in self.headers.items()}
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        told = {"at": at, "path": self.path, "status": int(status), "headers": headers}
-        receiver.write({**told, "body": body.decode(errors="replace")})
+        request = {"at": at, "path": self.path, "status": int(status), "headers": headers}
+        receiver.write({**request, "body": body.decode(errors="replace")})
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -237,7 +237,7 @@ def test_an_engine_that_stops_answers_what_waits_and_logs_no_error(tmp_path: Pat
 
 
 def test_a_log_that_grew_large_is_put_aside_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.engine.engine.LARGEST_LOG", 10)
+    monkeypatch.setattr("local.engine.engine.MAX_LOG_BYTES", 10)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "job.log").write_text("more than ten bytes")
     with Engine(tmp_path / "state"):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.function_urls import LARGEST, FunctionUrlProxy
+from local.function_urls import MAX_BODY, FunctionUrlProxy
 from tests.local.conftest import Account
 
 SOURCE = """
@@ -76,7 +76,7 @@ def test_status_headers_and_body_come_back(door: FunctionUrlProxy) -> None:
 
 
 def test_a_body_beyond_lambdas_limit_is_refused(door: FunctionUrlProxy) -> None:
-    answer, _ = ask(door, "POST", "/x", headers={"Content-Length": str(LARGEST + 1)})
+    answer, _ = ask(door, "POST", "/x", headers={"Content-Length": str(MAX_BODY + 1)})
     assert answer.status == 413
 
 

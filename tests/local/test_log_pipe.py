@@ -143,7 +143,7 @@ def test_a_process_that_does_not_read_a_large_event_times_out(tmp_path: Path, mo
     monkeypatch.setattr("local.lambda_runtime.process.RUNTIME", tmp_path / "runtime.py")
     process = Process([], tmp_path, {}, None)
     with pytest.raises(TooLate):
-        process.ask("y" * (1 << 20) + "\n", 0.1)
+        process.request("y" * (1 << 20) + "\n", 0.1)
     process.terminate()
     process.wait()
     process.close()

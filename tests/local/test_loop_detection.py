@@ -30,8 +30,8 @@ AGAIN = """
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen of them take long on a busy machine."""
-    assert loop_detection.MOST == 16
-    monkeypatch.setattr(loop_detection, "MOST", 3)
+    assert loop_detection.MAX_RUNS == 16
+    monkeypatch.setattr(loop_detection, "MAX_RUNS", 3)
 
 
 def runs(account: Account) -> int:

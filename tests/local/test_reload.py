@@ -42,10 +42,10 @@ def watched(manifest: Path, deploys: list[str], said: list[str]) -> Reload:
 def test_a_good_edit_is_deployed_once(manifest: Path) -> None:
     deploys: list[str] = []
     reload = watched(manifest, deploys, [])
-    assert not reload.look()
+    assert not reload.poll()
     manifest.write_text(GOOD.replace("1.0.0", "1.1.0"))
-    assert reload.look()
-    assert not reload.look()
+    assert reload.poll()
+    assert not reload.poll()
     assert deploys == ["1.1.0"]
 
 
@@ -54,14 +54,14 @@ def test_a_broken_edit_keeps_the_last_good_version_and_says_why(manifest: Path) 
     said: list[str] = []
     reload = watched(manifest, deploys, said)
     manifest.write_text(GOOD.replace("@hourly", "@never"))
-    assert not reload.look()
-    assert not reload.look()
+    assert not reload.poll()
+    assert not reload.poll()
     assert deploys == []
     [why] = said
-    assert "plugins stay as they were" in why
+    assert "plugins are not deployed" in why
     assert f"{manifest}:6" in why
     manifest.write_text(GOOD.replace("1.0.0", "1.2.0"))
-    assert reload.look()
+    assert reload.poll()
     assert deploys == ["1.2.0"]
 
 
@@ -69,7 +69,7 @@ def test_an_edit_of_code_counts_too_and_a_missing_handler_is_broken(manifest: Pa
     said: list[str] = []
     reload = watched(manifest, [], said)
     (manifest.parent / "acme.py").write_text("def other(context): ...\n")
-    assert not reload.look()
+    assert not reload.poll()
     assert "the handler 'handle' is missing" in said[0]
 
 
@@ -79,11 +79,11 @@ def test_code_beside_the_handler_that_cannot_be_parsed_is_broken_too(manifest: P
     reload = watched(manifest, deploys, said)
     beside = manifest.parent / "beside.py"
     beside.write_text("x = 1\ndef helper()\n")
-    assert not reload.look()
+    assert not reload.poll()
     assert deploys == []
-    assert said[0].startswith(f"plugins stay as they were: {beside}:2: cannot be parsed")
+    assert said[0].startswith(f"plugins are not deployed: {beside}:2: cannot be parsed")
     beside.write_text("x = 1\n")
-    assert reload.look()
+    assert reload.poll()
 
 
 def test_a_deployment_that_fails_is_said_and_tried_again_at_the_next_edit(manifest: Path) -> None:
@@ -94,8 +94,8 @@ def test_a_deployment_that_fails_is_said_and_tried_again_at_the_next_edit(manife
 
     reload = Reload(deploy, said.append, lambda: [manifest.parent], lambda: None)
     manifest.write_text(GOOD + "\n")
-    assert not reload.look()
-    assert said[-1] == "plugins stay as they were: no room"
+    assert not reload.poll()
+    assert said[-1] == "plugins are not deployed: no room"
 
 
 def test_the_folders_of_installed_plugins_are_watched() -> None:

@@ -301,7 +301,7 @@ def test_the_token_is_kept_for_its_user_alone_and_differs_from_one_instance_to_t
 def test_a_page_cannot_send_mail_by_a_request_to_the_mail_server(tmp_path: Path, method: str) -> None:
     mail = b"EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\n"
     with SmtpServer(tmp_path / "mail") as box:
-        assert b"250 kept" in _exchange(box.port, mail)
+        assert b"250 stored" in _exchange(box.port, mail)
         head = f"{method} / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         assert b"250" not in _exchange(box.port, head + mail)
         assert len(list(stored_mails(tmp_path / "mail"))) == 1

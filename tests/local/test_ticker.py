@@ -114,7 +114,7 @@ def test_a_rule_fires_at_once_when_told_to(account: Account, ticker: Ticker) -> 
     rule(account, "cron(0 0 1 1 ? *)", queue)
     assert ticker.fire("rule", NOON)
     assert drained(account, queue)[0]["time"] == "2026-03-02T12:00:00Z"
-    with pytest.raises(KeyError, match="no rule or schedule 'other' is deployed; there are: rule"):
+    with pytest.raises(KeyError, match="no rule or schedule 'other' is deployed; deployed are: rule"):
         ticker.fire("other")
 
 
