@@ -27,6 +27,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Resolve links as the repository does: from docs/, or from the root for the pages of PAGES."""
+    if "\n## " not in markdown:
+        # A table of contents would be empty, and takes the room of a wide table.
+        page.meta["hide"] = ["toc"]
     folder = ROOT if page.file.src_uri in PAGES else (ROOT / "docs" / page.file.src_uri).parent
 
     def resolved(link: re.Match[str]) -> str:
