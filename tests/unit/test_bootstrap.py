@@ -26,10 +26,10 @@ def bootstrap(before: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_an_old_python_is_turned_away_with_its_version_and_what_to_do() -> None:
+def test_an_old_python_is_refused_with_its_version_and_the_fix() -> None:
     answer = bootstrap("sys.version_info = (3, 10, 13, 'final', 0)")
     assert answer.returncode == 1
-    assert "needs Python 3.11 or newer, and found Python 3.10.13" in answer.stderr
+    assert "needs Python 3.11 or newer; this is Python 3.10.13" in answer.stderr
     assert sys.executable in answer.stderr
     assert "make run PYTHON=" in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -43,7 +43,7 @@ def test_an_old_python_can_parse_the_script() -> None:
     assert [node.name for node in functions if node.args.kwonlyargs or node.args.posonlyargs] == []
 
 
-def test_a_python_with_neither_pip_nor_ensurepip_is_told_what_to_install(tmp_path: Path) -> None:
+def test_a_python_with_neither_pip_nor_ensurepip_is_advised_to_install_one(tmp_path: Path) -> None:
     copy = tmp_path / "bootstrap.py"
     copy.write_text(SCRIPT.read_text())
     (tmp_path / "uv.lock").write_text((ROOT / "uv.lock").read_text())
