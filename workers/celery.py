@@ -1,8 +1,8 @@
-"""Jobs under Celery: `celery -A workers.celery worker -Q nightshift`, each in a process of its prefork pool.
+"""Celery adapter: `celery -A workers.celery worker -Q nightshift` runs jobs in the processes of its prefork pool.
 
-The broker is the deployment's queue `celery`, or what CELERY_BROKER_URL says; CELERY_CONFIG_MODULE names a module with
-whatever else Celery can be told. To go with an app of your own, NIGHTSHIFT_CELERY_APP=shop.celery:app, and have it
-include "workers.celery".
+The broker is the deployment's queue `celery` (default) or CELERY_BROKER_URL; CELERY_CONFIG_MODULE names a module with
+further settings of Celery. To use your own app, set NIGHTSHIFT_CELERY_APP=shop.celery:app, and let it include
+"workers.celery".
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from shared.aws.names import CELERY
 from shared.observability.log import Log
 from shared.run.firing import Firing
 from workers import delivery
-from workers.delivery import Held
+from workers.delivery import InProgress
 
 NAME = "nightshift.run"
 QUEUE = "nightshift"
-# Longer than a retry may wait and its run may take: before that nobody else is given it.
-HIDDEN = 3600
+# Seconds. Longer than the delay of a retry and its run together: before that no other worker receives it.
+VISIBILITY_TIMEOUT = 3600
 DEFAULTS: dict[str, Any] = {
     "task_default_queue": QUEUE,
     "worker_prefetch_multiplier": 1,
     "broker_connection_retry_on_startup": True,
-    "broker_transport_options": {"visibility_timeout": HIDDEN},
+    "broker_transport_options": {"visibility_timeout": VISIBILITY_TIMEOUT},
 }
 
 
-# Asked for now: a worker that does not know where it is must not start.
+# Read at import: a worker without a deployment must not start.
 NAMES = delivery.names()
 
 
 def _app() -> Celery:
-    theirs = os.environ.get("NIGHTSHIFT_CELERY_APP")
-    if theirs:
-        found: Celery = symbol_by_name(theirs)
+    own_app = os.environ.get("NIGHTSHIFT_CELERY_APP")
+    if own_app:
+        found: Celery = symbol_by_name(own_app)
         return found
-    named = os.environ.get("CELERY_CONFIG_MODULE")
-    chosen = vars(importlib.import_module(named)) if named else {}
-    broker = {} if "broker_url" in chosen or os.environ.get("CELERY_BROKER_URL") else _ours()
-    ours = Celery("nightshift", set_as_current=False)
-    ours.config_from_object(DEFAULTS | broker | {name: value for name, value in chosen.items() if name[0] != "_"})
-    return ours
+    module = os.environ.get("CELERY_CONFIG_MODULE")
+    config = vars(importlib.import_module(module)) if module else {}
+    broker = {} if "broker_url" in config or os.environ.get("CELERY_BROKER_URL") else _default_broker()
+    app = Celery("nightshift", set_as_current=False)
+    app.config_from_object(DEFAULTS | broker | {name: value for name, value in config.items() if name[0] != "_"})
+    return app
 
 
-def _ours() -> dict[str, Any]:
-    """The deployment's own queue. Celery makes none beside it, so that it cannot be told anything from outside."""
+def _default_broker() -> dict[str, Any]:
+    """Return the settings for the deployment's own queue. Celery creates no further queues, and no remote control."""
     queue = {QUEUE: {"url": NAMES.queue_url(CELERY)}}
-    options = {"region": NAMES.region, "visibility_timeout": HIDDEN, "predefined_queues": queue}
-    # Seconds: so long SQS waits for a message, and so often is looked whether there is room for the next.
+    options = {"region": NAMES.region, "visibility_timeout": VISIBILITY_TIMEOUT, "predefined_queues": queue}
+    # Seconds: the long poll of SQS, and the interval of checks for a free process.
     options |= {"wait_time_seconds": 20, "polling_interval": 0.1}
     return {"broker_url": "sqs://", "broker_transport_options": options, "worker_enable_remote_control": False}
 
@@ -65,25 +65,29 @@ app = _app()
 
 
 class Delivery(Request):
-    """What the worker's main process knows of a task: also that the process which ran it is gone."""
+    """A task in the worker's main process, which also sees that the process that ran it has ended."""
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
-        # Before Celery acknowledges it: whoever dies in between leaves it to be delivered again.
+        # Before Celery acknowledges it: a crash between the two lets it be delivered again.
         body, request = self.args
-        delivery.died(body, request or self.id, str(exc_info.exception), *_here(os.getpid()))
+        delivery.interrupted(body, request or self.id, str(exc_info.exception), *_cloud_and_log(os.getpid()))
         super().on_failure(exc_info, send_failed_event, return_ok)
 
 
 @app.task(name=NAME, bind=True, shared=False, Request=Delivery, acks_late=True, ignore_result=True)
 def run(task: Task[Any, Any], body: Any, request: str = "") -> None:
-    """`request`: of the first delivery, where this one was put off. Retries are ours, not Celery's."""
+    """Run one delivery. `request`: of the first delivery, where this one was deferred.
+
+    Retries are sent by the run itself, not by Celery.
+    """
     request = request or task.request.id or ""
-    outcome = delivery.deliver(body, request, *_here(os.getpid()))
-    if isinstance(outcome, Held):
+    outcome = delivery.deliver(body, request, *_cloud_and_log(os.getpid()))
+    if isinstance(outcome, InProgress):
         _send(body, request, outcome.seconds)
 
 
 def send(firing: Firing, delay: int) -> None:
+    """Send a firing to Celery, due in `delay` seconds."""
     _send({"firing": firing.data()}, "", delay)
 
 
@@ -92,6 +96,6 @@ def _send(body: Any, request: str, delay: int) -> None:
 
 
 @cache
-def _here(_pid: int) -> tuple[Cloud, Log]:
-    # By process: connections made before a fork cannot be shared by what comes out of it.
+def _cloud_and_log(_pid: int) -> tuple[Cloud, Log]:
+    # Per process: connections made before a fork must not be shared.
     return Cloud(NAMES), Log()

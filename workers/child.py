@@ -1,4 +1,4 @@
-"""A process that runs one thing after another, as a sandbox of Lambda does, and may be killed at any moment."""
+"""A child process that performs one delivery after another, like a Lambda sandbox, and may be killed at any time."""
 
 from __future__ import annotations
 
@@ -14,73 +14,76 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-# Not forked: the worker's open connections are its own. It is started once and runs many things.
+# Spawned, not forked: it must not share the worker's open connections.
 CONTEXT = multiprocessing.get_context("spawn")
-# Seconds for a process to be gone in.
-PATIENCE = 2.0
+# Seconds to wait for the end of a process.
+EXIT_TIMEOUT = 2.0
 
-# Picklable: it is sent to the process.
+# Must be picklable: it is sent to the process.
 Perform = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What `perform` raised instead of returning."""
+    """The exception that `perform` raised instead of returning."""
 
+    #: Class and message.
     error: str
 
 
 class Child:
+    """A spawned process that calls `perform` for each request."""
+
     def __init__(self, perform: Perform, environment: Mapping[str, str]) -> None:
-        self.pipe, theirs = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(target=_serve, args=(theirs, perform, dict(environment)))
+        self.pipe, child_end = CONTEXT.Pipe()
+        self.process = CONTEXT.Process(target=_serve, args=(child_end, perform, dict(environment)))
         self.process.start()
-        theirs.close()
+        child_end.close()
 
     @property
     def handles(self) -> list[Any]:
-        """One of them is ready when it has answered, or is gone."""
+        """Handles of which one is ready when the process has returned a result or has ended."""
         return [self.pipe, self.process.sentinel]
 
-    def give(self, *words: Any) -> None:
-        """Have it call `perform(*words)`. Where it is gone already, that shows like any other end of it."""
+    def call(self, *arguments: Any) -> None:
+        """Let the process call `perform(*arguments)`. If it has ended already, `handles` show that."""
         with suppress(ConnectionError):
-            self.pipe.send(words)
+            self.pipe.send(arguments)
 
-    def answer(self) -> tuple[Any, bool] | None:
-        """What `perform` returned, or Raised; and whether the process goes on after that. None where it is gone."""
+    def result(self) -> tuple[Any, bool] | None:
+        """Return the result of `perform`, or Raised, and whether the process continues. None where it has ended."""
         try:
-            given: tuple[Any, bool] | None = self.pipe.recv() if self.pipe.poll() else None
+            received: tuple[Any, bool] | None = self.pipe.recv() if self.pipe.poll() else None
         except (EOFError, ConnectionError):
             return None
-        return given
+        return received
 
-    def epitaph(self) -> str:
-        """How it ended, for a person."""
-        self.process.join(PATIENCE)
+    def exit_reason(self) -> str:
+        """Return how the process ended, for people."""
+        self.process.join(EXIT_TIMEOUT)
         code = self.process.exitcode
         if code is not None and code < 0:
             return f"its process was ended by {signal.Signals(-code).name}"
         return f"its process left with exit code {code}"
 
     def kill(self) -> None:
-        """And whatever it has started."""
+        """Kill the process and its process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid or 0, signal.SIGKILL)
         self.process.kill()
-        self.process.join(PATIENCE)
+        self.process.join(EXIT_TIMEOUT)
         self.pipe.close()
 
-    def dismiss(self) -> None:
-        """Let it go when it is done with what it does."""
+    def close(self) -> None:
+        """End the process after its current call; kill it where it does not end."""
         self.pipe.close()
-        self.process.join(PATIENCE)
+        self.process.join(EXIT_TIMEOUT)
         if self.process.is_alive():
             self.kill()
 
 
 def _serve(pipe: Connection, perform: Perform, environment: Mapping[str, str]) -> None:
-    # Ctrl-C, and a SIGTERM to the whole service, are for the worker: it decides what becomes of what runs.
+    # Ctrl-C, and a SIGTERM to the whole service, are for the worker: it decides how runs end.
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -89,19 +92,21 @@ def _serve(pipe: Connection, perform: Perform, environment: Mapping[str, str]) -
     before = set(threading.enumerate())
     while True:
         try:
-            words = pipe.recv()
+            arguments = pipe.recv()
         except EOFError:
             return
         try:
-            result = perform(*words)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is told, and this process goes on
+            result = perform(*arguments)
+        except Exception as error:  # noqa: BLE001 - any exception is reported, and this process continues
             traceback.print_exc()
             result = Raised(f"{type(error).__name__}: {error}")
-        # A thread that is still at work would go on in the next run's time.
-        haunted = any(thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - before)
+        # A live thread would continue during the next run.
+        has_live_threads = any(
+            thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - before
+        )
         with suppress(ConnectionError):
-            pipe.send((result, not haunted))
-        if haunted:
+            pipe.send((result, not has_live_threads))
+        if has_live_threads:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)

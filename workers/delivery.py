@@ -1,4 +1,4 @@
-"""One delivery of a firing by a broker that delivers at least once: run, put off, or counted as a death."""
+"""One delivery of a firing by a broker that delivers at least once: run it, defer it, or count a lost attempt."""
 
 from __future__ import annotations
 
@@ -28,35 +28,38 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.observability.log import Log
 
-# Whatever has been put in place of sys.stderr.
+# File descriptor, also where sys.stderr was replaced.
 STDERR = 2
-EARLIER = "its worker died; the broker delivered the firing again"
+EARLIER = "its worker was interrupted; the broker delivered the firing again"
 
 
 def names() -> Names:
-    """Of the deployment that this environment is of. Raises SettingError where it does not say."""
+    """Return the names of the deployment in the environment variables. Raises SettingError for missing ones."""
     missing = [name for name in ("NIGHTSHIFT_STAGE", "NIGHTSHIFT_ACCOUNT", "AWS_REGION") if not os.environ.get(name)]
     if missing:
-        raise SettingError(f"{', '.join(missing)} not set: say whose jobs are run; see docs/howto/workers.md")
+        raise SettingError(
+            f"{', '.join(missing)} not set: they name the deployment whose jobs are run; see docs/howto/workers.md"
+        )
     return Names.from_environment()
 
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """An earlier delivery of this message may still be at work: bring it back, under the same request, in `seconds`."""
+    """An earlier delivery of the message may still run: deliver it again, with the same request."""
 
+    #: Delay in seconds.
     seconds: int
 
 
 def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
-    """What a message, `{"firing": ...}`, asks for. None, and a dead letter, where nobody can run that."""
+    """Return job and firing of a message `{"firing": ...}`. An invalid one becomes a dead letter, and is None here."""
     name = "unknown"
     try:
         if not isinstance(body, Mapping) or "firing" not in body:
             raise MalformedEvent(f"no firing, but {body!r:.120}")
         firing = parse_firing(body["firing"], cloud.clock.now())
         name = firing.job
-        return _found(name), firing
+        return _job(name), firing
     except (MalformedEvent, UnknownJob) as error:
         send.send_dead_letter_for_event(cloud, name, "rejected", error.args[0], body)
         return None
@@ -65,24 +68,24 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
 def deliver(
     body: Any, request: str, cloud: Cloud, log: Log, *, first: bool = False, watched: bool = False
 ) -> RunReport | InProgress | None:
-    """Run it, in the main thread of a process that may be ended. None where there was nothing (more) to run.
+    """Run the firing, in the main thread of a process that may be killed. None where nothing is left to run.
 
-    request: the message's own name, the same at each of its deliveries. first: it cannot have been delivered before,
-    which saves a read. watched: somebody else ends this process at the job's timeout.
+    request: the message's id, the same at each delivery. first: it cannot have been delivered before, which saves a
+    read. watched: another process kills this one at the job's timeout.
     """
-    asked = read(cloud, body)
-    if asked is None:
+    job_and_firing = read(cloud, body)
+    if job_and_firing is None:
         return None
-    job, firing = asked
+    job, firing = job_and_firing
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(f"{job.name} needs a process to itself, so that its timeout can end it; this is a thread")
     if not first:
-        found = lost_runs.claim_item(cloud, manifest.of([job])[job.name], firing.target)
-        if found.get("invocation") == request:
-            left = found["lease_until"] - clock.milliseconds(cloud.clock.now()) if "holder" in found else 0
+        item = lost_runs.claim_item(cloud, manifest.of([job])[job.name], firing.target)
+        if item.get("invocation") == request:
+            left = item["lease_until"] - clock.milliseconds(cloud.clock.now()) if "holder" in item else 0
             if left > 0:
                 return InProgress(ceil(left / 1000) + 1)
-            died(body, request, EARLIER, cloud, log)
+            interrupted(body, request, EARLIER, cloud, log)
             return None
     if watched:
         return run(job, firing, cloud, log, request)
@@ -90,33 +93,33 @@ def deliver(
         return run(job, firing, cloud, log, request)
 
 
-def died(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
-    """Its process ended before the run did: send the next attempt the way this one came, or a dead letter."""
-    asked = read(cloud, body)
-    if asked is None:
+def interrupted(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
+    """Record a run whose process ended first; send the next attempt to the same broker, or a dead letter."""
+    job_and_firing = read(cloud, body)
+    if job_and_firing is None:
         return
-    job, firing = asked
-    onward = lost_runs.next_attempt(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
-    if onward is not None:
-        send.send(cloud, onward, job.retry.jittered(firing.attempt) or 0)
+    job, firing = job_and_firing
+    following = lost_runs.next_attempt(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note)
+    if following is not None:
+        send.send(cloud, following, job.retry.jittered(firing.attempt) or 0)
 
 
-def hand_back(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
-    """Its worker was told to stop before the run ended: the same attempt again, soon, by another worker."""
-    asked = read(cloud, body)
-    if asked is None:
+def return_to_queue(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
+    """Send the same attempt again, for another worker: this one was stopped before the run ended."""
+    job_and_firing = read(cloud, body)
+    if job_and_firing is None:
         return
-    job, firing = asked
+    job, firing = job_and_firing
     if firing.manual or not send.may_defer(job, firing):
-        # A request by hand is served once an attempt; its marker would refuse the same one again.
-        died(body, request, note, cloud, log)
+        # A manual request is served once per attempt; its row would refuse the same attempt.
+        interrupted(body, request, note, cloud, log)
     elif lost_runs.record_interrupted(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
         send.send(cloud, firing.deferred())
 
 
 @contextmanager
 def _watchdog(job: Job) -> Iterator[None]:
-    # A thread without the interpreter: it ends the process also where a call into C holds everything else up.
+    # A thread outside of the interpreter: it ends the process also while a call into C blocks all others.
     faulthandler.dump_traceback_later(job.timeout, exit=True, file=STDERR)
     try:
         yield
@@ -125,15 +128,15 @@ def _watchdog(job: Job) -> Iterator[None]:
 
 
 @cache
-def known() -> dict[str, Job]:
-    """Every job. Their code does not change while a process lasts."""
+def all_jobs() -> dict[str, Job]:
+    """Return all jobs by name, loaded once per process."""
     return registry.jobs()
 
 
-def _found(name: str) -> Job:
-    jobs = known()
+def _job(name: str) -> Job:
+    jobs = all_jobs()
     if name not in jobs:
         raise UnknownJob(name, list(jobs))
-    # As it stands now: a worker takes on the settings of the function that it works in place of.
-    job, stands = jobs[name], configured(jobs[name].declared, os.environ)
-    return job if type(job) is stands else stands()
+    # With the settings of the environment, as the function would have them.
+    job, current = jobs[name], configured(jobs[name].declared, os.environ)
+    return job if type(job) is current else current()

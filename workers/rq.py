@@ -1,4 +1,4 @@
-"""Jobs under RQ: `rq worker --worker-class workers.rq.Worker --with-scheduler nightshift`; RQ_REDIS_URL says where."""
+"""RQ adapter: `rq worker --worker-class workers.rq.Worker --with-scheduler nightshift`, with RQ_REDIS_URL."""
 
 from __future__ import annotations
 
@@ -21,63 +21,68 @@ from workers import delivery
 from workers.delivery import InProgress
 
 QUEUE = "nightshift"
-# RQ's own alarm is ours while a job works (shared/deadline.py); this one covers what is before and after that.
-LONGEST = 900
-DAY = 86_400
-# Asked for now: a worker that does not know where it is must not start.
+# Seconds. The run replaces RQ's alarm while the job works (shared/deadline.py); this timeout covers the time around it.
+JOB_TIMEOUT = 900
+# Seconds for which RQ retains failed jobs.
+FAILURE_TTL = 86_400
+# Read at import: a worker without a deployment must not start.
 NAMES = delivery.names()
 
 
 class Worker(rq.Worker):
-    """A worker that tells of a work horse which did not come back, and has made what each of them needs."""
+    """A worker that records runs whose work horse was killed, and loads before the fork what work horses need."""
 
-    def work(self, *words: Any, **named: Any) -> bool:
-        _prepared()
-        return super().work(*words, **named)
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        _cloud()
+        return super().work(*args, **kwargs)
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
-        delivery.interrupted(*_asked(job), f"its process ended with status {ret_val}", Cloud(NAMES), Log())
+        delivery.interrupted(*_body_and_request(job), f"its process ended with status {ret_val}", Cloud(NAMES), Log())
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
 
 
 def run(body: Any, request: str = "") -> None:
-    """`request`: of the first delivery, where this one was put off. Retries are ours, not RQ's."""
+    """Run one delivery. `request`: of the first delivery, where this one was deferred.
+
+    Retries are sent by the run itself, not by RQ.
+    """
     job = get_current_job()
     request = request or (job.id if job else "")
-    outcome = delivery.deliver(body, request, _prepared(), Log())
+    outcome = delivery.deliver(body, request, _cloud(), Log())
     if isinstance(outcome, InProgress):
         _send(body, request, outcome.seconds)
 
 
 def failed(job: Job, _connection: Any, kind: type[BaseException], error: BaseException, _trace: Any) -> None:
-    """It raised in its process, or RQ found it abandoned; in that case its process may still be at work."""
+    """Handle a job that raised, or that RQ found abandoned; an abandoned one may still run."""
     if issubclass(kind, AbandonedJobError):
-        _send(*_asked(job))
+        _send(*_body_and_request(job))
     else:
-        delivery.interrupted(*_asked(job), f"{kind.__name__}: {error}", _prepared(), Log())
+        delivery.interrupted(*_body_and_request(job), f"{kind.__name__}: {error}", _cloud(), Log())
 
 
 def send(firing: Firing, delay: int) -> None:
+    """Send a firing to RQ, due in `delay` seconds."""
     _send({"firing": firing.data()}, "", delay)
 
 
 def _send(body: Any, request: str, delay: int = 0) -> None:
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "args": (body, request),
-        "job_timeout": LONGEST,
+        "job_timeout": JOB_TIMEOUT,
         "result_ttl": 0,
-        "failure_ttl": DAY,
+        "failure_ttl": FAILURE_TTL,
         "on_failure": Callback("workers.rq.failed"),
     }
     queue = _queue(os.getpid())
     if delay:
-        # RQ keeps whole seconds and cuts off the rest; a delay is the least that is waited.
-        queue.enqueue_in(timedelta(seconds=delay + 1), "workers.rq.run", **given)
+        # RQ cuts delays to whole seconds; a firing must not be early.
+        queue.enqueue_in(timedelta(seconds=delay + 1), "workers.rq.run", **options)
     else:
-        queue.enqueue("workers.rq.run", **given)
+        queue.enqueue("workers.rq.run", **options)
 
 
-def _asked(job: Job) -> tuple[Any, str]:
+def _body_and_request(job: Job) -> tuple[Any, str]:
     body, request = job.args
     return body, request or job.id
 
@@ -86,13 +91,13 @@ def _asked(job: Job) -> tuple[Any, str]:
 def _queue(_pid: int) -> Queue:
     url = os.environ.get("RQ_REDIS_URL")
     if not url:
-        raise SettingError("RQ_REDIS_URL is not set; say where the Redis of RQ is, as in redis://localhost:6379/0")
+        raise SettingError("RQ_REDIS_URL is not set; set it to the Redis of RQ, as in redis://localhost:6379/0")
     return Queue(QUEUE, connection=Redis.from_url(url))
 
 
 @cache
-def _prepared() -> Cloud:
-    """For work horses, each of which is a fork. The worker makes it and never uses it: no connection is shared."""
+def _cloud() -> Cloud:
+    """Return the cloud of a work horse, which is a fork. The worker creates it unused: no connection is shared."""
     cloud = Cloud(NAMES)
     _ = cloud.dynamodb, cloud.sqs, cloud.s3
     delivery.all_jobs()

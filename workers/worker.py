@@ -1,4 +1,4 @@
-"""Takes firings from a queue and has child processes run them, for as long as it is let."""
+"""A worker that receives firings from a queue and runs them in child processes until it is stopped."""
 
 from __future__ import annotations
 
@@ -20,47 +20,50 @@ from shared.run.firing import Firing
 from shared.run.report import RunReport
 from workers import delivery
 from workers.child import Child, Perform, Raised
-from workers.delivery import Held
+from workers.delivery import InProgress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
     from shared.aws.cloud import Cloud
 
-# Seconds that SQS waits for a message while nothing else is to be done, and while something is.
+# Seconds of the long poll of SQS: without a run in progress, and with one.
 IDLE, BUSY = 20, 1
-# Seconds for which a message is hidden from other workers, again and again while its run lasts.
-HIDDEN = 60
-EXTENDED = 20
-LONGEST_HIDDEN = 43_200
-LONGEST_PAUSE = 30
-AWAY = (BotoCoreError, ClientError)
+# Seconds for which a message is invisible to other workers, and between two extensions while its run lasts.
+VISIBILITY_TIMEOUT = 60
+EXTENSION_INTERVAL = 20
+# Seconds; the limit of SQS.
+MAX_VISIBILITY = 43_200
+# Seconds between two tries while the queue does not answer.
+MAX_BACKOFF = 30
+UNREACHABLE = (BotoCoreError, ClientError)
 
 
 class _Stopped(BaseException):
-    """Raised out of a wait for messages that nothing else waits for."""
+    """Raised by a signal handler to leave the long poll while no run is in progress."""
 
 
 @dataclass(slots=True)
 class Assignment:
-    """One message, the child that runs it, and when that is killed and when the message must be hidden anew."""
+    """One message and the child process that runs it."""
 
+    #: Receipt handle of the message.
     receipt: str
+    #: Id of the message.
     request: str
+    #: Body of the message.
     body: Any
     job: Job
     firing: Firing
     child: Child
+    #: Monotonic time at which the child is killed.
     ends: float
+    #: Monotonic time at which the message's invisibility is extended.
     extend: float
 
 
 class Worker:
-    """One thread; what it waits for is either messages or its children.
-
-    perform(body, request, first): a delivery, as the child makes it. told: is given the report of each run. say: a
-    line for a person. grace: seconds that runs are given to end once it was told to stop.
-    """
+    """Receives messages and watches its child processes, in one thread."""
 
     def __init__(
         self,
@@ -70,11 +73,16 @@ class Worker:
         perform: Perform,
         concurrency: int,
         grace: float,
-        told: Callable[[RunReport], None],
-        say: Callable[[str], None],
+        on_report: Callable[[RunReport], None],
+        notice: Callable[[str], None],
     ) -> None:
+        """Create a worker for the queue with this logical name.
+
+        perform(body, request, first): called in the child for each delivery. grace: seconds for runs to end after a
+        stop. on_report: called with the report of each run. notice: called with lines for people.
+        """
         self.cloud, self.log, self.perform = cloud, log, perform
-        self.concurrency, self.grace, self.told, self.say = concurrency, grace, told, say
+        self.concurrency, self.grace, self.on_report, self.notice = concurrency, grace, on_report, notice
         self.url = cloud.names.queue_url(queue)
         waits = Config(connect_timeout=3, read_timeout=IDLE + 10, retries={"mode": "standard", "total_max_attempts": 2})
         self.sqs: Any = cloud.session.client("sqs", region_name=cloud.names.region, config=waits)
@@ -87,73 +95,76 @@ class Worker:
         self.again = 0.0
 
     def work(self, once: bool = False) -> int:
-        """Until it is stopped; or, `once`, until nothing is left to take. How many runs failed or were lost."""
+        """Run until stopped, or with `once` until the queue is empty. Return the number of failed or lost runs."""
         try:
             self._serve(once)
             while self.busy and time.monotonic() < (self.until or 0):
-                self._tend(BUSY)
+                self._watch(BUSY)
             for left in list(self.busy):
-                self._hand_back(left)
+                self._return(left)
         finally:
             for child in [*self.idle, *(left.child for left in self.busy)]:
-                child.dismiss()
+                child.close()
             self.sqs.close()
         return self.bad
 
     def _serve(self, once: bool) -> None:
         with suppress(_Stopped):
             while self.until is None:
-                took = self._take(BUSY if once or self.busy else IDLE)
-                if once and not (took or self.busy or self.silent):
+                received = self._receive(BUSY if once or self.busy else IDLE)
+                if once and not (received or self.busy or self.silent):
                     break
-                self._tend(BUSY if len(self.busy) == self.concurrency or self.silent else 0)
+                self._watch(BUSY if len(self.busy) == self.concurrency or self.silent else 0)
 
     def stop(self) -> None:
-        """Take nothing more. Runs have their grace to end; asked a second time, none. From a signal handler."""
+        """Stop receiving; runs have their grace to end, and none after a second call. Called from signal handlers."""
         self.until = time.monotonic() + (self.grace if self.until is None else 0)
         if self.waiting:
             raise _Stopped
 
-    def _take(self, seconds: int) -> bool:
-        """Whether there was something. An answer that is lost on the way is delivered again when it is unhidden."""
+    def _receive(self, seconds: int) -> bool:
+        """Receive and assign messages; False where there were none.
+
+        Messages whose response is lost are delivered again after their visibility timeout.
+        """
         free = self.concurrency - len(self.busy)
         if not free or time.monotonic() < self.again:
             return False
         try:
             self.waiting = not self.busy
             if self.until is not None:
-                # Told to stop just before it could be told to stop waiting.
+                # Stopped just before `waiting` was set.
                 return False
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(free, 10),
                 WaitTimeSeconds=seconds,
-                VisibilityTimeout=HIDDEN,
+                VisibilityTimeout=VISIBILITY_TIMEOUT,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
-        except AWAY as error:
-            self._hiccup(error)
+        except UNREACHABLE as error:
+            self._back_off(error)
             return False
         finally:
             self.waiting = False
         if self.silent:
-            self.say("the queue answers again")
+            self.notice("the queue answers again")
         self.silent = 0
         messages = answer.get("Messages", [])
         for message in messages:
             try:
                 self._assign(message)
-            except AWAY as error:
-                self.say(f"a message that nobody can run could not be put away: {error}")
+            except UNREACHABLE as error:
+                self.notice(f"an invalid message could not be dead-lettered: {error}")
         return bool(messages)
 
-    def _hiccup(self, error: Exception) -> None:
+    def _back_off(self, error: Exception) -> None:
         if not self.silent and "NonExistentQueue" in str(getattr(error, "response", "")):
             raise error
         if not self.silent:
-            self.say(f"the queue does not answer, trying again until it does: {error}")
+            self.notice(f"the queue does not answer, retrying until it does: {error}")
         self.silent += 1
-        self.again = time.monotonic() + min(2**self.silent, LONGEST_PAUSE)
+        self.again = time.monotonic() + min(2**self.silent, MAX_BACKOFF)
 
     def _assign(self, message: MessageTypeDef) -> None:
         try:
@@ -161,20 +172,22 @@ class Worker:
         except ValueError:
             body = message["Body"]
         receipt, request = message["ReceiptHandle"], message["MessageId"]
-        asked = delivery.read(self.cloud, body)
-        if asked is None:
+        job_and_firing = delivery.read(self.cloud, body)
+        if job_and_firing is None:
             self._acknowledge(receipt)
             return
         self.idle = [child for child in self.idle if child.process.is_alive()]
         child = self.idle.pop() if self.idle else Child(self.perform, os.environ)
         first = message["Attributes"]["ApproximateReceiveCount"] == "1"
         now = time.monotonic()
-        job, firing = asked
-        self.busy.append(Assignment(receipt, request, body, job, firing, child, now + job.timeout, now + EXTENDED))
-        child.give(body, request, first)
+        job, firing = job_and_firing
+        self.busy.append(
+            Assignment(receipt, request, body, job, firing, child, now + job.timeout, now + EXTENSION_INTERVAL)
+        )
+        child.call(body, request, first)
 
-    def _tend(self, seconds: float) -> None:
-        """See to the children: what they answered, who is gone, who must go, whose message must stay hidden."""
+    def _watch(self, seconds: float) -> None:
+        """Handle the results and ends of child processes, their timeouts, and the visibility of their messages."""
         handles = [handle for one in self.busy for handle in one.child.handles]
         if not handles:
             time.sleep(seconds)
@@ -185,65 +198,67 @@ class Worker:
                 self._ended(one)
             elif now >= one.ends:
                 one.child.kill()
-                self._died(one, f"killed at its timeout of {one.job.timeout} s")
+                self._lost(one, f"killed at its timeout of {one.job.timeout} s")
             elif now >= one.extend:
-                one.extend = now + EXTENDED
-                self._hide(one, HIDDEN)
+                one.extend = now + EXTENSION_INTERVAL
+                self._hide(one, VISIBILITY_TIMEOUT)
 
     def _ended(self, one: Assignment) -> None:
-        answered = one.child.answer()
-        if answered is None:
-            note = one.child.epitaph()
+        returned = one.child.result()
+        if returned is None:
+            note = one.child.exit_reason()
             one.child.kill()
-            self._died(one, note)
+            self._lost(one, note)
             return
-        result, stays = answered
-        if stays:
+        result, continues = returned
+        if continues:
             self.idle.append(one.child)
         else:
-            one.child.dismiss()
+            one.child.close()
         if isinstance(result, Raised):
-            self._died(one, result.error)
+            self._lost(one, result.error)
             return
         self.busy.remove(one)
-        if isinstance(result, Held):
-            self._hide(one, min(result.seconds, LONGEST_HIDDEN))
+        if isinstance(result, InProgress):
+            self._hide(one, min(result.seconds, MAX_VISIBILITY))
             return
         if isinstance(result, RunReport):
             self.bad += result.outcome in ("failed", "lost")
-            self.told(result)
+            self.on_report(result)
         self._acknowledge(one.receipt)
 
-    def _died(self, one: Assignment, note: str) -> None:
+    def _lost(self, one: Assignment, note: str) -> None:
         self.bad += 1
-        self.say(f"{one.job.name} {one.firing.position}: {note}")
-        self._settle(one, note, delivery.died)
+        self.notice(f"{one.job.name} {one.firing.position}: {note}")
+        self._record_end(one, note, delivery.interrupted)
 
-    def _hand_back(self, one: Assignment) -> None:
+    def _return(self, one: Assignment) -> None:
         one.child.kill()
-        self.say(f"{one.job.name} {one.firing.position}: handed back, its worker stops")
-        self._settle(one, "ended with its worker, which was stopped; handed to another", delivery.hand_back)
+        self.notice(f"{one.job.name} {one.firing.position}: returned to the queue, its worker stops")
+        self._record_end(
+            one, "ended with its worker, which was stopped; returned to the queue", delivery.return_to_queue
+        )
 
-    def _settle(self, one: Assignment, note: str, settle: Callable[..., None]) -> None:
+    def _record_end(self, one: Assignment, note: str, record: Callable[..., None]) -> None:
         self.busy.remove(one)
         try:
-            settle(one.body, one.request, note, self.cloud, self.log)
-        except AWAY as error:
-            # Its message comes back, and with it the question what became of the run.
-            self.say(f"{one.job.name} {one.firing.position}: its end could not be written yet: {error}")
+            record(one.body, one.request, note, self.cloud, self.log)
+        except UNREACHABLE as error:
+            # Its message is delivered again, and the end recorded then.
+            self.notice(f"{one.job.name} {one.firing.position}: its end could not be recorded yet: {error}")
             return
         self._acknowledge(one.receipt)
 
     def _acknowledge(self, receipt: str) -> None:
         try:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=receipt)
-        except AWAY as error:
-            # It is delivered again, and recognised.
-            self.say(f"a message could not be acknowledged: {error}")
+        except UNREACHABLE as error:
+            # The message is delivered again and recognised as a duplicate.
+            self.notice(f"a message could not be acknowledged: {error}")
 
     def _hide(self, one: Assignment, seconds: int) -> None:
         try:
             self.sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=one.receipt, VisibilityTimeout=seconds)
-        except AWAY as error:
-            # The lease keeps whoever is given it meanwhile out.
-            self.say(f"{one.job.name}: its message could not be kept hidden: {error}")
+        except UNREACHABLE as error:
+            # The lease keeps another worker out that receives it.
+            self.notice(f"{one.job.name}: its message could not be kept invisible: {error}")

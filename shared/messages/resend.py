@@ -80,7 +80,7 @@ def defer_paused(cloud: Cloud, message: Message) -> None:
 
 
 def _delay(cloud: Cloud, message: Message, wait: timedelta, changes: Mapping[str, str]) -> None:
-    _send(cloud, cloud.unchained, message, max(1, ceil(wait.total_seconds())), changes)
+    _send(cloud, cloud.sqs_new_trace, message, max(1, ceil(wait.total_seconds())), changes)
 
 
 def _next_attempt(message: Message, error: str, first: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.run.report import RunReport
-from workers.delivery import Held
+from workers.delivery import InProgress
 
 
 def report(body: Any, outcome: str = "done") -> RunReport:
@@ -54,4 +54,4 @@ def haunt(body: Any, _request: str, _first: bool) -> Any:
 
 
 def held(_body: Any, _request: str, _first: bool) -> Any:
-    return Held(500)
+    return InProgress(500)

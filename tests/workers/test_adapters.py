@@ -155,7 +155,7 @@ def rq(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rq]:
 
 def test_rq_without_an_address_is_a_setting_that_is_missing(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     made: Any = fresh("workers.rq", monkeypatch)
-    with pytest.raises(SettingError, match="RQ_REDIS_URL is not set; say where the Redis of RQ is"):
+    with pytest.raises(SettingError, match="RQ_REDIS_URL is not set; set it to the Redis of RQ"):
         made.send(TICK, 0)
 
 

@@ -26,7 +26,7 @@ from shared.run.report import RunReport
 from shared.store import keys
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 from workers import delivery
-from workers.delivery import Held
+from workers.delivery import InProgress
 
 RUN = "20260302T120000.000Z-aaaaaaaa"
 TICK = Firing("sweep", NOON, by="worker", correlation_id="c")
@@ -51,7 +51,7 @@ class Sweep(Job):
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> Sweep:
     made = Sweep()
-    monkeypatch.setattr(delivery, "known", lambda: {"sweep": made})
+    monkeypatch.setattr(delivery, "all_jobs", lambda: {"sweep": made})
     return made
 
 
@@ -90,7 +90,7 @@ def test_a_message_whose_run_may_still_be_at_work_is_put_off_until_its_lease_end
 ) -> None:
     take(cloud)
     clock.move(seconds=20)
-    assert delivery.deliver(body(), "message-1", cloud, log) == Held(51)
+    assert delivery.deliver(body(), "message-1", cloud, log) == InProgress(51)
     assert job.ran == 0
     assert waiting(cloud, "work") == []
 
@@ -148,7 +148,7 @@ def test_the_lease_of_another_message_is_not_taken_for_a_death(
 
 
 def test_a_process_that_died_before_its_claim_has_made_its_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
-    delivery.died(body(), "message-1", "its process was ended by SIGKILL", cloud, log)
+    delivery.interrupted(body(), "message-1", "its process was ended by SIGKILL", cloud, log)
     [sent] = waiting(cloud, "work")
     assert sent["firing"]["attempt"] == 2
 
@@ -156,7 +156,7 @@ def test_a_process_that_died_before_its_claim_has_made_its_attempt(job: Sweep, c
 def test_the_death_of_the_last_attempt_is_a_dead_letter(job: Sweep, cloud: Cloud, log: Lines) -> None:
     last = replace(TICK, attempt=3, hop=5)
     take(cloud, last)
-    delivery.died(body(last), "message-1", "its process was ended by SIGKILL", cloud, log)
+    delivery.interrupted(body(last), "message-1", "its process was ended by SIGKILL", cloud, log)
     [letter] = letters(cloud, "firings-dlq")
     assert letter["dead"]["reason"] == "all 3 attempts used up"
     assert (letter["dead"]["run"], letter["dead"]["error"]) == (RUN, "its process was ended by SIGKILL")
@@ -167,7 +167,7 @@ def test_the_death_of_the_last_attempt_is_a_dead_letter(job: Sweep, cloud: Cloud
 def test_a_death_that_is_told_twice_makes_one_next_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
     take(cloud)
     for _ in range(2):
-        delivery.died(body(), "message-1", "killed", cloud, log)
+        delivery.interrupted(body(), "message-1", "killed", cloud, log)
     outcomes = [
         report.outcome
         for number, sent in enumerate(waiting(cloud, "work"))
@@ -178,7 +178,7 @@ def test_a_death_that_is_told_twice_makes_one_next_attempt(job: Sweep, cloud: Cl
 
 def test_what_is_handed_back_is_the_same_attempt_for_another_worker(job: Sweep, cloud: Cloud, log: Lines) -> None:
     take(cloud)
-    delivery.hand_back(body(), "message-1", "its worker stops", cloud, log)
+    delivery.return_to_queue(body(), "message-1", "its worker stops", cloud, log)
     assert row(cloud)["outcome"] == "lost"
     [sent] = waiting(cloud, "work")
     assert (sent["firing"]["attempt"], sent["firing"]["hop"]) == (1, 3)
@@ -190,14 +190,14 @@ def test_what_is_handed_back_is_the_same_attempt_for_another_worker(job: Sweep, 
 def test_what_had_ended_is_not_handed_back(job: Sweep, cloud: Cloud, log: Lines) -> None:
     ended = {"outcome": "done", "ok": True, "at": "2026-03-02T12:00:00.000Z", "ms": 5}
     Claims(cloud, job, "-").finish(take(cloud), TICK, ended, None, success=True)
-    delivery.hand_back(body(), "message-1", "its worker stops", cloud, log)
+    delivery.return_to_queue(body(), "message-1", "its worker stops", cloud, log)
     assert waiting(cloud, "work") == []
 
 
 def test_what_was_handed_back_too_often_counts_as_an_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
     travelled = replace(TICK, hop=9)
     take(cloud, travelled)
-    delivery.hand_back(body(travelled), "message-1", "its worker stops", cloud, log)
+    delivery.return_to_queue(body(travelled), "message-1", "its worker stops", cloud, log)
     [sent] = waiting(cloud, "work")
     assert sent["firing"]["attempt"] == 2
 
@@ -208,7 +208,7 @@ def test_a_run_by_hand_that_is_handed_back_serves_its_request_in_another_attempt
     asked = replace(TICK, manual=True, id="by-hand")
     assert ManualRequest(cloud, job, asked).take(RUN) is None
     take(cloud, asked)
-    delivery.hand_back(body(asked), "message-1", "its worker stops", cloud, log)
+    delivery.return_to_queue(body(asked), "message-1", "its worker stops", cloud, log)
     [sent] = waiting(cloud, "work")
     assert sent["firing"]["attempt"] == 2
     report = delivery.deliver(sent, "message-2", cloud, log, first=True)

@@ -151,8 +151,8 @@ def test_a_message_whose_run_may_be_at_work_elsewhere_stays_hidden(place: Place)
 def test_a_message_stays_hidden_for_as_long_as_its_run_lasts(
     place: Place, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "EXTENDED", 0)
-    monkeypatch.setattr(module, "HIDDEN", 2)
+    monkeypatch.setattr(module, "EXTENSION_INTERVAL", 0)
+    monkeypatch.setattr(module, "VISIBILITY_TIMEOUT", 2)
     monkeypatch.setattr(type(registry.find("crash")), "timeout", 4)
     send(place)
     told = Told(place, performers.hang, concurrency=2)
@@ -187,7 +187,7 @@ class Flaky:
 
 
 def test_a_queue_that_does_not_answer_for_a_while_is_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(module, "MAX_BACKOFF", 0.01)
     send(place)
     told = Told(place, performers.good)
     told.worker.sqs = Flaky(told.worker.sqs, "receive_message", 3)
@@ -211,7 +211,7 @@ def test_a_death_that_cannot_be_written_down_leaves_its_message(place: Place, mo
     def away(*_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://dynamodb.nowhere")
 
-    monkeypatch.setattr(delivery, "died", away)
+    monkeypatch.setattr(delivery, "interrupted", away)
     send(place)
     assert Told(place, performers.leave).once() == 1
     assert place.left("work") == 1
@@ -259,7 +259,7 @@ def test_a_worker_that_must_go_hands_its_run_to_another(
         time.sleep(0.2)
     assert worker.wait(20) == 0
     assert place.outcomes("pricing") == [("lost", 1)]
-    assert "handed back" in place.said()
+    assert "returned to the queue" in place.said()
     held.released.set()
     assert place.jobs("worker", "--once") == 0
     assert place.outcomes("pricing") == [("lost", 1), ("done", 1)]
@@ -267,7 +267,7 @@ def test_a_worker_that_must_go_hands_its_run_to_another(
 
 def test_a_worker_with_nothing_to_do_goes_at_once(place: Place) -> None:
     worker = place.python("jobs.py", "worker", "--aws", "--stage", "local")
-    until(lambda: "taking from nightshift-local-work" in place.said())
+    until(lambda: "receiving from nightshift-local-work" in place.said())
     time.sleep(0.3)
     worker.send_signal(signal.SIGTERM)
     # It waits for messages for up to 20 s at a time.
@@ -283,11 +283,11 @@ def test_a_queue_that_is_not_deployed_is_3(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("--concurrency", "0", *AWS), 2, "--concurrency is at least 1"),
-        (("--grace", "-1", *AWS), 2, "--grace no less than 0"),
-        (("--queue", "firings", *AWS), 2, "firings is the function dispatch's; a worker takes from work"),
-        (("--queue", "firings-dlq", *AWS), 2, "a worker takes from work"),
-        ((), 3, "no local cloud is up; `python jobs.py up` starts it"),
+        (("--concurrency", "0", *AWS), 2, "--concurrency must be at least 1"),
+        (("--grace", "-1", *AWS), 2, "--grace at least 0 seconds"),
+        (("--queue", "firings", *AWS), 2, "firings belongs to the function of dispatch; workers use work"),
+        (("--queue", "firings-dlq", *AWS), 2, "workers use work"),
+        ((), 3, "the local cloud is not running; `python jobs.py up` starts it"),
     ],
 )
 def test_a_worker_that_cannot_be_meant_takes_nothing(

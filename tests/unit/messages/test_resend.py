@@ -93,7 +93,7 @@ def line(cloud: Cloud, clock: VirtualClock, log: Lines) -> Line:
         if params["QueueUrl"] == cloud.names.queue_url(QUEUE):
             made.sent.append(json.loads(json.dumps(params)))
 
-    for client in (cloud.sqs, cloud.unchained):
+    for client in (cloud.sqs, cloud.sqs_new_trace):
         client.meta.events.register("before-parameter-build.sqs.SendMessage", keep)
     return made
 
@@ -188,7 +188,7 @@ def test_what_waits_on_purpose_begins_a_chain_of_its_own_and_what_failed_goes_on
         trace = request.headers["X-Amzn-Trace-Id"]
         seen.append(trace.decode() if isinstance(trace, bytes) else trace)
 
-    for client in (cloud.sqs, cloud.unchained):
+    for client in (cloud.sqs, cloud.sqs_new_trace):
         client.meta.events.register("before-send.sqs.SendMessage", look)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "caller")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-0-1;Lineage=caller:15")
