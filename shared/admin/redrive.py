@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.admin import audit
 from shared.advised_commands import advised
-from shared.aws.cloud import undone
+from shared.aws.cloud import not_performed
 from shared.dead_letters import store
 from shared.dead_letters.letter import (
     DEAD,
@@ -107,7 +107,7 @@ def send(cloud: Cloud, prepared: PreparedRedrive, operator: str) -> str:
         _send(cloud, prepared)
     except Exception as error:
         # After a timeout it may have been sent all the same: then the row stays `retrying`.
-        if undone(error):
+        if not_performed(error):
             mine = {":dead": DEAD, ":mine": nonce}
             redriven.change_state(cloud, letter.job, letter.key, "SET #state = :dead", mine, "retry = :mine")
         raise
@@ -228,7 +228,7 @@ def _redrives_of_tick(cloud: Cloud, entry: Entry, fired: Firing) -> int:
     if fired.manual:
         return 0
     last = str(lost_runs.claim_item(cloud, entry, fired.target).get("last_attempt", ""))
-    return int(last.split("#")[2]) // firing.TURNS if last.startswith(fired.position) else 0
+    return int(last.split("#")[2]) // firing.SEQUENCE_STEP if last.startswith(fired.position) else 0
 
 
 def _mapping(content: str) -> Mapping[str, Any]:

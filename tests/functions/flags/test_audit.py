@@ -27,7 +27,7 @@ def test_a_batch_of_an_organization_is_one_call_and_duplicates_are_the_same_rows
     assert {row["pk"] for row in world.rows("trail")} == {"org_1#2026-03-02"}
 
 
-def test_an_event_that_comes_again_with_other_words_overwrites_nothing(world: World) -> None:
+def test_an_event_sent_again_with_other_content_overwrites_nothing(world: World) -> None:
     world.deliver(Audit(), event(), event(actor="somebody_else"))
     assert sorted(row["actor"] for row in world.rows("trail")) == ["somebody_else", "user_1"]
 
@@ -44,7 +44,7 @@ def test_an_event_that_comes_again_with_other_words_overwrites_nothing(world: Wo
         ({"type": "audit-event", "payload": {**event()["payload"], "schemaVersion": 9}}, "is newer than this consumer"),
     ],
 )
-def test_one_bad_event_among_nine_is_a_dead_letter_at_once(bad: Any, reason: str, world: World) -> None:
+def test_one_invalid_event_among_nine_is_a_dead_letter_at_once(bad: Any, reason: str, world: World) -> None:
     good = [event(number) for number in range(9)]
     assert world.deliver(Audit(), *good[:5], bad, *good[5:]) == []
     assert len(world.rows("trail")) == 9
@@ -58,7 +58,7 @@ def test_a_clock_that_is_five_minutes_ahead_is_tolerated(world: World) -> None:
     assert len(world.rows("trail")) == 1
 
 
-def test_what_the_store_refuses_is_tried_again_after_the_policys_delays_and_then_given_up(
+def test_a_failed_write_is_retried_after_the_delays_and_then_dead_lettered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: Any) -> Any:

@@ -203,7 +203,7 @@ def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
     phases=[Phase.explicit, Phase.generate],
 )
 @given(histories())
-def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_as_one_clean_pass(
+def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_each_batch_once(
     play: Play, history: History
 ) -> None:
     world = play.world

@@ -55,7 +55,7 @@ def test_a_message_of_a_mebibyte_is_handled_once(job: type[Job], body: Any, worl
 
 
 @pytest.mark.parametrize(("job", "body"), WAYS, ids=lambda each: getattr(each, "name", ""))
-def test_a_byte_more_comes_by_a_claim_check_and_not_by_the_queue(job: type[Job], body: Any, world: World) -> None:
+def test_a_message_of_one_byte_more_uses_a_claim_check(job: type[Job], body: Any, world: World) -> None:
     names = world.cloud.names
     with pytest.raises(world.cloud.sqs.exceptions.ClientError):
         world.cloud.sqs.send_message(QueueUrl=names.queue_url(str(job.queue)), MessageBody="x" * (MESSAGE_LIMIT + 1))

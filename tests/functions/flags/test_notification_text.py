@@ -53,7 +53,7 @@ def to(box: Box) -> list[str]:
     return sorted(address for envelope in box.envelopes for address in envelope.rcpt_tos)
 
 
-def test_administrators_are_told_once_by_e_mail_and_nobody_else(world: World, box: Box) -> None:
+def test_only_administrators_are_notified_by_e_mail_once(world: World, box: Box) -> None:
     member(world, "ada")
     member(world, "bob", role="viewer")
     member(world, "eve", muted=["limit_exceeded"])
@@ -63,7 +63,7 @@ def test_administrators_are_told_once_by_e_mail_and_nobody_else(world: World, bo
     assert box.mails[0]["Subject"] == "exports: the limit is exceeded"
 
 
-def test_one_address_that_is_refused_keeps_no_other_from_being_told(world: World, box: Box) -> None:
+def test_a_refused_address_does_not_affect_other_recipients(world: World, box: Box) -> None:
     for user in ("ada", "bob", "cyd"):
         member(world, user)
     box.says["bob@customer.example"] = "451 later"
@@ -75,7 +75,7 @@ def test_one_address_that_is_refused_keeps_no_other_from_being_told(world: World
     assert to(box) == ["ada@customer.example", "bob@customer.example", "cyd@customer.example"]
 
 
-def test_an_organization_chooses_by_which_ways_it_is_told(world: World, box: Box) -> None:
+def test_an_organization_chooses_its_channels(world: World, box: Box) -> None:
     world.organization(channels={"limit_exceeded": ["webhook"], "threshold_warning": []})
     member(world, "ada")
     world.put("organizations", {"pk": "org_1", "sk": "receiver#r1", "url": "https://x.example", "secrets": [SECRET]})
@@ -95,7 +95,7 @@ def disable(reason: str = "120 % of 100 in 2026-03 reached", **more: Any) -> dic
     return {"type": "auto-action", "payload": payload}
 
 
-def test_a_flag_is_disabled_once_audited_and_told_of(world: World) -> None:
+def test_a_flag_is_disabled_audited_and_notified_once(world: World) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
     world.deliver(AutoActions(), disable(), disable())
     assert flag(world)["enabled"] is False
@@ -107,7 +107,7 @@ def test_a_flag_is_disabled_once_audited_and_told_of(world: World) -> None:
     assert told["payload"]["type"] == "feature_disabled"
 
 
-def test_what_a_person_switched_on_again_stays_on_until_another_limit_is_reached(world: World) -> None:
+def test_a_flag_enabled_by_a_person_stays_enabled_until_another_limit_is_reached(world: World) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
     world.deliver(AutoActions(), disable())
     world.put("organizations", {**flag(world), "enabled": True})
@@ -117,7 +117,7 @@ def test_what_a_person_switched_on_again_stays_on_until_another_limit_is_reached
     assert flag(world)["enabled"] is False
 
 
-def test_a_crash_between_the_deed_and_its_record_leaves_neither_out(
+def test_a_crash_between_the_action_and_its_audit_entry_loses_neither(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})
@@ -130,7 +130,7 @@ def test_a_crash_between_the_deed_and_its_record_leaves_neither_out(
     assert len(world.sent("flagship:notifications")) == 1
 
 
-def test_an_api_key_is_blocked_and_what_is_not_there_is_a_dead_letter(world: World) -> None:
+def test_an_api_key_is_blocked_and_a_missing_one_is_a_dead_letter(world: World) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "key#k1", "enabled": True})
     world.deliver(
         AutoActions(),
@@ -167,7 +167,7 @@ def test_from_usage_to_the_mail_and_the_webhook_end_to_end(world: World, box: Bo
     assert len(keys) == len(set(keys)) == 5
 
 
-def test_an_action_that_found_a_flag_off_is_audited_once_and_switches_nothing_off_later(world: World) -> None:
+def test_an_action_on_a_disabled_flag_is_audited_once_and_disables_nothing_later(world: World) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": False})
     for _ in range(2):
         world.deliver(AutoActions(), disable())
@@ -182,7 +182,7 @@ def test_an_action_that_found_a_flag_off_is_audited_once_and_switches_nothing_of
     assert len(world.rows("trail")) == 1
 
 
-def test_a_notice_that_an_action_sends_claims_no_percents(world: World, box: Box) -> None:
+def test_a_notification_sent_by_an_action_has_no_percentage(world: World, box: Box) -> None:
     member(world, "ada")
     world.organization(channels={"threshold_warning": ["email"]})
     world.deliver(AutoActions(), disable("the trial ends on Friday", action="send_notification"))
@@ -193,7 +193,7 @@ def test_a_notice_that_an_action_sends_claims_no_percents(world: World, box: Box
     assert "Reason: the trial ends on Friday" in mail.get_content()
 
 
-def test_a_crash_right_after_the_deed_leaves_it_the_deed_of_this_action(
+def test_a_crash_right_after_disabling_keeps_the_action_that_disabled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.put("organizations", {"pk": "org_1", "sk": "flag#exports", "enabled": True})

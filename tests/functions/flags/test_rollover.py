@@ -59,7 +59,7 @@ def test_a_period_ends_where_the_next_begins(period: str, end: datetime) -> None
     assert _periods.name(_periods.kind_of(period), end - timedelta(seconds=1)) == period
 
 
-def test_an_hour_is_closed_once_no_clock_can_be_in_it_any_more(world: World) -> None:
+def test_an_hour_is_archived_after_the_tolerated_clock_skew(world: World) -> None:
     use(world, Usage(), 3, world.clock.now())
     world.clock.move(minutes=64)
     assert tick(world, PeriodRollover()).counts == {"months_open": 1}
@@ -73,7 +73,7 @@ def test_an_hour_is_closed_once_no_clock_can_be_in_it_any_more(world: World) -> 
     }
 
 
-def test_what_comes_late_is_added_to_its_closed_period(world: World) -> None:
+def test_late_usage_is_added_to_its_archived_period(world: World) -> None:
     late = world.clock.now()
     use(world, Usage(), 3, late)
     world.clock.move(days=1, minutes=6)
@@ -84,7 +84,7 @@ def test_what_comes_late_is_added_to_its_closed_period(world: World) -> None:
     assert archived(world) == {"2026-03-02T12#exports": 7, "2026-03-02#exports": 7}
 
 
-def test_a_crash_after_any_transaction_closes_no_period_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_after_any_transaction_archives_no_period_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     use(world, Usage(), 5, world.clock.now())
     world.clock.move(days=40)
     real = world.cloud.dynamodb.transact_write_items
@@ -102,7 +102,7 @@ def test_a_crash_after_any_transaction_closes_no_period_twice(world: World, monk
     assert archived(world) == {"2026-03-02T12#exports": 5, "2026-03-02#exports": 5, "2026-03#exports": 5}
 
 
-def test_what_is_counted_while_a_period_is_closed_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usage_counted_while_a_period_is_archived_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     late, usage = world.clock.now(), Usage()
     use(world, usage, 1, late)
     world.clock.move(days=40)
@@ -119,7 +119,7 @@ def test_what_is_counted_while_a_period_is_closed_is_not_lost(world: World, monk
     assert archived(world) == {"2026-03-02T12#exports": 21, "2026-03-02#exports": 21, "2026-03#exports": 21}
 
 
-def test_over_a_leap_year_of_missed_ticks_every_period_is_closed_once_and_exactly(world: World) -> None:
+def test_over_a_leap_year_of_missed_ticks_every_period_is_archived_exactly_once(world: World) -> None:
     chance, usage, job = random.Random(4711), Usage(), PeriodRollover()
     world.clock.instant = datetime(2027, 12, 31, 22, 50, tzinfo=UTC)
     wanted = Counter[str]()
@@ -142,7 +142,7 @@ def test_over_a_leap_year_of_missed_ticks_every_period_is_closed_once_and_exactl
     assert tick(world, job).counts == {}
 
 
-def test_dashboards_read_the_sums_of_closed_days(world: World) -> None:
+def test_dashboards_read_the_sums_of_archived_days(world: World) -> None:
     usage, first = Usage(), world.clock.now()
     use(world, usage, 3, first)
     use(world, usage, 2, first, "imports")
@@ -163,7 +163,7 @@ def test_dashboards_read_the_sums_of_closed_days(world: World) -> None:
     assert _dashboard.read(world.cloud, ME, "2026-03")["features"]["exports"]["total"] == 13
 
 
-def test_what_was_told_goes_with_its_period(world: World) -> None:
+def test_notified_thresholds_are_removed_with_their_period(world: World) -> None:
     world.organization(limits={"exports": {"period": "hour", "amount": 10}})
     use(world, Usage(), 10, world.clock.now())
     told = [f"2026-03-02T12#exports#{percent}#approach" for percent in (60, 70, 80)]
@@ -174,7 +174,7 @@ def test_what_was_told_goes_with_its_period(world: World) -> None:
     assert [*world.get("meters", "org_1#month#2026-03")["told"]] == ["2026-03-02T14#exports#60#approach"]
 
 
-def test_what_is_counted_just_before_a_month_is_put_aside_is_closed_by_the_next_tick(
+def test_usage_counted_just_before_a_month_is_retired_is_archived_by_the_next_tick(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late, usage = world.clock.now(), Usage()
@@ -194,7 +194,7 @@ def test_what_is_counted_just_before_a_month_is_put_aside_is_closed_by_the_next_
     assert archived(world) == {"2026-03-02T12#exports": 11, "2026-03-02#exports": 11, "2026-03#exports": 11}
 
 
-def test_sums_of_a_run_that_was_long_away_replace_no_newer_ones(world: World) -> None:
+def test_sums_of_a_delayed_run_replace_no_newer_ones(world: World) -> None:
     use(world, Usage(), 3, world.clock.now())
     world.clock.move(days=1, hours=1)
     tick(world, PeriodRollover())

@@ -10,7 +10,7 @@ from tests.functions.flags.conftest import World
 from tests.functions.flags.test_usage import counted
 
 
-def test_what_was_seeded_is_counted_told_of_and_kept(world: World) -> None:
+def test_seeded_usage_is_counted_and_notified_and_audited(world: World) -> None:
     assert seed(world.cloud, 6) == {"organizations": 36, "usage": 36, "audit": 12}
     used = world.sent("flagship:usage")
     for _ in range(2):
@@ -26,7 +26,7 @@ def test_what_was_seeded_is_counted_told_of_and_kept(world: World) -> None:
     assert letters(world.cloud, "firings-dlq") == []
 
 
-def test_the_same_number_makes_the_same_organizations_and_another_one_others(world: World) -> None:
+def test_the_same_seed_makes_the_same_organizations_and_another_seed_others(world: World) -> None:
     seed(world.cloud, 2)
     first = world.sent("flagship:usage")
     assert seed(world.cloud, 3)["organizations"] == 6

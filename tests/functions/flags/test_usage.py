@@ -45,7 +45,7 @@ def test_ten_messages_of_an_organization_are_one_write(world: World) -> None:
     assert counted(world)["2026-03-02#exports"] == counted(world)["2026-03#exports"] == 11
 
 
-def test_in_the_long_run_a_message_costs_a_fifth_of_a_call_at_most(world: World) -> None:
+def test_a_message_costs_at_most_a_fifth_of_a_call_on_average(world: World) -> None:
     job = Usage()
     world.deliver(job, batch(0))
     calls = Calls(world.cloud)
@@ -55,7 +55,7 @@ def test_in_the_long_run_a_message_costs_a_fifth_of_a_call_at_most(world: World)
     assert counted(world)["2026-03#exports"] == 1001
 
 
-def test_a_batch_is_counted_once_however_often_and_with_whatever_others_it_comes(world: World) -> None:
+def test_a_batch_is_counted_once_in_any_number_and_combination_of_deliveries(world: World) -> None:
     job, batches = Usage(), [batch(number) for number in range(200)]
     for start in range(0, 200, 8):
         world.deliver(job, *batches[start : start + 8], *batches[: start // 4 : 7])
@@ -65,7 +65,7 @@ def test_a_batch_is_counted_once_however_often_and_with_whatever_others_it_comes
     assert counted(world)["2026-03#exports"] == 200
 
 
-def test_a_batch_over_the_end_of_a_month_is_counted_in_both_once(world: World) -> None:
+def test_a_batch_over_the_end_of_a_month_is_counted_once_in_each_month(world: World) -> None:
     world.clock.instant = NOON.replace(day=1, hour=0, minute=1)
     events = tuple(
         UsageEvent(feature="exports", amount=amount, at=world.clock.now() - timedelta(minutes=minutes))
@@ -84,7 +84,7 @@ def test_a_batch_over_the_end_of_a_month_is_counted_in_both_once(world: World) -
     }
 
 
-def test_each_organization_has_counters_of_its_own(world: World) -> None:
+def test_each_organization_has_its_own_counters(world: World) -> None:
     world.organization("org_2")
     world.deliver(Usage(), batch(1), batch(1, org="org_2"), batch(2, org="org_3"))
     assert counted(world, "org_1")["2026-03#exports"] == counted(world, "org_2")["2026-03#exports"] == 1
@@ -102,7 +102,7 @@ def test_each_organization_has_counters_of_its_own(world: World) -> None:
         ({"type": "usage-ingestion", "payload": {"orgId": "org_1", "events": "many"}}, "events"),
     ],
 )
-def test_nine_good_ones_are_counted_once_beside_a_poisoned_one(bad: Any, reason: str, world: World) -> None:
+def test_nine_valid_batches_are_counted_once_beside_an_invalid_one(bad: Any, reason: str, world: World) -> None:
     good = [batch(number) for number in range(9)]
     assert world.deliver(Usage(), *good[:4], bad, *good[4:]) == []
     assert counted(world)["2026-03#exports"] == 9
@@ -111,7 +111,7 @@ def test_nine_good_ones_are_counted_once_beside_a_poisoned_one(bad: Any, reason:
     assert reason in letter["dead"]["error"]
 
 
-def test_a_write_whose_answer_was_lost_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_whose_reply_was_lost_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     job, real = Usage(), world.cloud.dynamodb.update_item
     lost = iter([True])
 
@@ -130,7 +130,7 @@ def test_a_write_whose_answer_was_lost_counts_once(world: World, monkeypatch: py
     assert counted(world)["2026-03#exports"] == 2
 
 
-def test_a_process_that_was_long_away_sets_no_number_of_chunks_back(
+def test_a_process_with_an_old_cache_does_not_reset_the_number_of_chunks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_counters, "MAX_IDS", 3)
@@ -154,7 +154,7 @@ def test_a_process_that_was_long_away_sets_no_number_of_chunks_back(
 LIMITED = {"exports": {"period": "month", "amount": 100, "disableAt": 120}}
 
 
-def test_each_threshold_is_told_of_once(world: World) -> None:
+def test_each_threshold_is_notified_once(world: World) -> None:
     world.organization(limits=LIMITED)
     job = Usage()
     for number in range(15):
@@ -171,7 +171,7 @@ def test_each_threshold_is_told_of_once(world: World) -> None:
     assert (action["payload"]["action"], action["payload"]["targetId"]) == ("disable_feature", "exports")
 
 
-def test_a_crash_between_the_count_and_the_telling_loses_no_threshold(
+def test_a_crash_between_count_and_notification_loses_no_threshold(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.organization(limits=LIMITED)
@@ -185,7 +185,7 @@ def test_a_crash_between_the_count_and_the_telling_loses_no_threshold(
     assert told["payload"]["data"]["percent"] == 60
 
 
-def test_a_crash_between_the_telling_and_its_mark_tells_nothing_twice(
+def test_a_crash_between_notification_and_its_mark_notifies_nothing_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.organization(limits=LIMITED)
@@ -198,7 +198,7 @@ def test_a_crash_between_the_telling_and_its_mark_tells_nothing_twice(
     assert len(world.sent("flagship:notifications")) == 1
 
 
-def test_what_was_told_costs_later_batches_nothing(world: World) -> None:
+def test_notified_thresholds_cost_later_batches_nothing(world: World) -> None:
     world.organization(limits=LIMITED)
     job = Usage()
     world.deliver(job, batch(1, amount=65))
@@ -215,7 +215,7 @@ def test_an_organization_has_its_own_thresholds_and_policy(world: World) -> None
     assert (told["payload"]["data"]["percent"], action["payload"]["targetId"]) == (50, "exports")
 
 
-def test_organizations_are_remembered_for_a_minute(world: World) -> None:
+def test_organizations_are_cached_for_a_minute(world: World) -> None:
     job = Usage()
     world.deliver(job, batch(1))
     world.organization(state="suspended")
@@ -223,7 +223,7 @@ def test_organizations_are_remembered_for_a_minute(world: World) -> None:
     world.clock.move(seconds=61)
     world.deliver(job, batch(3))
     assert counted(world)["2026-03#exports"] == 2
-    assert timedelta(minutes=1) == organization.HELD
+    assert timedelta(minutes=1) == organization.CACHE_AGE
 
 
 def test_a_clock_that_is_five_minutes_ahead_is_tolerated(world: World) -> None:

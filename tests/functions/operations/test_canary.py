@@ -62,7 +62,7 @@ def sent_again(world: World) -> list[str]:
     return [letter.id for letter in world.letters() if letter.retries]
 
 
-def test_where_all_is_mended_all_are_sent_and_resolved(running: World) -> None:
+def test_a_canary_without_failures_resolves_the_whole_group(running: World) -> None:
     running.reject(*ids(1, 25))
     running.intake.mended = {"*"}
     report = retry(running)
@@ -75,7 +75,7 @@ def test_where_all_is_mended_all_are_sent_and_resolved(running: World) -> None:
     ("broken", "sent", "resolved"),
     [("customer 01", 1, 0), ("customer 02", 11, 10), ("customer 11", 11, 10), ("customer 12", 25, 24)],
 )
-def test_it_stops_at_the_first_that_dies_of_the_same_again(
+def test_a_canary_stops_at_the_first_failure_with_the_same_fingerprint(
     running: World, broken: str, sent: int, resolved: int
 ) -> None:
     running.reject(*ids(1, 25))
@@ -88,16 +88,14 @@ def test_it_stops_at_the_first_that_dies_of_the_same_again(
     assert not report.ok
 
 
-def test_the_last_wave_has_no_more_on_their_way_than_are_watched(
-    running: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_wave_has_at_most_the_maximum_in_flight(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "MAX_IN_FLIGHT", 12)
     running.reject(*ids(1, 40))
     running.intake.mended = {*ids(1, 40)} - {"customer 15"}
     assert retry(running).sent == 1 + 10 + 12
 
 
-def test_the_eldest_goes_first(running: World) -> None:
+def test_the_oldest_is_redriven_first(running: World) -> None:
     running.reject(*ids(1, 3))
     retry(running)
     assert running.intake.taken[3:] == ["customer 01"]
@@ -107,7 +105,7 @@ def other_fault(strikes: Callable[[str], bool]) -> Callable[[str], str]:
     return lambda text: "another fault altogether" if strikes(text) else ""
 
 
-def test_a_wave_that_dies_of_something_else_proves_nothing(running: World) -> None:
+def test_a_wave_that_fails_with_another_error_stops_the_canary(running: World) -> None:
     running.reject(*ids(1, 13))
     fingerprint = group(running)
     running.intake.fault = other_fault(lambda _: True)
@@ -116,7 +114,7 @@ def test_a_wave_that_dies_of_something_else_proves_nothing(running: World) -> No
     assert report.stopped == "none of the last 1 was resolved"
 
 
-def test_one_that_dies_of_something_else_among_others_stops_nothing(running: World) -> None:
+def test_one_failure_with_another_error_among_others_does_not_stop_the_canary(running: World) -> None:
     running.reject(*ids(1, 13))
     fingerprint = group(running)
     running.intake.fault = other_fault(lambda text: text == "customer 05")
@@ -124,7 +122,7 @@ def test_one_that_dies_of_something_else_among_others_stops_nothing(running: Wor
     assert (report.sent, report.resolved, report.died, report.stopped) == (13, 12, 1, "")
 
 
-def test_ten_in_a_row_that_come_to_nothing_stop_it(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_unresolved_in_a_row_stop_the_canary(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "MAX_IN_FLIGHT", 10)
     running.reject(*ids(1, 25))
     fingerprint = group(running)
@@ -142,7 +140,7 @@ def flying(world: World) -> list[int]:
     return seen
 
 
-def test_letters_of_one_lease_are_sent_one_after_the_other(running: World) -> None:
+def test_dead_letters_of_one_lease_are_redriven_one_after_the_other(running: World) -> None:
     for minute in range(5):
         running.kill(tick(at=NOON - timedelta(minutes=20 - minute)))
     seen = flying(running)
@@ -151,7 +149,7 @@ def test_letters_of_one_lease_are_sent_one_after_the_other(running: World) -> No
     assert seen == [1] * 5
 
 
-def test_letters_of_many_leases_are_on_their_way_together(running: World) -> None:
+def test_dead_letters_of_several_leases_are_redriven_concurrently(running: World) -> None:
     for number in range(11):
         running.kill(tick(number))
     seen = flying(running)
@@ -159,7 +157,7 @@ def test_letters_of_many_leases_are_on_their_way_together(running: World) -> Non
     assert max(seen) == 10
 
 
-def test_a_shut_gate_stops_it_and_leaves_them_as_dead_as_they_were(running: World, cloud: Cloud) -> None:
+def test_a_closed_gate_stops_the_canary_and_leaves_the_dead_letters_dead(running: World, cloud: Cloud) -> None:
     for number in range(5):
         running.kill(tick(number))
     cloud.environment = {"SWEEP_ENABLE": "false"}
@@ -169,7 +167,7 @@ def test_a_shut_gate_stops_it_and_leaves_them_as_dead_as_they_were(running: Worl
     assert {letter.state for letter in running.letters()} == {"dead"}
 
 
-def test_it_waits_no_longer_than_it_is_told(world: World, clock: VirtualClock) -> None:
+def test_the_wait_ends_after_the_given_patience(world: World, clock: VirtualClock) -> None:
     world.reject(*ids(1, 5))
     before = clock.now()
     report = retry(world, patience=timedelta(seconds=30))
@@ -178,14 +176,14 @@ def test_it_waits_no_longer_than_it_is_told(world: World, clock: VirtualClock) -
     assert timedelta(seconds=30) < clock.now() - before < timedelta(seconds=33)
 
 
-def test_by_itself_it_waits_for_all_attempts_at_their_latest(world: World, clock: VirtualClock) -> None:
+def test_the_default_wait_covers_all_attempts_at_their_latest(world: World, clock: VirtualClock) -> None:
     world.kill(tick())
     before = clock.now()
     retry(world)
     assert clock.now() - before > redrive.time_limit(ENTRIES["sweep"])
 
 
-def test_one_that_cannot_be_sent_is_passed_over_and_said(running: World, cloud: Cloud) -> None:
+def test_a_dead_letter_that_cannot_be_redriven_is_skipped_and_reported(running: World, cloud: Cloud) -> None:
     running.reject(*ids(1, 13))
     for letter in running.letters()[:2]:
         cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=letter.payload)
@@ -196,7 +194,7 @@ def test_one_that_cannot_be_sent_is_passed_over_and_said(running: World, cloud: 
     assert not report.ok
 
 
-def test_what_is_resolved_is_not_sent_again(running: World) -> None:
+def test_resolved_dead_letters_are_not_redriven(running: World) -> None:
     running.reject(*ids(1, 3))
     running.intake.mended = {"*"}
     retry(running)
@@ -205,7 +203,7 @@ def test_what_is_resolved_is_not_sent_again(running: World) -> None:
 
 
 @pytest.mark.parametrize("gone", ["0123456789ab", "", "x" * 500])
-def test_a_fingerprint_that_is_gone_is_refused(running: World, gone: str) -> None:
+def test_an_unknown_fingerprint_is_refused(running: World, gone: str) -> None:
     running.reject(*ids(1, 3))
     with pytest.raises(UnknownDeadLetter, match="there is no dead letter of fingerprint"):
         canary.redrive_group(running.cloud, gone, "ada", "because")
@@ -213,7 +211,7 @@ def test_a_fingerprint_that_is_gone_is_refused(running: World, gone: str) -> Non
     assert list(audit.entries(running.cloud, 1)) == []
 
 
-def test_a_group_whose_job_is_gone_is_refused(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_of_a_removed_job_is_refused(running: World, monkeypatch: pytest.MonkeyPatch) -> None:
     running.kill(tick())
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
     with pytest.raises(DeadLetterRefused, match="there is no such job"):
@@ -222,7 +220,7 @@ def test_a_group_whose_job_is_gone_is_refused(running: World, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("reason", ["", "  \n"])
-def test_without_a_reason_nothing_is_sent(running: World, reason: str) -> None:
+def test_nothing_is_redriven_without_a_reason(running: World, reason: str) -> None:
     running.reject(*ids(1, 3))
     with pytest.raises(ReasonMissing, match="--reason"):
         canary.redrive_group(running.cloud, group(running), "ada", reason)
@@ -232,7 +230,7 @@ def test_without_a_reason_nothing_is_sent(running: World, reason: str) -> None:
 # Two operators
 
 
-def test_a_second_operator_is_kept_out_while_the_first_is_at_it(running: World, cloud: Cloud) -> None:
+def test_a_second_operator_is_refused_while_the_first_canary_runs(running: World, cloud: Cloud) -> None:
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
     fingerprint = group(running)
@@ -243,7 +241,7 @@ def test_a_second_operator_is_kept_out_while_the_first_is_at_it(running: World, 
     assert sent_again(running) == [first.id]
 
 
-def test_where_the_first_is_gone_for_good_the_others_can_be_sent_without_its_letter(
+def test_anyway_redrives_the_rest_of_an_abandoned_group(
     running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.reject(*ids(1, 13))
@@ -258,7 +256,7 @@ def test_where_the_first_is_gone_for_good_the_others_can_be_sent_without_its_let
         retry(running, first.fingerprint, anyway=True)
 
 
-def test_two_that_start_in_the_same_moment_send_nothing_twice(
+def test_two_canaries_that_start_at_once_send_nothing_twice(
     running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.reject(*ids(1, 13))
@@ -272,7 +270,7 @@ def test_two_that_start_in_the_same_moment_send_nothing_twice(
     assert len(running.intake.taken) == 26
 
 
-def test_somebody_elses_single_letter_in_the_way_stops_it_there(running: World, cloud: Cloud) -> None:
+def test_a_dead_letter_redriven_by_another_operator_stops_the_canary(running: World, cloud: Cloud) -> None:
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
     letters = running.letters()
@@ -289,7 +287,7 @@ def test_somebody_elses_single_letter_in_the_way_stops_it_there(running: World, 
 # What is written down
 
 
-def test_it_is_written_down_with_who_why_and_what(running: World) -> None:
+def test_a_canary_is_audited_with_operator_reason_and_scope(running: World) -> None:
     running.reject(*ids(1, 13))
     running.intake.mended = {"*"}
     report = retry(running)
@@ -300,7 +298,7 @@ def test_it_is_written_down_with_who_why_and_what(running: World) -> None:
     assert len(entry["ids"]) == 16
 
 
-def test_a_crash_in_between_leaves_that_it_was_begun_and_what_was_sent(
+def test_a_crashed_canary_leaves_its_audit_entry_and_the_redriven_dead_letters(
     running: World, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -335,7 +333,7 @@ def test_a_crash_in_between_leaves_that_it_was_begun_and_what_was_sent(
     assert sorted(running.intake.taken[13:]) == ids(1, 13)
 
 
-def test_ctrl_c_is_written_down_with_what_was_sent_until_then(
+def test_an_interrupt_is_audited_with_the_number_sent_so_far(
     running: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.reject(*ids(1, 13))
@@ -351,7 +349,7 @@ def test_ctrl_c_is_written_down_with_what_was_sent_until_then(
     assert (entry["count"], entry["end"]) == (11, "KeyboardInterrupt: ")
 
 
-def test_the_entries_of_earlier_months_are_read_too_and_live_for_over_a_year(
+def test_audit_entries_of_earlier_months_are_read_and_stored_for_over_a_year(
     running: World, cloud: Cloud, clock: VirtualClock
 ) -> None:
     for days in (0, 40):
@@ -368,7 +366,7 @@ def test_the_entries_of_earlier_months_are_read_too_and_live_for_over_a_year(
     assert int(row["expires"]["N"]) > (NOON + timedelta(days=365)).timestamp()
 
 
-def test_a_secret_in_a_reason_is_not_kept(running: World, cloud: Cloud) -> None:
+def test_a_secret_in_a_reason_is_redacted(running: World, cloud: Cloud) -> None:
     secret = "tok" + "en=hunter2hunter2"
     with audit.OperatorAuditEntry(cloud, "dead purge", "ada", f"leaked {secret}", {"reason": secret}):
         pass
@@ -378,7 +376,7 @@ def test_a_secret_in_a_reason_is_not_kept(running: World, cloud: Cloud) -> None:
 # What it costs
 
 
-def test_looking_takes_one_read_for_a_hundred_letters(running: World, cloud: Cloud) -> None:
+def test_the_results_of_a_hundred_dead_letters_are_one_read(running: World, cloud: Cloud) -> None:
     running.reject(*ids(1, 40))
     keys = [(letter.job, letter.key) for letter in running.letters()]
     calls = Calls(cloud)
@@ -386,7 +384,7 @@ def test_looking_takes_one_read_for_a_hundred_letters(running: World, cloud: Clo
     assert calls.made == ["dynamodb:BatchGetItem"]
 
 
-def test_a_dry_look_sends_nothing(running: World, cloud: Cloud) -> None:
+def test_selecting_a_group_sends_nothing(running: World, cloud: Cloud) -> None:
     running.reject(*ids(1, 3))
     assert len(canary.select(cloud, group(running))) == 3
     assert waiting(cloud, "demo:intake") == []

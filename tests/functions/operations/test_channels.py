@@ -92,7 +92,7 @@ def well(cloud: Cloud, log: Lines, clock: VirtualClock, job: Failing) -> None:
     ticks(cloud, log, clock, job, 1)
 
 
-def test_every_channel_is_told_the_same_once(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
+def test_every_channel_gets_the_same_alert_once(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
     assert go().ok
     go()
     assert telling.counts == (1, 1, 1)
@@ -109,16 +109,14 @@ def test_every_channel_is_told_the_same_once(telling: Telling, failing: Failing,
     assert (told["type"], told["data"]["job"], told["data"]["streak"]) == ("job.failing", "sweep", 3)
 
 
-def test_only_the_topic_is_told_unless_settings_say_more(
-    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
-) -> None:
+def test_only_the_topic_gets_alerts_by_default(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
     cloud.environment = {}
     go()
     assert telling.counts == (1, 0, 0)
     assert [row for row in state(cloud) if row.startswith("owed#")] == []
 
 
-def test_the_topic_can_be_left_out(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
+def test_the_topic_can_be_disabled(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
     cloud.environment = {**cloud.environment, "ALERT_SNS": "false"}
     go()
     assert telling.counts == (0, 1, 1)
@@ -128,7 +126,7 @@ def state(cloud: Cloud) -> list[str]:
     return [item["pk"]["S"] for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
 
 
-def test_a_broken_channel_stops_no_other_and_gets_it_once_it_is_well(
+def test_a_failing_channel_delays_no_other_and_gets_the_alert_after_recovery(
     telling: Telling, failing: Failing, go: Monitor, log: Lines
 ) -> None:
     telling.web.answers["/alerts"] = Reply(500)
@@ -144,7 +142,7 @@ def test_a_broken_channel_stops_no_other_and_gets_it_once_it_is_well(
     assert len(telling.web.asked) == 2
 
 
-def test_recovery_comes_after_what_was_owed(
+def test_owed_alerts_are_sent_before_new_ones(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     telling.box.says["DATA"] = "451 come back later"
@@ -160,7 +158,7 @@ def test_recovery_comes_after_what_was_owed(
     assert len(telling.box.mails) == 2
 
 
-def test_a_broken_channel_is_tried_once_a_run(
+def test_a_failing_channel_is_tried_once_per_run(
     telling: Telling, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"sweep-{number}" for number in range(5)]
@@ -178,7 +176,7 @@ def test_a_broken_channel_is_tried_once_a_run(
     assert telling.counts == (5, 5, 5)
 
 
-def test_what_is_owed_for_three_days_is_given_up_and_said(
+def test_an_alert_owed_for_three_days_is_dropped_and_logged(
     telling: Telling, failing: Failing, go: Monitor, clock: VirtualClock, log: Lines, cloud: Cloud
 ) -> None:
     telling.web.answers["/alerts"] = Reply(410)
@@ -192,9 +190,7 @@ def test_what_is_owed_for_three_days_is_given_up_and_said(
     assert [row for row in state(cloud) if row.startswith("owed#")] == []
 
 
-def test_a_channel_that_is_taken_out_is_owed_nothing(
-    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
-) -> None:
+def test_a_removed_channel_is_owed_nothing(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
     telling.web.answers["/alerts"] = Reply(500)
     go()
     cloud.environment = {name: text for name, text in cloud.environment.items() if name != "ALERT_WEBHOOK_URL"}
@@ -202,7 +198,7 @@ def test_a_channel_that_is_taken_out_is_owed_nothing(
     assert [row for row in state(cloud) if row.startswith("owed#")] == []
 
 
-def test_a_channel_that_comes_later_is_told_nothing_that_is_owed_to_another(
+def test_an_added_channel_gets_no_alerts_owed_to_another(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
 ) -> None:
     every = cloud.environment
@@ -224,7 +220,7 @@ def test_a_channel_that_comes_later_is_told_nothing_that_is_owed_to_another(
         ({"MAIL_FROM": ""}, "set MAIL_FROM"),
     ],
 )
-def test_a_setting_that_is_wrong_is_a_broken_channel(
+def test_an_invalid_setting_makes_the_channel_fail(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, settings: dict[str, str], said: str
 ) -> None:
     right = cloud.environment
@@ -238,14 +234,14 @@ def test_a_setting_that_is_wrong_is_a_broken_channel(
     assert telling.counts == (1, 1, 1)
 
 
-def test_a_webhook_without_a_secret_says_where_to_put_it(
+def test_the_error_of_a_webhook_without_a_secret_names_the_secret(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
 ) -> None:
     cloud.secrets.delete_secret(SecretId=cloud.names.secret(SECRET), ForceDeleteWithoutRecovery=True)
     assert "nightshift/test/alert-webhook" in go().note
 
 
-def test_a_webhook_whose_answer_was_lost_is_posted_again_under_its_id(
+def test_a_webhook_whose_response_was_lost_is_posted_again_with_the_same_id(
     telling: Telling, failing: Failing, go: Monitor
 ) -> None:
     telling.web.answers["/alerts"] = reset
@@ -256,7 +252,7 @@ def test_a_webhook_whose_answer_was_lost_is_posted_again_under_its_id(
     assert len(telling.web.asked) == 2
 
 
-def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other(
+def test_a_mail_that_may_have_been_accepted_is_not_sent_again_and_delays_no_other(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     telling.box.drops = True
@@ -272,7 +268,9 @@ def test_a_mail_that_may_have_been_taken_is_not_sent_again_and_holds_up_no_other
     assert len(telling.box.mails) == 3
 
 
-def test_a_topic_that_refuses_gets_it_later(telling: Telling, failing: Failing, go: Monitor, cloud: Cloud) -> None:
+def test_a_topic_that_refuses_gets_the_alert_later(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
     topic = cloud.names.topic_arn("alerts")
     cloud.sns.delete_topic(TopicArn=topic)
     report = go()
@@ -282,7 +280,7 @@ def test_a_topic_that_refuses_gets_it_later(telling: Telling, failing: Failing, 
     assert telling.counts == (1, 1, 1)
 
 
-def test_a_topic_that_does_not_answer_may_have_taken_it(
+def test_an_alert_is_not_sent_again_after_a_timeout_of_the_topic(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
 ) -> None:
     def silent(**_: Any) -> None:
@@ -295,7 +293,7 @@ def test_a_topic_that_does_not_answer_may_have_taken_it(
     assert telling.counts == (1, 1, 1)
 
 
-def test_an_alert_that_nobody_knows_of_makes_no_further_alerts(
+def test_an_uncertain_alert_causes_no_further_alerts(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = {**ENTRIES["sweep"], "key": "job-monitoring", "schedules": ["4-59/5 * * * *"]}
@@ -308,7 +306,7 @@ def test_an_alert_that_nobody_knows_of_makes_no_further_alerts(
     assert {told["alert"] for told in alerts(cloud)} == {"JOB_FAILING"}
 
 
-def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
+def test_a_crash_after_any_call_alerts_each_channel_exactly_once(
     telling: Telling, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     receiver = Receiver()
@@ -341,7 +339,7 @@ def test_a_death_after_any_call_tells_no_channel_twice_and_each_in_the_end(
         pytest.fail("it never lived to its end")
 
 
-def test_effects_that_nobody_knows_of_are_told_once_a_day(
+def test_uncertain_effects_are_alerted_once_a_day(
     telling: Telling, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     class Sender(Sweep):
@@ -378,7 +376,7 @@ def test_effects_that_nobody_knows_of_are_told_once_a_day(
     assert telling.counts == (2, 2, 2)
 
 
-def test_what_others_send_reaches_the_topic_at_once_and_each_other_channel_once(
+def test_alerts_of_other_jobs_reach_the_topic_at_once_and_each_other_channel_once(
     telling: Telling, go: Monitor, cloud: Cloud
 ) -> None:
     def send() -> None:
@@ -395,9 +393,7 @@ def test_what_others_send_reaches_the_topic_at_once_and_each_other_channel_once(
     assert [row for row in state(cloud) if row.startswith("owed#")] == []
 
 
-def test_what_is_owed_to_all_is_left_to_the_one_that_does_not_take_it(
-    telling: Telling, go: Monitor, cloud: Cloud
-) -> None:
+def test_an_alert_owed_to_all_channels_stays_for_the_failing_one(telling: Telling, go: Monitor, cloud: Cloud) -> None:
     alert.send(cloud, "JOB_BRAKED", "sweep", {"job": "sweep"}, [], "braked-1")
     telling.web.answers["/alerts"] = Reply(500)
     go()
@@ -407,7 +403,7 @@ def test_what_is_owed_to_all_is_left_to_the_one_that_does_not_take_it(
     assert len(telling.web.asked) == 2
 
 
-def test_a_dry_run_says_who_would_be_told_of_what(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:
+def test_a_dry_run_lists_channels_and_alerts(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:
     now = cloud.clock.now()
     tick = RunContext(JobMonitoring(), Firing("job-monitoring", now), cloud, "r", now, log)
     assert JobMonitoring().plan(tick) == ["alert sns, email, webhook: JOB_FAILING sweep"]

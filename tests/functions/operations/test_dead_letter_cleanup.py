@@ -58,7 +58,7 @@ def clean(cloud: Cloud) -> RunReport:
     )
 
 
-def test_a_letter_goes_at_thirty_days_and_not_a_second_before(cloud: Cloud) -> None:
+def test_a_dead_letter_is_deleted_at_thirty_days_and_not_a_second_before(cloud: Cloud) -> None:
     for mark, at in {
         "before": DUE - timedelta(seconds=1),
         "at": DUE,
@@ -71,20 +71,20 @@ def test_a_letter_goes_at_thirty_days_and_not_a_second_before(cloud: Cloud) -> N
     assert payloads(cloud) == ["dead/sweep/after.json", "dead/sweep/new.json"]
 
 
-def test_letters_of_nobody_go_too(cloud: Cloud) -> None:
+def test_dead_letters_of_an_unknown_job_are_deleted(cloud: Cloud) -> None:
     letter(cloud, "stray", DUE, "unknown")
     assert clean(cloud).counts == {"purged": 1}
     assert left(cloud, "unknown") == []
 
 
-def test_letters_of_a_job_that_is_gone_go_too(cloud: Cloud) -> None:
+def test_dead_letters_of_a_removed_job_are_deleted(cloud: Cloud) -> None:
     letter(cloud, "orphan", DUE, "gone")
     store.record_job(cloud, "gone")
     assert clean(cloud).counts == {"purged": 1}
     assert left(cloud, "gone") == []
 
 
-def test_a_letter_that_died_again_is_as_old_as_its_last_death(cloud: Cloud, clock: VirtualClock) -> None:
+def test_the_age_of_a_dead_letter_counts_from_its_last_failure(cloud: Cloud, clock: VirtualClock) -> None:
     letter(cloud, "again", DUE, state="dead", diedAt=clocks.iso(DUE + timedelta(days=2)))
     assert clean(cloud).counts == {"purged": 0, "spared": 1}
     assert payloads(cloud) == ["dead/sweep/again.json"]
@@ -92,23 +92,21 @@ def test_a_letter_that_died_again_is_as_old_as_its_last_death(cloud: Cloud, cloc
     assert clean(cloud).counts == {"purged": 1}
 
 
-def test_a_letter_that_is_on_its_way_again_stays_for_as_long_as_something_may_come_of_it(
-    cloud: Cloud, clock: VirtualClock
-) -> None:
+def test_a_dead_letter_that_is_being_redriven_stays_until_its_retry_ends(cloud: Cloud, clock: VirtualClock) -> None:
     letter(cloud, "sent", DUE, state="retrying", retryEnds=clocks.iso(NOON + timedelta(minutes=5)))
     assert clean(cloud).counts == {"purged": 0, "spared": 1}
     clock.move(minutes=6)
     assert clean(cloud).counts == {"purged": 1}
 
 
-def test_the_same_again_finds_nothing(cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_second_run_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> None:
     letter(cloud, "old", DUE)
     clean(cloud)
     clock.move(minutes=1)
     assert clean(cloud).counts == {"purged": 0}
 
 
-def test_a_crash_between_payload_and_row_is_made_good_by_the_next_run(
+def test_a_crash_between_payload_and_row_is_completed_by_the_next_run(
     cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -137,7 +135,7 @@ def test_a_payload_that_cannot_be_deleted_keeps_its_row(cloud: Cloud, monkeypatc
     assert "1 objects were not deleted, dead/sweep/old.json: no" in report.note
 
 
-def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> None:
+def test_a_dry_run_lists_dead_letters_by_id(cloud: Cloud, log: Lines) -> None:
     from shared.run.context import RunContext
 
     letter(cloud, "abcdef0123456789", DUE)
@@ -147,7 +145,7 @@ def test_a_dry_run_names_letters_by_their_marks(cloud: Cloud, log: Lines) -> Non
     assert left(cloud) == ["abcdef0123456789"]
 
 
-def test_other_rows_of_the_table_are_not_its_business() -> None:
+def test_other_rows_of_the_table_stay() -> None:
     own = {key for grant in DeadLetterCleanup.permissions if grant.resource == "table/state" for key in grant.keys}
     assert own == {"dead", "dead#*"}
     deleted = {

@@ -61,12 +61,14 @@ def test_a_dead_letter_becomes_a_row_a_payload_and_an_alert(
     assert (alert["job"], alert["jobId"], alert["entityId"]) == ("sweep", "run-1", "shop.example")
 
 
-def test_it_is_kept_for_thirty_days_at_least(letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+def test_a_dead_letter_is_stored_for_at_least_thirty_days(
+    letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
     deliver(DeadLetters(), letter, queue="firings-dlq")
     assert stored(cloud)[0]["expires"] >= NOON.timestamp() + 30 * 86_400
 
 
-def test_a_letter_delivered_twice_is_stored_and_alerted_once(
+def test_a_dead_letter_delivered_twice_is_stored_and_alerted_once(
     letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock
 ) -> None:
     deliver(DeadLetters(), letter, queue="firings-dlq")
@@ -76,7 +78,7 @@ def test_a_letter_delivered_twice_is_stored_and_alerted_once(
     assert len(published(cloud)) == 1
 
 
-def test_a_crash_between_row_and_alert_does_not_silence_it(
+def test_a_crash_between_row_and_alert_does_not_lose_the_alert(
     letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
     topic = cloud.names.topic_arn("alerts")
@@ -109,7 +111,7 @@ def test_a_crash_between_row_and_alert_does_not_silence_it(
         ({"dead": {"job": "../../etc", "reason": "r", "error": "e"}}, "unknown"),
     ],
 )
-def test_a_letter_is_identified_by_its_envelope_and_else_by_its_queue(
+def test_the_job_of_a_dead_letter_follows_from_its_envelope_or_its_queue(
     body: Any, job: str, deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
     assert deliver(DeadLetters(), body, queue="firings-dlq") == []

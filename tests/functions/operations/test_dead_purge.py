@@ -59,19 +59,19 @@ SWEEPS = [("sweep", "all 3 attempts used up"), ("sweep", "rejected")]
         (DeadLetterFilter(job="sweep", before=NOON + timedelta(minutes=90), reason="rej"), [*INTAKES, SWEEPS[0]]),
     ],
 )
-def test_what_the_filter_means_goes_and_nothing_else(world: World, which: DeadLetterFilter, stay: list[Any]) -> None:
+def test_only_matching_dead_letters_are_deleted(world: World, which: DeadLetterFilter, stay: list[Any]) -> None:
     purged = clear(world, which)
     assert left(world) == stay
     assert purged.purged == 4 - len(stay)
 
 
-def test_a_fingerprint_is_a_filter(world: World) -> None:
+def test_a_fingerprint_selects_its_group(world: World) -> None:
     [largest, *_] = store.group_by_fingerprint(world.letters())
     assert clear(world, DeadLetterFilter(fingerprint=largest.fingerprint)).purged == 2
     assert left(world) == SWEEPS
 
 
-def test_payloads_go_with_their_rows(world: World, cloud: Cloud) -> None:
+def test_payloads_are_deleted_with_their_rows(world: World, cloud: Cloud) -> None:
     clear(world, DeadLetterFilter(job="intake"))
     listed = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix="dead/")["Contents"]
     assert {found["Key"] for found in listed} == {letter.payload for letter in world.letters()}
@@ -81,7 +81,7 @@ def test_payloads_go_with_their_rows(world: World, cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     "which", [DeadLetterFilter(job="pricing"), DeadLetterFilter(fingerprint="0" * 12), DeadLetterFilter(before=NOON)]
 )
-def test_a_filter_that_means_none_is_refused(world: World, which: DeadLetterFilter, everything: bool) -> None:
+def test_a_filter_that_matches_nothing_is_refused(world: World, which: DeadLetterFilter, everything: bool) -> None:
     with pytest.raises(DeadLetterRefused, match="no dead letter matches the filter"):
         clear(world, which, everything)
     assert len(left(world)) == 4
@@ -95,7 +95,7 @@ def test_an_empty_filter_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("which", [DeadLetterFilter(before=NOON + timedelta(hours=2)), DeadLetterFilter(job="sweep")])
-def test_a_filter_that_means_all_is_refused(world: World, which: DeadLetterFilter) -> None:
+def test_a_filter_that_matches_everything_is_refused(world: World, which: DeadLetterFilter) -> None:
     if which.job:
         clear(world, DeadLetterFilter(job="intake"))
     before = left(world)
@@ -105,32 +105,32 @@ def test_a_filter_that_means_all_is_refused(world: World, which: DeadLetterFilte
 
 
 @pytest.mark.parametrize("which", [DeadLetterFilter(), DeadLetterFilter(before=NOON + timedelta(hours=2))])
-def test_who_says_so_may_throw_all_away(world: World, which: DeadLetterFilter) -> None:
+def test_everything_is_deleted_on_request(world: World, which: DeadLetterFilter) -> None:
     assert clear(world, which, everything=True).purged == 4
     assert left(world) == []
 
 
-def test_where_there_is_none_all_are_none(world: World) -> None:
+def test_deleting_everything_without_dead_letters_is_refused(world: World) -> None:
     clear(world, DeadLetterFilter(), everything=True)
     with pytest.raises(DeadLetterRefused, match="no dead letter matches the empty filter"):
         clear(world, DeadLetterFilter(), everything=True)
 
 
 @pytest.mark.parametrize("reason", ["", " "])
-def test_without_a_reason_nothing_goes(world: World, reason: str) -> None:
+def test_nothing_is_deleted_without_a_reason(world: World, reason: str) -> None:
     with pytest.raises(ReasonMissing):
         purge_dead_letters.purge(world.cloud, DeadLetterFilter(job="intake"), "ada", reason)
     assert len(left(world)) == 4
 
 
-def test_it_is_written_down_with_who_why_which_and_how_many(world: World) -> None:
+def test_a_purge_is_audited_with_operator_reason_filter_and_count(world: World) -> None:
     clear(world, DeadLetterFilter(job="intake", reason="rej"))
     [entry] = audit.entries(world.cloud, 1)
     assert (entry["what"], entry["who"], entry["reason"]) == ("dead purge", "ada", "they are of last year")
     assert (entry["count"], entry["end"], entry["scope"]) == (2, "done", {"job": "intake", "reason": "rej"})
 
 
-def test_the_digest_is_that_of_the_ids(world: World) -> None:
+def test_the_audit_entry_has_the_digest_of_the_ids(world: World) -> None:
     import hashlib
 
     ids = "".join(f"{letter.id}\n" for letter in world.letters() if letter.job == "intake")
@@ -139,7 +139,7 @@ def test_the_digest_is_that_of_the_ids(world: World) -> None:
     assert entry["ids"] == hashlib.sha256(ids.encode()).hexdigest()[:16]
 
 
-def test_a_letter_on_its_way_stays(world: World, cloud: Cloud) -> None:
+def test_a_dead_letter_that_is_being_redriven_stays(world: World, cloud: Cloud) -> None:
     [first, second] = (letter for letter in world.letters() if letter.job == "intake")
     redrive.send(cloud, redrive.prepare(cloud, first), "bob")
     assert purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake")).on_their_way == 1
@@ -149,14 +149,16 @@ def test_a_letter_on_its_way_stays(world: World, cloud: Cloud) -> None:
         clear(world, DeadLetterFilter(job="intake"))
 
 
-def test_one_of_which_nothing_was_heard_in_time_goes(world: World, cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_redriven_dead_letter_without_a_result_in_time_is_deleted(
+    world: World, cloud: Cloud, clock: VirtualClock
+) -> None:
     [first, _] = (letter for letter in world.letters() if letter.job == "intake")
     redrive.send(cloud, redrive.prepare(cloud, first), "bob")
     clock.move(hours=2)
     assert clear(world, DeadLetterFilter(job="intake")).purged == 2
 
 
-def test_one_that_is_sent_again_while_it_is_looked_at_stays_with_its_payload(
+def test_a_dead_letter_redriven_during_the_purge_stays_with_its_payload(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [first, _] = (letter for letter in world.letters() if letter.job == "intake")
@@ -174,7 +176,7 @@ def test_one_that_is_sent_again_while_it_is_looked_at_stays_with_its_payload(
     assert (stays.id, store.read_payload(cloud, stays)) == (first.id, store.read_payload(cloud, first))
 
 
-def test_a_repeat_after_a_lost_reply_counts_it_as_gone(
+def test_a_deletion_repeated_after_a_lost_reply_counts_as_deleted(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delete = cloud.dynamodb.delete_item
@@ -187,7 +189,9 @@ def test_a_repeat_after_a_lost_reply_counts_it_as_gone(
     assert clear(world, DeadLetterFilter(job="intake")).moved == 0
 
 
-def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_letter_stored_during_the_purge_stays(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked = purge_dead_letters.preview
 
     def then(*given: Any) -> Any:
@@ -200,7 +204,7 @@ def test_one_that_comes_in_meanwhile_stays(world: World, cloud: Cloud, monkeypat
     assert left(world).count(INTAKES[0]) == 1
 
 
-def test_a_crash_is_written_down_with_what_had_gone(
+def test_a_crashed_purge_is_audited_with_the_number_deleted(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purge_dead_letters, "BATCH", 1)
@@ -228,12 +232,12 @@ def test_payloads_that_s3_does_not_delete_are_an_error(
         clear(world, DeadLetterFilter(job="intake"))
 
 
-def test_letters_of_a_job_that_is_gone_can_be_thrown_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_letters_of_a_removed_job_can_be_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: ENTRIES)
     assert clear(world, DeadLetterFilter(job="intake")).purged == 2
 
 
-def test_a_look_writes_nothing(world: World, cloud: Cloud) -> None:
+def test_a_preview_writes_nothing(world: World, cloud: Cloud) -> None:
     calls = Calls(cloud)
     found = purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake"))
     assert (found.count, found.others) == (2, 2)

@@ -84,7 +84,7 @@ def test_a_retry_waits_in_the_queue_while_the_lease_is_held(
     assert hidden_for(cloud) == 71
 
 
-def test_the_last_receive_starts_the_job_whatever_the_lease_says(
+def test_the_last_receive_starts_the_job_despite_a_held_lease(
     deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
     die(cloud)
@@ -92,7 +92,7 @@ def test_the_last_receive_starts_the_job_whatever_the_lease_says(
     assert len(functions.started) == 1
 
 
-def test_a_death_is_recorded_and_its_lease_taken_off(
+def test_an_interrupted_run_is_recorded_and_its_lease_released(
     deliver: Deliver, functions: Functions, cloud: Cloud, log: Lines
 ) -> None:
     die(cloud)
@@ -105,7 +105,7 @@ def test_a_death_is_recorded_and_its_lease_taken_off(
     assert isinstance(taken, Claim)
 
 
-def test_a_death_is_retried_after_the_policys_delay_as_the_next_attempt(
+def test_an_interrupted_run_is_retried_after_the_delay_as_the_next_attempt(
     deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock
 ) -> None:
     die(cloud)
@@ -119,7 +119,7 @@ def test_a_death_is_retried_after_the_policys_delay_as_the_next_attempt(
     assert payload["firing"]["last_error"].startswith("Sandbox.Timedout")
 
 
-def test_a_death_before_any_claim_is_counted_too(
+def test_a_run_interrupted_before_its_claim_counts_as_an_attempt(
     deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock
 ) -> None:
     message = envelope(cloud)
@@ -128,7 +128,7 @@ def test_a_death_before_any_claim_is_counted_too(
     assert functions.started[0][1]["firing"]["attempt"] == 2
 
 
-def test_the_last_attempts_death_is_a_dead_letter(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+def test_an_interrupted_last_attempt_is_a_dead_letter(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
     third = replace(TICK, attempt=3, hop=5, first_failed_at="2026-03-02T11:58:00.000Z")
     run = "20260302T120000.000Z-cccccccc"
     die(cloud, third, run)
@@ -140,7 +140,7 @@ def test_the_last_attempts_death_is_a_dead_letter(deliver: Deliver, functions: F
     assert functions.started == []
 
 
-def test_a_run_that_had_written_its_end_before_it_left_the_process_is_not_a_death(
+def test_a_run_that_wrote_its_end_before_its_process_ended_is_not_lost(
     deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
     held, end = Claims(cloud, Sweep(), "-"), status.from_outcome(Done(), NOON, 120, {})
@@ -152,20 +152,18 @@ def test_a_run_that_had_written_its_end_before_it_left_the_process_is_not_a_deat
     assert (row["outcome"], row["tick"], row["started"], row["ms"]) == ("done", TICK.position, clocks.iso(NOON), 120)
 
 
-def test_the_row_of_a_death_names_the_tick_that_it_was_for(
-    deliver: Deliver, functions: Functions, cloud: Cloud
-) -> None:
+def test_the_row_of_a_lost_run_has_its_tick(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
     die(cloud)
     deliver(Dispatch(), envelope(cloud))
     assert (lost(cloud)["tick"], lost(cloud)["attempt"]) == (TICK.position, 1)
 
 
-def test_an_event_that_never_ran_is_no_attempt(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+def test_an_event_that_never_ran_counts_no_attempt(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
     assert deliver(Dispatch(), envelope(cloud, condition="EventAgeExceeded")) == []
     assert functions.started[0][1]["firing"]["attempt"] == 1
 
 
-def test_the_death_of_a_stranger_who_holds_the_lease_is_not_assumed(
+def test_another_run_that_holds_the_lease_is_not_marked_lost(
     deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
     taken = Claims(cloud, Sweep(), "-").take(TICK, "20260302T120000.000Z-bbbbbbbb", "request-2")
@@ -198,7 +196,7 @@ def test_a_message_that_can_never_be_dispatched_is_a_dead_letter_at_once(
     assert len(functions.started) == 1
 
 
-def test_a_message_that_could_not_be_dispatched_comes_back(deliver: Deliver, functions: Functions) -> None:
+def test_a_message_that_could_not_be_dispatched_is_retried(deliver: Deliver, functions: Functions) -> None:
     functions.broken = True
     assert len(deliver(Dispatch(), {"firing": replace(TICK, attempt=2).data()})) == 1
 

@@ -63,13 +63,13 @@ def alerts(cloud: Cloud) -> list[Any]:
     return [json.loads(message) for _, message, *_ in topic.sent_notifications]
 
 
-def test_two_failures_in_a_row_are_no_streak_yet(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+def test_two_failures_in_a_row_are_not_alerted(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
     ticks(cloud, log, clock, Failing(), 2)
     assert monitor(cloud, log, clock).counts == {"failing": 0, "recovered": 0, "uncertain": 0}
     assert alerts(cloud) == []
 
 
-def test_the_third_is_told_once_with_first_error_last_good_run_and_commands(
+def test_the_third_failure_is_alerted_once_with_first_error_last_good_run_and_commands(
     cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     job = Failing()
@@ -90,7 +90,7 @@ def test_the_third_is_told_once_with_first_error_last_good_run_and_commands(
     ]
 
 
-def test_recovery_is_told_once_and_a_new_streak_again(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+def test_a_recovery_is_alerted_once_and_a_new_streak_again(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
     job = Failing()
     ticks(cloud, log, clock, job, 3)
     monitor(cloud, log, clock)
@@ -104,14 +104,14 @@ def test_recovery_is_told_once_and_a_new_streak_again(cloud: Cloud, log: Lines, 
     assert [told["alert"] for told in alerts(cloud)] == ["JOB_FAILING", "JOB_RECOVERED", "JOB_FAILING"]
 
 
-def test_the_streak_that_counts_is_a_setting(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+def test_the_length_of_a_streak_is_a_setting(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
     cloud.environment = {"JOB_MONITORING_STREAK": "1"}
     ticks(cloud, log, clock, Failing(), 1)
     monitor(cloud, log, clock)
     assert len(alerts(cloud)) == 1
 
 
-def test_a_host_that_is_down_is_told_by_its_own_streak(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+def test_a_host_is_alerted_by_its_own_streak(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
     shown = {"ok": False, "note": "503 where a price should be", "at": "2026-03-02T12:00:00.000Z"}
     item = {"pk": "sweep:last", "sk": "shop.example", "streak": 3, "status": shown, "lastGood": NOON.isoformat()}
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(item))
@@ -121,7 +121,9 @@ def test_a_host_that_is_down_is_told_by_its_own_streak(cloud: Cloud, log: Lines,
     assert told["commands"][2] == "python jobs.py sweep --target shop.example --aws --stage test"
 
 
-def test_a_hosts_first_error_and_last_good_look_are_told(cloud: Cloud, log: Lines, clock: VirtualClock) -> None:
+def test_the_alert_of_a_host_has_its_first_error_and_last_good_visit(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
     for minute, note in enumerate(("", "503", "timeout", "503 again")):
         verdict = {"ok": not note, "at": f"2026-03-02T12:0{minute}:00.000Z", "note": note}
         status.write_host(cloud, Sweep(), "shop.example", "t", verdict)
@@ -134,7 +136,7 @@ def test_a_hosts_first_error_and_last_good_look_are_told(cloud: Cloud, log: Line
     assert [each["alert"] for each in alerts(cloud)] == ["JOB_FAILING", "JOB_RECOVERED"]
 
 
-def test_a_consumers_bad_minutes_are_a_streak_and_a_shut_gate_is_no_verdict(
+def test_bad_minutes_of_a_consumer_are_a_streak_and_a_closed_gate_does_not_count(
     cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     class Post(Sweep):
@@ -180,7 +182,7 @@ def reports(cloud: Cloud) -> dict[str, Any]:
     return {each["Key"]: json.loads(body) for each, body in zip(found, bodies, strict=True)}
 
 
-def test_the_first_run_of_an_hour_reports_and_an_idle_one_costs_no_more_than_before(
+def test_the_first_run_of_an_hour_writes_the_report_and_an_idle_run_costs_nothing_more(
     cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     first = monitor(cloud, log, clock)
@@ -197,7 +199,7 @@ def test_the_first_run_of_an_hour_reports_and_an_idle_one_costs_no_more_than_bef
     assert run(JobMonitoring(), by_hand, cloud, log).artifact
 
 
-def test_an_hour_whose_first_run_failed_is_reported_by_the_next(
+def test_the_next_run_writes_the_report_if_the_first_of_the_hour_failed(
     cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
@@ -207,7 +209,7 @@ def test_an_hour_whose_first_run_failed_is_reported_by_the_next(
     assert monitor(cloud, log, clock).artifact is None
 
 
-def test_a_report_says_how_every_job_and_host_is_and_what_became_of_its_ticks(
+def test_the_report_has_the_status_of_every_job_and_host_and_the_outcomes_of_its_ticks(
     cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     monitor(cloud, log, clock)

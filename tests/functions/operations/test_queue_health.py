@@ -50,7 +50,9 @@ def look(cloud: Cloud, clock: VirtualClock, log: Lines) -> RunReport:
     return run(QueueHealth(), Firing("queue-health", clock.now()), cloud, log)
 
 
-def test_what_a_queue_gave_up_becomes_a_dead_letter_of_its_job(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+def test_a_message_in_a_dead_letter_queue_becomes_a_dead_letter_of_its_job(
+    cloud: Cloud, clock: VirtualClock, log: Lines
+) -> None:
     again = {"dead-letter": {"DataType": "String", "StringValue": "2026-03-01T12:00:00.000Z#0123456789abcdef"}}
     send(cloud, f"{QUEUE}-dlq", "one")
     send(cloud, f"{QUEUE}-dlq", "two", MessageAttributes=again)
@@ -62,7 +64,7 @@ def test_what_a_queue_gave_up_becomes_a_dead_letter_of_its_job(cloud: Cloud, clo
     assert look(cloud, clock, log).counts == {"queues": 2, "carried": 0}
 
 
-def test_a_letter_that_was_sent_and_not_deleted_is_the_same_letter_the_second_time(
+def test_a_message_that_was_moved_and_not_deleted_makes_the_same_dead_letter_again(
     cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(cloud, f"{QUEUE}-dlq", "one")
@@ -76,7 +78,7 @@ def test_a_letter_that_was_sent_and_not_deleted_is_the_same_letter_the_second_ti
     assert first == second
 
 
-def test_a_queue_that_nobody_works_on_ages(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+def test_a_queue_without_handled_messages_ages(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
     look(cloud, clock, log)
     assert "Nightshift" not in json.dumps(log.lines)
     send(cloud, QUEUE, "a", "b")
@@ -89,16 +91,14 @@ def test_a_queue_that_nobody_works_on_ages(cloud: Cloud, clock: VirtualClock, lo
     assert (metric["QueueDepth"], metric["QueueAge"], metric["job"]) == ([2], [600_000], "intake")
 
 
-def test_operators_are_told_once_of_a_queue_that_is_stuck(
-    cloud: Cloud, clock: VirtualClock, log: Lines, told: list[str]
-) -> None:
+def test_a_stuck_queue_is_alerted_once(cloud: Cloud, clock: VirtualClock, log: Lines, told: list[str]) -> None:
     send(cloud, QUEUE, "a")
     for _ in range(6):
         look(cloud, clock, log)
     assert told == ["QUEUE_STUCK demo:intake"]
 
 
-def test_a_queue_with_a_backlog_that_is_worked_on_is_not_stuck(
+def test_a_queue_with_a_backlog_and_handled_messages_is_not_stuck(
     cloud: Cloud, clock: VirtualClock, log: Lines, told: list[str]
 ) -> None:
     send(cloud, QUEUE, "a")

@@ -29,7 +29,7 @@ def reconcile(cloud: Cloud, log: Lines) -> RunReport:
     return run(Reconciler(), Firing("reconciler", cloud.clock.now()), cloud, log)
 
 
-def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
+def test_a_run_whose_lease_expired_is_marked_lost_and_its_job_can_run(
     cloud: Cloud, clock: VirtualClock, log: Lines
 ) -> None:
     held = Claims(cloud, Sweep(), "-")
@@ -50,13 +50,13 @@ def test_a_run_whose_lease_ran_out_is_marked_lost_and_its_job_is_free(
     assert taken.expired_holder is None
 
 
-def test_a_run_within_its_lease_is_left_alone(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+def test_a_run_within_its_lease_is_not_marked_lost(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
     Claims(cloud, Sweep(), "-").take(Firing("sweep", NOON), RUN, "r")
     clock.move(seconds=60)
     assert reconcile(cloud, log).counts["lost"] == 0
 
 
-def test_a_dead_run_is_counted_once(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+def test_a_lost_run_is_counted_once(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
     Claims(cloud, Sweep(), "-").take(Firing("sweep", NOON), RUN, "r")
     clock.move(minutes=5)
     reconcile(cloud, log)

@@ -42,7 +42,7 @@ def retry(cloud: Cloud, letter: DeadLetter, who: str = WHO) -> str:
     return redrive.send(cloud, redrive.prepare(cloud, letter), who)
 
 
-def test_a_mended_letter_is_resolved_by_the_run_that_did_it(world: World, cloud: Cloud) -> None:
+def test_a_redriven_dead_letter_is_resolved_by_the_run_that_succeeds(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     world.sweep.mended = {"*"}
     retry(cloud, world.letter())
@@ -52,7 +52,7 @@ def test_a_mended_letter_is_resolved_by_the_run_that_did_it(world: World, cloud:
     assert (report.outcome, found.state, found.row["resolvedBy"]) == ("done", "resolved", report.run_id)
 
 
-def test_it_keeps_its_tick_its_first_failure_and_who_asked_for_it(world: World, cloud: Cloud) -> None:
+def test_a_redrive_keeps_tick_first_failure_and_correlation_id(world: World, cloud: Cloud) -> None:
     world.kill(tick(correlation_id="cor"))
     letter = world.letter()
     retry(cloud, letter)
@@ -63,7 +63,7 @@ def test_it_keeps_its_tick_its_first_failure_and_who_asked_for_it(world: World, 
     assert (firing["attempt"], firing["hop"], firing["letter"], firing["redrive"]) == (1, 2, letter.key, 1)
 
 
-def test_it_has_all_its_attempts_again_and_then_is_the_same_letter_dead_once_more(
+def test_a_redrive_has_all_attempts_and_then_is_the_same_dead_letter_again(
     world: World, cloud: Cloud, clock: VirtualClock
 ) -> None:
     world.kill(tick())
@@ -78,7 +78,7 @@ def test_it_has_all_its_attempts_again_and_then_is_the_same_letter_dead_once_mor
     assert json.loads(store.read_payload(cloud, after))["dead"]["firing"]["redrive"] == 1
 
 
-def test_the_payload_of_its_earlier_death_is_not_left_behind(world: World, cloud: Cloud) -> None:
+def test_the_payload_of_the_earlier_failure_is_deleted(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     retry(cloud, world.letter())
     world.settle()
@@ -86,7 +86,7 @@ def test_the_payload_of_its_earlier_death_is_not_left_behind(world: World, cloud
     assert [found["Key"] for found in listed] == [world.letter().payload]
 
 
-def test_each_death_is_told_once(world: World, cloud: Cloud) -> None:
+def test_each_failure_for_good_is_alerted_once(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     retry(cloud, world.letter())
     redriven = waiting(cloud)
@@ -97,9 +97,7 @@ def test_each_death_is_told_once(world: World, cloud: Cloud) -> None:
     assert len(world.log.said("JOB_PERMANENTLY_FAILED")) == 2
 
 
-def test_a_crash_between_the_row_and_the_alert_of_its_next_death_does_not_silence_it(
-    world: World, cloud: Cloud
-) -> None:
+def test_a_crash_between_row_and_alert_of_a_failed_redrive_does_not_lose_the_alert(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     retry(cloud, world.letter())
     [redriven] = waiting(cloud)
@@ -115,7 +113,7 @@ def test_a_crash_between_the_row_and_the_alert_of_its_next_death_does_not_silenc
     assert world.letter().failed_redrives == 1
 
 
-def test_a_newer_success_makes_it_superseded_which_resolves_it(world: World, cloud: Cloud) -> None:
+def test_a_redrive_superseded_by_a_newer_success_is_resolved(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     world.sweep.mended = {"*"}
     run(world.sweep, tick(at=NOON + timedelta(minutes=15)), cloud, world.log)
@@ -126,7 +124,7 @@ def test_a_newer_success_makes_it_superseded_which_resolves_it(world: World, clo
     assert (world.letter().state, world.letter().row["outcome"]) == ("resolved", "superseded")
 
 
-def test_a_tick_that_somebody_ran_by_hand_meanwhile_is_resolved_by_that_run(world: World, cloud: Cloud) -> None:
+def test_a_redrive_is_resolved_by_a_manual_run_of_its_tick(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     world.sweep.mended = {"*"}
     by_hand = run(world.sweep, tick(attempt=4), cloud, world.log)
@@ -136,7 +134,7 @@ def test_a_tick_that_somebody_ran_by_hand_meanwhile_is_resolved_by_that_run(worl
     assert (world.letter().state, world.letter().row["resolvedBy"]) == ("resolved", by_hand.run_id)
 
 
-def test_attempts_by_hand_do_not_make_it_look_like_a_duplicate(world: World, cloud: Cloud) -> None:
+def test_manual_attempts_do_not_make_a_redrive_a_duplicate(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     run(world.sweep, tick(attempt=15, retried=False), cloud, world.log)
     world.sweep.mended = {"*"}
@@ -145,7 +143,7 @@ def test_attempts_by_hand_do_not_make_it_look_like_a_duplicate(world: World, clo
 
 
 @pytest.mark.parametrize("times", [2, 11])
-def test_it_may_be_sent_again_many_times(world: World, cloud: Cloud, times: int) -> None:
+def test_a_dead_letter_can_be_redriven_up_to_the_maximum(world: World, cloud: Cloud, times: int) -> None:
     world.kill(tick())
     for _ in range(times):
         retry(cloud, world.letter())
@@ -153,7 +151,7 @@ def test_it_may_be_sent_again_many_times(world: World, cloud: Cloud, times: int)
     assert (world.letter().failed_redrives, world.letter().retries) == (times, times)
 
 
-def test_a_second_delivery_of_it_says_nothing_of_its_own(world: World, cloud: Cloud) -> None:
+def test_a_second_delivery_of_a_redrive_does_not_change_its_row(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     retry(cloud, world.letter())
     [body] = waiting(cloud)
@@ -163,7 +161,7 @@ def test_a_second_delivery_of_it_says_nothing_of_its_own(world: World, cloud: Cl
     assert world.letter().state == "retrying"
 
 
-def test_a_gate_that_is_shut_keeps_it_out_and_leaves_it_dead_as_it_was(world: World, cloud: Cloud) -> None:
+def test_a_redrive_skipped_by_a_closed_gate_is_dead_as_before(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     before = world.letter()
     cloud.environment = {"SWEEP_ENABLE": "false"}
@@ -174,7 +172,7 @@ def test_a_gate_that_is_shut_keeps_it_out_and_leaves_it_dead_as_it_was(world: Wo
     assert after.row["note"] == "was not run: disabled; SWEEP_ENABLE is false"
 
 
-def test_what_is_resolved_stays_so_when_a_late_delivery_is_kept_out(world: World, cloud: Cloud) -> None:
+def test_a_resolved_dead_letter_stays_resolved_when_a_late_delivery_is_skipped(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     world.sweep.mended = {"*"}
     retry(cloud, world.letter())
@@ -199,7 +197,7 @@ def test_a_paused_job_stays_paused(world: World, cloud: Cloud) -> None:
     assert "by ada: migration" in world.letter().row["note"]
 
 
-def test_it_is_not_too_late_for_a_job_that_has_little_grace(
+def test_a_redrive_is_not_too_late_for_a_short_grace(
     world: World, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(world.sweep), "grace", 60)
@@ -210,7 +208,7 @@ def test_it_is_not_too_late_for_a_job_that_has_little_grace(
     assert [report.outcome for report in world.settle()] == ["done"]
 
 
-def test_a_run_by_hand_keeps_its_name_and_its_marker_shows_the_new_end(world: World, cloud: Cloud) -> None:
+def test_a_redriven_manual_run_keeps_its_request_which_shows_the_new_end(world: World, cloud: Cloud) -> None:
     asked = tick(manual=True, id="asked-by-ada")
     world.kill(asked)
     world.sweep.mended = {"asked-by-ada"}
@@ -222,7 +220,7 @@ def test_a_run_by_hand_keeps_its_name_and_its_marker_shows_the_new_end(world: Wo
     assert refusal is not None
 
 
-def test_a_second_delivery_of_a_run_by_hand_is_no_other_run(world: World, cloud: Cloud) -> None:
+def test_a_second_delivery_of_a_redriven_manual_run_is_deduplicated(world: World, cloud: Cloud) -> None:
     world.kill(tick(manual=True, id="asked-by-ada"))
     retry(cloud, world.letter())
     [body] = waiting(cloud)
@@ -231,7 +229,7 @@ def test_a_second_delivery_of_a_run_by_hand_is_no_other_run(world: World, cloud:
     assert run(world.sweep, firing, cloud, world.log).outcome == "deduplicated"
 
 
-def test_a_lease_that_is_held_puts_it_off(world: World, cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_held_lease_defers_a_redrive(world: World, cloud: Cloud, clock: VirtualClock) -> None:
     world.kill(tick())
     taken = Claims(cloud, world.sweep, "shop-00").take(tick(at=NOON + timedelta(minutes=15)), "other", "r")
     assert isinstance(taken, Claim)
@@ -243,7 +241,9 @@ def test_a_lease_that_is_held_puts_it_off(world: World, cloud: Cloud, clock: Vir
     assert later["firing"]["letter"] == world.letter().key
 
 
-def test_put_off_too_often_it_is_dead_as_it_was(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redrive_deferred_too_often_is_dead_as_before(
+    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.kill(tick())
     monkeypatch.setattr(type(world.sweep), "work", lambda *_: Snoozed(60, "not yet"))
     retry(cloud, world.letter())
@@ -251,7 +251,7 @@ def test_put_off_too_often_it_is_dead_as_it_was(world: World, cloud: Cloud, monk
     assert (world.letter().state, world.letter().row["note"]) == ("dead", "was deferred too often; not yet")
 
 
-def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
+def test_a_redrive_that_fails_without_a_retry_policy_is_a_dead_letter_again(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from shared.job.retry import NO_RETRY
@@ -263,7 +263,7 @@ def test_what_the_policy_would_not_retry_is_a_dead_letter_again(
     assert (world.letter().state, world.letter().failed_redrives) == ("dead", 1)
 
 
-def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
+def test_a_run_interrupted_after_its_end_resolves_its_dead_letter(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.kill(tick())
@@ -280,7 +280,7 @@ def test_a_run_that_left_its_process_after_it_had_finished_resolves_its_letter(
     assert world.letter().state == "resolved"
 
 
-def test_a_death_on_the_way_counts_as_an_attempt_and_keeps_the_letter(world: World, cloud: Cloud) -> None:
+def test_an_interrupted_redrive_counts_as_an_attempt_and_keeps_its_dead_letter(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     retry(cloud, world.letter())
     [body] = waiting(cloud)
@@ -290,7 +290,7 @@ def test_a_death_on_the_way_counts_as_an_attempt_and_keeps_the_letter(world: Wor
     assert (onward.attempt, onward.letter, onward.redrive) == (2, world.letter().key, 1)
 
 
-def test_what_goes_on_from_it_is_not_its_business() -> None:
+def test_a_continuation_does_not_serve_the_dead_letter() -> None:
     firing = replace(tick(), letter="x", redrive=2)
     assert (firing.continuation().letter, firing.shard(3).letter) == ("", "")
     assert firing.retry("e", NOON).letter == firing.deferred().letter == firing.routed("worker").letter == "x"
@@ -299,7 +299,7 @@ def test_what_goes_on_from_it_is_not_its_business() -> None:
 # Consumers
 
 
-def test_a_message_goes_back_to_its_queue_as_it_came(world: World, cloud: Cloud) -> None:
+def test_a_redriven_message_is_sent_to_its_queue_unchanged(world: World, cloud: Cloud) -> None:
     body = '{ "b": 1.50, "a": "\\u00e9" }'
     world.reject(body)
     letter = world.letter()
@@ -310,9 +310,7 @@ def test_a_message_goes_back_to_its_queue_as_it_came(world: World, cloud: Cloud)
     assert message["MessageAttributes"]["dead-letter"]["StringValue"] == letter.key
 
 
-def test_a_message_that_is_handled_resolves_its_letter_and_one_that_is_not_is_the_same_letter_again(
-    world: World, cloud: Cloud
-) -> None:
+def test_a_redriven_message_resolves_its_dead_letter_or_is_the_same_one_again(world: World, cloud: Cloud) -> None:
     world.reject("one", "two")
     world.intake.mended = {"two"}
     for letter in world.letters():
@@ -321,7 +319,7 @@ def test_a_message_that_is_handled_resolves_its_letter_and_one_that_is_not_is_th
     assert [(letter.state, letter.failed_redrives) for letter in world.letters()] == [("dead", 1), ("resolved", 0)]
 
 
-def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_its_letter(
+def test_a_redriven_message_received_too_often_keeps_its_dead_letter(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.collect("raw text", queue="demo:intake-dlq")
@@ -334,7 +332,7 @@ def test_a_message_that_was_received_too_often_goes_back_as_it_came_and_keeps_it
     assert (world.letter().id, world.letter().failed_redrives) == (first.id, 1)
 
 
-def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: World, cloud: Cloud) -> None:
+def test_a_message_at_its_last_receive_becomes_a_dead_letter_with_its_reason(world: World, cloud: Cloud) -> None:
     def fault(_: str) -> str:
         raise ValueError("no route to the store")
 
@@ -352,7 +350,7 @@ def test_at_its_last_receive_a_message_becomes_a_letter_that_says_why(world: Wor
     assert world.letter().failed_redrives == 1
 
 
-def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -> None:
+def test_the_collector_of_dead_letters_sends_none_to_itself(world: World, cloud: Cloud) -> None:
     cloud.s3.delete_bucket(Bucket=cloud.names.bucket)
     record = world.record("plain text", "firings-dlq", "", receives=5)
     assert run_batch(world.collector, Batch("dead-letters", (record,)), cloud, world.log, 60) == ["m1"]
@@ -362,7 +360,7 @@ def test_who_collects_letters_sends_none_to_itself(world: World, cloud: Cloud) -
 @pytest.mark.parametrize(
     ("named", "asked"), [("../../x", 0), ("2026-03-02T12:00:00.000Z#0123456789abcdef", 1), ("x" * 2000, 0)]
 )
-def test_a_letter_that_names_one_that_never_was_is_a_letter_of_its_own(
+def test_a_dead_letter_that_names_an_unknown_one_is_a_new_dead_letter(
     world: World, cloud: Cloud, named: str, asked: int
 ) -> None:
     calls = Calls(cloud)
@@ -387,7 +385,7 @@ def undelivered(firing: Firing) -> list[Any]:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_whatever_started_the_job_can_be_sent_again(world: World, cloud: Cloud, number: int) -> None:
+def test_every_kind_of_event_can_be_redriven(world: World, cloud: Cloud, number: int) -> None:
     world.collect(undelivered(tick())[number])
     world.sweep.mended = {"*"}
     retry(cloud, world.letter())
@@ -407,44 +405,44 @@ def refused(world: World, letter: DeadLetter, says: str) -> None:
     assert waiting(world.cloud) == []
 
 
-def test_a_letter_without_its_payload_is_refused(world: World, cloud: Cloud) -> None:
+def test_a_dead_letter_without_its_payload_is_refused(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=world.letter().payload)
     refused(world, world.letter(), f"its payload s3://{cloud.names.bucket}/dead/sweep/")
 
 
-def test_a_letter_whose_job_is_gone_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_letter_of_a_removed_job_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.kill(tick())
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
     refused(world, world.letter(), "of 'sweep', and there is no such job")
 
 
-def test_a_letter_of_nobody_is_refused(world: World) -> None:
+def test_a_dead_letter_of_an_unknown_job_is_refused(world: World) -> None:
     world.collect("plain text")
     refused(world, world.letter(), "of 'unknown', and there is no such job")
 
 
-def test_a_letter_that_holds_nothing_to_run_is_refused(world: World) -> None:
+def test_a_dead_letter_without_a_firing_is_refused(world: World) -> None:
     world.collect({"dead": {"job": "sweep", "reason": "malformed event", "error": "e", "event": {"hello": "world"}}})
     refused(world, world.letter(), "contains no firing that can be run")
 
 
-def test_a_letter_of_messages_for_a_job_without_a_queue_is_refused(world: World) -> None:
+def test_a_dead_letter_of_messages_for_a_job_without_a_queue_is_refused(world: World) -> None:
     world.collect({"dead": {"job": "sweep", "reason": "r", "error": "e", "event": {"Records": []}}})
     refused(world, world.letter(), "contains messages")
 
 
-def test_a_letter_of_a_consumer_that_holds_no_message_is_refused(world: World) -> None:
+def test_a_dead_letter_of_a_consumer_without_a_message_is_refused(world: World) -> None:
     world.collect({"dead": {"job": "intake", "reason": "r", "error": "e", "event": {"hello": "world"}}})
     refused(world, world.letter(), "contains no message")
 
 
-def test_a_tick_of_too_long_ago_is_refused(world: World) -> None:
+def test_a_dead_letter_of_a_tick_too_old_to_run_is_refused(world: World) -> None:
     world.collect({"firing": tick(at=NOON - timedelta(days=61)).data()})
     refused(world, world.letter(), "older than 60 days")
 
 
-def test_a_resolved_letter_is_refused(world: World, cloud: Cloud) -> None:
+def test_a_resolved_dead_letter_is_refused(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     world.sweep.mended = {"*"}
     retry(cloud, world.letter())
@@ -455,7 +453,7 @@ def test_a_resolved_letter_is_refused(world: World, cloud: Cloud) -> None:
 # Two at once, and a crash in between
 
 
-def test_of_two_operators_at_once_one_sends(world: World, cloud: Cloud) -> None:
+def test_only_one_of_two_concurrent_operators_redrives(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     both = [redrive.prepare(cloud, world.letter()) for _ in range(2)]
     redrive.send(cloud, both[0], "ada")
@@ -465,14 +463,14 @@ def test_of_two_operators_at_once_one_sends(world: World, cloud: Cloud) -> None:
     assert world.letter().retried_by == "ada"
 
 
-def test_who_comes_later_is_told_who_was_first_and_how_long_that_holds(world: World, cloud: Cloud) -> None:
+def test_the_later_operator_gets_the_name_of_the_first_and_the_end_of_the_retry(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     until = retry(cloud, world.letter())
     with pytest.raises(RedriveInProgress, match=f"by ada at .*; if it has no result by {until}"):
         redrive.prepare(cloud, world.letter())
 
 
-def test_one_that_died_again_meanwhile_is_not_sent_with_its_old_payload(world: World, cloud: Cloud) -> None:
+def test_a_dead_letter_that_failed_again_since_it_was_read_is_not_redriven(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     read = redrive.prepare(cloud, world.letter())
     retry(cloud, world.letter())
@@ -482,7 +480,7 @@ def test_one_that_died_again_meanwhile_is_not_sent_with_its_old_payload(world: W
     assert waiting(cloud) == []
 
 
-def test_a_reply_that_was_lost_is_no_other_operator(
+def test_a_lost_reply_is_not_taken_for_another_operator(
     world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.kill(tick())
@@ -498,7 +496,7 @@ def test_a_reply_that_was_lost_is_no_other_operator(
     assert len(waiting(cloud)) == 1
 
 
-def test_a_crash_before_it_was_sent_leaves_it_free_again_after_its_time(
+def test_a_crash_before_sending_lets_it_be_redriven_after_the_retry_ends(
     world: World, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -522,9 +520,7 @@ def test_a_crash_before_it_was_sent_leaves_it_free_again_after_its_time(
     assert (world.letter().state, world.letter().retries) == ("resolved", 2)
 
 
-def test_a_queue_that_says_no_leaves_it_dead_and_free(
-    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_by_the_queue_leaves_it_dead(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(**_: Any) -> None:
         denied: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
         raise ClientError(denied, "SendMessage")
@@ -538,9 +534,7 @@ def test_a_queue_that_says_no_leaves_it_dead_and_free(
     retry(cloud, world.letter())
 
 
-def test_a_queue_that_does_not_answer_may_have_taken_it(
-    world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_timeout_of_the_queue_leaves_it_retrying(world: World, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(**_: Any) -> None:
         raise ReadTimeoutError(endpoint_url="https://sqs")
 
@@ -552,7 +546,9 @@ def test_a_queue_that_does_not_answer_may_have_taken_it(
     assert world.letter().state == "retrying"
 
 
-def test_the_late_death_of_a_letter_that_was_thrown_away_is_a_letter_of_its_own(world: World, cloud: Cloud) -> None:
+def test_a_redrive_that_fails_after_its_dead_letter_was_deleted_is_a_new_dead_letter(
+    world: World, cloud: Cloud
+) -> None:
     world.kill(tick())
     letter = world.letter()
     retry(cloud, letter)
@@ -566,24 +562,24 @@ def test_the_late_death_of_a_letter_that_was_thrown_away_is_a_letter_of_its_own(
 # What it takes
 
 
-def test_patience_is_for_every_attempt_at_its_latest() -> None:
+def test_the_time_limit_covers_every_attempt_at_its_latest() -> None:
     assert redrive.time_limit(ENTRIES["sweep"]) == timedelta(seconds=(30 + 60) * 1.1 + 3 * 70 + 120)
 
 
-def test_queues_are_made_as_patience_takes_them_to_be() -> None:
+def test_queues_are_declared_as_the_time_limit_assumes() -> None:
     from infra import queues
 
     assert (RECEIVES, VISIBILITY) == (queues.MAX_RECEIVES, queues.VISIBILITY_FACTOR)
 
 
-def test_a_run_that_serves_no_letter_pays_nothing_for_it(world: World, cloud: Cloud) -> None:
+def test_a_run_without_a_dead_letter_has_no_additional_calls(world: World, cloud: Cloud) -> None:
     world.sweep.mended = {"*"}
     calls = Calls(cloud)
     run(world.sweep, tick(), cloud, world.log)
     assert calls.made == ["dynamodb:UpdateItem"] * 3
 
 
-def test_sending_one_again_takes_two_reads_a_write_and_a_message(world: World, cloud: Cloud) -> None:
+def test_a_redrive_takes_two_reads_a_write_and_a_message(world: World, cloud: Cloud) -> None:
     world.kill(tick())
     letter, calls = world.letter(), Calls(cloud)
     retry(cloud, letter)

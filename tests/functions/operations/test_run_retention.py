@@ -70,7 +70,7 @@ def retain(cloud: Cloud, **rest: Any) -> RunReport:
         ("critical", timedelta(weeks=1), timedelta(days=30)),
     ],
 )
-def test_a_row_goes_at_the_age_of_its_class_and_not_a_second_before(
+def test_a_row_is_deleted_at_the_age_of_its_class_and_not_a_second_before(
     retention: str, good: timedelta, bad: timedelta, cloud: Cloud, known: Known
 ) -> None:
     known["sweep"]["retention"] = retention
@@ -86,12 +86,12 @@ def test_a_row_goes_at_the_age_of_its_class_and_not_a_second_before(
     ("retention", "good", "bad"),
     [("high-volume", 100, 1000), ("standard", 1000, 5000), ("critical", 10_000, 10_000)],
 )
-def test_the_classes_keep_as_many_as_the_catalogue_says(retention: str, good: int, bad: int) -> None:
+def test_the_classes_retain_the_numbers_of_the_catalogue(retention: str, good: int, bad: int) -> None:
     kept = CLASSES[retention]
     assert (kept.completed.count, kept.failed.count) == (good, bad)
 
 
-def test_of_those_young_enough_the_newest_are_kept(cloud: Cloud, known: Known) -> None:
+def test_the_newest_rows_within_the_age_are_retained(cloud: Cloud, known: Known) -> None:
     known["sweep"]["retention"] = "completed 1d 3, failed 7d 2"
     good = [ran(cloud, timedelta(hours=number)) for number in range(10, 17)]
     bad = [ran(cloud, timedelta(hours=number), ok=False) for number in range(10, 17)]
@@ -99,7 +99,7 @@ def test_of_those_young_enough_the_newest_are_kept(cloud: Cloud, known: Known) -
     assert left(cloud) == sorted([*good[:3], *bad[:2]])
 
 
-def test_the_same_again_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_repeated_run_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> None:
     ran(cloud, timedelta(days=2))
     assert retain(cloud).counts == {"deleted": 1}
     clock.move(minutes=1)
@@ -121,7 +121,7 @@ def test_the_same_again_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> No
         ({"last": "2026-03-01T10:04Z#00"}, 3),
     ],
 )
-def test_a_row_stays_until_it_is_folded(item: dict[str, str], kept: int, cloud: Cloud) -> None:
+def test_a_row_stays_until_the_daily_ledger_has_it(item: dict[str, str], kept: int, cloud: Cloud) -> None:
     cloud.dynamodb.delete_item(
         TableName=cloud.names.table("state"), Key=attributes.row({"pk": "reconciler:last", "sk": "-"})
     )
@@ -135,14 +135,14 @@ def test_a_row_stays_until_it_is_folded(item: dict[str, str], kept: int, cloud: 
     assert len(left(cloud)) == kept
 
 
-def test_a_consumers_rows_are_never_folded_and_wait_for_nothing(cloud: Cloud, known: Known) -> None:
+def test_rows_of_consumers_do_not_wait_for_the_ledger(cloud: Cloud, known: Known) -> None:
     known["sweep"]["queue"] = "flagship:usage"
     reconciled(cloud)
     ran(cloud, timedelta(days=8), ok=False)
     assert retain(cloud).counts == {"deleted": 1}
 
 
-def test_what_only_counts_duplicates_is_left_alone(cloud: Cloud) -> None:
+def test_a_row_that_only_counts_duplicates_stays(cloud: Cloud) -> None:
     key = attributes.row(keys.run("sweep", "20260227T000000.000Z-aaaaaaaa").attributes)
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item={**key, "duplicates": {"N": "1"}})
     odd = attributes.row({"pk": f"runs#sweep#{NOON:%Y-%m-%d}", "sk": "x", "ok": True})
@@ -150,7 +150,7 @@ def test_what_only_counts_duplicates_is_left_alone(cloud: Cloud) -> None:
     assert retain(cloud).counts == {"deleted": 0}
 
 
-def test_the_cap_ends_a_run_and_the_rest_goes_on_at_once(cloud: Cloud, known: Known) -> None:
+def test_the_cap_ends_a_run_and_its_continuation_deletes_the_rest(cloud: Cloud, known: Known) -> None:
     cloud.environment = {"RUN_RETENTION_MAX_RUNS_PER_TICK": "3"}
     for number in range(5):
         ran(cloud, timedelta(days=2, hours=number))
@@ -181,7 +181,7 @@ def test_a_run_ends_in_time_for_its_deadline(
     assert retain(cloud, part=sent["firing"]["part"], hop=3).counts == {"deleted": 1}
 
 
-def test_a_crash_in_the_middle_is_made_good_by_the_next_pass(
+def test_a_crash_is_completed_by_the_next_run(
     cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -207,7 +207,7 @@ def test_a_crash_in_the_middle_is_made_good_by_the_next_pass(
     assert left(cloud) == []
 
 
-def test_a_dry_run_says_how_many_of_whose_rows(cloud: Cloud, log: Lines) -> None:
+def test_a_dry_run_counts_the_rows_of_each_job(cloud: Cloud, log: Lines) -> None:
     ran(cloud, timedelta(days=2))
     ran(cloud, timedelta(days=9), ok=False)
     job = RunRetention()

@@ -88,14 +88,14 @@ def after(**span: float) -> datetime:
     return NOON + timedelta(**span)
 
 
-def test_what_ran_is_not_missed(world: World) -> None:
+def test_a_tick_that_ran_is_not_missed(world: World) -> None:
     for minutes in (0, 15, 30):
         world.tick(after(minutes=minutes))
     assert world.reconcile(after(minutes=38)).counts["missed"] == 0
     assert world.gaps() == []
 
 
-def test_ticks_that_left_no_trace_are_one_row_with_from_to_and_count(world: World, log: Lines) -> None:
+def test_consecutive_missed_ticks_are_one_row_with_from_to_and_count(world: World, log: Lines) -> None:
     world.tick(NOON)
     assert world.reconcile(after(minutes=53)).counts["missed"] == 3
     [gap] = world.gaps()
@@ -107,12 +107,12 @@ def test_ticks_that_left_no_trace_are_one_row_with_from_to_and_count(world: Worl
     assert [line["Missed"] for line in log.lines if "Missed" in line] == [[3.0]]
 
 
-def test_a_tick_is_given_five_minutes_before_it_is_judged(world: World) -> None:
+def test_a_tick_is_judged_after_five_minutes(world: World) -> None:
     assert world.reconcile(after(minutes=5, seconds=59)).counts["missed"] == 0
     assert world.reconcile(after(minutes=6)).counts["missed"] == 1
 
 
-def test_a_pass_that_is_repeated_notes_and_sends_nothing_twice(world: World) -> None:
+def test_a_repeated_run_records_and_sends_nothing_twice(world: World) -> None:
     world.deploy(sweep={"catch_up": "once"})
     # By hand it does not move the watermark, as a pass that died before its end would not.
     first = world.reconcile(after(minutes=40), manual=True).counts
@@ -122,7 +122,7 @@ def test_a_pass_that_is_repeated_notes_and_sends_nothing_twice(world: World) -> 
     assert [gap["count"] for gap in world.gaps()] == [3]
 
 
-def test_a_gap_that_goes_on_stays_one_row(world: World) -> None:
+def test_a_growing_gap_stays_one_row(world: World) -> None:
     # One of these finds nothing that was due.
     for minutes in (8, 23, 28, 38, 53):
         world.reconcile(after(minutes=minutes))
@@ -135,13 +135,13 @@ def test_a_gap_that_goes_on_stays_one_row(world: World) -> None:
     ]
 
 
-def test_ticks_with_a_run_between_them_are_two_gaps(world: World) -> None:
+def test_missed_ticks_around_a_run_are_two_gaps(world: World) -> None:
     world.tick(after(minutes=30))
     assert world.reconcile(after(minutes=53)).counts["missed"] == 3
     assert [gap["count"] for gap in world.gaps()] == [2, 1]
 
 
-def test_a_gap_over_midnight_is_a_row_in_each_day(world: World) -> None:
+def test_a_gap_over_midnight_is_one_row_per_day(world: World) -> None:
     world.reconcile(NOON.replace(hour=23, minute=38))
     world.reconcile(NOON.replace(hour=23, minute=38) + timedelta(minutes=45))
     assert [(gap["pk"], gap["count"]) for gap in world.gaps()] == [
@@ -150,7 +150,7 @@ def test_a_gap_over_midnight_is_a_row_in_each_day(world: World) -> None:
     ]
 
 
-def test_a_new_job_has_missed_nothing_before_it_was_deployed(world: World) -> None:
+def test_a_new_job_misses_no_ticks_before_its_deployment(world: World) -> None:
     made = {**manifest.load(), "fresh": {**world.entry(), "key": "fresh"}}
     world.monkeypatch.setattr(manifest, "load", lambda: made)
     world.reconcile(after(minutes=8))
@@ -159,7 +159,7 @@ def test_a_new_job_has_missed_nothing_before_it_was_deployed(world: World) -> No
 
 
 @pytest.mark.parametrize("reason", ["locked", "paused", "disabled", "late"])
-def test_a_tick_that_honestly_did_not_run_was_not_missed(world: World, reason: str) -> None:
+def test_a_skipped_tick_was_not_missed(world: World, reason: str) -> None:
     class Graceful(Sweep):
         """Do not run late."""
 
@@ -177,7 +177,7 @@ def test_a_tick_that_honestly_did_not_run_was_not_missed(world: World, reason: s
     assert world.reconcile(after(minutes=8)).counts["missed"] == 0
 
 
-def test_a_run_still_at_work_was_not_missed_and_is_folded_when_it_has_ended(world: World) -> None:
+def test_a_running_tick_is_not_missed_and_is_recorded_after_its_end(world: World) -> None:
     seen: list[tuple[int, dict[str, TickOutcome]]] = []
 
     class Long(Sweep):
@@ -197,7 +197,7 @@ def test_a_run_still_at_work_was_not_missed_and_is_folded_when_it_has_ended(worl
     assert world.folded() == {"12:55": TickOutcome.RAN}
 
 
-def test_a_tick_that_comes_after_it_was_given_up_counts_as_late(world: World) -> None:
+def test_a_tick_that_runs_after_it_was_recorded_as_missed_is_late(world: World) -> None:
     world.reconcile(after(minutes=8))
     assert world.tick(NOON, late=50 * 60).outcome == "done"
     world.reconcile(after(minutes=68))
@@ -208,7 +208,7 @@ def test_a_tick_that_comes_after_it_was_given_up_counts_as_late(world: World) ->
     assert world.folded()["12:45"] is TickOutcome.LATE
 
 
-def test_the_newest_missed_tick_is_run_once_where_that_is_declared(world: World) -> None:
+def test_the_newest_missed_tick_is_caught_up_once_if_declared(world: World) -> None:
     world.deploy(sweep={"catch_up": "once"})
     assert world.reconcile(after(minutes=53)).counts == {"lost": 0, "missed": 4, "caught_up": 1, "folded": 0}
     [sent] = waiting(world.cloud)
@@ -224,7 +224,7 @@ def test_the_newest_missed_tick_is_run_once_where_that_is_declared(world: World)
     assert list(world.folded().values()) == [TickOutcome.MISSED] * 3 + [TickOutcome.LATE]
 
 
-def test_nothing_is_run_late_where_a_later_tick_has_been_taken(world: World) -> None:
+def test_nothing_is_caught_up_after_a_later_tick_was_claimed(world: World) -> None:
     world.deploy(sweep={"catch_up": "once"})
     world.tick(after(minutes=60))
     assert world.reconcile(after(minutes=60, seconds=30)).counts["caught_up"] == 0
@@ -232,7 +232,7 @@ def test_nothing_is_run_late_where_a_later_tick_has_been_taken(world: World) -> 
     assert waiting(world.cloud) == []
 
 
-def test_nothing_is_run_late_by_default_for_a_job_that_fires_every_hour(world: World) -> None:
+def test_an_hourly_job_catches_up_nothing_by_default(world: World) -> None:
     assert world.reconcile(after(minutes=53)).counts["caught_up"] == 0
     assert waiting(world.cloud) == []
 
@@ -243,13 +243,13 @@ def test_after_an_outage_jobs_catch_up_one_after_the_other(world: World, log: Li
     assert [line["delay"] for line in log.said("catch_up_scheduled")] == [0, 10, 20, 30]
 
 
-def test_late_runs_are_spread_over_what_a_queue_can_delay() -> None:
+def test_catch_up_runs_are_spread_over_the_longest_delay_of_a_queue() -> None:
     delays = Counter(map(catch_up_delay, range(180)))
     assert max(delays) <= 900
     assert set(delays.values()) == {2}
 
 
-def test_a_reconciler_that_was_down_for_days_goes_on_from_its_checkpoint(world: World) -> None:
+def test_a_reconciler_that_was_down_for_days_continues_from_its_checkpoint(world: World) -> None:
     world.deploy(sweep={"catch_up": "once", "schedules": ["30 12 * * *"]})
     until, runs, part = after(days=3, hours=2), [], 0
     while True:
@@ -265,7 +265,7 @@ def test_a_reconciler_that_was_down_for_days_goes_on_from_its_checkpoint(world: 
     assert late == ["2026-03-05T12:30:00.000Z"]
 
 
-def test_a_pass_that_runs_out_of_time_goes_on_after_the_job_it_did_last(world: World) -> None:
+def test_a_run_that_runs_out_of_time_continues_after_its_last_job(world: World) -> None:
     jobs: dict[str, dict[str, Any]] = {f"job-{number}": {} for number in range(4)}
     world.deploy(**jobs)
     left = iter((60, 60, 5, 60, 60))
@@ -279,7 +279,7 @@ def test_a_pass_that_runs_out_of_time_goes_on_after_the_job_it_did_last(world: W
     assert [gap["count"] for job in jobs for gap in world.gaps(job)] == [2, 2, 2, 2]
 
 
-def test_rows_are_folded_each_hour_with_one_write(world: World) -> None:
+def test_the_daily_ledger_is_extended_each_hour_with_one_write(world: World) -> None:
     for minutes in range(0, 60, 15):
         world.tick(after(minutes=minutes))
     folded = [world.reconcile(after(minutes=minutes)).counts["folded"] for minutes in range(8, 129, 5)]
@@ -291,7 +291,7 @@ def test_rows_are_folded_each_hour_with_one_write(world: World) -> None:
     ]
 
 
-def test_rows_that_live_an_hour_are_folded_before_they_are_gone(world: World) -> None:
+def test_rows_that_expire_after_an_hour_are_recorded_before(world: World) -> None:
     world.deploy(sweep={"retention": "high-volume", "schedules": ["* * * * *"]})
     passes = {}
     for minute in range(70):
@@ -318,7 +318,7 @@ def test_a_tick_that_ran_costs_the_ledger_no_write(world: World) -> None:
     assert (ran, passes) == ({3}, {3})
 
 
-def test_the_ledger_of_a_span_is_read_from_folds_rows_and_gaps(world: World) -> None:
+def test_the_ledger_of_a_period_is_read_from_days_rows_and_gaps(world: World) -> None:
     for minutes in (0, 15, 45, 60, 75):
         world.tick(after(minutes=minutes), late=90 if minutes == 45 else 1)
     world.reconcile(after(minutes=68))
@@ -340,7 +340,7 @@ def test_the_ledger_of_a_span_is_read_from_folds_rows_and_gaps(world: World) -> 
     }
 
 
-def test_a_job_without_a_tick_since_the_last_pass_is_one_read(world: World) -> None:
+def test_a_job_without_a_tick_since_the_last_run_is_one_read(world: World) -> None:
     world.reconcile(after(minutes=8))
     calls = Calls(world.cloud)
     world.reconcile(after(minutes=13))
@@ -348,7 +348,7 @@ def test_a_job_without_a_tick_since_the_last_pass_is_one_read(world: World) -> N
     assert calls.made == ["dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:Query", *["dynamodb:UpdateItem"] * 2]
 
 
-def test_a_dry_run_says_what_it_would_note_and_run_and_writes_nothing(world: World, log: Lines) -> None:
+def test_a_dry_run_lists_gaps_and_catch_ups_and_writes_nothing(world: World, log: Lines) -> None:
     world.deploy(sweep={"catch_up": "once"})
     world.clock.instant = after(minutes=53)
     before = world.cloud.dynamodb.scan(TableName=world.cloud.names.table("state"))["Items"]
@@ -388,7 +388,7 @@ def units(cloud: Cloud) -> Counter[str]:
     return spent
 
 
-def test_a_pass_over_45_jobs_is_91_reads_of_46_units_and_its_own_three_writes(world: World) -> None:
+def test_a_run_over_45_jobs_is_91_reads_of_46_units_and_its_own_three_writes(world: World) -> None:
     names = [f"job-{number:02d}" for number in range(45)]
     world.deploy(**{name: {"schedules": ["* * * * *"]} for name in names})
     world.reconcile(after(minutes=8))
@@ -404,7 +404,7 @@ def test_a_pass_over_45_jobs_is_91_reads_of_46_units_and_its_own_three_writes(wo
     assert spent.total() / 2 == 46
 
 
-def test_a_pass_that_folds_reads_the_hours_rows_and_writes_once_for_each_job(world: World) -> None:
+def test_extending_the_ledger_reads_the_hours_rows_and_writes_once_per_job(world: World) -> None:
     names = [f"job-{number}" for number in range(3)]
     world.deploy(**{name: {"schedules": ["* * * * *"]} for name in names})
     for name in names:
