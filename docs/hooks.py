@@ -1,4 +1,4 @@
-"""Site build: contributor guide and changelog as pages, links to source files as text, no external resources."""
+"""Build the site: root documents as pages, decisions listed, no external resources."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
 EXTERNAL = re.compile(
     r"""<(?:script|img|iframe)[^>]*\ssrc="?(?:https?:)?//[^>]*>|<link[^>]*stylesheet[^>]*\shref="?https?://[^>]*>"""
 )
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List every decision in the navigation."""
+    decisions = [f"decisions/{path.name}" for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))]
+    config.nav = [*(config.nav or []), {"Decisions": ["decisions/README.md", *decisions]}]
+    return config
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
