@@ -57,7 +57,7 @@ def redirect(ticket: str) -> Response[Any]:
     except export_ticket.NoTicket:
         raise NotFoundError from None
     row = _row(parsed)
-    if not parsed.fits(row.get("ticket", "")) or not row.get("archive", "").startswith(EXPORTED) or not _until(row):
+    if not parsed.matches(row.get("ticket", "")) or not row.get("archive", "").startswith(EXPORTED) or not _until(row):
         raise NotFoundError
     left = clock.parse(row["expires_at"]) - CLOUD.clock.now()
     if left < SECOND:
@@ -67,7 +67,7 @@ def redirect(ticket: str) -> Response[Any]:
 
 
 def _fail(error: Exception) -> Response[Any]:
-    """Answer any failure in words that tell a user what to do."""
+    """Answer a failure with a text for the user."""
     request = APP.lambda_context.aws_request_id
     LOG.error("download_failed", error=f"{type(error).__name__}: {error}", correlationId=request)
     LOG.metric("downloads", {"Failed": 1})

@@ -1,1 +1,1 @@
-"""This company's own rows and rules, on top of the platform."""
+"""Rows and rules of this company's products, built on the platform; the platform never imports them."""

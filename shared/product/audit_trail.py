@@ -1,4 +1,4 @@
-"""A user's audit trail: what was done to what is theirs, each thing written down once."""
+"""The audit trail of a user: one entry for each action on their account, aliases and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.store import put_if_absent
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# To say so is all that a job may do to it.
+# Jobs may add entries and do nothing else to them.
 GRANTS = (Grant(("dynamodb:PutItem",), "table/audit"),)
 
 
@@ -29,14 +29,15 @@ def put(
     critical: bool = False,
     data: Mapping[str, str | int | bool] | None = None,
 ) -> Any:
-    """An entry, as put_if_absent writes it. action: `alias.deactivated`. actor: the job, or who asked for it.
+    """Build the put of one entry, for `put_if_absent`. Raises InvalidRecord.
 
-    at: when it came to be so, the same on each attempt: when the alias expired, say, and not now. Of an action, a
-    subject and an instant there is one entry. critical: kept for years longer. Raises InvalidRecord.
+    action: such as `alias.deactivated`. actor: the job, or the user who requested it. at: the time of the event, the
+    same on every attempt (when the alias expired, not now): there is one entry for an action, a subject and a time.
+    critical: retained for years longer.
     """
     from shared.product.records.accounts import AuditEntry
 
-    made = AuditEntry.read(
+    entry = AuditEntry.read(
         {
             "user": user,
             "id": f"{clock.iso(at)}-{_digest(action, subject)}",
@@ -48,7 +49,7 @@ def put(
             "data": dict(data or {}),
         }
     )
-    return put_if_absent.put_arguments(cloud, made)
+    return put_if_absent.put_arguments(cloud, entry)
 
 
 def _digest(action: str, subject: str) -> str:

@@ -1,4 +1,4 @@
-"""What a link to an export bears: which one it is, and a secret that its row knows and nobody can guess."""
+"""Tickets in download links: they name an export and carry a secret that is compared with its row."""
 
 from __future__ import annotations
 
@@ -9,43 +9,45 @@ import secrets
 from typing import NamedTuple
 
 FORM = re.compile(r"([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{43})")
-# Between the two ids, neither of which has one.
-SIGN = "#"
+# Separates the two ids, which never contain it.
+SEPARATOR = "#"
 
 
 class NoTicket(ValueError):
-    """Text that no ticket looks like."""
+    """The text is not a ticket."""
 
 
 class Ticket(NamedTuple):
+    """User and export that a link belongs to, and its secret; `str()` is the form used in URLs."""
+
     user: str
     export: str
     secret: str
 
     def __str__(self) -> str:
-        named = base64.urlsafe_b64encode(f"{self.user}{SIGN}{self.export}".encode()).decode().rstrip("=")
-        return f"{named}.{self.secret}"
+        ids = base64.urlsafe_b64encode(f"{self.user}{SEPARATOR}{self.export}".encode()).decode().rstrip("=")
+        return f"{ids}.{self.secret}"
 
-    def fits(self, secret: str) -> bool:
-        """In constant time, and never what a row without a secret says."""
+    def matches(self, secret: str) -> bool:
+        """Compare secrets in constant time; an empty secret never matches."""
         return bool(secret) and hmac.compare_digest(self.secret.encode(), secret.encode())
 
 
 def secret() -> str:
-    """256 bits, in 43 characters that an address may have."""
+    """A new secret of 256 bits, as 43 characters that are valid in URLs."""
     return secrets.token_urlsafe(32)
 
 
 def read(text: str) -> Ticket:
-    """Raises NoTicket."""
-    found = FORM.fullmatch(text)
-    if found is None:
-        raise NoTicket("it has not the form of one")
+    """Parse the ticket of a link. Raises NoTicket."""
+    match = FORM.fullmatch(text)
+    if match is None:
+        raise NoTicket("it does not have the form of a ticket")
     try:
-        named = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
+        ids = base64.urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode()
     except ValueError:
-        raise NoTicket("it names nothing") from None
-    user, sign, export = named.partition(SIGN)
-    if not user or not sign or not export:
-        raise NoTicket("it names no export")
-    return Ticket(user, export, found[2])
+        raise NoTicket("its ids cannot be decoded") from None
+    user, separator, export = ids.partition(SEPARATOR)
+    if not user or not separator or not export:
+        raise NoTicket("it does not name an export")
+    return Ticket(user, export, match[2])

@@ -1,4 +1,4 @@
-"""Telling users by e-mail: a row for each message, create-once, which notification-delivery sends."""
+"""Notify users: one row for each notification, created once; notification-delivery sends it by e-mail."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from shared.store import put_if_absent
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# What a job that tells users declares.
+# Declared by every job that notifies users.
 GRANTS = (Grant(("dynamodb:PutItem",), "table/notifications"),)
-# Of a row's id.
-LONGEST = 256
+LONGEST_ID = 256
 
 
 def row_id(id: str) -> str:  # noqa: A002 - the key's own name
-    """The notification's own id: what it is about may have one that is as long as any."""
-    if len(id) <= LONGEST:
+    """The id of a notification's row; a long id is shortened and ends in its hash."""
+    if len(id) <= LONGEST_ID:
         return id
     digest = hashlib.sha256(id.encode()).hexdigest()
-    return f"{id[: LONGEST - len(digest) - 1]}-{digest}"
+    return f"{id[: LONGEST_ID - len(digest) - 1]}-{digest}"
 
 
 def notification(
@@ -37,17 +36,17 @@ def notification(
     *,
     mail: bool = True,
 ) -> Any:
-    """Have a user told, once for this id, by what put_if_absent writes: whoever says it again tells nobody.
+    """Build the put of one notification, for `put_if_absent`. Raises pydantic's ValidationError for invalid values.
 
-    id: `<job>-<thing>`, from what it is about, and not from the instant. template: one of functions/mail/letters.
-    persona: whom it is from. data: what the template is filled with. about: the row that it is about. mail: whether it
-    goes out by e-mail, or is only there to be read. Raises pydantic's ValidationError for what is no row.
+    id: `<job>-<subject>`, not derived from the time: a second notification with the same id is not created. template:
+    the name of a file in functions/mail/letters. persona: the sender. data: values of the template. about: the row
+    that it concerns. mail: False for a notification that is only displayed.
     """
-    # Few runs have something to tell; the others do not pay for its import.
+    # Imported lazily: few runs notify anyone.
     from shared.product.records.outgoing import Notification, SendState
 
     now = cloud.clock.now()
-    made = Notification(
+    row = Notification(
         user=user,
         id=row_id(id),
         template=template,
@@ -58,4 +57,4 @@ def notification(
         state=SendState.QUEUED if mail else SendState.SHOWN,
         next_attempt_at=now if mail else None,
     )
-    return put_if_absent.put_arguments(cloud, made)
+    return put_if_absent.put_arguments(cloud, row)

@@ -1,4 +1,4 @@
-"""A purge whose warnings are e-mails to users, by way of the notifications' queue."""
+"""A purge that warns the owner of a row by e-mail, through notifications, before it deletes the row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SENT = "sent"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the owner of a row is told. data: for the template."""
+    """The notification for the owner of a row; `data` are values of the template."""
 
     template: str
     persona: str
@@ -32,10 +32,10 @@ class Notice:
 
 
 class WarnedPurge(Purge, archetype=True):
-    """A purge that warns by e-mail: `warn` says how long before, and `notice` what.
+    """A purge that warns by e-mail: `warn` is the time between warning and deletion, `notice` the content.
 
-    An owner, the user in whose partition the row is, is told once of it, by the notification's key. The row goes once
-    the e-mail has been sent for as long: one that waits for a relay, or could not be sent, has warned nobody.
+    The owner is the user whose partition contains the row; the key of the notification makes the warning unique. The
+    row is deleted `warn` after the e-mail was sent: a notification that is queued or failed is no warning.
     """
 
     effects: ClassVar[timedelta | None] = days(60)
@@ -45,7 +45,7 @@ class WarnedPurge(Purge, archetype=True):
         return (*super().grants(), *notifications.GRANTS, read_rows(NOTIFICATIONS.name))
 
     def notice(self, row: Row) -> Notice:
-        """What its owner is told before the row is deleted; it has all its attributes."""
+        """The notification for the owner; the row has all its attributes."""
         raise NotImplementedError
 
     def warning(self, row: Row) -> tuple[Row, Notice]:
@@ -56,29 +56,30 @@ class WarnedPurge(Purge, archetype=True):
         notice: Notice
         row, notice = message
         about = f"{self.table.name}/{row.sk}"
-        told = (notice.template, notice.persona, notice.data, about)
-        put_if_absent.put_if_absent(run.cloud, notifications.notification(run.cloud, row.pk, self._id(row), *told))
+        content = (notice.template, notice.persona, notice.data, about)
+        put = notifications.notification(run.cloud, row.pk, self._id(row), *content)
+        put_if_absent.put_if_absent(run.cloud, put)
 
     def reconcile(self, effect: Effect) -> NotDone:
-        """It may be written again: its key keeps a second one out."""
+        """Repeat the write: the key of the notification excludes a second one."""
         return NotDone()
 
     def spares(self, run: RunContext, rows: Sequence[Row]) -> Sequence[str]:
         keys = [Key(NOTIFICATIONS.name, row.pk, self._id(row)) for row in rows]
         marked = [warnings.is_marked(row) for row in rows]
-        letters = batch_get(run.cloud, [key for key, is_marked in zip(keys, marked, strict=True) if is_marked])
-        # One that is not there was in the log until it was too old for that.
-        untold = [self._untold(run, letters[key]) if key in letters else "" for key in keys]
-        return [why or found for why, found in zip(super().spares(run, rows), untold, strict=True)]
+        sent = batch_get(run.cloud, [key for key, is_marked in zip(keys, marked, strict=True) if is_marked])
+        # A missing notification was sent and has been purged since.
+        unwarned = [self._not_warned(run, sent[key]) if key in sent else "" for key in keys]
+        return [reason or other for reason, other in zip(super().spares(run, rows), unwarned, strict=True)]
 
-    def _untold(self, run: RunContext, letter: Mapping[str, Any]) -> str:
-        """Why a row's owner does not count as warned; empty where they do."""
+    def _not_warned(self, run: RunContext, notification: Mapping[str, Any]) -> str:
+        """Why the owner does not count as warned; empty if they do."""
         assert self.warn is not None
-        if letter.get("state") != SENT:
-            return f"its owner could not be told yet: the notification {letter['sk']} is {letter.get('state')}"
-        sent: str = letter["sent_at"]
-        if clock.parse(sent) > run.at - self.warn + warnings.JITTER:
-            return f"its owner was told at {sent} only"
+        if notification.get("state") != SENT:
+            return f"its owner is not warned yet: the notification {notification['sk']} is {notification.get('state')}"
+        sent_at: str = notification["sent_at"]
+        if clock.parse(sent_at) > run.at - self.warn + warnings.JITTER:
+            return f"its owner was warned only at {sent_at}"
         return ""
 
     def _id(self, row: Row) -> str:

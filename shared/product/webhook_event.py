@@ -1,4 +1,4 @@
-"""Events for an organization's receivers: what `webhooks:deliver` carries, one message for each receiver."""
+"""Payload of the queue `webhooks:deliver`: one event for one receiver of an organization."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ DELIVER = "webhooks:deliver"
 
 
 class WebhookDelivery(Payload):
-    """event_id: the same for the same event; with the receiver's it is the idempotency key of every attempt.
-
-    body: JSON, as it is signed and sent.
-    """
+    """One delivery of an event to a receiver."""
 
     receiver_id: Id
+    #: The same for the same event; with the receiver's id it is the idempotency key of every attempt.
     event_id: Id
     event: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
+    #: JSON, as it is signed and sent.
     body: Annotated[str, Field(min_length=2, max_length=256 * 1024)]

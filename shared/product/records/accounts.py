@@ -1,4 +1,4 @@
-"""Users, what belongs to their accounts, and the two long ways out: export and deletion."""
+"""Records of users and their accounts, and of requests for export and deletion."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from pydantic import Field, model_validator
 
 from shared import tables
 from shared.archetypes.pipeline import WorkState
-from shared.store.record import ONLY, Address, AliasAddress, Count, Id, Instant, Name, Past, Record
+from shared.store.record import ONLY, Address, AliasAddress, Count, Id, Name, Past, Record, Timestamp
 from shared.tables import Table
 
 
 class User(Record):
-    """deleted_at: from then on nobody signs in and nothing is forwarded, whatever is still there.
-
-    usage_mail: whether they want e-mails about what they use of their quota.
-    """
+    """A user of the mail product."""
 
     table: ClassVar[Table] = tables.USERS
 
@@ -26,20 +23,24 @@ class User(Record):
     email: Address
     name: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
     created_at: Past
+    #: From then on the user cannot sign in and no mail is forwarded, although rows may still exist.
     deleted_at: Past | None = None
+    #: Whether the user receives e-mails about the use of the quota.
     usage_mail: bool = True
 
 
 class Alias(Record):
-    """id: its address. destination: the id of one."""
+    """An address that is forwarded to a destination."""
 
     table: ClassVar[Table] = tables.ALIASES
 
+    #: The address.
     id: AliasAddress
+    #: Id of the destination.
     destination: Id
     created_at: Past
     active: bool = True
-    expires_at: Instant | None = None
+    expires_at: Timestamp | None = None
     deactivated_at: Past | None = None
 
     def waiting(self) -> datetime | None:
@@ -47,7 +48,7 @@ class Alias(Record):
 
 
 class Destination(Record):
-    """address: what is forwarded to once its owner has verified it."""
+    """An address of the user that mail is forwarded to, once it is verified."""
 
     table: ClassVar[Table] = tables.DESTINATIONS
 
@@ -66,22 +67,25 @@ class DomainState(StrEnum):
 
 
 class Domain(Record):
-    """id: its name in ASCII. challenge: what its TXT record must hold. next_check_at: while it is pending."""
+    """A domain of the user, verified by its DNS records. The id is its name in ASCII."""
 
     table: ClassVar[Table] = tables.DOMAINS
 
+    #: Content that its TXT record must have.
     challenge: str = Field(min_length=8, max_length=255)
     created_at: Past
     state: DomainState = DomainState.PENDING
-    next_check_at: Instant | None = None
+    #: Set while it is pending.
+    next_check_at: Timestamp | None = None
     checked_at: Past | None = None
     checks: Count = 0
+    #: Records that the last check found.
     found: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _is_met(self) -> Self:
+    def _has_next_check(self) -> Self:
         if self.state is DomainState.PENDING and self.next_check_at is None:
-            raise ValueError("next_check_at: is missing, and without it a pending domain is never looked at")
+            raise ValueError("next_check_at: is missing; a pending domain without it would never be checked")
         return self
 
     def waiting(self) -> datetime | None:
@@ -89,15 +93,15 @@ class Domain(Record):
 
 
 class _Token(Record):
-    """id: a hash of the token, which itself is kept nowhere."""
+    """A token sent by e-mail. The id is its hash; the token itself is not stored."""
 
     created_at: Past
-    expires_at: Instant
+    expires_at: Timestamp
 
     @model_validator(mode="after")
-    def _lives(self) -> Self:
+    def _expires_after_creation(self) -> Self:
         if self.expires_at < self.created_at:
-            raise ValueError("expires_at: lies before created_at")
+            raise ValueError("expires_at: is before created_at")
         return self
 
     def aging(self) -> tuple[str, datetime] | None:
@@ -111,21 +115,22 @@ class MagicLink(_Token):
 
 
 class Verification(_Token):
-    """destination: the id of the one that it verifies."""
+    """A token that verifies a destination."""
 
     table: ClassVar[Table] = tables.VERIFICATIONS
 
+    #: Id of the destination.
     destination: Id
 
 
 class Session(Record):
-    """It ends at `idle_until`, which each use moves on, and at `ends_at` in any case."""
+    """A sign-in. It ends at `idle_until`, which each use moves forward, and at `ends_at` at the latest."""
 
     table: ClassVar[Table] = tables.SESSIONS
 
     created_at: Past
-    ends_at: Instant
-    idle_until: Instant
+    ends_at: Timestamp
+    idle_until: Timestamp
     agent: str = Field(default="", max_length=512)
 
     def aging(self) -> tuple[str, datetime] | None:
@@ -133,7 +138,7 @@ class Session(Record):
 
 
 class AuditEntry(Record):
-    """id: begins with the instant, so that a user's trail is in order. critical: kept for years longer."""
+    """An entry of a user's audit trail. The id begins with the time, so that entries are in order."""
 
     table: ClassVar[Table] = tables.AUDIT
 
@@ -141,6 +146,7 @@ class AuditEntry(Record):
     action: str = Field(min_length=1, max_length=100)
     actor: str = Field(min_length=1, max_length=256)
     subject: str = Field(default="", max_length=512)
+    #: Retained for years longer.
     critical: bool = False
     data: dict[Name, str | int | bool] = Field(default_factory=dict)
 
@@ -149,65 +155,70 @@ class AuditEntry(Record):
 
 
 class _Request(Record):
-    """Work of several steps: which it is at, where in it, and how far that is in percent."""
+    """Work of several steps."""
 
     requested_at: Past
     state: WorkState = WorkState.QUEUED
+    #: The current step.
     step: str = ""
+    #: The position within the step.
     cursor: str = ""
+    #: Percent.
     progress: int = Field(default=0, ge=0, le=100)
     attempts: Count = 0
-    due_on: Instant | None = None
+    due_on: Timestamp | None = None
     started_at: Past | None = None
     completed_at: Past | None = None
     failed_at: Past | None = None
     error: str = Field(default="", max_length=512)
 
     @model_validator(mode="after")
-    def _is_met(self) -> Self:
-        if self._open and self.due_on is None:
-            raise ValueError(f"due_on: is missing, and without it nobody meets what is {self.state}")
+    def _has_due_time(self) -> Self:
+        if self._is_open and self.due_on is None:
+            raise ValueError(f"due_on: is missing; a request that is {self.state} would never be processed without it")
         return self
 
     @property
-    def _open(self) -> bool:
+    def _is_open(self) -> bool:
         return self.state in (WorkState.QUEUED, WorkState.PROCESSING)
 
     def waiting(self) -> datetime | None:
-        return self.due_on if self._open else None
+        return self.due_on if self._is_open else None
 
 
-# How long an export that has failed still says so.
-SHOWN = timedelta(days=7)
+# How long a failed export is displayed.
+FAILURE_SHOWN = timedelta(days=7)
 
 
 class Export(_Request):
-    """expires_at: when the archive and every link to it are gone. parts: of each table, while it is being made.
-
-    link: where it can be fetched. ticket: the secret in it, which whoever serves the link compares.
-    """
+    """A request for an archive of all of a user's data."""
 
     table: ClassVar[Table] = tables.EXPORTS
 
+    #: Number of parts by table, while the archive is being built.
     parts: dict[str, Count] = Field(default_factory=dict)
     archive: str = ""
     size: Count = 0
     sha256: str = ""
+    #: URL of the download.
     link: str = ""
+    #: The secret of the URL, which the download function compares.
     ticket: str = ""
-    expires_at: Instant | None = None
+    #: When the archive and every link to it expire.
+    expires_at: Timestamp | None = None
 
     def aging(self) -> tuple[str, datetime] | None:
         if self.failed_at:
-            return "", self.failed_at + SHOWN
+            return "", self.failed_at + FAILURE_SHOWN
         return ("", self.expires_at) if self.expires_at else None
 
 
 class Deletion(_Request):
-    """id: `-`. It stays when all else is gone: that it was done, when, and how many of what went. No personal data."""
+    """A request to delete an account. The row remains as evidence, with counts and without personal data."""
 
     table: ClassVar[Table] = tables.DELETIONS
 
     id: Id = ONLY
     reason: str = Field(default="", max_length=200)
+    #: Number of deleted rows and files, by kind.
     deleted: dict[str, Count] = Field(default_factory=dict)

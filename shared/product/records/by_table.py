@@ -1,4 +1,4 @@
-"""Every kind of record, by the name of its table."""
+"""All kinds of records, by the name of their table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages and what is kept of them: failures, holds, quarantine, headers, sums, quotas."""
+"""Records of mail: messages, header snapshots, failed forwards, holds, quarantine, rollups and billing cycles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from shared import tables
-from shared.store.record import AliasAddress, Count, Id, Instant, Past, Record
+from shared.store.record import AliasAddress, Count, Id, Past, Record, Timestamp
 from shared.tables import RAW, Table
 
-# A message as it came, in the bucket. It belongs to the row that names it, and goes when that does.
+# A received message in the bucket. It belongs to the row with its key, and is deleted with that row.
 Raw = Annotated[
     str, Field(max_length=1024, pattern=rf"^{RAW}[^\s\x00-\x1f\x7f]+$", description=f"an object's key in `{RAW}`")
 ]
@@ -29,11 +29,13 @@ class Direction(StrEnum):
 
 
 class Message(Record):
-    """received_at: the day and week that it counts for. recorded_at: when this row was written, later or at once."""
+    """Metadata of one message, which the rollup adds up."""
 
     table: ClassVar[Table] = tables.MESSAGES
 
+    #: Determines the day and week that the message counts for.
     received_at: Past
+    #: When the row was written.
     recorded_at: Past
     bytes_used: Count
     direction: Direction = Direction.FORWARDED
@@ -44,12 +46,14 @@ class Message(Record):
 
 
 class Snapshot(Record):
-    """id: that of its message. body: base64 of what is encrypted, by the key of that name."""
+    """The encrypted headers of a message. The id is that of the message."""
 
     table: ClassVar[Table] = tables.SNAPSHOTS
 
     recorded_at: Past
+    #: Base64 of the ciphertext.
     body: str
+    #: Name of the encryption key.
     key: str = Field(min_length=1, max_length=256)
 
     def aging(self) -> tuple[str, datetime] | None:
@@ -63,10 +67,7 @@ class ForwardState(StrEnum):
 
 
 class FailedEmail(Record):
-    """raw: the object that holds the message. attempts: all tries, the original one included.
-
-    It is retried while pending; closed means that no more is tried and its user was told.
-    """
+    """A failed forward: retried while `pending`; when `closed`, retries have ended and the user was notified."""
 
     table: ClassVar[Table] = tables.FAILED_EMAILS
 
@@ -75,15 +76,16 @@ class FailedEmail(Record):
     raw: Raw
     failed_at: Past
     state: ForwardState = ForwardState.PENDING
+    #: All attempts, including the original one.
     attempts: Count = 1
-    next_attempt_at: Instant | None = None
+    next_attempt_at: Timestamp | None = None
     last_error: str = Field(default="", max_length=512)
     closed_at: Past | None = None
 
     @model_validator(mode="after")
-    def _is_met(self) -> Self:
+    def _has_next_attempt(self) -> Self:
         if self.state is ForwardState.PENDING and self.next_attempt_at is None:
-            raise ValueError("next_attempt_at: is missing, and without it a pending forward is never tried again")
+            raise ValueError("next_attempt_at: is missing; a pending forward without it would never be retried")
         return self
 
     def waiting(self) -> datetime | None:
@@ -119,46 +121,44 @@ class Quarantined(Record):
 
 
 class Rollup(Record):
-    """id: `day#2026-11-21`, or `week#2026-W47` of ISO 8601. from_at: when its day or week began.
-
-    upto: of the last window of records that was added to it.
-    """
+    """The sum of a user's messages of a day or week. The id is `day#2026-11-21`, or `week#2026-W47` of ISO 8601."""
 
     table: ClassVar[Table] = tables.ROLLUPS
 
     id: str = Field(pattern=r"^(day#\d{4}-\d\d-\d\d|week#\d{4}-W\d\d)$")
+    #: Start of the day or week.
     from_at: Past
     bytes_used: Count = 0
     messages: Count = 0
-    upto: Instant | None = None
+    #: End of the last window of records that was added.
+    upto: Timestamp | None = None
 
     def aging(self) -> tuple[str, datetime] | None:
         return "", self.from_at
 
 
 class Cycle(Record):
-    """A billing cycle. id: the day it began, at midnight UTC. moved_at: when its usage moved, or its quota, without
-    having been looked at since.
-
-    crossed: thresholds in percent that have been told of. upto: of the last window of records that was added to it.
-    """
+    """A billing cycle of a user. The id is the day on which it starts, at midnight UTC."""
 
     table: ClassVar[Table] = tables.CYCLES
 
     starts_at: Past
-    ends_at: Instant
+    ends_at: Timestamp
     quota: int = Field(gt=0, lt=2**63)
     bytes_used: Count = 0
+    #: Thresholds in percent that the user was notified of.
     crossed: tuple[int, ...] = ()
+    #: When usage or quota changed last, until the thresholds have been checked.
     moved_at: Past | None = None
-    upto: Instant | None = None
+    #: End of the last window of records that was added.
+    upto: Timestamp | None = None
 
     @model_validator(mode="after")
-    def _lasts(self) -> Self:
+    def _has_valid_period(self) -> Self:
         if self.ends_at <= self.starts_at:
-            raise ValueError("ends_at: does not lie after starts_at")
+            raise ValueError("ends_at: is not after starts_at")
         if self.id != f"{self.starts_at:%Y-%m-%d}":
-            raise ValueError("id: is not the day of starts_at, and by that day messages find their cycle")
+            raise ValueError("id: is not the day of starts_at, by which messages find their cycle")
         return self
 
     def waiting(self) -> datetime | None:

@@ -1,4 +1,4 @@
-"""What goes out to users and to their receivers: notifications by e-mail, events by webhook."""
+"""Records of outgoing messages: notifications by e-mail, and events by webhook."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from shared import tables
-from shared.store.record import Count, Id, Instant, Name, Past, Record
+from shared.store.record import Count, Id, Name, Past, Record, Timestamp
 from shared.tables import Table
 
 
 class SendState(StrEnum):
-    """SHOWN: of a notification that its user wants no e-mail of; it is there to be read, and waits for nothing."""
-
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    #: A notification that is only displayed, since its user receives no e-mail about it.
     SHOWN = "shown"
 
 
 class _Outgoing(Record):
-    """attempts: all tries so far. next_attempt_at: while it is queued."""
-
     created_at: Past
     state: SendState = SendState.QUEUED
+    #: Attempts so far.
     attempts: Count = 0
-    next_attempt_at: Instant | None = None
+    #: Set while it is queued.
+    next_attempt_at: Timestamp | None = None
     sent_at: Past | None = None
     failed_at: Past | None = None
     last_error: str = Field(default="", max_length=512)
 
     @model_validator(mode="after")
-    def _is_met(self) -> Self:
+    def _has_next_attempt(self) -> Self:
         if self.state is SendState.QUEUED and self.next_attempt_at is None:
-            raise ValueError("next_attempt_at: is missing, and without it nothing that is queued is ever sent")
+            raise ValueError("next_attempt_at: is missing; a queued row without it would never be sent")
         return self
 
     def waiting(self) -> datetime | None:
@@ -47,25 +46,27 @@ class _Outgoing(Record):
 
 
 class Notification(_Outgoing):
-    """template: what it says; data: what that is filled with. persona: whom it is from. about: the row it is about.
-
-    What is shown only, and is no e-mail, has the state `shown` from the beginning.
-    """
+    """A message to a user. One that is only displayed and not mailed is created with the state `shown`."""
 
     table: ClassVar[Table] = tables.NOTIFICATIONS
 
+    #: Name of the text, a file in functions/mail/letters.
     template: str = Field(min_length=1, max_length=100)
+    #: The sender that the text presents.
     persona: str = Field(default="porter", max_length=50)
+    #: The row that it concerns: `<table>/<sort key>`.
     about: str = Field(default="", max_length=512)
+    #: Values of the template.
     data: dict[Name, str | int] = Field(default_factory=dict)
 
 
 class Webhook(Record):
-    """secrets: of Standard Webhooks, `whsec_...`; the newest first, while they are rotated two."""
+    """A receiver of a user's events."""
 
     table: ClassVar[Table] = tables.WEBHOOKS
 
     url: str = Field(max_length=2048, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")
+    #: Secrets of Standard Webhooks, `whsec_...`, the newest first; two during a rotation.
     secrets: tuple[str, ...] = Field(min_length=1, max_length=2)
     created_at: Past
     events: tuple[str, ...] = ()
@@ -73,11 +74,14 @@ class Webhook(Record):
 
 
 class Delivery(_Outgoing):
-    """webhook: the id of one. body: JSON, as it is signed and sent. status: the receiver's last answer."""
+    """One event for one receiver."""
 
     table: ClassVar[Table] = tables.DELIVERIES
 
+    #: Id of the receiver.
     webhook: Id
     event: str = Field(min_length=1, max_length=100)
+    #: JSON, as it is signed and sent.
     body: str = Field(max_length=256 * 1024)
+    #: HTTP status of the last response, 0 without one.
     status: Count = 0

@@ -1,4 +1,4 @@
-"""What is written into a user's audit trail, and that it is written once."""
+"""Audit trail entries of users are valid, in order and written once."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from shared.store.record import InvalidRecord
 from tests.conftest import NOON
 
 
-def entry(cloud: Cloud, *told: Any, **more: Any) -> bool:
-    return put_if_absent.put_if_absent(cloud, audit_trail.put(cloud, *told, **more))
+def entry(cloud: Cloud, *fields: Any, **more: Any) -> bool:
+    return put_if_absent.put_if_absent(cloud, audit_trail.put(cloud, *fields, **more))
 
 
 def trails(cloud: Cloud, user: str = "ada") -> list[AuditEntry]:
-    found = cloud.dynamodb.query(
+    answer = cloud.dynamodb.query(
         TableName=cloud.names.table("audit"),
         KeyConditionExpression="pk = :user",
         ExpressionAttributeValues=attributes.row({":user": user}),
     )
-    return [AuditEntry.of(attributes.plain(item)) for item in found["Items"]]
+    return [AuditEntry.of(attributes.plain(item)) for item in answer["Items"]]
 
 
 def test_an_entry_is_written_once_however_often_its_job_runs(cloud: Cloud) -> None:
@@ -39,13 +39,13 @@ def test_an_entry_is_written_once_however_often_its_job_runs(cloud: Cloud) -> No
     )
 
 
-def test_other_subjects_and_instants_are_entries_of_their_own_in_order(cloud: Cloud) -> None:
+def test_other_subjects_and_times_are_separate_entries_in_order(cloud: Cloud) -> None:
     later = NOON + timedelta(seconds=1)
     for at, subject in ((later, "a@b.c"), (NOON, "d@e.f"), (NOON, "a@b.c")):
         assert entry(cloud, "ada", "alias.deactivated", "alias-expiration", at, subject=subject)
     assert [found.at for found in trails(cloud)] == [NOON, NOON, later]
 
 
-def test_an_entry_that_nobody_could_read_is_refused(cloud: Cloud) -> None:
+def test_an_entry_without_an_action_is_refused(cloud: Cloud) -> None:
     with pytest.raises(InvalidRecord, match="action"):
         entry(cloud, "ada", "", "alias-expiration", NOON)

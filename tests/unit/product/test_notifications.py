@@ -1,4 +1,4 @@
-"""Users are told once, whoever says it how often."""
+"""A notification is created once, however often it is requested."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.conftest import VirtualClock
 GONE = ("u-1", "hold-expiry-h-7", "hold_purged_tomorrow", "postmaster", {"count": 3}, "holds/h-7")
 
 
-def notify(cloud: Cloud, *told: Any) -> bool:
-    return put_if_absent.put_if_absent(cloud, notifications.notification(cloud, *told))
+def notify(cloud: Cloud, *fields: Any) -> bool:
+    return put_if_absent.put_if_absent(cloud, notifications.notification(cloud, *fields))
 
 
 def stored(cloud: Cloud) -> list[Notification]:
-    found = cloud.dynamodb.scan(TableName=cloud.names.table("notifications"))["Items"]
-    return [Notification.of(attributes.plain(item)) for item in found]
+    items = cloud.dynamodb.scan(TableName=cloud.names.table("notifications"))["Items"]
+    return [Notification.of(attributes.plain(item)) for item in items]
 
 
-def test_what_is_said_twice_is_told_once(cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_notification_that_is_requested_twice_is_created_once(cloud: Cloud, clock: VirtualClock) -> None:
     assert notify(cloud, *GONE)
     clock.move(minutes=1)
     assert not notify(cloud, *GONE)
@@ -35,12 +35,12 @@ def test_what_is_said_twice_is_told_once(cloud: Cloud, clock: VirtualClock) -> N
     assert one.waiting() == one.created_at
 
 
-def test_two_users_are_told_under_the_same_id(cloud: Cloud) -> None:
+def test_the_same_id_notifies_each_of_two_users(cloud: Cloud) -> None:
     assert notify(cloud, *GONE)
     assert notify(cloud, "u-2", *GONE[1:])
     assert len(stored(cloud)) == 2
 
 
-def test_what_is_no_row_is_refused_before_it_is_written(cloud: Cloud) -> None:
+def test_an_invalid_notification_is_refused_before_it_is_written(cloud: Cloud) -> None:
     with pytest.raises(ValidationError):
         notify(cloud, "u-1", "a key with spaces", *GONE[2:])

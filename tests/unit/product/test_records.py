@@ -1,4 +1,4 @@
-"""A record becomes a row and is the same again; it has a place in an index only while it ages or waits there."""
+"""Records convert to rows and back without loss, and are in an index only while they age or wait."""
 
 from __future__ import annotations
 
@@ -39,51 +39,52 @@ every = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 def value(annotation: Any, info: FieldInfo | None = None) -> st.SearchStrategy[Any]:
-    """Whatever a field of a model may be."""
+    """Any valid value of a model's field."""
     origin, args = get_origin(annotation), get_args(annotation)
-    facts = {name: found for fact in (info.metadata if info else ()) for name, found in _facts(fact)}
+    bounds = {name: bound for each in (info.metadata if info else ()) for name, bound in _bounds(each)}
     if annotation is datetime:
         return st.datetimes(datetime(1980, 1, 2), datetime(2100, 1, 1), timezones=ZONES)  # noqa: DTZ001
-    if annotation is str and "pattern" in facts:
-        drawn = st.from_regex(facts["pattern"], fullmatch=True, alphabet=LETTERS)
-        return drawn.filter(lambda text: len(text) <= facts.get("max_length", 1000))
+    if annotation is str and "pattern" in bounds:
+        drawn = st.from_regex(bounds["pattern"], fullmatch=True, alphabet=LETTERS)
+        return drawn.filter(lambda text: len(text) <= bounds.get("max_length", 1000))
     if annotation is str:
-        return st.text(LETTERS, min_size=facts.get("min_length", 0), max_size=20)
+        return st.text(LETTERS, min_size=bounds.get("min_length", 0), max_size=20)
     if annotation is bool:
         return st.booleans()
     if annotation is int:
-        return st.integers(facts.get("ge", facts.get("gt", -1) + 1), facts.get("le", facts.get("lt", 2**63) - 1))
+        return st.integers(bounds.get("ge", bounds.get("gt", -1) + 1), bounds.get("le", bounds.get("lt", 2**63) - 1))
     if annotation is float:
-        return st.floats(facts["ge"], facts["le"])
+        return st.floats(bounds["ge"], bounds["le"])
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return st.sampled_from(annotation)
     if origin in (Union, types.UnionType):
         return st.one_of(*(st.none() if arg is type(None) else value(arg, info) for arg in args))
     if origin is tuple:
-        least, most = facts.get("min_length", 0), facts.get("max_length", 3)
+        least, most = bounds.get("min_length", 0), bounds.get("max_length", 3)
         return st.lists(value(args[0]), min_size=least, max_size=most).map(tuple)
     if origin is dict:
         return st.dictionaries(st.text(LETTERS, min_size=1, max_size=8), value(args[1]), max_size=3)
     return value(args[0], FieldInfo.from_annotation(annotation))
 
 
-def _facts(fact: Any) -> list[tuple[str, Any]]:
-    own = getattr(fact, "__dict__", {}) or {name: getattr(fact, name) for name in getattr(fact, "__slots__", ())}
-    return [(name, found) for name, found in own.items() if found is not None]
+def _bounds(constraint: Any) -> list[tuple[str, Any]]:
+    names = getattr(constraint, "__slots__", ())
+    own = getattr(constraint, "__dict__", {}) or {name: getattr(constraint, name) for name in names}
+    return [(name, bound) for name, bound in own.items() if bound is not None]
 
 
 @st.composite
 def made(draw: st.DrawFn, kind: type[Record]) -> Record:
-    found = {name: draw(value(info.annotation, info)) for name, info in kind.model_fields.items()}
+    fields = {name: draw(value(info.annotation, info)) for name, info in kind.model_fields.items()}
     try:
-        return kind(**found)
+        return kind(**fields)
     except ValidationError:
-        # Fields that do not go together: the end before the beginning, pending and never due, another day's id.
+        # Fields that contradict each other: an end before the start, pending without a due time, the id of another day.
         late, early = datetime(2090, 1, 1, tzinfo=UTC), datetime(1990, 1, 1, tzinfo=UTC)
         fixed = {"next_attempt_at": late, "next_check_at": late, "due_on": late, "expires_at": late, "ends_at": late}
         begun = {"created_at": early, "starts_at": early}
         named = {"id": f"{early:%Y-%m-%d}"} if kind is Cycle else {}
-        return kind(**found | {name: at for name, at in (fixed | begun).items() if name in found} | named)
+        return kind(**fields | {name: at for name, at in (fixed | begun).items() if name in fields} | named)
 
 
 @every
@@ -92,11 +93,11 @@ def made(draw: st.DrawFn, kind: type[Record]) -> Record:
 def test_a_record_becomes_a_row_and_the_same_record_again(kind: type[Record], data: st.DataObject) -> None:
     record = data.draw(made(kind))
     item = record.item()
-    assert kind.of(attributes.plain(attributes.row(item))) == record
-    assert kind.of(json.loads(json.dumps(item))) == record
+    assert kind.from_row(attributes.plain(attributes.row(item))) == record
+    assert kind.from_row(json.loads(json.dumps(item))) == record
     assert all(clock.iso(clock.parse(item[name])) == item[name] for name in ("since", "due_at") if name in item)
     places = {key for index in kind.table.indexes for key in (index.pk, index.sk)}
-    assert set(record.places()) <= places
+    assert set(record.index_attributes()) <= places
     assert ("aged" in item, "due" in item) == (record.aging() is not None, record.waiting() is not None)
 
 
@@ -133,7 +134,7 @@ MESSAGE |= {"bytes_used": 5}  # type: ignore[dict-item]
         ("2026-03-02T12:05:00.001Z", "lies in the future, and what it dates has happened"),
     ],
 )
-def test_an_instant_that_cannot_be_is_refused_with_its_reason(written: Any, reason: str) -> None:
+def test_an_invalid_timestamp_is_refused_with_its_reason(written: Any, reason: str) -> None:
     with pytest.raises(InvalidRecord) as refused:
         Message.read({**MESSAGE, "received_at": written}, NOW)
     assert str(refused.value).startswith("received_at: ")
@@ -146,15 +147,15 @@ def test_an_instant_that_cannot_be_is_refused_with_its_reason(written: Any, reas
         ("2026-03-02T12:59:00+01:00", "2026-03-02T11:59:00.000Z"),
         ("2026-03-02 11:59Z", "2026-03-02T11:59:00.000Z"),
         ("2026-03-02T11:59:00.123999Z", "2026-03-02T11:59:00.123Z"),
-        # As far as a clock may be wrong.
+        # The tolerated skew of clocks.
         ("2026-03-02T12:05:00Z", "2026-03-02T12:05:00.000Z"),
     ],
 )
-def test_an_instant_of_any_zone_is_kept_as_that_of_utc(written: str, kept: str) -> None:
+def test_a_timestamp_of_any_time_zone_is_stored_in_utc(written: str, kept: str) -> None:
     assert Message.read({**MESSAGE, "received_at": written}, NOW).item()["received_at"] == kept
 
 
-def test_what_is_yet_to_come_may_lie_in_the_future() -> None:
+def test_only_future_events_may_have_a_future_timestamp() -> None:
     alias = {"user": "u1", "id": "a@example.com", "destination": "d1", "created_at": clock.iso(NOW)}
     later = Alias.read({**alias, "expires_at": "2036-01-01T00:00:00Z"}, NOW)
     assert later.waiting() == datetime(2036, 1, 1, tzinfo=UTC)
@@ -162,7 +163,7 @@ def test_what_is_yet_to_come_may_lie_in_the_future() -> None:
         Alias.read({**alias, "created_at": clock.iso(NOW + SKEW + SECOND)}, NOW)
 
 
-def test_a_row_with_a_date_in_the_future_is_taken_where_nobody_says_what_the_time_is() -> None:
+def test_a_row_with_a_future_timestamp_is_accepted_when_no_time_is_passed() -> None:
     assert Message.of(Message.read({**MESSAGE, "received_at": "2036-01-01T00:00:00Z"}).item()).user == "u1"
 
 
@@ -186,37 +187,37 @@ def test_a_row_with_a_date_in_the_future_is_taken_where_nobody_says_what_the_tim
         ({"v": True}, "v: version True is unknown"),
     ],
 )
-def test_what_is_wrong_with_a_record_is_said_by_field(change: dict[str, Any], reason: str) -> None:
+def test_faults_of_a_record_are_named_by_field(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRecord) as refused:
         Message.read({**MESSAGE, **change}, NOW)
     assert reason in str(refused.value)
 
 
-def test_of_many_faults_three_are_named_and_no_value_is() -> None:
+def test_three_of_many_faults_are_named_and_no_value_is_shown() -> None:
     with pytest.raises(InvalidRecord) as refused:
         User.read({"user": "u1", "email": "secret-address", "a": 1, "b": 2, "c": 3, "d": 4})
-    told = str(refused.value)
-    assert told.endswith("; and 3 more")
-    assert "secret-address" not in told
+    message = str(refused.value)
+    assert message.endswith("; and 3 more")
+    assert "secret-address" not in message
 
 
 @pytest.mark.parametrize(
     "address", ["", "anna", "anna@", "@example.com", "a@b@c.de", "a b@c.de", "a@b.de\r\nBcc: x@y.z"]
 )
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidRecord, match="email: "):
         User.read({"user": "u1", "email": address, "created_at": clock.iso(NOW)})
 
 
 @pytest.mark.parametrize("address", ["анна@пример.рф", "o'brien+tag@sub.example.com", "a@localhost"])
-def test_addresses_and_names_of_any_script_are_taken(address: str) -> None:
+def test_addresses_and_names_of_any_script_are_accepted(address: str) -> None:
     assert (
         User.read({"user": "u1", "email": address, "name": "安娜 مريم", "created_at": clock.iso(NOW)}).email == address
     )
 
 
 @pytest.mark.parametrize("alias", ["", "nobody", "a b@c.de", "a@b@c.de", "a/b@c.de", "a#b@c.de", f"{'a' * 260}@c.de"])
-def test_an_alias_is_an_address_that_may_be_a_rows_id(alias: str) -> None:
+def test_an_alias_is_an_address_that_is_valid_as_an_id(alias: str) -> None:
     given = {"user": "u1", "destination": "d", "created_at": clock.iso(NOW)}
     assert Alias.read({**given, "id": "магазин@пример.рф"}, NOW).id == "магазин@пример.рф"
     with pytest.raises(InvalidRecord, match="id: "):
@@ -226,12 +227,12 @@ def test_an_alias_is_an_address_that_may_be_a_rows_id(alias: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["audit/2026/x", "/mail/x", "mail/", "mail/a b", "../mail/x"])
-def test_a_row_names_no_object_but_a_message(raw: str) -> None:
+def test_a_row_refers_to_no_object_except_messages(raw: str) -> None:
     with pytest.raises(InvalidRecord, match="raw: is not an object's key in `mail/`"):
         Hold.read({"user": "u1", "id": "h", "alias": "a@b.c", "raw": raw, "held_at": clock.iso(NOW)})
 
 
-def test_what_waits_is_due_and_what_waits_no_more_is_not() -> None:
+def test_a_pending_row_is_in_the_due_index_and_a_closed_one_in_the_age_index() -> None:
     pending = FailedEmail(
         user="u1", id="f", alias="a@b.c", destination="d", raw="mail/u1/f", failed_at=NOW, next_attempt_at=NOW + SECOND
     )
@@ -252,12 +253,12 @@ def test_what_waits_is_due_and_what_waits_no_more_is_not() -> None:
         (Notification, {"template": "t", "created_at": 0}, "next_attempt_at: is missing"),
         (Delivery, {"webhook": "w", "event": "e", "body": "{}", "created_at": 0}, "next_attempt_at: is missing"),
         (Domain, {"challenge": "12345678", "created_at": 0}, "next_check_at: is missing"),
-        (Cycle, {"starts_at": 0, "ends_at": 0, "quota": 1}, "ends_at: does not lie after starts_at"),
+        (Cycle, {"starts_at": 0, "ends_at": 0, "quota": 1}, "ends_at: is not after starts_at"),
         (Cycle, {"starts_at": 0, "ends_at": 60, "quota": 1}, "id: is not the day of starts_at"),
-        (MagicLink, {"created_at": 0, "expires_at": -1}, "expires_at: lies before created_at"),
+        (MagicLink, {"created_at": 0, "expires_at": -1}, "expires_at: is before created_at"),
     ],
 )
-def test_what_nobody_would_ever_meet_again_is_no_record(
+def test_a_record_that_no_job_would_ever_process_is_invalid(
     kind: type[Record], fields: dict[str, Any], reason: str
 ) -> None:
     written = {
@@ -267,7 +268,7 @@ def test_what_nobody_would_ever_meet_again_is_no_record(
         kind.read({"user": "u1", "id": "x", **written}, NOW)
 
 
-def test_a_row_ages_from_the_instant_that_its_table_says() -> None:
+def test_each_kind_ages_from_its_own_timestamp() -> None:
     for idle, ends in ((5, 5), (99, 9)):
         until = NOW + idle * SECOND
         session = Session(user="u", id="s", created_at=NOW, ends_at=NOW + 9 * SECOND, idle_until=until)
@@ -283,7 +284,7 @@ def test_a_row_ages_from_the_instant_that_its_table_says() -> None:
     assert asked.places() == {}
 
 
-def test_a_score_is_kept_to_what_any_store_holds() -> None:
+def test_a_score_is_rounded_to_what_any_store_can_hold() -> None:
     fields = {"user": "u", "id": "q", "alias": "a@b.c", "raw": "mail/q", "quarantined_at": clock.iso(NOW)}
     assert Quarantined.read({**fields, "score": 1e-320}).score == 0
     assert Quarantined.read({**fields, "score": 5}).score == 5
@@ -291,6 +292,6 @@ def test_a_score_is_kept_to_what_any_store_holds() -> None:
         Quarantined.read({**fields, "score": 1e300})
 
 
-def test_marks_that_jobs_leave_on_a_row_are_no_fields_of_it() -> None:
+def test_attributes_that_jobs_add_to_a_row_are_not_fields() -> None:
     record = Message.read(MESSAGE)
     assert Message.of({**record.item(), "fault": "no such user", "going": True}) == record
