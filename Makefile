@@ -46,8 +46,8 @@ synth: $(READY) ## write the CloudFormation templates to cdk.out, and check them
 	@$(IN_VENV) node_modules/.bin/cdk synth --quiet $(ARGS)
 	@.venv/bin/cfn-lint --non-zero-exit-code error 'cdk.out/*.template.json'
 
-docs: $(READY) ## the documentation as a site in site/; broken links fail
-	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict $(ARGS)
+docs: $(READY) ## build the documentation as a site in site/; broken links fail
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict $(ARGS)
 	@echo "site/index.html; with search: .venv/bin/mkdocs serve"
 
 bench: $(READY) ## measure the project's figures beside those of comparable software
