@@ -54,7 +54,7 @@ from tests.support.web_server import Reply, Web
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 END = BEGIN + timedelta(days=33)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-# In the order in which a minute of the day runs them, and how many minutes apart.
+# In the order within a minute, with the interval in minutes.
 DUE: dict[type[Pipeline] | type[Sweep], int] = {
     ForwardingRetry: 1,
     WebhookRetry: 1,
@@ -76,9 +76,9 @@ class Month:
         self.clock = clock
         self.log = log
         self.ran = 0
-        # Things that users do: an instant, and what is put there.
+        # Actions of users: a time, and the row to write.
         self.planned: list[tuple[datetime, Any]] = []
-        # What each job's table had due first when it was last written to: to ask each minute would take half the time.
+        # The earliest due time of each table since its last write: a query each minute would take half of the time.
         self.first: dict[type[Pipeline] | type[Sweep], datetime | None] = {}
         for client in (cloud.dynamodb, cloud.bulk):
             client.meta.events.register("before-call", self._touched)
@@ -168,7 +168,7 @@ def mails(box: Box, user: str) -> list[str]:
     return [str(mail["Subject"]) for mail in box.mails if mail["To"] == f"{user}@home.example"]
 
 
-def test_a_month_of_the_products_life(month: Month, cloud: Cloud, log: Lines, box: Box, web: Web) -> None:
+def test_a_month_of_the_product(month: Month, cloud: Cloud, log: Lines, box: Box, web: Web) -> None:
     _holder(month)
     _user_of_much(month)
     _unlucky(month, box)
@@ -262,7 +262,7 @@ def _forwards_were_tried_at_their_instants(cloud: Cloud, log: Lines, box: Box) -
     for wait, hours in zip(waits, (1, 6, 24, 48), strict=True):
         assert timedelta(0) <= wait - hours * HOUR <= MINUTE
     assert mails(box, "dave") == ["A message to d@in.example could not be forwarded"]
-    # Closed four days ago: it goes when it is seven days old.
+    # Closed four days ago: deleted after seven days.
     assert one(cloud, tables.FAILED_EMAILS, "dave", "f1")["state"] == "closed"
 
 
@@ -299,7 +299,7 @@ def _events_were_delivered_at_their_instants(cloud: Cloud, log: Lines, web: Web)
         assert [webhook.verify([SECRET], one.headers, one.body, at) for one, at in zip(asked, tried, strict=True)] == [
             name for _ in minutes
         ]
-    # What was delivered on the first day is out of the log since the thirtieth.
+    # Deliveries of the first day have been out of the log since the thirtieth.
     [left] = there(cloud, tables.DELIVERIES, "erin")
     assert (left["sk"], left["state"], left["attempts"]) == ("away", "failed", 5)
 

@@ -36,7 +36,7 @@ def site() -> Iterator[Web]:
 
 @pytest.fixture(scope="module")
 def cloud(site: Web, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    # Deployed so that functions can hand jobs to Celery; the test that switches them begins inline.
+    # Deployed so that functions can send jobs to Celery; the test of switching begins inline.
     settings = {"BASE_URLS": json.dumps([site.url]), "SAMPLE_CRASH_ENABLE": "true", "DOCS_RUN_BY": "celery"}
     with LocalCloud(tmp_path_factory.mktemp("cloud"), firing=False, settings=settings) as started:
         yield started
@@ -70,7 +70,7 @@ def processes(cloud: LocalCloud, job: str) -> list[dict[str, Any]]:
     return cloud.engine.processes(f"nightshift-local-{job}")
 
 
-def test_a_killed_run_is_lost_and_its_retry_is_good(cloud: LocalCloud, site: Web) -> None:
+def test_a_killed_run_is_lost_and_its_retry_succeeds(cloud: LocalCloud, site: Web) -> None:
     site.answers["/pricing"] = held = Held(PRICES)
     cloud.ticker.fire("nightshift-local-pricing", datetime.now(UTC) - timedelta(minutes=1))
     assert held.asked.wait(60)
@@ -135,7 +135,7 @@ def ask(cloud: LocalCloud, path: str, token: str = "", method: str = "GET") -> t
         return error.code, json.load(error)
 
 
-def test_the_glass_can_be_broken_with_the_token_and_with_nothing_else(cloud: LocalCloud, site: Web) -> None:
+def test_break_glass_requires_the_token(cloud: LocalCloud, site: Web) -> None:
     site.answers["/pricing"] = PRICES
     secret = cloud.client("secretsmanager").get_secret_value(SecretId="nightshift/local/internal-health-token")
     token = secret["SecretString"]
@@ -193,7 +193,7 @@ def of_tick(cloud: LocalCloud, tick: datetime) -> dict[str, dict[str, Any]]:
 
 
 def left_behind(cloud: LocalCloud, row: dict[str, Any]) -> Any:
-    """By this run, but for ids, times and the tick."""
+    """Rows of this run, without ids, times and the tick."""
     bucket = f"nightshift-local-artifacts-{cloud.engine.account}-us-east-1"
     artifact = json.load(cloud.client("s3").get_object(Bucket=bucket, Key=row["artifact"])["Body"])
     return [lasting(one) for one in (*under(cloud, "docs-registry:last"), row, artifact)]
@@ -207,7 +207,7 @@ def lasting(data: Any) -> Any:
     return data
 
 
-def test_a_job_leaves_the_same_behind_whoever_runs_it_and_is_switched_without_a_deployment(
+def test_a_job_writes_the_same_rows_on_every_runner_and_is_switched_without_a_deployment(
     cloud: LocalCloud, site: Web
 ) -> None:
     site.answers |= {"/docs/": Reply(200, '<a href="/docs/start">Start</a>'), "/docs/start": Reply(200, "Go.")}

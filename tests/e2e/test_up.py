@@ -1,4 +1,4 @@
-"""`make run` and `make up`, as a person at a terminal has them: real processes from end to end."""
+"""`make run` and `make up` as at a terminal: real processes from end to end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from tests.support.web_server import Reply, Web
 
 ROOT = Path(__file__).parents[2]
-# Under a minute by far, on a machine that does nothing else.
+# Far below a minute on an idle machine.
 PATIENCE = 240
 CHECKS = ("auth", "docs", "pricing", "webeval")
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A user's, with AWS credentials and a profile that nothing may touch, and a local cloud of its own."""
+    """A user's environment, with an AWS profile that must not be used."""
     mine = {"AWS_PROFILE": "mine", "AWS_ACCESS_KEY_ID": "AKIAMINE", "AWS_SECRET_ACCESS_KEY": "mine"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "NIGHTSHIFT_"))}
     return {**kept, **mine, "NIGHTSHIFT_LOCAL": str(tmp_path / "local"), "CI": "true", "COLUMNS": "200"}
@@ -46,7 +46,7 @@ def jobs(environment: dict[str, str], *words: str) -> subprocess.CompletedProces
 
 
 def rows(text: str) -> dict[str, list[list[str]]]:
-    """The lines of the first table, in words, by job."""
+    """Cells of the first table, by job."""
     found: dict[str, list[list[str]]] = {}
     for line in text.strip().partition("\n\n")[0].splitlines()[1:]:
         words = line.split()
@@ -68,7 +68,7 @@ def test_make_run_shows_everything_once_and_leaves_nothing_running(environment: 
     folder = tmp_path / "local" / "run"
     assert list(folder.glob("state/objects/*/nightshift-local-artifacts-*/pricing/*/latest.json"))
     assert not (folder / "endpoint.json").exists()
-    # Its state can be looked at afterwards, by an engine that lasts as long as the command.
+    # Its state can be read afterwards, by an engine that lives as long as the command.
     there = {**environment, "NIGHTSHIFT_LOCAL": str(folder)}
     attempts = json.loads(jobs(there, "runs", "crash", "--json").stdout)
     assert [row["attempt"] for row in attempts] == [3, 2, 1]
@@ -94,7 +94,7 @@ def up(environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[s
 
 
 def asked(environment: dict[str, str], path: str) -> Any:
-    """The break-glass URL's answer, as the printed command asks it."""
+    """Response of the break-glass URL to the printed command."""
     door = json.loads((Path(environment["NIGHTSHIFT_LOCAL"]) / "endpoint.json").read_text())["function_urls"]["trigger"]
     token = jobs(environment, "token").stdout.strip()
     request = urllib.request.Request(f"{door}/__cron/run/{path}", headers={"X-Internal-Health": token})
@@ -108,7 +108,7 @@ def test_make_up_stays_until_ctrl_c_with_the_users_own_site(environment: dict[st
         mine = {**environment, "BASE_URLS": json.dumps([site.url])}
         with up(mine, tmp_path) as process:
             assert rows((tmp_path / "out").read_text())["pricing"][0][:2] == [site.host, "ok"]
-            # Nothing is executed on a site that did not ask for it.
+            # Evaluations need a site that opted in.
             assert rows((tmp_path / "out").read_text())["webeval"][0][1] == "disabled"
             assert asked(environment, "pricing")["outcome"] == "done"
             assert f"pricing:last:{site.host}" in asked(environment, "status")
@@ -118,6 +118,6 @@ def test_make_up_stays_until_ctrl_c_with_the_users_own_site(environment: dict[st
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
     assert "Traceback" not in (tmp_path / "err").read_text()
-    # What was there is there again.
+    # The state is restored.
     kept = json.loads(jobs(environment, "runs", "pricing", "--json").stdout)
     assert [row["outcome"] for row in kept] == ["done"] * 3

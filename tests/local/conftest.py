@@ -1,4 +1,4 @@
-"""An engine in this process, an account of its own for each test, and functions out of a few lines of source."""
+"""Fixtures: an engine in this process, an account per test, functions from source text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 def eventually(ask: Callable[[], T], seconds: float = 10) -> T:
-    """What `ask` returns once that is something."""
+    """The first true result of `ask`."""
     until = time.monotonic() + seconds
     while not (found := ask()):
         if time.monotonic() > until:
@@ -65,14 +65,14 @@ class Account:
         return f"arn:aws:{service}:{REGION}:{self.id}:{resource}"
 
     def function(self, source: str, name: str = "job", **settings: Any) -> str:
-        """Its name; `source` is app.py and has `handle(event, context)`."""
+        """Create a function; `source` is app.py and has `handle(event, context)`."""
         wanted = {"Runtime": "python3.13", "Handler": "app.handle", "Timeout": 5, "MemorySize": 256} | settings
         role, code = ROLE.format(account=self.id), {"ZipFile": archive(source)}
         self.client("lambda").create_function(FunctionName=name, Role=role, Code=code, **wanted)
         return name
 
     def invoke(self, name: str = "job", event: Any = None) -> Any:
-        """The payload, and for a failed one `FunctionError` in it."""
+        """Payload of the response; a failure has `FunctionError` in it."""
         answer = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event or {}))
         payload = json.loads(answer["Payload"].read())
         return payload | {"FunctionError": answer["FunctionError"]} if "FunctionError" in answer else payload
@@ -88,7 +88,7 @@ class Account:
         return f"https://sqs.{REGION}.amazonaws.com/{self.id}/{queue_arn.split(':')[-1]}"
 
     def receive(self, queue_arn: str, seconds: int = 10) -> Any:
-        """The next message, taken out of the queue."""
+        """Receive and delete the next message."""
         sqs = self.client("sqs")
         answer = sqs.receive_message(
             QueueUrl=self.url(queue_arn),
@@ -106,25 +106,25 @@ class Account:
         try:
             found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")
         except logs.exceptions.ResourceNotFoundException:
-            # Nothing ran yet.
+            # No invocation yet.
             return []
         return [event["message"] for event in found["events"]]
 
     def busy(self, name: str = "job") -> Any:
-        """The process of a running invocation, once there is one."""
+        """Wait for the process of a running invocation."""
         arn = self.arn("lambda", f"function:{name}")
         return eventually(
             lambda: [one for one in self.engine.processes(name) if one["request_id"] and one["arn"] == arn]
         )[0]
 
     def waiting(self, queue_arn: str) -> int:
-        """Messages in a queue, taken and delayed ones included."""
+        """Count the messages of a queue, received and delayed ones included."""
         counts = self.client("sqs").get_queue_attributes(QueueUrl=self.url(queue_arn), AttributeNames=["All"])
         return sum(int(count) for name, count in counts["Attributes"].items() if name.startswith("Approximate"))
 
 
 def deployed_once(factory: pytest.TempPathFactory, name: str, **how: Any) -> Path:
-    """Where it is deployed, to be copied, by whichever worker comes first."""
+    """Folder of one deployment for all test workers, made by the first of them."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -139,13 +139,13 @@ def deployed_once(factory: pytest.TempPathFactory, name: str, **how: Any) -> Pat
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every stack, with no setting changed."""
+    """All stacks, with default settings."""
     return deployed_once(tmp_path_factory, "whole", settings={})
 
 
 @contextmanager
 def started(whole: Path, place: Path, settings: Mapping[str, str]) -> Iterator[LocalCloud]:
-    """A copy of it. settings: of its functions, in place of what was deployed; none of them changes a template."""
+    """Copy of the deployment. settings: overrides of the functions' environment."""
     shutil.copytree(whole, place, symlinks=True)
     with LocalCloud(place, firing=False, settings={}) as local:
         functions, names = local.client("lambda"), Names(LOCAL, local.engine.account, local.engine.region)
@@ -170,7 +170,7 @@ def account(engine: Embedded) -> Account:
 
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """A cloud of its own account on the embedded engine, with its state and its bucket; the clock is virtual."""
+    """A cloud of one account on the embedded engine, with a virtual clock."""
     made = embedded()
     account = made.account()
     monkeypatch.setenv("AWS_ENDPOINT_URL", made.endpoint)

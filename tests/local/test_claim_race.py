@@ -1,4 +1,4 @@
-"""Many deliveries at once, against an engine that serves them side by side."""
+"""Concurrent deliveries of one firing, on an engine that serves them in parallel."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Sweep(Job):
 
 @pytest.fixture
 def engine(apart: Cloud) -> Cloud:
-    """With the table that webeval claims from."""
+    """A cloud with the table of web evaluations."""
     create(apart, WEBEVALS)
     return apart
 
@@ -77,7 +77,7 @@ def test_fifty_ticks_at_once_run_one_at_a_time(engine: Cloud) -> None:
     lock = threading.Lock()
 
     class Alone(Sweep):
-        """Notice company."""
+        """Detect concurrent runs."""
 
         name = "alone"
 

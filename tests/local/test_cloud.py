@@ -1,4 +1,4 @@
-"""The local cloud as a whole, with the real CDK command line: deployed once for all tests here."""
+"""Local cloud with the real CDK command line, deployed once for all tests here."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def test_a_schedule_keeps_its_time_zone_and_its_input(cloud: LocalCloud) -> None
     assert take(cloud, "sample-failures")["requestPayload"].keys() == {"time"}
 
 
-def test_the_front_door_answers(cloud: LocalCloud) -> None:
+def test_a_function_url_responds(cloud: LocalCloud) -> None:
     with urllib.request.urlopen(f"{cloud.function_urls['trigger']}/a%2Fb", timeout=10) as answer:
         assert json.loads(answer.read()) == {"path": "/a%2Fb", "word": "first"}
 
 
-def test_what_the_template_says_of_the_table_and_the_secret_is_so(cloud: LocalCloud) -> None:
+def test_table_and_secret_are_as_the_template_declares(cloud: LocalCloud) -> None:
     ttl = cloud.client("dynamodb").describe_time_to_live(TableName="sample-state")["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
     assert cloud.client("secretsmanager").get_secret_value(SecretId="sample-token")["SecretString"].isalnum()
@@ -89,7 +89,7 @@ def test_another_process_finds_it(cloud: LocalCloud) -> None:
     assert found.client("sqs").list_queues()["QueueUrls"]
 
 
-def test_a_second_one_is_refused_while_one_runs(cloud: LocalCloud) -> None:
+def test_a_second_local_cloud_is_refused_while_one_runs(cloud: LocalCloud) -> None:
     with pytest.raises(AlreadyRunning, match=str(os.getpid())), LocalCloud(cloud.folder, root=SAMPLE):
         pass
 
@@ -110,7 +110,7 @@ with LocalCloud(Path(sys.argv[1]), root=Path(sys.argv[2]), settings={"WORD": "fi
 """
 
 
-def test_one_that_was_killed_is_not_found_and_leaves_nothing(folder: Path) -> None:
+def test_a_killed_local_cloud_is_not_found_and_leaves_no_process(folder: Path) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(folder), str(SAMPLE)],
         stdout=subprocess.PIPE,
@@ -130,7 +130,7 @@ def test_one_that_was_killed_is_not_found_and_leaves_nothing(folder: Path) -> No
         end_session(engine)
 
 
-def test_a_file_that_names_a_dead_process_is_not_believed(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_a_file_of_an_ended_process_is_ignored(cloud: LocalCloud, tmp_path: Path) -> None:
     gone = subprocess.Popen(["/bin/sleep", "0"])
     gone.wait()
     found = json.loads((cloud.folder / "endpoint.json").read_text()) | {"pid": gone.pid}
@@ -139,7 +139,7 @@ def test_a_file_that_names_a_dead_process_is_not_believed(cloud: LocalCloud, tmp
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"endpoint": 5}'])
-def test_a_file_that_is_no_such_thing_is_not_believed(tmp_path: Path, text: str) -> None:
+def test_an_invalid_file_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "endpoint.json").write_text(text)
     assert running(tmp_path) is None
 
@@ -182,7 +182,7 @@ def test_a_property_that_would_be_dropped_stops_before_anything_is_deployed(
         assert "deploy" not in deployment.took
 
 
-def test_a_rule_that_could_not_fire_is_known_at_the_start(folder: Path) -> None:
+def test_a_rule_that_cannot_fire_is_refused_at_the_start(folder: Path) -> None:
     with LocalCloud(folder, root=SAMPLE, settings={"WORD": "first"}, firing=False) as cloud:
         target = {"Id": "shaped", "Arn": "arn:aws:sqs:us-east-1:000000000000:sample-dead", "InputPath": "$.time"}
         cloud.client("events").put_targets(Rule="sample-rule", Targets=[target])

@@ -33,7 +33,7 @@ from tests.conftest import create
 from tests.local.conftest import Account, eventually
 
 ROOT = Path(__file__).parents[2]
-# A letter comes after two receives, a second apart.
+# A dead letter follows two receives, a second apart.
 PATIENCE = timedelta(seconds=60)
 pytestmark = pytest.mark.timeout(300)
 
@@ -219,31 +219,31 @@ def plant(bare: Plant) -> Plant:
 CUSTOMERS = [f"customer-{number:02d}" for number in range(25)]
 
 
-def test_a_group_of_25_goes_no_further_than_its_fault_is_mended(plant: Plant) -> None:
+def test_a_redrive_of_25_stops_where_the_fault_is_not_fixed(plant: Plant) -> None:
     cloud = plant.cloud
     plant.send(*CUSTOMERS)
     letters = sorted(plant.waits_for(25), key=lambda letter: letter.at)
     [fingerprint] = {letter.fingerprint for letter in letters}
     order = [store.read_payload(cloud, letter) for letter in letters]
 
-    # Nothing is mended: the canary dies.
+    # No fix yet: the canary fails.
     report = canary.redrive_group(cloud, fingerprint, "ada", "perhaps", PATIENCE)
     assert (report.of, report.sent, report.repeated) == (25, 1, 1)
     assert "failed again with the same error" in report.stopped
     assert plant.served() == {}
 
-    # For the first ten it is: the wave after the canary finds the eleventh.
+    # Fixed for the first ten: the wave after the canary stops at the eleventh.
     plant.mend(*order[:10])
     report = canary.redrive_group(cloud, fingerprint, "ada", "mended for ten", PATIENCE)
     assert (report.of, report.sent, report.resolved, report.repeated) == (25, 11, 10, 1)
     assert sorted(letter.retries for letter in plant.letters()) == [0] * 14 + [1] * 10 + [2]
 
-    # For all.
+    # Fixed for all.
     plant.mend(*order[10:])
     report = canary.redrive_group(cloud, fingerprint, "bob", "mended", PATIENCE)
     assert (report.of, report.sent, report.resolved, report.stopped) == (15, 15, 15, "")
 
-    # Each was a single letter all the time, and served once.
+    # Each stayed one dead letter, and was handled once.
     assert [letter.state for letter in plant.letters()] == ["resolved"] * 25
     assert plant.served() == dict.fromkeys(CUSTOMERS, 1)
     assert sorted(letter.failed_redrives for letter in plant.letters()) == [0] * 23 + [1, 1]
@@ -251,7 +251,7 @@ def test_a_group_of_25_goes_no_further_than_its_fault_is_mended(plant: Plant) ->
     assert counts == [("bob", 15), ("ada", 11), ("ada", 1)]
 
 
-def test_a_ticks_letter_goes_through_dispatch_and_its_attempts_and_stays_one_letter(plant: Plant) -> None:
+def test_a_redriven_tick_goes_through_dispatch_and_stays_one_dead_letter(plant: Plant) -> None:
     cloud = plant.cloud
     minute = datetime.now(UTC).replace(second=0, microsecond=0)
     send.send(cloud, Firing("chore", minute, target="ada", correlation_id="c"))
@@ -272,13 +272,13 @@ def test_a_ticks_letter_goes_through_dispatch_and_its_attempts_and_stays_one_let
     assert len(plant.letters()) == 1
 
 
-def test_ten_thousand_letters_are_listed_by_group_in_a_second_of_this_processor(bare: Plant) -> None:
+def test_ten_thousand_dead_letters_are_listed_by_group_in_a_second_of_this_processor(bare: Plant) -> None:
     cloud, table, now = bare.cloud, bare.cloud.names.table("state"), datetime.now(UTC)
     for start in range(0, 10_000, 25):
         items = [letter_row(number, now) for number in range(start, start + 25)]
         cloud.dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in items]})
     store.record_job(cloud, "chore")
-    # The engine's own time is none of ours: it runs in threads of this process.
+    # Without the engine's time: it runs in threads of this process.
     started = time.thread_time()
     groups = store.group_by_fingerprint(store.dead_letters(cloud))
     took = time.thread_time() - started

@@ -77,7 +77,7 @@ def test_the_record_of_a_failure_is_lambdas(account: Account) -> None:
     assert record["responsePayload"]["stackTrace"]
 
 
-def test_the_record_names_the_request_that_the_function_saw(account: Account) -> None:
+def test_the_record_has_the_request_id_of_the_function(account: Account) -> None:
     failures = failing(account)
     account.start(event={"raise": "bad"})
     record = json.loads(account.receive(failures)["Body"])
@@ -94,7 +94,7 @@ def test_every_attempt_has_the_same_request(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("event", "error"), [({"exit": 1}, "Runtime.ExitError"), ({"sleep": 9}, "Sandbox.Timedout")])
-def test_a_death_is_recorded_too(account: Account, event: Any, error: str) -> None:
+def test_an_exit_is_recorded_as_well(account: Account, event: Any, error: str) -> None:
     failures = failing(account, Timeout=1)
     account.start(event=event)
     record = json.loads(account.receive(failures)["Body"])
@@ -112,7 +112,7 @@ def test_a_killed_process_is_recorded(account: Account) -> None:
     assert record["responsePayload"]["errorMessage"].endswith("signal: killed")
 
 
-def test_a_throttled_event_that_grew_too_old_was_never_an_attempt(account: Account) -> None:
+def test_a_throttled_event_that_expires_has_no_attempt(account: Account) -> None:
     failures = failing(account, age=60)
     account.client("lambda").put_function_concurrency(FunctionName="job", ReservedConcurrentExecutions=0)
     account.start(event={"raise": "bad"})

@@ -1,4 +1,4 @@
-"""Many at one effect at once, against an engine that serves them side by side."""
+"""Concurrent attempts at one effect, on an engine that serves them in parallel."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def engine(apart: Cloud) -> Cloud:
 
 
 def tick(cloud: Cloud, job: Job, number: int = 0) -> RunContext:
-    """Of a batch: there is no lease that would keep the others out."""
+    """A run of a batch, which has no lease."""
     now = cloud.clock.now()
     return RunContext(job, Firing(job.name, now), cloud, f"run-{number}", now, Log(lambda _: None))
 
 
 def at_once(cloud: Cloud, job: Job, do: Callable[[str], Any]) -> Counter[str]:
-    """All workers at the same key; what each of them came to."""
+    """Perform one key in all workers; the outcome of each."""
     gate = threading.Barrier(WORKERS)
 
     def one(number: int) -> str:
@@ -80,7 +80,7 @@ def left_behind(cloud: Cloud, job: Job) -> None:
 
 
 class Letters(list[str]):
-    """Those that were sent, by the key that each came with."""
+    """Requests by idempotency key."""
 
     def do(self, given: str) -> str:
         time.sleep(0.05)
@@ -88,7 +88,7 @@ class Letters(list[str]):
         return "sent"
 
 
-def test_one_of_many_does_it_and_the_others_wait_or_get_its_answer(engine: Cloud) -> None:
+def test_one_of_many_performs_it_and_the_others_wait_or_get_its_result(engine: Cloud) -> None:
     sent = Letters()
     ends = at_once(engine, Send(Unknown()), sent.do)
     assert len(sent) == 1
@@ -98,7 +98,7 @@ def test_one_of_many_does_it_and_the_others_wait_or_get_its_answer(engine: Cloud
     assert len(sent) == 1
 
 
-def test_one_of_many_that_ask_does_again_what_was_left_behind(engine: Cloud) -> None:
+def test_one_of_many_repeats_an_interrupted_effect(engine: Cloud) -> None:
     job, sent = Send(NotDone()), Letters()
     left_behind(engine, job)
     ends = at_once(engine, job, sent.do)
@@ -106,7 +106,7 @@ def test_one_of_many_that_ask_does_again_what_was_left_behind(engine: Cloud) -> 
     assert ends["sent"] + ends["InFlight"] == WORKERS
 
 
-def test_what_nobody_knows_of_is_listed_once_and_settled_once(engine: Cloud) -> None:
+def test_an_uncertain_effect_is_listed_once_and_resolved_once(engine: Cloud) -> None:
     job, sent = Send(Unknown()), Letters()
     left_behind(engine, job)
     assert at_once(engine, job, sent.do) == {"UncertainOutcome": WORKERS}

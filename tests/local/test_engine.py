@@ -1,4 +1,4 @@
-"""The engine's process: where it listens, what it is given, and that nothing outlives it."""
+"""Process of the engine: address, environment, and its end with all children."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def function(engine: Engine, source: str) -> None:
 
 
 def start(engine: Engine, event: dict[str, Any]) -> Any:
-    """The process of an invocation that runs."""
+    """Process of a running invocation."""
     engine.client("lambda").invoke(FunctionName="job", InvocationType="Event", Payload=json.dumps(event))
     return eventually(lambda: [one for one in engine.processes("job") if one["request_id"]])[0]
 
@@ -79,7 +79,7 @@ def test_it_answers_on_the_loopback_address_alone(engine: Engine) -> None:
     ]
 
 
-def test_its_environment_has_nothing_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_environment_has_no_aws_variables_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
     monkeypatch.setenv("TOKEN", "mine")
@@ -93,7 +93,7 @@ def test_its_environment_has_nothing_of_the_users(tmp_path: Path, monkeypatch: p
         assert seen["HOME"] == str(engine.folder)
 
 
-def test_a_client_is_pointed_away_from_the_users_account() -> None:
+def test_a_client_does_not_reach_the_users_account() -> None:
     base = {"AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "mine", "PATH": "/bin", "BASE_URLS": "[]"}
     given = environment("http://127.0.0.1:1", "token", base)
     assert "mine" not in given.values()
@@ -113,7 +113,7 @@ def test_one_folder_serves_one_engine(engine: Engine, monkeypatch: pytest.Monkey
         Engine(engine.folder).start()
 
 
-def test_it_takes_its_last_port_again_and_another_where_that_is_taken(tmp_path: Path) -> None:
+def test_it_reuses_its_last_port_unless_that_is_in_use(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as first:
         endpoint = first.endpoint
         first.client("sqs").create_queue(QueueName="work")
@@ -132,7 +132,7 @@ def test_it_takes_its_last_port_again_and_another_where_that_is_taken(tmp_path: 
             assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "x"
 
 
-def test_an_engine_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_start_reports_the_reason(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "saved").write_text("a file where a folder must be")
     with pytest.raises(EngineError, match="FileExistsError"):
@@ -149,7 +149,7 @@ def test_stopping_leaves_no_process_and_no_temporary_folder(tmp_path: Path) -> N
     assert not (tmp_path / "state" / "tmp").exists()
 
 
-def test_a_killed_engine_takes_its_functions_along(engine: Engine) -> None:
+def test_functions_end_with_a_killed_engine(engine: Engine) -> None:
     function(engine, SLEEPS)
     start(engine, {"sleep": 50})
     leader = engine.pid
@@ -173,7 +173,7 @@ with Engine(Path(sys.argv[1])) as engine:
 
 @pytest.fixture
 def owned(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """A process that has an engine, in a group of its own as under a terminal."""
+    """A process with an engine, in another process group, as under a terminal."""
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path / "state")],
         stdout=subprocess.PIPE,
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_owner_and_engine_and_saves(owned: tuple[subprocess.Popen[st
         assert len(engine.client("sqs").list_queues()["QueueUrls"]) == 1
 
 
-def test_what_runs_while_the_engine_stops_comes_back_by_its_failure_record(tmp_path: Path) -> None:
+def test_an_invocation_that_the_stop_interrupts_has_a_failure_record(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as engine:
         function(engine, SLEEPS)
         engine.client("sqs").create_queue(QueueName="failures")
@@ -223,7 +223,7 @@ def test_what_runs_while_the_engine_stops_comes_back_by_its_failure_record(tmp_p
         assert record["requestContext"]["requestId"] == running["request_id"]
 
 
-def test_an_engine_that_stops_answers_what_waits_and_logs_no_error(tmp_path: Path) -> None:
+def test_a_stopping_engine_responds_to_open_requests_and_logs_no_error(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as engine, ThreadPoolExecutor() as callers:
         function(engine, SLEEPS)
         queue = engine.client("sqs").create_queue(QueueName="empty")["QueueUrl"]
@@ -236,7 +236,7 @@ def test_an_engine_that_stops_answers_what_waits_and_logs_no_error(tmp_path: Pat
     assert engine.log.read_text() == ""
 
 
-def test_a_log_that_grew_large_is_put_aside_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_log_is_rotated_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.engine.engine.MAX_LOG_BYTES", 10)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "job.log").write_text("more than ten bytes")

@@ -1,4 +1,4 @@
-"""EventBridge's and Scheduler's expressions."""
+"""Schedule expressions of EventBridge and Scheduler."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_expression_fires_next(expression: str, after: str, then: str) -> Non
 
 
 @pytest.mark.parametrize("expression", ["cron(0 0 1 1 ? 2020)", "at(2020-01-01T00:00:00)"])
-def test_an_expression_that_is_over_never_fires(expression: str) -> None:
+def test_an_expired_expression_never_fires(expression: str) -> None:
     assert next_after(expression, at("2026-01-01T00:00")) is None
 
 
@@ -87,12 +87,12 @@ def test_a_zone_moves_with_its_summer_time() -> None:
     assert next_after(nine, at("2026-07-15T00:00"), "Europe/Berlin") == at("2026-07-15T07:00")
 
 
-def test_a_time_that_spring_leaps_over_is_left_out() -> None:
+def test_a_time_that_a_clock_change_skips_is_left_out() -> None:
     # 29 March 2026: Berlin goes from 02:00 to 03:00.
     assert next_after("cron(30 2 * * ? *)", at("2026-03-28T12:00"), "Europe/Berlin") == at("2026-03-30T00:30")
 
 
-def test_a_time_that_comes_twice_in_autumn_fires_once() -> None:
+def test_a_time_that_a_clock_change_repeats_fires_once() -> None:
     # 25 October 2026: Berlin has 02:30 at 00:30 and at 01:30 UTC.
     first = next_after("cron(30 2 * * ? *)", at("2026-10-24T12:00"), "Europe/Berlin")
     assert first == at("2026-10-25T00:30")

@@ -1,4 +1,4 @@
-"""Owners take mail out of its hold at the very moment at which it is purged: it is theirs, whole, or it is gone."""
+"""Owners release held mail while it is purged: it is released or purged, never partly."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def engine(apart: Cloud) -> Cloud:
     return apart
 
 
-def test_a_message_is_taken_whole_or_purged_whole(engine: Cloud) -> None:
+def test_a_message_is_released_or_purged_as_a_whole(engine: Cloud) -> None:
     taken: set[str] = set()
     begin = threading.Event()
 
     def take(number: int) -> None:
-        """As docs/reference/records.md has it."""
+        """The steps of docs/reference/records.md."""
         mine = [f"h{index}" for index in range(number, COUNT, TAKERS)]
         Random(number).shuffle(mine)
         begin.wait()

@@ -1,4 +1,4 @@
-"""What Lambda does with one invocation, said of the local cloud."""
+"""Invocations behave as on Lambda: errors, environment, logs, processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ECHO = """
 """
 
 
-def test_a_raise_is_answered_with_its_type_its_stack_and_the_request(account: Account) -> None:
+def test_an_exception_is_returned_with_type_stack_and_request(account: Account) -> None:
     account.function(ECHO)
     failed = account.invoke(event={"raise": "x"})
     assert failed["FunctionError"] == "Unhandled"
@@ -64,7 +64,7 @@ def test_a_function_that_raised_stays_warm(account: Account) -> None:
         ({"megabytes": 300}, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
     ],
 )
-def test_a_death_is_answered_in_lambdas_words(account: Account, event: Any, error: str, says: str) -> None:
+def test_the_end_of_a_process_is_reported_in_lambdas_words(account: Account, event: Any, error: str, says: str) -> None:
     account.function(ECHO, Timeout=1, MemorySize=128)
     before = account.invoke()
     failed = account.invoke(event=event)
@@ -88,7 +88,7 @@ def test_the_process_of_a_running_function_can_be_found_and_killed(account: Acco
     assert answers[0]["errorMessage"] == f"RequestId: {busy['request_id']} Error: {killed}"
 
 
-def test_a_handler_that_cannot_be_imported_says_so(account: Account) -> None:
+def test_a_handler_that_cannot_be_imported_is_an_import_error(account: Account) -> None:
     account.function("import nowhere_to_be_found")
     failed = account.invoke()
     assert failed["errorType"] == "Runtime.ImportModuleError"
@@ -113,7 +113,7 @@ def test_a_function_sees_lambdas_environment_and_nothing_of_this_machine(
     assert seen["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
 
 
-def test_a_function_imports_the_sdk_and_none_of_our_packages(account: Account) -> None:
+def test_a_function_imports_the_sdk_and_no_package_of_this_project(account: Account) -> None:
     source = """
         from importlib.util import find_spec
 
@@ -158,7 +158,7 @@ def test_a_process_logs_to_one_stream_that_its_context_names(account: Account) -
     assert "Init Duration" not in said[7]
 
 
-def test_the_platform_logs_json_where_json_is_asked_for(account: Account) -> None:
+def test_the_platform_logs_json_if_configured(account: Account) -> None:
     account.function(ECHO, LoggingConfig={"LogFormat": "JSON"})
     account.invoke(event={"exit": 1})
     report = json.loads(account.log()[-1])
@@ -175,7 +175,7 @@ def test_a_stack_is_one_log_event(account: Account) -> None:
     assert "\nTraceback" in errors[0]
 
 
-def test_a_thread_that_was_left_running_stands_still_between_invocations(account: Account, tmp_path: Path) -> None:
+def test_a_running_thread_is_frozen_between_invocations(account: Account, tmp_path: Path) -> None:
     source = """
         import threading, time
 
@@ -198,12 +198,12 @@ def test_a_thread_that_was_left_running_stands_still_between_invocations(account
     account.invoke(event=str(beats))
     stopped = beats.stat().st_size
     threading.Event().wait(0.5)
-    # The process is stopped before its answer is returned; one write may be under way.
+    # The process is frozen before its result is returned; one write may be in progress.
     assert beats.stat().st_size <= stopped + 1
     eventually(lambda: account.invoke(event=str(beats)) or beats.stat().st_size > stopped + 1)
 
 
-def test_what_a_function_started_ends_with_it(account: Account) -> None:
+def test_child_processes_end_with_their_function(account: Account) -> None:
     source = """
         import subprocess, time
 
@@ -218,7 +218,7 @@ def test_what_a_function_started_ends_with_it(account: Account) -> None:
     eventually(lambda: not _lives(child))
 
 
-def test_invocations_at_once_are_processes_of_their_own(account: Account) -> None:
+def test_concurrent_invocations_have_separate_processes(account: Account) -> None:
     account.function(ECHO)
     seen: list[Any] = []
     callers = [
@@ -241,7 +241,7 @@ def test_a_changed_setting_reaches_the_next_invocation(account: Account) -> None
     assert account.invoke() == "new"
 
 
-def test_processor_time_is_limited_for_each_invocation_anew(account: Account) -> None:
+def test_processor_time_is_limited_per_invocation(account: Account) -> None:
     source = """
         import resource
 

@@ -1,4 +1,4 @@
-"""Which lines the log of an invocation has, and that they are all there once the invocation is answered."""
+"""Log lines of an invocation: complete when its result is returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lambda's loop detection."""
+"""Loop detection as on Lambda."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AGAIN = """
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen of them take long on a busy machine."""
+    """Three runs: sixteen take long on a busy machine."""
     assert loop_detection.MAX_RUNS == 16
     monkeypatch.setattr(loop_detection, "MAX_RUNS", 3)
 

@@ -1,4 +1,4 @@
-"""Every job of the mail product as it is deployed: in its function, under its own role and nobody else's."""
+"""Every job of the mail product as deployed: in its function, under its own role."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from tests.support.web_server import Web
 
 GROUPS = ("mail", "accounts", "webhooks")
 MINUTE = timedelta(minutes=1)
-# After the others: what they have written is what these work on.
+# After the others: these work on their rows.
 LATER = ("bandwidth-rebuild", "message-metadata-cleanup", "notification-delivery")
 BY_QUEUE = "webhook-delivery"
-# Functions that start side by side on two processors.
+# Functions that start in parallel on two processors.
 WIDTH = 4
 PATIENCE = 120
 
@@ -70,11 +70,11 @@ def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tu
 
 
 def fire(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> dict[str, Any]:
-    """The row of the job's run for that tick, once it has ended."""
+    """Wait for the row of the job's run for that tick."""
     cloud, known = made.cloud, registry.jobs()[job]
     firing = Firing(job, tick)
     if known.schedule is None:
-        # Of a day, by hand.
+        # Of one day, manually.
         firing = Firing(job, made.received, manual=True, id="by hand")
         payload = json.dumps({"firing": firing.data()})
         local.client("lambda").invoke(FunctionName=cloud.names.function(job), InvocationType="Event", Payload=payload)
@@ -94,7 +94,7 @@ def fire(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> dict[str,
 
 
 def refused(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> str:
-    """What the job says of itself without its grants."""
+    """Report of the job without its grants."""
     iam, name = local.client("iam"), made.cloud.names.function(job)
     role = local.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
     [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -106,7 +106,7 @@ def refused(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> str:
 
 
 def fetched(local: LocalCloud, made: Mailed) -> list[str]:
-    """The files of an export, by the link that its user was sent: through the door, and on to S3."""
+    """Files of an export, by the mailed link: through the Function URL to S3."""
     link = str(one(made.cloud, tables.EXPORTS, "ada", "new")["link"])
     with urllib.request.urlopen(local.function_urls["downloads"] + urlsplit(link).path, timeout=30) as answer:
         assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
@@ -134,5 +134,5 @@ def test_every_job_does_its_work_under_its_own_role(mailed: tuple[LocalCloud, Ma
     assert [name for name, holds in facts.items() if not holds] == []
     assert set(facts) == {*names, BY_QUEUE}
     assert "users.json" in fetched(local, made)
-    # And it is the roles that let them: without a grant it is over.
+    # Without a grant, the role denies it.
     assert "AccessDenied" in refused(local, made, "magic-link-expiry", tick + MINUTE)

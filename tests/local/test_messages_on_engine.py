@@ -1,4 +1,4 @@
-"""All that messages drive, as it is deployed: each function under its own role, from a usage event to a mail."""
+"""Message-driven jobs as deployed, each under its own role, from usage event to mail."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Place:
         return Counter(row["action"] for row in there(self.cloud, TRAIL))
 
     def fire(self, job: str) -> dict[str, Any]:
-        """The row of its run, once that has ended."""
+        """Wait for the row of its run."""
         tick = datetime.now(UTC).replace(second=0, microsecond=0)
         assert self.local.ticker.fire(self.cloud.names.function(job), tick)
 
@@ -104,7 +104,7 @@ class Place:
 
 
 def until(answer: Callable[[], Any], seconds: float = 150) -> Any:
-    """What it answers, as soon as that is something."""
+    """The first true result."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := answer():
@@ -146,7 +146,7 @@ def test_from_queue_to_handler_store_event_notification_and_mail_each_under_its_
 def _messages_have_their_consequences(place: Place) -> None:
     for _ in range(2):
         place.use("b1", "exports", 121, place.now)
-        # Of a day that is over.
+        # Of a past day.
         place.use("b2", "imports", 7, place.now - 2 * DAY)
     place.send(AUDIT, place.event(1), place.event(1), place.event(2, colour="red"))
     place.send("users:created", CREATED, CREATED)
@@ -165,7 +165,7 @@ def _messages_have_their_consequences(place: Place) -> None:
     assert one(place.cloud, METERS, ME.key(f"month#{month}"))[f"{month}#exports"] == 121
     [letter] = until(lambda: [row for row in there(place.cloud, STATE) if row["pk"].startswith("dead#")])
     assert (letter["job"], letter["reason"]) == ("audit", "rejected")
-    # Whatever else there was to say was said once.
+    # Every other notification was sent once.
     time.sleep(1)
     assert len(place.box.mails) == 3
 

@@ -1,4 +1,4 @@
-"""Requests that wait while the server stops."""
+"""Open requests while the server stops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ App = Callable[..., Awaitable[None]]
 
 
 def responses(app: App, act: Callable[[OpenRequests, asyncio.Task[Any]], Awaitable[None]]) -> list[Any]:
-    """The messages of a response to a request of `app`, during which `act` runs."""
+    """Messages of a response by `app`, during which `act` runs."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -40,11 +40,11 @@ async def end(requests: OpenRequests, _: Any) -> None:
     await requests.end(0)
 
 
-def test_a_request_that_waits_is_answered_503() -> None:
+def test_an_open_request_gets_503() -> None:
     assert responses(wait, end) == [*UNAVAILABLE]
 
 
-def test_a_request_that_responds_within_the_grace_is_answered() -> None:
+def test_a_request_that_responds_within_the_grace_time_is_completed() -> None:
     ready = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -74,7 +74,7 @@ def test_a_response_that_has_begun_is_completed() -> None:
     assert responses(app, act) == [START, BODY]
 
 
-def test_a_later_request_is_answered_503() -> None:
+def test_a_later_request_gets_503() -> None:
     async def act(requests: OpenRequests, request: asyncio.Task[Any]) -> None:
         requests.refuse()
         await requests.end(0)
@@ -90,7 +90,7 @@ def test_a_later_request_is_answered_503() -> None:
     assert again == [*UNAVAILABLE]
 
 
-def test_a_request_that_its_client_cancels_is_not_answered() -> None:
+def test_a_request_that_its_client_cancels_gets_no_response() -> None:
     async def act(_: OpenRequests, request: asyncio.Task[Any]) -> None:
         request.cancel()
 

@@ -1,4 +1,4 @@
-"""Payloads through the engine's own queue, bucket and key: sent, received, read, and forgotten by nobody in between."""
+"""Payloads through the engine's queue, bucket and key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Transcript(Payload, encrypted=True):
 
 @pytest.fixture
 def cloud(account: Account) -> Cloud:
-    """With a bucket, a queue, and a key that is known by its alias alone."""
+    """A cloud with a bucket, a queue, and a key with an alias."""
     made = Cloud(Names("test", account.id, REGION), Clock(), environment={})
     for service in ("s3", "sqs"):
         made.__dict__[service] = account.client(service)
@@ -51,9 +51,7 @@ def test_a_payload_of_any_size_arrives(size: int, cloud: Cloud, account: Account
     assert envelope.decode(cloud, QUEUE, Note, received(cloud, account)) == sent
 
 
-def test_a_message_as_large_as_we_make_it_has_room_for_what_a_dead_letter_says_of_itself(
-    cloud: Cloud, account: Account
-) -> None:
+def test_the_largest_message_has_room_for_a_dead_letters_attributes(cloud: Cloud, account: Account) -> None:
     empty = len(envelope.encode(cloud, QUEUE, Note(organization_id="org_1", correlation_id="c", text="")))
     body = envelope.encode(
         cloud,
@@ -71,7 +69,7 @@ def test_a_message_as_large_as_we_make_it_has_room_for_what_a_dead_letter_says_o
     assert message["MessageAttributes"]["dead-letter"]["StringValue"] == again["dead-letter"]["StringValue"]
 
 
-def test_what_is_encrypted_is_under_our_key_and_comes_back_in_clear(cloud: Cloud, account: Account) -> None:
+def test_an_encrypted_payload_uses_the_key_and_is_decrypted(cloud: Cloud, account: Account) -> None:
     sent = Transcript(organization_id="org_1", text="a transcript")
     envelope.send(cloud, QUEUE, sent)
     body = received(cloud, account)

@@ -1,4 +1,4 @@
-"""Every property that a template may hold: put in place, completed, or known to be idle."""
+"""Every property that a template may contain is implemented, completed, or listed as idle."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_property_is_in_place_after_a_create_and_after_an_update(account: 
             assert found[name] == wanted, f"{name}, {word}"
 
 
-def test_the_resources_of_these_tests_have_every_property_that_is_promised() -> None:
+def test_the_resources_of_these_tests_have_every_listed_property() -> None:
     have = {
         (resource["Type"], path)
         for resource in resources("123456789012", "old", 1).values()
@@ -69,7 +69,7 @@ def covered(kind: str, path: str, have: set[tuple[str, str]]) -> bool:
 
 
 def resolved(value: Any, account: Account) -> Any:
-    """References as what they stand for."""
+    """Resolve references."""
     if isinstance(value, list):
         return [resolved(entry, account) for entry in value]
     if not isinstance(value, dict):
@@ -116,7 +116,7 @@ def template(kind: str, wanted: dict[str, Any]) -> dict[str, Any]:
         ("AWS::Unheard::Of", {"Name": "x"}, "Name"),
     ],
 )
-def test_a_property_that_would_be_dropped_stops_the_deployment(kind: str, wanted: Any, path: str) -> None:
+def test_an_unlisted_property_stops_the_deployment(kind: str, wanted: Any, path: str) -> None:
     with pytest.raises(DroppedProperty) as stopped:
         properties.check(template(kind, wanted))
     assert f"stack: Thing ({kind}): {path}" in str(stopped.value)
@@ -139,7 +139,7 @@ def test_a_schedule_that_aws_refuses_fails_its_stack(account: Account, expressio
     assert eventually(lambda: settled(formation)) in ("ROLLBACK_COMPLETE", "CREATE_FAILED")
 
 
-def test_a_type_that_is_idle_as_a_whole_can_be_deployed(account: Account) -> None:
+def test_a_resource_type_without_effect_can_be_deployed(account: Account) -> None:
     formation = account.client("cloudformation")
     alarm = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": {"AlarmName": "any", "AlarmRule": "FALSE"}}
     formation.create_stack(StackName="all", TemplateBody=json.dumps({"Resources": {"Alarm": alarm}}))

@@ -1,4 +1,4 @@
-"""Purges against an engine that serves many connections side by side: what moto, in one thread, cannot show."""
+"""Purges on an engine with parallel connections, which moto does not have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DUE = NOON - timedelta(days=30)
 
 @pytest.fixture
 def engine(apart: Cloud) -> Cloud:
-    """With 303 rows that are due and 40 that are not."""
+    """A cloud with 303 due rows and 40 others."""
     create(apart, HOLDS)
     apart.sqs.create_queue(QueueName=apart.names.queue("firings"))
     ages = [DUE - timedelta(seconds=number % 7) for number in range(303)] + [NOON] * 40
@@ -42,12 +42,12 @@ def quiet(cloud: Cloud) -> Log:
     return Log(lambda _: None, cloud.clock)
 
 
-def test_all_that_is_due_goes_and_nothing_else(engine: Cloud) -> None:
+def test_exactly_the_due_rows_are_deleted(engine: Cloud) -> None:
     assert run(Holds(), Firing("holds", NOON), engine, quiet(engine)).counts == {"purged": 303}
     assert len(there(engine)) == 40
 
 
-def test_a_plan_of_many_goes_through_its_object(engine: Cloud) -> None:
+def test_a_large_plan_is_stored_in_its_object(engine: Cloud) -> None:
     job = Holds()
     tick = RunContext(job, Firing("holds", NOON, manual=True), engine, "dry", NOON, quiet(engine), dry=True)
     with draft.from_actions(job.actions(tick)) as drafted:
@@ -57,7 +57,7 @@ def test_a_plan_of_many_goes_through_its_object(engine: Cloud) -> None:
     assert len(there(engine)) == 40
 
 
-def test_owners_are_warned_once_each_and_their_rows_go_a_day_later(engine: Cloud) -> None:
+def test_owners_are_warned_once_and_their_rows_deleted_a_day_later(engine: Cloud) -> None:
     job = Warned()
     engine.environment = {"HOLDS_MAX_RUNS_PER_TICK": "60"}
     assert run(job, Firing("holds", NOON), engine, quiet(engine)).counts == {"purged": 0, "warned": 60}

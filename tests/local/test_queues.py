@@ -1,4 +1,4 @@
-"""What Lambda does with a queue's batches."""
+"""Batches of queues as on Lambda."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def got(account: Account) -> list[Any]:
 
 
 @pytest.mark.parametrize("answer", ["nonsense", {"batchItemFailures": [{"itemIdentifier": ""}]}, []])
-def test_a_malformed_answer_fails_the_whole_batch(account: Account, answer: Any) -> None:
+def test_a_malformed_response_fails_the_whole_batch(account: Account, answer: Any) -> None:
     work, dead = consuming(account, retries=1)
     body = json.dumps({"answer": answer})
     account.client("sqs").send_message(QueueUrl=account.url(work), MessageBody=body)
@@ -52,7 +52,7 @@ def test_a_message_that_succeeded_is_gone(account: Account) -> None:
     assert account.waiting(dead) == 0
 
 
-def test_a_dead_letter_says_which_queue_it_came_from(account: Account) -> None:
+def test_a_dead_letter_has_its_source_queue(account: Account) -> None:
     dead = account.queue("dead")
     redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})
     work = account.queue("work", VisibilityTimeout="0", RedrivePolicy=redrive)
@@ -83,5 +83,5 @@ def test_a_dead_letter_says_which_queue_it_came_from(account: Account) -> None:
         ([], None),
     ],
 )
-def test_an_answer_fails_what_it_names_or_everything(answer: Any, failed: set[str] | None) -> None:
+def test_a_response_fails_the_named_messages_or_all(answer: Any, failed: set[str] | None) -> None:
     assert failed_identifiers(answer, {"a", "b"}) == failed

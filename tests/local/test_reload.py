@@ -1,4 +1,4 @@
-"""Hot reload of plugins: a good edit is deployed, a broken one leaves what there was and says why."""
+"""Reload of plugins: valid edits are deployed, invalid ones are reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_good_edit_is_deployed_once(manifest: Path) -> None:
     assert deploys == ["1.1.0"]
 
 
-def test_a_broken_edit_keeps_the_last_good_version_and_says_why(manifest: Path) -> None:
+def test_an_invalid_edit_keeps_the_deployed_version_and_is_reported(manifest: Path) -> None:
     deploys: list[str] = []
     said: list[str] = []
     reload = watched(manifest, deploys, said)
@@ -65,7 +65,7 @@ def test_a_broken_edit_keeps_the_last_good_version_and_says_why(manifest: Path) 
     assert deploys == ["1.2.0"]
 
 
-def test_an_edit_of_code_counts_too_and_a_missing_handler_is_broken(manifest: Path) -> None:
+def test_an_edit_of_code_counts_too_and_a_missing_handler_is_invalid(manifest: Path) -> None:
     said: list[str] = []
     reload = watched(manifest, [], said)
     (manifest.parent / "acme.py").write_text("def other(context): ...\n")
@@ -73,7 +73,7 @@ def test_an_edit_of_code_counts_too_and_a_missing_handler_is_broken(manifest: Pa
     assert "the handler 'handle' is missing" in said[0]
 
 
-def test_code_beside_the_handler_that_cannot_be_parsed_is_broken_too(manifest: Path) -> None:
+def test_code_beside_the_handler_that_cannot_be_parsed_is_invalid_too(manifest: Path) -> None:
     deploys: list[str] = []
     said: list[str] = []
     reload = watched(manifest, deploys, said)
@@ -86,7 +86,7 @@ def test_code_beside_the_handler_that_cannot_be_parsed_is_broken_too(manifest: P
     assert reload.poll()
 
 
-def test_a_deployment_that_fails_is_said_and_tried_again_at_the_next_edit(manifest: Path) -> None:
+def test_a_failed_deployment_is_reported_and_repeated_at_the_next_edit(manifest: Path) -> None:
     said: list[str] = []
 
     def deploy() -> None:

@@ -1,4 +1,4 @@
-"""What a web page in a browser can send to the local cloud is refused, by each kind of listener, over real sockets."""
+"""Requests of web pages are refused by every kind of listener, over real sockets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND
 
 @dataclass(frozen=True)
 class Listener:
-    """address: host and port. own: headers without which it refuses everybody."""
+    """A listener. own: headers that it always requires."""
 
     address: str
     path: str
@@ -54,7 +54,7 @@ class Listener:
         with contextlib.closing(http.client.HTTPConnection(self.address, timeout=20)) as connection:
             connection.putrequest(method, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in sent.items():
-                # An empty one stands for one that is left out.
+                # Empty: the header is left out.
                 if value:
                     connection.putheader(name, value)
             connection.endheaders(body)
@@ -93,7 +93,7 @@ def _function_url(account: Account) -> str:
 
 
 def refused(at: Listener) -> Iterator[dict[str, str]]:
-    """Headers of a browser for each way by which a page can get at a listener on loopback."""
+    """Browser headers of each attack from a web page on a loopback listener."""
     name = f"http://{at.address}"
     for origin in (
         "https://attacker.example",
@@ -110,7 +110,7 @@ def refused(at: Listener) -> Iterator[dict[str, str]]:
         yield {"Origin": origin}
     for site in ("cross-site", "same-site", "Cross-Site", "unheard-of"):
         yield {"Sec-Fetch-Site": site}
-        # A browser that sends both: neither makes up for the other.
+        # Both headers: neither compensates for the other.
         yield {"Sec-Fetch-Site": site, "Origin": name}
     yield {"Sec-Fetch-Site": "same-origin", "Origin": "https://attacker.example"}
     for host in (
@@ -124,7 +124,7 @@ def refused(at: Listener) -> Iterator[dict[str, str]]:
         "127.0.0.1:٣",
         "",
     ):
-        # A page that was rebound is of one origin with the listener, so its browser finds nothing wrong.
+        # After DNS rebinding, page and listener have the same origin for the browser.
         yield {"Host": host.encode().decode("latin-1"), "Sec-Fetch-Site": "same-origin"}
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Private-Network": "true"}
     yield {"Origin": "https://attacker.example", **preflight}
@@ -144,7 +144,7 @@ def test_a_page_of_another_origin_is_refused_whatever_the_method(listener: Liste
 
 @pytest.mark.parametrize("listener", LISTENERS, indirect=True)
 def test_programs_and_the_address_bar_and_its_own_pages_are_served(listener: Listener) -> None:
-    # The receiver takes nothing but a POST.
+    # The receiver accepts POST only.
     method = "GET" if listener.own else "POST"
     for headers in (
         {},
@@ -174,7 +174,7 @@ def cors(headers: Iterable[str]) -> list[str]:
     return [name for name in headers if name.lower().startswith("access-control-")]
 
 
-def test_a_header_that_is_sent_twice_is_judged_as_a_whole(account: Account) -> None:
+def test_all_values_of_a_repeated_header_are_checked(account: Account) -> None:
     host = urlsplit(account.engine.endpoint).netloc
     pairs = [("Host", host), (TOKEN, account.engine.token)]
     ask = Raw(account.engine).status
@@ -189,7 +189,7 @@ class Raw:
     engine: Embedded
 
     def status(self, headers: list[tuple[str, str]], target: str = "/_local/processes", method: str = "GET") -> int:
-        """Of the response to exactly these lines."""
+        """Status of the response to exactly these lines."""
         where = urlsplit(self.engine.endpoint)
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
         with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=10) as connection:
@@ -233,7 +233,7 @@ def test_a_websocket_is_refused(account: Account) -> None:
         ("OPTIONS", "/"),
     ],
 )
-def test_the_engine_serves_nobody_without_the_token_of_the_instance(
+def test_the_engine_refuses_requests_without_the_token_of_the_instance(
     engine: Embedded, method: str, target: str, given: str | None
 ) -> None:
     headers = [("Host", urlsplit(engine.endpoint).netloc), *([] if given is None else [(TOKEN, given)])]
@@ -291,7 +291,7 @@ def test_the_token_is_kept_for_its_user_alone_and_differs_from_one_instance_to_t
     assert min(len(one), len(two)) >= 43
     file = folders[0] / FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    # One that was opened to others, by a copy or by hand, is closed again.
+    # Wider permissions, such as after a copy, are removed.
     file.chmod(0o644)
     assert instance_token(folders[0]) == one
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -308,7 +308,7 @@ def test_a_page_cannot_send_mail_by_a_request_to_the_mail_server(tmp_path: Path,
 
 
 def _exchange(port: int, sent: bytes) -> bytes:
-    """All that is answered to it until the connection ends."""
+    """Everything received until the connection ends."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""A function does what its role allows and nothing else, as on AWS, once that is asked for."""
+"""Enforced roles: a function may do only what its role allows, as on AWS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER = {"pk": {"S": "other"}, "sk": {"S": "-"}}
 
 @pytest.fixture
 def bounded(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
-    """A function that may do most things to the rows `mine` of a table, on an engine that enforces roles."""
+    """A function with grants on the rows `mine`, on an engine that enforces roles."""
     keys = [{"AttributeName": name, "KeyType": kind} for name, kind in (("pk", "HASH"), ("sk", "RANGE"))]
     account.client("dynamodb").create_table(
         TableName="things",
@@ -87,10 +87,10 @@ def test_a_roles_session_has_a_secret_that_its_names_do_not_give_away(bounded: A
     assert not set(one.values()) & set(other.values())
 
 
-def test_a_role_bounds_its_function_to_actions_and_keys(bounded: Account) -> None:
+def test_a_role_limits_its_function_to_actions_and_keys(bounded: Account) -> None:
     denied = "AccessDeniedException"
     answers = bounded.invoke(event=[*requests(ROW), ("delete_item", {"TableName": "things", "Key": ROW})])
     assert answers == {"answers": ["done"] * 6 + [denied]}
     assert bounded.invoke(event=requests(OTHER)) == {"answers": [denied] * 6}
-    # The account's own key may do all.
+    # The account's own key may do anything.
     bounded.client("dynamodb").put_item(TableName="things", Item=OTHER)

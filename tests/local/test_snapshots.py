@@ -1,4 +1,4 @@
-"""What is still there after the local cloud was stopped, or killed."""
+"""State after the local cloud was stopped or killed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def kill(engine: Engine) -> None:
     engine.stop()
 
 
-def test_a_clean_stop_keeps_everything(tmp_path: Path) -> None:
+def test_a_clean_stop_saves_everything(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as engine:
         fill(engine)
         put(engine, "a")
@@ -61,7 +61,7 @@ def test_a_clean_stop_keeps_everything(tmp_path: Path) -> None:
         assert engine.client("sqs").list_queues()["QueueUrls"]
 
 
-def test_a_fresh_start_keeps_nothing(tmp_path: Path) -> None:
+def test_a_fresh_start_deletes_everything(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as engine:
         fill(engine)
     with Engine(tmp_path / "state", fresh=True) as engine:
@@ -69,7 +69,7 @@ def test_a_fresh_start_keeps_nothing(tmp_path: Path) -> None:
         assert engine.client("s3").list_buckets()["Buckets"] == []
 
 
-def test_a_kill_costs_what_came_after_the_last_save_rows_and_objects_alike(tmp_path: Path) -> None:
+def test_a_kill_loses_rows_and_objects_since_the_last_save(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as engine:
         fill(engine)
         put(engine, "saved")
@@ -84,7 +84,7 @@ def test_a_kill_costs_what_came_after_the_last_save_rows_and_objects_alike(tmp_p
         assert engine.client("s3").get_object(Bucket=BUCKET, Key="overwritten")["Body"].read() == b"before"
 
 
-def test_a_kill_costs_a_few_seconds_at_most(tmp_path: Path) -> None:
+def test_a_kill_loses_a_few_seconds_at_most(tmp_path: Path) -> None:
     assert snapshots.SECONDS <= 5
     with Engine(tmp_path / "state") as engine:
         fill(engine)
@@ -107,7 +107,7 @@ def test_reading_saves_nothing(tmp_path: Path) -> None:
         assert generation(engine) == before
 
 
-def test_what_is_not_part_of_the_newest_state_is_removed(tmp_path: Path) -> None:
+def test_files_of_older_states_are_removed(tmp_path: Path) -> None:
     with Engine(tmp_path / "state") as engine:
         fill(engine)
         for name in "abc":

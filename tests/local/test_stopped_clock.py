@@ -48,7 +48,7 @@ SCHEDULES = {"minute": "* * * * *", "hour": "10 * * * *", "day": "0 14 * * *"}
 
 
 class Sweep(Job, archetype=True):
-    """Sweep what is due."""
+    """Sweep due rows."""
 
     timeout = 60
     idempotency = natural("a swept row is not found again")
@@ -100,7 +100,7 @@ class World:
         self.events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": arn}])
 
     def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> None:  # noqa: N803 - boto's names
-        """Lambda's part: the event goes to the job, and its run is the real one."""
+        """Invoke the job with the event, as Lambda does."""
         assert InvocationType == "Event"
         name = FunctionName.rpartition(":")[2].removeprefix(self.cloud.names.function(""))
         fired = firing.parse(name, json.loads(Payload), self.cloud.clock.now())
@@ -109,7 +109,7 @@ class World:
         assert report.outcome == "done", report.note
 
     def dispatch(self) -> int:
-        """What has come to `firings`, handed to dispatch as an event source mapping would; how many."""
+        """Deliver messages of `firings` to dispatch, as a mapping does; their number."""
         url = self.cloud.names.queue_url(FIRINGS)
         got = self.cloud.sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2, MessageSystemAttributeNames=["All"]
@@ -142,7 +142,7 @@ class World:
         return [attributes.plain(item) for item in answer["Items"]]
 
     def forget(self) -> None:
-        """The rows of all runs expire."""
+        """Expire the rows of all runs."""
         for job in self.jobs:
             for row in self.items(f"runs#{job}#{START:%Y-%m-%d}"):
                 key = attributes.row({"pk": row["pk"], "sk": row["sk"]})
@@ -169,7 +169,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     }.items():
         monkeypatch.setenv(name, value)
     made = World(jobs, account)
-    # As the first pass after a deployment does: ticks count from the first one after START.
+    # As in the first pass after a deployment: ticks count from the first one after START.
     made.virtual.advance(timedelta(seconds=30) - expected_since.ROLLOUT)
     expected_since.refresh(made.cloud, {name: entry for name, entry in entries.items() if entry["queue"] is None})
     made.virtual.advance(expected_since.ROLLOUT - timedelta(seconds=30))
@@ -202,14 +202,14 @@ def test_after_three_hours_without_a_clock_every_tick_is_accounted_for(world: Wo
     assert counted("day-once") == {"late": 1}
     assert set(told["reconciler"].values()) == {TickOutcome.RAN, TickOutcome.MISSED}
 
-    # One row tells of each gap.
+    # Each gap has one row.
     for job in world.jobs:
         [gap] = [row for row in world.items(f"runs#{job}#2026-03-02") if row["outcome"] == "missed"]
         ran = {tick for tick, verdict in told[job].items() if verdict is TickOutcome.RAN}
         [ticks] = [[*gone] for came, gone in groupby(told[job], ran.__contains__) if not came]
         assert (gap["from"], gap["to"], gap["count"]) == (minute(ticks[0]), minute(ticks[-1]), len(ticks))
 
-    # And all of it is still known when the rows are gone.
+    # The ledger is complete after the rows have expired.
     world.forget()
     until = ENDS.replace(minute=0, second=0)
     for job, verdicts in told.items():

@@ -1,4 +1,4 @@
-"""What EventBridge and EventBridge Scheduler deliver, and when."""
+"""Deliveries of EventBridge and EventBridge Scheduler."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ def test_a_constant_input_is_delivered_instead(account: Account, ticker: Ticker)
     assert drained(account, queue) == [{"why": "constant"}]
 
 
-def test_a_shaped_input_is_refused_when_read(account: Account, ticker: Ticker) -> None:
+def test_an_input_transformer_is_refused_when_read(account: Account, ticker: Ticker) -> None:
     rule(account, "rate(1 minute)", account.queue("ticks"), InputPath="$.time")
     with pytest.raises(UnknownTarget):
         ticker.sources()
 
 
-def test_a_rule_fires_at_once_when_told_to(account: Account, ticker: Ticker) -> None:
+def test_a_rule_can_be_fired_at_once(account: Account, ticker: Ticker) -> None:
     queue = account.queue("ticks")
     rule(account, "cron(0 0 1 1 ? *)", queue)
     assert ticker.fire("rule", NOON)
@@ -118,7 +118,7 @@ def test_a_rule_fires_at_once_when_told_to(account: Account, ticker: Ticker) -> 
         ticker.fire("other")
 
 
-def test_a_target_that_is_gone_goes_to_the_dead_letter_queue_at_once(account: Account, ticker: Ticker) -> None:
+def test_a_missing_target_is_dead_lettered_at_once(account: Account, ticker: Ticker) -> None:
     dead = account.queue("dead")
     gone = account.arn("lambda", "function:gone")
     rule(account, "rate(1 minute)", gone, RetryPolicy=POLICY, DeadLetterConfig={"Arn": dead})
@@ -135,7 +135,7 @@ def test_a_target_that_is_gone_goes_to_the_dead_letter_queue_at_once(account: Ac
     assert json.loads(message["Body"])["source"] == "aws.events"
 
 
-def test_a_target_that_throttles_is_tried_again_as_the_policy_says(account: Account) -> None:
+def test_a_throttling_target_is_retried_by_its_policy(account: Account) -> None:
     dead = account.queue("dead")
     account.function("def handle(event, context): pass")
     rule(
@@ -175,7 +175,7 @@ def test_a_schedule_fires_in_its_time_zone(account: Account, ticker: Ticker) -> 
     assert [event["time"] for event in drained(account, queue)] == ["2026-03-03T00:00:00Z"]
 
 
-def test_a_schedules_input_is_filled_with_what_fires_it(account: Account, ticker: Ticker) -> None:
+def test_placeholders_of_a_schedules_input_are_replaced(account: Account, ticker: Ticker) -> None:
     queue = account.queue("ticks")
     names = ("schedule-arn", "scheduled-time", "execution-id", "attempt-number")
     asked = json.dumps({name: f"<aws.scheduler.{name}>" for name in names})
@@ -207,7 +207,7 @@ def test_a_schedule_fires_between_its_dates_only(account: Account, ticker: Ticke
 
 
 class Shifted(RealClock):
-    """The machine's clock, moved so that a minute begins in `seconds`."""
+    """The machine's clock, shifted so that a minute begins in `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         now = datetime.now(UTC)
@@ -231,7 +231,7 @@ def test_a_rule_fires_on_the_minute(account: Account) -> None:
     assert not thread.is_alive()
     assert arrived
     assert arrived.isoformat()[:16] == drained(account, queue)[0]["time"][:16]
-    # The delivery itself, and how often this test looks, are part of it.
+    # Includes the delivery and the polling of this test.
     assert arrived.second + arrived.microsecond / 1e6 < 0.3
 
 

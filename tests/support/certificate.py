@@ -1,4 +1,4 @@
-"""Who a server on loopback is, vouched for by an authority that nobody trusts unless told to."""
+"""Certificates of loopback servers, from an authority that is not trusted by default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificate:
-    """Self-signed, for 127.0.0.1 and localhost. file: what SSL_CERT_FILE must name for it to be trusted."""
+    """Self-signed certificate for loopback. `file` is a value for SSL_CERT_FILE."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "certificate.pem"

@@ -1,4 +1,4 @@
-"""What the services themselves say of tests/support/template_resources.py, in the words of a template."""
+"""Properties of deployed resources, read from the services, in template syntax."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def functions(account: Account) -> dict[str, dict[str, Any]]:
         "Layer": {
             "LayerName": config["Layers"][0]["Arn"].split(":")[-2],
             **chosen(layer, "Description", "CompatibleRuntimes", "CompatibleArchitectures"),
-            # That it has this content, its size tells.
+            # The size stands for the content.
             "Content": {"S3Bucket": f"code-{account.id}", "S3Key": "layer.zip"} if layer["Content"]["CodeSize"] else {},
         },
         "Inline": {

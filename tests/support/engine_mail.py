@@ -1,4 +1,4 @@
-"""Something to do for each job of the mail product, and what is so once it was done."""
+"""Work for each job of the mail product, and checks that it was done."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RAWS = ("failed", "over", "held", "spam")
 
 @dataclass(frozen=True)
 class Mailed:
-    """One user for what one job does to many, beside those that were seeded."""
+    """A user with rows for every job, besides the seeded users."""
 
     cloud: Cloud
     box: Box
@@ -154,14 +154,14 @@ class Mailed:
         return {name: row.get(name) for name in fields} == fields
 
     def spoil(self) -> None:
-        """A sum that is wrong, and an account that has waited for the hour before its end."""
+        """A wrong sum, and an account whose deletion is due."""
         day, deletion = f"day#{self.received:%Y-%m-%d}", one(self.cloud, tables.DELETIONS, "carol")
         self.row(tables.ROLLUPS, {**one(self.cloud, tables.ROLLUPS, "eve", day), "bytes_used": 999})
         earlier = clock.iso(self.now - HOUR)
         self.row(tables.DELETIONS, {**deletion, "due_on": earlier, "due_at": earlier})
 
     def facts(self) -> dict[str, bool]:
-        """By job, whether what it was to do is done."""
+        """Whether its work is done, by job."""
         return {**self._of_accounts(), **self._of_mail(), **self._of_sums(), **self._of_outgoing()}
 
     def _of_accounts(self) -> dict[str, bool]:

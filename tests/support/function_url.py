@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+TOKEN = {"X-Internal-Health": "open sesame"}
+
+
+@dataclass
+class Context:
+    """The part of Lambda's context that our functions read."""
+
+    aws_request_id: str = "request-1"
 
 
 def url_event(

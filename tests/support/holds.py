@@ -53,7 +53,7 @@ class Warned(Holds):
 
 
 def put(cloud: Cloud, key: str, since: datetime | str, kind: str = "", **rest: Any) -> None:
-    """A row that ages from `since`."""
+    """A row whose age counts from `since`."""
     at = since if isinstance(since, str) else clock.iso(since)
     item = {"pk": key, "sk": "-", "aged": AGED.partition(key, kind), "since": at, **rest}
     cloud.dynamodb.put_item(TableName=cloud.names.table("held"), Item=attributes.row(item))

@@ -1,4 +1,4 @@
-"""All that one user can have: a row in every table of the mail product, and files."""
+"""One user with a row in every table of the mail product, and files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.tables import DELETIONS, MAIL, Table
 from tests.support.stored_rows import put
 
 DAY = timedelta(days=1)
-# A name in another script, and what a spreadsheet would run.
+# A name in another script, and a spreadsheet formula.
 NAME = "Доброслава 山田"
 FORMULA = '=HYPERLINK("http://evil.example","look")'
 

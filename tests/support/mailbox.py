@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what it is sent."""
+"""SMTP server on loopback that stores mail, and fails on request."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from tests.support.certificate import Certificate
 
 
 class Box:
-    """Takes what it is sent; `says[word]` is answered instead, after the mail was taken `drops` hangs up, and
-    `waits` so many seconds."""
+    """Stores mail.
+
+    says[word]: response to that command. drops: close the connection after the mail. waits: seconds before a response.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -55,7 +57,7 @@ class Box:
 
 
 class OnAnyPort(Controller):
-    """The base looks for its server on the port that it was given, and 0 is none."""
+    """Controller that supports port 0."""
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
@@ -63,7 +65,7 @@ class OnAnyPort(Controller):
 
 
 class Post:
-    """Servers that put into one box, one for each way to it."""
+    """Servers with one mailbox, one per URL scheme."""
 
     def __init__(self, box: Box, certificate: Certificate) -> None:
         self.box = box
@@ -71,7 +73,7 @@ class Post:
         self._running: list[OnAnyPort] = []
 
     def serve(self, scheme: str = "smtp", **options: Any) -> Route:
-        """Start a server for a scheme; the way to it."""
+        """Start a server for a scheme; its URL."""
         tls: ssl.SSLContext = self.certificate.server()
         if scheme == "smtps":
             options["ssl_context"] = tls

@@ -1,4 +1,4 @@
-"""Facts that hold for every purge of the product's rows; a job's own test inherits them and says what its rows are."""
+"""Tests of every purge of product rows, inherited by the test of each job."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MAIL = b"Subject: x\r\n\r\n"
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 def put(cloud: Cloud, *records: Record) -> None:
-    """Write the rows, and the messages that they name."""
+    """Write the rows, and the objects of their messages."""
     for record in records:
         item = attributes.row(record.item())
         cloud.dynamodb.put_item(TableName=cloud.names.table(record.table.name), Item=item)
@@ -60,7 +60,7 @@ def notifications(cloud: Cloud) -> list[Notification]:
 
 
 def deliver(cloud: Cloud) -> None:
-    """What waits to be sent is sent now."""
+    """Send the pending notifications."""
     sent = {"state": SendState.SENT, "sent_at": cloud.clock.now(), "attempts": 1, "next_attempt_at": None}
     put(cloud, *(each.model_copy(update=sent) for each in notifications(cloud) if each.state is SendState.QUEUED))
 
@@ -70,17 +70,17 @@ def go(job: Purge, cloud: Cloud, at: datetime | None = None) -> RunReport:
 
 
 class Facts:
-    """keeps: for how long, as it was asked for; what the job declares is held to it."""
+    """keeps: the required retention, compared with the job's declaration."""
 
     job: Purge
     keeps: timedelta
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Record:
-        """A row that is so old at `now`."""
+        """A row of that age at `now`."""
         raise NotImplementedError
 
     def kept(self, now: datetime = NOON) -> Sequence[Record]:
-        """Rows that stay however old they are."""
+        """Rows that are never deleted."""
         return ()
 
     def test_a_row_goes_at_its_instant_and_not_a_second_before(self, cloud: Cloud) -> None:

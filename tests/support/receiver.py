@@ -1,4 +1,4 @@
-"""Somebody outside, who does what he is asked as often as he is asked, and counts."""
+"""External service without idempotency, which counts requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.aws.cloud import Cloud
 
 
 class Receiver:
-    """`did[token]` is how often that was done. after: called once something was done, before the answer goes out."""
+    """Counts requests by token in `did`. after: called after each, before the response."""
 
     def __init__(self) -> None:
         self.did: Counter[str] = Counter()
@@ -26,11 +26,11 @@ READS = ("Get", "BatchGet", "Query", "List", "Head")
 
 
 class Death(BaseException):
-    """The process is gone: nothing of it goes on."""
+    """The process was killed."""
 
 
 class Mortal:
-    """Ends the process right after the call of that number, AWS's and the receiver's counted together.
+    """Kills the process after the n-th call to AWS or the receiver.
 
     reads: whether calls that only read are counted; to die after one is to die after the last write before it.
     """
@@ -45,7 +45,7 @@ class Mortal:
         receiver.after = self._end
 
     def until(self, last: int) -> None:
-        """Begin a life that ends after so many calls; 0 is for ever."""
+        """Start a process that is killed after `last` calls; 0 for never."""
         self.made, self.last = 0, last
 
     @property
@@ -53,7 +53,7 @@ class Mortal:
         return 0 < self.last <= self.made
 
     def _begin(self, **_: Any) -> None:
-        # Whoever catches a death must not do anything after it either.
+        # Code that catches the exception must not make further calls.
         if self.dead:
             raise Death
 

@@ -1,4 +1,4 @@
-"""Rows of the mail product in a test's tables: put there by their models, read as they are."""
+"""Rows of the mail product in a test's tables."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def there(cloud: Cloud, table: Table, user: str = "") -> list[dict[str, Any]]:
 
 
 def one(cloud: Cloud, table: Table, user: str, id: str = "-") -> dict[str, Any]:  # noqa: A002 - the key's own name
-    """One row; empty where there is none."""
+    """One row, or empty."""
     key = attributes.row({table.pk: user, table.sk: id})
     return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table(table.name), Key=key).get("Item"))

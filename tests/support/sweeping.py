@@ -1,4 +1,4 @@
-"""Running sweeps of the product's tables, and looking at what they leave."""
+"""Runs of sweeps over the product's tables, and the resulting rows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.conftest import Lines
 
 
 def go(job: Job, cloud: Cloud, log: Lines, at: datetime | None = None, **rest: Any) -> RunReport:
-    """A tick: that of the clock's minute, where none is said."""
+    """A tick (default: of the clock's minute)."""
     now = cloud.clock.now().replace(second=0, microsecond=0)
     return run(job, Firing(job.name, at or now, correlation_id="c", **rest), cloud, log)
 
 
 def put(cloud: Cloud, *records: Record, **rest: Any) -> None:
-    """Write rows. rest: attributes as no record has them; None takes one away."""
+    """Write rows. rest: other attributes; None removes one."""
     for record in records:
         item = attributes.row({**record.item(), **rest})
         cloud.dynamodb.put_item(TableName=cloud.names.table(record.table.name), Item=item)
 
 
 def item(cloud: Cloud, record: Record) -> dict[str, Any]:
-    """Its row as it is now; empty where it is gone."""
+    """The current row, or empty."""
     key = attributes.row({record.table.pk: record.user, record.table.sk: record.id})
     found = cloud.dynamodb.get_item(TableName=cloud.names.table(record.table.name), Key=key, ConsistentRead=True)
     return attributes.plain(found.get("Item"))

@@ -39,7 +39,7 @@ class Web(ThreadingHTTPServer):
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         if tls:
-            # The handshake is left to the first read, in a thread of its own.
+            # The handshake happens at the first read, in another thread.
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.answers: dict[str, Reply | list[Reply] | Behaviour] = {}
         self.asked: list[Request] = []
