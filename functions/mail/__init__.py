@@ -1,1 +1,1 @@
-"""Jobs on messages, and on what is kept of them and counted."""
+"""Jobs of mail: forwarding, retention, usage and notifications."""

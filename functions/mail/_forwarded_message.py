@@ -1,4 +1,4 @@
-"""A message as it is forwarded: from the alias, so that its sender is ours to vouch for; answers go to who wrote it."""
+"""Forwarded messages: sent from the alias, which DKIM can sign, with replies directed to the author."""
 
 from __future__ import annotations
 
@@ -16,57 +16,57 @@ from shared.mail.sending import address
 END_OF_HEAD = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # A header with the lines that continue it.
 FIELD = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)(?:[ \t][^\r\n]*(?:\r\n|\r|\n|$))*")
-# Said anew, or untrue once the sender is another one.
+# Headers that are replaced, or wrong once the sender is another one.
 REPLACED = (b"from", b"reply-to", b"sender", b"return-path", b"bcc", b"dkim-signature")
 LONGEST_NAME = 100
-# RFC 5322 has lines of 998 characters; a sender that takes more is not worth the time that it takes to read.
+# RFC 5322 limits a line to 998 characters; parsing longer sender headers takes too much time.
 LONGEST_SENDER = 4 * 998
 
 
 def forwarded(message: bytes, alias: str) -> bytes:
-    """Everything else stays as it came, byte for byte. Raises MailRefused for an alias that is no address."""
-    cut = END_OF_HEAD.search(message)
-    head, body = (message[: cut.start()], message[cut.end() :]) if cut else (message, b"")
+    """Replace the sender headers; all else is unchanged. Raises MailRefused if the alias is no e-mail address."""
+    end = END_OF_HEAD.search(message)
+    head, body = (message[: end.start()], message[end.end() :]) if end else (message, b"")
     fields = [(each.partition(b":")[0].strip().lower(), each) for each in FIELD.findall(head)]
-    kept = [each for name, each in fields if name not in REPLACED]
-    said = [each for name, each in fields if name in (b"from", b"reply-to")]
+    unchanged = [each for name, each in fields if name not in REPLACED]
+    senders = [each for name, each in fields if name in (b"from", b"reply-to")]
     return (
-        _sender(said, address(alias))
-        + b"".join(each.rstrip(b"\r\n") + b"\r\n" for each in kept if each)
+        _sender_headers(senders, address(alias))
+        + b"".join(each.rstrip(b"\r\n") + b"\r\n" for each in unchanged if each)
         + b"\r\n"
         + body
     )
 
 
-def _sender(said: list[bytes], alias: str) -> bytes:
-    """From and Reply-To, made of what the message says for them."""
-    written = EmailMessage(SMTP)
+def _sender_headers(senders: list[bytes], alias: str) -> bytes:
+    """New From and Reply-To headers, from the original ones."""
+    headers = EmailMessage(SMTP)
     try:
-        author, answer_to = _authors(said)
+        author, reply_to = _addresses(senders)
         name = f"{author.display_name} ({author.addr_spec})".strip()
-        written["From"] = Address(_plain(name), addr_spec=alias)
-        if answer_to:
-            written["Reply-To"] = tuple(answer_to)
+        headers["From"] = Address(_printable(name), addr_spec=alias)
+        if reply_to:
+            headers["Reply-To"] = tuple(reply_to)
     except (TypeError, ValueError, AttributeError, LookupError, MessageError, RecursionError):
-        # Whoever wrote it cannot be told from it.
-        del written["From"], written["Reply-To"]
-        written["From"] = alias
-    return written.as_bytes().partition(b"\r\n\r\n")[0].rstrip(b"\r\n") + b"\r\n"
+        # The author cannot be parsed.
+        del headers["From"], headers["Reply-To"]
+        headers["From"] = alias
+    return headers.as_bytes().partition(b"\r\n\r\n")[0].rstrip(b"\r\n") + b"\r\n"
 
 
-def _authors(said: list[bytes]) -> tuple[Address, list[Address]]:
-    """Who wrote it, and who is to be answered: nobody, where no mail of ours could go there."""
-    if sum(map(len, said)) > LONGEST_SENDER:
-        raise ValueError("is longer than any sender's name")
-    # As it is since RFC 6532; what is older has ASCII alone.
-    read = HeaderParser(policy=SMTP).parsestr(b"".join(said).decode(errors="replace"))
-    [author, *_] = read["from"].addresses
-    answer_to = []
-    for one in (read["reply-to"].addresses if read["reply-to"] else ()) or (author,):
+def _addresses(senders: list[bytes]) -> tuple[Address, list[Address]]:
+    """The author, and the addresses to reply to, without those that cannot receive mail."""
+    if sum(map(len, senders)) > LONGEST_SENDER:
+        raise ValueError("is longer than a sender header can be")
+    # UTF-8 since RFC 6532; older headers are ASCII.
+    headers = HeaderParser(policy=SMTP).parsestr(b"".join(senders).decode(errors="replace"))
+    [author, *_] = headers["from"].addresses
+    reply_to = []
+    for each in (headers["reply-to"].addresses if headers["reply-to"] else ()) or (author,):
         with suppress(MailRefused):
-            answer_to.append(Address(_plain(one.display_name), addr_spec=address(one.addr_spec)))
-    return author, answer_to
+            reply_to.append(Address(_printable(each.display_name), addr_spec=address(each.addr_spec)))
+    return author, reply_to
 
 
-def _plain(name: str) -> str:
-    return "".join(sign for sign in name if sign.isprintable())[:LONGEST_NAME]
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[:LONGEST_NAME]

@@ -1,7 +1,7 @@
-"""Made-up users of the mail product with all that they have, as lines of files that `jobs.py load` takes.
+"""Sample users of the mail product with all their rows, as lines of files for `jobs.py load`.
 
-Of one number of a seed there is one person, the same each time; only dates go with the clock. Names end in `.example`,
-which is nobody's by RFC 2606.
+A seed and a number always give the same user; only dates depend on the clock. Names end in `.example`, which RFC 2606
+reserves.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ Line = tuple[str, dict[str, Any]]
 
 
 def person(seed: int, number: int, now: datetime) -> Iterator[Line]:
-    """The records of a user: the name of each one's table, and its fields."""
+    """Records of a user: the name of each record's table, and its fields."""
     yield from Person(seed, number, now).lines()
 
 
 def message(line: dict[str, Any]) -> bytes:
-    """What a row's `raw` holds."""
+    """Content of the object that a row's `raw` names."""
     head = f"From: {line['id']}@shop.example\r\nTo: {line['alias']}\r\nSubject: Your order {line['id']}\r\n"
     return f"{head}Message-ID: <{line['id']}@shop.example>\r\n\r\nThank you for your order.\r\n".encode()
 
@@ -80,7 +80,7 @@ class Person:
         name = f"{self.given} {self.family}"
         yield "users", self.row("-", email=f"{self.user}@mail.example", name=name, created_at=self.since, **left)
         for index, destination in enumerate(self.destinations):
-            # The first is what they signed up with.
+            # The first one is from the sign-up.
             verified = {"verified_at": self.since} if index == 0 or self.chance(0.7) else {}
             added = self.since if verified else self.ago(timedelta(0), 40 * DAY)
             yield (
@@ -123,34 +123,34 @@ class Person:
     def mail(self) -> Iterator[Line]:
         for index in range(self.random.randint(0, 60)):
             id_, at = self.id("m", index), self.random.uniform(0, 100) * DAY
-            # Some are written down late.
+            # Some are recorded late.
             late = self.random.uniform(0, 1) * min(at, 2 * DAY) if self.chance(0.02) else timedelta(0)
             recorded = clock.iso(self.now - at + late)
             size = int(self.random.lognormvariate(10, 1.5))
-            told = {
+            fields = {
                 "direction": "forwarded" if self.chance(0.9) else "rejected",
                 "alias": self.random.choice(self.aliases),
             }
             received = clock.iso(self.now - at)
-            yield "messages", self.row(id_, received_at=received, recorded_at=recorded, bytes_used=size, **told)
+            yield "messages", self.row(id_, received_at=received, recorded_at=recorded, bytes_used=size, **fields)
             body = base64.b64encode(self.random.randbytes(180)).decode()
             yield "snapshots", self.row(id_, recorded_at=recorded, body=body, key="headers-1")
 
     def waiting(self) -> Iterator[Line]:
         for index in range(self.random.choice((0, 0, 0, 1, 2, 3))):
             held = {"held_at": self.ago(timedelta(0), 31 * DAY), "bytes_used": self.random.randint(1_000, 10**7)}
-            yield "holds", self.kept("h", index, **held)
+            yield "holds", self.stored("h", index, **held)
         for index in range(self.random.randint(0, 8)):
             score = round(self.random.uniform(5, 30), 1)
-            yield "quarantine", self.kept("q", index, quarantined_at=self.ago(timedelta(0), 34 * DAY), score=score)
+            yield "quarantine", self.stored("q", index, quarantined_at=self.ago(timedelta(0), 34 * DAY), score=score)
         for index in range(self.random.choice((0, 0, 1, 2))):
             failed = self.random.uniform(0, 9) * DAY
-            told: dict[str, Any] = {"failed_at": clock.iso(self.now - failed), "destination": self.destinations[0]}
+            fields: dict[str, Any] = {"failed_at": clock.iso(self.now - failed), "destination": self.destinations[0]}
             if self.chance(0.5) and failed < 3 * DAY:
-                told |= {"attempts": self.random.randint(1, 4), "next_attempt_at": self.between(-HOUR, DAY)}
+                fields |= {"attempts": self.random.randint(1, 4), "next_attempt_at": self.between(-HOUR, DAY)}
             else:
-                told |= {"attempts": 5, "state": "closed", "closed_at": clock.iso(self.now - failed / 2)}
-            yield "failed-emails", self.kept("f", index, last_error="451 4.7.1 try again later", **told)
+                fields |= {"attempts": 5, "state": "closed", "closed_at": clock.iso(self.now - failed / 2)}
+            yield "failed-emails", self.stored("f", index, last_error="451 4.7.1 try again later", **fields)
 
     def sums(self) -> Iterator[Line]:
         begins = self.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -182,10 +182,10 @@ class Person:
 
     def outgoing(self) -> Iterator[Line]:
         for index in range(self.random.choice((0, 0, 1, 2))):
-            told = {"alias": self.random.choice(self.aliases), "held_on": self.ago(28 * DAY, 29 * DAY)[:10]}
+            data = {"alias": self.random.choice(self.aliases), "held_on": self.ago(28 * DAY, 29 * DAY)[:10]}
             state = self.state("sent", 100 * DAY)
-            letter = {"template": "hold_purged_tomorrow", "persona": "postmaster", "data": told}
-            yield "notifications", self.row(self.id("n", index), **letter, **state)
+            mail = {"template": "hold_purged_tomorrow", "persona": "postmaster", "data": data}
+            yield "notifications", self.row(self.id("n", index), **mail, **state)
         if not self.webhook:
             return
         secret = f"whsec_{base64.b64encode(self.random.randbytes(24)).decode()}"
@@ -199,19 +199,19 @@ class Person:
 
     def requests(self) -> Iterator[Line]:
         if self.gone:
-            asked = {"requested_at": self.ago(HOUR, 2 * HOUR), "due_on": self.between(-HOUR, timedelta(0))}
-            yield "deletions", self.row("-", reason="no longer needed", **asked)
+            request = {"requested_at": self.ago(HOUR, 2 * HOUR), "due_on": self.between(-HOUR, timedelta(0))}
+            yield "deletions", self.row("-", reason="no longer needed", **request)
         elif self.chance(0.03):
-            asked = {"requested_at": self.ago(HOUR, DAY), "due_on": self.between(-HOUR, timedelta(0))}
-            yield "exports", self.row(self.id("x", 0), **asked)
+            request = {"requested_at": self.ago(HOUR, DAY), "due_on": self.between(-HOUR, timedelta(0))}
+            yield "exports", self.row(self.id("x", 0), **request)
         elif self.chance(0.03):
-            asked_at = self.ago(6 * DAY, 12 * DAY)
-            over = {"state": "completed", "progress": 100, "completed_at": asked_at}
-            ends = {"expires_at": clock.iso(clock.parse(asked_at) + 7 * DAY)}
-            yield "exports", self.row(self.id("x", 1), requested_at=asked_at, **over, **ends)
+            requested_at = self.ago(6 * DAY, 12 * DAY)
+            done = {"state": "completed", "progress": 100, "completed_at": requested_at}
+            ends = {"expires_at": clock.iso(clock.parse(requested_at) + 7 * DAY)}
+            yield "exports", self.row(self.id("x", 1), requested_at=requested_at, **done, **ends)
 
     def state(self, over: str, longest: timedelta) -> dict[str, Any]:
-        """Of what goes out: mostly over, `sent` or `failed`; some wait for the first attempt, or for another one."""
+        """State of an outgoing row: mostly `sent` or `failed`; some wait for the first or the next attempt."""
         if self.chance(0.2):
             waits = {
                 "state": "queued",
@@ -222,7 +222,7 @@ class Person:
         at = self.ago(3 * HOUR, longest)
         return {"created_at": at, "state": over, "attempts": 1 if over == "sent" else 5, f"{over}_at": at}
 
-    def kept(self, kind: str, index: int, **fields: Any) -> dict[str, Any]:
+    def stored(self, kind: str, index: int, **fields: Any) -> dict[str, Any]:
         id_ = self.id(kind, index)
         return self.row(id_, alias=self.random.choice(self.aliases), raw=f"{RAW}{self.user}/{id_}", **fields)
 

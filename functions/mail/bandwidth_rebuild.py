@@ -10,32 +10,34 @@ from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
 from shared import clock
 from shared.archetypes.purge import cutoff
 from shared.archetypes.rollup import EARLY, Window, day
-from shared.aws import attributes
 from shared.job import Action, Done, Job, Outcome, Rejected, RunContext, read_rows, tables, update_rows, version_check
 from shared.store import watermark
 from shared.store.add_once import UPTO, Addition
 from shared.store.age_index import AgeIndex, ExpiredRows, read_full_rows
+from shared.store.keys import RowKey
+from shared.store.transaction import TransactionCancelled, Update, write_together
 
-KEPT = next(cutoff.all_settings(MessageMetadataCleanup))
-# Bytes, messages, and up to which window they were added: empty for a sum that was loaded, None where there is none.
+MESSAGE_RETENTION = next(cutoff.all_settings(MessageMetadataCleanup))
+# Bytes, messages, and the window up to which they were added: empty for a sum that was loaded, None without a row.
 State = tuple[int, int, str | None]
-NONE: State = (0, 0, None)
+NO_ROW: State = (0, 0, None)
+# Seconds of a run that are reserved for its end.
 RESERVE = 10
 Values = Mapping[str, Any]
 
 
 class BandwidthRebuild(Job):
-    """Make the sums of one day anew from its messages: after a mistake, or for messages that were loaded later.
+    """Recompute the sums of one day from its messages, after an error or for messages that were loaded later.
 
     The day is that of the tick: `python jobs.py bandwidth-rebuild --dry-run --at 2026-11-20`, then `apply` of the plan.
-    Its week and cycle change by as much.
+    The sums of its week and cycle change by the difference.
     """
 
-    idempotency = version_check("a sum is set only while it is as it was read, its week and cycle in the same write")
+    idempotency = version_check("a sum is set only if unchanged since it was read, in one write with week and cycle")
     timeout = 900
     memory = 1024
     applicable: ClassVar[bool] = True
-    settings = (KEPT,)
+    settings = (MESSAGE_RETENTION,)
     permissions = (
         *(read_rows(table.name) for table in (tables.MESSAGES, tables.ROLLUPS, tables.CYCLES)),
         *(update_rows(table.name) for table in (tables.ROLLUPS, tables.CYCLES)),
@@ -52,16 +54,16 @@ class BandwidthRebuild(Job):
         upto = self._upto(run)
         if not upto:
             return
-        counted, stands = self._counted(run, upto), dict(_standing(run))
-        for owner in sorted({*counted, *stands}):
-            before, after = stands.get(owner, NONE), counted.get(owner, (0, 0))
+        computed, stored = self._computed(run, upto), dict(_stored(run))
+        for owner in sorted({*computed, *stored}):
+            before, after = stored.get(owner, NO_ROW), computed.get(owner, (0, 0))
             if before[:2] != after:
-                told = f"{owner}: {before[0]:,} bytes of {before[1]:,} messages become {after[0]:,} of {after[1]:,}"
-                yield Action("change", [owner, f"{run.at:%Y-%m-%d}"], [*before, *after], told)
+                what = f"{owner}: {before[0]:,} bytes of {before[1]:,} messages become {after[0]:,} of {after[1]:,}"
+                yield Action("change", [owner, f"{run.at:%Y-%m-%d}"], [*before, *after], what)
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
         before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
-        # What is new gets it as the window that it was last added to: none of those before is added any more.
+        # A new row gets the rollup's watermark, so that no earlier window is added to it again.
         upto, counts = watermark.read(run.cloud, BandwidthRollup.name).upto, Counter(changed=0)
         for done, action in enumerate(actions, before + 1):
             counts["changed" if self._change(run, action, upto) else "moved"] += 1
@@ -70,40 +72,39 @@ class BandwidthRebuild(Job):
         return Done(counts, ok=not counts["moved"])
 
     def _upto(self, run: RunContext) -> str:
-        """Up to when messages are in the sums; empty where none are yet."""
-        mark, kept = watermark.read(run.cloud, BandwidthRollup.name), run.setting(KEPT.name)
+        """Timestamp up to which messages were added to the sums; empty if none were yet."""
+        mark, retention = watermark.read(run.cloud, BandwidthRollup.name), run.setting(MESSAGE_RETENTION.name)
         if mark.closing:
             raise Rejected(f"{BandwidthRollup.name} is in the middle of a window; try again when it has ended")
-        if mark.upto and _start(run) - EARLY <= run.started - kept:
-            raise Rejected(f"messages of {run.at:%Y-%m-%d} are being deleted; of what is left no sum can be made")
+        if mark.upto and _start(run) - EARLY <= run.started - retention:
+            raise Rejected(f"messages of {run.at:%Y-%m-%d} are being deleted, so its sums cannot be computed")
         return mark.upto
 
-    def _counted(self, run: RunContext, upto: str) -> dict[str, tuple[int, int]]:
-        """Bytes and messages of the day, by owner, of what was recorded up to there."""
+    def _computed(self, run: RunContext, upto: str) -> dict[str, tuple[int, int]]:
+        """Bytes and messages of the day by owner, of the messages recorded up to `upto`."""
         rollup, window = BandwidthRollup(), Window(watermark.Watermark(clock.iso(_start(run) - EARLY)), upto)
         rollup.gather(run, window, None)
-        found = {owner: days.get(run.at.date()) for owner, days in window.owners.items()}
-        return {owner: (sums[0], sums[1]) for owner, sums in found.items() if sums}
+        by_owner = {owner: days.get(run.at.date()) for owner, days in window.owners.items()}
+        return {owner: (sums[0], sums[1]) for owner, sums in by_owner.items() if sums}
 
     def _change(self, run: RunContext, action: Action, upto: str) -> bool:
-        """The day, its week and its cycle, in one write or not at all."""
+        """Write the sums of the day, its week and its cycle together; False if the day's sum has changed."""
         (owner, text), (used, messages, standing, new_used, new_messages) = action.id, action.version
         on, more = date.fromisoformat(text), {"bytes_used": new_used - used, "messages": new_messages - messages}
         of_day, of_week = BandwidthRollup().additions(owner, {on: [0, 0]})
         new = {"bytes_used": new_used, "messages": new_messages}
         writes = [
-            _set(run, of_day, new, (used, messages, standing), upto),
-            _add(run, tables.ROLLUPS, owner, of_week.id, more, {**of_week.first, UPTO: upto}),
+            _set(of_day, new, (used, messages, standing), upto),
+            _add(tables.ROLLUPS, RowKey(owner, of_week.id), more, {**of_week.first, UPTO: upto}),
         ]
         for cycle in BandwidthRollup().cycles(run, owner, {on: [0, 0]}):
             now = clock.iso(run.cloud.clock.now())
             moved = {"moved_at": now, tables.DUE.pk: tables.DUE.partition(f"{owner}#{cycle}"), tables.DUE.sk: now}
-            writes.append(_add(run, tables.CYCLES, owner, cycle, {"bytes_used": more["bytes_used"]}, {}, moved))
+            writes.append(_add(tables.CYCLES, RowKey(owner, cycle), {"bytes_used": more["bytes_used"]}, {}, moved))
         try:
-            run.cloud.dynamodb.transact_write_items(TransactItems=writes)
-        except run.cloud.dynamodb.exceptions.TransactionCanceledException as error:
-            codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
-            if "ConditionalCheckFailed" not in codes:
+            write_together(run.cloud, writes)
+        except TransactionCancelled as cancelled:
+            if not cancelled.condition_failed:
                 raise
             return False
         return True
@@ -113,65 +114,52 @@ def _start(run: RunContext) -> datetime:
     return datetime(run.at.year, run.at.month, run.at.day, tzinfo=UTC)
 
 
-def _standing(run: RunContext) -> Iterator[tuple[str, State]]:
-    """The sums of the day as they stand, by owner."""
+def _stored(run: RunContext) -> Iterator[tuple[str, State]]:
+    """Yield the stored sums of the day by owner."""
     start, [index] = _start(run), tables.ROLLUPS.indexes
     source = AgeIndex(tables.ROLLUPS, index)
     before = clock.iso(start - timedelta(milliseconds=1))
-    found = (row for row in ExpiredRows(run.cloud, source, index.partitions(), clock.iso(start), before).rows())
-    chosen = [row for row in found if row.sk == day(start.date())]
-    for row in read_full_rows(run.cloud, source, chosen):
+    rows = ExpiredRows(run.cloud, source, index.partitions(), clock.iso(start), before).rows()
+    of_day = [row for row in rows if row.sk == day(start.date())]
+    for row in read_full_rows(run.cloud, source, of_day):
         yield row.pk, (row.item.get("bytes_used", 0), row.item.get("messages", 0), row.item.get(UPTO, ""))
 
 
-def _set(run: RunContext, of_day: Addition, numbers: Values, before: State, upto: str) -> Any:
-    """Only while the row is as it was read, or still none."""
+def _set(of_day: Addition, numbers: Values, before: State, upto: str) -> Update:
+    """Set the sum of the day if it is unchanged since it was read, or still missing."""
     used, messages, standing = before
-    held: dict[str, Any] = {} if standing is None else {"bytes_used": used, "messages": messages}
+    guards: dict[str, Any] = {} if standing is None else {"bytes_used": used, "messages": messages}
     absent = "pk" if standing is None else f"#{UPTO}"
     if standing:
-        held[UPTO] = standing
-    known = [f"#{name} = :was_{name}" for name in held]
-    condition = " AND ".join(known if standing else [*known, f"attribute_not_exists({absent})"])
-    kept = {**of_day.first, UPTO: upto}
+        guards[UPTO] = standing
+    unchanged = [f"#{name} = :was_{name}" for name in guards]
+    first = {**of_day.first, UPTO: upto}
     sets = [f"#{name} = :{name}" for name in numbers]
-    sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]
-    values = {f":was_{name}": value for name, value in held.items()}
-    update = f"SET {', '.join(sets)}"
-    return _update(run, tables.ROLLUPS, of_day.owner, of_day.id, update, {**numbers, **kept}, values, condition)
+    sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
+    return Update(
+        tables.ROLLUPS,
+        RowKey(of_day.owner, of_day.id),
+        f"SET {', '.join(sets)}",
+        condition=" AND ".join(unchanged if standing else [*unchanged, f"attribute_not_exists({absent})"]),
+        names=_names({**numbers, **first}),
+        values={**_values({**numbers, **first}), **{f":was_{name}": value for name, value in guards.items()}},
+    )
 
 
-def _add(
-    run: RunContext,
-    table: tables.Table,
-    owner: str,
-    key: str,
-    numbers: Values,
-    first: Values,
-    sets: Values | None = None,
-) -> Any:
-    said = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
-    said += [f"#{name} = :{name}" for name in sets or {}]
+def _add(table: tables.Table, key: RowKey, numbers: Values, first: Values, sets: Values | None = None) -> Update:
+    """Add to a row; `first` is set in a new row only, `sets` in any."""
+    sets = sets or {}
+    clauses = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
+    clauses += [f"#{name} = :{name}" for name in sets]
     adds = ", ".join(f"#{name} :{name}" for name in numbers)
-    update = f"ADD {adds}{' SET ' + ', '.join(said) if said else ''}"
-    return _update(run, table, owner, key, update, {**numbers, **first, **(sets or {})}, {}, "")
+    expression = f"ADD {adds}{' SET ' + ', '.join(clauses) if clauses else ''}"
+    named = {**numbers, **first, **sets}
+    return Update(table, key, expression, names=_names(named), values=_values(named))
 
 
-def _update(
-    run: RunContext,
-    table: tables.Table,
-    owner: str,
-    key: str,
-    update: str,
-    named: Values,
-    values: Values,
-    condition: str,
-) -> Any:
-    asked: dict[str, Any] = {
-        "TableName": run.cloud.names.table(table.name),
-        "Key": attributes.row({table.pk: owner, table.sk: key}),
-        "UpdateExpression": update,
-        "ExpressionAttributeNames": {f"#{name}": name for name in named},
-        "ExpressionAttributeValues": attributes.row({**{f":{name}": value for name, value in named.items()}, **values}),
-    }
-    return {"Update": {**asked, **({"ConditionExpression": condition} if condition else {})}}
+def _names(named: Values) -> dict[str, str]:
+    return {f"#{name}": name for name in named}
+
+
+def _values(named: Values) -> dict[str, Any]:
+    return {f":{name}": value for name, value in named.items()}

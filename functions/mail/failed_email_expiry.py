@@ -10,8 +10,8 @@ class FailedEmailExpiry(Purge):
     """Delete failed e-mails after 7 days, once forwarding-retry has closed them."""
 
     schedule = daily(hour=3, minute=24)
-    # While one is retried it is not in the index by age: its owner is told first, however long that takes.
+    # A row is not in the index by age until its retries have ended and its owner was notified.
     table = tables.FAILED_EMAILS
     objects: ClassVar = {"raw": tables.RAW}
     keep = days(7)
-    idempotency = natural("a row once deleted is not found again, and its message goes before it")
+    idempotency = natural("a deleted row is not found again, and its message is deleted before it")

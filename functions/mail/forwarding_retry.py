@@ -1,5 +1,3 @@
-"""Messages that could not be forwarded when they came in."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +16,8 @@ from shared.job import (
     days,
     every,
     keyed,
-    permissions,
+    list_objects,
+    read_objects,
     retry_policies,
     tables,
 )
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
     from shared.mail.relay import RelayPool
     from shared.product.records.mail import FailedEmail
 
-# SES takes no more, and most other relays take less.
+# Bytes of a message: the limit of SES; most other relays accept less.
 LARGEST = 40 * 1024 * 1024
-# On its way to a relay a message takes five times its size. So many that are larger than this are held at once, and who
-# waits longer than so many seconds is put off; all others together, which wait for nobody, then have room too.
+# Sending a message takes five times its size in memory. Of messages larger than LARGE, LARGE_AT_ONCE are in memory at
+# once, and others are deferred after LARGE_WAIT seconds; the remaining memory suffices for all smaller messages.
 LARGE = 4 * 1024 * 1024
 LARGE_AT_ONCE = 3
 LARGE_WAIT = 20
@@ -42,13 +41,13 @@ LARGE_WAIT = 20
 
 class Tools(NamedTuple):
     relays: RelayPool
-    room: Semaphore
+    large_slots: Semaphore
 
 
 class ForwardingRetry(Sweep):
-    """Forward again what failed, after 1, 6, 24 and 48 hours; then close it and tell its user.
+    """Retry failed forwards after 1, 6, 24 and 48 hours, then close them and notify the user.
 
-    Delays count from the attempt before. What is closed stays for failed-email-expiry.
+    Delays count from the previous attempt. Closed rows are deleted by failed-email-expiry.
     """
 
     schedule = every(minutes=1)
@@ -65,12 +64,12 @@ class ForwardingRetry(Sweep):
     retention = "critical"
     idempotency = keyed("each attempt is an effect of its message and number; the notice is written with the closing")
     settings = sending.SETTINGS
-    # Who may not list is told 403 of what is not there, as of what may not be read.
+    # Without the right to list, S3 answers 403 for a missing object, as for a forbidden one.
     permissions = (
         *sending.GRANTS,
         *notifications.GRANTS,
-        permissions.read_objects(f"{tables.RAW}*"),
-        permissions.list_objects(f"{tables.RAW}*"),
+        read_objects(f"{tables.RAW}*"),
+        list_objects(f"{tables.RAW}*"),
     )
 
     def references(self, item: FailedEmail) -> Iterable[Key]:
@@ -87,19 +86,19 @@ class ForwardingRetry(Sweep):
             yield Tools(relays, Semaphore(LARGE_AT_ONCE))
 
     def attempt(self, attempt: Attempt) -> AttemptVerdict:
-        with ExitStack() as held:
-            ready = self._ready(attempt, held)
-            if isinstance(ready, GaveUp):
-                return ready
+        with ExitStack() as slot:
+            prepared = self._prepare(attempt, slot)
+            if isinstance(prepared, GaveUp):
+                return prepared
             try:
                 with attempt.tools.relays.connection() as relay:
-                    said = relay.forward(*ready)
+                    response = relay.forward(*prepared)
             except mail_message.MailRefused as refused:
                 return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
-            return Succeeded(said)
+            return Succeeded(response)
 
-    def _ready(self, attempt: Attempt, held: ExitStack) -> tuple[bytes, str] | GaveUp:
-        """What is forwarded, and where to. Raises NotPerformed where that cannot be told now."""
+    def _prepare(self, attempt: Attempt, slot: ExitStack) -> tuple[bytes, str] | GaveUp:
+        """The message to forward and its destination. Raises NotPerformed if they are not available now."""
         item: FailedEmail = attempt.item
         user, alias, to = (attempt.references.get(key) for key in self.references(item))
         if not user or user.get("deleted_at"):
@@ -110,7 +109,7 @@ class ForwardingRetry(Sweep):
             return GaveUp("its destination is gone, or was never verified")
         if not isinstance(to.get("address"), str):
             return GaveUp("its destination has no address")
-        message = _message(attempt.run.cloud, item.raw, attempt.tools.room, held)
+        message = _read_message(attempt.run.cloud, item.raw, attempt.tools.large_slots, slot)
         if isinstance(message, GaveUp):
             return message
         try:
@@ -131,7 +130,7 @@ class ForwardingRetry(Sweep):
     def with_puts(self, run: RunContext, item: FailedEmail, result: AttemptResult) -> Sequence[Any]:
         if isinstance(result.verdict, Succeeded):
             return ()
-        told: dict[str, str | int] = {
+        data: dict[str, str | int] = {
             "alias": item.alias,
             "attempts": result.number,
             "failed": f"{item.failed_at:%-d %B %Y}",
@@ -142,13 +141,13 @@ class ForwardingRetry(Sweep):
             f"{self.name}-{item.id}",
             "forward_failed",
             "porter",
-            told,
+            data,
             f"failed-emails/{item.id}",
         )
         return (put,)
 
     def reconcile(self, effect: Effect) -> Unknown:
-        return Unknown("did it arrive? Look for the message's own Message-ID in the relay's log")
+        return Unknown("look for the message's own Message-ID in the relay's log")
 
 
 def _user(item: FailedEmail) -> Key:
@@ -163,21 +162,21 @@ def _destination(item: FailedEmail) -> Key:
     return Key(tables.DESTINATIONS.name, item.user, item.destination)
 
 
-def _message(cloud: Cloud, key: str, room: Semaphore, held: ExitStack) -> bytes | GaveUp:
+def _read_message(cloud: Cloud, key: str, large_slots: Semaphore, slot: ExitStack) -> bytes | GaveUp:
     try:
-        found = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
-        with found["Body"] as body:
-            if found["ContentLength"] > LARGEST:
-                size = f"{found['ContentLength']:,}"
-                return GaveUp(f"the message has {size} bytes, and no relay takes more than {LARGEST:,}")
-            if found["ContentLength"] > LARGE:
-                if not room.acquire(timeout=LARGE_WAIT):
-                    raise NotPerformed(f"{LARGE_AT_ONCE} others as large are on their way")
-                held.callback(room.release)
+        stored = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
+        with stored["Body"] as body:
+            if stored["ContentLength"] > LARGEST:
+                size = f"{stored['ContentLength']:,}"
+                return GaveUp(f"the message has {size} bytes, and no relay accepts more than {LARGEST:,}")
+            if stored["ContentLength"] > LARGE:
+                if not large_slots.acquire(timeout=LARGE_WAIT):
+                    raise NotPerformed(f"{LARGE_AT_ONCE} other large messages are being sent")
+                slot.callback(large_slots.release)
             message: bytes = body.read()
             return message
     except cloud.s3.exceptions.NoSuchKey:
-        return GaveUp("the message is not there any more")
+        return GaveUp("the message does not exist any more")
     except Exception as error:
-        # Nothing was sent, and nobody's mail is closed because the bucket cannot be read.
+        # Nothing was sent, and an unreadable bucket must not close the row.
         raise NotPerformed(f"the message cannot be read: {error}") from error

@@ -9,17 +9,17 @@ from shared.store.age_index import AgeIndex, read_full_rows
 
 
 class HeaderSnapshotCleanup(Purge):
-    """Delete header snapshots that have outlived their message, a day after it was due to take them along."""
+    """Delete header snapshots whose message was deleted, a day after they were due with it."""
 
     schedule = daily(hour=3, minute=48)
     table = tables.SNAPSHOTS
     keep = MessageMetadataCleanup.keep
     keeps_with = MessageMetadataCleanup
     longer = days(1)
-    idempotency = natural("a snapshot once deleted is not found again")
+    idempotency = natural("a deleted snapshot is not found again")
     permissions = (read_rows(tables.MESSAGES.name),)
 
     def spares(self, run: RunContext, rows: Sequence[Row]) -> Sequence[str]:
-        asked = [Row(row.pk, row.sk, row.pk, row.sk, {}) for row in rows]
-        there = {(row.pk, row.sk) for row in read_full_rows(run.cloud, AgeIndex(tables.MESSAGES, None), asked)}
-        return ["its message is still there" if (row.pk, row.sk) in there else "" for row in rows]
+        keys = [Row(row.pk, row.sk, row.pk, row.sk, {}) for row in rows]
+        existing = {(row.pk, row.sk) for row in read_full_rows(run.cloud, AgeIndex(tables.MESSAGES, None), keys)}
+        return ["its message still exists" if (row.pk, row.sk) in existing else "" for row in rows]

@@ -5,13 +5,13 @@ from shared.job import daily, days, natural, tables
 
 
 class MessageMetadataCleanup(Purge):
-    """Delete what is known of single messages after 90 days, and their headers; the sums stay."""
+    """Delete metadata and headers of messages after 90 days; their sums stay."""
 
     schedule = daily(hour=3, minute=36)
     table = tables.MESSAGES
     along = (tables.SNAPSHOTS,)
     keep = days(90)
-    # What is not in the sums yet would be missing from them for ever.
+    # A row that is deleted before it was added up would be missing from the sums.
     behind = "bandwidth-rollup"
     timeout = 900
-    idempotency = natural("a row once deleted is not found again, and no sum is made from it a second time")
+    idempotency = natural("a deleted row is not found again, and was added to the sums before")

@@ -1,5 +1,3 @@
-"""E-mails to users."""
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -7,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from functions.mail._templates import BadLetter, letter, sender
+from functions.mail._templates import TemplateError, render, sender
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
 from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies, tables
 from shared.mail import message, sending
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class NotificationDelivery(Sweep):
-    """Send users the e-mails that wait for them, no faster than the relay takes them.
+    """Send queued e-mails to users, no faster than the relay accepts them.
 
-    A relay that is not there costs no attempt: what waits for it is tried again each minute, for three days.
+    An unavailable relay costs no attempt: its e-mails are retried every minute, for three days.
     """
 
     schedule = every(minutes=1)
@@ -31,7 +29,7 @@ class NotificationDelivery(Sweep):
     give_up_after = days(3)
     referenced_tables = (tables.USERS,)
     width = 4
-    # What SES allows a new account is 14 a second.
+    # SES allows a new account 14 per second.
     rate = 10
     verb = "send"
     effects = days(30)
@@ -52,26 +50,26 @@ class NotificationDelivery(Sweep):
         return RelayPool(run)
 
     def attempt(self, attempt: Attempt) -> AttemptVerdict:
-        item, tick = attempt.item, attempt.run
+        item, run = attempt.item, attempt.run
         user = attempt.references.get(_user(item))
         if not user or user.get("deleted_at"):
             return GaveUp("its user is gone")
         try:
-            told = letter(item.template, item.data)
-            from_whom = sender(item.persona, sending.address(tick.setting(sending.SENDER.name)))
-        except BadLetter as bad:
-            return GaveUp(str(bad))
-        written = message.Mail((user["email"],), told.subject, told.text, told.html, from_whom)
+            text = render(item.template, item.data)
+            from_address = sender(item.persona, sending.address(run.setting(sending.SENDER.name)))
+        except TemplateError as error:
+            return GaveUp(str(error))
+        mail = message.Mail((user["email"],), text.subject, text.text, text.html, from_address)
         # The same Message-ID on each attempt.
-        key = effect_results.token(tick.cloud.names, self.name, f"{item.user}#{item.id}")
+        key = effect_results.token(run.cloud.names, self.name, f"{item.user}#{item.id}")
         try:
             with attempt.tools.connection() as relay:
-                said = relay.send(written, key)
+                response = relay.send(mail, key)
         except message.MailRefused as refused:
             if refused.affects_all:
                 raise
             return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
-        return Succeeded(said)
+        return Succeeded(response)
 
     def on_success(self, item: Notification, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState

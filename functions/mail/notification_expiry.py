@@ -5,10 +5,10 @@ from shared.job import daily, days, natural, tables
 
 
 class NotificationExpiry(Purge):
-    """Delete e-mails to users from the log after 90 days, once they are sent or given up."""
+    """Delete sent and given-up notifications after 90 days."""
 
     schedule = daily(hour=4, minute=48)
     table = tables.NOTIFICATIONS
-    # A row keeps users from being told again of the same: for longer than whatever told them may come back.
+    # A row prevents a second notification of the same: for longer than its cause can be repeated.
     keep = days(90)
-    idempotency = natural("a notification once deleted is not found again, and one that waits to be sent does not age")
+    idempotency = natural("a deleted notification is not found again, and one that waits to be sent does not age")

@@ -1,4 +1,4 @@
-"""Something to do for every job of the mail product: made-up users with all that they have, as many as are wanted."""
+"""Seed the mail product: sample users with rows for every job."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functions.mail._sample_users import message, person
 from shared.aws.cloud import Cloud
 from shared.tables import MAIL
 
-# Users whose messages are put into the bucket side by side; memory holds so many, and what waits for the tables.
+# Users whose messages are uploaded concurrently; bounds the memory.
 AT_ONCE = 50
 WIDTH = 8
 
 
 def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
-    """Make the users 0 to count - 1 of that number. What is there stays. Returns how many rows were made of what."""
-    # Not with the jobs of this folder, which are started without.
+    """Create the users 0 to count - 1 of a seed; existing rows stay. Returns the number of rows by table."""
+    # Imported lazily: the jobs of this folder do not need them.
     from shared.product.records.by_table import KINDS
     from shared.store.bulk_put import BulkWriter
 
@@ -29,7 +29,7 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
         for start in range(0, count, AT_ONCE):
             some = range(start, min(start + AT_ONCE, count))
             lines = [line for each in some for line in person(number, each, now)]
-            # Before the rows: none of them names what isn't there.
+            # Before the rows, which name these objects.
             for _ in pool.map(lambda put: cloud.s3.put_object(**put), list(_objects(cloud, lines))):
                 pass
             for table, line in lines:

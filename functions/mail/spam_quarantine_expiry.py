@@ -7,11 +7,11 @@ from shared.job import daily, days, natural, tables
 
 
 class SpamQuarantineExpiry(Purge):
-    """Delete quarantined mail after 30 days, without a word."""
+    """Delete quarantined mail after 30 days, without notice."""
 
     schedule = daily(hour=3, minute=12)
     table = tables.QUARANTINE
     objects: ClassVar = {"raw": tables.RAW}
     keep = days(30)
     timeout = 900
-    idempotency = natural("a row once deleted is not found again, and its message goes before it")
+    idempotency = natural("a deleted row is not found again, and its message is deleted before it")

@@ -12,7 +12,7 @@ from shared.product import audit_trail, notifications
 if TYPE_CHECKING:
     from shared.product.records.mail import Cycle
 
-# Percent of the quota. The last one is told of whenever it is crossed.
+# Percent of the quota. The last one is always reported when it is crossed.
 THRESHOLDS = (60, 70, 80, 100)
 FULL = THRESHOLDS[-1]
 SLIDING, PLAIN = "sliding", "plain"
@@ -20,16 +20,16 @@ MODE = settings.choice(
     "USAGE_THRESHOLD_CHECK_MODE",
     SLIDING,
     (SLIDING, PLAIN),
-    "sliding: t percent of a quota is told of only while less than t percent of its cycle has passed; plain: always",
+    "sliding: report t percent of a quota only while less than t percent of its cycle has passed; plain: always",
 )
 
 
 class UsageThresholdCheck(Sweep):
-    """Tell users that 60, 70, 80 or 100 percent of their quota are used, each once in a billing cycle.
+    """Notify users once per billing cycle that 60, 70, 80 or 100 percent of their quota are used.
 
-    A crossing is an event in the user's audit trail and a notification. Of those that are met at once the highest goes
-    out by e-mail, where its user wants that; the others are only shown. Time is that at which the usage last moved, and
-    not that of the look.
+    A crossing is an event in the user's audit trail and a notification. Of several crossings at once the highest is
+    sent by e-mail, if the user wants that; the others are only shown. A crossing has the time at which the usage last
+    changed, not the time of the run.
     """
 
     schedule = hourly(minute=29)
@@ -39,7 +39,7 @@ class UsageThresholdCheck(Sweep):
     cap = 100_000
     width = 16
     timeout = 600
-    idempotency = flag_check("what is told of is noted on the cycle in the same write, and never told of again")
+    idempotency = flag_check("the write that notifies of a crossing also records it on the cycle, so it is sent once")
     settings = (MODE,)
     permissions = (*audit_trail.GRANTS, *notifications.GRANTS)
 
@@ -51,26 +51,26 @@ class UsageThresholdCheck(Sweep):
         reached = crossed(item, sliding=attempt.run.setting(MODE.name) == SLIDING)
         new = [threshold for threshold in reached if threshold not in item.crossed]
         if not user or "deleted_at" in user or not new:
-            return Succeeded("nobody to tell" if new else "nothing crossed")
-        told = f"crossed {', '.join(f'{threshold} %' for threshold in new)}"
+            return Succeeded("the user is gone" if new else "nothing crossed")
+        why = f"crossed {', '.join(f'{threshold} %' for threshold in new)}"
         return Succeeded(
-            told, {"crossed": sorted((*item.crossed, *new)), "new": new, "mail": user.get("usage_mail", True)}
+            why, {"crossed": sorted((*item.crossed, *new)), "new": new, "mail": user.get("usage_mail", True)}
         )
 
     def on_success(self, item: Cycle, result: AttemptResult) -> Mapping[str, Any]:
         return {"moved_at": None}
 
     def on_retry(self, item: Cycle, at: datetime) -> Mapping[str, Any]:
-        # It says when the usage moved, and stays.
+        # The due time is the time at which the usage changed, and stays.
         return {}
 
     def with_puts(self, run: RunContext, item: Cycle, result: AttemptResult) -> Sequence[Any]:
         new: list[int] = result.verdict.fields.get("new", [])
         mailed = new[-1] if new and result.verdict.fields["mail"] else None
-        return [put for threshold in new for put in self._told(run, item, threshold, mail=threshold == mailed)]
+        return [put for threshold in new for put in self._puts(run, item, threshold, mail=threshold == mailed)]
 
-    def _told(self, run: RunContext, item: Cycle, threshold: int, *, mail: bool) -> Sequence[Any]:
-        """The event, and the notification that it leads to."""
+    def _puts(self, run: RunContext, item: Cycle, threshold: int, *, mail: bool) -> Sequence[Any]:
+        """The event and the notification of one crossing."""
         assert item.moved_at is not None
         data: dict[str, int | str] = {
             "percent": threshold,
@@ -83,15 +83,15 @@ class UsageThresholdCheck(Sweep):
             subject=f"{item.id} {threshold}",
             data=data,
         )
-        told = {**data, "ends": clock.iso(item.ends_at)[:10]}
+        values = {**data, "ends": clock.iso(item.ends_at)[:10]}
         key, about = f"{self.name}-{item.id}-{threshold}", f"cycle {item.id}"
         return event, notifications.notification(
-            run.cloud, item.user, key, "usage_threshold", "porter", told, about, mail=mail
+            run.cloud, item.user, key, "usage_threshold", "porter", values, about, mail=mail
         )
 
 
 def crossed(cycle: Cycle, *, sliding: bool) -> list[int]:
-    """Thresholds that the cycle's usage has reached, and that are told of."""
+    """Thresholds that the cycle's usage has reached and that are to be reported."""
     assert cycle.moved_at is not None
     passed, whole = cycle.moved_at - cycle.starts_at, cycle.ends_at - cycle.starts_at
     return [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from functions.mail._templates import FOLDER, BadLetter, letter, sender
+from functions.mail._templates import FOLDER, TemplateError, render, sender
 from functions.mail.notification_delivery import NotificationDelivery
 from shared.admin import effects
 from shared.aws.cloud import Cloud
@@ -129,9 +129,9 @@ def test_three_attempts_in_all_at_the_same_mail(cloud: Cloud, clock: VirtualCloc
 @pytest.mark.parametrize(
     ("odd", "why"),
     [
-        ({"template": "no_such_letter"}, "there is no letter 'no_such_letter'"),
-        ({"template": "../letters/forward_failed"}, "there is no letter '../letters/forward_failed'"),
-        ({"data": {}}, "the letter hold_purged_tomorrow says $alias, and its notification has none"),
+        ({"template": "no_such_letter"}, "there is no template 'no_such_letter'"),
+        ({"template": "../letters/forward_failed"}, "there is no template '../letters/forward_failed'"),
+        ({"data": {}}, "the template hold_purged_tomorrow needs $alias, which its notification lacks"),
         ({"persona": "Porter\r\nBcc: all@far.example"}, "'Porter\\r\\nBcc: "),
         ({"user": "nobody"}, "its user is gone"),
         ({"user": "leaving"}, "its user is gone"),
@@ -297,7 +297,7 @@ def test_no_value_writes_a_header_or_hides_itself(evil: str, cloud: Cloud, log: 
 
 
 def test_a_value_is_text_in_html_and_no_template_of_its_own() -> None:
-    made = letter("forward_failed", {"alias": "<img src=x>&", "failed": "$attempts", "attempts": 5})
+    made = render("forward_failed", {"alias": "<img src=x>&", "failed": "$attempts", "attempts": 5})
     assert "&lt;img src=x&gt;&amp;" in made.html
     assert "<img" not in made.html
     assert "<img src=x>&" in made.text
@@ -315,6 +315,6 @@ def test_every_letter_has_a_subject_and_a_body() -> None:
 
 
 def test_a_name_in_another_script_is_written_as_it_is() -> None:
-    assert "Größe 日本" in letter("domain_verified", {"domain": "Größe 日本"}).subject
-    with pytest.raises(BadLetter):
+    assert "Größe 日本" in render("domain_verified", {"domain": "Größe 日本"}).subject
+    with pytest.raises(TemplateError):
         sender("Porter <x@y>", "a@b")

@@ -158,7 +158,7 @@ def test_a_hold_that_is_released_after_the_warning_keeps_its_message(cloud: Clou
     put(cloud, hold("h", 29 * DAY))
     go(JOB, cloud)
     deliver(cloud)
-    # As docs/reference/records.md has it: whoever releases one deletes the row, unless it is going, and then owns the object.
+    # docs/reference/records.md: a release deletes the row, unless it is being purged, and then owns the object.
     key = {"pk": {"S": "u1"}, "sk": {"S": "h"}}
     condition = "attribute_exists(pk) AND attribute_not_exists(going)"
     cloud.dynamodb.delete_item(TableName=cloud.names.table("holds"), Key=key, ConditionExpression=condition)
