@@ -1,9 +1,9 @@
-"""The figures that the project states, each measured beside its peers, one after the other.
+"""Run all benchmarks of documented figures, one after the other.
 
     python -m benchmarks [NAME ...]
 
-All of them take some ten minutes, and want a machine that does nothing else. Exit code 1 where a bound is missed; the
-last line says by which of them.
+They take about ten minutes on an otherwise idle machine. Exit code 1 if a bound is missed; the last line names the
+benchmarks that missed one.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""What a worker of the usage queue handles a second, beside Powertools' batch with idempotency for each record.
+"""Messages per second of the usage consumer, beside Powertools' idempotent batches.
+python -m benchmarks.consumer [--rounds 3]
 
-    python -m benchmarks.consumer [--rounds 3]
-
-Both on a store that answers after 5 ms, batches of 10 messages of one organization. Ratios are taken within a round,
-and their median counts; Powertools is given fewer messages, as its rate does not depend on their number, and no work
-beside remembering them. Then calls and write units a message, for batches of one organization and of ten, and of one
-that uses more features; and whether counters are exact when every message comes twice, one in twenty three times, in
-any order. Exit code 1 where a bound is missed.
+Both use a store that responds after 5 ms and batches of 10 messages of one organization. Ratios are taken within a
+round; the median counts. Powertools gets fewer messages, since its rate does not depend on their number, and its
+handler only records them. Then calls and write units per message, for batches of one organization, of ten, and of one
+with more features; and whether counters are exact when every message is delivered twice, one in twenty three times, in
+any order. Exit code 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 10
 MESSAGES = {"usage": 3000, "powertools": 200}
-# To reach: times the peer's rate, calls and write units a message.
+# Bounds: multiple of the peer's rate, calls and write units per message.
 RATIO, CALLS, UNITS = 12, 0.2, 0.3
 FEATURES, MANY = 3, 50
 TABLE = "nightshift-benchmark-idempotency"
@@ -74,7 +73,7 @@ def usage() -> Callable[[list[dict[str, Any]]], None]:
 
 
 def powertools() -> Callable[[list[dict[str, Any]]], None]:
-    """As its documentation shows it: BatchProcessor, and each record's handler idempotent by the batch's id."""
+    """BatchProcessor with an idempotent record handler, as in Powertools' documentation."""
     import boto3
     from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
     from aws_lambda_powertools.utilities.idempotency import (
@@ -119,7 +118,7 @@ def store() -> Iterator[str]:
 def measured(
     way: str, messages: int, organizations: int = 1, features: int = FEATURES, *, twice: bool = False
 ) -> dict[str, Any]:
-    """In a process of its own against a store of its own: seconds, and what the store saw."""
+    """Run in another process against another store: seconds, and the store's counts."""
     with store() as url:
         environment = {
             **os.environ,
@@ -143,7 +142,7 @@ def measured(
 
 def only(way: str, messages: int, organizations: int, features: int, twice: bool) -> None:
     handle, url = WAYS[way](), os.environ["AWS_ENDPOINT_URL"]
-    # Its connections stand, and its organizations are known, as in a second invocation.
+    # With open connections and cached organizations, as in a second invocation.
     handle([record(number, organizations, features) for number in range(-BATCH, 0)])
     _seen(url)
     records = [record(number, organizations, features) for number in range(messages)]

@@ -1,11 +1,11 @@
-"""From the sending of a message until it is handled, on the local cloud: queue, mapping, function, store.
+"""Latency from sending a message to its handling, on the local cloud.
 
     python -m benchmarks.latency [--messages 300]
 
-The templates are deployed to a local cloud of its own, and audit events are sent to `flagship:audit`: `alone`, each
-once the one before is handled, at any instant of whatever intervals the engine has; and `steady`, 20 a second whatever
-becomes of them. Handled is what can be read in the trail, looked at every 5 ms, so that each figure is a little too
-long. Those of a cold function are left out. Exit code 1 where the 99th percentile of either is 250 ms or more.
+Deploys the templates to another local cloud and sends audit events to `flagship:audit`: `alone`, each after the one
+before is handled, and `steady`, 20 per second. An event counts as handled when it can be read from the trail, polled
+every 5 ms, so each figure is slightly too high. Cold starts are left out. Exit code 1 if a 99th percentile is 250 ms or
+more.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ME = Tenant("org_1")
 
 
 class Trail:
-    """Events that were sent, and how long it took until they could be read."""
+    """Sent events, and the time until each could be read."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -60,7 +60,7 @@ class Trail:
         self.open.append((began, attributes.row({"pk": row["pk"], "sk": row["sk"]})))
 
     def look(self) -> None:
-        """For the eldest, and for those behind it as long as they are there."""
+        """Poll for the oldest event, then for the following ones."""
         table = self.cloud.names.table(TRAIL.name)
         while self.open:
             began, key = self.open[0]

@@ -1,12 +1,12 @@
-"""What a process of its own and the audit hook cost a plugin's job.
+"""Cost of a plugin job's process and audit hook.
 
     python -m benchmarks.plugins [--runs 21]
 
-`start`: from the order until the handler runs, walls up, beside what peers do: `fork` of this process, which takes its
-secrets along, and `spawn` of one that imports boto3. `files`: 10,000 operations of a handler by its context, on a disk,
-with the hook and without, by turns. `plain`: 10,000 times opening and reading a file of its own code, past the
-context. Starts are medians, the others the best of their rounds. Exit code 1 where a start takes more than 150 ms, or
-where the hook adds more than 5 % to either.
+`start`: from the order to the handler in its sandbox, beside `fork` of this process, which inherits its secrets, and
+`spawn` of one that imports boto3. `files`: 10,000 file operations of a handler through its context, on disk, with and
+without the hook, alternating. `plain`: opening and reading a file of its own code 10,000 times, without the context.
+Starts are medians, the others the best of their rounds. Exit code 1 if a start takes more than 150 ms, or if the hook
+adds more than 5 % to either.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from shared.observability.log import Log
 from shared.plugins.host import sandbox
 from shared.plugins.host.broker import Broker
-from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.manifest.permissions import Limits, Permissions
 
 MOST_MS, MOST_PERCENT = 150.0, 5.0
@@ -36,7 +36,7 @@ def start(context):
     return time.time()
 
 def taken(step):
-    # The best of a hundred rounds, since others use the machine too; its clock of the processor may tick in 4 ms.
+    # The best of a hundred rounds: the machine may be busy, and the processor clock may tick in 4 ms.
     least = 1e9
     for turn in range(100):
         began = time.perf_counter()
@@ -71,13 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         root = Path(folder) / "plugin"
         root.mkdir()
         (root / "plugin.py").write_text(CODE)
-        files = Disk(Path(folder) / "workspace")
+        files = DiskWorkspace(Path(folder) / "workspace")
         start = _starts(root, files, given.runs)
         cost = _hook(root, files, max(3, given.runs // 4))
     return int(start > MOST_MS or cost > MOST_PERCENT)
 
 
-def _starts(root: Path, files: Disk, runs: int) -> float:
+def _starts(root: Path, files: DiskWorkspace, runs: int) -> float:
     ours: list[float] = []
     forks: list[float] = []
     spawns: list[float] = []
@@ -92,7 +92,7 @@ def _starts(root: Path, files: Disk, runs: int) -> float:
     return start
 
 
-def _hook(root: Path, files: Disk, runs: int) -> float:
+def _hook(root: Path, files: DiskWorkspace, runs: int) -> float:
     costs: dict[str, float] = {}
     for handler in ("files", "plain"):
         taken: dict[bool, list[float]] = {True: [], False: []}
@@ -108,7 +108,7 @@ def _hook(root: Path, files: Disk, runs: int) -> float:
     return max(costs.values())
 
 
-def _run(handler: str, root: Path, files: Disk, *, hooked: bool = True) -> sandbox.Ended:
+def _run(handler: str, root: Path, files: DiskWorkspace, *, hooked: bool = True) -> sandbox.RunResult:
     granted = Permissions("readWrite", ("own/**",))
     log = Log(lambda _: None)
     context: dict[str, Any] = dict.fromkeys(

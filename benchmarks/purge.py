@@ -1,11 +1,10 @@
-"""What a purge deletes a second, beside boto3's batch_writer and scan-and-delete, on a store that answers after 5 ms.
+"""Deletions per second of a purge, beside batch_writer and scan-and-delete.
+python -m benchmarks.purge [--rounds 3]
 
-    python -m benchmarks.purge [--rounds 3]
-
-Each measurement is a process of its own against a store of its own. Ratios are taken within a round and their median
-counts; the peers are given fewer rows, as their rate does not depend on it. Then the purge again for 1,000 to 1,000,000
-rows: its calls against the formula, its peak memory, and how its time grows beyond that of a run that finds nothing.
-Exit code 1 where a bound is missed.
+The store responds after 5 ms. Each measurement is another process against another store. Ratios are taken within a
+round; the median counts. The peers get fewer rows, since their rate does not depend on the number. Then the purge for
+1,000 to 1,000,000 rows: its calls against the formula, its peak memory, and the growth of its time beyond that of an
+empty run. Exit code 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTITIONS = 16
-# What the brake lets pass unseen.
+# Rows that the brake allows without a comparison.
 FEW = 50
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 REPEATED = {0: 5, 1_000: 5, 10_000: 5, 100_000: 3, 1_000_000: 1}
-# Ratios to reach, and how much memory may grow from the least size to the greatest.
+# Bounds: ratios, and growth of memory from the smallest to the largest size.
 TO_BATCH_WRITER, TO_SCAN, GROWTH, SLOPE = 5, 60, 1.15, (0.95, 1.05)
 ROWS = {"purge": 60_000, "batch_writer": 10_000, "scan and delete": 1_000}
 
@@ -77,7 +76,7 @@ def _job(rows: int) -> Any:
 
 
 def batch_writer(_rows: int) -> Callable[[], None]:
-    """The index, page by page, into the resource's batch_writer: what boto3's own guide shows."""
+    """Query pages of the index into batch_writer, as in boto3's guide."""
     from boto3.dynamodb.conditions import Key
 
     table = _table()
@@ -125,7 +124,10 @@ WAYS = {"purge": purge, "batch_writer": batch_writer, "scan and delete": scan_an
 
 
 def measured(way: str, rows: int) -> dict[str, Any]:
-    """Seconds, peak memory in MB, and the calls that the store counted; raises where a row is left."""
+    """Seconds, peak memory in MB, and the store's calls.
+
+    Raises if a row is left.
+    """
     store = [sys.executable, "-m", "benchmarks.stands.rows", str(rows), str(PARTITIONS)]
     with subprocess.Popen(store, stdout=subprocess.PIPE, text=True, cwd=ROOT) as serving:
         assert serving.stdout is not None
@@ -153,7 +155,7 @@ def measured(way: str, rows: int) -> dict[str, Any]:
 
 
 def only(way: str, rows: int) -> None:
-    """In a process of its own: its clients are made and warm, as a second invocation finds them."""
+    """Run in this process with warm clients, as in a second invocation."""
     work = WAYS[way](rows)
     began = time.perf_counter()
     work()
@@ -162,7 +164,10 @@ def only(way: str, rows: int) -> None:
 
 
 def expected(rows: int) -> dict[str, int]:
-    """The calls of one purge, to the call. Rows lie evenly in the partitions here."""
+    """The exact number of calls of one purge.
+
+    Rows are distributed evenly over the partitions.
+    """
     from benchmarks.stands.rows import PAGE as COUNTED
     from shared.store.age_index import PAGE
     from shared.store.batch_write import BATCH
@@ -176,14 +181,14 @@ def expected(rows: int) -> dict[str, int]:
         "BatchWriteItem": math.ceil(rows / BATCH),
         # Claim, finish, history, and the day's largest purge.
         "UpdateItem": 4 if rows else 3,
-        # Whether there is an approval.
+        # The approval's row.
         "GetItem": 1 if large else 0,
     }
     return {name: count for name, count in calls.items() if count}
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Of the least-squares line through the logarithms."""
+    """Slope of the least-squares line through the logarithms."""
     xs, ys = zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)
     mx, my = sum(xs) / len(xs), sum(ys) / len(ys)
     return float(sum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True)) / sum((x - mx) ** 2 for x in xs))
@@ -204,7 +209,10 @@ def rates(rounds: int) -> list[str]:
 
 
 def best(rows: int) -> dict[str, Any]:
-    """The fastest of a few purges of that size: whatever else the machine does only ever makes one slower."""
+    """The fastest of a few purges of that size.
+
+    Other load on the machine only slows them down.
+    """
     return min((measured("purge", rows) for _ in range(REPEATED[rows])), key=lambda found: float(found["seconds"]))
 
 

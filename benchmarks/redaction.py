@@ -1,12 +1,11 @@
-"""What the filter that every sink passes takes, side by side with one pattern after another.
+"""Throughput of the redaction filter, beside one regular expression after another.
+python -m benchmarks.redaction [--megabytes 2] [--rounds 5]
 
-    python -m benchmarks.redaction [--megabytes 2] [--rounds 5]
-
-The text is what a deployment logs: runs, failures with tracebacks, samples of pages and answers of other services, one
-line in fifty with a secret or an address in it. `lines` filters each line's text, `documents` each line's fields, as
-the log does, `whole` all of it at once. `alternation` is what most filters do: the same kinds of secrets, by one
-regular expression after another, which finds less. A figure is megabytes of text a second of CPU, the best round, each
-round against the alternation's in the same seconds. Exit code 1 where lines or documents are under 20 MB/s.
+The text is that of a deployment's logs: runs, failures with tracebacks, samples of pages and responses of other
+services; one line in fifty has a secret or an address. `lines` filters each line's text, `documents` each line's
+fields, as the log does, `whole` all of it at once. `alternation` is a common filter: the same kinds of secrets, by one
+regular expression after another, which finds less. A figure is megabytes of text per second of CPU, the best round,
+each round measured together with the alternation's. Exit code 1 if lines or documents are under 20 MB/s.
 """
 
 from __future__ import annotations

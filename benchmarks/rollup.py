@@ -1,9 +1,9 @@
-"""A million messages in a file, added up by user, day and week: `jobs.py sums` beside polars by hand and a plain loop.
+"""Sums of a million messages: `jobs.py sums`, polars, a loop.
 
     python -m benchmarks.rollup [--events 1000000] [--rounds 5]
 
-Ways alternate in one process; the ratio of a round's two counts, and the median of them. Exit code 1 where ours takes
-longer than polars by hand, or the sums are not the same.
+Sums by user, day and week. The ways alternate in one process; ratios are taken within a round, and their median
+counts. Exit code 1 if `jobs.py sums` takes longer than polars alone, or if the sums differ.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""How many webhooks a second are delivered, of those that could be: so many at once, to a receiver that takes 50 ms.
+"""Webhooks delivered per second, as a share of the possible rate.
+python -m benchmarks.webhooks [--rounds 3] [--dead 12]
 
-    python -m benchmarks.webhooks [--rounds 3] [--dead 12]
-
-webhook-retry as a tick runs it, against a store that answers after 5 ms: each delivery is signed, its address looked
-at, its row settled. Then once more, with deliveries to a receiver that never answers among them: how much later the
-others arrive. Ratios are taken within a round, and their median counts. Store, receivers and caller are processes of
-their own. Exit code 1 where a bound is missed.
+Runs webhook-retry as a tick does, against a store that responds after 5 ms and a receiver that takes 50 ms: each
+delivery is signed, its address checked, its row updated. Then again with deliveries to a receiver that never responds:
+the delay of the others. Ratios are taken within a round, and their median counts. Store, receivers and caller are
+separate processes. Exit code 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LATENCY = 0.05
 DELIVERIES = 1_200
 DEAD = 12
-# Of what is possible, and how much later others may arrive for the sake of one that is dead.
+# Bounds: share of the possible rate, and delay of others by an unresponsive receiver.
 SHARE, LATER = 0.85, 1.05
 SECRET = "whsec_" + base64.b64encode(b"benchmarks sign with this").decode()
 OLD = "2026-01-01T00:00:00.000Z"
 
 
 class Deliveries:
-    """The store's tables: so many deliveries that are due, every so many of them to the one that is dead."""
+    """Tables of the store: due deliveries, some to an unresponsive receiver."""
 
     def __init__(self, rows: int, dead: int, url: str) -> None:
         self.rows = rows
@@ -109,7 +108,10 @@ def _key(row: int) -> dict[str, Any]:
 
 
 class Receiver(asyncio.Protocol):
-    """Takes each after LATENCY, but for /dead, which it never answers. GET says when the last of them came."""
+    """Responds after LATENCY, except on /dead, where it never responds.
+
+    GET returns the time of the last request.
+    """
 
     taken = 0
     last = 0.0
@@ -159,7 +161,7 @@ def store(rows: int, dead: int, url: str) -> None:
 
 
 def only(rows: int) -> None:
-    """In a process of its own: its clients are made and warm, as a second invocation finds them."""
+    """Run in this process with warm clients, as in a second invocation."""
     from functions.webhooks.webhook_retry import WebhookRetry
     from shared.aws.cloud import Cloud
     from shared.aws.names import Names
@@ -186,7 +188,7 @@ def only(rows: int) -> None:
 
 
 def measured(rows: int, dead: int) -> tuple[float, int]:
-    """Seconds until the last delivery that can arrive has; and how many were made at once."""
+    """Seconds until the last possible delivery, and the number of concurrent ones."""
     with _process("--receive") as receiving:
         url = f"http://127.0.0.1:{_port(receiving)}"
         with _process("--store", str(rows), str(dead), url) as storing:

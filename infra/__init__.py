@@ -1,1 +1,4 @@
-"""The template, made from the declarations in functions/ and shared/tables.py. Nothing in here names a job."""
+"""CDK app: templates built from the job declarations and shared/tables.py.
+
+No module here names a job.
+"""

@@ -1,10 +1,10 @@
-"""A stand-in for DynamoDB that keeps what it is told, in a process of its own, and answers after a fixed time.
+"""Stand-in for DynamoDB that stores rows and responds after a fixed time.
 
     python -m benchmarks.stands.counters [SECONDS]
 
 It prints its port, then serves PutItem, GetItem, UpdateItem (ADD, DELETE, SET, and conditions of `=`, `contains` and
-`attribute_not_exists`, as the consumers write them) and Query (which finds nothing). `GET /` answers with calls, write
-units as DynamoDB bills them, and all rows. Source of the units: the developer guide, "Read and write operations".
+`attribute_not_exists`, as the consumers write them) and Query (always empty). `GET /` returns calls, write units as
+DynamoDB bills them, and all rows. Source of the units: the developer guide, "Read and write operations".
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _holds(item: Item, asked: Item) -> bool:
     names, values = asked.get("ExpressionAttributeNames", {}), asked.get("ExpressionAttributeValues", {})
     condition = asked.get("ConditionExpression", "")
     if " OR " in condition:
-        # Status items and the like: of one writer here.
+        # Status items and similar rows, which have one writer here.
         return True
     absent = all(names.get(name, name) not in item for name in ABSENT.findall(condition))
     fresh = all(

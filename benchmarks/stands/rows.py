@@ -1,10 +1,10 @@
-"""A stand-in for DynamoDB that answers everything after a fixed time, in a process of its own.
+"""Stand-in for DynamoDB that responds to everything after a fixed time.
 
     python -m benchmarks.stands.rows ROWS PARTITIONS [SECONDS]
 
-It prints its port, then serves: a table of so many rows, all old, in an index by age of so many partitions; deletions
-are remembered, other writes are taken and forgotten. `GET /` answers with the calls it was asked so far and the rows
-left. What it leaves out of DynamoDB is the work, so that what is measured is the caller's; and its limits.
+It prints its port, then serves a table of ROWS old rows in an age index of PARTITIONS partitions. Deletions are stored;
+other writes are accepted and ignored. `GET /` returns the number of calls and of rows left. It has neither DynamoDB's
+work, so that the caller is measured, nor its limits.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
                 self._send(self.table.report())
                 self.table.calls.clear()
             else:
-                # The clock runs from the request's arrival: what the answer costs to make is no latency on top.
+                # Measured from the request's arrival: building the response must not add latency.
                 due = asyncio.get_running_loop().time() + self.latency
                 made = self.table.answer(named[b"x-amz-target"], body)
                 asyncio.get_running_loop().call_at(due, self._send, made)

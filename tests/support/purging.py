@@ -56,7 +56,7 @@ def objects(cloud: Cloud, folder: str = "mail/") -> list[str]:
 
 def notifications(cloud: Cloud) -> list[Notification]:
     found = cloud.dynamodb.scan(TableName=cloud.names.table("notifications"))["Items"]
-    return [Notification.of(attributes.plain(each)) for each in found]
+    return [Notification.from_row(attributes.plain(each)) for each in found]
 
 
 def deliver(cloud: Cloud) -> None:
