@@ -1,4 +1,6 @@
-"""Measure the CPU of a cold start of every deployed function, relative to boto3 with one DynamoDB client.
+"""Measure the CPU of cold starts, relative to boto3 with one client.
+
+For every deployed function; the peer has one DynamoDB client.
 
     python -m benchmarks.cold_start [--runs 15] [FUNCTION ...]
 
@@ -58,7 +60,7 @@ print(json.dumps({{"import": imported, "first run": time.process_time(), "payloa
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A job by its place (`sites/pricing`), or an HTTP function by its folder (`trigger`)."""
+    """A job by its place (`sites/pricing`), or an HTTP function's folder (`trigger`)."""
 
     name: str
 
@@ -77,7 +79,7 @@ class Function:
 
 @dataclass(slots=True)
 class Samples:
-    """Figures of one function over all runs: seconds, and ratios to the peer."""
+    """Figures of one function: seconds, and ratios to the peer."""
 
     budget: float
     cpu: list[float] = field(default_factory=list)
@@ -106,7 +108,10 @@ class Layers:
 
 
 def start(code: str, bytecode: Path, layer_path: str = "", job: str = "") -> dict[str, float]:
-    """Run `code` in a fresh interpreter with the environment of a function, and return what it prints."""
+    """Run `code` in a fresh interpreter with a function's environment.
+
+    Returns what it prints.
+    """
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(bytecode),  # neither a profile nor service models of the user
@@ -128,7 +133,7 @@ def start(code: str, bytecode: Path, layer_path: str = "", job: str = "") -> dic
 
 
 def measure(functions: Sequence[Function], runs: int) -> tuple[float, dict[str, Samples]]:
-    """Return the peer's median CPU in seconds, and the samples of each function."""
+    """The peer's median CPU in seconds, and samples of each function."""
     peers: list[float] = []
     samples: dict[str, Samples] = {}
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,7 +1,7 @@
-"""Layer of third-party code: the versions of uv.lock, for the machine that runs it, without Docker.
+"""Layer of third-party code: the versions of uv.lock, built without Docker.
 
 The SDK is part of the layer although Lambda's Python contains one: Lambda's changes without notice, and the functions
-shall run with the version that was tested. botocore is cut to the services that shared/aws/cloud.py opens and to the
+must run with the version that was tested. botocore is cut to the services that shared/aws/cloud.py opens and to the
 operations that the code calls (infra/sdk_models.py).
 """
 
@@ -38,9 +38,10 @@ class LayerError(Exception):
 def layer(
     group: str, target: Target, root: Path = ROOT, folder: Path = ASSETS, extras: tuple[str, ...] = ()
 ) -> Package:
-    """Build the layer of a group: the dependencies of pyproject.toml and of its dependency group `functions-<group>`.
+    """Build the layer of a group, for the machine `target`.
 
-    extras: optional dependencies that the group's settings require. Their libraries may call any operation of the SDK.
+    It contains the dependencies of pyproject.toml and of its dependency group `functions-<group>`. extras: optional
+    dependencies that the group's settings require. Their libraries may call any operation of the SDK.
     """
     wanted = requirements(group, root, extras)
     services = sdk_services(root)

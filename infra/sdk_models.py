@@ -1,7 +1,7 @@
-"""Cut botocore's data to what the functions call: fewer operations, no documentation, JSON without gzip.
+"""Cut botocore's data to the operations that the functions call.
 
-botocore reads a service's whole model for its first client. The model of S3 alone describes 110 operations, of which
-the functions call 10.
+Without documentation, and as JSON without gzip. botocore reads a service's whole model for its first client. The model
+of S3 alone describes 110 operations, of which the functions call 10.
 """
 
 from __future__ import annotations
@@ -26,21 +26,28 @@ IDENTIFIER = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)*\b")
 
 @cache
 def called_names(root: Path = ROOT) -> frozenset[str]:
-    """All identifiers in the code: a superset of the client methods, paginators and presigned URLs that it uses."""
+    """All identifiers in the code.
+
+    A superset of the client methods, paginators and presigned URLs that it uses.
+    """
     files = (path for folder in CODE for path in (root / folder).rglob("*.py"))
     return CALLED_BY_LIBRARIES.union(*(IDENTIFIER.findall(path.read_text()) for path in sorted(files)))
 
 
 def operations(data: Path, services: Iterable[str], names: frozenset[str]) -> list[str]:
-    """`dynamodb:GetItem` for each operation of these services that is kept; what a layer's hash depends on."""
+    """Operations of these services that are kept, as `dynamodb:GetItem`.
+
+    A layer's hash depends on them.
+    """
     models = ((service, _read(path)) for service in services for path in _models(data / service))
     return sorted(f"{service}:{name}" for service, model in models for name in _kept(model, names))
 
 
 def cut(data: Path, services: Iterable[str], names: frozenset[str]) -> None:
-    """Rewrite the models of these services in `data`, and the list of endpoints; remove all others.
+    """Rewrite the models of these services in `data`; remove all others.
 
-    data: botocore's data folder. names: methods that are called; empty keeps every operation.
+    The list of endpoints is rewritten as well. data: botocore's data folder. names: methods that are called; empty keeps
+    every operation.
     """
     prefixes = set[str]()
     for folder in [folder for folder in data.iterdir() if folder.is_dir()]:
@@ -60,7 +67,10 @@ def cut(data: Path, services: Iterable[str], names: frozenset[str]) -> None:
 
 
 def cut_model(model: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """The model with the operations whose method is in `names`, the shapes that they refer to, and all errors."""
+    """The model with only the operations whose method is in `names`.
+
+    It keeps the shapes that they refer to, and all errors.
+    """
     kept = _kept(model, names)
     shapes: Mapping[str, Any] = model["shapes"]
     waiting = [*_references(list(kept.values())), *(name for name, shape in shapes.items() if shape.get("exception"))]
@@ -76,7 +86,10 @@ def cut_model(model: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]
 
 
 def cut_endpoints(endpoints: Mapping[str, Any], prefixes: Iterable[str]) -> dict[str, Any]:
-    """The regions of every partition, and of its services only those with these endpoint prefixes."""
+    """The regions of every partition, with only these services.
+
+    `prefixes` are endpoint prefixes.
+    """
     wanted = set(prefixes)
     partitions = [
         {**each, "services": {name: data for name, data in each["services"].items() if name in wanted}}

@@ -36,7 +36,10 @@ class Reload:
         self._stop = threading.Event()
 
     def poll(self) -> bool:
-        """Deploy if the files changed; whether it did. Each state is tried once."""
+        """Deploy if the files changed; whether it did.
+
+        Each state of the files is tried once.
+        """
         state = self._state()
         if state == self._seen:
             return False
