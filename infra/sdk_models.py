@@ -45,9 +45,8 @@ def operations(data: Path, services: Iterable[str], names: frozenset[str]) -> li
 
 def cut(data: Path, services: Iterable[str], names: frozenset[str]) -> None:
     """Rewrite the models of these services in `data`; remove all others.
-
-    The list of endpoints is rewritten as well. data: botocore's data folder. names: methods that are called; empty keeps
-    every operation.
+    The list of endpoints is rewritten as well. data: botocore's data folder. names: methods that are called; empty
+    keeps every operation.
     """
     prefixes = set[str]()
     for folder in [folder for folder in data.iterdir() if folder.is_dir()]:
