@@ -57,7 +57,7 @@ def defer(cloud: Cloud, message: Message, seconds: float) -> None:
 
 
 def deferred_too_long(cloud: Cloud, message: Message) -> bool:
-    """Return whether the message was deferred first so long ago that it has failed now."""
+    """Return whether a day has passed since the first deferral, so that the message has failed."""
     since = message.deferred_since
     return bool(since) and clock.parse(since) + MAX_DEFERRAL <= cloud.clock.now()
 

@@ -91,7 +91,7 @@ class Draft:
     def file(self) -> BinaryIO:
         """Return the actions as gzipped lines of JSON, from the first; no more can be added."""
         if self._packed is None or self._file is None:
-            raise ValueError("so few actions are not in a file; use text()")
+            raise ValueError("a draft of few actions has no file; use text()")
         self._packed.close()
         self._file.seek(0)
         return self._file

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ID = re.compile(r"([a-z0-9-]+)\.([\w-]+)\.[0-9a-f]{8}")
 # How long a plan may be applied.
 VALID = duration.days(1)
-# How long an expired plan is retained, so that it can be told apart from an unknown one.
+# How long an expired plan is retained, so that its error differs from that of an unknown one.
 RETENTION = duration.days(30)
 
 

@@ -79,7 +79,7 @@ class RunContext:
     def cap(self) -> int:
         """Maximum number of items to work on: the setting, and what was left of the budget when the run began.
 
-        A plan is applied whole, whatever is left of the budget.
+        A plan is applied whole, even over the budget.
         """
         limit: int = self.setting(f"{self.job.env}_MAX_RUNS_PER_TICK")
         usage = None if self.firing.plan else self._budget_usage

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def claim_item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
-    """Read the claim item of a firing for `target`; empty where there is none."""
+    """Read the claim item of a firing for `target`; empty if it does not exist."""
     return table.get(cloud, STATE, keys.claim(entry["key"], target if entry["lease_per_target"] else NO_TARGET))
 
 

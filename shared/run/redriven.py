@@ -38,7 +38,7 @@ def record_outcome(cloud: Cloud, job: Job, firing: Firing, run: str, outcome: Ou
 
 
 def resolve(cloud: Cloud, job: str, letter: str, run: str, outcome: str) -> None:
-    """Watermark the dead letter as resolved by `run`, whatever its state; the first run is kept."""
+    """Set the dead letter to `resolved` by `run`, from any state; the first run stays."""
     now = clock.iso(cloud.clock.now())
     values = {":resolved": RESOLVED, ":run": run, ":outcome": outcome, ":now": now}
     update = "SET #state = :resolved, resolvedBy = :run, resolvedAt = :now, #outcome = :outcome REMOVE note"

@@ -311,5 +311,5 @@ def test_samples_are_redacted() -> None:
 
 
 def test_few_actions_are_text_and_no_file() -> None:
-    with Draft() as empty, pytest.raises(ValueError, match="so few actions are not in a file"):
+    with Draft() as empty, pytest.raises(ValueError, match="a draft of few actions has no file"):
         empty.file()
