@@ -9,7 +9,7 @@ from shared.store import s3_archive
 
 
 class AuditLogCleanup(Purge):
-    """Move audit entries that are a year old to an archive, critical ones after 7 years."""
+    """Move audit entries to an archive after a year, critical ones after 7 years."""
 
     schedule = daily(hour=4, minute=12)
     table = tables.AUDIT
@@ -17,8 +17,8 @@ class AuditLogCleanup(Purge):
     kinds: ClassVar = {"critical": days(7 * 365)}
     whole = True
     timeout = 900
-    idempotency = natural("an entry once purged is not found again, and the same entries make the same archive")
+    idempotency = natural("a deleted entry is not found again, and the same entries make the same archive")
     permissions = s3_archive.grants(tables.AUDIT)
 
     def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
-        s3_archive.keep(run.cloud, tables.AUDIT, [row.item for row in rows], run.started)
+        s3_archive.archive(run.cloud, tables.AUDIT, [row.item for row in rows], run.started)

@@ -6,7 +6,7 @@ import json
 from typing import Protocol
 
 from shared.aws import secrets
-from shared.aws.cloud import undone
+from shared.aws.cloud import not_performed
 from shared.http import sites
 from shared.job import NotPerformed, RunContext, SettingError, permissions, settings
 from shared.mail import message, sending
@@ -61,7 +61,7 @@ class Topic:
         try:
             alerts.publish(self.cloud, alert)
         except Exception as error:
-            if undone(error):
+            if not_performed(error):
                 raise NotPerformed(f"SNS: {error}") from error
             raise
 

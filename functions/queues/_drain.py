@@ -141,7 +141,7 @@ def _invoke(cloud: Cloud, job: str, records: list[dict[str, Any]]) -> set[str] |
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        answer = cloud.called.invoke(
+        answer = cloud.functions_once.invoke(
             FunctionName=cloud.names.function(job),
             InvocationType="RequestResponse",
             Payload=_json({"Records": records}).encode(),

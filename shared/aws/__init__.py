@@ -1,1 +1,1 @@
-"""The only door to AWS: clients, physical names, permissions, attribute values, secrets."""
+"""Clients, physical names, permissions, attribute values and secrets of AWS; no other package makes a client."""

@@ -1,4 +1,8 @@
-"""DynamoDB's attribute values to plain data and back; boto3 has this too, at a third of a cold start."""
+"""Conversion of DynamoDB attribute values to plain data and back.
+
+boto3's TypeSerializer and TypeDeserializer refuse floats, return Decimal for every number, and take twice the CPU
+(docs/decisions/0005).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ Attributes = dict[str, Any]
 
 
 def pack(value: Any) -> Attributes:
-    """`"a"` -> `{"S": "a"}`. Text, numbers, booleans, None, lists, string-keyed maps, and sets of text (read as lists)."""
+    """`"a"` -> `{"S": "a"}`. Text, numbers, booleans, None, lists, string-keyed maps, sets of text (read as lists)."""
     match value:
         case bool():
             return {"BOOL": value}
@@ -29,6 +33,7 @@ def pack(value: Any) -> Attributes:
 
 
 def unpack(attribute: Attributes) -> Any:
+    """`{"S": "a"}` -> `"a"`. A number is an int, or a float if it has a fraction or an exponent."""
     [(kind, value)] = attribute.items()
     match kind:
         case "N":
@@ -43,16 +48,17 @@ def unpack(attribute: Attributes) -> Any:
 
 
 def row(values: Mapping[str, Any]) -> Attributes:
-    """Plain data to an item; None values are left out, as an absent attribute says the same."""
+    """Convert plain data to an item; None values are left out."""
     return {name: pack(value) for name, value in values.items() if value is not None}
 
 
 def plain(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Convert an item to plain data; empty for None."""
     return {name: unpack(value) for name, value in (item or {}).items()}
 
 
 def size(item: Mapping[str, Any]) -> int:
-    """Bytes as DynamoDB bills them: names and values in UTF-8, numbers about a byte per two digits, 3 per container.
+    """Size in bytes as DynamoDB bills it: names and values in UTF-8, a byte per two digits, 3 bytes per container.
 
     Source: the developer guide, "DynamoDB item sizes and formats".
     """

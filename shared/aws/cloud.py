@@ -100,8 +100,7 @@ class Cloud:
 
     @cached_property
     def bulk(self) -> DynamoDBClient:
-        """For batches of many rows: patient with the store, and without botocore's look at each value of each key,
-        a quarter of such a call's CPU."""
+        """For many rows: waits longer for an answer, and does not validate parameters, a quarter of a call's CPU."""
         client: DynamoDBClient = self._client("dynamodb", PATIENT, validated=False)
         return client
 
@@ -116,11 +115,11 @@ class Cloud:
         return client
 
     @cached_property
-    def unchained(self) -> SQSClient:
-        """For messages that wait on purpose: Lambda ends a chain of requests in which a function has run 16 times,
-        however long that took."""
+    def sqs_new_trace(self) -> SQSClient:
+        """For deferred messages, each with a new trace: Lambda's loop detection ends a chain of requests in which a
+        function has run 16 times, however long that took."""
         client: SQSClient = self._client("sqs", QUICK)
-        client.meta.events.register("before-call", _begin_a_chain)
+        client.meta.events.register("before-call", _begin_trace)
         return client
 
     @cached_property
@@ -139,8 +138,8 @@ class Cloud:
         return client
 
     @cached_property
-    def called(self) -> LambdaClient:
-        """For functions whose answer is waited for: once, and no longer than the door in front may take."""
+    def functions_once(self) -> LambdaClient:
+        """For synchronous calls: one try, with a shorter timeout than the HTTP function that makes the call."""
         client: LambdaClient = self._client("lambda", CALLED)
         return client
 
@@ -151,7 +150,7 @@ class Cloud:
 
     @cached_property
     def parameters(self) -> Any:
-        """Of Systems Manager: values that are kept for nothing while nobody needs them."""
+        """Parameters of Systems Manager; standard ones are free."""
         return self._client("ssm", QUICK)
 
     @cached_property
@@ -170,7 +169,7 @@ class Cloud:
 
     @cached_property
     def bedrock(self) -> Any:
-        """Each call is paid for, so none is repeated unasked; an answer takes a model minutes."""
+        """One try, since each call costs money, with a timeout of minutes for the model's answer."""
         return self._client("bedrock-runtime", THINKING)
 
     @cached_property
@@ -179,16 +178,16 @@ class Cloud:
         return self.dynamodb.exceptions.ConditionalCheckFailedException
 
 
-def _begin_a_chain(params: Any, **_: Any) -> None:
-    """A trace of its own; else botocore sends that of this invocation, in which the runs are counted."""
+def _begin_trace(params: Any, **_: Any) -> None:
+    # Otherwise botocore sends the trace of this invocation, in which Lambda counts the runs.
     params["headers"]["X-Amzn-Trace-Id"] = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
 
 
-def undone(error: Exception) -> bool:
-    """Whether a call of AWS that raised this was refused, or never left: whatever it was to do is not done."""
+def not_performed(error: Exception) -> bool:
+    """Whether a call of AWS that raised this error certainly had no effect: it was refused, or never sent."""
     from botocore import exceptions
 
     if isinstance(error, exceptions.ClientError):
         return 400 <= error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500
-    may_be_done = (exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.SSLError)
-    return isinstance(error, exceptions.BotoCoreError) and not isinstance(error, may_be_done)
+    outcome_unknown = (exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.SSLError)
+    return isinstance(error, exceptions.BotoCoreError) and not isinstance(error, outcome_unknown)

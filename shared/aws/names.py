@@ -1,4 +1,4 @@
-"""Physical names, formed here and nowhere else, so that stacks can refer to each other by name."""
+"""Physical names of a deployment's resources. No other module forms one: stacks refer to each other by name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 
 TOPIC = "alerts"
-# Where alerts wait for a channel that has not taken them, and the name for all but the topic.
+# Partition of the state table with the alerts that a channel has not taken yet.
 OWED = "owed#job-monitoring"
 
 STATE = "state"
 FIRINGS = "firings"
 DEAD = "firings-dlq"
-# What `python jobs.py worker` takes from; no function is mapped to it, so that it costs nothing while nobody uses it.
+# Queue of `python jobs.py worker`. No function is mapped to it, so an unused one costs nothing.
 WORK = "work"
-# The broker of Celery's workers, where they are told of no other; the same holds for it.
+# Queue of Celery's workers (default broker); unmapped as well.
 CELERY = "celery"
 NO_TARGET = "-"
 
@@ -24,7 +24,7 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of one deployment. `account` and `region` may be CloudFormation tokens at synth."""
+    """Names of one deployment. `account` and `region` may be CloudFormation tokens in a template."""
 
     stage: str
     account: str
@@ -47,7 +47,7 @@ class Names:
         return self.stage == PRODUCTION
 
     def of(self, thing: str) -> str:
-        """`firings` -> `nightshift-prod-firings`; a logical queue name loses its colon."""
+        """`firings` -> `nightshift-prod-firings`; a colon of a queue's logical name becomes a hyphen."""
         return f"nightshift-{self.stage}-{thing.replace(':', '-')}"
 
     def stack(self, name: str) -> str:
@@ -67,14 +67,14 @@ class Names:
 
     @property
     def bucket(self) -> str:
-        """The artifacts bucket; bucket names are global, so account and region are part of it."""
+        """Name of the artifacts bucket; it contains account and region, since bucket names are global."""
         return f"nightshift-{self.stage}-artifacts-{self.account}-{self.region}"
 
     def secret(self, name: str) -> str:
         return f"nightshift/{self.stage}/{name}"
 
     def key(self, name: str) -> str:
-        """A key of KMS goes by its alias."""
+        """Alias of a KMS key."""
         return f"alias/{self.of(name)}"
 
     def queue_url(self, name: str) -> str:

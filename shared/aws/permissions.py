@@ -1,4 +1,4 @@
-"""What a job may touch. From these grants come its role on AWS and the hosts that it may call."""
+"""Permissions of jobs. A function's IAM role is generated from the grants of its jobs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ PAYLOADS_KEY = "key/payloads"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Actions on one thing, by its logical name: `table/webevals`, `bucket/pricing/*`, `secret/prod-auth`.
+    """IAM actions on one resource."""
 
-    `keys` bounds a table's rows to these partition keys (`*` allowed at the end). denied: not to be done to these
-    objects, whatever else is granted.
-    """
-
+    #: IAM actions, without wildcards.
     actions: tuple[str, ...]
+    #: Kind and logical name: `table/webevals`, `bucket/pricing/*`, `secret/prod-auth`.
     resource: str
+    #: Partition keys of a table's rows to which the actions are restricted; `*` is allowed at the end. Empty: all rows.
     keys: tuple[str, ...] = ()
+    #: Deny the actions, whatever else is granted.
     denied: bool = False
 
     def __post_init__(self) -> None:
         kind, _, name = self.resource.partition("/")
         if not kind or not name:
-            raise ValueError(f"grant on {self.resource!r}: say what it is and its name, as in table/state")
+            raise ValueError(f"grant on {self.resource!r}: write kind and name, as in table/state")
         if any(action.endswith(":*") or action == "*" for action in self.actions):
-            raise ValueError(f"grant on {self.resource!r}: name the actions, not {self.actions}")
+            raise ValueError(f"grant on {self.resource!r}: list the actions, not {self.actions}")
 
 
 def read_rows(table: str, *keys: str) -> Grant:
@@ -56,12 +56,12 @@ def write_objects(prefix: str) -> Grant:
 
 
 def list_objects(prefix: str) -> Grant:
-    """Names below a prefix that ends in `*`."""
+    """List the names below a prefix that ends in `*`."""
     return Grant(("s3:ListBucket",), f"listing/{prefix}")
 
 
 def deny_objects(pattern: str) -> Grant:
-    """Neither read, nor written, nor deleted."""
+    """Deny reading, writing and deleting these objects."""
     return Grant(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), f"bucket/{pattern}", denied=True)
 
 
@@ -74,12 +74,12 @@ def read_secret(name: str) -> Grant:
 
 
 def read_parameter(name: str) -> Grant:
-    """A SecureString of Systems Manager, under AWS's own key; nobody makes it but who needs it."""
+    """Read a SecureString of Systems Manager that is encrypted with the AWS managed key."""
     return Grant(("ssm:GetParameter",), f"parameter/{name}")
 
 
 def converse() -> Grant:
-    """Ask any model of Bedrock that the account has access to."""
+    """Call any Bedrock model that the account has access to."""
     return Grant(("bedrock:InvokeModel",), "model/*")
 
 
@@ -88,13 +88,13 @@ def send(queue: str) -> Grant:
 
 
 def produce(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
-    """Send payloads to the queue, those too that are kept in S3. encrypted: as the payload is declared."""
+    """Send payloads to the queue, large ones through S3. encrypted: as the payload declares it."""
     key = (Grant(("kms:GenerateDataKey",), PAYLOADS_KEY),) if encrypted else ()
     return (send(queue), write_objects(_payloads(queue)), *key)
 
 
 def collect(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
-    """Take in what was sent there and is kept in S3. Every consumer of payloads has this by itself."""
+    """Read payloads of the queue that are stored in S3. Every consumer of payloads has this grant."""
     key = (Grant(("kms:Decrypt",), PAYLOADS_KEY),) if encrypted else ()
     return (read_objects(_payloads(queue)), *key)
 
@@ -108,15 +108,15 @@ def publish(topic: str) -> Grant:
 
 
 def send_mail() -> Grant:
-    """By SES, from any identity that is verified in the account. A mail as we write it is checked as a raw one too."""
+    """Send mail with SES from any verified identity of the account. SES also checks the action for raw mail."""
     return Grant(("ses:SendEmail", "ses:SendRawEmail"), "identity/*")
 
 
 def invoke_jobs() -> Grant:
-    """Start any function of this deployment: for dispatch and trigger alone."""
+    """Invoke any function of this deployment; for dispatch and the break-glass function only."""
     return Grant(("lambda:InvokeFunction",), "function/*")
 
 
 def alerting() -> tuple[Grant, ...]:
-    """Publish an alert, and queue it for the channels beside the topic."""
+    """Publish alerts to the topic, and store them for the other channels."""
     return (publish(TOPIC), write_rows(STATE, OWED))

@@ -1,4 +1,4 @@
-"""Botocore's service models, found and read without waste: a seventh of a cold start less."""
+"""Loader of botocore's service models that takes a seventh less of a cold start than botocore's own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from botocore.loaders import JSONFileLoader, Loader
 
 
 class PlainFiles(JSONFileLoader):
-    """The same data in plain dicts, which keep their order too."""
+    """File loader that parses into dict, not OrderedDict."""
 
     def load_file(self, file_path: str) -> Any:
-        """The parsed `<file_path>.json` or `.json.gz`, None where there is neither."""
+        """Parse `<file_path>.json` or `.json.gz`; None if neither exists."""
         for ending, opened in ((".json", open), (".json.gz", gzip.open)):
             try:
                 with opened(file_path + ending, "rb") as file:
@@ -25,13 +25,13 @@ class PlainFiles(JSONFileLoader):
 
 
 class ServiceModelLoader(Loader):
-    """To be registered as a session's `data_loader`."""
+    """Register it as a session's `data_loader`."""
 
     FILE_LOADER_CLASS = PlainFiles
 
     def list_available_services(self, type_name: str) -> list[str]:
-        """Folder names alone: botocore looks into all 430, once for each type of file, before it reads one.
+        """List the folders of services without looking into them.
 
-        Whether that one has the file shows when it is opened.
+        botocore looks into all 430 for each type of file. A service without the file fails when the file is opened.
         """
         return [name for root in self.search_paths if os.path.isdir(root) for name in os.listdir(root)]  # noqa: PTH112, PTH208

@@ -13,7 +13,7 @@ from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING
 
 from shared.aws import secrets
-from shared.aws.cloud import undone
+from shared.aws.cloud import not_performed
 from shared.deadline import DeadlineExceeded
 from shared.job.setting import SettingError
 from shared.mail.message import Mail, MailRefused, Relay
@@ -101,7 +101,7 @@ class Ses:
                 Content={"Raw": {"Data": body}},
             )
         except Exception as error:
-            if not undone(error):
+            if not not_performed(error):
                 raise
             code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
             # An error without a code is about the connection, not about the message.

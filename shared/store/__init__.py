@@ -1,1 +1,1 @@
-"""DynamoDB access patterns, each in one place."""
+"""Access patterns of DynamoDB: the gateway, keys, indexes by age and due time, bulk and conditional writes."""

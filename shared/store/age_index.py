@@ -1,4 +1,4 @@
-"""Rows by age: those of a table that are old enough, read page by page through an index, never by a scan."""
+"""Query the rows older than a cutoff through the age index, page by page. Never scans."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from shared.tables import Index, Table
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# Few enough that a page of every partition fits into memory, whatever the size of a row's keys.
+# Rows of a page: a page of every partition fits into memory with keys of any size.
 PAGE = 500
-# Partitions whose first pages are read at once, and pages read ahead.
+# Partitions whose first pages are read concurrently, and pages that are read ahead.
 READERS = 4
 AHEAD = 2
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
 LENGTH = len("2026-11-21T22:05:00.123Z")
-# Later than any text that begins with the same instant: sort keys may go on after it, as in `<instant>#<id>`.
+# Sorts after any text that begins with the same timestamp: a sort key may continue, as in `<timestamp>#<id>`.
 END = "~"
 UNTIL = "#partition = :partition AND #since <= :until"
 BETWEEN = "#partition = :partition AND #since BETWEEN :after AND :until"
@@ -36,12 +36,15 @@ NOTHING: Mapping[str, Any] = {}
 
 
 class Row(NamedTuple):
-    """A row's key, the partition it was found in, the sort key it was found at, and what was read of it."""
+    """A row, found through an index."""
 
     pk: str
     sk: str
+    #: Partition key in the index.
     partition: str
+    #: Sort key in the index.
     since: str
+    #: Attributes that were read.
     item: Mapping[str, Any]
 
     @property
@@ -50,18 +53,18 @@ class Row(NamedTuple):
 
     @property
     def dated(self) -> bool:
-        """Whether `since` begins with an instant; age cannot be told from anything else."""
+        """Whether `since` begins with a timestamp; a row without one has no age."""
         return begins_with_timestamp(self.since)
 
 
 def begins_with_timestamp(text: str) -> bool:
-    """As `clock.iso` writes it, and one that there is: not February 30."""
-    return TIMESTAMP.match(text) is not None and _there_is(text[:10])
+    """Whether text begins with a timestamp as `clock.iso` writes it, of a day that exists (not February 30)."""
+    return TIMESTAMP.match(text) is not None and _exists(text[:10])
 
 
-# Rows come by age, thousands of the same day; to parse each instant was a twentieth of a purge's CPU.
+# Rows are read by age, thousands of the same day: parsing each timestamp was a twentieth of a purge's CPU.
 @lru_cache(maxsize=1024)
-def _there_is(day: str) -> bool:
+def _exists(day: str) -> bool:
     try:
         date.fromisoformat(day)
     except ValueError:
@@ -71,28 +74,29 @@ def _there_is(day: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AgeIndex:
-    """Where rows are found by age: an index, or without one the table's own key, whose sort key begins with an instant.
-
-    reads: attributes to read along; an index must include them.
-    """
+    """Source of rows by age: an index, or a table whose own sort key begins with a timestamp."""
 
     table: Table
+    #: None for the table's own key.
     index: Index | None
+    #: Attributes to read besides the keys; an index must include them.
     reads: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, str]:
-        """Names of the partition's and the instant's attributes."""
+        """Names of the attributes of the partition and of the timestamp."""
         return (self.index.pk, self.index.sk) if self.index else (self.table.pk, self.table.sk)
 
     def row(self, item: Mapping[str, Any], partition: str) -> Row:
-        """From an item as the index has it, found in that partition. Keys are text; the rest is what `reads` asks for.
+        """Row from an item of the index, with the attributes of `reads`.
 
-        A purge spends a third of its CPU on reading: so nothing is read or unpacked here that nobody looks at.
+        A purge spends a third of its CPU on reading, so no other attribute is unpacked.
         """
         pk, sk, since = item[self.table.pk]["S"], item[self.table.sk]["S"], item[self.keys[1]]["S"]
-        kept = {name: attributes.unpack(item[name]) for name in self.reads if name in item} if self.reads else NOTHING
-        return Row(pk, sk, partition, since, kept)
+        item_read = (
+            {name: attributes.unpack(item[name]) for name in self.reads if name in item} if self.reads else NOTHING
+        )
+        return Row(pk, sk, partition, since, item_read)
 
     def whole(self, item: Mapping[str, Any]) -> Row:
         """Row from all attributes of an item, as plain data."""
@@ -102,19 +106,19 @@ class AgeIndex:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a partition, and where to go on; None at its end."""
+    """One page of a partition."""
 
     partition: str
     rows: list[Row]
+    #: `ExclusiveStartKey` of the next page; None after the last one.
     more: Any
 
 
 class ExpiredRows:
-    """The rows of some partitions that are as old as `until` or older: the eldest first in each, partitions in turn.
+    """The rows of some partitions that are as old as `until` or older, oldest first within each partition.
 
-    after: only those that are younger than this instant; empty is all.
-
-    A partition's deletions all fall on one partition of the index, which takes 1,000 writes a second: hence in turn.
+    after: only rows younger than this timestamp; empty for all. Partitions are read in turn: deletions of one partition
+    all write to one partition of the index, which takes 1,000 writes a second.
     """
 
     def __init__(self, cloud: Cloud, source: AgeIndex, partitions: Sequence[str], until: str, after: str = "") -> None:
@@ -130,14 +134,14 @@ class ExpiredRows:
         self._first: list[Page] | None = None
 
     def glance(self) -> tuple[int, bool]:
-        """How many rows the first page of each partition has, and whether there are more. `rows` begins with these."""
+        """Count the rows of the first page of each partition, and whether there are more. `rows` begins with these."""
         pages = self._pages()
         return sum(len(page.rows) for page in pages), any(page.more for page in pages)
 
     def size(self, most: int) -> int:
-        """How many rows there are; where they are more than `most`, any number above it.
+        """Count the rows; if there are more than `most`, return any number above it.
 
-        What the first pages do not show is counted by the megabyte.
+        Rows beyond the first pages are counted by queries that return no items, a megabyte each.
         """
         counted, lock = self.glance()[0], threading.Lock()
 
@@ -154,14 +158,14 @@ class ExpiredRows:
             try:
                 list(pool.map(count, self._pages()))
             finally:
-                # A deadline that ends this run ends its threads too, at their next page.
+                # A deadline that ends this run also ends its threads, at their next page.
                 most = -1
         return counted
 
     def rows(self) -> Iterator[Row]:
-        """Each once, with the next pages read while these are worked on."""
+        """Yield each row once, while the next pages are read ahead."""
         pages, ahead, later = deque(self._pages()), deque[Future[Page]](), deque[tuple[str, Any]]()
-        # Not kept: they would stay in memory while all the others go by.
+        # Released, so that they do not stay in memory while the others are read.
         self._first = None
         with threads(AHEAD) as pool:
             while pages or ahead:
@@ -180,8 +184,8 @@ class ExpiredRows:
 
     def _page(self, partition: str, start: Any = None) -> Page:
         answer = self._query(partition, start, self.names, Limit=PAGE, ProjectionExpression=self.shown)
-        found = [self.source.row(item, partition) for item in answer["Items"]]
-        return Page(partition, found, answer.get("LastEvaluatedKey"))
+        rows = [self.source.row(item, partition) for item in answer["Items"]]
+        return Page(partition, rows, answer.get("LastEvaluatedKey"))
 
     def _query(self, partition: str, start: Any, names: Mapping[str, str], **rest: Any) -> Mapping[str, Any]:
         if self.source.index:
@@ -199,8 +203,8 @@ class ExpiredRows:
 
 @contextmanager
 def threads(width: int) -> Iterator[ThreadPoolExecutor]:
-    """Joined at the end of the block; not waited for where a failure or a deadline ends it."""
-    pool = ThreadPoolExecutor(width, "aged")
+    """Thread pool that is joined at the end of the block, but not after an exception or a deadline."""
+    pool = ThreadPoolExecutor(width, "age-index")
     try:
         yield pool
     except BaseException:

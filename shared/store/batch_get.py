@@ -83,4 +83,4 @@ def _read(cloud: Cloud, request: Any, *, patient: bool = True) -> Iterator[tuple
             return
         cloud.clock.sleep(PAUSE * 2**attempt)
     left = ", ".join(f"{len(rest['Keys'])} rows of {physical}" for physical, rest in request.items())
-    raise Throttled(f"{left} were not read in {TRIES} tries; more reads are sent than DynamoDB accepts")
+    raise Throttled(f"{left} were not read in {TRIES} tries: DynamoDB accepts fewer reads")

@@ -1,4 +1,4 @@
-"""BatchWriteItem with retries."""
+"""BatchWriteItem: up to 25 puts or deletions a call, with retries of the unprocessed ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # DynamoDB's limit for one BatchWriteItem.
 BATCH = 25
-# What the table would not take is sent again after so many seconds, doubled each time and shortened by chance.
+# Seconds before unprocessed items are sent again; doubled each time, and multiplied by a random factor.
 PAUSE = 0.1
 TRIES = 8
 
@@ -32,6 +32,6 @@ def batch_write(cloud: Cloud, table: str, requests: Sequence[Any], done: str, *,
             return
         cloud.clock.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
     raise Throttled(
-        f"{len(left[table])} rows of {table} were not {done} in {TRIES} tries; it takes fewer writes than are sent. "
-        "Run it again: what is done stays done"
+        f"{len(left[table])} rows of {table} were not {done} in {TRIES} tries: DynamoDB accepts fewer writes. "
+        "Run it again: completed writes are not repeated"
     )

@@ -1,6 +1,6 @@
-"""Writes new rows into a table as fast as it takes them: 25 a call, on a few threads.
+"""Write many new rows into a table: 25 a call, on a few threads, as fast as DynamoDB accepts them.
 
-Rows that are there stay, but for those that a job has set aside: the new row is what corrects one.
+An existing row is left as it is, unless a job has quarantined it: the new row is its correction.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 LANES = 8
-# Of a lane: one on its way, one that waits.
+# Batches of a lane: one is being written, one waits.
 WAITING = 2
 
 
 class BulkWriter:
-    """`with BulkWriter(...) as writer: writer.add(item)`; what was added is written when the block ends.
+    """Context manager that writes the rows added to it: `with BulkWriter(...) as writer: writer.add(item)`.
 
-    A key always takes the same lane, and a lane is in order: so the first row of a key wins, also within one block.
-    Between the look for what is there and the write there is no condition: it is for rows that nobody else makes.
-    lanes: each is a thread. written, there: how many rows were written, and how many stood already.
-    Raises Slow where the table won't take them.
+    A key always takes the same lane (a thread), and a lane is in order: the first row of a key wins, also within one
+    block. The write has no condition after the read of existing rows: use it for rows that no other process creates.
+    Raises Throttled.
     """
+
+    #: Rows written.
+    written: int
+    #: Rows that existed already.
+    there: int
 
     def __init__(self, cloud: Cloud, table: Table, lanes: int = LANES) -> None:
         self.cloud = cloud
@@ -56,13 +60,13 @@ class BulkWriter:
                     self._send(lane)
                 for running in self._running:
                     while running:
-                        self._settle(running)
+                        self._collect(running)
         finally:
             for pool in self._pools:
                 pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
 
     def add(self, item: Mapping[str, Any]) -> None:
-        """A row, as plain data."""
+        """Add a row, as plain data."""
         key = RowKey(item[self.table.pk], item[self.table.sk])
         lane = zlib.crc32("#".join(key).encode()) % len(self._rest)
         if key in self._rest[lane]:
@@ -73,15 +77,15 @@ class BulkWriter:
             self._send(lane)
 
     def _send(self, lane: int) -> None:
-        found, self._rest[lane] = self._rest[lane], {}
-        if not found:
+        items, self._rest[lane] = self._rest[lane], {}
+        if not items:
             return
         running = self._running[lane]
         while len(running) >= WAITING:
-            self._settle(running)
-        running.append(self._pools[lane].submit(self._write, found))
+            self._collect(running)
+        running.append(self._pools[lane].submit(self._write, items))
 
-    def _settle(self, running: deque[Future[tuple[int, int]]]) -> None:
+    def _collect(self, running: deque[Future[tuple[int, int]]]) -> None:
         written, there = running.popleft().result()
         self.written += written
         self.there += there

@@ -1,4 +1,4 @@
-"""Rows that wait for their instant: those of a table that are due, by its index `due`, never by a scan."""
+"""Query the due rows of a table through its index `due`. Never scans."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PAGE = 500
 
 
 def index_of(table: Table) -> Index:
-    """Raises StopIteration for a table without one."""
+    """Index `due` of the table. Raises StopIteration for a table without one."""
     return next(index for index in table.indexes if index.name == "due")
 
 
 def rows_due(cloud: Cloud, table: Table, until: str) -> Iterator[Row]:
-    """The keys of rows that are due at `until` or before, the longest due first, whatever shard they are in.
+    """Yield the keys of rows that are due at `until` or before, the longest due first, over all shards.
 
-    A query for each shard to begin with, and one for each further page of 500.
+    Costs one query for each shard, and one for each further page of 500 rows.
     """
     index = index_of(table)
     shards = [_shard(cloud, table, index, partition, until) for partition in index.partitions()]

@@ -1,7 +1,7 @@
-"""The error of a write that a later run has fenced off."""
+"""Error of a write that a later run has fenced off."""
 
 from __future__ import annotations
 
 
 class Fenced(Exception):
-    """The claim is no longer ours: the lease ran out and another run took it. Nothing was written."""
+    """Another run has taken the claim after the lease expired; nothing was written."""

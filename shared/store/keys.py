@@ -170,6 +170,16 @@ def audit_entry(at: str, entry_id: str) -> RowKey:
     return RowKey(audit_month(at[:7]), f"{at}#{entry_id}")
 
 
+def plugin_hours(plugin: str) -> str:
+    """`plugin#<plugin>`: the CPU time that one plugin has used, by hour."""
+    return f"plugin#{plugin}"
+
+
+def plugin_hour(plugin: str, hour: str) -> RowKey:
+    """`plugin#<plugin>` / `<yyyy-mm-ddThh>`: the CPU time that one plugin has used or reserved in an hour."""
+    return RowKey(plugin_hours(plugin), hour)
+
+
 def owed_alerts() -> str:
     """`owed#job-monitoring`: alerts that a channel has not taken yet."""
     return OWED

@@ -1,4 +1,4 @@
-"""A row of a table: its model, its keys, and the index in which it ages or waits."""
+"""Model of a table's row: fields, keys, and the index attributes by which it ages or waits."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from pydantic_core import ErrorDetails
 from shared import clock
 from shared.tables import Index, Table
 
-WRITTEN = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?")
-# Before it lies what was never set, 1970 or the year 1; after it no calendar goes on.
+TEXT_FORM = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?")
+# Earlier values mean that a time was never set (1970, the year 1); later ones overflow calendars.
 FIRST, LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-# Clocks of those who write rows may go wrong by so much.
+# Deviation of the clocks of applications that write rows.
 SKEW = timedelta(minutes=5)
 
 
-def _instant(given: Any) -> datetime:
-    if isinstance(given, str) and WRITTEN.fullmatch(given):
-        given = datetime.fromisoformat(given)
-    if not isinstance(given, datetime):
-        raise ValueError("is no instant; write it as 2026-11-21T22:05:00.123Z")
-    if given.tzinfo is None:
+def _timestamp(value: Any) -> datetime:
+    if isinstance(value, str) and TEXT_FORM.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        raise ValueError("is not a timestamp; write it as 2026-11-21T22:05:00.123Z")
+    if value.tzinfo is None:
         raise ValueError("has no time zone; end it with Z, or with an offset such as +01:00")
-    if not FIRST <= given <= LAST:
-        raise ValueError("lies beyond any time that could be meant, the years 1980 to 9999")
-    whole = given.astimezone(UTC)
-    return whole.replace(microsecond=whole.microsecond // 1000 * 1000)
+    if not FIRST <= value <= LAST:
+        raise ValueError("lies outside the years 1980 to 9999")
+    utc = value.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 def _past(value: datetime, info: ValidationInfo) -> datetime:
     now = (info.context or {}).get("now")
     if now is not None and value > now + SKEW:
-        raise ValueError("lies in the future, and what it dates has happened")
+        raise ValueError("lies in the future, but is the time of a past event")
     return value
 
 
-# It becomes part of keys of other rows and of objects, where # and / separate.
+# Part of the keys of other rows and of objects, in which # and / separate.
 Id = Annotated[
     str,
     Field(
@@ -61,10 +61,10 @@ Id = Annotated[
     ),
 ]
 # To the millisecond, as `clock.iso` writes it.
-Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(clock.iso, when_used="json")]
-# Of something that has happened: not in the future, wherever `read` and `of` are told what the time is.
-Past = Annotated[Instant, AfterValidator(_past)]
-# What a number of DynamoDB holds, and of any other store that these rows may come from or go to.
+Timestamp = Annotated[datetime, BeforeValidator(_timestamp), PlainSerializer(clock.iso, when_used="json")]
+# Timestamp of a past event: not in the future, if `read` and `from_row` are called with `now`.
+Past = Annotated[Timestamp, AfterValidator(_past)]
+# Fits a number of DynamoDB, and of other databases that rows are exchanged with.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Address = Annotated[
     str,
@@ -74,7 +74,7 @@ Address = Annotated[
         description="an e-mail address, in any script",
     ),
 ]
-# Of an alias, whose address is its id.
+# Address of an alias, which is its id.
 AliasAddress = Annotated[
     str,
     Field(
@@ -83,26 +83,27 @@ AliasAddress = Annotated[
         description="an e-mail address of up to 256 characters, without `/` and `#`",
     ),
 ]
-# Of an attribute within one: a store has none without a name.
+# Name of a nested attribute; DynamoDB has none with an empty name.
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 VERSION = "v"
-# What jobs note on a row beside its fields: why it was set aside, that it is being purged.
+# Attributes that jobs add to a row beside its fields: the reason of its quarantine; a purge is deleting its dependents.
 FAULT = "fault"
 MARKS = (FAULT, "going")
-# The row of which a user has one.
+# Sort key of a row that each user has once.
 ONLY = "-"
-NAMED = 3
+# Invalid fields that an error lists.
+LISTED_FIELDS = 3
 
 
 class InvalidRecord(ValueError):
-    """A row, or a line of a file, that is not what its table takes; names the fields, and not what is in them."""
+    """A row, or a line of a file, does not match its model; the message lists fields without their values."""
 
 
 class Record(BaseModel):
-    """Declare `table`, the fields, and where rows age or wait `aging` or `waiting`.
+    """Base class of rows: declare `table`, the fields, and override `aging` or `waiting` for the indexes.
 
-    user: the partition. id: the sort key. What else a row has are its fields by name, instants as `clock.iso` writes
-    them, absent where None; `v` is the version of its form.
+    A row contains its fields by name, timestamps as `clock.iso` writes them, without those that are None; `v` is the
+    version of its format.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -110,54 +111,62 @@ class Record(BaseModel):
     table: ClassVar[Table]
     version: ClassVar[int] = 1
 
+    #: Partition key.
     user: Id
+    #: Sort key.
     id: Id
 
     def aging(self) -> tuple[str, datetime] | None:
-        """The kind that it is of, mostly "", and the instant that it ages from; None while it is kept."""
+        """Kind within the index (mostly "") and the timestamp from which the row ages; None if it does not age."""
         return None
 
     def waiting(self) -> datetime | None:
-        """When it is due; None where it waits for nothing."""
+        """Time at which the row is due; None if it does not wait."""
         return None
 
     def item(self) -> dict[str, Any]:
-        """The row, as plain data."""
+        """Convert to a row, as plain data."""
         fields = self.model_dump(mode="json", exclude_none=True, exclude={"user", "id"})
-        return {self.table.pk: self.user, self.table.sk: self.id, VERSION: self.version, **fields, **self.places()}
+        return {
+            self.table.pk: self.user,
+            self.table.sk: self.id,
+            VERSION: self.version,
+            **fields,
+            **self.index_attributes(),
+        }
 
-    def places(self) -> dict[str, str]:
-        """The attributes by which the indexes have it; those that are not here must be absent from the row."""
-        found: dict[str, str] = {}
+    def index_attributes(self) -> dict[str, str]:
+        """Attributes of the indexes; an index attribute that is not returned must be absent from the row."""
+        places: dict[str, str] = {}
         key = f"{self.user}#{self.id}"
         if aging := self.aging():
             index, (kind, since) = _index(self.table, "aged"), aging
-            found |= {index.pk: index.partition(key, kind), index.sk: clock.iso(since)}
+            places |= {index.pk: index.partition(key, kind), index.sk: clock.iso(since)}
         if due := self.waiting():
             index = _index(self.table, "due")
-            found |= {index.pk: index.partition(key), index.sk: clock.iso(due)}
-        return found
+            places |= {index.pk: index.partition(key), index.sk: clock.iso(due)}
+        return places
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], now: datetime | None = None) -> Self:
-        """From a row, as plain data; as of `now`, where that is given. Raises InvalidRecord."""
+    def from_row(cls, row: Mapping[str, Any], now: datetime | None = None) -> Self:
+        """Validate a row, as plain data; with `now` past events must not lie after it. Raises InvalidRecord."""
         indexed = {key for index in cls.table.indexes for key in (index.pk, index.sk)}
         beside = {cls.table.pk, cls.table.sk, *indexed, *MARKS}
         fields = {name: value for name, value in row.items() if name not in beside}
         return cls.read({**fields, "user": row.get(cls.table.pk), "id": row.get(cls.table.sk)}, now)
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], now: datetime | None = None) -> Self:
-        """From JSON data, as a line of a file has it: fields by name, `user`, `id`, and `v` or none for the newest.
+    def read(cls, values: Mapping[str, Any], now: datetime | None = None) -> Self:
+        """Validate JSON data, as a line of a file has it. Raises InvalidRecord.
 
-        now: with it, what has happened cannot lie in the future. Raises InvalidRecord.
+        values: fields by name, `user`, `id`, and `v` (default: the newest). now: past events must not lie after it.
         """
-        data = dict(given)
+        data = dict(values)
         version = data.pop(VERSION, cls.version)
         if type(version) is not int or version != cls.version:
-            raise InvalidRecord(f"{VERSION}: version {version!r:.40} is unknown, {cls.version} is what there is")
+            raise InvalidRecord(f"{VERSION}: version {version!r:.40} is unknown, the newest is {cls.version}")
         try:
-            # From text, since to pydantic's strict mode JSON has no dates, but a text may be one.
+            # As JSON: pydantic's strict mode accepts the text of a date only there.
             return cls.model_validate_json(json.dumps(data), context={"now": now})
         except ValidationError as error:
             raise InvalidRecord(
@@ -179,9 +188,9 @@ def _index(table: Table, name: str) -> Index:
 
 
 def _explained(error: ValidationError, described: Mapping[str, str | None]) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [f"{_place(each['loc'])}{_reason(each, described)}" for each in found[:NAMED]]
-    return "; ".join(told) + (f"; and {len(found) - NAMED} more" if len(found) > NAMED else "")
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    reasons = [f"{_place(each['loc'])}{_reason(each, described)}" for each in errors[:LISTED_FIELDS]]
+    return "; ".join(reasons) + (f"; and {len(errors) - LISTED_FIELDS} more" if len(errors) > LISTED_FIELDS else "")
 
 
 def _reason(each: ErrorDetails, described: Mapping[str, str | None]) -> str:
@@ -189,10 +198,10 @@ def _reason(each: ErrorDetails, described: Mapping[str, str | None]) -> str:
     if each["type"] == "string_pattern_mismatch" and (what := described.get(str(field))):
         return f"is not {what}"
     if each["type"] == "json_invalid":
-        # Nothing else that was read as JSON cannot be written as it.
+        # The only text that JSON can be read from and not be written to.
         return "has half of a character, one of \\ud800 to \\udfff without its other"
     return each["msg"].removeprefix("Value error, ")
 
 
-def _place(found: tuple[int | str, ...]) -> str:
-    return ".".join(f"{part:.40}" if isinstance(part, str) else str(part) for part in found) + ": " if found else ""
+def _place(path: tuple[int | str, ...]) -> str:
+    return ".".join(f"{part:.40}" if isinstance(part, str) else str(part) for part in path) + ": " if path else ""

@@ -1,4 +1,4 @@
-"""Rows that are moved to S3: JSON Lines in gzip with a manifest beside it, read back before anybody deletes them.
+"""Archive rows in S3 as gzipped JSON Lines with a manifest, and verify both before the rows are deleted.
 
 `archive/<table>/<yyyy>/<mm>/<first timestamp>-<digest>.jsonl.gz` and `.manifest.json`: docs/explain/archives.md.
 """
@@ -25,27 +25,28 @@ FOLDER = "archive"
 FORM = 1
 
 
-class NotKept(OSError):
-    """What was read back is not what was written."""
+class ArchiveMismatch(OSError):
+    """The object that was read back differs from the one that was written."""
 
 
 def grants(table: Table) -> tuple[Grant, ...]:
-    place = f"{FOLDER}/{table.name}/*"
-    return permissions.read_objects(place), permissions.write_objects(place)
+    """Permissions to archive rows of the table."""
+    pattern = f"{FOLDER}/{table.name}/*"
+    return permissions.read_objects(pattern), permissions.write_objects(pattern)
 
 
-def keep(cloud: Cloud, table: Table, found: Sequence[Mapping[str, Any]], at: datetime) -> str:
-    """Write these rows, all their attributes, and verify it. Returns the object's key. Raises NotKept.
+def archive(cloud: Cloud, table: Table, rows: Sequence[Mapping[str, Any]], at: datetime) -> str:
+    """Write rows with all their attributes, verify the object, and return its key. Raises ArchiveMismatch.
 
-    found: not empty. The same rows make the same object, however often and in whatever order.
+    rows: not empty. The same rows produce the same object, in any order.
     """
-    lines = sorted(_line(table, row) for row in found)
+    lines = sorted(_line(table, row) for row in rows)
     text = "".join(f"{line}\n" for line in lines).encode()
-    ages = sorted(str(row[index.sk]) for row in found for index in table.indexes if index.sk in row)
+    ages = sorted(str(row[index.sk]) for row in rows for index in table.indexes if index.sk in row)
     first, last = (ages[0], ages[-1]) if ages else ("", "")
     name = f"{first.translate({ord(mark): None for mark in '-:'}) or 'undated'}-{_sha256(text)[:16]}"
     place = f"{FOLDER}/{table.name}/{first[:4] or '0000'}/{first[5:7] or '00'}/{name}"
-    # No time in the header: the same bytes each time.
+    # Without a time in the header, so that the bytes are the same each time.
     _create(cloud, f"{place}.jsonl.gz", gzip.compress(text, mtime=0), "application/gzip")
     packed = _read_back(cloud, f"{place}.jsonl.gz", text)
     manifest = {
@@ -59,32 +60,32 @@ def keep(cloud: Cloud, table: Table, found: Sequence[Mapping[str, Any]], at: dat
         "sha256": _sha256(packed),
         "content_sha256": _sha256(text),
     }
-    told = json.dumps({**manifest, "archived_at": clock.iso(at)}, indent=1).encode()
-    _create(cloud, f"{place}.manifest.json", told, "application/json")
-    if not _says(_read(cloud, f"{place}.manifest.json"), manifest):
-        raise NotKept(f"{place}.manifest.json does not say what its archive holds; its rows stay. Move it away")
+    manifest_text = json.dumps({**manifest, "archived_at": clock.iso(at)}, indent=1).encode()
+    _create(cloud, f"{place}.manifest.json", manifest_text, "application/json")
+    if not _contains(_read(cloud, f"{place}.manifest.json"), manifest):
+        raise ArchiveMismatch(f"{place}.manifest.json does not describe its archive; the rows stay. Move it away")
     return f"{place}.jsonl.gz"
 
 
-def _says(told: bytes, manifest: Mapping[str, Any]) -> bool:
-    """Whether it is this manifest, of whatever instant: one of a run that died says the same, and was earlier."""
+def _contains(text: bytes, manifest: Mapping[str, Any]) -> bool:
+    """Whether text is this manifest with any time: an interrupted run may have written it earlier."""
     try:
-        said = json.loads(told)
+        read = json.loads(text)
     except ValueError:
         return False
-    return isinstance(said, dict) and said.pop("archived_at", None) is not None and said == manifest
+    return isinstance(read, dict) and read.pop("archived_at", None) is not None and read == manifest
 
 
 def _line(table: Table, row: Mapping[str, Any]) -> str:
-    """As `jobs.py load` takes it: `user` and `id`, then the fields, without the places in indexes."""
-    beside = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
-    fields = {name: row[name] for name in sorted(row) if name not in beside}
+    """Line as `jobs.py load` reads it: `user` and `id`, then the fields, without index attributes."""
+    left_out = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
+    fields = {name: row[name] for name in sorted(row) if name not in left_out}
     line = {"user": row[table.pk], "id": row[table.sk], **fields}
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=_base64)
 
 
 def _base64(value: Any) -> str:
-    """Of what a row holds JSON lacks nothing but this."""
+    """Text of a binary value, the only type of an attribute that JSON lacks."""
     return base64.b64encode(value).decode()
 
 
@@ -92,7 +93,7 @@ def _create(cloud: Cloud, key: str, body: bytes, kind: str) -> None:
     try:
         cloud.s3.put_object(Bucket=cloud.names.bucket, Key=key, Body=body, ContentType=kind, IfNoneMatch="*")
     except cloud.s3.exceptions.ClientError as error:
-        # There already, from a run that died or a reply that was lost: what matters is what is read back.
+        # Existing already, after an interrupted run or a lost reply: the object is verified next.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
             raise
 
@@ -104,7 +105,7 @@ def _read_back(cloud: Cloud, key: str, text: bytes) -> bytes:
     except (OSError, EOFError):
         same = False
     if not same:
-        raise NotKept(f"{key} does not hold what was to be archived; its rows stay. Look at it, and move it away")
+        raise ArchiveMismatch(f"{key} does not contain the archived rows; the rows stay. Inspect it, and move it away")
     return packed
 
 

@@ -77,14 +77,29 @@ def query_page(
     *,
     names: Mapping[str, str] | None = None,
     start: Any = None,
+    patient: bool = False,
     **request: Any,
 ) -> tuple[list[Plain], Any]:
     """Read one page of a key condition: its rows, and the `start` of the next page, None after the last one."""
     request |= _query(cloud, table, condition, values, names or {}, ())
     if start:
         request["ExclusiveStartKey"] = start
-    answer = cloud.dynamodb.query(**request)
+    answer = (cloud.bulk if patient else cloud.dynamodb).query(**request)
     return [attributes.plain(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+
+
+def count(
+    cloud: Cloud,
+    table: Table,
+    condition: str,
+    values: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    **request: Any,
+) -> int:
+    """Number of rows of a key condition; costs as much as reading them."""
+    request |= {**_query(cloud, table, condition, values, names or {}, ()), "Select": "COUNT"}
+    return sum(page["Count"] for page in cloud.dynamodb.get_paginator("query").paginate(**request))
 
 
 def _query(

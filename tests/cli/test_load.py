@@ -230,7 +230,7 @@ def test_what_the_table_does_not_take_fails_the_load_and_a_second_one_finishes_i
         patched.setattr(cloud.bulk, "batch_write_item", reluctant)
         answer = call("load", "users", file)
     assert answer.code == 1
-    assert "Run it again: what is done stays done" in answer.err
+    assert "Run it again: completed writes are not repeated" in answer.err
     answer = call("load", "users", file, "--json")
     assert (answer.code, answer.json["written"] + answer.json["there"]) == (0, 300)
     assert len(there(cloud)) == 300
@@ -255,4 +255,4 @@ def test_whatever_a_line_is_it_is_a_row_or_has_a_reason(kind: type[Record], data
         told = str(error)
     assert told
     if item:
-        assert kind.of(item, NOON).user == item["pk"]
+        assert .from_row(item, NOON).user == item["pk"]

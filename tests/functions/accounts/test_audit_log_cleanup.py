@@ -94,7 +94,7 @@ class TestAuditLogCleanup(Facts):
             patched.setattr(cloud.s3, "put_object", damaged)
             report = go(self.job, cloud)
         assert (report.outcome, there(cloud, self.job.table)) == ("failed", ["a"])
-        assert "NotKept: archive/audit/2025/03/" in report.note
+        assert "ArchiveMismatch: archive/audit/2025/03/" in report.note
         # It is not overwritten either: a person looks at it.
         clock.move(minutes=1)
         assert go(self.job, cloud).outcome == "failed"
@@ -111,7 +111,7 @@ class TestAuditLogCleanup(Facts):
         clock.move(minutes=1)
         report = go(self.job, cloud)
         assert (report.outcome, there(cloud, self.job.table)) == ("failed", ["a"])
-        assert "does not say what its archive holds; its rows stay. Move it away" in report.note
+        assert "does not describe its archive; the rows stay. Move it away" in report.note
 
     @pytest.mark.parametrize("step", ["object", "manifest", "read"])
     def test_a_crash_while_archiving_leaves_all_rows_and_one_archive(
@@ -142,7 +142,7 @@ class TestAuditLogCleanup(Facts):
 
     def test_the_same_entries_make_the_same_archive_in_whatever_order_they_are_found(self, cloud: Cloud) -> None:
         found = [self.made(f"e{number}", YEAR).item() for number in range(3)]
-        made = {s3_archive.keep(cloud, self.job.table, rows, NOON) for rows in (found, found[::-1])}
+        made = {s3_archive.archive(cloud, self.job.table, rows, NOON) for rows in (found, found[::-1])}
         assert len(made) == 1
         assert objects(cloud, "archive/") == [*made, *(key.replace("jsonl.gz", "manifest.json") for key in made)]
 

@@ -48,7 +48,7 @@ class Consumer:
 @pytest.fixture
 def consumer(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Consumer:
     playing = Consumer()
-    cloud.__dict__["called"] = playing
+    cloud.__dict__["functions_once"] = playing
     monkeypatch.setattr(handler, "CLOUD", cloud)
     monkeypatch.setattr(handler, "GUARD", Guard(cloud))
     monkeypatch.setattr(handler, "LOG", log)

@@ -123,15 +123,15 @@ MESSAGE |= {"bytes_used": 5}  # type: ignore[dict-item]
         ("2026-02-30T11:59:00Z", "day is out of range for month"),
         ("2026-03-02T24:00:00Z", "hour must be in 0..23"),
         ("2026-03-02T11:59:60Z", "second must be in 0..59"),
-        ("2026-03-02", "is no instant; write it as 2026-11-21T22:05:00.123Z"),
-        ("1772452740", "is no instant"),
-        (1772452740, "is no instant"),
-        (None, "is no instant"),
-        ("soon", "is no instant"),
-        ("0001-01-01T00:00:00Z", "lies beyond any time that could be meant"),
-        ("1970-01-01T00:00:00Z", "lies beyond any time that could be meant"),
-        ("9999-12-31T23:59:59-14:00", "lies beyond any time that could be meant"),
-        ("2026-03-02T12:05:00.001Z", "lies in the future, and what it dates has happened"),
+        ("2026-03-02", "is not a timestamp; write it as 2026-11-21T22:05:00.123Z"),
+        ("1772452740", "is not a timestamp"),
+        (1772452740, "is not a timestamp"),
+        (None, "is not a timestamp"),
+        ("soon", "is not a timestamp"),
+        ("0001-01-01T00:00:00Z", "lies outside the years 1980 to 9999"),
+        ("1970-01-01T00:00:00Z", "lies outside the years 1980 to 9999"),
+        ("9999-12-31T23:59:59-14:00", "lies outside the years 1980 to 9999"),
+        ("2026-03-02T12:05:00.001Z", "lies in the future, but is the time of a past event"),
     ],
 )
 def test_an_invalid_timestamp_is_refused_with_its_reason(written: Any, reason: str) -> None:
@@ -164,7 +164,7 @@ def test_only_future_events_may_have_a_future_timestamp() -> None:
 
 
 def test_a_row_with_a_future_timestamp_is_accepted_when_no_time_is_passed() -> None:
-    assert Message.of(Message.read({**MESSAGE, "received_at": "2036-01-01T00:00:00Z"}).item()).user == "u1"
+    assert Message.from_row(Message.read({**MESSAGE, "received_at": "2036-01-01T00:00:00Z"}).item()).user == "u1"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_row_with_a_future_timestamp_is_accepted_when_no_time_is_passed() -> N
         ({"direction": "sideways"}, "direction: Input should be 'forwarded', 'sent' or 'rejected'"),
         ({"colour": "blue"}, "colour: Extra inputs are not permitted"),
         ({"alias": "\ud800"}, "has half of a character"),
-        ({"v": 2}, "v: version 2 is unknown, 1 is what there is"),
+        ({"v": 2}, "v: version 2 is unknown, the newest is 1"),
         ({"v": "1"}, "v: version '1' is unknown"),
         ({"v": True}, "v: version True is unknown"),
     ],
@@ -236,10 +236,10 @@ def test_a_pending_row_is_in_the_due_index_and_a_closed_one_in_the_age_index() -
     pending = FailedEmail(
         user="u1", id="f", alias="a@b.c", destination="d", raw="mail/u1/f", failed_at=NOW, next_attempt_at=NOW + SECOND
     )
-    assert set(pending.places()) == {"due", "due_at"}
+    assert set(pending.index_attributes()) == {"due", "due_at"}
     closed = pending.model_copy(update={"state": ForwardState.CLOSED, "closed_at": NOW})
-    assert set(closed.places()) == {"aged", "since"}
-    assert closed.places()["since"] == clock.iso(NOW)
+    assert set(closed.index_attributes()) == {"aged", "since"}
+    assert closed.index_attributes()["since"] == clock.iso(NOW)
 
 
 @pytest.mark.parametrize(
@@ -277,11 +277,11 @@ def test_each_kind_ages_from_its_own_timestamp() -> None:
     assert entry.item()["aged"].startswith("critical#")
     there = Destination(user="u", id="d", address="a@b.c", created_at=NOW)
     assert there.aging() == ("", NOW)
-    assert there.model_copy(update={"verified_at": NOW}).places() == {}
+    assert there.model_copy(update={"verified_at": NOW}).index_attributes() == {}
     sent = Notification(user="u", id="n", template="t", created_at=NOW, state=SendState.SENT)
-    assert set(sent.places()) == {"aged", "since"}
+    assert set(sent.index_attributes()) == {"aged", "since"}
     asked = Domain(user="u", id="d", challenge="12345678", created_at=NOW, state=DomainState.VERIFIED)
-    assert asked.places() == {}
+    assert asked.index_attributes() == {}
 
 
 def test_a_score_is_rounded_to_what_any_store_can_hold() -> None:
@@ -294,4 +294,4 @@ def test_a_score_is_rounded_to_what_any_store_can_hold() -> None:
 
 def test_attributes_that_jobs_add_to_a_row_are_not_fields() -> None:
     record = Message.read(MESSAGE)
-    assert Message.of({**record.item(), "fault": "no such user", "going": True}) == record
+    assert Message.from_row({**record.item(), "fault": "no such user", "going": True}) == record
