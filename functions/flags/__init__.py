@@ -1,1 +1,1 @@
-"""Feature flags and usage: count what organizations use, notify them at thresholds, and enforce limits."""
+"""Feature flags and usage: count usage, notify at thresholds, enforce limits."""

@@ -1,6 +1,7 @@
-"""Archive ended periods: move their counters from the month's row to rows of their own, in a transaction.
+"""Archive ended periods: move their counters out of the month's row.
 
-Usage that arrives late is counted in the month's row again, and added to the archived period at the next move.
+One transaction moves the counters of a period to a row of its own. Usage that arrives late is counted in the month's
+row again, and added to the archived period at the next move.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ TRIES = 5
 
 
 def close(cloud: Cloud, tenant: Tenant, month: str, until: datetime) -> list[str]:
-    """Move every period that had ended by then out of the month's row; return the moved periods, in order.
+    """Archive every period of a month that had ended by then.
 
-    Usage that is counted concurrently is moved with the rest or by the next run: counters are moved only as read.
+    Returns the archived periods, in order. Usage that is counted concurrently is moved with the rest or by the next
+    run: counters are moved only as read.
     """
     moved: list[str] = []
     for _ in range(TRIES):
@@ -52,7 +54,7 @@ def close(cloud: Cloud, tenant: Tenant, month: str, until: datetime) -> list[str
 
 
 def _ended(head: Mapping[str, Any], until: datetime) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield each period that has ended, with its counters: hours before days before months."""
+    """Yield each ended period with its counters: hours, days, then months."""
     periods: dict[str, dict[str, int]] = {}
     for name, value in counters(head).items():
         periods.setdefault(name.partition("#")[0], {})[name] = value
@@ -111,7 +113,10 @@ def _removal(tenant: Tenant, month: str, counts: Mapping[str, int], notified: Se
 
 
 def _retire(cloud: Cloud, tenant: Tenant, month: str) -> None:
-    """Remove an ended month without counters from the index, until late usage is counted in it."""
+    """Remove an ended month without counters from the index.
+
+    Late usage adds it again.
+    """
     head = _head(cloud, tenant, month)
     if DUE.pk not in head or counters(head):
         return
@@ -136,13 +141,13 @@ def _head(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
 
 
 def months(cloud: Cloud, partition: str, start: Any = None) -> tuple[list[tuple[Tenant, str]], Any]:
-    """Read a page of months with counters, by organization, and the start of the next page."""
+    """Read a page of months with counters, and the next page's start."""
     rows, more = due(cloud, partition, start)
     heads = [row["pk"].split("#") for row in rows]
     return [(Tenant(parts[0]), parts[2]) for parts in heads if len(parts) == 3], more
 
 
 def due(cloud: Cloud, partition: str, start: Any = None, limit: int = 100) -> tuple[list[dict[str, Any]], Any]:
-    """Read a page of rows that wait in the index, and the start of the next page."""
+    """Read a page of waiting rows, and the next page's start."""
     condition, values, names = "#due = :due", {":due": partition}, {"#due": DUE.pk}
     return table.query_page(cloud, METERS, condition, values, names=names, start=start, IndexName=DUE.name, Limit=limit)

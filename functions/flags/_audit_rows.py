@@ -31,7 +31,10 @@ def row(tenant: Tenant, event: AuditEvent) -> dict[str, Any]:
 
 
 def write(cloud: Cloud, tenant: Tenant, events: Iterable[AuditEvent]) -> int:
-    """Write all events, 25 per call; return the number of rows. Raises Throttled."""
+    """Write all events, 25 per call; return the number of rows.
+
+    Raises Throttled.
+    """
     rows = {(item["pk"], item["sk"]): item for item in (row(tenant, event) for event in events)}
     requests = [{"PutRequest": {"Item": attributes.row(item)}} for item in rows.values()]
     for start in range(0, len(requests), BATCH):

@@ -1,6 +1,7 @@
-"""Which batches were counted: the ids of the latest are in the month's row, those of older ones in chunks by hour.
+"""Ids of the usage batches that were counted.
 
-A process caches the chunks that it has read or written, so that in the long run it need not read them.
+Those of the latest batches are in the month's row, those of older ones in chunks by hour. A process caches the chunks
+that it has read or written, so that in the long run it need not read them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ class HourIds:
 
 
 class CountedBatches:
-    """The cache of one process. The month's row numbers its chunks; the cache has the number as it was last read."""
+    """The cache of one process.
+
+    The month's row numbers its chunks; the cache has the number as it was last read.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str], int] = {}

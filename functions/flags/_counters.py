@@ -1,4 +1,6 @@
-"""Counters of an organization's month: one row, to which one conditional write adds the usage of several batches.
+"""Counters of an organization's month, in one row.
+
+One conditional write adds the usage of several batches.
 
 `<organization>#month#<yyyy-mm>` / `-` has a number for each `<period>#<feature>`, and the ids of the latest batches
 that were counted. The write requires that it has none of its own batches yet, and that this process has read the ids of
@@ -46,7 +48,10 @@ class UsageCounters:
     def add(
         self, cloud: Cloud, tenant: Tenant, month: str, parts: Sequence[MonthlyPart]
     ) -> Iterator[Mapping[str, Any]]:
-        """Count each part once; yield the month's row after each write, empty or as read if nothing was to be added."""
+        """Count each part once; yield the month's row after each write.
+
+        The row is as it was read, or empty, if there was nothing to add.
+        """
         distinct = list({part.id: part for part in parts}.values())
         for group in _groups(distinct):
             yield self._add(cloud, tenant, month, group)

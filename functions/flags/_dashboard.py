@@ -1,4 +1,4 @@
-"""Sums for dashboards: a month of an organization, `<organization>#dashboard` / `<yyyy-mm>`, from its days."""
+"""Monthly sums for dashboards: `<organization>#dashboard` / `<yyyy-mm>`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 
 def read(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
-    """Read total, peak and peak_day of each feature, and days: `{"22": {feature: units}}`; empty without usage."""
+    """Read a month's sums; empty without usage.
+
+    features: total, peak and peak_day of each feature. days: `{"22": {feature: units}}`.
+    """
     return table.get(cloud, METERS, _meter_keys.dashboard(tenant, month), consistent=False)
 
 
 def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
-    """Sum up the days of a month that have ended; the same days make the same sums."""
+    """Sum up the ended days of a month.
+
+    The same days make the same sums.
+    """
     now = clock.iso(cloud.clock.now())
     days = {row["sk"][-2:]: _units(row) for row in _days(cloud, tenant, month)}
     features: dict[str, dict[str, Any]] = {}

@@ -25,7 +25,7 @@ Text = Annotated[str, Field(max_length=512)]
 
 
 class TimestampAhead(Rejected):
-    """A timestamp is further in the future than the difference of two clocks explains."""
+    """A timestamp is further ahead than the tolerated clock skew."""
 
 
 def require_not_ahead(at: datetime, now: datetime, field: str) -> None:

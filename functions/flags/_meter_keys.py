@@ -8,7 +8,7 @@ from shared.store.keys import ONLY, RowKey
 
 
 def month(tenant: Tenant, month: str) -> RowKey:
-    """`<organization>#month#<yyyy-mm>` / `-`: the counters of a month, and the ids of its latest batches."""
+    """`<organization>#month#<yyyy-mm>` / `-`: counters and latest batches of a month."""
     return RowKey(tenant.key(f"month#{month}"), ONLY)
 
 

@@ -1,4 +1,7 @@
-"""The part of a usage batch that is counted in one month: one part for most batches, two around a month's end."""
+"""The part of a usage batch that is counted in one month.
+
+Most batches have one part, those around the end of a month two.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class TooWide(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class MonthlyPart:
-    """What a batch adds to the counters of a month."""
+    """The units that a batch adds to the counters of a month."""
 
     month: str
     #: `<day><hour>` of its newest event, and a hash of the batch's id.
@@ -46,7 +49,10 @@ def hour_of(month: str, part_id: str) -> str:
 
 
 def split(payload: UsageIngestion, now: datetime) -> list[MonthlyPart]:
-    """Split a batch by month. Raises Rejected for timestamps that cannot be counted."""
+    """Split a batch by month.
+
+    Raises Rejected for timestamps that cannot be counted.
+    """
     counts: dict[str, Counter[str]] = {}
     newest: dict[str, datetime] = {}
     for number, event in enumerate(payload.events):

@@ -1,4 +1,7 @@
-"""Hours, days and months in UTC. Their names sort by time: `2026-11-22T05`, `2026-11-22`, `2026-11`."""
+"""Hours, days and months in UTC, with names that sort by time.
+
+`2026-11-22T05`, `2026-11-22`, `2026-11`.
+"""
 
 from __future__ import annotations
 

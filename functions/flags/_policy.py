@@ -1,4 +1,4 @@
-"""Policy of limits: which thresholds a counter has reached, and the messages that are sent for them."""
+"""Policy of limits: reached thresholds, and the messages for them."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ from shared.product import organization
 
 
 class Audit(Consumer[Audited]):
-    """Store audit events of organizations, each once, with one call per batch of an organization.
+    """Store audit events of organizations, each once.
 
-    An event is never overwritten: one that is sent again with other content is another row.
+    A batch of one organization is one call. An event is never overwritten: one that is sent again with other content is
+    another row.
     """
 
     queue = AUDIT

@@ -36,7 +36,7 @@ KINDS = {"disable_feature": "flag", "block_api_key": "key"}
 
 
 class AutoActions(Consumer[AutoAction]):
-    """Disable a feature, block an API key, or notify an organization; each action is audited.
+    """Disable features, block API keys, or notify; audit each action.
 
     A feature that a person has enabled again stays enabled, however often the same action is delivered.
     """
@@ -106,7 +106,10 @@ def _send(run: RunContext, notification: Notification, _key: str) -> str:
 
 
 def _disable(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[str, bool]:
-    """Disable a row; return when it was disabled, and whether by this action. Raises Rejected if it does not exist."""
+    """Disable a row. Raises Rejected if it does not exist.
+
+    Returns when it was disabled, and whether by this action.
+    """
     at = clock.iso(run.cloud.clock.now())
     try:
         table.update(

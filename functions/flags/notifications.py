@@ -27,7 +27,7 @@ class Undelivered(Exception):
 
 
 class Notifications(Consumer[Notification]):
-    """Notify an organization's administrators by e-mail and its receivers by webhook, each once.
+    """Notify administrators by e-mail and receivers by webhook, each once.
 
     Equal notifications of one period are sent once, however often they are delivered. The organization chooses the
     channels.
@@ -97,7 +97,7 @@ def _mails(run: RunContext, tenant: Tenant, notification: Notification, relay: R
 
 
 def _webhooks(run: RunContext, tenant: Tenant, notification: Notification) -> Iterator[Delivery]:
-    """Yield a webhook for each receiver of all types, or of this one."""
+    """Yield a webhook for each receiver of this type."""
     for row in organization.all_rows(run.cloud, tenant, "receiver"):
         if row.get("active", True) and notification.type in row.get("events", (notification.type,)):
             receiver = row["sk"].partition("#")[2]

@@ -25,9 +25,10 @@ RESERVE = 10
 
 
 class PeriodRollover(Job):
-    """Archive the usage counters of hours, days and months that have ended, so that the next begin at zero.
+    """Archive the usage counters of ended hours, days and months.
 
-    The counters show which periods are to be archived, not the tick: after an outage one run archives all of them.
+    The next period begins at zero. The counters show which periods are to be archived, not the tick: after an outage
+    one run archives all of them.
     """
 
     # After the minutes by which a sender's clock may be wrong.

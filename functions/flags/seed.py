@@ -1,4 +1,4 @@
-"""Sample data for the jobs of this group: organizations with limits, and messages of usage and audit events."""
+"""Sample organizations with limits, usage and audit events."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BATCHES, EVENTS = 6, 3
 
 
 def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
-    """Create the organizations 0 to count - 1 of a seed, and send messages for them; existing rows stay.
+    """Create the organizations of a seed and send their messages.
 
-    Some reach thresholds, and some their limits. Returns the numbers of rows and messages.
+    Existing rows stay. Some reach thresholds, and some their limits. Returns the numbers of rows and messages.
     """
     from shared.store.bulk_put import BulkWriter
 

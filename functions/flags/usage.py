@@ -35,7 +35,7 @@ from shared.tables import METERS
 
 
 class Usage(Consumer[UsageIngestion]):
-    """Add batches of usage to the counters of organizations, each once, and notify of limits that are reached.
+    """Count usage per organization, once per batch, and notify of reached limits.
 
     One write adds the messages of an organization and a month, with the ids of their batches.
     """
@@ -84,7 +84,10 @@ class Usage(Consumer[UsageIngestion]):
 
 
 def _notify(run: RunContext, tenant: Tenant, month: str, head: Mapping[str, Any]) -> None:
-    """Send the messages for thresholds that were reached, once each, also after a crash before it."""
+    """Send the messages for reached thresholds, once each.
+
+    Also those of an earlier run that crashed before it sent them.
+    """
     found = organization.find(run.cloud, tenant)
     if found is None or not found.limits:
         return
@@ -105,7 +108,10 @@ def _send(run: RunContext, found: Organization, crossing: Crossing, _key: str) -
 
 
 def _mark_notified(run: RunContext, tenant: Tenant, month: str, crossings: Iterable[Crossing]) -> None:
-    """Record the thresholds, so that the next batch does not read their effects again."""
+    """Record the notified thresholds on the month's row.
+
+    Without it the next batch would read their effects again.
+    """
     notified = {crossing.key for crossing in crossings}
     key = _meter_keys.month(tenant, month)
     table.update(run.cloud, METERS, key, "ADD told :told", {":told": notified}, condition="attribute_exists(pk)")

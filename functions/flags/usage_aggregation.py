@@ -28,7 +28,7 @@ RESERVE = 10
 
 
 class UsageAggregation(Job):
-    """Sum up the months of organizations whose days were archived or changed, for dashboards.
+    """Sum up months with archived or changed days, for dashboards.
 
     Days wait in an index until they are summed up: after an outage one run sums up all of them.
     """

@@ -1,4 +1,7 @@
-"""Channels by which alerts reach operators, chosen by settings: the SNS topic, e-mail, a webhook."""
+"""Channels by which alerts reach operators.
+
+Settings choose among the SNS topic, e-mail and a webhook.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ class Channel(Protocol):
         """Part of the key of each effect: it must never change."""
 
     def send(self, alert: Alert, key: str) -> None:
-        """Send an alert. Raises NotPerformed if it certainly was not sent; other errors leave that open."""
+        """Send an alert. Raises NotPerformed if it was certainly not sent.
+
+        After other errors it may have been sent.
+        """
 
     def close(self) -> None: ...
 

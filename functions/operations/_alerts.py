@@ -1,4 +1,6 @@
-"""Delivery of alerts: each channel gets each alert once; a channel that fails does not delay the others.
+"""Deliver each alert once to each channel.
+
+A channel that fails does not delay the others.
 
 `owed#job-monitoring` / `<alert id>` has an alert and the channels that have not taken it yet.
 """
@@ -33,7 +35,10 @@ class Alerts:
         self.failed: dict[str, str] = {}
 
     def send(self, alert: Alert) -> None:
-        """Send to every channel that has not got the alert; store it for the channels that did not take it."""
+        """Send to every channel that has not got the alert.
+
+        It is stored for the channels that did not take it.
+        """
         left = [channel.name for channel in self.channels if not self._sent(channel, alert)]
         if left:
             enqueue_for(self.run.cloud, alert, left, clock.iso(self.run.cloud.clock.now()))

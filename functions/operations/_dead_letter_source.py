@@ -1,4 +1,7 @@
-"""Determine the job, reason and error of a message in the dead-letter queue, from its envelopes or its queue."""
+"""Identify a dead letter: job, reason and error of a message.
+
+They follow from the envelope of the message, or from its queue.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ TOO_OFTEN = "received too often"
 
 
 def identify(names: Names, message: Message) -> dict[str, Any]:
-    """Return job, reason, error and at; and firing, run, attempts and first_failed_at, if they are known.
+    """Return job, reason, error and at of a dead letter.
+
+    Also firing, run, attempts and first_failed_at, if they are known.
 
     letter: the sort key of the dead letter that was redriven, if this is the result; else empty. A job that does not
     exist is replaced by `unknown`: text from outside must not choose where things are stored.
@@ -59,7 +64,10 @@ def _own_envelope(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _lambda_envelope(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read the envelope of Lambda's on-failure destination, of an invocation that dispatch could not handle."""
+    """Read the envelope of Lambda's on-failure destination.
+
+    Dispatch could not handle the failure of this invocation.
+    """
     context = body.get("requestContext")
     if not isinstance(context, Mapping):
         return None
@@ -77,7 +85,10 @@ def _firing(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _scheduled_event(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read an event that EventBridge could not deliver: a rule has the job's name, a schedule's input contains it."""
+    """Read an event that EventBridge could not deliver.
+
+    A rule has the job's name; the input of a schedule contains it.
+    """
     if body.get("source") == "nightshift.schedule":
         job = str(body.get("job", UNKNOWN_JOB))
     elif body.get("source") == "aws.events" and body.get("resources"):

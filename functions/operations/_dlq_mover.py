@@ -1,4 +1,4 @@
-"""Move messages from the dead-letter queue of a consumer to the queue from which dead letters are collected."""
+"""Move messages of consumers' dead-letter queues to the collector's queue."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def move(cloud: Cloud, job: str, queue: str, limit: int) -> int:
 
 
 def _redriven(message: Mapping[str, Any]) -> str:
-    """Return the sort key of the dead letter that the message was redriven from, or nothing."""
+    """Return the sort key of the redriven dead letter, or ""."""
     return str(message.get("MessageAttributes", {}).get(MESSAGE_ATTRIBUTE, {}).get("StringValue", ""))
 
 

@@ -1,4 +1,4 @@
-"""The health report: the status of every job, and the outcomes of its ticks in the last 24 hours."""
+"""The health report: status of every job, and its recent ticks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Items = Iterable[tuple[str, Mapping[str, Any]]]
 
 
 def due(run: RunContext, changed: bool) -> bool:
-    """Whether to write a report: in the first run of an hour, after a change, and in manual runs."""
+    """Whether to write a report in this run.
+
+    It is written by the first run of an hour, after a change, and by manual runs.
+    """
     if changed or run.firing.manual or run.claim is None:
         return True
     before = run.claim.before
@@ -53,7 +56,10 @@ def report(run: RunContext, items: Items) -> dict[str, Any]:
 
 
 def _ticks(run: RunContext, job: str) -> dict[str, Any]:
-    """Count the ticks by outcome; success is the percentage of good ones, None without good and bad ones."""
+    """Count the ticks by outcome.
+
+    success is the percentage of good ones, None without good and bad ones.
+    """
     since = run.started - PERIOD
     records = DailyLedger(run.cloud, job).read(since, run.started).items()
     counted = Counter(record.outcome for at, record in records if at >= since)

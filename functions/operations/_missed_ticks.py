@@ -1,4 +1,7 @@
-"""Gaps: consecutive missed ticks of one day, recorded in one history row that grows with the gap."""
+"""Gaps: consecutive missed ticks of one day.
+
+A gap is recorded in one history row, which grows with it.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class Gap:
 
 
 def groups(due: Sequence[datetime], missed: Iterable[datetime]) -> list[list[datetime]]:
-    """Group consecutive missed ticks; a new group begins with each UTC day, as in the history."""
+    """Group consecutive missed ticks, by UTC day."""
     found: list[list[datetime]] = []
     wanted, before = set(missed), None
     for tick in due:
@@ -60,7 +63,10 @@ class Gaps:
         self.entry = entry
 
     def before(self, tick: datetime, rows: Iterable[Mapping[str, Any]] | None = None) -> Gap | None:
-        """Find the gap that ends at the tick before this one, or later (default: in the last rows of the day)."""
+        """Find the gap that ends at the tick before, or later.
+
+        rows: where to look (default: the last rows of the day are read).
+        """
         for row in self._last_rows(tick) if rows is None else rows:
             if row.get("outcome") == TickOutcome.MISSED and "to" in row:
                 gap = Gap(clock.parse(row["from"]), clock.parse(row["to"]), row["count"], row.get("covered", ""))

@@ -31,10 +31,10 @@ class Window:
 
     @classmethod
     def of(cls, run: RunContext) -> Window:
-        """Return the window of a run: from the end of the last one, which follows from the reconciler's last tick.
+        """Return the window of a run, from the end of the last.
 
-        It is limited by the work cap, in hours. A run that continues an interrupted one keeps its window: all jobs see
-        the same windows. A fresh deployment begins now.
+        That end follows from the reconciler's last tick. It is limited by the work cap, in hours. A run that continues
+        an interrupted one keeps its window: all jobs see the same windows. A fresh deployment begins now.
         """
         end = _floor(run.at) - ledger.SETTLING_TIME
         checkpoint: dict[str, Any] = run.checkpoint or {}
@@ -56,9 +56,10 @@ class Window:
 
 
 def judged_until(cloud: Cloud) -> datetime:
-    """Return up to when the ticks of all jobs are judged, by the reconciler's claim item; EPOCH if it has none.
+    """Return up to when the ticks of all jobs are judged.
 
-    Up to then the daily ledger has all whole periods (`ledger_period`).
+    It follows from the reconciler's claim item; EPOCH without one. Up to then the daily ledger has all whole periods
+    (`ledger_period`).
     """
     item = lost_runs.claim_item(cloud, manifest.load()["reconciler"], NO_TARGET)
     checkpoint = str(item.get("checkpoint", ""))

@@ -1,4 +1,7 @@
-"""Account for the ticks of one job in a window: find gaps, extend the daily ledger, and catch up a missed tick."""
+"""Account for the ticks of one job in a window.
+
+It finds gaps, extends the daily ledger, and catches up a missed tick.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ RECORDED_LOST = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is to be written and sent for a job."""
+    """The rows to write and the firing to send for a job."""
 
     #: Ticks that were not known to be missed.
     missed: int = 0
@@ -53,7 +56,10 @@ class TickAccounting:
         self.gaps = Gaps(run.cloud, job, entry)
 
     def examine(self, window: Window) -> Finding:
-        """Read only: one query if ticks were due or the ledger is extended, one more past midnight or for a gap."""
+        """Determine what to write, with reads only.
+
+        One query if ticks were due or the ledger is extended, one more past midnight or for a gap.
+        """
         due = self._expected(window.since, window.until)
         period = self._whole_periods(window.since), self._whole_periods(window.until)
         extends = period[0] < period[1]
@@ -75,7 +81,10 @@ class TickAccounting:
         return replace(self._gaps(due, missed, rows, window), records=records)
 
     def write(self, finding: Finding, delay: int) -> int:
-        """Write and send a finding; return the number of ledger rows written. delay: seconds until the catch-up."""
+        """Write and send a finding; return the number of ledger rows.
+
+        delay: seconds until the catch-up run.
+        """
         # Sent before the gap is recorded: a crash in between sends twice, which the claim deduplicates.
         if finding.catch_up is not None:
             hop, correlation = self.run.firing.hop + 2, uuid.uuid4().hex
@@ -102,7 +111,10 @@ class TickAccounting:
         return Finding(count, tuple(gaps), catch_up if count else None)
 
     def _to_catch_up(self, missed: list[datetime], window: Window) -> datetime | None:
-        """Return the newest missed tick, unless a later one does its work: claimed already, or still to be judged."""
+        """Return the newest missed tick, if it must be caught up.
+
+        A later tick does its work if it was claimed already, or is still to be judged.
+        """
         if not missed or self.entry["catch_up"] != CatchUp.ONCE:
             return None
         claimed = ledger.newest_claimed_tick(self.claim)
@@ -122,5 +134,5 @@ class TickAccounting:
 
 
 def ledger_period(entry: Entry) -> timedelta:
-    """Return the period of a job's rows that is added to the daily ledger at once."""
+    """Return the period that is added to the ledger at once."""
     return min(LEDGER_PERIOD, retention.read(entry["retention"]).completed.age / 2)

@@ -13,7 +13,10 @@ from shared.tables import STATE
 
 
 class DeadLetterCleanup(Purge):
-    """Delete dead letters, with their payloads, that were not resolved for 30 days."""
+    """Delete dead letters that were not resolved for 30 days.
+
+    Their payloads are deleted with them.
+    """
 
     schedule = weekly(day="sun", hour=4, minute=37)
     table = STATE
@@ -37,7 +40,10 @@ class DeadLetterCleanup(Purge):
         return [keys.dead_letters(job) for job in sorted(jobs)]
 
     def spare(self, run: RunContext, row: Row) -> str:
-        """Keep a dead letter that failed again after a redrive since the cutoff, or is being redriven."""
+        """Return why a dead letter must stay, or "".
+
+        It failed again after a redrive since the cutoff, or is being redriven.
+        """
         if row.item.get("diedAt", "") > clock.iso(self.cutoff(run)):
             return f"it failed again at {row.item['diedAt']}"
         if row.item.get("state") == RETRYING and row.item.get("retryEnds", "") >= clock.iso(run.started):

@@ -1,4 +1,4 @@
-"""SQS keeps messages for 14 days at most; dead letters are stored for 30, where they can be searched."""
+"""Store dead letters for 30 days, searchable; SQS keeps 14 days."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.tables import STATE, TTL
 
 
 class DeadLetters(Consumer):
-    """Store each dead letter as a searchable row and a payload, and send an alert.
+    """Store each dead letter as a row and a payload, and alert.
 
     A dead letter that was redriven and failed again keeps its row, which counts the failure and names the newest
     payload.
@@ -135,7 +135,10 @@ def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Map
 
 
 def _store(run: RunContext, row: Mapping[str, Any]) -> bool:
-    """Create the row; whether the alert is owed: also for a row that a crashed delivery stored and did not alert."""
+    """Create the row; whether its alert is owed.
+
+    It is owed for a new row, and for one whose earlier delivery crashed before the alert.
+    """
     try:
         table.put_if(run.cloud, STATE, row, "attribute_not_exists(pk)")
     except ConditionFailed as error:

@@ -1,4 +1,7 @@
-"""Lambda's on-failure destination and every sender of a firing use one queue, `firings`, which this job consumes."""
+"""The consumer of the queue `firings`.
+
+Every sender of a firing and Lambda's on-failure destination use this queue.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ NEVER_RAN = "EventAgeExceeded"
 
 
 class Dispatch(Consumer):
-    """Start jobs for retries, continuations and shards when they are due, and handle interrupted runs."""
+    """Start retries, continuations and shards when due; handle interrupted runs."""
 
     queue = FIRINGS
     dead_letter_queue = DEAD
@@ -67,7 +70,10 @@ class Dispatch(Consumer):
         invoke(run, firing)
 
     def interrupted(self, run: RunContext, message: Message, envelope: Mapping[str, Any]) -> None:
-        """Count the attempt of a run that a timeout, a crash or a lack of memory ended, and start the next one."""
+        """Count the attempt of an interrupted run, and start the next.
+
+        A timeout, a crash or a lack of memory ended it.
+        """
         name, request, condition, note = _failure(run, envelope)
         entry = _entry(name)
         firing = _fired(run, name, note, envelope)
@@ -87,7 +93,10 @@ class Dispatch(Consumer):
 
 
 def invoke(run: RunContext, firing: Firing) -> None:
-    """Start the job asynchronously: then Lambda sends the failure of its invocation to this queue."""
+    """Start the job asynchronously.
+
+    Then Lambda sends the failure of its invocation to this queue.
+    """
     run.cloud.functions.invoke(
         FunctionName=run.cloud.names.function(firing.job),
         InvocationType="Event",
@@ -104,7 +113,10 @@ def _entry(name: str) -> Entry:
 
 
 def _failure(run: RunContext, envelope: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Return job, request id, condition and a note from the envelope of Lambda's on-failure destination."""
+    """Parse the envelope of Lambda's on-failure destination.
+
+    Returns job, request id, condition and a note.
+    """
     context = envelope["requestContext"]
     function = str(context.get("functionArn", "")).split(":function:")[-1].partition(":")[0]
     prefix = run.cloud.names.function("")
@@ -119,7 +131,10 @@ def _failure(run: RunContext, envelope: Mapping[str, Any]) -> tuple[str, str, st
 
 
 def _fired(run: RunContext, name: str, note: str, envelope: Mapping[str, Any]) -> Firing | None:
-    """Return the firing of the interrupted run; None, and send a dead letter, if it cannot be parsed."""
+    """Return the firing of the interrupted run.
+
+    If it cannot be parsed, a dead letter is sent and None returned.
+    """
     event = envelope.get("requestPayload")
     try:
         fired = firing.parse(name, event, run.cloud.clock.now())

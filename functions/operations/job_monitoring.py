@@ -1,4 +1,7 @@
-"""Alerts are sent from here and not by the failing run, whose process may have been interrupted."""
+"""Alerts on failing jobs.
+
+They are sent from here and not by the failing run, whose process may have been interrupted.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,10 @@ NAMED = 5
 
 
 class JobMonitoring(Job):
-    """Alert once when a job or a host keeps failing, and once when it has recovered; write the health report.
+    """Alert when jobs or hosts fail or recover; write the health report.
 
-    The report is written to S3 by the first run of each hour and by each run that sends an alert.
+    One alert per streak of failures, and one when it has ended. The report is written to S3 by the first run of each
+    hour and by each run that sends an alert.
     """
 
     schedule = every(minutes=5, offset=4)
@@ -97,7 +101,10 @@ class JobMonitoring(Job):
         return Unknown("ask the recipients whether the alert of this key arrived")
 
     def _change(self, run: RunContext, job: str, item: Mapping[str, Any]) -> tuple[str, Alert] | None:
-        """Return the start of the streak, empty if it has ended, and the alert; None if nothing has changed."""
+        """Return the start of the streak and the alert, if any.
+
+        The start is empty if the streak has ended; None if nothing has changed.
+        """
         streak, at = _streak(item), clock.iso(run.cloud.clock.now())
         subject, fields, commands = _subject(job, item), _fields(job, item), _commands(run, job, item)
         if streak >= run.setting(STREAK.name) and "told" not in item:
@@ -122,7 +129,10 @@ def _mark(run: RunContext, item: Mapping[str, Any], streak: str) -> None:
 
 
 def _uncertain_effects(run: RunContext) -> Iterator[Alert]:
-    """Yield one alert a day for each job with uncertain effects. Those of this job show in its own status."""
+    """Yield one alert a day for each job with uncertain effects.
+
+    Those of this job show in its own status.
+    """
     now = run.cloud.clock.now()
     for job, entry in manifest.load().items():
         if not entry["effects"] or job == run.job.name:
@@ -138,7 +148,7 @@ def _uncertain_effects(run: RunContext) -> Iterator[Alert]:
 
 
 def _streak(item: Mapping[str, Any]) -> int:
-    """Return how often in a row a host was bad, or the job failed."""
+    """Return how often in a row a host or job failed."""
     streak: int = item["streak"] if "streak" in item else (item.get("status") or {}).get("streak", 0)
     return streak
 

@@ -35,7 +35,7 @@ STUCK = 15 * 60_000
 
 
 class QueueHealth(Job):
-    """Measure every consumer's queue, alert if one is stuck, and move dead letters to the queue that collects them.
+    """Measure consumers' queues, alert if stuck, and move dead letters.
 
     A metric is written only for a queue with messages, dead letters or errors: an idle deployment pays for none.
     """

@@ -1,4 +1,7 @@
-"""Catalogue, PF-03 and PF-06: a tick that was missed and a run that was interrupted leave no record themselves."""
+"""Catalogue, PF-03 and PF-06: missed ticks and interrupted runs.
+
+Neither leaves a record itself.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ RESERVE = 10
 
 
 class Reconciler(Job):
-    """Record missed ticks and interrupted runs, and run missed ticks that must be caught up.
+    """Record missed ticks and interrupted runs; catch up missed ticks.
 
     A run over 45 jobs that tick every minute is 91 reads, 46 read units, and the 3 writes of any run. Once an hour it
     extends the daily ledger, which is 45 reads, 135 read units and 45 writes more. A job without ticks since the last
@@ -84,12 +87,18 @@ class Reconciler(Job):
 
 
 def catch_up_delay(number: int) -> int:
-    """Return the seconds until the n-th catch-up run; beyond the longest delay of a queue they start over."""
+    """Return the seconds until the n-th catch-up run.
+
+    Beyond the longest delay of a queue they start over.
+    """
     return number * SPACING % MAX_DELAY
 
 
 def _ticking_jobs() -> dict[str, Entry]:
-    """Return the jobs by name, in order of names; consumers have neither leases nor ticks."""
+    """Return the jobs with schedules, sorted by name.
+
+    Consumers have neither leases nor ticks.
+    """
     return {name: entry for name, entry in sorted(manifest.load().items()) if entry["queue"] is None}
 
 
@@ -101,7 +110,10 @@ def _accounting(
 
 
 def _record_lost(run: RunContext, name: str, entry: Entry, item: dict[str, Any]) -> bool:
-    """Record a run as lost if its lease has expired; whether it was recorded now."""
+    """Record a run as lost if its lease has expired.
+
+    Returns whether it was recorded now.
+    """
     if not lost_runs.lease_expired(item, run.cloud.clock.now()):
         return False
     note = f"the run that started {item['started']} did not end; its lease expired"

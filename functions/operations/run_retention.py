@@ -1,6 +1,7 @@
-"""Catalogue, PF-21. DynamoDB's TTL deletes by age, days late, and cannot limit the number of rows.
+"""Catalogue, PF-21: the retention of run history.
 
-Not a Purge: rows are read newest first, the limit is a count, and rows that the ledger has not recorded must stay.
+DynamoDB's TTL deletes by age, days late, and cannot limit the number of rows. Not a Purge: rows are read newest first,
+the limit is a count, and rows that the ledger has not recorded must stay.
 """
 
 from __future__ import annotations
@@ -42,23 +43,23 @@ RESERVE = 10
 
 @dataclass(slots=True)
 class RetainedRows:
-    """The newest rows of one job, counted by whether their runs ended well."""
+    """Counts of a job's newest rows, by whether runs ended well."""
 
     retention: Retention
     now: datetime
     counted: Counter[bool] = field(default_factory=Counter)
 
     def exceeded(self, ok: bool, started: datetime, ms: int) -> bool:
-        """Count the next older row; whether it is too old or one too many."""
+        """Count the next older row; whether it exceeds the retention."""
         limit = self.retention.of(ok)
         self.counted[ok] += 1
         return started + timedelta(milliseconds=ms) + limit.age <= self.now or self.counted[ok] > limit.count
 
 
 class RunRetention(Job):
-    """Delete rows of run history beyond the age and the number that their job's retention class allows.
+    """Delete run history beyond the retention of its job's class.
 
-    A run over 45 jobs is about 500 reads, whose units are those of the rows that stay.
+    The class limits age and number. A run over 45 jobs is about 500 reads, whose units are those of the rows that stay.
     """
 
     schedule = hourly(minute=47)
@@ -100,7 +101,9 @@ class RunRetention(Job):
 
 
 def surplus(run: RunContext, job: str, entry: Entry, judged: datetime) -> Iterator[tuple[Row, bool]]:
-    """Yield the rows beyond the job's retention, the newest first, and whether their runs ended well.
+    """Yield the rows beyond the job's retention, the newest first.
+
+    Each with whether its run ended well.
 
     judged: up to when the reconciler has judged ticks. Rows that it has not added to the daily ledger stay.
     """
@@ -130,7 +133,7 @@ def _newest_first(run: RunContext, job: str, age: timedelta) -> Iterator[Mapping
 
 
 def _started(run_id: str) -> datetime | None:
-    """Parse the start from a run id, or from the id of a gap row."""
+    """Parse the start from the id of a run or gap."""
     try:
         return datetime.strptime(run_id[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
     except ValueError:

@@ -1,1 +1,4 @@
-"""Operator actions and views: redrive, purge, pause, effects, the audit log, trace and explanation of a tick."""
+"""Operator actions and views.
+
+Redrive, purge, pause, effects, the audit log, trace and explanation of a tick.
+"""

@@ -80,7 +80,10 @@ class OperatorAuditEntry:
 
 
 def entries(cloud: Cloud, months: int) -> Iterator[dict[str, Any]]:
-    """Yield the entries of this month and the months before it, the newest first. One query per month."""
+    """Yield the entries of the last months, the newest first.
+
+    The current month counts as one. One query per month.
+    """
     month = cloud.clock.now()
     for _ in range(months):
         partition = {":pk": keys.audit_month(f"{month:%Y-%m}")}

@@ -1,4 +1,7 @@
-"""Redrive a group of dead letters as a canary: one, then ten, then all, and stop if the failure recurs."""
+"""Redrive a group of dead letters as a canary.
+
+One, then ten, then all; it stops if the failure recurs.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 WAVES = (1, 10)
 # Dead letters being redriven at once; their rows are read with one BatchGetItem.
 MAX_IN_FLIGHT = 100
-# This many results in a row that are not `resolved` stop the canary, whatever the errors.
+# This many results in a row that are not `resolved` stop the canary, also with different errors.
 MAX_UNRESOLVED = 10
 # Seconds between two reads of the rows, growing while there is no new result.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
@@ -72,7 +75,7 @@ class CanaryReport:
 
 
 def select(cloud: Cloud, fingerprint: str, anyway: bool = False) -> list[DeadLetter]:
-    """Return the dead letters of the group that would be redriven, the oldest first.
+    """Return the dead letters to redrive, the oldest first.
 
     anyway: leave out those that are being redriven. Raises UnknownDeadLetter, and RedriveInProgress if some are being
     redriven and `anyway` is false, or all are.
@@ -104,7 +107,7 @@ def redrive_group(
     progress: Callable[[str], None] = lambda _: None,
     anyway: bool = False,
 ) -> CanaryReport:
-    """Redrive the dead letters that `select` returns in waves, and wait for the results of each wave.
+    """Redrive a group in waves, and wait for each wave's results.
 
     The next wave is sent if at least one of a wave was resolved and none failed with the same fingerprint. patience:
     how long to wait for one result (default: the time limit of all attempts). progress: receives a line now and then.
@@ -174,7 +177,10 @@ class _Canary:
         return self.quota > 0 and len(self.in_flight) < MAX_IN_FLIGHT and not self.report.stopped
 
     def _send(self, letter: DeadLetter) -> bool:
-        """Redrive one; False if it cannot be. Stops the canary if another operator has redriven it."""
+        """Redrive one; False if it cannot be.
+
+        Stops the canary if another operator has redriven it.
+        """
         try:
             prepared = redrive.prepare(self.cloud, letter)
             retry_ends = clock.parse(redrive.send(self.cloud, prepared, self.operator))

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 class NothingToResolve(LookupError):
-    """No effect of this key can be resolved; the message has the reason."""
+    """The effect cannot be resolved; the message has the reason."""
 
 
 def resolve_manually(
     cloud: Cloud, job: Job, key: str, outcome: Confirmed | NotDone, operator: str, reason: str
 ) -> None:
-    """Record the outcome of an effect: performed, with the result of its call; or not, then the next run performs it.
+    """Record the outcome of an effect.
 
-    The audit entry is part of the same write. Raises NothingToResolve, and audit.ReasonMissing.
+    It was performed, with the result of its call; or it was not, and the next run performs it. The audit entry is part
+    of the same write. Raises NothingToResolve, and audit.ReasonMissing.
     """
     effect = table.get(cloud, STATE, keys.effect(job.name, key))
     now = cloud.clock.now()
@@ -52,13 +53,19 @@ def resolve_manually(
 
 
 def uncertain_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
-    """Yield the uncertain effects of a job: key, begun, run, since, error and note of each. One query."""
+    """Yield the uncertain effects of a job. One query.
+
+    Each with key, begun, run, since, error and note.
+    """
     for item in _query(cloud, keys.uncertain_effects(job)):
         yield {"key": item["sk"], **{name: value for name, value in item.items() if name not in ("pk", "sk")}}
 
 
 def unconfirmed_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
-    """Yield all effects that were started and not confirmed, running ones included. Reads every effect of the job."""
+    """Yield effects that were started and not confirmed.
+
+    Running ones included. Reads every effect of the job.
+    """
     for shard in range(keys.EFFECT_SHARDS):
         for item in _query(cloud, keys.effects(job, shard), FilterExpression="attribute_not_exists(done)"):
             yield {

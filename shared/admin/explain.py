@@ -1,4 +1,4 @@
-"""Explain in sentences why a tick of a job ran, failed or did not run, from its trace."""
+"""Explain why a tick ran, failed or did not run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ class Explanation:
 
 
 def explain(trace: Trace, stage: str) -> Explanation:
-    """Explain a trace. stage: the deployment that the trace is of and the commands act on."""
+    """Explain a trace.
+
+    stage: the deployment that the trace is of and the commands act on.
+    """
     facts = (*_about_tick(trace), *_about_minute(trace), *_about_now(trace))
     return Explanation(_headline(trace), facts, tuple(commands(trace, stage)), trace.data())
 
@@ -146,7 +149,7 @@ def _failed(trace: Trace) -> Iterator[str]:
         yield f"Attempt {attempt + 1} of {policy.attempts} is running."
     elif trace.dead_letter:
         letter = trace.dead_letter
-        yield f"It failed for good: dead letter {letter['id'][:8]}, {letter.get('reason', '')}."
+        yield f"It failed permanently: dead letter {letter['id'][:8]}, {letter.get('reason', '')}."
     elif last.get("outcome") == "refused":
         yield "Nothing was done, and nothing is retried: an operator must decide."
     elif not policy.delays:

@@ -1,4 +1,4 @@
-"""Pause and resume a job, or one target or tenant of it, with an audit entry."""
+"""Pause and resume a job, or one target or tenant of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ Claims = Mapping[str, Mapping[str, Any]]
 
 
 class PauseRefused(Exception):
-    """The job is paused already, is not paused, cannot be paused, or was changed concurrently. Nothing was done."""
+    """The pause or resumption is not possible; nothing was done.
+
+    The job is paused already, is not paused, cannot be paused, or was changed concurrently.
+    """
 
 
 def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:
@@ -99,7 +102,10 @@ def _new_pause(cloud: Cloud, job: str, of: str, operator: str, reason: str) -> P
 
 
 def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
-    """Read the claim items by target, the job's own first; empty for targets that have never run."""
+    """Read the claim items by target, the job's own first.
+
+    Empty for targets that have never run.
+    """
     rows = table.query(
         cloud,
         STATE,
@@ -115,7 +121,10 @@ def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
 
 
 def _changes(job: Job, claims: Claims, before: Mapping[str, Pause], after: Mapping[str, Pause]) -> Iterator[Update]:
-    """Yield an update for each claim item that must change, on condition that it is as it was read."""
+    """Yield an update for each claim item that must change.
+
+    Each on condition that the item is as it was read.
+    """
     parts = after.keys() - {WHOLE}
     marker = secrets.token_hex(MARKER_BYTES) if parts else None
     whole, resumed = after.get(WHOLE), WHOLE in before and WHOLE not in after
@@ -131,7 +140,7 @@ def _changes(job: Job, claims: Claims, before: Mapping[str, Pause], after: Mappi
 
 
 def _update(job: Job, sk: str, item: Mapping[str, Any], wanted: Mapping[str, Any]) -> Update:
-    """Set or remove these attributes of a claim item, if they are as they were read."""
+    """Set or remove attributes of a claim item, if unchanged."""
     new = {name: value for name, value in wanted.items() if value is not None}
     old = {name: item[name] for name in wanted if name in item}
     sets = f"SET {', '.join(f'{name} = :new_{name}' for name in new)}" if new else ""
@@ -155,10 +164,10 @@ def _audit(cloud: Cloud, change: Pause, action: str, before: str = "") -> Put:
 
 
 def _write(cloud: Cloud, change: Pause, writes: list[Write]) -> None:
-    """Write all or nothing, up to 98 claim items; further ones in further transactions.
+    """Write all or nothing, up to 98 claim items.
 
-    The job's own claim item is in the first one, and keeps the ticks of all shards from being started. After a crash
-    between two transactions the opposite command repairs the rest.
+    Further items are written in further transactions. The job's own claim item is in the first one, and keeps the ticks
+    of all shards from being started. After a crash between two transactions the opposite command repairs the rest.
     """
     for start in range(0, len(writes), MAX_TRANSACTION_ITEMS):
         try:

@@ -1,4 +1,7 @@
-"""Delete the dead letters that match a filter, which must match some, and all only on request."""
+"""Delete the dead letters that match a filter.
+
+A filter must match some, and may match all only on request.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ THREADS = 16
 
 @dataclass(slots=True)
 class PurgePreview:
-    """What a purge with a filter would delete."""
+    """The dead letters that a purge would delete."""
 
     groups: list[DeadLetterGroup]
     #: Dead letters that would be deleted.
@@ -83,9 +86,9 @@ def purge(
     everything: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> PurgeResult:
-    """Delete the dead letters that match, and their payloads; those stored from now on stay.
+    """Delete the matching dead letters and their payloads.
 
-    Raises DeadLetterRefused and audit.ReasonMissing, before anything is deleted.
+    Those stored from now on stay. Raises DeadLetterRefused and audit.ReasonMissing, before anything is deleted.
     """
     started = clock.iso(cloud.clock.now())
     preview(cloud, matching, everything)
@@ -124,7 +127,10 @@ def _deletable(letter: DeadLetter, now: str) -> bool:
 
 
 def _delete(cloud: Cloud, letter: DeadLetter) -> bool:
-    """Delete the row if it is as it was read, or gone already: a repeat after a lost reply finds it gone."""
+    """Delete the row if it is unchanged, or gone already.
+
+    A repeat after a lost reply finds it gone.
+    """
     condition, names, values = unchanged(letter)
     key = keys.dead_letter(letter.job, letter.key)
     condition = f"attribute_not_exists(pk) OR ({condition})"

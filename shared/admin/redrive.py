@@ -1,8 +1,8 @@
-"""Redrive a dead letter: send it through the same queue and gates as any run, with all its attempts again.
+"""Redrive a dead letter, with all its attempts again.
 
-Its row shows the result. It is `retrying` before anything is sent, so that two operators do not redrive it at once; the
-run that serves it sets `resolved`; a run that fails for good sets `dead`. If neither has happened by `retryEnds`,
-because a process was interrupted, it can be redriven once more.
+It is sent through the same queue and gates as any run. Its row shows the result. It is `retrying` before anything is
+sent, so that two operators do not redrive it at once; the run that serves it sets `resolved`; a permanent failure sets
+`dead`. If neither has happened by `retryEnds`, because a process was interrupted, it can be redriven once more.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ class PreparedRedrive:
 
 
 def time_limit(entry: Entry) -> timedelta:
-    """Return how long a redrive can take: all its attempts, each as late as possible."""
+    """Return how long a redrive can take.
+
+    All its attempts, each as late as possible.
+    """
     if entry["queue"]:
         return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + OVERHEAD)
     delays = entry["delays"]
@@ -95,10 +98,10 @@ def prepare(cloud: Cloud, letter: DeadLetter) -> PreparedRedrive:
 
 
 def send(cloud: Cloud, prepared: PreparedRedrive, operator: str) -> str:
-    """Mark the row `retrying`, then send; return the timestamp of `retryEnds`. Raises RedriveInProgress.
+    """Mark the row `retrying`, then send; return `retryEnds`.
 
-    In that order: after a crash in between, the dead letter can be redriven again after that timestamp; the other order
-    could send it twice.
+    Raises RedriveInProgress. In that order: after a crash the dead letter can be redriven again when its retry ends;
+    the other order could send it twice.
     """
     letter, nonce = prepared.dead_letter, secrets.token_hex(8)
     retry_ends = clock.iso(cloud.clock.now() + time_limit(prepared.entry))
@@ -106,7 +109,7 @@ def send(cloud: Cloud, prepared: PreparedRedrive, operator: str) -> str:
     try:
         _send(cloud, prepared)
     except Exception as error:
-        # After a timeout it may have been sent all the same: then the row stays `retrying`.
+        # After a timeout it may have been sent: then the row stays `retrying`.
         if not_performed(error):
             mine = {":dead": DEAD, ":mine": nonce}
             redriven.change_state(cloud, letter.job, letter.key, "SET #state = :dead", mine, "retry = :mine")
@@ -115,9 +118,9 @@ def send(cloud: Cloud, prepared: PreparedRedrive, operator: str) -> str:
 
 
 def redrive_one(cloud: Cloud, id_prefix: str, operator: str, reason: str) -> tuple[DeadLetter, str]:
-    """Redrive the dead letter with this id prefix; return it as it was, and the timestamp of `retryEnds`.
+    """Redrive the dead letter with this id prefix.
 
-    Raises UnknownDeadLetter and DeadLetterRefused, before anything is sent.
+    Returns it as it was, and `retryEnds`. Raises UnknownDeadLetter and DeadLetterRefused, before anything is sent.
     """
     letter = store.find(cloud, id_prefix)
     prepared = prepare(cloud, letter)
@@ -129,7 +132,10 @@ def redrive_one(cloud: Cloud, id_prefix: str, operator: str, reason: str) -> tup
 
 
 def wait_for_result(cloud: Cloud, letter: DeadLetter, until: datetime) -> DeadLetter | None:
-    """Return the dead letter once it is not `retrying`, or as it is at `until`; None if it was deleted."""
+    """Wait until the dead letter is not `retrying`, or `until`.
+
+    Returns it as it is then; None if it was deleted.
+    """
     pause = 0.2
     while True:
         current = store.read(cloud, [(letter.job, letter.key)]).get((letter.job, letter.key))
@@ -178,7 +184,10 @@ def _mark_retrying(cloud: Cloud, letter: DeadLetter, operator: str, retry_ends: 
 
 
 def _message(letter: DeadLetter, content: str) -> str:
-    """Return the body as the consumer received it: the payload itself, or the event in the consumer's envelope."""
+    """Return the message body as the consumer received it.
+
+    It is the payload itself, or the event in the consumer's envelope.
+    """
     dead = _mapping(content).get("dead")
     if not isinstance(dead, Mapping):
         return content
@@ -191,7 +200,10 @@ def _message(letter: DeadLetter, content: str) -> str:
 
 
 def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Firing:
-    """Return the firing of the failed run, from the payload or an envelope, as a firing that serves the dead letter."""
+    """Return the firing that redrives the dead letter.
+
+    The payload is the firing of the failed run, or an envelope with it.
+    """
     body = _mapping(content)
     dead = body.get("dead")
     if isinstance(dead, Mapping):
@@ -224,7 +236,10 @@ def _firing(cloud: Cloud, letter: DeadLetter, entry: Entry, content: str) -> Fir
 
 
 def _redrives_of_tick(cloud: Cloud, entry: Entry, fired: Firing) -> int:
-    """Return how often this tick was redriven, also from another dead letter: a lower number is a duplicate."""
+    """Return how often this tick was redriven.
+
+    Also from another dead letter: a lower number would be a duplicate.
+    """
     if fired.manual:
         return 0
     last = str(lost_runs.claim_item(cloud, entry, fired.target).get("last_attempt", ""))

@@ -1,4 +1,7 @@
-"""Trace: everything that is stored about one tick, or one minute, of a job, in at most five reads."""
+"""The trace of a tick, or a minute: its stored rows.
+
+It takes at most five reads.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,11 @@ FAILURES = (TickOutcome.FAILED, TickOutcome.REFUSED, TickOutcome.LOST)
 
 @dataclass(slots=True)
 class Trace:
-    """What is stored about one tick of a job and target."""
+    """The stored rows about one tick of a job and target."""
 
     job: Job
     now: datetime
-    #: The minute that was asked for.
+    #: The requested minute.
     minute: datetime
     #: The tick of that minute, or the last one before it; None for a job without a schedule.
     tick: datetime | None
@@ -81,7 +84,7 @@ class Trace:
 
     @property
     def whole_tick(self) -> bool:
-        """Whether the trace is of the tick itself and not of one of its shards."""
+        """Whether the trace is of the tick, not of a shard."""
         return self.target == NO_TARGET or not self.job.lease_per_target
 
     @property
@@ -117,7 +120,7 @@ class Trace:
 
 
 def trace(cloud: Cloud, job: Job, at: datetime | None = None, target: str = NO_TARGET) -> Trace:
-    """Read the trace of the tick at a past minute (default: the last tick)."""
+    """Read the trace of a past minute's tick (default: the last)."""
     now = cloud.clock.now()
     minute = (at or now).astimezone(UTC).replace(second=0, microsecond=0)
     entry = manifest.of([job])[job.name]
@@ -174,7 +177,10 @@ class _Reader:
             read()
 
     def _judge(self) -> None:
-        """Set the record: from a row, or else from the daily ledger, the gap row and the list of expected ticks."""
+        """Set the record of the tick.
+
+        It is from a row, or else from the daily ledger, the gap row and the list of expected ticks.
+        """
         result, tick = self.result, self.result.tick
         if tick is None:
             return
@@ -218,7 +224,10 @@ class _Reader:
         self.result.host_status = table.get(self.cloud, STATE, key, consistent=False)
 
     def _runs(self, since: datetime) -> None:
-        """Read one page of a day's rows, from the tick on: its runs start soon after it."""
+        """Read one page of a day's rows, from the tick on.
+
+        The runs of a tick start soon after it.
+        """
         result, target = self.result, NO_TARGET if self.result.whole_tick else self.result.target
         values = {
             ":pk": keys.runs(result.job.name, since.date()),
@@ -237,7 +246,10 @@ class _Reader:
                 (result.runs if own else result.other_runs).append({"run": row["sk"], **shown})
 
     def _gap(self) -> None:
-        """Find the gap row: its key is the gap's first tick, and few other rows are written during a gap."""
+        """Find the gap row of the tick.
+
+        Its key is the gap's first tick, and few other rows are written during a gap.
+        """
         tick = self.result.tick
         assert tick is not None
         values = {":pk": keys.runs(self.result.job.name, tick.date()), ":sk": f"{tick:%Y%m%dT%H%M%S}.001"}
@@ -250,7 +262,7 @@ class _Reader:
         self.result.in_ledger = self.result.expected_since is not None
 
     def _dead_letter(self) -> None:
-        """Find the dead letter of these runs, or the newest one for a job without ticks."""
+        """Find the dead letter of these runs, or the job's newest one."""
         result = self.result
         newest = result.tick is None
         first = "" if newest else min((row.get("started", "") for row in result.runs), default="")
@@ -274,7 +286,7 @@ class _Reader:
         self.result.queued[queue] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _gate(self) -> None:
-        """Evaluate the gates by the settings of the deployed function, or of this process if there is no function."""
+        """Evaluate the gates by the function's settings, or by this process's."""
         result, environment = self.result, self.cloud.environment
         functions = self.cloud.functions
         with suppress(functions.exceptions.ResourceNotFoundException):

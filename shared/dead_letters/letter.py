@@ -1,4 +1,4 @@
-"""DeadLetter: a row that describes a failed firing or message, which can be redriven."""
+"""DeadLetter: the row of a failed firing or message."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ class UnknownDeadLetter(LookupError):
 
 
 class DeadLetterRefused(Exception):
-    """The operation is not possible in this state; the message has the reason and the remedy. Nothing was done."""
+    """The operation is not possible in this state; nothing was done.
+
+    The message has the reason and the remedy.
+    """
 
 
 class RedriveInProgress(DeadLetterRefused):
-    """Another operator has redriven the dead letter, and its result is not known yet."""
+    """Another operator has redriven the dead letter; its result is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,10 @@ def fingerprint(job: str, error: str) -> str:
 
 
 def unchanged(letter: DeadLetter) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Return the condition that the row is as it was read: expression, names, values.
+    """Return the condition that the row is unchanged.
 
-    A redrive increments `retries` and a failure replaces `payload`, so that these and `state` show every change.
+    As expression, names and values. A redrive increments `retries` and a failure replaces `payload`, so that these and
+    `state` show every change.
     """
     state = "#state = :state" if "state" in letter.row else "attribute_not_exists(#state)"
     retries = "retries = :retries" if letter.retries else "attribute_not_exists(retries)"

@@ -1,4 +1,6 @@
-"""Read dead letters: `dead#<job>` / `<timestamp>#<id>`, and `dead` / `<job>` for each job that has had one.
+"""Rows of dead letters: `dead#<job>` / `<timestamp>#<id>`.
+
+`dead` / `<job>` lists each job that has had dead letters.
 
 Queries only, in pages of 1,000 rows. A row takes 0.6 to 0.9 KB, so that reading 10,000 dead letters takes 700 to 1,100
 read units, a hundredth of a cent.
@@ -22,13 +24,16 @@ from shared.tables import STATE, TTL
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# Rows per page: bounds the memory, whatever the number of dead letters.
+# Rows per page, which limits the memory.
 PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Conditions that a dead letter must meet, all of them; an empty one is met by each."""
+    """Conditions that a dead letter must meet, all of them.
+
+    An empty condition is met by each.
+    """
 
     job: str = ""
     fingerprint: str = ""
@@ -93,7 +98,10 @@ def jobs_with_dead_letters(cloud: Cloud) -> list[str]:
 
 
 def record_job(cloud: Cloud, job: str) -> None:
-    """Record that a job has dead letters, for the retention of those of one day."""
+    """Record that a job has dead letters.
+
+    The record lasts for the retention of those of one day.
+    """
     expires = int((cloud.clock.now() + timedelta(days=1) + RETENTION).timestamp())
     table.put(cloud, STATE, {**keys.job_with_dead_letters(job).attributes, TTL: expires})
 
@@ -112,7 +120,10 @@ def dead_letters(
 
 
 def group_by_fingerprint(letters: Iterable[DeadLetter]) -> list[DeadLetterGroup]:
-    """Group by fingerprint, the largest group first. Memory grows with the number of groups only."""
+    """Group by fingerprint, the largest group first.
+
+    Memory grows with the number of groups only.
+    """
     groups: dict[str, DeadLetterGroup] = {}
     for letter in letters:
         groups.setdefault(letter.fingerprint, DeadLetterGroup(letter.fingerprint, letter.job)).add(letter)
@@ -133,7 +144,10 @@ def find(cloud: Cloud, id_prefix: str) -> DeadLetter:
 
 
 def read(cloud: Cloud, job_and_keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DeadLetter]:
-    """Read dead letters by job and sort key, 100 per call; deleted ones are left out."""
+    """Read dead letters by job and sort key.
+
+    100 per call; deleted ones are left out.
+    """
     rows = batch_get_rows(cloud, STATE, (keys.dead_letter(job, key) for job, key in job_and_keys))
     return {(letter.job, letter.key): letter for letter in map(DeadLetter.from_row, rows)}
 
@@ -148,7 +162,10 @@ def payload_url(cloud: Cloud, letter: DeadLetter) -> str:
 
 
 def read_payload(cloud: Cloud, letter: DeadLetter) -> str:
-    """Read the payload as it was received. Raises DeadLetterRefused if it is missing."""
+    """Read the payload as it was received.
+
+    Raises DeadLetterRefused if it is missing.
+    """
     try:
         answer = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=letter.payload)
     except cloud.s3.exceptions.NoSuchKey:
@@ -160,7 +177,7 @@ def read_payload(cloud: Cloud, letter: DeadLetter) -> str:
 
 
 def _query(cloud: Cloud, pk: str, prefixes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows that have not expired and whose attributes have these prefixes."""
+    """Yield unexpired rows whose attributes have these prefixes."""
     conditions = [f"#{TTL} > :now", *(f"begins_with(#{name}, :{name})" for name in prefixes)]
     values = {":pk": pk, ":now": int(cloud.clock.now().timestamp())}
     return table.query(

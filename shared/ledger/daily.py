@@ -1,4 +1,6 @@
-"""The daily ledger: one row per job and day with the outcome of each tick, written before the history rows expire.
+"""The daily ledger: the outcomes of a day's ticks in one row.
+
+It is written before the history rows expire.
 
 `ledger#<job>` / `2026-11-21` has a text for each hour that had ticks: `h03` = `m12 r0-11,13-59 +7` is an hour in which
 the tick of 03:12 was missed, all others ran, and the tick of 03:07 was delivered more than once.
@@ -51,7 +53,7 @@ OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 
 
 class DailyLedgerConflict(Exception):
-    """Another process wrote the day between each read and write; nothing was written."""
+    """Other processes wrote the day before each try; nothing was written."""
 
 
 class DailyLedger:
@@ -62,7 +64,10 @@ class DailyLedger:
         self.job = job
 
     def read(self, since: datetime, until: datetime) -> TickRecords:
-        """Read the records of the days from that of `since` to that of `until`. One query."""
+        """Read the records of the days between two timestamps, inclusive.
+
+        One query.
+        """
         values = {":pk": keys.ledger(self.job), ":since": f"{since:%Y-%m-%d}", ":until": f"{until:%Y-%m-%d}"}
         days = table.query(self.cloud, STATE, "pk = :pk AND sk BETWEEN :since AND :until", values)
         return merge(*map(records_of_day, days))
@@ -72,10 +77,10 @@ class DailyLedger:
         return table.get(self.cloud, STATE, keys.ledger_day(self.job, day))
 
     def add(self, records: Mapping[datetime, TickRecord]) -> int:
-        """Merge records into their days; return the number of days written. Raises DailyLedgerConflict.
+        """Merge records into their days; return the number of days written.
 
-        One read per day, and one write if it has news. The better outcome of a tick stays: a run that came late was a
-        missed tick before.
+        Raises DailyLedgerConflict. One read per day, and one write if it has news. The better outcome of a tick stays:
+        a run that came late was a missed tick before.
         """
         days: dict[str, TickRecords] = {}
         for tick, record in records.items():
@@ -112,9 +117,9 @@ class DailyLedger:
 
 
 def read(cloud: Cloud, job: str, entry: Entry, since: datetime, until: datetime) -> TickRecords:
-    """Read the record of every tick from `since` on, before `until`, from the daily ledger and the history.
+    """Read the record of every tick from `since`, before `until`.
 
-    Two queries, one more for each further day, and two reads.
+    From the daily ledger and the history. Two queries, one more for each further day, and two reads.
     """
     now = cloud.clock.now()
     stored = DailyLedger(cloud, job).read(since, until)
@@ -141,7 +146,10 @@ def records_of_day(item: Mapping[str, Any]) -> TickRecords:
 
 
 def encode(records: Mapping[datetime, TickRecord], hour: datetime) -> str:
-    """Encode the ticks of an hour: the code of each outcome and its minutes, in EventBridge's shortest form."""
+    """Encode the ticks of an hour.
+
+    The code of each outcome and its minutes, in EventBridge's shortest form.
+    """
     minutes: dict[str, set[int]] = {}
     for tick, record in records.items():
         if tick.replace(minute=0) == hour:

@@ -1,4 +1,7 @@
-"""Since when the ticks of each job are expected: one row, `ledger` / `jobs`, which the reconciler updates."""
+"""Since when the ticks of each job are expected.
+
+One row, `ledger` / `jobs`, which the reconciler updates.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +24,31 @@ TRIES = 3
 
 
 class ExpectedSinceConflict(Exception):
-    """Another process wrote the row between each read and write; nothing was written."""
+    """Other processes wrote the row before each try; nothing was written."""
 
 
 def read(cloud: Cloud) -> dict[str, Any]:
-    """Read the row: `jobs` has `since` and `schedules` of each job by name."""
+    """Read the row.
+
+    `jobs` has `since` and `schedules` of each job by name.
+    """
     return table.get(cloud, STATE, keys.expected_since())
 
 
 def since(item: Mapping[str, Any], job: str) -> datetime | None:
-    """Return since when ticks of a job are expected; None for a job that the reconciler has not recorded yet."""
+    """Return since when ticks of a job are expected.
+
+    None for a job that the reconciler has not recorded yet.
+    """
     recorded = item.get("jobs", {}).get(job)
     return clock.parse(recorded["since"]) if recorded else None
 
 
 def refresh(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, Any]:
-    """Read the row, and update it after a deployment that changed a schedule; return it. Raises ExpectedSinceConflict.
+    """Read the row, updated after a changed schedule.
 
-    A job that is new, or has a new schedule, counts from ROLLOUT after it was first seen: a tick without a trace before
-    that may be one of a job that was not deployed yet.
+    Raises ExpectedSinceConflict. A job that is new, or has a new schedule, counts from ROLLOUT after it was first seen:
+    a tick without a trace before that may be one of a job that was not deployed yet.
     """
     counts = clock.minute(cloud.clock.now() + ROLLOUT)
     for _ in range(TRIES):

@@ -38,7 +38,10 @@ ATTRIBUTES_READ = ("sk", "tick", "target", "attempt", "outcome", "started", "dup
 
 
 class TickOutcome(StrEnum):
-    """The outcome of a tick, in order of rank: of several rows of one tick the first in this order counts."""
+    """The outcome of a tick, ordered by rank.
+
+    The first in this order counts if a tick has several rows.
+    """
 
     RAN = "ran"
     #: It ran, but started late.
@@ -102,7 +105,10 @@ def merge(*parts: Mapping[datetime, TickRecord]) -> TickRecords:
 
 
 def expected_ticks(entry: Entry, since: datetime, until: datetime) -> list[datetime]:
-    """List the ticks of all schedules from `since` on, before `until`; two in one minute are one tick."""
+    """List the ticks of all schedules from `since`, before `until`.
+
+    Two in one minute are one tick.
+    """
     ticks: set[datetime] = set()
     for text in entry["schedules"]:
         for tick in schedule.read(text).after(since - MICROSECOND):
@@ -113,7 +119,10 @@ def expected_ticks(entry: Entry, since: datetime, until: datetime) -> list[datet
 
 
 def tick_of(position: str) -> datetime | None:
-    """Parse the tick of a position, `2026-11-21T22:05Z#00`; None for other texts, such as the id of a manual run."""
+    """Parse the tick of a position, `2026-11-21T22:05Z#00`.
+
+    None for other texts, such as the id of a manual run.
+    """
     match = POSITION.fullmatch(position)
     return clock.parse(match[1]) if match else None
 
@@ -124,7 +133,10 @@ def newest_claimed_tick(item: Mapping[str, Any]) -> datetime | None:
 
 
 def read_runs(cloud: Cloud, job: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Read the rows of runs that started in a period, as far as the ledger needs them. One query per UTC day."""
+    """Read the rows of runs that started in a period.
+
+    Only the attributes that the ledger needs. One query per UTC day.
+    """
     rows: list[dict[str, Any]] = []
     day = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     while day < until:
@@ -136,7 +148,10 @@ def read_runs(cloud: Cloud, job: str, since: datetime, until: datetime) -> list[
 
 
 def from_runs(rows: Iterable[Mapping[str, Any]], entry: Entry) -> TickRecords:
-    """Return the records that history rows prove. Of a job in shards or parts only the first run counts."""
+    """Return the records that history rows prove.
+
+    Only the first run counts for a job in shards or parts.
+    """
     records: TickRecords = {}
     for row in rows:
         position, target = str(row.get("tick", "")), row.get("target", NO_TARGET)
@@ -157,7 +172,9 @@ def from_gaps(rows: Iterable[Mapping[str, Any]], entry: Entry) -> TickRecords:
 def judge(
     entry: Entry, ticks: Iterable[datetime], records: TickRecords, item: Mapping[str, Any], now: datetime
 ) -> TickRecords:
-    """Return a record of each of these ticks: the one in `records`, or one concluded from the absence of a row.
+    """Return a record of each of these ticks.
+
+    It is the one in `records`, or one concluded from the absence of a row.
 
     item: the job's claim item, empty if there is none. It shows the running tick, and runs that were interrupted
     before they wrote their row. A tick that neither shows was missed, unless it is younger than SETTLING_TIME, or its
@@ -185,7 +202,7 @@ def _last_attempted(item: Mapping[str, Any]) -> datetime | None:
 
 
 def _run_id_prefix(at: datetime) -> str:
-    """Return the prefix of the ids of runs that start at this second."""
+    """Return the prefix of run ids that start at this second."""
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%S}"
 
 

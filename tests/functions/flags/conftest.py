@@ -1,4 +1,4 @@
-"""Organizations, and queues that are emptied by hand: what is sent is delivered as SQS would, twice if need be."""
+"""Organizations and queues for consumers; messages are delivered as SQS would, twice if the test asks."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class World:
         return sorted(map(attributes.plain, answer["Items"]), key=lambda row: (row["pk"], row["sk"]))
 
     def deliver(self, job: Job, *bodies: Payload | Mapping[str, Any] | str, **attributes: str) -> list[str]:
-        """One batch; the ids of messages that must come back, `m0` for the first."""
+        """Deliver one batch; return the ids of messages to retry, `m0` for the first."""
         return run_batch(job, Batch(job.name, tuple(self._records(job, bodies, attributes))), self.cloud, self.log, 60)
 
     def sent(self, queue: str) -> list[dict[str, Any]]:
-        """What waits in it, taken out."""
+        """Receive and delete all messages of a queue."""
         return waiting(self.cloud, queue.replace(":", "-"))
 
     def _records(self, job: Job, bodies: Any, attributes: Mapping[str, str]) -> Any:
@@ -70,11 +70,11 @@ class World:
 
 
 def opened(cloud: Cloud, clock: VirtualClock, log: Lines, queues: Sequence[str]) -> World:
-    """With these queues, and an organization `org_1`."""
+    """Create these queues and the organization `org_1`."""
     for queue in queues:
         cloud.sqs.create_queue(QueueName=cloud.names.queue(queue))
     for table in TENANTS:
-        # It is made once it is named, and in a tenant's turn that is not let through.
+        # The table is created on first use, which the guard of a tenant would refuse later.
         cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
     made = World(cloud, clock, log)
     made.organization()

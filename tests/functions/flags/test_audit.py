@@ -1,4 +1,4 @@
-"""The audit trail takes each event once, and keeps what it was told first."""
+"""The audit trail stores each event once and never overwrites it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Two consumers and a rollover side by side, each call of the store in any order, each dying anywhere: the same sums.
+"""Two consumers and a rollover in any interleaving of their calls, each crashing anywhere, count the same sums.
 
-What comes twice, in other batches and out of order, is drawn by Hypothesis; so is whose turn it is, call by call.
+Hypothesis draws the batches, their repeated deliveries and order, and which process makes the next call.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from tests.functions.flags.conftest import World
 from tests.functions.flags.test_usage import batch
 
 MONTHS = ("2026-02", "2026-03")
-# Around the clock's noon: hours and a day that are over, and the last month.
+# Hours before noon: ended hours and a day, and the last month.
 AGES = (0, 1, 2, 3, 13, 37)
 GATED = ("update_item", "query", "get_item", "transact_write_items")
 Step = Callable[[], None]
 
 
 class Crash(BaseException):
-    """The process is gone."""
+    """The process has ended."""
 
 
 @dataclass
 class Actor:
-    """A process. dies: at its that many-th call from now, before it or, where `late`, after it; 0 never."""
+    """A process. dies: the number of the call at which it crashes; 0 is never. late: after that call, not before it."""
 
     name: str
     events: SimpleQueue[tuple[str, BaseException | None]]
@@ -85,7 +85,7 @@ class Actor:
 
 
 def stage(actors: list[tuple[Actor, list[Step]]], events: SimpleQueue[Any], turns: Iterator[int]) -> None:
-    """One call at a time, by whom `turns` says."""
+    """Let the actors make one call at a time, in the order of `turns`."""
     waiting = [actor for actor, _ in actors]
     for actor, steps in actors:
         actor.on = True
@@ -104,8 +104,11 @@ def stage(actors: list[tuple[Actor, list[Step]]], events: SimpleQueue[Any], turn
 
 @dataclass(frozen=True)
 class History:
-    """batches: amount, feature, age. deliveries: by each consumer, of which batches, the call at which it dies, and
-    whether after it. closings: the same of the rollover. turns: whose call is next."""
+    """A history to play.
+
+    batches: amount, feature, age. deliveries: for each consumer the batches, the call at which it crashes, and whether
+    after it. closings: the same for the rollover. turns: the actor of each call.
+    """
 
     batches: list[tuple[int, int, int]]
     deliveries: list[list[tuple[list[int], int, bool]]]
@@ -138,7 +141,7 @@ class Play:
     actors: list[Actor]
 
     def consumer(self, number: int, batches: list[Any], deliveries: list[tuple[list[int], int, bool]]) -> list[Step]:
-        """One that dies is a new process, which knows nothing; its messages come back with the last pass."""
+        """Run deliveries; after a crash with a new process and empty cache. Its messages come back in the last pass."""
         process: list[Job] = [Usage()]
         world = World(self.clouds[number], self.world.clock, self.world.log)
 
@@ -169,7 +172,7 @@ def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
     events: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
     clouds, actors = [], []
     for name in ("left", "right", "rollover"):
-        # A turn of a tenant is one of all threads of a cloud, so each has its own.
+        # The guard of a tenant applies to all threads of a cloud, so each actor has its own cloud.
         cloud = Cloud(world.cloud.names, world.clock, environment={})
         cloud.botocore_session.register_component("data_loader", LOADER)
         for table in TENANTS:
@@ -182,7 +185,7 @@ def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
 
 
 def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
-    """What is counted in months that go on, and in periods that were closed, by `<period>#<feature>`."""
+    """Read the counters of open months and archived periods, by `<period>#<feature>`."""
     going, closed = Counter[str](), Counter[str]()
     for row in world.rows("meters"):
         if row["pk"].startswith(f"{org}#month#"):
@@ -199,7 +202,7 @@ def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-    # To shrink what fails takes longer than a test may.
+    # Without shrinking, which takes longer than a test may.
     phases=[Phase.explicit, Phase.generate],
 )
 @given(histories())

@@ -1,4 +1,4 @@
-"""Messages as large as a queue takes, to the byte, and a byte more."""
+"""Messages of the largest size that a queue accepts, and of one byte more."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def known(world: World) -> None:
 
 
 def done(world: World) -> list[int]:
-    """What came of any of them: rows of the trail, units counted, deliveries sent."""
+    """Return the results of the messages: audit rows, counted units, sent deliveries."""
     units = test_usage.counted(world)["2026-03#exports"]
     return [len(world.rows("trail")), units, len(world.sent("webhooks:deliver"))]
 
@@ -65,7 +65,7 @@ def test_a_message_of_one_byte_more_uses_a_claim_check(job: type[Job], body: Any
     assert world.deliver(job(), carried, carried) == []
     before = done(world)
     assert sum(before) == 1
-    # What was checked in for one queue, or one organization, is for no other.
+    # A claim check is valid for one queue and one organization only.
     world.organization("org_2")
     elsewhere = claim_check.check_in(world.cloud, "org_1", "demo:other", payload, encrypted=False)
     assert world.deliver(job(), {**carried, "organizationId": "org_2"}, {**carried, "claim": elsewhere}) == []

@@ -1,4 +1,4 @@
-"""Notifications and automatic actions: each once, as the organization wants it, and on the record."""
+"""Notifications and automatic actions happen once, as the organization configures them, and are audited."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_crash_right_after_disabling_keeps_the_action_that_disabled(
         crash.setattr(world.cloud.dynamodb, "update_item", dies)
         world.deliver(AutoActions(), disable())
     [again] = world.sent("flagship:auto-actions")
-    # Somebody is faster than its next attempt.
+    # A person enables the flag before the next attempt.
     world.put("organizations", {**flag(world), "enabled": True})
     world.clock.move(seconds=5)
     world.deliver(AutoActions(), again, attempt="2")

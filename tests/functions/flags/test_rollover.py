@@ -1,4 +1,4 @@
-"""Periods are closed once each, whatever ticks are missed; dashboards read sums of closed days."""
+"""Each period is archived once, also after missed ticks; dashboards read sums of archived days."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_hour_is_archived_after_the_tolerated_clock_skew(world: World) -> Non
     world.clock.move(minutes=1)
     assert tick(world, PeriodRollover()).counts == {"months_open": 1, "hours": 1}
     assert archived(world) == {"2026-03-02T12#exports": 3}
-    # The day and the month go on; the next hour begins at zero.
+    # The day and the month continue; the next hour begins at zero.
     assert counters(world.get("meters", "org_1#month#2026-03")) == {
         "2026-03-02#exports": 3,
         "2026-03#exports": 3,
@@ -128,7 +128,7 @@ def test_over_a_leap_year_of_missed_ticks_every_period_is_archived_exactly_once(
     instants += [datetime(2028, 12, 31, 23, 59, tzinfo=UTC)]
     for at in sorted(instants):
         while world.clock.now() < at - timedelta(days=1):
-            # Ticks that come, and those that do not for up to two weeks.
+            # Ticks, with gaps of up to two weeks.
             world.clock.move(hours=chance.choice((6, 30, 200, 340)))
             tick(world, job)
         world.clock.instant = max(world.clock.now(), at)
@@ -138,7 +138,7 @@ def test_over_a_leap_year_of_missed_ticks_every_period_is_archived_exactly_once(
     assert tick(world, job).outcome == "done"
     assert archived(world) == wanted
     assert archived(world)["2028-02-29#exports"] == 7 * 2
-    # Nothing is open any more, and a second pass finds nothing.
+    # No period is open, and another run finds nothing.
     assert tick(world, job).counts == {}
 
 

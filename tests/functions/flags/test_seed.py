@@ -1,4 +1,4 @@
-"""Seed data: the same for the same number, and something in it for every job of the group."""
+"""Seed data is the same for the same seed, and has work for every job of the group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage is counted exactly: whatever comes twice, in other batches, after a crash, or from two processes at once."""
+"""Usage is counted exactly once, also for duplicates, after crashes and by two processes at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def batch(number: int, amount: int = 1, org: str = "org_1", feature: str = "expo
 
 
 def counted(world: World, org: str = "org_1") -> Counter[str]:
-    """Usage by `<period>#<feature>` over all months."""
+    """Return the usage of all months by `<period>#<feature>`."""
     found = Counter[str]()
     for row in world.rows("meters"):
         if row["pk"].startswith(f"{org}#month#"):
@@ -59,7 +59,7 @@ def test_a_batch_is_counted_once_in_any_number_and_combination_of_deliveries(wor
     job, batches = Usage(), [batch(number) for number in range(200)]
     for start in range(0, 200, 8):
         world.deliver(job, *batches[start : start + 8], *batches[: start // 4 : 7])
-    # A process that knows nothing, too.
+    # Also by a process with an empty cache.
     for start in range(0, 200, 10):
         assert world.deliver(Usage(), *batches[start : start + 10]) == []
     assert counted(world)["2026-03#exports"] == 200
@@ -138,7 +138,7 @@ def test_a_process_with_an_old_cache_does_not_reset_the_number_of_chunks(
     away = iter([True])
 
     def write(**asked: Any) -> Any:
-        # Between its chunk and the row it stands still, while another process goes on.
+        # It stops between the chunk and the row, while another process continues.
         if asked["UpdateExpression"].startswith("SET #number") and next(away, False):
             for start in range(3, 30, 3):
                 world.deliver(others, *batches[start : start + 3])
@@ -160,7 +160,7 @@ def test_each_threshold_is_notified_once(world: World) -> None:
     for number in range(15):
         world.deliver(job, batch(number, amount=10), batch(number, amount=10))
     sent = [each["payload"] for each in world.sent("flagship:notifications")]
-    # By the very write that reaches it.
+    # The write that reaches the threshold.
     assert [(each["type"], each["data"]["percent"], each["data"]["used"]) for each in sent] == [
         ("threshold_warning", 60, 60),
         ("threshold_warning", 70, 70),

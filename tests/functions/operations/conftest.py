@@ -1,4 +1,4 @@
-"""Records as Lambda delivers them, and a Lambda that remembers what it was asked to start."""
+"""Records as Lambda delivers them, and a Lambda client that records its invocations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ENTRIES: dict[str, Entry] = {
 
 
 class Functions:
-    """Asked to start functions; keeps what it was given."""
+    """A Lambda client that records invocations."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, Any]] = []
@@ -62,7 +62,7 @@ def functions(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Functions:
 
 @pytest.fixture
 def deliver(cloud: Cloud, log: Lines) -> Callable[..., list[str]]:
-    """Send bodies through a real queue, receive them, hand them to the consumer; returns ids that must come back."""
+    """Send bodies through a queue and deliver them to the consumer; return the ids of messages to retry."""
 
     def deliver(job: Job, *bodies: Any, queue: str = "firings", receives: int = 1) -> list[str]:
         url = cloud.names.queue_url(queue)

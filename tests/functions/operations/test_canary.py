@@ -1,4 +1,4 @@
-"""A group of dead letters is sent again as a canary, and goes no further than the fault is mended."""
+"""A canary redrives a group of dead letters in waves, and stops while the failure persists."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def running(world: World, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Whenever somebody waits, what is in the queues is worked on."""
+    """A world that processes its queues during each wait."""
     at_work: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -133,7 +133,7 @@ def test_ten_unresolved_in_a_row_stop_the_canary(running: World, monkeypatch: py
 
 
 def flying(world: World) -> list[int]:
-    """How many are on their way whenever one is at work."""
+    """Record the number of dead letters in flight at each run."""
     seen: list[int] = []
     world.sweep.mended = {"*"}
     world.sweep.watched = lambda: seen.append(sum(letter.state == "retrying" for letter in world.letters()))
@@ -284,7 +284,7 @@ def test_a_dead_letter_redriven_by_another_operator_stops_the_canary(running: Wo
     assert (report.sent, report.resolved) == (5, 5)
 
 
-# What is written down
+# The audit entry
 
 
 def test_a_canary_is_audited_with_operator_reason_and_scope(running: World) -> None:
@@ -373,7 +373,7 @@ def test_a_secret_in_a_reason_is_redacted(running: World, cloud: Cloud) -> None:
     assert "hunter2" not in str(list(audit.entries(cloud, 1)))
 
 
-# What it costs
+# Calls
 
 
 def test_the_results_of_a_hundred_dead_letters_are_one_read(running: World, cloud: Cloud) -> None:

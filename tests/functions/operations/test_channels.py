@@ -1,4 +1,4 @@
-"""Operators are told on every channel that settings name, on each once, whatever breaks."""
+"""Operators get each alert once on every configured channel, also if another channel fails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KEY = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class Telling:
-    """Everything that can be told, and what it was."""
+    """All channels, with what they received."""
 
     def __init__(self, cloud: Cloud, web: Web, box: Box) -> None:
         self.cloud = cloud
@@ -47,7 +47,7 @@ class Telling:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Messages on the topic, mails, and webhooks, each by its id once."""
+        """Count messages of the topic, mails, and webhooks by id."""
         ids = {request.headers["webhook-id"] for request in self.web.asked}
         return len(alerts(self.cloud)), len(self.box.mails), len(ids)
 
@@ -312,7 +312,7 @@ def test_a_crash_after_any_call_alerts_each_channel_exactly_once(
     receiver = Receiver()
     mortal = Mortal(cloud, receiver)
     job = Failing()
-    # After each call of the cloud; a streak begins anew each time, with its last good run.
+    # After each call of the cloud; each time with a new streak, which its last good run identifies.
     for last in range(1, 30):
         mortal.until(0)
         job.broken = True
@@ -343,7 +343,7 @@ def test_uncertain_effects_are_alerted_once_a_day(
     telling: Telling, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     class Sender(Sweep):
-        """Send what nobody answers."""
+        """A job with effects that are never answered."""
 
         name = "sweep"
         effects = days(30)
@@ -386,7 +386,7 @@ def test_alerts_of_other_jobs_reach_the_topic_at_once_and_each_other_channel_onc
     assert telling.counts == (1, 0, 0)
     go()
     assert telling.counts == (1, 1, 1)
-    # As after a death in between: told again, and owed again.
+    # As after a crash in between: sent again, and owed again.
     send()
     go()
     assert telling.counts == (2, 1, 1)

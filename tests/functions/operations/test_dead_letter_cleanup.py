@@ -1,4 +1,4 @@
-"""Dead letters that nobody has dealt with go after 30 days, rows and payloads."""
+"""Dead letters that were not resolved are deleted after 30 days, rows and payloads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def letter(cloud: Cloud, mark: str, at: datetime, job: str = "sweep", **more: st
 
 
 def left(cloud: Cloud, job: str = "sweep") -> list[str]:
-    """Marks of the letters whose rows are there."""
+    """Return the ids of the dead letters that have rows."""
     answer = cloud.dynamodb.query(
         TableName=cloud.names.table("state"),
         KeyConditionExpression="pk = :pk",

@@ -1,4 +1,4 @@
-"""Dead letters are kept, found again, and said aloud once."""
+"""Dead letters are stored, can be found, and are alerted once."""
 
 from __future__ import annotations
 

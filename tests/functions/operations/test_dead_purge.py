@@ -1,4 +1,4 @@
-"""Dead letters are thrown away by a filter that says which, with a word on why; never all of them by mistake."""
+"""Dead letters that match a filter are deleted, with a reason; never all of them by mistake."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.functions.operations.world import INTAKE, World, tick
 
 @pytest.fixture
 def world(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Two letters of intake, two kinds of sweep's an hour later."""
+    """A world with two dead letters of intake, and two different ones of sweep an hour later."""
     monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "intake": INTAKE})
     cloud.sqs.create_queue(QueueName=cloud.names.queue("demo:intake"))
     made = World(cloud, log)

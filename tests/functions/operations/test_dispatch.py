@@ -1,4 +1,4 @@
-"""What is not a fresh tick reaches its job when it is due, and a death is counted as the attempt it was."""
+"""Retries, continuations and shards start when they are due; an interrupted run counts as an attempt."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVENT = {"source": "aws.events", "time": "2026-03-02T12:00:00Z", "id": "e1"}
 
 
 class Sweep(Job):
-    """Sweep what is due."""
+    """Sweep due rows."""
 
     name = "sweep"
     timeout = 60
@@ -42,7 +42,7 @@ class Sweep(Job):
 
 
 def envelope(cloud: Cloud, payload: Any = None, condition: str = "RetriesExhausted", name: str = "sweep") -> Any:
-    """What Lambda sends to an on-failure destination."""
+    """Build the envelope of Lambda's on-failure destination."""
     return {
         "version": "1.0",
         "timestamp": clocks.iso(cloud.clock.now()),
@@ -147,7 +147,7 @@ def test_a_run_that_wrote_its_end_before_its_process_ended_is_not_lost(
     held.finish(die(cloud), TICK, end, None, success=True)
     assert deliver(Dispatch(), envelope(cloud)) == []
     assert functions.started == []
-    # Its row is what it may not have come to.
+    # It may have been interrupted before it wrote its row.
     row = lost(cloud)
     assert (row["outcome"], row["tick"], row["started"], row["ms"]) == ("done", TICK.position, clocks.iso(NOON), 120)
 

@@ -1,4 +1,4 @@
-"""Operators are told once a streak, and once that it is over."""
+"""Operators get one alert per streak of failures, and one when it has ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.functions.operations.test_dispatch import Sweep
 
 
 class Failing(Sweep):
-    """Fail or not, as told."""
+    """A job that fails on request."""
 
     name = "sweep"
     broken = True
@@ -140,7 +140,7 @@ def test_bad_minutes_of_a_consumer_are_a_streak_and_a_closed_gate_does_not_count
     cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     class Post(Sweep):
-        """Take letters."""
+        """A consumer of letters."""
 
         name = "sweep"
         queue = "demo:letters"
@@ -176,7 +176,7 @@ def test_bad_minutes_of_a_consumer_are_a_streak_and_a_closed_gate_does_not_count
 
 
 def reports(cloud: Cloud) -> dict[str, Any]:
-    """What is in the bucket for the job, by key."""
+    """Read the job's objects in the bucket, by key."""
     found = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix="job-monitoring/").get("Contents", [])
     bodies = [cloud.s3.get_object(Bucket=cloud.names.bucket, Key=each["Key"])["Body"].read() for each in found]
     return {each["Key"]: json.loads(body) for each, body in zip(found, bodies, strict=True)}
@@ -189,7 +189,7 @@ def test_the_first_run_of_an_hour_writes_the_report_and_an_idle_run_costs_nothin
     assert [*reports(cloud)] == [first.artifact, "job-monitoring/-/latest.json"]
     calls = Calls(cloud)
     assert monitor(cloud, log, clock).artifact is None
-    # Claim, finish, history; what is owed; and of the one job that there is its items and uncertain effects.
+    # Claim, finish and history; owed alerts; and the claim items and uncertain effects of the only job.
     assert sorted(calls.made) == ["dynamodb:Query"] * 3 + ["dynamodb:UpdateItem"] * 3
     clock.move(hours=1)
     later = monitor(cloud, log, clock)

@@ -1,4 +1,4 @@
-"""Queues are looked at, and what they gave up is carried to where dead letters are kept."""
+"""Queues are measured, and messages of their dead-letter queues are moved to the collector's queue."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ INTAKE = {**ENTRIES["sweep"], "key": "intake", "queue": QUEUE, "schedules": []}
 def intake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE})
     for name in (QUEUE, f"{QUEUE}-dlq"):
-        # As the template has it: a call that says nothing else would wait for longer than its own timeout.
+        # As in the template: by default a call would wait for longer than its own timeout.
         cloud.sqs.create_queue(QueueName=cloud.names.queue(name), Attributes={"ReceiveMessageWaitTimeSeconds": "20"})
     monkeypatch.setattr(_dlq_mover, "WAIT", 0)
 
 
 @pytest.fixture
 def told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What operators are told, by its subject."""
+    """Return the alerts by subject."""
     subjects: list[str] = []
     monkeypatch.setattr(cloud.sns, "publish", lambda **asked: subjects.append(asked["Subject"]))
     return subjects

@@ -1,4 +1,4 @@
-"""A run that was killed is found by its lease."""
+"""An interrupted run is found by its expired lease."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dead letter that is sent again goes the way of any run, and its row says what came of it."""
+"""A redriven dead letter is processed like any run, and its row has the result."""
 
 from __future__ import annotations
 
@@ -366,11 +366,11 @@ def test_a_dead_letter_that_names_an_unknown_one_is_a_new_dead_letter(
     calls = Calls(cloud)
     world.collect("raw text", queue="demo:intake-dlq", letter=named)
     assert world.letter().failed_redrives == 0
-    # Before it is alerted; what is no key is not asked for.
+    # Before it is alerted; an invalid key is not read.
     assert calls.made[: calls.made.index("sns:Publish")].count("dynamodb:UpdateItem") == asked
 
 
-# What had started a job, in whatever it comes
+# Events of all kinds
 
 
 def undelivered(firing: Firing) -> list[Any]:
@@ -450,7 +450,7 @@ def test_a_resolved_dead_letter_is_refused(world: World, cloud: Cloud) -> None:
     refused(world, world.letter(), "is resolved, by run ")
 
 
-# Two at once, and a crash in between
+# Two operators at once, and crashes
 
 
 def test_only_one_of_two_concurrent_operators_redrives(world: World, cloud: Cloud) -> None:
@@ -559,7 +559,7 @@ def test_a_redrive_that_fails_after_its_dead_letter_was_deleted_is_a_new_dead_le
     assert world.letter().failed_redrives == 0
 
 
-# What it takes
+# Calls
 
 
 def test_the_time_limit_covers_every_attempt_at_its_latest() -> None:

@@ -1,4 +1,4 @@
-"""Run history is bounded by age and by count, and goes only once the ledger has it."""
+"""Run history is limited by age and count, and deleted only after the daily ledger has it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def known(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Known:
-    """`sweep`, of the standard class, and the reconciler, which has come up to now."""
+    """A manifest with `sweep`, of the standard class, and the reconciler, which has judged all ticks up to now."""
     entries: Known = {"sweep": ENTRIES["sweep"].copy(), "reconciler": ENTRIES["sweep"].copy()}
     entries["reconciler"]["key"] = "reconciler"
     monkeypatch.setattr(manifest, "load", lambda: entries)
@@ -44,7 +44,7 @@ def reconciled(cloud: Cloud, **item: Any) -> None:
 
 
 def ran(cloud: Cloud, ago: timedelta, *, ok: bool = True, job: str = "sweep", ms: int = 0) -> str:
-    """The row of a run that ended so long ago."""
+    """Write the row of a run that ended this long ago."""
     started = NOON - ago - timedelta(milliseconds=ms)
     run_id = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z-{abs(hash((ago, ok, job))) % 16**8:08x}"
     key = attributes.row(keys.run(job, run_id).attributes)
@@ -115,9 +115,9 @@ def test_a_repeated_run_deletes_nothing(cloud: Cloud, clock: VirtualClock) -> No
         ({"last": "2026-03-02T12:03Z#00", "checkpoint": '{"since":"2026-02-28T12:00Z","after":"a"}'}, 3),
         ({"last": "2026-03-02T12:03Z#00", "checkpoint": "@000000000003"}, 3),
         ({"last": "2026-03-02T12:03Z#00"}, 0),
-        # Settled and folded up to 10:00. The run of 09:45 is in it; what died at 09:55 may have been buried later.
+        # Judged and recorded up to 10:00, with the run of 09:45; a run of 09:55 may be recorded as lost later.
         ({"last": "2026-03-01T10:05Z#00"}, 2),
-        # Settled up to 09:59, and folded up to 09:00.
+        # Judged up to 09:59, and recorded up to 09:00.
         ({"last": "2026-03-01T10:04Z#00"}, 3),
     ],
 )

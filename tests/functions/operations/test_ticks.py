@@ -1,4 +1,4 @@
-"""Every tick is accounted for: by its row, by a gap's, or by a run that catches up."""
+"""Every tick is accounted for, by its row, a gap row or a catch-up run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.functions.operations.conftest import ENTRIES
 
 
 class Sweep(Job):
-    """Sweep what is due."""
+    """Sweep due rows."""
 
     name = "sweep"
     timeout = 60
@@ -42,7 +42,7 @@ class Sweep(Job):
 
 
 class World:
-    """Jobs whose ticks count from noon on, and a reconciler that passed then for the first time."""
+    """Jobs whose ticks are expected from noon on, and a reconciler that first ran then."""
 
     def __init__(self, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cloud, self.clock, self.log, self.monkeypatch = cloud, clock, log, monkeypatch
@@ -114,7 +114,7 @@ def test_a_tick_is_judged_after_five_minutes(world: World) -> None:
 
 def test_a_repeated_run_records_and_sends_nothing_twice(world: World) -> None:
     world.deploy(sweep={"catch_up": "once"})
-    # By hand it does not move the watermark, as a pass that died before its end would not.
+    # A manual run does not move the watermark, nor does a run that was interrupted before its end.
     first = world.reconcile(after(minutes=40), manual=True).counts
     again = world.reconcile(after(minutes=41), manual=True).counts
     assert (first["missed"], first["caught_up"]) == (3, 1)
@@ -123,7 +123,7 @@ def test_a_repeated_run_records_and_sends_nothing_twice(world: World) -> None:
 
 
 def test_a_growing_gap_stays_one_row(world: World) -> None:
-    # One of these finds nothing that was due.
+    # One of these runs finds no due ticks.
     for minutes in (8, 23, 28, 38, 53):
         world.reconcile(after(minutes=minutes))
     world.tick(after(minutes=60))
@@ -161,7 +161,7 @@ def test_a_new_job_misses_no_ticks_before_its_deployment(world: World) -> None:
 @pytest.mark.parametrize("reason", ["locked", "paused", "disabled", "late"])
 def test_a_skipped_tick_was_not_missed(world: World, reason: str) -> None:
     class Graceful(Sweep):
-        """Do not run late."""
+        """A job with a short grace."""
 
         name = "sweep"
         grace = 0
@@ -181,7 +181,7 @@ def test_a_running_tick_is_not_missed_and_is_recorded_after_its_end(world: World
     seen: list[tuple[int, dict[str, TickOutcome]]] = []
 
     class Long(Sweep):
-        """Work for a quarter of an hour."""
+        """A job that runs for a quarter of an hour."""
 
         name = "sweep"
         timeout = 900
@@ -202,7 +202,7 @@ def test_a_tick_that_runs_after_it_was_recorded_as_missed_is_late(world: World) 
     assert world.tick(NOON, late=50 * 60).outcome == "done"
     world.reconcile(after(minutes=68))
     assert world.folded()["12:00"] is TickOutcome.LATE
-    # Even once it has been folded as missed.
+    # Also after it was recorded as missed.
     world.tick(after(minutes=45), late=40 * 60)
     world.reconcile(after(minutes=128))
     assert world.folded()["12:45"] is TickOutcome.LATE
@@ -217,7 +217,7 @@ def test_the_newest_missed_tick_is_caught_up_once_if_declared(world: World) -> N
     [gap] = world.gaps()
     assert gap["covered"] == firing.position
     assert gap["note"].endswith("left no trace; the tick 2026-03-02T12:45Z does the work")
-    # It runs as the tick it is, late.
+    # It runs with its own position, late.
     world.clock.move(minutes=1)
     assert run(Sweep(), firing, world.cloud, world.log).outcome == "done"
     world.reconcile(after(minutes=68))
@@ -314,7 +314,7 @@ def test_a_tick_that_ran_costs_the_ledger_no_write(world: World) -> None:
             calls.clear()
             world.reconcile(after(minutes=minute, seconds=30))
             passes.add(sum(made not in ("dynamodb:GetItem", "dynamodb:Query") for made in calls.made))
-    # Claim, finish and history, of the tick as of the pass.
+    # Claim, finish and history of the tick, and of the reconciler's run.
     assert (ran, passes) == ({3}, {3})
 
 
@@ -344,7 +344,7 @@ def test_a_job_without_a_tick_since_the_last_run_is_one_read(world: World) -> No
     world.reconcile(after(minutes=8))
     calls = Calls(world.cloud)
     world.reconcile(after(minutes=13))
-    # The roster, and the claim items of the one job.
+    # The expected ticks, and the claim items of the only job.
     assert calls.made == ["dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:Query", *["dynamodb:UpdateItem"] * 2]
 
 
@@ -365,7 +365,7 @@ def test_a_dry_run_lists_gaps_and_catch_ups_and_writes_nothing(world: World, log
 
 
 def units(cloud: Cloud) -> Counter[str]:
-    """Read units as DynamoDB bills them: what a query passes over counts, projected or not, in steps of 4 KB."""
+    """Count read units as DynamoDB bills them: all rows that a query reads, projected or not, in steps of 4 KB."""
     spent: Counter[str] = Counter()
     items = cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]
 
@@ -400,7 +400,7 @@ def test_a_run_over_45_jobs_is_91_reads_of_46_units_and_its_own_three_writes(wor
     assert world.reconcile(after(minutes=13)).counts["missed"] == 0
     reads = [made for made in calls.made if made in ("dynamodb:GetItem", "dynamodb:Query")]
     assert (len(reads), len(calls.made) - len(reads)) == (91, 3)
-    # Half a unit for each query: ten rows, one a minute, take up less than 4 KB.
+    # Half a unit for each query: ten rows, one per minute, are less than 4 KB.
     assert spent.total() / 2 == 46
 
 
@@ -413,7 +413,7 @@ def test_extending_the_ledger_reads_the_hours_rows_and_writes_once_per_job(world
     spent, calls = units(world.cloud), Calls(world.cloud)
     assert world.reconcile(after(minutes=68)).counts["folded"] == 3
     assert Counter(calls.made) == {"dynamodb:Query": 2 * 3, "dynamodb:GetItem": 1 + 3, "dynamodb:UpdateItem": 3 + 3}
-    # Of a job: half a unit for its claim, two and a half for an hour's rows, one for the day that is folded into.
+    # For each job: half a unit for its claim, two and a half for an hour's rows, one for the ledger's day.
     assert spent.total() / 2 == 1 + 3 * 4
 
 
@@ -424,7 +424,7 @@ def _store(cloud: Cloud, *items: dict[str, Any]) -> None:
 
 
 def _row(job: str, started: datetime) -> dict[str, Any]:
-    """About as large as rows are."""
+    """Build a row of typical size."""
     told = {"job": job, "target": "-", "attempt": 1, "outcome": "done", "ok": True, "ms": 120, "counts": {"rows": 12}}
     return {
         "pk": f"runs#{job}#{started:%Y-%m-%d}",

@@ -1,4 +1,4 @@
-"""Jobs that fail for as long as they are told to, queues that are emptied by hand, and what dead letters come of it."""
+"""Jobs that fail on request, their queues, and the dead letters that result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INTAKE = cast(Entry, {**ENTRIES["sweep"], "key": "intake", "queue": "demo:intake
 
 
 class Sweep(Job):
-    """Sweep what is due."""
+    """Sweep due rows."""
 
     name = "sweep"
     timeout = 60
@@ -54,7 +54,7 @@ class Sweep(Job):
 
 
 class Intake(Consumer):
-    """Take what comes in."""
+    """A consumer that rejects messages until they are mended."""
 
     name = "intake"
     queue = "demo:intake"
@@ -86,7 +86,7 @@ class World:
         return self.cloud.names.queue_url("demo:intake")
 
     def kill(self, firing: Firing) -> None:
-        """Run it until its attempts are used up and its letter is stored."""
+        """Run a firing until its attempts are used up and its dead letter is stored."""
         run(self.sweep, firing, self.cloud, self.log)
         self.settle()
 
@@ -96,11 +96,11 @@ class World:
         self.settle()
 
     def deliver(self, body: str, receives: int = 1, letter: str = "") -> list[str]:
-        """To intake, for that many-th time; ids of what must come back."""
+        """Deliver messages to intake with this receive count; return the ids of messages to retry."""
         return self._take(self.record(body, "demo:intake", letter, receives))
 
     def settle(self) -> list[RunReport]:
-        """Until nothing waits any more: firings are run, messages taken, dead letters stored."""
+        """Run firings, consume messages and store dead letters until all queues are empty."""
         reports: list[RunReport] = []
         while True:
             firings, messages = waiting(self.cloud), self._messages()
@@ -116,7 +116,7 @@ class World:
             self.collect(*dead)
 
     def collect(self, *bodies: Any, queue: str = "firings-dlq", letter: str = "") -> None:
-        """Store letters."""
+        """Store dead letters."""
         for body in bodies:
             self._pass()
             record = self.record(body if isinstance(body, str) else json.dumps(body), queue, letter)
@@ -133,7 +133,7 @@ class World:
         return found
 
     def change(self, letter: DeadLetter, **values: Any) -> None:
-        """Write on its row, whatever it is."""
+        """Set attributes of a row without a condition."""
         self.cloud.dynamodb.update_item(
             TableName=self.cloud.names.table("state"),
             Key=attributes.row({"pk": f"dead#{letter.job}", "sk": letter.key}),
@@ -143,7 +143,7 @@ class World:
         )
 
     def _pass(self) -> None:
-        """A millisecond, so that no two letters have the same instant."""
+        """Move the clock by a millisecond, so that no two dead letters have the same timestamp."""
         if isinstance(self.cloud.clock, VirtualClock):
             self.cloud.clock.move(milliseconds=1)
         else:
@@ -175,5 +175,5 @@ class World:
 
 
 def tick(number: int = 0, **given: Any) -> Firing:
-    """One of a hundred targets, all of the same minute."""
+    """Return the tick of one of a hundred targets, all of the same minute."""
     return replace(Firing("sweep", NOON, target=f"shop-{number:02d}", correlation_id="c"), **given)

@@ -1,4 +1,4 @@
-"""The why of a tick follows from the rows that its run left, in at most five reads."""
+"""The explanation of a tick follows from the rows that its run left, in at most five reads."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_a_run_that_failed_for_good_names_its_dead_letter(world: World) -> None:
     world.put(**dead, jobId=report.run_id, reason="rejected")
     world.put(**{**dead, "sk": "2026-03-02T12:00:01.500Z#ffff", "id": "ffff", "jobId": "other"})
     why = world.ask()
-    assert "It failed for good: dead letter 1234abcd, rejected." in why.facts
+    assert "It failed permanently: dead letter 1234abcd, rejected." in why.facts
     assert (
         "python jobs.py dead show 1234abcd --aws --stage test",
         "show the dead letter with its payload",
@@ -307,7 +307,7 @@ def test_a_missed_tick_is_explained_with_its_gap_and_the_tick_that_did_its_work(
     assert "Its catch-up policy is none: the next tick does its work." in why.facts
     assert ("python jobs.py sweep --aws --stage test", "run it now") in why.commands
     assert why.data["missed"] == {"from": "2026-03-02T12:00Z", "to": "2026-03-02T12:45Z", "count": 4}
-    # The first of them too, whose row it is.
+    # Also for the first tick, which is the key of the gap row.
     first = watched.ask(NOON).data
     assert (first["missed"]["count"], first["others"]) == (4, [])
 
@@ -391,7 +391,7 @@ def test_a_shard_is_explained_by_its_own_rows(world: World) -> None:
 
 def test_a_host_without_its_own_lease_is_explained_with_the_run_and_its_status(world: World) -> None:
     class Look(Sweep):
-        """Look at hosts."""
+        """Check hosts."""
 
         name = "sweep"
         lease_per_target = False
@@ -426,7 +426,7 @@ def test_a_job_without_a_schedule_is_explained_with_its_last_run(world: World) -
 
 def test_a_consumer_is_explained_with_its_queues_and_its_newest_dead_letter(world: World, cloud: Cloud) -> None:
     class Mailbox(Sweep):
-        """Take letters."""
+        """A consumer of letters."""
 
         name = "mailbox"
         schedule = None

@@ -154,11 +154,11 @@ def test_a_tick_delivered_again_is_deduplicated_while_its_first_run_has_no_row(c
 
         shards = 1
 
-    def work(self, context: RunContext) -> Outcome:
-        inner.append(run(DeliveredAgain(), context.firing, cloud, log).outcome)
-        [stub] = ledger.read_runs(cloud, "sweep", NOON - ledger.CLOCK_SKEW, NOON + timedelta(minutes=5))
-        assert outcome_of(stub) is TickOutcome.DEDUPLICATED
-        return Done()
+        def work(self, context: RunContext) -> Outcome:
+            inner.append(run(DeliveredAgain(), context.firing, cloud, log).outcome)
+            [stub] = ledger.read_runs(cloud, "sweep", NOON - ledger.CLOCK_SKEW, NOON + timedelta(minutes=5))
+            assert outcome_of(stub) is TickOutcome.DEDUPLICATED
+            return Done()
 
     report = run(DeliveredAgain(), Firing("sweep", NOON), cloud, log)
     assert report.outcome == "done", report.note
