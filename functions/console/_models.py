@@ -37,7 +37,7 @@ class Empty(Model):
 
 
 class Operator(Model):
-    """Who pauses or resumes a job, and why."""
+    """The operator of an action, and the reason."""
 
     who: str = Field(default="the API", max_length=MAX_TEXT, pattern=r"\S")
     reason: str = Field(default="by a request that gave no reason", max_length=MAX_TEXT, pattern=r"\S")

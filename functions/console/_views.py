@@ -96,7 +96,7 @@ def _status(item: Mapping[str, Any]) -> str:
 
 
 def _day(text: str | None, now: datetime) -> date:
-    """The day that is asked for; today by default. Raises BadRequestError for one without history."""
+    """Parse the day, today by default. Raises BadRequestError for one outside of the history."""
     try:
         day = date.fromisoformat(text) if text else now.date()
     except ValueError:

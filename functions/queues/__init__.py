@@ -1,1 +1,1 @@
-"""The queue endpoint, behind a Function URL of its own: the break-glass function may touch no queue."""
+"""Draining queues over HTTP: a Function URL of its own, since break-glass may touch no queue."""

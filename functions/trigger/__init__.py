@@ -1,1 +1,1 @@
-"""Break-glass: a guarded URL that starts a job and says how it went."""
+"""Break-glass: a guarded Function URL that starts a job and answers with its outcome."""

@@ -56,9 +56,7 @@ class FunctionUrlResolver(LambdaFunctionUrlResolver):
 
     def _no_route(self, _: NotFoundError) -> Response[Any]:
         path = self.current_event.raw_path
-        allowed = [
-            method for pattern, methods in self.methods.items() if re.fullmatch(pattern, path) for method in methods
-        ]
+        allowed = {method for rule, methods in self.methods.items() if re.fullmatch(rule, path) for method in methods}
         # A route that serves the method raises NotFoundError itself.
         if allowed and self.current_event.http_method not in allowed:
             return self.error_response(405, f"use {' or '.join(sorted(allowed))}")
@@ -66,13 +64,11 @@ class FunctionUrlResolver(LambdaFunctionUrlResolver):
 
     def _invalid(self, error: RequestValidationError) -> Response[Any]:
         errors = error.errors()
-        # An answer of ours that does not fit its model is our fault, and must fail as such.
+        # An answer that does not fit its model is an error of the function, and not of the request.
         if any(each["loc"][0] == "response" for each in errors):
             raise error
         # Without the input, which Pydantic offers too: the message is logged.
-        return self.error_response(
-            400, "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
-        )
+        return self.error_response(400, "; ".join(f"{_location(each['loc'])}: {each['msg']}" for each in errors))
 
 
 def _location(parts: Sequence[Any]) -> str:
@@ -98,7 +94,7 @@ def json_response(status: int, body: Mapping[str, Any]) -> Response[Any]:
 
 
 def forbidden() -> dict[str, Any]:
-    """The answer to a missing and to a wrong token, made without any routing."""
+    """The answer to a missing or wrong token."""
     headers = {"Content-Type": JSON, "cache-control": "no-store"}
     return {"statusCode": 403, "headers": headers, "body": json.dumps({"error": "forbidden"})}
 
@@ -112,8 +108,8 @@ def _normalized(event: Mapping[str, Any]) -> dict[str, Any]:
     path = event.get("rawPath", "")
     return {
         **event,
-        # `$` of a route's pattern matches before a final line feed too. AWS delivers neither: both are escaped.
+        # A route's pattern ends in `$`, which matches before a final line feed too. (AWS escapes control characters.)
         "rawPath": path if path.isprintable() else "",
-        # Every body is JSON, whatever its content type: curl's default declares a form.
+        # Bodies are JSON regardless of the content type: curl's default declares a form.
         "headers": {**headers_of(event), "content-type": JSON},
     }

@@ -42,7 +42,7 @@ class UntrustedHttpClient:
     def call(self, method: str, url: str, *, headers: Mapping[str, str], body: str, key: str) -> HttpResponse:
         """Send one request; any status is a response, a redirect too. key: the idempotency key.
 
-        Raises ForbiddenUrl, Unresolved and NotSent where nothing was sent, NoResponse otherwise.
+        Raises ForbiddenUrl, Unresolved and MessagesNotSent where nothing was sent, NoResponse otherwise.
         """
         started = time.monotonic()
         public = parse_public_url(url, loopback=self.loopback)

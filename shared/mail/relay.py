@@ -171,7 +171,7 @@ class Smtp:
             for number, (code, answer) in enumerate(replies):
                 if code not in ACCEPTED:
                     server.rset()
-                    # The first reply is about the sender, who is the same for all messages.
+                    # The first reply is about the sender, and all messages have the same one.
                     raise self._refusal(code, answer, affects_all=number == 0)
         except MailRefused:
             raise

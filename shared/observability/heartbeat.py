@@ -33,7 +33,7 @@ class Heartbeat:
         self.log = log
         self.timeout_seconds = timeout_seconds
         self._signals: SimpleQueue[str | None] = SimpleQueue()
-        # A daemon thread: a ping that hangs must not keep the process or the sandbox alive.
+        # A daemon thread: a ping that hangs must not delay the end of the process.
         self._thread = threading.Thread(target=self._send_all, name="heartbeat", daemon=True)
         self._thread.start()
 

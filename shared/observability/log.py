@@ -38,7 +38,7 @@ def to_stderr(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The part of a log record that is ours; travels through `logging` as its attribute `entry`."""
+    """What `Log` adds to a log record, as its attribute `entry`."""
 
     write: Callable[[str], None]
     timestamp: str

@@ -1,4 +1,4 @@
-"""Canaries go in wherever a job meets the world, and come out nowhere: each sink is looked at as it was written."""
+"""Canaries (secrets of every kind) enter a run everywhere, and no output contains them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,13 @@ from shared.tables import TABLES
 from tests.conftest import NOON, VirtualClock, letters
 from tests.corpus.canaries import CANARIES, Canary
 
-# A run of its own for each of these, which has every kind of secret and every context in it; what one run can say at
-# once is asked of them all.
-FEW = CANARIES[::29]
+# Every kind of secret and every context once, for tests that need a run per canary. The other tests use all canaries.
+SAMPLE = CANARIES[::29]
 TICK = Firing("leaky", NOON, correlation_id="c")
 
 
 class Leaky(Job):
-    """Say what it should not."""
+    """Write a canary."""
 
     name = "leaky"
     retry = explicit(2)
@@ -58,14 +57,14 @@ class Leaky(Job):
         return self.say(run)
 
     def plan(self, run: RunContext) -> list[str]:
-        return [canary.said for canary in FEW]
+        return [canary.said for canary in SAMPLE]
 
 
-class Gossip(Consumer):
-    """Hand on what it should not."""
+class Leaking(Consumer):
+    """Raise an error with the message body."""
 
-    name = "gossip"
-    queue = "demo:gossip"
+    name = "leaking"
+    queue = "demo:leaking"
     retry = NO_RETRY
     idempotency = natural("it only talks")
 
@@ -116,13 +115,13 @@ def leaves(data: Any) -> Iterator[str]:
             yield str(data)
 
 
-def spoken(documents: list[str]) -> str:
-    """All that is said in some JSON documents, as it was before it was JSON."""
+def texts(documents: list[str]) -> str:
+    """All texts of JSON documents, decoded."""
     return "\n".join(leaf for document in documents for leaf in leaves(json.loads(document)))
 
 
 def table(cloud: Cloud) -> str:
-    """All that is stored in all tables."""
+    """All texts of all tables."""
     pages = (
         page
         for table in TABLES
@@ -132,7 +131,7 @@ def table(cloud: Cloud) -> str:
 
 
 def bucket(cloud: Cloud, without: str = "dead/") -> str:
-    """All that is stored in the bucket; what the payloads of dead letters hold is there in full, and encrypted."""
+    """All texts of the bucket, without the payloads of dead letters, which are stored in full and encrypted."""
     keys = [
         found["Key"]
         for page in cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=cloud.names.bucket)
@@ -141,20 +140,20 @@ def bucket(cloud: Cloud, without: str = "dead/") -> str:
     read = (
         cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"] for key in keys if not key.startswith(without)
     )
-    return "\n".join([*keys, spoken([body.read().decode() for body in read])])
+    return "\n".join([*keys, texts([body.read().decode() for body in read])])
 
 
 def alerts(cloud: Cloud) -> str:
     topic = get_backend("sns")["123456789012"]["us-east-1"].topics[cloud.names.topic_arn("alerts")]
-    return "\n".join(f"{subject}\n{spoken([message])}" for _, message, subject, *_ in topic.sent_notifications)
+    return "\n".join(f"{subject}\n{texts([message])}" for _, message, subject, *_ in topic.sent_notifications)
 
 
 def leaked(shown: str, canaries: tuple[Canary, ...] = CANARIES) -> list[str]:
     return [str(canary) for canary in canaries if any(secret in shown for secret in canary.secrets)]
 
 
-def test_the_way_of_looking_finds_what_leaks() -> None:
-    shown = spoken([json.dumps({canary.said: canary.said}) for canary in CANARIES])
+def test_the_search_finds_every_canary() -> None:
+    shown = texts([json.dumps({canary.said: canary.said}) for canary in CANARIES])
     assert leaked(shown) == [str(canary) for canary in CANARIES]
 
 
@@ -168,7 +167,7 @@ def test_no_canary_is_in_the_log(go: Callable[..., RunReport], printed: list[str
 
     go(say)
     assert len(printed) > 3 * len(CANARIES)
-    assert leaked(spoken(printed)) == []
+    assert leaked(texts(printed)) == []
 
 
 def test_no_canary_is_in_an_artifact(go: Callable[..., RunReport], cloud: Cloud) -> None:
@@ -184,36 +183,36 @@ def test_no_canary_is_in_an_artifact(go: Callable[..., RunReport], cloud: Cloud)
     assert leaked(stored) == []
 
 
-def test_no_canary_is_in_what_a_failed_run_leaves(
+def test_no_canary_is_in_the_output_of_a_failed_run(
     go: Callable[..., RunReport], cloud: Cloud, printed: list[str]
 ) -> None:
-    for firing, canary in zip(ticks(), FEW, strict=False):
+    for firing, canary in zip(ticks(), SAMPLE, strict=False):
         assert go(raising(ValueError(canary.said)), firing).outcome == "failed"
         # The second attempt is the last.
         go(raising(ValueError(canary.said)), firing.retry(canary.said, NOON))
     retries, dead = letters(cloud, "firings"), letters(cloud, "firings-dlq")
-    assert len(dead) == len(FEW)
+    assert len(dead) == len(SAMPLE)
     assert all(letter["dead"]["error"] for letter in dead)
-    assert leaked(table(cloud), FEW) == []
-    assert leaked("\n".join(leaves([letter["firing"]["last_error"] for letter in retries])), FEW) == []
-    assert leaked("\n".join(leaves([letter["dead"]["error"] for letter in dead])), FEW) == []
-    assert leaked(spoken(printed), FEW) == []
+    assert leaked(table(cloud), SAMPLE) == []
+    assert leaked("\n".join(leaves([letter["firing"]["last_error"] for letter in retries])), SAMPLE) == []
+    assert leaked("\n".join(leaves([letter["dead"]["error"] for letter in dead])), SAMPLE) == []
+    assert leaked(texts(printed), SAMPLE) == []
 
 
-def test_no_canary_is_in_what_a_good_run_leaves(
+def test_no_canary_is_in_the_output_of_a_successful_run(
     go: Callable[..., RunReport], cloud: Cloud, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nothing is folded: it could not be found again.
+    # Without line breaks: a canary that is split over lines would not be found.
     monkeypatch.setenv("COLUMNS", "10000")
     reports = []
-    for firing, canary in zip(ticks(), FEW, strict=False):
+    for firing, canary in zip(ticks(), SAMPLE, strict=False):
 
         def say(run: RunContext, said: str = canary.said) -> Outcome:
             run.progress(said[:200], 50)
             held = cloud.dynamodb.get_item(
                 TableName=cloud.names.table("state"), Key=attributes.row({"pk": "leaky:last", "sk": run.target})
             )
-            assert leaked("\n".join(leaves(attributes.plain(held["Item"]))), FEW) == []
+            assert leaked("\n".join(leaves(attributes.plain(held["Item"]))), SAMPLE) == []
             status.write_host(
                 cloud,
                 run.job,
@@ -229,51 +228,51 @@ def test_no_canary_is_in_what_a_good_run_leaves(
         for report in reports:
             run_report.print_report(report, as_json=True)
             run_report.print_report(report, as_json=False)
-        for canary in FEW:
+        for canary in SAMPLE:
             output.notice(canary.said)
             output.document({"error": canary.said, canary.said: 1})
-        output.table(["job", "note"], [[canary.said, (canary.said, "red")] for canary in FEW])
-    assert leaked(table(cloud), FEW) == []
-    assert leaked("\n".join(leaves([asdict(report) for report in reports])), FEW) == []
-    assert leaked(spoken(printed), FEW) == []
-    assert leaked(out.getvalue(), FEW) == []
+        output.table(["job", "note"], [[canary.said, (canary.said, "red")] for canary in SAMPLE])
+    assert leaked(table(cloud), SAMPLE) == []
+    assert leaked("\n".join(leaves([asdict(report) for report in reports])), SAMPLE) == []
+    assert leaked(texts(printed), SAMPLE) == []
+    assert leaked(out.getvalue(), SAMPLE) == []
 
 
-def test_no_canary_is_in_what_is_made_of_a_dead_letter(
+def test_no_canary_is_in_a_dead_letter(
     cloud: Cloud, log: Log, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entries = manifest.of([Leaky(raising(ValueError())), Gossip()])
+    entries = manifest.of([Leaky(raising(ValueError())), Leaking()])
     monkeypatch.setattr(manifest, "load", lambda: entries)
     for receives in ("1", "2"):
-        for number in range(0, len(FEW), 10):
-            deliver(Gossip(), [canary.said for canary in FEW[number : number + 10]], receives, cloud, log)
+        for number in range(0, len(SAMPLE), 10):
+            deliver(Leaking(), [canary.said for canary in SAMPLE[number : number + 10]], receives, cloud, log)
     bodies = letters(cloud, "firings-dlq")
-    assert len(bodies) == len(FEW)
-    assert leaked("\n".join(body["dead"]["error"] for body in bodies), FEW) == []
-    for canary in FEW:
+    assert len(bodies) == len(SAMPLE)
+    assert leaked("\n".join(body["dead"]["error"] for body in bodies), SAMPLE) == []
+    for canary in SAMPLE:
         bodies.append({"dead": {"job": "leaky", "reason": canary.said, "error": canary.said, "run": canary.said}})
         bodies.append({"firing": TICK.retry(canary.said, NOON).data() | {"correlation_id": canary.said}})
     for number in range(0, len(bodies), 10):
         deliver(DeadLetters(), [json.dumps(body) for body in bodies[number : number + 10]], "1", cloud, log)
-    assert table(cloud).count("dead#") >= len(FEW)
-    assert leaked(table(cloud), FEW) == []
-    assert leaked(alerts(cloud), FEW) == []
-    assert leaked(spoken(printed), FEW) == []
+    assert table(cloud).count("dead#") >= len(SAMPLE)
+    assert leaked(table(cloud), SAMPLE) == []
+    assert leaked(alerts(cloud), SAMPLE) == []
+    assert leaked(texts(printed), SAMPLE) == []
 
 
 def test_no_canary_is_in_an_alert(cloud: Cloud) -> None:
     people = []
-    for number, canary in enumerate(FEW):
+    for number, canary in enumerate(SAMPLE):
         fields = {"error": canary.said, canary.said: [canary.said]}
         alert.send(cloud, "JOB_FAILING", canary.said, fields, [canary.said], f"known {number}")
         told = alert.Alert("JOB_FAILING", canary.said, fields, [canary.said])
         people += [told.subject, told.text("test")]
-    assert alerts(cloud).count("JOB_FAILING") >= len(FEW)
-    assert leaked(alerts(cloud), FEW) == []
-    # What waits for the other channels, and what those tell.
-    assert table(cloud).count("known ") >= len(FEW)
-    assert leaked(table(cloud), FEW) == []
-    assert leaked("\n".join(people), FEW) == []
+    assert alerts(cloud).count("JOB_FAILING") >= len(SAMPLE)
+    assert leaked(alerts(cloud), SAMPLE) == []
+    # The stored alerts, and the texts of the other channels.
+    assert table(cloud).count("known ") >= len(SAMPLE)
+    assert leaked(table(cloud), SAMPLE) == []
+    assert leaked("\n".join(people), SAMPLE) == []
 
 
 def test_no_canary_is_in_the_alert_of_a_streak(
@@ -282,12 +281,12 @@ def test_no_canary_is_in_the_alert_of_a_streak(
     entries = manifest.of([Leaky(raising(ValueError()))])
     monkeypatch.setattr(manifest, "load", lambda: entries)
     cloud.environment = {"JOB_MONITORING_STREAK": "1"}
-    for firing, canary in zip(ticks(), FEW, strict=False):
+    for firing, canary in zip(ticks(), SAMPLE, strict=False):
         go(raising(ValueError(canary.said)), firing)
     run(JobMonitoring(), Firing("job-monitoring", NOON), cloud, log)
-    assert alerts(cloud).count("JOB_FAILING") >= len(FEW)
-    assert leaked(alerts(cloud), FEW) == []
-    assert leaked(spoken(printed), FEW) == []
+    assert alerts(cloud).count("JOB_FAILING") >= len(SAMPLE)
+    assert leaked(alerts(cloud), SAMPLE) == []
+    assert leaked(texts(printed), SAMPLE) == []
 
 
 def deliver(job: Consumer, bodies: list[str], receives: str, cloud: Cloud, log: Log) -> None:

@@ -1,4 +1,4 @@
-"""The API over jobs: the same guard as break-glass, ids of any form, pages, tags."""
+"""The API over jobs: the same guard as break-glass, ids escaped or not, pages, ETags."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from shared.job import manifest, registry
 from shared.run import firing as event
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock
-from tests.support.function_url import url_event
+from tests.support.function_url import TOKEN, Context, url_event
 
-TOKEN = {"X-Internal-Health": "open sesame"}
 HELLO = "@kb-labs/plugin-template:hello-cron"
 NAME = "kb-labs-plugin-template-hello-cron"
 JOBS = registry.jobs()
@@ -31,7 +30,7 @@ Ask = Callable[..., tuple[int, Any, dict[str, str]]]
 
 
 def as_documented(path: str, method: str, status: int, told: Any) -> None:
-    """That an answer is one that the document promises, where it has that path and method."""
+    """Assert that an answer is documented, where its path and method are."""
     found = re.fullmatch(r"/jobs/.+/(trigger|pause|resume|runs)", path)
     documented = DOCUMENT["paths"].get(f"/jobs/{{id}}/{found[1]}" if found else path, {}).get(method.lower())
     if documented is None or status == 405:
@@ -67,7 +66,7 @@ def ask(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Ask:
         headers: dict[str, str] = TOKEN,
     ) -> tuple[int, Any, dict[str, str]]:
         event = url_event(path, method, headers, query, json.dumps(body) if body is not None else None)
-        answer = handler.handle(event, SimpleNamespace(aws_request_id="r"))
+        answer = handler.handle(event, Context())
         told = json.loads(answer["body"] or "null")
         as_documented(path, method, answer["statusCode"], told)
         return answer["statusCode"], told, answer["headers"]
@@ -82,11 +81,11 @@ def one(ask: Ask) -> Any:
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/stats", "/openapi.json", f"/jobs/{HELLO}/trigger", "/nowhere"])
 @pytest.mark.parametrize("headers", [{}, {"X-Internal-Health": "wrong"}])
-def test_nothing_is_looked_at_without_the_token(ask: Ask, path: str, headers: dict[str, str]) -> None:
+def test_without_the_token_every_path_answers_the_same(ask: Ask, path: str, headers: dict[str, str]) -> None:
     assert ask(path, headers=headers)[:2] == (403, {"error": "forbidden"})
 
 
-def test_a_job_is_shown_as_the_catalogue_has_it(ask: Ask) -> None:
+def test_a_job_is_listed_with_its_fields(ask: Ask) -> None:
     assert one(ask) == {
         "id": HELLO,
         "name": NAME,
@@ -99,7 +98,7 @@ def test_a_job_is_shown_as_the_catalogue_has_it(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("given", [HELLO, quote(HELLO), quote(HELLO, safe=""), NAME])
-def test_a_job_is_triggered_by_its_id_however_it_is_written(ask: Ask, given: str) -> None:
+def test_a_job_is_triggered_by_its_id_escaped_or_not_or_by_its_name(ask: Ask, given: str) -> None:
     status, body, _ = ask(f"/jobs/{given}/trigger", "POST")
     assert (status, body["ok"], body["message"]) == (202, True, f"{HELLO} was triggered")
     assert (one(ask)["status"], one(ask)["runCount"]) == ("done", 1)
@@ -112,7 +111,7 @@ def test_the_same_key_starts_one_run(ask: Ask) -> None:
     assert one(ask)["runCount"] == 1
 
 
-def test_a_job_is_paused_and_goes_on(ask: Ask, cloud: Cloud) -> None:
+def test_a_job_is_paused_and_resumed(ask: Ask, cloud: Cloud) -> None:
     assert ask(f"/jobs/{HELLO}/pause", "POST", {"who": "ada", "reason": "it is loud"})[0] == 200
     assert (one(ask)["status"], one(ask)["nextRun"]) == ("paused", None)
     status, body, _ = ask(f"/jobs/{HELLO}/pause", "POST")
@@ -121,8 +120,8 @@ def test_a_job_is_paused_and_goes_on(ask: Ask, cloud: Cloud) -> None:
     assert one(ask)["status"] != "paused"
 
 
-def test_a_job_with_a_budget_is_paused_and_goes_on_and_is_told_of_it(ask: Ask) -> None:
-    """The budget itself is in its code, which is not here."""
+def test_resuming_a_job_with_a_budget_answers_with_a_hint(ask: Ask) -> None:
+    """The budget is declared in code that is not in this function."""
     assert ask("/jobs/webeval/pause", "POST")[:2] == (
         200,
         {"ok": True, "message": "webeval is paused; a current run continues to its end"},
@@ -157,7 +156,7 @@ def test_pages_follow_each_other_without_a_gap(ask: Ask) -> None:
     assert seen == sorted(job.id for job in JOBS.values())
 
 
-def test_what_has_not_changed_is_not_sent_again(ask: Ask) -> None:
+def test_an_unchanged_answer_is_not_sent_again(ask: Ask) -> None:
     _, _, headers = ask("/jobs/stats")
     tagged = {**TOKEN, "If-None-Match": headers["etag"]}
     assert ask("/jobs/stats", headers=tagged)[:2] == (304, None)
@@ -187,7 +186,7 @@ def test_what_has_not_changed_is_not_sent_again(ask: Ask) -> None:
         ("/jobs/dead-letters/pause", "POST", None, None, 409),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_reason(
+def test_an_invalid_request_is_refused_with_a_reason(
     ask: Ask, path: str, method: str, body: Any, query: Any, status: int
 ) -> None:
     answered, told, _ = ask(path, method, body, query)
@@ -195,7 +194,7 @@ def test_what_makes_no_sense_is_refused_with_a_reason(
     assert told["error"]
 
 
-def test_the_document_is_one_of_openapi_and_has_every_path_that_is_served(ask: Ask) -> None:
+def test_the_openapi_document_is_valid_and_has_every_path(ask: Ask) -> None:
     _, document, _ = ask("/openapi.json")
     OpenAPIV31SpecValidator(document).validate()
     assert set(document["paths"]) == {

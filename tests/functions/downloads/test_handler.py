@@ -1,4 +1,4 @@
-"""A link to an export leads to its archive until the promised instant, and for nobody who has not been given it."""
+"""Download links: valid until the promised time, and for the exact link only."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from shared.run.firing import Firing
 from shared.run.run import run
 from shared.tables import EXPORTS
 from tests.conftest import NOON, Calls, Lines, VirtualClock
-from tests.functions.trigger.test_handler import Context
-from tests.support.function_url import url_event
+from tests.support.function_url import Context, url_event
 from tests.support.mail_account import everything
 from tests.support.stored_rows import one, put
 
@@ -42,7 +41,7 @@ def ask(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
 @pytest.fixture
 def link(cloud: Cloud, clock: VirtualClock, log: Lines) -> str:
-    """The path of a link that a user was sent."""
+    """The path of a link that was sent to a user."""
     cloud.environment = {"ACCOUNT_EXPORT_LINK": "https://mail.example/downloads/{ticket}"}
     everything(cloud, "ada", NOON)
     put(cloud, Export(user="ada", id="x1", requested_at=NOON, due_on=NOON))
@@ -54,7 +53,7 @@ def signed_for(location: str) -> int:
     return int(parse_qs(urlsplit(location).query)["X-Amz-Expires"][0])
 
 
-def test_a_link_leads_to_the_archive_and_is_kept_nowhere_on_the_way(ask: Ask, cloud: Cloud, link: str) -> None:
+def test_a_link_redirects_to_the_archive_and_is_not_cached(ask: Ask, cloud: Cloud, link: str) -> None:
     calls = Calls(cloud)
     status, headers, body = ask(link)
     assert (status, body, calls.made) == (302, "", ["dynamodb:GetItem"])
@@ -70,7 +69,7 @@ def test_a_link_leads_to_the_archive_and_is_kept_nowhere_on_the_way(ask: Ask, cl
 @pytest.mark.parametrize(
     ("left", "status", "seconds"), [(301, 302, 300), (299, 302, 299), (1, 302, 1), (0, 410, 0), (-1, 410, 0)]
 )
-def test_it_works_until_the_promised_instant_and_no_second_longer(
+def test_a_link_is_valid_until_the_promised_second(
     left: int, status: int, seconds: int, ask: Ask, clock: VirtualClock, link: str
 ) -> None:
     clock.instant = NOON + timedelta(days=7) - left * SECOND
@@ -82,7 +81,7 @@ def test_it_works_until_the_promised_instant_and_no_second_longer(
         assert body.startswith("This was here until 2026-03-09 12:00 UTC.")
 
 
-def test_nobody_gets_there_without_the_very_link(ask: Ask, cloud: Cloud, link: str) -> None:
+def test_any_other_link_is_not_found(ask: Ask, cloud: Cloud, link: str) -> None:
     put(cloud, Export(user="ada", id="queued", requested_at=NOON, due_on=NOON))
     put(
         cloud, Export(user="ada", id="elsewhere", requested_at=NOON, due_on=NOON, archive="mail/ada/1", ticket="s" * 43)
@@ -113,13 +112,13 @@ def test_nobody_gets_there_without_the_very_link(ask: Ask, cloud: Cloud, link: s
     assert ask(link)[0] == 302
 
 
-def test_it_leads_nowhere_once_the_row_is_gone(ask: Ask, cloud: Cloud, link: str) -> None:
+def test_a_link_is_not_found_once_its_row_is_deleted(ask: Ask, cloud: Cloud, link: str) -> None:
     key: Any = {"pk": {"S": "ada"}, "sk": {"S": "x1"}}
     cloud.dynamodb.delete_item(TableName=cloud.names.table("exports"), Key=key)
     assert ask(link)[0] == 404
 
 
-def test_a_failure_is_told_to_people_in_words_and_to_operators_by_the_metric_of_runs(
+def test_a_failure_is_answered_in_words_and_counted_in_the_metric_of_runs(
     ask: Ask, log: Lines, link: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handler, "_row", lambda _: 1 / 0)
@@ -129,14 +128,14 @@ def test_a_failure_is_told_to_people_in_words_and_to_operators_by_the_metric_of_
     assert [line["Failed"] for line in log.lines if "_aws" in line] == [[1.0]]
 
 
-def test_no_log_has_what_opens_it(ask: Ask, log: Lines, link: str) -> None:
+def test_no_log_contains_the_ticket(ask: Ask, log: Lines, link: str) -> None:
     ask(link)
     assert link.rpartition(".")[2] not in repr(log.lines)
     assert [line["status"] for line in log.said("download_answered")] == [302]
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "eu-south-2"])
-def test_it_is_signed_for_the_buckets_own_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_is_signed_for_the_region_of_the_bucket(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

@@ -1,4 +1,4 @@
-"""The queue endpoint: known callers alone, from nowhere else, not too much and not too often."""
+"""Draining queues over HTTP: guarded, from the same origin only, limited in size and rate."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from shared.job import manifest
 from shared.messages.envelope import MESSAGE_LIMIT
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.trigger.test_handler import TOKEN, Context
-from tests.support.function_url import url_event
+from tests.support.function_url import TOKEN, Context, url_event
 
 QUEUE = "demo:mail"
 INTAKE = {**ENTRIES["sweep"], "queue": QUEUE, "schedules": []}
@@ -28,7 +27,7 @@ Ask = Callable[..., tuple[int, Any]]
 
 
 class Consumer:
-    """Plays the function of a consumer: it fails messages that say `bad`, and dies of `poison`."""
+    """A fake consumer: it fails messages with the body `bad`, and crashes at `poison`."""
 
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []
@@ -53,7 +52,7 @@ def consumer(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> Consu
     monkeypatch.setattr(handler, "GUARD", Guard(cloud))
     monkeypatch.setattr(handler, "LOG", log)
     monkeypatch.setattr(manifest, "load", lambda: {"intake": INTAKE, "dispatch": {**INTAKE, "queue": "firings"}})
-    # As the template has it: a call that says nothing else would wait for longer than its own timeout.
+    # As in the template: a receive with the default wait would take longer than its own timeout.
     cloud.sqs.create_queue(QueueName=cloud.names.queue(QUEUE), Attributes={"ReceiveMessageWaitTimeSeconds": "20"})
     monkeypatch.setattr(_drain, "WAIT_SECONDS", 0)
     return playing
@@ -119,7 +118,7 @@ def test_the_limit_is_clamped_on_the_server(limit: str | None, taken: int, ask: 
         ({"path": "/queues/demo-mail/process"}, 200),
     ],
 )
-def test_what_is_asked_wrongly_or_from_elsewhere_takes_nothing(
+def test_an_invalid_or_cross_origin_request_receives_no_message(
     asked: dict[str, str], status: int, ask: Ask, cloud: Cloud, consumer: Consumer
 ) -> None:
     send(cloud, "one")
@@ -127,7 +126,7 @@ def test_what_is_asked_wrongly_or_from_elsewhere_takes_nothing(
     assert len(consumer.batches) == (status == 200)
 
 
-def test_who_is_not_known_is_told_so_before_anything_is_looked_up(ask: Ask, cloud: Cloud) -> None:
+def test_a_wrong_token_is_refused_before_any_call(ask: Ask, cloud: Cloud) -> None:
     calls = Calls(cloud)
     assert ask(**{"X-Internal-Health": "guess"}) == (403, {"error": "forbidden"})
     assert [call for call in calls.made if not call.startswith("secretsmanager")] == []
@@ -141,14 +140,14 @@ def test_a_second_call_within_five_seconds_is_rate_limited(ask: Ask, cloud: Clou
     assert ask()[0] == 200
 
 
-def test_a_consumer_that_died_keeps_its_messages(ask: Ask, cloud: Cloud) -> None:
+def test_messages_of_a_crashed_consumer_stay_in_the_queue(ask: Ask, cloud: Cloud) -> None:
     send(cloud, "one", "poison")
     status, body = ask()
     assert (status, body["done"]) == (502, 0)
     assert left(cloud) == 2
 
 
-def test_messages_as_large_as_a_queue_takes_are_more_than_one_call(ask: Ask, cloud: Cloud, consumer: Consumer) -> None:
+def test_messages_of_maximum_size_are_split_into_several_calls(ask: Ask, cloud: Cloud, consumer: Consumer) -> None:
     for number in range(10):
         # Each quote is two bytes in a body within a body.
         send(cloud, f"{number}" + '"' * (MESSAGE_LIMIT // 2) + "é" * (MESSAGE_LIMIT // 4 - 1) + "x")
@@ -158,7 +157,9 @@ def test_messages_as_large_as_a_queue_takes_are_more_than_one_call(ask: Ask, clo
     assert [len(batch) for batch in consumer.batches] == [3, 3, 3, 1]
 
 
-def test_what_lambda_refuses_keeps_its_messages(ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_that_lambda_refuses_stay_in_the_queue(
+    ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_drain, "MAX_PAYLOAD", 1024**3)
     for _ in range(7):
         send(cloud, "x" * MESSAGE_LIMIT)
@@ -179,9 +180,7 @@ def test_attributes_of_every_kind_reach_the_consumer(ask: Ask, cloud: Cloud, con
     }
 
 
-def test_in_production_a_call_must_say_that_it_comes_from_us(
-    ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_production_requires_the_internal_header(ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "names", Names("prod", "123456789012", "us-east-1"))
     cloud.secrets.create_secret(Name=cloud.names.secret("internal-health-token"), SecretString="open sesame")
     assert ask()[0] == 403

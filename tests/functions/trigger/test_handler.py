@@ -1,10 +1,9 @@
-"""Break-glass: guarded before anything else, exact in what it takes, honest in what it answers."""
+"""Break-glass: guarded before anything else, with exact paths and input."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,15 +18,9 @@ from shared.run.run import run
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_dispatch import Sweep
-from tests.support.function_url import url_event
+from tests.support.function_url import TOKEN, Context, url_event
 
-TOKEN = {"X-Internal-Health": "open sesame"}
 Ask = Callable[..., tuple[int, Any]]
-
-
-@dataclass
-class Context:
-    aws_request_id: str = "request-1"
 
 
 class Running:
@@ -103,7 +96,7 @@ def test_without_the_token_every_path_answers_the_same(
     assert set(calls.made) <= {"secretsmanager:GetSecretValue"}
 
 
-def test_a_token_in_the_query_string_is_not_looked_at(ask: Ask) -> None:
+def test_a_token_in_the_query_string_is_ignored(ask: Ask) -> None:
     assert ask(headers={}, query={"X-Internal-Health": "open sesame", "token": "open sesame"})[0] == 403
 
 
@@ -130,7 +123,7 @@ def test_a_token_rotated_since_it_was_read_is_found_without_waiting(
     assert guard.admits({"x-internal-health": "second"})
 
 
-def test_a_strangers_guesses_do_not_become_calls(cloud: Cloud) -> None:
+def test_guessed_tokens_do_not_become_calls(cloud: Cloud) -> None:
     guard = Guard(cloud, lambda: 0.0)
     calls = Calls(cloud)
     for number in range(100):
@@ -154,13 +147,14 @@ def test_a_strangers_guesses_do_not_become_calls(cloud: Cloud) -> None:
         "/__cron/run/" + "a" * 5000,
     ],
 )
-def test_a_path_that_is_no_task_is_not_found(ask: Ask, functions: Running, path: str) -> None:
+def test_a_path_without_a_task_is_not_found(ask: Ask, functions: Running, path: str) -> None:
     assert ask(path) == (404, {"error": "unknown task"})
     assert functions.asked == []
 
 
 def test_only_get_and_post_are_served(ask: Ask) -> None:
-    assert ask(method="DELETE")[0] == 405
+    assert ask(method="DELETE") == (405, {"error": "use GET or POST"})
+    assert ask("/__cron/run/status", method="DELETE") == (405, {"error": "use GET or POST"})
 
 
 @pytest.mark.parametrize(
@@ -175,14 +169,14 @@ def test_only_get_and_post_are_served(ask: Ask) -> None:
         ('{"force": true}', 400),
     ],
 )
-def test_a_bad_body_is_refused_with_its_reason(ask: Ask, functions: Running, body: str, status: int) -> None:
+def test_an_invalid_body_is_refused_with_its_reason(ask: Ask, functions: Running, body: str, status: int) -> None:
     got, answer = ask(method="POST", body=body)
     assert got == status
     assert answer["error"]
     assert functions.asked == []
 
 
-def test_a_target_may_be_named(ask: Ask, functions: Running) -> None:
+def test_a_target_may_be_given(ask: Ask, functions: Running) -> None:
     assert ask(method="POST", body='{"target": "shop.example:8080"}')[0] == 200
     assert functions.asked[0]["firing"]["target"] == "shop.example:8080"
 
@@ -201,7 +195,7 @@ def test_each_post_is_a_run_of_its_own_unless_it_carries_a_key(ask: Ask, functio
     assert (len(runs), len(keyed)) == (3, 1)
 
 
-def test_a_key_that_is_none_is_refused(ask: Ask) -> None:
+def test_an_invalid_key_is_refused(ask: Ask) -> None:
     assert ask(headers={**TOKEN, "Idempotency-Key": "a b"})[0] == 400
 
 
@@ -213,7 +207,7 @@ def test_a_run_that_takes_longer_is_answered_with_its_id(ask: Ask, functions: Ru
     assert body["request"] == functions.asked[0]["firing"]["id"]
 
 
-def test_a_shut_gate_is_answered_at_once(ask: Ask, cloud: Cloud) -> None:
+def test_a_closed_gate_is_answered_at_once(ask: Ask, cloud: Cloud) -> None:
     cloud.environment = {"SWEEP_ENABLE": "false"}
     status, body = ask()
     assert (status, body["outcome"], body["note"]) == (200, "disabled", "SWEEP_ENABLE is false")
@@ -237,6 +231,6 @@ def test_status_shows_each_host_under_its_key(ask: Ask, cloud: Cloud) -> None:
     assert ask("/__cron/run/status")[1]["sweep:last:shop.example"]["statusCode"] == 503
 
 
-def test_what_it_may_do_is_little() -> None:
+def test_its_permissions_write_nothing() -> None:
     actions = {action for grant in handler.GRANTS for action in grant.actions}
     assert not any(word in action for action in actions for word in ("Put", "Update", "Delete", "Write", "Publish"))

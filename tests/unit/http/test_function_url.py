@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -15,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import BaseModel
 
 from shared.http.function_url import MAX_BODY_CHARACTERS, FunctionUrlResolver, json_response
-from tests.support.function_url import url_event
+from tests.support.function_url import Context, url_event
 
 
 class Item(BaseModel):
@@ -48,7 +47,7 @@ def cached() -> Response[Any]:
 
 
 def ask(event: dict[str, Any]) -> tuple[int, Any]:
-    answer = APP.resolve(event, SimpleNamespace(aws_request_id="r"))
+    answer = APP.resolve(event, Context())
     assert answer["headers"]["cache-control"] == "no-store"
     return answer["statusCode"], json.loads(answer["body"])
 
@@ -108,7 +107,7 @@ def test_a_path_without_a_route_is_not_found(path: str) -> None:
 @pytest.mark.parametrize("method", ["DELETE", "HEAD", "OPTIONS", "PUT", "BREW"])
 def test_a_method_without_a_route_is_not_allowed_and_cors_is_not_answered(method: str) -> None:
     event = url_event("/items", method, {"Origin": "https://other.example"})
-    answer = APP.resolve(event, SimpleNamespace(aws_request_id="r"))
+    answer = APP.resolve(event, Context())
     assert (answer["statusCode"], json.loads(answer["body"])) == (405, {"error": "use POST"})
     assert not [name for name in answer["headers"] if name.lower().startswith("access-control")]
 
@@ -131,7 +130,7 @@ def test_an_answer_that_does_not_fit_its_model_is_an_error_of_the_function() -> 
 
 
 def test_a_route_may_declare_its_own_caching() -> None:
-    answer = APP.resolve(url_event("/cached"), SimpleNamespace(aws_request_id="r"))
+    answer = APP.resolve(url_event("/cached"), Context())
     assert answer["headers"]["cache-control"] == "private"
 
 
@@ -141,5 +140,5 @@ def test_debug_mode_stays_off_in_powertools_development_mode(
     """It would print each event, the token included."""
     monkeypatch.setenv("POWERTOOLS_DEV", "true")
     app = FunctionUrlResolver(lambda status, message: json_response(status, {"error": message}), not_found="none")
-    app.resolve(url_event("/", headers={"x-internal-health": "opensesame"}), SimpleNamespace(aws_request_id="r"))
+    app.resolve(url_event("/", headers={"x-internal-health": "opensesame"}), Context())
     assert "opensesame" not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""BASE_URLS: what is a site, what is none, and what they are called."""
+"""BASE_URLS: valid and invalid entries, and the hosts of sites."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_entry_becomes_a_host_and_a_base(entry: str, host: str, url: str) -> 
         ("https://shop.example/" + "a" * 2048, "longer than 2048"),
     ],
 )
-def test_what_cannot_be_used_is_named_with_its_place_and_the_rest_go_on(entry: Any, fault: str) -> None:
+def test_an_invalid_entry_is_reported_with_its_number_and_skipped(entry: Any, fault: str) -> None:
     found = sites.parse(["https://first.example", entry, "https://last.example"])
     assert found.hosts == ("first.example", "last.example")
     (sentence,) = found.invalid
@@ -104,7 +104,7 @@ def test_duplicates_collapse() -> None:
     assert found.invalid == ()
 
 
-def test_a_host_has_one_base() -> None:
+def test_a_host_has_one_base_url() -> None:
     found = sites.parse(["https://a.example/one", "https://a.example/two"])
     assert found.valid == (Site("a.example", "https://a.example/one"),)
     assert "entry 2" in found.invalid[0]
@@ -120,7 +120,7 @@ def test_a_path_goes_below_the_base() -> None:
 
 
 @pytest.mark.parametrize("text", ["https://a.example", "[", '{"a": 1}', "null", ""])
-def test_what_is_no_array_is_a_setting_error(text: str, run: RunContext) -> None:
+def test_a_value_that_is_no_array_is_a_setting_error(text: str, run: RunContext) -> None:
     run.cloud.environment = {"BASE_URLS": text}
     with pytest.raises(SettingError, match="BASE_URLS"):
         sites.read(run)
@@ -134,12 +134,12 @@ def test_invalid_entries_are_in_the_log(run: RunContext, log: Lines) -> None:
     assert found.note == "2 entries of BASE_URLS cannot be used; the log names them"
 
 
-def test_a_target_that_is_not_there_is_rejected_with_those_that_are(run: RunContext) -> None:
+def test_an_unknown_target_is_rejected_with_the_known_hosts(run: RunContext) -> None:
     run.firing = replace(run.firing, target="c.example")
     with pytest.raises(Rejected, match=r"'c\.example' is no host of BASE_URLS; its hosts are a\.example, b\.example"):
         sites.select(run, sites.parse(["https://a.example", "https://b.example"]))
 
 
-def test_a_host_of_nothing_is_a_value_error() -> None:
+def test_an_empty_host_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="invalid host name"):
         host_of("https://")

@@ -1,4 +1,4 @@
-"""Webhooks as the specification has them, checked against its own library."""
+"""Webhooks by the specification, checked against its own library."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def web() -> Iterator[Web]:
         yield made
 
 
-def door(web: Web, clock: VirtualClock | None = None) -> HttpClient:
+def client(web: Web, clock: VirtualClock | None = None) -> HttpClient:
     cloud = Cloud(Names("test", "123456789012", "us-east-1"), clock or VirtualClock(), {})
     return HttpClient(cloud, [web.host], rate=1000, read=2)
 
 
-def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
+def test_the_example_of_the_specification_has_its_signature() -> None:
     assert webhook.sign([SECRET], ID, AT, BODY) == {
         "webhook-id": ID,
         "webhook-timestamp": "1614265330",
@@ -45,26 +45,26 @@ def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
     }
 
 
-def test_the_zone_of_the_clock_does_not_matter() -> None:
+def test_the_time_zone_of_the_clock_does_not_matter() -> None:
     there = AT.astimezone(tz=datetime.now().astimezone().tzinfo)
     shifted = AT.astimezone(tz=__import__("zoneinfo").ZoneInfo("Asia/Kathmandu"))
     assert webhook.sign([SECRET], ID, shifted, BODY) == webhook.sign([SECRET], ID, there, BODY)
 
 
-def test_any_library_of_the_specification_takes_what_we_sign() -> None:
+def test_the_library_of_the_specification_accepts_our_signature() -> None:
     headers = webhook.sign([OTHER, SECRET], ID, datetime.now(UTC), BODY)
     for secret in (SECRET, OTHER):
         assert standardwebhooks.Webhook(secret).verify(BODY, headers) == {"test": 2432232314}
 
 
-def test_while_a_secret_is_replaced_both_are_good() -> None:
+def test_during_a_rotation_both_secrets_are_valid() -> None:
     headers = webhook.sign([OTHER, SECRET], ID, AT, BODY)
     assert webhook.verify([SECRET], headers, BODY, AT) == ID
     assert webhook.verify([OTHER], headers, BODY, AT) == ID
     assert webhook.verify([OTHER, SECRET], webhook.sign([SECRET], ID, AT, BODY), BODY, AT) == ID
 
 
-def test_header_names_are_in_any_case() -> None:
+def test_header_names_are_case_insensitive() -> None:
     headers = {name.title(): value for name, value in webhook.sign([SECRET], ID, AT, BODY).items()}
     assert webhook.verify([SECRET], headers, BODY, AT) == ID
 
@@ -90,13 +90,13 @@ GOOD = {"webhook-id": ID, "webhook-timestamp": "1614265330", "webhook-signature"
         ({}, BODY, "webhook-id is missing"),
     ],
 )
-def test_what_is_not_signed_by_us_is_refused(headers: Mapping[str, str], body: str, why: str) -> None:
+def test_an_invalid_signature_is_refused(headers: Mapping[str, str], body: str, why: str) -> None:
     with pytest.raises(BadSignature, match=why):
         webhook.verify([SECRET], headers, body, AT)
 
 
 @pytest.mark.parametrize(("seconds", "good"), [(300, True), (301, False), (-300, True), (-301, False)])
-def test_a_message_is_good_for_five_minutes(seconds: int, good: bool) -> None:
+def test_a_message_is_valid_for_five_minutes(seconds: int, good: bool) -> None:
     now = AT + timedelta(seconds=seconds)
     if good:
         webhook.verify([SECRET], GOOD, BODY, now)
@@ -116,14 +116,14 @@ def test_a_message_is_good_for_five_minutes(seconds: int, good: bool) -> None:
         ([SECRET, "whsec_a"], ID, "base64"),
     ],
 )
-def test_what_cannot_be_signed_safely_is_not(secrets: list[str], key: str, why: str) -> None:
+def test_a_message_that_cannot_be_signed_safely_is_refused(secrets: list[str], key: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         webhook.sign(secrets, key, AT, BODY)
 
 
 def test_a_message_is_posted_as_it_was_signed_with_its_key(web: Web) -> None:
     web.answers["/hook"] = Reply(204)
-    assert webhook.post(door(web), f"{web.url}/hook", [SECRET], "k-1", BODY).status == 204
+    assert webhook.post(client(web), f"{web.url}/hook", [SECRET], "k-1", BODY).status == 204
     [asked] = web.asked
     assert (asked.body, asked.headers["content-type"]) == (BODY, "application/json")
     assert (asked.headers["webhook-id"], asked.headers["idempotency-key"]) == ("k-1", "k-1")
@@ -131,19 +131,19 @@ def test_a_message_is_posted_as_it_was_signed_with_its_key(web: Web) -> None:
 
 
 @pytest.mark.parametrize("key", ["msg.1", "größe", "消息"])
-def test_an_id_that_no_header_or_signature_takes_is_sent_as_its_digest(web: Web, key: str) -> None:
+def test_an_id_that_is_not_signable_is_sent_as_its_digest(web: Web, key: str) -> None:
     web.answers["/hook"] = Reply(204)
     for _ in range(2):
-        webhook.post(door(web), f"{web.url}/hook", [SECRET], key, BODY)
+        webhook.post(client(web), f"{web.url}/hook", [SECRET], key, BODY)
     digest = hashlib.sha256(key.encode()).hexdigest()
     assert [webhook.verify([SECRET], asked.headers, asked.body, NOON) for asked in web.asked] == [digest] * 2
     assert {asked.headers["idempotency-key"] for asked in web.asked} == {digest}
 
 
 @pytest.mark.parametrize(("status", "gone"), [(302, False), (400, False), (410, True), (429, False), (500, False)])
-def test_any_other_answer_is_a_no(web: Web, status: int, gone: bool) -> None:
+def test_any_other_status_is_a_refusal(web: Web, status: int, gone: bool) -> None:
     web.answers["/hook?token=t"] = Reply(status, headers={"retry-after": "7", "location": web.url})
     with pytest.raises(WebhookRefused, match=f"/hook answered {status}") as error:
-        webhook.post(door(web), f"{web.url}/hook?token=t", [SECRET], "k-1", BODY)
+        webhook.post(client(web), f"{web.url}/hook?token=t", [SECRET], "k-1", BODY)
     assert (error.value.status, error.value.gone, error.value.retry_after) == (status, gone, 7)
     assert len(web.asked) == 1

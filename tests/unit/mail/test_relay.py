@@ -41,7 +41,7 @@ def box() -> Box:
 
 @pytest.fixture
 def serve(box: Box, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Route]]:
-    """Start a server for a scheme; the way to it. The certificate is trusted."""
+    """Start a server for a scheme and return its route. The certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
     post = Post(box, certificate)
     yield post.serve
@@ -73,7 +73,7 @@ def test_many_mails_go_over_one_connection(cloud: Cloud, box: Box, serve: Callab
     made.close()
 
 
-def test_a_connection_that_was_closed_in_between_is_made_again(
+def test_a_connection_that_the_server_closed_is_opened_again(
     cloud: Cloud, box: Box, serve: Callable[..., Route]
 ) -> None:
     made = Smtp(cloud, serve(), FROM)
@@ -84,13 +84,15 @@ def test_a_connection_that_was_closed_in_between_is_made_again(
     assert len(box.mails) == 2
 
 
-def test_it_signs_in_with_what_the_secret_says(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
+def test_it_logs_in_with_the_user_and_password_of_the_secret(
+    cloud: Cloud, box: Box, serve: Callable[..., Route]
+) -> None:
     cloud.secrets.create_secret(Name=cloud.names.secret("mail-relay"), SecretString=json.dumps(LOGIN))
     send(cloud, serve(authenticator=allowed, auth_required=True))
     assert box.sessions[0].authenticated
 
 
-def test_a_wrong_password_sends_nothing_and_may_be_right_another_day(
+def test_a_wrong_password_is_a_temporary_error_and_nothing_is_sent(
     cloud: Cloud, box: Box, serve: Callable[..., Route]
 ) -> None:
     wrong = json.dumps({**LOGIN, "password": "tr0ub4dor"})
@@ -101,13 +103,13 @@ def test_a_wrong_password_sends_nothing_and_may_be_right_another_day(
     assert "tr0ub4dor" not in str(error.value)
 
 
-def test_a_secret_that_is_no_login_is_named(cloud: Cloud, serve: Callable[..., Route]) -> None:
+def test_an_invalid_secret_is_an_error_with_its_name(cloud: Cloud, serve: Callable[..., Route]) -> None:
     cloud.secrets.create_secret(Name=cloud.names.secret("mail-relay"), SecretString="correct horse")
     with pytest.raises(MailRefused, match="secret nightshift/test/mail-relay is not JSON with user and password"):
         send(cloud, serve())
 
 
-def test_a_secret_that_may_not_be_read_is_no_word_on_the_mail_and_nothing_was_sent(
+def test_a_secret_that_may_not_be_read_is_an_error_for_all_mail_and_nothing_is_sent(
     cloud: Cloud, box: Box, serve: Callable[..., Route], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(**_: Any) -> Any:
@@ -119,13 +121,13 @@ def test_a_secret_that_may_not_be_read_is_no_word_on_the_mail_and_nothing_was_se
     assert (error.value.affects_all, error.value.permanent, box.mails) == (True, False, [])
 
 
-def test_nothing_goes_in_the_clear_where_tls_was_asked_for(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
+def test_nothing_is_sent_unencrypted_where_tls_is_required(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
     with pytest.raises(MailRefused, match="STARTTLS"):
         send(cloud, serve("smtp", tls_context=None, require_starttls=False))
     assert box.mails == []
 
 
-def test_a_relay_that_cannot_prove_who_it_is_gets_nothing(
+def test_nothing_is_sent_to_a_relay_with_a_wrong_certificate(
     cloud: Cloud, box: Box, serve: Callable[..., Route], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = serve()
@@ -146,7 +148,7 @@ def test_a_relay_that_cannot_prove_who_it_is_gets_nothing(
         ("DATA", "554 spam", True),
     ],
 )
-def test_a_no_says_whether_it_is_for_good_and_the_next_mail_goes(
+def test_a_refusal_is_permanent_or_temporary_and_the_next_mail_is_sent(
     cloud: Cloud, box: Box, serve: Callable[..., Route], step: str, answer: str, permanent: bool
 ) -> None:
     made = relay.open_relay(cloud, serve(), FROM)
@@ -159,23 +161,21 @@ def test_a_no_says_whether_it_is_for_good_and_the_next_mail_goes(
     assert made.send(MAIL, "k-2") == "taken as m-1"
 
 
-def test_all_recipients_get_a_mail_or_none(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
+def test_all_recipients_receive_a_mail_or_none(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
     box.says["bob@example.com"] = "550 no such user"
     with pytest.raises(MailRefused):
         send(cloud, serve(), Mail(("ada@example.com", "bob@example.com"), "s", "t"))
     assert box.mails == []
 
 
-def test_a_relay_that_hangs_up_after_the_mail_leaves_open_whether_it_took_it(
-    cloud: Cloud, box: Box, serve: Callable[..., Route]
-) -> None:
+def test_a_connection_lost_after_the_mail_is_no_refusal(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
     box.drops = True
     with pytest.raises(SMTPServerDisconnected):
         send(cloud, serve())
     assert len(box.mails) == 1
 
 
-def test_a_late_answer_to_one_mail_is_not_taken_for_that_to_the_next(
+def test_a_late_reply_to_one_mail_is_not_read_as_that_to_the_next(
     cloud: Cloud, box: Box, serve: Callable[..., Route]
 ) -> None:
     made = relay.open_relay(cloud, serve("smtp+plain"), FROM)
@@ -188,7 +188,7 @@ def test_a_late_answer_to_one_mail_is_not_taken_for_that_to_the_next(
     assert made.send(MAIL, "k-2") == "taken as m-2"
 
 
-def test_a_relay_that_is_not_there_took_nothing(cloud: Cloud) -> None:
+def test_an_unreachable_relay_is_a_refusal(cloud: Cloud) -> None:
     with pytest.raises(MailRefused, match="Connection refused") as error:
         send(cloud, Route("smtp", "127.0.0.1", 1))
     assert not error.value.permanent
@@ -205,23 +205,25 @@ def test_a_relay_that_is_not_there_took_nothing(cloud: Cloud) -> None:
         Mail(("ada@example.com",), "s", "t", headers={"X-Note": "a\nb"}),
     ],
 )
-def test_what_is_no_mail_is_refused_for_good(cloud: Cloud, box: Box, serve: Callable[..., Route], mail: Mail) -> None:
+def test_an_invalid_mail_is_refused_permanently(
+    cloud: Cloud, box: Box, serve: Callable[..., Route], mail: Mail
+) -> None:
     with pytest.raises(MailRefused) as error:
         send(cloud, serve(), mail)
     assert (error.value.permanent, box.mails) == (True, [])
 
 
-def test_a_mail_without_a_sender_says_what_to_set(cloud: Cloud) -> None:
+def test_a_mail_without_a_sender_is_an_error_with_the_setting(cloud: Cloud) -> None:
     with pytest.raises(MailRefused, match="has no sender; set MAIL_FROM"):
         relay.open_relay(cloud, Route("ses"), "").send(MAIL, "k-1")
 
 
-def test_a_domain_may_be_of_any_script(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
+def test_a_domain_may_be_in_any_script(cloud: Cloud, box: Box, serve: Callable[..., Route]) -> None:
     send(cloud, serve(), Mail(("ada@bücher.example",), "s", "t"))
     assert box.envelopes[0].rcpt_tos == ["ada@xn--bcher-kva.example"]
 
 
-def test_ses_takes_the_same_mail(cloud: Cloud) -> None:
+def test_ses_receives_the_same_mail(cloud: Cloud) -> None:
     from moto.backends import get_backend
 
     ses = get_backend("ses")["123456789012"]["us-east-1"]
@@ -239,7 +241,7 @@ def test_ses_takes_the_same_mail(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "permanent"), [("MessageRejected", 400, True), ("TooManyRequestsException", 429, False)]
 )
-def test_what_ses_refuses_was_not_sent(
+def test_an_error_of_ses_means_that_nothing_was_sent(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str, status: int, permanent: bool
 ) -> None:
     answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
@@ -249,7 +251,7 @@ def test_what_ses_refuses_was_not_sent(
     assert error.value.permanent is permanent
 
 
-def test_a_ses_that_cannot_be_reached_took_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_ses_is_a_refusal(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     broken(cloud, monkeypatch, ConnectTimeoutError(endpoint_url="https://email"))
     with pytest.raises(MailRefused):
         send(cloud, Route("ses"))
@@ -262,9 +264,7 @@ def test_a_ses_that_cannot_be_reached_took_nothing(cloud: Cloud, monkeypatch: py
         ClientError({"Error": {"Code": "InternalFailure"}, "ResponseMetadata": {"HTTPStatusCode": 500}}, "SendEmail"),  # type: ignore[typeddict-item]
     ],
 )
-def test_a_silence_of_ses_leaves_open_whether_it_took_the_mail(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_a_lost_reply_of_ses_is_no_refusal(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     broken(cloud, monkeypatch, error)
     with pytest.raises(type(error)):
         send(cloud, Route("ses"))
@@ -278,7 +278,7 @@ def broken(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: Exception) -> N
     monkeypatch.setitem(cloud.__dict__, "mail", Broken())
 
 
-def test_ses_and_sns_are_asked_once_since_a_repeat_is_a_second_mail(cloud: Cloud) -> None:
+def test_ses_and_sns_are_called_once_since_a_repeat_is_a_second_mail(cloud: Cloud) -> None:
     clients: list[Any] = [cloud.mail, cloud.sns]
     for client in clients:
         assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
@@ -294,7 +294,7 @@ def test_ses_and_sns_are_asked_once_since_a_repeat_is_a_second_mail(cloud: Cloud
         ("smtp+plain://localhost:1025", Route("smtp+plain", "localhost", 1025)),
     ],
 )
-def test_a_relay_is_named_by_a_setting(text: str, way: Route) -> None:
+def test_a_route_is_parsed_from_the_setting(text: str, way: Route) -> None:
     assert route(text) == way
 
 
@@ -310,6 +310,6 @@ def test_a_relay_is_named_by_a_setting(text: str, way: Route) -> None:
         ("smtp://relay.example:port", "Port"),
     ],
 )
-def test_what_names_no_relay_is_refused(text: str, why: str) -> None:
+def test_an_invalid_route_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         route(text)

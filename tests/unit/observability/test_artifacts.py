@@ -59,9 +59,7 @@ def test_a_pointer_that_moved_while_it_was_read_is_read_again(cloud: Cloud, monk
     assert read(cloud, "pricing/shop.example/latest.json")["ms"] == 99
 
 
-def test_a_pointer_that_never_stands_still_is_an_error_that_says_so(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pointer_that_others_keep_moving_is_an_error(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     artifacts = Artifacts(cloud, "pricing")
     artifacts.write(RECORD, "shop.example", NOON, "run-1")
     real = cloud.s3.get_object
@@ -70,13 +68,13 @@ def test_a_pointer_that_never_stands_still_is_an_error_that_says_so(
         artifacts.write(RECORD, "shop.example", NOON + timedelta(minutes=1), "run-2")
 
 
-def test_a_host_cannot_climb_out_of_its_folder(cloud: Cloud) -> None:
+def test_a_host_cannot_leave_its_folder(cloud: Cloud) -> None:
     key = Artifacts(cloud, "pricing").write(RECORD, "../../other/..", NOON, "run-1")
     assert key == "pricing/_.._other_/2026/03/02/run-1.json"
     assert Artifacts(cloud, "pricing").write(RECORD, "..", NOON, "run-1").startswith("pricing/-/")
 
 
-def test_what_goes_into_an_artifact_is_redacted(cloud: Cloud) -> None:
+def test_an_artifact_is_redacted(cloud: Cloud) -> None:
     key = Artifacts(cloud, "auth").write({**RECORD, "cookie": "sid=1", "note": "Bearer abcdefgh1234"}, "h", NOON, "r")
     kept = read(cloud, key)
     assert (kept["cookie"], kept["note"]) == ("[redacted]", "Bearer [redacted]")

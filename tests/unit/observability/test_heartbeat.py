@@ -1,4 +1,4 @@
-"""Pings to somebody outside, who notices when they stop."""
+"""Heartbeats: pings to an external monitor."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ def test_a_good_run_pings_when_it_starts_and_when_it_ends(go: Go, web: Web) -> N
         (lambda _: Done(checkpoint={"next": 1}), "/ping"),
     ],
 )
-def test_how_it_ended_is_how_it_pings(go: Go, web: Web, work: Callable[[RunContext], Outcome], end: str) -> None:
+def test_the_last_ping_depends_on_the_outcome(
+    go: Go, web: Web, work: Callable[[RunContext], Outcome], end: str
+) -> None:
     go(work)
     assert web.paths() == ["/ping/start", end]
 
@@ -115,7 +117,7 @@ def test_a_run_that_lost_its_lease_failed(go: Go, web: Web, clock: VirtualClock,
     assert web.paths() == ["/ping/start", "/ping/fail"]
 
 
-def test_a_run_that_was_not_let_in_pings_nobody(go: Go, web: Web, cloud: Cloud) -> None:
+def test_a_firing_that_is_not_run_sends_no_ping(go: Go, web: Web, cloud: Cloud) -> None:
     cloud.environment = {**cloud.environment, "SWEEP_ENABLE": "false"}
     assert go().outcome == "disabled"
     cloud.environment = {URL: f"{web.url}/ping"}
@@ -131,14 +133,14 @@ def test_a_run_that_was_not_let_in_pings_nobody(go: Go, web: Web, cloud: Cloud) 
     assert web.paths() == ["/ping/start", "/ping"]
 
 
-def test_a_job_that_cannot_run_for_its_settings_has_failed(go: Go, web: Web, cloud: Cloud) -> None:
+def test_an_invalid_setting_is_a_failure(go: Go, web: Web, cloud: Cloud) -> None:
     cloud.environment = {**cloud.environment, "SWEEP_ENABLE": "perhaps"}
     assert go().outcome == "failed"
     assert web.paths() == ["/ping/fail"]
 
 
 @pytest.mark.parametrize("behaviour", [hang, drip, slow_headers, reset])
-def test_a_watcher_that_is_ill_costs_two_seconds_at_most_and_fails_nothing(
+def test_a_broken_monitor_costs_two_seconds_at_most_and_fails_nothing(
     go: Go, web: Web, behaviour: Any, log: Lines
 ) -> None:
     web.answers["/ping/start"] = web.answers["/ping"] = behaviour
@@ -148,12 +150,12 @@ def test_a_watcher_that_is_ill_costs_two_seconds_at_most_and_fails_nothing(
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://nowhere.invalid/ping", "ftp://127.0.0.1/", "https://[::1"])
-def test_an_address_that_is_none_fails_nothing(go: Go, cloud: Cloud, url: str, log: Lines) -> None:
+def test_an_invalid_url_fails_nothing(go: Go, cloud: Cloud, url: str, log: Lines) -> None:
     cloud.environment = {URL: url}
     assert go().outcome == "done"
 
 
-def test_a_ping_that_fails_is_logged_without_its_address(go: Go, web: Web, cloud: Cloud, log: Lines) -> None:
+def test_a_failed_ping_is_logged_without_its_url(go: Go, web: Web, cloud: Cloud, log: Lines) -> None:
     del web.answers["/ping/start"]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -171,7 +173,7 @@ def test_a_ping_that_fails_is_logged_without_its_address(go: Go, web: Web, cloud
 
 def test_a_consumer_has_none_and_every_other_job_has_the_setting() -> None:
     class Mailbox(Sweep):
-        """Take letters."""
+        """Read mail."""
 
         name = "mailbox"
         env = "MAILBOX"
@@ -181,7 +183,7 @@ def test_a_consumer_has_none_and_every_other_job_has_the_setting() -> None:
     assert not [setting for setting in Mailbox.all_settings() if setting.name.startswith("HC_")]
 
 
-def test_who_has_none_pays_for_none(go: Go, cloud: Cloud) -> None:
+def test_a_job_without_a_heartbeat_makes_no_call_and_imports_nothing_for_it(go: Go, cloud: Cloud) -> None:
     calls = Calls(cloud)
     go()
     assert calls.made == ["dynamodb:UpdateItem"] * 3
@@ -201,5 +203,5 @@ def test_who_has_none_pays_for_none(go: Go, cloud: Cloud) -> None:
         ("https://hc-ping.com/key/slug?create=1", "fail", "https://hc-ping.com/key/slug/fail?create=1"),
     ],
 )
-def test_the_form_of_a_ping_is_that_of_healthchecks(url: str, how: str, address: str) -> None:
+def test_the_url_of_a_ping_is_that_of_healthchecks(url: str, how: str, address: str) -> None:
     assert ping_url(url, how) == address

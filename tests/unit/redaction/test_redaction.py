@@ -1,4 +1,4 @@
-"""The filter: nothing secret gets through, and nothing else is touched."""
+"""Redaction: no secret passes, and nothing else is changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def leaks(shown: str, canary: Canary) -> bool:
     return any(secret in shown for secret in canary.secrets)
 
 
-def test_every_canary_is_in_what_was_said() -> None:
+def test_every_canary_contains_its_secret() -> None:
     assert [str(canary) for canary in CANARIES if not leaks(canary.said, canary)] == []
 
 
@@ -52,17 +52,17 @@ def test_no_canary_gets_through_as_the_name_of_a_field() -> None:
 
 
 @pytest.mark.parametrize("innocent", INNOCENTS)
-def test_what_is_innocent_is_left_alone(innocent: str) -> None:
+def test_text_without_secrets_is_unchanged(innocent: str) -> None:
     assert text(innocent) == innocent
     assert data({"note": innocent, "all": [innocent, 1]}) == {"note": innocent, "all": [innocent, 1]}
 
 
-def test_what_was_filtered_stays_as_it_is() -> None:
+def test_redacting_twice_changes_nothing() -> None:
     once = [text(canary.said) for canary in CANARIES]
     assert [text(shown) for shown in once] == once
 
 
-def test_no_token_stands_in_the_corpus_in_one_piece() -> None:
+def test_the_corpus_contains_no_token_in_one_piece() -> None:
     for path in CORPUS.glob("*.*"):
         assert pattern(rf"(?<![A-Za-z0-9])(?:{shaped.SHAPES})").findall(path.read_text(encoding="utf-8")) == []
 
@@ -80,7 +80,7 @@ def test_no_token_stands_in_the_corpus_in_one_piece() -> None:
         ("/in?token=abc&page=2", "/in?token=[redacted]&page=2"),
     ],
 )
-def test_what_stands_around_a_secret_stays(said: str, shown: str) -> None:
+def test_text_around_a_secret_is_unchanged(said: str, shown: str) -> None:
     assert text(said) == shown
 
 
@@ -112,11 +112,11 @@ def test_what_stands_around_a_secret_stays(said: str, shown: str) -> None:
         ({"X-Internal-Health": "x", "phone": "0170 1234567"}, {"X-Internal-Health": MASK, "phone": MASK}),
     ],
 )
-def test_a_structure_is_kept_and_its_secrets_are_not(said: Any, shown: Any) -> None:
+def test_secrets_in_a_structure_are_redacted_and_its_form_is_kept(said: Any, shown: Any) -> None:
     assert data(said) == shown
 
 
-def test_a_field_that_is_named_outside_is_sealed() -> None:
+def test_the_value_of_a_secret_field_is_masked() -> None:
     assert data("x", "api_key") == MASK
     assert data(["x", {"a": "y"}], "password") == [MASK, {"a": MASK}]
 
@@ -128,12 +128,12 @@ STRUCTURES = st.recursive(
 
 
 @given(STRUCTURES)
-def test_to_look_at_all_the_text_together_hides_nothing_that_is_seen_in_its_pieces(structure: Any) -> None:
+def test_searching_all_texts_together_finds_what_searching_each_finds(structure: Any) -> None:
     assert data(structure) == redaction._data(structure)
 
 
 @given(st.text())
-def test_any_text_can_be_filtered_and_filtered_again(said: str) -> None:
+def test_redacting_any_text_twice_equals_redacting_it_once(said: str) -> None:
     assert text(text(said)) == text(said)
 
 
@@ -147,7 +147,7 @@ def test_any_text_can_be_filtered_and_filtered_again(said: str) -> None:
     ],
 )
 def test_a_sample_never_ends_in_half_a_secret(said: str, secret: str) -> None:
-    # So much of what stands before it is masked that the end of what is looked at is in the sample.
+    # Enough of the text in front is masked that the end of the searched part is in the sample.
     before = 8 * "bob@example.org " * (SAMPLE // 16)
     for half in range(len(said) + 2):
         foreign = "." * half + before[half:] + said
@@ -166,9 +166,9 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_a_hostile_text_takes_no_longer_than_its_length(piece: str) -> None:
+def test_the_duration_grows_linearly_for_a_hostile_text(piece: str) -> None:
     for said in (piece * (100_000 // len(piece)), piece + "a" * 100_000, f"{piece}x " * (100_000 // (len(piece) + 2))):
         started = time.process_time()
         text(said)
-        # It is a tenth of a second at most; what grows with the square of the length would take minutes.
+        # A tenth of a second at most; quadratic growth would take minutes.
         assert time.process_time() - started < 5
