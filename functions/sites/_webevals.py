@@ -1,120 +1,109 @@
-"""Queued web evaluations: one row a task. A waiting row carries the host it waits for and when it is due.
+"""Queue of web evaluations: one row a task, found through an index by host and due time while it waits.
 
-Row: pk the task's id, sk `-`; host, url, state (queued, running, done, failed), attempt, answered, created; while it
-waits, queue (the host) and due (an instant, UTC); then run, result (JSON text) or error, status, finished, expires.
+Row: pk is the task's id, sk `-`; host, url, state (queued, running, done, failed), attempt, answered, created; while it
+waits, queue (the host) and due (a timestamp, UTC); then run, result (JSON text) or error, status, finished, expires.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
 from shared.http.sites import host_of
 from shared.redaction import LONG, excerpt
+from shared.store import table
+from shared.store.keys import ONLY, RowKey
 from shared.tables import TTL, WEBEVALS
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 INDEX = WEBEVALS.indexes[0].name
-KEPT = timedelta(days=90)
-ONLY = "-"
+RETENTION = timedelta(days=90)
+CLAIM = "SET #due = :until, #run = :run, #state = :running, attempt = :next"
+CLAIM_NAMES = {"#due": "due", "#run": "run", "#state": "state"}
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """attempt: how often it was begun. answered: how many of those ended with an answer, and not a good one."""
+    """A queued evaluation of one URL."""
 
     id: str
     host: str
     url: str
     due: str
+    #: Attempts that were started.
     attempt: int
+    #: Attempts that ended with a bad answer.
     answered: int = 0
 
     @property
     def key(self) -> str:
-        """The idempotency key. After no answer it stays: the site may have done the work, and then says so again.
+        """Idempotency key. It stays the same after a missing answer, as the site may have done the work.
 
-        After a bad answer it changes, since a site that remembers keys would repeat that answer.
+        It changes after a bad answer, since a site that stores keys would repeat that answer.
         """
         return f"{self.id}-{self.answered}" if self.answered else self.id
 
 
 def queue(cloud: Cloud, host: str, url: str, task_id: str = "") -> str:
-    """Ask for an evaluation of `url` by the site at `host`; returns the task's id. The same id again changes nothing.
+    """Queue an evaluation of `url` by the site at `host`, and return the task's id. An existing id changes nothing.
 
-    Raises ValueError for a URL that is none.
+    Raises ValueError for an invalid URL.
     """
     host_of(url)
     task_id = task_id or uuid.uuid4().hex
     now = clock.iso(cloud.clock.now())
     row = {"host": host, "url": url, "state": "queued", "attempt": 0, "answered": 0, "created": now}
-    with suppress(cloud.ConditionalCheckFailed):
-        cloud.dynamodb.put_item(
-            TableName=cloud.names.table(WEBEVALS.name),
-            Item=attributes.row({"pk": task_id, "sk": ONLY, "queue": host, "due": now, **row}),
-            ConditionExpression="attribute_not_exists(pk)",
-        )
+    table.put_if_absent(cloud, WEBEVALS, {"pk": task_id, "sk": ONLY, "queue": host, "due": now, **row})
     return task_id
 
 
 class Webevals:
-    """The tasks as one run sees them. A task belongs to the run that claimed it, until it is due again."""
+    """The queue as one run uses it. A task belongs to the run that claimed it, until it is due again."""
 
     def __init__(self, cloud: Cloud, run: str) -> None:
         self.cloud = cloud
         self.run = run
-        self.table = cloud.names.table(WEBEVALS.name)
 
     def due(self, host: str, most: int) -> list[Task]:
-        """The eldest tasks of a host that are due, as the index has them: it may lag, the claim will tell."""
-        answer = self.cloud.dynamodb.query(
-            TableName=self.table,
+        """Read the oldest due tasks of a host from the index; it may lag, the claim decides."""
+        rows, _ = table.query_page(
+            self.cloud,
+            WEBEVALS,
+            "#queue = :host AND #due <= :now",
+            {":host": host, ":now": clock.iso(self.cloud.clock.now())},
+            names={"#queue": "queue", "#due": "due"},
             IndexName=INDEX,
-            KeyConditionExpression="#queue = :host AND #due <= :now",
-            ExpressionAttributeNames={"#queue": "queue", "#due": "due"},
-            ExpressionAttributeValues=attributes.row({":host": host, ":now": clock.iso(self.cloud.clock.now())}),
             Limit=most,
         )
-        found = map(attributes.plain, answer["Items"])
-        return [Task(item["pk"], host, item["url"], item["due"], item["attempt"]) for item in found]
+        return [Task(row["pk"], host, row["url"], row["due"], row["attempt"]) for row in rows]
 
     def claim(self, task: Task, until: datetime) -> Task | None:
-        """The task, ours until then; None where another run was faster. A run that dies leaves it due at `until`."""
+        """Claim the task; None where another run was faster. The task of an interrupted run is due at `until`."""
+        end = clock.iso(until)
+        values = {":until": end, ":due": task.due, ":run": self.run, ":running": "running", ":next": task.attempt + 1}
         try:
-            answer = self.cloud.dynamodb.update_item(
-                TableName=self.table,
-                Key=_key(task),
-                UpdateExpression="SET #due = :until, #run = :run, #state = :running, attempt = :next",
-                # What was read in the index: still due since the same instant, so claimed by nobody in between.
-                ConditionExpression="#due = :due",
-                ExpressionAttributeNames={"#due": "due", "#run": "run", "#state": "state"},
-                ExpressionAttributeValues=attributes.row(
-                    {
-                        ":until": clock.iso(until),
-                        ":due": task.due,
-                        ":run": self.run,
-                        ":running": "running",
-                        ":next": task.attempt + 1,
-                    }
-                ),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            # The due time that was read from the index is still there: no run has claimed the task since.
+            row = table.update(
+                self.cloud,
+                WEBEVALS,
+                _key(task),
+                CLAIM,
+                values,
+                condition="#due = :due",
+                names=CLAIM_NAMES,
+                # A run claims a task once only.
+                won=lambda row: (row.get("run"), row.get("due")) == (self.run, end),
+                return_new=True,
             )
-            item = attributes.plain(answer["Attributes"])
-        except self.cloud.ConditionalCheckFailed as error:
-            item = attributes.plain(error.response.get("Item"))
-            # Ours all the same, where the first reply was lost. A run claims a task once only.
-            if item.get("run") != self.run or item.get("due") != clock.iso(until):
-                return None
-        return Task(task.id, task.host, item["url"], item["due"], item["attempt"], item["answered"])
+        except table.ConditionFailed:
+            return None
+        return Task(task.id, task.host, row["url"], row["due"], row["attempt"], row["answered"])
 
     def done(self, task: Task, result: str, status: int) -> bool:
         return self._end(task, {"state": "done", "result": result, "status": status})
@@ -123,38 +112,35 @@ class Webevals:
         return self._end(task, {"state": "failed", "error": excerpt(error, LONG), "status": status})
 
     def again(self, task: Task, error: str, status: int | None, due: datetime) -> bool:
-        """Back into the queue. `status` of a bad answer; None where none came."""
+        """Queue the task again. status: of the bad answer; None if there was no answer."""
         answered = task.answered + (status is not None)
         values = {"state": "queued", "error": excerpt(error, LONG), "status": status, "answered": answered}
         return self._settle(task, {**values, "due": clock.iso(due)})
 
     def put_off(self, task: Task, due: datetime) -> bool:
-        """Back into the queue, as if it had not been begun."""
+        """Queue the task again without counting the attempt."""
         return self._settle(task, {"state": "queued", "attempt": task.attempt - 1, "due": clock.iso(due)})
 
     def _end(self, task: Task, values: Mapping[str, Any]) -> bool:
         now = self.cloud.clock.now()
-        end = {"finished": clock.iso(now), TTL: int((now + KEPT).timestamp())}
+        end = {"finished": clock.iso(now), TTL: int((now + RETENTION).timestamp())}
         return self._settle(task, {**values, **end}, " REMOVE #queue, #due", {"#queue": "queue", "#due": "due"})
 
     def _settle(
         self, task: Task, values: Mapping[str, Any], rest: str = "", more: Mapping[str, str] | None = None
     ) -> bool:
-        """False where the task is another run's by now: what this one found out is not written."""
+        """Write the end of the claim; False, and nothing written, where another run has claimed the task since."""
         given = {name: value for name, value in values.items() if value is not None}
-        try:
-            self.cloud.dynamodb.update_item(
-                TableName=self.table,
-                Key=_key(task),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in given) + rest,
-                ConditionExpression="#run = :run",
-                ExpressionAttributeNames={"#run": "run", **{f"#{name}": name for name in given}, **(more or {})},
-                ExpressionAttributeValues=attributes.row({":run": self.run, **{f":{n}": v for n, v in given.items()}}),
-            )
-        except self.cloud.ConditionalCheckFailed:
-            return False
-        return True
+        return table.update_if(
+            self.cloud,
+            WEBEVALS,
+            _key(task),
+            "SET " + ", ".join(f"#{name} = :{name}" for name in given) + rest,
+            {":run": self.run, **{f":{name}": value for name, value in given.items()}},
+            "#run = :run",
+            names={"#run": "run", **{f"#{name}": name for name in given}, **(more or {})},
+        )
 
 
-def _key(task: Task) -> dict[str, Any]:
-    return attributes.row({"pk": task.id, "sk": ONLY})
+def _key(task: Task) -> RowKey:
+    return RowKey(task.id, ONLY)

@@ -174,7 +174,8 @@ def update(
 ) -> Plain:
     """Update a row and return it as it stood before, or stands now with `return_new`. Raises ConditionFailed.
 
-    Without a condition the expression must be one whose repetition changes nothing. patient: through the bulk client.
+    Without a condition the expression must be one whose repetition changes nothing. After a lost reply the row as it
+    stood before is empty. patient: through the bulk client.
     """
     request: dict[str, Any] = {
         "TableName": cloud.names.table(table.name),
@@ -247,10 +248,12 @@ def _conditional(
     try:
         answer: Mapping[str, Any] = call(**request)
     except cloud.ConditionalCheckFailed as error:
-        item = attributes.plain(error.response.get("Item"))
+        row = error.response.get("Item")
+        item = attributes.plain(row)
         if won is None or not won(item):
             raise ConditionFailed(item) from None
-        return {"Attributes": {}}
+        # The row as it stood before the write is not known any more.
+        return {"Attributes": row if request.get("ReturnValues") == "ALL_NEW" else {}}
     return answer
 
 

@@ -146,3 +146,15 @@ def test_an_update_whose_reply_was_lost_has_won(cloud: Cloud) -> None:
         cloud, STATE, KEY, "SET n = :n", {":n": 2, ":old": 1}, "n = :old", won=lambda item: item.get("n") == 2
     )
     assert table.get(cloud, STATE, KEY) == row(n=2)
+
+
+def test_an_update_whose_reply_was_lost_returns_the_new_row(cloud: Cloud) -> None:
+    table.put(cloud, STATE, row(n=1))
+    lose_reply(cloud, "UpdateItem")
+    new = table.update(
+        *(cloud, STATE, KEY, "SET n = :n", {":n": 2, ":old": 1}),
+        condition="n = :old",
+        won=lambda item: item.get("n") == 2,
+        return_new=True,
+    )
+    assert new == row(n=2)
