@@ -42,7 +42,7 @@ def describe(job: Job) -> dict[str, Any]:
 
 
 def fires(job: Job) -> str:
-    """What starts the job: schedules, a queue, or an operator."""
+    """The schedules or the queue that start the job, or BY_HAND."""
     if job.queue:
         return f"queue {job.queue}"
     return ", ".join(map(str, job.schedules())) or BY_HAND
@@ -58,7 +58,7 @@ def short_guarantee(job: Job) -> str:
 def _guarantee(job: Job) -> Iterator[str]:
     if job.queue:
         yield (
-            "Messages are delivered at least once and in any order. Of a batch only the failed messages are delivered "
+            "Messages are delivered at least once and in any order. Only the failed messages of a batch are delivered "
             "again; a message that can never succeed is dead-lettered at once."
         )
     else:

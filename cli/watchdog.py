@@ -32,7 +32,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Watchdog:
-    """Expires `job.timeout` seconds after the block was entered, whatever the job is blocked in, as Lambda does."""
+    """Expires `job.timeout` seconds after the block was entered, even while the job blocks, as Lambda does."""
 
     def __init__(self, cloud: Cloud, job: Job, firing: Firing, end: Callable[[int], object] = os._exit) -> None:
         self.cloud = cloud

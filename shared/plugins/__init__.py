@@ -1,1 +1,1 @@
-"""Jobs that others wrote: declared in a manifest, run in a process of their own, served what they declared."""
+"""Plugins: jobs of other packages, declared in a manifest and run in a sandboxed process with declared permissions."""

@@ -1,10 +1,10 @@
-"""What a plugin is told that asks for more than its manifest allows."""
+"""Errors of requests that exceed the permissions of a plugin's manifest."""
 
 from __future__ import annotations
 
 
 class Denied(PermissionError):
-    """The message begins with what is denied, and says what was asked for and why not."""
+    """The message begins with the kind of access, and states the request and the reason."""
 
 
 class FsDenied(Denied):

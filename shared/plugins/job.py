@@ -1,4 +1,4 @@
-"""A plugin's job as a job like any other: claimed, retried, dead-lettered, recorded; its work is done elsewhere."""
+"""Jobs of plugins: claimed, retried, dead-lettered and recorded like any job; their work runs in a sandbox."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ from shared.run.context import RunContext
 
 if TYPE_CHECKING:
     from shared.plugins.host.sandbox import Order
-    from shared.plugins.manifest.manifest import Declared
+    from shared.plugins.manifest.manifest import JobDeclaration
 
-WORKSPACE = settings.text("KB_WORKSPACE", "", "Folder of the plugins' workspace; in the deployment's bucket if not set")
-DEBUG = settings.flag("KB_JOBS_DEBUG", False, "Whether plugins run in the process of their host, for breakpoints")
-# Seconds beside its own time that a plugin's run takes: its process, and what the host writes.
-AROUND = 5
-# MB beside its own memory: the host, and the bare interpreter.
+WORKSPACE = settings.text("KB_WORKSPACE", "", "Folder of the plugins' workspace (default: the deployment's bucket)")
+DEBUG = settings.flag(
+    "KB_JOBS_DEBUG", False, "Whether plugins run in the process of their host, so that breakpoints work"
+)
+# Seconds of a run besides the plugin's own: starting its process, and the writes of the host.
+OVERHEAD_SECONDS = 5
+# MB besides the plugin's own: the host and the bare interpreter.
 HOST_MB = 192
 LONGEST_NAME = 40
 
 
 class PluginJob(Job, archetype=True):
-    """plugin, told: where it comes from, and what its manifest says of it. permitted: what it may touch."""
+    """The class of one declared job; `of` creates a subclass for each."""
 
     plugin: ClassVar[Plugin]
-    told: ClassVar[Declared]
+    #: Its entry in the manifest.
+    declaration: ClassVar[JobDeclaration]
     permitted: ClassVar[Permissions]
     idempotency = natural(
-        "a tick is claimed before its plugin is called; what the plugin does to the workspace it must be able to repeat"
+        "a tick is claimed before its plugin is called; its changes to the workspace must be repeatable"
     )
     cap = 1
 
@@ -55,15 +58,15 @@ class PluginJob(Job, archetype=True):
         try:
             return self._run(run, reserved)
         except Exception as error:
-            error_webhook.tell(run, self.plugin.manifest, self.id, error)
+            error_webhook.post(run, self.plugin.manifest, self.id, error)
             raise
 
     def plan(self, run: RunContext) -> list[str]:
         limits, allowed = self.permitted.limits, self.permitted
         return [
-            f"call {self.told.handler} of {self.plugin.id} {self.plugin.manifest.version}",
-            f"priority {self.told.priority}; tags: {', '.join(self.told.tags) or 'none'}",
-            f"for at most {limits.timeout_ms} ms, {limits.cpu_ms} ms of processor and {limits.memory_mb} MB",
+            f"call {self.declaration.handler} of {self.plugin.id} {self.plugin.manifest.version}",
+            f"priority {self.declaration.priority}; tags: {', '.join(self.declaration.tags) or 'none'}",
+            f"for at most {limits.timeout_ms} ms, {limits.cpu_ms} ms of CPU time and {limits.memory_mb} MB",
             f"files ({allowed.fs_mode}): {', '.join(allowed.fs_allow) or 'none'}",
             f"hosts: {', '.join(allowed.net) or 'none'}",
             f"variables: {', '.join(allowed.env) or 'none'}",
@@ -72,7 +75,7 @@ class PluginJob(Job, archetype=True):
 
     @property
     def id(self) -> str:
-        return f"{self.plugin.id}:{self.told.id}"
+        return f"{self.plugin.id}:{self.declaration.id}"
 
     def order(self, run: RunContext, where: str) -> Order:
         from shared.plugins.host.sandbox import Order
@@ -80,16 +83,16 @@ class PluginJob(Job, archetype=True):
         context = {
             "jobId": self.id,
             "executedAt": clock.iso(run.at),
-            # Every run that takes the claim has the next fencing token.
+            # The fencing token increases with every run that takes the claim.
             "runCount": run.claim.fence if run.claim else 1,
             "pluginId": self.plugin.id,
             "pluginVersion": self.plugin.manifest.version,
             "workdir": where,
             "outdir": next((glob for glob in self.permitted.fs_allow if not set(glob) & set("*?")), f".kb/{self.name}"),
         }
-        return Order(self.told.handler, self.plugin.root, self.permitted.limits, context)
+        return Order(self.declaration.handler, self.plugin.root, self.permitted.limits, context)
 
-    def _run(self, tick: RunContext, reserved: cpu_quota.Reserved) -> Outcome:
+    def _run(self, tick: RunContext, reserved: cpu_quota.Reservation) -> Outcome:
         from shared.plugins.host import sandbox
         from shared.plugins.host.broker import Broker
 
@@ -99,13 +102,13 @@ class PluginJob(Job, archetype=True):
         broker = Broker(self.permitted, files, tick.cloud.environment, log, lambda: allowed)
         run = sandbox.run
         if tick.setting(DEBUG.name):
-            # It changes the process that imports it.
+            # Imported lazily: the import modifies this process.
             from shared.plugins.host import debug
 
             run = debug.run
         try:
             ended = run(self.order(tick, files.where), broker, log, max(0.001, allowed))
-        except sandbox.Ending as error:
+        except sandbox.PluginRunError as error:
             cpu_quota.settle(tick, reserved, error.cpu_ms)
             log.error("plugin_failed", error=str(error), stack=getattr(error, "stack", ""))
             raise
@@ -114,19 +117,19 @@ class PluginJob(Job, archetype=True):
 
 
 def of(plugins: Iterable[Plugin], module: str) -> Iterator[type[PluginJob]]:
-    """The classes of their jobs that are enabled. Raises DeclarationError. module: that they are found in."""
+    """Classes of the enabled jobs of plugins, for the module that yields them. Raises DeclarationError."""
     for plugin in plugins:
         text = plugin.path.read_text()
         for number, declared in enumerate(plugin.manifest.jobs):
             if declared.enabled:
                 origin = f"{plugin.path}:{line_of(text, ('jobs', number))} {plugin.id}:{declared.id}"
-                yield _made(plugin, declared, module, origin)
+                yield _job_class(plugin, declared, module, origin)
 
 
 def name_of(plugin: str, job: str) -> str:
-    """`@kb-labs/plugin-template:hello-cron` -> `kb-labs-plugin-template-hello-cron`: what a function can be called.
+    """`@kb-labs/plugin-template:hello-cron` -> `kb-labs-plugin-template-hello-cron`, valid for a function.
 
-    A name that is too long ends in a hash; two ids that come to one name are refused by the registry.
+    A name that is too long ends in a hash. The registry refuses two ids with the same name.
     """
     name = re.sub(r"[^a-z0-9]+", "-", f"{plugin}:{job}").strip("-")
     name = name if name[0].isalpha() else f"p-{name}"
@@ -135,28 +138,28 @@ def name_of(plugin: str, job: str) -> str:
     return f"{name[: LONGEST_NAME - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _made(plugin: Plugin, declared: Declared, module: str, origin: str) -> type[PluginJob]:
+def _job_class(plugin: Plugin, declared: JobDeclaration, module: str, origin: str) -> type[PluginJob]:
     permitted = plugin.manifest.permitted(declared)
     limits, name = permitted.limits, name_of(plugin.id, declared.id)
     inside = plugin.path.parent.relative_to(plugin.root)
-    told: dict[str, Any] = {
+    members: dict[str, Any] = {
         "__module__": module,
         "__doc__": declared.describe if declared.describe.endswith(".") else f"{declared.describe}.",
         "name": name,
         "place": f"{'/'.join(module.split('.')[1:])}:{name}",
         "origin": origin,
         "plugin": plugin,
-        "told": declared,
+        "declaration": declared,
         "permitted": permitted,
         "schedule": Schedule(declared.schedule),
-        "timeout": max(10, -(-limits.timeout_ms // 1000) + AROUND + FINISH_SECONDS),
+        "timeout": max(10, -(-limits.timeout_ms // 1000) + OVERHEAD_SECONDS + FINISH_SECONDS),
         "memory": min(10_240, max(256, limits.memory_mb + HOST_MB)),
-        "retry": retry.exponential(first=2, retries=declared.retries) if declared.retries else retry.NONE,
+        "retry": retry.exponential(first=2, retries=declared.retries) if declared.retries else retry.NO_RETRY,
         "permissions": _grants(plugin, permitted),
         "settings": _settings(permitted),
         "carries": {f"shipped_plugins/{name_of(plugin.id, 'x')[:-2]}/{inside.as_posix()}": plugin.path.parent},
     }
-    return type(name.title().replace("-", ""), (PluginJob,), told)
+    return type(name.title().replace("-", ""), (PluginJob,), members)
 
 
 def _grants(plugin: Plugin, permitted: Permissions) -> tuple[Grant, ...]:
@@ -166,12 +169,12 @@ def _grants(plugin: Plugin, permitted: Permissions) -> tuple[Grant, ...]:
 
 
 def _settings(permitted: Permissions) -> tuple[settings.Setting, ...]:
-    named = (settings.text(name, "", "A variable that plugins are allowed to read") for name in permitted.env)
+    named = (settings.text(name, "", "A variable that plugins may read") for name in permitted.env)
     return (WORKSPACE, DEBUG, MANIFESTS, DISABLED, cpu_quota.LIMIT, *named)
 
 
 def _outcome(result: Any, cpu_ms: int) -> Done:
-    """`ok` of what was returned is the verdict; the rest is for people to read."""
+    """The verdict is `ok` of the returned object; the note contains all of it."""
     ok = not (isinstance(result, dict) and result.get("ok") is False)
     note = "" if result is None else json.dumps(result, ensure_ascii=False)
     return Done({"cpu_ms": cpu_ms}, ok=ok, note=note)

@@ -1,4 +1,4 @@
-"""Messages between a plugin's process and the one that serves it: a header of JSON, and bytes. Nothing is unpickled."""
+"""Messages between a plugin's process and its host: a JSON header and bytes. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ import struct
 import threading
 from typing import Any
 
-HEAD = struct.Struct("!II")
+SIZES = struct.Struct("!II")
 LARGEST_HEADER = 1024 * 1024
 LARGEST_BODY = 9 * 1024 * 1024
 
 
-class Broken(ConnectionError):
-    """The other end is gone."""
+class ConnectionClosed(ConnectionError):
+    """The other process has closed the connection."""
 
 
-class Nonsense(ValueError):
-    """The other end speaks another language."""
+class ProtocolError(ValueError):
+    """The other process has sent bytes that are not a message."""
 
 
 class TooLarge(ValueError):
-    """More than a message may have; nothing was sent."""
+    """The message exceeds the size limits; nothing was sent."""
 
 
 class Wire:
-    """Both ends send from several threads, and read in one at a time."""
+    """One end of the connection: several threads may send, one at a time reads."""
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
         self.sending = threading.Lock()
 
     def send(self, message: Any, body: bytes = b"") -> None:
-        """Raises TooLarge and OSError."""
+        """Raises PayloadTooLarge and OSError."""
         header = json.dumps(message, separators=(",", ":")).encode()
         if len(header) > LARGEST_HEADER or len(body) > LARGEST_BODY:
             raise TooLarge(f"a message of {len(header):,} and {len(body):,} bytes is too large")
         with self.sending:
-            self.end.sendall(HEAD.pack(len(header), len(body)) + header + body)
+            self.end.sendall(SIZES.pack(len(header), len(body)) + header + body)
 
     def receive(self) -> tuple[Any, bytes]:
         """Raises Broken and Nonsense."""
-        header, body = HEAD.unpack(self._exactly(HEAD.size))
+        header, body = SIZES.unpack(self._read(SIZES.size))
         if header > LARGEST_HEADER or body > LARGEST_BODY:
-            raise Nonsense(f"a message of {header:,} and {body:,} bytes was announced")
+            raise ProtocolError(f"a message of {header:,} and {body:,} bytes was announced")
         try:
-            message = json.loads(self._exactly(header))
+            message = json.loads(self._read(header))
         except (ValueError, RecursionError) as error:
-            raise Nonsense(f"what came is not JSON: {error}") from None
-        return message, self._exactly(body)
+            raise ProtocolError(f"the header is not JSON: {error}") from None
+        return message, self._read(body)
 
-    def _exactly(self, size: int) -> bytes:
+    def _read(self, size: int) -> bytes:
         parts, missing = [], size
         while missing:
             try:
                 part = self.end.recv(min(missing, 1 << 20))
             except OSError as error:
-                raise Broken(str(error)) from None
+                raise ConnectionClosed(str(error)) from None
             if not part:
-                raise Broken("the other end is closed")
+                raise ConnectionClosed("the other process has closed the connection")
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from shared.plugins.host.broker import Broker
-from shared.plugins.host.disk_workspace import Disk
-from shared.plugins.host.sandbox import Ended, Order, run
+from shared.plugins.host.disk_workspace import DiskWorkspace
+from shared.plugins.host.sandbox import Order, RunResult, run
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 
@@ -26,16 +26,16 @@ CONTEXT = {
     "workdir": "workspace",
     "outdir": "own",
 }
-Sandboxed = Callable[..., Ended]
+Sandboxed = Callable[..., RunResult]
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Disk:
-    return Disk(tmp_path / "workspace")
+def files(tmp_path: Path) -> DiskWorkspace:
+    return DiskWorkspace(tmp_path / "workspace")
 
 
 @pytest.fixture
-def sandboxed(tmp_path: Path, files: Disk, log: Lines) -> Sandboxed:
+def sandboxed(tmp_path: Path, files: DiskWorkspace, log: Lines) -> Sandboxed:
     """`sandboxed("return 1")` runs the lines as a handler; `context` is its argument."""
 
     def call(
@@ -44,7 +44,7 @@ def sandboxed(tmp_path: Path, files: Disk, log: Lines) -> Sandboxed:
         limits: Limits = AMPLE,
         environment: Mapping[str, str] | None = None,
         name: str = "acme",
-    ) -> Ended:
+    ) -> RunResult:
         root = tmp_path / "plugin"
         root.mkdir(exist_ok=True)
         body = textwrap.indent(textwrap.dedent(code).strip(), "    ")

@@ -17,8 +17,8 @@ import pytest
 
 from shared.plugins.host import sandbox
 from shared.plugins.host.broker import Broker
-from shared.plugins.host.disk_workspace import Disk
-from shared.plugins.host.sandbox import Ended, Order, readable, run
+from shared.plugins.host.disk_workspace import DiskWorkspace
+from shared.plugins.host.sandbox import Order, RunResult, readable, run
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins import escapes, kernels, raw
@@ -135,9 +135,9 @@ def test_the_corpus_is_large_enough() -> None:
     assert len(set(escapes.KERNEL)) > 200
 
 
-def asked(attempts: Sequence[str], tmp_path: Path, outside: Outside, log: Lines) -> Ended:
+def asked(attempts: Sequence[str], tmp_path: Path, outside: Outside, log: Lines) -> RunResult:
     """What a plugin's process makes of them, whose workspace has links of all kinds in it."""
-    files = Disk(tmp_path / "workspace")
+    files = DiskWorkspace(tmp_path / "workspace")
     for path in ("own/inner.key", "own/deep/er/inner.key", "own/mine"):
         files.write(path, CANARY.encode())
     (files.root / "own" / "link").symlink_to(outside.secret)
@@ -180,7 +180,7 @@ def bare(attempts: Sequence[str], tmp_path: Path, outside: Outside, *lacks: str)
         from shared.plugins.child import boot
         import os, json
         limits = {{"memory_mb": 512, "cpu_ms": 60000}}
-        missing = boot.walls({{"parent": os.getppid(), "readable": {readable(root)!r}, "limits": limits}})
+        missing = boot.restrict({{"parent": os.getppid(), "readable": {readable(root)!r}, "limits": limits}})
         sys.path.remove({str(ROOT)!r})
         """
     )
@@ -206,14 +206,14 @@ def test_without_landlock_nothing_gets_through_that_leaves_the_hook_alone(
     monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, kernels.LANDLOCK))
     attempts = [code for code in escapes.ALL if code not in (*raw.DISARMING, *escapes.LOOKS)]
     ended = asked(attempts, tmp_path, outside, log)
-    assert ended.missing == ("landlock: the kernel has none",)
+    assert ended.missing == ("landlock: not supported by the kernel",)
     assert log.said("plugin_walls_missing")[0]["missing"] == list(ended.missing)
     assert leaks(attempts, ended.result) == {}
 
 
 def test_without_landlock_and_hook_files_are_read_and_nothing_else_is_done(tmp_path: Path, outside: Outside) -> None:
     missing, got = bare(escapes.KERNEL, tmp_path, outside, kernels.LANDLOCK)
-    assert missing == ["landlock: the kernel has none"]
+    assert missing == ["landlock: not supported by the kernel"]
     assert outside.untouched()
     assert not set(got) & {*raw.BY_NUMBER, *escapes.PROCESSES, *escapes.NETWORK} - {*escapes.READS}
 

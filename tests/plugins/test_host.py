@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from shared.plugins.host import sandbox, watchdog
-from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.sandbox import CpuExceeded, PluginFailed, WallClockExceeded
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
@@ -41,7 +41,7 @@ COMMANDS = Permissions(shell_allow=("yes **", "seq **"), capabilities=frozenset(
 
 
 def test_a_process_that_says_again_that_it_begins_has_no_more_time_for_it(sandboxed: Sandboxed) -> None:
-    with pytest.raises(PluginFailed, match="it began twice"):
+    with pytest.raises(PluginFailed, match="it reported twice that it is ready"):
         sandboxed(f"{WIRE}while True: wire.send({{'tell': 'ready'}})")
 
 
@@ -80,7 +80,7 @@ def test_a_flood_of_questions_ends_with_its_time(sandboxed: Sandboxed) -> None:
         sandboxed(f"{WIRE}while True: wire.send({{'ask': 'fs.stat', 'path': 'own'}})", limits=Limits(400, 64, 9000))
 
 
-def test_a_question_whose_answer_nobody_reads_ends_with_its_time(sandboxed: Sandboxed, files: Disk) -> None:
+def test_a_question_whose_answer_nobody_reads_ends_with_its_time(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     files.write("own/big", b"x" * (4 << 20))
     with pytest.raises(WallClockExceeded):
         sandboxed(
@@ -103,7 +103,7 @@ def test_a_log_line_of_it_is_json_whatever_it_says(sandboxed: Sandboxed, log: Li
     json.loads(json.dumps(line), parse_constant=pytest.fail)
 
 
-def test_a_list_of_more_than_a_mebibyte_is_an_answer(sandboxed: Sandboxed, files: Disk) -> None:
+def test_a_list_of_more_than_a_mebibyte_is_an_answer(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     folder = files.root.joinpath("own", *["x" * 250] * 3)
     folder.mkdir(parents=True)
     for number in range(1200):
@@ -154,7 +154,7 @@ def test_a_call_that_is_answered_too_slowly_does_not_keep_the_run_beyond_its_tim
     took = int(str(ended.value).rpartition(" and ")[2].removesuffix(" ms"))
     assert 500 <= took <= 700
     deadline = time.monotonic() + 1
-    while any(thread.name == "plugin-talk" for thread in threading.enumerate()):
+    while any(thread.name == "plugin-conversation" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -164,7 +164,7 @@ def test_a_command_ends_with_the_plugin_that_waits_for_it(sandboxed: Sandboxed) 
     with pytest.raises(WallClockExceeded):
         sandboxed("time.sleep(0.9); context.shell.run('sleep 60')", granted, Limits(1000, 64, 9000))
     deadline = time.monotonic() + 0.5
-    while any(thread.name == "plugin-talk" for thread in threading.enumerate()):
+    while any(thread.name == "plugin-conversation" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -191,19 +191,19 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
     script = f"""
         from pathlib import Path
         from shared.observability.log import Log
-        from shared.plugins import sandbox
+        from shared.plugins.host import sandbox
         from shared.plugins.host.broker import Broker
-        from shared.plugins.host.disk_workspace import Disk
+        from shared.plugins.host.disk_workspace import DiskWorkspace
         from shared.plugins.manifest.permissions import Limits, Permissions
         start, root = sandbox._start, Path({str(tmp_path)!r})
-        def told(end):
+        def start_and_print(end):
             process = start(end)
             print(process.pid, flush=True)
             return process
-        sandbox._start = told
+        sandbox._start = start_and_print
         log = Log()
         order = sandbox.Order("acme:handle", root, Limits(60_000, 64, 9000), {CONTEXT!r})
-        sandbox.run(order, Broker(Permissions(), Disk(root / "w"), {{}}, log, lambda: 60.0), log, 60)
+        sandbox.run(order, Broker(Permissions(), DiskWorkspace(root / "w"), {{}}, log, lambda: 60.0), log, 60)
         """
     host = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None
@@ -254,6 +254,6 @@ def test_what_the_host_itself_gets_wrong_is_raised_as_what_it_is(
     def broken(*_: object) -> None:
         raise RuntimeError("of the host")
 
-    monkeypatch.setattr(sandbox._Conversation, "_hear", broken)
+    monkeypatch.setattr(sandbox._Conversation, "_handle", broken)
     with pytest.raises(RuntimeError, match="of the host"):
         sandboxed("return 1", limits=AMPLE)

@@ -25,7 +25,7 @@ from shared.http import webhook
 from shared.job import registry
 from shared.job.definition import FINISH_SECONDS
 from shared.plugins import job
-from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.job import PluginJob, name_of
 from shared.plugins.manifest import discovery
 from shared.plugins.manifest.iam import exact, grants_of, widened
@@ -52,9 +52,9 @@ handler = "acme:handle"
 
 
 @pytest.fixture
-def files(tmp_path: Path, cloud: Cloud) -> Disk:
+def files(tmp_path: Path, cloud: Cloud) -> DiskWorkspace:
     cloud.environment = {"KB_WORKSPACE": str(tmp_path / "workspace")}
-    return Disk(tmp_path / "workspace")
+    return DiskWorkspace(tmp_path / "workspace")
 
 
 def ticked(name: PluginJob | str, cloud: Cloud, log: Lines, **changes: Any) -> RunReport:
@@ -75,7 +75,7 @@ def acme(tmp_path: Path, code: str, more: str = "", errors: str = "") -> PluginJ
     return made()
 
 
-def test_hello_cron_writes_a_line_a_minute(cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk) -> None:
+def test_hello_cron_writes_a_line_a_minute(cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace) -> None:
     for number in (1, 2):
         report = ticked(HELLO, cloud, log)
         assert json.loads(report.note) == {
@@ -95,7 +95,7 @@ def test_hello_cron_writes_a_line_a_minute(cloud: Cloud, clock: VirtualClock, lo
 
 
 def test_cleanup_deletes_what_is_older_than_seven_days(
-    cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk
+    cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace
 ) -> None:
     now = clock.now().replace(second=0, microsecond=0)
     week = timedelta(days=7)
@@ -111,7 +111,7 @@ def test_cleanup_deletes_what_is_older_than_seven_days(
     assert json.loads(ticked(CLEANUP, cloud, log).note) == {"ok": True, "cleaned": 0}
 
 
-def test_daily_report_writes_the_same_file_again(cloud: Cloud, log: Lines, files: Disk) -> None:
+def test_daily_report_writes_the_same_file_again(cloud: Cloud, log: Lines, files: DiskWorkspace) -> None:
     ticked(HELLO, cloud, log)
     report = ticked(REPORT, cloud, log)
     assert json.loads(report.note) == {"ok": True, "reportPath": ".kb/template/reports/daily-2026-03-02.json"}
@@ -146,7 +146,7 @@ def test_an_id_becomes_a_name_that_a_function_may_have(plugin: str, given: str, 
 
 
 def test_what_fails_is_tried_three_times_and_then_a_dead_letter(
-    cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk, tmp_path: Path
+    cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace, tmp_path: Path
 ) -> None:
     made = acme(tmp_path, "1 / 0")
     firing = Firing("acme-it", clock.now().replace(second=0, microsecond=0), correlation_id="c")
@@ -168,34 +168,40 @@ def test_what_fails_is_tried_three_times_and_then_a_dead_letter(
 @pytest.mark.parametrize(
     ("code", "more", "begins"),
     [
-        ("time.sleep(60)", "timeout = 200", "WallClockExceeded: ended after 200 ms"),
-        ("while True: pass", "[jobs.permissions.quotas]\ncpuMs = 100", "CpuExceeded: ended for using more than 100 ms"),
-        ("' ' * 10**9", "[jobs.permissions.quotas]\nmemoryMb = 32", "MemoryExceeded: asked for more than 32 MB"),
+        ("time.sleep(60)", "timeout = 200", "WallClockExceeded: killed after 200 ms"),
+        (
+            "while True: pass",
+            "[jobs.permissions.quotas]\ncpuMs = 100",
+            "CpuExceeded: killed for using more than 100 ms",
+        ),
+        ("' ' * 10**9", "[jobs.permissions.quotas]\nmemoryMb = 32", "MemoryExceeded: requested more than 32 MB"),
         ("open('/etc/passwd')", "", "PluginFailed: FsDenied: FS access denied: '/etc/passwd'"),
     ],
 )
 def test_each_way_to_fail_is_recorded_as_what_it_was(
-    cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, code: str, more: str, begins: str
+    cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, code: str, more: str, begins: str
 ) -> None:
     report = ticked(acme(tmp_path, code, f"retries = 0\n{more}"), cloud, log)
     assert report.outcome == "failed"
     assert report.note.startswith(begins)
 
 
-def test_a_plugin_has_no_more_time_than_its_run_has_left(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path) -> None:
+def test_a_plugin_has_no_more_time_than_its_run_has_left(
+    cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path
+) -> None:
     made = acme(tmp_path, "time.sleep(60)", "timeout = 60_000\nretries = 0")
     firing = Firing(made.name, cloud.clock.now().replace(second=0, microsecond=0), correlation_id="c")
     report = run(made, firing, cloud, log, seconds=FINISH_SECONDS * 1.5 + 0.5)
-    assert report.note.startswith("WallClockExceeded: ended after 500 ms")
+    assert report.note.startswith("WallClockExceeded: killed after 500 ms")
 
 
-def test_a_verdict_is_no_failure(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path) -> None:
+def test_a_verdict_is_no_failure(cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path) -> None:
     report = ticked(acme(tmp_path, "return {'ok': False}"), cloud, log)
     assert (report.outcome, report.ok) == ("done", False)
 
 
 def test_a_plugin_may_be_run_in_the_hosts_process_and_is_held_all_the_same(
-    cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_OURS", "canary")
     cloud.environment = {**cloud.environment, "KB_JOBS_DEBUG": "true"}
@@ -243,7 +249,7 @@ def receiver() -> Iterator[tuple[str, list[Any]]]:
 
 
 def test_errors_are_posted_signed_to_where_the_manifest_says(
-    cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk, tmp_path: Path, receiver: tuple[str, list[Any]]
+    cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace, tmp_path: Path, receiver: tuple[str, list[Any]]
 ) -> None:
     url, got = receiver
     key = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -256,7 +262,7 @@ def test_errors_are_posted_signed_to_where_the_manifest_says(
     assert told["error"] == "PluginFailed: ZeroDivisionError: division by zero"
 
 
-def test_a_webhook_that_fails_changes_nothing(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path) -> None:
+def test_a_webhook_that_fails_changes_nothing(cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path) -> None:
     report = ticked(acme(tmp_path, "1 / 0", errors="http://localhost:1/hook"), cloud, log)
     assert "ZeroDivisionError" in report.note
     assert log.said("plugin_webhook_failed")
@@ -302,7 +308,7 @@ def test_a_bundle_carries_the_plugin_and_finds_it_there(tmp_path: Path, monkeypa
     assert plugin.root == tmp_path / "task" / "shipped_plugins" / "kb-labs-plugin-template"
 
 
-def test_history_knows_its_runs(cloud: Cloud, log: Lines, files: Disk) -> None:
+def test_history_knows_its_runs(cloud: Cloud, log: Lines, files: DiskWorkspace) -> None:
     report = ticked(HELLO, cloud, log)
     key = attributes.row({"pk": f"runs#{HELLO}#2026-03-02", "sk": report.run_id})
     row = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])

@@ -104,7 +104,7 @@ def test_nobody_there_is_no_answer() -> None:
 def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch, port: int, address: str) -> None:
     found = [(2, 1, 6, "", ("93.184.216.34", port)), (2, 1, 6, "", (address, port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    with pytest.raises(NetDenied, match="not on the internet"):
+    with pytest.raises(NetDenied, match="not a public address"):
         asked(f"http://name.example:{port}/")
 
 

@@ -44,9 +44,9 @@ def test_deny_beats_allow_in_any_case_of_letters() -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("", "no path"),
-        (None, "no path"),
-        (7, "no path"),
+        ("", "not a path"),
+        (None, "not a path"),
+        (7, "not a path"),
         ("a/e\u0301", "normal form"),
         ("a/\u212a", "normal form"),
         ("a/\uff0e\uff0e/b", "normal form"),

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.plugins.host.disk_workspace import Disk
-from shared.plugins.host.sandbox import CpuExceeded, Ending, MemoryExceeded, PluginFailed, WallClockExceeded
+from shared.plugins.host.disk_workspace import DiskWorkspace
+from shared.plugins.host.sandbox import CpuExceeded, MemoryExceeded, PluginFailed, PluginRunError, WallClockExceeded
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins.conftest import CONTEXT, GRANTED, Sandboxed
@@ -25,7 +25,7 @@ def test_a_handler_is_given_all_that_the_catalogue_promises(sandboxed: Sandboxed
     assert ended.missing == ()
 
 
-def test_files_are_served_by_the_context(sandboxed: Sandboxed, files: Disk) -> None:
+def test_files_are_served_by_the_context(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     ended = sandboxed(
         """
         context.fs.write("own/a/b.bin", bytes(range(256)))
@@ -47,7 +47,7 @@ def test_files_are_served_by_the_context(sandboxed: Sandboxed, files: Disk) -> N
     assert files.read("own/log") == b"one\ntwo\n"
 
 
-def test_a_list_leaves_out_what_may_not_be_read(sandboxed: Sandboxed, files: Disk) -> None:
+def test_a_list_leaves_out_what_may_not_be_read(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     for path in ("own/a", "own/b.key"):
         files.write(path, b"1")
     assert sandboxed("return [entry.path for entry in context.fs.list('own')]").result == ["own/a"]
@@ -170,7 +170,7 @@ def test_an_error_is_told_with_the_plugins_own_stack(sandboxed: Sandboxed) -> No
         ("import faulthandler; faulthandler._sigsegv()", "killed by SIGSEGV"),
         (
             "import gc; [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0].end.sendall(b'x' * 99)",
-            "broke the protocol",
+            "violation of the protocol",
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_the_wall_clock_is_kept_to_200_ms_whatever_it_waits_for(sandboxed: Sandb
     assert 400 <= took <= 600
 
 
-def test_twenty_at_once_with_some_ended_disturb_nobody(sandboxed: Sandboxed, files: Disk) -> None:
+def test_twenty_at_once_with_some_ended_disturb_nobody(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     """All twenty have begun before three are ended, and the rest work on after that."""
     ends = {7: "while True: pass", 8: "' ' * 10**9", 9: "os._exit(1)"}
     outcomes: dict[int, Any] = {}
@@ -236,7 +236,7 @@ def test_twenty_at_once_with_some_ended_disturb_nobody(sandboxed: Sandboxed, fil
         try:
             limits = Limits(60_000, 64, 700 if number == 7 else 9000)
             outcomes[number] = sandboxed(code, GRANTED, limits, name=f"acme_{number}").result
-        except Ending as error:
+        except PluginRunError as error:
             outcomes[number] = type(error).__name__
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(20)]

@@ -13,14 +13,14 @@ import pytest
 from shared.aws.cloud import Cloud
 from shared.plugins.denied import FsDenied
 from shared.plugins.host import workspaces
-from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.workspace import Workspace
 
 
 @pytest.fixture(params=["disk", "bucket"])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
     if request.param == "disk":
-        yield Disk(tmp_path / "workspace")
+        yield DiskWorkspace(tmp_path / "workspace")
     else:
         yield workspaces.open_at("", request.getfixturevalue("cloud"))
 
@@ -90,7 +90,7 @@ def test_what_is_too_large_is_refused_whole(files: Workspace, monkeypatch: pytes
         monkeypatch.setattr(f"shared.plugins.host.{module}.LARGEST", 10)
     files.write("x", b"1" * 8)
     for change in (files.write, files.append):
-        with pytest.raises(ValueError, match="more than"):
+        with pytest.raises(ValueError, match="exceed the limit"):
             change("x", b"1" * 11)
     assert files.read("x") == b"1" * 8
 
@@ -102,14 +102,14 @@ def test_names_are_bytes_and_no_codes(files: Workspace) -> None:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    made = Disk(tmp_path / "workspace")
+def disk(tmp_path: Path) -> DiskWorkspace:
+    made = DiskWorkspace(tmp_path / "workspace")
     (tmp_path / "secret").write_text("s")
     made.write("a/file", b"1")
     return made
 
 
-def test_no_link_leads_out_of_a_disk(disk: Disk, tmp_path: Path) -> None:
+def test_no_link_leads_out_of_a_disk(disk: DiskWorkspace, tmp_path: Path) -> None:
     (disk.root / "a" / "link").symlink_to(tmp_path / "secret")
     (disk.root / "out").symlink_to(tmp_path)
     (tmp_path / "other").write_text("s")
@@ -127,7 +127,7 @@ def test_no_link_leads_out_of_a_disk(disk: Disk, tmp_path: Path) -> None:
     assert (tmp_path / "secret").read_text() == "s"
 
 
-def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(disk: Disk, tmp_path: Path) -> None:
+def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(disk: DiskWorkspace, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("outside")
@@ -158,7 +158,7 @@ def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(disk: D
     assert {path.name for path in outside.iterdir()} == {"file"}
 
 
-def test_nothing_half_written_is_left_or_seen(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_half_written_is_left_or_seen(disk: DiskWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("the disk is full")))
     with pytest.raises(OSError, match="full"):
         disk.write("a/file", b"2222")

@@ -1,1 +1,1 @@
-"""What runs beside a plugin's code, in its process. It decides nothing: whoever serves it does."""
+"""Code that runs in the process of a plugin, beside the plugin's own; the host makes all decisions."""

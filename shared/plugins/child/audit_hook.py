@@ -1,7 +1,7 @@
-"""An audit hook (PEP 578): what goes around the context is told so, by name, at the line that tried.
+"""An audit hook (PEP 578): code that bypasses the context gets a named error at the line of the attempt.
 
-It runs in the interpreter of the code that it watches, so it is no wall against code that means harm; landlock.py and
-seccomp.py are. It holds by itself where nobody is out to break it, and where a kernel has neither of them.
+It runs in the interpreter that it watches, so it does not stop malicious code; landlock.py and seccomp.py do. On a
+kernel without them it stops only code that does not try to disable it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 from shared.plugins.denied import Denied, EnvDenied, FsDenied, NativeDenied, NetDenied, ShellDenied
 
-AROUND_FS = "goes around the context; use context.fs"
-AROUND_NET = "goes around the context; use context.http"
-AROUND_SHELL = "goes around the context; use context.shell"
-NATIVE = "would reach below Python"
+BYPASS_FS = "bypasses the context; use context.fs"
+BYPASS_NET = "bypasses the context; use context.http"
+BYPASS_SHELL = "bypasses the context; use context.shell"
+NATIVE = "would bypass the interpreter"
 
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 COMMANDS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.startfile", "os.kill")
@@ -24,63 +24,63 @@ PROCESSES = ("os.killpg", "subprocess.Popen", "pty.spawn", "webbrowser.open", "o
 NATIVE_MODULES = frozenset(
     ("ctypes", "_ctypes", "_posixsubprocess", "_posixshmem", "_multiprocessing", "cffi", "_cffi_backend")
 )
-# Functions of os and time of which no audit event tells. What is not there on this system is left out.
-UNHEARD = (
+# Functions of os and time without an audit event; those that this system lacks are ignored.
+UNAUDITED = (
     *("mkfifo", "mknod", "chroot", "unshare", "setns", "memfd_create", "pidfd_open", "openpty", "posix_openpt"),
     *("setuid", "setgid", "seteuid", "setegid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups"),
     *("initgroups", "setpriority", "nice", "setpgid", "setpgrp", "setsid", "sched_setaffinity", "sched_setscheduler"),
     *("sched_setparam", "tcsetpgrp", "login_tty", "pidfd_send_signal", "clock_settime", "clock_settime_ns"),
 )
-LOOKING = ("os.listdir", "os.scandir", "os.walk", "os.fwalk")
+LISTINGS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk")
 
 Check = Callable[[tuple[Any, ...]], Denied | None]
 
 
 def install(readable: Iterable[str], active: Callable[[], bool] = lambda: True) -> None:
-    """For the life of the process. readable: folders of code. active: whether who asks now is the plugin."""
+    """Install the hook for the life of the process. readable: folders of code. active: whether a plugin is running."""
     checks = Checks(table(tuple(os.path.realpath(path) for path in readable)))
-    passed: set[tuple[Any, ...]] = set()
+    allowed: set[tuple[Any, ...]] = set()
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        # What was found to be code stays so: nobody in here can put a link in its place. A subclass of str could be
-        # equal to anything.
-        if event == "open" and type(arguments[0]) is str and arguments in passed:
+        # A path that was allowed remains allowed: the process cannot replace it by a link. The exact type is checked
+        # because a subclass of str could compare equal to anything.
+        if event == "open" and type(arguments[0]) is str and arguments in allowed:
             return
         check = checks[event]
         if check is None or not active():
             return
-        refused = check(arguments)
-        if refused is not None:
-            raise refused
+        denial = check(arguments)
+        if denial is not None:
+            raise denial
         if event == "open" and type(arguments[0]) is str and arguments[0].startswith("/"):
-            passed.add(arguments)
+            allowed.add(arguments)
 
     sys.addaudithook(watch)
 
 
 class Checks(dict[str, "Check | None"]):
-    """By event; of one that nobody has named, by how it begins."""
+    """Checks by event; an event that is not named is checked by its prefix."""
 
     def __missing__(self, event: str) -> Check | None:
-        found = self[event] = _unknown(event)
-        return found
+        check = self[event] = _check_by_prefix(event)
+        return check
 
 
 def table(readable: tuple[str, ...]) -> dict[str, Check | None]:
-    """What is asked at each event that is looked at."""
+    """The check of each event that is watched."""
     code = tuple(f"{path}{os.sep}" for path in readable)
 
-    def opened(arguments: tuple[Any, ...]) -> Denied | None:
+    def check_open(arguments: tuple[Any, ...]) -> Denied | None:
         path, mode, flags = (*arguments, None, None)[:3]
         if isinstance(path, int):
-            # One that is open already: it was passed by whoever may.
+            # A descriptor is open already, and was checked then.
             return None
         changing = (isinstance(flags, int) and flags & CHANGING) or (isinstance(mode, str) and set("wax+") & set(mode))
-        return FsDenied(_shown(path), AROUND_FS) if changing or not below(path) else None
+        return FsDenied(_shown(path), BYPASS_FS) if changing or not below(path) else None
 
-    def looked(arguments: tuple[Any, ...]) -> Denied | None:
+    def check_listing(arguments: tuple[Any, ...]) -> Denied | None:
         path = arguments[0] if arguments else "."
-        return None if isinstance(path, int) or below(path) else FsDenied(_shown(path), AROUND_FS)
+        return None if isinstance(path, int) or below(path) else FsDenied(_shown(path), BYPASS_FS)
 
     def below(path: Any) -> bool:
         try:
@@ -90,68 +90,68 @@ def table(readable: tuple[str, ...]) -> dict[str, Check | None]:
         return real.startswith(code)
 
     return {
-        "open": opened,
-        **dict.fromkeys(LOOKING, looked),
-        **{name: _always(ShellDenied, name, AROUND_SHELL) for name in (*COMMANDS, *PROCESSES)},
+        "open": check_open,
+        **dict.fromkeys(LISTINGS, check_listing),
+        **{name: _deny(ShellDenied, name, BYPASS_SHELL) for name in (*COMMANDS, *PROCESSES)},
         "os.putenv": lambda arguments: EnvDenied(_shown(arguments[0])),
         "os.unsetenv": lambda arguments: EnvDenied(_shown(arguments[0])),
-        "import": _imported,
-        "socket.__new__": _made,
-        "resource.setrlimit": _always(NativeDenied, "resource.setrlimit", "would change the quotas"),
-        "resource.prlimit": _always(NativeDenied, "resource.prlimit", "would change the quotas"),
+        "import": _check_import,
+        "socket.__new__": _check_socket,
+        "resource.setrlimit": _deny(NativeDenied, "resource.setrlimit", "would change the quotas"),
+        "resource.prlimit": _deny(NativeDenied, "resource.prlimit", "would change the quotas"),
     }
 
 
-# Kinds of events, by how they begin: a Python that brings a new one has it denied.
+# Prefixes of denied events, so that new events of later Pythons are denied too.
 KINDS: tuple[tuple[str, type[Denied], str], ...] = (
-    ("os.", FsDenied, AROUND_FS),
-    ("shutil.", FsDenied, AROUND_FS),
-    ("tempfile.", FsDenied, AROUND_FS),
-    ("glob.glob", FsDenied, AROUND_FS),
-    ("pathlib.", FsDenied, AROUND_FS),
-    ("socket.", NetDenied, AROUND_NET),
-    ("urllib.", NetDenied, AROUND_NET),
-    ("http.client.", NetDenied, AROUND_NET),
-    ("ftplib.", NetDenied, AROUND_NET),
-    ("smtplib.", NetDenied, AROUND_NET),
-    ("poplib.", NetDenied, AROUND_NET),
-    ("imaplib.", NetDenied, AROUND_NET),
-    ("nntplib.", NetDenied, AROUND_NET),
-    ("telnetlib.", NetDenied, AROUND_NET),
+    ("os.", FsDenied, BYPASS_FS),
+    ("shutil.", FsDenied, BYPASS_FS),
+    ("tempfile.", FsDenied, BYPASS_FS),
+    ("glob.glob", FsDenied, BYPASS_FS),
+    ("pathlib.", FsDenied, BYPASS_FS),
+    ("socket.", NetDenied, BYPASS_NET),
+    ("urllib.", NetDenied, BYPASS_NET),
+    ("http.client.", NetDenied, BYPASS_NET),
+    ("ftplib.", NetDenied, BYPASS_NET),
+    ("smtplib.", NetDenied, BYPASS_NET),
+    ("poplib.", NetDenied, BYPASS_NET),
+    ("imaplib.", NetDenied, BYPASS_NET),
+    ("nntplib.", NetDenied, BYPASS_NET),
+    ("telnetlib.", NetDenied, BYPASS_NET),
     ("syslog.", NativeDenied, NATIVE),
     ("ctypes.", NativeDenied, NATIVE),
     ("fcntl.", NativeDenied, NATIVE),
-    # Also in memory: ATTACH opens any file.
-    ("sqlite3.", FsDenied, AROUND_FS),
+    # Also for a database in memory: ATTACH opens any file.
+    ("sqlite3.", FsDenied, BYPASS_FS),
 )
-# Of those kinds, what neither reads nor changes anything.
+# Events with these prefixes that neither read nor change anything.
 HARMLESS = frozenset(("os.add_dll_directory", "socket.gethostname"))
 
 
-def _unknown(event: str) -> Check | None:
+def _check_by_prefix(event: str) -> Check | None:
     if event in HARMLESS:
         return None
     for begins, denied, why in KINDS:
         if event.startswith(begins):
-            return _always(denied, event, why)
+            return _deny(denied, event, why)
     return None
 
 
-def _always(denied: type[Any], what: str, why: str) -> Check:
+def _deny(denied: type[Any], what: str, why: str) -> Check:
     return lambda arguments: denied(f"{what}({_shown(arguments[0]) if arguments else ''})", why)
 
 
-def _imported(arguments: tuple[Any, ...]) -> Denied | None:
+def _check_import(arguments: tuple[Any, ...]) -> Denied | None:
     name = arguments[0]
     if isinstance(name, str) and name.partition(".")[0] in NATIVE_MODULES:
         return NativeDenied(f"import {name}", NATIVE)
     return None
 
 
-def _made(arguments: tuple[Any, ...]) -> Denied | None:
-    # An event loop wakes itself by a pair of sockets, which have no way out.
+def _check_socket(arguments: tuple[Any, ...]) -> Denied | None:
+    # Event loops use a pair of Unix sockets internally, which cannot connect elsewhere.
     family = arguments[1] if len(arguments) > 1 else None
-    return None if family == 1 else NetDenied("socket", AROUND_NET)
+    return None if family == 1 else NetDenied("socket", BYPASS_NET)
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""The first and last thing that runs in a plugin's process: walls up, handler called, result told.
+"""Entry point of a plugin's process: restrict the process, call the handler, report the result.
 
-Started as `python -I -S -B boot.py <descriptor>`; that descriptor is all it has of the world.
+Started as `python -I -S -B boot.py <descriptor>`; that descriptor is its only connection.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ FILES = 64
 def main() -> None:
     sys.path.insert(0, ROOT)
     from shared.plugins.child import audit_hook, environ
-    from shared.plugins.child.client import Remote
+    from shared.plugins.child.client import HostClient
     from shared.plugins.child.context import Context
     from shared.plugins.wire import Wire
 
     wire = Wire(socket.socket(fileno=int(sys.argv[1])))
     order, _ = wire.receive()
     sys.argv[:] = ["plugin"]
-    missing = walls(order)
+    missing = restrict(order)
     sys.path[:] = [*order["imports"], *(path for path in sys.path if path != ROOT)]
     _forget_native()
     environ.guard(order["env"], order["own"])
     audit_hook.install(order["readable"])
-    remote = Remote(wire)
-    remote.tell("ready", missing=missing)
-    context = Context(order["context"], remote)
+    host = HostClient(wire)
+    host.tell("ready", missing=missing)
+    context = Context(order["context"], host)
     try:
         module, _, function = order["handler"].partition(":")
         result = _json_data(getattr(_imported(module), function)(context))
         _flush()
-        remote.tell("done", result=result)
+        host.tell("done", result=result)
     except MemoryError:
-        # Let go of what there is, so that this can be told.
+        # Release memory, so that the failure can be reported.
         del context
-        remote.tell("failed", kind="MemoryError", error="", stack="")
-    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are failures of it too
-        remote.tell("failed", **_told(error))
+        host.tell("failed", kind="MemoryError", error="", stack="")
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are failures too
+        host.tell("failed", **_error_fields(error))
     finally:
-        # Without waiting for threads that it left behind.
+        # os._exit does not wait for threads of the plugin.
         _flush()
         os._exit(0)
 
 
-def walls(order: Any) -> list[str]:
-    """What could not be raised, and why."""
+def restrict(order: Any) -> list[str]:
+    """Apply all restrictions; returns those that this system does not support, with the reason."""
     if not sys.platform.startswith("linux"):
         _limit(order)
         return [f"landlock, seccomp and no_new_privs: {sys.platform} has none"]
@@ -68,13 +68,16 @@ def walls(order: Any) -> list[str]:
     if library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         missing.append("no_new_privs")
     _limit(order)
-    missing += [landlock.stand(order["readable"]), seccomp.stand()]
+    missing += [landlock.restrict(order["readable"]), seccomp.restrict()]
     return [why for why in missing if why]
 
 
 def _limit(order: Any) -> None:
-    """Hard limits: nobody without privilege can raise them again. Where no watch sees the processor time, the kernel
-    takes the second after the last one: first by a signal that says why, then by one that cannot be caught."""
+    """Set hard limits, which an unprivileged process cannot raise again.
+
+    The limit of CPU time is a second above the quota, for a system on which the host cannot measure it: the kernel
+    sends SIGXCPU, and SIGKILL a second later.
+    """
     megabytes, seconds = order["limits"]["memory_mb"], -(-order["limits"]["cpu_ms"] // 1000) + 1
     _set(resource.RLIMIT_AS, _address_space() + (megabytes << 20))
     _set(resource.RLIMIT_CPU, seconds, seconds + 1)
@@ -89,12 +92,12 @@ def _set(what: int, soft: int, hard: int | None = None) -> None:
     try:
         resource.setrlimit(what, limits if most == resource.RLIM_INFINITY else (min(soft, most), min(limits[1], most)))
     except (OSError, ValueError):
-        # macOS refuses some of them; what is missing there, docs/plugins.md says.
+        # macOS refuses some limits; docs/howto/plugin.md lists the missing ones.
         return
 
 
 def _address_space() -> int:
-    """Bytes that the bare interpreter has reserved: not the plugin's to answer for."""
+    """Bytes that the bare interpreter has reserved, which do not count against the quota."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - as above
             return int(file.read().split()[0]) * resource.getpagesize()
@@ -103,30 +106,30 @@ def _address_space() -> int:
 
 
 def _forget_native() -> None:
-    """Take away what reaches below Python and is loaded already; the hook keeps it from being loaded again."""
+    """Disable native interfaces that are loaded already; the audit hook prevents that they are loaded again."""
     import _imp
     import _posixsubprocess
     import posix
     import signal
     import time
 
-    from shared.plugins.child.audit_hook import NATIVE, NATIVE_MODULES, UNHEARD
+    from shared.plugins.child.audit_hook import NATIVE, NATIVE_MODULES, UNAUDITED
     from shared.plugins.denied import NativeDenied, ShellDenied
 
     def fork_exec(*_: Any) -> int:
-        raise ShellDenied("subprocess", "goes around the context; use context.shell")
+        raise ShellDenied("subprocess", "bypasses the context; use context.shell")
 
     load = _imp.create_dynamic
 
     def create_dynamic(spec: Any, *rest: Any) -> Any:
-        # What was loaded once comes back from a cache, of which no audit event tells.
+        # A module that was loaded before comes from a cache, without an audit event.
         if str(spec.name) in NATIVE_MODULES:
             raise NativeDenied(f"import {spec.name}", NATIVE)
         return load(spec, *rest)
 
     _posixsubprocess.fork_exec = fork_exec
     _imp.create_dynamic = create_dynamic
-    for name in UNHEARD:
+    for name in UNAUDITED:
 
         def refuse(*_: Any, what: str = name, **__: Any) -> None:
             raise NativeDenied(what, NATIVE)
@@ -139,7 +142,7 @@ def _forget_native() -> None:
 
 
 def _flush() -> None:
-    """What was printed, before this process is no more."""
+    """Flush printed output before the process exits."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -159,13 +162,15 @@ def _json_data(result: Any) -> Any:
     try:
         text = json.dumps(result)
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"the handler returned what is not JSON: {error}") from None
+        raise TypeError(f"the return value of the handler is not JSON: {error}") from None
     if len(text) > 64 * 1024:
-        raise ValueError(f"the handler returned {len(text):,} characters; 65,536 are the most, keep the rest in a file")
+        raise ValueError(
+            f"the return value of the handler has {len(text):,} characters; the limit is 65,536, use a file for more"
+        )
     return result
 
 
-def _told(error: BaseException) -> dict[str, str]:
+def _error_fields(error: BaseException) -> dict[str, str]:
     import traceback
 
     stack = "".join(traceback.format_exception(error))

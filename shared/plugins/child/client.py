@@ -1,4 +1,4 @@
-"""The plugin's end of the wire: asks, and turns what is refused back into what it was refused as."""
+"""The plugin's end of the connection: sends requests, and raises the host's errors with their types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ DENIALS = {
 }
 
 
-class Remote:
+class HostClient:
+    """Sends requests to the host, one at a time."""
+
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._asking = threading.Lock()
@@ -29,19 +31,19 @@ class Remote:
     def ask(self, what: str, body: bytes = b"", /, **arguments: Any) -> tuple[Any, bytes]:
         with self._asking:
             self._wire.send({"ask": what, **arguments}, body)
-            answer, data = self._wire.receive()
-        if answer.get("ok"):
-            return answer["value"], data
-        raise rebuilt(answer["kind"], answer["error"])
+            reply, data = self._wire.receive()
+        if reply.get("ok"):
+            return reply["value"], data
+        raise rebuild_error(reply["kind"], reply["error"])
 
-    def tell(self, what: str, **told: Any) -> None:
-        """For what nobody answers."""
-        self._wire.send({"tell": what, **told})
+    def tell(self, what: str, **fields: Any) -> None:
+        """Send a message that has no reply."""
+        self._wire.send({"tell": what, **fields})
 
 
-def rebuilt(kind: str, text: str) -> Exception:
+def rebuild_error(kind: str, text: str) -> Exception:
     if kind in DENIALS:
-        made = DENIALS[kind].__new__(DENIALS[kind])
-        made.args = (text,)
-        return made
+        error = DENIALS[kind].__new__(DENIALS[kind])
+        error.args = (text,)
+        return error
     return KINDS.get(kind, OSError)(text)

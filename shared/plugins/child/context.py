@@ -1,4 +1,4 @@
-"""What a plugin's handler is given. Every call of it goes to the process that serves this one, and is decided there."""
+"""The context that a handler receives. Every call is sent to the host process and authorized there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 class Service(Protocol):
     def ask(self, what: str, body: bytes = b"", /, **arguments: Any) -> tuple[Any, bytes]:
-        """The answer. Raises what was refused, as what it was refused."""
+        """The reply. Raises the error of the host, with its type."""
 
 
 class Stat:
-    """path, kind (`file` or `folder`), size in bytes, modified in seconds since 1970."""
+    """An entry of the workspace: path, kind (`file` or `folder`), size in bytes, modified in seconds since 1970."""
 
     __slots__ = ("kind", "modified", "path", "size")
 
@@ -25,9 +25,9 @@ class Stat:
 
 
 class Fs:
-    """Files of the workspace, by paths with slashes, relative to it. Text is UTF-8; a file has 8 MiB at most.
+    """Files of the workspace, by relative paths with slashes. Text is UTF-8; a file has at most 8 MiB.
 
-    A write is atomic and makes the folders it needs; a folder is there for as long as a file is in it. Raises
+    A write is atomic and creates missing folders; a folder exists while it contains a file. Raises
     PermissionError (`FS access denied: ...`), FileNotFoundError, IsADirectoryError, NotADirectoryError and ValueError.
     """
 
@@ -47,11 +47,11 @@ class Fs:
         self._service.ask("fs.append", _bytes(data), path=path)
 
     def list(self, path: str) -> list[Stat]:
-        """What is directly in the folder and may be read, by name."""
+        """The direct entries of the folder that may be read, by name."""
         return [Stat(*entry) for entry in json.loads(self._service.ask("fs.list", path=path)[1])]
 
     def walk(self, path: str) -> Iterator[Stat]:
-        """Every file below the folder."""
+        """All files below the folder."""
         for entry in self.list(path):
             if entry.kind == "folder":
                 yield from self.walk(entry.path)
@@ -72,8 +72,8 @@ class Fs:
         self._service.ask("fs.delete", path=path)
 
 
-class Answer:
-    """status, headers (names in lower case), body."""
+class Response:
+    """An HTTP response: status, headers (names in lower case), body."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -89,20 +89,20 @@ class Answer:
 
 
 class Http:
-    """Calls to the hosts that the manifest allows. Redirects are answers: call where they lead, if you may.
+    """Requests to the hosts that the manifest allows. Redirects are returned, not followed.
 
-    Raises PermissionError (`Net access denied: ...`) and ConnectionError where no answer came.
+    Raises PermissionError (`Net access denied: ...`), and ConnectionError without a response.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         return self.request("GET", url, headers=headers)
 
     def post(
         self, url: str, *, json: Any = None, data: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> Response:
         return self.request("POST", url, json=json, data=data, headers=headers)
 
     def request(
@@ -113,16 +113,16 @@ class Http:
         json: Any = None,
         data: str | bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         sent = dict(headers or {})
         if json is not None:
             data, sent = _json(json), {"content-type": "application/json", **sent}
-        told, body = self._service.ask("http", _bytes(data), method=method, url=url, headers=sent)
-        return Answer(told["status"], told["headers"], body)
+        reply, body = self._service.ask("http", _bytes(data), method=method, url=url, headers=sent)
+        return Response(reply["status"], reply["headers"], body)
 
 
 class Env:
-    """Variables that the manifest names. One that is not set is None; one that is not named is refused."""
+    """Variables that the manifest names: None for one that is not set, an error for one that is not named."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -138,8 +138,8 @@ class Env:
         return value
 
 
-class Ended:
-    """How a command ended: its exit code, and the first MiB of what it said."""
+class CommandResult:
+    """Result of a command: exit code, and the first MiB of stdout and of stderr."""
 
     __slots__ = ("code", "stderr", "stdout")
 
@@ -148,19 +148,19 @@ class Ended:
 
 
 class Shell:
-    """Commands that the manifest allows, without any shell: words are passed as they are."""
+    """Commands that the manifest allows, run without a shell: words are passed unchanged."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def run(self, command: Sequence[str] | str, stdin: str | bytes = b"") -> Ended:
-        """`["git", "status"]`, or one text that is split at spaces as a shell does, and not looked at further."""
+    def run(self, command: Sequence[str] | str, stdin: str | bytes = b"") -> CommandResult:
+        """Run `["git", "status"]`, or a text that is split into words as a shell does, without expansions."""
         if isinstance(command, str):
             import shlex
 
             command = shlex.split(command)
-        (code, length), said = self._service.ask("shell", _bytes(stdin), words=list(command))
-        return Ended(code, said[:length].decode(errors="replace"), said[length:].decode(errors="replace"))
+        (code, length), output = self._service.ask("shell", _bytes(stdin), words=list(command))
+        return CommandResult(code, output[:length].decode(errors="replace"), output[length:].decode(errors="replace"))
 
 
 class Logger:
@@ -168,39 +168,41 @@ class Logger:
         self._service = service
 
     def debug(self, message: str, **fields: Any) -> None:
-        self._say("debug", message, fields)
+        self._write("debug", message, fields)
 
     def info(self, message: str, **fields: Any) -> None:
-        self._say("info", message, fields)
+        self._write("info", message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
-        self._say("warning", message, fields)
+        self._write("warning", message, fields)
 
     def error(self, message: str, **fields: Any) -> None:
-        self._say("error", message, fields)
+        self._write("error", message, fields)
 
-    def _say(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
-        told = {
+    def _write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        data = {
             name: value if isinstance(value, bool | int | float | None) else str(value)
             for name, value in fields.items()
         }
-        self._service.ask("log", level=level, message=str(message), fields=told)
+        self._service.ask("log", level=level, message=str(message), fields=data)
 
 
 class Context:
-    """jobId: `<plugin>:<job>`. executedAt: ISO 8601, the tick's time. runCount: 1 at the first run.
+    """Facts about the run, and access to files, HTTP, variables, commands and the log."""
 
-    workdir: where the workspace lies, for people to read; outdir: the plugin's own folder in it, for paths of `fs`.
-    """
-
-    def __init__(self, told: Mapping[str, Any], service: Service) -> None:
-        self.jobId: str = told["jobId"]
-        self.executedAt: str = told["executedAt"]
-        self.runCount: int = told["runCount"]
-        self.pluginId: str = told["pluginId"]
-        self.pluginVersion: str = told["pluginVersion"]
-        self.workdir: str = told["workdir"]
-        self.outdir: str = told["outdir"]
+    def __init__(self, data: Mapping[str, Any], service: Service) -> None:
+        #: `<plugin>:<job>`.
+        self.jobId: str = data["jobId"]
+        #: Time of the tick, ISO 8601.
+        self.executedAt: str = data["executedAt"]
+        #: 1 in the first run, higher in each later one.
+        self.runCount: int = data["runCount"]
+        self.pluginId: str = data["pluginId"]
+        self.pluginVersion: str = data["pluginVersion"]
+        #: Location of the workspace, for people.
+        self.workdir: str = data["workdir"]
+        #: The plugin's own folder in the workspace, a path for `fs`.
+        self.outdir: str = data["outdir"]
         self.fs, self.http, self.env = Fs(service), Http(service), Env(service)
         self.shell, self.logger = Shell(service), Logger(service)
 

@@ -1,7 +1,7 @@
-"""`os.environ` of a plugin: the variables that its manifest names, and a refusal for every other.
+"""`os.environ` of a plugin: the variables that its manifest names; access to any other is refused.
 
-A library that looks for a setting of its own finds none, or what it set itself, and is not refused: there is nothing
-else in the process to find.
+Only the plugin's own code is refused. A library that reads its settings finds none, or those that it has set itself:
+the process contains no other variables.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from shared.plugins.denied import EnvDenied
 
-# What is between who asks and the mapping.
-BETWEEN = (__file__, os.__file__, _collections_abc.__file__, "<frozen os>", "<frozen _collections_abc>")
+# Files whose frames lie between the caller and the mapping.
+ACCESS_LAYERS = (__file__, os.__file__, _collections_abc.__file__, "<frozen os>", "<frozen _collections_abc>")
 
 
-class Guarded(MutableMapping[Any, Any]):
-    """active: whether who asks now is the plugin; anybody else has `real`. own: how the plugin's own files begin."""
+class GuardedEnvironment(MutableMapping[Any, Any]):
+    """Replaces `os.environ` while `active()`, and else passes on to `real`. own: path prefix of the plugin's files."""
 
     def __init__(
         self, granted: Mapping[str, str], real: Any, active: Callable[[], bool], own: str, *, raw: bool = False
@@ -34,14 +34,14 @@ class Guarded(MutableMapping[Any, Any]):
             return self._real[name]
         if name in self._granted:
             return self._granted[name]
-        if _asked_by(self._own):
+        if _called_from(self._own):
             raise EnvDenied(os.fsdecode(name))
         raise KeyError(name)
 
     def __setitem__(self, name: Any, value: Any) -> None:
         if not self._active():
             self._real[name] = value
-        elif _asked_by(self._own):
+        elif _called_from(self._own):
             raise EnvDenied(os.fsdecode(name))
         else:
             self._granted[name] = value
@@ -49,7 +49,7 @@ class Guarded(MutableMapping[Any, Any]):
     def __delitem__(self, name: Any) -> None:
         if not self._active():
             del self._real[name]
-        elif _asked_by(self._own):
+        elif _called_from(self._own):
             raise EnvDenied(os.fsdecode(name))
         else:
             del self._granted[name]
@@ -64,20 +64,20 @@ class Guarded(MutableMapping[Any, Any]):
         return dict(self)
 
 
-def _asked_by(own: str) -> bool:
+def _called_from(own: str) -> bool:
     frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename in BETWEEN:
+    while frame.f_back is not None and frame.f_code.co_filename in ACCESS_LAYERS:
         frame = frame.f_back
     return frame.f_code.co_filename.startswith(own)
 
 
 def guard(granted: Mapping[str, str], own: str, active: Callable[[], bool] = lambda: True) -> Callable[[], None]:
-    """Put it in the place of `os.environ` and `os.environb`. Returns what takes it away again."""
+    """Replace `os.environ` and `os.environb`; returns a function that restores them."""
     real, raw = os.environ, os.environb
-    os.environ = Guarded(granted, real, active, own)  # type: ignore[assignment]  # noqa: B003 - in its place, not over it
-    os.environb = Guarded(granted, raw, active, own, raw=True)  # type: ignore[assignment]
+    os.environ = GuardedEnvironment(granted, real, active, own)  # type: ignore[assignment]  # noqa: B003 - replaced, not updated
+    os.environb = GuardedEnvironment(granted, raw, active, own, raw=True)  # type: ignore[assignment]
 
-    def lift() -> None:
+    def restore() -> None:
         os.environ, os.environb = real, raw
 
-    return lift
+    return restore

@@ -1,6 +1,6 @@
-"""Starts a command that a manifest allows: walls up, then the program in this process's place.
+"""Restrict this process, then replace it by a command that the manifest allows.
 
-`python -I -S -B starter.py <folder> <megabytes> <seconds> <program> <words...>`
+`python -I -S -B exec_command.py <folder> <megabytes> <seconds> <program> <words...>`
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def main() -> None:
         from shared.plugins.child import landlock, seccomp
 
         ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        landlock.stand(SYSTEM, PROGRAMS, folder)
-        seccomp.stand(command=True)
+        landlock.restrict(SYSTEM, PROGRAMS, folder)
+        seccomp.restrict(command=True)
     os.execv(program, words)
 
 

@@ -1,7 +1,7 @@
-"""Landlock: the kernel lets this process read some folders, and touch no other file, no TCP port, no other process.
+"""Landlock: restrict this process to reading some folders, without other files, TCP ports or processes.
 
-https://docs.kernel.org/userspace-api/landlock.html. It needs no privilege, and Linux 5.13; what later versions added is
-used where it is there.
+https://docs.kernel.org/userspace-api/landlock.html. It needs no privilege and Linux 5.13; features of later versions
+are used where they exist.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ OUTSIDE = 0b11
 
 
 def version() -> int:
-    """0 where the kernel has none of it."""
-    found = ctypes.CDLL(None, use_errno=True).syscall(CREATE, None, 0, VERSION)
-    return max(int(found), 0)
+    """Version of the kernel's Landlock, 0 without it."""
+    number = ctypes.CDLL(None, use_errno=True).syscall(CREATE, None, 0, VERSION)
+    return max(int(number), 0)
 
 
-def stand(readable: Iterable[str], programs: Iterable[str] = (), own: str = "") -> str:
-    """Raise the wall around this thread and those it starts; "" where it stands, else why it does not.
+def restrict(readable: Iterable[str], programs: Iterable[str] = (), own: str = "") -> str:
+    """Restrict this thread and those it starts; returns the reason if it failed, else "".
 
-    programs: folders of what may be executed, too. own: one in which everything is allowed.
+    readable: folders and files that may be read. programs: folders whose files may be read and executed. own: a folder
+    in which everything is allowed.
     """
-    library, known = ctypes.CDLL(None, use_errno=True), version()
-    if not known:
-        return "landlock: the kernel has none"
-    handled = max(rights for since, rights in FILES.items() if since <= known)
-    attributes = struct.pack("QQQ", handled, TCP if known >= 4 else 0, OUTSIDE if known >= 6 else 0)
-    attributes = attributes[: 24 if known >= 6 else 16 if known >= 4 else 8]
+    library, supported = ctypes.CDLL(None, use_errno=True), version()
+    if not supported:
+        return "landlock: not supported by the kernel"
+    handled = max(rights for since, rights in FILES.items() if since <= supported)
+    attributes = struct.pack("QQQ", handled, TCP if supported >= 4 else 0, OUTSIDE if supported >= 6 else 0)
+    attributes = attributes[: 24 if supported >= 6 else 16 if supported >= 4 else 8]
     ruleset = library.syscall(CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
     if ruleset < 0:
         return f"landlock: {os.strerror(ctypes.get_errno())}"
@@ -60,7 +61,7 @@ def _allow(library: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        # Not every system has every folder.
+        # A folder that does not exist on this system.
         return
     try:
         if not os.path.isdir(path):  # noqa: PTH112 - pathlib is slow to import

@@ -1,7 +1,7 @@
-"""A filter over system calls, in the kernel, for this process and for good: no other program, no network, no changes.
+"""Seccomp: a permanent filter of this process's system calls; no other programs, no network, no changes of files.
 
-A call that is not allowed fails with EPERM. The list names what is denied: a plugin may use whatever numeric library it
-likes, and these use more calls than anybody could name. Numbers: asm/unistd_64.h of x86-64, asm-generic/unistd.h.
+A denied call fails with EPERM. The list names denied calls instead of allowed ones, since numeric libraries use more
+calls than a list could contain. Numbers: asm/unistd_64.h of x86-64, asm-generic/unistd.h.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ migrate_pages 256 238; move_pages 279 239; mbind 237 235; set_mempolicy 238 237;
 sendmmsg 307 269; fchmodat2 452 452; quotactl_fd 443 443; statmount 457 457; listmount 458 458;
 lsm_set_self_attr 460 460
 """
-# What programs need that the machine's owner has named: they start others, and change files of their own folder.
+# Calls that commands of a manifest need: they start other programs, and change files of their own folder.
 COMMANDS = frozenset(
     [
         "fork",
@@ -102,17 +102,17 @@ COMMANDS = frozenset(
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1), "arm64": (0xC00000B7, 1)}
 SOCKET, CLONE, CLONE3, TGKILL, OPENAT, OPEN = (41, 198), (56, 220), (435, 435), (234, 131), (257, 56), (2, None)
 SOCKETPAIR, FCNTL, IOCTL = (53, 199), (72, 25), (16, 29)
-# The first number that nobody had given away when this list was made: setxattrat.
+# The first number without a call when this list was written: setxattrat.
 UNKNOWN = 463
 UNIX = 1
-# fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX send any signal to any process of the same user once a socket can be read;
-# F_SETLEASE keeps others from opening a file, F_NOTIFY watches a folder.
+# fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX send any signal to any process of the same user when a socket becomes readable;
+# F_SETLEASE blocks the opening of a file by others, F_NOTIFY watches a folder.
 CONTROLS = (8, 10, 15, 1024, 1026)
-# ioctl: FIOSETOWN and SIOCSPGRP, which do as F_SETOWN; TIOCSTI and TIOCLINUX, which type into a terminal.
+# ioctl: FIOSETOWN and SIOCSPGRP, equivalent to F_SETOWN; TIOCSTI and TIOCLINUX, which type into a terminal.
 DEVICES = (0x8901, 0x8902, 0x5412, 0x541C)
 # Every kind of socket but SOCK_STREAM has one of these bits.
 NO_STREAM = 0b1110
-# The second table of x86-64's kernel, with other numbers for the same calls.
+# Marks the second system call table of x86-64, with other numbers for the same calls.
 X32 = 0x40000000
 CLONE_THREAD = 0x10000
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY
@@ -127,31 +127,33 @@ Step = tuple[int, int, str | None, str | None]
 PASS: Step = (RETURN, ALLOW, None, None)
 
 
-def stand(*, command: bool = False) -> str:
-    """Raise the wall around this process; "" where it stands, else why it does not. command: a program, not a plugin:
-    it may start others and change files, as far as other walls let it."""
+def restrict(*, command: bool = False) -> str:
+    """Install the filter for this process; returns the reason if it failed, else "".
+
+    command: the filter for commands, which may start programs and change files within their other restrictions.
+    """
     machine = platform.machine()
     if machine not in ARCHITECTURES or not hasattr(os, "O_TMPFILE"):
-        return f"seccomp: no filter is written for {machine}"
+        return f"seccomp: there is no filter for {machine}"
     program = assembled(*ARCHITECTURES[machine], 0 if command else os.getpid())
     code = ctypes.create_string_buffer(program, len(program))
-    known = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, known, 0, 0):
+    filter_program = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_program, 0, 0):
         return f"seccomp: {os.strerror(ctypes.get_errno())}"
     return ""
 
 
 def assembled(machine: int, column: int, pid: int) -> bytes:
-    """The program, as struct sock_filter. pid: of the plugin's process, 0 for a command."""
+    """The filter program, an array of struct sock_filter. pid: the plugin's process, 0 for a command."""
     steps: list[Step] = [(LOAD, MACHINE, None, None), (EQUAL, machine, None, "deny"), (LOAD, NUMBER, None, None)]
     if column == 0:
         steps.append((AT_LEAST, X32, "deny", None))
-    # What a newer kernel brings is not there.
+    # Calls of newer kernels fail with ENOSYS.
     steps.append((AT_LEAST, UNKNOWN, "absent", None))
     steps += [(EQUAL, number, "deny", None) for number in (SOCKET[column], *denied(column, command=not pid))]
     if not pid:
         steps.append(PASS)
-    # glibc asks for clone3 first, whose flags a filter cannot see, and is content with clone.
+    # glibc calls clone3 first, whose flags a filter cannot read, and falls back to clone.
     steps.append((EQUAL, CLONE3[column], "absent", None))
     for name, numbers in (
         ("clone", CLONE),
@@ -172,7 +174,7 @@ def assembled(machine: int, column: int, pid: int) -> bytes:
         "tgkill": [(LOAD, ARGUMENT[0], None, None), (EQUAL, pid, "allow", "deny")],
         "openat": [(LOAD, ARGUMENT[2], None, None), (ANY_BIT, CHANGING, "deny", "allow")],
         "open": [(LOAD, ARGUMENT[1], None, None), (ANY_BIT, CHANGING, "deny", "allow")],
-        # One for datagrams could send them to any socket that has a path.
+        # A datagram socket could send to any socket with a path.
         "pair": [
             *((LOAD, ARGUMENT[0], None, None), (EQUAL, UNIX, None, "deny")),
             *((LOAD, ARGUMENT[1], None, None), (ANY_BIT, NO_STREAM, "deny", "allow")),
@@ -187,7 +189,7 @@ def assembled(machine: int, column: int, pid: int) -> bytes:
 
 
 def assembly(steps: Iterable[Step], blocks: Mapping[str, Sequence[Step]]) -> bytes:
-    """The steps and then the blocks, whose names are what is jumped to."""
+    """Assemble steps and blocks; the names of blocks are jump labels."""
     steps = list(steps)
     at: dict[str, int] = {}
     for name, block in blocks.items():
@@ -200,7 +202,7 @@ def assembly(steps: Iterable[Step], blocks: Mapping[str, Sequence[Step]]) -> byt
 
 
 def denied(column: int, *, command: bool = False) -> list[int]:
-    """Numbers of the calls that are denied whatever their arguments."""
+    """Numbers of the calls that are denied with any arguments."""
     rows = [entry.split() for entry in DENIED.replace("\n", " ").split(";") if entry.strip()]
     passed = COMMANDS if command else ()
     return [int(row[1 + column]) for row in rows if row[1 + column] != "-" and row[0] not in passed]

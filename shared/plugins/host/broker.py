@@ -1,4 +1,4 @@
-"""Serves a plugin what its manifest allows. Here every request is decided, outside of the process that asks."""
+"""Authorize and serve the requests of a plugin, outside of the plugin's process."""
 
 from __future__ import annotations
 
@@ -15,68 +15,83 @@ if TYPE_CHECKING:
     from shared.observability.log import Log
     from shared.plugins.host.workspace import Entry, Workspace
 
-MOST_LINES = 1000
-# What a plugin may be told of as what it is; of anything else it learns that it failed.
-TOLD = (Denied, FileNotFoundError, IsADirectoryError, NotADirectoryError, ConnectionError, TimeoutError, ValueError)
-KNOWN = frozenset(kind.__name__ for kind in (*TOLD[1:], FsDenied, NetDenied, EnvDenied, ShellDenied))
+MAX_LOG_LINES = 1000
+# Errors that are passed on to the plugin; of any other it learns only that the request failed.
+SHOWN_ERRORS = (
+    Denied,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    ConnectionError,
+    TimeoutError,
+    ValueError,
+)
+ERROR_KINDS = frozenset(kind.__name__ for kind in (*SHOWN_ERRORS[1:], FsDenied, NetDenied, EnvDenied, ShellDenied))
 
-Answered = tuple[Any, bytes]
+Reply = tuple[Any, bytes]
 
 
 @dataclass(slots=True)
 class Broker:
-    """environment: where the variables are that the manifest names. remaining: seconds that the plugin has left."""
+    """Serves one run of a plugin."""
 
     permissions: Permissions
     workspace: Workspace
+    #: Contains the variables that the manifest names, and others.
     environment: Mapping[str, str]
     log: Log
+    #: Seconds that the run has left.
     remaining: Callable[[], float]
+    #: Log lines so far.
     lines: int = 0
 
-    def answer(self, message: Any, body: bytes) -> Answered:
-        """The reply to a request, whatever it is. It raises nothing: who asks may be anybody."""
+    def answer(self, message: Any, body: bytes) -> Reply:
+        """Reply to a request. Never raises, since the process that sends requests is not trusted."""
         try:
             value, data = self._serve(message, body)
-        except TOLD as error:
-            kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in KNOWN)
+        except SHOWN_ERRORS as error:
+            kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in ERROR_KINDS)
             return {"ok": False, "kind": kind, "error": _text(error, message)}, b""
-        except Exception as error:  # noqa: BLE001 - a request must not end its server
+        except Exception as error:  # noqa: BLE001 - a request must not end the broker
             self.log.error("plugin_request_failed", error=f"{type(error).__name__}: {error}")
-            return {"ok": False, "kind": "OSError", "error": "the platform could not do it; its log says why"}, b""
+            return {
+                "ok": False,
+                "kind": "OSError",
+                "error": "the platform failed to serve the request; its log has the reason",
+            }, b""
         return {"ok": True, "value": value}, data
 
     def granted(self) -> dict[str, str]:
-        """The variables that are named and set."""
+        """The variables that the manifest names, as far as they are set."""
         return {name: self.environment[name] for name in self.permissions.env if name in self.environment}
 
-    def _serve(self, message: Any, body: bytes) -> Answered:
-        asked = Asked(message)
-        match asked.what:
+    def _serve(self, message: Any, body: bytes) -> Reply:
+        request = Request(message)
+        match request.what:
             case "fs.read":
-                return None, self.workspace.read(self.permissions.reads(asked.text("path")))
+                return None, self.workspace.read(self.permissions.reads(request.text("path")))
             case "fs.write":
-                self.workspace.write(self.permissions.writes(asked.text("path")), body)
+                self.workspace.write(self.permissions.writes(request.text("path")), body)
             case "fs.append":
-                self.workspace.append(self.permissions.writes(asked.text("path")), body)
+                self.workspace.append(self.permissions.writes(request.text("path")), body)
             case "fs.delete":
-                self.workspace.delete(self.permissions.writes(asked.text("path")))
+                self.workspace.delete(self.permissions.writes(request.text("path")))
             case "fs.stat":
-                return _row(self.workspace.stat(self.permissions.reads(asked.text("path")))), b""
+                return _row(self.workspace.stat(self.permissions.reads(request.text("path")))), b""
             case "fs.list":
-                return None, json.dumps(self._list(asked.text("path"))).encode()
+                return None, json.dumps(self._list(request.text("path"))).encode()
             case "http":
-                return self._http(asked, body)
+                return self._http(request, body)
             case "env":
-                self.permissions.named(asked.text("name"))
-                return self.environment.get(asked.text("name")), b""
+                self.permissions.named(request.text("name"))
+                return self.environment.get(request.text("name")), b""
             case "shell":
-                code, out, err = self._shell(asked, body)
+                code, out, err = self._shell(request, body)
                 return [code, len(out)], out + err
             case "log":
-                self._log(asked)
+                self._log(request)
             case _:
-                raise ValueError(f"nothing is served as {asked.what!r}")
+                raise ValueError(f"the request {request.what!r} is unknown")
         return None, b""
 
     def _list(self, path: str) -> list[Any]:
@@ -90,38 +105,47 @@ class Broker:
             return False
         return True
 
-    def _http(self, asked: Asked, body: bytes) -> Answered:
+    def _http(self, request: Request, body: bytes) -> Reply:
         from shared.plugins.host import net
 
         status, headers, data = net.call(
-            self.permissions, asked.text("method"), asked.text("url"), asked.texts("headers"), body, self.remaining()
+            self.permissions,
+            request.text("method"),
+            request.text("url"),
+            request.texts("headers"),
+            body,
+            self.remaining(),
         )
         return {"status": status, "headers": headers}, data
 
-    def _shell(self, asked: Asked, body: bytes) -> tuple[int, bytes, bytes]:
+    def _shell(self, request: Request, body: bytes) -> tuple[int, bytes, bytes]:
         from shared.plugins.host import command
 
-        words = asked.words("words")
+        words = request.words("words")
         self.permissions.executes(words)
         return command.run(words, body, self.permissions.limits, self.remaining())
 
-    def _log(self, asked: Asked) -> None:
+    def _log(self, request: Request) -> None:
         self.lines += 1
-        if self.lines == MOST_LINES:
-            self.log.warning("plugin_said", note=f"more than {MOST_LINES} lines; the rest is dropped")
-        if self.lines >= MOST_LINES:
+        if self.lines == MAX_LOG_LINES:
+            self.log.warning("plugin_said", note=f"more than {MAX_LOG_LINES} lines; the rest is dropped")
+        if self.lines >= MAX_LOG_LINES:
             return
-        level = asked.text("level")
-        say = {"warning": self.log.warning, "error": self.log.error}.get(level, self.log.info)
-        say("plugin_said", said=asked.text("message")[:512], fields={str(n)[:64]: v for n, v in asked.fields().items()})
+        level = request.text("level")
+        write = {"warning": self.log.warning, "error": self.log.error}.get(level, self.log.info)
+        write(
+            "plugin_said",
+            said=request.text("message")[:512],
+            fields={str(n)[:64]: v for n, v in request.fields().items()},
+        )
 
 
-class Asked:
-    """A request, taken apart with nothing taken on trust. Raises ValueError."""
+class Request:
+    """A request from the plugin's process, of which every field is validated. Raises ValueError."""
 
     def __init__(self, message: Any) -> None:
         if not isinstance(message, dict):
-            raise ValueError("a request is an object")
+            raise ValueError("a request must be an object")
         self.message: dict[str, Any] = message
         self.what = self.text("ask")
 
@@ -140,7 +164,7 @@ class Asked:
     def texts(self, name: str) -> dict[str, str]:
         value = self.message.get(name)
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-            raise ValueError(f"{name} must be texts by name")
+            raise ValueError(f"{name} must be an object of texts")
         return value
 
     def fields(self) -> dict[str, Any]:
@@ -148,7 +172,7 @@ class Asked:
         if not isinstance(value, dict):
             return {}
         flat = {n: v for n, v in value.items() if isinstance(v, bool | int | float | str | None)}
-        # JSON has no word for NaN and what is infinite, and a log line is JSON.
+        # NaN and infinity are not JSON, and a log line is.
         return {n: str(v) if isinstance(v, float) and not isfinite(v) else v for n, v in flat.items()}
 
 
@@ -158,6 +182,6 @@ def _row(entry: Entry) -> list[Any]:
 
 def _text(error: Exception, message: Any) -> str:
     if isinstance(error, OSError) and error.strerror:
-        # With the path that was asked for, and not the part of it that a disk stumbled over.
+        # The path of the request, not the part of it that the disk reported.
         return f"{message.get('path', '')}: {error.strerror}"
     return str(error)

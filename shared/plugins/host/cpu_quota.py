@@ -1,79 +1,74 @@
-"""How much processor time each plugin may use in an hour, all its jobs together: one that runs wild stops itself."""
+"""Limit the CPU time that all jobs of a plugin may use in an hour."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from shared import clock
-from shared.aws import attributes, permissions
-from shared.aws.names import STATE
+from shared.aws import permissions
 from shared.aws.permissions import Grant
 from shared.job import settings
 from shared.run.context import RunContext
-from shared.tables import TTL
+from shared.store import keys, table
+from shared.store.keys import RowKey
+from shared.store.table import ConditionFailed
+from shared.tables import STATE, TTL
 
 LIMIT = settings.count(
     "KB_PLUGIN_CPU_MS_PER_HOUR",
     3_600_000,
-    "Processor milliseconds that one plugin may use in an hour, by all of its jobs",
+    "CPU milliseconds that all jobs of one plugin may use in an hour",
 )
-KEPT = timedelta(days=2)
+RETENTION = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
-    """Milliseconds that count as used until it is known how many were; for good where the host dies meanwhile."""
+class Reservation:
+    """CPU time that counts as used until the real time is known, and permanently if the host is interrupted."""
 
-    key: attributes.Attributes
+    key: RowKey
     milliseconds: int
 
 
-def reserve(run: RunContext, plugin: str, milliseconds: int) -> Reserved | str:
-    """Or why the plugin may not run in this hour any more. One conditional write, so that no two take the same rest."""
+def reserve(run: RunContext, plugin: str, milliseconds: int) -> Reservation | str:
+    """Reserve CPU time, or return why the plugin may not run in this hour. One conditional write: no race."""
     limit, key = run.setting(LIMIT.name), _key(run, plugin)
     try:
         _add(run, key, milliseconds, limit)
-    except run.cloud.dynamodb.exceptions.ConditionalCheckFailedException as error:
-        response: Any = error.response
-        spent = attributes.plain(response.get("Item")).get("ms", 0)
-        return f"{plugin} has used {spent:,} ms of processor in this hour; {LIMIT.name} allows {limit:,}"
-    return Reserved(key, milliseconds)
+    except ConditionFailed as error:
+        used = error.item.get("ms", 0)
+        return f"{plugin} has used {used:,} ms of CPU time in this hour; {LIMIT.name} allows {limit:,}"
+    return Reservation(key, milliseconds)
 
 
-def settle(run: RunContext, reserved: Reserved, milliseconds: int) -> None:
-    """Count what was used in place of what was reserved. Where a reply is lost it is counted twice."""
+def settle(run: RunContext, reserved: Reservation, milliseconds: int) -> None:
+    """Replace the reservation by the time that was used. A lost reply makes it count twice."""
     _add(run, reserved.key, milliseconds - reserved.milliseconds)
 
 
 def grants(plugin: str) -> tuple[Grant, ...]:
-    return (permissions.update_rows(STATE, _partition(plugin)),)
+    return (permissions.update_rows(STATE.name, keys.plugin_hours(_slug(plugin))),)
 
 
-def _add(run: RunContext, key: attributes.Attributes, milliseconds: int, limit: int | None = None) -> None:
-    values = {":ms": milliseconds, ":expires": int((run.cloud.clock.now() + KEPT).timestamp())}
-    condition: Any = {}
-    if limit is not None:
-        values[":limit"] = limit
-        condition = {
-            "ConditionExpression": "attribute_not_exists(ms) OR ms < :limit",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-    run.cloud.dynamodb.update_item(
-        TableName=run.cloud.names.table(STATE),
-        Key=key,
-        UpdateExpression="ADD ms :ms SET #expires = :expires",
-        ExpressionAttributeNames={"#expires": TTL},
-        ExpressionAttributeValues=attributes.row(values),
-        **condition,
+def _add(run: RunContext, key: RowKey, milliseconds: int, limit: int | None = None) -> None:
+    """Raises ConditionFailed where the limit is used up."""
+    values = {":ms": milliseconds, ":expires": int((run.cloud.clock.now() + RETENTION).timestamp())}
+    table.update(
+        run.cloud,
+        STATE,
+        key,
+        "ADD ms :ms SET #expires = :expires",
+        values if limit is None else {**values, ":limit": limit},
+        condition="" if limit is None else "attribute_not_exists(ms) OR ms < :limit",
+        names={"#expires": TTL},
     )
 
 
-def _partition(plugin: str) -> str:
-    return f"plugin#{re.sub(r'[^a-z0-9]+', '-', plugin).strip('-')}"
+def _key(run: RunContext, plugin: str) -> RowKey:
+    return keys.plugin_hour(_slug(plugin), clock.minute(run.cloud.clock.now())[:13])
 
 
-def _key(run: RunContext, plugin: str) -> attributes.Attributes:
-    return attributes.row({"pk": _partition(plugin), "sk": clock.minute(run.cloud.clock.now())[:13]})
+def _slug(plugin: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", plugin).strip("-")

@@ -1,7 +1,7 @@
-"""KB_JOBS_DEBUG: a plugin in this very process, so that a debugger stops in it.
+"""KB_JOBS_DEBUG: run a plugin in this process, so that breakpoints work.
 
-Permissions hold by the audit hook and the same broker; quotas do not, since who looks at a breakpoint takes his time,
-and neither do the walls of the kernel, which could not be taken down again. For a laptop, and for code that is known.
+The audit hook and the broker enforce permissions. Quotas are not enforced, since time passes at a breakpoint,
+and neither are the kernel's restrictions, which cannot be lifted again. Only for trusted code on a laptop.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.plugins.child import audit_hook, environ
-from shared.plugins.child.client import rebuilt
+from shared.plugins.child.client import rebuild_error
 from shared.plugins.child.context import Context
 from shared.plugins.denied import NativeDenied
-from shared.plugins.host.sandbox import Ended, Order, PluginFailed, own_of, readable
+from shared.plugins.host.sandbox import Order, PluginFailed, RunResult, own_prefix, readable
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
     from shared.plugins.host.broker import Broker
 
-# The environment is one for all threads.
+# The environment is shared by all threads.
 _ONE_AT_A_TIME = threading.Lock()
 _inside = threading.local()
 _watched: set[str] = set()
 
 
-class Direct:
-    """Asks the broker without a wire between; what the broker does, it does as the platform."""
+class DirectClient:
+    """Calls the broker directly, without a connection; the broker's own work is not restricted."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -41,25 +41,27 @@ class Direct:
             answer, data = self._broker.answer({"ask": what, **arguments}, body)
         if answer.get("ok"):
             return answer["value"], data
-        raise rebuilt(answer["kind"], answer["error"])
+        raise rebuild_error(answer["kind"], answer["error"])
 
 
-def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:  # noqa: ARG001 - it has no end
-    """As `sandbox.run`, without an end to its time. Raises PluginFailed."""
-    # No other thread is his.
+def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:  # noqa: ARG001 - no time limit
+    """Like `sandbox.run`, without a time limit. Raises PluginFailed."""
     root, began, used = str(order.root), time.monotonic(), time.thread_time()
-    log.warning("plugin_debugged", note="in the host's process: permissions hold, quotas and the kernel's walls do not")
+    log.warning(
+        "plugin_debugged",
+        note="in the host's process: permissions are enforced, quotas and kernel restrictions are not",
+    )
     with _ONE_AT_A_TIME:
         _watch(root)
-        lift = environ.guard(broker.granted(), own_of(order), lambda: bool(_current()))
+        lift = environ.guard(broker.granted(), own_prefix(order), lambda: bool(_current()))
         sys.path.insert(0, root)
         module, _, function = order.handler.partition(":")
         try:
             with _as(root):
-                # As it stands on the disk now: somebody is at work on it.
+                # Import the current source: the developer is editing it.
                 sys.modules.pop(module, None)
                 handler = getattr(importlib.import_module(module), function)
-                result = handler(Context(order.context, Direct(broker)))
+                result = handler(Context(order.context, DirectClient(broker)))
         except Exception as error:
             failed = PluginFailed(f"{type(error).__name__}: {error}")
             failed.cpu_ms = _since(used)
@@ -68,7 +70,7 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:  # noq
             sys.path.remove(root)
             lift()
     took = int((time.monotonic() - began) * 1000)
-    return Ended(result, _since(used), took, ("every wall of the kernel: KB_JOBS_DEBUG",))
+    return RunResult(result, _since(used), took, ("all kernel restrictions: KB_JOBS_DEBUG",))
 
 
 def _since(used: float) -> int:
@@ -76,14 +78,14 @@ def _since(used: float) -> int:
 
 
 def _watch(root: str) -> None:
-    """An audit hook is for ever; each is awake while a plugin of its own root runs in the thread that asks."""
+    """Install an audit hook, which is permanent; it is active only in threads that run a plugin of this root."""
     if root not in _watched:
         _watched.add(root)
         audit_hook.install(readable(root), lambda: _current() == root)
 
 
 def _refuse_threads() -> None:
-    """They would run as nobody's. Not every Python has an audit event for it."""
+    """Refuse to start threads: they would not be watched. Not every Python has an audit event for it."""
     start = threading.Thread.start
 
     def guarded(thread: threading.Thread) -> None:
@@ -98,8 +100,8 @@ _refuse_threads()
 
 
 def _current() -> str:
-    found: str = getattr(_inside, "root", "")
-    return found
+    root: str = getattr(_inside, "root", "")
+    return root
 
 
 @contextmanager

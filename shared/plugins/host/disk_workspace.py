@@ -1,4 +1,4 @@
-"""A workspace in a folder of this machine, walked part by part so that no link leads out of it."""
+"""A workspace in a folder of this machine; paths are opened part by part, so that no link leads outside."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from shared.plugins.denied import FsDenied
-from shared.plugins.host.workspace import LARGEST, MOST_ENTRIES, Entry, too_large
+from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, Entry, too_large
 
-# Beside everything else, so that no folder ever shows half a file; no manifest can name it.
+# Files are written here first, so that no folder shows a partial file. Manifests cannot name this folder.
 STAGING = ".staging"
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# A pipe that was put in a file's place must not keep us waiting for its other end.
+# Non-blocking: opening a pipe that replaced a file must not wait for its writer.
 FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class Disk:
+class DiskWorkspace:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root.resolve()
@@ -39,7 +39,7 @@ class Disk:
             raise too_large(path, len(data))
         with self._parent(path, make=True) as (folder, name), self._staged(data) as (staging, temporary):
             with suppress(FileNotFoundError):
-                _plain(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
+                _require_regular(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
             os.replace(temporary, name, src_dir_fd=staging, dst_dir_fd=folder)
 
     def append(self, path: str, data: bytes) -> None:
@@ -54,15 +54,15 @@ class Disk:
         with self._folder(path) as folder:
             names = os.listdir(folder)  # noqa: PTH208 - a Path does not take a descriptor
             entries = [entry for name in names if (entry := self._entry(f"{path}/{name}", name, folder))]
-        if len(entries) > MOST_ENTRIES:
-            raise ValueError(f"{path}: has more than {MOST_ENTRIES:,} entries")
+        if len(entries) > MAX_ENTRIES:
+            raise ValueError(f"{path}: has more than {MAX_ENTRIES:,} entries")
         return sorted(entries, key=lambda entry: entry.path)
 
     def stat(self, path: str) -> Entry:
         with self._parent(path) as (folder, name):
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if not modes.S_ISDIR(found.st_mode):
-                _plain(path, found)
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not modes.S_ISDIR(status.st_mode):
+                _require_regular(path, status)
             entry = self._entry(path, name, folder)
         if entry is None:
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
@@ -70,24 +70,24 @@ class Disk:
 
     def delete(self, path: str) -> None:
         with self._parent(path) as (folder, name):
-            _plain(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
+            _require_regular(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
             os.unlink(name, dir_fd=folder)
         self._prune(path)
 
     def _entry(self, path: str, name: str, folder: int) -> Entry | None:
-        """None for what plugins are not to see: links, pipes, folders without a file."""
+        """None for entries that plugins must not see: links, pipes, folders without files."""
         try:
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if modes.S_ISREG(found.st_mode) and found.st_nlink == 1:
-                return Entry(path, "file", found.st_size, found.st_mtime)
-            if modes.S_ISDIR(found.st_mode) and self._holds(name, folder):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if modes.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                return Entry(path, "file", status.st_size, status.st_mtime)
+            if modes.S_ISDIR(status.st_mode) and self._has_files(name, folder):
                 return Entry(path, "folder", 0, 0)
         except FileNotFoundError:
-            # Gone while we looked.
+            # Deleted since the folder was listed.
             return None
         return None
 
-    def _holds(self, name: str, folder: int) -> bool:
+    def _has_files(self, name: str, folder: int) -> bool:
         inner = os.open(name, FOLDER, dir_fd=folder)
         try:
             return any(self._entry(child, child, inner) for child in os.listdir(inner))  # noqa: PTH208
@@ -132,11 +132,11 @@ class Disk:
             file = os.open(name, flags | FILE, 0o600, dir_fd=folder)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise FsDenied(path, "is a symbolic link or no plain file") from None
+                raise FsDenied(path, "is a symbolic link or not a regular file") from None
             raise
         try:
-            # What was opened is looked at, not what had that name before.
-            _plain(path, os.fstat(file))
+            # Checked on the open file: between a check by name and the open, the name could change.
+            _require_regular(path, os.fstat(file))
             yield file
         finally:
             os.close(file)
@@ -150,7 +150,7 @@ class Disk:
                 with open(file, "wb") as stream:  # noqa: PTH123
                     stream.write(data)
                     stream.flush()
-                    # Else a power cut could leave the new name with nothing in it.
+                    # Without it, a power failure could leave an empty file under the new name.
                     os.fsync(file)
                 yield staging, temporary
             finally:
@@ -158,12 +158,12 @@ class Disk:
                     os.unlink(temporary, dir_fd=staging)
 
 
-def _plain(path: str, found: os.stat_result) -> None:
-    if modes.S_ISDIR(found.st_mode):
+def _require_regular(path: str, status: os.stat_result) -> None:
+    if modes.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder", path)
-    if modes.S_ISLNK(found.st_mode):
-        raise FsDenied(path, "is a symbolic link or no plain file")
-    if not modes.S_ISREG(found.st_mode):
+    if modes.S_ISLNK(status.st_mode):
+        raise FsDenied(path, "is a symbolic link or not a regular file")
+    if not modes.S_ISREG(status.st_mode):
         raise FsDenied(path, "is a pipe, a socket or a device")
-    if found.st_nlink > 1:
-        raise FsDenied(path, "has another name, by a hard link, that may lie outside of the workspace")
+    if status.st_nlink > 1:
+        raise FsDenied(path, "has a hard link, which may lie outside the workspace")

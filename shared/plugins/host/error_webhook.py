@@ -1,4 +1,4 @@
-"""A plugin's own webhook for its errors: signed by Standard Webhooks, told once for each failed attempt."""
+"""Post errors of a plugin to the webhook of its manifest, signed by Standard Webhooks, once for each failed attempt."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from shared.plugins.manifest.manifest import Manifest
 
 SECRET = "plugin-webhook"
-PATIENCE = 5.0
+TIMEOUT = 5.0
 
 
 def grants(manifest: Manifest) -> tuple[Grant, ...]:
     return (read_secret(SECRET),) if manifest.errors else ()
 
 
-def tell(run: RunContext, manifest: Manifest, job: str, error: Exception) -> None:
-    """Post it where the manifest says, if it says so. A webhook that fails is logged, and changes nothing."""
+def post(run: RunContext, manifest: Manifest, job: str, error: Exception) -> None:
+    """Post the error if the manifest has a webhook. A failure of the webhook is only logged."""
     if not manifest.errors:
         return
     from shared.http import webhook
 
-    told = {
+    data = {
         "job": job,
         "version": manifest.version,
         "run": run.run_id,
@@ -40,15 +40,15 @@ def tell(run: RunContext, manifest: Manifest, job: str, error: Exception) -> Non
         "quota": isinstance(error, QuotaExceeded),
         "error": redaction.text(f"{type(error).__name__}: {error}")[:512],
     }
-    body = json.dumps({"type": "job.failed", "timestamp": clock.iso(run.cloud.clock.now()), "data": told})
+    body = json.dumps({"type": "job.failed", "timestamp": clock.iso(run.cloud.clock.now()), "data": data})
     try:
         key = run.run_id.replace(".", "-")
         headers = webhook.sign(secrets.read(run.cloud, SECRET).split(), key, run.cloud.clock.now(), body)
         sent = {**headers, "content-type": "application/json"}
-        status, _, _ = net.call(_only(manifest.errors), "POST", manifest.errors, sent, body.encode(), PATIENCE)
+        status, _, _ = net.call(_only(manifest.errors), "POST", manifest.errors, sent, body.encode(), TIMEOUT)
         if not 200 <= status < 300:
-            raise ConnectionError(f"it answered {status}")
-    except Exception as failed:  # noqa: BLE001 - the run's own error is what counts
+            raise ConnectionError(f"the webhook answered {status}")
+    except Exception as failed:  # noqa: BLE001 - the error of the run takes precedence
         run.log.warning("plugin_webhook_failed", error=f"{type(failed).__name__}: {failed}")
 
 

@@ -1,4 +1,4 @@
-"""One call of a plugin to a host that its manifest allows, made on its behalf."""
+"""HTTP requests on behalf of a plugin, to the hosts of its manifest, with SSRF protection."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 LARGEST = 8 * 1024 * 1024
 CONNECT, READ = 3.0, 10.0
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# Ours to say, or of the connection and not of the message.
-OURS = {"host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "proxy-authorization", "expect"}
-# Variables that say where the platform's own interfaces are.
+# Headers that the host sets, or that concern the connection instead of the message.
+RESERVED_HEADERS = {
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "te",
+    "upgrade",
+    "proxy-authorization",
+    "expect",
+}
+# Variables with the URLs of the platform's own interfaces.
 PLATFORM = ("AWS_LAMBDA_RUNTIME_API", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL")
-HERE = ("localhost", "127.0.0.1", "[::1]")
+LOCALHOST = ("localhost", "127.0.0.1", "[::1]")
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -37,14 +46,14 @@ def call(
 
     method = method.upper()
     if method not in METHODS:
-        raise ValueError(f"{method!r} is none of {', '.join(METHODS)}")
-    scheme, host, port, target = _taken_apart(url)
+        raise ValueError(f"the method {method!r} is not one of {', '.join(METHODS)}")
+    scheme, host, port, target = _parse(url)
     permissions.calls(host, port)
     address = _address(host, port)
-    _not_ours(address, port)
-    sent = {name: value for name, value in headers.items() if name.lower() not in OURS}
+    _refuse_platform(address, port)
+    sent = {name: value for name, value in headers.items() if name.lower() not in RESERVED_HEADERS}
     if any(not NAME.fullmatch(name) or "\n" in value or "\r" in value for name, value in sent.items()):
-        raise ValueError("a header has a name or a value that no header can have")
+        raise ValueError("a header has an invalid name or value")
     seconds = max(0.05, min(CONNECT + READ, remaining))
     until = time.monotonic() + seconds
     pool = _pool(scheme, host, address, port)
@@ -68,49 +77,51 @@ def call(
     return answer.status, {name.lower(): value for name, value in answer.headers.items()}, data
 
 
-def _taken_apart(url: str) -> tuple[str, str, int, str]:
-    """Raises NetDenied for what two readers could read as two things."""
+def _parse(url: str) -> tuple[str, str, int, str]:
+    """Split a URL. Raises NetDenied for one that different parsers could read differently."""
     if re.search(r"[\x00-\x20\x7f\\]", url):
-        raise NetDenied(repr(url[:80]), "has characters in it that no URL has")
+        raise NetDenied(repr(url[:80]), "has characters that are invalid in URLs")
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         host = (parts.hostname or "").encode("ascii").decode()
     except (ValueError, KeyError):
-        raise NetDenied(repr(url[:80]), "is no http or https URL of a plain host name") from None
+        raise NetDenied(repr(url[:80]), "is not an http or https URL with a plain host name") from None
     if "@" in parts.netloc or not re.fullmatch(r"[a-z0-9.-]+|\[?[0-9a-f:]+\]?", host):
-        raise NetDenied(repr(url[:80]), "names a user, or no plain host")
+        raise NetDenied(repr(url[:80]), "names a user, or has no plain host name")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return parts.scheme, host, port, target
 
 
 def _address(host: str, port: int) -> str:
-    """Where the name leads. It is looked up once, and the call goes there: a second answer could be another."""
-    if host in HERE:
+    """Resolve the name once; the request connects to that address, since a second lookup could return another."""
+    if host in LOCALHOST:
         return "127.0.0.1"
     try:
-        found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        addresses = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except OSError as error:
         raise ConnectionError(f"{host} has no address: {error}") from None
-    for address in found:
-        # A name that a manifest may ask for must not become a way to what is inside, least of all to
-        # 169.254.169.254, where machines of AWS keep their credentials.
+    for address in addresses:
+        # A public name must not lead to internal addresses, such as 169.254.169.254, where machines of AWS
+        # serve their credentials.
         if not ipaddress.ip_address(address.partition("%")[0]).is_global:
-            raise NetDenied(f"{host}:{port}", f"leads to {address}, which is not on the internet")
-    return found[0]
+            raise NetDenied(f"{host}:{port}", f"resolves to {address}, which is not a public address")
+    return addresses[0]
 
 
-def _not_ours(address: str, port: int) -> None:
-    """Whoever may call this machine may not call what the platform itself has on it: at Lambda's runtime API others'
-    events are to be had, and the role's credentials. Raises NetDenied."""
+def _refuse_platform(address: str, port: int) -> None:
+    """Refuse the platform's own interfaces on this machine. Raises NetDenied.
+
+    Lambda's runtime API serves the events of other runs, and another one the credentials of the role.
+    """
     for name in PLATFORM:
-        said = os.environ.get(name, "")
-        ours = urlsplit(said if "//" in said else f"//{said}")
-        if address == "127.0.0.1" and ours.port == port and _loopback(ours.hostname or ""):
+        value = os.environ.get(name, "")
+        url = urlsplit(value if "//" in value else f"//{value}")
+        if address == "127.0.0.1" and url.port == port and _is_loopback(url.hostname or ""):
             raise NetDenied(f"localhost:{port}", "belongs to the platform")
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
 
 
@@ -124,12 +135,12 @@ def _pool(scheme: str, host: str, address: str, port: int) -> HTTPConnectionPool
 
 def _read(answer: Any, until: float) -> bytes:
     parts, size = [], 0
-    # As it comes: one that waits for more than is there waits as long as the sender likes.
+    # read1 returns what has arrived: a read of a fixed size would wait for as long as the sender likes.
     while part := answer.read1(64 * 1024):
         parts.append(part)
         size += len(part)
         if size > LARGEST:
-            raise ValueError(f"the answer is larger than {LARGEST:,} bytes")
+            raise ValueError(f"the response is larger than {LARGEST:,} bytes")
         if time.monotonic() > until:
-            raise TimeoutError("the answer took too long")
+            raise TimeoutError("the response took too long")
     return b"".join(parts)

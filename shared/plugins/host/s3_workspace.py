@@ -1,22 +1,22 @@
-"""A workspace in the deployment's bucket, below `workspace/`."""
+"""A workspace in the bucket of the deployment, below `workspace/`."""
 
 from __future__ import annotations
 
 import errno
 from typing import TYPE_CHECKING, Any
 
-from shared.plugins.host.workspace import LARGEST, MOST_ENTRIES, Entry, too_large
+from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, Entry, too_large
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 PREFIX = "workspace/"
-TRIES = 8
-# What S3 says where a condition of a write does not hold, or where two such writes meet.
-MEANWHILE = (404, 409, 412)
+ATTEMPTS = 8
+# Statuses of S3 for a failed condition of a write, and for two such writes at the same time.
+CONFLICTS = (404, 409, 412)
 
 
-class Bucket:
+class S3Workspace:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.bucket = cloud.names.bucket
@@ -30,43 +30,43 @@ class Bucket:
         if len(data) > LARGEST:
             raise too_large(path, len(data))
         if self._head(path) is None:
-            self._explain(path)
+            self._refuse_conflicts(path)
         self._put(path, data)
 
     def append(self, path: str, data: bytes) -> None:
-        for _ in range(TRIES):
+        for _ in range(ATTEMPTS):
             try:
-                held, tag = self._get(path)
+                content, tag = self._get(path)
                 condition = {"IfMatch": tag}
             except FileNotFoundError:
-                held, condition = b"", {"IfNoneMatch": "*"}
-            if len(held) + len(data) > LARGEST:
-                raise too_large(path, len(held) + len(data))
+                content, condition = b"", {"IfNoneMatch": "*"}
+            if len(content) + len(data) > LARGEST:
+                raise too_large(path, len(content) + len(data))
             try:
-                return self._put(path, held + data, **condition)
+                return self._put(path, content + data, **condition)
             except self.cloud.s3.exceptions.ClientError as error:
-                if _status(error) not in MEANWHILE:
+                if _status(error) not in CONFLICTS:
                     raise
-        raise OSError(errno.EAGAIN, f"it changed {TRIES} times while a line was being added", path)
+        raise OSError(errno.EAGAIN, f"it changed {ATTEMPTS} times during the append", path)
 
     def list(self, path: str) -> list[Entry]:
-        found: list[Entry] = []
+        entries: list[Entry] = []
         pages = self.cloud.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{PREFIX}{path}/", Delimiter="/"
         )
         for page in pages:
             for item in page.get("Contents", []):
                 modified = item["LastModified"].timestamp()
-                found.append(Entry(item["Key"].removeprefix(PREFIX), "file", item["Size"], modified))
+                entries.append(Entry(item["Key"].removeprefix(PREFIX), "file", item["Size"], modified))
             folders = (item["Prefix"].removeprefix(PREFIX).rstrip("/") for item in page.get("CommonPrefixes", []))
-            found.extend(Entry(folder, "folder", 0, 0) for folder in folders)
-            if len(found) > MOST_ENTRIES:
-                raise ValueError(f"{path}: has more than {MOST_ENTRIES:,} entries")
-        if not found:
+            entries.extend(Entry(folder, "folder", 0, 0) for folder in folders)
+            if len(entries) > MAX_ENTRIES:
+                raise ValueError(f"{path}: has more than {MAX_ENTRIES:,} entries")
+        if not entries:
             if self._head(path) is not None:
                 raise NotADirectoryError(errno.ENOTDIR, "is a file", path)
             raise FileNotFoundError(errno.ENOENT, "there is no such folder", path)
-        return sorted(found, key=lambda entry: entry.path)
+        return sorted(entries, key=lambda entry: entry.path)
 
     def stat(self, path: str) -> Entry:
         head = self._head(path)
@@ -84,21 +84,21 @@ class Bucket:
 
     def _get(self, path: str) -> tuple[bytes, str]:
         try:
-            held = self.cloud.s3.get_object(Bucket=self.bucket, Key=PREFIX + path)
+            answer = self.cloud.s3.get_object(Bucket=self.bucket, Key=PREFIX + path)
         except self.cloud.s3.exceptions.ClientError as error:
             if _status(error) not in (403, 404):
                 raise
-            self._explain(path)
+            self._refuse_conflicts(path)
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path) from None
-        if held["ContentLength"] > LARGEST:
-            raise too_large(path, held["ContentLength"])
-        return held["Body"].read(), held["ETag"]
+        if answer["ContentLength"] > LARGEST:
+            raise too_large(path, answer["ContentLength"])
+        return answer["Body"].read(), answer["ETag"]
 
     def _put(self, path: str, data: bytes, **condition: Any) -> None:
         self.cloud.s3.put_object(Bucket=self.bucket, Key=PREFIX + path, Body=data, **condition)
 
     def _head(self, path: str) -> Any:
-        """None where there is no such object; S3 says 403 for that where it may not be listed either."""
+        """None without such an object; without permission to list, S3 answers 403 instead of 404."""
         try:
             return self.cloud.s3.head_object(Bucket=self.bucket, Key=PREFIX + path)
         except self.cloud.s3.exceptions.ClientError as error:
@@ -110,13 +110,14 @@ class Bucket:
         listed = self.cloud.s3.list_objects_v2(Bucket=self.bucket, Prefix=f"{PREFIX}{path}/", MaxKeys=1)
         return bool(listed.get("Contents"))
 
-    def _explain(self, path: str) -> None:
-        """What else stands in the way: S3 has room for a file and a folder of one name, and a disk has not."""
+    def _refuse_conflicts(self, path: str) -> None:
+        """Refuse a file and a folder with the same name, which S3 allows and a disk does not."""
         if self._is_folder(path):
             raise IsADirectoryError(errno.EISDIR, "is a folder", path)
         self._not_below_a_file(path)
 
     def _not_below_a_file(self, path: str) -> None:
+        """Raises NotADirectoryError if a parent of the path is a file."""
         parts = path.split("/")[:-1]
         for end in range(1, len(parts) + 1):
             if self._head("/".join(parts[:end])) is not None:

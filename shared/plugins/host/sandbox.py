@@ -1,4 +1,4 @@
-"""One run of a plugin's handler in a process of its own, ended when it has used up what it may."""
+"""Run a plugin's handler in a separate process, which is killed when it exceeds a quota."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from shared.plugins.host.watchdog import BOOT_SECONDS, Watch
+from shared.plugins.host.watchdog import BOOT_SECONDS, ProcessWatchdog
 from shared.plugins.manifest.permissions import Limits
-from shared.plugins.wire import Broken, Nonsense, TooLarge, Wire
+from shared.plugins.wire import ConnectionClosed, ProtocolError, TooLarge, Wire
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
     from shared.plugins.host.broker import Broker
 
 BOOT = Path(__file__).parents[1] / "child" / "boot.py"
-MOST_SAID = 64 * 1024
-# Seconds for what was printed to be read to its end.
-PATIENCE = 1.0
+MAX_OUTPUT = 64 * 1024
+# Seconds to read the rest of the output.
+DRAIN_SECONDS = 1.0
 PR_SET_DUMPABLE = 4
-# Code of the system that Python's own libraries are linked to, and the time zones.
+# Libraries of the system that Python's own are linked to, and the time zones.
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 
 
-class Ending(Exception):
-    """A run of a plugin that came to no good end."""
+class PluginRunError(Exception):
+    """A plugin's run did not succeed."""
 
     cpu_ms = 0
 
 
-class QuotaExceeded(Ending):
-    """The plugin was ended."""
+class QuotaExceeded(PluginRunError):
+    """The plugin was killed because it exceeded a quota."""
 
 
 class WallClockExceeded(QuotaExceeded):
@@ -55,8 +55,8 @@ class CpuExceeded(QuotaExceeded):
     pass
 
 
-class PluginFailed(Ending):
-    """The handler raised, or its process died; the message says how. stack: of the plugin's own."""
+class PluginFailed(PluginRunError):
+    """The handler raised, or its process ended; the message has the cause, `stack` the plugin's traceback."""
 
     def __init__(self, message: str, stack: str = "") -> None:
         super().__init__(message)
@@ -65,55 +65,59 @@ class PluginFailed(Ending):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to run. root: the folder that it imports from; context: what KB-12 says of this run."""
+    """A handler to run, and its context."""
 
     handler: str
+    #: The folder that it imports from.
     root: Path
     limits: Limits
+    #: The facts of the run, as Context has them.
     context: Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Ended:
-    """result: what the handler returned. cpu_ms, wall_ms: what it took. missing: walls that this kernel lacks."""
-
+class RunResult:
+    #: The return value of the handler.
     result: Any
     cpu_ms: int
     wall_ms: int
+    #: Restrictions that this kernel does not support.
     missing: tuple[str, ...] = ()
 
 
-def run(order: Order, broker: Broker, log: Log, seconds: float) -> Ended:
-    """Raises QuotaExceeded and PluginFailed. seconds: what the run has left, if less than the plugin's own limit."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            process = _start(theirs.fileno())
-        watch = Watch(process, order.limits, seconds)
+def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:
+    """Run the handler for at most `seconds` or its own limit. Raises QuotaExceeded and PluginFailed."""
+    host_end, plugin_end = socket.socketpair()
+    with host_end:
+        with plugin_end:
+            process = _start(plugin_end.fileno())
+        watch = ProcessWatchdog(process, order.limits, seconds)
         broker.remaining = watch.remaining
-        said = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
-        conversation = _Conversation(Wire(ours), broker, watch, log)
-        # Not a daemon: Lambda's process is left where one is still at work, and does not thaw in another's time.
-        talk = threading.Thread(target=conversation.hold, args=(_told(order, broker),), name="plugin-talk")
+        pumps = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
+        conversation = _Conversation(Wire(host_end), broker, watch, log)
+        # Not a daemon: Lambda ends a process with a live thread instead of thawing it in the next invocation.
+        thread = threading.Thread(
+            target=conversation.serve, args=(_first_message(order, broker),), name="plugin-conversation"
+        )
         try:
-            watch.hold(talk)
+            watch.wait(thread)
         finally:
             watch.end()
-            # A process that got away, where no filter keeps it, may hold the other ends of these for ever.
-            for thread in said:
-                thread.join(PATIENCE)
+            # On a kernel without the filter, an escaped process may keep the other ends open for ever.
+            for pump in pumps:
+                pump.join(DRAIN_SECONDS)
     try:
-        return conversation.ended()
-    except Ending as error:
+        return conversation.result()
+    except PluginRunError as error:
         error.cpu_ms = watch.cpu_ms
         raise
 
 
 @cache
 def _hide() -> None:
-    """Take environment, memory and files of this process from others of the same user, where /proc shows them.
+    """Hide environment, memory and files of this process in /proc from other processes of the same user.
 
-    The only wall in front of them on a kernel without Landlock; man 2 PR_SET_DUMPABLE.
+    On a kernel without Landlock this is the only protection; man 2 PR_SET_DUMPABLE.
     """
     if sys.platform.startswith("linux"):
         import ctypes
@@ -123,7 +127,7 @@ def _hide() -> None:
 
 def _start(end: int) -> subprocess.Popen[bytes]:
     _hide()
-    # An interpreter of its own: a fork would carry every secret in our memory along.
+    # A new interpreter: a fork would copy every secret in the memory of the host.
     library = os.environ.get("LD_LIBRARY_PATH")
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", str(BOOT), str(end)],
@@ -132,30 +136,31 @@ def _start(end: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",
-        # Lambda's Python finds its library there. One arena: the others reserve 64 MB each, and never use it.
+        # Lambda's Python needs the library path. One arena: each further one reserves 64 MB without using it.
         env={"MALLOC_ARENA_MAX": "1", **({"LD_LIBRARY_PATH": library} if library else {})},
         start_new_session=True,
     )
 
 
 def imports() -> list[str]:
-    """Folders of installed packages, which a plugin may need: code, and nothing else."""
+    """Folders of installed packages, which contain only code."""
     return [path for path in sys.path if path.rstrip("/").endswith(("site-packages", "dist-packages", "/opt/python"))]
 
 
 def readable(root: Path | str) -> list[str]:
+    """Folders that the plugin's process may read."""
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     base = {os.path.join(sys.base_prefix, "lib"), os.path.join(sys.base_exec_prefix, "lib")}  # noqa: PTH118
     return [str(root), str(Path(__file__).parents[1]), *imports(), *sorted(own | base), *SYSTEM]
 
 
-def own_of(order: Order) -> str:
-    """How the names of the plugin's own files begin: an installed one shares its root with all others."""
+def own_prefix(order: Order) -> str:
+    """Path prefix of the plugin's own files: an installed plugin shares its root with all packages."""
     package = order.root / order.handler.partition(":")[0].partition(".")[0]
     return str(package) if str(order.root) in imports() or package.is_dir() else f"{order.root}{os.sep}"
 
 
-def _told(order: Order, broker: Broker) -> dict[str, Any]:
+def _first_message(order: Order, broker: Broker) -> dict[str, Any]:
     limits = order.limits
     return {
         "parent": os.getpid(),
@@ -163,91 +168,91 @@ def _told(order: Order, broker: Broker) -> dict[str, Any]:
         "imports": [str(order.root), *(path for path in imports() if path != str(order.root))],
         "readable": readable(order.root),
         "env": broker.granted(),
-        "own": own_of(order),
+        "own": own_prefix(order),
         "limits": {"memory_mb": limits.memory_mb, "cpu_ms": limits.cpu_ms},
         "context": dict(order.context),
     }
 
 
 class _Conversation:
-    """Everything that the process asks and tells, until it ends."""
+    """The messages of the plugin's process, from its start to its end."""
 
-    def __init__(self, wire: Wire, broker: Broker, watch: Watch, log: Log) -> None:
+    def __init__(self, wire: Wire, broker: Broker, watch: ProcessWatchdog, log: Log) -> None:
         self.wire, self.broker, self.watch, self.log = wire, broker, watch, log
         self.last: Mapping[str, Any] = {}
         self.missing: tuple[str, ...] = ()
-        self.nonsense = ""
+        self.protocol_error = ""
         self.fault: BaseException | None = None
 
-    def hold(self, order: Mapping[str, Any]) -> None:
+    def serve(self, order: Mapping[str, Any]) -> None:
         try:
             self.wire.send(order)
             while not self.last:
-                self._hear(*self.wire.receive())
-        except Nonsense as error:
-            self.nonsense = str(error)
-        except (Broken, OSError):
-            # It died or was ended; how it ended says which.
+                self._handle(*self.wire.receive())
+        except ProtocolError as error:
+            self.protocol_error = str(error)
+        except (ConnectionClosed, OSError):
+            # The process has ended or was killed; its exit code shows which.
             return
-        except BaseException as error:  # noqa: BLE001 - of ours, and raised where somebody waits for it
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self.fault = error
 
-    def _hear(self, message: Any, body: bytes) -> None:
-        told = message.get("tell") if isinstance(message, dict) else None
-        if told == "ready":
-            # Said again, it would begin its time anew.
+    def _handle(self, message: Any, body: bytes) -> None:
+        kind = message.get("tell") if isinstance(message, dict) else None
+        if kind == "ready":
+            # A second one would restart the clocks.
             if not self.watch.begin():
-                raise Nonsense("it began twice")
-            # The first is ours, from before the plugin's first line.
+                raise ProtocolError("it reported twice that it is ready")
+            # The first one is sent by boot.py, before the first line of the plugin.
             self.missing = tuple(message["missing"])
             if self.missing:
                 self.log.warning("plugin_walls_missing", missing=list(self.missing))
-        elif told in ("done", "failed"):
+        elif kind in ("done", "failed"):
             self.last = message
         else:
-            answer, data = self.broker.answer(message, body)
+            reply, data = self.broker.answer(message, body)
             try:
-                self.wire.send(answer, data)
+                self.wire.send(reply, data)
             except TooLarge as error:
                 self.wire.send({"ok": False, "kind": "ValueError", "error": str(error)})
 
-    def ended(self) -> Ended:
+    def result(self) -> RunResult:
         if self.fault:
             raise self.fault
         watch, limits = self.watch, self.watch.limits
         code, last = watch.process.returncode, self.last
-        used = f"{watch.cpu_ms} ms of processor and {watch.wall_ms} ms"
+        used = f"{watch.cpu_ms} ms of CPU time and {watch.wall_ms} ms"
         if watch.exceeded == "start":
             raise PluginFailed(f"its process did not start within {BOOT_SECONDS:.0f} s")
         if watch.exceeded == "wall":
-            raise WallClockExceeded(f"ended after {watch.allowed_ms} ms, its wall clock quota; it had used {used}")
+            raise WallClockExceeded(f"killed after {watch.allowed_ms} ms, its wall clock quota; it had used {used}")
         if watch.exceeded == "cpu" or code == -signal.SIGXCPU:
-            raise CpuExceeded(f"ended for using more than {limits.cpu_ms} ms of processor, its quota; {used}")
+            raise CpuExceeded(f"killed for using more than {limits.cpu_ms} ms of CPU time, its quota; {used}")
         kind = str(last.get("kind", ""))
         if kind == "MemoryError":
-            raise MemoryExceeded(f"asked for more than {limits.memory_mb} MB of memory, its quota, after {used}")
+            raise MemoryExceeded(f"requested more than {limits.memory_mb} MB of memory, its quota, after {used}")
         if last.get("tell") == "failed":
             stack = _clean(str(last.get("stack", "")))
             raise PluginFailed(_clean(f"{kind[:100]}: {str(last.get('error', ''))[:500]}"), stack)
-        if self.nonsense:
-            raise PluginFailed(f"its process was ended, since it broke the protocol: {self.nonsense}")
+        if self.protocol_error:
+            raise PluginFailed(f"its process was killed for a violation of the protocol: {self.protocol_error}")
         if not last:
             raise PluginFailed(f"its process ended without a result: {_how(code)}")
         result = json.loads(_clean(json.dumps(last.get("result"), ensure_ascii=False)))
-        return Ended(result, watch.cpu_ms, watch.wall_ms, self.missing)
+        return RunResult(result, watch.cpu_ms, watch.wall_ms, self.missing)
 
 
 def _clean(text: str) -> str:
-    """Half of a surrogate pair is text to JSON and to Python, and to no database."""
+    """Replace unpaired surrogates, which JSON and Python accept as text and databases do not."""
     return text.encode(errors="replace").decode()
 
 
 def _pump(stream: IO[bytes] | None, log: Log, name: str) -> threading.Thread:
-    """Print statements become log lines; what is too much is read and dropped, so that nobody waits."""
+    """Log printed lines. Output beyond the limit is read and dropped, so that the plugin never blocks."""
 
     def pump() -> None:
         assert stream is not None
-        left = MOST_SAID
+        left = MAX_OUTPUT
         with stream:
             while line := stream.readline(4096):
                 if left > 0:

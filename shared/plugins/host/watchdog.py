@@ -1,4 +1,4 @@
-"""The clocks of a plugin's process: it is ended on time, whatever anybody waits for meanwhile."""
+"""Watch wall clock and CPU time of a plugin's process, and kill it when a quota is exceeded."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from dataclasses import dataclass, field
 
 from shared.plugins.manifest.permissions import Limits
 
-# Seconds until the process must say that its walls stand.
+# Seconds until the process must report that its restrictions are in force.
 BOOT_SECONDS = 10.0
-# Seconds between two looks at the processor time of one that uses it.
-LOOK = 0.02
-# Seconds in which a conversation should notice that the process is gone.
-FAREWELL = 0.05
+# Shortest interval between two measurements of CPU time, in seconds.
+MEASURE_SECONDS = 0.02
+# Seconds for the conversation thread to notice that the process has ended.
+CLOSE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
-class Watch:
-    """seconds: what the run has left, if less than the limits. exceeded: `start`, `wall` or `cpu`, if it was ended."""
+class ProcessWatchdog:
+    """Watches one process from its start to its end."""
 
     process: subprocess.Popen[bytes]
     limits: Limits
+    #: Seconds that the run has left; they apply if they are less than the limit.
     seconds: float
+    #: `start`, `wall` or `cpu` if the process was killed for it.
     exceeded: str = ""
     cpu_ms: int = 0
     wall_ms: int = 0
@@ -39,31 +41,33 @@ class Watch:
         return min(self.limits.timeout_ms, max(1, int(self.seconds * 1000)))
 
     def begin(self) -> bool:
-        """Its own code starts now, and so does its time. False where that was said before."""
+        """Start the clocks: the plugin's own code begins now. False if they were started before."""
         if self._ready:
             return False
         self._base, self._began, self._ready = _processor(self.process.pid), time.monotonic(), True
         return True
 
     def remaining(self) -> float:
-        """Seconds of wall clock."""
+        """Seconds of wall clock that are left."""
         return (self.allowed_ms / 1000 if self._ready else BOOT_SECONDS) - (time.monotonic() - self._began)
 
-    def hold(self, talk: threading.Thread) -> None:
-        """Until the conversation is over, or the process has had its time. What is done on its behalf at that moment,
-        as a call to a host that does not answer, is not waited for."""
-        talk.start()
-        while talk.is_alive() and not self.exceeded:
-            talk.join(max(0.0, min(self.remaining(), self._patience())))
+    def wait(self, conversation: threading.Thread) -> None:
+        """Wait until the conversation is over or a quota is exceeded.
+
+        A request that is being served at that moment, to a slow host for example, is not waited for.
+        """
+        conversation.start()
+        while conversation.is_alive() and not self.exceeded:
+            conversation.join(max(0.0, min(self.remaining(), self._until_next_measurement())))
             self._measure()
-            if not talk.is_alive():
+            if not conversation.is_alive():
                 return
             if self.remaining() <= 0:
                 self.exceeded = "wall" if self._ready else "start"
             elif self._ready and self.cpu_ms > self.limits.cpu_ms:
                 self.exceeded = "cpu"
         self._kill()
-        talk.join(FAREWELL)
+        conversation.join(CLOSE_SECONDS)
 
     def end(self) -> None:
         self._measure()
@@ -71,14 +75,14 @@ class Watch:
         self.process.wait()
 
     def _kill(self) -> None:
-        # All that it started, where no filter has kept it from that.
+        # The group: includes processes that it started, on a kernel without the filter.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def _patience(self) -> float:
-        """However many processors it has, it cannot use up the rest before so many seconds have passed."""
+    def _until_next_measurement(self) -> float:
+        """The shortest time in which the process could use the rest of its CPU time, on all processors."""
         rest = (self.limits.cpu_ms - self.cpu_ms) / 1000 / (os.cpu_count() or 1)
-        return max(LOOK, rest) if self._ready else LOOK
+        return max(MEASURE_SECONDS, rest) if self._ready else MEASURE_SECONDS
 
     def _measure(self) -> None:
         used = _processor(self.process.pid) - self._base
@@ -87,7 +91,7 @@ class Watch:
 
 
 def _processor(pid: int) -> float:
-    """Seconds of processor that the process has used: Linux has a clock for each, whose number is made of its id.
+    """CPU seconds that a process has used. Linux has a clock for each process, whose number is derived from its id.
 
     https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html; CPUCLOCK_SCHED of a process is 2.
     """

@@ -1,53 +1,54 @@
-"""The files that plugins share with the platform: one interface, kept on a disk or in S3.
+"""The workspace interface: files that plugins share with the platform, on a disk or in S3.
 
-Paths are as `permissions.normal` makes them. A folder is there for as long as a file is in it. Nothing here asks what a
-plugin may do; that is asked before.
+Paths have the form that `permissions.normal` returns. A folder exists while it contains a file. Permissions are checked
+by the broker, not here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Literal, Protocol
 
 LARGEST = 8 * 1024 * 1024
-MOST_ENTRIES = 10_000
+MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """size: bytes, 0 of a folder. modified: seconds since 1970, 0 of a folder."""
-
     path: str
     kind: Literal["file", "folder"]
+    #: Bytes, 0 for a folder.
     size: int
+    #: Seconds since 1970, 0 for a folder.
     modified: float
 
 
 class Workspace(Protocol):
-    """Raises FileNotFoundError, IsADirectoryError and NotADirectoryError as a file system does; FsDenied for what is
-    no plain file; ValueError for what is larger than `LARGEST`, or more than `MOST_ENTRIES`."""
+    """Files by path.
 
+    Raises FileNotFoundError, IsADirectoryError and NotADirectoryError like a file system, FsDenied for a path that is
+    not a regular file, and ValueError for files above LARGEST and folders above MAX_ENTRIES.
+    """
+
+    #: The location, for people: a path or an s3:// URL.
     where: str
 
     def read(self, path: str) -> bytes: ...
 
     def write(self, path: str, data: bytes) -> None:
-        """The whole file, or nothing of it: whoever reads sees what was there, or what is."""
+        """Replace the whole file atomically: a reader sees the old content or the new one."""
 
     def append(self, path: str, data: bytes) -> None:
-        """At the end, however many do so at once."""
+        """Append at the end; concurrent appends do not overwrite each other."""
 
     def list(self, path: str) -> list[Entry]:
-        """What is directly in the folder, by name."""
+        """The direct entries of the folder, by name."""
 
     def stat(self, path: str) -> Entry: ...
 
     def delete(self, path: str) -> None:
-        """One file, and with the last one of a folder the folder."""
+        """Delete one file; a folder without files ceases to exist."""
 
 
 def too_large(path: str, size: int) -> ValueError:
-    return ValueError(f"{path}: {size:,} bytes are more than the {LARGEST:,} that a file of the workspace may have")
+    return ValueError(f"{path}: {size:,} bytes exceed the limit of {LARGEST:,} for a file of the workspace")

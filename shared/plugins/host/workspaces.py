@@ -1,4 +1,4 @@
-"""Open the workspace of plugins: a folder on the disk, or the bucket."""
+"""Open the workspace of plugins: a folder on a disk, or the bucket of the deployment."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def open_at(where: str, cloud: Cloud) -> Workspace:
-    """On the disk where a folder is named, in the deployment's bucket where none is."""
+    """The folder `where`, or the bucket if it is empty."""
     if where:
-        from shared.plugins.host.disk_workspace import Disk
+        from shared.plugins.host.disk_workspace import DiskWorkspace
 
-        return Disk(Path(where))
-    from shared.plugins.host.s3_workspace import Bucket
+        return DiskWorkspace(Path(where))
+    from shared.plugins.host.s3_workspace import S3Workspace
 
-    return Bucket(cloud)
+    return S3Workspace(cloud)

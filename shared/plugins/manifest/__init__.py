@@ -1,1 +1,1 @@
-"""The plugin manifest: what a plugin declares."""
+"""The plugin manifest: discovery, validation, and the permissions that it declares."""

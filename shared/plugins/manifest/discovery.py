@@ -1,7 +1,7 @@
-"""The plugins that there are: packages that say so by an entry point, and manifests that a setting names.
+"""Find plugins: installed packages with an entry point, and manifests that a setting names.
 
-Nothing of a plugin is imported here. A manifest is data beside its code, and an entry point names the package that it
-lies in: `[project.entry-points."nightshift.plugins"]`, `<any name> = "<package>"`.
+No code of a plugin is imported. A manifest is data beside the code, and an entry point names the package that contains
+it: `[project.entry-points."nightshift.plugins"]`, `<any name> = "<package>"`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 GROUP = "nightshift.plugins"
 FILE = "plugin.toml"
-# Where a bundle has them, beside shared/ and functions/.
+# Folder of the plugins in a bundle, beside shared/ and functions/.
 SHIPPED = Path(__file__).resolve().parents[3] / "shipped_plugins"
-MANIFESTS = settings.names("KB_PLUGIN_MANIFESTS", "", "Manifests of plugins that are not installed: paths, by commas")
-DISABLED = settings.names("KB_PLUGINS_DISABLED", "", "Ids of plugins that are not to be looked at, by commas")
+MANIFESTS = settings.names(
+    "KB_PLUGIN_MANIFESTS", "", "Manifests of plugins that are not installed: paths, separated by commas"
+)
+DISABLED = settings.names("KB_PLUGINS_DISABLED", "", "Ids of plugins that are ignored, separated by commas")
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """path: of the manifest. root: the folder that its process imports from."""
+    """A plugin that was found."""
 
     manifest: Manifest
+    #: Path of the manifest.
     path: Path
 
     @property
@@ -41,33 +44,34 @@ class Plugin:
 
     @property
     def root(self) -> Path:
+        """The folder that the plugin's process imports from."""
         return root_of(self.path)
 
 
 def plugins(environment: Mapping[str, str] | None = None) -> list[Plugin]:
-    """Every plugin that is enabled, by id. Raises DeclarationError, also where two have one id."""
-    # Only who has plugins pays for pydantic.
+    """All enabled plugins, by id. Raises DeclarationError, also for two plugins with the same id."""
+    # Imported lazily: without plugins, pydantic is not needed.
     from shared.plugins.manifest import manifest
 
-    off = set(DISABLED.read(environment))
+    disabled = set(DISABLED.read(environment))
     found: dict[str, Plugin] = {}
     for path in dict.fromkeys(path.resolve() for path in places(environment)):
-        if off and identity(path) in off:
-            # Not even read: a plugin can be turned off because its manifest is broken.
+        if disabled and identity(path) in disabled:
+            # Not parsed: a plugin may be disabled because its manifest is invalid.
             continue
-        made = Plugin(manifest.read(path), path)
-        if made.id in found:
-            other = found[made.id]
+        plugin = Plugin(manifest.read(path), path)
+        if plugin.id in found:
+            other = found[plugin.id]
             raise DeclarationError(
-                f"{path}: the plugin {made.id!r} {made.manifest.version} is there already, as "
-                f"{other.manifest.version} in {other.path}; uninstall one or name it in {DISABLED.name}"
+                f"{path}: the plugin {plugin.id!r} {plugin.manifest.version} exists already, as "
+                f"{other.manifest.version} in {other.path}; uninstall one, or name it in {DISABLED.name}"
             )
-        found[made.id] = made
+        found[plugin.id] = plugin
     return [found[name] for name in sorted(found) if found[name].manifest.enabled]
 
 
 def places(environment: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """The manifests' paths: in a bundle those that were shipped, elsewhere those that are installed or named."""
+    """Paths of manifests: in a bundle those that it contains, elsewhere those installed or named by the setting."""
     if SHIPPED.is_dir():
         yield from sorted(SHIPPED.glob(f"*/**/{FILE}"))
         return
@@ -77,22 +81,22 @@ def places(environment: Mapping[str, str] | None = None) -> Iterator[Path]:
 
 
 def identity(path: Path) -> str:
-    """The id that a manifest gives, as far as it can be read at all."""
+    """The id of a manifest, or its path if the id cannot be read."""
     import tomllib
 
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8")).get("id")
+        plugin_id = tomllib.loads(path.read_text(encoding="utf-8")).get("id")
     except (OSError, ValueError):
         return str(path)
-    return given if isinstance(given, str) else str(path)
+    return plugin_id if isinstance(plugin_id, str) else str(path)
 
 
 def _of_package(package: str, name: str) -> Path:
     top, *below = package.split(".")
-    # Finding a top-level package runs nothing; finding what is below it would run the package.
+    # Finding a top-level package runs no code; finding a subpackage would run the package.
     spec = PathFinder.find_spec(top)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder, *below, FILE)
         if path.is_file():
             return path
-    raise DeclarationError(f"entry point {name!r} of {GROUP}: the package {package!r} has no {FILE} in it")
+    raise DeclarationError(f"entry point {name!r} of {GROUP}: the package {package!r} contains no {FILE}")

@@ -1,4 +1,4 @@
-"""Globs over names with slashes, as in a manifest: `*` and `?` stay within a part, `**` spans any number of them."""
+"""Globs of manifests: `*` and `?` match within a part of a path, `**` matches any number of parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1024)
 def compiled(glob: str, *, any_case: bool = False) -> re.Pattern[str]:
-    """`**/*.key` matches `a.key` and `x/y/a.key`; `.kb/**` matches all below `.kb`, and not `.kb` itself."""
+    """`**/*.key` matches `a.key` and `x/y/a.key`; `.kb/**` matches everything below `.kb`, but not `.kb`."""
     parts = glob.split("/")
     pattern = ""
     for number, part in enumerate(parts):
@@ -24,5 +24,5 @@ def matches(glob: str, name: str, *, any_case: bool = False) -> bool:
     return compiled(glob, any_case=any_case).fullmatch(name) is not None
 
 
-def _character(given: str) -> str:
-    return {"*": "[^/]*", "?": "[^/]"}.get(given) or re.escape(given)
+def _character(text: str) -> str:
+    return {"*": "[^/]*", "?": "[^/]"}.get(text) or re.escape(text)

@@ -1,4 +1,4 @@
-"""The function that a manifest names: found by reading the plugin's source, not by running it."""
+"""Find the handler that a manifest names by parsing the plugin's source, without running it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ HANDLER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
 class HandlerError(Exception):
-    """There is no such function; the message says where it was looked for."""
+    """The function does not exist; the message names the file that was searched."""
 
 
 def root_of(manifest: Path) -> Path:
-    """The folder that is put on the path of the plugin's process: the manifest's, or that above its package."""
+    """The folder on the import path of the plugin's process: that of the manifest, or the one above its package."""
     folder = manifest.resolve().parent
     while (folder / "__init__.py").exists():
         folder = folder.parent
@@ -21,7 +21,7 @@ def root_of(manifest: Path) -> Path:
 
 
 def find(manifest: Path, handler: str) -> Path:
-    """The file that `package.module:function` stands in. Raises HandlerError."""
+    """The file that defines `package.module:function`. Raises HandlerError."""
     module, _, function = handler.partition(":")
     root = root_of(manifest)
     stem = root.joinpath(*module.split("."))
@@ -29,7 +29,7 @@ def find(manifest: Path, handler: str) -> Path:
     if file is None:
         raise HandlerError(f"the handler's module {module!r} is missing: there is no {stem.with_suffix('.py')}")
     if not file.resolve().is_relative_to(manifest.resolve().parent):
-        raise HandlerError(f"the handler's module {module!r} lies outside of the plugin: {file}")
+        raise HandlerError(f"the handler's module {module!r} is outside the plugin: {file}")
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:

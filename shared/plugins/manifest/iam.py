@@ -1,7 +1,7 @@
-"""A manifest's file permissions as grants of the job's role: the outer wall, around whatever happens inside.
+"""Grants of the job's role for the file permissions of a manifest: the outermost restriction.
 
-A glob's `*` ends at a slash and IAM's does not: the role allows no less than the manifest, and where a glob has a `*`
-in its midst somewhat more. It denies no more than the manifest: what it cannot say exactly is left to the inner walls.
+The `*` of a glob stops at a slash, that of IAM does not: the role allows at least what the manifest allows, and more
+for a glob with a `*` in the middle. It denies only what IAM can express exactly; the broker enforces the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def grants_of(permitted: Permissions) -> tuple[Grant, ...]:
         grants.append(permissions.read_objects(PREFIX + pattern))
         if permitted.fs_mode == WRITE:
             grants += [permissions.write_objects(PREFIX + pattern), permissions.delete_objects(PREFIX + pattern)]
-    # Names below each folder that may be read.
+    # Listing is allowed below each folder that may be read.
     folders = [glob.removesuffix("/**") for glob in permitted.fs_allow if glob.endswith("/**")]
     grants += [permissions.list_objects(f"{PREFIX}{folder}/*") for folder in folders if not set(folder) & set("*?")]
     denied = [pattern for glob in permitted.fs_deny for pattern in exact(glob)]
@@ -30,7 +30,7 @@ def grants_of(permitted: Permissions) -> tuple[Grant, ...]:
 
 
 def widened(glob: str) -> Iterator[str]:
-    """Patterns of IAM that match all that the glob does."""
+    """IAM patterns that match everything that the glob matches."""
     if glob.startswith("**/"):
         for rest in widened(glob.removeprefix("**/")):
             yield from (rest, f"*/{rest}")
@@ -43,7 +43,7 @@ def widened(glob: str) -> Iterator[str]:
 
 
 def exact(glob: str) -> Iterator[str]:
-    """Patterns of IAM that together match what the glob does and nothing else; none where there are no such."""
+    """IAM patterns that together match exactly what the glob matches; none if that is impossible."""
     parts = glob.split("/")
     if parts[0] == "**" and len(parts) == 2 and parts[1].startswith("*") and not set(parts[1][1:]) & set("*?"):
         yield parts[1]

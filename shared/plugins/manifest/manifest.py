@@ -1,4 +1,4 @@
-"""A manifest, `plugin.toml`: read without running a line of the plugin, refused with the reason and the line."""
+"""Read a manifest, `plugin.toml`, without running code of the plugin; errors name the line and the reason."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ PLUGIN = r"(@[a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*"
 JOB = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 VERSION = r"\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?"
 HOST = r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:\d{1,5})?"
-# What the platform lives by is nobody's to ask for.
-OURS = ("AWS_", "NIGHTSHIFT_", "LAMBDA_", "INTERNAL_HEALTH", "LD_", "PYTHON")
-# Lambda's 900 s, less those in which a run starts and ends.
+# Prefixes of variables that belong to the platform or change how a process runs.
+RESERVED = ("AWS_", "NIGHTSHIFT_", "LAMBDA_", "INTERNAL_HEALTH", "LD_", "PYTHON")
+# Lambda's 900 s, less the time in which a run starts and ends.
 LONGEST_MS = 880_000
-# Lambda's 10,240 MB, less what runs the job.
-MOST_MB = 10_000
+# Lambda's 10,240 MB, less the memory of the host.
+MAX_MB = 10_000
 
 
 class Closed(BaseModel):
+    """A table of the manifest; unknown fields are errors."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -43,13 +45,15 @@ class Fs(Closed):
     def _bounded(cls, globs: list[str]) -> list[str]:
         for glob in globs:
             if not re.search(r"[^*?/.]", glob):
-                raise ValueError(f"{glob!r} is the whole workspace; name what the plugin needs, as in '.kb/<name>/**'")
+                raise ValueError(
+                    f"{glob!r} is the whole workspace; name the files that the plugin needs, as in '.kb/<name>/**'"
+                )
             try:
                 normal(glob.replace("*", "x").replace("?", "x"))
             except FsDenied as error:
-                raise ValueError(f"{glob!r} is no glob over the workspace: {error}") from None
+                raise ValueError(f"{glob!r} is not a valid glob of the workspace: {error}") from None
             if re.search(r"\*\*[^/]|[^/]\*\*", glob):
-                raise ValueError(f"{glob!r}: ** stands for whole parts; put a slash beside it")
+                raise ValueError(f"{glob!r}: ** matches whole parts of a path; separate it by slashes")
         return globs
 
 
@@ -61,9 +65,11 @@ class Net(Closed):
     def _named(cls, hosts: list[str]) -> list[str]:
         for host in hosts:
             if not re.fullmatch(HOST, host) or not (host.startswith("localhost") or "." in host.removeprefix("*.")):
-                raise ValueError(f"{host!r} is no host; say 'api.example.com', '*.example.com' or 'localhost:6333'")
+                raise ValueError(
+                    f"{host!r} is not a host; use a form such as 'api.example.com', '*.example.com' or 'localhost:6333'"
+                )
             if not 1 <= int(host.rpartition(":")[2] if ":" in host else 1) <= 65_535:
-                raise ValueError(f"{host!r}: a port is 1 to 65535")
+                raise ValueError(f"{host!r}: a port must be from 1 to 65535")
         return hosts
 
 
@@ -75,9 +81,11 @@ class Env(Closed):
     def _named(cls, names: list[str]) -> list[str]:
         for name in names:
             if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-                raise ValueError(f"{name!r} is no name of a variable; patterns are not allowed, name each")
-            if name.startswith(OURS):
-                raise ValueError(f"{name!r} belongs to the platform; call your own variable otherwise")
+                raise ValueError(
+                    f"{name!r} is not the name of a variable; patterns are not allowed, name each variable"
+                )
+            if name.startswith(RESERVED):
+                raise ValueError(f"{name!r} belongs to the platform; rename your variable")
         return names
 
 
@@ -98,20 +106,20 @@ class Shell(Closed):
     @classmethod
     def _worded(cls, lines: list[str]) -> list[str]:
         for line in lines:
-            # In the midst of a denial it would deny less than it says.
+            # In the middle of a command line, `**` would match a single word.
             if not line.split() or ALL in line.split()[:-1]:
-                raise ValueError(f"{line!r}: {ALL} can only be the last word, and there must be one")
+                raise ValueError(f"{line!r}: a command line must have a word, and {ALL} may only be the last one")
         return lines
 
 
-class Limited(Closed):
+class QuotasTable(Closed):
     timeout_ms: int | None = Field(default=None, alias="timeoutMs", ge=1, le=LONGEST_MS)
-    memory_mb: int | None = Field(default=None, alias="memoryMb", ge=16, le=MOST_MB)
+    memory_mb: int | None = Field(default=None, alias="memoryMb", ge=16, le=MAX_MB)
     cpu_ms: int | None = Field(default=None, alias="cpuMs", ge=1, le=6 * LONGEST_MS)
 
 
 class Preset(Closed):
-    """Exactly one of them."""
+    """One preset with its argument; exactly one of the fields is set."""
 
     plugin_workspace: str | None = Field(default=None, pattern=rf"^{JOB}$")
     llm_api: list[str] | None = None
@@ -119,31 +127,31 @@ class Preset(Closed):
 
     @property
     def permissions(self) -> Permissions:
-        """Raises ValueError."""
-        said = [name for name in ("plugin_workspace", "llm_api", "vector_db") if getattr(self, name) is not None]
-        if len(said) != 1:
+        """The permissions of the preset. Raises ValueError."""
+        names = [name for name in ("plugin_workspace", "llm_api", "vector_db") if getattr(self, name) is not None]
+        if len(names) != 1:
             raise ValueError("a preset is one of plugin_workspace, llm_api and vector_db, with its argument")
-        made: Permissions = getattr(presets, said[0])(getattr(self, said[0]))
-        return made
+        permissions: Permissions = getattr(presets, names[0])(getattr(self, names[0]))
+        return permissions
 
 
-class Asked(Closed):
-    """`[permissions]`: the presets in their order, then what is said in words."""
+class PermissionsTable(Closed):
+    """`[permissions]`: the presets in their order, combined with the other fields."""
 
     presets: list[Preset] = []
     fs: Fs = Fs()
     net: Net = Net()
     env: Env = Env()
     shell: Shell = Shell()
-    quotas: Limited = Limited()
+    quotas: QuotasTable = QuotasTable()
     capabilities: list[Literal["shell-exec"]] = []
 
     @field_validator("presets")
     @classmethod
-    def _known(cls, given: list[Preset]) -> list[Preset]:
-        for preset in given:
+    def _valid(cls, listed: list[Preset]) -> list[Preset]:
+        for preset in listed:
             _ = preset.permissions
-        return given
+        return listed
 
     @property
     def permissions(self) -> Permissions:
@@ -162,8 +170,8 @@ class Asked(Closed):
         return combine(*(preset.permissions for preset in self.presets), own)
 
 
-class Declared(Closed):
-    """One `[[jobs]]`. timeout: milliseconds of wall clock. retries: attempts less one."""
+class JobDeclaration(Closed):
+    """One `[[jobs]]` entry."""
 
     id: str = Field(pattern=rf"^{JOB}$", max_length=64)
     schedule: str
@@ -171,10 +179,12 @@ class Declared(Closed):
     handler: str = Field(pattern=rf"^{HANDLER}$")
     enabled: bool = True
     priority: int = Field(default=5, ge=1, le=10)
+    #: Milliseconds of wall clock.
     timeout: int | None = Field(default=None, ge=1, le=LONGEST_MS)
+    #: Attempts after the first one.
     retries: int = Field(default=2, ge=0, le=6)
     tags: list[Annotated[str, Field(pattern=rf"^{JOB}$")]] = []
-    permissions: Asked = Asked()
+    permissions: PermissionsTable = PermissionsTable()
 
     @field_validator("schedule")
     @classmethod
@@ -187,57 +197,60 @@ class Declared(Closed):
 
 
 class Manifest(Closed):
-    """A whole `plugin.toml`. errors: where failures of its jobs are posted."""
+    """A whole `plugin.toml`."""
 
     id: str = Field(pattern=rf"^{PLUGIN}$", max_length=100)
     version: str = Field(pattern=rf"^{VERSION}$")
     describe: str = ""
     enabled: bool = True
+    #: URL that failures of its jobs are posted to.
     errors: str = Field(default="", pattern=r"^(https://[^\s@]+|http://(localhost|127\.0\.0\.1)(:\d+)?/[^\s@]*)?$")
-    permissions: Asked = Asked()
-    jobs: list[Declared] = Field(min_length=1)
+    permissions: PermissionsTable = PermissionsTable()
+    jobs: list[JobDeclaration] = Field(min_length=1)
 
-    def permitted(self, job: Declared) -> Permissions:
-        """What holds for the job: the plugin's permissions, then its own, then its timeout."""
+    def permitted(self, job: JobDeclaration) -> Permissions:
+        """The permissions of a job: those of the plugin combined with its own, and its timeout."""
         return within(combine(self.permissions.permissions, job.permissions.permissions), job.timeout)
 
 
 def read(path: Path) -> Manifest:
-    """The manifest in that file. Raises DeclarationError, which names the line and the reason of every fault."""
+    """Read and validate a manifest. Raises DeclarationError, which names line and reason of every fault."""
     try:
         text = path.read_text(encoding="utf-8")
-        given = tomllib.loads(text)
+        data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path}: cannot be read: {error}; see KB_PLUGIN_MANIFESTS") from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         raise DeclarationError(f"{path}:{line[1] if line else 1}: is not TOML: {error}") from None
     try:
-        made = Manifest.model_validate(given)
+        manifest = Manifest.model_validate(data)
     except ValidationError as error:
         faults = [_fault(path, text, one) for one in error.errors()]
         raise DeclarationError("\n".join(faults)) from None
-    seen = [job.id for job in made.jobs]
-    for number, job in enumerate(made.jobs):
+    ids = [job.id for job in manifest.jobs]
+    for number, job in enumerate(manifest.jobs):
         at = f"{path}:{line_of(text, ('jobs', number, 'handler'))}"
-        if job.id in seen[:number]:
-            raise DeclarationError(f"{path}:{line_of(text, ('jobs', number, 'id'))}: the job {job.id!r} is there twice")
-        if made.permitted(job).shell_allow and SHELL not in made.permitted(job).capabilities:
-            raise DeclarationError(f'{at}: {job.id} allows commands; that needs capabilities = ["{SHELL}"]')
+        if job.id in ids[:number]:
+            raise DeclarationError(f"{path}:{line_of(text, ('jobs', number, 'id'))}: there are two jobs {job.id!r}")
+        if manifest.permitted(job).shell_allow and SHELL not in manifest.permitted(job).capabilities:
+            raise DeclarationError(f'{at}: {job.id} allows commands, which needs capabilities = ["{SHELL}"]')
         try:
             find(path, job.handler)
         except HandlerError as error:
             raise DeclarationError(f"{at}: {error}") from None
-    return made
+    return manifest
 
 
 def _fault(path: Path, text: str, error: Any) -> str:
     place = [part for part in error["loc"] if isinstance(part, str | int)]
     shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".") or "it"
     what = {
-        "extra_forbidden": "is no field of a manifest; take it out or mend its name",
+        "extra_forbidden": "is not a field of a manifest; remove it or correct its name",
         "missing": "is missing",
     }.get(error["type"], error["msg"].removeprefix("Value error, "))
     value = error.get("input")
-    told = f" (it is {value!r})" if isinstance(value, str | int) and error["type"] == "string_pattern_mismatch" else ""
-    return f"{path}:{line_of(text, place)}: {shown}: {what}{told}"
+    shown_value = (
+        f" (it is {value!r})" if isinstance(value, str | int) and error["type"] == "string_pattern_mismatch" else ""
+    )
+    return f"{path}:{line_of(text, place)}: {shown}: {what}{shown_value}"

@@ -1,4 +1,4 @@
-"""What a plugin's job may touch, as its manifest says. All else is denied, and a deny beats an allow."""
+"""Permissions of a plugin's job, from its manifest. Everything else is denied; a deny overrides an allow."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LONGEST_PATH, LONGEST_PART = 1024, 255
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Milliseconds of wall clock and of processor, megabytes of memory. None: not said here."""
+    """Limits of wall clock (ms), CPU time (ms) and memory (MB); None leaves one undefined."""
 
     timeout_ms: int | None = None
     memory_mb: int | None = None
     cpu_ms: int | None = None
 
     def then(self, later: Quotas) -> Quotas:
-        """These, with whatever the later ones say in their place."""
+        """These quotas, overridden by the later ones where those are defined."""
         return Quotas(
             self.timeout_ms if later.timeout_ms is None else later.timeout_ms,
             self.memory_mb if later.memory_mb is None else later.memory_mb,
@@ -38,29 +38,30 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Quotas in which nothing is left open."""
+    """Quotas that are all defined."""
 
     timeout_ms: int
     memory_mb: int
     cpu_ms: int
 
 
-# The wall clock is the catalogue's (KB-15); memory and processor are those of its smallest preset.
+# Memory and CPU time are those of the smallest preset.
 DEFAULT = Limits(timeout_ms=10_000, memory_mb=512, cpu_ms=30_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """fs_allow, fs_deny: globs over the workspace. net: hosts, `*.` for all below one, a port where only that is meant.
-
-    env: names. shell_allow, shell_deny: command lines, word by word; `**` at the end stands for any further words.
-    """
+    """The permissions of one job."""
 
     fs_mode: Mode = READ
+    #: Globs of the workspace.
     fs_allow: tuple[str, ...] = ()
     fs_deny: tuple[str, ...] = ()
+    #: Hosts; `*.` matches all subdomains, and a port limits an entry to that port.
     net: tuple[str, ...] = ()
+    #: Names of variables.
     env: tuple[str, ...] = ()
+    #: Command lines, matched word by word; `**` at the end matches any further words.
     shell_allow: tuple[str, ...] = ()
     shell_deny: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
@@ -68,6 +69,7 @@ class Permissions:
 
     @property
     def limits(self) -> Limits:
+        """The quotas, with defaults for undefined ones."""
         quotas = self.quotas
         return Limits(
             quotas.timeout_ms or DEFAULT.timeout_ms,
@@ -76,54 +78,57 @@ class Permissions:
         )
 
     def reads(self, path: object) -> str:
-        """The path as the workspace has it. Raises FsDenied."""
+        """The normalized path, if it may be read. Raises FsDenied."""
         clean = normal(path)
-        # A workspace may lie on a disk to which a.KEY and a.key are the same file.
+        # On some disks a.KEY and a.key are the same file.
         denied = next((glob for glob in self.fs_deny if globs.matches(glob, clean, any_case=True)), None)
         if denied is not None:
             raise FsDenied(path, f"is denied by {denied}")
         if not any(globs.matches(glob, clean) for glob in self.fs_allow):
-            raise FsDenied(path, "is not among the paths that the manifest allows")
+            raise FsDenied(path, "is not a path that the manifest allows")
         return clean
 
     def writes(self, path: object) -> str:
-        """The same for what is to be written or deleted. Raises FsDenied."""
+        """The normalized path, if it may be written and deleted. Raises FsDenied."""
         clean = self.reads(path)
         if self.fs_mode != WRITE:
-            raise FsDenied(path, 'may only be read: the manifest says mode = "read"')
+            raise FsDenied(path, 'may only be read: the manifest has mode = "read"')
         return clean
 
     def calls(self, host: str, port: int) -> None:
-        """Raises NetDenied."""
+        """Check a request to a host. Raises NetDenied."""
         if not any(_same_host(pattern, host.lower().rstrip("."), port) for pattern in self.net):
-            raise NetDenied(f"{host}:{port}", "is not among the hosts that the manifest allows")
+            raise NetDenied(f"{host}:{port}", "is not a host that the manifest allows")
 
     def named(self, name: str) -> None:
-        """Raises EnvDenied."""
+        """Check a variable. Raises EnvDenied."""
         if name not in self.env:
             raise EnvDenied(name)
 
     def executes(self, words: tuple[str, ...]) -> None:
-        """Raises ShellDenied."""
+        """Check a command line. Raises ShellDenied."""
         if SHELL not in self.capabilities:
             raise ShellDenied(words[:1], f"needs the capability {SHELL}")
-        # A lone `**` denies what is not allowed, which is so anyway.
+        # A single `**` denies everything that is not allowed, which is the default.
         denied = next((line for line in self.shell_deny if line != ALL and _same_command(line, words)), None)
         if denied is not None:
             raise ShellDenied(words, f"is denied by {denied!r}")
         if not any(_same_command(line, words) for line in self.shell_allow):
-            raise ShellDenied(words, "is not among the commands that the manifest allows")
+            raise ShellDenied(words, "is not a command that the manifest allows")
 
 
 def normal(path: object) -> str:
-    """A path of the workspace: relative, slashes between parts, no way up. Raises FsDenied; it never repairs one."""
+    """Validate a relative path with slashes and without `..`. Raises FsDenied; it never repairs a path."""
     if not isinstance(path, str) or not path:
-        raise FsDenied(path, "is no path")
+        raise FsDenied(path, "is not a path")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
-        raise FsDenied(path, "has control characters in it")
-    # A fullwidth or composed look-alike of a dot or slash is a name to some file systems, and a step to others.
-    if _steps(unicodedata.normalize("NFKC", path)) != _steps(path) or unicodedata.normalize("NFC", path) != path:
-        raise FsDenied(path, "is not in the normal form of Unicode")
+        raise FsDenied(path, "contains control characters")
+    # Some file systems normalize Unicode look-alikes of a dot or slash to the character itself.
+    if (
+        _separators(unicodedata.normalize("NFKC", path)) != _separators(path)
+        or unicodedata.normalize("NFC", path) != path
+    ):
+        raise FsDenied(path, "is not in Unicode normal form")
     if "\\" in path or path.startswith(("/", "~")) or ":" in path.partition("/")[0]:
         raise FsDenied(path, "is not relative to the workspace")
     parts = path.removeprefix("./").split("/")
@@ -134,14 +139,14 @@ def normal(path: object) -> str:
     except UnicodeEncodeError:
         raise FsDenied(path, "is not text") from None
     if max(sizes) > LONGEST_PART or sum(sizes) + len(sizes) > LONGEST_PATH:
-        raise FsDenied(path[:80], f"is longer than {LONGEST_PATH} bytes, or a part of it than {LONGEST_PART}")
+        raise FsDenied(path[:80], f"is longer than {LONGEST_PATH} bytes, or has a part longer than {LONGEST_PART}")
     return "/".join(parts)
 
 
-def combine(*given: Permissions) -> Permissions:
-    """All that any of them allows, less all that any of them denies. Later quotas win, and the wider mode."""
+def combine(*parts: Permissions) -> Permissions:
+    """The union of all allows and of all denies, with the wider mode and the later quotas."""
     combined = Permissions()
-    for one in given:
+    for one in parts:
         combined = Permissions(
             fs_mode=WRITE if WRITE in (combined.fs_mode, one.fs_mode) else READ,
             fs_allow=_joined(combined.fs_allow, one.fs_allow),
@@ -156,16 +161,16 @@ def combine(*given: Permissions) -> Permissions:
     return combined
 
 
-def within(given: Permissions, timeout_ms: int | None) -> Permissions:
-    """The same, ended after so many milliseconds."""
-    return replace(given, quotas=given.quotas.then(Quotas(timeout_ms=timeout_ms)))
+def within(permissions: Permissions, timeout_ms: int | None) -> Permissions:
+    """The same permissions with a timeout, if it is not None."""
+    return replace(permissions, quotas=permissions.quotas.then(Quotas(timeout_ms=timeout_ms)))
 
 
 def _joined(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*one, *other)))
 
 
-def _steps(path: str) -> str:
+def _separators(path: str) -> str:
     return "".join(character for character in path if character in "./\\~:")
 
 

@@ -1,4 +1,4 @@
-"""Permissions that many plugins need, by name."""
+"""Presets: named permissions that many plugins need."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from shared.plugins.manifest.permissions import WRITE, Permissions, Quotas
 
-# Hosts and the name of the key, by provider.
+# Hosts and the variable of the API key, by provider.
 PROVIDERS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "openai": (("api.openai.com",), "OPENAI_API_KEY"),
     "anthropic": (("api.anthropic.com",), "ANTHROPIC_API_KEY"),
@@ -16,32 +16,32 @@ PROVIDERS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "groq": (("api.groq.com",), "GROQ_API_KEY"),
     "openrouter": (("openrouter.ai",), "OPENROUTER_API_KEY"),
 }
-NEVER = ("**/*.key", "**/*.secret", "**/*.pem", "**/*.env", "**/node_modules/**", "**/.git/**")
+SECRET_FILES = ("**/*.key", "**/*.secret", "**/*.pem", "**/*.env", "**/node_modules/**", "**/.git/**")
 
 
 def plugin_workspace(ns: str) -> Permissions:
-    """A folder of its own in the workspace, and every package.json to look at."""
+    """The plugin's own folder of the workspace, and all files package.json."""
     return Permissions(
         fs_mode=WRITE,
         fs_allow=(f".kb/{ns}", f".kb/{ns}/**", "package.json", "**/package.json"),
-        fs_deny=NEVER,
+        fs_deny=SECRET_FILES,
         quotas=Quotas(60_000, 512, 30_000),
     )
 
 
 def llm_api(providers: Iterable[str]) -> Permissions:
-    """Calls to these providers and to models on this machine. Raises ValueError for a provider that is not known."""
+    """Requests to these providers and to models on this machine. Raises ValueError for an unknown provider."""
     chosen = list(providers)
     unknown = [name for name in chosen if name not in PROVIDERS]
     if unknown or not chosen:
-        raise ValueError(f"llm_api knows {', '.join(PROVIDERS)}, and not {', '.join(unknown) or 'an empty list'}")
+        raise ValueError(f"llm_api accepts {', '.join(PROVIDERS)}, not {', '.join(unknown) or 'an empty list'}")
     hosts = [host for name in chosen for host in PROVIDERS[name][0]]
     keys = [PROVIDERS[name][1] for name in chosen]
     return Permissions(net=(*hosts, "localhost"), env=tuple(keys), quotas=Quotas(120_000, 512, 60_000))
 
 
 def vector_db(kind: str) -> Permissions:
-    """Raises ValueError for any but qdrant."""
+    """Requests to a vector database. Raises ValueError for any other than qdrant."""
     if kind != "qdrant":
-        raise ValueError(f"vector_db knows qdrant, and no {kind!r}")
+        raise ValueError(f"vector_db accepts qdrant, not {kind!r}")
     return Permissions(net=("*.qdrant.io", "localhost:6333"), env=("QDRANT_URL", "QDRANT_API_KEY"))

@@ -1,4 +1,4 @@
-"""Where in a TOML file something stands: a refusal that names the line is mended in seconds."""
+"""Find the lines of keys in a TOML file, for error messages."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Place = tuple[str | int, ...]
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
-    """The line, from 1, of `("jobs", 0, "schedule")`, or of the nearest thing around it that stands on one."""
-    known = places(text)
+    """The line, from 1, of `("jobs", 0, "schedule")`, or of the nearest table around it."""
+    lines = places(text)
     wanted: Place = tuple(place)
-    while wanted and wanted not in known:
+    while wanted and wanted not in lines:
         wanted = wanted[:-1]
-    return known.get(wanted, 1)
+    return lines.get(wanted, 1)
 
 
 def places(text: str) -> dict[Place, int]:
-    """Every table and key with the line that it begins on; what stands inside of a value has none of its own."""
+    """The line of every table and key; parts of a value have no line."""
     found: dict[Place, int] = {}
     counted: dict[Place, int] = {}
     table: Place = ()
@@ -38,7 +38,7 @@ def places(text: str) -> dict[Place, int]:
 
 
 def _table(repeated: bool, names: list[str], counted: dict[Place, int]) -> Place:
-    """`[jobs.permissions]` belongs to the latest `[[jobs]]`."""
+    """The place of a table header: `[jobs.permissions]` belongs to the latest `[[jobs]]`."""
     place: Place = ()
     for depth, name in enumerate(names):
         place = (*place, name)

@@ -10,8 +10,8 @@ import pytest
 
 from shared.aws.cloud import Cloud
 from shared.plugins.host import cpu_quota, sandbox
-from shared.plugins.host.cpu_quota import Reserved
-from shared.plugins.host.disk_workspace import Disk
+from shared.plugins.host.cpu_quota import Reservation
+from shared.plugins.host.disk_workspace import DiskWorkspace
 from tests.conftest import Lines, VirtualClock
 from tests.plugins.test_job import acme, files, ticked
 
@@ -24,7 +24,7 @@ def tick(cloud: Cloud, limit: int) -> Any:
 
 
 def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
-    cloud: Cloud, clock: VirtualClock, log: Lines, files: Disk, tmp_path: Path
+    cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace, tmp_path: Path
 ) -> None:
     made = acme(tmp_path, BUSY)
     cloud.environment = {**cloud.environment, "KB_PLUGIN_CPU_MS_PER_HOUR": "20"}
@@ -39,28 +39,28 @@ def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
 def test_no_two_runs_take_the_same_rest(cloud: Cloud) -> None:
     at = tick(cloud, 100)
     first = cpu_quota.reserve(at, "acme", 80)
-    assert isinstance(first, Reserved)
-    assert isinstance(cpu_quota.reserve(at, "acme", 80), Reserved)
+    assert isinstance(first, Reservation)
+    assert isinstance(cpu_quota.reserve(at, "acme", 80), Reservation)
     assert cpu_quota.reserve(at, "acme", 1) == (
-        "acme has used 160 ms of processor in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 100"
+        "acme has used 160 ms of CPU time in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 100"
     )
-    assert isinstance(cpu_quota.reserve(at, "other", 80), Reserved)
+    assert isinstance(cpu_quota.reserve(at, "other", 80), Reservation)
     cpu_quota.settle(at, first, 15)
-    assert isinstance(cpu_quota.reserve(at, "acme", 1), Reserved)
+    assert isinstance(cpu_quota.reserve(at, "acme", 1), Reservation)
 
 
 def test_what_was_reserved_in_an_hour_is_settled_in_it(cloud: Cloud, clock: VirtualClock) -> None:
     at = tick(cloud, 100)
     reserved = cpu_quota.reserve(at, "acme", 200)
-    assert isinstance(reserved, Reserved)
+    assert isinstance(reserved, Reservation)
     clock.move(hours=1)
     cpu_quota.settle(at, reserved, 1)
-    assert isinstance(cpu_quota.reserve(at, "acme", 100), Reserved)
+    assert isinstance(cpu_quota.reserve(at, "acme", 100), Reservation)
     assert isinstance(cpu_quota.reserve(at, "acme", 1), str)
 
 
 def test_a_host_that_dies_leaves_the_whole_quota_used(
-    cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Death(BaseException):
         pass
@@ -74,12 +74,14 @@ def test_a_host_that_dies_leaves_the_whole_quota_used(
     with pytest.raises(Death):
         ticked(made, cloud, log)
     assert cpu_quota.reserve(tick(cloud, 29_000), "acme", 1) == (
-        "acme has used 30,000 ms of processor in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 29,000"
+        "acme has used 30,000 ms of CPU time in this hour; KB_PLUGIN_CPU_MS_PER_HOUR allows 29,000"
     )
 
 
 @pytest.mark.parametrize("code", [BUSY, f"{BUSY}\n    1 / 0"])
-def test_time_in_the_hosts_process_counts_too(cloud: Cloud, log: Lines, files: Disk, tmp_path: Path, code: str) -> None:
+def test_time_in_the_hosts_process_counts_too(
+    cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, code: str
+) -> None:
     cloud.environment = {**cloud.environment, "KB_JOBS_DEBUG": "true"}
     ticked(acme(tmp_path, code), cloud, log)
     said = cpu_quota.reserve(tick(cloud, 1), "acme", 1)
