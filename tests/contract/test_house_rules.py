@@ -1,4 +1,4 @@
-"""The rules of the house, asked of the source itself. CONTRIBUTING.md has them in words."""
+"""Rules of the source tree: imports, names, lengths, calls. CONTRIBUTING.md explains them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Who may import whom, beside itself. In functions/, "itself" is the module's own group.
+# Importer -> folders that it may import, besides itself. In functions/, each group counts as one.
 MAY_IMPORT = {
     "shared": set[str](),
     "functions": {"shared"},
@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "cli": {"shared", "functions", "infra", "local", "workers"},
     "jobs": {"shared", "cli"},
 }
-OURS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
-DRAWERS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+FOLDERS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
+VAGUE_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 50
 BRINGS_PYDANTIC = (
@@ -43,18 +43,18 @@ DYNAMODB = {
 }
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 
-# Runs without site-packages (-S): what is not the standard library or ours comes through the door, or not at all.
-IMPORT_BEHIND_A_DOOR = """
+# Runs without site-packages (-S): of third-party code, only `allowed` can be imported.
+IMPORT_WITH_ALLOWED = """
 import importlib, json, sys
 from importlib.machinery import PathFinder
 
 root, site_packages, allowed, modules = (json.loads(word) for word in sys.argv[1:])
 
-class Door:
+class AllowedFinder:
     def find_spec(self, name, path=None, target=None):
         return PathFinder.find_spec(name, [site_packages]) if name in allowed else None
 
-sys.meta_path.append(Door())
+sys.meta_path.append(AllowedFinder())
 sys.path.insert(0, root)
 faults = {}
 for module in modules:
@@ -70,25 +70,25 @@ Law = Callable[[Path], list[str]]
 
 def imports_point_inwards(root: Path) -> list[str]:
     return [
-        f"{path.relative_to(root)}:{line} imports {name}; {importer(path, root)} may not, move what both need inward"
+        f"{path.relative_to(root)}:{line} imports {name}; {importer(path, root)} may not; move shared code down"
         for path in sources(root)
         if path.relative_to(root).parts[0].removesuffix(".py") in MAY_IMPORT
         for name, line in imports(path, root)
-        if name.split(".")[0] in OURS and not may_import(path.relative_to(root), name)
+        if name.split(".")[0] in FOLDERS and not may_import(path.relative_to(root), name)
     ]
 
 
-def no_file_is_a_drawer(root: Path) -> list[str]:
+def no_file_has_a_vague_name(root: Path) -> list[str]:
     return [
-        f"{path.relative_to(root)} is a drawer for anything; name it for the one thing it holds"
+        f"{path.relative_to(root)} has a name that fits anything; name it after its content"
         for path in sources(root)
-        if DRAWERS & {part.removesuffix(".py").removeprefix("test_") for part in path.relative_to(root).parts}
+        if VAGUE_NAMES & {part.removesuffix(".py").removeprefix("test_") for part in path.relative_to(root).parts}
     ]
 
 
 def no_file_is_longer_than_300_lines(root: Path) -> list[str]:
     return [
-        f"{path.relative_to(root)} has {count} lines, {LONGEST_FILE} are allowed; split it by its nouns"
+        f"{path.relative_to(root)} has {count} lines, {LONGEST_FILE} are allowed; split it"
         for path in sources(root)
         if not in_tests(path, root) and (count := len(path.read_text().splitlines())) > LONGEST_FILE
     ]
@@ -116,28 +116,28 @@ def dynamodb_is_called_through_the_gateway(root: Path) -> list[str]:
     ]
 
 
-def functions_import_with_pydantic_alone(root: Path) -> list[str]:
-    return behind_a_door(root, sorted(modules(root)), PYDANTIC)
+def jobs_import_with_pydantic_alone(root: Path) -> list[str]:
+    return import_faults(root, job_modules(root), PYDANTIC)
 
 
-def functions_without_payload_import_without_pydantic(root: Path) -> list[str]:
-    return behind_a_door(root, [module for module in sorted(modules(root)) if not has_payload(module, root)], set())
+def jobs_without_payload_import_without_pydantic(root: Path) -> list[str]:
+    return import_faults(root, [module for module in job_modules(root) if not has_payload(module, root)], set())
 
 
 LAWS: list[Law] = [
     imports_point_inwards,
-    no_file_is_a_drawer,
+    no_file_has_a_vague_name,
     no_file_is_longer_than_300_lines,
     functions_are_under_50_lines,
     dynamodb_is_called_through_the_gateway,
-    functions_import_with_pydantic_alone,
-    functions_without_payload_import_without_pydantic,
+    jobs_import_with_pydantic_alone,
+    jobs_without_payload_import_without_pydantic,
 ]
 
 
 def sources(root: Path) -> Iterator[Path]:
     yield from sorted(root.glob("*.py"))
-    for folder in sorted(OURS):
+    for folder in sorted(FOLDERS):
         yield from sorted((root / folder).rglob("*.py"))
 
 
@@ -176,7 +176,7 @@ def importer(path: Path, root: Path) -> str:
 
 
 def imports(path: Path, root: Path) -> Iterator[tuple[str, int]]:
-    """The dotted name of everything that the file imports, anywhere in it, and the line."""
+    """Dotted names of all imports in the file, and their lines."""
     package = path.relative_to(root).with_suffix("").parts
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
@@ -195,30 +195,35 @@ def may_import(path: Path, name: str) -> bool:
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """The modules of functions/ by dotted name."""
-    found = {}
+    """Modules of functions/, by dotted name."""
+    modules = {}
     for path in sorted((root / "functions").rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
+
+
+def job_modules(root: Path) -> list[str]:
+    """Modules of groups of jobs. HTTP functions, which have a handler.py, may import Powertools."""
+    return [name for name, path in modules(root).items() if not (path.parent / "handler.py").exists()]
 
 
 def has_payload(module: str, root: Path, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether the module, or one of functions/ that it imports, imports pydantic or what declares payloads."""
-    known = modules(root)
-    for name, _ in imports(known[module], root):
+    """Whether the module imports pydantic or payloads, also through other modules of functions/."""
+    all_modules = modules(root)
+    for name, _ in imports(all_modules[module], root):
         if name.split(".")[0] == "pydantic" or name.startswith(BRINGS_PYDANTIC):
             return True
-        near = next((candidate for candidate in (name, name.rpartition(".")[0]) if candidate in known), None)
+        near = next((candidate for candidate in (name, name.rpartition(".")[0]) if candidate in all_modules), None)
         if near and near != module and near not in seen and has_payload(near, root, seen | {module}):
             return True
     return False
 
 
-def behind_a_door(root: Path, modules: list[str], allowed: set[str]) -> list[str]:
-    """Import the modules in a fresh process that sees the standard library, this project, and `allowed`."""
+def import_faults(root: Path, modules: list[str], allowed: set[str]) -> list[str]:
+    """Import in a fresh process, with the standard library, this project and `allowed` only."""
     words = [str(root), sysconfig.get_path("purelib"), sorted(allowed), modules]
-    command = [sys.executable, "-I", "-S", "-c", IMPORT_BEHIND_A_DOOR, *map(json.dumps, words)]
+    command = [sys.executable, "-I", "-S", "-c", IMPORT_WITH_ALLOWED, *map(json.dumps, words)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, env={}, timeout=60)
     return [f"{module} cannot be imported: {fault}" for module, fault in json.loads(answer.stdout).items()]
 
@@ -271,13 +276,13 @@ def test_an_import_that_points_outwards_is_found(path: str, text: str, tmp_path:
         ("tests/unit/run/test_run.py", "import shared.run.run, cli.commands.up, tests.fakes"),
     ],
 )
-def test_an_import_that_points_inwards_is_let_be(path: str, text: str, tmp_path: Path) -> None:
+def test_an_import_that_points_inwards_is_allowed(path: str, text: str, tmp_path: Path) -> None:
     assert imports_point_inwards(planted(tmp_path, {path: text})) == []
 
 
 @pytest.mark.parametrize("path", ["shared/utils.py", "functions/common/pricing.py", "tests/unit/test_helpers.py"])
-def test_a_drawer_is_found(path: str, tmp_path: Path) -> None:
-    assert [fault.split()[0] for fault in no_file_is_a_drawer(planted(tmp_path, {path: ""}))] == [path]
+def test_a_vague_name_is_found(path: str, tmp_path: Path) -> None:
+    assert [fault.split()[0] for fault in no_file_has_a_vague_name(planted(tmp_path, {path: ""}))] == [path]
 
 
 def test_300_lines_are_the_most_that_a_file_has(tmp_path: Path) -> None:
@@ -327,13 +332,21 @@ def test_calls_of_the_gateway_and_the_engine_are_let_be(path: str, text: str, tm
 @pytest.mark.parametrize("text", ["import boto3", "import shared.aws.cloud", "raise KeyError('BASE_URLS')"])
 def test_a_job_that_needs_more_than_pydantic_to_be_imported_is_found(text: str, tmp_path: Path) -> None:
     tree = {"functions/mail/hold.py": text, "shared/aws/cloud.py": "import botocore"}
-    (fault,) = functions_import_with_pydantic_alone(planted(tmp_path, tree))
+    (fault,) = jobs_import_with_pydantic_alone(planted(tmp_path, tree))
     assert fault.startswith("functions.mail.hold ")
 
 
 @pytest.mark.parametrize("text", ["import pydantic", "def work():\n    import boto3"])
 def test_a_job_may_import_pydantic_and_import_the_rest_late(text: str, tmp_path: Path) -> None:
-    assert functions_import_with_pydantic_alone(planted(tmp_path, {"functions/mail/hold.py": text})) == []
+    assert jobs_import_with_pydantic_alone(planted(tmp_path, {"functions/mail/hold.py": text})) == []
+
+
+def test_an_http_function_may_import_powertools(tmp_path: Path) -> None:
+    tree = {
+        "functions/trigger/handler.py": "import aws_lambda_powertools",
+        "functions/trigger/_page.py": "import boto3",
+    }
+    assert jobs_import_with_pydantic_alone(planted(tmp_path, tree)) == []
 
 
 def test_a_job_that_declares_no_payload_must_do_without_pydantic(tmp_path: Path) -> None:
@@ -343,5 +356,5 @@ def test_a_job_that_declares_no_payload_must_do_without_pydantic(tmp_path: Path)
         "functions/mail/hold.py": "import shared.job.definition",
         "shared/job/definition.py": "import pydantic",
     }
-    (fault,) = functions_without_payload_import_without_pydantic(planted(tmp_path, tree))
+    (fault,) = jobs_without_payload_import_without_pydantic(planted(tmp_path, tree))
     assert fault.startswith("functions.mail.hold ")
