@@ -81,7 +81,7 @@ class Evaluator:
 
     def _put_off(self, task: Task, seconds: float, answer: HttpResponse | None = None) -> End:
         wait = min(max(seconds, 1), LONGEST_PUT_OFF)
-        kept = self.tasks.put_off(task, self.clock.now() + timedelta(seconds=wait))
+        kept = self.tasks.defer(task, self.clock.now() + timedelta(seconds=wait))
         return _end(task, "put off", kept, f"for {wait:.0f} s, as the site asked", answer)
 
     def _again(self, task: Task, fault: str, answer: HttpResponse | None = None) -> End:
@@ -90,7 +90,7 @@ class Evaluator:
             return self._failed(task, f"attempt {task.attempt} of {RETRY.attempts}: {fault}", answer)
         due = self.clock.now() + timedelta(seconds=delay)
         return _end(
-            task, "retried", self.tasks.again(task, fault, answer.status if answer else None, due), fault, answer
+            task, "retried", self.tasks.retry(task, fault, answer.status if answer else None, due), fault, answer
         )
 
     def _failed(self, task: Task, fault: str, answer: HttpResponse | None = None) -> End:

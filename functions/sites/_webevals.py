@@ -111,13 +111,13 @@ class Webevals:
     def failed(self, task: Task, error: str, status: int | None) -> bool:
         return self._end(task, {"state": "failed", "error": excerpt(error, LONG), "status": status})
 
-    def again(self, task: Task, error: str, status: int | None, due: datetime) -> bool:
+    def retry(self, task: Task, error: str, status: int | None, due: datetime) -> bool:
         """Queue the task again. status: of the bad answer; None if there was no answer."""
         answered = task.answered + (status is not None)
         values = {"state": "queued", "error": excerpt(error, LONG), "status": status, "answered": answered}
         return self._settle(task, {**values, "due": clock.iso(due)})
 
-    def put_off(self, task: Task, due: datetime) -> bool:
+    def defer(self, task: Task, due: datetime) -> bool:
         """Queue the task again without counting the attempt."""
         return self._settle(task, {"state": "queued", "attempt": task.attempt - 1, "due": clock.iso(due)})
 
