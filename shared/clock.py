@@ -1,4 +1,4 @@
-"""Where time comes from; tests and simulations bring their own."""
+"""Source of the time, and the text forms of timestamps. Tests and simulations replace the clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """The system's clock."""
+    """System clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -16,26 +16,27 @@ class Clock:
         time.sleep(seconds)
 
 
-def milliseconds(instant: datetime) -> int:
-    return round(instant.timestamp() * 1000)
+def milliseconds(timestamp: datetime) -> int:
+    """Milliseconds since the epoch."""
+    return round(timestamp.timestamp() * 1000)
 
 
-def iso(instant: datetime) -> str:
+def iso(timestamp: datetime) -> str:
     """`2026-11-21T22:05:00.123Z`: fixed width, so that text sorts as time does."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+    return f"{timestamp.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{timestamp.microsecond // 1000:03d}Z"
 
 
-def minute(instant: datetime) -> str:
+def minute(timestamp: datetime) -> str:
     """`2026-11-21T22:05Z`."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    return f"{timestamp.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def parse(text: str) -> datetime:
-    """An ISO 8601 instant with its zone, or a date-time without one read as UTC. Raises ValueError."""
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        return instant.replace(tzinfo=UTC)
+    """Parse an ISO 8601 timestamp; one without a time zone is UTC. Raises ValueError."""
+    timestamp = datetime.fromisoformat(text)
+    if timestamp.tzinfo is None:
+        return timestamp.replace(tzinfo=UTC)
     try:
-        return instant.astimezone(UTC)
+        return timestamp.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{text} is out of range") from None

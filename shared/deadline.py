@@ -1,4 +1,4 @@
-"""An inner deadline: the run ends its own work while there is still time to write down how it ended."""
+"""Deadline within a run: it interrupts the work while there is still time to record the outcome."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from types import FrameType
 
 
 class DeadlineExceeded(BaseException):
-    """Not an Exception, so that a job's own `except Exception` around one item cannot swallow it."""
+    """The deadline passed. Not an Exception: a job's `except Exception` around one item must not catch it."""
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raise DeadlineExceeded in the block when its time is up.
+    """Raise DeadlineExceeded in the block after `seconds`.
 
-    Signals reach the main thread alone, which is where Lambda runs a handler; elsewhere the job's own look at
-    `tick.remaining()` and the watchdog around the process are what there is.
+    Signals reach only the main thread, in which Lambda runs a handler. In another thread nothing is raised; a run there
+    ends by `run.remaining()` or by the watchdog of its process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def ring(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise DeadlineExceeded(f"the deadline of {seconds:.0f} s passed")
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
     try:
         yield

@@ -1,4 +1,4 @@
-"""What Lambda calls: the job and its clients are made at init, where time is cheap; then each event goes to run."""
+"""Lambda handler of all jobs: the job and its clients are created at init, then each event is passed to its run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from shared.run.firing import Batch, MalformedEvent
 from shared.run.run import run
 
 
-def _awake() -> tuple[Job, str, Cloud]:
-    # What init makes stays for the sandbox's life: looking for garbage meanwhile is a tenth of a cold start, and
-    # looking through it again is a cost of every later collection.
+def _initialize() -> tuple[Job, str, Cloud]:
+    # Objects of the init live as long as the process: garbage collection during init is a tenth of a cold start, and
+    # frozen objects are left out of every later collection.
     gc.disable()
     try:
         cloud = Cloud()
@@ -34,41 +34,41 @@ def _awake() -> tuple[Job, str, Cloud]:
 
 
 def _job(path: str) -> tuple[Job, str]:
-    """And what is wrong with its settings; then it is as declared."""
+    """Load the job, and the error in its settings; with an error the job has its declared values."""
     try:
         return registry.load(path), ""
     except SettingError as error:
-        # No deployment lets such a value through: somebody has edited the function. What its author wrote is safe to
-        # run by, and ticks that die in their init are not.
+        # A deployment refuses such a value, so the function was edited by hand. The declared values are safe; a tick
+        # that is lost in each init is not.
         return registry.load(path, {}), str(error)
 
 
-JOB, FAULT, CLOUD = _awake()
+JOB, SETTING_ERROR, CLOUD = _initialize()
 LOG = Log(time=CLOUD.clock, job=JOB.name)
-if FAULT:
-    LOG.error(f"{JOB.name}_setting_unreadable", error=FAULT, note="it runs as declared")
-OURS = set(threading.enumerate())
+if SETTING_ERROR:
+    LOG.error(f"{JOB.name}_setting_unreadable", error=SETTING_ERROR, note="the job runs with its declared values")
+INIT_THREADS = set(threading.enumerate())
 
 
-def handle(received: Any, context: Any) -> Mapping[str, Any]:
+def handle(event: Any, context: Any) -> Mapping[str, Any]:
     try:
-        fired = firing.parse(JOB.name, received, CLOUD.clock.now())
+        fired = firing.parse(JOB.name, event, CLOUD.clock.now())
     except MalformedEvent as error:
         LOG.error(f"{JOB.name}_failed", status="rejected", error=str(error))
         LOG.metric(JOB.name, {"Failed": 1})
-        send.send_dead_letter_for_event(CLOUD, JOB.name, "malformed event", str(error), received)
+        send.send_dead_letter_for_event(CLOUD, JOB.name, "malformed event", str(error), event)
         return {"outcome": "rejected", "note": str(error)}
     seconds = context.get_remaining_time_in_millis() / 1000
     if isinstance(fired, Batch):
         failures = run_batch.run_batch(JOB, fired, CLOUD, LOG, seconds)
         return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
     report = run(JOB, fired, CLOUD, LOG, context.aws_request_id, seconds)
-    _leave_if_haunted()
+    _exit_if_threads_live()
     return asdict(report)
 
 
-def _leave_if_haunted() -> None:
-    # A thread that is still at work freezes with the sandbox and thaws in the next invocation, in another run's time.
-    # Everything is written by now, so this death has no consequence: dispatch finds the run finished.
-    if any(thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - OURS):
+def _exit_if_threads_live() -> None:
+    # A thread that still runs is frozen with the sandbox and continues in the next invocation, during another run.
+    # Everything is written by now: dispatch finds the run finished, and the exit has no consequence.
+    if any(thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - INIT_THREADS):
         os._exit(0)

@@ -1,29 +1,31 @@
-"""Every table: keys, indexes, time to live. The template is made from this, and so are the queries."""
+"""Every DynamoDB table with its keys and indexes; the template and the queries are derived from it."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
 
+# Attribute with the time of a row's deletion by DynamoDB, in epoch seconds.
 TTL = "expires"
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A global secondary index; sparse where rows lack its keys. `include` empty projects keys only.
+    """Global secondary index; it contains only rows that have its keys.
 
-    shards: how many partitions rows are spread over that would otherwise share one; each takes 1,000 writes a second.
-    An index by age has the instant that a row ages from, as `clock.iso` writes it, for its sort key.
+    The sort key of an index by age is the timestamp from which a row ages, as `clock.iso` writes it.
     """
 
     name: str
     pk: str
     sk: str
+    #: Attributes that are projected besides the keys.
     include: tuple[str, ...] = ()
+    #: Partitions over which rows of one kind are spread; each takes 1,000 writes a second.
     shards: int = 1
 
     def partition(self, key: str, kind: str = "") -> str:
-        """The index's partition for the row of that key: `07`, of a kind `critical#07`. The same key, the same one."""
+        """Partition of the row with that key: `07`, or `critical#07` for a kind. It depends on nothing else."""
         return _partition(zlib.crc32(key.encode()) % self.shards, kind)
 
     def partitions(self, kind: str = "") -> tuple[str, ...]:
@@ -37,89 +39,87 @@ def _partition(number: int, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """On demand, with point-in-time recovery; keys are strings; `expires` is the TTL in epoch seconds.
-
-    by_tenant: the keys of its partitions begin with the id of the organization whose rows they are.
-    """
+    """Table with on-demand capacity and point-in-time recovery; keys are strings, `expires` is the TTL."""
 
     name: str
     purpose: str
     indexes: tuple[Index, ...] = ()
     pk: str = "pk"
     sk: str = "sk"
+    #: Whether partition keys begin with the id of an organization, which bounds what a tenant's batch may touch.
     by_tenant: bool = False
 
 
-STATE = Table("state", "leases, ticks, checkpoints, status, history, markers of manual runs, dead letters")
+STATE = Table("state", "leases, ticks, checkpoints, status, history, manual requests, dead letters")
 
 WEBEVALS = Table(
     "webevals",
     "web evaluations: queued, claimed by a run, done",
-    # Only rows that wait carry `queue` (the host) and `due`, so the index holds the backlog and nothing else.
+    # Only waiting rows have `queue` (the host) and `due`, so the index contains the backlog alone.
     indexes=(Index("queued", "queue", "due", ("url", "attempt")),),
 )
 
 
-# The mail-alias product. A user's rows share a partition, the user's id, so that an export or a deletion is a query for
-# each table. An index `aged` has what may be purged, `due` what waits for its time: rows that do neither have no keys
-# of it. Writers of these rows: docs/reference/records.md.
-# Messages as they came lie in the bucket, in this folder; rows name them.
+# The mail-alias product. A user's rows share a partition, the user's id: an export or a deletion is one query of each
+# table. The index `aged` contains rows that may be purged, `due` rows that wait for their time. Fields and writers:
+# docs/reference/records.md.
+# Folder of the bucket with the messages as received; rows contain the object's key.
 RAW = "mail/"
-# Exports in this one, while they are made and after.
+# Folder of the bucket with exports, unfinished ones too.
 EXPORTED = "exports/"
 AGED = Index("aged", "aged", "since", shards=8)
-# What is purged takes its message along: so the index has its name.
+# With the key of the message, which a purge deletes together with the row.
 WITH_RAW = Index("aged", "aged", "since", ("raw",), shards=8)
 DUE = Index("due", "due", "due_at", shards=4)
 
-USERS = Table("users", "who has an account; the row of a user is `-`")
+USERS = Table("users", "accounts; the sort key of a user's row is `-`")
 ALIASES = Table("aliases", "addresses that forward", indexes=(DUE,))
-DESTINATIONS = Table("destinations", "addresses that are forwarded to; aging until they are verified", (AGED,))
-# By its name alone: to look at one on demand, whoever's it is.
+DESTINATIONS = Table("destinations", "addresses that mail is forwarded to; they age until they are verified", (AGED,))
+# By the domain's name alone, for a check on demand.
 NAMED = Index("named", "sk", "pk", ("due", "due_at"))
-DOMAINS = Table("domains", "domains of users' own, and whether their DNS is as it must be", indexes=(DUE, NAMED))
-# Rollups read it too, by the instant at which a row was written: so that an event that comes late is not missed.
+DOMAINS = Table("domains", "domains of users, and the state of their DNS records", indexes=(DUE, NAMED))
+# Rollups read this index too, by the time at which a row was written, so that a late event is not missed.
 MESSAGES = Table(
     "messages",
-    "what became of each message: the detail that rollups are made of",
+    "the result of each message; rollups are computed from it",
     indexes=(Index("aged", "aged", "since", ("bytes_used", "received_at"), shards=16),),
 )
 SNAPSHOTS = Table("snapshots", "encrypted headers of messages", indexes=(AGED,))
 FAILED_EMAILS = Table("failed-emails", "forwards that failed: retried while due, then closed and aged", (DUE, WITH_RAW))
-HOLDS = Table("holds", "messages beyond a user's quota, held until there is room or they are purged", (WITH_RAW,))
+HOLDS = Table("holds", "messages beyond a user's quota, held until they fit or are purged", (WITH_RAW,))
 QUARANTINE = Table("quarantine", "held spam", (Index("aged", "aged", "since", ("raw",), shards=16),))
-AUDIT = Table("audit", "what was done, by whom, to what", indexes=(AGED,))
+AUDIT = Table("audit", "actions on a user's account, with actor and subject", indexes=(AGED,))
 ROLLUPS = Table("rollups", "bytes and messages of a user's day or week", indexes=(AGED,))
-# Only a cycle whose usage has moved since it was last looked at is due.
-CYCLES = Table("cycles", "billing cycles: the quota, what is used of it, which thresholds were crossed", (DUE,))
-MAGIC_LINKS = Table("magic-links", "tokens to sign in with, by their hash", indexes=(AGED,))
+# A cycle is due only if its usage has changed since the last check.
+CYCLES = Table("cycles", "billing cycles: quota, usage, thresholds crossed", (DUE,))
+MAGIC_LINKS = Table("magic-links", "sign-in tokens, by their hash", indexes=(AGED,))
 VERIFICATIONS = Table("verifications", "tokens that verify a destination, by their hash", indexes=(AGED,))
-SESSIONS = Table("sessions", "who is signed in, until an idle or an absolute timeout", indexes=(AGED,))
+SESSIONS = Table("sessions", "sessions, until an idle or an absolute timeout", indexes=(AGED,))
 WEBHOOKS = Table("webhooks", "receivers of users' events")
-DELIVERIES = Table("deliveries", "events for webhooks: retried while due; and the log of them", indexes=(DUE, AGED))
-NOTIFICATIONS = Table("notifications", "e-mails to users: queued while due; and the log of them", indexes=(DUE, AGED))
-# What is purged takes its archive along.
+DELIVERIES = Table("deliveries", "events for webhooks: retried while due, then a log", indexes=(DUE, AGED))
+NOTIFICATIONS = Table("notifications", "e-mails to users: queued while due, then a log", indexes=(DUE, AGED))
+# With the key of the archive, which a purge deletes together with the row.
 WITH_ARCHIVE = Index("aged", "aged", "since", ("archive",), shards=8)
-EXPORTS = Table("exports", "all of a user's data, asked for and made", indexes=(DUE, WITH_ARCHIVE))
-DELETIONS = Table("deletions", "accounts on their way out, and the marks of those that are gone", indexes=(DUE,))
+EXPORTS = Table("exports", "exports of a user's data, requested and finished", indexes=(DUE, WITH_ARCHIVE))
+DELETIONS = Table("deletions", "accounts that are being deleted, and markers of deleted ones", indexes=(DUE,))
 
 MAIL = (
     *(USERS, ALIASES, DESTINATIONS, DOMAINS, MESSAGES, SNAPSHOTS, FAILED_EMAILS, HOLDS, QUARANTINE, AUDIT, ROLLUPS),
     *(CYCLES, MAGIC_LINKS, VERIFICATIONS, SESSIONS, WEBHOOKS, DELIVERIES, NOTIFICATIONS, EXPORTS, DELETIONS),
 )
 
-# The flag and usage product, and assessments: rows of organizations. What little there is of one (itself, its members,
-# flags, keys of its API, receivers) is one partition; what grows has a partition for each day, hour or month.
-ORGANIZATIONS = Table("organizations", "tenants: themselves, members, flags, API keys and receivers", by_tenant=True)
-# `open`: months that still hold counters, for the rollover. `day`: days that no dashboard has summed up yet.
+# The flag and usage product, and assessments: rows of organizations. Rows that are few (the organization, its members,
+# flags, API keys, receivers) share a partition; rows that grow have a partition for each day, hour or month.
+ORGANIZATIONS = Table("organizations", "tenants: organization, members, flags, API keys, receivers", by_tenant=True)
+# Kinds of `due`: `open`, months that still have counters, for the rollover; `day`, days without a dashboard.
 METERS = Table(
     "meters",
-    "counters of usage, the batches that they are made of, periods that are over, dashboards",
+    "usage counters, the batches counted, closed periods, dashboards",
     (Index("due", "due", "due_at", shards=8),),
     by_tenant=True,
 )
 TRAIL = Table("trail", "audit events of organizations, each once", by_tenant=True)
-ASSESSMENTS = Table("assessments", "evaluations: their progress, result and what they cost", by_tenant=True)
+ASSESSMENTS = Table("assessments", "evaluations: progress, result and cost", by_tenant=True)
 
 TENANTS = (ORGANIZATIONS, METERS, TRAIL, ASSESSMENTS)
 

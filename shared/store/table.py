@@ -4,7 +4,7 @@ A conditional write whose reply was lost is repeated by the SDK and then meets i
 condition does not hold although the write won. Each conditional write here takes `won`, which recognises the row that
 the write itself left; lost replies are recognised nowhere else.
 
-Each function sends one request, on the client that gives up early; with `patient` on the bulk client, which waits
+Each function sends one request, on the client with short timeouts; with `patient` on the bulk client, which waits
 longer and leaves out the check of parameters.
 """
 
@@ -124,7 +124,7 @@ def _query(
 
 
 def put(cloud: Cloud, table: Table, item: Mapping[str, Any]) -> None:
-    """Write a row whatever stands there. For rows that are the same however often they are written."""
+    """Write a row without a condition. For rows that are the same however often they are written."""
     cloud.dynamodb.put_item(TableName=cloud.names.table(table.name), Item=attributes.row(item))
 
 

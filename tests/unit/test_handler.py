@@ -1,4 +1,4 @@
-"""What Lambda calls, as Lambda calls it."""
+"""The Lambda handler, called as Lambda calls it."""
 
 from __future__ import annotations
 
@@ -65,39 +65,39 @@ def test_a_malformed_event_is_a_dead_letter_with_the_event_and_touches_no_tick(e
     assert entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())["outcome"] == "done"
 
 
-def test_a_process_with_a_thread_left_behind_is_left(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_a_live_thread_exits(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
     release = threading.Event()
-    haunting = threading.Thread(target=release.wait)
-    haunting.start()
+    lingering = threading.Thread(target=release.wait)
+    lingering.start()
     entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())
     release.set()
-    haunting.join()
+    lingering.join()
     assert left == [0]
     entry.handle({"source": "aws.events", "time": "2026-03-02T12:01:00Z"}, Context())
     assert left == [0]
 
 
 @pytest.mark.parametrize(
-    ("said", "retry", "fault"),
+    ("value", "retry", "error"),
     [
         ("fixed 9s, 2 attempts", retry.fixed(delay=9, retries=1), ""),
         ("now and then", retry_policies.DEFAULT, "SWEEP_RETRY='now and then': use 'exponential"),
     ],
 )
-def test_a_function_runs_by_its_environment_and_as_declared_where_somebody_has_edited_that_into_nonsense(
-    said: str,
+def test_settings_come_from_the_environment_and_invalid_ones_are_replaced_by_declared_values(
+    value: str,
     retry: RetryPolicy,
-    fault: str,
+    error: str,
     entry: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("SWEEP_RETRY", said)
+    monkeypatch.setenv("SWEEP_RETRY", value)
     monkeypatch.setattr(registry, "load", lambda _, environment=os.environ: configured(Sweep, environment)())
-    again = importlib.reload(entry)
-    assert again.JOB.retry == retry
-    assert fault in capsys.readouterr().out
-    assert again.FAULT.startswith(fault)
-    assert bool(again.FAULT) == bool(fault)
+    reloaded = importlib.reload(entry)
+    assert reloaded.JOB.retry == retry
+    assert error in capsys.readouterr().out
+    assert reloaded.SETTING_ERROR.startswith(error)
+    assert bool(reloaded.SETTING_ERROR) == bool(error)
