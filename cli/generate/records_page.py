@@ -35,8 +35,8 @@ The rows of the mail product, for applications that write and read them. A row i
   from.
 - **`due`** is the index of rows that wait for their time. `due` is the partition, `due_at` the timestamp.
 - A row that does not age, or does not wait, has neither attribute of that index. An application that changes a row so
-  that it begins or stops to age or wait sets or removes both attributes in the same write: `record.index_attributes()` computes
-  them.
+  that it begins or stops to age or wait sets or removes both attributes in the same write: `record.index_attributes()`
+  computes them.
 - The partition is the CRC-32 of `<pk>#<sk>` in UTF-8, modulo the shards, in two digits: `07`; for a kind,
   `critical#07`. Jobs alone write the partition `warned#07` and the attributes `fault` and `going`.
 - Timestamps are text in UTC, to the millisecond: `2026-11-21T22:05:00.123Z`. A file may use any time zone, but must

@@ -67,7 +67,7 @@ def plans(aws: Cloud) -> list[dict[str, Any]]:
     return [attributes.plain(item) for item in found if item["pk"]["S"].startswith("plan#")]
 
 
-def test_a_dry_run_stores_a_plan_and_says_how_to_have_it_done(call: Call, aws: Cloud) -> None:
+def test_a_dry_run_stores_a_plan_and_prints_the_command_that_applies_it(call: Call, aws: Cloud) -> None:
     drop(aws, 7)
     answer = call("litter", "--dry-run", *AWS)
     [row] = plans(aws)
@@ -81,7 +81,7 @@ def test_a_dry_run_stores_a_plan_and_says_how_to_have_it_done(call: Call, aws: C
     assert left(aws) == 7
 
 
-def test_as_json_it_has_counts_samples_digest_and_id(call: Call, aws: Cloud) -> None:
+def test_a_dry_run_as_json_has_counts_samples_digest_and_id(call: Call, aws: Cloud) -> None:
     drop(aws)
     shown = call("litter", "--dry-run", "--json", *AWS).json
     assert shown["counts"] == {"delete": 1}
@@ -95,7 +95,7 @@ def test_a_dry_run_with_nothing_to_do_leaves_no_trace(call: Call, aws: Cloud) ->
     assert aws.dynamodb.scan(TableName=aws.names.table("state"))["Items"] == []
 
 
-def test_a_plan_is_carried_out_and_its_run_is_summed_up(call: Call, aws: Cloud) -> None:
+def test_a_plan_is_applied_and_its_run_is_summarized(call: Call, aws: Cloud) -> None:
     drop(aws, 30)
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     answer = call("apply", made, "--json", *AWS)
@@ -103,7 +103,7 @@ def test_a_plan_is_carried_out_and_its_run_is_summed_up(call: Call, aws: Cloud) 
     assert left(aws) == 0
 
 
-def test_a_world_that_has_moved_is_4_and_nothing_is_done(call: Call, aws: Cloud) -> None:
+def test_changed_rows_are_exit_code_4_and_nothing_is_done(call: Call, aws: Cloud) -> None:
     drop(aws, 3)
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     drop(aws, 1, start=3)
@@ -113,7 +113,7 @@ def test_a_world_that_has_moved_is_4_and_nothing_is_done(call: Call, aws: Cloud)
     assert left(aws) == 4
 
 
-def test_a_plan_that_was_done_is_4(call: Call, aws: Cloud) -> None:
+def test_a_plan_that_was_applied_already_is_exit_code_4(call: Call, aws: Cloud) -> None:
     drop(aws)
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     call("apply", made, *AWS)
@@ -122,7 +122,7 @@ def test_a_plan_that_was_done_is_4(call: Call, aws: Cloud) -> None:
     assert "applied at" in answer.json["error"]
 
 
-def test_a_plan_of_another_stage_is_4_and_one_of_none_is_2(call: Call, aws: Cloud) -> None:
+def test_a_plan_of_another_stage_is_exit_code_4_and_an_unknown_one_2(call: Call, aws: Cloud) -> None:
     drop(aws)
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     answer = call("apply", made.replace(".test.", ".prod."), *AWS)
@@ -132,7 +132,7 @@ def test_a_plan_of_another_stage_is_4_and_one_of_none_is_2(call: Call, aws: Clou
     assert left(aws) == 1
 
 
-def test_a_plan_of_a_job_that_is_gone_is_wrong_use(call: Call, aws: Cloud, jobs: Path) -> None:
+def test_a_plan_of_a_removed_job_is_wrong_use(call: Call, aws: Cloud, jobs: Path) -> None:
     drop(aws)
     made = call("litter", "--dry-run", "--json", *AWS).json["id"]
     (jobs / "demo" / "litter.py").unlink()
@@ -141,7 +141,7 @@ def test_a_plan_of_a_job_that_is_gone_is_wrong_use(call: Call, aws: Cloud, jobs:
     assert left(aws) == 1
 
 
-def test_a_plan_larger_than_a_run_is_carried_out_to_its_end(
+def test_a_plan_larger_than_a_run_is_applied_completely(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "CHUNK", 10)
@@ -162,7 +162,7 @@ def test_a_plan_larger_than_a_run_is_carried_out_to_its_end(
     assert len(begun) == 3
 
 
-def test_the_brake_is_4(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_by_the_brake_is_exit_code_4(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITTER_MOST_ROWS", "5")
     drop(aws, 6)
     answer = call("litter", "--json", *AWS)

@@ -59,7 +59,7 @@ def fingerprint(world: World) -> str:
 # list
 
 
-def test_letters_are_listed_by_the_failure_that_they_share_the_most_first(dead: Dead, world: World) -> None:
+def test_dead_letters_are_listed_by_fingerprint_the_largest_group_first(dead: Dead, world: World) -> None:
     world.kill(TICK)
     world.reject("one", "two", "three")
     first, second = dead("list", "--json").json
@@ -71,32 +71,32 @@ def test_letters_are_listed_by_the_failure_that_they_share_the_most_first(dead: 
     assert [line.split()[0] for line in lines[1:]] == [first["fingerprint"], second["fingerprint"]]
 
 
-def test_a_job_can_be_named_also_one_that_is_gone(dead: Dead, world: World) -> None:
+def test_dead_letters_of_one_job_can_be_listed(dead: Dead, world: World) -> None:
     world.kill(TICK)
     world.reject("one")
     assert [group["job"] for group in dead("list", "intake", "--json").json] == ["intake"]
 
 
-def test_a_job_that_never_was_is_an_error_that_suggests_one(dead: Dead) -> None:
+def test_an_unknown_job_is_an_error_that_suggests_one(dead: Dead) -> None:
     answer = dead("list", "goood")
     assert answer.code == 2
     assert "did you mean 'good'?" in answer.err
 
 
-def test_no_letters_are_no_error(dead: Dead) -> None:
+def test_an_empty_list_is_no_error(dead: Dead) -> None:
     answer = dead("list")
     assert (answer.code, answer.out, answer.err.splitlines()[-1]) == (0, "", "no dead letters")
     assert dead("list", "--json").json == []
 
 
-def test_the_letters_of_a_group_are_listed_newest_first(dead: Dead, world: World) -> None:
+def test_the_dead_letters_of_a_group_are_listed_newest_first(dead: Dead, world: World) -> None:
     world.reject("one", "two")
     listed = dead("list", "--group", fingerprint(world), "--json").json
     assert [letter["id"] for letter in listed] == [letter.id for letter in reversed(world.letters())]
     assert "2" in dead("list").out.splitlines()[1].split()
 
 
-def test_resolved_ones_are_listed_only_where_that_is_asked(dead: Dead, world: World) -> None:
+def test_resolved_dead_letters_are_listed_only_with_all(dead: Dead, world: World) -> None:
     world.reject("one")
     world.intake.mended = {"*"}
     dead("retry", only(world).id)
@@ -106,7 +106,7 @@ def test_resolved_ones_are_listed_only_where_that_is_asked(dead: Dead, world: Wo
     assert dead("list", "--all", "--json").json[0]["states"] == {"resolved": 1}
 
 
-def test_a_fingerprint_that_is_gone_is_an_error(dead: Dead) -> None:
+def test_an_unknown_fingerprint_is_an_error(dead: Dead) -> None:
     answer = dead("list", "--group", "0123456789ab")
     assert answer.code == 2
     assert "no dead letter with the fingerprint '0123456789ab'" in answer.err
@@ -115,7 +115,7 @@ def test_a_fingerprint_that_is_gone_is_an_error(dead: Dead) -> None:
 # show
 
 
-def test_a_letter_is_shown_redacted_and_with_where_it_lies(dead: Dead, world: World) -> None:
+def test_a_dead_letter_is_shown_redacted_with_the_url_of_its_payload(dead: Dead, world: World) -> None:
     world.reject(json.dumps({"to": "ada@example.org", "order": 7}))
     answer = dead("show", only(world).id[:6])
     assert "ada@example.org" not in answer.out
@@ -126,17 +126,17 @@ def test_a_letter_is_shown_redacted_and_with_where_it_lies(dead: Dead, world: Wo
     assert "ada@example.org" not in json.dumps(shown)
 
 
-def test_nobody_is_offered_the_raw_content(dead: Dead, world: World) -> None:
+def test_there_is_no_option_for_the_raw_payload(dead: Dead, world: World) -> None:
     world.reject("one")
     assert dead("show", only(world).id, "--raw").code == 2
 
 
-def test_a_letter_of_plain_text_is_shown(dead: Dead, world: World) -> None:
+def test_a_payload_of_plain_text_is_shown(dead: Dead, world: World) -> None:
     world.collect("plain text", queue="demo:intake-dlq")
     assert dead("show", only(world).id, "--json").json["content"] == "plain text"
 
 
-def test_a_payload_that_is_missing_is_said_and_the_row_still_shown(dead: Dead, world: World, cloud: Cloud) -> None:
+def test_a_missing_payload_is_reported_and_the_row_is_shown(dead: Dead, world: World, cloud: Cloud) -> None:
     world.reject("one")
     cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=only(world).payload)
     answer = dead("show", only(world).id)
@@ -150,7 +150,7 @@ def test_a_payload_that_is_missing_is_said_and_the_row_still_shown(dead: Dead, w
 
 @pytest.mark.parametrize("verb", ["show", "retry"])
 @pytest.mark.parametrize("wrong", ["zzzz", "0" * 16, "../../etc"])
-def test_an_id_that_nobody_knows_is_an_error(dead: Dead, world: World, verb: str, wrong: str) -> None:
+def test_an_unknown_id_is_an_error(dead: Dead, world: World, verb: str, wrong: str) -> None:
     world.reject("one")
     answer = dead(verb, wrong)
     assert answer.code == 2
@@ -159,7 +159,7 @@ def test_an_id_that_nobody_knows_is_an_error(dead: Dead, world: World, verb: str
 
 
 @pytest.mark.parametrize("verb", ["show", "retry"])
-def test_an_id_that_means_several_is_an_error_that_names_them(dead: Dead, world: World, verb: str) -> None:
+def test_an_ambiguous_prefix_is_an_error_with_the_number_of_matches(dead: Dead, world: World, verb: str) -> None:
     world.reject("one", "two")
     for letter in world.letters():
         world.change(letter, id=f"abc{letter.id[3:]}")
@@ -172,7 +172,7 @@ def test_an_id_that_means_several_is_an_error_that_names_them(dead: Dead, world:
 # retry
 
 
-def test_one_that_is_mended_is_resolved(dead: Dead, world: World) -> None:
+def test_a_retry_that_succeeds_resolves_the_dead_letter(dead: Dead, world: World) -> None:
     world.kill(TICK)
     world.sweep.mended = {"*"}
     answer = dead("retry", only(world).id)
@@ -180,14 +180,14 @@ def test_one_that_is_mended_is_resolved(dead: Dead, world: World) -> None:
     assert f"{only(world).id} is resolved, by run " in answer.out
 
 
-def test_one_that_is_not_mended_died_again(dead: Dead, world: World) -> None:
+def test_a_retry_that_fails_leaves_a_dead_letter(dead: Dead, world: World) -> None:
     world.kill(TICK)
     answer = dead("retry", only(world).id, "--json")
     assert (answer.code, answer.json["end"]) == (1, "dead")
     assert "failed again: RuntimeError: the disk is full" in answer.json["note"]
 
 
-def test_one_that_a_gate_keeps_out_is_honestly_not_done(dead: Dead, world: World, aws: Cloud) -> None:
+def test_a_retry_that_a_gate_refuses_is_reported_as_kept_out(dead: Dead, world: World, aws: Cloud) -> None:
     world.kill(TICK)
     aws.environment = {"SWEEP_ENABLE": "false"}
     answer = dead("retry", only(world).id, "--json")
@@ -195,14 +195,16 @@ def test_one_that_a_gate_keeps_out_is_honestly_not_done(dead: Dead, world: World
     assert "was not run: disabled" in answer.json["note"]
 
 
-def test_nobody_has_to_wait(dead: Dead, world: World, cloud: Cloud) -> None:
+def test_a_retry_can_be_sent_without_waiting(dead: Dead, world: World, cloud: Cloud) -> None:
     world.kill(TICK)
     answer = dead("retry", only(world).id, "--no-wait")
     assert answer.code == 0
     assert (only(world).state, len(waiting(cloud))) == ("retrying", 1)
 
 
-def test_who_waits_in_vain_is_told(dead: Dead, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_without_a_result_in_time_is_reported(
+    dead: Dead, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.kill(TICK)
     monkeypatch.setattr(Clock, "sleep", lambda *_: None)
     answer = dead("retry", only(world).id, "--timeout", "1s")
@@ -210,7 +212,7 @@ def test_who_waits_in_vain_is_told(dead: Dead, world: World, monkeypatch: pytest
     assert "has no result yet" in answer.out
 
 
-def test_one_that_is_on_its_way_is_refused(dead: Dead, world: World, cloud: Cloud) -> None:
+def test_a_dead_letter_that_is_being_retried_is_refused(dead: Dead, world: World, cloud: Cloud) -> None:
     world.kill(TICK)
     dead("retry", only(world).id, "--no-wait")
     answer = dead("retry", only(world).id)
@@ -219,7 +221,7 @@ def test_one_that_is_on_its_way_is_refused(dead: Dead, world: World, cloud: Clou
     assert len(waiting(cloud)) == 1
 
 
-def test_one_whose_payload_is_gone_is_refused(dead: Dead, world: World, cloud: Cloud) -> None:
+def test_a_retry_without_a_payload_is_refused(dead: Dead, world: World, cloud: Cloud) -> None:
     world.kill(TICK)
     cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=only(world).payload)
     answer = dead("retry", only(world).id)
@@ -248,13 +250,13 @@ def test_a_group_without_a_reason_is_refused(dead: Dead, world: World) -> None:
     assert only(world).state == "dead"
 
 
-def test_a_group_that_is_gone_is_an_error(dead: Dead, world: World) -> None:
+def test_an_unknown_group_is_an_error(dead: Dead, world: World) -> None:
     answer = dead("retry", "--group", "0123456789ab", "--reason", "x", "--json")
     assert answer.code == 2
     assert answer.json == {"error": answer.json["error"], "code": 2}
 
 
-def test_a_group_that_somebody_else_is_at_is_refused(dead: Dead, world: World, aws: Cloud) -> None:
+def test_a_group_that_another_operator_is_retrying_is_refused(dead: Dead, world: World, aws: Cloud) -> None:
     world.reject("one", "two")
     first, _ = world.letters()
     redrive.send(aws, redrive.prepare(aws, first), "bob")
@@ -266,12 +268,12 @@ def test_a_group_that_somebody_else_is_at_is_refused(dead: Dead, world: World, a
 
 
 @pytest.mark.parametrize("words", [(), ("abc", "--group", "abc")])
-def test_it_must_be_said_what_to_retry(dead: Dead, words: tuple[str, ...]) -> None:
+def test_a_retry_needs_either_an_id_or_a_group(dead: Dead, words: tuple[str, ...]) -> None:
     assert dead("retry", *words).code == 2
 
 
 @pytest.mark.parametrize("span", ["soon", "10", "-5m"])
-def test_a_timeout_that_is_none_is_an_error(dead: Dead, world: World, span: str) -> None:
+def test_an_invalid_timeout_is_an_error(dead: Dead, world: World, span: str) -> None:
     world.kill(TICK)
     assert dead("retry", only(world).id, f"--timeout={span}").code == 2
     assert only(world).state == "dead"
@@ -290,7 +292,7 @@ def test_a_dry_run_sends_nothing(dead: Dead, world: World, cloud: Cloud) -> None
 # purge
 
 
-def test_what_is_meant_is_thrown_away(dead: Dead, world: World) -> None:
+def test_a_purge_deletes_what_the_filter_matches(dead: Dead, world: World) -> None:
     world.kill(TICK)
     world.reject("one", "two")
     answer = dead("purge", "intake", "--reason", "customers are gone", "--json")
@@ -298,7 +300,7 @@ def test_what_is_meant_is_thrown_away(dead: Dead, world: World) -> None:
     assert only(world).job == "sweep"
 
 
-def test_a_dry_run_says_what_would_go(dead: Dead, world: World) -> None:
+def test_a_dry_run_of_a_purge_counts_the_matches(dead: Dead, world: World) -> None:
     world.kill(TICK)
     world.reject("one", "two")
     answer = dead("purge", "--failed", "rejected", "--dry-run")
@@ -320,7 +322,9 @@ def test_a_dry_run_says_what_would_go(dead: Dead, world: World) -> None:
         (("intake", "--all"), "--all deletes every dead letter, 2 in all"),
     ],
 )
-def test_none_and_all_are_refused(dead: Dead, world: World, words: tuple[str, ...], says: str) -> None:
+def test_a_filter_that_matches_none_or_all_is_refused(
+    dead: Dead, world: World, words: tuple[str, ...], says: str
+) -> None:
     world.reject("one", "two")
     answer = dead("purge", *words, "--reason", "because")
     assert answer.code == 4
@@ -328,7 +332,7 @@ def test_none_and_all_are_refused(dead: Dead, world: World, words: tuple[str, ..
     assert len(world.letters()) == 2
 
 
-def test_who_means_all_says_so_twice(dead: Dead, world: World) -> None:
+def test_all_and_yes_delete_every_dead_letter(dead: Dead, world: World) -> None:
     world.reject("one", "two")
     answer = dead("purge", "--all", "--yes", "--reason", "because")
     assert (answer.code, answer.out) == (0, "deleted: 2\n")
@@ -337,7 +341,7 @@ def test_who_means_all_says_so_twice(dead: Dead, world: World) -> None:
 @pytest.mark.parametrize(
     "words", [("--yes",), ("--older-than", "a while"), ("goood",), ("--older-than", "99999999d"), ("--all", "--yes")]
 )
-def test_what_cannot_be_meant_is_wrong_use(dead: Dead, world: World, words: tuple[str, ...]) -> None:
+def test_an_invalid_filter_is_wrong_use(dead: Dead, world: World, words: tuple[str, ...]) -> None:
     world.reject("one")
     reason = () if "--all" in words else ("--reason", "because")
     assert dead("purge", *words, *reason).code == 2
@@ -347,7 +351,7 @@ def test_what_cannot_be_meant_is_wrong_use(dead: Dead, world: World, words: tupl
 # audit
 
 
-def test_the_audit_says_who_did_what_and_why(dead: Dead, world: World) -> None:
+def test_the_audit_log_has_operator_action_and_reason(dead: Dead, world: World) -> None:
     world.reject("one", "two")
     dead("retry", "--group", fingerprint(world), "--reason", "mended", "--who", "ada@laptop")
     dead("purge", "--all", "--yes", "--reason", "of last year")
@@ -358,20 +362,20 @@ def test_the_audit_says_who_did_what_and_why(dead: Dead, world: World) -> None:
     assert "of last year" in dead("audit").out
 
 
-def test_one_letter_is_written_down_too_with_or_without_a_reason(dead: Dead, world: World) -> None:
+def test_a_retry_of_one_dead_letter_is_audited_without_a_reason(dead: Dead, world: World) -> None:
     world.reject("one")
     dead("retry", only(world).id)
     [entry] = dead("audit", "--json").json
     assert (entry["count"], entry["reason"], entry["scope"]["id"]) == (1, "no reason was given", only(world).id)
 
 
-def test_where_nothing_was_done_the_audit_is_empty(dead: Dead) -> None:
+def test_the_audit_log_is_empty_before_any_action(dead: Dead) -> None:
     answer = dead("audit")
     assert (answer.code, answer.out) == (0, "")
     assert dead("audit", "--months", "0").code == 2
 
 
-def test_letters_that_have_expired_are_not_there(dead: Dead, world: World, cloud: Cloud) -> None:
+def test_expired_dead_letters_are_not_listed(dead: Dead, world: World, cloud: Cloud) -> None:
     world.reject("one")
     world.change(only(world), expires=int(datetime.now(UTC).timestamp()) - 1)
     assert dead("list", "--json").json == []
@@ -379,7 +383,7 @@ def test_letters_that_have_expired_are_not_there(dead: Dead, world: World, cloud
     assert answer.code == 2
 
 
-def test_letters_of_a_job_that_is_gone_are_still_seen(dead: Dead, world: World, jobs: Path) -> None:
+def test_dead_letters_of_a_removed_job_are_listed_and_cannot_be_retried(dead: Dead, world: World, jobs: Path) -> None:
     at = clocks.iso(datetime.now(UTC))
     row = {"pk": "dead#gone", "sk": f"{at}#{'a' * 16}", "id": "a" * 16, "job": "gone", "payload": "dead/gone/a.json"}
     for item in ({**row, "expires": 2**40}, {"pk": "dead", "sk": "gone", "expires": 2**40}):

@@ -28,7 +28,7 @@ PARSERS = {name: command(name)[1] for name in (*COMMANDS, "pricing")}
 FIELDS = {"name", "group", "schedule", "next", "queue", "retry", "timeout_s", "memory_mb", "guarantee"}
 
 
-def test_list_shows_what_the_contract_names(call: Call, jobs: Path) -> None:
+def test_list_has_every_field_of_the_contract(call: Call, jobs: Path) -> None:
     answer = call("list", "--json")
     listed = {job["name"]: job for job in answer.json}
     assert answer.code == 0
@@ -43,7 +43,7 @@ def test_list_shows_what_the_contract_names(call: Call, jobs: Path) -> None:
     assert listed["mailbox"]["queue"] == "demo:letters"
 
 
-def test_a_list_for_people_fits_on_paper(call: Call, jobs: Path) -> None:
+def test_the_list_fits_into_120_columns(call: Call, jobs: Path) -> None:
     lines = call("list").out.splitlines()
     assert lines[0].split()[0] == "job"
     assert [line.split()[0] for line in lines[1:]] == ["bad", "costly", "good", "mailbox", "sharded"]
@@ -104,7 +104,7 @@ def test_help_lists_every_command(word: str, call: Call) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str, call: Call) -> None:
+def test_every_command_has_help(command: str, call: Call) -> None:
     answer = call(command, "--help")
     assert answer.code == 0
     assert answer.out.startswith(f"usage: python jobs.py {command}")
@@ -127,7 +127,7 @@ def test_the_crontab_is_the_registry(jobs: Path) -> None:
     assert planned == declared
 
 
-def test_crontab_ticks_are_the_declared_ones_at_a_change_of_clocks(jobs: Path) -> None:
+def test_crontab_ticks_are_the_declared_ones_at_a_daylight_saving_change(jobs: Path) -> None:
     costly = registry.find("costly")
     (schedule,) = costly.schedules()
     start = datetime(2026, 3, 28, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_crontab_ticks_are_the_declared_ones_at_a_change_of_clocks(jobs: Path) -
     assert by_cron == list(islice(schedule.after(start), 3))
 
 
-def test_every_crontab_line_tells_its_purpose_and_carries_no_percent_sign(jobs: Path) -> None:
+def test_every_crontab_line_has_its_purpose_and_no_percent_sign(jobs: Path) -> None:
     lines = list(crontab.lines(registry.jobs().values(), ["--aws", "--stage", "prod"]))
     for number, line in enumerate(lines):
         if line and not line.startswith(("#", "CRON_TZ")):
@@ -166,7 +166,7 @@ def test_an_uncommented_env_template_reads_as_the_defaults(jobs: Path, tmp_path:
             assert setting.read(values) == setting.read({})
 
 
-def test_a_setting_stands_in_the_list_the_crontab_and_the_heatmap_and_files_stay_as_declared(
+def test_a_setting_changes_list_crontab_and_heatmap_but_no_generated_file(
     call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = main.generated(registry.jobs({}).values())
@@ -205,7 +205,7 @@ def test_the_heatmap_has_every_tick_of_the_day(call: Call, jobs: Path) -> None:
     assert minutes["02:10"] == ["costly"]
 
 
-def test_a_heatmap_of_no_date_is_refused(call: Call, jobs: Path) -> None:
+def test_a_heatmap_of_an_invalid_date_is_refused(call: Call, jobs: Path) -> None:
     answer = call("heatmap", "--day", "someday")
     assert (answer.code, answer.out) == (2, "")
     assert "someday" in answer.err
@@ -235,13 +235,13 @@ def test_a_check_fails_where_more_than_five_jobs_share_a_minute_of_the_month(
     assert ("6 jobs start at 00:00 UTC, and 5 may: crowd-0" in answer.err) == bool(code)
 
 
-def test_the_busiest_minute_is_told(jobs: Path) -> None:
+def test_the_busiest_minute_is_printed(jobs: Path) -> None:
     day = datetime(2026, 11, 20, tzinfo=UTC)
     lines = heatmap.draw(heatmap.ticks(registry.jobs().values(), day), day)
     assert "04:30  2: good, sharded" in lines
 
 
-def test_generated_files_are_current_once_written_and_stale_once_changed(jobs: Path, tmp_path: Path) -> None:
+def test_generated_files_are_current_after_writing_and_stale_after_a_change(jobs: Path, tmp_path: Path) -> None:
     wanted = main.generated(registry.jobs().values())
     assert set(main.differences(tmp_path, wanted)) == set(wanted)
     for path, text in wanted.items():
@@ -282,7 +282,7 @@ def test_the_reference_has_a_line_for_each_job_and_a_section_for_each_command(jo
     assert "| `--limit N` | how many (default: 20) |" in pages[Path("docs/reference/command-line.md")]
 
 
-def test_a_python_without_the_packages_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_python_without_the_packages_prints_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "jobs.py").write_text((ROOT / "jobs.py").read_text())
     command = [sys.executable, "-I", "-S", str(tmp_path / "jobs.py"), "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -35,7 +35,7 @@ def uncertain(aws: Cloud, jobs: Path, call: Call, monkeypatch: pytest.MonkeyPatc
         assert call("sender", *AWS).code == 1
 
 
-def test_it_is_listed_with_what_is_known_of_it(call: Call) -> None:
+def test_an_uncertain_effect_is_listed_with_its_error(call: Call) -> None:
     [effect] = call("effects", "sender", "--json", *AWS).json
     assert (effect["key"], effect["error"]) == ("ada", "TimeoutError: no answer")
     shown = call("effects", "sender", *AWS)
@@ -44,7 +44,7 @@ def test_it_is_listed_with_what_is_known_of_it(call: Call) -> None:
     assert [effect["key"] for effect in call("effects", "sender", "--all", "--json", *AWS).json] == ["ada"]
 
 
-def test_what_was_done_is_not_done_again(call: Call, aws: Cloud) -> None:
+def test_an_effect_resolved_as_done_is_not_repeated(call: Call, aws: Cloud) -> None:
     answer = call("effects", "sender", "done", "ada", "--result", '{"id": 7}', *WHY)
     assert (answer.code, answer.out) == (0, "ada of sender counts as performed\n")
     assert call("sender", *AWS).code == 0
@@ -53,7 +53,7 @@ def test_what_was_done_is_not_done_again(call: Call, aws: Cloud) -> None:
     assert (written["what"], written["who"], written["reason"]) == ("effects done", "grace", "the relay's log has it")
 
 
-def test_what_was_not_is_done_by_the_next_run(call: Call) -> None:
+def test_an_effect_resolved_as_redo_is_performed_by_the_next_run(call: Call) -> None:
     effect = call("effects", "sender", "--json", *AWS).json[0]
     assert call("effects", "sender", "redo", effect["id"][:8], *WHY).code == 0
     assert "TimeoutError" in call("sender", *AWS).out
@@ -72,7 +72,7 @@ def test_what_was_not_is_done_by_the_next_run(call: Call) -> None:
         (("sendr",), 2, "sender"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_done(
+def test_invalid_use_is_refused_and_nothing_is_done(
     call: Call, aws: Cloud, words: tuple[str, ...], code: int, said: str
 ) -> None:
     answer = call("effects", *words, *AWS)

@@ -1,4 +1,4 @@
-"""Records come in from a file: a line that is none stays out with its reason, and everything else goes in, once."""
+"""`load` writes the valid lines of a file once, and rejects the others with a reason."""
 
 from __future__ import annotations
 
@@ -69,27 +69,29 @@ BAD: list[tuple[Any, str]] = [
     (b"{not json", "is not JSON: Expecting property name"),
     (b"[1, 2]", "is not a JSON object but list"),
     (b"\xef\xbb\xbf{}", "is not JSON: Unexpected UTF-8 BOM"),
-    (b'{"user": "u1", "user": "u2"}', "says 'user' twice; say it once"),
-    (b'{"user": "u1", "name": {"a": 1, "a": 1}}', "says 'a' twice"),
+    (b'{"user": "u1", "user": "u2"}', "has the name 'user' twice"),
+    (b'{"user": "u1", "name": {"a": 1, "a": 1}}', "has the name 'a' twice"),
     (b"\x00", "is not JSON: Expecting value"),
     (b'{"user": "u1"} {"user": "u2"}', "is not JSON: Extra data"),
     (user(1, name="\ud800"), "has half of a character"),
-    (user(1, created_at=float("inf")), "is not JSON: Infinity is no number"),
-    (b"\xff\xfe", "is not UTF-8: byte 1 begins no character"),
-    (b'{"user": NaN}', "is not JSON: NaN is no number"),
+    (user(1, created_at=float("inf")), "is not JSON: Infinity is not a number"),
+    (b"\xff\xfe", "is not UTF-8: byte 1 does not begin a character"),
+    (b'{"user": NaN}', "is not JSON: NaN is not a number"),
     (b"[" * 100_000, "is not a record: it is nested too deeply"),
     (user(1, email="nobody"), "email: is not an e-mail address, in any script"),
     (user(1, created_at="2026-03-02T11:00:00"), "created_at: has no time zone"),
     (user(1, created_at="2027-03-02T11:00:00Z"), "created_at: lies in the future"),
     (user(1, v=9), "v: version 9 is unknown"),
     (user(1, password="x"), "password: Extra inputs are not permitted"),
-    (b'{"user": "u1", "created_at": 1' + b"0" * 5000 + b"}", "has a number of 5,001 digits, and a row holds 38"),
+    (b'{"user": "u1", "created_at": 1' + b"0" * 5000 + b"}", "has a number of 5,001 digits; DynamoDB's limit is 38"),
     ({"user": "u1"}, "email: Field required; created_at: Field required"),
     (b'{"user": "' + b"x" * 2_000_000 + b'"}', "is longer than 1,638,400 bytes"),
 ]
 
 
-def test_a_bad_line_is_told_with_its_number_and_the_others_go_in(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_an_invalid_line_is_reported_with_its_number_and_the_others_are_loaded(
+    call: Call, cloud: Cloud, tmp_path: Path
+) -> None:
     lines: list[Any] = [user(0)]
     for number, (line, _) in enumerate(BAD, 100):
         lines += [line, user(number)]
@@ -132,7 +134,7 @@ def test_the_first_line_of_a_key_wins(between: int, call: Call, cloud: Cloud, tm
     assert there(cloud)["u1"]["name"] == "first"
 
 
-def test_a_row_that_was_set_aside_is_corrected_and_no_other(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_only_a_quarantined_row_is_replaced(call: Call, cloud: Cloud, tmp_path: Path) -> None:
     hold = {"user": "u1", "id": "h1", "alias": "a@b.c", "raw": "mail/u1/h1", "held_at": AT, "v": 1}
     for number, fault in enumerate(("alias: is missing", None)):
         item = {"pk": f"u{number}", "sk": "h1", "v": 1, "held_at": AT, "fault": fault}
@@ -144,18 +146,20 @@ def test_a_row_that_was_set_aside_is_corrected_and_no_other(call: Call, cloud: C
     assert "alias" not in found["u1"]
 
 
-def test_a_folder_that_takes_no_rejects_is_named_and_nothing_is_lost(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_a_rejects_file_that_cannot_be_written_is_an_error_and_nothing_is_lost(
+    call: Call, cloud: Cloud, tmp_path: Path
+) -> None:
     (tmp_path / "u.jsonl.rejects.jsonl").mkdir()
     file = written(tmp_path / "u.jsonl", user(1), b"none", user(2))
     answer = call("load", "users", file)
     assert answer.code == 2
-    assert "u.jsonl.rejects.jsonl cannot be written, for lines that are none: Is a directory" in answer.err
+    assert "u.jsonl.rejects.jsonl, for rejected lines, cannot be written: Is a directory" in answer.err
     (tmp_path / "u.jsonl.rejects.jsonl").rmdir()
     assert call("load", "users", file).code == 1
     assert set(there(cloud)) == {"u1", "u2"}
 
 
-def test_a_row_has_its_places_and_nothing_of_a_file_can_say_otherwise(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_index_attributes_are_computed_and_refused_in_a_file(call: Call, cloud: Cloud, tmp_path: Path) -> None:
     hold = {"user": "u1", "id": "h1", "alias": "a@b.c", "raw": "mail/u1/h1", "held_at": AT}
     answer = call("load", "holds", written(tmp_path / "h.jsonl", hold, {**hold, "id": "h2", "aged": "warned#00"}))
     assert answer.code == 1
@@ -163,20 +167,20 @@ def test_a_row_has_its_places_and_nothing_of_a_file_can_say_otherwise(call: Call
     assert row["since"] == "2026-03-02T11:00:00.000Z"
 
 
-def test_what_is_larger_than_a_row_may_be_stays_out(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_a_record_above_the_row_limit_is_rejected(call: Call, cloud: Cloud, tmp_path: Path) -> None:
     snapshot = {"user": "u1", "id": "m1", "recorded_at": AT, "key": "k", "body": "x" * 420_000}
     answer = call("load", "snapshots", written(tmp_path / "s.jsonl", snapshot))
     assert answer.code == 1
-    assert "bytes as a row, and DynamoDB takes 409,600" in answer.err
+    assert "bytes as a row; DynamoDB's limit is 409,600" in answer.err
 
 
-def test_blank_lines_and_a_mark_of_utf8_are_no_lines(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_blank_lines_and_a_byte_order_mark_are_ignored(call: Call, cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "u.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(user(1)).encode() + b"\r\n\r\n  \n")
     answer = call("load", "users", str(tmp_path / "u.jsonl"), "--json")
     assert (answer.code, answer.json["lines"]) == (0, 1)
 
 
-def test_a_packed_file_is_unpacked_and_one_that_was_cut_off_goes_in_as_far_as_it_goes(
+def test_a_gzip_file_is_decompressed_and_a_truncated_one_is_loaded_as_far_as_possible(
     call: Call, cloud: Cloud, tmp_path: Path
 ) -> None:
     packed = gzip.compress(b"".join(json.dumps(user(number)).encode() + b"\n" for number in range(2000)))
@@ -185,7 +189,7 @@ def test_a_packed_file_is_unpacked_and_one_that_was_cut_off_goes_in_as_far_as_it
     assert call("load", "users", str(tmp_path / "whole.jsonl.gz"), "--check", "--json").json["lines"] == 2000
     answer = call("load", "users", str(tmp_path / "cut.jsonl.gz"))
     assert answer.code == 1
-    assert "the file is damaged, or was cut off" in answer.err
+    assert "the file is damaged or truncated" in answer.err
     assert 0 < len(there(cloud)) < 2000
 
 
@@ -203,20 +207,20 @@ def test_a_check_writes_nothing(call: Call, cloud: Cloud, tmp_path: Path) -> Non
         (("users", "/"), "/ cannot be read: Is a directory"),
     ],
 )
-def test_wrong_use_is_told(words: tuple[str, ...], said: str, call: Call) -> None:
+def test_wrong_use_names_the_fault(words: tuple[str, ...], said: str, call: Call) -> None:
     answer = call("load", *words)
     assert (answer.code, said in answer.err) == (2, True)
 
 
-def test_rows_go_25_a_call_and_memory_holds_a_few_batches(call: Call, cloud: Cloud, tmp_path: Path) -> None:
+def test_rows_are_written_25_per_call_in_bounded_batches(call: Call, cloud: Cloud, tmp_path: Path) -> None:
     calls = Calls(cloud)
     call("load", "users", written(tmp_path / "u.jsonl", *(user(number) for number in range(2000))))
-    asked, sent = (calls.made.count(f"dynamodb:Batch{verb}Item") for verb in ("Get", "Write"))
-    assert asked <= 2000 / 100 + bulk_put.LANES
-    assert sent <= 2000 / 25 + bulk_put.LANES
+    reads, writes = (calls.made.count(f"dynamodb:Batch{verb}Item") for verb in ("Get", "Write"))
+    assert reads <= 2000 / 100 + bulk_put.LANES
+    assert writes <= 2000 / 25 + bulk_put.LANES
 
 
-def test_what_the_table_does_not_take_fails_the_load_and_a_second_one_finishes_it(
+def test_throttling_fails_the_load_and_a_second_load_completes_it(
     call: Call, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path / "u.jsonl", *(user(number) for number in range(300)))
@@ -245,14 +249,14 @@ JSON = st.recursive(
 
 @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from([*KINDS.values()]), data=st.data())
-def test_whatever_a_line_is_it_is_a_row_or_has_a_reason(kind: type[Record], data: st.DataObject) -> None:
+def test_every_line_is_a_row_or_has_a_reason(kind: type[Record], data: st.DataObject) -> None:
     fields = st.fixed_dictionaries({}, optional=dict.fromkeys(kind.model_fields, JSON))
     line = data.draw(st.binary(max_size=60) | st.one_of(JSON, fields).map(lambda found: json.dumps(found).encode()))
-    item, told = None, "a row"
+    item, reason = None, "a row"
     try:
         item = load._read(kind, line, NOON)
     except ValueError as error:
-        told = str(error)
-    assert told
+        reason = str(error)
+    assert reason
     if item:
-        assert .from_row(item, NOON).user == item["pk"]
+        assert kind.from_row(item, NOON).user == item["pk"]

@@ -47,14 +47,14 @@ def test_runs_are_the_newest_first_across_days(call: Call, aws: Cloud) -> None:
     assert [row["run_id"] for row in call("runs", "good", "--limit", "3", "--json", *AWS).json] == mine[:0:-1]
 
 
-def test_a_row_whose_time_is_over_is_not_shown(call: Call, aws: Cloud) -> None:
+def test_an_expired_row_is_not_shown(call: Call, aws: Cloud) -> None:
     # Of the standard class: a day where it ended well, a week where it did not.
     ended(aws, aws.clock.now() - timedelta(hours=25))
     kept = ended(aws, aws.clock.now() - timedelta(hours=25), error="oh")
     assert [row["run_id"] for row in call("runs", "good", "--json", *AWS).json] == [kept]
 
 
-def test_a_run_at_work_and_a_dead_one_stand_above_the_history(call: Call, aws: Cloud) -> None:
+def test_running_and_expired_runs_are_listed_above_the_history(call: Call, aws: Cloud) -> None:
     old = ended(aws, aws.clock.now())
     claims = Claims(aws, registry.find("good"), "-")
     claim = claims.take(Firing("good", aws.clock.now()), "mine", "request")
@@ -71,14 +71,14 @@ def test_a_run_at_work_and_a_dead_one_stand_above_the_history(call: Call, aws: C
     assert call("runs", "good", "--json", *AWS).json[0]["outcome"] == "dead"
 
 
-def test_runs_without_history_say_so_and_for_how_long_it_is_kept(call: Call, aws: Cloud) -> None:
+def test_runs_without_history_print_the_retention(call: Call, aws: Cloud) -> None:
     answer = call("runs", "good", *AWS)
     assert (answer.code, answer.out) == (0, "")
     assert "retained for 1 day, those of failed runs for 7 days" in answer.err
     assert call("runs", "good", "--json", *AWS).json == []
 
 
-def test_what_is_bad_is_told_by_a_word_too(call: Call, aws: Cloud) -> None:
+def test_a_bad_verdict_is_a_word_and_not_only_a_colour(call: Call, aws: Cloud) -> None:
     put(aws, pk="good:last", sk="a.example", state="COMPLETED", status={"outcome": "done", "ok": False, "at": "x"})
     (row,) = call("status", *AWS).out.splitlines()[1:]
     assert row.split()[:2] == ["good:last:a.example", "bad"]
@@ -106,7 +106,7 @@ def logged(aws: Cloud, *lines: tuple[int, str]) -> None:
     logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
 
 
-def test_a_log_is_read_from_where_it_was_asked_for(call: Call, aws: Cloud) -> None:
+def test_a_log_is_read_from_the_time_of_since(call: Call, aws: Cloud) -> None:
     logged(aws, (7200, "long ago"), (600, "a while ago"), (5, "just now"))
     assert call("logs", "good", *AWS).out == "a while ago\njust now\n"
     assert call("logs", "good", "--since", "3h", *AWS).out == "long ago\na while ago\njust now\n"
@@ -126,12 +126,12 @@ def test_a_log_is_followed_until_ctrl_c(call: Call, aws: Cloud, monkeypatch: pyt
     assert (answer.code, answer.out) == (0, "just now\n")
 
 
-def test_a_job_that_has_no_log_yet_has_an_empty_one(call: Call, aws: Cloud) -> None:
+def test_a_job_without_a_log_group_has_an_empty_log(call: Call, aws: Cloud) -> None:
     answer = call("logs", "good", *AWS)
     assert (answer.code, answer.out) == (0, "")
 
 
-def test_each_run_is_watched_once_and_when_it_has_ended(aws: Cloud) -> None:
+def test_each_run_is_followed_once_after_it_has_ended(aws: Cloud) -> None:
     start = aws.clock.now() - timedelta(minutes=10)
     before = ended(aws, start - timedelta(minutes=1))
     follower = HistoryFollower(aws, [registry.find("good")], start)
@@ -144,13 +144,13 @@ def test_each_run_is_watched_once_and_when_it_has_ended(aws: Cloud) -> None:
     assert before not in follower.seen
 
 
-def test_a_run_is_told_in_a_line(aws: Cloud) -> None:
+def test_a_run_is_summarized_in_one_line(aws: Cloud) -> None:
     row = {"job": "good", "outcome": "done", "ok": False, "ms": 12, "counts": {"hosts": 2, "bad": 0}, "attempt": 2}
     assert run_line(row) == "good, attempt 2: bad in 12 ms, 2 hosts"
     assert run_line({**row, "ok": True, "note": "fine", "attempt": 1}) == "good: done in 12 ms, fine"
 
 
-def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Cloud) -> None:
+def test_runs_interrupted_with_the_local_cloud_are_lost_and_release_their_claims(aws: Cloud) -> None:
     job = registry.find("good")
     claims = Claims(aws, job, "-")
     claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
@@ -161,7 +161,7 @@ def test_what_ran_when_the_local_cloud_ended_is_lost_and_holds_nothing(aws: Clou
     assert "holder" not in item
 
 
-def test_settings_of_the_deployed_function_hold_unless_the_environment_differs(
+def test_settings_of_the_deployed_function_apply_unless_the_environment_overrides_them(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed = {"Environment": {"Variables": {"COSTLY_ENABLE": "true", "PATH": "/nowhere"}}}
@@ -171,7 +171,7 @@ def test_settings_of_the_deployed_function_hold_unless_the_environment_differs(
     assert call("costly", "--json", *AWS).json["outcome"] == "disabled"
 
 
-def test_an_unknown_job_is_named_by_every_command_that_takes_one(call: Call, jobs: Path) -> None:
+def test_every_command_with_a_job_suggests_one_for_an_unknown_name(call: Call, jobs: Path) -> None:
     for command in ("runs", "test", "logs"):
         answer = call(command, "goood")
         assert answer.code == 2

@@ -60,7 +60,7 @@ def test_one_is_shown_with_its_links_and_without_what_a_terminal_obeys(
     assert "\x1b" not in told
 
 
-def test_a_mail_that_is_not_there_is_said_so(box: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_mail_is_an_error(box: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mail"]) == 0
     assert main(["mail", "show", "../../etc/passwd"]) == 2
     assert main(["mail", "show"]) == 2
@@ -68,7 +68,7 @@ def test_a_mail_that_is_not_there_is_said_so(box: SmtpServer, capsys: pytest.Cap
 
 
 def test_the_eldest_go_beyond_a_number(box: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.services.smtp_server.KEPT", 2)
+    monkeypatch.setattr("local.services.smtp_server.MAX_MAILS", 2)
     for number in range(4):
         send(box, "ada@home.example", f"No {number}")
     assert len(list(box.folder.glob("*.eml"))) == 2

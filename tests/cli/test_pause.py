@@ -38,14 +38,14 @@ def test_a_paused_job_is_not_run_and_a_resumed_one_is(call: Call) -> None:
     assert call("good", "--json", *AWS).json["outcome"] == "done"
 
 
-def test_a_pause_says_who_why_and_since_when_and_how_to_go_on(call: Call) -> None:
+def test_a_pause_shows_operator_reason_start_and_the_command_to_resume(call: Call) -> None:
     answer = call("pause", "good", *WHY)
     assert "good is paused since 20" in answer.out
     assert "UTC by ada: index rebuild; runs in progress" in answer.out
     assert "python jobs.py resume good --aws --stage test" in answer.out
 
 
-def test_a_second_pause_is_4_and_shows_by_whom_the_first_is(call: Call, aws: Cloud) -> None:
+def test_a_second_pause_is_exit_code_4_and_shows_the_first(call: Call, aws: Cloud) -> None:
     call("pause", "good", *WHY)
     before = table(aws)
     answer = call("pause", "good", "--reason", "other", "--who", "bob", "--json", *AWS)
@@ -55,7 +55,7 @@ def test_a_second_pause_is_4_and_shows_by_whom_the_first_is(call: Call, aws: Clo
     assert table(aws) == before
 
 
-def test_a_resume_of_what_is_not_paused_is_4_and_does_nothing(call: Call, aws: Cloud) -> None:
+def test_a_resume_without_a_pause_is_exit_code_4_and_does_nothing(call: Call, aws: Cloud) -> None:
     answer = call("resume", "good", "--json", *AWS)
     assert (answer.code, answer.json["error"]) == (4, "good is not paused; nothing was done")
     assert table(aws) == []
@@ -65,14 +65,14 @@ def test_a_resume_of_what_is_not_paused_is_4_and_does_nothing(call: Call, aws: C
     "words",
     [("good", "--reason", " "), ("good",), ("nobody", "--reason", "x"), ("good", "--target", "x", "--reason", "x")],
 )
-def test_an_empty_reason_an_unknown_job_and_an_unknown_target_are_2(
+def test_an_empty_reason_an_unknown_job_and_an_unknown_target_are_exit_code_2(
     call: Call, aws: Cloud, words: tuple[str, ...]
 ) -> None:
     assert call("pause", *words, *AWS).code == 2
     assert table(aws) == []
 
 
-def test_shards_are_held_back_and_let_go_with_their_job(call: Call, aws: Cloud) -> None:
+def test_shards_are_paused_and_resumed_with_their_job(call: Call, aws: Cloud) -> None:
     call("pause", "sharded", *WHY)
     assert {sk: item["paused"] for sk, item in kept(aws, "sharded:last").items()} == dict.fromkeys(
         ("-", "0", "1"), "ada: index rebuild"
@@ -81,7 +81,7 @@ def test_shards_are_held_back_and_let_go_with_their_job(call: Call, aws: Cloud) 
     assert not any("paused" in item for item in kept(aws, "sharded:last").values())
 
 
-def test_a_shard_that_is_paused_itself_stays_so_when_its_job_goes_on(call: Call, aws: Cloud) -> None:
+def test_a_paused_shard_stays_paused_when_its_job_is_resumed(call: Call, aws: Cloud) -> None:
     call("pause", "sharded", "--target", "1", "--reason", "bad disk", "--who", "bob", *AWS)
     assert call("sharded", "--target", "1", "--json", *AWS).json["outcome"] == "paused"
     assert call("sharded", "--target", "0", "--json", *AWS).json["outcome"] == "done"
@@ -92,14 +92,14 @@ def test_a_shard_that_is_paused_itself_stays_so_when_its_job_goes_on(call: Call,
     assert call("sharded", "--target", "1", "--json", *AWS).json["outcome"] == "done"
 
 
-def test_a_shard_that_goes_on_is_held_by_its_jobs_pause(call: Call, aws: Cloud) -> None:
+def test_a_resumed_shard_is_still_held_by_the_pause_of_its_job(call: Call, aws: Cloud) -> None:
     call("pause", "sharded", "--target", "1", "--reason", "bad disk", "--who", "bob", *AWS)
     call("pause", "sharded", *WHY)
     call("resume", "sharded", "--target", "1", *AWS)
     assert call("sharded", "--target", "1", "--json", *AWS).json["note"] == "ada: index rebuild"
 
 
-def test_what_the_brake_has_paused_is_let_go_by_the_command_that_its_alert_names(call: Call, aws: Cloud) -> None:
+def test_a_stop_by_the_brake_is_resumed_by_the_command_of_its_alert(call: Call, aws: Cloud) -> None:
     item = attributes.row({"pk": "good:last", "sk": "-", "paused": "brake: 100 due"})
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
     assert "nothing was done: good is paused by brake: 100 due" in call("pause", "good", *WHY).err
@@ -107,13 +107,13 @@ def test_what_the_brake_has_paused_is_let_go_by_the_command_that_its_alert_names
     assert "paused" not in kept(aws, "good:last")["-"]
 
 
-def test_nobody_signs_as_the_brake(call: Call, aws: Cloud) -> None:
+def test_no_operator_may_have_the_name_of_the_brake(call: Call, aws: Cloud) -> None:
     answer = call("pause", "good", "--reason", "x", "--who", "brake", *AWS)
     assert answer.code == 4
     assert table(aws) == []
 
 
-def test_pause_and_resume_are_written_down_with_who_and_why(call: Call, aws: Cloud) -> None:
+def test_pause_and_resume_are_audited_with_operator_and_reason(call: Call, aws: Cloud) -> None:
     call("pause", "good", *WHY)
     call("resume", "good", "--reason", "rebuilt", "--who", "bob", *AWS)
     entries = [item for item in table(aws) if item["pk"].startswith("audit#")]
@@ -121,13 +121,13 @@ def test_pause_and_resume_are_written_down_with_who_and_why(call: Call, aws: Clo
     assert told == [("pause", "ada", "index rebuild", "done"), ("resume", "bob", "rebuilt", "done")]
 
 
-def test_a_long_reason_is_cut_where_each_claim_reads_it_and_whole_where_it_is_kept(call: Call, aws: Cloud) -> None:
+def test_a_long_reason_is_truncated_in_the_claim_and_complete_in_the_pause(call: Call, aws: Cloud) -> None:
     call("pause", "good", "--reason", "é" * 140, "--who", "ada", *AWS)
     assert len(kept(aws, "good:last")["-"]["paused"].encode()) <= 100
     assert kept(aws, "pause#good")["job"]["why"] == "é" * 140
 
 
-def test_only_the_marker_of_the_last_part_goes(call: Call, aws: Cloud) -> None:
+def test_resuming_one_part_keeps_the_marker_of_another(call: Call, aws: Cloud) -> None:
     for tenant in ("acme", "globex"):
         assert call("pause", "good", "--tenant", tenant, *WHY).code == 0
     first = kept(aws, "good:last")["-"]["partial_pauses"]
@@ -138,7 +138,7 @@ def test_only_the_marker_of_the_last_part_goes(call: Call, aws: Cloud) -> None:
     assert kept(aws, "pause#good") == {}
 
 
-def test_what_its_budget_holds_may_spend_as_much_again_once_it_is_resumed(
+def test_resuming_a_job_with_a_used_up_budget_allows_as_much_again(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(registry.find("good")), "budget", Budget(items=2, per="month"))

@@ -24,14 +24,14 @@ def test_every_field_of_every_record_is_on_the_page() -> None:
         assert told == list(kind.model_fields), table
 
 
-def test_it_says_who_reads_writes_and_deletes_the_rows() -> None:
+def test_the_page_lists_the_jobs_that_read_write_and_delete_the_rows() -> None:
     told = section("quarantine")
     assert "- Written by no job" in told or "- Written by `account-deletion`" in told
     assert "`spam-quarantine-expiry`" in told.partition("- Deleted by")[2]
     assert "- Index `aged`: `aged` / `since`, with `raw`." in told
 
 
-def test_bounds_are_said_in_words() -> None:
+def test_bounds_are_described_in_words() -> None:
     assert "| `bytes_used` | whole number, from 0, below 2^63 | `0` |" in section("holds")
     assert "| `held_at` | timestamp, in the past |  |" in section("holds")
     assert "| `raw` | an object's key in `mail/` |  |" in section("holds")
@@ -39,7 +39,7 @@ def test_bounds_are_said_in_words() -> None:
     assert "| `expires_at` | timestamp | absent |" in section("aliases")
 
 
-def test_the_partition_is_what_the_page_says_it_is() -> None:
+def test_the_partition_is_computed_as_the_page_describes() -> None:
     hold = Hold(user="u1", id="h1", alias="a@b.c", raw="mail/h1", held_at=datetime(2026, 3, 2, tzinfo=UTC))
     assert "The partition is the CRC-32 of `<pk>#<sk>` in UTF-8, modulo the shards, in two digits" in PAGE
     assert hold.item()["aged"] == f"{zlib.crc32(b'u1#h1') % 8:02d}"

@@ -34,7 +34,7 @@ def item(cloud: Cloud, job: str, target: str = "-") -> dict[str, Any]:
     return attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key).get("Item"))
 
 
-def test_a_run_prints_what_the_contract_names_and_nothing_else(call: Call, aws: Cloud) -> None:
+def test_a_run_prints_one_json_document_with_the_fields_of_the_contract(call: Call, aws: Cloud) -> None:
     answer = call("good", "--json", *AWS)
     assert answer.code == 0
     assert set(answer.json) >= CONTRACT
@@ -48,12 +48,12 @@ def test_logs_go_to_stderr(call: Call, aws: Cloud) -> None:
     assert [line["message"] for line in lines] == ["good_started", "good_complete"]
 
 
-def test_the_account_and_stage_are_told_before_anything_is_done(call: Call, aws: Cloud) -> None:
+def test_account_and_stage_are_printed_first(call: Call, aws: Cloud) -> None:
     first = call("good", *AWS).err.splitlines()[0]
     assert first.startswith("account 123456789012, stage test, us-east-1, as arn:aws:")
 
 
-def test_people_get_one_line_with_job_start_end_status_and_error(call: Call, aws: Cloud) -> None:
+def test_the_summary_is_one_line_with_job_start_end_status_and_error(call: Call, aws: Cloud) -> None:
     (line,) = call("good", *AWS).out.splitlines()
     assert line.startswith("job=good run_id=")
     assert {word.partition("=")[0] for word in line.split()} >= {"start", "end", "status", "counts"}
@@ -62,7 +62,7 @@ def test_people_get_one_line_with_job_start_end_status_and_error(call: Call, aws
     assert 'error="RuntimeError: the roof is on fire"' in line
 
 
-def test_a_failed_job_is_1_and_sends_no_retry(call: Call, aws: Cloud) -> None:
+def test_a_failed_job_is_exit_code_1_and_sends_no_retry(call: Call, aws: Cloud) -> None:
     answer = call("bad", "--json", *AWS)
     assert answer.code == 1
     assert answer.json["error"] == "RuntimeError: the roof is on fire"
@@ -70,7 +70,7 @@ def test_a_failed_job_is_1_and_sends_no_retry(call: Call, aws: Cloud) -> None:
     assert waiting(aws, "firings") == waiting(aws, "firings-dlq") == []
 
 
-def test_a_shut_gate_is_an_honest_skip(call: Call, aws: Cloud) -> None:
+def test_a_closed_gate_is_a_skip_with_exit_code_0(call: Call, aws: Cloud) -> None:
     answer = call("costly", "--json", *AWS)
     assert (answer.code, answer.json["outcome"]) == (0, "disabled")
 
@@ -116,7 +116,9 @@ def test_an_error_is_one_json_document_too(call: Call, jobs: Path) -> None:
         (("test", "good", "--event", "/nowhere.json"), "/nowhere.json"),
     ],
 )
-def test_wrong_use_is_2_says_why_and_does_nothing(words: tuple[str, ...], said: str, call: Call, aws: Cloud) -> None:
+def test_wrong_use_is_exit_code_2_with_a_reason_and_does_nothing(
+    words: tuple[str, ...], said: str, call: Call, aws: Cloud
+) -> None:
     answer = call(*words, *AWS)
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
@@ -133,7 +135,7 @@ def test_a_stage_without_aws_is_wrong_use(call: Call, jobs: Path) -> None:
     assert call("good", "--stage", "prod").code == 2
 
 
-def test_no_credentials_are_3(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_exit_code_3(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -142,7 +144,7 @@ def test_no_credentials_are_3(call: Call, aws: Cloud, monkeypatch: pytest.Monkey
     assert answer.json["code"] == 3
 
 
-def test_a_cloud_that_does_not_answer_is_3(call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_cloud_is_exit_code_3(call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
@@ -151,20 +153,20 @@ def test_a_cloud_that_does_not_answer_is_3(call: Call, jobs: Path, monkeypatch: 
     assert call("good", *AWS).code == 3
 
 
-def test_a_stage_that_is_not_deployed_is_3(call: Call, aws: Cloud) -> None:
+def test_a_stage_that_is_not_deployed_is_exit_code_3(call: Call, aws: Cloud) -> None:
     answer = call("good", "--aws", "--stage", "staging")
     assert answer.code == 3
     assert "not deployed" in answer.err
 
 
-def test_a_dry_run_says_what_would_be_done_and_leaves_no_trace(call: Call, aws: Cloud) -> None:
+def test_a_dry_run_prints_the_plan_and_leaves_no_trace(call: Call, aws: Cloud) -> None:
     answer = call("good", "--dry-run", "--at", "2026-01-01T04:30", *AWS)
     assert (answer.code, answer.out) == (0, "count to three at 04:30\n")
     assert call("good", "--dry-run", "--json", *AWS).json["plan"]
     assert everything(aws) == []
 
 
-def test_a_dry_run_cannot_write_even_where_a_plan_tries_to(call: Call, aws: Cloud) -> None:
+def test_a_plan_that_writes_is_refused(call: Call, aws: Cloud) -> None:
     answer = call("bad", "--dry-run", *AWS)
     assert answer.code == 1
     assert "dynamodb:PutItem" in answer.err
@@ -180,7 +182,7 @@ def test_a_tick_is_run_once(call: Call, aws: Cloud) -> None:
     assert call("good", "--json", "--at", "2026-01-01T04:15", *AWS).json["outcome"] == "superseded"
 
 
-def test_a_failed_tick_can_be_tried_again_by_hand(call: Call, aws: Cloud) -> None:
+def test_a_failed_tick_can_be_run_again_manually(call: Call, aws: Cloud) -> None:
     answers = [call("bad", "--json", "--at", "2026-01-01T04:07", *AWS) for _ in range(3)]
     assert [answer.json["outcome"] for answer in answers] == ["failed"] * 3
     assert call("runs", "bad", "--json", *AWS).json[0]["attempt"] == 3
@@ -194,13 +196,13 @@ def test_at_now_is_the_tick_of_this_minute(call: Call, aws: Cloud) -> None:
     )
 
 
-def test_a_run_by_hand_moves_no_tick(call: Call, aws: Cloud) -> None:
+def test_a_manual_run_claims_no_tick(call: Call, aws: Cloud) -> None:
     call("good", *AWS)
     assert "last" not in item(aws, "good")
     assert call("good", "--json", *AWS).json["outcome"] == "done"
 
 
-def test_a_held_lease_keeps_a_run_by_hand_out(call: Call, aws: Cloud) -> None:
+def test_a_held_lease_refuses_a_manual_run(call: Call, aws: Cloud) -> None:
     job = registry.find("good")
     Claims(aws, job, "-").take(Firing("good", aws.clock.now()), "another", "request")
     answer = call("good", "--json", *AWS)
@@ -220,7 +222,7 @@ def bitten(aws: Cloud, note: str) -> None:
     assert not {"holder", "lease_until"} & set(found)
 
 
-def test_the_watchdog_ends_a_run_at_its_timeout_and_writes_it_down(call: Call, aws: Cloud) -> None:
+def test_the_watchdog_ends_a_run_at_its_timeout_and_records_it(call: Call, aws: Cloud) -> None:
     job, ends = registry.find("good"), list[int]()
     firing = Firing("good", aws.clock.now())
     with Watchdog(aws, job, firing, ends.append) as watchdog:
@@ -235,7 +237,7 @@ def test_the_watchdog_ends_a_run_at_its_timeout_and_writes_it_down(call: Call, a
 @pytest.mark.parametrize(
     ("stop", "note"), [(KeyboardInterrupt, "interrupted at the keyboard"), (Terminated, "ended by SIGTERM")]
 )
-def test_a_run_that_is_interrupted_gives_its_lease_back(stop: type[KeyboardInterrupt], note: str, aws: Cloud) -> None:
+def test_an_interrupted_run_releases_its_lease(stop: type[KeyboardInterrupt], note: str, aws: Cloud) -> None:
     job = registry.find("good")
     firing = Firing("good", aws.clock.now())
 
@@ -249,7 +251,7 @@ def test_a_run_that_is_interrupted_gives_its_lease_back(stop: type[KeyboardInter
     bitten(aws, note)
 
 
-def test_the_watchdog_leaves_the_lease_of_another_run_alone(aws: Cloud) -> None:
+def test_the_watchdog_does_not_release_the_lease_of_another_run(aws: Cloud) -> None:
     job = registry.find("good")
     firing = Firing("good", aws.clock.now())
     Claims(aws, job, "-").take(firing, "another", "another request")
@@ -263,7 +265,7 @@ def sample(jobs: Path, event: Any) -> str:
     return str(path)
 
 
-def test_a_sample_event_takes_lambdas_path_at_the_present_time(call: Call, aws: Cloud, jobs: Path) -> None:
+def test_a_sample_event_is_handled_as_in_lambda_at_the_present_time(call: Call, aws: Cloud, jobs: Path) -> None:
     event = sample(jobs, {"source": "aws.events", "time": "2020-01-01T00:00:00Z", "id": "1"})
     answer = call("test", "good", "--event", event, "--json", *AWS)
     assert (answer.code, answer.json["outcome"]) == (0, "done")
@@ -271,7 +273,7 @@ def test_a_sample_event_takes_lambdas_path_at_the_present_time(call: Call, aws: 
     assert item(aws, "good")["last"] == answer.json["tick"]
 
 
-def test_a_sample_request_by_hand_can_be_tested_twice(call: Call, aws: Cloud, jobs: Path) -> None:
+def test_a_sample_manual_request_can_be_tested_twice(call: Call, aws: Cloud, jobs: Path) -> None:
     firing = {"job": "good", "at": "2020-01-01T00:00:00Z", "manual": True, "id": "by-hand"}
     event = sample(jobs, {"firing": firing})
     outcomes = [call("test", "good", "--event", event, "--json", *AWS).json["outcome"] for _ in range(2)]
@@ -286,13 +288,13 @@ def test_a_sample_event_can_be_given_a_time(call: Call, aws: Cloud, jobs: Path) 
 
 
 @pytest.mark.parametrize("event", [{"hello": "world"}, [1], {"firing": {"job": "bad", "at": "2026-01-01T00:00Z"}}])
-def test_an_event_of_no_known_form_is_wrong_use(event: Any, call: Call, aws: Cloud, jobs: Path) -> None:
+def test_an_unknown_event_is_wrong_use(event: Any, call: Call, aws: Cloud, jobs: Path) -> None:
     answer = call("test", "good", "--event", sample(jobs, event), *AWS)
     assert (answer.code, answer.out) == (2, "")
 
 
 @pytest.mark.parametrize(("body", "code", "failed"), [("good", 0, []), ("bad", 1, ["m1"])])
-def test_a_consumer_is_given_its_sample_messages(
+def test_a_consumer_receives_its_sample_messages(
     body: str, code: int, failed: list[str], call: Call, aws: Cloud, jobs: Path
 ) -> None:
     event = sample(jobs, {"Records": [{"messageId": "m1", "body": body, "attributes": {}}]})
@@ -302,7 +304,7 @@ def test_a_consumer_is_given_its_sample_messages(
     assert answer.json["failures"] == failed
 
 
-def test_a_tick_that_was_sent_again_from_the_dead_letters_is_run_by_hand_as_its_next_attempt(aws: Cloud) -> None:
+def test_a_redriven_tick_is_run_manually_as_its_next_attempt(aws: Cloud) -> None:
     from cli.commands.run import tick_firing
 
     job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)

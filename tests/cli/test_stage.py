@@ -79,7 +79,7 @@ def verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]
     }
 
 
-def test_every_command_that_takes_aws_is_tried_here() -> None:
+def test_every_command_with_aws_is_tested_here() -> None:
     found = set[str]()
     for word in (*COMMANDS, "good"):
         parser = command(word)[1]
@@ -90,7 +90,7 @@ def test_every_command_that_takes_aws_is_tried_here() -> None:
 
 @pytest.mark.parametrize("line", NEEDED)
 @pytest.mark.parametrize("given", [(), ("--stage", ""), ("--stage", " ")])
-def test_aws_without_a_stage_is_wrong_use_and_says_what_to_give(
+def test_aws_without_a_stage_is_wrong_use_and_names_the_option(
     line: str, given: tuple[str, ...], call: Call, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(options, "open_account", lambda stage: pytest.fail(f"an account was opened for {stage!r}"))
@@ -139,7 +139,7 @@ def test_the_report_of_the_stage_stays_out_of_json(env: Path, aws: Cloud, capsys
     ("given", "environment", "stage"),
     [(("--stage", "one"), "two", "one"), ((), "two", "two"), ((), None, "test")],
 )
-def test_the_flag_goes_before_the_environment_and_that_before_the_file(
+def test_the_option_precedes_the_environment_which_precedes_the_file(
     given: tuple[str, ...], environment: str | None, stage: str, env: Path, jobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if environment:

@@ -48,14 +48,14 @@ def test_days_and_iso_weeks_are_those_of_utc(file: Path) -> None:
     assert next(iter(sums([file, file]))) == Sum("ada", "day#2026-03-01", 10, 2)
 
 
-def test_what_is_no_file_of_messages_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_messages_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text("user,bytes\n")
     with pytest.raises(CommandError, match="does not contain one message on each line"):
         list(sums([wrong]))
 
 
-def test_only_what_the_rollups_have_otherwise_is_told(cloud: Cloud, log: Lines, file: Path) -> None:
+def test_only_sums_that_differ_from_the_rollups_are_returned(cloud: Cloud, log: Lines, file: Path) -> None:
     for number, line in enumerate(LINES[:2]):
         given = {**line, "id": f"m{number}", "recorded_at": "2026-03-02T10:00:00.000Z"}
         put(cloud, Message.read(given))

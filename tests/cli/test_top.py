@@ -27,7 +27,7 @@ def standing(call: Call, *words: str) -> Any:
     return call("top", "good", "--json", *words, *AWS).json[0]
 
 
-def test_the_rate_is_of_runs_that_worked_and_a_bad_verdict_is_no_failure(call: Call, aws: Cloud) -> None:
+def test_the_rate_counts_executed_runs_and_a_bad_verdict_as_success(call: Call, aws: Cloud) -> None:
     for outcome in (Done(), Done(), Done(ok=False), Failed("x"), Lost("x"), Skipped(Reason.LOCKED)):
         ended(aws, outcome)
     shown = standing(call)
@@ -35,7 +35,7 @@ def test_the_rate_is_of_runs_that_worked_and_a_bad_verdict_is_no_failure(call: C
     assert (shown["unhealthy"], shown["failed"], shown["lost"], shown["skipped"]) == (1, 1, 1, 1)
 
 
-def test_times_are_of_runs_that_worked(call: Call, aws: Cloud) -> None:
+def test_durations_are_those_of_executed_runs(call: Call, aws: Cloud) -> None:
     for ms in range(1, 101):
         ended(aws, Done(), ms=ms)
     ended(aws, Skipped(Reason.LOCKED), ms=9999)
@@ -43,7 +43,7 @@ def test_times_are_of_runs_that_worked(call: Call, aws: Cloud) -> None:
     assert (shown["p50"], shown["p95"]) == (50, 95)
 
 
-def test_failures_that_outlive_the_good_runs_do_not_make_a_job_look_ill(call: Call, aws: Cloud) -> None:
+def test_failures_older_than_the_retained_good_runs_are_not_counted(call: Call, aws: Cloud) -> None:
     # A row of a good run is kept a day, that of a failed one a week.
     ended(aws, Failed("x"), hours=30)
     ended(aws, Done())
@@ -52,7 +52,7 @@ def test_failures_that_outlive_the_good_runs_do_not_make_a_job_look_ill(call: Ca
     assert datetime.fromisoformat(shown["since"]) > aws.clock.now() - timedelta(hours=24, minutes=1)
 
 
-def test_it_looks_back_as_far_as_the_count_of_good_runs_goes(
+def test_the_period_ends_at_the_retained_number_of_good_runs(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOD_RETENTION", "completed 1d 3, failed 7d 5000")
@@ -62,13 +62,13 @@ def test_it_looks_back_as_far_as_the_count_of_good_runs_goes(
     assert (standing(call)["runs"], standing(call)["failed"]) == (3, 0)
 
 
-def test_the_hours_bound_what_is_counted(call: Call, aws: Cloud) -> None:
+def test_only_runs_within_the_hours_are_counted(call: Call, aws: Cloud) -> None:
     ended(aws, Done(), hours=1)
     ended(aws, Done(), hours=3)
     assert standing(call, "--hours", "2")["runs"] == 1
 
 
-def test_the_worst_comes_first_and_who_never_ran_last(call: Call, aws: Cloud) -> None:
+def test_jobs_are_sorted_by_success_rate_and_those_without_runs_are_last(call: Call, aws: Cloud) -> None:
     ended(aws, Failed("x"))
     rows = call("top", *AWS).out.splitlines()
     assert rows[1].split()[:3] == ["good", "0", "%"]
@@ -78,12 +78,12 @@ def test_the_worst_comes_first_and_who_never_ran_last(call: Call, aws: Cloud) ->
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "99999"])
-def test_hours_that_show_nothing_are_refused(call: Call, aws: Cloud, hours: str) -> None:
+def test_invalid_hours_are_refused(call: Call, aws: Cloud, hours: str) -> None:
     assert call("top", "--hours", hours, *AWS).code == 2
 
 
 @pytest.mark.parametrize(
     ("values", "p50", "p95"), [([7], 7, 7), ([1, 2], 1, 2), (list(range(20)), 9, 18), ([], None, None)]
 )
-def test_a_percentile_is_a_value_that_was_measured(values: list[int], p50: int, p95: int) -> None:
+def test_a_percentile_is_one_of_the_measured_values(values: list[int], p50: int, p95: int) -> None:
     assert (percentile(values, 50), percentile(values, 95)) == (p50, p95)

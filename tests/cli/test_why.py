@@ -33,7 +33,7 @@ def fail(cloud: Cloud) -> str:
     return clock.minute(at)
 
 
-def test_it_says_in_words_why_and_what_to_do(call: Call, aws: Cloud) -> None:
+def test_the_explanation_has_reasons_and_commands(call: Call, aws: Cloud) -> None:
     at = fail(aws)
     answer = call("why", "bad", *AWS)
     assert answer.code == Exit.DONE
@@ -43,7 +43,7 @@ def test_it_says_in_words_why_and_what_to_do(call: Call, aws: Cloud) -> None:
     assert any(line.startswith("python jobs.py runs bad --aws --stage test ") for line in lines)
 
 
-def test_it_is_one_json_document_where_that_is_asked_for(call: Call, aws: Cloud) -> None:
+def test_the_explanation_as_json_is_one_document(call: Call, aws: Cloud) -> None:
     at = fail(aws)
     told = call("why", "bad", "--at", at, "--json", *AWS).json
     assert (told["job"], told["tick"][:16], told["verdict"]) == ("bad", at[:16], "failed")
@@ -62,7 +62,7 @@ def test_it_is_one_json_document_where_that_is_asked_for(call: Call, aws: Cloud)
         (("sharded", "--target", "7"), "sharded has no target '7'; it has 0, 1"),
     ],
 )
-def test_what_it_cannot_know_is_wrong_use(call: Call, aws: Cloud, words: tuple[str, ...], said: str) -> None:
+def test_an_invalid_time_or_target_is_wrong_use(call: Call, aws: Cloud, words: tuple[str, ...], said: str) -> None:
     answer = call("why", *words, *AWS)
     assert answer.code == Exit.WRONG_USE
     assert said in answer.err
@@ -91,13 +91,15 @@ def deployed(aws: Cloud, job: str, variables: dict[str, str]) -> None:
     )
 
 
-def test_it_goes_by_the_schedule_and_retries_that_are_deployed(call: Call, aws: Cloud) -> None:
+def test_the_explanation_uses_the_deployed_schedule_and_retries(call: Call, aws: Cloud) -> None:
     deployed(aws, "bad", {"BAD_SCHEDULE": "0 0 1 * *", "BAD_RETRY": "none"})
     told = call("why", "bad", "--json", *AWS).json
     assert told["tick"][8:16] == "01T00:00"
 
 
-def test_this_environment_goes_before_what_is_deployed(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_precedes_the_deployed_settings(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployed(aws, "bad", {"BAD_SCHEDULE": "0 0 1 * *"})
     monkeypatch.setenv("BAD_SCHEDULE", "off")
     assert call("why", "bad", "--json", *AWS).json["tick"] is None

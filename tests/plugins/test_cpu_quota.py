@@ -23,7 +23,7 @@ def tick(cloud: Cloud, limit: int) -> Any:
     return SimpleNamespace(cloud=cloud, setting=lambda name: {cpu_quota.LIMIT.name: limit}[name])
 
 
-def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
+def test_a_plugin_that_has_used_its_quota_waits_for_the_next_hour(
     cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace, tmp_path: Path
 ) -> None:
     made = acme(tmp_path, BUSY)
@@ -36,7 +36,7 @@ def test_a_plugin_that_used_up_its_hour_waits_for_the_next(
     assert ticked(made, cloud, log).outcome == "done"
 
 
-def test_no_two_runs_take_the_same_rest(cloud: Cloud) -> None:
+def test_two_runs_cannot_reserve_the_same_cpu_time(cloud: Cloud) -> None:
     at = tick(cloud, 100)
     first = cpu_quota.reserve(at, "acme", 80)
     assert isinstance(first, Reservation)
@@ -49,7 +49,7 @@ def test_no_two_runs_take_the_same_rest(cloud: Cloud) -> None:
     assert isinstance(cpu_quota.reserve(at, "acme", 1), Reservation)
 
 
-def test_what_was_reserved_in_an_hour_is_settled_in_it(cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_reservation_is_settled_in_its_own_hour(cloud: Cloud, clock: VirtualClock) -> None:
     at = tick(cloud, 100)
     reserved = cpu_quota.reserve(at, "acme", 200)
     assert isinstance(reserved, Reservation)
@@ -59,7 +59,7 @@ def test_what_was_reserved_in_an_hour_is_settled_in_it(cloud: Cloud, clock: Virt
     assert isinstance(cpu_quota.reserve(at, "acme", 1), str)
 
 
-def test_a_host_that_dies_leaves_the_whole_quota_used(
+def test_an_interrupted_host_leaves_the_reservation_used(
     cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Death(BaseException):

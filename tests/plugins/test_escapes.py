@@ -195,12 +195,12 @@ def bare(attempts: Sequence[str], tmp_path: Path, outside: Outside, *lacks: str)
     return missing, leaks(attempts, got)
 
 
-def test_the_kernels_walls_hold_by_themselves(tmp_path: Path, outside: Outside) -> None:
+def test_kernel_restrictions_hold_without_the_audit_hook(tmp_path: Path, outside: Outside) -> None:
     assert bare(escapes.KERNEL, tmp_path, outside) == ([], {})
     assert outside.untouched()
 
 
-def test_without_landlock_nothing_gets_through_that_leaves_the_hook_alone(
+def test_without_landlock_only_attempts_on_the_hook_itself_succeed(
     tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, kernels.LANDLOCK))
@@ -211,14 +211,14 @@ def test_without_landlock_nothing_gets_through_that_leaves_the_hook_alone(
     assert leaks(attempts, ended.result) == {}
 
 
-def test_without_landlock_and_hook_files_are_read_and_nothing_else_is_done(tmp_path: Path, outside: Outside) -> None:
+def test_without_landlock_and_hook_only_reads_of_files_succeed(tmp_path: Path, outside: Outside) -> None:
     missing, got = bare(escapes.KERNEL, tmp_path, outside, kernels.LANDLOCK)
     assert missing == ["landlock: not supported by the kernel"]
     assert outside.untouched()
     assert not set(got) & {*raw.BY_NUMBER, *escapes.PROCESSES, *escapes.NETWORK} - {*escapes.READS}
 
 
-def test_landlock_holds_files_programs_tcp_and_signals_by_itself(tmp_path: Path, outside: Outside) -> None:
+def test_landlock_alone_blocks_files_programs_tcp_and_signals(tmp_path: Path, outside: Outside) -> None:
     assert len(escapes.ALONE) > 60
     missing, got = bare(escapes.ALONE, tmp_path, outside, kernels.SECCOMP)
     assert missing == ["seccomp: Invalid argument"]
@@ -226,7 +226,7 @@ def test_landlock_holds_files_programs_tcp_and_signals_by_itself(tmp_path: Path,
     assert outside.untouched()
 
 
-def test_what_the_first_landlock_lacked_the_filter_has(
+def test_the_filter_blocks_what_the_first_landlock_does_not(
     tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, landlock=1))
@@ -236,7 +236,7 @@ def test_what_the_first_landlock_lacked_the_filter_has(
 
 
 @pytest.mark.parametrize("lacks", [(kernels.SECCOMP,), (kernels.SECCOMP, kernels.LANDLOCK)])
-def test_without_a_filter_nothing_gets_through_that_leaves_the_hook_alone(
+def test_without_a_filter_only_attempts_on_the_hook_itself_succeed(
     tmp_path: Path, outside: Outside, log: Lines, monkeypatch: pytest.MonkeyPatch, lacks: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(sandbox, "BOOT", kernels.boot(tmp_path, *lacks))

@@ -40,7 +40,7 @@ return told
 COMMANDS = Permissions(shell_allow=("yes **", "seq **"), capabilities=frozenset({"shell-exec"}))
 
 
-def test_a_process_that_says_again_that_it_begins_has_no_more_time_for_it(sandboxed: Sandboxed) -> None:
+def test_a_second_ready_message_does_not_restart_the_clocks(sandboxed: Sandboxed) -> None:
     with pytest.raises(PluginFailed, match="it reported twice that it is ready"):
         sandboxed(f"{WIRE}while True: wire.send({{'tell': 'ready'}})")
 
@@ -59,28 +59,28 @@ def test_a_process_that_says_again_that_it_begins_has_no_more_time_for_it(sandbo
         ("end.shutdown(1); time.sleep(60)", "without a result"),
     ],
 )
-def test_nonsense_ends_its_run_and_nothing_else(sandboxed: Sandboxed, code: str, said: str) -> None:
+def test_an_invalid_message_ends_only_its_run(sandboxed: Sandboxed, code: str, said: str) -> None:
     began = time.monotonic()
     with pytest.raises(PluginFailed, match=said):
         sandboxed(WIRE + code)
     assert time.monotonic() - began < 5
 
 
-def test_half_a_message_waits_no_longer_than_its_sender_may(sandboxed: Sandboxed) -> None:
+def test_an_incomplete_message_waits_at_most_for_the_timeout(sandboxed: Sandboxed) -> None:
     with pytest.raises(WallClockExceeded):
         sandboxed(f"{WIRE}end.sendall({HEAD.format(99, 0)}); time.sleep(60)", limits=Limits(300, 64, 9000))
 
 
-def test_questions_of_any_form_are_answered(sandboxed: Sandboxed) -> None:
+def test_malformed_requests_receive_a_reply(sandboxed: Sandboxed) -> None:
     assert sandboxed(WIRE + ASKED).result == [False] * 18 + [True]
 
 
-def test_a_flood_of_questions_ends_with_its_time(sandboxed: Sandboxed) -> None:
+def test_a_flood_of_requests_ends_at_the_timeout(sandboxed: Sandboxed) -> None:
     with pytest.raises((WallClockExceeded, CpuExceeded)):
         sandboxed(f"{WIRE}while True: wire.send({{'ask': 'fs.stat', 'path': 'own'}})", limits=Limits(400, 64, 9000))
 
 
-def test_a_question_whose_answer_nobody_reads_ends_with_its_time(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
+def test_an_unread_reply_ends_at_the_timeout(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     files.write("own/big", b"x" * (4 << 20))
     with pytest.raises(WallClockExceeded):
         sandboxed(
@@ -88,14 +88,14 @@ def test_a_question_whose_answer_nobody_reads_ends_with_its_time(sandboxed: Sand
         )
 
 
-def test_half_a_character_is_stored_as_none(sandboxed: Sandboxed, log: Lines) -> None:
+def test_an_unpaired_surrogate_is_replaced(sandboxed: Sandboxed, log: Lines) -> None:
     assert sandboxed("return {'\\ud800': '\\udfff', 'x': '\U0001f600'}").result == {"?": "?", "x": "\U0001f600"}
     with pytest.raises(PluginFailed) as failed:
         sandboxed("raise ValueError('\\ud800')")
     assert str(failed.value) == "ValueError: ?"
 
 
-def test_a_log_line_of_it_is_json_whatever_it_says(sandboxed: Sandboxed, log: Lines) -> None:
+def test_every_log_line_of_a_plugin_is_json(sandboxed: Sandboxed, log: Lines) -> None:
     sandboxed("context.logger.info('\\ud800', a=float('nan'), b=float('-inf'), c=1.5, d=10**999)")
     [line] = log.said("plugin_said")
     fields = {name: line["fields"][name] for name in "abc"}
@@ -103,7 +103,7 @@ def test_a_log_line_of_it_is_json_whatever_it_says(sandboxed: Sandboxed, log: Li
     json.loads(json.dumps(line), parse_constant=pytest.fail)
 
 
-def test_a_list_of_more_than_a_mebibyte_is_an_answer(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
+def test_a_list_above_one_mebibyte_is_returned(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     folder = files.root.joinpath("own", *["x" * 250] * 3)
     folder.mkdir(parents=True)
     for number in range(1200):
@@ -111,7 +111,7 @@ def test_a_list_of_more_than_a_mebibyte_is_an_answer(sandboxed: Sandboxed, files
     assert sandboxed("return len(context.fs.list('own' + ('/' + 'x' * 250) * 3))").result == 1200
 
 
-def test_of_a_command_that_never_stops_talking_a_mebibyte_is_kept(sandboxed: Sandboxed) -> None:
+def test_the_first_mebibyte_of_endless_output_is_returned(sandboxed: Sandboxed) -> None:
     code = "done = context.shell.run('{}'); return [done.code, len(done.stdout), done.stdout[:4]]"
     assert sandboxed(code.format("seq 1 1000000"), COMMANDS).result == [0, 1 << 20, "1\n2\n"]
     ended, size, _ = sandboxed(code.format("yes é"), COMMANDS, Limits(9000, 256, 9000)).result
@@ -142,9 +142,7 @@ def dripping() -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_call_that_is_answered_too_slowly_does_not_keep_the_run_beyond_its_time(
-    sandboxed: Sandboxed, dripping: int
-) -> None:
+def test_a_slow_response_does_not_extend_the_run(sandboxed: Sandboxed, dripping: int) -> None:
     with pytest.raises(WallClockExceeded) as ended:
         sandboxed(
             f"time.sleep(0.2); context.http.get('http://localhost:{dripping}/')",
@@ -159,7 +157,7 @@ def test_a_call_that_is_answered_too_slowly_does_not_keep_the_run_beyond_its_tim
         time.sleep(0.01)
 
 
-def test_a_command_ends_with_the_plugin_that_waits_for_it(sandboxed: Sandboxed) -> None:
+def test_a_command_is_killed_with_its_plugin(sandboxed: Sandboxed) -> None:
     granted = Permissions(shell_allow=("sleep *",), capabilities=frozenset({"shell-exec"}))
     with pytest.raises(WallClockExceeded):
         sandboxed("time.sleep(0.9); context.shell.run('sleep 60')", granted, Limits(1000, 64, 9000))
@@ -169,7 +167,7 @@ def test_a_command_ends_with_the_plugin_that_waits_for_it(sandboxed: Sandboxed) 
         time.sleep(0.01)
 
 
-def test_headers_that_are_too_many_for_a_message_are_an_error_of_the_call(sandboxed: Sandboxed) -> None:
+def test_too_many_response_headers_are_an_error_of_the_request(sandboxed: Sandboxed) -> None:
     def answer() -> None:
         caller, _ = server.accept()
         with caller:
@@ -226,7 +224,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_where_no_clock_tells_its_processor_time_the_kernel_ends_it(
+def test_without_a_cpu_clock_the_kernel_enforces_the_limit(
     sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "_processor", lambda _: 0.0)
@@ -234,13 +232,13 @@ def test_where_no_clock_tells_its_processor_time_the_kernel_ends_it(
         sandboxed("while True: pass", limits=Limits(30_000, 64, 100))
 
 
-def test_it_has_sixty_four_files_and_sockets(sandboxed: Sandboxed) -> None:
+def test_a_plugin_may_open_64_files(sandboxed: Sandboxed) -> None:
     assert sandboxed("return len([open(__file__) for _ in range(50)])").result == 50
     with pytest.raises(PluginFailed, match="Too many open files"):
         sandboxed("return len([open(__file__) for _ in range(70)])")
 
 
-def test_one_that_does_not_start_is_no_quota_that_was_exceeded(
+def test_a_process_that_does_not_start_is_a_failure_and_no_quota(
     sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "BOOT_SECONDS", 0.01)
@@ -248,9 +246,7 @@ def test_one_that_does_not_start_is_no_quota_that_was_exceeded(
         sandboxed("return 1")
 
 
-def test_what_the_host_itself_gets_wrong_is_raised_as_what_it_is(
-    sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_the_host_is_raised_unchanged(sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("of the host")
 

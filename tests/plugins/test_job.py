@@ -94,7 +94,7 @@ def test_hello_cron_writes_a_line_a_minute(cloud: Cloud, clock: VirtualClock, lo
     assert (limits.timeout_ms, limits.memory_mb, limits.cpu_ms) == (10_000, 64, 5_000)
 
 
-def test_cleanup_deletes_what_is_older_than_seven_days(
+def test_cleanup_deletes_files_older_than_seven_days(
     cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace
 ) -> None:
     now = clock.now().replace(second=0, microsecond=0)
@@ -119,13 +119,13 @@ def test_daily_report_writes_the_same_file_again(cloud: Cloud, log: Lines, files
     assert (written["date"], written["runs"]) == ("2026-03-02", 1)
 
 
-def test_where_no_folder_is_named_the_workspace_is_in_the_bucket(cloud: Cloud, log: Lines) -> None:
+def test_without_a_folder_the_workspace_is_in_the_bucket(cloud: Cloud, log: Lines) -> None:
     assert ticked(HELLO, cloud, log).outcome == "done"
     key = "workspace/.kb/template/cron.log"
     assert b"Run 1" in cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read()
 
 
-def test_it_is_found_by_the_path_that_its_function_is_told() -> None:
+def test_a_plugin_job_is_loaded_by_the_path_of_its_function() -> None:
     made = registry.find(HELLO)
     assert made.place == f"plugins/host:{HELLO}"
     assert registry.load(made.place).name == HELLO
@@ -140,12 +140,12 @@ def test_it_is_found_by_the_path_that_its_function_is_told() -> None:
         ("@a-very-long/plugin-name", "with-a-job-of-a-long-name", "a-very-long-plugin-name-with-a-24cf0df1"),
     ],
 )
-def test_an_id_becomes_a_name_that_a_function_may_have(plugin: str, given: str, name: str) -> None:
+def test_an_id_becomes_a_valid_function_name(plugin: str, given: str, name: str) -> None:
     assert name_of(plugin, given)[:31] == name[:31]
     assert len(name_of(plugin, given)) <= 40
 
 
-def test_what_fails_is_tried_three_times_and_then_a_dead_letter(
+def test_a_failing_plugin_is_attempted_three_times_and_dead_lettered(
     cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace, tmp_path: Path
 ) -> None:
     made = acme(tmp_path, "1 / 0")
@@ -178,7 +178,7 @@ def test_what_fails_is_tried_three_times_and_then_a_dead_letter(
         ("open('/etc/passwd')", "", "PluginFailed: FsDenied: FS access denied: '/etc/passwd'"),
     ],
 )
-def test_each_way_to_fail_is_recorded_as_what_it_was(
+def test_each_kind_of_failure_is_recorded_with_its_error(
     cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, code: str, more: str, begins: str
 ) -> None:
     report = ticked(acme(tmp_path, code, f"retries = 0\n{more}"), cloud, log)
@@ -195,12 +195,12 @@ def test_a_plugin_has_no_more_time_than_its_run_has_left(
     assert report.note.startswith("WallClockExceeded: killed after 500 ms")
 
 
-def test_a_verdict_is_no_failure(cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path) -> None:
+def test_a_bad_verdict_is_no_failure(cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path) -> None:
     report = ticked(acme(tmp_path, "return {'ok': False}"), cloud, log)
     assert (report.outcome, report.ok) == ("done", False)
 
 
-def test_a_plugin_may_be_run_in_the_hosts_process_and_is_held_all_the_same(
+def test_a_plugin_in_the_hosts_process_still_has_its_permissions_enforced(
     cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_OURS", "canary")
@@ -248,7 +248,7 @@ def receiver() -> Iterator[tuple[str, list[Any]]]:
     server.server_close()
 
 
-def test_errors_are_posted_signed_to_where_the_manifest_says(
+def test_errors_are_posted_signed_to_the_url_of_the_manifest(
     cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace, tmp_path: Path, receiver: tuple[str, list[Any]]
 ) -> None:
     url, got = receiver
@@ -287,7 +287,7 @@ def test_its_role_follows_from_its_manifest() -> None:
     assert f"{objects}/.git/*" in denied
 
 
-def test_what_iam_cannot_say_exactly_is_widened_or_left_to_the_inner_walls() -> None:
+def test_globs_that_iam_cannot_express_are_widened_or_left_to_the_broker() -> None:
     assert list(widened("**/a/**/b*.c")) == ["a/b*.c", "*/a/b*.c", "a/*/b*.c", "*/a/*/b*.c"]
     assert list(exact("a/*.key")) == []
     assert list(exact("**/*.key")) == ["*.key"]
@@ -308,7 +308,7 @@ def test_a_bundle_carries_the_plugin_and_finds_it_there(tmp_path: Path, monkeypa
     assert plugin.root == tmp_path / "task" / "shipped_plugins" / "kb-labs-plugin-template"
 
 
-def test_history_knows_its_runs(cloud: Cloud, log: Lines, files: DiskWorkspace) -> None:
+def test_runs_of_a_plugin_are_in_the_history(cloud: Cloud, log: Lines, files: DiskWorkspace) -> None:
     report = ticked(HELLO, cloud, log)
     key = attributes.row({"pk": f"runs#{HELLO}#2026-03-02", "sk": report.run_id})
     row = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])

@@ -63,7 +63,7 @@ def test_a_manifest_is_read_without_running_the_plugin(path: Path) -> None:
     assert read.permitted(sweep).net == ()
 
 
-def test_a_job_that_says_nothing_has_ten_seconds(path: Path) -> None:
+def test_a_job_without_a_timeout_has_ten_seconds(path: Path) -> None:
     path.write_text(GOOD.replace('presets = [{ plugin_workspace = "tool" }]', "").replace("timeout = 1500\n", ""))
     assert manifest.read(path).permitted(manifest.read(path).jobs[0]).limits == DEFAULT
     assert DEFAULT.timeout_ms == 10_000
@@ -146,15 +146,13 @@ def test_a_job_that_says_nothing_has_ten_seconds(path: Path) -> None:
         ('version = "1.2.3"', 'version = "1.2.3"\nerrors = "http://evil.example/x"', 3, "errors"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_line_and_the_reason(
-    path: Path, old: str, new: str, line: int, reason: str
-) -> None:
+def test_a_fault_is_refused_with_its_line_and_reason(path: Path, old: str, new: str, line: int, reason: str) -> None:
     said = refusal(path, old, new)
     assert reason in said
     assert said.startswith(f"plugin.toml:{line}:"), said
 
 
-def test_every_fault_is_told_at_once(path: Path) -> None:
+def test_all_faults_are_reported_at_once(path: Path) -> None:
     said = refusal(path, 'id = "@acme/tool"\nversion = "1.2.3"', 'id = "Acme"\ncolour = 1')
     assert [fault.split(" ")[0] for fault in said.splitlines()] == [
         "plugin.toml:1:",
@@ -182,7 +180,7 @@ def test_a_shortcut_is_translated_exactly(shortcut: str, becomes: str) -> None:
     assert Schedule(shortcut).eventbridge() == (becomes,)
 
 
-def test_an_inline_value_is_found_at_the_line_of_what_holds_it() -> None:
+def test_an_inline_value_has_the_line_of_its_table() -> None:
     text = "a = 1\n[x]\nb = { c = [\n  1 ] }\n[[y]]\n[y.z]\n'q r' = 2\n[[y]]\nk.l = 3\n"
     assert line_of(text, ("x", "b", "c", 0)) == 3
     assert line_of(text, ("y", 0, "z", "q r")) == 7
@@ -224,7 +222,7 @@ def test_manifests_are_named_by_a_setting(site: Path, path: Path) -> None:
     assert [plugin.id for plugin in found] == ["@acme/tool", "other"]
 
 
-def test_a_duplicate_is_refused_with_both_places_and_versions(site: Path, path: Path) -> None:
+def test_a_duplicate_is_refused_with_both_paths_and_versions(site: Path, path: Path) -> None:
     installed(site, "acme_tool", GOOD.replace("1.2.3", "1.0.0"))
     with pytest.raises(DeclarationError) as refused:
         discovery.plugins({"KB_PLUGIN_MANIFESTS": str(path)})
@@ -232,7 +230,7 @@ def test_a_duplicate_is_refused_with_both_places_and_versions(site: Path, path: 
         assert told in str(refused.value)
 
 
-def test_a_disabled_plugin_is_not_even_checked(site: Path, path: Path) -> None:
+def test_a_disabled_plugin_is_not_validated(site: Path, path: Path) -> None:
     path.write_text(GOOD.replace("@daily", "@never"))
     named = {"KB_PLUGIN_MANIFESTS": str(path)}
     with pytest.raises(DeclarationError):
@@ -240,11 +238,11 @@ def test_a_disabled_plugin_is_not_even_checked(site: Path, path: Path) -> None:
     assert discovery.plugins({**named, "KB_PLUGINS_DISABLED": "@acme/tool"}) == []
 
 
-def test_a_plugin_that_says_it_is_disabled_is_left_out(site: Path, path: Path) -> None:
+def test_a_plugin_disabled_in_its_manifest_is_ignored(site: Path, path: Path) -> None:
     path.write_text(GOOD.replace('version = "1.2.3"', 'version = "1.2.3"\nenabled = false'))
     assert discovery.plugins({"KB_PLUGIN_MANIFESTS": str(path)}) == []
 
 
-def test_a_manifest_that_is_not_there_is_refused_by_name(site: Path) -> None:
+def test_a_missing_manifest_is_refused_with_its_path(site: Path) -> None:
     with pytest.raises(DeclarationError, match=r"/no/such\.toml: cannot be read.*KB_PLUGIN_MANIFESTS"):
         discovery.plugins({"KB_PLUGIN_MANIFESTS": "/no/such.toml"})

@@ -53,7 +53,7 @@ def asked(url: str, method: str = "GET", headers: dict[str, str] | None = None, 
     return net.call(HERE, method, url, headers or {}, body, 5.0)
 
 
-def test_a_handler_calls_who_it_may(sandboxed: Sandboxed, port: int) -> None:
+def test_a_handler_requests_an_allowed_host(sandboxed: Sandboxed, port: int) -> None:
     code = f"""
         got = context.http.get("http://localhost:{port}/a%20b?c=d", headers={{"X-Mine": "1"}})
         sent = context.http.post("http://127.0.0.1:{port}/", json={{"é": 1}}).json()
@@ -71,12 +71,12 @@ def test_a_handler_calls_who_it_may(sandboxed: Sandboxed, port: int) -> None:
     assert (gone["method"], gone["body"]) == ("DELETE", "text")
 
 
-def test_a_redirect_is_an_answer(port: int) -> None:
+def test_a_redirect_is_returned_and_not_followed(port: int) -> None:
     status, headers, _ = asked(f"http://localhost:{port}/away")
     assert (status, headers["location"]) == (302, "http://169.254.169.254/")
 
 
-def test_what_is_the_connections_is_not_the_plugins_to_say(port: int) -> None:
+def test_headers_of_the_connection_are_set_by_the_host(port: int) -> None:
     given = {"Host": "other.example", "Transfer-Encoding": "chunked", "X-Mine": "1", "Connection": "upgrade"}
     told = json.loads(asked(f"http://localhost:{port}/", headers=given)[2])["headers"]
     assert told["host"] == f"localhost:{port}"
@@ -85,23 +85,25 @@ def test_what_is_the_connections_is_not_the_plugins_to_say(port: int) -> None:
 
 
 @pytest.mark.parametrize("given", [{"x": "y\r\nz: 1"}, {"x y": "1"}, {"": "1"}, {"x": "\u4e00"}, {"x:": "1"}])
-def test_a_header_that_no_header_can_be_is_refused(port: int, given: dict[str, str]) -> None:
+def test_an_invalid_header_is_refused(port: int, given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"header|encode"):
         asked(f"http://localhost:{port}/", headers=given)
 
 
-def test_an_answer_that_is_too_large_is_cut_off(port: int) -> None:
+def test_a_response_that_is_too_large_is_an_error(port: int) -> None:
     with pytest.raises(ValueError, match="larger than 8,388,608 bytes"):
         asked(f"http://localhost:{port}/large")
 
 
-def test_nobody_there_is_no_answer() -> None:
+def test_an_unreachable_host_is_a_connection_error() -> None:
     with pytest.raises(ConnectionError, match="localhost:1 did not answer"):
         asked("http://localhost:1/")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "fe80::1%eth0"])
-def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch, port: int, address: str) -> None:
+def test_a_name_that_resolves_to_an_internal_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch, port: int, address: str
+) -> None:
     found = [(2, 1, 6, "", ("93.184.216.34", port)), (2, 1, 6, "", (address, port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with pytest.raises(NetDenied, match="not a public address"):
@@ -117,7 +119,7 @@ def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch, po
     ],
 )
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_the_platforms_own_interfaces_on_this_machine_are_not_called(
+def test_requests_to_the_platforms_own_interfaces_are_refused(
     monkeypatch: pytest.MonkeyPatch, port: int, name: str, value: str, host: str
 ) -> None:
     monkeypatch.setenv(name, value.format(port + 1))

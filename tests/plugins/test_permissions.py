@@ -33,7 +33,7 @@ def test_a_glob_matches_whole_parts(glob: str, name: str, expected: bool) -> Non
     assert globs.matches(glob, name) is expected
 
 
-def test_deny_beats_allow_in_any_case_of_letters() -> None:
+def test_a_deny_overrides_an_allow_in_any_letter_case() -> None:
     granted = plugin_workspace("t")
     assert granted.writes(".kb/t/a/b.txt") == ".kb/t/a/b.txt"
     for path in (".kb/t/a.pem", ".kb/t/A.PEM", ".kb/t/.git/config", ".kb/t/node_modules/x/y", ".kb/t/.env"):
@@ -71,13 +71,13 @@ def test_deny_beats_allow_in_any_case_of_letters() -> None:
         ("a/" * 512 + "b", "longer than"),
     ],
 )
-def test_a_path_that_could_be_read_as_two_is_refused(path: object, reason: str) -> None:
+def test_an_ambiguous_path_is_refused(path: object, reason: str) -> None:
     with pytest.raises(FsDenied, match=f"^FS access denied: .*{reason}"):
         normal(path)
 
 
 @pytest.mark.parametrize("path", ["a/b c", "a/b:c", "a/\u00e9", "a/..b", "a/b..", "a/" + "b" * 255, "\U0001f600"])
-def test_a_path_is_kept_as_it_is(path: str) -> None:
+def test_a_valid_path_is_unchanged(path: str) -> None:
     assert normal(path) == path
     assert normal(f"./{path}") == path
 
@@ -104,7 +104,7 @@ def test_the_presets_are_those_of_the_catalogue() -> None:
     )
 
 
-def test_combine_adds_up_and_later_quotas_win() -> None:
+def test_combine_unites_permissions_and_later_quotas_win() -> None:
     both = combine(plugin_workspace("x"), llm_api(["openai"]), Permissions(quotas=Quotas(memory_mb=64)))
     assert both.quotas == Quotas(120_000, 64, 60_000)
     assert both.fs_mode == "readWrite"

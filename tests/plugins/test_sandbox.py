@@ -18,7 +18,7 @@ from tests.conftest import Lines
 from tests.plugins.conftest import CONTEXT, GRANTED, Sandboxed
 
 
-def test_a_handler_is_given_all_that_the_catalogue_promises(sandboxed: Sandboxed) -> None:
+def test_a_handler_receives_the_complete_context(sandboxed: Sandboxed) -> None:
     ended = sandboxed("return {name: str(value) for name, value in vars(context).items()}")
     assert ended.result.keys() == {*CONTEXT, "fs", "http", "env", "shell", "logger"}
     assert ended.result["jobId"] == "acme:x"
@@ -47,13 +47,13 @@ def test_files_are_served_by_the_context(sandboxed: Sandboxed, files: DiskWorksp
     assert files.read("own/log") == b"one\ntwo\n"
 
 
-def test_a_list_leaves_out_what_may_not_be_read(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
+def test_a_list_omits_entries_that_may_not_be_read(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     for path in ("own/a", "own/b.key"):
         files.write(path, b"1")
     assert sandboxed("return [entry.path for entry in context.fs.list('own')]").result == ["own/a"]
 
 
-def test_what_is_refused_is_raised_as_what_it_is(sandboxed: Sandboxed) -> None:
+def test_a_denial_is_raised_with_its_type(sandboxed: Sandboxed) -> None:
     ended = sandboxed(
         """
         def kind(ask):
@@ -84,7 +84,7 @@ def test_what_is_refused_is_raised_as_what_it_is(sandboxed: Sandboxed) -> None:
     ]
 
 
-def test_variables_that_are_named_are_there_by_context_and_by_environ(sandboxed: Sandboxed) -> None:
+def test_named_variables_are_in_the_context_and_in_environ(sandboxed: Sandboxed) -> None:
     granted = Permissions(env=("QDRANT_URL", "QDRANT_API_KEY"))
     ended = sandboxed(
         """
@@ -97,7 +97,7 @@ def test_variables_that_are_named_are_there_by_context_and_by_environ(sandboxed:
     assert ended.result == ["http://q", "http://q", "http://q", None, {"QDRANT_URL": "http://q"}]
 
 
-def test_a_library_that_looks_for_a_setting_finds_none_and_goes_on(sandboxed: Sandboxed) -> None:
+def test_a_library_that_reads_its_settings_finds_none(sandboxed: Sandboxed) -> None:
     """zoneinfo, uuid and pydantic ask for variables as they are imported."""
     ended = sandboxed(
         """
@@ -118,7 +118,7 @@ def test_a_library_that_looks_for_a_setting_finds_none_and_goes_on(sandboxed: Sa
     assert ended.result == ["Europe/Berlin", ["own", None]]
 
 
-def test_a_command_runs_without_shell_environment_or_files_of_ours(sandboxed: Sandboxed) -> None:
+def test_a_command_runs_without_shell_environment_or_files_of_the_host(sandboxed: Sandboxed) -> None:
     granted = Permissions(shell_allow=("echo **", "cat **", "env", "sleep *"), capabilities=frozenset({"shell-exec"}))
     ended = sandboxed(
         """
@@ -135,7 +135,7 @@ def test_a_command_runs_without_shell_environment_or_files_of_ours(sandboxed: Sa
     assert proc != 0
 
 
-def test_what_it_prints_and_logs_becomes_lines_of_ours(sandboxed: Sandboxed, log: Lines) -> None:
+def test_prints_and_log_calls_become_log_lines(sandboxed: Sandboxed, log: Lines) -> None:
     sandboxed(
         """
         print("printed")
@@ -148,12 +148,12 @@ def test_what_it_prints_and_logs_becomes_lines_of_ours(sandboxed: Sandboxed, log
     assert said["careful"]["fields"]["count"] == 3
 
 
-def test_a_flood_of_lines_is_cut(sandboxed: Sandboxed, log: Lines) -> None:
+def test_a_flood_of_log_lines_is_truncated(sandboxed: Sandboxed, log: Lines) -> None:
     sandboxed("for n in range(3000): context.logger.info('x')\nprint('y' * 10**6)")
     assert len(log.lines) < 1100
 
 
-def test_an_error_is_told_with_the_plugins_own_stack(sandboxed: Sandboxed) -> None:
+def test_an_error_has_the_traceback_of_the_plugin(sandboxed: Sandboxed) -> None:
     with pytest.raises(PluginFailed, match=r"^ZeroDivisionError: division by zero$") as failed:
         sandboxed("return 1 / 0")
     assert "in handle" in failed.value.stack
@@ -174,7 +174,7 @@ def test_an_error_is_told_with_the_plugins_own_stack(sandboxed: Sandboxed) -> No
         ),
     ],
 )
-def test_whatever_end_it_takes_is_its_own(sandboxed: Sandboxed, code: str, said: str) -> None:
+def test_every_abnormal_end_is_a_failure_of_the_plugin(sandboxed: Sandboxed, code: str, said: str) -> None:
     with pytest.raises(PluginFailed, match=said):
         sandboxed(code)
 
@@ -189,14 +189,14 @@ def test_whatever_end_it_takes_is_its_own(sandboxed: Sandboxed, code: str, said:
         ("import mmap; mmap.mmap(-1, 65 << 20)", Limits(9000, 64, 9000), (MemoryExceeded, PluginFailed)),
     ],
 )
-def test_each_quota_ends_in_an_outcome_of_its_own(
+def test_each_quota_has_its_own_error(
     sandboxed: Sandboxed, code: str, limits: Limits, outcome: type[Exception]
 ) -> None:
     with pytest.raises(outcome):
         sandboxed(code, limits=limits)
 
 
-def test_the_wall_clock_is_kept_to_200_ms_whatever_it_waits_for(sandboxed: Sandboxed) -> None:
+def test_the_wall_clock_quota_is_enforced_within_200_ms(sandboxed: Sandboxed) -> None:
     code = """
         import signal
         for number in range(1, 65):
@@ -216,7 +216,7 @@ def test_the_wall_clock_is_kept_to_200_ms_whatever_it_waits_for(sandboxed: Sandb
     assert 400 <= took <= 600
 
 
-def test_twenty_at_once_with_some_ended_disturb_nobody(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
+def test_twenty_concurrent_runs_do_not_affect_each_other(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
     """All twenty have begun before three are ended, and the rest work on after that."""
     ends = {7: "while True: pass", 8: "' ' * 10**9", 9: "os._exit(1)"}
     outcomes: dict[int, Any] = {}
@@ -255,7 +255,7 @@ def test_twenty_at_once_with_some_ended_disturb_nobody(sandboxed: Sandboxed, fil
     }
 
 
-def test_nothing_of_a_process_is_left_behind(sandboxed: Sandboxed) -> None:
+def test_a_process_leaves_nothing_behind(sandboxed: Sandboxed) -> None:
     before = threading.active_count()
     began = time.monotonic()
     sandboxed("import threading\nthreading.Thread(target=time.sleep, args=(60,)).start()\nreturn 1")
@@ -264,13 +264,13 @@ def test_nothing_of_a_process_is_left_behind(sandboxed: Sandboxed) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
-def test_others_of_the_same_user_cannot_look_into_the_host(sandboxed: Sandboxed) -> None:
+def test_processes_of_the_same_user_cannot_read_the_host(sandboxed: Sandboxed) -> None:
     sandboxed("return 1")
     get_dumpable = 3
     assert ctypes.CDLL(None).prctl(get_dumpable, 0, 0, 0, 0) == 0
 
 
-def test_nothing_of_ours_is_in_its_process(sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_contains_no_modules_of_the_platform(sandboxed: Sandboxed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-4711")
     seen = sandboxed(
         """

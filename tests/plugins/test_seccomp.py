@@ -87,7 +87,7 @@ def test_a_command_may_start_others_and_change_files_and_nothing_more(machine: t
         (ARM, 999, (), ABSENT),
     ],
 )
-def test_what_depends_on_its_arguments(
+def test_calls_are_denied_by_their_arguments(
     machine: tuple[int, int], number: int, arguments: tuple[int, ...], told: int
 ) -> None:
     assert answer(machine, number, *arguments) == told

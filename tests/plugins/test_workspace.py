@@ -25,7 +25,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]
         yield workspaces.open_at("", request.getfixturevalue("cloud"))
 
 
-def test_what_was_written_is_read(files: Workspace) -> None:
+def test_a_written_file_is_read(files: Workspace) -> None:
     files.write("a/b/c.txt", b"one")
     files.write("a/b/c.txt", b"two")
     assert files.read("a/b/c.txt") == b"two"
@@ -34,20 +34,20 @@ def test_what_was_written_is_read(files: Workspace) -> None:
     assert abs(files.stat("a/b/c.txt").modified - time.time()) < 60
 
 
-def test_a_folder_shows_what_is_directly_in_it_by_name(files: Workspace) -> None:
+def test_a_folder_lists_its_direct_entries_by_name(files: Workspace) -> None:
     for path in ("a/z.txt", "a/b/c.txt", "a/b/d.txt", "ab/x.txt"):
         files.write(path, b"1")
     assert [(entry.path, entry.kind) for entry in files.list("a")] == [("a/b", "folder"), ("a/z.txt", "file")]
     assert files.stat("a/b").kind == "folder"
 
 
-def test_lines_are_appended_to_what_is_there_and_to_what_is_not(files: Workspace) -> None:
+def test_an_append_extends_a_file_or_creates_it(files: Workspace) -> None:
     files.append("log/x", b"1\n")
     files.append("log/x", b"2\n")
     assert files.read("log/x") == b"1\n2\n"
 
 
-def test_what_many_append_at_once_is_all_there(files: Workspace) -> None:
+def test_concurrent_appends_are_all_kept(files: Workspace) -> None:
     def add(number: int) -> None:
         files.append("log", b"%d\n" % number)
 
@@ -59,7 +59,7 @@ def test_what_many_append_at_once_is_all_there(files: Workspace) -> None:
     assert sorted(files.read("log").split()) == [b"0", b"1", b"2", b"3"]
 
 
-def test_what_is_deleted_is_gone_and_its_empty_folders_with_it(files: Workspace) -> None:
+def test_a_delete_removes_the_file_and_empty_folders(files: Workspace) -> None:
     files.write("a/b/c", b"1")
     files.write("a/d", b"1")
     files.delete("a/b/c")
@@ -85,7 +85,7 @@ def test_a_name_is_a_file_or_a_folder(files: Workspace) -> None:
         files.stat("a/b/c")
 
 
-def test_what_is_too_large_is_refused_whole(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_refused_completely(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("disk_workspace", "s3_workspace"):
         monkeypatch.setattr(f"shared.plugins.host.{module}.LARGEST", 10)
     files.write("x", b"1" * 8)
@@ -95,7 +95,7 @@ def test_what_is_too_large_is_refused_whole(files: Workspace, monkeypatch: pytes
     assert files.read("x") == b"1" * 8
 
 
-def test_names_are_bytes_and_no_codes(files: Workspace) -> None:
+def test_a_listed_name_may_contain_special_characters(files: Workspace) -> None:
     for path in ("a/%2e%2e/b", "a/..%2f", "a/é", "a/-rf", "a/$(id)", "a/ b"):
         files.write(path, path.encode())
         assert files.read(path) == path.encode()
@@ -109,7 +109,7 @@ def disk(tmp_path: Path) -> DiskWorkspace:
     return made
 
 
-def test_no_link_leads_out_of_a_disk(disk: DiskWorkspace, tmp_path: Path) -> None:
+def test_no_link_leads_outside_the_disk_workspace(disk: DiskWorkspace, tmp_path: Path) -> None:
     (disk.root / "a" / "link").symlink_to(tmp_path / "secret")
     (disk.root / "out").symlink_to(tmp_path)
     (tmp_path / "other").write_text("s")
@@ -127,7 +127,7 @@ def test_no_link_leads_out_of_a_disk(disk: DiskWorkspace, tmp_path: Path) -> Non
     assert (tmp_path / "secret").read_text() == "s"
 
 
-def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(disk: DiskWorkspace, tmp_path: Path) -> None:
+def test_a_folder_that_becomes_a_link_during_the_walk_is_not_followed(disk: DiskWorkspace, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("outside")
@@ -158,7 +158,7 @@ def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(disk: D
     assert {path.name for path in outside.iterdir()} == {"file"}
 
 
-def test_nothing_half_written_is_left_or_seen(disk: DiskWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_no_partial_file(disk: DiskWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("the disk is full")))
     with pytest.raises(OSError, match="full"):
         disk.write("a/file", b"2222")
@@ -166,7 +166,7 @@ def test_nothing_half_written_is_left_or_seen(disk: DiskWorkspace, monkeypatch: 
     assert list((disk.root / ".staging").iterdir()) == []
 
 
-def test_an_append_finds_out_that_another_was_faster(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_append_detects_a_concurrent_change(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     files = workspaces.open_at("", cloud)
     files.append("log", b"1")
     read = files._get  # type: ignore[attr-defined]
