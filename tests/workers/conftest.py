@@ -30,8 +30,8 @@ from tests.support.web_server import Web
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 40
 QUEUES = ("firings", "firings-dlq", "work", "celery")
-# What differs from one run to the next of the same thing.
-FLEETING = {
+# Attributes that differ between two runs of the same tick.
+VARYING = {
     "run",
     "started",
     "at",
@@ -45,18 +45,18 @@ FLEETING = {
     "duplicate",
 }
 
-# Handed over; or known of by a duplicate alone, whose winner is at work.
+# Outcomes of routed runs, and of rows that only a duplicate has written so far.
 NO_END = ("enqueued", None)
 
 T = TypeVar("T")
 
 
 def until(ask: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """What it answers, as soon as that is something."""
+    """Return the first true result of `ask`."""
     end = time.monotonic() + seconds
     while not (found := ask()):
         if time.monotonic() > end:
-            pytest.fail(f"nothing came of it in {seconds} s")
+            pytest.fail(f"no result within {seconds} s")
         time.sleep(0.05)
     return found
 
@@ -88,7 +88,7 @@ class Place:
         return process
 
     def jobs(self, *words: str, times: int = 1, **settings: str) -> int:
-        """`python jobs.py ...` on this deployment, so many times; the highest exit code."""
+        """Run `python jobs.py ...` on this deployment `times` times; return the highest exit code."""
         line = [*words, "--aws", "--stage", "local"]
         call = f"import sys; from cli.main import main; sys.exit(max(main({line!r}) for _ in range({times})))"
         return self.python("-c", call, **settings).wait(60)
@@ -117,21 +117,21 @@ class Place:
         return [row for day in days for row in self.under(f"runs#{job}#{day}")]
 
     def outcomes(self, job: str) -> list[tuple[str, int]]:
-        """Of every run that had its turn: how it ended, and which attempt it was."""
+        """Outcome and attempt of each run that has ended."""
         return [(row["outcome"], row["attempt"]) for row in self.history(job) if row.get("outcome") not in NO_END]
 
     def item(self, job: str) -> dict[str, Any]:
         return next((item for item in self.under(f"{job}:last") if item["sk"] == "-"), {})
 
     def letters(self) -> list[Any]:
-        """All there have been; they are taken out of their queue."""
+        """All dead letters so far; they are received from their queue."""
         url = self.cloud.names.queue_url("firings-dlq")
         while got := self.cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
             self.dead += [json.loads(message["Body"])["dead"] for message in got]
         return self.dead
 
     def left(self, queue: str) -> int:
-        """Messages in a queue, taken and delayed ones included."""
+        """Number of messages in a queue, in flight and delayed ones included."""
         url = self.cloud.names.queue_url(queue)
         counts = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return sum(int(count) for name, count in counts.items() if name.startswith("ApproximateNumber"))
@@ -144,19 +144,19 @@ class Place:
         return [json.loads(self.cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
 
     def end_state(self, job: str) -> Any:
-        """All that a run leaves behind, but for ids and times."""
+        """Claim items, history and artifacts of a job, without ids and times."""
         history = [row for row in self.history(job) if row.get("outcome") not in NO_END]
         return lasting([sorted(self.under(f"{job}:last"), key=lambda item: item["sk"]), history, self.artifacts(job)])
 
 
 def lasting(data: Any) -> Any:
     if isinstance(data, Mapping):
-        return {name: lasting(value) for name, value in data.items() if name not in FLEETING}
+        return {name: lasting(value) for name, value in data.items() if name not in VARYING}
     return [lasting(value) for value in data] if isinstance(data, list) else data
 
 
 def newest_child(pid: int) -> int:
-    """What the worker has started last: the process that runs the job."""
+    """The process that the worker has started last, which runs the job."""
     found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     return max(child for child, parent in (map(int, line.split()) for line in found.splitlines()) if parent == pid)
 

@@ -1,4 +1,4 @@
-"""What a worker's child process does in tests: in a module of its own, since the child imports it."""
+"""Functions for a worker's child process in tests, in a module that it can import."""
 
 from __future__ import annotations
 

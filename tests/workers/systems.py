@@ -1,4 +1,4 @@
-"""Each system that runs jobs: one worker, started as docs/howto/workers.md says, on a broker of its own."""
+"""Systems that run jobs: one worker, started as in docs/howto/workers.md, on a broker of its own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from tests.workers.conftest import ROOT, Place
 
 
 def documented(program: str) -> list[str]:
-    """The one line of docs/howto/workers.md that starts with it, without it; for the stage that tests have."""
+    """Return the arguments of this program in docs/howto/workers.md, for the stage of tests."""
     lines = (ROOT / "docs" / "howto" / "workers.md").read_text().splitlines()
     [line] = [line.strip() for line in lines if line.strip().startswith(f"{program} ")]
     return ["local" if word == "prod" else word for word in shlex.split(line.removeprefix(program))]
 
 
 class System(ABC):
-    """name: as RUN_BY says it."""
+    """A system that runs jobs."""
 
+    #: Value of RUN_BY.
     name: str
 
     def __init__(self, place: Place) -> None:

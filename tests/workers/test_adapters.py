@@ -1,4 +1,4 @@
-"""What the two adapters make of what their systems tell them; `test_systems.py` has the systems themselves."""
+"""The adapters for Celery and RQ without their systems; `test_systems.py` has the systems."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fresh(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Imported anew: what it is told by its environment it reads once."""
+    """Import the module again: it reads its environment once."""
     monkeypatch.delitem(sys.modules, name, raising=False)
     module = importlib.import_module(name)
     monkeypatch.setitem(sys.modules, name, module)
@@ -74,9 +74,7 @@ def test_celerys_broker_can_be_another(somewhere: None, monkeypatch: pytest.Monk
     assert conf.worker_enable_remote_control is True
 
 
-def test_celery_takes_what_its_own_module_says_before_what_we_say(
-    somewhere: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_celery_config_module_overrides_the_defaults(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = ModuleType("theirs")
     theirs.__dict__.update(broker_url="amqp://rabbit.example", worker_prefetch_multiplier=4)
     monkeypatch.setitem(sys.modules, "theirs", theirs)
@@ -98,11 +96,11 @@ def test_a_celery_app_of_ones_own_gets_the_task(somewhere: None, monkeypatch: py
     assert made.app is shop.app
     assert "nightshift.run" in shop.app.tasks
     task = shop.app.tasks["nightshift.run"]
-    # Retries are ours; a message is given up only once its end is known.
+    # The run sends retries; Celery acknowledges a message once its end is known.
     assert (task.acks_late, task.ignore_result) == (True, True)
 
 
-def test_celery_is_told_how_long_to_wait(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_celery_gets_the_delay(somewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     made, sent = fresh("workers.celery", monkeypatch), list[Any]()
     monkeypatch.setattr(made.app, "send_task", lambda name, args, **options: sent.append((name, args, options)))
     made.send(TICK, 0)
@@ -159,7 +157,7 @@ def test_rq_without_an_address_is_a_setting_that_is_missing(somewhere: None, mon
         made.send(TICK, 0)
 
 
-def test_rq_is_told_how_long_to_wait_and_to_retry_nothing_itself(rq: Rq) -> None:
+def test_rq_gets_the_delay_and_no_retries(rq: Rq) -> None:
     before = datetime.now(UTC)
     rq.module.send(TICK, 0)
     rq.module.send(TICK, 30)
@@ -180,7 +178,7 @@ def test_what_rq_delivers_while_it_may_still_run_comes_back_under_the_same_name(
     assert later.args == (BODY, "job-1")
 
 
-def test_a_job_that_rq_finds_abandoned_is_looked_into_by_whoever_is_there(rq: Rq) -> None:
+def test_an_abandoned_rq_job_is_delivered_again(rq: Rq) -> None:
     rq.module.send(TICK, 0)
     [job] = rq.queue.jobs
     rq.queue.empty()  # type: ignore[no-untyped-call]
@@ -188,7 +186,7 @@ def test_a_job_that_rq_finds_abandoned_is_looked_into_by_whoever_is_there(rq: Rq
     assert rq.args == [(BODY, job.id)]
 
 
-def test_an_error_that_is_none_of_the_jobs_is_an_attempt(rq: Rq, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_outside_of_the_job_is_an_attempt(rq: Rq, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr(delivery, "interrupted", lambda *words: told.append(words[:3]))
     rq.module.send(TICK, 0)

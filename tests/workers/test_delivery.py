@@ -1,4 +1,4 @@
-"""A broker that delivers at least once: what is run, what waits, and what is counted as the death that it was."""
+"""One delivery: run, deferred, or counted as a lost attempt."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_may_have_been_delivered_before_costs_a_look(job: Sweep, cloud: Clo
     assert (calls.made[0], len(calls.made), job.ran) == ("dynamodb:GetItem", 4, 1)
 
 
-def test_a_message_whose_run_may_still_be_at_work_is_put_off_until_its_lease_ends(
+def test_a_message_whose_run_may_still_work_is_deferred_until_its_lease_ends(
     job: Sweep, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     take(cloud)
@@ -95,7 +95,7 @@ def test_a_message_whose_run_may_still_be_at_work_is_put_off_until_its_lease_end
     assert waiting(cloud, "work") == []
 
 
-def test_a_run_that_died_with_its_worker_is_lost_and_its_next_attempt_sent(
+def test_a_run_interrupted_with_its_worker_is_lost_and_its_next_attempt_sent(
     job: Sweep, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     take(cloud)
@@ -110,7 +110,7 @@ def test_a_run_that_died_with_its_worker_is_lost_and_its_next_attempt_sent(
     assert report.outcome == "done"
 
 
-def test_a_death_that_the_reconciler_found_first_is_followed_by_its_next_attempt_too(
+def test_a_lost_run_that_the_reconciler_found_first_is_followed_by_its_next_attempt(
     job: Sweep, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     take(cloud)
@@ -130,13 +130,13 @@ def test_a_run_that_ended_but_was_not_acknowledged_is_let_be(job: Sweep, cloud: 
     assert row(cloud)["outcome"] == "done"
 
 
-def test_a_delivery_whose_worker_died_before_it_began_is_run(job: Sweep, cloud: Cloud, log: Lines) -> None:
+def test_a_delivery_whose_worker_was_interrupted_before_it_began_is_run(job: Sweep, cloud: Cloud, log: Lines) -> None:
     report = delivery.deliver(body(), "message-1", cloud, log)
     assert isinstance(report, RunReport)
     assert (report.outcome, job.ran) == ("done", 1)
 
 
-def test_the_lease_of_another_message_is_not_taken_for_a_death(
+def test_the_lease_of_another_message_is_not_a_lost_run(
     job: Sweep, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
     take(cloud, replace(TICK, at=NOON.replace(minute=1)), "another message")
@@ -147,13 +147,13 @@ def test_the_lease_of_another_message_is_not_taken_for_a_death(
     assert row(cloud) == {}
 
 
-def test_a_process_that_died_before_its_claim_has_made_its_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
+def test_a_process_interrupted_before_its_claim_has_made_its_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
     delivery.interrupted(body(), "message-1", "its process was ended by SIGKILL", cloud, log)
     [sent] = waiting(cloud, "work")
     assert sent["firing"]["attempt"] == 2
 
 
-def test_the_death_of_the_last_attempt_is_a_dead_letter(job: Sweep, cloud: Cloud, log: Lines) -> None:
+def test_an_interrupted_last_attempt_is_a_dead_letter(job: Sweep, cloud: Cloud, log: Lines) -> None:
     last = replace(TICK, attempt=3, hop=5)
     take(cloud, last)
     delivery.interrupted(body(last), "message-1", "its process was ended by SIGKILL", cloud, log)
@@ -164,7 +164,7 @@ def test_the_death_of_the_last_attempt_is_a_dead_letter(job: Sweep, cloud: Cloud
     assert log.said("sweep_lost")
 
 
-def test_a_death_that_is_told_twice_makes_one_next_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
+def test_an_interruption_reported_twice_makes_one_next_attempt(job: Sweep, cloud: Cloud, log: Lines) -> None:
     take(cloud)
     for _ in range(2):
         delivery.interrupted(body(), "message-1", "killed", cloud, log)
@@ -253,7 +253,7 @@ def test_a_run_needs_the_main_thread_of_its_process(job: Sweep, cloud: Cloud, lo
     assert job.ran == 0
 
 
-def test_a_process_that_nobody_watches_ends_itself_at_the_jobs_timeout_whatever_it_is_stuck_in() -> None:
+def test_an_unwatched_process_ends_itself_at_the_jobs_timeout_even_in_a_blocking_call() -> None:
     stuck = (
         "import signal, time; from shared.job import registry; from workers import delivery\n"
         "job = registry.find('crash'); type(job).timeout = 1\n"

@@ -1,4 +1,4 @@
-"""`python jobs.py worker`: what becomes of its messages and its processes, whatever happens to either."""
+"""A worker's messages and child processes, under failures of both."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ TICK = Firing("crash", datetime.now(UTC).replace(second=0, microsecond=0) - time
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next attempt is not due while a test lasts."""
+    """Delay the next attempt beyond the test."""
     monkeypatch.setattr(type(registry.find("crash")), "retry", explicit(600, 600))
 
 
 class Told:
-    """A worker of this process, and what it said."""
+    """A worker in this process, with its reports and notices."""
 
     def __init__(self, place: Place, perform: Perform, concurrency: int = 1, grace: float = 0) -> None:
         self.reports: list[RunReport] = []
@@ -87,7 +87,7 @@ def test_what_was_run_is_acknowledged_and_reported(place: Place) -> None:
     assert place.left("work") == 0
 
 
-def test_as_many_run_at_once_as_it_is_told(place: Place, tmp_path: Path) -> None:
+def test_as_many_runs_at_once_as_its_concurrency(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "at work"
     folder.mkdir()
     send(place, *[{"firing": replace(TICK, target=str(number)).data()} for number in range(3)])
@@ -207,7 +207,9 @@ def test_what_could_not_be_acknowledged_is_left_to_be_delivered_again(place: Pla
     assert "could not be acknowledged" in told.said[0]
 
 
-def test_a_death_that_cannot_be_written_down_leaves_its_message(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_that_cannot_be_recorded_leaves_its_message(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://dynamodb.nowhere")
 
@@ -237,7 +239,7 @@ def test_a_worker_that_is_stopped_lets_its_run_end(place: Place, site: Web, star
     site.answers["/pricing"] = held = Held(PRICES)
     worker = started()
     assert held.asked.wait(40), place.said()
-    # As a service manager does that tells everybody: it is the worker who decides.
+    # As a service manager does, which signals all processes; the worker decides.
     for process in (newest_child(worker.pid), worker.pid):
         os.kill(process, signal.SIGTERM)
     time.sleep(0.2)
@@ -248,7 +250,7 @@ def test_a_worker_that_is_stopped_lets_its_run_end(place: Place, site: Web, star
 
 
 @pytest.mark.parametrize(("options", "signals"), [(("--grace", "0"), 1), ((), 2)])
-def test_a_worker_that_must_go_hands_its_run_to_another(
+def test_a_stopped_worker_returns_its_run_to_the_queue(
     options: tuple[str, ...], signals: int, place: Place, site: Web, started: Started
 ) -> None:
     site.answers["/pricing"] = held = Held(PRICES)
@@ -265,7 +267,7 @@ def test_a_worker_that_must_go_hands_its_run_to_another(
     assert place.outcomes("pricing") == [("lost", 1), ("done", 1)]
 
 
-def test_a_worker_with_nothing_to_do_goes_at_once(place: Place) -> None:
+def test_an_idle_worker_stops_at_once(place: Place) -> None:
     worker = place.python("jobs.py", "worker", "--aws", "--stage", "local")
     until(lambda: "receiving from nightshift-local-work" in place.said())
     time.sleep(0.3)
@@ -290,7 +292,7 @@ def test_a_queue_that_is_not_deployed_is_3(place: Place) -> None:
         ((), 3, "the local cloud is not running; `python jobs.py up` starts it"),
     ],
 )
-def test_a_worker_that_cannot_be_meant_takes_nothing(
+def test_invalid_options_receive_nothing(
     words: tuple[str, ...],
     code: int,
     says: str,

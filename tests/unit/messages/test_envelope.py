@@ -36,7 +36,7 @@ def note(text: str = "hello", organization: str = "org_1") -> Note:
 
 
 def sized(excess: int) -> Note:
-    """A note whose message has so many bytes more than fit."""
+    """A note whose message is `excess` bytes over the limit."""
     empty = len(envelope._to_json({"type": "note", "payload": note("").to_wire()}))
     return note("x" * (MESSAGE_LIMIT - ATTRIBUTE_RESERVE - empty + excess))
 
@@ -158,7 +158,7 @@ def test_a_message_may_claim_only_what_is_its_organizations_and_its_queues(
         opened(cloud, claimed(cloud, **changed))
 
 
-def test_what_would_not_fit_into_memory_is_not_even_asked_for(cloud: Cloud) -> None:
+def test_a_claim_over_the_limit_is_not_fetched(cloud: Cloud) -> None:
     body = claimed(cloud, bytes=claim_check.MAX_BYTES + 1)
     with pytest.raises(InvalidClaim, match="are more than the"):
         opened(cloud, body)
@@ -172,7 +172,7 @@ def test_a_payload_of_another_organization_is_refused(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("organization", [None, 7, "../org_2", ""])
-def test_a_claim_of_nobody_is_refused(organization: Any, cloud: Cloud) -> None:
+def test_a_claim_without_a_valid_organization_is_refused(organization: Any, cloud: Cloud) -> None:
     with pytest.raises(InvalidOrganization):
         opened(cloud, claimed(cloud, organizationId=organization))
 
@@ -183,7 +183,7 @@ def test_what_was_checked_in_must_be_json(cloud: Cloud) -> None:
         opened(cloud, {"type": "note", "organizationId": "org_1", "claim": check})
 
 
-def test_what_nobody_could_take_in_is_not_sent(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_over_the_limit_is_not_sent(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim_check, "MAX_BYTES", MESSAGE_LIMIT)
     with pytest.raises(PayloadTooLarge, match="send it in parts"):
         envelope.send(cloud, QUEUE, sized(2 * ATTRIBUTE_RESERVE))
@@ -204,12 +204,12 @@ def test_what_nobody_could_take_in_is_not_sent(cloud: Cloud, monkeypatch: pytest
         ({"type": "note", "payload": {}}, "organizationId: Field required"),
     ],
 )
-def test_what_is_no_envelope_is_refused(body: Any, said: str, cloud: Cloud) -> None:
+def test_a_malformed_envelope_is_refused(body: Any, said: str, cloud: Cloud) -> None:
     with pytest.raises(InvalidPayload, match=said):
         opened(cloud, body)
 
 
-def test_many_are_sent_in_as_few_calls_as_there_may_be(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_payloads_are_sent_in_as_few_calls_as_possible(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     real = cloud.sqs.send_message_batch
 

@@ -1,4 +1,4 @@
-"""Payloads: what may be declared, and what comes of what came."""
+"""Payloads: declarations, versions and rejections."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_is_no_id_is_an_invalid_organization(organization: Any) -> None:
 
 
 @pytest.mark.parametrize("absent", [{}, {"correlationId": None}])
-def test_a_correlation_is_minted_where_there_is_none(absent: Data) -> None:
+def test_a_correlation_id_is_created_by_default(absent: Data) -> None:
     one, other = Usage.from_wire({**NEW, **absent}), Usage.from_wire({**NEW, **absent})
     assert one.correlation_id
     assert one.correlation_id != other.correlation_id
@@ -184,18 +184,18 @@ class Missing(Payload, version=3):
         (Usage.from_wire, "text", "the payload is no object"),
     ],
 )
-def test_what_is_not_as_declared_is_refused_by_name(read: Callable[[Any], Any], given: Any, said: str) -> None:
+def test_an_undeclared_field_or_type_is_refused_by_name(read: Callable[[Any], Any], given: Any, said: str) -> None:
     with pytest.raises(InvalidPayload, match=said):
         read(given)
 
 
-def test_a_refusal_never_says_what_was_in_it() -> None:
+def test_a_rejection_never_contains_the_payload() -> None:
     with pytest.raises(InvalidPayload) as refused:
         Usage.from_wire({**NEW, "batchId": {"diary": "a very private sentence"}})
     assert "private" not in str(refused.value)
 
 
-def test_an_upcaster_that_fails_never_says_what_was_in_it() -> None:
+def test_a_failed_upcast_never_contains_the_payload() -> None:
     with pytest.raises(InvalidPayload) as refused:
         Usage.from_wire({**OLD, "events": "a very private sentence"})
     assert "private" not in str(refused.value)
@@ -211,7 +211,7 @@ def test_a_payload_is_never_changed() -> None:
         st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
     )
 )
-def test_anything_at_all_is_read_or_refused(given: Any) -> None:
+def test_any_json_is_read_or_refused(given: Any) -> None:
     for what in (given, {**NEW, "events": given}, {**NEW, "schemaVersion": given}, {**NEW, "organizationId": given}):
         try:
             Usage.from_wire(what)
@@ -252,7 +252,7 @@ class Profile(Part):
         ({"text": str, "data": list[object]}, "data is untyped"),
     ],
 )
-def test_a_declaration_that_does_not_belong_into_a_queue_is_refused(fields: dict[str, Any], said: str) -> None:
+def test_a_declaration_unfit_for_a_queue_is_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(DeclarationError, match=said) as refused:
         declared(**fields)
     assert "Declared" in str(refused.value)
@@ -269,7 +269,7 @@ def test_a_declaration_that_does_not_belong_into_a_queue_is_refused(fields: dict
         {"sizes": tuple[Annotated[int, Field(ge=0)], ...]},
     ],
 )
-def test_what_a_job_begins_with_may_be_declared(fields: dict[str, Any]) -> None:
+def test_typed_data_may_be_declared(fields: dict[str, Any]) -> None:
     assert declared(**fields).wire.type == "declared"
 
 

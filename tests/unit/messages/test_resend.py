@@ -1,4 +1,4 @@
-"""Messages once more: what is put off is no failure, what failed is counted, and neither is early."""
+"""Resent messages: a deferral is no failure, a retry is counted, and neither is early."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def wait(seconds: float, **more: Any) -> Callable[[], None]:
     return answers
 
 
-def test_what_is_put_off_for_hours_is_no_failure(line: Line, cloud: Cloud) -> None:
+def test_a_deferral_of_hours_is_no_failure(line: Line, cloud: Cloud) -> None:
     line.put()
     line.job.answers = wait(777)
     for _ in range(40):
@@ -135,7 +135,7 @@ def test_a_wait_that_is_longer_than_a_queue_can_delay_is_kept(line: Line, clock:
     assert 3600 <= (clock.now() - began).total_seconds() < 3602
 
 
-def test_after_a_day_it_counts_as_an_attempt_and_then_it_is_given_up(line: Line, cloud: Cloud) -> None:
+def test_after_a_day_a_deferral_counts_as_an_attempt_and_then_is_a_dead_letter(line: Line, cloud: Cloud) -> None:
     line.put()
     line.job.answers = wait(7200)
     while line.sent:
@@ -147,7 +147,7 @@ def test_after_a_day_it_counts_as_an_attempt_and_then_it_is_given_up(line: Line,
     assert letter["dead"]["error"] == "Defer: deferred for 7200 s"
 
 
-def test_nobody_else_can_say_that_a_message_waits_for_years(line: Line) -> None:
+def test_another_sender_cannot_defer_a_message_for_years(line: Line) -> None:
     for said in ("2036-01-01T00:00:00.000Z", "soon", "2026-03-02T11:00:00.000Z"):
         line.put()
         line.sent[0]["MessageAttributes"] = {"not-before": {"DataType": "String", "StringValue": said}}
@@ -156,7 +156,7 @@ def test_nobody_else_can_say_that_a_message_waits_for_years(line: Line) -> None:
     assert line.job.calls == 3
 
 
-def test_an_attempt_that_was_put_off_is_counted_and_the_next_one_is_no_sooner(line: Line, cloud: Cloud) -> None:
+def test_a_counted_deferral_is_an_attempt_and_the_next_one_is_no_sooner(line: Line, cloud: Cloud) -> None:
     line.put()
     line.job.answers = wait(300, counted=True)
     line.deliver()
@@ -201,7 +201,7 @@ def test_what_waits_on_purpose_begins_a_chain_of_its_own_and_what_failed_goes_on
     assert seen[0].startswith("Root=1-")
 
 
-def test_a_message_that_leaves_no_room_to_say_that_it_failed_comes_back_by_itself(line: Line, cloud: Cloud) -> None:
+def test_a_message_without_room_for_its_next_attempt_is_delivered_again_by_its_queue(line: Line, cloud: Cloud) -> None:
     def put(size: int) -> None:
         line.sent.clear()
         line.put()

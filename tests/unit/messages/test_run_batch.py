@@ -62,7 +62,7 @@ def status(cloud: Cloud) -> dict[str, Any]:
 
 
 def test_a_closed_gate_keeps_all_messages(go: Go, cloud: Cloud, log: Lines) -> None:
-    cloud.environment["INBOX_ENABLE"] = "false"
+    cloud.environment = {"INBOX_ENABLE": "false"}
     assert go() == ["m0", "m1", "m2"]
     [line] = log.said("inbox_disabled")
     assert (line["level"], line["note"]) == ("WARNING", "INBOX_ENABLE is false")
@@ -70,7 +70,7 @@ def test_a_closed_gate_keeps_all_messages(go: Go, cloud: Cloud, log: Lines) -> N
 
 
 def test_a_setting_that_cannot_be_read_fails_closed_and_is_recorded(go: Go, cloud: Cloud) -> None:
-    cloud.environment["INBOX_ENABLE"] = "maybe"
+    cloud.environment = {"INBOX_ENABLE": "maybe"}
     assert go() == ["m0", "m1", "m2"]
     [row] = rows(cloud, "runs#inbox")
     assert row["outcome"] == "failed"

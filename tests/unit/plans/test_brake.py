@@ -1,4 +1,4 @@
-"""A purge beyond its usual size stops itself, says so, and goes on when a person says so."""
+"""A purge beyond its usual size stops itself, alerts, and continues after an operator's approval."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def state(cloud: Cloud, pk: str, sk: str = "-") -> dict[str, Any]:
 
 
 def resume(cloud: Cloud) -> None:
-    """What lifts a pause, whoever set it."""
+    """Remove the pause of the claim item."""
     cloud.dynamodb.update_item(
         TableName=cloud.names.table("state"),
         Key=attributes.row({"pk": "holds:last", "sk": "-"}),
@@ -157,13 +157,13 @@ def test_a_pause_by_somebody_else_holds_for_a_plan_too(go: Go, cloud: Cloud) -> 
         ([10] * 7, 51, "refused"),
         # One large day, and days with none, do not make it usual.
         ([10, 10, 1000, 10], 51, "refused"),
-        # Few are never unusual.
+        # A size up to `few` is never unusual.
         ([1] * 7, 20, "done"),
         ([1] * 7, 21, "refused"),
-        # Nothing is known of a job that has worked on two days: the absolute limit holds.
+        # Two days are too few for a usual size: the absolute limit holds.
         ([1, 1], 90, "done"),
         ([1, 1], 91, "refused"),
-        # It holds whatever is usual.
+        # It holds for any usual size.
         ([1000] * 7, 91, "refused"),
     ],
 )

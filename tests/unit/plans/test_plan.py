@@ -1,4 +1,4 @@
-"""A plan is done exactly, or refused with nothing done."""
+"""A plan is applied exactly, or refused with nothing done."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_plan_is_refused_where_the_world_has_moved(move: str, make: Make, clou
     assert "begun" not in item(cloud, made)
 
 
-def test_what_holds_of_a_row_is_a_part_of_the_plan(make: Make, cloud: Cloud) -> None:
+def test_the_version_of_a_row_is_a_part_of_the_plan(make: Make, cloud: Cloud) -> None:
     class Guarded(Holds):
         """Purge what is closed."""
 
@@ -157,7 +157,7 @@ def test_a_plan_is_carried_out_once(make: Make, cloud: Cloud) -> None:
     assert report.note.startswith(f"plan {made.id} was begun by run {first.run_id}, and applied at 2026-03-02T12")
 
 
-def test_a_plan_that_died_half_way_is_not_taken_up_again(
+def test_a_plan_whose_run_was_interrupted_is_not_resumed(
     make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -203,7 +203,7 @@ def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
     assert apply(cloud, Slow(), firing).counts == {"purged": 30}
     [sent] = waiting(cloud)
     assert (sent["firing"]["plan"], sent["firing"]["part"]) == (made.id, 1)
-    # What moves meanwhile is no part of the plan, and what is stays so.
+    # Rows that are due later are no part of the plan; the rest of it stays valid.
     put(cloud, "another", DUE)
     assert apply(cloud, Slow(), firing.continuation()).counts == {"purged": 20}
     assert there(cloud) == ["another"]

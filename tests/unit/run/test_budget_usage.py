@@ -111,21 +111,21 @@ def test_a_job_whose_budget_is_used_up_is_paused_with_the_figures(world: World) 
     assert world.tick(manual=True).outcome == "paused"
 
 
-def test_what_is_left_of_the_work_waits_in_its_checkpoint_and_is_not_sent_on(world: World) -> None:
+def test_the_rest_of_the_work_waits_in_its_checkpoint_without_a_continuation(world: World) -> None:
     for _ in range(3):
         world.tick()
     assert waiting(world.cloud) == []
     assert json.loads(world.item()["checkpoint"]) == {"next": 2}
 
 
-def test_dollars_end_a_run_after_what_it_was_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dollars_end_a_run_after_the_current_item(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Letters, "cost", 0.4)
     assert world.tick().counts == {"letters": 3}
     assert world.spent() == (3, 1_200_000)
     assert "1.2 of 1 dollars used" in world.tick().note
 
 
-def test_it_goes_on_by_itself_at_the_first_instant_of_the_next_period(world: World) -> None:
+def test_it_continues_in_the_first_millisecond_of_the_next_period(world: World) -> None:
     for _ in range(3):
         world.tick()
     world.clock.instant = parse("2026-03-02T23:58:59.999Z")
@@ -162,7 +162,7 @@ def test_a_month_lasts_to_its_last_day(world: World) -> None:
     assert world.tick().outcome == "done"
 
 
-def test_operators_are_told_once_a_period_with_the_commands(world: World) -> None:
+def test_operators_are_alerted_once_a_period_with_the_commands(world: World) -> None:
     for _ in range(5):
         world.tick()
     [told] = alerts(world.cloud)
@@ -179,7 +179,7 @@ def test_operators_are_told_once_a_period_with_the_commands(world: World) -> Non
     assert len(alerts(world.cloud)) == 2
 
 
-def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_tick_that_is_kept_out(world: World) -> None:
+def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_refused_tick(world: World) -> None:
     topic = world.cloud.names.topic_arn("alerts")
     world.cloud.sns.delete_topic(TopicArn=topic)
     for _ in range(4):
@@ -189,7 +189,7 @@ def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_tick_that_is_kept_o
     assert len(alerts(world.cloud)) == 1
 
 
-def test_a_smaller_setting_holds_at_once_and_is_told_of_and_a_larger_one_lets_go_on(world: World) -> None:
+def test_a_smaller_setting_holds_at_once_and_is_alerted_on_and_a_larger_one_resumes(world: World) -> None:
     world.tick()
     world.cloud.environment = {"LETTERS_BUDGET": "3 items per day"}
     assert world.tick().note.startswith("budget: 4 of 3 items used")
@@ -212,7 +212,9 @@ def test_a_failed_run_has_spent_what_it_spent(world: World, monkeypatch: pytest.
     assert world.spent() == (4, 40_000)
 
 
-def test_a_death_loses_what_was_spent_since_the_last_save(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_loses_what_it_spent_since_the_last_save(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def die(self: Job, run: RunContext) -> Outcome:
         run.spend(items=6)
         run.save({"next": 6})
@@ -229,7 +231,7 @@ def test_a_death_loses_what_was_spent_since_the_last_save(world: World, monkeypa
     assert world.spent()[0] == 10
 
 
-def test_who_died_with_the_last_of_it_is_told_of_by_the_next_tick(
+def test_a_budget_used_up_by_an_interrupted_run_is_alerted_on_by_the_next_tick(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(self: Job, run: RunContext) -> Outcome:
@@ -264,7 +266,7 @@ def test_a_duplicate_of_the_run_that_used_it_up_is_a_duplicate(world: World) -> 
     assert run(Letters(), firing, world.cloud, world.log).outcome == "deduplicated"
 
 
-def test_to_resume_allows_as_much_again_and_keeps_the_sum(world: World) -> None:
+def test_resuming_grants_the_budget_again_and_keeps_the_sum(world: World) -> None:
     for _ in range(4):
         world.tick()
     was = pause.resume(world.cloud, Letters(), "job", "ada", "the mailing is wanted")
@@ -277,13 +279,13 @@ def test_to_resume_allows_as_much_again_and_keeps_the_sum(world: World) -> None:
     assert [world.tick().counts.get("letters") for _ in range(4)] == [4, 4, 2, None]
 
 
-def test_what_has_budget_left_is_not_resumed(world: World) -> None:
+def test_a_job_with_budget_left_is_not_resumed(world: World) -> None:
     world.tick()
     with pytest.raises(PauseRefused, match="letters is not paused; nothing was done"):
         pause.resume(world.cloud, Letters(), "job", "ada", "why not")
 
 
-def test_a_person_may_pause_what_its_budget_holds_and_to_resume_that_allows_nothing_more(world: World) -> None:
+def test_an_operator_may_pause_a_job_held_by_its_budget_and_resuming_it_grants_nothing(world: World) -> None:
     for _ in range(3):
         world.tick()
     pause.pause(world.cloud, Letters(), "job", "ada", "moving")
@@ -317,7 +319,7 @@ def test_each_shard_has_an_equal_share(cloud: Cloud, log: Lines) -> None:
     assert report.counts == {"letters": 3}
 
 
-def test_a_purge_deletes_what_its_budget_allows_and_a_plan_is_carried_out_whole(
+def test_a_purge_deletes_what_its_budget_allows_and_a_plan_is_applied_whole(
     cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(cloud, HOLDS)
@@ -360,7 +362,7 @@ def test_a_setting_that_bounds_nothing_is_refused(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("given", [{"items": -1}, {"dollars": -0.1}, {"dollars": float("nan")}])
-def test_less_than_nothing_is_not_spent(world: World, given: dict[str, Any]) -> None:
+def test_negative_amounts_are_refused(world: World, given: dict[str, Any]) -> None:
     taken = Claims(world.cloud, Letters(), "-").take(Firing("letters", NOON), "a", "r")
     assert isinstance(taken, claim.Claim)
     tick = RunContext(Letters(), Firing("letters", NOON), world.cloud, "a", NOON, world.log, claim=taken)
@@ -391,7 +393,7 @@ def test_a_period_ends_when_the_next_begins() -> None:
     assert budget.end("2026-12") == parse("2027-01-01T00:00:00Z")
 
 
-def test_why_tells_how_the_budget_stands_in_one_read_and_no_more(world: World) -> None:
+def test_why_shows_the_budget_usage_with_one_read(world: World) -> None:
     world.tick()
     told = explain.explain(trace(world.cloud, Letters()), "test")
     assert "Of its budget for 2026-03-02 it has spent 4 of 10 items, 0.04 of 1 dollars." in told.facts

@@ -101,7 +101,7 @@ def test_a_retry_that_comes_while_the_first_attempt_runs_is_locked_out(held: Cla
     assert refusal(held, "b", replace(TICK, attempt=2)).reason is Reason.LOCKED
 
 
-def test_a_lease_that_ran_out_is_taken_over_and_shows_the_corpse(held: Claims, clock: VirtualClock) -> None:
+def test_an_expired_lease_is_taken_over_and_names_its_holder(held: Claims, clock: VirtualClock) -> None:
     take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     taken = take(held, "b", at(1))
@@ -109,13 +109,13 @@ def test_a_lease_that_ran_out_is_taken_over_and_shows_the_corpse(held: Claims, c
     assert taken.fence == 2
 
 
-def test_a_tick_whose_run_died_may_be_run_by_its_second_delivery(held: Claims, clock: VirtualClock) -> None:
+def test_a_tick_whose_run_was_interrupted_may_be_run_by_its_second_delivery(held: Claims, clock: VirtualClock) -> None:
     take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     assert take(held, "b").expired_holder == "a"
 
 
-def test_a_zombie_cannot_finish(held: Claims, clock: VirtualClock) -> None:
+def test_a_run_without_its_lease_cannot_finish(held: Claims, clock: VirtualClock) -> None:
     zombie = take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     take(held, "b", at(1))
@@ -123,7 +123,7 @@ def test_a_zombie_cannot_finish(held: Claims, clock: VirtualClock) -> None:
         held.finish(zombie, TICK, OK, None, success=True)
 
 
-def test_a_zombie_cannot_save_or_show_progress(held: Claims, clock: VirtualClock) -> None:
+def test_a_run_without_its_lease_cannot_save_or_show_progress(held: Claims, clock: VirtualClock) -> None:
     zombie = take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     take(held, "b", at(1))
@@ -133,7 +133,7 @@ def test_a_zombie_cannot_save_or_show_progress(held: Claims, clock: VirtualClock
         held.progress(zombie, "halfway", 50)
 
 
-def test_a_claim_whose_reply_was_lost_recognises_itself_and_still_sees_the_corpse(
+def test_a_claim_whose_reply_was_lost_recognises_itself_and_the_expired_holder(
     held: Claims, clock: VirtualClock
 ) -> None:
     take(held, "a")
@@ -176,7 +176,7 @@ def test_a_large_checkpoint_becomes_an_item_of_its_own(held: Claims, cloud: Clou
     assert take(held, "b", at(1)).checkpoint == large
 
 
-def test_a_zombies_large_checkpoint_does_not_overwrite_its_successors(held: Claims, clock: VirtualClock) -> None:
+def test_a_fenced_runs_large_checkpoint_does_not_overwrite_its_successors(held: Claims, clock: VirtualClock) -> None:
     large = {"done": ["x" * 40] * 100}
     zombie = take(held, "a")
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)

@@ -65,7 +65,7 @@ def receiver() -> Receiver:
 
 @pytest.fixture
 def go(cloud: Cloud, log: Lines, clock: VirtualClock) -> Go:
-    """Run the job for the next minute's tick, or after as many minutes as said."""
+    """Run the job for the tick of the next minute, or `minutes` later."""
 
     def go(job: Job, minutes: int = 1, **firing: Any) -> RunReport:
         clock.move(minutes=minutes)
@@ -210,7 +210,7 @@ def test_it_is_marked_and_listed_once_however_often_it_is_met(go: Go, cloud: Clo
     assert len([*effects.uncertain_effects(cloud, "greet")]) == 1
 
 
-def test_an_intent_whose_run_died_is_asked_of_the_job(
+def test_an_intent_of_an_interrupted_run_is_reconciled_by_the_job(
     go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver
 ) -> None:
     left_behind(go, clock)
@@ -260,12 +260,12 @@ def test_what_was_uncertain_leaves_the_list_once_the_job_knows(
     assert [*effects.uncertain_effects(cloud, "greet")] == []
 
 
-def test_a_run_that_holds_the_lease_of_the_dead_need_not_wait(
+def test_a_run_that_holds_the_lease_of_the_interrupted_one_need_not_wait(
     go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(Greet(dying(clock)))
-    # As dispatch does once Lambda has told of the death.
+    # As dispatch does once Lambda has reported the interruption.
     key = attributes.row({"pk": "greet:last", "sk": "-"})
     cloud.dynamodb.update_item(
         TableName=cloud.names.table("state"), Key=key, UpdateExpression="REMOVE holder, lease_until"
@@ -315,7 +315,7 @@ def test_of_two_who_ask_one_does_it_again(go: Go, cloud: Cloud, clock: VirtualCl
     assert (inner, receiver.did.total()) == (["done"], 1)
 
 
-def test_what_another_has_taken_over_meanwhile_is_in_its_hands(go: Go, clock: VirtualClock, receiver: Receiver) -> None:
+def test_an_effect_that_another_run_took_over_is_left_to_it(go: Go, clock: VirtualClock, receiver: Receiver) -> None:
     left_behind(go, clock)
 
     def answer(_: Effect) -> Answer:
@@ -375,7 +375,7 @@ def test_no_effect_is_begun_once_the_runs_time_is_up(
     assert receiver.did.total() == 0
 
 
-def test_an_effect_that_was_taken_over_while_it_was_done_is_told(
+def test_an_effect_taken_over_during_its_call_is_logged(
     go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver, log: Lines
 ) -> None:
     def freeze(given: str) -> Any:
@@ -482,7 +482,7 @@ def test_a_job_that_declares_no_effects_has_none(go: Go, receiver: Receiver) -> 
     assert receiver.did.total() == 0
 
 
-def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, receiver: Receiver) -> None:
+def test_an_operator_resolves_an_effect_as_done_with_its_result(go: Go, cloud: Cloud, receiver: Receiver) -> None:
     go(Greet(failing(TimeoutError())))
     job = Greet(greeting(receiver))
     go(job)
@@ -495,7 +495,7 @@ def test_a_person_says_that_it_was_done_and_with_what(go: Go, cloud: Cloud, rece
     assert (told["scope"], told["end"]) == ({"job": "greet", "key": "ada"}, "done")
 
 
-def test_a_person_says_that_it_is_to_be_done(go: Go, cloud: Cloud, receiver: Receiver) -> None:
+def test_an_operator_resolves_an_effect_as_to_be_repeated(go: Go, cloud: Cloud, receiver: Receiver) -> None:
     go(Greet(failing(TimeoutError())))
     job = Greet(greeting(receiver))
     effects.resolve_manually(cloud, job, "ada", NotDone(), "grace", "the relay has no trace of it")

@@ -1,4 +1,4 @@
-"""Whatever call a run dies after, its own or the next one's: nothing is done twice, and what nobody knows of shows."""
+"""Effects under interruptions after each call: none happens twice, and each is done or listed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.conftest import Lines, VirtualClock
 from tests.support.receiver import Death, Mortal, Receiver
 
 EFFECTS = 5
-# Two deaths meet in one effect or in two neighbours; five take fifteen times as long and tell nothing else.
+# Two interruptions meet in one effect or in two neighbours; five effects take fifteen times as long and show no more.
 PAIRED = int(os.environ.get("NIGHTSHIFT_TEST_PAIRED_EFFECTS", "2"))
 LARGE = "x" * 10_000
 
@@ -55,7 +55,7 @@ class Letters(Job):
         return [f"{target}/{number}" for number in range(self.count)]
 
     def knows(self, key: str) -> bool:
-        """Whether it can find out what came of that letter."""
+        """Whether the job can look up the outcome of that letter."""
         return int(key.partition("/")[2]) in self.looks
 
     def work(self, run: RunContext) -> Outcome:
@@ -85,33 +85,36 @@ class Scene:
         self.mortal = Mortal(cloud, self.receiver)
         self.cases = itertools.count()
 
-    def live(self, job: Job, target: str, last: int) -> None:
-        """One run, which dies after its `last` call, or lives on with 0; the next may have the lease."""
+    def run_until(self, job: Job, target: str, last: int) -> None:
+        """One run, interrupted after its `last` call, or not with 0; the next run may have the lease."""
         self.clock.move(seconds=60 + LEASE_MARGIN + 1)
         self.mortal.until(last)
         with suppress(Death):
             run(job, Firing(job.name, self.clock.now(), target=target, retried=False), self.cloud, self.log)
 
     def calls(self, job: Letters) -> int:
-        """How many a run makes that nothing happens to."""
-        self.live(job, f"case-{next(self.cases)}", 0)
+        """The number of calls of a run without an interruption."""
+        self.run_until(job, f"case-{next(self.cases)}", 0)
         return self.mortal.made
 
-    def lived(self, job: Letters, *deaths: int) -> tuple[str, bool]:
-        """The target whose runs died so, each after so many calls, until one lived; and whether all of them did die."""
-        target, died = f"case-{next(self.cases)}", True
+    def interrupted(self, job: Letters, *deaths: int) -> tuple[str, bool]:
+        """Interrupt runs of a new target after these numbers of calls, then let one end.
+
+        Returns the target, and whether all of them were interrupted.
+        """
+        target, all_interrupted = f"case-{next(self.cases)}", True
         for last in deaths:
-            self.live(job, target, last)
-            died = died and self.mortal.dead
-        self.live(job, target, 0)
-        return target, died
+            self.run_until(job, target, last)
+            all_interrupted = all_interrupted and self.mortal.dead
+        self.run_until(job, target, 0)
+        return target, all_interrupted
 
     def unknown(self, job: Job, target: str) -> list[str]:
-        """The keys nobody knows of."""
+        """The keys of uncertain effects."""
         return [found["key"] for found in effects.uncertain_effects(self.cloud, job.name) if target in found["key"]]
 
     def state(self, job: Letters, target: str) -> Iterator[tuple[str, int, bool]]:
-        """Of each effect its key, how often it happened, whether it is confirmed."""
+        """Key, number of calls and confirmation of each effect."""
         for key in job.keys(target):
             found = self.cloud.dynamodb.get_item(
                 TableName=self.cloud.names.table("state"), Key=attributes.row(keys.effect(job.name, key).attributes)
@@ -130,7 +133,7 @@ def faults(scene: Scene, job: Letters, target: str, deaths: tuple[int, ...]) -> 
         if times > 1:
             found.append(f"{deaths}: {key} happened {times} times")
         if not (confirmed and times == 1) and key not in scene.unknown(job, target):
-            found.append(f"{deaths}: {key} happened {times} times, and nobody can see it")
+            found.append(f"{deaths}: {key} happened {times} times, and is not listed")
         if job.knows(key) and (times, confirmed) != (1, True):
             found.append(f"{deaths}: {key} is not done")
     return found
@@ -138,7 +141,7 @@ def faults(scene: Scene, job: Letters, target: str, deaths: tuple[int, ...]) -> 
 
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("looks", [(), range(EFFECTS)], ids=["blind", "looks"])
-def test_no_death_after_any_call_does_an_effect_twice_or_loses_one(
+def test_no_interruption_after_any_call_repeats_or_loses_an_effect(
     scene: Scene, looks: Container[int], large: bool
 ) -> None:
     job = Letters(scene.receiver, looks=looks, large=large)
@@ -147,32 +150,32 @@ def test_no_death_after_any_call_does_an_effect_twice_or_loses_one(
     assert calls == 1 + EFFECTS * (4 if large else 3) + 2
     found = []
     for last in range(1, calls + 1):
-        target, died = scene.lived(job, last)
-        assert died
+        target, all_interrupted = scene.interrupted(job, last)
+        assert all_interrupted
         found += faults(scene, job, target, (last,))
     assert found == []
 
 
 @pytest.mark.timeout(600)
-def test_no_two_deaths_in_a_row_do_an_effect_twice_or_lose_one(scene: Scene) -> None:
-    # Of the first letter the job can find out what came of it, of the second it cannot.
+def test_no_two_interruptions_in_a_row_repeat_or_lose_an_effect(scene: Scene) -> None:
+    # The job can look up the outcome of the first letter, and not of the second.
     job = Letters(scene.receiver, looks=range(PAIRED - PAIRED // 2), count=PAIRED)
     found, pairs, calls = [], 0, scene.calls(job)
     for first in range(1, calls + 1):
         for second in itertools.count(1):
-            target, died = scene.lived(job, first, second)
+            target, all_interrupted = scene.interrupted(job, first, second)
             found += faults(scene, job, target, (first, second))
-            if not died:
-                # Nor would it die later.
+            if not all_interrupted:
+                # The run makes fewer calls.
                 break
             pairs += 1
     assert found == []
-    # A life that goes on where another ended has the claim, the end and its row to make, and what is left to do.
+    # A run that continues an interrupted one makes the claim, the rest of the work, the end and its row.
     assert pairs > 6 * calls
 
 
 def losing(cloud: Cloud, number: int, times: int) -> Callable[[], None]:
-    """Of the AWS call of that number lose the reply, and those of its repeats, so many times. Returns how to stop."""
+    """Lose the replies of one AWS call and its repeats, `times` times. Returns a function that stops it."""
     made: dict[str, int] = {}
 
     def lose(request: Any, **_: Any) -> None:
@@ -206,11 +209,11 @@ def test_no_reply_that_is_lost_does_an_effect_twice_or_loses_one(
         target = f"case-{next(scene.cases)}"
         try:
             with suppress(ConnectionClosedError):
-                scene.live(job, target, 0)
+                scene.run_until(job, target, 0)
         finally:
             stop()
-        scene.live(job, target, 0)
-        scene.live(job, target, 0)
+        scene.run_until(job, target, 0)
+        scene.run_until(job, target, 0)
         unknown = [
             waiting["key"] for waiting in effects.uncertain_effects(scene.cloud, job.name) if target in waiting["key"]
         ]
@@ -223,7 +226,7 @@ def test_no_reply_that_is_lost_does_an_effect_twice_or_loses_one(
 
 
 @pytest.mark.parametrize("answer", [Unknown(), NotDone(), Confirmed("by then")])
-def test_a_reply_lost_while_the_job_is_asked_settles_the_effect_once(
+def test_a_reply_lost_while_the_job_reconciles_settles_the_effect_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
@@ -231,11 +234,11 @@ def test_a_reply_lost_while_the_job_is_asked_settles_the_effect_once(
     job = Letters(scene.receiver, looks=())
     for number in range(1, 18):
         target = f"case-{next(scene.cases)}"
-        # Dead after its first intent, before the call.
-        scene.live(job, target, 2)
+        # Interrupted after its first intent, before the call.
+        scene.run_until(job, target, 2)
         stop = losing(scene.cloud, number, 1)
         try:
-            scene.live(job, target, 0)
+            scene.run_until(job, target, 0)
         finally:
             stop()
         first, *others = scene.state(job, target)
@@ -262,7 +265,7 @@ class Post(Consumer):
         run.effect(str(message.body), self.receiver.do)
 
 
-def test_a_consumers_effects_survive_a_death_after_any_call(scene: Scene) -> None:
+def test_a_consumers_effects_survive_an_interruption_after_any_call(scene: Scene) -> None:
     job = Post(scene.receiver)
 
     def deliver(bodies: list[str], last: int) -> list[str]:

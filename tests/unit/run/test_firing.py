@@ -1,4 +1,4 @@
-"""What starts a run is read strictly: a malformed event harms nobody's tick."""
+"""Events are parsed strictly: a malformed event changes no tick."""
 
 from __future__ import annotations
 

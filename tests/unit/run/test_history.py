@@ -1,4 +1,4 @@
-"""A row of the history tells one outcome, the first that was written, whoever else has something to say of that run."""
+"""A history row keeps the outcome that was written first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GAP = gap_id(NOON)
 LEFT = {"outcome": "done", "ok": True, "at": "2026-03-02T12:00:01.000Z", "ms": 7}
 Write = Callable[[History], None]
 
-# What a run says of itself, and what others do who find it dead, or finished without a row.
+# Writes by the run itself, and by those that find it interrupted, or finished without a row.
 WRITES: dict[str, Write] = {
     "done": lambda history: history.write(FIRING, RUN, STARTED, Done({"swept": 1}), 7),
     "failed": lambda history: history.write(FIRING, RUN, STARTED, Failed("no table", "KeyError", ""), 7),
@@ -46,13 +46,13 @@ def row(history: History, run: str = RUN) -> dict[str, Any]:
 
 @pytest.mark.parametrize("second", WRITES)
 @pytest.mark.parametrize("first", WRITES)
-def test_a_row_that_tells_an_outcome_is_left_alone(history: History, first: str, second: str) -> None:
+def test_a_row_with_another_outcome_is_left_alone(history: History, first: str, second: str) -> None:
     WRITES[first](history)
     before = row(history)
     WRITES[second](history)
     after = row(history)
     if (first, second) == ("recovered", "done"):
-        # The run itself, late: its own word for the same outcome has the counts too.
+        # The run itself, late: its row of the same outcome has the counts too.
         assert after == {**before, "counts": {"swept": 1}}
     else:
         assert after == before

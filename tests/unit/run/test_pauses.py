@@ -1,4 +1,4 @@
-"""Pauses of parts: a run leaves a paused target or tenant be, and pays for none while nothing is paused."""
+"""Pauses of targets and tenants: a run skips them, and pays for none while nothing is paused."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_a_consumer_looks_for_pauses_once_a_minute(mail: Cloud, log: Lines, cloc
     assert not log.said("letter_read")
 
 
-def test_a_message_that_is_put_off_keeps_its_attributes(mail: Cloud, log: Lines) -> None:
+def test_a_deferred_message_keeps_its_attributes(mail: Cloud, log: Lines) -> None:
     from moto.backends import get_backend
 
     hold(mail, Letters(), tenant="acme")

@@ -1,4 +1,4 @@
-"""One setting says who runs a job at its ticks, and it is read at each of them."""
+"""Routing: one setting selects the runtime of a job, and is read at each tick."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
     return made
 
 
-def test_a_job_runs_at_its_tick_where_nothing_else_is_said(go: Go, cloud: Cloud) -> None:
+def test_a_job_runs_at_its_tick_by_default(go: Go, cloud: Cloud) -> None:
     job = Sweep()
     assert (go(job).outcome, job.ran) == ("done", 1)
     assert waiting(cloud) == waiting(cloud, "work") == []
 
 
 @pytest.mark.parametrize(("by", "queue", "hop"), [("queue", "firings", 3), ("worker", "work", 1)])
-def test_a_tick_is_sent_to_whoever_runs_it_and_claims_nothing(
+def test_a_tick_is_sent_to_its_runtime_and_claims_nothing(
     by: str, queue: str, hop: int, go: Go, cloud: Cloud, log: Lines
 ) -> None:
     job, calls = Sweep(), Calls(cloud)
@@ -124,7 +124,7 @@ def test_the_setting_is_read_at_each_tick(go: Go, cloud: Cloud) -> None:
     assert (outcomes, job.ran) == (["done", "enqueued", "done"], 2)
 
 
-def test_what_was_handed_over_is_run_whatever_the_setting_says(go: Go) -> None:
+def test_a_routed_firing_is_run_under_any_setting(go: Go) -> None:
     job = Sweep()
     assert go(job, TICK.routed("worker"), by="worker").outcome == "done"
     assert go(job, replace(TICK.routed("celery"), at=NOON.replace(minute=1)), by="perhaps").outcome == "done"
@@ -138,7 +138,7 @@ def test_the_same_tick_enqueued_twice_runs_once(go: Go, cloud: Cloud) -> None:
     assert job.ran == 1
 
 
-def test_a_failed_attempt_goes_back_to_whoever_ran_it(broker: Broker, go: Go, cloud: Cloud) -> None:
+def test_a_retry_goes_to_the_broker_of_the_failed_attempt(broker: Broker, go: Go, cloud: Cloud) -> None:
     by = broker.__name__.partition(".")[2]
     go(Sweep(failing), TICK.routed(by))
     [(firing, delay)] = broker.sent
@@ -148,7 +148,7 @@ def test_a_failed_attempt_goes_back_to_whoever_ran_it(broker: Broker, go: Go, cl
 
 
 @pytest.mark.parametrize(("by", "queue"), [("inline", "firings"), ("queue", "firings"), ("worker", "work")])
-def test_whatever_follows_goes_the_way_that_the_firing_came(by: str, queue: str, go: Go, cloud: Cloud) -> None:
+def test_follow_ups_take_the_route_of_their_firing(by: str, queue: str, go: Go, cloud: Cloud) -> None:
     class Parts(Sweep):
         """Sweep in parts."""
 
@@ -174,14 +174,14 @@ def test_shards_go_to_the_broker_one_by_one(broker: Broker, go: Go) -> None:
     assert [(firing.target, delay) for firing, delay in broker.sent] == [("0", 0), ("1", 0), ("2", 0)]
 
 
-def test_attempts_used_up_are_a_dead_letter_whoever_ran_them(broker: Broker, go: Go, cloud: Cloud) -> None:
+def test_used_up_attempts_are_a_dead_letter_under_any_broker(broker: Broker, go: Go, cloud: Cloud) -> None:
     last = replace(TICK, attempt=4, hop=7, by=broker.__name__.partition(".")[2])
     go(Sweep(failing), last)
     [letter] = letters(cloud, "firings-dlq")
     assert (letter["dead"]["reason"], broker.sent) == ("all 4 attempts used up", [])
 
 
-def test_a_word_that_nobody_knows_runs_nowhere_and_says_so(go: Go, cloud: Cloud) -> None:
+def test_an_unknown_runtime_fails_the_tick_and_is_named(go: Go, cloud: Cloud) -> None:
     job = Sweep()
     report = go(job, by="cron")
     assert (report.outcome, job.ran) == ("failed", 0)
@@ -189,7 +189,7 @@ def test_a_word_that_nobody_knows_runs_nowhere_and_says_so(go: Go, cloud: Cloud)
     assert waiting(cloud) == waiting(cloud, "work") == letters(cloud, "firings-dlq") == []
 
 
-def test_a_system_that_is_not_installed_runs_nothing_and_says_so(
+def test_a_runtime_that_is_not_installed_fails_the_tick_and_is_named(
     go: Go, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "workers.celery", None)
@@ -209,20 +209,20 @@ def test_a_broker_that_does_not_answer_is_a_failed_attempt(broker: Broker, go: G
     assert (body["firing"]["attempt"], body["firing"]["by"]) == (2, "")
 
 
-def test_a_crontab_line_has_the_exit_code_where_it_cannot_hand_over(broker: Broker, go: Go, cloud: Cloud) -> None:
+def test_a_crontab_line_has_the_exit_code_where_routing_fails(broker: Broker, go: Go, cloud: Cloud) -> None:
     broker.down = True
     tick = replace(TICK, retried=False)
     assert go(Sweep(), tick, broker.__name__.partition(".")[2]).outcome == "failed"
     assert waiting(cloud) == []
 
 
-def test_what_a_crontab_line_hands_over_is_retried(go: Go, cloud: Cloud) -> None:
+def test_a_firing_that_a_crontab_line_routes_is_retried(go: Go, cloud: Cloud) -> None:
     go(Sweep(), replace(TICK, retried=False), "worker")
     [body] = waiting(cloud, "work")
     assert body["firing"]["retried"] is True
 
 
-def test_a_shut_gate_is_recorded_at_the_tick_and_hands_nothing_over(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+def test_a_closed_gate_is_recorded_at_the_tick_and_routes_nothing(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     cloud.environment = {"SWEEP_ENABLE": "false"}
     assert go(Sweep(), by="worker").outcome == "disabled"
     cloud.environment = {}
@@ -231,14 +231,14 @@ def test_a_shut_gate_is_recorded_at_the_tick_and_hands_nothing_over(go: Go, clou
     assert waiting(cloud, "work") == []
 
 
-def test_grace_is_asked_again_by_whoever_runs_it(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+def test_grace_is_checked_again_by_the_runtime(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     go(Sweep(), by="worker")
     [body] = waiting(cloud, "work")
     clock.move(hours=2)
     assert go(Sweep(), parse_firing(body["firing"], clock.now())).outcome == "late"
 
 
-def test_a_run_by_hand_is_handed_over_and_its_marker_is_left_to_who_runs_it(go: Go, cloud: Cloud) -> None:
+def test_a_manual_run_is_routed_and_its_request_row_left_to_the_runtime(go: Go, cloud: Cloud) -> None:
     asked = replace(TICK, manual=True, id="by-hand")
     assert go(Sweep(), asked, "worker").outcome == "enqueued"
     assert [row["pk"] for row in everything(cloud)] == ["runs#sweep#2026-03-02"]
@@ -248,13 +248,13 @@ def test_a_run_by_hand_is_handed_over_and_its_marker_is_left_to_who_runs_it(go: 
     assert marker["outcome"] == "done"
 
 
-def test_whoever_waits_by_hand_learns_that_it_could_not_be_handed_over(go: Go, cloud: Cloud) -> None:
+def test_a_manual_request_shows_that_it_could_not_be_routed(go: Go, cloud: Cloud) -> None:
     go(Sweep(), replace(TICK, manual=True, id="by-hand"), "cron")
     [marker] = [row for row in everything(cloud) if row["sk"] == "by-hand"]
     assert marker["outcome"] == "failed"
 
 
-def test_a_chain_that_lambda_would_cut_short_is_not_begun(go: Go, cloud: Cloud) -> None:
+def test_a_chain_that_lambda_would_interrupt_is_not_begun(go: Go, cloud: Cloud) -> None:
     report = go(Stubborn(), replace(TICK, job="stubborn"), "queue")
     assert report.outcome == "failed"
     assert "STUBBORN_RUN_BY=queue: with 7 attempts after routing 16 invocations may follow each other" in (report.note)
@@ -275,18 +275,18 @@ def test_a_job_without_retries_fails_without_a_letter_where_the_broker_is_down(
     assert waiting(cloud) == letters(cloud, "firings-dlq") == []
 
 
-def test_a_firing_of_nobody_known_is_malformed() -> None:
+def test_a_firing_for_an_unknown_runtime_is_malformed() -> None:
     with pytest.raises(MalformedEvent, match="by is one of inline, queue, worker, celery, rq, or empty"):
         parse_firing({**TICK.data(), "by": "os"}, NOON)
     assert [parse_firing({**TICK.data(), "by": by}, NOON).by for by in ("", *RUN_BY)] == ["", *RUN_BY]
 
 
-def test_a_firing_from_before_there_was_a_choice_is_read() -> None:
+def test_a_firing_without_a_runtime_is_read() -> None:
     old = {name: value for name, value in TICK.data().items() if name != "by"}
     assert parse_firing(old, NOON) == TICK
 
 
-def test_history_tells_of_the_hand_over_and_of_the_run(go: Go, cloud: Cloud) -> None:
+def test_history_has_a_row_of_the_routing_and_one_of_the_run(go: Go, cloud: Cloud) -> None:
     handed = go(Sweep(), by="worker")
     done = go(Sweep(), TICK.routed("worker"))
     for report in (handed, done):

@@ -1,4 +1,4 @@
-"""One run, on the real path, whatever the job does."""
+"""One run, on the real path, with any outcome of the job."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_a_chain_of_continuations_ends_and_leaves_the_rest_to_the_next_tick(
     assert seen(go, replace(TICK, at=NOON.replace(minute=1))) == 5
 
 
-def test_a_retry_that_finds_the_lease_held_is_put_off_and_not_counted(
+def test_a_retry_that_finds_the_lease_held_is_deferred_and_not_counted(
     go: Go, cloud: Cloud, clock: VirtualClock
 ) -> None:
     def work(run: RunContext) -> Outcome:
@@ -284,7 +284,7 @@ def test_a_tick_that_comes_after_its_grace_is_late(go: Go, clock: VirtualClock) 
     assert (report.outcome, report.note) == ("late", "started 121 s after its time; 120 s of grace")
 
 
-def test_a_gate_that_cannot_be_read_fails_closed_and_says_which(go: Go, cloud: Cloud) -> None:
+def test_a_gate_that_cannot_be_read_fails_closed_and_is_named(go: Go, cloud: Cloud) -> None:
     cloud.environment = {"SWEEP_ENABLE": "perhaps"}
     report = go(Sweep())
     assert (report.outcome, report.note) == ("failed", "SWEEP_ENABLE='perhaps': must be true or false")
@@ -374,7 +374,7 @@ def test_a_job_of_shards_becomes_one_firing_each(go: Go, cloud: Cloud, clock: Vi
     assert sorted(int(body["firing"]["target"]) for body in sent) == list(range(12))
 
 
-def test_what_a_job_says_is_redacted_in_log_and_status(go: Go, cloud: Cloud, log: Lines) -> None:
+def test_texts_of_a_job_are_redacted_in_log_and_status(go: Go, cloud: Cloud, log: Lines) -> None:
     go(failing(ValueError("login as ada@example.org with password=hunter2hunter2 failed")))
     everything = json.dumps([log.lines, item(cloud), waiting(cloud)])
     assert "hunter2" not in everything
