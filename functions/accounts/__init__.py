@@ -1,1 +1,1 @@
-"""Jobs on users, and on what belongs to their accounts."""
+"""Jobs of user accounts: deletion, export, domains, aliases and tokens."""

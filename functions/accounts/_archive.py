@@ -1,4 +1,4 @@
-"""The archive of an export: a zip that is written to S3 as it is made, in parts, and never held as a whole."""
+"""Archive of an export: a zip file, streamed to S3 as a multipart upload."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# S3 takes 10,000 parts, of 5 MB at least but for the last.
+# S3 accepts 10,000 parts of at least 5 MB each, except for the last.
 PART = 8 * 1024 * 1024
-# What a spreadsheet takes for the beginning of a formula, in any of its widths. Source: OWASP, "CSV Injection".
+# Characters with which a spreadsheet's formula begins, fullwidth forms included. Source: OWASP, "CSV Injection".
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 QUOTE = "'"
 ABOUT = (
-    "Each table is there twice, as JSON and as CSV (RFC 4180, UTF-8, with a header). In CSV lists and maps are JSON; "
-    "a text that begins with a quote, or with what a spreadsheet takes for a formula, has one quote (') put before it: "
-    "take one away from each cell that begins with one to have the value."
+    "Each table is included as JSON and as CSV (RFC 4180, UTF-8, with a header). In CSV lists and maps are JSON; "
+    "a text that begins with a quote or with a character that begins a formula is prefixed with a quote ('): "
+    "remove one quote from each cell that begins with one to get the value."
 )
 
 
 def safe(value: Any) -> str:
-    """A cell: no spreadsheet takes it for a formula, and nothing of it is lost."""
+    """Text of a cell, which no spreadsheet executes as a formula, and from which the value can be restored."""
     match value:
         case None:
             return ""
@@ -40,7 +40,7 @@ def safe(value: Any) -> str:
 
 
 class Upload(io.RawIOBase):
-    """A file that can only be written, from front to back, to an object. Nothing is there until `finish`."""
+    """Write-only file that is an S3 multipart upload. The object exists after `finish`."""
 
     def __init__(self, cloud: Cloud, key: str) -> None:
         self.cloud = cloud
@@ -49,10 +49,10 @@ class Upload(io.RawIOBase):
         self._digest = hashlib.sha256()
         self._rest = bytearray()
         self._parts: list[Any] = []
-        made = cloud.s3.create_multipart_upload(
+        upload = cloud.s3.create_multipart_upload(
             **self.where, ContentType="application/zip", ServerSideEncryption="AES256"
         )
-        self._id = made["UploadId"]
+        self._id = upload["UploadId"]
 
     def writable(self) -> bool:
         return True
@@ -67,7 +67,7 @@ class Upload(io.RawIOBase):
         return len(data)
 
     def finish(self) -> str:
-        """The sha256 of what was written, in hex."""
+        """Complete the upload; returns the SHA-256 of the content in hex."""
         if self._rest or not self._parts:
             self._send(bytes(self._rest))
         self.cloud.s3.complete_multipart_upload(**self.where, UploadId=self._id, MultipartUpload={"Parts": self._parts})
@@ -84,14 +84,13 @@ class Upload(io.RawIOBase):
 
 @dataclass(slots=True)
 class Archive:
-    """`with Archive(upload, at).member(name) as write: write(bytes)`; what was written is told in the manifest.
-
-    at: of all that is in it, so that the same rows make the same archive.
-    """
+    """Zip file with a manifest: `with Archive(upload, at).member(name) as file: file.write(bytes)`."""
 
     upload: Upload
     at: datetime
+    """Timestamp of all members, so that the same rows make the same archive."""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Size and hash of each member, for the manifest."""
     _zip: Any = None
 
     def __post_init__(self) -> None:
@@ -102,18 +101,18 @@ class Archive:
         info = ZipInfo(name, self.at.timetuple()[:6])
         info.compress_type, info.external_attr = ZIP_DEFLATED, 0o600 << 16
         with self._zip.open(info, "w", force_zip64=True) as opened:
-            made = _Member(opened)
-            yield made
-        self.files[name] = {"bytes": made.size, "sha256": made.digest.hexdigest()}
+            member = _Member(opened)
+            yield member
+        self.files[name] = {"bytes": member.size, "sha256": member.digest.hexdigest()}
 
-    def table(self, name: str, found: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        """A table's rows as CSV."""
+    def table(self, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Add a table's rows as CSV."""
         with self.member(f"{name}.csv") as file:
             text = io.StringIO(newline="")
             writer = csv.writer(text)
             writer.writerow(map(safe, columns))
             count = 0
-            for row in found:
+            for row in rows:
                 count += 1
                 writer.writerow([safe(row.get(column)) for column in columns])
                 file.write(text.getvalue().encode())
@@ -122,12 +121,12 @@ class Archive:
             file.write(text.getvalue().encode())
         self.files[f"{name}.csv"]["rows"] = count
 
-    def array(self, name: str, found: Iterable[Mapping[str, Any]]) -> list[str]:
-        """A table's rows as a JSON array; returns all the names that they have."""
+    def array(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Add a table's rows as a JSON array; returns the names of all their attributes."""
         columns: dict[str, None] = {"id": None}
         with self.member(f"{name}.json") as file:
             count = 0
-            for count, row in enumerate(found, 1):
+            for count, row in enumerate(rows, 1):
                 columns |= dict.fromkeys(row)
                 file.write(("[\n" if count == 1 else ",\n").encode())
                 file.write(json.dumps(row, ensure_ascii=False).encode())
@@ -135,10 +134,11 @@ class Archive:
         self.files[f"{name}.json"]["rows"] = count
         return list(columns)
 
-    def close(self, **told: Any) -> str:
-        """Add the manifest and end the archive; its sha256 in hex."""
+    def close(self, **details: Any) -> str:
+        """Add the manifest and complete the upload; returns the archive's SHA-256 in hex."""
+        manifest = {"about": ABOUT, **details, "files": self.files}
         with self.member("manifest.json") as file:
-            file.write(json.dumps({"about": ABOUT, **told, "files": self.files}, indent=1, ensure_ascii=False).encode())
+            file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
         self._zip.close()
         return self.upload.finish()
 

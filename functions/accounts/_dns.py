@@ -1,4 +1,4 @@
-"""What a domain's DNS must say, and what of that it says."""
+"""DNS check of a user's domain: required records, compared with the answers of DNS servers."""
 
 from __future__ import annotations
 
@@ -11,69 +11,71 @@ from shared.job import RunContext, Setting, settings
 if TYPE_CHECKING:
     from dns.resolver import Resolver
 
-# Seconds for one question, with all that is tried to have it answered.
+# Seconds for one lookup, its retries included.
 SECONDS = 8.0
 PORT = 53
 
 
 def _aliases(text: str) -> Mapping[str, str]:
     """`dkim._domainkey=dkim.in.example, mail=mail.in.example`."""
-    found = {}
+    aliases = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
-        label, sign, target = part.partition("=")
-        if not sign or not label.strip() or not target.strip():
-            raise ValueError("say label=target, as in mail=mail.in.example")
-        found[label.strip()] = target.strip()
-    return found
+        label, equals, target = part.partition("=")
+        if not equals or not label.strip() or not target.strip():
+            raise ValueError("write label=target, as in mail=mail.in.example")
+        aliases[label.strip()] = target.strip()
+    return aliases
 
 
-SERVERS = settings.names("DNS_SERVERS", "", "Who answers about DNS, as 192.0.2.1:53; empty: as the machine is set up")
-TXT = settings.text("DOMAIN_TXT", "_mail-challenge", "The label under which a domain's TXT record holds its challenge")
-MX = settings.names("DOMAIN_MX", "", "The hosts that a domain's MX records must name; empty: MX is not asked for")
-CNAMES = Setting("DOMAIN_CNAMES", "", "What CNAME records a domain must have: label=target, ...", _aliases)
+SERVERS = settings.names("DNS_SERVERS", "", "DNS servers, such as 192.0.2.1:53; empty: those of the machine")
+TXT = settings.text("DOMAIN_TXT", "_mail-challenge", "Label of the TXT record with a domain's challenge")
+MX = settings.names("DOMAIN_MX", "", "Hosts that a domain's MX records must name; empty: MX is not checked")
+CNAMES = Setting("DOMAIN_CNAMES", "", "CNAME records that a domain must have: label=target, ...", _aliases)
 SETTINGS = (SERVERS, TXT, MX, CNAMES)
 
 
-class Unanswered(Exception):
-    """No server answered, or none could: nothing is known."""
+class NoDnsAnswer(Exception):
+    """No server answered, so nothing is known about the records."""
 
 
-class NoName(ValueError):
-    """It is no name that DNS could have."""
+class InvalidName(ValueError):
+    """The text is no valid DNS name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Records by what they are called to users: those that are right, and those that are not there or wrong."""
+class Records:
+    """Result of a check, by the names that users see: `MX`, `TXT _mail-challenge`."""
 
-    found: tuple[str, ...]
+    correct: tuple[str, ...]
     missing: tuple[str, ...]
+    """Records that are missing or wrong."""
 
 
 class Dns:
-    """Safe to share between threads."""
+    """Checker of domains, thread-safe."""
 
     def __init__(self, run: RunContext) -> None:
         self.label: str = run.setting(TXT.name)
-        self.mx: frozenset[str] = frozenset(map(_plain, run.setting(MX.name)))
+        self.mx: frozenset[str] = frozenset(map(_normalized, run.setting(MX.name)))
         self.aliases: Mapping[str, str] = run.setting(CNAMES.name)
         self._resolver = _resolver(run.setting(SERVERS.name))
 
-    def look(self, domain: str, challenge: str) -> Seen:
-        """Raises Unanswered and NoName."""
-        seen = {f"TXT {self.label}": challenge in self._ask(f"{self.label}.{domain}", "TXT")}
+    def check(self, domain: str, challenge: str) -> Records:
+        """Look up the required records of a domain. Raises NoDnsAnswer and InvalidName."""
+        results = {f"TXT {self.label}": challenge in self._lookup(f"{self.label}.{domain}", "TXT")}
         if self.mx:
-            # All of them: mail that another host takes never comes to us.
-            named = set(map(_plain, self._ask(domain, "MX")))
-            seen["MX"] = bool(named) and named <= self.mx
+            # No other host may be named: mail that it accepts would not reach us.
+            hosts = set(map(_normalized, self._lookup(domain, "MX")))
+            results["MX"] = bool(hosts) and hosts <= self.mx
         for label, target in self.aliases.items():
-            seen[f"CNAME {label}"] = _plain(target) in map(_plain, self._ask(f"{label}.{domain}", "CNAME"))
-        return Seen(
-            tuple(name for name, right in seen.items() if right),
-            tuple(name for name, right in seen.items() if not right),
+            targets = map(_normalized, self._lookup(f"{label}.{domain}", "CNAME"))
+            results[f"CNAME {label}"] = _normalized(target) in targets
+        return Records(
+            tuple(name for name, correct in results.items() if correct),
+            tuple(name for name, correct in results.items() if not correct),
         )
 
-    def _ask(self, name: str, kind: str) -> Sequence[str]:
+    def _lookup(self, name: str, kind: str) -> Sequence[str]:
         from dns import exception, resolver
         from dns import name as names
 
@@ -82,11 +84,11 @@ class Dns:
         except (resolver.NXDOMAIN, resolver.NoAnswer):
             return ()
         except (resolver.NoNameservers, resolver.LifetimeTimeout) as error:
-            raise Unanswered(f"{kind} of {name}: {type(error).__name__}") from None
+            raise NoDnsAnswer(f"{kind} of {name}: {type(error).__name__}") from None
         except (names.LabelTooLong, names.NameTooLong, names.EmptyLabel, names.BadEscape, UnicodeError) as error:
-            raise NoName(f"{name!r:.80}: {error}") from None
+            raise InvalidName(f"{name!r:.80}: {error}") from None
         except exception.DNSException as error:
-            raise Unanswered(f"{kind} of {name}: {type(error).__name__}: {error}") from None
+            raise NoDnsAnswer(f"{kind} of {name}: {type(error).__name__}: {error}") from None
         if kind == "TXT":
             return [b"".join(record.strings).decode(errors="replace") for record in answer]
         return [str(record.exchange if kind == "MX" else record.target) for record in answer]
@@ -96,15 +98,15 @@ def _resolver(servers: Iterable[str]) -> Resolver:
     from dns.nameserver import Do53Nameserver, Nameserver
     from dns.resolver import Resolver
 
-    named: list[str | Nameserver] = []
+    nameservers: list[str | Nameserver] = []
     for server in servers:
         host, _, port = server.rpartition(":") if server.count(":") == 1 else (server, "", "")
-        named.append(Do53Nameserver(host, int(port or PORT)))
-    made = Resolver(configure=not named)
-    if named:
-        made.nameservers = named
-    return made
+        nameservers.append(Do53Nameserver(host, int(port or PORT)))
+    resolver = Resolver(configure=not nameservers)
+    if nameservers:
+        resolver.nameservers = nameservers
+    return resolver
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.rstrip(".").lower()

@@ -1,4 +1,4 @@
-"""Where in the bucket exports lie, while they are made and after."""
+"""S3 keys of exports: the archive, and the pages it is made from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.tables import EXPORTED, MAIL
 
 
 def folder_of(user: str) -> str:
-    """Ids have no `/`: it is nobody else's."""
+    """Folder of one user's exports. Ids contain no `/`, so it contains no other user's."""
     return f"{EXPORTED}{user}/"
 
 
@@ -18,14 +18,14 @@ def archive_of(user: str, export: str) -> str:
 
 
 def part_of(user: str, export: str, table: str, number: int) -> str:
-    """Rows as they were read, lines of JSON."""
+    """Key of one page of collected rows, as lines of JSON."""
     return f"{folder_of(user)}{export}/{table}-{number:06d}.jsonl"
 
 
 def objects_of(row: Mapping[str, Any]) -> list[str]:
-    """All that an export may have written, as its row says; of each table also the part that was not noted yet."""
+    """Keys of all objects of an export; of each table one page more, which may not be recorded in the row yet."""
     user, export, parts = row["pk"], row["sk"], row.get("parts", {})
-    found = [
+    pages = [
         part_of(user, export, table.name, number) for table in MAIL for number in range(parts.get(table.name, 0) + 1)
     ]
-    return [archive_of(user, export), *found]
+    return [archive_of(user, export), *pages]

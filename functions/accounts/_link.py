@@ -1,4 +1,4 @@
-"""Where users fetch exports: an address that looks at the export's row each time, so that it ends when that says."""
+"""Download links of exports. Each download checks the export's row, so a link expires with it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ GRANT = Grant(("lambda:GetFunctionUrlConfig",), f"function/{FUNCTION}")
 def _address(text: str) -> str:
     text = text.strip()
     if text and (urlsplit(text).scheme not in ("https", "http") or not ("{ticket}" in text or "{id}" in text)):
-        raise ValueError("say an address with {ticket} in it, as in https://mail.example/downloads/{ticket}, or {id}")
+        raise ValueError("must be a URL with {ticket} or {id}, such as https://mail.example/downloads/{ticket}")
     return text
 
 
 LINK = Setting(
     "ACCOUNT_EXPORT_LINK",
     "",
-    "Where users fetch exports: an address with {ticket} in it that leads to the function downloads, or one with {id} "
-    "of an app that shows a user who is signed in the way; empty: that function's own address",
+    "URL where users download exports: one with {ticket} that leads to the function downloads, or one with {id} of an "
+    "app that redirects signed-in users there; empty: that function's own URL",
     _address,
 )
 
 
 def link(cloud: Cloud, address: str, ticket: Ticket) -> str:
-    """address: as the setting has it. Raises ClientError where it is empty and no such function is deployed."""
+    """Download link by the setting's URL. Raises ClientError if it is empty and the function is not deployed."""
     if not address:
-        found = cloud.functions.get_function_url_config(FunctionName=cloud.names.function(FUNCTION))
-        address = f"{found['FunctionUrl'].rstrip('/')}/{FUNCTION}/{{ticket}}"
+        config = cloud.functions.get_function_url_config(FunctionName=cloud.names.function(FUNCTION))
+        address = f"{config['FunctionUrl'].rstrip('/')}/{FUNCTION}/{{ticket}}"
     return address.replace("{id}", quote(ticket.export, safe="")).replace("{ticket}", str(ticket))

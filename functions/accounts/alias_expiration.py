@@ -21,9 +21,9 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 class AliasExpiration(Sweep):
-    """Deactivate aliases that have expired, with an entry in their user's audit trail.
+    """Deactivate expired aliases, with an entry in their user's audit trail.
 
-    One that expires at the tick's very instant still forwards; it goes with the next.
+    An alias that expires exactly at the tick's time still forwards, and is deactivated by the next tick.
     """
 
     schedule = daily(hour=1, minute=8)
@@ -32,7 +32,7 @@ class AliasExpiration(Sweep):
     cap = 100_000
     width = 16
     timeout = 600
-    idempotency = flag_check("an alias that is not active is not found; its entry is written with that, or not at all")
+    idempotency = flag_check("an inactive alias is not found, and one write deactivates it and adds its audit entry")
     permissions = audit_trail.GRANTS
 
     def rows(self, run: RunContext) -> Iterator[Row]:
@@ -45,7 +45,7 @@ class AliasExpiration(Sweep):
         return {"active": False, "deactivated_at": result.at}
 
     def on_retry(self, item: Alias, at: datetime) -> Mapping[str, Any]:
-        # Its instant is its owner's, and stays.
+        # The expiry was set by the owner, and stays.
         return {}
 
     def with_puts(self, run: RunContext, item: Alias, result: AttemptResult) -> Sequence[Any]:

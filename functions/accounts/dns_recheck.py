@@ -1,5 +1,3 @@
-"""Domains of users' own, until their DNS is as it must be."""
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,22 +9,22 @@ from functions.accounts import _dns
 from functions.accounts._dns import Dns
 from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Row, Succeeded, Sweep
-from shared.aws import attributes
 from shared.job import NO_TARGET, Rejected, RunContext, daily, days, hours, settings, tables, version_check
 from shared.product import notifications
+from shared.store import table
 
 if TYPE_CHECKING:
     from shared.product.records.accounts import Domain
 
-GIVE_UP = settings.span("DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain may take until its DNS is right")
-# Whatever hour it was last looked at, tomorrow's tick finds it due.
+GIVE_UP = settings.span("DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain is checked until it is given up")
+# Less than a day, so that the next day's tick finds it due at whatever hour it was last checked.
 PAUSE = hours(12)
 
 
 class DnsRecheck(Sweep):
-    """Ask for the DNS of pending domains every day, and tell users once that theirs is ready or will not be.
+    """Check the DNS of pending domains daily, and notify users once of success or failure.
 
-    On demand: `python jobs.py dns-recheck --target shop.example` looks at that domain at once.
+    `python jobs.py dns-recheck --target shop.example` checks one domain now.
     """
 
     schedule = daily(hour=5, minute=36)
@@ -36,7 +34,7 @@ class DnsRecheck(Sweep):
     timeout = 600
     cap = 10_000
     by_name = True
-    idempotency = version_check("a domain's state changes only as it was read; its notice is written with that, once")
+    idempotency = version_check("a domain changes only if unchanged since it was read, in one write with its notice")
     settings = (*_dns.SETTINGS, GIVE_UP)
     permissions = notifications.GRANTS
 
@@ -49,20 +47,20 @@ class DnsRecheck(Sweep):
 
     def attempt(self, attempt: Attempt) -> AttemptVerdict:
         item: Domain = attempt.item
-        known: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(attempt.at)}
+        fields: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(attempt.at)}
         try:
-            seen = attempt.tools.look(_ascii(item.id), item.challenge)
-        except _dns.NoName as error:
-            return GaveUp(str(error), known)
-        except _dns.Unanswered as error:
+            records = attempt.tools.check(_ascii(item.id), item.challenge)
+        except _dns.InvalidName as error:
+            return GaveUp(str(error), fields)
+        except _dns.NoDnsAnswer as error:
             why = str(error)
         else:
-            known["found"] = list(seen.found)
-            if not seen.missing:
-                return Succeeded("verified", known)
-            why = f"not as it must be: {', '.join(seen.missing)}"
+            fields["found"] = list(records.correct)
+            if not records.missing:
+                return Succeeded("verified", fields)
+            why = f"missing or wrong: {', '.join(records.missing)}"
         limit: timedelta = attempt.run.setting(GIVE_UP.name)
-        return GaveUp(why, known) if attempt.at - item.created_at >= limit else RetryLater(why, known)
+        return GaveUp(why, fields) if attempt.at - item.created_at >= limit else RetryLater(why, fields)
 
     def next_at(self, run: RunContext, result: AttemptResult) -> datetime:
         return result.at + PAUSE
@@ -81,28 +79,29 @@ class DnsRecheck(Sweep):
         return {"state": DomainState.FAILED, "next_check_at": None}
 
     def with_puts(self, run: RunContext, item: Domain, result: AttemptResult) -> Sequence[Any]:
-        # A domain that was removed and added again is another one.
+        # The creation time is in the key because a domain may be removed and added again.
         key = f"{self.name}-{item.id}-{item.created_at:%Y%m%d%H%M%S}"
-        told: dict[str, str | int] = {"domain": _shown(item.id)}
+        data: dict[str, str | int] = {"domain": _unicode(item.id)}
         template = "domain_verified"
         if not isinstance(result.verdict, Succeeded):
-            template, told = "domain_failed", {**told, "checks": item.checks + 1, "missing": result.why}
-        return [notifications.notification(run.cloud, item.user, key, template, "porter", told, f"domains/{item.id}")]
+            template, data = "domain_failed", {**data, "checks": item.checks + 1, "missing": result.why}
+        return [notifications.notification(run.cloud, item.user, key, template, "porter", data, f"domains/{item.id}")]
 
 
 def _of_name(run: RunContext, name: str) -> list[Row]:
-    """The pending domains of that name, whoever's they are. Raises Rejected where there is none."""
-    answer = run.cloud.dynamodb.query(
-        TableName=run.cloud.names.table(tables.DOMAINS.name),
+    """Pending domains of that name, of any user. Raises Rejected if there are none."""
+    rows, _ = table.query_page(
+        run.cloud,
+        tables.DOMAINS,
+        "#name = :name",
+        {":name": name},
+        names={"#name": tables.NAMED.pk},
         IndexName=tables.NAMED.name,
-        KeyConditionExpression="#name = :name",
-        ExpressionAttributeNames={"#name": tables.NAMED.pk},
-        ExpressionAttributeValues=attributes.row({":name": name}),
     )
-    found = [item for item in map(attributes.plain, answer["Items"]) if "due_at" in item]
-    if not found:
+    pending = [item for item in rows if "due_at" in item]
+    if not pending:
         raise Rejected(f"no domain {name!r:.80} is pending")
-    return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in found]
+    return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in pending]
 
 
 def _ascii(name: str) -> str:
@@ -112,8 +111,7 @@ def _ascii(name: str) -> str:
         return name
 
 
-def _shown(name: str) -> str:
-    """As its user writes it."""
+def _unicode(name: str) -> str:
     try:
         return name.encode("ascii").decode("idna")
     except UnicodeError:

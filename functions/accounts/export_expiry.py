@@ -8,10 +8,10 @@ from shared.job import days, hourly, natural, tables
 
 
 class ExportExpiry(Purge):
-    """Delete archives of exports whose time is over, and what is known of them."""
+    """Delete expired exports and their archives."""
 
     schedule = hourly(minute=53)
     table = tables.EXPORTS
     keep = days(0)
     objects: ClassVar[Mapping[str, str]] = {"archive": tables.EXPORTED}
-    idempotency = natural("an export once deleted is not found again; its archive goes before it")
+    idempotency = natural("a deleted export is not found again, and its archive is deleted before it")

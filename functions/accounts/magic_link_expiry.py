@@ -5,10 +5,10 @@ from shared.job import daily, days, natural, tables
 
 
 class MagicLinkExpiry(Purge):
-    """Delete magic links that have expired."""
+    """Delete expired magic links."""
 
     schedule = daily(hour=2, minute=24)
     table = tables.MAGIC_LINKS
-    # They age from the instant at which they expire.
+    # The index has the time at which they expire.
     keep = days(0)
-    idempotency = natural("a token once deleted is not found again, and none that expires later is looked at")
+    idempotency = natural("a deleted token is not found again, and one that expires later is not selected")

@@ -5,11 +5,11 @@ from shared.job import daily, days, natural, tables
 
 
 class SessionCleanup(Purge):
-    """Delete sessions that are past their idle or their absolute timeout."""
+    """Delete sessions that are past their idle or absolute timeout."""
 
     schedule = daily(hour=2, minute=12)
     table = tables.SESSIONS
-    # They age from the earlier of the two, which each use moves on: one that is used meanwhile stays.
+    # The index has the earlier timeout, which each use changes: a session that is used concurrently stays.
     keep = days(0)
     holds = ("since",)
-    idempotency = natural("a session once deleted is not found again, and one that was used since is left")
+    idempotency = natural("a deleted session is not found again, and one that was used since it was read stays")

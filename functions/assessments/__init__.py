@@ -1,1 +1,1 @@
-"""Assessments: transcripts that a model scores, and welcomes."""
+"""Jobs of assessments: evaluation by a language model, and welcome e-mails."""

@@ -1,7 +1,7 @@
-"""An assessment's row, `<organization>` / `<assessment id>`; and what its calls cost, each counted once.
+"""Rows of an assessment: its state and result, its model calls, and the organization's monthly cost.
 
-`<organization>#calls` / `<assessment id>#<attempt>` is a call that was paid for, `<organization>#cost` / `<yyyy-mm>`
-the sum of a month.
+`<organization>` / `<assessment id>`: state and result. `<organization>#calls` / `<assessment id>#<attempt>`: one paid
+call. `<organization>#cost` / `<yyyy-mm>`: the cost of a month.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
-from shared.aws import attributes
 from shared.job import Grant, read_rows
+from shared.store import table
+from shared.store.keys import RowKey
+from shared.store.transaction import Put, TransactionCancelled, Update, write_together
 from shared.tables import ASSESSMENTS
 
 if TYPE_CHECKING:
@@ -26,72 +28,56 @@ GRANTS = (
 )
 
 
-class Overtaken(Exception):
-    """Somebody else has completed it meanwhile."""
+class AlreadyCompleted(Exception):
+    """Another run has completed the assessment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
+    """One assessment of an organization."""
+
     cloud: Cloud
     tenant: Tenant
     id: str
 
-    def find(self) -> dict[str, Any]:
-        """The row; empty where there is none."""
-        answer = self.cloud.dynamodb.get_item(
-            TableName=self._table, Key=attributes.row({"pk": self.tenant.id, "sk": self.id}), ConsistentRead=True
+    def read(self) -> dict[str, Any]:
+        """The row; empty if there is none."""
+        return table.get(self.cloud, ASSESSMENTS, self._key)
+
+    def update(self, **values: Any) -> None:
+        """Set attributes of the row, unless it is completed. Raises AlreadyCompleted."""
+        values = {**values, "changed_at": clock.iso(self.cloud.clock.now())}
+        updated = table.update_if(
+            self.cloud,
+            ASSESSMENTS,
+            self._key,
+            f"SET {', '.join(f'#{name} = :{name}' for name in values)}",
+            {":completed": COMPLETED, **{f":{name}": value for name, value in values.items()}},
+            "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :completed)",
+            names={"#state": "state", **{f"#{name}": name for name in values}},
         )
-        return attributes.plain(answer.get("Item"))
+        if not updated:
+            raise AlreadyCompleted(f"{self.id} is completed")
 
-    def note(self, **values: Any) -> None:
-        """Write onto the row, unless it is completed. Raises Overtaken."""
-        given = {**values, "changed_at": clock.iso(self.cloud.clock.now())}
-        try:
-            self.cloud.dynamodb.update_item(
-                TableName=self._table,
-                Key=attributes.row({"pk": self.tenant.id, "sk": self.id}),
-                UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in given)}",
-                ConditionExpression="attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :completed)",
-                ExpressionAttributeNames={"#state": "state", **{f"#{name}": name for name in given}},
-                ExpressionAttributeValues=attributes.row(
-                    {":completed": COMPLETED, **{f":{name}": value for name, value in given.items()}}
-                ),
-            )
-        except self.cloud.ConditionalCheckFailed:
-            raise Overtaken(f"{self.id} is completed") from None
-
-    def pay(self, attempt: int, run: str, said: Mapping[str, Any]) -> None:
-        """Record what a call cost, and add it to the organization's month: once, however often it is asked for."""
+    def record_call(self, attempt: int, run: str, answer: Mapping[str, Any]) -> None:
+        """Record the cost of a call, and add it to the organization's month; a repeated record changes nothing."""
         now = self.cloud.clock.now()
-        call = {"micros": said["micros"], "tokens_read": said["read"], "tokens_written": said["written"]}
+        call = {"micros": answer["micros"], "tokens_read": answer["read"], "tokens_written": answer["written"]}
         adds = {**call, "calls": 1}
         row = {"pk": self.tenant.key("calls"), "sk": f"{self.id}#{attempt}", "at": clock.iso(now), "run": run, **call}
+        month = Update(
+            ASSESSMENTS,
+            RowKey(self.tenant.key("cost"), f"{now:%Y-%m}"),
+            f"ADD {', '.join(f'#{name} :{name}' for name in adds)}",
+            names={f"#{name}": name for name in adds},
+            values={f":{name}": number for name, number in adds.items()},
+        )
         try:
-            self.cloud.dynamodb.transact_write_items(
-                TransactItems=[
-                    {
-                        "Put": {
-                            "TableName": self._table,
-                            "Item": attributes.row(row),
-                            "ConditionExpression": "attribute_not_exists(pk)",
-                        }
-                    },
-                    {
-                        "Update": {
-                            "TableName": self._table,
-                            "Key": attributes.row({"pk": self.tenant.key("cost"), "sk": f"{now:%Y-%m}"}),
-                            "UpdateExpression": f"ADD {', '.join(f'#{name} :{name}' for name in adds)}",
-                            "ExpressionAttributeNames": {f"#{name}": name for name in adds},
-                            "ExpressionAttributeValues": attributes.row({f":{name}": n for name, n in adds.items()}),
-                        }
-                    },
-                ]
-            )
-        except self.cloud.dynamodb.exceptions.TransactionCanceledException as error:
-            codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-            if "ConditionalCheckFailed" not in codes:
+            write_together(self.cloud, [Put(ASSESSMENTS, row, condition="attribute_not_exists(pk)"), month])
+        except TransactionCancelled as cancelled:
+            if not cancelled.condition_failed:
                 raise
 
     @property
-    def _table(self) -> str:
-        return self.cloud.names.table(ASSESSMENTS.name)
+    def _key(self) -> RowKey:
+        return RowKey(self.tenant.id, self.id)

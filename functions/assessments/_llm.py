@@ -1,4 +1,4 @@
-"""Language models behind one small interface: Amazon Bedrock's Converse, and OpenAI's chat completions, by whomever."""
+"""Clients of language models: Amazon Bedrock's Converse API, and chat completions APIs compatible with OpenAI's."""
 
 from __future__ import annotations
 
@@ -22,53 +22,59 @@ BEDROCK, OPENAI = "bedrock", "openai"
 PATH = "/chat/completions"
 # Seconds for a whole answer.
 PATIENCE = 120.0
-# Where nobody says how long to wait.
+# Wait if the provider names none.
 BUSY = 30.0
 LONGEST_ANSWER = 4096
 
 
 class Busy(NotPerformed):
-    """Nothing was asked, or nothing answered and charged: come again in `seconds`."""
+    """The provider is over its rate limit, and charged nothing: retry in `seconds`."""
 
-    def __init__(self, who: str, seconds: float) -> None:
-        super().__init__(f"{who} is not to be asked for another {seconds:.0f} s")
+    def __init__(self, provider: str, seconds: float) -> None:
+        super().__init__(f"{provider} is over its rate limit for another {seconds:.0f} s")
         self.seconds = seconds
 
 
-class Unwell(NotPerformed):
-    """The provider failed before it had anything to charge for; another time it may answer."""
+class ProviderFailed(NotPerformed):
+    """The provider failed and charged nothing; a retry may succeed."""
 
 
 class Refused(NotPerformed):
-    """The provider will not do this, today or tomorrow: a wrong model, a wrong key, a question that is too long."""
+    """The provider rejects the request for good: a wrong model or key, or a prompt that is too long."""
 
 
-class Silent(Exception):
-    """No end of an answer came, and what was said until then may be charged for."""
+class Incomplete(Exception):
+    """The answer was interrupted, and may have been charged for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """read, written: tokens, as the provider counts them. whole: whether it was said to the end."""
+    """Answer of a model."""
 
     text: str
     read: int
+    """Input tokens, as counted by the provider."""
     written: int
+    """Output tokens, as counted by the provider."""
     whole: bool = True
+    """Whether the answer is complete."""
 
 
 class Provider(Protocol):
     def ask(self, system: str, question: str, key: str) -> Reply:
-        """Once. key: the idempotency key, for providers that know one. Raises HostBusy, Unwell, Refused, Silent."""
+        """Call the model once, with an idempotency key if the provider supports one.
+
+        Raises Busy, ProviderFailed, Refused, Incomplete.
+        """
 
 
 def _prices(text: str) -> tuple[Decimal, Decimal]:
     try:
         read, written = map(Decimal, text.split())
     except (ValueError, InvalidOperation):
-        raise ValueError("say two numbers, dollars for a million tokens read and written, as in '3 15'") from None
+        raise ValueError("write two numbers, dollars per million input and output tokens, as in '3 15'") from None
     if not (0 <= read < 10_000 and 0 <= written < 10_000):
-        raise ValueError("a price lies between 0 and 10,000 dollars for a million tokens")
+        raise ValueError("a price must be between 0 and 10,000 dollars per million tokens")
     return read, written
 
 
@@ -76,33 +82,33 @@ def _base(text: str) -> str:
     parts = urlsplit(text.strip())
     loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if text and (not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and loopback))):
-        raise ValueError("say the address up to its version, as in https://api.openai.com/v1")
+        raise ValueError("must be a URL up to its version, such as https://api.openai.com/v1")
     return text.strip().rstrip("/")
 
 
-PROVIDER = settings.choice("LLM_PROVIDER", BEDROCK, (BEDROCK, OPENAI), "Who scores: bedrock, or openai for its API")
-MODEL = settings.text("LLM_MODEL", "anthropic.claude-3-5-sonnet-20240620-v1:0", "The model, as its provider calls it")
-URL = Setting("LLM_URL", "", "With openai: where its API is, as https://api.openai.com/v1", _base)
-PRICES = Setting("LLM_PRICES", "3 15", "Dollars for a million tokens, read and written", _prices)
+PROVIDER = settings.choice("LLM_PROVIDER", BEDROCK, (BEDROCK, OPENAI), "Provider of the model: bedrock or openai")
+MODEL = settings.text("LLM_MODEL", "anthropic.claude-3-5-sonnet-20240620-v1:0", "Name of the model at its provider")
+URL = Setting("LLM_URL", "", "Base URL of the API, for openai: https://api.openai.com/v1", _base)
+PRICES = Setting("LLM_PRICES", "3 15", "Dollars per million input and output tokens", _prices)
 SETTINGS = (PROVIDER, MODEL, URL, PRICES)
 GRANTS: tuple[Grant, ...] = (converse(), read_parameter(KEY))
 
 
 def of(run: RunContext) -> Provider:
-    """By the job's settings; nothing is connected yet. Raises SettingError."""
+    """Provider by the job's settings; opens no connection. Raises SettingError."""
     model = run.setting(MODEL.name)
     if run.setting(PROVIDER.name) == BEDROCK:
         return Bedrock(run.cloud, model)
     base = run.setting(URL.name)
     if not base:
-        raise settings.SettingError(f"{PROVIDER.name} is {OPENAI}, and {URL.name} does not say where that is")
+        raise settings.SettingError(f"{PROVIDER.name} is {OPENAI}, and {URL.name} is not set")
     return OpenAi(run.cloud, base, model, run.remaining)
 
 
 def micros(run: RunContext, reply: Reply) -> int:
-    """What it cost, in millionths of a dollar."""
+    """Cost of a reply in millionths of a dollar."""
     read, written = run.setting(PRICES.name)
-    # Dollars for a million tokens are millionths of a dollar for one.
+    # Dollars per million tokens equal millionths of a dollar per token.
     return int((read * reply.read + written * reply.written).to_integral_value())
 
 
@@ -127,9 +133,9 @@ class Bedrock:
         except exceptions.ClientError as error:
             raise _of_bedrock(error) from error
         except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
-            raise Unwell(f"Bedrock: {error}") from error
+            raise ProviderFailed(f"Bedrock: {error}") from error
         except exceptions.BotoCoreError as error:
-            raise Silent(f"Bedrock: {type(error).__name__}") from error
+            raise Incomplete(f"Bedrock: {type(error).__name__}") from error
         return _from_bedrock(answer)
 
 
@@ -137,11 +143,11 @@ def _of_bedrock(error: Any) -> Exception:
     answer = error.response
     code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"].get("HTTPStatusCode", 0)
     if status == 429 or code in ("ThrottlingException", "ServiceUnavailableException", "ModelNotReadyException"):
-        given = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("retry-after", "")
-        return Busy("Bedrock", float(given) if given.isdecimal() else BUSY)
+        wait = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("retry-after", "")
+        return Busy("Bedrock", float(wait) if wait.isdecimal() else BUSY)
     if code == "ModelTimeoutException":
-        return Silent(f"Bedrock: {error}")
-    return Unwell(f"Bedrock: {error}") if status >= 500 else Refused(f"Bedrock: {error}")
+        return Incomplete(f"Bedrock: {error}")
+    return ProviderFailed(f"Bedrock: {error}") if status >= 500 else Refused(f"Bedrock: {error}")
 
 
 def _from_bedrock(answer: Any) -> Reply:
@@ -151,11 +157,11 @@ def _from_bedrock(answer: Any) -> Reply:
         text = "".join(block["text"] for block in blocks if "text" in block)
         return Reply(text, usage["inputTokens"], usage["outputTokens"], answer.get("stopReason") == "end_turn")
     except (KeyError, TypeError, AttributeError) as error:
-        raise Silent(f"Bedrock: an answer without {error}") from error
+        raise Incomplete(f"Bedrock: an answer without {error}") from error
 
 
 class OpenAi:
-    """https://platform.openai.com/docs/api-reference/chat, as others speak it. Asked to stream, taken either way."""
+    """Client of https://platform.openai.com/docs/api-reference/chat and compatible APIs, streamed or not."""
 
     def __init__(self, cloud: Cloud, base: str, model: str, remaining: Callable[[], float] = lambda: inf) -> None:
         self.cloud = cloud
@@ -168,7 +174,7 @@ class OpenAi:
         from shared.http.sites import host_of
 
         http = HttpClient(self.cloud, [host_of(self.base)], rate=10, read=PATIENCE, remaining=self.remaining)
-        asked = {
+        request = {
             "model": self.model,
             "temperature": 0,
             "max_tokens": LONGEST_ANSWER,
@@ -178,13 +184,13 @@ class OpenAi:
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": question}],
         }
         try:
-            answer = http.call("POST", f"{self.base}{PATH}", headers=self._headers(), json=asked, key=key)
+            answer = http.call("POST", f"{self.base}{PATH}", headers=self._headers(), json=request, key=key)
         except HostBusy as busy:
             raise Busy(self.base, busy.seconds) from busy
         except NotSent as unsent:
-            raise Unwell(f"{self.base}: {unsent}") from unsent
+            raise ProviderFailed(f"{self.base}: {unsent}") from unsent
         except NoResponse as silent:
-            raise Silent(f"{self.base}: {silent}") from silent
+            raise Incomplete(f"{self.base}: {silent}") from silent
         finally:
             http.close()
         return self._read(answer)
@@ -197,7 +203,7 @@ class OpenAi:
         if answer.status == 429:
             raise Busy(self.base, BUSY if answer.retry_after is None else answer.retry_after)
         if answer.status >= 500:
-            raise Unwell(f"{self.base} answered {answer.status}")
+            raise ProviderFailed(f"{self.base} answered {answer.status}")
         if answer.status >= 300:
             raise Refused(f"{self.base} answered {answer.status}")
         try:
@@ -205,18 +211,19 @@ class OpenAi:
                 return _streamed(answer.text)
             return _at_once(json.loads(answer.text))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise Silent(f"{self.base}: an answer that is none: {type(error).__name__}") from error
+            raise Incomplete(f"{self.base}: an invalid answer: {type(error).__name__}") from error
 
 
-def _at_once(found: Any) -> Reply:
-    choice, usage = found["choices"][0], found.get("usage") or {}
+def _at_once(data: Any) -> Reply:
+    """Reply from a response that is not streamed."""
+    choice, usage = data["choices"][0], data.get("usage") or {}
     text = choice["message"]["content"] or ""
     whole = choice.get("finish_reason") == "stop"
     return Reply(text, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), whole)
 
 
 def _streamed(text: str) -> Reply:
-    """Server-sent events, as the field has them: `data: {...}` each, `data: [DONE]` at the end."""
+    """Reply from server-sent events: `data: {...}` each, `data: [DONE]` at the end."""
     pieces: list[str] = []
     usage: dict[str, Any] = {}
     reason = ""
@@ -225,9 +232,9 @@ def _streamed(text: str) -> Reply:
         if data == "[DONE]":
             ended = True
             break
-        found = json.loads(data)
-        usage = found.get("usage") or usage
-        for choice in found.get("choices", []):
+        event = json.loads(data)
+        usage = event.get("usage") or usage
+        for choice in event.get("choices", []):
             pieces.append(choice.get("delta", {}).get("content") or "")
             reason = choice.get("finish_reason") or reason
     whole = ended and reason == "stop"

@@ -1,4 +1,4 @@
-"""What a transcript is scored by, the question that a model is asked, and what its answer must be."""
+"""Evaluation of a transcript: the payload with its rubric, the prompt, and validation of the model's answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST_TURNS = 2000
 
 
 class Unsanitized(Rejected):
-    """The transcript still says what it must not: no model is shown it."""
+    """The transcript contains personal data or secrets, and is not sent to a model."""
 
 
 class InvalidAnswer(Exception):
-    """The model's answer is not what was asked for; what it said is not repeated."""
+    """The model's answer does not have the required form; its text is not logged."""
 
 
 class Line(Part):
@@ -30,11 +30,12 @@ class Line(Part):
 
 
 class Criterion(Part):
-    """weight: of its score in the whole."""
+    """One criterion of a rubric."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     meaning: Annotated[str, Field(min_length=1, max_length=1000)]
     weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """Weight of its score in the overall score. Default: 1."""
 
 
 RUBRIC = (
@@ -45,7 +46,7 @@ RUBRIC = (
 
 
 class Evaluation(Payload):
-    """transcript: sanitized by who sends it: no names, addresses, numbers or secrets of persons."""
+    """Request to evaluate a transcript, which the sender has sanitized of personal data and secrets."""
 
     assessment_id: Id
     user_id: Id
@@ -68,7 +69,7 @@ class Result(BaseModel):
     summary: Annotated[str, Field(min_length=1, max_length=4000)]
 
     def overall(self, rubric: Sequence[Criterion]) -> float:
-        """In percent, by the weights."""
+        """Weighted score in percent."""
         weights = {criterion.name: criterion.weight for criterion in rubric}
         reached = sum(score.score * weights[score.criterion] for score in self.scores)
         return round(100 * reached / (HIGHEST * sum(weights.values())), 1)
@@ -83,10 +84,10 @@ SYSTEM = (
 
 
 def question(payload: Evaluation) -> str:
-    """Raises Unsanitized."""
+    """Prompt for the model. Raises Unsanitized."""
     for number, line in enumerate(payload.transcript):
         if redaction.text(line.text) != line.text:
-            raise Unsanitized(f"transcript.{number}: holds personal data or a secret; send it sanitized")
+            raise Unsanitized(f"transcript.{number}: contains personal data or a secret; send it sanitized")
     return json.dumps(
         {
             "rubric": [criterion.model_dump(mode="json") for criterion in payload.rubric],
@@ -97,15 +98,15 @@ def question(payload: Evaluation) -> str:
 
 
 def read(text: str, rubric: Sequence[Criterion]) -> Result:
-    """Raises InvalidAnswer."""
+    """Result from the model's answer. Raises InvalidAnswer."""
     start, end = text.find("{"), text.rfind("}")
     try:
-        # Some put a fence or a word around it, whatever they are asked for.
+        # Some models wrap the JSON in a code fence or a sentence.
         result = Result.model_validate_json(text[start : end + 1])
     except ValidationError as error:
         places = [".".join(map(str, each["loc"])) or each["type"] for each in error.errors(include_input=False)]
-        raise InvalidAnswer(f"the answer is not what was asked for: {', '.join(places[:5])}") from None
-    named = [score.criterion for score in result.scores]
-    if sorted(named) != sorted(criterion.name for criterion in rubric):
+        raise InvalidAnswer(f"the answer has an invalid form: {', '.join(places[:5])}") from None
+    names = [score.criterion for score in result.scores]
+    if sorted(names) != sorted(criterion.name for criterion in rubric):
         raise InvalidAnswer("the answer does not score each criterion once")
     return result

@@ -1,11 +1,11 @@
-"""See the catalogue, QJ-01."""
+"""Evaluation of assessments by a language model (catalogue, QJ-01)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from functions.assessments import _assessment, _llm, _rubric
-from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, Assessment, Overtaken
+from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, AlreadyCompleted, Assessment
 from functions.assessments._rubric import Evaluation, InvalidAnswer
 from shared import clock, redaction
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
@@ -16,9 +16,9 @@ QUEUE = "assessments:evaluation"
 
 
 class Evaluate(Consumer[Evaluation]):
-    """Score a transcript against its rubric by a language model, and keep the result with what it cost.
+    """Score a transcript by a language model, and store the result and its cost.
 
-    A call to the model is an effect of the assessment and the attempt: no duplicate pays for it again.
+    A call to the model is an effect of the assessment and the attempt, so no duplicate message pays for another one.
     """
 
     queue = QUEUE
@@ -29,7 +29,7 @@ class Evaluate(Consumer[Evaluation]):
     costly = True
     effects = days(60)
     retention = "critical"
-    idempotency = keyed("a call is an effect of the assessment and the attempt, which the message itself counts")
+    idempotency = keyed("a call is an effect of the assessment and the attempt number, which the message contains")
     settings = _llm.SETTINGS
     permissions = (*organization.GRANTS, *_assessment.GRANTS, *_llm.GRANTS)
 
@@ -42,7 +42,7 @@ class Evaluate(Consumer[Evaluation]):
         run.log = run.log.bind(entityId=payload.assessment_id)
         try:
             self._evaluate(run, assessment, payload, message.attempt)
-        except Overtaken:
+        except AlreadyCompleted:
             run.log.info("evaluation_duplicate", step="finished", percentage=100)
         except (Defer, InFlight):
             raise
@@ -51,31 +51,31 @@ class Evaluate(Consumer[Evaluation]):
             raise
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
-        # Another call would be paid for, and nobody knows whether the first one was.
+        # A second call would be charged too, and the first one may have been.
         return Unknown("look for the key in the provider's usage; `redo` pays for another call")
 
     def _evaluate(self, run: RunContext, assessment: Assessment, payload: Evaluation, attempt: int) -> None:
         _step(run, assessment, "started", 0)
         _step(run, assessment, "fetching_data", 10)
-        found = assessment.find()
-        if found.get("user", payload.user_id) != payload.user_id:
+        row = assessment.read()
+        if row.get("user", payload.user_id) != payload.user_id:
             raise Rejected(f"{payload.assessment_id} is not an assessment of that user")
         question = _rubric.question(payload)
         _step(run, assessment, "evaluating", 50)
-        said = self._ask(run, assessment, question, attempt)
-        assessment.pay(attempt, run.run_id, said)
-        if "silent" in said:
-            raise _llm.Silent(said["silent"])
-        if not said["whole"]:
-            raise InvalidAnswer("the answer ends in the middle")
-        result = _rubric.read(said["text"], payload.rubric)
-        assessment.note(
+        answer = self._ask(run, assessment, question, attempt)
+        assessment.record_call(attempt, run.run_id, answer)
+        if "silent" in answer:
+            raise _llm.Incomplete(answer["silent"])
+        if not answer["whole"]:
+            raise InvalidAnswer("the answer is incomplete")
+        result = _rubric.read(answer["text"], payload.rubric)
+        assessment.update(
             state=COMPLETED,
             step="finished",
             progress=100,
             result=result.model_dump(mode="json"),
             score=result.overall(payload.rubric),
-            micros=said["micros"],
+            micros=answer["micros"],
             model=run.setting(_llm.MODEL.name),
             completed_at=clock.iso(run.cloud.clock.now()),
         )
@@ -85,9 +85,9 @@ class Evaluate(Consumer[Evaluation]):
         def ask(key: str) -> dict[str, Any]:
             try:
                 reply = _llm.of(run).ask(_rubric.SYSTEM, question, key)
-            except _llm.Silent as silent:
-                # It may have been paid for, so it counts as this attempt's call; the next one is another.
-                return {"silent": str(silent), "micros": 0, "read": 0, "written": 0}
+            except _llm.Incomplete as error:
+                # It may have been charged, so it is this attempt's call; the next attempt makes another.
+                return {"silent": str(error), "micros": 0, "read": 0, "written": 0}
             cost = _llm.micros(run, reply)
             return {
                 "text": reply.text,
@@ -98,19 +98,19 @@ class Evaluate(Consumer[Evaluation]):
             }
 
         try:
-            said: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
+            answer: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
         except _llm.Busy as busy:
             raise Defer(busy.seconds) from busy
         except _llm.Refused as refused:
             raise Rejected(str(refused)) from refused
-        return said
+        return answer
 
     def _fail(self, run: RunContext, assessment: Assessment, error: Exception) -> None:
         text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
         run.log.error("evaluation_failed", step="error", error=text)
         try:
-            assessment.note(state=FAILED, step="error", error=text, failed_at=clock.iso(run.cloud.clock.now()))
-        except Overtaken:
+            assessment.update(state=FAILED, step="error", error=text, failed_at=clock.iso(run.cloud.clock.now()))
+        except AlreadyCompleted:
             return
 
 
@@ -118,8 +118,8 @@ def _step(run: RunContext, assessment: Assessment, step: str, percent: int) -> N
     run.progress(step, percent)
     started = {"started_at": clock.iso(run.cloud.clock.now())} if not percent else {}
     try:
-        assessment.note(state=PROCESSING, step=step, progress=percent, **started)
-    except Overtaken:
-        if not assessment.find():
+        assessment.update(state=PROCESSING, step=step, progress=percent, **started)
+    except AlreadyCompleted:
+        if not assessment.read():
             raise Rejected(f"there is no assessment {assessment.id}") from None
         raise

@@ -1,4 +1,4 @@
-"""See the catalogue, QJ-02."""
+"""Welcome e-mails (catalogue, QJ-02)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pydantic import AwareDatetime, Field
 
 from shared import clock
 from shared.archetypes.consumer import Consumer, Message, Tenant
-from shared.aws import attributes
 from shared.job import (
     Confirmed,
     Effect,
@@ -26,12 +25,14 @@ from shared.mail import sending
 from shared.mail.message import Mail, MailRefused
 from shared.messages.payload import Id, Payload
 from shared.product import organization
+from shared.store import table
+from shared.store.keys import RowKey
 
 QUEUE = "users:created"
 
 
 class UserCreated(Payload):
-    """joined_at: when the user became a member. Address and name are read when the welcome is sent."""
+    """A user joined an organization. Address and name are read when the welcome is sent."""
 
     user_id: Id
     joined_at: AwareDatetime
@@ -39,7 +40,7 @@ class UserCreated(Payload):
 
 
 class WelcomeEmail(Consumer[UserCreated]):
-    """Welcome each user by e-mail, once: also under retries and duplicates, and whichever organization it is for."""
+    """Send each new user one welcome e-mail, across retries, duplicates and organizations."""
 
     queue = QUEUE
     retry = retry_policies.EMAIL
@@ -47,7 +48,7 @@ class WelcomeEmail(Consumer[UserCreated]):
     batch_size = 5
     effects = days(60)
     idempotency = flag_check(
-        "the member's row says that it was sent; until it does, the welcome is an effect of the user"
+        "the member's row records that it was sent; until then the welcome is an effect of the user"
     )
     settings = sending.SETTINGS
     permissions = (*organization.GRANTS, *sending.GRANTS, update_rows(tables.ORGANIZATIONS.name))
@@ -60,7 +61,7 @@ class WelcomeEmail(Consumer[UserCreated]):
         tenant, sk = Tenant(payload.organization_id), f"member#{payload.user_id}"
         member = organization.row(run.cloud, tenant, sk)
         if not member.get("email"):
-            raise Rejected(f"{payload.user_id} is no member that could be written to")
+            raise Rejected(f"{payload.user_id} is no member with an e-mail address")
         if "welcomed_at" in member:
             return
 
@@ -77,7 +78,7 @@ class WelcomeEmail(Consumer[UserCreated]):
             if refused.permanent:
                 raise Rejected(str(refused)) from refused
             raise
-        _note(run, tenant, sk)
+        _record_welcome(run, tenant, sk)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         return Unknown("look for the Message-ID in the relay's log")
@@ -87,21 +88,20 @@ def _welcome(address: str, name: str) -> Mail:
     lines = [
         f"Hello {name}," if name else "Hello,",
         "",
-        "your account is ready. Whatever you are asked to do first, it waits for you when you sign in.",
+        "your account is ready. Sign in to see your first tasks.",
         "",
-        "If you did not expect this, you need not do anything: without you nothing happens.",
+        "If you did not expect this e-mail, you can ignore it: nothing happens unless you sign in.",
     ]
     return Mail(to=(address,), subject="Welcome", text="\n".join(lines))
 
 
-def _note(run: RunContext, tenant: Tenant, sk: str) -> None:
-    try:
-        run.cloud.dynamodb.update_item(
-            TableName=run.cloud.names.table(tables.ORGANIZATIONS.name),
-            Key=attributes.row({"pk": tenant.id, "sk": sk}),
-            UpdateExpression="SET welcomed_at = :now",
-            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(welcomed_at)",
-            ExpressionAttributeValues=attributes.row({":now": clock.iso(run.cloud.clock.now())}),
-        )
-    except run.cloud.ConditionalCheckFailed:
-        return
+def _record_welcome(run: RunContext, tenant: Tenant, sk: str) -> None:
+    # Nothing is written if the member is gone or was welcomed by a concurrent run.
+    table.update_if(
+        run.cloud,
+        tables.ORGANIZATIONS,
+        RowKey(tenant.id, sk),
+        "SET welcomed_at = :now",
+        {":now": clock.iso(run.cloud.clock.now())},
+        "attribute_exists(pk) AND attribute_not_exists(welcomed_at)",
+    )

@@ -1,1 +1,1 @@
-"""Jobs on webhooks, and on the log of what was delivered by them."""
+"""Jobs of webhooks: delivery, retries, and retention of the delivery log."""

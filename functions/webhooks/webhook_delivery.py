@@ -1,4 +1,4 @@
-"""See the catalogue, QJ-03. Users' own webhooks are rows that are swept; this one rides on its queue."""
+"""Webhooks of organizations (catalogue, QJ-03), delivered from a queue; webhook-retry delivers those of users."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from shared.job import (
 from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
 
-# For which a receiver may ask to be left alone; longer, and the policy's own delays go on.
+# Limit of a receiver's Retry-After; a longer one is ignored in favour of the retry policy.
 LONGEST_WAIT = timedelta(minutes=15)
 
 
 class WebhookDeliveryJob(Consumer[WebhookDelivery]):
-    """Deliver an event to an organization's receiver, signed, after 30 s, 1, 2 and 4 minutes again; then give up.
+    """Deliver a signed event to an organization's receiver, with retries after 30 s, 1, 2 and 4 minutes.
 
-    Every attempt carries the same idempotency key, by which its receiver knows it.
+    All attempts have the same idempotency key.
     """
 
     queue = DELIVER
@@ -41,7 +41,7 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
     batch_size = 5
     effects = days(60)
     retention = "high-volume"
-    idempotency = keyed("a delivery is an effect of its event and receiver, and its receiver knows its key")
+    idempotency = keyed("a delivery is an effect of its event and receiver, and the receiver recognises its key")
     permissions = organization.GRANTS
     settings = (LOOPBACK,)
 
@@ -52,13 +52,13 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
         payload = message.payload
         to = organization.row(run.cloud, Tenant(payload.organization_id), f"receiver#{payload.receiver_id}")
         if not to or not to.get("active", True):
-            raise Rejected(f"the receiver {payload.receiver_id} is gone, or switched off")
+            raise Rejected(f"the receiver {payload.receiver_id} was deleted or switched off")
         key = f"{payload.organization_id}#{payload.receiver_id}#{payload.event_id}"
         try:
             run.effect(key, partial(_post, run, to, payload))
         except webhook.WebhookRefused as refused:
             if refused.gone:
-                raise Rejected("the receiver wants no more of them") from refused
+                raise Rejected("the receiver answered 410 Gone") from refused
             if refused.retry_after and refused.retry_after <= LONGEST_WAIT.total_seconds():
                 raise Defer(refused.retry_after, counted=True) from refused
             raise
@@ -66,17 +66,17 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
             raise Rejected(str(closed)) from closed
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
-        # Its receiver knows the key, and a second one does no harm.
+        # The receiver recognises the key, so a second delivery does no harm.
         return NotDone()
 
 
 def _post(run: RunContext, to: dict[str, Any], payload: WebhookDelivery, key: str) -> dict[str, Any]:
     loopback = run.setting(LOOPBACK.name)
     if loopback and run.cloud.names.production:
-        raise SettingError(f"{LOOPBACK.name} is true in production: webhooks would reach into this machine")
-    courier = UntrustedHttpClient(run.cloud, loopback=loopback)
+        raise SettingError(f"{LOOPBACK.name} is true in production: webhooks could reach this machine")
+    client = UntrustedHttpClient(run.cloud, loopback=loopback)
     try:
-        answer = webhook.post(courier, to["url"], to["secrets"], key, payload.body)
+        answer = webhook.post(client, to["url"], to["secrets"], key, payload.body)
     except ValueError as error:
         raise Rejected(f"it cannot be signed or sent: {error}") from error
     return {"status": answer.status}

@@ -5,9 +5,9 @@ from shared.job import daily, days, natural, tables
 
 
 class WebhookLogCleanup(Purge):
-    """Delete deliveries to webhooks from the log after 30 days, once they are over."""
+    """Delete webhook deliveries after 30 days, once they were sent or given up."""
 
     schedule = daily(hour=4, minute=24)
     table = tables.DELIVERIES
     keep = days(30)
-    idempotency = natural("a delivery once deleted is not found again, and one that is still retried does not age")
+    idempotency = natural("a deleted delivery is not found again, and one that is retried does not age")

@@ -1,5 +1,3 @@
-"""Events that a receiver has not taken yet."""
-
 from __future__ import annotations
 
 from collections import Counter
@@ -15,18 +13,18 @@ if TYPE_CHECKING:
     from shared.product.records.outgoing import Delivery
 
 LOOPBACK = settings.flag(
-    "WEBHOOK_LOOPBACK", False, "Whether webhooks may lead to this very machine, by http too; refused in production"
+    "WEBHOOK_LOOPBACK", False, "Whether webhooks may lead to this machine, by http too; refused in production"
 )
-# A receiver that has been silent so many times in a run is not waited for again in it.
-SILENT = 3
-# Seconds for which a receiver may ask to be left alone.
+# A receiver that did not answer this many times in a row is not called again in the same run.
+MAX_TIMEOUTS = 3
+# Limit of a receiver's Retry-After, in seconds.
 LONGEST_WAIT = 24 * 3600
 
 
 class WebhookRetry(Sweep):
-    """Deliver events again that their receivers have not taken, after 1, 5, 30 minutes and 2 hours; then give up.
+    """Retry failed webhook deliveries after 1, 5, 30 minutes and 2 hours, then give them up.
 
-    Delays count from the attempt before. Each carries the delivery's id, by which its receiver knows it.
+    Delays count from the previous attempt. Each attempt has the delivery's id as its idempotency key.
     """
 
     schedule = every(minutes=1)
@@ -39,7 +37,7 @@ class WebhookRetry(Sweep):
     verb = "send"
     memory = 512
     retention = "high-volume"
-    idempotency = keyed("its receiver knows the delivery's id; what came of an attempt is written once")
+    idempotency = keyed("the receiver recognises the delivery's id, and an attempt's result is written once")
     settings = (LOOPBACK,)
 
     def references(self, item: Delivery) -> Iterable[Key]:
@@ -54,7 +52,7 @@ class WebhookRetry(Sweep):
 
         loopback = run.setting(LOOPBACK.name)
         if loopback and run.cloud.names.production:
-            raise SettingError(f"{LOOPBACK.name} is true in production: users' webhooks would reach into this machine")
+            raise SettingError(f"{LOOPBACK.name} is true in production: users' webhooks could reach this machine")
         yield Receivers(untrusted.UntrustedHttpClient(run.cloud, loopback=loopback, total=untrusted.TOTAL))
 
     def attempt(self, attempt: Attempt) -> AttemptVerdict:
@@ -63,16 +61,16 @@ class WebhookRetry(Sweep):
         item: Delivery = attempt.item
         to, receivers = attempt.references.get(_webhook(item)), attempt.tools
         if not to or not to.get("active", True):
-            return GaveUp("its webhook is gone, or switched off")
-        if receivers.silent(to):
-            return RetryLater(f"the receiver has been silent {SILENT} times in a row")
+            return GaveUp("its webhook was deleted or switched off")
+        if receivers.unresponsive(to):
+            return RetryLater(f"the receiver did not answer {MAX_TIMEOUTS} times in a row")
         try:
-            answer = webhook.post(receivers.courier, to["url"], to["secrets"], item.id, item.body)
+            answer = webhook.post(receivers.client, to["url"], to["secrets"], item.id, item.body)
         except webhook.WebhookRefused as refused:
-            receivers.heard(to)
+            receivers.answered(to)
             status = {"status": refused.status}
             if refused.gone:
-                return GaveUp("the receiver wants no more of them", status)
+                return GaveUp("the receiver answered 410 Gone", status)
             return RetryLater(
                 f"the receiver answered {refused.status}", status, min(refused.retry_after or 0, LONGEST_WAIT)
             )
@@ -81,9 +79,9 @@ class WebhookRetry(Sweep):
         except ValueError as error:
             return GaveUp(f"it cannot be signed or sent: {error}")
         except (client.NoResponse, ssrf.Unresolved) as missed:
-            receivers.missed(to)
+            receivers.no_answer(to)
             return RetryLater(str(missed), {"status": 0})
-        receivers.heard(to)
+        receivers.answered(to)
         return Succeeded(fields={"status": answer.status})
 
     def on_success(self, item: Delivery, result: AttemptResult) -> Mapping[str, Any]:
@@ -98,20 +96,20 @@ class WebhookRetry(Sweep):
 
 
 class Receivers:
-    """What a run has learned of them: how often each has been silent since it last said anything."""
+    """Receivers of one run: how often each did not answer since its last answer."""
 
-    def __init__(self, courier: UntrustedHttpClient) -> None:
-        self.courier = courier
-        self._silences: Counter[tuple[str, str]] = Counter()
+    def __init__(self, client: UntrustedHttpClient) -> None:
+        self.client = client
+        self._timeouts: Counter[tuple[str, str]] = Counter()
 
-    def silent(self, to: Mapping[str, Any]) -> bool:
-        return self._silences[to["pk"], to["sk"]] >= SILENT
+    def unresponsive(self, webhook: Mapping[str, Any]) -> bool:
+        return self._timeouts[webhook["pk"], webhook["sk"]] >= MAX_TIMEOUTS
 
-    def missed(self, to: Mapping[str, Any]) -> None:
-        self._silences[to["pk"], to["sk"]] += 1
+    def no_answer(self, webhook: Mapping[str, Any]) -> None:
+        self._timeouts[webhook["pk"], webhook["sk"]] += 1
 
-    def heard(self, to: Mapping[str, Any]) -> None:
-        self._silences.pop((to["pk"], to["sk"]), None)
+    def answered(self, webhook: Mapping[str, Any]) -> None:
+        self._timeouts.pop((webhook["pk"], webhook["sk"]), None)
 
 
 def _webhook(item: Delivery) -> Key:

@@ -19,7 +19,7 @@ from functions.accounts import _archive, account_export
 from functions.accounts._link import LINK
 from functions.accounts.account_export import TABLES, AccountExport
 from functions.accounts.export_expiry import ExportExpiry
-from functions.mail._templates import letter
+from functions.mail._templates import render
 from shared.archetypes.pipeline import Continue
 from shared.aws.cloud import Cloud
 from shared.job.setting import SettingError
@@ -149,7 +149,7 @@ def test_the_user_is_told_once_with_a_link_that_ends(go: Go, cloud: Cloud, clock
     row = one(cloud, EXPORTS, "ada", "x1")
     assert (told["sk"], told["data"]["link"]) == ("account-export-x1", row["link"])
     assert row["link"] == DOOR.replace("{ticket}", str(Ticket("ada", "x1", row["ticket"])))
-    assert told["data"]["link"] in letter("export_ready", told["data"]).text
+    assert told["data"]["link"] in render("export_ready", told["data"]).text
     ends = clock.now() + timedelta(days=7)
     assert row["expires_at"] == f"{ends:%Y-%m-%dT%H:%M:%S}.000Z"
     for at, there_is in ((ends - timedelta(seconds=1), [KEY]), (ends, []), (ends + timedelta(seconds=1), [])):
@@ -195,7 +195,7 @@ def test_an_app_that_shows_the_way_is_told_which_export_and_not_the_secret(go: G
 
 @pytest.mark.parametrize("odd", ["mail.example/{ticket}", "javascript:{ticket}", "https://mail.example/downloads"])
 def test_an_address_that_leads_nowhere_is_refused(odd: str) -> None:
-    with pytest.raises(SettingError, match="say an address with"):
+    with pytest.raises(SettingError, match="must be a URL with"):
         LINK.read({LINK.name: odd})
 
 
@@ -217,7 +217,7 @@ def test_it_goes_on_where_time_ran_out_and_shows_how_far_it_is(
     everything(cloud, "ada", clock.now())
     put(cloud, asked(), *(_message(number) for number in range(30)))
     monkeypatch.setattr(account_export, "PAGE", 10)
-    monkeypatch.setattr("shared.archetypes.pipeline.runner.PipelineRun._short", lambda _: True)
+    monkeypatch.setattr("shared.archetypes.pipeline.runner.PipelineRun._out_of_time", lambda _: True)
     seen = []
     for _ in range(60):
         report = go()
@@ -317,7 +317,7 @@ def test_an_account_that_is_gone_or_closed_is_not_exported(go: Go, cloud: Cloud)
     put(cloud, asked("ghost"), asked("closed"), closed)
     assert go().counts == {"failed": 2}
     for user in ("ghost", "closed"):
-        assert one(cloud, EXPORTS, user, "x1")["error"].startswith("the account is gone")
+        assert one(cloud, EXPORTS, user, "x1")["error"].startswith("the account was deleted")
 
 
 @pytest.mark.parametrize(("said", "days"), [("1d", 1), ("7d", 7), ("30d", 7)])

@@ -90,7 +90,7 @@ def test_one_that_is_wrong_is_looked_at_again_on_the_next_day(
     clock.move(seconds=7)
     assert go(DnsRecheck(), cloud, log).counts == {"again": 1}
     [line] = log.said("dns-recheck_item")
-    assert line["note"] == f"not as it must be: {missing}"
+    assert line["note"] == f"missing or wrong: {missing}"
     assert len(item(cloud, domain())["found"]) == 2
     clock.instant = NOON + days(1)
     right(dns)

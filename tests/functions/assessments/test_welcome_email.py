@@ -47,7 +47,7 @@ def test_a_crash_between_the_mail_and_the_flag_sends_no_second_one(
     world: World, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as crash:
-        crash.setattr(welcome_email, "_note", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        crash.setattr(welcome_email, "_record_welcome", lambda *_: (_ for _ in ()).throw(OSError("gone")))
         world.deliver(WelcomeEmail(), CREATED)
     [again] = world.sent("users:created")
     world.deliver(WelcomeEmail(), again, attempt="2")

@@ -96,7 +96,7 @@ def test_a_receiver_that_asks_for_time_has_had_an_attempt_and_the_next_comes_no_
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"active": False}, "gone, or switched off"),
+        ({"active": False}, "deleted or switched off"),
         ({"secrets": []}, "cannot be signed"),
         ({"url": "https://10.0.0.1/hook"}, "not of the public internet"),
         ({"url": "http://far.example/"}, "does not begin with https://"),
@@ -116,4 +116,4 @@ def test_a_receiver_that_is_gone_for_good_is_asked_once(world: World, site: Web)
     site.answers["/hook"] = Reply(410)
     assert attempts(world) == []
     assert len(site.asked) == 1
-    assert "wants no more" in letters(world.cloud, "firings-dlq")[0]["dead"]["error"]
+    assert "answered 410 Gone" in letters(world.cloud, "firings-dlq")[0]["dead"]["error"]

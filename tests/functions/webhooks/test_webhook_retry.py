@@ -150,7 +150,7 @@ def test_a_receiver_may_ask_for_more_time_up_to_a_day(after: str, due: str, clou
     [
         ("https://169.254.169.254/latest/meta-data", "its host is an address that is not of the public internet"),
         ("https://[::ffff:10.0.0.1]/x", "its host is an address that is not of the public internet"),
-        ("https://2130706433/abc", "the host is a number that is no address as it is commonly written"),
+        ("https://2130706433/abc", "the host is a number, and not an address in the common notation"),
         ("http://shop.com/hook", "the URL does not begin with https://"),
     ],
 )
