@@ -22,7 +22,7 @@ from shared.run.firing import Firing
 
 
 def trigger(cloud: Cloud, name: str, entry: Entry, idempotency_key: str | None) -> Done:
-    """Start a run without waiting for it; the same idempotency key starts no second one."""
+    """Start a run; the same idempotency key starts no second one."""
     if entry["queue"]:
         raise ServiceError(409, f"{entry['id']} is driven by its queue {entry['queue']!r}; send it a message")
     key = idempotency_key or uuid.uuid4().hex
@@ -53,7 +53,10 @@ def _change(cloud: Cloud, name: str, entry: Entry, by: Operator, change: Any, re
 
 
 def _budget_hint(cloud: Cloud, name: str, entry: Entry) -> str:
-    """The remark on a job with a budget, which is declared in code that is not in this function."""
+    """Hint for a job with a budget.
+
+    The budget is declared in code that is not part of this function.
+    """
     if not entry["budgeted"]:
         return ""
     stage = cloud.names.stage
@@ -62,7 +65,10 @@ def _budget_hint(cloud: Cloud, name: str, entry: Entry) -> str:
 
 
 def _job(name: str, entry: Entry) -> Any:
-    """The attributes of a job that pausing reads: its class is not in this function."""
+    """The attributes of a job that pausing reads.
+
+    The job's class is not part of this function.
+    """
     fields = ("key", "shards", "lease_per_target", "collector")
     values = cast(Mapping[str, Any], entry)
     return SimpleNamespace(name=name, allowance=lambda _: None, **{field: values[field] for field in fields})

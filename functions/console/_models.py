@@ -1,4 +1,7 @@
-"""The console's API as Pydantic models: they validate requests, check answers and make the OpenAPI document."""
+"""Pydantic models of the console's API.
+
+They validate requests, check answers and make the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class Stats(Model):
 
 
 class Run(Model):
-    """A row of the run history; a field without a value is left out."""
+    """A row of the run history, without fields that have no value."""
 
     run: str
     target: str | None = Field(default=None, exclude_if=_is_none)

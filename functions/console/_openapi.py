@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the console, as Powertools makes it from the routes."""
+"""The OpenAPI 3.1 document of the console, made from its routes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError", "ResponseValidationE
 
 
 def view(model: type[BaseModel], *, of_job: bool = False) -> Responses:
-    """Document the answers to a GET: the model, 304 for a known ETag, and refusals."""
+    """Document the answers to a GET: model, 304, and refusals."""
     refusals = (400, 403, 404) if of_job else (400, 403)
     return {200: _answer("OK", model), 304: NOT_MODIFIED, **_refusals(*refusals)}
 
@@ -32,7 +32,7 @@ def action(status: int) -> Responses:
 
 
 def document(app: FunctionUrlResolver) -> dict[str, Any]:
-    """Make the document, without the answers that Powertools adds and we never give."""
+    """Make the document, without answers that are never given."""
     # Imported here: no other request needs the models of OpenAPI.
     from aws_lambda_powertools.event_handler.openapi.models import APIKey
 

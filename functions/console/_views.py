@@ -1,4 +1,4 @@
-"""Read jobs for the console: a page of them, their counts, the runs of one job."""
+"""Read jobs for the console: pages, counts, and runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ RUN_FIELDS = frozenset(Run.model_fields) - {"run"}
 
 
 def jobs(cloud: Cloud, entries: Mapping[str, Entry], limit: int, cursor: str | None) -> JobPage:
-    """Read a page of jobs in the order of their ids; the cursor is the last id of the page before."""
+    """Read a page of jobs, sorted by id.
+
+    cursor: the last id of the page before.
+    """
     ids = sorted((entry["id"], name) for name, entry in entries.items() if entry["id"] > (cursor or ""))
     page = ids[:limit]
     items = _items(cloud, {name: entries[name] for _, name in page})
@@ -44,7 +47,10 @@ def stats(cloud: Cloud, entries: Mapping[str, Entry]) -> Stats:
 
 
 def runs(cloud: Cloud, name: str, day: str | None, limit: int, cursor: str | None) -> RunPage:
-    """Read a page of the runs of one day, newest first; the cursor is the last run id of the page before."""
+    """Read a page of the runs of one day, newest first.
+
+    cursor: the last run id of the page before.
+    """
     now = cloud.clock.now()
     wanted = _day(day, now)
     partition = keys.runs(name, wanted)
@@ -96,7 +102,10 @@ def _status(item: Mapping[str, Any]) -> str:
 
 
 def _day(text: str | None, now: datetime) -> date:
-    """Parse the day, today by default. Raises BadRequestError for one outside of the history."""
+    """Parse the day (default: today).
+
+    Raises BadRequestError for a day outside of the history.
+    """
     try:
         day = date.fromisoformat(text) if text else now.date()
     except ValueError:

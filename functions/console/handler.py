@@ -1,4 +1,4 @@
-"""The jobs over HTTP: list, trigger, pause and resume them, read their runs. Guarded like break-glass."""
+"""Jobs over HTTP: list, trigger, pause, resume, and read their runs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _with_id_in_one_segment(path: str) -> str:
-    """Escape the slashes of a job id: a path parameter of Powertools matches none."""
+    """Escape the slashes of a job id.
+
+    A path parameter of Powertools matches no slash.
+    """
     match = JOB_PATH.fullmatch(path)
     return f"/jobs/{match[1].replace('/', '%2F')}/{match[2]}" if match else path
 
@@ -84,7 +87,7 @@ Next = Callable[[FunctionUrlResolver], Response[Any]]
 
 
 def _add_etag(app: FunctionUrlResolver, next_middleware: Next) -> Response[Any]:
-    """Tag the answer to a GET, and answer 304 where the client has it already."""
+    """Add an ETag to a GET; answer 304 for a known one."""
     response = next_middleware(app)
     if app.current_event.http_method != "GET" or response.status_code != 200:
         return response
@@ -151,7 +154,7 @@ def list_runs(
 
 
 def _find(text: str) -> tuple[str, manifest.Entry]:
-    """Find a job by its id, escaped or not, or by its name."""
+    """Find a job by its id (escaped or not) or name."""
     entries = manifest.load()
     names = {entry["id"]: name for name, entry in entries.items()}
     for candidate in (text, unquote(text)):

@@ -1,4 +1,7 @@
-"""GET /downloads/<ticket>: redirect to the archive of an export until the time that its user was sent."""
+"""GET /downloads/<ticket>: redirect to the archive of an export.
+
+A link is valid until the time in the mail to its user.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ APP.exception_handler(Exception)(_fail)
 
 
 def _row(ticket: export_ticket.Ticket) -> dict[str, Any]:
-    """The export's row; empty where it has expired or its user is gone."""
+    """The row of the export; empty for an expired or deleted one."""
     return table.get(CLOUD, EXPORTS, RowKey(ticket.user, ticket.export))
 
 

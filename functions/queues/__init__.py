@@ -1,1 +1,4 @@
-"""Draining queues over HTTP: a Function URL of its own, since break-glass may touch no queue."""
+"""Drain queues over HTTP.
+
+A Function URL of its own: break-glass may touch no queue.
+"""

@@ -1,4 +1,4 @@
-"""Drain a queue: receive messages, call the consumer's function with them, delete those that it has handled.
+"""Drain a queue: receive messages, call the consumer, delete handled messages.
 
 The consumer is called as its queue would call it; whether the request is allowed is decided before.
 """
@@ -42,7 +42,7 @@ class QueueConsumer(NamedTuple):
 
 
 def consumer_of(text: str) -> QueueConsumer | None:
-    """Find a queue by its name (`demo:mail`) or by its name in SQS (`demo-mail`)."""
+    """Find a queue by name (`demo:mail`, or `demo-mail` in SQS)."""
     for job, entry in manifest.load().items():
         queue = entry["queue"]
         if queue and queue not in PLATFORM_QUEUES and text in (queue, queue.replace(":", "-")):
@@ -51,7 +51,7 @@ def consumer_of(text: str) -> QueueConsumer | None:
 
 
 def admit(cloud: Cloud, queue: str) -> bool:
-    """Whether the pause since the queue's last drain is over; it begins anew then."""
+    """Begin a drain, unless the pause since the last one continues."""
     now = clock.milliseconds(cloud.clock.now())
     return table.update_if(
         cloud,
@@ -65,7 +65,10 @@ def admit(cloud: Cloud, queue: str) -> bool:
 
 
 def drain(cloud: Cloud, consumer: QueueConsumer, limit: int) -> tuple[int, dict[str, Any]]:
-    """Have the consumer handle at most `limit` messages: status and body of the answer."""
+    """Have the consumer handle at most `limit` messages.
+
+    Returns status and body of the answer.
+    """
     started = cloud.clock.now()
     queue = consumer.queue
     taken = done = 0
@@ -118,7 +121,10 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parts(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Split records into payloads of one call: ten messages of 1 MiB are more than one call takes."""
+    """Split records into payloads of one call.
+
+    Ten messages of 1 MiB are more than one call takes.
+    """
     part, size = list[dict[str, Any]](), 0
     for record in records:
         length = len(_json(record).encode()) + 2
@@ -137,7 +143,10 @@ def _json(data: Any) -> str:
 
 
 def _invoke(cloud: Cloud, job: str, records: list[dict[str, Any]]) -> set[str] | None:
-    """Call the consumer: ids of the messages that failed, None where the call itself failed."""
+    """Call the consumer.
+
+    Returns the ids of the messages that failed, None where the call itself failed.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -45,7 +45,7 @@ APP = FunctionUrlResolver(_refuse, not_found=UNKNOWN_QUEUE)
 
 @APP.post("/queues/<queue>/process")
 def process(queue: str, limit: Annotated[int, Query()] = DEFAULT_LIMIT) -> Response[Any]:
-    """Drain a queue, at most `limit` messages: any number is accepted and brought into 1 to MAX_LIMIT."""
+    """Drain at most `limit` messages, clamped to 1 to MAX_LIMIT."""
     consumer = _drain.consumer_of(queue)
     if consumer is None:
         raise ServiceError(404, UNKNOWN_QUEUE)
@@ -56,7 +56,10 @@ def process(queue: str, limit: Annotated[int, Query()] = DEFAULT_LIMIT) -> Respo
 
 
 def _require_same_origin() -> None:
-    """A browser states where a request comes from; other clients send neither header, and have the token."""
+    """Refuse requests of other origins.
+
+    A browser sends these headers; other clients send neither, and have the token.
+    """
     headers, own = APP.current_event.headers, APP.current_event.request_context.domain_name
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     foreign_origin = origin is not None and origin not in (f"https://{own}", f"http://{own}")

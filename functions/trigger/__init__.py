@@ -1,1 +1,1 @@
-"""Break-glass: a guarded Function URL that starts a job and answers with its outcome."""
+"""Break-glass: a guarded Function URL that starts jobs."""

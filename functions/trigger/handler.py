@@ -1,4 +1,4 @@
-"""GET and POST /__cron/run/<task>: start a job, wait a little, answer with the run's outcome.
+"""GET and POST /__cron/run/<task>: start a job and wait for it.
 
 Break-glass: the function may start jobs and read their status, and cannot touch what jobs touch.
 """
@@ -106,12 +106,18 @@ def _respond(task: str, status: int, body: Mapping[str, Any]) -> Response[Any]:
 
 
 def _default_key(method: str, minute: str) -> str:
-    """The idempotency key of a request without one: a GET is repeated by proxies and people, a POST on purpose."""
+    """The idempotency key of a request without one.
+
+    A GET is repeated by proxies and people, a POST on purpose.
+    """
     return f"minute {minute}" if method == "GET" else uuid.uuid4().hex
 
 
 def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
-    """Start the run unless it has ended already, and wait for it: status and body of the answer."""
+    """Start the run unless it has ended, and wait for it.
+
+    Returns status and body of the answer.
+    """
     request = _read_request(firing)
     if "outcome" not in request:
         CLOUD.functions.invoke(

@@ -1,1 +1,1 @@
-"""HTTP clients and their guards: declared hosts, untrusted URLs, webhooks, the internal token."""
+"""HTTP: clients, SSRF guard, webhooks, Function URLs and their token."""

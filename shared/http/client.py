@@ -1,4 +1,4 @@
-"""HTTP client for declared hosts: limited in time and size, rate-limited per host."""
+"""HTTP client for declared hosts, limited in time, size and rate."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHARSET = re.compile(
 
 
 class NoResponse(Exception):
-    """No response came, or the call was not allowed; the message contains the reason."""
+    """No response, or no permitted call; the message contains the reason."""
 
 
 class NotSent(NoResponse, NotPerformed):
@@ -50,11 +50,11 @@ class NotSent(NoResponse, NotPerformed):
 
 
 class HostNotAllowed(NotSent):
-    """The URL, or a redirect, leads to a host that this job may not call."""
+    """The URL or a redirect leads to a host outside the declaration."""
 
 
 class HostBusy(NotSent):
-    """The host must not be called yet: its rate limit or its Retry-After."""
+    """The rate limit or Retry-After of the host forbids the call."""
 
     def __init__(self, host: str, seconds: float) -> None:
         super().__init__(f"{host} is not to be called for another {seconds:.0f} s")
@@ -81,10 +81,11 @@ class HttpResponse:
 
 
 class HttpClient:
-    """HTTP client of one run. Safe to share between threads; ignores the environment's proxy settings.
+    """HTTP client of one run. Safe to share between threads.
 
-    hosts: hosts that may be called, as `host_of` returns them. rate: calls per second to one host. connect: seconds to
-    connect. read: seconds between two bytes, and for a whole body. remaining: seconds that the run has left.
+    Proxy settings of the environment are ignored. hosts: hosts that may be called, as `host_of` returns them. rate:
+    calls per second to one host. connect: seconds to connect. read: seconds between two bytes, and for a whole body.
+    remaining: seconds that the run has left.
     """
 
     def __init__(
@@ -124,11 +125,11 @@ class HttpClient:
         key: str = "",
         internal: bool = False,
     ) -> HttpResponse:
-        """Send a request; any status is a response. Follows redirects of GET and HEAD to allowed hosts.
+        """Send a request; any status is a response.
 
-        Raises NoResponse. key: the idempotency key, required for all methods but GET and HEAD. internal: a call to our
-        own API, which in production requires the header x-internal-exec. form, json, body: the body, at most one of
-        them; the content type of `body` is in `headers`.
+        Redirects of GET and HEAD are followed, to allowed hosts. Raises NoResponse. key: the idempotency key, required
+        for all methods but GET and HEAD. internal: a call to our own API, which in production requires the header
+        x-internal-exec. form, json, body: the body, at most one of them; the content type of `body` is in `headers`.
         """
         if method not in SAFE and not key:
             raise ValueError(f"{method} {url} needs an idempotency key: pass `key`")
@@ -198,7 +199,7 @@ class HttpClient:
         return host
 
     def _await_rate_limit(self, host: str) -> None:
-        """Sleep until the rate limit and Retry-After of the host allow a call. Raises HostBusy."""
+        """Wait for the rate limit and Retry-After. Raises HostBusy."""
         with self._lock:
             now = self.cloud.clock.now()
             start = max(now, self._next_call.get(host, now))
@@ -215,7 +216,8 @@ class HttpClient:
             self._next_call[host] = max(until, self._next_call.get(host, until))
 
     def _read(self, response: BaseHTTPResponse) -> bytes:
-        """Read at most 1 MiB of the body. The socket's timeout limits the wait for one byte, this the whole body."""
+        """Read at most 1 MiB of the body."""
+        # The socket's timeout limits the wait for one byte, this the whole body.
         until = time.monotonic() + self.read
         data = bytearray()
         while len(data) < MAX_BODY:
@@ -251,7 +253,7 @@ class HttpClient:
 
 
 def _unsent(error: Exception) -> bool:
-    """Whether there was no connection, or one to a server with a wrong certificate."""
+    """Whether the request was not sent: no connection, or wrong certificate."""
     from ssl import SSLCertVerificationError
 
     from urllib3 import exceptions as failures
@@ -267,7 +269,7 @@ def _same_origin(one: str, other: str) -> bool:
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Parse Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3), at most a year; None for anything else."""
+    """Parse Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if not text:
         return None
     if text.strip().isdecimal():

@@ -1,4 +1,4 @@
-"""Route requests of a Function URL with Powertools, under the limits and error answers of our HTTP functions.
+"""Route requests of a Function URL with Powertools, under our limits.
 
 Authentication is no part of it: a function checks the token before it passes an event to `resolve`.
 """
@@ -25,7 +25,7 @@ ErrorResponse = Callable[[int, str], Response[Any]]
 
 
 class FunctionUrlResolver(LambdaFunctionUrlResolver):
-    """Powertools' resolver without CORS and debug mode, with exact paths, 405, 413, and 400 for invalid input.
+    """Powertools' resolver with exact paths, 405, 413, and 400 for input.
 
     error_response: makes the answer to a status and a message. not_found: message of an unknown path.
     """
@@ -43,7 +43,7 @@ class FunctionUrlResolver(LambdaFunctionUrlResolver):
         self.exception_handler([binascii.Error, UnicodeDecodeError])(lambda _: error_response(400, NOT_JSON))
 
     def route(self, rule: str, method: Any, *arguments: Any, **options: Any) -> Callable[[Handler], Handler]:
-        """Register a route, as Powertools does, and note its methods for the answer 405."""
+        """Register a route, and its methods for the answer 405."""
         methods = [method] if isinstance(method, str) else method
         self.methods.setdefault(re.sub(r"<\w+>", "[^/]+", rule), []).extend(methods)
         return super().route(rule, method, *arguments, **options)
@@ -77,7 +77,10 @@ def _location(parts: Sequence[Any]) -> str:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Parse a request body. Powertools itself would take the first item of a list for the object."""
+    """Parse a request body.
+
+    Powertools itself would take the first item of a list for the object.
+    """
     if len(text) > MAX_BODY_CHARACTERS:
         raise ServiceError(413, f"the body is larger than {MAX_BODY_CHARACTERS} characters")
     try:

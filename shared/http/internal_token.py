@@ -1,4 +1,7 @@
-"""Check the token of our Function URLs: constant-time comparison; the current and previous token are valid."""
+"""Check the token of our Function URLs, in constant time.
+
+The current and the previous token are valid.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ RELOAD_SECONDS = 10
 
 
 class Guard:
-    """Cache the tokens, and read them again on a mismatch, at most every RELOAD_SECONDS.
+    """Check tokens against the cached secret.
+
+    A mismatch reads the secret again, at most every RELOAD_SECONDS.
 
     monotonic: returns seconds of a monotonic clock.
     """
@@ -30,7 +35,7 @@ class Guard:
         self.read_at = -CACHE_SECONDS - 1.0
 
     def admits(self, headers: Mapping[str, str]) -> bool:
-        """Whether the headers contain a valid token. Their names are in lower case."""
+        """Whether the headers (names in lower case) contain a valid token."""
         token = headers.get(HEADER, "").encode()
         age = self.monotonic() - self.read_at
         if age > CACHE_SECONDS:

@@ -1,4 +1,7 @@
-"""The sites of a job, from the setting BASE_URLS. Invalid entries are reported and skipped."""
+"""The sites of a job, from the setting BASE_URLS.
+
+Invalid entries are reported and skipped.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ class Sites:
 
 
 def read(run: RunContext) -> Sites:
-    """Read BASE_URLS, and log a warning for each invalid entry. Raises SettingError where it is no array."""
+    """Read BASE_URLS, and log a warning for each invalid entry.
+
+    Raises SettingError for a value that is no array.
+    """
     sites = parse(run.setting(BASE_URLS.name))
     for error in sites.invalid:
         run.log.warning("base_url_invalid", error=error)
@@ -89,7 +95,10 @@ def parse(entries: Iterable[Any]) -> Sites:
 
 
 def select(run: RunContext, sites: Sites) -> list[Site]:
-    """The site of the firing's target, or all. Raises Rejected for a target that is not in BASE_URLS."""
+    """The site of the firing's target, or all.
+
+    Raises Rejected for a target that is not in BASE_URLS.
+    """
     if run.target == NO_TARGET:
         return list(sites.valid)
     selected = [site for site in sites.valid if site.host == run.target]
@@ -100,9 +109,10 @@ def select(run: RunContext, sites: Sites) -> list[Site]:
 
 
 def forget_removed(run: RunContext, sites: Sites, hosts: Iterable[str]) -> list[str]:
-    """Delete the status of hosts that are no longer among `hosts`, so that it is not shown and alerted on for ever.
+    """Delete the status of hosts that are not among `hosts`.
 
-    Deletes nothing in a run that is not for all hosts, or where an entry is invalid: it may be one of those hosts.
+    It would be shown and alerted on for ever. Deletes nothing in a run that is not for all hosts, or where an entry is
+    invalid: it may be one of those hosts.
     """
     if sites.invalid or run.target != NO_TARGET or run.firing.manual or not run.firing.fresh:
         return []
@@ -122,7 +132,10 @@ def forget_removed(run: RunContext, sites: Sites, hosts: Iterable[str]) -> list[
 
 
 def without_paused(run: RunContext, sites: Iterable[Site]) -> tuple[list[Site], dict[str, str]]:
-    """The sites that are not paused, and operator and reason of the paused ones by host. Logs the paused ones."""
+    """Separate paused sites from the others, and log them.
+
+    Returns the sites that are not paused, and operator and reason of the others by host.
+    """
     active, paused = [], {}
     for site in sites:
         reason = run.paused(target=site.host)
@@ -135,13 +148,18 @@ def without_paused(run: RunContext, sites: Iterable[Site]) -> tuple[list[Site], 
 
 
 def paused_note(paused: Mapping[str, str]) -> str:
-    """`2 paused: a.example (ada: rebuild), b.example (bob: moved)`; empty where none is paused."""
+    """Note such as `2 paused: a.example (ada: rebuild), b.example (bob: moved)`.
+
+    Empty without paused sites.
+    """
     hosts = ", ".join(f"{host} ({reason})" for host, reason in sorted(paused.items())[:NAMED])
     return f"{len(paused)} paused: {hosts}" if paused else ""
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case and ASCII, with a port other than the default of the scheme.
+    """The host of a URL, in lower case and ASCII.
+
+    With the port, unless it is the default of the scheme.
 
     Raises ValueError with the reason.
     """

@@ -1,4 +1,4 @@
-"""Guard against server-side request forgery (SSRF): which URLs given by users may be called.
+"""Guard against server-side request forgery (SSRF) by URLs of users.
 
 Refused is each URL that leads to an address that only we can reach: this machine, its network, and the metadata
 service of the cloud (169.254.169.254). Parse the URL, resolve its host once, and connect to the resolved addresses
@@ -48,7 +48,7 @@ NON_PUBLIC_6 = tuple(
 
 
 class ForbiddenUrl(NotPerformed):
-    """The URL may not be called, and was not; the message contains the reason."""
+    """The URL must not be called; the message contains the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Unresolved(NotPerformed):
 
 
 def reason_not_public(ip: IP, *, loopback: bool = False) -> str:
-    """Why an address may not be called; empty for one of the public internet."""
+    """Why an address must not be called; empty for a public one."""
     if loopback and ip.is_loopback:
         return ""
     if isinstance(ip, ipaddress.IPv4Address):

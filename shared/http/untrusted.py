@@ -1,4 +1,6 @@
-"""HTTP client for untrusted URLs, protected against SSRF: one call to an address that `ssrf` has checked.
+"""HTTP client for untrusted URLs, protected against SSRF.
+
+It calls only an address that `ssrf` has checked, once.
 
 No redirects, no proxies, no cookies. Only the head of the response is read, and the whole call has one time limit.
 """
@@ -40,9 +42,10 @@ class UntrustedHttpClient:
         self.total = total
 
     def call(self, method: str, url: str, *, headers: Mapping[str, str], body: str, key: str) -> HttpResponse:
-        """Send one request; any status is a response, a redirect too. key: the idempotency key.
+        """Send one request; any status is a response, a redirect too.
 
-        Raises ForbiddenUrl, Unresolved and MessagesNotSent where nothing was sent, NoResponse otherwise.
+        key: the idempotency key. Raises ForbiddenUrl, Unresolved and NotSent where nothing was sent, NoResponse
+        otherwise.
         """
         started = time.monotonic()
         public = parse_public_url(url, loopback=self.loopback)
@@ -72,7 +75,7 @@ class UntrustedHttpClient:
         )
 
     def _connect(self, url: PublicUrl, addresses: list[IP], until: float) -> socket.socket:
-        """Connect to the first address that accepts, with TLS for the host name."""
+        """Connect to the first address that accepts, with TLS for https."""
         reason = "there is no address"
         for ip in addresses:
             sock = socket.socket(socket.AF_INET if ip.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
@@ -112,7 +115,7 @@ def _left(until: float) -> float:
 
 
 class _Bounded:
-    """The part of a socket that http.client uses, with one deadline for all of its calls."""
+    """A socket for http.client with one deadline for all calls."""
 
     def __init__(self, sock: socket.socket, until: float) -> None:
         self.sock = sock

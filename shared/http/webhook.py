@@ -36,21 +36,30 @@ class WebhookRefused(NotPerformed):
 
 
 class BadSignature(ValueError):
-    """The signature is missing, too old, or of none of the secrets; the message contains the reason."""
+    """The signature is missing, too old or wrong; the message states which."""
 
 
 def signable(key: str) -> bool:
-    """Whether a message may have this id: it is a header, and a full stop ends it in the signed text."""
+    """Whether a message may have this id.
+
+    It is a header, and a full stop ends it in the signed text.
+    """
     return key.isascii() and "." not in key
 
 
 def message_id(key: str) -> str:
-    """The id of the message with this key: the key itself, or its hash where the key is not signable."""
+    """The id of a message: its key, or the key's hash.
+
+    The hash replaces a key that is not signable.
+    """
     return key if signable(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str, str]:
-    """The headers of a message. secrets: `whsec_<base64>`, several during a rotation. Raises ValueError."""
+    """The headers of a signed message. Raises ValueError.
+
+    secrets: `whsec_<base64>`, several during a rotation.
+    """
     from standardwebhooks import Webhook
     from standardwebhooks.webhooks import EmptyWebhookSecretError
 
@@ -91,7 +100,9 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: d
 
 
 def post(http: HttpClient | UntrustedHttpClient, url: str, secrets: Sequence[str], key: str, body: str) -> HttpResponse:
-    """Send a JSON message once. Raises WebhookRefused for a status other than 2xx, ValueError, and errors of `http`.
+    """Send a JSON message once.
+
+    Raises WebhookRefused for a status other than 2xx, ValueError, and errors of `http`.
 
     http: an UntrustedHttpClient for URLs that users gave, an HttpClient for declared hosts.
     """

@@ -1,4 +1,4 @@
-"""Types of e-mail: the message, the relay, and the error of a message that was not sent."""
+"""Types of e-mail: the message, the relay, and the refusal."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ class Relay(Protocol):
     """A connection to SES or to an SMTP server, for many messages."""
 
     def send(self, mail: Mail, key: str) -> str:
-        """Send a message and return the relay's id of it. `key` makes the Message-ID, equal for the same message.
+        """Send a message and return the relay's id of it.
 
-        Raises MailRefused where nothing was sent. After any other error the message may have been sent.
+        key: makes the Message-ID, equal for the same message. Raises MailRefused where nothing was sent. After any
+        other error the message may have been sent.
         """
 
     def forward(self, message: bytes, to: str) -> str:
-        """Send a complete message with MAIL_FROM as the envelope sender. Returns and raises as `send` does."""
+        """Send a complete message from MAIL_FROM. Returns and raises like `send`."""
 
     def close(self) -> None: ...

@@ -49,7 +49,9 @@ def open_relay(cloud: Cloud, route: Route, sender: str) -> Relay:
 
 
 class RelayPool:
-    """A pool of connections, one for each thread that sends at the same time. Safe to share between threads.
+    """A pool of connections, one for each sending thread.
+
+    Safe to share between threads.
 
     Raises SettingError where no sender is set: no message of the run could be sent.
     """
@@ -116,7 +118,10 @@ class Ses:
 
 
 class Smtp:
-    """One connection, opened at the first message and again after it was lost between two messages."""
+    """One SMTP connection.
+
+    Opened at the first message, and again after it was lost between two messages.
+    """
 
     def __init__(self, cloud: Cloud, route: Route, sender: str) -> None:
         self.cloud = cloud

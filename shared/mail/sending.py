@@ -1,4 +1,4 @@
-"""Send e-mail through the relay of the settings: SES or an SMTP server."""
+"""Send e-mail through the configured relay: SES or an SMTP server."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ def relay(run: RunContext) -> Relay:
 
 
 def render(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
-    """Render a message in MIME format. Raises MailRefused without a sender, or for a line break in a header."""
+    """Render a message in MIME format.
+
+    Raises MailRefused without a sender, or for a line break in a header.
+    """
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import format_datetime

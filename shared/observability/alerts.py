@@ -60,9 +60,10 @@ class Alert:
 def send(
     cloud: Cloud, kind: str, about: str, fields: Mapping[str, Any], commands: Sequence[str], alert_id: str
 ) -> None:
-    """Send an alert to the topic now, and to the other channels by the next run of job-monitoring.
+    """Send an alert to the topic, and enqueue it for other channels.
 
-    alert_id: identifies the incident. The other channels receive it once, however often it is sent.
+    The next run of job-monitoring sends it to them. alert_id: identifies the incident. The other channels receive it
+    once, however often it is sent.
     """
     alert = Alert(kind, about, fields, commands, alert_id, clock.iso(cloud.clock.now()))
     publish(cloud, alert)
@@ -70,7 +71,10 @@ def send(
 
 
 def enqueue_for(cloud: Cloud, alert: Alert, channels: Sequence[str], since: str) -> None:
-    """Store the alert for channels that have not received it since the timestamp `since`."""
+    """Store the alert for channels that have not received it.
+
+    since: timestamp of the first attempt.
+    """
     fields: dict[str, Any] = redaction.data({**asdict(alert), "id": ""})
     row = {"alert": {**fields, "id": alert.id}, "channels": list(channels), "since": since}
     table.put(cloud, STATE, {**keys.owed_alert(alert.id).attributes, **row})

@@ -1,4 +1,7 @@
-"""Artifacts of runs in S3: dated objects that are never overwritten, and a pointer to the latest."""
+"""Artifacts of runs in S3: dated objects, and a pointer.
+
+A dated object is never overwritten, and the pointer never moves to an older one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ TRIES = 5
 
 
 class ArtifactConflict(Exception):
-    """Other writers moved the pointer in each attempt. The dated object is written."""
+    """Other writers moved the pointer; the dated object is written."""
 
 
 class Artifacts:
@@ -47,7 +50,7 @@ class Artifacts:
         return key
 
     def _move(self, pointer: str, body: bytes, at: str) -> None:
-        """Overwrite an older pointer, on condition that it has not changed since it was read."""
+        """Overwrite an older pointer, unless it has changed since it was read."""
         for _ in range(TRIES):
             condition = {"IfNoneMatch": "*"}
             try:
@@ -80,7 +83,7 @@ class Artifacts:
 
 
 def _segment(host: str) -> str:
-    """A host, or host:port, as one segment of a key, without characters of paths."""
+    """A host, or host:port, as one safe segment of a key."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", host).strip(".") or NO_TARGET
 
 

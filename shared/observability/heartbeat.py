@@ -19,14 +19,20 @@ TIMEOUT_SECONDS = 2.0
 
 
 def ping_url(url: str, signal: str) -> str:
-    """The URL of a ping. signal: `start`, `fail`, or empty for success. It becomes the last segment of the path."""
+    """The URL of a ping.
+
+    signal: `start`, `fail`, or empty for success. It becomes the last segment of the path.
+    """
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
     return urlunsplit(parts._replace(path=f"{path}/{signal}" if signal else path))
 
 
 class Heartbeat:
-    """The pings of one run, sent in order by a thread: name resolution has no timeout of its own."""
+    """The pings of one run, sent in order by a thread.
+
+    Name resolution has no timeout of its own.
+    """
 
     def __init__(self, url: str, log: Log, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.strip()

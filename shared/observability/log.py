@@ -1,4 +1,4 @@
-"""Structured logs and metrics: one redacted JSON line each, with the fields of the run on every line.
+"""Structured logs and metrics: one redacted JSON line each.
 
 Lines are formatted by Powertools' Logger, metrics by Powertools' Metrics. `Log` is the interface that jobs use: it
 binds fields to one run and not to the process, and writes to the destination that its creator chose.
@@ -71,7 +71,10 @@ class RedactingFormatter(LambdaPowertoolsFormatter):
 
 
 class EntryHandler(logging.Handler):
-    """Write each line to the destination of its entry. An error is raised: `logging` would print the record."""
+    """Write each line to the destination of its entry.
+
+    An error is raised: `logging` would print the record.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         _entry(record).write(self.format(record))
@@ -103,7 +106,7 @@ class Log:
         self.fields: dict[str, Any] = redaction.data(fields)
 
     def bind(self, **fields: Any) -> Log:
-        """Return a log with these fields on each line, beside those of this one."""
+        """Return a log with these fields added to each line."""
         bound = Log(self.write, self.time, **fields)
         bound.fields = self.fields | bound.fields
         return bound
@@ -118,7 +121,10 @@ class Log:
         POWERTOOLS.error(message, extra=self._extra(fields))
 
     def metric(self, job: str, values: Mapping[str, float]) -> None:
-        """Write one line in CloudWatch's embedded metric format (EMF): per job and in total. `Duration` is in ms."""
+        """Write metrics in CloudWatch's embedded metric format (EMF).
+
+        Counts, and `Duration` in milliseconds; per job and in total.
+        """
         # Imported here: most runs emit no metric.
         from aws_lambda_powertools.metrics import EphemeralMetrics
 

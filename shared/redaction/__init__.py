@@ -1,4 +1,4 @@
-"""Redact secrets and personal data in all output: logs, status rows, artifacts, alerts."""
+"""Redact secrets and personal data in logs, rows, artifacts and alerts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def _spans(value: str, depth: int = 0) -> list[Span]:
 
 
 def _masked(value: str, spans: Iterable[Span]) -> str:
-    """Replace the spans. Overlapping ones are merged: the wider one, or a mask where neither contains the other."""
+    """Replace the spans; overlapping ones are merged.
+
+    The wider one wins; a mask replaces both where neither contains the other.
+    """
     merged: list[Span] = []
     for start, end, shown in sorted(spans, key=lambda span: (span[0], -span[1])):
         if merged and start < merged[-1][1]:
@@ -72,7 +75,10 @@ def _masked(value: str, spans: Iterable[Span]) -> str:
 
 
 def sample(foreign: str, length: int = SAMPLE) -> str:
-    """Redact foreign text, then cut it: cutting first could leave half a secret, which no pattern matches."""
+    """Redact foreign text, then cut it.
+
+    Cutting first could leave half a secret, which no pattern matches.
+    """
     return text(head(foreign, length * 8))[:length]
 
 
@@ -84,7 +90,10 @@ def head(value: str, length: int) -> str:
 
 
 def data(value: Any, field: str = "") -> Any:
-    """Redact a data structure: texts, keys, and all values under the name of a secret."""
+    """Redact a data structure.
+
+    Texts, keys, and all values under the name of a secret.
+    """
     if field and _name(field)[1]:
         return _sealed(value, field)
     # Nearly always nothing is found, and one search of all texts together is faster than one per text.
@@ -147,17 +156,26 @@ def _mapping(mapping: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _secret_named(mapping: Mapping[Any, Any]) -> str:
-    """The name of the secret in `{"name": "token", "value": ...}`; empty for other mappings."""
+    """The name of the secret in `{"name": "token", "value": ...}`.
+
+    Empty for other mappings.
+    """
     return next((mapping[name] for name in NAMES if name in mapping and names_a_secret(mapping[name])), "")
 
 
 def _secret_paired(items: Sequence[Any]) -> str:
-    """The name of the secret in `("token", ...)`, a common form of headers; empty for other sequences."""
+    """The name of the secret in `("token", ...)`.
+
+    A common form of headers. Empty for other sequences.
+    """
     return items[0] if len(items) == 2 and names_a_secret(items[0]) else ""
 
 
 def names_a_secret(value: Any) -> bool:
-    """Whether a value is the name of a secret, and not prose that mentions one."""
+    """Whether a value is the name of a secret.
+
+    Prose that mentions one is not.
+    """
     return isinstance(value, str) and " " not in value and _name(value)[1]
 
 
@@ -168,7 +186,7 @@ def _items(values: Iterable[Any]) -> list[Any]:
 
 
 def _sealed(value: Any, field: str) -> Any:
-    """Mask all values of a structure; numbers stay where they may be counts."""
+    """Mask all values of a structure, except numbers that may be counts."""
     match value:
         case None | bool():
             return value
@@ -197,6 +215,9 @@ def _plain(field: Any) -> bool:
 
 
 def excerpt(text: str, size: int) -> str:
-    """Redact a text and cut it to one line of at most `size` bytes of UTF-8."""
+    """Redact a text and cut it to one line.
+
+    size: the maximum in bytes of UTF-8.
+    """
     flat = " ".join(redaction.text(redaction.head(text, size * 8)).split())
     return flat.encode()[:size].decode(errors="ignore")

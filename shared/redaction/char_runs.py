@@ -1,4 +1,4 @@
-"""Find long runs of one class of characters at the speed of a memory search: most text has none."""
+"""Find long runs of one class of characters by memory search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 def byte_image(text: str) -> bytes:
-    """Encode text as one byte per character, so that positions in both are equal."""
+    """Encode text as one byte per character, at the same position."""
     return text.encode("latin-1", "replace")
 
 
@@ -24,7 +24,7 @@ def char_class(characters: str) -> bytes:
 
 
 def runs(image: bytes, char_class: bytes, minimum: int) -> list[tuple[int, int]]:
-    """Start and end of each run of at least `minimum` characters of the class."""
+    """Start and end of each run of at least `minimum` characters."""
     marked = image.translate(char_class)
     run = b"w" * minimum
     spans = []
@@ -40,5 +40,8 @@ def runs(image: bytes, char_class: bytes, minimum: int) -> list[tuple[int, int]]
 
 @cache
 def pattern(source: str, flags: int = 0) -> re.Pattern[str]:
-    """Compile a pattern at its first use: a cold start pays only for the patterns that its log lines need."""
+    """Compile a pattern at its first use.
+
+    A cold start pays only for the patterns that its log lines need.
+    """
     return re.compile(source, flags)

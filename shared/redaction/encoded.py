@@ -25,7 +25,10 @@ DIGEST = ("sha1-", "sha256-", "sha384-", "sha512-", "md5-")
 
 
 def spans(text: str, image: bytes, redact: Callable[[str], str]) -> Iterator[Span]:
-    """Yield spans to replace. redact: the whole filter, for decoded text; an escaped word is replaced by its result."""
+    """Yield the spans of encoded secrets.
+
+    redact: the whole filter, for decoded text. An escaped word is replaced by its result.
+    """
     if "%" in text:
         yield from _percent(text, redact)
     for start, end in runs(image, BASE64, MIN_BASE64):
@@ -62,7 +65,10 @@ def _is_secret(word: str, before: str, redact: Callable[[str], str]) -> bool:
 
 
 def _rest(word: str) -> str:
-    """The last group with its padding, which is not part of the run; one character alone encodes nothing."""
+    """The last base64 group with its padding.
+
+    The padding is not part of the run; one character alone encodes nothing.
+    """
     rest = word[len(word) // 4 * 4 :]
     return rest + "=" * (4 - len(rest)) if len(rest) > 1 else ""
 

@@ -1,4 +1,4 @@
-"""Find secrets by the name in front of them: `password=`, `"token": `, `Cookie:`, `Bearer`."""
+"""Find secrets by the name in front: `password=`, `"token": `, `Cookie:`, `Bearer`."""
 
 from __future__ import annotations
 

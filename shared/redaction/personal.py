@@ -1,4 +1,4 @@
-"""Find personal data: e-mail addresses, telephone numbers, and card and account numbers with valid check digits."""
+"""Find personal data: e-mail addresses, and telephone, card and account numbers."""
 
 from __future__ import annotations
 
@@ -97,7 +97,10 @@ def _accounts(text: str, begins: bytes) -> Iterator[Span]:
 
 
 def _card(printed: str) -> int:
-    """Length of the card number at the start of the text, 0 without one. A security code may follow; it stays."""
+    """Length of the card number at the start of the text.
+
+    0 without one. A security code may follow; it is not redacted.
+    """
     number = ""
     for place, character in enumerate(printed, 1):
         if character.isdigit():
@@ -115,7 +118,9 @@ def _luhn(number: str) -> bool:
 
 
 def _iban(printed: str) -> int:
-    """Length of the IBAN at the start of the text, without words in capitals that follow it; 0 without one.
+    """Length of the IBAN at the start of the text, or 0.
+
+    Words in capitals that follow it are not counted.
 
     Source: ISO 13616, the check digits by ISO 7064 MOD 97-10.
     """

@@ -1,4 +1,4 @@
-"""Find secrets by their own format: vendor tokens, private keys, credentials in URLs."""
+"""Find secrets by format: vendor tokens, private keys, credentials in URLs."""
 
 from __future__ import annotations
 
