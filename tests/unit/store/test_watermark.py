@@ -1,0 +1,45 @@
+"""Watermarks: pinned before a window, moved after it, and fenced against another run."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import clock as clocks
+from shared.aws.cloud import Cloud
+from shared.store import watermark
+from shared.store.fencing import Fenced
+from shared.store.watermark import Watermark
+
+FIRST, SECOND = "2026-03-02T11:00:00.000Z", "2026-03-02T12:00:00.000Z"
+
+
+def test_a_job_without_windows_has_no_watermark(cloud: Cloud) -> None:
+    assert watermark.read(cloud, "rollup") == Watermark()
+    assert watermark.closed(cloud, "rollup") is None
+
+
+def test_a_window_is_pinned_then_closed(cloud: Cloud) -> None:
+    pinned = watermark.pin(cloud, "rollup", Watermark(), FIRST)
+    assert watermark.read(cloud, "rollup") == pinned == Watermark("", FIRST)
+    assert watermark.close(cloud, "rollup", pinned, FIRST) == watermark.read(cloud, "rollup") == Watermark(FIRST)
+    assert watermark.closed(cloud, "rollup") == clocks.parse(FIRST)
+
+
+def test_a_pinned_window_is_pinned_again_without_a_write(cloud: Cloud) -> None:
+    pinned = watermark.pin(cloud, "rollup", Watermark(), FIRST)
+    assert watermark.pin(cloud, "rollup", pinned, FIRST) == pinned
+
+
+def test_a_repeated_write_recognises_its_own_result(cloud: Cloud) -> None:
+    for _ in range(2):
+        assert watermark.pin(cloud, "rollup", Watermark(), FIRST) == Watermark("", FIRST)
+
+
+def test_a_run_that_another_one_overtook_is_fenced(cloud: Cloud) -> None:
+    pinned = watermark.pin(cloud, "rollup", Watermark(), FIRST)
+    watermark.close(cloud, "rollup", pinned, FIRST)
+    with pytest.raises(Fenced, match="rollup: another run moved its watermark"):
+        watermark.pin(cloud, "rollup", Watermark(), SECOND)
+    with pytest.raises(Fenced):
+        watermark.close(cloud, "rollup", Watermark("", SECOND), SECOND)
+    assert watermark.read(cloud, "rollup") == Watermark(FIRST)
