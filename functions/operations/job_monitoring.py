@@ -38,7 +38,7 @@ from shared.store import keys, table
 from shared.store.keys import RowKey
 from shared.tables import STATE
 
-STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are told")
+STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are alerted")
 NEVER = "never"
 # Effects named in one alert.
 NAMED = 5
