@@ -37,10 +37,10 @@ class PurgePreview:
     #: Dead letters that do not match.
     others: int = 0
     #: Dead letters that match, and stay because they are being redriven.
-    on_their_way: int = 0
+    retrying: int = 0
 
     def data(self) -> dict[str, Any]:
-        counts = {"count": self.count, "others": self.others, "on_their_way": self.on_their_way}
+        counts = {"count": self.count, "others": self.others, "on_their_way": self.retrying}
         return counts | {"groups": [group.data() for group in self.groups]}
 
 
@@ -65,17 +65,17 @@ def preview(cloud: Cloud, matching: DeadLetterFilter, everything: bool = False) 
     """
     if not matching and not everything:
         raise DeadLetterRefused("an empty filter matches every dead letter; add a filter, or --all --yes to delete all")
-    found = PurgePreview([])
-    found.groups = store.group_by_fingerprint(_count(cloud, matching, found))
-    if not found.count:
-        retrying = f", except {found.on_their_way} that are being redriven" if found.on_their_way else ""
+    result = PurgePreview([])
+    result.groups = store.group_by_fingerprint(_count(cloud, matching, result))
+    if not result.count:
+        excluded = f", except {result.retrying} that are being redriven" if result.retrying else ""
         hint = store.list_hint(cloud.names.stage)
-        raise DeadLetterRefused(f"no dead letter matches {_described(matching)}{retrying}; {hint}")
-    if not found.others and not found.on_their_way and not everything:
+        raise DeadLetterRefused(f"no dead letter matches {_described(matching)}{excluded}; {hint}")
+    if not result.others and not result.retrying and not everything:
         raise DeadLetterRefused(
-            f"{_described(matching)} matches every dead letter, {found.count} in all; add --all --yes to delete all"
+            f"{_described(matching)} matches every dead letter, {result.count} in all; add --all --yes to delete all"
         )
-    return found
+    return result
 
 
 def purge(
@@ -110,15 +110,15 @@ def purge(
     return result
 
 
-def _count(cloud: Cloud, matching: DeadLetterFilter, found: PurgePreview) -> Iterator[DeadLetter]:
+def _count(cloud: Cloud, matching: DeadLetterFilter, result: PurgePreview) -> Iterator[DeadLetter]:
     now = clock.iso(cloud.clock.now())
     for letter in store.dead_letters(cloud):
         if letter not in matching:
-            found.others += 1
+            result.others += 1
         elif not _deletable(letter, now):
-            found.on_their_way += 1
+            result.retrying += 1
         else:
-            found.count += 1
+            result.count += 1
             yield letter
 
 

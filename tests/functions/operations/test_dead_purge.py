@@ -142,7 +142,7 @@ def test_the_audit_entry_has_the_digest_of_the_ids(world: World) -> None:
 def test_a_dead_letter_that_is_being_redriven_stays(world: World, cloud: Cloud) -> None:
     [first, second] = (letter for letter in world.letters() if letter.job == "intake")
     redrive.send(cloud, redrive.prepare(cloud, first), "bob")
-    assert purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake")).on_their_way == 1
+    assert purge_dead_letters.preview(cloud, DeadLetterFilter(job="intake")).retrying == 1
     assert clear(world, DeadLetterFilter(job="intake")).purged == 1
     assert second.id not in {letter.id for letter in world.letters()}
     with pytest.raises(DeadLetterRefused, match="except 1 that are being redriven"):
