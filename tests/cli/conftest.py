@@ -1,4 +1,4 @@
-"""A group of jobs that exists for these tests alone, and the command line called in this process."""
+"""Fixtures: a group of test jobs, and the command line called in this process."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Mailbox(Consumer):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call of the command line came to."""
+    """Exit code and output of one command."""
 
     code: int
     out: str
@@ -112,7 +112,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
 
 @pytest.fixture
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The jobs of JOBS are all there are; the folder that stands for functions/."""
+    """Make JOBS the only jobs; yields the folder that replaces functions/."""
     folder = tmp_path / "functions"
     (folder / "demo").mkdir(parents=True)
     for name, text in JOBS.items():
@@ -128,7 +128,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def aws(cloud: Cloud, jobs: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """An account with the stage `test` deployed, for `--aws --stage test`; its clock is the machine's."""
+    """An account with the stage `test`, for `--aws --stage test`, with the clock of this machine."""
     from shared.clock import Clock
 
     monkeypatch.delenv("NIGHTSHIFT_STAGE", raising=False)

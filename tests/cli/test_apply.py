@@ -1,4 +1,4 @@
-"""From a dry run to what it said, or to nothing."""
+"""`apply` performs exactly the plan of a dry run, or nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Litter(Purge):
 
 @pytest.fixture(autouse=True)
 def litter(jobs: Path, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job that purges, and credentials for whoever is asked for."""
+    """A purge job, and credentials for a region."""
     (jobs / "demo" / "litter.py").write_text(LITTER)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "us-east-1")
@@ -150,7 +150,7 @@ def test_a_plan_larger_than_a_run_is_applied_completely(
     begun: set[str] = set()
 
     def remaining(run: RunContext) -> float:
-        """Each run has time for one chunk, and is at its deadline then."""
+        """Time for one chunk in each run."""
         left = 0 if run.run_id in begun else 100
         begun.add(run.run_id)
         return left

@@ -1,4 +1,4 @@
-"""`python jobs.py dead`: what was given up, sent again, thrown away, as an operator meets it."""
+"""`dead`: list, show, retry and purge dead letters, and the audit log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Dead = Callable[..., Answer]
 
 @pytest.fixture
 def world(aws: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Jobs that run whenever the command waits."""
+    """Jobs that run while the command waits."""
     monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "intake": INTAKE})
     aws.sqs.create_queue(QueueName=aws.names.queue("demo:intake"))
     made = World(aws, log)

@@ -1,4 +1,4 @@
-"""The commands that show what is declared: they need no cloud."""
+"""Commands that read declarations only, without a cloud."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.job import registry, validation
 from tests.cli.conftest import HEAD, Call
 
 ROOT = Path(__file__).parents[2]
-# Made before any fixture takes the real functions away, which some commands import.
+# Created before a fixture replaces functions/, which some commands import.
 PARSERS = {name: command(name)[1] for name in (*COMMANDS, "pricing")}
 FIELDS = {"name", "group", "schedule", "next", "queue", "retry", "timeout_s", "memory_mb", "guarantee"}
 
@@ -226,7 +226,7 @@ class Crowd{number}(Job):
 def test_a_check_fails_where_more_than_five_jobs_share_a_minute_of_the_month(
     call: Call, jobs: Path, count: int, code: int
 ) -> None:
-    # `good` starts then as well.
+    # `good` starts in that minute too.
     for number in range(count):
         (jobs / "demo" / f"crowd_{number}.py").write_text(HEAD + CROWD.format(number=number))
     answer = call("heatmap", "--check", "--json", "--day", "2026-11-20")
@@ -288,7 +288,7 @@ def test_a_python_without_the_packages_prints_what_to_do(tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "`make setup` builds .venv" in done.stderr
-    # Where the set-up has been done, its Python goes on by itself.
+    # After the set-up, the Python of .venv takes over.
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to("/bin/echo")

@@ -1,4 +1,4 @@
-"""`python jobs.py effects`: what nobody knows of is listed, and settled by a person."""
+"""`effects` lists effects with an unknown outcome, and resolves them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that look at what has happened, on an account played by moto."""
+"""Commands that read runs, status and logs of an account, simulated by moto."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AWS = ("--aws", "--stage", "test")
 
 
 def ended(cloud: Cloud, at: datetime, ms: int = 10, error: str = "") -> str:
-    """A row of history, as a run writes it; its id."""
+    """Write a history row as a run does; returns its id."""
     mine = run_id(at)
     outcome = Failed(error) if error else Done({"counted": 3})
     History(cloud, "good", "standard").write(Firing("good", at), mine, at, outcome, ms)
@@ -48,7 +48,7 @@ def test_runs_are_the_newest_first_across_days(call: Call, aws: Cloud) -> None:
 
 
 def test_an_expired_row_is_not_shown(call: Call, aws: Cloud) -> None:
-    # Of the standard class: a day where it ended well, a week where it did not.
+    # Retention of the class `standard`: a day for good runs, a week for failed ones.
     ended(aws, aws.clock.now() - timedelta(hours=25))
     kept = ended(aws, aws.clock.now() - timedelta(hours=25), error="oh")
     assert [row["run_id"] for row in call("runs", "good", "--json", *AWS).json] == [kept]
@@ -137,7 +137,7 @@ def test_each_run_is_followed_once_after_it_has_ended(aws: Cloud) -> None:
     follower = HistoryFollower(aws, [registry.find("good")], start)
     assert follower.new_rows() == []
     mine = ended(aws, start + timedelta(minutes=9))
-    # It began before the other one, and took longer.
+    # It started before the other one and ended after it.
     late = ended(aws, start)
     assert [row["sk"] for row in follower.new_rows()] == [late, mine]
     assert follower.new_rows() == []

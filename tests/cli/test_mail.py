@@ -1,4 +1,4 @@
-"""What is sent locally stays here and can be read; whom jobs talk to is there for as long as they run."""
+"""Mails are stored locally and can be read; the local services run while they are needed."""
 
 from __future__ import annotations
 

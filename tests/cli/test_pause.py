@@ -1,4 +1,4 @@
-"""Holding a job back and letting it go on, by the command line."""
+"""`pause` and `resume` of jobs, targets and tenants."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_resuming_a_job_with_a_used_up_budget_allows_as_much_again(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(registry.find("good")), "budget", Budget(items=2, per="month"))
-    # Of a period that no clock of today has passed.
+    # A period in the far future, so that it does not end during the test.
     spent = {"period": "9998-11", "items": 2, "micros": 0, "of": "2 items per month"}
     item = attributes.row({"pk": "good:last", "sk": "-", "fence": 1, "spent": spent})
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)

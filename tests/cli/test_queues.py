@@ -1,4 +1,4 @@
-"""`queues` shows what waits, as it is now."""
+"""`queues` shows the current depth of each queue."""
 
 from __future__ import annotations
 

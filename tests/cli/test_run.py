@@ -1,4 +1,4 @@
-"""Running a job by hand, against an account played by moto."""
+"""Manual runs of jobs in an account, simulated by moto."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTRACT = {"job", "run_id", "tick", "outcome", "ms", "counts", "artifact"}
 
 
 def everything(cloud: Cloud) -> list[Any]:
-    """All rows and objects there are."""
+    """All rows and objects."""
     items = cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]
     objects = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket).get("Contents", [])
     return [*map(attributes.plain, items), *(entry["Key"] for entry in objects)]
@@ -214,8 +214,8 @@ def test_a_shard_can_be_run_alone(call: Call, aws: Cloud) -> None:
     assert (answer.json["target"], answer.json["counts"]) == ("1", {"shard": 1})
 
 
-def bitten(aws: Cloud, note: str) -> None:
-    """What a watchdog leaves behind."""
+def assert_lost(aws: Cloud, note: str) -> None:
+    """Assert that the run of `good` is recorded as lost and holds no lease."""
     found = item(aws, "good")
     assert found["status"]["outcome"] == "lost"
     assert found["status"]["note"] == note
@@ -230,7 +230,7 @@ def test_the_watchdog_ends_a_run_at_its_timeout_and_records_it(call: Call, aws: 
         watchdog.timer.cancel()
         watchdog.expire()
     assert ends == [1]
-    bitten(aws, "ended by the watchdog at its timeout of 300 s")
+    assert_lost(aws, "ended by the watchdog at its timeout of 300 s")
     assert call("runs", "good", "--json", *AWS).json == []
 
 
@@ -248,7 +248,7 @@ def test_an_interrupted_run_releases_its_lease(stop: type[KeyboardInterrupt], no
 
     with pytest.raises(stop):
         work()
-    bitten(aws, note)
+    assert_lost(aws, note)
 
 
 def test_the_watchdog_does_not_release_the_lease_of_another_run(aws: Cloud) -> None:

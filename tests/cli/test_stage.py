@@ -1,4 +1,4 @@
-"""The stage that a command works on: given with --aws, taken from .env too, and never production by default."""
+"""The stage of a command: from --stage, the environment or .env, and never production by default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.aws.cloud import Cloud
 from shared.job import registry
 from tests.cli.conftest import Call
 
-# What each command that takes --aws needs besides.
+# Required arguments of each command with --aws.
 NEEDED = {
     "good": (),
     "test": ("good",),
@@ -48,7 +48,7 @@ NEEDED = {
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No stage is set; a .env that a test reads is forgotten after it, and so are a worker's signal handlers."""
+    """Unset the stage, and restore environment and signal handlers after the test."""
     monkeypatch.delenv("NIGHTSHIFT_STAGE", raising=False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with replace_environment(dict(os.environ)):
@@ -70,7 +70,7 @@ def takes_aws(parser: argparse.ArgumentParser) -> bool:
 
 
 def verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of its subcommands, by name."""
+    """The subparsers of a parser, by name."""
     return {
         name: below
         for action in parser._actions

@@ -1,4 +1,4 @@
-"""What messages in files add up to, and whether the rollups have it so."""
+"""`sums` adds up messages in files and compares the sums with the rollups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.stored_rows import put
 LINES: tuple[dict[str, Any], ...] = (
     {"user": "ada", "received_at": "2026-03-01T23:59:59.999Z", "bytes_used": 5},
     {"user": "ada", "received_at": "2026-03-02T00:00:00.000Z", "bytes_used": 7},
-    # The same day, in another zone and by another hand.
+    # The same day, in another time zone and format.
     {"user": "ada", "received_at": "2026-03-03 00:30:00.000+01:00", "bytes_used": 1},
     {"user": "zoë", "received_at": "2027-01-03T10:00:00.000Z", "bytes_used": 0},
     {"user": "nobody", "received_at": None, "bytes_used": 5},

@@ -1,4 +1,4 @@
-"""`python jobs.py top`: how often each job succeeds, and how long it takes."""
+"""`top` computes success rate and duration from the history."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_durations_are_those_of_executed_runs(call: Call, aws: Cloud) -> None:
 
 
 def test_failures_older_than_the_retained_good_runs_are_not_counted(call: Call, aws: Cloud) -> None:
-    # A row of a good run is kept a day, that of a failed one a week.
+    # Rows of good runs are retained for a day, those of failed runs for a week.
     ended(aws, Failed("x"), hours=30)
     ended(aws, Done())
     shown = standing(call, "--hours", "100")

@@ -1,4 +1,4 @@
-"""`why`, on an account played by moto."""
+"""`why` explains ticks in an account, simulated by moto."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AWS = ("--aws", "--stage", "test")
 
 
 def fail(cloud: Cloud) -> str:
-    """The last tick of `bad`, which fails; its minute."""
+    """Run the last tick of `bad`, which fails; returns its minute."""
     from shared.job import manifest
 
     job = registry.find("bad")
@@ -75,7 +75,7 @@ def test_a_tick_of_last_year_is_no_error(call: Call, aws: Cloud) -> None:
 
 
 def deployed(aws: Cloud, job: str, variables: dict[str, str]) -> None:
-    """A function of that name, with these variables."""
+    """Deploy a function with these variables."""
     iam: Any = aws.session.client("iam")
     role = iam.create_role(RoleName=job, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     code = io.BytesIO()

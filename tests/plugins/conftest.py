@@ -1,4 +1,4 @@
-"""A plugin's process for a few lines of code, with whatever permissions a test grants."""
+"""Fixtures: run a few lines of code as a plugin, with the permissions that a test grants."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Attempts to get out. Each is an expression or a block that ends in `return`; what it returns is what it got hold of.
+"""Escape attempts, each an expression or a block that ends in `return`; the return value is what it obtained.
 
-Names there: context, SECRET (a file outside, with a canary), OUT (a folder outside), PID (of the host), TCP, UDP (ports
-of listeners), UNIX, GRAM (paths of listening sockets), and the usual modules. An attempt that raises got nothing.
+Available names: context, SECRET (a file outside, with a canary), OUT (a folder outside), PID (of the host), TCP, UDP
+(ports of listeners), UNIX, GRAM (paths of listening sockets), and the usual modules. An attempt that raises has
+obtained nothing.
 """
 
 from __future__ import annotations
@@ -270,9 +271,9 @@ INTERPRETER = (
 )
 BLOCKS = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *INTERPRETER)
 ALL = (*BY_PATH, *BLOCKS, *raw.ALL)
-# Which Landlock alone denies: where a link leads.
+# Denied by Landlock alone: the target of a link.
 LOOKS = tuple(code for code in ENVIRONMENT if "readlink" in code)
-# What Landlock holds alone: files, programs, TCP, abstract sockets and signals.
+# Blocked by Landlock alone: files, programs, TCP, abstract sockets and signals.
 ALONE = tuple(
     code
     for code in (*FILES, *PROCESSES, *NETWORK)
@@ -281,7 +282,7 @@ ALONE = tuple(
         what in code for what in ("context", "chmod", "chown", "utime", "xattr", "chroot", "memfd", "system", "fd/1")
     )
 )
-# What reads a file, among those that are after something else.
+# Attempts that also read a file.
 READS = tuple(code for code in (*PROCESSES, *NETWORK) if "SECRET" in code or "gethostby" in code)
-# Those that need nothing of the context, and whose wall is the kernel's: they must hold with no audit hook at all.
+# Attempts without the context that the kernel must stop, also without the audit hook.
 KERNEL = tuple(code for code in (*FILES, *ENVIRONMENT[7:14], *PROCESSES, *NETWORK, *raw.ALL) if "context" not in code)

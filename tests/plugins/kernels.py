@@ -1,4 +1,4 @@
-"""Kernels that lack a wall: this one, with a filter in front that answers as an older one does."""
+"""Simulate older kernels: a filter answers some calls of this kernel as an older one would."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS = {"landlock_create_ruleset": (444, 444), "seccomp": (317, 277), "prctl": 
 
 
 def boot(folder: Path, *lacks: str, landlock: int | None = None) -> Path:
-    """A `boot.py` for a kernel that lacks these walls. landlock: the version of it that it has."""
+    """Write a `boot.py` that simulates a kernel without `lacks`, and with this version of Landlock."""
     path = folder / "boot.py"
     run = f"runpy.run_path({str(BOOT)!r}, run_name='__main__')"
     path.write_text("\n".join((front(*lacks, landlock=landlock), "import runpy", run)))
@@ -35,7 +35,7 @@ def boot(folder: Path, *lacks: str, landlock: int | None = None) -> Path:
 
 
 def front(*lacks: str, landlock: int | None = None) -> str:
-    """Source that makes the kernel so, for the process that runs it."""
+    """Source that simulates the kernel in the process that runs it."""
     program, older = _answers(*lacks), ""
     if landlock is not None:
         older = f"""
@@ -49,8 +49,8 @@ def front(*lacks: str, landlock: int | None = None) -> str:
         code = ctypes.create_string_buffer(program, len(program))
         library = ctypes.CDLL(None)
         assert library.prctl(38, 1, 0, 0, 0) == 0
-        known = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
-        assert library.prctl(22, 2, known, 0, 0) == 0
+        filter_program = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
+        assert library.prctl(22, 2, filter_program, 0, 0) == 0
         sys.path.insert(0, {str(BOOT.parents[3])!r})
         {older}
         sys.path.pop(0)

@@ -1,4 +1,4 @@
-"""Paths that lead out of a workspace, or to what is denied in it, in every spelling; and what is asked with them."""
+"""Paths outside the workspace, or denied within it, in many spellings, and the requests that use them."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Attempts that leave Python: calls of the kernel by their numbers, and code that first takes the audit hook apart.
+"""Escape attempts below Python: system calls by number, and code that disables the audit hook first.
 
-Names there are those of `escapes`, and of `HEAD`: `raw(number on x86-64, number on arm64, arguments...)` is the result
-of a system call, -1 where it was refused. Of what a number cannot tell, the attempt itself says what it got.
+Available names: those of `escapes`, and of `HEAD`; `raw(number on x86-64, number on arm64, arguments...)` is the result
+of a system call, -1 if it was refused. Where a number is not enough, the attempt returns what it obtained.
 """
 
 from __future__ import annotations
 
-# What was got by a call that was not refused, whatever it returned.
+# Returned for a call that was not refused, with any result.
 CALLS = (
     ("ptrace, of the host", "101, 117, 0x4206, PID, 0, 0"),
     ("process_vm_readv", "310, 270, PID, 0, 0, 0, 0, 0"),
@@ -64,7 +64,7 @@ BY_NUMBER = (
     "import fcntl; fcntl.fcntl(os.open(os.__file__, os.O_RDONLY), 1024, 0); return 'leased'",
     "import fcntl; fcntl.fcntl(os.open(os.path.dirname(os.__file__), os.O_RDONLY), 1026, 1); return 'watched'",
 )
-# Each finds what watches it, and takes it apart; then it does what it came for.
+# Each disables the hook and then attempts an access.
 OPEN = "import gc; [o.clear() for o in gc.get_objects() if type(o) is dict and 'sqlite3.connect' in o]; "
 TABLE = (
     "import gc; [o.update(dict.fromkeys(o, None)) for o in gc.get_objects() if type(o) is dict and 'os.putenv' in o]; "
@@ -101,7 +101,7 @@ buffer = bytes(128)
 
 
 class Anything(str):
-    """A path that is equal to whatever it is compared with."""
+    """A path that compares equal to everything."""
 
     def __eq__(self, other):
         return True

@@ -1,4 +1,4 @@
-"""What a plugin may use of the processor in an hour, all its jobs together."""
+"""The hourly CPU quota that all jobs of a plugin share."""
 
 from __future__ import annotations
 

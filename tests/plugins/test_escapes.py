@@ -1,4 +1,4 @@
-"""The corpus of escapes, asked of a plugin's process as it runs, and of the kernel's walls alone."""
+"""The corpus of escape attempts, in a complete sandbox and with parts of it missing."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ GRANTED = Permissions(
     shell_deny=("**",),
     capabilities=frozenset({"shell-exec"}),
 )
-# What is left of an attempt that got nothing.
+# Results of attempts that obtained nothing.
 NOTHING: tuple[Any, ...] = (None, False, 0, "", [], {})
 
 
 class Outside:
-    """What an escape would reach."""
+    """Files, servers and processes outside the sandbox."""
 
     def __init__(self, folder: Path, closing: ExitStack) -> None:
         self.folder = folder / "outside"
@@ -84,7 +84,7 @@ class Outside:
         }
 
     def untouched(self) -> bool:
-        """Nothing made, changed or removed there, and nobody called."""
+        """Assert that nothing was created, changed, deleted or called."""
         called = ((self.tcp, "accept"), (self.unix, "accept"), (self.udp, "recv"), (self.gram, "recv"))
         for listener, call in called:
             try:
@@ -103,7 +103,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside
 
 
 def module(attempts: Sequence[str], names: dict[str, Any], head: str = "") -> str:
-    """Source with a function for each attempt, and `tried(context)` that makes them all."""
+    """Source with a function for each attempt, and `tried(context)` that runs all."""
     source = [head, "import os, sys, time", *(f"{name} = {value!r}" for name, value in names.items())]
     for number, code in enumerate(attempts):
         source.append(f"def attempt_{number}(context):\n    {code}")
@@ -136,7 +136,7 @@ def test_the_corpus_is_large_enough() -> None:
 
 
 def asked(attempts: Sequence[str], tmp_path: Path, outside: Outside, log: Lines) -> RunResult:
-    """What a plugin's process makes of them, whose workspace has links of all kinds in it."""
+    """Run the attempts in a plugin whose workspace contains links of all kinds."""
     files = DiskWorkspace(tmp_path / "workspace")
     for path in ("own/inner.key", "own/deep/er/inner.key", "own/mine"):
         files.write(path, CANARY.encode())
@@ -158,7 +158,7 @@ def asked(attempts: Sequence[str], tmp_path: Path, outside: Outside, log: Lines)
 
 @pytest.fixture(autouse=True)
 def inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is allowed, and that somebody has led inside."""
+    """An allowed name that resolves to an internal address."""
     known = {"inside.example": "127.0.0.1", "allowed.example": "10.0.0.1"}
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, **_: [(2, 1, 6, "", (known[host], port))])
 
@@ -171,7 +171,7 @@ def test_no_attempt_gets_through(tmp_path: Path, outside: Outside, log: Lines) -
 
 
 def bare(attempts: Sequence[str], tmp_path: Path, outside: Outside, *lacks: str) -> tuple[list[str], Any]:
-    """What they get with no audit hook at all, and the walls that were missing."""
+    """Run the attempts without an audit hook; returns what they obtained and the missing restrictions."""
     root = tmp_path / "plugin"
     root.mkdir()
     head = textwrap.dedent(

@@ -1,4 +1,4 @@
-"""What a plugin's process can do to the host that serves it: nothing that outlasts its own run."""
+"""Attacks of a plugin's process on its host affect at most its own run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins.conftest import AMPLE, CONTEXT, Sandboxed
 
-# Any code can find what its own process speaks by.
+# Code of a plugin can find the connection of its process.
 WIRE = "import gc, struct; wire = [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0]; end = wire.end\n"
 HEAD = "struct.pack('!II', {0}, {1})"
 ASKED = """\
@@ -121,7 +121,7 @@ def test_the_first_mebibyte_of_endless_output_is_returned(sandboxed: Sandboxed) 
 
 @pytest.fixture
 def dripping() -> Iterator[int]:
-    """The port of a server that sends a byte now and then, for ever."""
+    """The port of a server that sends a byte at intervals, without end."""
     closing = threading.Event()
 
     def drip(caller: socket.socket) -> None:
@@ -184,7 +184,7 @@ def test_too_many_response_headers_are_an_error_of_the_request(sandboxed: Sandbo
 
 
 def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
-    """It is ended by the kernel, whatever the host died of."""
+    """The kernel kills the plugin, however the host ended."""
     (tmp_path / "acme.py").write_text("import time\ndef handle(context): print('up', flush=True); time.sleep(60)\n")
     script = f"""
         from pathlib import Path
@@ -217,7 +217,7 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """A zombie that nobody has waited for yet is none."""
+    """False for a zombie, which has ended but was not waited for."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Plugins' jobs on the run path that all jobs take; the samples are an installed package, as a stranger's would be."""
+"""Jobs of plugins take the run path of all jobs; the samples are an installed package."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Manifests are validated without running code, and faults name their line."""
+
 from __future__ import annotations
 
 import sys
@@ -189,7 +191,7 @@ def test_an_inline_value_has_the_line_of_its_table() -> None:
 
 
 def installed(site: Path, package: str, text: str) -> None:
-    """A distribution as an installer leaves it: its package, and its entry point."""
+    """An installed distribution: a package and its entry point."""
     (site / package).mkdir(parents=True)
     (site / package / "__init__.py").write_text(CODE)
     (site / package / "plugin.toml").write_text(text.replace("tool:", f"{package}:"))
@@ -201,7 +203,7 @@ def installed(site: Path, package: str, text: str) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A site-packages of its own, in front of all others."""
+    """A separate site-packages, in front of all others."""
     found = tmp_path / "site"
     found.mkdir()
     monkeypatch.setattr(sys, "path", [str(found), *[p for p in sys.path if "site-packages" not in p]])

@@ -1,4 +1,4 @@
-"""Calls that are made on a plugin's behalf, to a server of this machine."""
+"""Requests on behalf of a plugin, to a server on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HERE = Permissions(net=("localhost", "127.0.0.1", "name.example"))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Says what it was asked; `/away` leads elsewhere, `/large` never ends."""
+    """Echoes requests; `/away` redirects to another host, `/large` never ends."""
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0"))).decode()

@@ -1,3 +1,5 @@
+"""Permissions decide by globs, hosts, names and words."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A handler runs in a sandbox, with its context and within its quotas."""
+
 from __future__ import annotations
 
 import ctypes
@@ -98,7 +100,7 @@ def test_named_variables_are_in_the_context_and_in_environ(sandboxed: Sandboxed)
 
 
 def test_a_library_that_reads_its_settings_finds_none(sandboxed: Sandboxed) -> None:
-    """zoneinfo, uuid and pydantic ask for variables as they are imported."""
+    """zoneinfo, uuid and pydantic read variables at import."""
     ended = sandboxed(
         """
         import datetime, pydantic, uuid, zoneinfo, ssl, asyncio
@@ -217,7 +219,7 @@ def test_the_wall_clock_quota_is_enforced_within_200_ms(sandboxed: Sandboxed) ->
 
 
 def test_twenty_concurrent_runs_do_not_affect_each_other(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
-    """All twenty have begun before three are ended, and the rest work on after that."""
+    """All twenty have started before three are killed; the others continue after that."""
     ends = {7: "while True: pass", 8: "' ' * 10**9", 9: "os._exit(1)"}
     outcomes: dict[int, Any] = {}
     meet = """

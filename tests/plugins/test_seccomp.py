@@ -1,4 +1,4 @@
-"""The filter's program, read as the kernel reads it: also for the machine that these tests do not run on."""
+"""The filter program, interpreted as by the kernel, for both architectures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALLOWED, DENIED, ABSENT = 0, errno.EPERM, errno.ENOSYS
 
 
 def answer(machine: tuple[int, int], number: int, *arguments: int, pid: int = PID, on: int | None = None) -> int:
-    """The error that a call gets, 0 where it is let through. on: the machine that the call says it is of."""
+    """The error number of a call, 0 if it is allowed. on: the architecture of the call."""
     program = list(struct.iter_unpack("HBBI", seccomp.assembled(*machine, pid)))
     padded = (*arguments, *[0] * 6)[:6]
     data = struct.pack("=IIQ6Q", number, on or machine[0], 0, *padded)

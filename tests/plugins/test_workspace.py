@@ -1,4 +1,4 @@
-"""One suite for both places that a workspace may be kept in."""
+"""Both implementations of the workspace pass the same tests."""
 
 from __future__ import annotations
 

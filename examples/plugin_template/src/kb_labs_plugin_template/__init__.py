@@ -1,1 +1,1 @@
-"""Three sample jobs; plugin.toml declares them."""
+"""Three sample jobs, declared in plugin.toml."""

@@ -1,4 +1,4 @@
-"""A cache that does not grow for ever."""
+"""Delete old files of the cache."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 CACHE = ".kb/template/cache"
-KEPT = timedelta(days=7)
+RETENTION = timedelta(days=7)
 
 
 def run(context: Any) -> dict[str, Any]:
-    oldest = (datetime.fromisoformat(context.executedAt) - KEPT).timestamp()
+    oldest = (datetime.fromisoformat(context.executedAt) - RETENTION).timestamp()
     if not context.fs.exists(CACHE):
         return {"ok": True, "cleaned": 0}
     old = [entry.path for entry in context.fs.walk(CACHE) if entry.modified < oldest]

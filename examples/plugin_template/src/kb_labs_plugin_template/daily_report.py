@@ -1,4 +1,4 @@
-"""What there was in the workspace on a day. Run again for the same day, it writes the same file."""
+"""Report the content of the workspace on a day. A repetition for the same day writes the same file."""
 
 from __future__ import annotations
 

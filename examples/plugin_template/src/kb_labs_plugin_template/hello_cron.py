@@ -1,4 +1,4 @@
-"""A line a minute."""
+"""Append a line to a log."""
 
 from __future__ import annotations
 
