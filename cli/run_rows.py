@@ -27,7 +27,7 @@ def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
                 "run_id": item["holder"],
                 "job": job.name,
                 "target": item["sk"],
-                "tick": item.get("tried", "").rpartition("#")[0] or None,
+                "tick": item.get("last_attempt", "").rpartition("#")[0] or None,
                 "started": item.get("started"),
                 "outcome": "running" if holds_lease else "dead",
                 "note": f"{item.get('step', 'started')} {item.get('progress', 0)} %"

@@ -66,8 +66,8 @@ def tick_firing(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
     """The firing of a tick: its next attempt if earlier ones failed and no run holds the claim."""
     item = lost_runs.claim_item(cloud, manifest.of([job])[job.name], target)
     firing = Firing(job.name, at, target=target, retried=False, correlation_id=uuid.uuid4().hex)
-    tried = str(item.get("tried", ""))
-    sequence = int(tried.split("#")[2]) if tried.startswith(firing.position) and "holder" not in item else 0
+    last = str(item.get("last_attempt", ""))
+    sequence = int(last.split("#")[2]) if last.startswith(firing.position) and "holder" not in item else 0
     redrive, attempts = divmod(sequence, SEQUENCE_STEP)
     return replace(firing, attempt=attempts + 1, redrive=redrive)
 

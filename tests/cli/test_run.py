@@ -309,7 +309,7 @@ def test_a_redriven_tick_is_run_manually_as_its_next_attempt(aws: Cloud) -> None
 
     job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)
     dead = Firing("good", at, attempt=3, redrive=2)
-    item = {"pk": "good:last", "sk": "-", "tried": dead.dedup_key}
+    item = {"pk": "good:last", "sk": "-", "last_attempt": dead.dedup_key}
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=attributes.row(item))
     firing = tick_firing(job, at, "-", aws)
     assert (firing.attempt, firing.redrive) == (4, 2)
