@@ -16,6 +16,7 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from shared import clock, redaction
 from shared.aws.names import PRODUCTION
@@ -125,9 +126,6 @@ class Log:
 
         Counts, and `Duration` in milliseconds; per job and in total.
         """
-        # Imported here: most runs emit no metric.
-        from aws_lambda_powertools.metrics import EphemeralMetrics
-
         # `Metrics` shares its state between all instances of a process, and its runs may be threads of one worker.
         metrics = EphemeralMetrics(namespace=NAMESPACE, service="")
         stage = os.environ.get("NIGHTSHIFT_STAGE", PRODUCTION)
