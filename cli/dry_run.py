@@ -1,4 +1,7 @@
-"""`--dry-run` of a job whose plan can be applied later: store the plan and print the command that applies it."""
+"""`--dry-run` of a job whose plan can be applied later.
+
+Store the plan and print the command that applies it.
+"""
 
 from __future__ import annotations
 

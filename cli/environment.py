@@ -1,4 +1,7 @@
-"""Replace this process's environment for a while: jobs and AWS clients read it as they do in a function."""
+"""Replace this process's environment for a while.
+
+Jobs and AWS clients read it as they do in a function.
+"""
 
 from __future__ import annotations
 

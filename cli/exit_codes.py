@@ -1,4 +1,4 @@
-"""Exit codes of commands, and the exception that ends a command with one."""
+"""Exit codes of commands, and the exception that carries one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Exit(IntEnum):
 
 
 class CommandError(Exception):
-    """Ends the command. The message, printed on stderr, states what is wrong and what to do."""
+    """Ends the command.
+
+    The message, printed on stderr, states what is wrong and what to do.
+    """
 
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,7 @@
-"""Arguments that name a job, one of its targets or a tick: resolved, or refused with a suggestion."""
+"""Arguments that name a job, one of its targets or a tick.
+
+Resolved, or refused with a suggestion.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ NOW = "now"
 
 
 def find_job(name: str) -> Job:
-    """The job of that name. Raises UnknownJob, which suggests the nearest job, or CommandError for a command."""
+    """The job of that name.
+
+    Raises UnknownJob, which suggests the nearest job, or CommandError for a command.
+    """
     jobs = registry.jobs()
     if name in jobs:
         return jobs[name]
@@ -35,13 +41,16 @@ def find_job(name: str) -> Job:
 
 
 def find_job_with_dead_letters(name: str, cloud: Cloud) -> str:
-    """The name of a job that exists, or that has dead letters although it was removed. Raises UnknownJob."""
+    """The name of a job that exists or has dead letters. Raises UnknownJob."""
     known = (*registry.jobs(), UNKNOWN_JOB, *store.jobs_with_dead_letters(cloud))
     return name if name in known else find_job(name).name
 
 
 def find_target(job: Job, target: str | None) -> str:
-    """The target of that name, NO_TARGET for None. Raises CommandError for a target that the job does not have."""
+    """The target of that name, NO_TARGET for None.
+
+    Raises CommandError for a target that the job does not have.
+    """
     if target is None:
         return NO_TARGET
     if isinstance(job, Sweep) and job.by_name:
@@ -73,7 +82,10 @@ def parse_minute(text: str, now: datetime) -> datetime:
 
 
 def parse_duration(option: str, text: str) -> timedelta:
-    """The length of time of an option such as `--since 2h`. Raises CommandError."""
+    """The length of time of an option such as `--since 2h`.
+
+    Raises CommandError.
+    """
     try:
         return duration.parse(text)
     except ValueError as error:
@@ -81,5 +93,8 @@ def parse_duration(option: str, text: str) -> timedelta:
 
 
 def next_tick(job: Job, now: datetime) -> datetime | None:
-    """The next tick of any of the job's schedules; None without a schedule."""
+    """The next tick of any of the job's schedules.
+
+    None without a schedule.
+    """
     return min((next(schedule.after(now)) for schedule in job.schedules()), default=None)

@@ -1,4 +1,7 @@
-"""Describe one job from its declaration: guarantee, facts, permissions, settings and runbook, as plain data."""
+"""Describe one job from its declaration.
+
+Guarantee, facts, permissions, settings and runbook, as plain data.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def fires(job: Job) -> str:
 
 
 def short_guarantee(job: Job) -> str:
-    """The guarantee in a few words, with the strategy that makes repetition safe."""
+    """The guarantee and the idempotency strategy, in a few words."""
     delivery = "at least once" if job.queue else "once per tick"
     strategy = f", {job.idempotency.strategy}" if job.idempotency else ""
     return f"{delivery}{strategy}{', effects once' if job.effects else ''}"

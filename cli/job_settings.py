@@ -1,4 +1,7 @@
-"""Settings of a job that runs in this process: those of its deployed function, unless this environment has others."""
+"""Settings of a job that runs in this process.
+
+Those of its deployed function, unless this environment has others.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from shared.job.setting import Setting
 
 @contextmanager
 def load(job: Job, cloud: Cloud) -> Iterator[Job]:
-    """Put the settings into this process's environment while the block lasts; yields the job that they configure."""
+    """Put the settings into this process's environment while the block lasts.
+
+    Yields the job that they configure.
+    """
     variables = _deployed_variables(cloud, job, job.all_settings())
     if job.needs_manifest:
         # Only a bundle has a manifest; here a job reads the declarations of the others from the environment.
@@ -33,7 +39,10 @@ def _deployed_variables(cloud: Cloud, job: Job, settings: Iterable[Setting]) -> 
 
 
 def _deployed(job: Job, cloud: Cloud) -> dict[str, str]:
-    """All variables of the job's function. Empty without a function: on one machine, cron may run all jobs."""
+    """All variables of the job's function.
+
+    Empty without a function: on one machine, cron may run all jobs.
+    """
     from botocore.exceptions import ClientError
 
     try:

@@ -1,4 +1,7 @@
-"""`python jobs.py ...`: the first word is a command or the name of a job."""
+"""`python jobs.py ...`.
+
+The first word is a command or the name of a job.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ Runs a job in this process, against the local cloud or, with --aws, a stage of a
 
 
 def main(words: Sequence[str] | None = None, settings: Path | None = None) -> int:
-    """Run one command and return its exit code. settings: a .env file; the environment takes precedence over it."""
+    """Run one command and return its exit code.
+
+    settings: a .env file; the environment takes precedence over it.
+    """
     arguments = list(sys.argv[1:] if words is None else words)
     try:
         return _call(arguments, settings)
@@ -52,7 +58,7 @@ def main(words: Sequence[str] | None = None, settings: Path | None = None) -> in
 
 
 def leave() -> NoReturn:
-    """Run the command and end the process, even while a thread of a job is still running."""
+    """Run the command and end the process, including threads of a job."""
     code = main(settings=ROOT / ".env")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -85,7 +91,10 @@ def _call(arguments: list[str], settings: Path | None) -> int:
 
 
 def command(word: str) -> tuple[ModuleType, Parser]:
-    """The module and the parser of a command; for the name of a job, those of the command `run`."""
+    """The module and the parser of a command.
+
+    For the name of a job, those of the command `run`.
+    """
     module = importlib.import_module(f"cli.commands.{word}" if word in COMMANDS else RUN)
     summary = COMMANDS.get(word, "run a job in this process, through the same code as on AWS")
     examples = module.EXAMPLES if word in COMMANDS else [words.replace("JOB", word) for words in module.EXAMPLES]
@@ -97,7 +106,10 @@ def command(word: str) -> tuple[ModuleType, Parser]:
 
 
 def _is_reproducible(word: str, args: Namespace) -> bool:
-    """`up --once` (`make run`) reads no .env: it does the same for every user, except for their environment."""
+    """`up --once` (`make run`) reads no .env.
+
+    It does the same for every user, except for their environment.
+    """
     return word == "up" and bool(args.once)
 
 

@@ -1,4 +1,7 @@
-"""The operator of a command, and the reason: options of commands whose actions are recorded."""
+"""The operator of a command, and the reason.
+
+Options of commands whose actions are recorded.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def operator(args: argparse.Namespace, cloud: Cloud) -> str:
-    """The operator to record: `--who`, or the identity of the AWS credentials, or the login on this machine."""
+    """The operator to record.
+
+    `--who`, or the identity of the AWS credentials, or the login on this machine.
+    """
     if args.who or not args.aws:
         return args.who or local_login()
     return caller_arn(cloud)
@@ -32,7 +38,10 @@ def caller_arn(cloud: Cloud) -> str:
 
 
 def local_login() -> str:
-    """`ada@laptop`. Without the domain: with it, redaction would mask the name as an e-mail address."""
+    """`ada@laptop`. Without the domain.
+
+    With it, redaction would mask the name as an e-mail address.
+    """
     return f"{login()}@{socket.gethostname().partition('.')[0]}"
 
 

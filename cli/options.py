@@ -1,4 +1,7 @@
-"""Options `--aws` and `--stage`: the cloud that a command works on, the local one or a stage of an AWS account."""
+"""Options `--aws` and `--stage`.
+
+The cloud that a command works on, the local one or a stage of an AWS account.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +57,16 @@ def stage(args: argparse.Namespace) -> str:
 
 
 def advised(args: argparse.Namespace, *words: str) -> str:
-    """A command line of jobs.py for the stage that this command works on."""
+    """A command line of jobs.py for the stage of this command."""
     return advised_commands.advised(stage(args), *words)
 
 
 @contextmanager
 def open_cloud(args: argparse.Namespace) -> Iterator[Cloud]:
-    """The cloud to work on, while the block lasts. Raises CommandError with NO_CLOUD if it cannot be reached."""
+    """The cloud to work on, while the block lasts.
+
+    Raises CommandError with NO_CLOUD if it cannot be reached.
+    """
     from botocore import exceptions
 
     unreachable = (
@@ -115,7 +121,10 @@ def deployment_hint(args: argparse.Namespace) -> str:
 
 
 def _client_error(error: Any, args: argparse.Namespace) -> CommandError:
-    """A missing deployment and refused credentials are NO_CLOUD; every other error of AWS is a failure."""
+    """A missing deployment and refused credentials are NO_CLOUD.
+
+    Every other error of AWS is a failure.
+    """
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("ResourceNotFoundException", "NoSuchBucket") or "NonExistentQueue" in code:
         return CommandError(Exit.NO_CLOUD, f"{error}\nThis stage is not deployed; {deployment_hint(args)}")

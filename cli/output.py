@@ -1,4 +1,7 @@
-"""Output of commands: one JSON document or tables on stdout, notices on stderr, all of it redacted."""
+"""Output of commands.
+
+One JSON document or tables on stdout, notices on stderr, all of it redacted.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def notice(line: str) -> None:
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """A console with the colour and width of the terminal; without one, no colour and COLUMNS or 120 wide."""
+    """A console with the colour and width of the terminal.
+
+    Without one, no colour and COLUMNS or 120 wide.
+    """
     from rich.console import Console
 
     out = file or sys.stdout
@@ -39,7 +45,9 @@ def console(file: IO[str] | None = None) -> Console:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence[str] = ()) -> None:
-    """Print a table; long cells are folded, except for those of the first column.
+    """Print a table.
+
+    Long cells are folded, except for those of the first column.
 
     A cell is text, a number, None (shown empty), or a pair of text and a rich style. `spare` columns are left out, in
     this order, until the table fits the width.
@@ -79,7 +87,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
 
 
 def fields(values: Mapping[str, Any]) -> str:
-    """`job=pricing status=done note="2 of 3 hosts"`: one line that both people and grep can read."""
+    """`job=pricing status=done note="2 of 3 hosts"`.
+
+    One line that both people and grep can read.
+    """
     shown = {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in _redacted(dict(values)).items()
     }
@@ -90,7 +101,9 @@ def fields(values: Mapping[str, Any]) -> str:
 
 
 def verdict(outcome: str, ok: bool) -> tuple[str, str]:
-    """The cell of an outcome: red for a failure or a bad finding, green for done or running, yellow for skipped.
+    """The cell of an outcome.
+
+    Red for a failure or a bad finding, green for done or running, yellow for skipped.
 
     The outcome `done` with a bad finding is shown as `bad`, since output without colour needs a word of its own.
     """
@@ -109,7 +122,7 @@ def span(length: timedelta) -> str:
 
 
 def time_until(at: datetime, now: datetime) -> str:
-    """`22:15 in 3 min`, `04:00 in 11 h`, `Tue 04:00` or `2026-11-21 22:05`, in UTC."""
+    """`22:15 in 3 min`, `Tue 04:00` or `2026-11-21 22:05`, in UTC."""
     left = at - now
     if left < timedelta(hours=1):
         return f"{at:%H:%M} in {max(1, round(left.total_seconds() / 60))} min"

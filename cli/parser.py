@@ -1,4 +1,7 @@
-"""The argument parser of commands: wrong use raises CommandError, examples stand below the options."""
+"""The argument parser of commands.
+
+Wrong use raises CommandError, examples stand below the options.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def change(args: argparse.Namespace, perform: Change) -> Pause:
-    """Raises CommandError: REFUSED if the job is not in the required state, WRONG_USE for bad arguments."""
+    """Pause or resume. Raises CommandError with REFUSED or WRONG_USE."""
     job = find_job(args.job)
     if not args.reason.strip():
         raise CommandError(Exit.WRONG_USE, "--reason is empty; it is shown to everyone who finds the job paused")
@@ -48,7 +48,7 @@ def change(args: argparse.Namespace, perform: Change) -> Pause:
 
 
 def part_options(args: argparse.Namespace) -> list[str]:
-    """The options that select the same part of the job in another command."""
+    """The options that select the same part in another command."""
     if args.target:
         return ["--target", args.target]
     return ["--tenant", args.tenant] if args.tenant else []

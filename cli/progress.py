@@ -1,4 +1,7 @@
-"""Progress of a long command: one line for each step, with the seconds since the start, on stderr."""
+"""Progress of a long command.
+
+One line for each step, with the seconds since the start, on stderr.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A cloud whose clients refuse every write: `--dry-run` passes it to a job's plan."""
+"""A cloud whose clients refuse every write.
+
+`--dry-run` passes it to a job's plan.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class WriteRefused(CommandError):
 
 
 def readonly(cloud: Cloud) -> Cloud:
-    """A copy of the cloud with its own clients, on which every call except a read raises WriteRefused."""
+    """A copy of the cloud whose clients raise WriteRefused on every write."""
     copy = Cloud(cloud.names, cloud.clock, cloud.environment)
     # Raised before the request is built; the event reaches every client of the session.
     copy.session.events.register("before-parameter-build", _refuse_writes)

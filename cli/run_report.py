@@ -1,4 +1,4 @@
-"""Print the report of one run: as a JSON object, or as one line of `name=value` pairs."""
+"""Print the report of one run, as JSON or as one line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def report_data(report: RunReport) -> dict[str, Any]:
 
 
 def summary_line(shown: dict[str, Any]) -> str:
-    """One line of `name=value` pairs for crontab mails and grep; values with spaces are quoted."""
+    """One line of `name=value` pairs for crontab mails and grep.
+
+    Values with spaces are quoted.
+    """
     names = ("job", "run_id", "target", "start", "end", "status", "ok", "ms")
     values = {name: shown[name] for name in names}
     if shown["counts"]:

@@ -1,4 +1,7 @@
-"""Runs of a job as the table `state` has them: those that hold a claim now, and the history."""
+"""Runs of a job as the table `state` has them.
+
+Those that hold a claim now, and the history.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ HIDDEN = ("pk", "sk", "duplicate", TTL)
 
 
 def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
-    """One row for each claim that is held, also by a run whose lease has expired."""
+    """One row for each held claim, also with an expired lease."""
     now = clock.milliseconds(cloud.clock.now())
     for item in _newest_first(cloud, keys.claims(job.key)):
         if "holder" in item:
@@ -37,7 +40,10 @@ def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
 
 
 def ended(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
-    """History rows, newest first: one query a day, back to the last day within retention."""
+    """History rows, newest first.
+
+    One query a day, back to the last day within retention.
+    """
     now = cloud.clock.now()
     longest = retention.read(job.retention).failed.age
     # One day more: a row is stored under the day of its run's start and retained from its end.

@@ -1,4 +1,4 @@
-"""End this process when a run exceeds its timeout, and record the run as lost when it is interrupted."""
+"""End this process at the timeout of a run, and record lost runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Watchdog:
-    """Expires `job.timeout` seconds after the block was entered, even while the job blocks, as Lambda does."""
+    """Expires `job.timeout` seconds after the block was entered, as Lambda does."""
 
     def __init__(self, cloud: Cloud, job: Job, firing: Firing, end: Callable[[int], object] = os._exit) -> None:
         self.cloud = cloud
@@ -69,7 +69,10 @@ class Watchdog:
             self.end(Exit.FAILED)
 
     def mark_lost(self, note: str) -> None:
-        """Release the run's lease and record it as lost. Does nothing unless this process holds the claim."""
+        """Release the run's lease and record it as lost.
+
+        Does nothing unless this process holds the claim.
+        """
         entry = manifest.of([self.job])[self.job.name]
         item = lost_runs.claim_item(self.cloud, entry, self.firing.target)
         if "holder" in item and item.get("invocation") == self.request:
@@ -77,7 +80,10 @@ class Watchdog:
 
 
 def run_watched(job: Job, firing: Firing, cloud: Cloud) -> RunReport:
-    """Run the job in this process under a watchdog; its log goes to stderr."""
+    """Run the job in this process under a watchdog.
+
+    Its log goes to stderr.
+    """
     with Watchdog(cloud, job, firing) as watchdog:
         return run(job, firing, cloud, Log(to_stderr, cloud.clock), watchdog.request)
 

@@ -1,4 +1,7 @@
-"""Apply a plan that `--dry-run` has stored: exactly that plan, or nothing if the rows have changed since."""
+"""Apply a plan that `--dry-run` has stored.
+
+Exactly that plan, or nothing if the rows have changed since.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate the monthly cost of a stack whose ticks find nothing to do, item by item."""
+"""Estimate the monthly cost of an idle stack, item by item."""
 
 from __future__ import annotations
 

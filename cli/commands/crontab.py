@@ -1,4 +1,7 @@
-"""Print a crontab for hosting on one machine: one line for each declared schedule, which calls jobs.py."""
+"""Print a crontab for hosting on one machine.
+
+One line for each declared schedule, which calls jobs.py.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def call(args: argparse.Namespace) -> int:
 
 
 def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
-    """The whole crontab; `flags` are appended to each call of jobs.py. Jobs without a schedule have no line."""
+    """The whole crontab; `flags` are appended to each call of jobs.py.
+
+    Jobs without a schedule have no line.
+    """
     scheduled = [(schedule, job) for job in jobs for schedule in job.schedules()]
     yield from _comment(HEAD)
     zone = None
@@ -59,7 +65,10 @@ def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
 
 
 def line(schedule: Schedule, job: Job, flags: Iterable[str] = ()) -> str:
-    """One crontab line. It contains no percent sign, which cron reads as the end of the command."""
+    """One crontab line.
+
+    It contains no percent sign, which cron reads as the end of the command.
+    """
     words = [".venv/bin/python", "jobs.py", job.name, "--at", "now", *flags]
     failure = shlex.quote(f"{job.name} failed, see {ROOT / LOG}")
     return (

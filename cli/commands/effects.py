@@ -1,4 +1,7 @@
-"""Effects whose outcome is unknown: `effects JOB`, `effects JOB done KEY`, `effects JOB redo KEY`."""
+"""Effects whose outcome is unknown.
+
+`effects JOB`, `effects JOB done KEY`, `effects JOB redo KEY`.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,10 @@ def _resolve(job: Job, cloud: Cloud, args: argparse.Namespace, outcome: Confirme
 
 
 def _find_key(job: Job, cloud: Cloud, key_or_id: str) -> str:
-    """The key of an effect. Keys may be redacted in output, so an effect is also found by its id."""
+    """The key of an effect.
+
+    Keys may be redacted in output, so an effect is also found by its id.
+    """
     ids = {
         token(cloud.names, job.name, effect["key"]): effect["key"]
         for effect in effects.uncertain_effects(cloud, job.name)

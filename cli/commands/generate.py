@@ -1,4 +1,4 @@
-"""Write the files that are generated from declarations and models, or check that they are current."""
+"""Write the generated files, or check that they are current."""
 
 from __future__ import annotations
 

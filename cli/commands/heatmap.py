@@ -1,4 +1,4 @@
-"""Show how many jobs start in each part of a UTC day: where ticks coincide, some can be moved by a minute."""
+"""Show how many jobs start in each part of a UTC day."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def call(args: argparse.Namespace) -> int:
 
 
 def crowded(jobs: Iterable[Job], day: datetime) -> dict[str, list[str]]:
-    """The minutes of a day (`00:00`) that more than MAX_JOBS jobs share on any day, with the jobs of the first one."""
+    """Minutes (`00:00`) that more than MAX_JOBS jobs share on any day."""
     found: dict[str, list[str]] = {}
     starts = ticks(jobs, day, DAYS)
     counts = Counter(chain.from_iterable(starts.values()))
@@ -63,7 +63,10 @@ def crowded(jobs: Iterable[Job], day: datetime) -> dict[str, list[str]]:
 
 
 def ticks(jobs: Iterable[Job], day: datetime, days: int = 1) -> dict[datetime, list[str]]:
-    """The jobs that start in each minute of `days` days; minutes without a start are left out."""
+    """The jobs that start in each minute of `days` days.
+
+    Minutes without a start are left out.
+    """
     starts: dict[datetime, list[str]] = {}
     end = day + timedelta(days=days)
     for job in jobs:

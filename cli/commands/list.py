@@ -34,7 +34,10 @@ def call(args: argparse.Namespace) -> int:
 
 
 def job_data(job: Job, now: datetime) -> dict[str, Any]:
-    """A job as `list --json` shows it; times are ISO 8601 in UTC, null without a value."""
+    """A job as `list --json` shows it.
+
+    Times are ISO 8601 in UTC, null without a value.
+    """
     tick = next_tick(job, now)
     return {
         "name": job.name,

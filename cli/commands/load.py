@@ -1,4 +1,6 @@
-"""Load records from a file of JSON Lines into their table; docs/reference/records.md describes the fields.
+"""Load records from a file of JSON Lines into their table.
+
+docs/reference/records.md describes the fields.
 
 An invalid line is reported with its number and written to <FILE>.rejects.jsonl with the reason; the others are loaded.
 An existing row is left unchanged, so that the same file may be loaded again; only a quarantined row, which has the
@@ -48,7 +50,10 @@ DAMAGED = b"damaged"
 
 @dataclass(slots=True)
 class Rejects:
-    """The lines that were not loaded; their file is created with the first one."""
+    """The lines that were not loaded.
+
+    Their file is created with the first one.
+    """
 
     place: Path
     count: int = 0
@@ -135,7 +140,10 @@ def _load(
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number; a line that is too long is cut to a length that no row can have."""
+    """Each line with its number.
+
+    A line that is too long is cut to a length that no row can have.
+    """
     number = 0
     try:
         while line := file.readline(LONGEST_LINE + 1):
@@ -149,7 +157,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _read(kind: type[Record], line: bytes, now: datetime) -> dict[str, Any]:
-    """The row. Raises ValueError, whose message states the fault without quoting the line."""
+    """The row. Raises ValueError, whose message never quotes the line."""
     if line is DAMAGED:
         raise ValueError("and the rest cannot be decompressed; the file is damaged or truncated")
     if len(line) > LONGEST_LINE:

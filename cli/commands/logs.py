@@ -57,7 +57,10 @@ def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
 
 
 def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[str, Any]]:
-    """`{"timestamp": epoch ms, "message": text}`, oldest first. Empty if the function has never run."""
+    """`{"timestamp": epoch ms, "message": text}`, oldest first.
+
+    Empty if the function has never run.
+    """
     logs: Any = cloud.session.client("logs", region_name=cloud.names.region)
     # Quoted, as a phrase: in a bare pattern the hyphens of a run id exclude terms.
     pattern = {"filterPattern": f'"{run}"'} if run else {}

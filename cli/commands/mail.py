@@ -1,4 +1,7 @@
-"""List and show the mails that jobs have sent locally; none of them leaves this machine."""
+"""List and show the mails that jobs have sent locally.
+
+None of them leaves this machine.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pause a job, or one target or tenant of it, until an operator resumes it. Deployments keep pauses: they are rows."""
+"""Pause a job, a target or a tenant, until an operator resumes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Show the consumers' queues: depth now; age, lag and error rate since queue-health last measured them."""
+"""Show the consumers' queues.
+
+Depth now; age, lag and error rate since queue-health last measured them.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ def call(args: argparse.Namespace) -> int:
 
 
 def queue_data(health: QueueHealth, now: int) -> dict[str, Any]:
-    """One queue as JSON data: ages in milliseconds, errors in percent of the messages since the last measurement."""
+    """One queue as JSON data.
+
+    Ages in milliseconds, errors in percent of the messages since the last measurement.
+    """
     names = ("queue", "job", "waiting", "working", "delayed", "dead", "lag", "done", "failed", "errors")
     return {**{name: getattr(health, name) for name in names}, "age": health.age(now)}
 

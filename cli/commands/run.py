@@ -1,4 +1,4 @@
-"""Run a job in this process, through the same code as on AWS: `python jobs.py <job>`, and each line of the crontab."""
+"""`python jobs.py <job>`: run a job in this process."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ def manual_firing(job: Job, at: datetime, target: str) -> Firing:
 
 
 def tick_firing(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
-    """The firing of a tick: its next attempt if earlier ones failed and no run holds the claim."""
+    """The firing of a tick.
+
+    Its next attempt if earlier ones failed and no run holds the claim.
+    """
     item = lost_runs.claim_item(cloud, manifest.of([job])[job.name], target)
     firing = Firing(job.name, at, target=target, retried=False, correlation_id=uuid.uuid4().hex)
     last = str(item.get("last_attempt", ""))

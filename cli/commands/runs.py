@@ -1,4 +1,7 @@
-"""List the runs of a job: those in progress, then its history, newest first."""
+"""List the runs of a job.
+
+Those in progress, then its history, newest first.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write sample data of a group into the local cloud, so that its jobs have work."""
+"""Write sample data of a group into the local cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Add up messages in files by user, day and week, and compare the sums with those of the rollup.
+"""Add up messages in files, and compare the sums with the rollups.
 
 The files have the format of `load messages`. For a laptop only: the work is done by polars, which is larger than all
 other packages of a function.
@@ -59,7 +59,10 @@ def call(args: argparse.Namespace) -> int:
 
 
 def sums(files: Sequence[Path]) -> Iterator[Sum]:
-    """The sums, ordered by user. Raises CommandError for a file that does not contain messages."""
+    """The sums, ordered by user.
+
+    Raises CommandError for a file that does not contain messages.
+    """
     try:
         import polars
     except ImportError:
@@ -76,7 +79,10 @@ def sums(files: Sequence[Path]) -> Iterator[Sum]:
 
 
 def _days(files: Sequence[Path]) -> DataFrame:
-    """Columns user, day, bytes, messages. Dates of UTC timestamps are cut out as text, which is much faster."""
+    """Columns user, day, bytes, messages.
+
+    Dates of UTC timestamps are cut out as text, which is much faster.
+    """
     import polars
     from polars import col
 
@@ -106,7 +112,7 @@ def _named(days: DataFrame, weeks: bool) -> DataFrame:
 
 
 def differences(cloud: Cloud, computed: Iterable[Sum]) -> Iterator[tuple[Sum, Any]]:
-    """Sums that differ from the rollups, with the stored `[bytes, messages]`, or None without a row."""
+    """Sums that differ from the rollups, with the stored `[bytes, messages]`."""
     from itertools import islice
 
     from shared.store.batch_get import Key, batch_get

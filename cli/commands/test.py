@@ -1,4 +1,4 @@
-"""Run a job once on its sample event, parsed and run as a Lambda event would be."""
+"""Run a job once on its sample event, as Lambda would."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def call(args: argparse.Namespace) -> int:
 
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
-    """The job's sample event, or the event in `path`. Raises CommandError for a missing or malformed file."""
+    """The job's sample event, or the event in `path`.
+
+    Raises CommandError for a missing or malformed file.
+    """
     file = path or EVENTS / f"{job.place.partition(':')[0]}.json"
     try:
         event = json.loads(file.read_text())
@@ -73,7 +76,10 @@ def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
 
 
 def at_time(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    """The event with time `at` and a new id: unchanged it would be superseded or a duplicate."""
+    """The event with time `at` and a new id.
+
+    Unchanged it would be superseded or a duplicate.
+    """
     moved = dict(event)
     if "time" in moved:
         moved["time"] = clock.iso(at)

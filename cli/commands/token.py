@@ -1,4 +1,4 @@
-"""Print the token of the break-glass URL, for `curl -H "X-Internal-Health: $(python jobs.py token)"`."""
+"""Print the token of the break-glass URL, the value of its header."""
 
 from __future__ import annotations
 

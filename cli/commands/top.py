@@ -1,4 +1,7 @@
-"""Show success rate and duration of each job, computed from its history; the worst first."""
+"""Show success rate and duration of each job, computed from its history.
+
+The worst first.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,10 @@ def statistics(cloud: Cloud, job: Job, period: timedelta) -> Statistics:
 
 
 def percentile(ordered: Sequence[int], percent: int) -> int | None:
-    """The percentile by nearest rank, which is one of the values; None without values."""
+    """The percentile by nearest rank, which is one of the values.
+
+    None without values.
+    """
     return ordered[ceil(len(ordered) * percent / 100) - 1] if ordered else None
 
 

@@ -1,4 +1,4 @@
-"""Start the local cloud with everything deployed, run the site checks once, and then fire jobs on schedule."""
+"""Start the local cloud, check the sites, and fire jobs on schedule."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def _permanent_folder() -> Iterator[Path]:
 
 @contextmanager
 def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRun]:
-    """Deploy and start everything, and report the first runs; the local cloud runs while the block lasts."""
+    """Deploy and start everything, and report the first runs.
+
+    The local cloud runs while the block lasts.
+    """
     began = Clock().now()
     with ExitStack() as closing:
         sites = closing.enter_context(demo_sites.sites(0 if once else demo_sites.PORT))

@@ -1,4 +1,4 @@
-"""Explain why a job ran, failed or did not run, and what to do."""
+"""Explain why a job ran, failed or did not run."""
 
 from __future__ import annotations
 

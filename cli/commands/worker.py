@@ -1,4 +1,4 @@
-"""Run the jobs that are routed to workers (`<ENV>_RUN_BY=worker`), each in a child process, until stopped."""
+"""Run jobs that are routed to workers, each in a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The files that are generated from declarations, models and parsers: .env.example and pages of docs/reference.
+"""The files that are generated from declarations, models and parsers.
+
+.env.example and pages of docs/reference.
 
 `python -m cli.generate.main` is `python jobs.py generate`.
 """
@@ -29,7 +31,7 @@ def generated(jobs: Iterable[Job]) -> dict[Path, str]:
 
 
 def differences(root: Path, wanted: dict[Path, str]) -> dict[Path, str]:
-    """The generated files that are missing or differ under `root`, with their current texts."""
+    """Generated files that are missing or differ under `root`."""
     return {
         path: text
         for path, text in wanted.items()

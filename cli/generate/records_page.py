@@ -1,4 +1,4 @@
-"""docs/reference/records.md: the rows of the mail product, from their models, tables and the jobs' permissions."""
+"""docs/reference/records.md: the rows of the mail product, from their models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/reference/settings.md: every setting with its default, its meaning and the jobs that read it."""
+"""docs/reference/settings.md: every setting with its default and meaning."""
 
 from __future__ import annotations
 

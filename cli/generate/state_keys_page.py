@@ -20,7 +20,10 @@ Rows with the attribute `expires` (epoch seconds) are deleted by DynamoDB after 
 
 
 class KeyForm(NamedTuple):
-    """A key as its function documents it; `sk` is empty for a partition that is queried."""
+    """A key as its function documents it.
+
+    `sk` is empty for a partition that is queried.
+    """
 
     function: str
     pk: str
@@ -43,7 +46,10 @@ def page() -> str:
 
 
 def key_forms() -> Iterator[KeyForm]:
-    """Every key, in the order of the module. Raises ValueError for a docstring without the form of its key."""
+    """Every key, in the order of the module.
+
+    Raises ValueError for a docstring without the form of its key.
+    """
     for name, function in vars(keys).items():
         if inspect.isfunction(function) and function.__module__ == keys.__name__ and not name.startswith("_"):
             form, separator, meaning = (inspect.getdoc(function) or "").partition(": ")

@@ -1,4 +1,7 @@
-"""Demo sites of the local cloud: the site checks request them unless BASE_URLS names other sites."""
+"""Demo sites of the local cloud.
+
+The site checks request them unless BASE_URLS names other sites.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ PORT = 7778
 
 @contextmanager
 def sites(port: int = PORT) -> Iterator[DemoSite | None]:
-    """Run the sites while the block lasts; None if BASE_URLS is set. Raises SettingError for an invalid BASE_URLS."""
+    """Run the sites while the block lasts; None if BASE_URLS is set.
+
+    Raises SettingError for an invalid BASE_URLS.
+    """
     if BASE_URLS.read():
         yield None
         return
@@ -35,7 +41,7 @@ def sites(port: int = PORT) -> Iterator[DemoSite | None]:
 
 
 def settings(demo: DemoSite | None) -> dict[str, str]:
-    """The user's settings of jobs, and those that make the jobs check the demo sites."""
+    """The user's settings of jobs, and those for the demo sites."""
     shown = {"SAMPLE_CRASH_ENABLE": "true"}
     if demo:
         shown |= {
@@ -48,6 +54,9 @@ def settings(demo: DemoSite | None) -> dict[str, str]:
 
 
 def store_credentials(demo: DemoSite, cloud: Cloud) -> None:
-    """Store the credentials of the sign-in check; the password is new at each start."""
+    """Store the credentials of the sign-in check.
+
+    The password is new at each start.
+    """
     secret = cloud.names.secret(CREDENTIALS)
     cloud.secrets.put_secret_value(SecretId=secret, SecretString=demo.credentials)

@@ -1,4 +1,7 @@
-"""The first runs of `up`: every site check through its schedule, and a job that crashes into the dead letters."""
+"""The first runs of `up`.
+
+Every site check through its schedule, and a job that crashes into the dead letters.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class FirstRun:
         return waiting + ([CRASH] if CRASH in self.jobs and not self._crashed() else [])
 
     def fire(self) -> None:
-        """Fire the schedules of all site checks for this minute, and the sample crash as a separate tick."""
+        """Fire all site checks for this minute, and the sample crash."""
         # From the start of the minute: an `up` just before may have run its ticks already; then those runs are shown.
         self.since = self.cloud.clock.now().replace(second=0, microsecond=0)
         for job in self.checks:
@@ -81,7 +84,10 @@ class FirstRun:
         return not self.missing
 
     def statuses(self) -> dict[str, dict[str, Any]]:
-        """The status keys that these runs have written: of each host, or of a job without hosts."""
+        """The status keys that these runs have written.
+
+        Of each host, or of a job without hosts.
+        """
         shown = status_view.read(self.cloud, manifest.of(self.checks))
         start = clock.iso(self.since)
         return {key: status for key, status in shown.items() if str(status.get("at", "")) >= start}

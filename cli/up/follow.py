@@ -1,4 +1,4 @@
-"""Follow runs as they end, however they were started, by polling the history of every job."""
+"""Follow runs as they end, by polling the history of every job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_RUN = timedelta(minutes=16)
 
 
 class HistoryFollower:
-    """`new_rows()` returns each history row of runs that started at or after `since` once, oldest first."""
+    """Returns each history row of runs since a time once."""
 
     def __init__(self, cloud: Cloud, jobs: Iterable[Job], since: datetime) -> None:
         self.cloud = cloud

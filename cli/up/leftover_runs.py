@@ -1,4 +1,7 @@
-"""Record runs as lost that a stop of the local cloud interrupted: their processes are gone, so no lease need expire."""
+"""Record runs as lost that a stop of the local cloud interrupted.
+
+Their processes are gone, so no lease need expire.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ NOTE = "interrupted when the local cloud stopped"
 
 
 def mark_lost(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
-    """Record runs as lost that claimed before that time, and count them. Only for just after an engine start."""
+    """Record runs as lost that claimed before that time, and count them.
+
+    Only for just after an engine start.
+    """
     count = 0
     for name, entry in manifest.of(jobs).items():
         for item in lost_runs.claim_items(cloud, entry):

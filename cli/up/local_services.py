@@ -1,4 +1,6 @@
-"""Servers beside the local cloud that its jobs call: a mail server, a name server, a webhook receiver.
+"""Servers beside the local cloud that its jobs call.
+
+A mail server, a name server, a webhook receiver.
 
 Mails are stored in `mail/` of its folder, webhooks in `webhooks.jsonl`; the name server answers from `zone.json`.
 """
@@ -28,7 +30,10 @@ CNAMES = "dkim._domainkey=dkim.in.example"
 
 @contextmanager
 def start(folder: Path, *, on_free_ports: bool = False) -> Iterator[dict[str, str]]:
-    """Run the servers while the block lasts; yields the settings by which jobs find them."""
+    """Run the servers while the block lasts.
+
+    Yields the settings by which jobs find them.
+    """
     # Imported lazily: most commands import this module and start no server.
     from local.services.smtp_server import SmtpServer
     from local.services.webhook_receiver import WebhookReceiver

@@ -1,4 +1,7 @@
-"""The local cloud for one command: the one that is running, or an engine that runs for the command only."""
+"""The local cloud for one command.
+
+The one that is running, or an engine that runs for the command only.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,16 @@ START_ERRORS = (EngineError, DeployError, DroppedProperty)
 
 
 def folder() -> Path:
-    """The folder of the local cloud's state: NIGHTSHIFT_LOCAL, or .local in the project."""
+    """The folder of the local cloud's state.
+
+    NIGHTSHIFT_LOCAL, or .local in the project.
+    """
     return Path(os.environ.get(HOME) or FOLDER).resolve()
 
 
 @contextmanager
 def open_cloud() -> Iterator[Cloud]:
-    """Connect to the local cloud that `up` has started, or start an engine. Raises CommandError with NO_CLOUD.
+    """Connect to the running local cloud, or start an engine. Raises CommandError.
 
     The engine uses the same state, without ticker and function URLs. It is deployed only if tables are missing, so
     that a changed job runs without a deployment.
@@ -58,7 +64,7 @@ def open_cloud() -> Iterator[Cloud]:
 
 @contextmanager
 def lock(place: Path) -> Iterator[bool]:
-    """Take the lock that allows one process to start an engine on the state in `place`; False if another holds it."""
+    """Take the lock on the state in `place`; False if it is held."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as file:
         try:
@@ -71,7 +77,10 @@ def lock(place: Path) -> Iterator[bool]:
 
 @contextmanager
 def connect(local: Running | Engine, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
-    """The local cloud as jobs use it; this process's environment points to it while the block lasts."""
+    """The local cloud as jobs use it.
+
+    This process's environment points to it while the block lasts.
+    """
     deployment = deployment_variables(LOCAL, local.account, local.region)
     environment = workspace(folder()) | local.environment(os.environ) | deployment
     with replace_environment({**environment, **(settings or {})}):

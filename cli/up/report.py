@@ -1,4 +1,7 @@
-"""Report of the first runs of `up`: a row for each host, the retries of the crash, and commands to continue with."""
+"""Report of the first runs of `up`.
+
+A row for each host, the retries of the crash, and commands to continue with.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ def _row(job: Job, host: str, verdict: tuple[str, str], result: dict[str, Any], 
 
 
 def _site(status: dict[str, Any]) -> tuple[str, str]:
-    """The verdict of one site: `ok` instead of `done`, which describes the job."""
+    """The verdict of one site.
+
+    `ok` instead of `done`, which describes the job.
+    """
     word, style = output.verdict(status["outcome"], status["ok"])
     return "ok" if word == "done" else word, style
 
@@ -85,7 +91,7 @@ def _explanation(first_run: FirstRun, demo: DemoSite | None) -> Iterator[str]:
 
 
 def _attempts(first_run: FirstRun) -> Iterator[list[Any]]:
-    """Each attempt with the time since the one before, and the minimum of its retry policy."""
+    """Each attempt with its delay, and the minimum of the retry policy."""
     policy, before = first_run.jobs[CRASH].retry, None
     for row in sorted(first_run.rows[CRASH], key=lambda row: str(row["sk"])):
         started = clock.parse(row["started"])

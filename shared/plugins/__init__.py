@@ -1,1 +1,1 @@
-"""Plugins: jobs of other packages, declared in a manifest and run in a sandboxed process with declared permissions."""
+"""Plugins: jobs of other packages, declared in manifests and run in sandboxes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Denied(PermissionError):
-    """The message begins with the kind of access, and states the request and the reason."""
+    """The message has the kind of access, the request and the reason."""
 
 
 class FsDenied(Denied):

@@ -1,4 +1,7 @@
-"""Jobs of plugins: claimed, retried, dead-lettered and recorded like any job; their work runs in a sandbox."""
+"""Jobs of plugins.
+
+Claimed, retried, dead-lettered and recorded like any job; their work runs in a sandbox.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ class PluginJob(Job, archetype=True):
 
 
 def of(plugins: Iterable[Plugin], module: str) -> Iterator[type[PluginJob]]:
-    """Classes of the enabled jobs of plugins, for the module that yields them. Raises DeclarationError."""
+    """Classes of the enabled jobs of plugins. Raises DeclarationError."""
     for plugin in plugins:
         text = plugin.path.read_text()
         for number, declared in enumerate(plugin.manifest.jobs):
@@ -174,7 +177,10 @@ def _settings(permitted: Permissions) -> tuple[settings.Setting, ...]:
 
 
 def _outcome(result: Any, cpu_ms: int) -> Done:
-    """The verdict is `ok` of the returned object; the note contains all of it."""
+    """The verdict is `ok` of the returned object.
+
+    The note contains all of it.
+    """
     ok = not (isinstance(result, dict) and result.get("ok") is False)
     note = "" if result is None else json.dumps(result, ensure_ascii=False)
     return Done({"cpu_ms": cpu_ms}, ok=ok, note=note)

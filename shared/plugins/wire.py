@@ -1,4 +1,7 @@
-"""Messages between a plugin's process and its host: a JSON header and bytes. Nothing is unpickled."""
+"""Messages between a plugin's process and its host.
+
+A JSON header and bytes. Nothing is unpickled.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class TooLarge(ValueError):
 
 
 class Wire:
-    """One end of the connection: several threads may send, one at a time reads."""
+    """One end of the connection.
+
+    Several threads may send, one at a time reads.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end

@@ -1,1 +1,4 @@
-"""Rows and rules of this company's products, built on the platform; the platform never imports them."""
+"""Rows and rules of this company's products, built on the platform.
+
+The platform never imports them.
+"""

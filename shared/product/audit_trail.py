@@ -1,4 +1,7 @@
-"""The audit trail of a user: one entry for each action on their account, aliases and files."""
+"""The audit trail of a user.
+
+One entry for each action on their account, aliases and files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tickets in download links: they name an export and carry a secret that is compared with its row."""
+"""Tickets in download links.
+
+They name an export and carry a secret that is compared with its row.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ class NoTicket(ValueError):
 
 
 class Ticket(NamedTuple):
-    """User and export that a link belongs to, and its secret; `str()` is the form used in URLs."""
+    """User and export that a link belongs to, and its secret.
+
+    `str()` is the form used in URLs.
+    """
 
     user: str
     export: str
@@ -34,7 +40,7 @@ class Ticket(NamedTuple):
 
 
 def secret() -> str:
-    """A new secret of 256 bits, as 43 characters that are valid in URLs."""
+    """A new secret of 256 bits, as 43 characters for URLs."""
     return secrets.token_urlsafe(32)
 
 

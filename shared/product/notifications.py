@@ -1,4 +1,7 @@
-"""Notify users: one row for each notification, created once; notification-delivery sends it by e-mail."""
+"""Notify users: one row for each notification, created once.
+
+Notification-delivery sends it by e-mail.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ LONGEST_ID = 256
 
 
 def row_id(id: str) -> str:  # noqa: A002 - the key's own name
-    """The id of a notification's row; a long id is shortened and ends in its hash."""
+    """The id of a notification's row.
+
+    A long id is shortened and ends in its hash.
+    """
     if len(id) <= LONGEST_ID:
         return id
     digest = hashlib.sha256(id.encode()).hexdigest()
@@ -36,7 +42,9 @@ def notification(
     *,
     mail: bool = True,
 ) -> Any:
-    """Build the put of one notification, for `put_if_absent`. Raises pydantic's ValidationError for invalid values.
+    """Build the put of one notification, for `put_if_absent`.
+
+    Raises pydantic's ValidationError for invalid values.
 
     id: `<job>-<subject>`, not derived from the time: a second notification with the same id is not created. template:
     the name of a file in functions/mail/letters. persona: the sender. data: values of the template. about: the row

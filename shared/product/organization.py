@@ -1,4 +1,6 @@
-"""Organizations, the tenants of the product: their state, limits, policy and notification channels.
+"""Organizations, the tenants of the product.
+
+Their state, limits, policy and notification channels.
 
 Keys in the table `organizations`: `<id>` / `-` is the organization; its other rows have the sort keys `member#<user>`,
 `flag#<feature>`, `key#<id>` and `receiver#<id>`.
@@ -49,7 +51,10 @@ class Organization:
 
 
 def find(cloud: Cloud, tenant: Tenant) -> Organization | None:
-    """The organization of a tenant, at most a minute old; None if it does not exist."""
+    """The organization of a tenant, at most a minute old.
+
+    None if it does not exist.
+    """
     cached, now = _cache.setdefault(cloud, {}), cloud.clock.now()
     if tenant.id in cached and now - CACHE_AGE < cached[tenant.id][0] <= now:
         return cached[tenant.id][1]
@@ -62,13 +67,19 @@ def find(cloud: Cloud, tenant: Tenant) -> Organization | None:
 
 
 def admits(cloud: Cloud, tenant: Tenant) -> bool:
-    """Whether the organization exists and is active; consumers refuse the messages of others."""
+    """Whether the organization exists and is active.
+
+    Consumers refuse the messages of others.
+    """
     organization = find(cloud, tenant)
     return organization is not None and organization.active
 
 
 def row(cloud: Cloud, tenant: Tenant, sk: str) -> dict[str, Any]:
-    """Read one row of the organization, without the cache; empty if it does not exist."""
+    """Read one row of the organization, without the cache.
+
+    Empty if it does not exist.
+    """
     return table.get(cloud, ORGANIZATIONS, RowKey(tenant.id, sk))
 
 

@@ -1,4 +1,4 @@
-"""A purge that warns the owner of a row by e-mail, through notifications, before it deletes the row."""
+"""A purge that warns the owners of rows by e-mail first."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ from shared.store.age_index import Row
 from shared.store.batch_get import Key, batch_get
 from shared.tables import NOTIFICATIONS
 
+__all__ = ["Notice", "Row", "WarnedPurge"]
+
 SENT = "sent"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The notification for the owner of a row; `data` are values of the template."""
+    """The notification for the owner of a row.
+
+    `data` are values of the template.
+    """
 
     template: str
     persona: str
@@ -32,7 +37,9 @@ class Notice:
 
 
 class WarnedPurge(Purge, archetype=True):
-    """A purge that warns by e-mail: `warn` is the time between warning and deletion, `notice` the content.
+    """A purge that warns by e-mail.
+
+    `warn` is the time between warning and deletion, `notice` the content.
 
     The owner is the user whose partition contains the row; the key of the notification makes the warning unique. The
     row is deleted `warn` after the e-mail was sent: a notification that is queued or failed is no warning.

@@ -1,4 +1,7 @@
-"""Payload of the queue `webhooks:deliver`: one event for one receiver of an organization."""
+"""Payload of the queue `webhooks:deliver`.
+
+One event for one receiver of an organization.
+"""
 
 from __future__ import annotations
 

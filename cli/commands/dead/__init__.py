@@ -1,4 +1,7 @@
-"""Dead letters: list them by failure, show, retry and purge them; show the operators' audit log."""
+"""Dead letters: list them by failure, show, retry and purge them.
+
+Show the operators' audit log.
+"""
 
 from __future__ import annotations
 

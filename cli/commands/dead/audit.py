@@ -1,4 +1,4 @@
-"""`dead audit`: the audit log of operators' actions, on dead letters and everything else."""
+"""`dead audit`: the audit log of all operators' actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dead list`: dead letters grouped by the fingerprint of their failure, or one group letter by letter."""
+"""`dead list`: groups of dead letters by fingerprint, or one group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`dead purge`: delete the dead letters that match a filter; a filter that matches none, or all, is refused."""
+"""`dead purge`: delete the dead letters that match a filter.
+
+A filter that matches none, or all, is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dead retry`: send one dead letter again, or a group as a canary."""
+"""`dead retry`: send one dead letter again, or a group."""
 
 from __future__ import annotations
 

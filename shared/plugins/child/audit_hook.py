@@ -1,4 +1,6 @@
-"""An audit hook (PEP 578): code that bypasses the context gets a named error at the line of the attempt.
+"""An audit hook (PEP 578).
+
+Code that bypasses the context gets a named error at the line of the attempt.
 
 It runs in the interpreter that it watches, so it does not stop malicious code; landlock.py and seccomp.py do. On a
 kernel without them it stops only code that does not try to disable it.
@@ -37,7 +39,10 @@ Check = Callable[[tuple[Any, ...]], Denied | None]
 
 
 def install(readable: Iterable[str], active: Callable[[], bool] = lambda: True) -> None:
-    """Install the hook for the life of the process. readable: folders of code. active: whether a plugin is running."""
+    """Install the hook for the life of the process.
+
+    readable: folders of code. active: whether a plugin is running.
+    """
     checks = Checks(table(tuple(os.path.realpath(path) for path in readable)))
     allowed: set[tuple[Any, ...]] = set()
 
@@ -59,7 +64,10 @@ def install(readable: Iterable[str], active: Callable[[], bool] = lambda: True) 
 
 
 class Checks(dict[str, "Check | None"]):
-    """Checks by event; an event that is not named is checked by its prefix."""
+    """Checks by event.
+
+    An event that is not named is checked by its prefix.
+    """
 
     def __missing__(self, event: str) -> Check | None:
         check = self[event] = _check_by_prefix(event)

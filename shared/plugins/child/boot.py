@@ -1,4 +1,6 @@
-"""Entry point of a plugin's process: restrict the process, call the handler, report the result.
+"""Entry point of a plugin's process.
+
+Restrict the process, call the handler, report the result.
 
 Started as `python -I -S -B boot.py <descriptor>`; that descriptor is its only connection.
 """
@@ -52,7 +54,10 @@ def main() -> None:
 
 
 def restrict(order: Any) -> list[str]:
-    """Apply all restrictions; returns those that this system does not support, with the reason."""
+    """Apply all restrictions.
+
+    Returns those that this system does not support, with the reason.
+    """
     if not sys.platform.startswith("linux"):
         _limit(order)
         return [f"landlock, seccomp and no_new_privs: {sys.platform} has none"]
@@ -97,7 +102,7 @@ def _set(what: int, soft: int, hard: int | None = None) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that the bare interpreter has reserved, which do not count against the quota."""
+    """Bytes that the bare interpreter has reserved, outside the quota."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - as above
             return int(file.read().split()[0]) * resource.getpagesize()
@@ -106,7 +111,10 @@ def _address_space() -> int:
 
 
 def _forget_native() -> None:
-    """Disable native interfaces that are loaded already; the audit hook prevents that they are loaded again."""
+    """Disable native interfaces that are loaded already.
+
+    The audit hook prevents that they are loaded again.
+    """
     import _imp
     import _posixsubprocess
     import posix

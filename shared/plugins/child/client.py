@@ -1,4 +1,7 @@
-"""The plugin's end of the connection: sends requests, and raises the host's errors with their types."""
+"""The plugin's end of the connection.
+
+Sends requests, and raises the host's errors with their types.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The context that a handler receives. Every call is sent to the host process and authorized there."""
+"""The context that a handler receives.
+
+Every call is sent to the host process and authorized there.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ class Service(Protocol):
 
 
 class Stat:
-    """An entry of the workspace: path, kind (`file` or `folder`), size in bytes, modified in seconds since 1970."""
+    """An entry of the workspace.
+
+    Path, kind (`file` or `folder`), size in bytes, modified in seconds since 1970.
+    """
 
     __slots__ = ("kind", "modified", "path", "size")
 
@@ -25,7 +31,9 @@ class Stat:
 
 
 class Fs:
-    """Files of the workspace, by relative paths with slashes. Text is UTF-8; a file has at most 8 MiB.
+    """Files of the workspace, by relative paths with slashes.
+
+    Text is UTF-8; a file has at most 8 MiB.
 
     A write is atomic and creates missing folders; a folder exists while it contains a file. Raises
     PermissionError (`FS access denied: ...`), FileNotFoundError, IsADirectoryError, NotADirectoryError and ValueError.
@@ -89,7 +97,9 @@ class Response:
 
 
 class Http:
-    """Requests to the hosts that the manifest allows. Redirects are returned, not followed.
+    """Requests to the hosts that the manifest allows.
+
+    Redirects are returned, not followed.
 
     Raises PermissionError (`Net access denied: ...`), and ConnectionError without a response.
     """
@@ -122,7 +132,10 @@ class Http:
 
 
 class Env:
-    """Variables that the manifest names: None for one that is not set, an error for one that is not named."""
+    """Variables that the manifest names.
+
+    None for one that is not set, an error for one that is not named.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -139,7 +152,10 @@ class Env:
 
 
 class CommandResult:
-    """Result of a command: exit code, and the first MiB of stdout and of stderr."""
+    """Result of a command.
+
+    Exit code, and the first MiB of stdout and of stderr.
+    """
 
     __slots__ = ("code", "stderr", "stdout")
 
@@ -148,13 +164,16 @@ class CommandResult:
 
 
 class Shell:
-    """Commands that the manifest allows, run without a shell: words are passed unchanged."""
+    """Commands that the manifest allows, run without a shell.
+
+    Words are passed unchanged.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def run(self, command: Sequence[str] | str, stdin: str | bytes = b"") -> CommandResult:
-        """Run `["git", "status"]`, or a text that is split into words as a shell does, without expansions."""
+        """Run `["git", "status"]`, or a text that is split into words."""
         if isinstance(command, str):
             import shlex
 
@@ -188,7 +207,7 @@ class Logger:
 
 
 class Context:
-    """Facts about the run, and access to files, HTTP, variables, commands and the log."""
+    """Facts about the run, and interfaces to files, HTTP and commands."""
 
     def __init__(self, data: Mapping[str, Any], service: Service) -> None:
         #: `<plugin>:<job>`.

@@ -1,4 +1,6 @@
-"""`os.environ` of a plugin: the variables that its manifest names; access to any other is refused.
+"""`os.environ` of a plugin.
+
+The variables that its manifest names; access to any other is refused.
 
 Only the plugin's own code is refused. A library that reads its settings finds none, or those that it has set itself:
 the process contains no other variables.
@@ -19,7 +21,10 @@ ACCESS_LAYERS = (__file__, os.__file__, _collections_abc.__file__, "<frozen os>"
 
 
 class GuardedEnvironment(MutableMapping[Any, Any]):
-    """Replaces `os.environ` while `active()`, and else passes on to `real`. own: path prefix of the plugin's files."""
+    """Replaces `os.environ` while `active()`, and else passes on to `real`.
+
+    own: path prefix of the plugin's files.
+    """
 
     def __init__(
         self, granted: Mapping[str, str], real: Any, active: Callable[[], bool], own: str, *, raw: bool = False

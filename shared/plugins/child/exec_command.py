@@ -1,4 +1,4 @@
-"""Restrict this process, then replace it by a command that the manifest allows.
+"""Restrict this process, then replace it by an allowed command.
 
 `python -I -S -B exec_command.py <folder> <megabytes> <seconds> <program> <words...>`
 """

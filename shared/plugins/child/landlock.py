@@ -1,4 +1,4 @@
-"""Landlock: restrict this process to reading some folders, without other files, TCP ports or processes.
+"""Landlock: restrict files, TCP ports and signals of this process.
 
 https://docs.kernel.org/userspace-api/landlock.html. It needs no privilege and Linux 5.13; features of later versions
 are used where they exist.
@@ -29,7 +29,9 @@ def version() -> int:
 
 
 def restrict(readable: Iterable[str], programs: Iterable[str] = (), own: str = "") -> str:
-    """Restrict this thread and those it starts; returns the reason if it failed, else "".
+    """Restrict this thread and those it starts.
+
+    Returns the reason if it failed, else "".
 
     readable: folders and files that may be read. programs: folders whose files may be read and executed. own: a folder
     in which everything is allowed.

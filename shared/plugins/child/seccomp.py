@@ -1,4 +1,6 @@
-"""Seccomp: a permanent filter of this process's system calls; no other programs, no network, no changes of files.
+"""Seccomp: a permanent filter of this process's system calls.
+
+No other programs, no network, no changes of files.
 
 A denied call fails with EPERM. The list names denied calls instead of allowed ones, since numeric libraries use more
 calls than a list could contain. Numbers: asm/unistd_64.h of x86-64, asm-generic/unistd.h.
@@ -128,7 +130,9 @@ PASS: Step = (RETURN, ALLOW, None, None)
 
 
 def restrict(*, command: bool = False) -> str:
-    """Install the filter for this process; returns the reason if it failed, else "".
+    """Install the filter for this process.
+
+    Returns the reason if it failed, else "".
 
     command: the filter for commands, which may start programs and change files within their other restrictions.
     """
@@ -144,7 +148,10 @@ def restrict(*, command: bool = False) -> str:
 
 
 def assembled(machine: int, column: int, pid: int) -> bytes:
-    """The filter program, an array of struct sock_filter. pid: the plugin's process, 0 for a command."""
+    """The filter program, an array of struct sock_filter.
+
+    pid: the plugin's process, 0 for a command.
+    """
     steps: list[Step] = [(LOAD, MACHINE, None, None), (EQUAL, machine, None, "deny"), (LOAD, NUMBER, None, None)]
     if column == 0:
         steps.append((AT_LEAST, X32, "deny", None))

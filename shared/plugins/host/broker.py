@@ -1,4 +1,4 @@
-"""Authorize and serve the requests of a plugin, outside of the plugin's process."""
+"""Authorize and serve the requests of a plugin, in the host."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ class Broker:
     lines: int = 0
 
     def answer(self, message: Any, body: bytes) -> Reply:
-        """Reply to a request. Never raises, since the process that sends requests is not trusted."""
+        """Reply to a request.
+
+        Never raises, since the process that sends requests is not trusted.
+        """
         try:
             value, data = self._serve(message, body)
         except SHOWN_ERRORS as error:
@@ -141,7 +144,10 @@ class Broker:
 
 
 class Request:
-    """A request from the plugin's process, of which every field is validated. Raises ValueError."""
+    """A request from the plugin's process, of which every field is validated.
+
+    Raises ValueError.
+    """
 
     def __init__(self, message: Any) -> None:
         if not isinstance(message, dict):

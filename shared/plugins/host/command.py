@@ -1,4 +1,4 @@
-"""Run a command that a manifest allows, without a shell, the environment of the host or a network."""
+"""Run an allowed command without shell, environment and network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ LARGEST = 1024 * 1024
 
 
 def run(words: tuple[str, ...], stdin: bytes, limits: Limits, seconds: float) -> tuple[int, bytes, bytes]:
-    """Exit code, stdout and stderr. Raises ShellDenied for a missing program and TimeoutError."""
+    """Exit code, stdout and stderr.
+
+    Raises ShellDenied for a missing program and TimeoutError.
+    """
     program = shutil.which(words[0], path=PATH)
     if program is None:
         raise ShellDenied(words, f"is not on this machine: {words[0]!r} is not in {PATH}")

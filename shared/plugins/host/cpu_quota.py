@@ -1,4 +1,4 @@
-"""Limit the CPU time that all jobs of a plugin may use in an hour."""
+"""Limit the CPU time of all jobs of a plugin per hour."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ RETENTION = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """CPU time that counts as used until the real time is known, and permanently if the host is interrupted."""
+    """CPU time that counts as used until it is settled."""
 
     key: RowKey
     milliseconds: int
 
 
 def reserve(run: RunContext, plugin: str, milliseconds: int) -> Reservation | str:
-    """Reserve CPU time, or return why the plugin may not run in this hour. One conditional write: no race."""
+    """Reserve CPU time, or return why the quota is used up."""
     limit, key = run.setting(LIMIT.name), _key(run, plugin)
     try:
         _add(run, key, milliseconds, limit)
@@ -44,7 +44,10 @@ def reserve(run: RunContext, plugin: str, milliseconds: int) -> Reservation | st
 
 
 def settle(run: RunContext, reserved: Reservation, milliseconds: int) -> None:
-    """Replace the reservation by the time that was used. A lost reply makes it count twice."""
+    """Replace the reservation by the time that was used.
+
+    A lost reply makes it count twice.
+    """
     _add(run, reserved.key, milliseconds - reserved.milliseconds)
 
 

@@ -31,7 +31,10 @@ _watched: set[str] = set()
 
 
 class DirectClient:
-    """Calls the broker directly, without a connection; the broker's own work is not restricted."""
+    """Calls the broker directly, without a connection.
+
+    The broker's own work is not restricted.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -78,14 +81,20 @@ def _since(used: float) -> int:
 
 
 def _watch(root: str) -> None:
-    """Install an audit hook, which is permanent; it is active only in threads that run a plugin of this root."""
+    """Install an audit hook, which is permanent.
+
+    It is active only in threads that run a plugin of this root.
+    """
     if root not in _watched:
         _watched.add(root)
         audit_hook.install(readable(root), lambda: _current() == root)
 
 
 def _refuse_threads() -> None:
-    """Refuse to start threads: they would not be watched. Not every Python has an audit event for it."""
+    """Refuse to start threads: they would not be watched.
+
+    Not every Python has an audit event for it.
+    """
     start = threading.Thread.start
 
     def guarded(thread: threading.Thread) -> None:

@@ -1,4 +1,7 @@
-"""A workspace in a folder of this machine; paths are opened part by part, so that no link leads outside."""
+"""A workspace in a folder of this machine.
+
+Paths are opened part by part, so that no link leads outside.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,10 @@ class DiskWorkspace:
         self._prune(path)
 
     def _entry(self, path: str, name: str, folder: int) -> Entry | None:
-        """None for entries that plugins must not see: links, pipes, folders without files."""
+        """None for entries that plugins must not see.
+
+        Links, pipes, folders without files.
+        """
         try:
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if modes.S_ISREG(status.st_mode) and status.st_nlink == 1:

@@ -1,4 +1,4 @@
-"""Post errors of a plugin to the webhook of its manifest, signed by Standard Webhooks, once for each failed attempt."""
+"""Post errors of a plugin to its webhook, signed by Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def grants(manifest: Manifest) -> tuple[Grant, ...]:
 
 
 def post(run: RunContext, manifest: Manifest, job: str, error: Exception) -> None:
-    """Post the error if the manifest has a webhook. A failure of the webhook is only logged."""
+    """Post the error if the manifest has a webhook.
+
+    A failure of the webhook is only logged.
+    """
     if not manifest.errors:
         return
     from shared.http import webhook

@@ -1,4 +1,4 @@
-"""HTTP requests on behalf of a plugin, to the hosts of its manifest, with SSRF protection."""
+"""HTTP requests on behalf of a plugin, with SSRF protection."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def call(
 
 
 def _parse(url: str) -> tuple[str, str, int, str]:
-    """Split a URL. Raises NetDenied for one that different parsers could read differently."""
+    """Split a URL.
+
+    Raises NetDenied for one that different parsers could read differently.
+    """
     if re.search(r"[\x00-\x20\x7f\\]", url):
         raise NetDenied(repr(url[:80]), "has characters that are invalid in URLs")
     try:
@@ -94,7 +97,10 @@ def _parse(url: str) -> tuple[str, str, int, str]:
 
 
 def _address(host: str, port: int) -> str:
-    """Resolve the name once; the request connects to that address, since a second lookup could return another."""
+    """Resolve the name once.
+
+    The request connects to that address, since a second lookup could return another.
+    """
     if host in LOCALHOST:
         return "127.0.0.1"
     try:

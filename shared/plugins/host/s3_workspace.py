@@ -98,7 +98,10 @@ class S3Workspace:
         self.cloud.s3.put_object(Bucket=self.bucket, Key=PREFIX + path, Body=data, **condition)
 
     def _head(self, path: str) -> Any:
-        """None without such an object; without permission to list, S3 answers 403 instead of 404."""
+        """None without such an object.
+
+        Without permission to list, S3 answers 403 instead of 404.
+        """
         try:
             return self.cloud.s3.head_object(Bucket=self.bucket, Key=PREFIX + path)
         except self.cloud.s3.exceptions.ClientError as error:
@@ -111,7 +114,7 @@ class S3Workspace:
         return bool(listed.get("Contents"))
 
     def _refuse_conflicts(self, path: str) -> None:
-        """Refuse a file and a folder with the same name, which S3 allows and a disk does not."""
+        """Refuse a file and a folder with the same name, unlike S3."""
         if self._is_folder(path):
             raise IsADirectoryError(errno.EISDIR, "is a folder", path)
         self._not_below_a_file(path)

@@ -1,4 +1,4 @@
-"""Run a plugin's handler in a separate process, which is killed when it exceeds a quota."""
+"""Run a plugin's handler in a separate process, with quotas."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ class CpuExceeded(QuotaExceeded):
 
 
 class PluginFailed(PluginRunError):
-    """The handler raised, or its process ended; the message has the cause, `stack` the plugin's traceback."""
+    """The handler raised, or its process ended.
+
+    The message has the cause, `stack` the plugin's traceback.
+    """
 
     def __init__(self, message: str, stack: str = "") -> None:
         super().__init__(message)
@@ -86,7 +89,10 @@ class RunResult:
 
 
 def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:
-    """Run the handler for at most `seconds` or its own limit. Raises QuotaExceeded and PluginFailed."""
+    """Run the handler for at most `seconds` or its own limit.
+
+    Raises QuotaExceeded and PluginFailed.
+    """
     host_end, plugin_end = socket.socketpair()
     with host_end:
         with plugin_end:
@@ -115,7 +121,7 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:
 
 @cache
 def _hide() -> None:
-    """Hide environment, memory and files of this process in /proc from other processes of the same user.
+    """Hide environment, memory and files of this process in /proc.
 
     On a kernel without Landlock this is the only protection; man 2 PR_SET_DUMPABLE.
     """
@@ -155,7 +161,10 @@ def readable(root: Path | str) -> list[str]:
 
 
 def own_prefix(order: Order) -> str:
-    """Path prefix of the plugin's own files: an installed plugin shares its root with all packages."""
+    """Path prefix of the plugin's own files.
+
+    An installed plugin shares its root with all packages.
+    """
     package = order.root / order.handler.partition(":")[0].partition(".")[0]
     return str(package) if str(order.root) in imports() or package.is_dir() else f"{order.root}{os.sep}"
 
@@ -243,12 +252,15 @@ class _Conversation:
 
 
 def _clean(text: str) -> str:
-    """Replace unpaired surrogates, which JSON and Python accept as text and databases do not."""
+    """Replace unpaired surrogates, which JSON allows and databases do not."""
     return text.encode(errors="replace").decode()
 
 
 def _pump(stream: IO[bytes] | None, log: Log, name: str) -> threading.Thread:
-    """Log printed lines. Output beyond the limit is read and dropped, so that the plugin never blocks."""
+    """Log printed lines.
+
+    Output beyond the limit is read and dropped, so that the plugin never blocks.
+    """
 
     def pump() -> None:
         assert stream is not None

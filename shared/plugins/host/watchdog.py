@@ -1,4 +1,4 @@
-"""Watch wall clock and CPU time of a plugin's process, and kill it when a quota is exceeded."""
+"""Enforce the wall clock and CPU quotas of a plugin's process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ class ProcessWatchdog:
         return min(self.limits.timeout_ms, max(1, int(self.seconds * 1000)))
 
     def begin(self) -> bool:
-        """Start the clocks: the plugin's own code begins now. False if they were started before."""
+        """Start the clocks: the plugin's own code begins now.
+
+        False if they were started before.
+        """
         if self._ready:
             return False
         self._base, self._began, self._ready = _processor(self.process.pid), time.monotonic(), True
@@ -80,7 +83,7 @@ class ProcessWatchdog:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def _until_next_measurement(self) -> float:
-        """The shortest time in which the process could use the rest of its CPU time, on all processors."""
+        """The shortest time to use up the CPU quota, on all processors."""
         rest = (self.limits.cpu_ms - self.cpu_ms) / 1000 / (os.cpu_count() or 1)
         return max(MEASURE_SECONDS, rest) if self._ready else MEASURE_SECONDS
 
@@ -91,7 +94,9 @@ class ProcessWatchdog:
 
 
 def _processor(pid: int) -> float:
-    """CPU seconds that a process has used. Linux has a clock for each process, whose number is derived from its id.
+    """CPU seconds that a process has used.
+
+    Linux has a clock for each process, whose number is derived from its id.
 
     https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html; CPUCLOCK_SCHED of a process is 2.
     """

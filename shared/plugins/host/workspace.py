@@ -1,4 +1,6 @@
-"""The workspace interface: files that plugins share with the platform, on a disk or in S3.
+"""The workspace interface.
+
+Files that plugins share with the platform, on a disk or in S3.
 
 Paths have the form that `permissions.normal` returns. A folder exists while it contains a file. Permissions are checked
 by the broker, not here.
@@ -36,7 +38,10 @@ class Workspace(Protocol):
     def read(self, path: str) -> bytes: ...
 
     def write(self, path: str, data: bytes) -> None:
-        """Replace the whole file atomically: a reader sees the old content or the new one."""
+        """Replace the whole file atomically.
+
+        A reader sees the old content or the new one.
+        """
 
     def append(self, path: str, data: bytes) -> None:
         """Append at the end; concurrent appends do not overwrite each other."""

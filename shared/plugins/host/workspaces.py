@@ -1,4 +1,7 @@
-"""Open the workspace of plugins: a folder on a disk, or the bucket of the deployment."""
+"""Open the workspace of plugins.
+
+A folder on a disk, or the bucket of the deployment.
+"""
 
 from __future__ import annotations
 

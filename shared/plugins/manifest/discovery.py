@@ -1,4 +1,4 @@
-"""Find plugins: installed packages with an entry point, and manifests that a setting names.
+"""Find plugins by entry points, and by manifests that a setting names.
 
 No code of a plugin is imported. A manifest is data beside the code, and an entry point names the package that contains
 it: `[project.entry-points."nightshift.plugins"]`, `<any name> = "<package>"`.
@@ -49,7 +49,10 @@ class Plugin:
 
 
 def plugins(environment: Mapping[str, str] | None = None) -> list[Plugin]:
-    """All enabled plugins, by id. Raises DeclarationError, also for two plugins with the same id."""
+    """All enabled plugins, by id.
+
+    Raises DeclarationError, also for two plugins with the same id.
+    """
     # Imported lazily: without plugins, pydantic is not needed.
     from shared.plugins.manifest import manifest
 
@@ -71,7 +74,10 @@ def plugins(environment: Mapping[str, str] | None = None) -> list[Plugin]:
 
 
 def places(environment: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """Paths of manifests: in a bundle those that it contains, elsewhere those installed or named by the setting."""
+    """Paths of manifests.
+
+    In a bundle those that it contains, elsewhere those installed or named by the setting.
+    """
     if SHIPPED.is_dir():
         yield from sorted(SHIPPED.glob(f"*/**/{FILE}"))
         return
@@ -81,7 +87,7 @@ def places(environment: Mapping[str, str] | None = None) -> Iterator[Path]:
 
 
 def identity(path: Path) -> str:
-    """The id of a manifest, or its path if the id cannot be read."""
+    """The id of a manifest, or its path without a readable id."""
     import tomllib
 
     try:

@@ -1,4 +1,7 @@
-"""Globs of manifests: `*` and `?` match within a part of a path, `**` matches any number of parts."""
+"""Globs of manifests.
+
+`*` and `?` match within a part of a path, `**` matches any number of parts.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1024)
 def compiled(glob: str, *, any_case: bool = False) -> re.Pattern[str]:
-    """`**/*.key` matches `a.key` and `x/y/a.key`; `.kb/**` matches everything below `.kb`, but not `.kb`."""
+    """`**/*.key` matches `a.key` and `x/y/a.key`.
+
+    `.kb/**` matches everything below `.kb`, but not `.kb`.
+    """
     parts = glob.split("/")
     pattern = ""
     for number, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Find the handler that a manifest names by parsing the plugin's source, without running it."""
+"""Find the handler of a manifest by parsing the plugin's source."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ HANDLER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
 class HandlerError(Exception):
-    """The function does not exist; the message names the file that was searched."""
+    """The function does not exist.
+
+    The message names the file that was searched.
+    """
 
 
 def root_of(manifest: Path) -> Path:
-    """The folder on the import path of the plugin's process: that of the manifest, or the one above its package."""
+    """The folder on the import path of the plugin's process.
+
+    That of the manifest, or the one above its package.
+    """
     folder = manifest.resolve().parent
     while (folder / "__init__.py").exists():
         folder = folder.parent

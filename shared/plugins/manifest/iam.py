@@ -1,4 +1,6 @@
-"""Grants of the job's role for the file permissions of a manifest: the outermost restriction.
+"""Grants of the job's role for the file permissions of a manifest.
+
+The outermost restriction.
 
 The `*` of a glob stops at a slash, that of IAM does not: the role allows at least what the manifest allows, and more
 for a glob with a `*` in the middle. It denies only what IAM can express exactly; the broker enforces the rest.
@@ -43,7 +45,10 @@ def widened(glob: str) -> Iterator[str]:
 
 
 def exact(glob: str) -> Iterator[str]:
-    """IAM patterns that together match exactly what the glob matches; none if that is impossible."""
+    """IAM patterns that together match exactly what the glob matches.
+
+    None if that is impossible.
+    """
     parts = glob.split("/")
     if parts[0] == "**" and len(parts) == 2 and parts[1].startswith("*") and not set(parts[1][1:]) & set("*?"):
         yield parts[1]

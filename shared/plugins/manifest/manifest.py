@@ -1,4 +1,7 @@
-"""Read a manifest, `plugin.toml`, without running code of the plugin; errors name the line and the reason."""
+"""Read a manifest, `plugin.toml`, without running code of the plugin.
+
+Errors name the line and the reason.
+"""
 
 from __future__ import annotations
 
@@ -209,12 +212,18 @@ class Manifest(Closed):
     jobs: list[JobDeclaration] = Field(min_length=1)
 
     def permitted(self, job: JobDeclaration) -> Permissions:
-        """The permissions of a job: those of the plugin combined with its own, and its timeout."""
+        """The permissions of a job.
+
+        Those of the plugin combined with its own, and its timeout.
+        """
         return within(combine(self.permissions.permissions, job.permissions.permissions), job.timeout)
 
 
 def read(path: Path) -> Manifest:
-    """Read and validate a manifest. Raises DeclarationError, which names line and reason of every fault."""
+    """Read and validate a manifest.
+
+    Raises DeclarationError, which names line and reason of every fault.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)

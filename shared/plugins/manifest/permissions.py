@@ -1,4 +1,7 @@
-"""Permissions of a plugin's job, from its manifest. Everything else is denied; a deny overrides an allow."""
+"""Permissions of a plugin's job, from its manifest.
+
+Everything else is denied; a deny overrides an allow.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ LONGEST_PATH, LONGEST_PART = 1024, 255
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Limits of wall clock (ms), CPU time (ms) and memory (MB); None leaves one undefined."""
+    """Limits of wall clock (ms), CPU time (ms) and memory (MB).
+
+    None leaves one undefined.
+    """
 
     timeout_ms: int | None = None
     memory_mb: int | None = None
@@ -118,7 +124,10 @@ class Permissions:
 
 
 def normal(path: object) -> str:
-    """Validate a relative path with slashes and without `..`. Raises FsDenied; it never repairs a path."""
+    """Validate a relative path with slashes and without `..`.
+
+    Raises FsDenied; it never repairs a path.
+    """
     if not isinstance(path, str) or not path:
         raise FsDenied(path, "is not a path")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
@@ -144,7 +153,7 @@ def normal(path: object) -> str:
 
 
 def combine(*parts: Permissions) -> Permissions:
-    """The union of all allows and of all denies, with the wider mode and the later quotas."""
+    """The union of all allows and denies, with the later quotas."""
     combined = Permissions()
     for one in parts:
         combined = Permissions(

@@ -30,7 +30,10 @@ def plugin_workspace(ns: str) -> Permissions:
 
 
 def llm_api(providers: Iterable[str]) -> Permissions:
-    """Requests to these providers and to models on this machine. Raises ValueError for an unknown provider."""
+    """Requests to these providers and to models on this machine.
+
+    Raises ValueError for an unknown provider.
+    """
     chosen = list(providers)
     unknown = [name for name in chosen if name not in PROVIDERS]
     if unknown or not chosen:

@@ -12,7 +12,7 @@ Place = tuple[str | int, ...]
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
-    """The line, from 1, of `("jobs", 0, "schedule")`, or of the nearest table around it."""
+    """The line of `("jobs", 0, "schedule")`, or of its nearest table."""
     lines = places(text)
     wanted: Place = tuple(place)
     while wanted and wanted not in lines:
@@ -21,7 +21,10 @@ def line_of(text: str, place: Sequence[str | int]) -> int:
 
 
 def places(text: str) -> dict[Place, int]:
-    """The line of every table and key; parts of a value have no line."""
+    """The line of every table and key.
+
+    Parts of a value have no line.
+    """
     found: dict[Place, int] = {}
     counted: dict[Place, int] = {}
     table: Place = ()

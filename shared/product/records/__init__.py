@@ -1,1 +1,4 @@
-"""Models of the product's rows, one for each table. Importing them imports pydantic, which takes time."""
+"""Models of the product's rows, one for each table.
+
+Importing them imports pydantic, which takes time.
+"""

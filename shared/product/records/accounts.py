@@ -1,4 +1,4 @@
-"""Records of users and their accounts, and of requests for export and deletion."""
+"""Records of users, their accounts, and export and deletion requests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Alias(Record):
 
 
 class Destination(Record):
-    """An address of the user that mail is forwarded to, once it is verified."""
+    """An address that mail is forwarded to, once it is verified."""
 
     table: ClassVar[Table] = tables.DESTINATIONS
 
@@ -67,7 +67,10 @@ class DomainState(StrEnum):
 
 
 class Domain(Record):
-    """A domain of the user, verified by its DNS records. The id is its name in ASCII."""
+    """A domain of the user, verified by its DNS records.
+
+    The id is its name in ASCII.
+    """
 
     table: ClassVar[Table] = tables.DOMAINS
 
@@ -93,7 +96,10 @@ class Domain(Record):
 
 
 class _Token(Record):
-    """A token sent by e-mail. The id is its hash; the token itself is not stored."""
+    """A token sent by e-mail.
+
+    The id is its hash; the token itself is not stored.
+    """
 
     created_at: Past
     expires_at: Timestamp
@@ -124,7 +130,7 @@ class Verification(_Token):
 
 
 class Session(Record):
-    """A sign-in. It ends at `idle_until`, which each use moves forward, and at `ends_at` at the latest."""
+    """A sign-in, valid until `idle_until`, and until `ends_at` at the latest."""
 
     table: ClassVar[Table] = tables.SESSIONS
 
@@ -138,7 +144,10 @@ class Session(Record):
 
 
 class AuditEntry(Record):
-    """An entry of a user's audit trail. The id begins with the time, so that entries are in order."""
+    """An entry of a user's audit trail.
+
+    The id begins with the time, so that entries are in order.
+    """
 
     table: ClassVar[Table] = tables.AUDIT
 
@@ -214,7 +223,10 @@ class Export(_Request):
 
 
 class Deletion(_Request):
-    """A request to delete an account. The row remains as evidence, with counts and without personal data."""
+    """A request to delete an account.
+
+    The row remains as evidence, with counts and without personal data.
+    """
 
     table: ClassVar[Table] = tables.DELETIONS
 

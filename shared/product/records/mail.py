@@ -1,4 +1,7 @@
-"""Records of mail: messages, header snapshots, failed forwards, holds, quarantine, rollups and billing cycles."""
+"""Records of mail.
+
+Messages, header snapshots, failed forwards, holds, quarantine, rollups and billing cycles.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ class Message(Record):
 
 
 class Snapshot(Record):
-    """The encrypted headers of a message. The id is that of the message."""
+    """The encrypted headers of a message.
+
+    The id is that of the message.
+    """
 
     table: ClassVar[Table] = tables.SNAPSHOTS
 
@@ -67,7 +73,10 @@ class ForwardState(StrEnum):
 
 
 class FailedEmail(Record):
-    """A failed forward: retried while `pending`; when `closed`, retries have ended and the user was notified."""
+    """A failed forward.
+
+    Retried while `pending`; when `closed`, retries have ended and the user was notified.
+    """
 
     table: ClassVar[Table] = tables.FAILED_EMAILS
 
@@ -121,7 +130,10 @@ class Quarantined(Record):
 
 
 class Rollup(Record):
-    """The sum of a user's messages of a day or week. The id is `day#2026-11-21`, or `week#2026-W47` of ISO 8601."""
+    """The sum of a user's messages of a day or week.
+
+    The id is `day#2026-11-21`, or `week#2026-W47` of ISO 8601.
+    """
 
     table: ClassVar[Table] = tables.ROLLUPS
 
@@ -138,7 +150,10 @@ class Rollup(Record):
 
 
 class Cycle(Record):
-    """A billing cycle of a user. The id is the day on which it starts, at midnight UTC."""
+    """A billing cycle of a user.
+
+    The id is the day on which it starts, at midnight UTC.
+    """
 
     table: ClassVar[Table] = tables.CYCLES
 

@@ -46,7 +46,10 @@ class _Outgoing(Record):
 
 
 class Notification(_Outgoing):
-    """A message to a user. One that is only displayed and not mailed is created with the state `shown`."""
+    """A message to a user.
+
+    One that is only displayed and not mailed is created with the state `shown`.
+    """
 
     table: ClassVar[Table] = tables.NOTIFICATIONS
 
