@@ -1,4 +1,6 @@
-"""Celery adapter: `celery -A workers.celery worker -Q nightshift` runs jobs in the processes of its prefork pool.
+"""Celery adapter: runs jobs in Celery's prefork pool.
+
+Start: `celery -A workers.celery worker -Q nightshift`.
 
 The broker is the deployment's queue `celery` (default) or CELERY_BROKER_URL; CELERY_CONFIG_MODULE names a module with
 further settings of Celery. To use your own app, set NIGHTSHIFT_CELERY_APP=shop.celery:app, and let it include
@@ -53,7 +55,10 @@ def _app() -> Celery:
 
 
 def _default_broker() -> dict[str, Any]:
-    """Return the settings for the deployment's own queue. Celery creates no further queues, and no remote control."""
+    """Return the settings for the deployment's own queue.
+
+    Celery creates no further queues, and no remote control.
+    """
     queue = {QUEUE: {"url": NAMES.queue_url(CELERY)}}
     options = {"region": NAMES.region, "visibility_timeout": VISIBILITY_TIMEOUT, "predefined_queues": queue}
     # Seconds: the long poll of SQS, and the interval of checks for a free process.
@@ -65,7 +70,10 @@ app = _app()
 
 
 class Delivery(Request):
-    """A task in the worker's main process, which also sees that the process that ran it has ended."""
+    """A task in the worker's main process.
+
+    It also sees that the process that ran the task has ended.
+    """
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
         # Before Celery acknowledges it: a crash between the two lets it be delivered again.
@@ -76,7 +84,9 @@ class Delivery(Request):
 
 @app.task(name=NAME, bind=True, shared=False, Request=Delivery, acks_late=True, ignore_result=True)
 def run(task: Task[Any, Any], body: Any, request: str = "") -> None:
-    """Run one delivery. `request`: of the first delivery, where this one was deferred.
+    """Run one delivery.
+
+    request: of the first delivery, where this one was deferred.
 
     Retries are sent by the run itself, not by Celery.
     """

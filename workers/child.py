@@ -1,4 +1,7 @@
-"""A child process that performs one delivery after another, like a Lambda sandbox, and may be killed at any time."""
+"""A child process that performs one delivery after another.
+
+Like a Lambda sandbox; it may be killed at any time.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +45,22 @@ class Child:
 
     @property
     def handles(self) -> list[Any]:
-        """Handles of which one is ready when the process has returned a result or has ended."""
+        """Handles, one ready after a result or the process's end."""
         return [self.pipe, self.process.sentinel]
 
     def call(self, *arguments: Any) -> None:
-        """Let the process call `perform(*arguments)`. If it has ended already, `handles` show that."""
+        """Let the process call `perform(*arguments)`.
+
+        If it has ended already, `handles` show that.
+        """
         with suppress(ConnectionError):
             self.pipe.send(arguments)
 
     def result(self) -> tuple[Any, bool] | None:
-        """Return the result of `perform`, or Raised, and whether the process continues. None where it has ended."""
+        """Return the result of `perform`, or Raised, and whether the process continues.
+
+        None where it has ended.
+        """
         try:
             received: tuple[Any, bool] | None = self.pipe.recv() if self.pipe.poll() else None
         except (EOFError, ConnectionError):
@@ -75,7 +84,10 @@ class Child:
         self.pipe.close()
 
     def close(self) -> None:
-        """End the process after its current call; kill it where it does not end."""
+        """End the process after its current call.
+
+        Kill it where it does not end.
+        """
         self.pipe.close()
         self.process.join(EXIT_TIMEOUT)
         if self.process.is_alive():

@@ -1,4 +1,7 @@
-"""One delivery of a firing by a broker that delivers at least once: run it, defer it, or count a lost attempt."""
+"""One delivery of a firing by an at-least-once broker.
+
+Run it, defer it, or count a lost attempt.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ EARLIER = "its worker was interrupted; the broker delivered the firing again"
 
 
 def names() -> Names:
-    """Return the names of the deployment in the environment variables. Raises SettingError for missing ones."""
+    """Return the names of the deployment in the environment variables.
+
+    Raises SettingError for missing ones.
+    """
     missing = [name for name in ("NIGHTSHIFT_STAGE", "NIGHTSHIFT_ACCOUNT", "AWS_REGION") if not os.environ.get(name)]
     if missing:
         raise SettingError(
@@ -45,14 +51,20 @@ def names() -> Names:
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """An earlier delivery of the message may still run: deliver it again, with the same request."""
+    """An earlier delivery of the message may still run.
+
+    Deliver it again, with the same request.
+    """
 
     #: Delay in seconds.
     seconds: int
 
 
 def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
-    """Return job and firing of a message `{"firing": ...}`. An invalid one becomes a dead letter, and is None here."""
+    """Return job and firing of a message `{"firing": ...}`.
+
+    An invalid one becomes a dead letter, and is None here.
+    """
     name = "unknown"
     try:
         if not isinstance(body, Mapping) or "firing" not in body:
@@ -68,7 +80,9 @@ def read(cloud: Cloud, body: Any) -> tuple[Job, Firing] | None:
 def deliver(
     body: Any, request: str, cloud: Cloud, log: Log, *, first: bool = False, watched: bool = False
 ) -> RunReport | InProgress | None:
-    """Run the firing, in the main thread of a process that may be killed. None where nothing is left to run.
+    """Run the firing. None where nothing is left to run.
+
+    In the main thread of a process that may be killed.
 
     request: the message's id, the same at each delivery. first: it cannot have been delivered before, which saves a
     read. watched: another process kills this one at the job's timeout.
@@ -94,7 +108,10 @@ def deliver(
 
 
 def interrupted(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
-    """Record a run whose process ended first; send the next attempt to the same broker, or a dead letter."""
+    """Record a run whose process ended first.
+
+    Send the next attempt to the same broker, or a dead letter.
+    """
     job_and_firing = read(cloud, body)
     if job_and_firing is None:
         return
@@ -105,7 +122,10 @@ def interrupted(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> N
 
 
 def return_to_queue(body: Any, request: str, note: str, cloud: Cloud, log: Log) -> None:
-    """Send the same attempt again, for another worker: this one was stopped before the run ended."""
+    """Send the same attempt again, for another worker.
+
+    This one was stopped before the run ended.
+    """
     job_and_firing = read(cloud, body)
     if job_and_firing is None:
         return

@@ -30,7 +30,10 @@ NAMES = delivery.names()
 
 
 class Worker(rq.Worker):
-    """A worker that records runs whose work horse was killed, and loads before the fork what work horses need."""
+    """A worker that records runs whose work horse was killed.
+
+    It loads before the fork what work horses need.
+    """
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         _cloud()
@@ -42,7 +45,9 @@ class Worker(rq.Worker):
 
 
 def run(body: Any, request: str = "") -> None:
-    """Run one delivery. `request`: of the first delivery, where this one was deferred.
+    """Run one delivery.
+
+    request: of the first delivery, where this one was deferred.
 
     Retries are sent by the run itself, not by RQ.
     """
@@ -54,7 +59,10 @@ def run(body: Any, request: str = "") -> None:
 
 
 def failed(job: Job, _connection: Any, kind: type[BaseException], error: BaseException, _trace: Any) -> None:
-    """Handle a job that raised, or that RQ found abandoned; an abandoned one may still run."""
+    """Handle a job that raised, or that RQ found abandoned.
+
+    An abandoned one may still run.
+    """
     if issubclass(kind, AbandonedJobError):
         _send(*_body_and_request(job))
     else:
@@ -97,7 +105,10 @@ def _queue(_pid: int) -> Queue:
 
 @cache
 def _cloud() -> Cloud:
-    """Return the cloud of a work horse, which is a fork. The worker creates it unused: no connection is shared."""
+    """Return the cloud of a work horse, which is a fork.
+
+    The worker creates it unused: no connection is shared.
+    """
     cloud = Cloud(NAMES)
     _ = cloud.dynamodb, cloud.sqs, cloud.s3
     delivery.all_jobs()

@@ -1,4 +1,4 @@
-"""A worker that receives firings from a queue and runs them in child processes until it is stopped."""
+"""A worker that runs firings of a queue in child processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ UNREACHABLE = (BotoCoreError, ClientError)
 
 
 class _Stopped(BaseException):
-    """Raised by a signal handler to leave the long poll while no run is in progress."""
+    """Raised by a signal handler to end the long poll.
+
+    Only while no run is in progress.
+    """
 
 
 @dataclass(slots=True)
@@ -95,7 +98,10 @@ class Worker:
         self.again = 0.0
 
     def work(self, once: bool = False) -> int:
-        """Run until stopped, or with `once` until the queue is empty. Return the number of failed or lost runs."""
+        """Run until stopped, or with `once` until the queue is empty.
+
+        Return the number of failed or lost runs.
+        """
         try:
             self._serve(once)
             while self.busy and time.monotonic() < (self.until or 0):
@@ -117,7 +123,10 @@ class Worker:
                 self._watch(BUSY if len(self.busy) == self.concurrency or self.silent else 0)
 
     def stop(self) -> None:
-        """Stop receiving; runs have their grace to end, and none after a second call. Called from signal handlers."""
+        """Stop receiving. Called from signal handlers.
+
+        Runs have their grace to end, and none after a second call.
+        """
         self.until = time.monotonic() + (self.grace if self.until is None else 0)
         if self.waiting:
             raise _Stopped
@@ -187,7 +196,10 @@ class Worker:
         child.call(body, request, first)
 
     def _watch(self, seconds: float) -> None:
-        """Handle the results and ends of child processes, their timeouts, and the visibility of their messages."""
+        """Handle results, ends and timeouts of child processes.
+
+        And extend the invisibility of their messages.
+        """
         handles = [handle for one in self.busy for handle in one.child.handles]
         if not handles:
             time.sleep(seconds)

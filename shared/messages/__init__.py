@@ -1,4 +1,4 @@
-"""Messages of consumers: their payloads on the wire, and the run of one batch.
+"""Messages of consumers: payloads, and the run of one batch.
 
 payload        pydantic models with a schema version; payload_rules: what they must not declare
 envelope       encode, decode and send payloads; claim_check: large and private ones in S3

@@ -1,4 +1,6 @@
-"""A batch of messages: invalid ones become dead letters before the work begins, each of the others gets an answer.
+"""A batch of messages, and the answer to each.
+
+Invalid messages become dead letters before the work begins.
 
 A message is answered when it was handled, has failed, was deferred or became a dead letter. A message without an
 answer, because of the deadline or a crash, is delivered again.
@@ -54,7 +56,10 @@ class Handler(Protocol[P]):
 
 
 class Defer(Exception):
-    """Raised by `handle`: process the message in `seconds`. No failure until it was deferred for a day."""
+    """Raised by `handle`: process the message in `seconds`.
+
+    No failure until it was deferred for a day.
+    """
 
     #: Delay in seconds.
     seconds: float
@@ -87,7 +92,9 @@ class MessageBatch(Generic[P]):
             self._add(record)
 
     def by_tenant(self) -> Iterator[tuple[Tenant | None, list[Message[P]]]]:
-        """Yield the messages of each organization, within its scope: only its rows can be accessed.
+        """Yield the messages of each organization, within its scope.
+
+        Only the rows of that organization can be accessed.
 
         Yields None and all messages for a consumer without a payload.
         """
@@ -104,7 +111,10 @@ class MessageBatch(Generic[P]):
 
     @contextmanager
     def handling(self, *messages: Message[P]) -> Iterator[None]:
-        """Answer these messages by the block: handled at its end, failed by its exception. Together, all or none."""
+        """Answer messages by the block: handled, or failed by its exception.
+
+        Several messages together, all or none.
+        """
         before = self.run.log
         if len(messages) == 1:
             self.run.log = self._log_for(before, messages[0])
@@ -121,7 +131,10 @@ class MessageBatch(Generic[P]):
 
     @contextmanager
     def validating(self, message: Message[P]) -> Iterator[None]:
-        """Check one message before it is handled with others: an exception is its answer, the end of the block none."""
+        """Check one message before it is handled with others.
+
+        An exception is its answer; without one it has no answer yet.
+        """
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the failure of a message is its own
@@ -155,7 +168,10 @@ class MessageBatch(Generic[P]):
             self._fail(message, error)
 
     def _with_payload(self, message: Message[P]) -> Message[P]:
-        """Decode the payload. Raises Rejected for an invalid one, or an organization that is not admitted."""
+        """Decode the payload. Raises Rejected.
+
+        For an invalid payload, and for an organization that is not admitted.
+        """
         kind = self.consumer.payload
         if kind is None:
             return message
@@ -226,7 +242,9 @@ class MessageBatch(Generic[P]):
         return True
 
     def _retry(self, message: Message[P], error: str, least: float) -> bool:
-        """Send the next attempt by the job's retry policy, or a dead letter after the last; False without a policy.
+        """Send the next attempt, or a dead letter after the last.
+
+        By the job's retry policy; False without one.
 
         least: seconds that the next attempt waits at least.
         """

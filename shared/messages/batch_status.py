@@ -1,4 +1,4 @@
-"""Publish a consumer's status at most once a minute, with counts of its messages."""
+"""Publish a consumer's status, at most once a minute."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ WAITING_COUNTS = ("paused", "put_off")
 
 @dataclass(slots=True)
 class LastPublished:
-    """The status that this process wrote last for a job, so that most batches make no call at all."""
+    """The status that this process wrote last for a job.
+
+    With it most batches make no call.
+    """
 
     #: When it was written, in epoch milliseconds.
     at: int = 0
@@ -42,7 +45,10 @@ _published: WeakKeyDictionary[Cloud, dict[str, LastPublished]] = WeakKeyDictiona
 
 
 def publish(run: RunContext, outcome: Outcome, ms: int) -> None:
-    """Write the status item, at most once a minute unless `ok` changed; a streak thus counts bad minutes."""
+    """Write the status item, at most once a minute unless `ok` changed.
+
+    A streak thus counts bad minutes.
+    """
     now = clock.milliseconds(run.started)
     last = _published.setdefault(run.cloud, {}).setdefault(run.job.name, LastPublished())
     _count(last, run, outcome, now)
@@ -54,7 +60,10 @@ def publish(run: RunContext, outcome: Outcome, ms: int) -> None:
 
 
 def _write(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> bool:
-    """Write the status, unless another process wrote one with the same `ok` within the minute."""
+    """Write the status, unless another process just did.
+
+    Nothing is written within a minute of a status with the same `ok`.
+    """
     state = status.from_outcome(outcome, run.started, ms, {})
     values: dict[str, Any] = {
         ":status": state,
@@ -82,7 +91,7 @@ def _write(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> b
 
 
 def _count(last: LastPublished, run: RunContext, outcome: Outcome, now: int) -> None:
-    """Count the messages that were handled, and those that failed or were rejected.
+    """Count handled messages, and failed or rejected ones.
 
     Messages that wait on purpose are neither; a skipped batch has touched none.
     """

@@ -1,4 +1,6 @@
-"""Claim check: payloads too large or private for SQS are stored in S3, and the message carries the key.
+"""Claim check: large or private payloads are stored in S3.
+
+The message carries the key.
 
 Key: `payloads/<organization>/<queue>/<yyyy>/<mm>/<dd>/<sha256>.json`. The bucket deletes them after 60 days: a queue
 retains a message for 14 at most, and its dead letter can be redriven for 37 more.
@@ -26,7 +28,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class InvalidClaim(Rejected):
-    """A claim check that is malformed, or whose object is missing or differs from what was stored."""
+    """A malformed claim check, or a missing or different object."""
 
 
 class PayloadTooLarge(ValueError):
@@ -39,7 +41,9 @@ def prefix(organization: str, queue: str) -> str:
 
 
 def check_in(cloud: Cloud, organization: str, queue: str, body: bytes, *, encrypted: bool) -> dict[str, Any]:
-    """Store the bytes and return the claim check. The same bytes on the same day are the same object.
+    """Store the bytes and return the claim check.
+
+    The same bytes on the same day are the same object.
 
     encrypted: with the deployment's own KMS key, beyond the encryption of S3. Raises PayloadTooLarge.
     """
@@ -61,7 +65,10 @@ def check_in(cloud: Cloud, organization: str, queue: str, body: bytes, *, encryp
 
 
 def collect(cloud: Cloud, organization: str, queue: str, check: Any) -> bytes:
-    """Return the bytes of a claim check. Raises InvalidClaim, and errors of S3 such as a missing permission."""
+    """Return the bytes of a claim check.
+
+    Raises InvalidClaim, and errors of S3 such as a missing permission.
+    """
     key, size, digest = _parse(organization, queue, check)
     try:
         stored = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)
@@ -76,7 +83,10 @@ def collect(cloud: Cloud, organization: str, queue: str, check: Any) -> bytes:
 
 
 def _parse(organization: str, queue: str, check: Any) -> tuple[str, int, str]:
-    """Return key, bytes and checksum of a claim check, which must be of this organization and queue."""
+    """Return key, bytes and checksum of a claim check.
+
+    It must be of this organization and queue.
+    """
     if not isinstance(check, Mapping) or not isinstance(check.get("key"), str) or type(check.get("bytes")) is not int:
         raise InvalidClaim('a claim check is {"key": text, "bytes": number}')
     key, size = check["key"], check["bytes"]

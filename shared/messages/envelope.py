@@ -1,4 +1,6 @@
-"""The envelope `{"type": ..., "payload": ...}` of all messages: encode, decode and send payloads.
+"""Encode, decode and send payloads in their envelope.
+
+`{"type": ..., "payload": ...}`
 
 Where the payload is stored in S3, `organizationId` and `claim` stand in its place.
 """
@@ -40,7 +42,9 @@ class MessagesNotSent(Exception):
 
 
 def send(cloud: Cloud, queue: str, payload: Payload, delay: int = 0) -> str:
-    """Send a payload to the queue with this logical name, and return the message's id.
+    """Send a payload and return the message's id.
+
+    queue: its logical name.
 
     delay: seconds, 900 at most. Raises claim_check.PayloadTooLarge.
     """
@@ -55,7 +59,9 @@ def send(cloud: Cloud, queue: str, payload: Payload, delay: int = 0) -> str:
 
 
 def send_all(cloud: Cloud, queue: str, payloads: Iterable[Payload]) -> int:
-    """Send payloads in order, in as few calls as SQS allows, and return their number.
+    """Send payloads in order and return their number.
+
+    In as few calls as SQS allows.
 
     Raises MessagesNotSent with those of the call that were not accepted.
     """
@@ -77,7 +83,10 @@ def send_all(cloud: Cloud, queue: str, payloads: Iterable[Payload]) -> int:
 
 
 def encode(cloud: Cloud, queue: str, payload: Payload) -> str:
-    """Return the message body. A payload that is too large or encrypted is stored in S3 first."""
+    """Return the message body.
+
+    A payload that is too large or encrypted is stored in S3 first.
+    """
     body = _to_json({"type": payload.wire.type, "payload": payload.to_wire()})
     if not payload.wire.encrypted and len(body.encode()) <= MESSAGE_LIMIT - ATTRIBUTE_RESERVE:
         return body
@@ -88,7 +97,10 @@ def encode(cloud: Cloud, queue: str, payload: Payload) -> str:
 
 
 def decode(cloud: Cloud, queue: str, kind: type[P], body: Any) -> P:
-    """Return the payload of a message's body, which is JSON data. Raises Rejected for an invalid one."""
+    """Return the payload of a message's body, which is JSON data.
+
+    Raises Rejected for an invalid one.
+    """
     expected = kind.wire.type
     if not isinstance(body, Mapping) or not body.keys() >= {"type"} or not ("payload" in body) ^ ("claim" in body):
         raise InvalidPayload(f'{expected}: the body is no JSON of the form {{"type": ..., "payload": ...}}')

@@ -106,7 +106,10 @@ def _text(attributes: Mapping[str, Any], name: str) -> str:
 
 
 def _timestamp(attributes: Mapping[str, Any], name: str) -> str:
-    """Return the timestamp, or "" for an invalid one: any sender can set an attribute."""
+    """Return the timestamp, or "" for an invalid one.
+
+    Any sender can set an attribute.
+    """
     text = _text(attributes, name)
     if text:
         with suppress(ValueError):

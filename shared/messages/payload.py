@@ -1,4 +1,6 @@
-"""Payloads of messages: pydantic models of one organization, with a schema version and upcasters from older ones.
+"""Payloads of messages: pydantic models with a schema version.
+
+Each belongs to one organization; upcasters convert older versions.
 
 Import this, and pydantic with it, only in modules whose job receives or sends such messages.
 """
@@ -35,7 +37,10 @@ F = TypeVar("F", bound=Upcaster)
 
 
 class InvalidPayload(Rejected):
-    """A payload that does not match its declaration. The message names fields and never contains their values."""
+    """A payload that does not match its declaration.
+
+    The message names fields and never contains their values.
+    """
 
 
 class InvalidOrganization(Rejected):
@@ -62,7 +67,10 @@ class Wire:
 
 
 class Part(BaseModel):
-    """Base of payloads and their parts: camelCase on the wire, strict, frozen, no unknown fields."""
+    """Base of payloads and their parts.
+
+    camelCase on the wire, strict, frozen, no unknown fields.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -76,7 +84,9 @@ class Part(BaseModel):
 
 
 class Payload(Part):
-    """Base of payloads. Declare the data with which the work begins; class keywords as in `Wire`.
+    """Base of payloads. Declare the data with which the work begins.
+
+    Class keywords as in `Wire`.
 
     class UsageIngestion(Payload, version=2):
         batch_id: str
@@ -127,7 +137,7 @@ class Payload(Part):
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
-        """Return the payload of JSON data of this version or an older one.
+        """Parse JSON data of this version or an older one.
 
         Raises InvalidPayload and InvalidOrganization.
         """
@@ -142,7 +152,7 @@ class Payload(Part):
 
 
 def upcast(*, from_: int) -> Callable[[F], F]:
-    """Mark the static method that converts the data of version `from_` to the next."""
+    """Mark the upcaster from version `from_` to the next."""
 
     def mark(upcaster: F) -> F:
         upcaster.upcasts_from = from_  # type: ignore[attr-defined]
@@ -179,7 +189,10 @@ def _upcast(wire: Wire, data: Data) -> Data:
 
 
 def _normalise(wire: Wire, data: Data) -> Data:
-    """Move the organization's id to its own field, and drop a correlation id of null."""
+    """Move the organization's id to its own field.
+
+    A correlation id of null is dropped.
+    """
     holders = [data, data.get(wire.organization_in)]
     named = [
         holder[name]

@@ -1,4 +1,7 @@
-"""Rules for the declaration of a payload: no ids alone, no secrets, no untyped data, no whole rows."""
+"""Rules for the declaration of a payload.
+
+No ids alone, no secrets, no untyped data, no whole rows.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def _field_faults(path: str, annotation: Any, seen: frozenset[type]) -> Iterator
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
-    """Yield the types in an annotation, without None: `A` for `tuple[A, ...] | None`."""
+    """Yield the types in an annotation, without None.
+
+    `A` for `tuple[A, ...] | None`.
+    """
     if get_origin(annotation) is Literal:
         yield str
         return

@@ -1,4 +1,7 @@
-"""Depth, lag and failures of the consumers' queues, one row per queue: `queues` / `<queue>`."""
+"""Depth, lag and failures of the consumers' queues.
+
+One row per queue: `queues` / `<queue>`.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ class QueueHealth:
     at: str
 
     def age(self, now: int) -> int:
-        """Return the milliseconds that the oldest message has waited at least. `now`: epoch milliseconds."""
+        """Return the milliseconds that the oldest message has waited at least.
+
+        `now`: epoch milliseconds.
+        """
         return max(self.lag, now - clock.milliseconds(clock.parse(self.since)) if self.since else 0)
 
 
@@ -76,7 +82,10 @@ def queues(entries: Mapping[str, Entry]) -> dict[str, str]:
 
 
 def worker_queues(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[QueueHealth]:
-    """Measure the queues of workers outside of Lambda; how many messages they have handled is unknown."""
+    """Measure the queues of workers outside of Lambda.
+
+    How many messages they have handled is unknown.
+    """
     for queue in (WORK, CELERY):
         found, last, now = depth(cloud, queue), before.get(queue), clock.iso(cloud.clock.now())
         if found:
@@ -87,7 +96,10 @@ def worker_queues(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[Q
 
 
 def dead_letter_queue(queue: str) -> str | None:
-    """Return the dead-letter queue of a queue; None where it is collected directly, or is the last one."""
+    """Return the dead-letter queue of a queue.
+
+    None where it is collected directly, or is the last one.
+    """
     return None if queue in (FIRINGS, DEAD) else f"{queue}-dlq"
 
 

@@ -1,4 +1,6 @@
-"""Resend a message to its own queue with a delay: a retry with the next attempt number, or a deferral.
+"""Resend a message to its own queue with a delay.
+
+A retry, with the next attempt number, or a deferral.
 
 The receive count is no attempt count: throttled deliveries increment it too, and a queue dead-letters a message after a
 few receives although it was deferred on purpose.
@@ -37,7 +39,7 @@ def retry(cloud: Cloud, message: Message, error: str, delay: int) -> None:
 
 
 def fits(message: Message, error: str) -> bool:
-    """Return whether SQS accepts the message with the attributes of its next attempt."""
+    """Return whether the next attempt fits into an SQS message."""
     attributes = _attributes(message, _next_attempt(message, error, "2026-01-01T00:00:00.000Z"))
     size = sum(
         len(name.encode())
@@ -50,20 +52,26 @@ def fits(message: Message, error: str) -> bool:
 
 
 def defer(cloud: Cloud, message: Message, seconds: float) -> None:
-    """Send the same attempt, due in `seconds`, a day at most. Longer than SQS can delay it, it is deferred again."""
+    """Send the same attempt, due in `seconds`, a day at most.
+
+    Longer than SQS can delay it, it is deferred again.
+    """
     now, wait = cloud.clock.now(), min(timedelta(seconds=seconds), MAX_DEFERRAL)
     changes = {NOT_BEFORE: clock.iso(now + wait), DEFERRED_SINCE: message.deferred_since or clock.iso(now)}
     _delay(cloud, message, wait, changes)
 
 
 def deferred_too_long(cloud: Cloud, message: Message) -> bool:
-    """Return whether a day has passed since the first deferral, so that the message has failed."""
+    """Return whether a day has passed since the first deferral.
+
+    The message has failed then.
+    """
     since = message.deferred_since
     return bool(since) and clock.parse(since) + MAX_DEFERRAL <= cloud.clock.now()
 
 
 def not_due_yet(cloud: Cloud, message: Message) -> bool:
-    """Defer the message again if its time has not come, and return whether it has not."""
+    """Return whether its time has not come, and defer it then."""
     if not message.not_before:
         return False
     left = clock.parse(message.not_before) - cloud.clock.now()
@@ -75,7 +83,10 @@ def not_due_yet(cloud: Cloud, message: Message) -> bool:
 
 
 def defer_paused(cloud: Cloud, message: Message) -> None:
-    """Defer a message of a paused job or tenant for 15 minutes, and then again, however long the pause."""
+    """Defer a message of a paused job or tenant.
+
+    For 15 minutes, and then again, as long as the pause lasts.
+    """
     _delay(cloud, message, timedelta(seconds=MAX_DELAY), {})
 
 
@@ -107,7 +118,7 @@ def _attributes(message: Message, changes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _to_api(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert an attribute from the form of a Lambda event to that of the API."""
+    """Convert an attribute of a Lambda event for the API."""
     if "stringValue" in attribute:
         return {"DataType": attribute["dataType"], "StringValue": attribute["stringValue"]}
     return {"DataType": attribute["dataType"], "BinaryValue": base64.b64decode(attribute["binaryValue"])}

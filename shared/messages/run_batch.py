@@ -1,4 +1,6 @@
-"""Run a consumer on a batch of messages. No lease and no tick; idempotency is in the write of each message.
+"""Run a consumer on a batch of messages.
+
+No lease and no tick; idempotency is in the write of each message.
 
 Shared with a run of any other job: context, gates, work under a deadline, history and report (shared/run). Different
 in a batch: a pause keeps the messages, the ids of failed messages are returned, and the status is written rarely.
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def run_batch(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) -> list[str]:
-    """Run `job` on the batch and return the ids of the messages that SQS must deliver again."""
+    """Run `job` on the batch.
+
+    Returns the ids of the messages that SQS must deliver again.
+    """
     firing = Firing(job.name, cloud.clock.now(), correlation_id=uuid.uuid4().hex)
     run = begin(job, firing, cloud, log, seconds, batch)
     outcome = _refuse(run) or _defer_paused(run) or _perform(run)
@@ -37,7 +42,10 @@ def run_batch(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) ->
 
 
 def _refuse(run: RunContext) -> Outcome | None:
-    """Keep all messages in the queue while a gate is closed: it opens, or they become dead letters."""
+    """Keep all messages in the queue while a gate is closed.
+
+    It opens, or they become dead letters.
+    """
     closed = gates.closed_outcome(run.job, run.firing, run.cloud)
     if closed is not None:
         run.failures = _ids(run)
@@ -45,7 +53,10 @@ def _refuse(run: RunContext) -> Outcome | None:
 
 
 def _defer_paused(run: RunContext) -> Outcome | None:
-    """Send all messages again later while the whole job is paused: waiting must not use up their receives."""
+    """Defer all messages while the whole job is paused.
+
+    Waiting must not use up their receives.
+    """
     # The collector of dead letters is never paused.
     held = None if run.job.collector else pauses.recent(run.cloud, run.job.name).get(pauses.WHOLE)
     if held is None:
@@ -56,7 +67,10 @@ def _defer_paused(run: RunContext) -> Outcome | None:
 
 
 def _perform(run: RunContext) -> Outcome:
-    """Work on the messages. Where that fails, those without an answer come back."""
+    """Work on the messages.
+
+    Where that fails, those without an answer come back.
+    """
     ids = _ids(run)
     run.log.info(f"{run.job.name}_started", status="PROCESSING", messages=len(ids))
     outcome = perform(run.job, run)

@@ -1,4 +1,7 @@
-"""Tenants: the keys of an organization, and a guard that limits DynamoDB calls to the rows of one."""
+"""Tenants: keys of an organization, and a guard for its rows.
+
+The guard limits DynamoDB calls to the rows of one tenant.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,18 @@ WITHOUT_KEY = ("Scan", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTran
 
 
 class OutsideTenant(Exception):
-    """A call that is not limited to the tenant's key. It was not sent; the job must be corrected."""
+    """A call that is not limited to the tenant's key.
+
+    It was not sent; the job must be corrected.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An organization. The partition keys of its rows begin with its id: `org_7`, `org_7#usage`."""
+    """An organization.
+
+    The partition keys of its rows begin with its id: `org_7`, `org_7#usage`.
+    """
 
     #: Id of the organization.
     id: str
@@ -44,7 +53,10 @@ class Tenant:
 
 
 class TenantGuard:
-    """Limits the calls of one cloud to the current tenant's rows, in tables that are `by_tenant`."""
+    """Limits the calls of one cloud to one tenant's rows.
+
+    It applies to tables that are `by_tenant`.
+    """
 
     #: Whether the guard is on.
     active: bool
@@ -60,7 +72,10 @@ class TenantGuard:
 
     @contextmanager
     def scope(self, tenant: Tenant | None) -> Iterator[None]:
-        """Limit the calls of all threads to this tenant, until the end of the block."""
+        """Limit calls to this tenant until the end of the block.
+
+        The limit holds for all threads.
+        """
         before = self.active, self.tenant
         self.active, self.tenant = True, tenant
         try:
@@ -94,7 +109,10 @@ def guard(cloud: Cloud) -> TenantGuard:
 
 
 def _calls(params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield table name and parameters of each call, batches and transactions one by one."""
+    """Yield table name and parameters of each single call.
+
+    Batches and transactions contain several.
+    """
     for item in params.get("TransactItems", ()):
         yield from ((call["TableName"], call) for call in item.values())
     for name, request in params.get("RequestItems", {}).items():

@@ -1,4 +1,4 @@
-"""Plans: the actions of a dry run, stored so that an operator can apply exactly those.
+"""Plans: stored actions of a dry run, to apply exactly.
 
 draft  actions of a job, counted and hashed
 plan   a stored draft, its id and its validity; run/apply_plan applies it

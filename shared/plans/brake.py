@@ -1,4 +1,7 @@
-"""The brake: a job pauses itself and asks an operator when a tick would do far more than usual."""
+"""The brake: a job pauses itself before an unusually large tick.
+
+An operator approves it or not.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,9 @@ class Limit:
 
 
 def check(run: RunContext, due: Sequence[Sized], most: int, few: int) -> Refused | bool:
-    """Brake where more of one kind is due than the job may do without approval; else return whether it was approved.
+    """Brake an unusually large tick, or return whether it was approved.
+
+    Braked where more of one kind is due than the job may do without approval.
 
     most: the maximum in any case. few: a size that is never unusual; up to it the check costs nothing, above it a read
     of the job's sizes and one of its approval.
@@ -88,7 +93,10 @@ def check(run: RunContext, due: Sequence[Sized], most: int, few: int) -> Refused
 
 
 def record_size(run: RunContext, size: int) -> None:
-    """Store the size of this tick where it is the day's largest. A repeat writes the same."""
+    """Store the size of this tick where it is the day's largest.
+
+    A repeat writes the same.
+    """
     now = run.cloud.clock.now()
     table.update_if(
         run.cloud,
@@ -107,13 +115,19 @@ def clear_approval(run: RunContext) -> None:
 
 
 def release(run: RunContext) -> None:
-    """Delete the approval and the pause of the brake; a pause by an operator stays."""
+    """Delete the approval and the pause of the brake.
+
+    A pause by an operator stays.
+    """
     clear_approval(run)
     _pause(run, "REMOVE paused", {":brake": BRAKE}, "begins_with(paused, :brake)")
 
 
 def _limit(run: RunContext, most: int, few: int) -> Limit:
-    """Five times the usual size: the median of the days' largest ticks, which one large tick does not change."""
+    """Return five times the usual size.
+
+    Usual is the median of the days' largest ticks, which one large tick does not change.
+    """
     sizes = _largest(run)
     if len(sizes) < MIN_DAYS:
         return Limit(most, f"{most:,} is the most it may do unasked")
@@ -124,7 +138,10 @@ def _limit(run: RunContext, most: int, few: int) -> Limit:
 
 
 def _largest(run: RunContext) -> list[int]:
-    """Read the largest tick of each of the last 30 days that had one, without today."""
+    """Read the largest tick of each of the last 30 days.
+
+    Days without one are left out, and so is today.
+    """
     today = run.cloud.clock.now().date()
     days = {":first": f"{today - HISTORY}", ":last": f"{today - timedelta(days=1)}"}
     items = table.query(
@@ -138,7 +155,10 @@ def _largest(run: RunContext) -> list[int]:
 
 
 def _plan_all(run: RunContext, drafted: Draft) -> bool:
-    """Add all actions to the draft; False where there are too many for the time that is left."""
+    """Add all actions to the draft.
+
+    False where there are too many for the time that is left.
+    """
     for action in run.job.actions(run):
         if drafted.size >= MAX_PLANNED_ACTIONS or run.remaining() < RESERVE:
             return False
@@ -147,7 +167,10 @@ def _plan_all(run: RunContext, drafted: Draft) -> bool:
 
 
 def _brake(run: RunContext, limit: Limit, plan: Plan | None) -> Refused:
-    """Alert, then pause, then write the row by which a later `resume` approves the size that is due now."""
+    """Alert, then pause, then write the row for the approval.
+
+    A later `resume` approves the size that is due now.
+    """
     cloud, stage = run.cloud, run.cloud.names.stage
     size = max(plan.counts.values()) if plan else None
     due = f"{size:,}" if size else f"more than {limit.rows:,}"
@@ -169,14 +192,20 @@ def _brake(run: RunContext, limit: Limit, plan: Plan | None) -> Refused:
 
 
 def _approved(run: RunContext) -> int:
-    """Return the size for which the brake stopped the job before; a run proves that its pause was removed since."""
+    """Return the size for which the brake stopped the job before.
+
+    A run proves that its pause was removed since.
+    """
     row = table.get(run.cloud, STATE, keys.brake(run.job.name, run.target))
     size: int = row["size"] if row and row[TTL] > run.cloud.clock.now().timestamp() else 0
     return size
 
 
 def _pause(run: RunContext, update: str, values: Mapping[str, Any], condition: str = "") -> bool:
-    """Update the claim item while this run holds it; False where it does not."""
+    """Update the claim item while this run holds it.
+
+    False where it does not.
+    """
     if run.claim is None:
         return False
     own = "#run = :run AND fence = :fence"

@@ -1,4 +1,4 @@
-"""Draft of a plan: the actions that a job would do, counted, sampled and hashed, so that later changes are detected."""
+"""Draft of a plan: actions, counted, sampled and hashed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ MODULUS = 2**256
 
 
 class Draft:
-    """The actions of a job, added one by one; memory does not grow with their number. A context manager."""
+    """The actions of a job, added one by one.
+
+    Memory does not grow with their number. A context manager.
+    """
 
     #: Number of actions by verb.
     counts: Counter[str]
@@ -85,11 +88,17 @@ class Draft:
         return self.counts.total()
 
     def text(self) -> str | None:
-        """Return the actions as lines of JSON; None where there are many, and `file` has them."""
+        """Return the actions as lines of JSON.
+
+        None where there are many, and `file` has them.
+        """
         return None if self._packed else b"\n".join(self._inline).decode()
 
     def file(self) -> BinaryIO:
-        """Return the actions as gzipped lines of JSON, from the first; no more can be added."""
+        """Return the actions as gzipped lines of JSON, from the first.
+
+        No more can be added.
+        """
         if self._packed is None or self._file is None:
             raise ValueError("a draft of few actions has no file; use text()")
         self._packed.close()
@@ -97,7 +106,10 @@ class Draft:
         return self._file
 
     def lines(self) -> list[str]:
-        """Return a summary for people: `delete 1,204, such as` and the samples below it."""
+        """Return a summary for people.
+
+        `delete 1,204, such as` and the samples below it.
+        """
         return [*summary_lines(self.counts, self.samples)]
 
 

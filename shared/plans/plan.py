@@ -1,4 +1,7 @@
-"""A plan: the stored actions of a dry run, which an operator reviews and then applies exactly."""
+"""A plan: the stored actions of a dry run.
+
+An operator reviews it and then applies exactly these actions.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ RETENTION = duration.days(30)
 
 
 class UnknownPlan(LookupError):
-    """No plan with this id: it was never created, or its retention is over."""
+    """No plan with this id: never created, or no longer retained."""
 
     def __init__(self, plan: str, stage: str, job: str = "JOB") -> None:
         planning = advised(stage, job, "--dry-run")
@@ -41,7 +44,10 @@ class UnknownPlan(LookupError):
 
 
 class PlanRefused(Exception):
-    """A plan that cannot be applied; the message has the reason and what to do. Nothing was done."""
+    """A plan that cannot be applied.
+
+    The message has the reason and what to do. Nothing was done.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,10 @@ class Plan:
 
 
 def create(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
-    """Store a plan and return it. Many actions are stored in S3, before the row."""
+    """Store a plan and return it.
+
+    Many actions are stored in S3, before the row.
+    """
     now = cloud.clock.now()
     plan_id = f"{job.name}.{cloud.names.stage}.{secrets.token_hex(4)}"
     plan = Plan(
@@ -120,7 +129,9 @@ def create(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, va
 
 
 def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
-    """Return a plan that may be applied. `begun`: earlier parts of this run have begun it.
+    """Return a plan that may be applied.
+
+    `begun`: earlier parts of this run have begun it.
 
     Raises UnknownPlan, and PlanRefused for a plan of another environment, an expired one or one applied before.
     """

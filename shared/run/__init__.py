@@ -1,4 +1,6 @@
-"""One run of a job, from event to status. The modules in the order of a run:
+"""One run of a job, from event to status.
+
+The modules in the order of a run:
 
 firing        the event: tick, target, attempt
 begin         run id, start time and log fields

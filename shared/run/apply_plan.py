@@ -26,7 +26,10 @@ def firing_for(plan: Plan) -> Firing:
 
 
 def apply_plan(job: Job, run: RunContext) -> Outcome:
-    """Apply the plan of the run's firing. Refused where the job would now do other actions than planned."""
+    """Apply the plan of the run's firing.
+
+    Refused where the job would now do other actions than planned.
+    """
     try:
         plan = load(run.cloud, run.firing.plan, begun=run.firing.part > 0)
         if (plan.job, plan.target) != (job.name, run.target):
@@ -42,7 +45,10 @@ def apply_plan(job: Job, run: RunContext) -> Outcome:
 
 
 def _begin(job: Job, run: RunContext, plan: Plan) -> int:
-    """Compare the plan with what is due now, and take it; return 0, the number of actions done. Raises PlanRefused."""
+    """Compare the plan with what is due now, and take it.
+
+    Return 0, the number of actions done. Raises PlanRefused.
+    """
     cutoff = clock.iso(job.cutoff(run))
     if cutoff != plan.cutoff:
         raise PlanRefused(f"plan {plan.id} has the cutoff {plan.cutoff}; by the settings now, it is {cutoff}")

@@ -1,4 +1,4 @@
-"""Begin a run or a batch of messages: id, start time, time allowance and the fields of its log lines."""
+"""Begin a run: id, start time, time allowance and log fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def run_id(started: datetime) -> str:
 def begin(
     job: Job, firing: Firing, cloud: Cloud, log: Log, seconds: float | None = None, batch: Batch | None = None
 ) -> RunContext:
-    """Return the context of a new run. `seconds`: time left in the invocation (default: the job's timeout)."""
+    """Return the context of a new run.
+
+    `seconds`: time left in the invocation (default: the job's timeout).
+    """
     started = cloud.clock.now()
     own_id = run_id(started)
     log = log.bind(job=job.name, jobId=own_id, entityId=firing.target, correlationId=firing.correlation_id)

@@ -1,4 +1,6 @@
-"""Budget usage of the runs of one claim item: read with the claim, written with the end of the run.
+"""Usage of the job's budget by the runs of one claim item.
+
+Read with the claim, written with the end of the run.
 
 Attributes of the item: `spent` has period, items, micros, and `of`, the budget on which operators were alerted.
 `granted` has the limits of a period that an operator raised by resuming the job. Runs write `spent`, and operators
@@ -29,7 +31,7 @@ PAUSE_PREFIX = "budget: "
 
 @dataclass(slots=True)
 class BudgetUsage:
-    """Items and dollars that the runs of one claim item have spent in a period."""
+    """Items and dollars that runs have spent in a period."""
 
     #: The budget of the job.
     budget: Budget
@@ -89,7 +91,10 @@ class BudgetUsage:
         }
 
     def spend(self, items: int, dollars: float) -> None:
-        """Add to what is spent, dollars rounded up to a millionth. Raises ValueError for negative values."""
+        """Add to what is spent, dollars rounded up to a millionth.
+
+        Raises ValueError for negative values.
+        """
         if items < 0 or not 0 <= dollars < math.inf:
             raise ValueError(f"a run cannot spend {items} items and {dollars} dollars; both must be 0 or more")
         with self._lock:
@@ -97,7 +102,9 @@ class BudgetUsage:
             self.spent[MICROS] += math.ceil(round(dollars * MICRO, 3))
 
     def alert_once(self, run: RunContext) -> bool:
-        """Alert operators where the budget is used up; return whether they are alerted now.
+        """Alert operators where the budget is used up.
+
+        Return whether they are alerted now.
 
         Sent before anything is written: a crash between the two alerts twice, the reverse order might never alert.
         """
@@ -130,7 +137,10 @@ class BudgetUsage:
 
 
 def from_item(allowed: Budget, item: Mapping[str, Any], now: datetime) -> BudgetUsage:
-    """Return the usage by the claim item. A clock behind the last run's spends of that run's period."""
+    """Return the usage by the claim item.
+
+    A clock behind the last run's spends of that run's period.
+    """
     stored, granted, period = item.get("spent") or {}, item.get("granted") or {}, allowed.period(now)
     current = stored if stored.get("period", "") >= period else {}
     raised = granted if granted.get("period", "") >= period else {}
@@ -143,7 +153,10 @@ def from_item(allowed: Budget, item: Mapping[str, Any], now: datetime) -> Budget
 
 
 def claim_condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Return the condition that something is left, or a new period has begun, with its names and values."""
+    """Return the condition under which a budget allows a claim.
+
+    It holds while something is left, or once a new period has begun. Names and values belong to it.
+    """
     names = {"#spent": "spent", "#granted": "granted", "#period": "period"}
     values: dict[str, Any] = {":period": allowed.period(now)}
     within = []
@@ -157,7 +170,10 @@ def claim_condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str]
 
 
 def last_recorded(item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
-    """Return the usage by the budget that the last run recorded, without the job's settings; None without one."""
+    """Return the usage as the last run recorded it.
+
+    Needs no settings of the job. None where no run has recorded a budget.
+    """
     stored = item.get("spent") or {}
     if "of" not in stored:
         return None

@@ -1,4 +1,4 @@
-"""Checkpoints: small ones as text in the claim item, large ones in a row of their own."""
+"""Checkpoints, in the claim item or in rows of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ REFERENCE = "@"
 
 
 def store(cloud: Cloud, job: str, target: str, fence: int, checkpoint: Any, inline: int = INLINE_CHECKPOINT) -> str:
-    """Return the text for the claim item. A checkpoint over `inline` bytes is written to its row first."""
+    """Return the text for the claim item.
+
+    A checkpoint over `inline` bytes is written to its row first.
+    """
     text = json.dumps(checkpoint, separators=(",", ":"))
     if len(text.encode()) <= inline:
         return text

@@ -1,4 +1,7 @@
-"""The claim: lease, tick, fencing token and checkpoint in one item. One conditional write takes it, one returns it."""
+"""The claim: lease, tick, fencing token and checkpoint in one item.
+
+One conditional write takes it, one returns it.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,9 @@ class Claims:
         self.budget = job.allowance(cloud.environment)
 
     def take(self, firing: Firing, run: str, request: str) -> Claim | ClaimRefusal:
-        """Claim the item for `run` with one conditional write. `request`: Lambda's request id.
+        """Claim the item for `run` with one conditional write.
+
+        `request`: Lambda's request id.
 
         The old item comes back either way: with the checkpoint, or with the reason for the refusal.
         """
@@ -133,7 +138,7 @@ class Claims:
         return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))
 
     def finish(self, claim: Claim, firing: Firing, status: Mapping[str, Any], checkpoint: Any, success: bool) -> None:
-        """Write status and checkpoint and release the lease, only while `claim` is current. Raises Fenced.
+        """Write status and checkpoint, and release the lease. Raises Fenced.
 
         A success moves `last`. A repeat after a lost reply meets the same run and fence and writes the same values;
         what is spent of the budget is written as the new sum, not as an increment.
@@ -155,7 +160,10 @@ class Claims:
         self._write(claim, update, names, values, remove)
 
     def save(self, claim: Claim, checkpoint: Any) -> None:
-        """Save a checkpoint while the work goes on. Raises Fenced, which ends a run that lost its lease."""
+        """Save a checkpoint while the work goes on.
+
+        Raises Fenced, which ends a run that lost its lease.
+        """
         stored = self._store(claim, checkpoint)
         self._write(claim, "checkpoint = :checkpoint", {}, {":checkpoint": stored})
 
@@ -164,14 +172,17 @@ class Claims:
         self._write(claim, "step = :step, progress = :percent", {}, {":step": step, ":percent": percent})
 
     def record_alerted(self, usage: BudgetUsage) -> None:
-        """Record that operators were alerted of a used-up budget, unless it has changed since it was read."""
+        """Record that operators were alerted, unless the usage has changed since."""
         values = {":stored": usage.stored, ":of": str(usage.budget)}
         table.update_if(
             self.cloud, STATE, self.key, "SET spent.#of = :of", values, "spent = :stored", names={"#of": "of"}
         )
 
     def usage(self, item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:
-        """Return what is spent of the job's budget by its claim item; None for a job without a budget."""
+        """Return what is spent of the job's budget by its claim item.
+
+        None for a job without a budget.
+        """
         if self.budget is None:
             return None
         # Imported lazily: most jobs have no budget.
@@ -208,7 +219,7 @@ class Claims:
         return write
 
     def _require_no_pause(self, write: _Write, firing: Firing, now: datetime) -> None:
-        """Add the conditions that no pause holds the job and that its budget is not used up."""
+        """Add the conditions on pauses and on the budget."""
         if firing.plan:
             # Neither the brake nor the budget holds back a plan: the operator who applies it has seen its size.
             write.values[":brake"] = BRAKE
@@ -260,7 +271,10 @@ class Claims:
 
 
 def position_and_attempt(dedup_key: str) -> tuple[str, int]:
-    """Return position and attempt of the firing with this key; `("", 0)` for an empty one."""
+    """Return position and attempt of the firing with this key.
+
+    `("", 0)` for an empty one.
+    """
     minute, part, sequence, _ = dedup_key.split("#") if dedup_key else ("", "", "0", "")
     return f"{minute}#{part}" if dedup_key else "", int(sequence) % SEQUENCE_STEP
 

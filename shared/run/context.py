@@ -1,4 +1,4 @@
-"""RunContext: the argument of `Job.work`, with the firing, the checkpoint, budget, effects, pauses and artifacts."""
+"""RunContext: the argument of `Job.work`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RunContext:
-    """One run of a job, or one batch of messages of a consumer."""
+    """One run of a job, or of one batch of messages."""
 
     #: The job that runs.
     job: Job
@@ -62,7 +62,7 @@ class RunContext:
 
     @property
     def at(self) -> datetime:
-        """UTC minute of the tick, or the time at which a manual run was requested."""
+        """UTC minute of the tick, or time of the manual request."""
         return self.firing.at
 
     @property
@@ -77,7 +77,9 @@ class RunContext:
 
     @property
     def cap(self) -> int:
-        """Maximum number of items to work on: the setting, and what was left of the budget when the run began.
+        """Maximum number of items to work on.
+
+        The setting, or what was left of the budget when the run began.
 
         A plan is applied whole, even over the budget.
         """
@@ -91,7 +93,10 @@ class RunContext:
         return self.batch.records if self.batch else ()
 
     def setting(self, name: str) -> Any:
-        """Read a declared setting from the environment. Raises LookupError for one that the job does not declare."""
+        """Read a declared setting from the environment.
+
+        Raises LookupError for one that the job does not declare.
+        """
         for setting in self.job.all_settings():
             if setting.name == name:
                 return setting.read(self.cloud.environment)
@@ -107,7 +112,10 @@ class RunContext:
         return (self.deadline - self.cloud.clock.now()).total_seconds()
 
     def time_for_more(self) -> float:
-        """Seconds in which new work may begin: as `remaining`, and 0 once the budget is used up."""
+        """Seconds in which new work may begin.
+
+        As `remaining`, and 0 once the budget is used up.
+        """
         return 0 if self.used_up else self.remaining()
 
     def elapsed_ms(self) -> int:
@@ -116,11 +124,14 @@ class RunContext:
 
     @property
     def used_up(self) -> bool:
-        """Whether the job's budget is used up; never for a plan, which is applied whole."""
+        """Whether the job's budget is used up.
+
+        Never for a plan, which is applied whole.
+        """
         return self._budget_usage is not None and self._budget_usage.used_up and not self.firing.plan
 
     def spend(self, *, items: int = 0, dollars: float = 0) -> None:
-        """Count items and cost against the job's budget, if it has one, as soon as they are spent.
+        """Count items and cost against the job's budget, if any.
 
         Written with the next `save` or `progress`, and with the end of the run. Raises ValueError for negative values.
         """
@@ -132,18 +143,26 @@ class RunContext:
         return self.claim.budget_usage if self.claim else None
 
     def save(self, checkpoint: Any) -> None:
-        """Save a checkpoint, so that a crash loses nothing before it. Raises Fenced when the lease was lost."""
+        """Save a checkpoint, so that a crash loses nothing before it.
+
+        Raises Fenced when the lease was lost.
+        """
         if self.claims and self.claim:
             self.claims.save(self.claim, checkpoint)
 
     def progress(self, step: str, percent: int) -> None:
-        """Log `<job>_in_progress` and show it in the status. Raises Fenced when the lease was lost."""
+        """Log `<job>_in_progress` and show it in the status.
+
+        Raises Fenced when the lease was lost.
+        """
         self.log.info(f"{self.job.name}_in_progress", step=step, percentage=percent, status="PROCESSING")
         if self.claims and self.claim:
             self.claims.progress(self.claim, redaction.text(step), percent)
 
     def effect(self, key: str, do: Callable[[str], Any]) -> Any:
-        """Call `do` once per key, over all runs, and return its result as JSON data, also to duplicates.
+        """Call `do` once per key and return its result.
+
+        Once over all runs; duplicates get the same result, as JSON data.
 
         `do` receives the idempotency token to send. It raises NotPerformed where nothing can have happened; the key is
         then free again. Raises UncertainOutcome where an earlier run, or `do` itself, ended with an unknown outcome
@@ -156,7 +175,9 @@ class RunContext:
         return Effects(self).perform(key, do)
 
     def paused(self, *, target: str = "", tenant: str = "") -> str:
-        """Return operator and reason of a pause of this target or tenant, or "". Skip paused work.
+        """Return operator and reason of a pause, or "".
+
+        Skip the work of a target or tenant that is paused.
 
         Read once per run, for a consumer at most once a minute. Costs no call to AWS while the claim shows that no
         part of the job is paused; a consumer and a dry run have no claim and always read.
@@ -176,7 +197,10 @@ class RunContext:
         return pauses.recent(self.cloud, self.job.name) if self.batch else pauses.read(self.cloud, self.job.name)
 
     def write_artifact(self, record: Mapping[str, Any], host: str | None = None) -> str:
-        """Write an artifact (kind, ok, status, ms and further data) to the bucket and return its key."""
+        """Write an artifact to the bucket and return its key.
+
+        record: kind, ok, status, ms and further data.
+        """
         key = Artifacts(self.cloud, self.job.name).write(record, host or self.target, self.started, self.run_id)
         self.artifacts.append(key)
         return key

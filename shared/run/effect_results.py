@@ -1,4 +1,4 @@
-"""Results of effects: small ones in the effect's row, large ones in S3; and the idempotency token of an effect."""
+"""Results of effects, in rows or in S3; and idempotency tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ NAMESPACE = uuid.UUID("6f1c2d0e-5b0a-4c53-9d5b-2f5e0c7a9f11")
 
 
 def token(names: Names, job: str, key: str) -> str:
-    """Return the idempotency token to send: the same on each attempt, different per stage, job and key."""
+    """Return the idempotency token of an effect.
+
+    The same on each attempt, different per stage, job and key.
+    """
     return str(uuid.uuid5(NAMESPACE, f"{names.account}/{names.of(job)}/{key}"))
 
 
@@ -27,7 +30,10 @@ def object_key(names: Names, job: str, key: str, nonce: str) -> str:
 
 
 def store(cloud: Cloud, job: str, key: str, nonce: str, result: Any) -> tuple[str, str]:
-    """Return the attribute that holds or names the result, and its value. Raises TypeError for other than JSON data."""
+    """Return the attribute that holds or names the result, and its value.
+
+    Raises TypeError for other than JSON data.
+    """
     text = json.dumps(result, separators=(",", ":"))
     if len(text.encode()) <= INLINE_RESULT:
         return "result", text

@@ -1,4 +1,4 @@
-"""Perform effects at most once: write the intent, make the call, confirm it.
+"""Perform effects at most once: intent, call, confirmation.
 
 A crash between intent and confirmation leaves the outcome unknown; the job is then asked to reconcile it, and the call
 is never repeated blindly. An effect costs two calls to DynamoDB and two write units, a duplicate one of each.
@@ -82,7 +82,7 @@ class Effects:
             raise NotPerformed(f"{self.job.name}: the run's time was up before {key!r} was begun")
 
     def _write_intent(self, key: str, nonce: str) -> dict[str, Any]:
-        """Write the intent; return the row that prevents it, or an empty one."""
+        """Write the intent. Return the row that prevents it, if any."""
         try:
             table.put_if(
                 self.cloud,
@@ -135,7 +135,10 @@ class Effects:
         )
 
     def _abandon(self, key: str, nonce: str, error: BaseException) -> None:
-        """End the intent's lease, so that it is reconciled at once; where that fails, after the lease."""
+        """End the intent's lease, so that it is reconciled at once.
+
+        Where that fails, it is reconciled after the lease.
+        """
         with suppress(Exception):
             self._update(
                 key,

@@ -1,4 +1,7 @@
-"""Firing: the event that starts a run, parsed from a cron event, a queued firing or a batch of messages."""
+"""Firing: the event that starts a run.
+
+Parsed from a cron event, a queued firing or a batch of messages.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ class Firing:
 
     @property
     def position(self) -> str:
-        """`2026-11-21T22:05Z#00`: later ticks, and later parts of one tick, are greater as text."""
+        """`2026-11-21T22:05Z#00`: minute and part.
+
+        Later ticks, and later parts of one tick, are greater as text.
+        """
         return f"{clock.minute(self.at)}#{self.part:02d}"
 
     @property
@@ -78,7 +84,10 @@ class Firing:
 
     @property
     def dedup_key(self) -> str:
-        """Position, sequence and hop: shared by the deliveries of this firing and by no other firing."""
+        """Position, sequence and hop.
+
+        Shared by the deliveries of this firing and by no other firing.
+        """
         return f"{self.position}#{self.sequence:03d}#{self.hop:02d}"
 
     @property
@@ -101,12 +110,18 @@ class Firing:
         return replace(self, hop=self.hop + 2)
 
     def continuation(self) -> Firing:
-        """Return the next part of the tick, which continues from the checkpoint with attempts of its own."""
+        """Return the next part of the tick.
+
+        It continues from the checkpoint, with attempts of its own.
+        """
         fresh: dict[str, Any] = {"attempt": 1, "first_failed_at": "", "last_error": "", "letter": ""}
         return replace(self, part=self.part + 1, hop=self.hop + 2, **fresh)
 
     def routed(self, by: str) -> Firing:
-        """Return the firing for another runtime, where no caller waits for an exit code."""
+        """Return the firing for another runtime.
+
+        No caller waits for its exit code, so a failure is retried.
+        """
         # Lambda counts the invocation of dispatch as a hop.
         return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
@@ -130,7 +145,10 @@ class Batch:
 
 
 def parse(job: str, event: Any, now: datetime) -> Firing | Batch:
-    """Parse an event that Lambda delivers to the function of `job`. Raises MalformedEvent."""
+    """Parse an event that Lambda delivers to the function of `job`.
+
+    Raises MalformedEvent.
+    """
     if isinstance(event, Mapping):
         if "firing" in event:
             return parse_firing(event["firing"], now, job)
@@ -142,7 +160,10 @@ def parse(job: str, event: Any, now: datetime) -> Firing | Batch:
 
 
 def parse_firing(data: Any, now: datetime, job: str | None = None) -> Firing:
-    """Parse a firing from JSON data, of `job` where that is given. Raises MalformedEvent."""
+    """Parse a firing from JSON data, of `job` where that is given.
+
+    Raises MalformedEvent.
+    """
     try:
         firing = Firing(**{**data, "at": clock.parse(data["at"])})
         _check(firing)

@@ -1,4 +1,4 @@
-"""Gates: checks on settings and age that a firing passes before anything is claimed."""
+"""Gates: checks of a firing before anything is claimed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def closed_outcome(job: Job, firing: Firing, cloud: Cloud) -> Skipped | Failed | None:
-    """Return the outcome of a firing that a gate keeps out, or None. Fails closed on a setting that is unreadable."""
+    """Return the outcome of a closed gate, or None.
+
+    Fails closed: an unreadable setting is Failed.
+    """
     try:
         return first_closed(job, firing, cloud)
     except SettingError as error:
@@ -23,7 +26,10 @@ def closed_outcome(job: Job, firing: Firing, cloud: Cloud) -> Skipped | Failed |
 
 
 def first_closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
-    """Return the first gate that is closed, or None. Raises SettingError for a setting that is unreadable."""
+    """Return the first gate that is closed, or None.
+
+    Raises SettingError for a setting that is unreadable.
+    """
     environment = cloud.environment
     enable, _, *_ = job.all_settings()
     if not enable.read(environment):

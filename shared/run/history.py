@@ -1,4 +1,4 @@
-"""Run history: one row per run, and one per gap of missed ticks."""
+"""Run history: one row per run or gap of missed ticks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ NO_OUTCOME = "attribute_not_exists(outcome)"
 
 
 def gap_id(first: datetime) -> str:
-    """Return the id, in place of a run id, for the row of the ticks that were missed from `first` on."""
+    """Return the id for the row of missed ticks from `first`."""
     return f"{first:%Y%m%dT%H%M%S}.000Z-missed"
 
 
 def tick_label(firing: Firing) -> str:
-    """Return what a row shows as its tick: the position, or the id of a manual run."""
+    """Return the position, or the id of a manual run."""
     return redaction.text(firing.id) or "manual" if firing.manual else firing.position
 
 
@@ -51,7 +51,10 @@ class History:
         ms: int,
         artifact: str = "",
     ) -> None:
-        """Write the row of a run. A repeat writes the same; a row with another outcome is left alone."""
+        """Write the row of a run. A repeat writes the same.
+
+        A row with another outcome is left alone.
+        """
         ended = started + timedelta(milliseconds=ms)
         values = {
             "job": self.job,
@@ -71,7 +74,10 @@ class History:
         self._set(run, values, f"{NO_OUTCOME} OR outcome = :word", {":word": outcome.word})
 
     def record_lost(self, run: str, target: str, note: str, tick: str = "", attempt: int = 0) -> None:
-        """Write the row of a run that was interrupted. tick, attempt: of its firing, as far as they are known."""
+        """Write the row of a run that was interrupted.
+
+        tick, attempt: of its firing, as far as they are known.
+        """
         started = datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
         values = {
             "job": self.job,
@@ -87,7 +93,10 @@ class History:
         self._set(run, values, NO_OUTCOME, {})
 
     def record_recovered(self, firing: Firing, run: str, status: Mapping[str, Any]) -> None:
-        """Write the row of a run that finished with `status` and was interrupted before it wrote its row."""
+        """Write the row of a finished run that was interrupted before.
+
+        status: the one that the run wrote to its claim item.
+        """
         ended = clock.parse(status["at"]) + timedelta(milliseconds=status["ms"])
         values = {
             "job": self.job,
@@ -105,7 +114,9 @@ class History:
         self._set(run, values, NO_OUTCOME, {})
 
     def record_missed(self, first: datetime, to: datetime, count: int, note: str, covered: str) -> None:
-        """Write one row for `count` consecutive ticks that left no trace; a longer gap from `first` replaces it.
+        """Write one row for `count` consecutive ticks that left no trace.
+
+        A longer gap from `first` replaces it.
 
         covered: position of the tick whose run stands for them; empty while none does.
         """
@@ -125,7 +136,10 @@ class History:
         self._set(gap_id(first), values, f"{NO_OUTCOME} OR #to < :vto", {})
 
     def duplicate(self, winner: str, run: str, firing: Firing) -> None:
-        """Count a second delivery on the winner's row. `run` makes a repeat of this very write count once."""
+        """Count a second delivery on the winner's row.
+
+        `run` makes a repeat of this very write count once.
+        """
         # The winner may still run: its row does not exist yet, and its own write adds to this one.
         values = {":one": 1, ":run": run, ":tick": tick_label(firing), ":expires": self._expiry()}
         table.update_if(

@@ -1,4 +1,4 @@
-"""Find runs whose process was interrupted, record them as lost, and count their attempts."""
+"""Find interrupted runs, record them as lost, count their attempts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 
 def claim_item(cloud: Cloud, entry: Entry, target: str) -> dict[str, Any]:
-    """Read the claim item of a firing for `target`; empty if it does not exist."""
+    """Read the claim item of a firing for `target`.
+
+    Empty if it does not exist.
+    """
     return table.get(cloud, STATE, keys.claim(entry["key"], target if entry["lease_per_target"] else NO_TARGET))
 
 
 def claim_items(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
-    """Read all claim items of a job, without the status items of its hosts."""
+    """Read all claim items of a job, without those of hosts."""
     values = {":pk": keys.claims(entry["key"])}
     return [*table.query(cloud, STATE, "pk = :pk", values, FilterExpression="attribute_exists(fence)")]
 
@@ -43,7 +46,9 @@ def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
 def mark_lost(
     cloud: Cloud, job: str, entry: Entry, item: Mapping[str, Any], note: str, firing: Firing | None = None
 ) -> bool:
-    """Write the row of an interrupted run and release its lease. False where the item has changed since it was read.
+    """Write the row of an interrupted run and release its lease.
+
+    False where the item has changed since it was read.
 
     firing: what it ran for (default: the tick for which the item was last claimed).
     """
@@ -71,7 +76,9 @@ def mark_lost(
 def record_interrupted(
     cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, request: str, note: str
 ) -> str | None:
-    """Record that the process which served `request` was interrupted, and return the id of its run.
+    """Record an interrupted process, and return the id of its run.
+
+    request: the invocation that the process served.
 
     Empty where no run is known. None where the run had finished: it had written its status, and its process ended
     after that.
@@ -113,7 +120,10 @@ def next_attempt(
 
 
 def _lost_status(item: Mapping[str, Any], note: str) -> dict[str, Any]:
-    """Return the status map of a lost run; streak and first error continue the last one."""
+    """Return the status map of a lost run.
+
+    Streak and first error continue the last one.
+    """
     before, text = item.get("status") or {}, redaction.excerpt(note, redaction.SHORT)
     return {
         "outcome": "lost",

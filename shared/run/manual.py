@@ -1,4 +1,7 @@
-"""Manual runs: a row per request makes a repeated request one run, and shows how that run ended."""
+"""Manual runs: one row per request.
+
+It makes a repeated request one run, and shows how that run ended.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,10 @@ class ManualRequest:
         )
 
     def end(self, run: str, outcome: Outcome, ms: int) -> None:
-        """Write the outcome for the caller that waits; the row of a later run of the request is left alone."""
+        """Write the outcome for the caller that waits.
+
+        The row of a later run of the request is left alone.
+        """
         values = {":run": run, ":outcome": outcome.word, ":ok": outcome.ok, ":ms": ms}
         table.update_if(
             self.cloud,

@@ -1,4 +1,6 @@
-"""Dead letters too large for an SQS message: the event is stored in S3, and the message carries its key.
+"""Dead letters too large for an SQS message.
+
+The event is stored in S3, and the message carries its key.
 
 Key: `dead/<job>/large/<sha256>`. The `event` of such a dead letter is `{"kept": key}` until dead-letters stores it
 whole.
@@ -26,7 +28,10 @@ def folder(job: str) -> str:
 
 
 def encode(cloud: Cloud, letter: Mapping[str, Any]) -> str:
-    """Return the message body for a dead letter; its event is stored in S3 first where the body would be too large."""
+    """Return the message body for a dead letter.
+
+    Its event is stored in S3 first where the body would be too large.
+    """
     text = json.dumps({"dead": letter}, default=str)
     if len(text) <= MESSAGE_LIMIT:
         return text
@@ -39,7 +44,10 @@ def encode(cloud: Cloud, letter: Mapping[str, Any]) -> str:
 
 
 def decode(cloud: Cloud, body: Any, text: str) -> str:
-    """Return the dead letter with its event, as JSON text. body, text: of the message, parsed and as it came."""
+    """Return the dead letter with its event, as JSON text.
+
+    Body, text: of the message, parsed and as it came.
+    """
     letter = body.get("dead") if isinstance(body, Mapping) else None
     event = letter.get("event") if isinstance(letter, Mapping) else None
     key = event.get(REFERENCE) if isinstance(event, Mapping) and event.keys() == {REFERENCE} else None

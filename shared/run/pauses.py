@@ -1,4 +1,6 @@
-"""Pauses: a job, or one target or tenant of it, held back by an operator or by the brake.
+"""Pauses of a job, or of one target or tenant.
+
+Set by an operator or by the brake.
 
 Pauses are data, so that no deployment loses them. Each is a row `pause#<job>` / `job`, `target#<t>` or `tenant#<org>`.
 A pause of the whole job is also `paused` in its claim items, where the condition of the claim finds it. For the others
@@ -64,12 +66,14 @@ class Pause:
 
 
 def part(target: str | None = None, tenant: str | None = None) -> str:
-    """Return the sort key for a pause of a target, of a tenant, or of the whole job."""
+    """Return the sort key for a pause of a job or part."""
     return f"{TARGET}#{target}" if target else f"{TENANT}#{tenant}" if tenant else WHOLE
 
 
 def in_force(cloud: Cloud, job: str, claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Pause]:
-    """Return a job's pauses by part, including one by the brake, which has no row. One query.
+    """Return a job's pauses by part. One query.
+
+    Includes a pause by the brake, which has no row.
 
     claims: the job's claim items by sort key.
     """
@@ -79,13 +83,16 @@ def in_force(cloud: Cloud, job: str, claims: Mapping[str, Mapping[str, Any]]) ->
 
 
 def read(cloud: Cloud, job: str) -> dict[str, Pause]:
-    """Read the pause rows of a job, by part. One strongly consistent query."""
+    """Read the pause rows of a job, by part.
+
+    One strongly consistent query.
+    """
     rows = table.query(cloud, STATE, "pk = :pk", {":pk": keys.pauses(job)}, ConsistentRead=True)
     return {row["sk"]: Pause(job, row["sk"], row["text"], row["who"], row["why"], row["since"]) for row in rows}
 
 
 def recent(cloud: Cloud, job: str) -> Mapping[str, Pause]:
-    """Return the pause rows of a job, read at most a minute ago in this process."""
+    """Return the pauses of a job, at most a minute old."""
     now = clock.milliseconds(cloud.clock.now())
     cached = _cache.setdefault(cloud, {})
     if job not in cached or now - cached[job][0] >= CACHE_TIME:

@@ -1,4 +1,6 @@
-"""Reconcile effects that were started but never confirmed, by the job or by an operator.
+"""Reconcile effects that were started but never confirmed.
+
+By the job or by an operator.
 
 Effects whose outcome stays unknown are listed in `uncertain#<job>`, so that they are found without reading all effects.
 """
@@ -29,7 +31,7 @@ STILL_OPEN = "nonce = :nonce AND attribute_not_exists(done)"
 
 
 def reconcile_intent(run: RunContext, key: str, row: Mapping[str, Any], intent: Mapping[str, Any]) -> None:
-    """Ask the job for the outcome of an abandoned intent, and write it down. Raises UncertainOutcome.
+    """Reconcile an abandoned intent by the job's answer. Raises UncertainOutcome.
 
     intent: written over the old one where the effect did not happen. Nothing is written where the row has changed since
     it was read; the caller reads it again either way.
@@ -55,7 +57,7 @@ def reconcile_intent(run: RunContext, key: str, row: Mapping[str, Any], intent: 
 
 
 def with_uncertain(outcome: Outcome, stage: str, job: str, effect_keys: Sequence[str]) -> Outcome:
-    """Add the number of uncertain effects to the note of a run that is done."""
+    """Add the number of uncertain effects to a run's note."""
     if not isinstance(outcome, Done):
         return outcome
     note = f"{len(effect_keys)} effects are uncertain: {advised(stage, 'effects', job)}"
@@ -63,7 +65,10 @@ def with_uncertain(outcome: Outcome, stage: str, job: str, effect_keys: Sequence
 
 
 def _stored_result(cloud: Cloud, job: str, key: str, nonce: str) -> Confirmed | None:
-    """Return the large result that was stored before the confirmation: it proves that the call returned."""
+    """Return the large result of an unconfirmed effect, if stored.
+
+    It is stored before the confirmation, and proves that the call returned.
+    """
     name = effect_results.object_key(cloud.names, job, key, nonce)
     try:
         response = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=name)
@@ -90,7 +95,10 @@ def _mark_uncertain(run: RunContext, key: str, row: Mapping[str, Any], answer: U
 def confirm(
     cloud: Cloud, job: Job, key: str, nonce: str, result: Any, written: Mapping[str, Any] | None = None
 ) -> bool:
-    """Confirm an open effect with its result; False where it is no longer open. written: see `update_open`."""
+    """Confirm an open effect with its result.
+
+    False where it is no longer open. written: see `update_open`.
+    """
     now = cloud.clock.now()
     name, value = effect_results.store(cloud, job.name, key, nonce, result)
     assert job.effects is not None
@@ -108,7 +116,7 @@ def update_open(
     written: Mapping[str, Any] | None = None,
     listing: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Set and remove attributes of an open effect's row, or delete the row where `sets` is empty.
+    """Update an open effect, or delete it without `sets`.
 
     In the same transaction: the row in the list of uncertain effects is written with `listing`, or deleted without it;
     `written` is a further row. Twice the price of single writes, and rare. False, and nothing written, where the effect

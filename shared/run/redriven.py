@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def record_outcome(cloud: Cloud, job: Job, firing: Firing, run: str, outcome: Outcome) -> None:
-    """Resolve the dead letter after a success; return it to `dead` where it was not run and nothing follows.
+    """Resolve the dead letter after a success.
+
+    Return it to `dead` where it was not run and nothing follows.
 
     A failure writes nothing, since a retry or a new dead letter follows; nor does a lost run.
     """
@@ -38,7 +40,10 @@ def record_outcome(cloud: Cloud, job: Job, firing: Firing, run: str, outcome: Ou
 
 
 def resolve(cloud: Cloud, job: str, letter: str, run: str, outcome: str) -> None:
-    """Set the dead letter to `resolved` by `run`, from any state; the first run stays."""
+    """Set the dead letter to `resolved` by `run`, from any state.
+
+    The first run stays.
+    """
     now = clock.iso(cloud.clock.now())
     values = {":resolved": RESOLVED, ":run": run, ":outcome": outcome, ":now": now}
     update = "SET #state = :resolved, resolvedBy = :run, resolvedAt = :now, #outcome = :outcome REMOVE note"
@@ -46,7 +51,10 @@ def resolve(cloud: Cloud, job: str, letter: str, run: str, outcome: str) -> None
 
 
 def return_to_dead(cloud: Cloud, job: str, letter: str, note: str) -> None:
-    """Set a dead letter that is being retried back to `dead`: it was not run, and nothing follows."""
+    """Set a retried dead letter back to `dead`.
+
+    It was not run, and nothing follows.
+    """
     values = {":dead": DEAD, ":retrying": RETRYING, ":note": redaction.excerpt(note, redaction.LONG)}
     change_state(cloud, job, letter, "SET #state = :dead, note = :note", values, "#state = :retrying")
 
@@ -54,7 +62,10 @@ def return_to_dead(cloud: Cloud, job: str, letter: str, note: str) -> None:
 def change_state(
     cloud: Cloud, job: str, letter: str, update: str, values: Mapping[str, Any], condition: str, **names: str
 ) -> bool:
-    """Update the row of a dead letter; False where it is missing or the condition does not hold."""
+    """Update the row of a dead letter.
+
+    False where it is missing or the condition does not hold.
+    """
     return table.update_if(
         cloud,
         STATE,
@@ -67,7 +78,10 @@ def change_state(
 
 
 def _done_by(cloud: Cloud, job: Job, firing: Firing) -> str:
-    """Return the run that did this work, `-` where it is unknown, or "" where the work is not done."""
+    """Return the run that did this work, if any.
+
+    `-` where the run is unknown, "" where the work is not done.
+    """
     if firing.manual:
         request = table.get(cloud, STATE, keys.manual_request(job.name, firing.id))
         return str(request.get("run", "-")) if request.get("outcome") == Done.word else ""

@@ -1,4 +1,7 @@
-"""Report a finished run or batch: history row, log line, metrics, and the RunReport for the caller."""
+"""Report a finished run or batch.
+
+History row, log line, metrics, and the RunReport for the caller.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """Result of a run. `python jobs.py <job> --json` prints it, Lambda returns it."""
+    """Result of a run.
+
+    `python jobs.py <job> --json` prints it, Lambda returns it.
+    """
 
     #: Name of the job.
     job: str
@@ -44,7 +50,7 @@ class RunReport:
 
 
 def build(run: RunContext, outcome: Outcome, ms: int) -> RunReport:
-    """Return the report of a run that ended with `outcome` after `ms` milliseconds."""
+    """Return the report of a run that ended with `outcome`."""
     return RunReport(
         job=run.job.name,
         run_id=run.run_id,
@@ -68,7 +74,10 @@ def write_history(run: RunContext, outcome: Outcome, ms: int) -> None:
 
 
 def log_end(run: RunContext, outcome: Outcome, ms: int) -> None:
-    """Log the end of a run, with metrics where it failed, was lost or ended with a bad result."""
+    """Log the end of a run, with metrics for bad ends.
+
+    Metrics are sparse: failed, lost, or a bad result.
+    """
     name, log = run.job.name, run.log.bind(status=outcome.word, duration=ms)
     match outcome:
         case Done():

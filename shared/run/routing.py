@@ -1,4 +1,7 @@
-"""Routing: run a firing here, or send it to the runtime that `<ENV>_RUN_BY` names, which is read each time."""
+"""Routing: run a firing here, or send it to its runtime.
+
+`<ENV>_RUN_BY` names the runtime and is read each time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One run, from event to status, top to bottom. Every way of starting a job comes through here."""
+"""One run, from event to status, top to bottom.
+
+Every way of starting a job comes through here.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def _claim(run: RunContext, request: str) -> _Refusal | None:
 
 
 def _refuse(run: RunContext, claims: Claims, refusal: ClaimRefusal) -> _Refusal:
-    """Turn a refused claim into an outcome; a locked firing that nobody else sends again is deferred."""
+    """Turn a refused claim into an outcome.
+
+    A locked firing that nobody else sends again is deferred.
+    """
     # Not alerted yet: the budget setting has changed, or the run that used up the budget was interrupted.
     if refusal.budget_usage and not refusal.budget_usage.alerted and refusal.budget_usage.alert_once(run):
         claims.record_alerted(refusal.budget_usage)
@@ -90,7 +96,7 @@ def _refuse(run: RunContext, claims: Claims, refusal: ClaimRefusal) -> _Refusal:
 
 
 def _execute(run: RunContext, manual: ManualRequest | None) -> RunReport:
-    """Work under the claim, then send the follow-up, finish the claim and record the run."""
+    """Work under the claim, then send, finish and record."""
     assert run.claims is not None
     assert run.claim is not None
     if run.claim.expired_holder:
@@ -123,7 +129,10 @@ def _record_lost(run: RunContext, expired_holder: str, dedup_key: str) -> None:
 
 
 def _send_follow_up(run: RunContext, outcome: Outcome) -> None:
-    """Send what follows from the outcome: a retry, a dead letter, a continuation, a deferred firing, or nothing."""
+    """Send the follow-up of the outcome, if there is one.
+
+    A retry, a dead letter, a continuation or a deferred firing.
+    """
     job, firing, cloud = run.job, run.firing, run.cloud
     match outcome:
         case Failed() if firing.retried:
@@ -149,7 +158,10 @@ def _retry_or_dead_letter(run: RunContext, failed: Failed) -> None:
 
 
 def _finish(run: RunContext, claims: Claims, claim: Claim, outcome: Outcome, ms: int) -> Outcome:
-    """Write status and checkpoint and release the lease; Lost where a later run has taken it."""
+    """Write status and checkpoint and release the lease.
+
+    Lost where a later run has taken it.
+    """
     checkpoint: Any = outcome.checkpoint if isinstance(outcome, Done) else None
     state = status.from_outcome(outcome, run.started, ms, claim.before)
     try:
@@ -160,7 +172,7 @@ def _finish(run: RunContext, claims: Claims, claim: Claim, outcome: Outcome, ms:
 
 
 def _end_routed(run: RunContext, routed: Enqueued | Failed, manual: ManualRequest | None) -> RunReport:
-    """End a run whose firing was sent elsewhere, or could not be sent."""
+    """End a run whose firing was routed, or could not be."""
     # A caller that waits for a manual run waits for the run itself; only a firing that was not sent ends here.
     if isinstance(routed, Enqueued):
         return _record(run, routed, run.elapsed_ms(), None)
@@ -179,7 +191,10 @@ def _end_refused(run: RunContext, refusal: _Refusal, manual: ManualRequest | Non
 
 
 def _record(run: RunContext, outcome: Outcome, ms: int, manual: ManualRequest | None, winner: str = "") -> RunReport:
-    """Write history, manual request and dead letter, log the end and return the report."""
+    """Record the end of a run and return its report.
+
+    History, manual request, dead letter, log line and metrics.
+    """
     if winner:
         History(run.cloud, run.job.name, run.job.retention).duplicate(winner, run.run_id, run.firing)
     else:

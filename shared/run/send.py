@@ -1,4 +1,7 @@
-"""Send firings and dead letters to their queues: retries, continuations, shards, routed firings."""
+"""Send firings and dead letters to their queues.
+
+Retries, continuations, shards, routed firings.
+"""
 
 from __future__ import annotations
 
@@ -34,19 +37,25 @@ class Broker(Protocol):
 
 
 def may_continue(job: Job, firing: Firing) -> bool:
-    """Return whether a continuation with all its attempts fits into the chain; else the next tick continues."""
+    """Return whether a continuation with all its attempts fits into the chain.
+
+    Else the next tick continues.
+    """
     continuation = firing.continuation()
     return continuation.part < MAX_PARTS and continuation.hop - 1 + hops(job.retry.attempts) <= MAX_HOPS
 
 
 def may_defer(job: Job, firing: Firing) -> bool:
-    """Return whether a deferral and the attempts that are left fit into the chain of invocations."""
+    """Return whether a deferral fits into the chain of invocations.
+
+    With the attempts that are left.
+    """
     left = job.retry.attempts - firing.attempt + 1
     return firing.hop + 1 + hops(left) <= MAX_HOPS
 
 
 def send(cloud: Cloud, firing: Firing, delay: int = 0) -> None:
-    """Send a firing to its runtime, due in `delay` seconds, 900 at most."""
+    """Send a firing to its runtime. `delay`: seconds, 900 at most."""
     delay = min(delay, MAX_DELAY)
     if firing.by not in QUEUES:
         _broker(firing).send(firing, delay)
@@ -70,7 +79,10 @@ def _broker(firing: Firing) -> Broker:
 
 
 def send_shards(cloud: Cloud, firing: Firing, shards: int) -> None:
-    """Send one firing per shard. Raises RuntimeError where SQS does not accept all."""
+    """Send one firing per shard.
+
+    Raises RuntimeError where SQS does not accept all.
+    """
     if firing.by not in QUEUES:
         for number in range(shards):
             _broker(firing).send(firing.shard(number), 0)
@@ -89,7 +101,10 @@ def send_shards(cloud: Cloud, firing: Firing, shards: int) -> None:
 
 
 def send_dead_letter(cloud: Cloud, firing: Firing, run: str, reason: str, error: str) -> None:
-    """Send a firing to the dead-letter queue, with the data to understand and to redrive it."""
+    """Send a firing to the dead-letter queue.
+
+    With the data to understand and to redrive it.
+    """
     _send_dead_letter(
         cloud,
         firing.job,
@@ -105,7 +120,7 @@ def send_dead_letter(cloud: Cloud, firing: Firing, run: str, reason: str, error:
 def send_dead_letter_for_event(
     cloud: Cloud, job: str, reason: str, error: str, event: Any, letter: str = "", at: str = ""
 ) -> None:
-    """Send an event that is no firing, such as a message, to the dead-letter queue.
+    """Send another event, such as a message, to the dead-letter queue.
 
     letter: the dead letter that the event redrives. at: when it failed (default: now).
     """

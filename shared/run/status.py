@@ -1,4 +1,4 @@
-"""Status of runs: the status map of the claim item, and the status items of single hosts."""
+"""Status of runs, and status items of single hosts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def explanation(outcome: Outcome) -> str:
 
 
 def from_outcome(outcome: Outcome, started: datetime, ms: int, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status map of a finished run. `before` is the last one: streak and first error continue it."""
+    """Return the status map of a finished run.
+
+    `before` is the last one: streak and first error continue it.
+    """
     status: dict[str, Any] = {"outcome": outcome.word, "ok": outcome.ok, "at": clock.iso(started), "ms": ms}
     note = excerpt(explanation(outcome), SHORT)
     if note:
@@ -41,7 +44,7 @@ def from_outcome(outcome: Outcome, started: datetime, ms: int, before: Mapping[s
 
 
 def streak_update(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
-    """Return the end of an update expression, with its values, that counts bad results in a row.
+    """Return the part of an update that counts bad results.
 
     For items without a claim, whose last status is not known when they are written.
     """
@@ -52,7 +55,9 @@ def streak_update(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
 
 
 def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any]) -> bool:
-    """Write the status item of one host; False, and nothing written, where one of the same time or later stands.
+    """Write the status item of one host.
+
+    False, and nothing written, where one of the same time or later stands.
 
     `streak` counts bad results in a row, and `firstError` is the note of the first. The condition on `at` keeps a
     repeated write from counting twice.
@@ -71,6 +76,9 @@ def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str
 
 
 def read_hosts(cloud: Cloud, job: Job, hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read the status items of hosts, by host; without those that have none. Raises Throttled."""
+    """Read the status items of hosts, by host.
+
+    Without those that have none. Raises Throttled.
+    """
     rows = batch_get(cloud, (Key(STATE.name, *keys.claim(job.key, host)) for host in hosts))
     return {key.sk: item for key, item in rows.items()}

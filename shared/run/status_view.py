@@ -1,4 +1,4 @@
-"""Status of all jobs for people and for the status route, read from the claim and status items."""
+"""Status of all jobs, for people and the status route."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each claim and status item with the name of its job. One query per job, no scan."""
+    """Yield each claim and status item with the name of its job.
+
+    One query per job, no scan.
+    """
     for name, entry in entries.items():
         for item in table.query(cloud, STATE, "pk = :pk", {":pk": keys.claims(entry["key"])}):
             yield name, item
@@ -43,7 +46,10 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
 
 
 def view(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return last status and state of one item: PROCESSING with step and progress, COMPLETED or FAILED."""
+    """Return last status and state of one item.
+
+    PROCESSING with step and progress, COMPLETED or FAILED.
+    """
     shown = dict(item.get("status") or {})
     shown["state"] = item.get("state") or ("COMPLETED" if shown.get("ok") else "FAILED")
     if "holder" in item:

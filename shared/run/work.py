@@ -1,4 +1,7 @@
-"""Perform the work of a run under its deadline, and turn exceptions into its outcome."""
+"""Perform the work of a run under its deadline.
+
+Exceptions of the job become the outcome.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from shared.store.fencing import Fenced
 
 
 def perform(job: Job, run: RunContext) -> Outcome:
-    """Call the job's own code, here and nowhere else, and return its outcome. Raises nothing that the job raises."""
+    """Call the job's own code and return its outcome.
+
+    Here and nowhere else. Raises nothing that the job raises.
+    """
     try:
         with within(run.time_allowed):
             outcome = _work(job, run)
