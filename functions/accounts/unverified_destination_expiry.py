@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 from shared.job import RunContext, daily, days, natural, read_rows, tables
-from shared.product.warned_purge import Notice, WarnedPurge
+from shared.product.warned_purge import Notice, Row, WarnedPurge
 from shared.store import table
-from shared.store.age_index import Row
 
 
 class UnverifiedDestinationExpiry(WarnedPurge):

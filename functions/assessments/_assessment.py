@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared import clock
+from shared import clock, redaction
 from shared.job import Grant, read_rows
 from shared.store import table
 from shared.store.keys import RowKey
@@ -44,9 +44,22 @@ class Assessment:
         """The row; empty if there is none."""
         return table.get(self.cloud, ASSESSMENTS, self._key)
 
-    def update(self, **values: Any) -> None:
-        """Set attributes of the row, unless it is completed. Raises AlreadyCompleted."""
-        values = {**values, "changed_at": clock.iso(self.cloud.clock.now())}
+    def progress(self, step: str, percent: int) -> None:
+        """Record the current step; the first one also the start. Raises AlreadyCompleted."""
+        started = {} if percent else {"started_at": self._now()}
+        self._update({"state": PROCESSING, "step": step, "progress": percent, **started})
+
+    def complete(self, **values: Any) -> None:
+        """Record the result. Raises AlreadyCompleted."""
+        ends = {"state": COMPLETED, "step": "finished", "progress": 100, "completed_at": self._now()}
+        self._update({**ends, **values})
+
+    def fail(self, error: str) -> None:
+        """Record a failure. Raises AlreadyCompleted."""
+        self._update({"state": FAILED, "step": "error", "error": error, "failed_at": self._now()})
+
+    def _update(self, values: Mapping[str, Any]) -> None:
+        values = {**values, "changed_at": self._now()}
         updated = table.update_if(
             self.cloud,
             ASSESSMENTS,
@@ -78,6 +91,14 @@ class Assessment:
             if not cancelled.condition_failed:
                 raise
 
+    def _now(self) -> str:
+        return clock.iso(self.cloud.clock.now())
+
     @property
     def _key(self) -> RowKey:
         return RowKey(self.tenant.id, self.id)
+
+
+def error_text(error: Exception) -> str:
+    """Redacted text of an exception, for the row and the log."""
+    return redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)

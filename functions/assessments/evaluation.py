@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from functions.assessments import _assessment, _llm, _rubric
-from functions.assessments._assessment import COMPLETED, FAILED, PROCESSING, AlreadyCompleted, Assessment
+from functions.assessments._assessment import AlreadyCompleted, Assessment, error_text
 from functions.assessments._rubric import Evaluation, InvalidAnswer
-from shared import clock, redaction
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.job import Confirmed, Effect, InFlight, NotDone, Rejected, RunContext, Unknown, days, keyed, retry_policies
 from shared.product import organization
@@ -69,15 +69,11 @@ class Evaluate(Consumer[Evaluation]):
         if not answer["whole"]:
             raise InvalidAnswer("the answer is incomplete")
         result = _rubric.read(answer["text"], payload.rubric)
-        assessment.update(
-            state=COMPLETED,
-            step="finished",
-            progress=100,
+        assessment.complete(
             result=result.model_dump(mode="json"),
             score=result.overall(payload.rubric),
             micros=answer["micros"],
             model=run.setting(_llm.MODEL.name),
-            completed_at=clock.iso(run.cloud.clock.now()),
         )
         run.progress("finished", 100)
 
@@ -106,19 +102,16 @@ class Evaluate(Consumer[Evaluation]):
         return answer
 
     def _fail(self, run: RunContext, assessment: Assessment, error: Exception) -> None:
-        text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
+        text = error_text(error)
         run.log.error("evaluation_failed", step="error", error=text)
-        try:
-            assessment.update(state=FAILED, step="error", error=text, failed_at=clock.iso(run.cloud.clock.now()))
-        except AlreadyCompleted:
-            return
+        with suppress(AlreadyCompleted):
+            assessment.fail(text)
 
 
 def _step(run: RunContext, assessment: Assessment, step: str, percent: int) -> None:
     run.progress(step, percent)
-    started = {"started_at": clock.iso(run.cloud.clock.now())} if not percent else {}
     try:
-        assessment.update(state=PROCESSING, step=step, progress=percent, **started)
+        assessment.progress(step, percent)
     except AlreadyCompleted:
         if not assessment.read():
             raise Rejected(f"there is no assessment {assessment.id}") from None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functions.flags import _audit_rows
 from functions.flags._messages import AUDIT, Audited, require_not_ahead
-from shared.archetypes.consumer import Consumer, Message
+from shared.archetypes.consumer import Consumer, Message, MessageBatch, Tenant
 from shared.job import RunContext, retry_policies, upsert
-from shared.messages.batch import MessageBatch
-from shared.messages.tenant import Tenant
 from shared.product import organization
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from functions.flags import _audit_rows
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, AuditEvent, AutoAction, Notice, Notification
 from shared import clock
-from shared.archetypes.consumer import Consumer, Message
+from shared.archetypes.consumer import Consumer, Message, Tenant
 from shared.job import (
     Confirmed,
     Effect,
@@ -21,15 +21,14 @@ from shared.job import (
     flag_check,
     produce,
     retry_policies,
+    tables,
     update_rows,
 )
 from shared.messages import envelope
-from shared.messages.tenant import Tenant
 from shared.product import organization
 from shared.store import table
 from shared.store.keys import RowKey
 from shared.store.table import ConditionFailed
-from shared.tables import ORGANIZATIONS
 
 ACTOR = "nightshift"
 KINDS = {"disable_feature": "flag", "block_api_key": "key"}
@@ -49,7 +48,7 @@ class AutoActions(Consumer[AutoAction]):
     idempotency = flag_check("a row that is disabled, or was disabled by this very action, is not disabled again")
     permissions = (
         *organization.GRANTS,
-        update_rows(ORGANIZATIONS.name),
+        update_rows(tables.ORGANIZATIONS.name),
         *_audit_rows.GRANTS,
         *produce(NOTIFICATIONS),
     )
@@ -114,7 +113,7 @@ def _disable(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[str, 
     try:
         table.update(
             run.cloud,
-            ORGANIZATIONS,
+            tables.ORGANIZATIONS,
             RowKey(tenant.id, f"{KINDS[action.action]}#{action.target_id}"),
             "SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
             {":on": True, ":off": False, ":at": at, ":key": action.key, ":reason": action.reason},

@@ -8,12 +8,11 @@ from typing import Any
 
 from functions.flags import _notification_text
 from functions.flags._messages import NOTIFICATIONS, Notification
-from shared.archetypes.consumer import Consumer, Message
+from shared.archetypes.consumer import Consumer, Message, Tenant
 from shared.job import Confirmed, Effect, NotDone, RunContext, Unknown, days, keyed, produce, retry_policies
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused, Relay
 from shared.messages import envelope
-from shared.messages.tenant import Tenant
 from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
 

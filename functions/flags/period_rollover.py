@@ -16,9 +16,9 @@ from shared.job import (
     natural,
     read_rows,
     retry_policies,
+    tables,
     update_rows,
 )
-from shared.tables import METERS
 
 # Remaining seconds below which no further page is read.
 RESERVE = 10
@@ -37,7 +37,7 @@ class PeriodRollover(Job):
     retry = retry_policies.MAINTENANCE
     retention = "critical"
     idempotency = natural("one transaction moves a counter into the archive, and removes it from the month")
-    permissions = (read_rows(METERS.name), update_rows(METERS.name))
+    permissions = (read_rows(tables.METERS.name), update_rows(tables.METERS.name))
 
     def work(self, run: RunContext) -> Outcome:
         counts, at = Counter[str](), run.checkpoint or {}

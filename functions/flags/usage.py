@@ -11,7 +11,7 @@ from functions.flags._counters import UsageCounters, counters
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, USAGE, AutoAction, UsageIngestion
 from functions.flags._monthly_parts import MonthlyPart
 from functions.flags._policy import Crossing
-from shared.archetypes.consumer import Consumer, Message
+from shared.archetypes.consumer import Consumer, Message, MessageBatch, Tenant
 from shared.job import (
     Confirmed,
     Effect,
@@ -23,15 +23,13 @@ from shared.job import (
     produce,
     read_rows,
     retry_policies,
+    tables,
     update_rows,
 )
 from shared.messages import envelope
-from shared.messages.batch import MessageBatch
-from shared.messages.tenant import Tenant
 from shared.product import organization
 from shared.product.organization import Organization
 from shared.store import table
-from shared.tables import METERS
 
 
 class Usage(Consumer[UsageIngestion]):
@@ -50,8 +48,8 @@ class Usage(Consumer[UsageIngestion]):
     idempotency = keyed("the write that counts batches requires that none of them is counted")
     permissions = (
         *organization.GRANTS,
-        read_rows(METERS.name),
-        update_rows(METERS.name),
+        read_rows(tables.METERS.name),
+        update_rows(tables.METERS.name),
         *produce(NOTIFICATIONS),
         *produce(AUTO_ACTIONS),
     )
@@ -114,4 +112,4 @@ def _mark_notified(run: RunContext, tenant: Tenant, month: str, crossings: Itera
     """
     notified = {crossing.key for crossing in crossings}
     key = _meter_keys.month(tenant, month)
-    table.update(run.cloud, METERS, key, "ADD told :told", {":told": notified}, condition="attribute_exists(pk)")
+    table.update(run.cloud, tables.METERS, key, "ADD told :told", {":told": notified}, condition="attribute_exists(pk)")

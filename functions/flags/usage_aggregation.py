@@ -15,13 +15,12 @@ from shared.job import (
     daily,
     read_rows,
     retry_policies,
+    tables,
     update_rows,
     upsert,
 )
 from shared.messages.tenant import Tenant
 from shared.store import table
-from shared.store.keys import RowKey
-from shared.tables import METERS
 
 # Remaining seconds below which no further page is read.
 RESERVE = 10
@@ -38,9 +37,9 @@ class UsageAggregation(Job):
     retry = retry_policies.MAINTENANCE
     idempotency = upsert("a month's sums are computed from all its days and replace the earlier ones")
     permissions = (
-        read_rows(METERS.name),
-        update_rows(METERS.name),
-        Grant(("dynamodb:PutItem",), f"table/{METERS.name}"),
+        read_rows(tables.METERS.name),
+        update_rows(tables.METERS.name),
+        Grant(("dynamodb:PutItem",), f"table/{tables.METERS.name}"),
     )
 
     def work(self, run: RunContext) -> Outcome:
@@ -77,7 +76,7 @@ def _by_month(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str
 
 def _mark_done(run: RunContext, row: dict[str, Any]) -> None:
     # A day that was changed since it was read waits for the next run.
-    key, values = RowKey(row["pk"], row["sk"]), {":at": row[DUE.sk]}
+    key, values = table.RowKey(row["pk"], row["sk"]), {":at": row[DUE.sk]}
     table.update_if(
-        run.cloud, METERS, key, "REMOVE #due, #at", values, "#at = :at", names={"#due": DUE.pk, "#at": DUE.sk}
+        run.cloud, tables.METERS, key, "REMOVE #due, #at", values, "#at = :at", names={"#due": DUE.pk, "#at": DUE.sk}
     )

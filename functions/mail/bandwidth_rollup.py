@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
-
-from shared import clock
+from functions.mail import _billing_cycles
 from shared.archetypes.rollup import Days, Rollup
 from shared.job import RunContext, hourly, read_rows, tables, update_rows, version_check
-from shared.store import table
-from shared.store.add_once import Addition, add_once
 
 
 class BandwidthRollup(Rollup):
@@ -27,33 +22,13 @@ class BandwidthRollup(Rollup):
 
     def carry(self, run: RunContext, owner: str, days: Days, end: str) -> None:
         for cycle, used in self.cycles(run, owner, days).items():
-            now = clock.iso(run.cloud.clock.now())
-            moved = {"moved_at": now, tables.DUE.pk: tables.DUE.partition(f"{owner}#{cycle}"), tables.DUE.sk: now}
-            add_once(
-                run.cloud, tables.CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end
-            )
+            _billing_cycles.add_usage(run, owner, cycle, used, end)
 
     def cycles(self, run: RunContext, owner: str, days: Days) -> dict[str, int]:
         """Bytes by cycle; days outside any cycle are left out."""
         by_cycle, left = dict[str, int](), dict(days)
-        for cycle, ends in _cycles_between(run, owner, min(days), max(days)):
+        for cycle, ends in _billing_cycles.cycles_between(run, owner, min(days), max(days)):
             within = [day for day in left if cycle <= f"{day}" < ends]
             if within:
                 by_cycle[cycle] = sum(left.pop(day)[0] for day in within)
         return by_cycle
-
-
-def _cycles_between(run: RunContext, owner: str, oldest: date, newest: date) -> Iterator[tuple[str, str]]:
-    """Yield the first and the end day of the cycles that contain these days, the newest first."""
-    cycles = table.query(
-        run.cloud,
-        tables.CYCLES,
-        "pk = :owner AND sk <= :newest",
-        {":owner": owner, ":newest": f"{newest}"},
-        ScanIndexForward=False,
-        Limit=2,
-    )
-    for cycle in cycles:
-        yield cycle["sk"], cycle.get("ends_at", "")[:10]
-        if cycle["sk"] <= f"{oldest}":
-            return

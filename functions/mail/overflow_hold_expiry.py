@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from shared.job import days, hourly, natural, tables
-from shared.product.warned_purge import Notice, WarnedPurge
-from shared.store.age_index import Row
+from shared.product.warned_purge import Notice, Row, WarnedPurge
 
 
 class OverflowHoldExpiry(WarnedPurge):

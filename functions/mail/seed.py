@@ -9,7 +9,6 @@ from typing import Any
 
 from functions.mail._sample_users import message, person
 from shared.aws.cloud import Cloud
-from shared.tables import MAIL
 
 # Users whose messages are uploaded concurrently; bounds the memory.
 AT_ONCE = 50
@@ -25,7 +24,7 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
     now = cloud.clock.now()
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(WIDTH, "seed"))
-        writers = {table.name: stack.enter_context(BulkWriter(cloud, table, lanes=1)) for table in MAIL}
+        writers = {name: stack.enter_context(BulkWriter(cloud, kind.table, lanes=1)) for name, kind in KINDS.items()}
         for start in range(0, count, AT_ONCE):
             some = range(start, min(start + AT_ONCE, count))
             lines = [line for each in some for line in person(number, each, now)]

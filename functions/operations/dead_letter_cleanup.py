@@ -7,9 +7,8 @@ from shared import clock
 from shared.archetypes.purge import Purge, Row
 from shared.dead_letters import store
 from shared.dead_letters.letter import RETRYING, UNKNOWN_JOB
-from shared.job import RunContext, days, delete_rows, manifest, natural, read_rows, weekly
+from shared.job import RunContext, days, delete_rows, manifest, natural, read_rows, tables, weekly
 from shared.store import keys
-from shared.tables import STATE
 
 
 class DeadLetterCleanup(Purge):
@@ -19,7 +18,7 @@ class DeadLetterCleanup(Purge):
     """
 
     schedule = weekly(day="sun", hour=4, minute=37)
-    table = STATE
+    table = tables.STATE
     # The sort key begins with the timestamp: no index is needed.
     index = ""
     keep = days(30)
@@ -29,8 +28,8 @@ class DeadLetterCleanup(Purge):
     reads = ("diedAt", "state", "retryEnds")
     idempotency = natural("a deleted dead letter is not selected again, and its payload is deleted before it")
     permissions = (
-        read_rows(STATE.name, keys.jobs_with_dead_letters(), keys.dead_letters("*")),
-        delete_rows(STATE.name, keys.dead_letters("*")),
+        read_rows(tables.STATE.name, keys.jobs_with_dead_letters(), keys.dead_letters("*")),
+        delete_rows(tables.STATE.name, keys.dead_letters("*")),
     )
     needs_manifest = True
 

@@ -19,6 +19,7 @@ from shared.job import (
     delete_objects,
     permissions,
     read_objects,
+    tables,
     upsert,
     write_objects,
     write_rows,
@@ -27,7 +28,6 @@ from shared.observability import alerts
 from shared.run import oversized
 from shared.store import keys, table
 from shared.store.table import ConditionFailed
-from shared.tables import STATE, TTL
 
 
 class DeadLetters(Consumer):
@@ -44,7 +44,7 @@ class DeadLetters(Consumer):
     retry = NO_RETRY
     idempotency = upsert("row and object are named by a hash of the message, and are written once")
     permissions = (
-        write_rows(STATE.name, keys.jobs_with_dead_letters(), keys.dead_letters("*")),
+        write_rows(tables.STATE.name, keys.jobs_with_dead_letters(), keys.dead_letters("*")),
         read_objects("dead/*"),
         write_objects("dead/*"),
         delete_objects("dead/*"),
@@ -103,7 +103,7 @@ def _row(run: RunContext, letter: Mapping[str, Any], letter_id: str, payload: st
         "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
         "correlationId": _short(firing.get("correlation_id", "-")),
         "payload": payload,
-        TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
+        tables.TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
     }
 
 
@@ -112,13 +112,13 @@ def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Map
 
     Returns whether the alert is owed; None if the row does not exist any longer.
     """
-    copied = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", TTL)
+    copied = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", tables.TTL)
     new = {**{name: row[name] for name in copied}, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
     counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
     try:
         before = table.update(
             run.cloud,
-            STATE,
+            tables.STATE,
             keys.dead_letter(redriven["job"], redriven["sk"]),
             f"SET {', '.join(f'#{name} = :{name}' for name in new)}, again = if_not_exists(again, :zero) + :one, "
             "marks = list_append(if_not_exists(marks, :none), :marks) REMOVE alerted, note",
@@ -140,7 +140,7 @@ def _store(run: RunContext, row: Mapping[str, Any]) -> bool:
     It is owed for a new row, and for one whose earlier delivery crashed before the alert.
     """
     try:
-        table.put_if(run.cloud, STATE, row, "attribute_not_exists(pk)")
+        table.put_if(run.cloud, tables.STATE, row, "attribute_not_exists(pk)")
     except ConditionFailed as error:
         return "alerted" not in error.item
     return True
@@ -155,7 +155,7 @@ def _alert(run: RunContext, row: Mapping[str, Any]) -> None:
     commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
     alerts.send(run.cloud, "JOB_PERMANENTLY_FAILED", row["job"], fields, commands, row["payload"])
     key, now = keys.dead_letter(row["job"], row["sk"]), clock.iso(run.cloud.clock.now())
-    table.update(run.cloud, STATE, key, "SET alerted = :now", {":now": now}, condition="attribute_exists(pk)")
+    table.update(run.cloud, tables.STATE, key, "SET alerted = :now", {":now": now}, condition="attribute_exists(pk)")
 
 
 def _short(text: Any) -> str:

@@ -22,12 +22,12 @@ from shared.job import (
     manifest,
     permissions,
     read_rows,
+    tables,
     write_rows,
 )
 from shared.job.manifest import Entry
 from shared.run import firing, lost_runs, send
 from shared.run.firing import Firing
-from shared.tables import STATE
 
 # The queue allows 5 receives; the last one must start the job or handle the failure.
 MAX_DEFERRALS = 3
@@ -44,8 +44,8 @@ class Dispatch(Consumer):
     idempotency = keyed("the claim of the started job has position and attempt; a second start is deduplicated")
     permissions = (
         invoke_jobs(),
-        read_rows(STATE.name, "*"),
-        write_rows(STATE.name, "*"),
+        read_rows(tables.STATE.name, "*"),
+        write_rows(tables.STATE.name, "*"),
         permissions.send(DEAD),
     )
     needs_manifest = True

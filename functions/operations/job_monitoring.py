@@ -30,13 +30,13 @@ from shared.job import (
     read_rows,
     retry_policies,
     settings,
+    tables,
     write_rows,
 )
 from shared.observability.alerts import Alert
 from shared.run import status_view
 from shared.store import keys, table
 from shared.store.keys import RowKey
-from shared.tables import STATE
 
 STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are alerted")
 NEVER = "never"
@@ -61,7 +61,7 @@ class JobMonitoring(Job):
         "each alert is an effect of its streak and channel; `told` is set only over what was read; a report has the id "
         "of its run"
     )
-    permissions = (read_rows(STATE.name, "*"), write_rows(STATE.name, "*"), *_alert_channels.GRANTS)
+    permissions = (read_rows(tables.STATE.name, "*"), write_rows(tables.STATE.name, "*"), *_alert_channels.GRANTS)
     settings = (STREAK, *_alert_channels.SETTINGS)
     needs_manifest = True
 
@@ -120,7 +120,7 @@ def _mark(run: RunContext, item: Mapping[str, Any], streak: str) -> None:
     # After the alert: the other order might never send it, and in this one a repeat deduplicates it.
     table.update_if(
         run.cloud,
-        STATE,
+        tables.STATE,
         RowKey(item["pk"], item["sk"]),
         "SET told = :told" if streak else "REMOVE told",
         {":told": streak or item["told"]},
@@ -138,7 +138,7 @@ def _uncertain_effects(run: RunContext) -> Iterator[Alert]:
         if not entry["effects"] or job == run.job.name:
             continue
         values = {":pk": keys.uncertain_effects(job)}
-        effects = [*islice(table.query(run.cloud, STATE, "pk = :pk", values, ConsistentRead=True), NAMED + 1)]
+        effects = [*islice(table.query(run.cloud, tables.STATE, "pk = :pk", values, ConsistentRead=True), NAMED + 1)]
         if effects:
             count = f"more than {NAMED}" if len(effects) > NAMED else len(effects)
             fields = {"job": job, "effects": count, "since": min(effect["since"] for effect in effects)}

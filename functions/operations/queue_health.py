@@ -16,6 +16,7 @@ from shared.job import (
     permissions,
     read_rows,
     retry_policies,
+    tables,
     upsert,
     write_objects,
     write_rows,
@@ -24,7 +25,6 @@ from shared.messages import queue_depth
 from shared.messages.queue_depth import QueueHealth as Health
 from shared.observability import alerts
 from shared.store import keys
-from shared.tables import STATE
 
 # Dead letters of one queue that one run moves; the next run moves more.
 MAX_MOVED = 200
@@ -48,8 +48,8 @@ class QueueHealth(Job):
     permissions = (
         Grant(("sqs:GetQueueAttributes",), "queue/*"),
         Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), "queue/*-dlq"),
-        read_rows(STATE.name, keys.queue_healths(), keys.claims("*")),
-        write_rows(STATE.name, keys.queue_healths()),
+        read_rows(tables.STATE.name, keys.queue_healths(), keys.claims("*")),
+        write_rows(tables.STATE.name, keys.queue_healths()),
         write_objects("dead/*/large/*"),
         *permissions.alerting(),
     )

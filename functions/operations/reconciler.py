@@ -21,6 +21,7 @@ from shared.job import (
     manifest,
     read_rows,
     retry_policies,
+    tables,
     version_check,
     write_rows,
 )
@@ -28,7 +29,6 @@ from shared.job.manifest import Entry
 from shared.ledger import expected_since
 from shared.run import lost_runs
 from shared.run.send import MAX_DELAY
-from shared.tables import STATE
 
 # Seconds between the catch-up runs of two jobs, so that an outage does not end in a burst.
 SPACING = 10
@@ -52,7 +52,7 @@ class Reconciler(Job):
     silent_after = 15 * 60
     retry = retry_policies.MAINTENANCE
     idempotency = version_check("leases, gaps and ledger days change only as they were read; a catch-up has its tick")
-    permissions = (read_rows(STATE.name, "*"), write_rows(STATE.name, "*"))
+    permissions = (read_rows(tables.STATE.name, "*"), write_rows(tables.STATE.name, "*"))
     needs_manifest = True
 
     def work(self, run: RunContext) -> Outcome:

@@ -26,13 +26,13 @@ from shared.job import (
     read_rows,
     retention,
     retry_policies,
+    tables,
 )
 from shared.job.manifest import Entry
 from shared.job.retention import Retention
 from shared.store import keys, table
 from shared.store.age_index import Row
 from shared.store.bulk_delete import BulkDeleter
-from shared.tables import STATE
 
 # The TTL deletes a row within this time after it has expired.
 TTL_DELAY = timedelta(days=3)
@@ -68,8 +68,8 @@ class RunRetention(Job):
     retry = retry_policies.MAINTENANCE
     idempotency = natural("a deleted row is not read again; the next run counts the rows that are left")
     permissions = (
-        read_rows(STATE.name, keys.runs("*", "*"), keys.claims("reconciler")),
-        delete_rows(STATE.name, keys.runs("*", "*")),
+        read_rows(tables.STATE.name, keys.runs("*", "*"), keys.claims("reconciler")),
+        delete_rows(tables.STATE.name, keys.runs("*", "*")),
     )
     needs_manifest = True
 
@@ -77,7 +77,7 @@ class RunRetention(Job):
         after: str = (run.checkpoint or {}).get("after", "") if run.firing.part else ""
         jobs = {name: entry for name, entry in sorted(manifest.load().items()) if name > after}
         judged, left = judged_until(run.cloud), run.cap
-        with BulkDeleter(run.cloud, STATE) as deleter:
+        with BulkDeleter(run.cloud, tables.STATE) as deleter:
             for name, entry in jobs.items():
                 for row, _ in surplus(run, name, entry, judged):
                     if left == 0 or run.remaining() < RESERVE:
@@ -127,7 +127,7 @@ def _newest_first(run: RunContext, job: str, age: timedelta) -> Iterator[Mapping
     while day >= first:
         values = {":pk": keys.runs(job, day)}
         yield from table.query(
-            run.cloud, STATE, "pk = :pk", values, attributes_read=ATTRIBUTES_READ, ScanIndexForward=False
+            run.cloud, tables.STATE, "pk = :pk", values, attributes_read=ATTRIBUTES_READ, ScanIndexForward=False
         )
         day -= timedelta(days=1)
 

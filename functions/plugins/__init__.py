@@ -1,1 +1,1 @@
-"""Jobs that come from plugins: those that are installed, and those that KB_PLUGIN_MANIFESTS names."""
+"""Jobs of plugins: installed ones, and those that KB_PLUGIN_MANIFESTS names."""

@@ -1,4 +1,4 @@
-"""Every job of every plugin, each a job of its own; see docs/howto/plugin.md."""
+"""Jobs of all plugins; see docs/howto/plugin.md."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from shared.job import Job
 
 
 def jobs() -> Iterable[type[Job]]:
-    # A job of another group must not pay for it.
+    # Imported lazily: the registry imports this module for jobs of other groups too.
     from shared.plugins.manifest import discovery
 
-    found = discovery.plugins()
-    if not found:
+    plugins = discovery.plugins()
+    if not plugins:
         return []
     from shared.plugins import job
 
-    return job.of(found, __name__)
+    return job.of(plugins, __name__)

@@ -1,1 +1,1 @@
-"""Jobs that show what the platform does; none is of use to anybody else."""
+"""Sample jobs that demonstrate the platform."""

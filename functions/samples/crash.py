@@ -17,7 +17,7 @@ class SampleCrash(Exception):
 
 
 class Crash(Job):
-    """Crash on purpose, so that retries and a dead letter can be seen; off unless SAMPLE_CRASH_ENABLE says true."""
+    """Crash on purpose, to demonstrate retries and dead letters."""
 
     env = "SAMPLE_CRASH"
     stages = (LOCAL,)
@@ -41,13 +41,13 @@ class Crash(Job):
             case "sleep":
                 time.sleep(2 * self.timeout)
             case "hang":
-                # As code does that no signal reaches: only what stands outside of the process can end it.
+                # With the signal blocked, only another process can end this one.
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
                 time.sleep(2 * self.timeout)
             case "memory":
-                # Four times what is declared: who enforces nothing shall not lose the machine.
-                hoard = b"\1" * (4 * self.memory * MB)
-                raise SampleCrash(f"{len(hoard) // MB} MB were taken, of {self.memory} declared")
+                # Only four times the declared memory, for environments that do not enforce the limit.
+                block = b"\1" * (4 * self.memory * MB)
+                raise SampleCrash(f"{len(block) // MB} MB were allocated, of {self.memory} declared")
             case _:
-                raise Rejected(f"{KIND.name}={kind!r} is none of {', '.join(KINDS)}")
-        raise SampleCrash(f"nothing ended it by {2 * self.timeout} s")
+                raise Rejected(f"{KIND.name}={kind!r} must be one of {', '.join(KINDS)}")
+        raise SampleCrash(f"the run was not stopped within {2 * self.timeout} s")

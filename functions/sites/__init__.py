@@ -1,1 +1,1 @@
-"""Checks of the sites in BASE_URLS, and evaluations of their pages."""
+"""Jobs of sites: checks of the sites in BASE_URLS, and evaluations of their pages."""

@@ -1,4 +1,4 @@
-"""One walk over the docs of all sites: each index, then each of its links to its own site."""
+"""Crawl of the docs of all sites: each index page, then its links to the same site."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from shared.http.sites import Site, host_of
 from shared.job import RunContext
 
 WIDTH = 8
-ASKS = 2
+TRIES = 2
 PAUSE = 2.0
-# Seconds for one link, all asks together.
+# Seconds for one link, all tries together.
 PATIENCE = 60.0
 
 
-class Survey:
-    """Goes in the order of hosts, and of links within one, so that a checkpoint holds although pages may change.
+class DocsCrawl:
+    """Crawl in the order of hosts, and of links within a host, so that a checkpoint survives changes of the pages.
 
-    dead: what is not there -> why. rest: the checkpoint of a walk that ended early.
+    dead: reasons by link that does not work. rest: checkpoint of a crawl that ended early.
     """
 
     def __init__(self, run: RunContext, sites: list[Site], path: str) -> None:
         resume: dict[str, Any] = run.checkpoint or {}
-        self.tick = run
+        self.run = run
         self.path = path
         self.after: list[str] = resume.get("after", ["", ""])
         self.dead_before: int = resume.get("dead", 0)
@@ -44,7 +44,7 @@ class Survey:
 
     def walk(self, http: HttpClient) -> None:
         for site in self.waiting:
-            if self.sites and (self.links >= self.tick.cap or self.tick.time_for_more() < 2 * PATIENCE):
+            if self.sites and (self.links >= self.run.cap or self.run.time_for_more() < 2 * PATIENCE):
                 self._left = [site.host, ""]
                 return
             self.sites += 1
@@ -52,53 +52,53 @@ class Survey:
             try:
                 links = self._index(http, site, index)
             except NoResponse as error:
-                self.dead[_shown(index)] = str(error)
+                self.dead[_without_query(index)] = str(error)
                 continue
             self._check(http, site, [link for link in links if [site.host, link] > self.after])
             if self._left:
                 return
 
     def _index(self, http: HttpClient, site: Site, url: str) -> list[str]:
-        """The index's links to its own site, in order. Raises NoResponse where there is no index, or nothing on it."""
+        """Links of the index to the same site, sorted. Raises NoResponse if the page is missing or has no links."""
         fault = ""
-        for _ in self._turns():
+        for _ in self._tries():
             try:
                 answer = http.call("GET", url)
             except NoResponse as error:
                 fault = fault or str(error)
                 continue
-            links = sorted(link for link in Page(answer.text, answer.url).links if _own(link, site))
+            links = sorted(link for link in Page(answer.text, answer.url).links if _same_site(link, site))
             if answer.status == 200 and links:
                 return links
             fault = "links to nothing" if answer.status == 200 else f"answered {answer.status}"
         raise NoResponse(fault)
 
     def _check(self, http: HttpClient, site: Site, links: list[str]) -> None:
-        asked = 0
+        checked = 0
         for link, fault in fan_out(
             partial(self._fault, http),
-            links[: self.tick.cap - self.links],
+            links[: self.run.cap - self.links],
             width=WIDTH,
             patience=PATIENCE,
-            remaining=self.tick.time_for_more,
+            remaining=self.run.time_for_more,
         ):
-            asked += 1
-            self.tick.spend(items=1)
+            checked += 1
+            self.run.spend(items=1)
             if fault:
-                self.dead[_shown(link)] = str(fault)
-        self.links += asked
-        if asked < len(links):
-            self._left = [site.host, links[asked - 1]]
+                self.dead[_without_query(link)] = str(fault)
+        self.links += checked
+        if checked < len(links):
+            self._left = [site.host, links[checked - 1]]
 
     def _fault(self, http: HttpClient, link: str) -> str:
-        """What is wrong with a link; empty where it is alive. Asks for the page where a site does without HEAD."""
+        """Error of a link; empty if it works. Falls back to GET for sites without HEAD."""
         fault = ""
-        for _ in self._turns():
+        for _ in self._tries():
             for method in ("HEAD", "GET"):
                 try:
                     status = http.call(method, link).status
                 except (HostBusy, HostNotAllowed):
-                    # It answers; what it asks for is patience, or to be followed to where we do not go.
+                    # The site answers: it is over its rate limit, or redirects to a host that is not allowed.
                     return fault
                 except NoResponse as error:
                     fault = str(error)
@@ -108,21 +108,21 @@ class Survey:
                 fault = f"answered {status}"
         return fault
 
-    def _turns(self) -> Iterator[int]:
-        for turn in range(ASKS):
-            if turn:
-                self.tick.cloud.clock.sleep(PAUSE)
-            yield turn
+    def _tries(self) -> Iterator[int]:
+        for number in range(TRIES):
+            if number:
+                self.run.cloud.clock.sleep(PAUSE)
+            yield number
 
 
-def _own(link: str, site: Site) -> bool:
+def _same_site(link: str, site: Site) -> bool:
     try:
         return host_of(link) == site.host
     except ValueError:
         return False
 
 
-def _shown(url: str) -> str:
-    """Without its query, which may carry what is not ours to keep."""
+def _without_query(url: str) -> str:
+    """The URL without its query, which may contain personal data."""
     parts = urlsplit(url)
     return f"{parts.netloc}{parts.path}"[:200]

@@ -1,4 +1,4 @@
-"""One web evaluation: claim the task, have the site do it, settle the task by what it answered."""
+"""One web evaluation: claim the task, send it to the site, and write the result to the task."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from shared.http.sites import Site
 from shared.job import explicit
 
 ENDPOINT = "/api/web-eval/run"
-# Between the attempts at one task; the tick that comes next takes it up.
+# Delays between the attempts at one task; the next tick after a delay attempts it.
 RETRY = explicit(300, 900)
 LARGEST_RESULT = 64 * 1024
 BUSY = (429, 503)
-# A bad token or a closed gate is set right by its owner, and time; any other 4xx is about the task itself.
-WORTH_A_RETRY = (401, 403, 408, 425)
-PUT_OFF = 60
-LONGEST_PUT_OFF = 24 * 3600
+# Statuses that the site's owner can resolve, such as a wrong token; any other 4xx is caused by the task itself.
+RETRYABLE = (401, 403, 408, 425)
+DEFERRAL = 60
+LONGEST_DEFERRAL = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """How it went. state: done, failed, retried, put off, or taken by another run. status: of the answer, if any."""
+class EvaluationResult:
+    """Result of one attempt."""
 
     task: Task
     state: str
+    """done, failed, retried, put off, or taken, which means by another run."""
     note: str = ""
     status: int | None = None
+    """HTTP status of the answer, if there was one."""
     ms: int = 0
     sample: str = ""
 
@@ -42,19 +44,20 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """claim_for: seconds; no run lives longer, so that a claim that ran out belongs to a dead one."""
+    """Client that executes tasks."""
 
     tasks: Webevals
     http: HttpClient
     clock: Clock
     claim_for: int
+    """Seconds of a claim: longer than a run, so that an expired claim belongs to a lost run."""
 
-    def execute(self, site: Site, waiting: Task) -> End:
+    def execute(self, site: Site, waiting: Task) -> EvaluationResult:
         task = self.tasks.claim(waiting, self.clock.now() + timedelta(seconds=self.claim_for))
         if task is None:
-            return End(waiting, "taken")
+            return EvaluationResult(waiting, "taken")
         if task.attempt > RETRY.attempts:
-            return self._failed(task, f"all {RETRY.attempts} runs that began it died")
+            return self._failed(task, f"all {RETRY.attempts} runs that began it were interrupted")
         try:
             answer = self.http.call(
                 "POST", site.at(ENDPOINT), json={"task": task.id, "url": task.url}, key=task.key, internal=True
@@ -65,50 +68,54 @@ class Evaluator:
             return self._again(task, str(error))
         return self._settle(task, answer)
 
-    def _settle(self, task: Task, answer: HttpResponse) -> End:
+    def _settle(self, task: Task, answer: HttpResponse) -> EvaluationResult:
         if answer.status in BUSY and (answer.retry_after is not None or answer.status == 429):
-            return self._put_off(task, PUT_OFF if answer.retry_after is None else answer.retry_after, answer)
+            return self._put_off(task, DEFERRAL if answer.retry_after is None else answer.retry_after, answer)
         if answer.status >= 300:
             fault = f"answered {answer.status}"
-            final = answer.status < 500 and answer.status not in WORTH_A_RETRY
+            final = answer.status < 500 and answer.status not in RETRYABLE
             return self._failed(task, fault, answer) if final else self._again(task, fault, answer)
         try:
             result = _result(answer.text)
         except ValueError as error:
             return self._again(task, str(error), answer)
         kept = self.tasks.done(task, result, answer.status)
-        return _end(task, "done", kept, "", answer, redaction.sample(result))
+        return _result_of(task, "done", kept, "", answer, redaction.sample(result))
 
-    def _put_off(self, task: Task, seconds: float, answer: HttpResponse | None = None) -> End:
-        wait = min(max(seconds, 1), LONGEST_PUT_OFF)
+    def _put_off(self, task: Task, seconds: float, answer: HttpResponse | None = None) -> EvaluationResult:
+        wait = min(max(seconds, 1), LONGEST_DEFERRAL)
         kept = self.tasks.defer(task, self.clock.now() + timedelta(seconds=wait))
-        return _end(task, "put off", kept, f"for {wait:.0f} s, as the site asked", answer)
+        return _result_of(task, "put off", kept, f"for {wait:.0f} s, as the site asked", answer)
 
-    def _again(self, task: Task, fault: str, answer: HttpResponse | None = None) -> End:
+    def _again(self, task: Task, fault: str, answer: HttpResponse | None = None) -> EvaluationResult:
         delay = RETRY.delay(task.attempt)
         if delay is None:
             return self._failed(task, f"attempt {task.attempt} of {RETRY.attempts}: {fault}", answer)
         due = self.clock.now() + timedelta(seconds=delay)
-        return _end(
+        return _result_of(
             task, "retried", self.tasks.retry(task, fault, answer.status if answer else None, due), fault, answer
         )
 
-    def _failed(self, task: Task, fault: str, answer: HttpResponse | None = None) -> End:
-        return _end(task, "failed", self.tasks.failed(task, fault, answer.status if answer else None), fault, answer)
+    def _failed(self, task: Task, fault: str, answer: HttpResponse | None = None) -> EvaluationResult:
+        return _result_of(
+            task, "failed", self.tasks.failed(task, fault, answer.status if answer else None), fault, answer
+        )
 
 
-def _end(task: Task, state: str, kept: bool, note: str, answer: HttpResponse | None, sample: str = "") -> End:
-    """kept: whether the task was still ours to settle."""
+def _result_of(
+    task: Task, state: str, kept: bool, note: str, answer: HttpResponse | None, sample: str = ""
+) -> EvaluationResult:
+    """Result of an attempt; `taken` if the task was claimed by another run and nothing was written."""
     status, ms = (answer.status, answer.ms) if answer else (None, 0)
-    return End(task, state if kept else "taken", note, status, ms, sample)
+    return EvaluationResult(task, state if kept else "taken", note, status, ms, sample)
 
 
 def _result(text: str) -> str:
-    """The result as compact JSON. Raises ValueError for what is no object, or too large for a row."""
+    """The result as compact JSON. Raises ValueError if it is no object, or too large for a row."""
     try:
         result = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError("answered what is no JSON") from None
+        raise ValueError("answered invalid JSON") from None
     if not isinstance(result, dict):
         raise ValueError(f"answered a JSON {type(result).__name__}, not an object")
     compact = json.dumps(result, separators=(",", ":"), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What a person would see of a page of HTML: its text, its links, its forms."""
+"""Parser of an HTML page: its visible text, links and forms."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin
 
-UNSEEN = frozenset(("script", "style", "template", "noscript"))
-# What runs on within a line; any other tag ends a word.
+HIDDEN = frozenset(("script", "style", "template", "noscript"))
+# Inline elements; any other tag ends a word.
 INLINE = frozenset(("a", "b", "em", "i", "small", "span", "strong", "sub", "sup"))
 
 
 @dataclass(slots=True)
 class Form:
-    """fields: name -> value as the page gives it. user, password: names of the fields to fill in, empty without."""
+    """One form of a page."""
 
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
+    """Default value of each field, by name."""
     user: str = ""
+    """Name of the field for the user name; empty without one."""
     password: str = ""
+    """Name of the password field; empty without one."""
 
 
 class Page(HTMLParser):
-    """links: absolute, without fragments, each once, in their order. url is what they are relative to."""
+    """One page. links: absolute URLs without fragments, each once, in order. url: base of relative links."""
 
     def __init__(self, html: str, url: str) -> None:
         super().__init__()
@@ -31,9 +34,9 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.forms: list[Form] = []
         self._text: list[str] = []
-        self._unseen = 0
+        self._hidden = 0
         self._form: Form | None = None
-        # No close(): it would read what is left of a broken end again and again.
+        # Not closed: close() parses a broken end of the page again and again.
         self.feed(html)
         self.links = list(dict.fromkeys(self.links))
 
@@ -43,33 +46,34 @@ class Page(HTMLParser):
 
     @property
     def sign_in(self) -> Form | None:
-        """The first form that asks for a password."""
+        """The first form with a password field."""
         return next((form for form in self.forms if form.password), None)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in UNSEEN:
-            self._unseen += 1
+        attributes = {name: value or "" for name, value in attrs}
+        if tag in HIDDEN:
+            self._hidden += 1
         if tag not in INLINE:
             self._text.append(" ")
-        if tag == "a" and "href" in given:
-            self._link(given["href"])
+        if tag == "a" and "href" in attributes:
+            self._link(attributes["href"])
         elif tag == "form":
-            self._form = Form(self._absolute(given.get("action", "")) or self.url, given.get("method", "get").lower())
+            action = self._absolute(attributes.get("action", "")) or self.url
+            self._form = Form(action, attributes.get("method", "get").lower())
             self.forms.append(self._form)
         elif tag == "input" and self._form is not None:
-            _add(self._form, given)
+            _add_field(self._form, attributes)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
+        if tag in HIDDEN:
+            self._hidden = max(0, self._hidden - 1)
         if tag == "form":
             self._form = None
         if tag not in INLINE:
             self._text.append(" ")
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
+        if not self._hidden:
             self._text.append(data)
 
     def _link(self, href: str) -> None:
@@ -84,8 +88,8 @@ class Page(HTMLParser):
             return ""
 
 
-def _add(form: Form, given: dict[str, str]) -> None:
-    name, kind = given.get("name", ""), given.get("type", "text").lower()
+def _add_field(form: Form, attributes: dict[str, str]) -> None:
+    name, kind = attributes.get("name", ""), attributes.get("type", "text").lower()
     if not name:
         return
     if kind == "password":
@@ -93,4 +97,4 @@ def _add(form: Form, given: dict[str, str]) -> None:
     elif kind in ("text", "email", "tel"):
         form.user = form.user or name
     if kind not in ("submit", "button", "image", "reset", "file", "checkbox", "radio"):
-        form.fields[name] = given.get("value", "")
+        form.fields[name] = attributes.get("value", "")

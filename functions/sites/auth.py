@@ -5,56 +5,53 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
 from functions.sites._page import Form, Page
-from shared.archetypes.probe import HttpResponse, Probe, Verdict, Visit
+from shared.archetypes.probe import REDIRECTS, HttpResponse, NoResponse, Probe, Verdict, Visit, host_of
 from shared.aws import secrets
-from shared.aws.cloud import Cloud
-from shared.http.client import REDIRECTS, NoResponse
-from shared.http.sites import host_of
-from shared.job import every, natural, read_secret
+from shared.job import RunContext, every, natural, read_secret
 
 CREDENTIALS = "site-checks/credentials"
 
 
 class NotSignedIn(NoResponse):
-    """The site let nobody in; the message says where it went wrong, and never with what."""
+    """The sign-in failed; the message contains the reason and never the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """From the secret: `{"default": {"username": ..., "password": ...}, "<host>": {...}}`."""
+    """Credentials from the secret `{"default": {"username": ..., "password": ...}, "<host>": {...}}`."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
 
     @classmethod
-    def of(cls, host: str, cloud: Cloud) -> Credentials:
-        name = cloud.names.secret(CREDENTIALS)
+    def of(cls, host: str, run: RunContext) -> Credentials:
+        name = run.cloud.names.secret(CREDENTIALS)
         try:
-            known = json.loads(secrets.read(cloud, CREDENTIALS))
-            given = known.get(host) or known["default"]
-            return cls(str(given["username"]), str(given["password"]))
+            by_host = json.loads(secrets.read(run.cloud, CREDENTIALS))
+            own = by_host.get(host) or by_host["default"]
+            return cls(str(own["username"]), str(own["password"]))
         except secrets.NoSecret as error:
             raise NotSignedIn(str(error)) from None
         except (ValueError, TypeError, KeyError, AttributeError):
-            # `from None`, and nothing of the error: its text could be the secret's.
-            raise NotSignedIn(f"no username and password for it in the secret {name}") from None
+            # `from None`: the text of the error could contain the secret.
+            raise NotSignedIn(f"no username and password for this host in the secret {name}") from None
 
 
 class Auth(Probe):
-    """Sign in to every site as a visitor would, and check that it lets us in."""
+    """Check that signing in works on every site."""
 
     key = "prod-auth"
     schedule = every(minutes=15, offset=5)
     path = "/sign-in"
     plan_line = "sign in at {url}"
     patience = 90
-    # What is behind a sign-in is nobody's sample.
+    # Pages behind a sign-in may contain personal data.
     sampled = False
-    idempotency = natural("a sign-in leaves one more session of a test account, which the site ends by itself")
+    idempotency = natural("a sign-in leaves one more session of a test account, which the site expires")
     permissions = (read_secret(CREDENTIALS),)
 
     def fetch(self, visit: Visit) -> HttpResponse:
-        credentials = Credentials.of(visit.site.host, visit.run.cloud)
+        credentials = Credentials.of(visit.site.host, visit.run)
         page = visit.http.call("GET", visit.url)
         form = _form(page)
         answer = visit.http.call(
@@ -75,7 +72,7 @@ class Auth(Probe):
         if answer.status >= 400:
             return Verdict(False, f"answered {answer.status}")
         if Page(answer.text, answer.url).sign_in:
-            return Verdict(False, "the form came back: it did not take the credentials")
+            return Verdict(False, "the sign-in form was returned: the credentials were rejected")
         return Verdict(True)
 
 
@@ -96,8 +93,8 @@ def _inside(visit: Visit, page: HttpResponse, answer: HttpResponse) -> HttpRespo
     """The page that a signed-in visitor is sent to."""
     onward = urljoin(answer.url, answer.headers.get("location", ""))
     if host_of(onward) != host_of(answer.url):
-        # Another host is not shown this one's session.
-        raise NotSignedIn(f"sent on to {host_of(onward)}, which is another site")
+        # The session cookie is not sent to another host.
+        raise NotSignedIn(f"redirected to {host_of(onward)}, which is another site")
     return visit.http.call("GET", onward, headers={"cookie": _cookies(page, answer)})
 
 

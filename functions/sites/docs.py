@@ -3,26 +3,26 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from functions.sites._docs_crawl import Survey
+from functions.sites._docs_crawl import DocsCrawl
 from shared.http import sites as targets
 from shared.http.client import HttpClient
 from shared.job import Done, Job, Outcome, RunContext, hourly, retry_policies, settings, upsert
-from shared.job.setting import BASE_URLS
 
-PATH = settings.text("DOCS_PATH", "/docs/", "The page of each site that links to all of its documentation")
+BASE_URLS = settings.BASE_URLS
+PATH = settings.text("DOCS_PATH", "/docs/", "Page of each site that links to its documentation")
 RATE = 10
 NAMED = 50
 
 
 class Docs(Job):
-    """Check that every site's docs index is there and that its links are alive."""
+    """Check that every site has a docs index, and that its links work."""
 
     key = "docs-registry"
     schedule = hourly(minute=25)
     retry = retry_policies.EXTERNAL_API
     cap = 2000
     lease_per_target = False
-    idempotency = upsert("the one status is overwritten; a run's artifact bears its own id")
+    idempotency = upsert("the status is overwritten, and a run's artifact contains its own id")
     settings = (BASE_URLS, PATH)
 
     def plan(self, run: RunContext) -> list[str]:
@@ -37,25 +37,25 @@ class Docs(Job):
     def work(self, run: RunContext) -> Outcome:
         found, clocked = targets.read(run), time.monotonic()
         sites, held = targets.without_paused(run, targets.select(run, found))
-        survey = Survey(run, sites, run.setting(PATH.name))
+        crawl = DocsCrawl(run, sites, run.setting(PATH.name))
         with closing(HttpClient(run.cloud, found.hosts, rate=RATE, remaining=run.remaining)) as http:
-            survey.walk(http)
-        dead = [f"{place} ({fault})" for place, fault in sorted(survey.dead.items())]
-        # Of a walk in several parts the last one speaks for all.
-        ok = not dead and not survey.dead_before and not found.unusable
+            crawl.walk(http)
+        dead = [f"{place} ({fault})" for place, fault in sorted(crawl.dead.items())]
+        # The last part of a crawl reports the verdict of all parts.
+        ok = not dead and not crawl.dead_before and not found.unusable
         record = {
             "kind": self.name,
             "ok": ok,
             "status": "dead links" if dead else "alive",
             "ms": round((time.monotonic() - clocked) * 1000),
-            "sites": survey.sites,
-            "links": survey.links,
+            "sites": crawl.sites,
+            "links": crawl.links,
             "dead": dead[:NAMED],
         }
-        if survey.sites:
+        if crawl.sites:
             run.write_artifact(record)
         return Done(
-            counts={"hosts": survey.sites, "links": survey.links, "dead": len(dead), "invalid": len(found.invalid)}
+            counts={"hosts": crawl.sites, "links": crawl.links, "dead": len(dead), "invalid": len(found.invalid)}
             | ({"paused": len(held)} if held else {}),
             ok=ok,
             note="; ".join(
@@ -64,5 +64,5 @@ class Docs(Job):
                     (f"{len(dead)} dead: {', '.join(dead[:3])}" if dead else found.note, targets.paused_note(held)),
                 )
             ),
-            checkpoint=survey.rest,
+            checkpoint=crawl.rest,
         )

@@ -16,7 +16,7 @@ SHOWN = 10
 
 
 class Pricing(Probe):
-    """Ask every site for its pricing page and check that a price is on it."""
+    """Check that every site has a pricing page with a price."""
 
     schedule = every(minutes=15)
     path = "/pricing"

@@ -1,21 +1,21 @@
-"""Something to do for the jobs of this group, on a system that has nothing in it yet."""
+"""Seed the sites: queued web evaluations."""
 
 from __future__ import annotations
 
 from functions.sites._webevals import queue
 from shared.aws.cloud import Cloud
 from shared.http import sites
-from shared.job.setting import BASE_URLS
+from shared.job import settings
 
 PAGES = ("/pricing", "/docs/", "/sign-in")
 
 
 def seed(cloud: Cloud, count: int, _number: int = 1) -> dict[str, int]:
-    """Queue `count` web evaluations, over the sites in BASE_URLS in turn. Returns how many of what was made."""
-    found = sites.parse(BASE_URLS.read(cloud.environment)).valid
-    if not found:
+    """Queue `count` web evaluations, round robin over the sites in BASE_URLS. Returns the number of rows by table."""
+    valid = sites.parse(settings.BASE_URLS.read(cloud.environment)).valid
+    if not valid:
         return {"webevals": 0}
     for number in range(count):
-        site = found[number % len(found)]
-        queue(cloud, site.host, site.at(PAGES[number // len(found) % len(PAGES)]))
+        site = valid[number % len(valid)]
+        queue(cloud, site.host, site.at(PAGES[number // len(valid) % len(PAGES)]))
     return {"webevals": count}

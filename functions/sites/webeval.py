@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from functions.sites._evaluation import End, Evaluator
+from functions.sites._evaluation import EvaluationResult, Evaluator
 from functions.sites._webevals import Task, Webevals
 from shared import clock, redaction
 from shared.concurrency import Overdue, fan_out
@@ -25,20 +25,20 @@ from shared.job import (
     tables,
     write_rows,
 )
-from shared.job.setting import BASE_URLS
 from shared.run import status
 from shared.run.claim import LEASE_MARGIN
 
+BASE_URLS = settings.BASE_URLS
 HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
 WIDTH = 4
 RATE = 2
-# Seconds for the site to evaluate a page, and for one task all in all.
+# Seconds for the site to evaluate a page, and for one task in total.
 EVALUATION = 60
 PATIENCE = 150
 
 
 class Webeval(Job):
-    """Execute queued web evaluations: claim each, have its site do it, store the result."""
+    """Execute queued web evaluations on their sites, and store the results."""
 
     schedule = every(minutes=5, offset=2)
     env = "WEB_EVAL_EXEC"
@@ -48,7 +48,7 @@ class Webeval(Job):
     lease_per_target = False
     settings = (BASE_URLS, HOSTS)
     permissions = (read_rows(tables.WEBEVALS.name), write_rows(tables.WEBEVALS.name))
-    idempotency = keyed("a task is claimed by one conditional write, and its id is the key that the site remembers")
+    idempotency = keyed("a task is claimed by a conditional write, and its id is the site's idempotency key")
 
     def plan(self, run: RunContext) -> list[str]:
         sites, _ = targets.without_paused(run, self._sites(run, targets.read(run)))
@@ -63,7 +63,7 @@ class Webeval(Job):
         begun: int = (run.checkpoint or {}).get(run.firing.position, 0)
         due = self._due(run, tasks, sites, run.cap - begun)
         if due:
-            # What a retry of this tick may still begin: the cap holds for all of its attempts.
+            # The cap limits all attempts of a tick together: a retry may begin what is left of it.
             run.save({run.firing.position: begun + len(due)})
         ends, errors = self._execute(run, tasks, due)
         for site in sites:
@@ -84,7 +84,7 @@ class Webeval(Job):
         return [site for site in targets.select(run, found) if site.host in allowed]
 
     def _due(self, run: RunContext, tasks: Webevals, sites: list[Site], most: int) -> list[tuple[Site, Task]]:
-        """The eldest first, whichever site they are for."""
+        """Due tasks of all sites, the oldest first."""
         if most < 1:
             return []
         found = [(site, task) for site in sites for task in tasks.due(site.host, most)]
@@ -92,7 +92,7 @@ class Webeval(Job):
 
     def _execute(
         self, run: RunContext, tasks: Webevals, due: list[tuple[Site, Task]]
-    ) -> tuple[list[End], list[Exception]]:
+    ) -> tuple[list[EvaluationResult], list[Exception]]:
         ends, errors = [], []
         http = HttpClient(
             run.cloud, {site.host for site, _ in due}, rate=RATE, read=EVALUATION, remaining=run.remaining
@@ -108,33 +108,33 @@ class Webeval(Job):
             ):
                 run.spend(items=1)
                 match end:
-                    case End():
+                    case EvaluationResult():
                         ends.append(end)
                     case Overdue():
-                        # Its claim runs out by itself; then the task is due again.
-                        ends.append(End(task, "retried", str(end)))
+                        # The claim expires, and the task is due again.
+                        ends.append(EvaluationResult(task, "retried", str(end)))
                     case _:
                         errors.append(end)
                         run.log.error(f"{self.name}_broke", entityId=site.host, task=task.id, error=str(end))
         return ends, errors
 
-    def _show(self, run: RunContext, host: str, ends: list[End]) -> None:
-        """Status and artifact of a host that something was done for."""
-        told = [end for end in ends if end.state in ("done", "failed", "retried")]
-        if not told:
+    def _show(self, run: RunContext, host: str, ends: list[EvaluationResult]) -> None:
+        """Write the status and the artifact of a host, if one of its tasks was executed."""
+        executed = [end for end in ends if end.state in ("done", "failed", "retried")]
+        if not executed:
             return
-        ok = all(end.ok for end in told)
-        worst = next((end for end in told if not end.ok), told[-1])
-        ms = max(end.ms for end in told)
+        ok = all(end.ok for end in executed)
+        worst = next((end for end in executed if not end.ok), executed[-1])
+        ms = max(end.ms for end in executed)
         record: dict[str, Any] = {"kind": self.name, "ok": ok, "status": worst.status, "ms": ms}
         seen = [
             {"task": end.task.id, "state": end.state, "note": end.note, "ms": end.ms, "sample": end.sample}
-            for end in told
+            for end in executed
         ]
         run.write_artifact({**record, "tasks": seen}, host)
-        said = {"outcome": "done", "ok": ok, "at": clock.iso(run.started), "ms": ms}
+        fields = {"outcome": "done", "ok": ok, "at": clock.iso(run.started), "ms": ms}
         if worst.status is not None:
-            said["statusCode"] = worst.status
+            fields["statusCode"] = worst.status
         if worst.note:
-            said["note"] = redaction.excerpt(worst.note, redaction.SHORT)
-        status.write_host(run.cloud, self, host, run.firing.position, said)
+            fields["note"] = redaction.excerpt(worst.note, redaction.SHORT)
+        status.write_host(run.cloud, self, host, run.firing.position, fields)

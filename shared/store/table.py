@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import attributes
+from shared.store.keys import RowKey as RowKey
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.store.keys import RowKey
     from shared.tables import Table
 
 Plain = dict[str, Any]

@@ -81,7 +81,7 @@ class PipelineRun:
         if full is None:
             raise ConcurrentChange
         try:
-            item: Any = .from_row(full.item, self.cloud.clock.now())
+            item: Any = self.model.from_row(full.item, self.cloud.clock.now())
         except InvalidRecord as error:
             self.invalid.quarantine(full, str(error))
             self.counts["faulty"] += 1

@@ -14,8 +14,8 @@ from shared import clock, redaction
 from shared.archetypes.probe.visit import Verdict, Visit, VisitResult
 from shared.concurrency import Overdue, fan_out
 from shared.http import sites
-from shared.http.client import HostBusy, HttpClient, HttpResponse, NoResponse
-from shared.http.sites import Site, Sites
+from shared.http.client import REDIRECTS, HostBusy, HttpClient, HttpResponse, NoResponse
+from shared.http.sites import Site, Sites, host_of
 from shared.job import retry_policies, settings
 from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.idempotency import Idempotency, upsert
@@ -26,7 +26,7 @@ from shared.job.validation import DeclarationError, where
 from shared.run import status
 from shared.run.context import RunContext
 
-__all__ = ["HttpResponse", "Probe", "Verdict", "Visit"]
+__all__ = ["REDIRECTS", "HttpResponse", "NoResponse", "Probe", "Verdict", "Visit", "host_of"]
 
 # Bad sites that a run's note names.
 NAMED = 5

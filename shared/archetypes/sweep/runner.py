@@ -122,12 +122,12 @@ class SweepRun:
     def _validate(self, row: Row) -> Record | None:
         """The item; None if the row is invalid or its index attributes do not match its fields."""
         try:
-            item = .from_row(row.item, self.cloud.clock.now())
+            item = self.model.from_row(row.item, self.cloud.clock.now())
         except InvalidRecord as error:
             self.invalid.quarantine(row, str(error))
             self.counts.words["faulty"] += 1
             return None
-        place = .index_attributes()
+        place = item.index_attributes()
         if (place.get(self.index.pk), place.get(self.index.sk)) != (row.partition, row.since):
             self._update_row(row, item.item())
             self.counts.words["straightened"] += 1
@@ -213,7 +213,7 @@ class SweepRun:
     def _change(self, row: Row, changes: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:
         if not changes:
             return False
-        item = .from_row(row.item).with_changes(changes)
+        item = self.model.from_row(row.item).with_changes(changes)
         return self._update_row(row, item.item(), puts)
 
     def _update_row(self, row: Row, after: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:

@@ -70,7 +70,7 @@ def test_days_and_iso_weeks_are_summed_per_user(go: Go, cloud: Cloud) -> None:
     }
     began = {row["sk"]: row["from_at"][:10] for row in there(cloud, ROLLUPS)}
     assert (began["day#2026-03-01"], began["week#2026-W09"]) == ("2026-03-01", "2026-02-23")
-    assert [.from_row(row.index_attributes() for row in there(cloud, ROLLUPS)] == [
+    assert [Rollup.from_row(row).index_attributes() for row in there(cloud, ROLLUPS)] == [
         {"aged": row["aged"], "since": row["since"]} for row in there(cloud, ROLLUPS)
     ]
 
@@ -146,7 +146,7 @@ def test_the_cycle_of_the_day_is_added_to_and_becomes_due(go: Go, cloud: Cloud) 
     now = clocks.iso(NOON)
     used = {row["sk"]: (row["bytes_used"], row["moved_at"], row["due_at"]) for row in there(cloud, CYCLES, "ada")}
     assert used == {"2026-03-01": (5, now, now), "2026-02-01": (7, now, now)}
-    assert .from_row(one(cloud, CYCLES, "ada", "2026-03-01")).waiting() == NOON
+    assert Cycle.from_row(one(cloud, CYCLES, "ada", "2026-03-01")).waiting() == NOON
     assert "due" not in one(cloud, CYCLES, "bob", "2026-03-01")
 
 

@@ -97,7 +97,7 @@ def test_each_threshold_is_an_event_once_in_a_cycle(go: Go, cloud: Cloud, clock:
     assert not {"due", "due_at", "moved_at"} & set(row)
     assert go().counts == {"due": 0}
     # More is used, and what was told of is told of no more.
-    put(cloud, .from_row({**row, "bytes_used": 1001, "moved_at": "2026-02-20T00:00:00.000Z"}))
+    put(cloud, Cycle.from_row({**row, "bytes_used": 1001, "moved_at": "2026-02-20T00:00:00.000Z"}))
     go()
     assert (events(cloud), told(cloud), shown(cloud)) == ([60, 70, 80, 100], [70, 100], [60, 80])
     assert one(cloud, CYCLES, "ada", "2026-01-01")["crossed"] == [60, 70, 80, 100]

@@ -72,12 +72,12 @@ def test_its_attempts_end_as_a_dead_letter(cloud: Cloud, log: Lines) -> None:
 
 def test_a_kind_that_is_none_is_rejected_with_those_that_are(cloud: Cloud, log: Lines) -> None:
     report = crash(cloud, log, SAMPLE_CRASH_KIND="politely")
-    assert "'politely' is none of raise, exit, sleep, hang, memory" in report.note
+    assert "'politely' must be one of raise, exit, sleep, hang, memory" in report.note
     assert letters(cloud, "firings-dlq")[0]["dead"]["reason"] == "rejected"
 
 
 def test_memory_is_taken_and_given_back(cloud: Cloud, log: Lines) -> None:
-    assert "512 MB were taken, of 128 declared" in crash(cloud, log, SAMPLE_CRASH_KIND="memory").note
+    assert "512 MB were allocated, of 128 declared" in crash(cloud, log, SAMPLE_CRASH_KIND="memory").note
 
 
 def test_exit_leaves_no_word() -> None:
@@ -91,7 +91,7 @@ def test_sleep_is_ended_by_the_inner_deadline() -> None:
 
 def test_hang_is_reached_by_no_deadline_of_its_own() -> None:
     started = time.monotonic()
-    assert "nothing ended it by 2 s" in alone("hang").stderr
+    assert "the run was not stopped within 2 s" in alone("hang").stderr
     assert time.monotonic() - started > 2
 
 

@@ -347,7 +347,7 @@ def test_a_task_that_kills_its_runs_is_given_up(go: Any, cloud: Cloud, site: Web
         dead.claim(seen, clock.now().replace(second=30))
         clock.move(minutes=1)
     assert go().counts == {"due": 1, "failed": 1}
-    assert row(cloud, task)["error"] == "all 3 runs that began it died"
+    assert row(cloud, task)["error"] == "all 3 runs that began it were interrupted"
     assert site.asked == []
 
 
