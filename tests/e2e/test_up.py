@@ -114,7 +114,7 @@ def test_make_up_stays_until_ctrl_c_with_the_users_own_site(environment: dict[st
             assert f"pricing:last:{site.host}" in asked(environment, "status")
             assert jobs(environment, "pricing", "--json").returncode == 0
             second = jobs(environment, "up")
-            assert (second.returncode, "up already" in second.stderr) == (2, True)
+            assert (second.returncode, "is running already" in second.stderr) == (2, True)
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
     assert "Traceback" not in (tmp_path / "err").read_text()
