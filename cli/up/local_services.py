@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from functions.accounts import _dns, _link
 from functions.webhooks.webhook_retry import LOOPBACK
 from local.cloud import PORTS
-from shared.mail import sending
+from shared.mail import route
 
 if TYPE_CHECKING:
     from local.services.dns_server import DnsServer
@@ -45,8 +45,8 @@ def start(folder: Path, *, on_free_ports: bool = False) -> Iterator[dict[str, st
         receiver = running.enter_context(WebhookReceiver(folder / "webhooks.jsonl", ports[2]))
         (folder / "receiver.url").write_text(f"{receiver.url}\n")
         yield {
-            sending.RELAY.name: f"smtp+plain://127.0.0.1:{box.port}",
-            sending.SENDER.name: SENDER,
+            route.RELAY.name: f"smtp+plain://127.0.0.1:{box.port}",
+            route.SENDER.name: SENDER,
             _dns.SERVERS.name: names.address,
             _dns.MX.name: MX,
             _dns.CNAMES.name: CNAMES,

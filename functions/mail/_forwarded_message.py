@@ -11,7 +11,7 @@ from email.parser import HeaderParser
 from email.policy import SMTP
 
 from shared.mail.message import MailRefused
-from shared.mail.sending import address
+from shared.mail.mime import address
 
 END_OF_HEAD = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # A header with the lines that continue it.

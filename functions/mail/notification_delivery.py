@@ -9,6 +9,8 @@ from functions.mail._templates import TemplateError, render, sender
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
 from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies, tables
 from shared.mail import message, sending
+from shared.mail.mime import address
+from shared.mail.route import SENDER
 from shared.run import effect_results
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class NotificationDelivery(Sweep):
             return GaveUp("its user is gone")
         try:
             text = render(item.template, item.data)
-            from_address = sender(item.persona, sending.address(run.setting(sending.SENDER.name)))
+            from_address = sender(item.persona, address(run.setting(SENDER.name)))
         except TemplateError as error:
             return GaveUp(str(error))
         mail = message.Mail((user["email"],), text.subject, text.text, text.html, from_address)

@@ -13,6 +13,7 @@ from shared.aws.cloud import not_performed
 from shared.http import sites
 from shared.job import NotPerformed, RunContext, SettingError, permissions, settings
 from shared.mail import message, sending
+from shared.mail.route import LOOPBACK
 from shared.observability import alerts
 from shared.observability.alerts import Alert
 
@@ -119,7 +120,7 @@ class Webhook:
         body = {"type": kind, "timestamp": alert.at, "data": alert.message(self.run.cloud.names.stage)}
         try:
             host = sites.host_of(url)
-            if not url.startswith("https://") and host.partition(":")[0] not in sending.LOOPBACK:
+            if not url.startswith("https://") and host.partition(":")[0] not in LOOPBACK:
                 raise ValueError("begins with http://, and alerts must not be sent unencrypted; use https://")
             signing_keys = secrets.read(self.run.cloud, SECRET).split()
             http = HttpClient(self.run.cloud, [host], rate=1, read=READ_TIMEOUT, remaining=self.run.remaining)

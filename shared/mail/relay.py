@@ -17,7 +17,8 @@ from shared.aws.cloud import not_performed
 from shared.deadline import DeadlineExceeded
 from shared.job.setting import SettingError
 from shared.mail.message import Mail, MailRefused, Relay
-from shared.mail.sending import RELAY, SECRET, SENDER, Route, address, render
+from shared.mail.mime import address, render
+from shared.mail.route import RELAY, SECRET, SENDER, Route
 
 if TYPE_CHECKING:
     from smtplib import SMTP

@@ -16,7 +16,7 @@ from cli.main import main
 from cli.up import local_services
 from local.services.smtp_server import SmtpServer
 from local.services.webhook_receiver import WebhookReceiver
-from shared.mail.sending import route
+from shared.mail.route import route
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from shared.mail.sending import Route
+from shared.mail.route import Route
 from tests.support.certificate import Certificate
 
 

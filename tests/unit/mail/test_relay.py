@@ -19,7 +19,7 @@ from shared.job.effect import NotPerformed
 from shared.mail import relay
 from shared.mail.message import Mail, MailRefused
 from shared.mail.relay import Smtp
-from shared.mail.sending import Route, route
+from shared.mail.route import Route, route
 from tests.support.certificate import Certificate
 from tests.support.mailbox import Box, Post
 
