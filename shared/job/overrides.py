@@ -6,22 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.job import retention, schedule
 from shared.job.retry import parse as parse_retry
 from shared.job.setting import Setting, SettingError
 from shared.job.validation import DeclarationError
 
-if TYPE_CHECKING:
-    from shared.job.definition import Job
-
 SCHEDULE, RETRY, RETENTION = "schedule", "retry", "retention"
 # Attributes that identify the job, and are the same in the overriding class.
 IDENTITY = ("__module__", "__qualname__", "__doc__", "declared")
 
 
-def settings_of(job: type[Job]) -> dict[str, Setting]:
+def settings_of(job: type[Any]) -> dict[str, Setting]:
     """Settings by the attribute that they override; the declared values are their defaults.
 
     A consumer has no schedule. SQS retries its messages, unless it declares a payload.
@@ -50,7 +47,7 @@ def settings_of(job: type[Job]) -> dict[str, Setting]:
     return {SCHEDULE: fires, RETRY: retry, RETENTION: history}
 
 
-def configured(job: type[Job], environment: Mapping[str, str]) -> type[Job]:
+def configured(job: type[Any], environment: Mapping[str, str]) -> type[Any]:
     """The job with the environment's overrides: the same class without any, otherwise a subclass of it.
 
     Raises SettingError with the variable, its value and the accepted forms.
@@ -67,11 +64,11 @@ def configured(job: type[Job], environment: Mapping[str, str]) -> type[Job]:
     return result
 
 
-def _with_value(job: type[Job], attribute: str, value: Any) -> type[Job]:
+def _with_value(job: type[Any], attribute: str, value: Any) -> type[Any]:
     values = {attribute: value}
     if value == ():
         # Without a schedule no tick can be missed, and silence is no alarm.
         values |= {"catch_up": None, "silent_after": None}
     identity = {name: getattr(job, name) for name in IDENTITY}
-    changed: type[Job] = type(job.__name__, (job,), {**identity, **values})
+    changed: type[Any] = type(job.__name__, (job,), {**identity, **values})
     return changed

@@ -37,7 +37,8 @@ def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
     module, _, name = path.partition(":")
     for declared in _declared(_module(module)):
         if not name or declared.name == name:
-            return configured(declared, environment)()
+            job: Job = configured(declared, environment)()
+            return job
     if name:
         raise DeclarationError(
             f"functions/{module}.py yields no job {name!r}; `{without_stage('list')}` lists all jobs"
@@ -54,7 +55,7 @@ def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
     keys: dict[str, Job] = {}
     for path in _paths():
         for declared in _declared(_module(path)):
-            job = configured(declared, environment)()
+            job: Job = configured(declared, environment)()
             for kind, taken, value in (("name", names, declared.name), ("status key", keys, declared.key)):
                 if value in taken:
                     here, there = where(declared), where(type(taken[value]))

@@ -7,14 +7,11 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.job import retention
 from shared.job.retry import LONGEST_RUN_DELAY
 from shared.job.schedule import CatchUp
-
-if TYPE_CHECKING:
-    from shared.job.definition import Job
 
 # Lambda stops a chain of Lambda and SQS at about 16 invocations.
 MAX_HOPS = 14
@@ -113,7 +110,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check(job: type[Job]) -> None:
+def check(job: type[Any]) -> None:
     """Raise DeclarationError for the first rule that the class violates."""
     for invalid, message in (*RULES, *job.rules):
         if invalid(job):
@@ -135,7 +132,7 @@ def where(cls: type) -> str:
     return f"{path}:{line} {cls.__name__}"
 
 
-def methods(job: type[Job], root: str = "shared.job.definition") -> set[str]:
+def methods(job: type[Any], root: str = "shared.job.definition") -> set[str]:
     """Names that the class and its bases define below the class of module `root`."""
     order = job.__mro__
     end = next(number for number, cls in enumerate(order) if cls.__module__ == root)

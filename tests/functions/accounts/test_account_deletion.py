@@ -1,4 +1,4 @@
-"""An account goes as a whole: access first, whatever dies in between, and nothing of anybody else's."""
+"""An account is deleted as a whole: access first, after any interruption, and no other account's rows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
 
 
 def left(cloud: Cloud, user: str, tables: Sequence[Table] = MAIL) -> list[str]:
-    """Whatever there is of a user but the mark and the trail of the deletion."""
+    """All rows of a user, without the mark and the audit entries of the deletion."""
     found = [
         f"{table.name} {row['sk']}"
         for table in tables
@@ -181,7 +181,7 @@ def test_one_that_cannot_be_read_is_set_aside_and_the_others_go_on(go: Go, cloud
 class Doomed(Mortal):
     """Ends the process right after each write of these kinds to the product's tables and files, once."""
 
-    # What differs each time: instants, counts, tokens of transactions.
+    # Values that differ between runs: timestamps, counts, transaction tokens.
     VARYING = re.compile(r'"[0-9]{4}-[0-9-]+T[0-9:.]+Z|"N": "[0-9]+"|[0-9a-f]{8}-[0-9a-f-]{27}')
 
     def __init__(self, cloud: Cloud, kinds: tuple[str, ...]) -> None:

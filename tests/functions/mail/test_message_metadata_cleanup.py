@@ -1,4 +1,4 @@
-"""What is known of single messages goes after 90 days, headers first, and never before it is in the sums."""
+"""Message metadata is deleted after 90 days, headers first, and never before it was added up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users are to be told reaches them once, by one connection for many, and no header is theirs to write."""
+"""A notification is delivered once, over one connection for many, and its values cannot write headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quarantined mail goes after 30 days, without a word."""
+"""Quarantined mail is deleted after 30 days, without notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of each threshold a user is told once in a cycle; sliding ones only while usage runs ahead of time."""
+"""Each threshold is notified once per cycle; sliding ones only while usage is ahead of time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def cycle(percent: float, moved: datetime = NOON, **rest: Any) -> Cycle:
 
 
 def told(cloud: Cloud) -> list[int]:
-    """Of what they are e-mailed."""
+    """Thresholds that were sent by e-mail."""
     return sorted(row["data"]["percent"] for row in there(cloud, NOTIFICATIONS) if row["state"] == "queued")
 
 

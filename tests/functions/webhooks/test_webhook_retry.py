@@ -1,4 +1,4 @@
-"""An event is delivered until its receiver has taken it, at its instants, signed, and nowhere inside."""
+"""A webhook is retried on schedule until its receiver accepts it, signed, and never to internal hosts."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_messages_of_a_payload_are_tried_again_as_the_environment_says() -> None
         ({"SWEEP_RETENTION": "long"}, ["SWEEP_RETENTION='long'", "use high-volume"]),
         (
             {"SWEEP_SCHEDULE": "@daily", "SWEEP_RETRY": "fixed 1s, 8 attempts"},
-            ["SWEEP_RETRY='fixed 1s, 8 attempts'", "7 are the most"],
+            ["SWEEP_RETRY='fixed 1s, 8 attempts'", "carries at most 7"],
         ),
         ({"SWEEP_RETRY": "explicit 901s"}, ["SWEEP_RETRY='explicit 901s'", "longer than the 900 s"]),
     ],
