@@ -290,7 +290,7 @@ def test_an_index_that_is_behind_its_row_is_put_right_and_nothing_is_attempted(
     store(cloud, {**item(cloud, "a"), **change})
     assert go().counts == {"straightened": 1}
     assert not job.tried
-    assert item(cloud, "a") == .from_row(item(cloud, "a")).item()
+    assert item(cloud, "a") == Delivery.from_row(item(cloud, "a")).item()
 
 
 def test_the_longest_due_come_first_and_a_cap_leaves_the_rest_to_the_next_part(
