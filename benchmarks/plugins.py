@@ -24,7 +24,7 @@ from typing import Any
 
 from shared.observability.log import Log
 from shared.plugins.host import sandbox
-from shared.plugins.host.broker import Broker
+from shared.plugins.host.broker import PluginBroker
 from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.manifest.permissions import Limits, Permissions
 
@@ -121,7 +121,7 @@ def _run(handler: str, root: Path, files: DiskWorkspace, *, hooked: bool = True)
         text = boot.read_text().replace("hook.install(order", "(lambda *_: None)(order")
         sandbox.BOOT.write_text(text.replace("ROOT = ", f"ROOT = {str(boot.parents[3])!r} or "))
     try:
-        return sandbox.run(order, Broker(granted, files, {}, log, lambda: 60.0), log, 60)
+        return sandbox.run(order, PluginBroker(granted, files, {}, log, lambda: 60.0), log, 60)
     finally:
         sandbox.BOOT = boot
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.deployment import ROOT, Deployment
 from infra.import_graph import ImportGraph
 from infra.package import Package, cached, compile_all, copy, unpack
-from infra.platform import Target
+from infra.platform import LambdaPlatform
 from shared.job import manifest
 
 ASSETS = ROOT / ".local" / "assets"
@@ -70,7 +70,7 @@ def _carried(group: str, deployment: Deployment) -> Iterator[tuple[str, Path]]:
                 yield f"{name}/{path.relative_to(carried).as_posix()}", path
 
 
-def _runtime(root: Path, folder: Path, target: Target) -> Package:
+def _runtime(root: Path, folder: Path, target: LambdaPlatform) -> Package:
     """All of shared/, compiled once: each bundle takes its part of it."""
     files = {path.relative_to(root).as_posix(): path for path in _files(root / RUNTIME)}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.platform import Target
+from infra.platform import LambdaPlatform
 from shared.aws.names import CELERY, Names
 from shared.job.definition import INLINE, Job
 
@@ -26,7 +26,7 @@ class Deployment:
 
     names: Names
     jobs: Mapping[str, Job]
-    target: Target
+    target: LambdaPlatform
     environment: Mapping[str, str]
 
     def __post_init__(self) -> None:

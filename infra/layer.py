@@ -22,7 +22,7 @@ from infra import sdk_models
 from infra.bundle import ASSETS
 from infra.deployment import ROOT
 from infra.package import Package, cached, compile_all
-from infra.platform import Target
+from infra.platform import LambdaPlatform
 
 MOUNTED = "/opt/python"
 # uv.lock pins the same botocore here as in the layer.
@@ -36,7 +36,7 @@ class LayerError(Exception):
 
 
 def layer(
-    group: str, target: Target, root: Path = ROOT, folder: Path = ASSETS, extras: tuple[str, ...] = ()
+    group: str, target: LambdaPlatform, root: Path = ROOT, folder: Path = ASSETS, extras: tuple[str, ...] = ()
 ) -> Package:
     """Build the layer of a group, for the machine `target`.
 
@@ -94,7 +94,7 @@ def sdk_services(root: Path = ROOT) -> tuple[str, ...]:
     return tuple(sorted(opened))
 
 
-def _install(wanted: str, packages: Path, target: Target) -> None:
+def _install(wanted: str, packages: Path, target: LambdaPlatform) -> None:
     pinned = packages.parent / "requirements.txt"
     pinned.write_text(wanted)
     where = (

@@ -19,7 +19,7 @@ UV_PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LambdaPlatform:
     """A kind of machine.
 
     platform: uv's name of it, None for this machine. compiler: a Python of version `python`, None if there is none.
@@ -37,14 +37,16 @@ class Target:
         return f"{self.platform or sys.platform} {self.architecture} {self.python} {compiled}"
 
 
-def on_lambda() -> Target:
-    return Target(LAMBDA_ARCHITECTURE, LAMBDA_PYTHON, UV_PLATFORM[LAMBDA_ARCHITECTURE], compiler_of(LAMBDA_PYTHON))
+def on_lambda() -> LambdaPlatform:
+    return LambdaPlatform(
+        LAMBDA_ARCHITECTURE, LAMBDA_PYTHON, UV_PLATFORM[LAMBDA_ARCHITECTURE], compiler_of(LAMBDA_PYTHON)
+    )
 
 
-def on_this_machine() -> Target:
+def on_this_machine() -> LambdaPlatform:
     """The local cloud's machine: it runs functions on its own interpreter."""
     architecture = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
-    return Target(architecture, f"{sys.version_info.major}.{sys.version_info.minor}", None, sys.executable)
+    return LambdaPlatform(architecture, f"{sys.version_info.major}.{sys.version_info.minor}", None, sys.executable)
 
 
 @cache

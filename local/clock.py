@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
-class Clock(Protocol):
+class TickerClock(Protocol):
     def now(self) -> datetime:
         """In UTC, aware."""
 

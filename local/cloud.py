@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from local.clients import client, environment
-from local.deploy import DeployError, Deployment
+from local.deploy import DeployError, LocalDeployment
 from local.engine.credential import instance_token
 from local.engine.engine import ROOT, Engine
 from local.function_urls import FunctionUrlProxy
@@ -98,7 +98,7 @@ class LocalCloud:
         self.report = report
         self.engine = Engine(self.folder / STATE, fresh)
         variables = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
-        self.deployment = Deployment(self.engine, root, variables, LOCAL)
+        self.deployment = LocalDeployment(self.engine, root, variables, LOCAL)
         self.function_urls: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
 

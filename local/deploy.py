@@ -36,7 +36,7 @@ class DeployError(RuntimeError):
 
 
 @dataclass
-class Deployment:
+class LocalDeployment:
     """Deployment of a stage.
 
     `settings`: variables of the templates; `took`: seconds by step.

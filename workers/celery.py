@@ -69,7 +69,7 @@ def _default_broker() -> dict[str, Any]:
 app = _app()
 
 
-class Delivery(Request):
+class CeleryDelivery(Request):
     """A task in the worker's main process.
 
     It also sees that the process that ran the task has ended.
@@ -82,7 +82,7 @@ class Delivery(Request):
         super().on_failure(exc_info, send_failed_event, return_ok)
 
 
-@app.task(name=NAME, bind=True, shared=False, Request=Delivery, acks_late=True, ignore_result=True)
+@app.task(name=NAME, bind=True, shared=False, Request=CeleryDelivery, acks_late=True, ignore_result=True)
 def run(task: Task[Any, Any], body: Any, request: str = "") -> None:
     """Run one delivery.
 

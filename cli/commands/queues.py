@@ -13,7 +13,7 @@ from cli.exit_codes import Exit
 from shared import clock
 from shared.job import manifest, registry
 from shared.messages import queue_depth
-from shared.messages.queue_depth import QueueHealth
+from shared.messages.queue_depth import QueueMeasurement
 
 EXAMPLES = ("queues", "queues --aws --stage prod")
 
@@ -43,7 +43,7 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def queue_data(health: QueueHealth, now: int) -> dict[str, Any]:
+def queue_data(health: QueueMeasurement, now: int) -> dict[str, Any]:
     """One queue as JSON data.
 
     Ages in milliseconds, errors in percent of the messages since the last measurement.

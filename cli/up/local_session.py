@@ -17,7 +17,7 @@ from cli.environment import deployment_variables, replace_environment
 from cli.exit_codes import CommandError, Exit
 from cli.up import demo_sites, leftover_runs, local_services
 from local.cloud import FOLDER, STATE, Running, running, workspace
-from local.deploy import DeployError, Deployment
+from local.deploy import DeployError, LocalDeployment
 from local.engine.engine import Engine, EngineError
 from local.engine.properties import DroppedProperty
 from shared import tables
@@ -99,7 +99,7 @@ def _started() -> Iterator[Cloud]:
             settings = workspace(folder()) | services | demo_sites.settings(sites)
             if _lacks_tables(engine):
                 output.notice("deploying to the local cloud, once")
-                Deployment(engine, settings=settings, stage=LOCAL).run()
+                LocalDeployment(engine, settings=settings, stage=LOCAL).run()
             with connect(engine, settings) as cloud:
                 leftover_runs.mark_lost(cloud, registry.jobs().values(), began)
                 if sites:

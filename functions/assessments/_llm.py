@@ -39,7 +39,7 @@ class ProviderFailed(NotPerformed):
     """The provider failed and charged nothing; a retry may succeed."""
 
 
-class Refused(NotPerformed):
+class ProviderRefused(NotPerformed):
     """The provider rejects the request for good: a wrong model or key, or a prompt that is too long."""
 
 
@@ -147,7 +147,7 @@ def _of_bedrock(error: Any) -> Exception:
         return Busy("Bedrock", float(wait) if wait.isdecimal() else BUSY)
     if code == "ModelTimeoutException":
         return Incomplete(f"Bedrock: {error}")
-    return ProviderFailed(f"Bedrock: {error}") if status >= 500 else Refused(f"Bedrock: {error}")
+    return ProviderFailed(f"Bedrock: {error}") if status >= 500 else ProviderRefused(f"Bedrock: {error}")
 
 
 def _from_bedrock(answer: Any) -> Reply:
@@ -205,7 +205,7 @@ class OpenAi:
         if answer.status >= 500:
             raise ProviderFailed(f"{self.base} answered {answer.status}")
         if answer.status >= 300:
-            raise Refused(f"{self.base} answered {answer.status}")
+            raise ProviderRefused(f"{self.base} answered {answer.status}")
         try:
             if "event-stream" in answer.headers.get("content-type", ""):
                 return _streamed(answer.text)

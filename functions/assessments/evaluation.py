@@ -97,7 +97,7 @@ class Evaluate(Consumer[Evaluation]):
             answer: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
         except _llm.Busy as busy:
             raise Defer(busy.seconds) from busy
-        except _llm.Refused as refused:
+        except _llm.ProviderRefused as refused:
             raise Rejected(str(refused)) from refused
         return answer
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 
-from functions.console._models import Done, Operator
+from functions.console._models import ActionDone, Operator
 from shared.admin import pause as admin_pause
 from shared.advised_commands import advised
 from shared.aws.cloud import Cloud
@@ -21,7 +21,7 @@ from shared.run import pauses
 from shared.run.firing import Firing
 
 
-def trigger(cloud: Cloud, name: str, entry: Entry, idempotency_key: str | None) -> Done:
+def trigger(cloud: Cloud, name: str, entry: Entry, idempotency_key: str | None) -> ActionDone:
     """Start a run; the same idempotency key starts no second one."""
     if entry["queue"]:
         raise ServiceError(409, f"{entry['id']} is driven by its queue {entry['queue']!r}; send it a message")
@@ -33,23 +33,25 @@ def trigger(cloud: Cloud, name: str, entry: Entry, idempotency_key: str | None) 
         InvocationType="Event",
         Payload=json.dumps({"firing": firing.data()}),
     )
-    return Done(ok=True, message=f"{entry['id']} was triggered", request=request)
+    return ActionDone(ok=True, message=f"{entry['id']} was triggered", request=request)
 
 
-def pause(cloud: Cloud, name: str, entry: Entry, by: Operator) -> Done:
+def pause(cloud: Cloud, name: str, entry: Entry, by: Operator) -> ActionDone:
     return _change(cloud, name, entry, by, admin_pause.pause, "is paused; a current run continues to its end")
 
 
-def resume(cloud: Cloud, name: str, entry: Entry, by: Operator) -> Done:
+def resume(cloud: Cloud, name: str, entry: Entry, by: Operator) -> ActionDone:
     return _change(cloud, name, entry, by, admin_pause.resume, "is resumed", _budget_hint(cloud, name, entry))
 
 
-def _change(cloud: Cloud, name: str, entry: Entry, by: Operator, change: Any, result: str, hint: str = "") -> Done:
+def _change(
+    cloud: Cloud, name: str, entry: Entry, by: Operator, change: Any, result: str, hint: str = ""
+) -> ActionDone:
     try:
         change(cloud, _job(name, entry), pauses.WHOLE, by.who, by.reason)
     except admin_pause.PauseRefused as error:
         raise ServiceError(409, f"{error}{hint}") from None
-    return Done(ok=True, message=f"{entry['id']} {result}{hint}")
+    return ActionDone(ok=True, message=f"{entry['id']} {result}{hint}")
 
 
 def _budget_hint(cloud: Cloud, name: str, entry: Entry) -> str:

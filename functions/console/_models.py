@@ -46,7 +46,7 @@ class Operator(Model):
     reason: str = Field(default="by a request that gave no reason", max_length=MAX_TEXT, pattern=r"\S")
 
 
-class Job(Model):
+class JobSummary(Model):
     id: str
     name: str
     schedule: str | None
@@ -57,7 +57,7 @@ class Job(Model):
 
 
 class JobPage(Model):
-    jobs: list[Job]
+    jobs: list[JobSummary]
     #: The cursor of the next page; null on the last one.
     next: str | None
 
@@ -93,14 +93,14 @@ class RunPage(Model):
     next: str | None
 
 
-class Done(Model):
+class ActionDone(Model):
     ok: bool
     message: str
     #: Id of the request that started a run.
     request: str | None = Field(default=None, exclude_if=_is_none)
 
 
-class Refused(Model):
+class ActionRefused(Model):
     error: str
     ok: bool | None = Field(default=None, exclude_if=_is_none)
     message: str | None = Field(default=None, exclude_if=_is_none)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from functions.console._models import Done, Refused
+from functions.console._models import ActionDone, ActionRefused
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,7 +28,7 @@ def view(model: type[BaseModel], *, of_job: bool = False) -> Responses:
 
 def action(status: int) -> Responses:
     """Document the answers to an action on a job."""
-    return {status: _answer("Done", Done), **_refusals(400, 403, 404, 409, 413)}
+    return {status: _answer("Done", ActionDone), **_refusals(400, 403, 404, 409, 413)}
 
 
 def document(app: FunctionUrlResolver) -> dict[str, Any]:
@@ -54,4 +54,4 @@ def _answer(description: str, model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _refusals(*statuses: int) -> Responses:
-    return {status: _answer("Refused; `error` states the reason", Refused) for status in statuses}
+    return {status: _answer("Refused; `error` states the reason", ActionRefused) for status in statuses}

@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.exceptions import BadRequestError
 
-from functions.console._models import Job, JobPage, Run, RunPage, Stats
+from functions.console._models import JobPage, JobSummary, Run, RunPage, Stats
 from shared import clock, tables
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
@@ -77,11 +77,11 @@ def _items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, An
     return {name: item for name, item in status_view.items(cloud, entries) if item["sk"] == NO_TARGET}
 
 
-def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> Job:
+def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> JobSummary:
     last, paused = item.get("status") or {}, "paused" in item
     schedules = [schedule.read(text) for text in entry["schedules"]]
     upcoming = min((next(each.after(now)) for each in schedules), default=None)
-    return Job(
+    return JobSummary(
         id=entry["id"],
         name=name,
         schedule=", ".join(entry["schedules"]) or None,

@@ -16,9 +16,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from functions.console import _actions, _openapi, _views
 from functions.console._models import (
     PAGE,
+    ActionDone,
     Cursor,
     Day,
-    Done,
     Empty,
     IdempotencyKey,
     IfNoneMatch,
@@ -124,19 +124,19 @@ def trigger(
     id: JobId,  # noqa: A002 - the name of the path parameter
     _body: Annotated[Empty | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
-) -> Done:
+) -> ActionDone:
     name, entry = _find(id)
     return _actions.trigger(CLOUD, name, entry, idempotency_key)
 
 
 @APP.post("/jobs/<id>/pause", summary="Pause a job", responses=action(200))
-def pause(id: JobId, by: Annotated[Operator | None, Body()] = None) -> Done:  # noqa: A002
+def pause(id: JobId, by: Annotated[Operator | None, Body()] = None) -> ActionDone:  # noqa: A002
     name, entry = _find(id)
     return _actions.pause(CLOUD, name, entry, by or Operator())
 
 
 @APP.post("/jobs/<id>/resume", summary="Resume a job", responses=action(200))
-def resume(id: JobId, by: Annotated[Operator | None, Body()] = None) -> Done:  # noqa: A002
+def resume(id: JobId, by: Annotated[Operator | None, Body()] = None) -> ActionDone:  # noqa: A002
     name, entry = _find(id)
     return _actions.resume(CLOUD, name, entry, by or Operator())
 

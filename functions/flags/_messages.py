@@ -72,7 +72,7 @@ class UsageIngestion(Payload):
     events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=MAX_EVENTS)]
 
 
-class Notice(Part):
+class NotificationSubject(Part):
     """The subject of a notification."""
 
     feature: Feature
@@ -85,11 +85,11 @@ class Notice(Part):
     reason: Text = ""
 
 
-class Notification(Payload):
+class OrganizationNotification(Payload):
     """A notification of an organization's administrators and receivers."""
 
     type: Literal["threshold_warning", "limit_exceeded", "feature_disabled"]
-    data: Notice
+    data: NotificationSubject
 
     @property
     def key(self) -> str:

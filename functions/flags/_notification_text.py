@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from functions.flags._messages import Notice, Notification
+from functions.flags._messages import NotificationSubject, OrganizationNotification
 from shared import clock
 from shared.clock import Clock
 
@@ -16,7 +16,7 @@ CHANNELS = {
 }
 
 
-def subject(notification: Notification) -> str:
+def subject(notification: OrganizationNotification) -> str:
     match notification.type:
         case "threshold_warning" if notification.data.percent:
             return f"{notification.data.feature}: {notification.data.percent} % of the limit is used"
@@ -27,7 +27,7 @@ def subject(notification: Notification) -> str:
     return f"{notification.data.feature}: the feature was switched off"
 
 
-def text(notification: Notification) -> str:
+def text(notification: OrganizationNotification) -> str:
     data = notification.data
     match notification.type:
         case "threshold_warning" if data.percent:
@@ -41,12 +41,12 @@ def text(notification: Notification) -> str:
     return "\n".join([first, *_lines(data), "", "You get this because you administer the organization."])
 
 
-def _lines(data: Notice) -> list[str]:
+def _lines(data: NotificationSubject) -> list[str]:
     lines = ["", f"Used: {data.used:,} of {data.limit:,} in {data.period} (UTC)."] if data.limit else []
     return [*lines, *([f"Reason: {data.reason}"] if data.reason else [])]
 
 
-def body(notification: Notification, time: Clock) -> str:
+def body(notification: OrganizationNotification, time: Clock) -> str:
     """Return the webhook body: type, timestamp and data, as Standard Webhooks recommends."""
     data = notification.data.model_dump(mode="json", by_alias=True)
     return json.dumps(

@@ -7,7 +7,14 @@ from functools import partial
 from typing import Any
 
 from functions.flags import _audit_rows
-from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, AuditEvent, AutoAction, Notice, Notification
+from functions.flags._messages import (
+    AUTO_ACTIONS,
+    NOTIFICATIONS,
+    AuditEvent,
+    AutoAction,
+    NotificationSubject,
+    OrganizationNotification,
+)
 from shared import clock
 from shared.archetypes.consumer import Consumer, Message, Tenant
 from shared.job import (
@@ -60,7 +67,7 @@ class AutoActions(Consumer[AutoAction]):
         action = message.payload
         tenant = Tenant(action.organization_id)
         if action.action == "send_notification":
-            notice = Notice(feature=action.target_id, reason=action.reason)
+            notice = NotificationSubject(feature=action.target_id, reason=action.reason)
             at = _notify(run, action, "threshold_warning", notice)
             _audit(run, tenant, action, at, "")
             return
@@ -68,16 +75,18 @@ class AutoActions(Consumer[AutoAction]):
         at, done = run.effect(f"{tenant.id}#{action.key}#off", lambda _: _disable(run, tenant, action))
         _audit(run, tenant, action, at, "" if done else " (it was off)")
         if done and action.action == "disable_feature":
-            _notify(run, action, "feature_disabled", Notice(feature=action.target_id, reason=action.reason))
+            _notify(
+                run, action, "feature_disabled", NotificationSubject(feature=action.target_id, reason=action.reason)
+            )
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # A repeat is recognised: the notification by its key, the disabled row by the action that disabled it.
         return NotDone()
 
 
-def _notify(run: RunContext, action: AutoAction, kind: Any, notice: Notice) -> str:
+def _notify(run: RunContext, action: AutoAction, kind: Any, notice: NotificationSubject) -> str:
     """Send a notification once; return its timestamp, to a duplicate too."""
-    notification = Notification(
+    notification = OrganizationNotification(
         organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=notice
     )
     at: str = run.effect(f"{action.organization_id}#{action.key}", partial(_send, run, notification))
@@ -98,7 +107,7 @@ def _audit(run: RunContext, tenant: Tenant, action: AutoAction, at: str, suffix:
     _audit_rows.write(run.cloud, tenant, [event])
 
 
-def _send(run: RunContext, notification: Notification, _key: str) -> str:
+def _send(run: RunContext, notification: OrganizationNotification, _key: str) -> str:
     now: datetime = run.cloud.clock.now()
     envelope.send(run.cloud, NOTIFICATIONS, notification)
     return clock.iso(now)

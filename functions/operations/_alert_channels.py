@@ -52,7 +52,7 @@ def configured(run: RunContext) -> list[Channel]:
     if run.setting(ADDRESSES.name):
         channels.append(Email(run))
     if run.setting(URL.name):
-        channels.append(Webhook(run))
+        channels.append(WebhookChannel(run))
     return channels
 
 
@@ -102,7 +102,7 @@ class Email:
         return self._relay
 
 
-class Webhook:
+class WebhookChannel:
     """A signed HTTP POST to the URL of a setting."""
 
     name = "webhook"

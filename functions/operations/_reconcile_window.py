@@ -19,7 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ReconcileWindow:
     """Ticks from `since` on, before `until`."""
 
     since: datetime
@@ -30,7 +30,7 @@ class Window:
     after: str = ""
 
     @classmethod
-    def of(cls, run: RunContext) -> Window:
+    def of(cls, run: RunContext) -> ReconcileWindow:
         """Return the window of a run, from the end of the last.
 
         That end follows from the reconciler's last tick. It is limited by the work cap, in hours. A run that continues
@@ -45,10 +45,10 @@ class Window:
         since = min(last - ledger.SETTLING_TIME if last else end, end)
         return cls(max(since, end - daily.RETENTION), end, end).limited(run.cap)
 
-    def limited(self, hours: int) -> Window:
+    def limited(self, hours: int) -> ReconcileWindow:
         return replace(self, until=min(self.end, self.since + timedelta(hours=hours)))
 
-    def following(self, hours: int) -> Window:
+    def following(self, hours: int) -> ReconcileWindow:
         return replace(self, since=self.until, after="").limited(hours)
 
     def checkpoint(self, after: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.operations._missed_ticks import Gap, Gaps, groups
-from functions.operations._reconcile_window import EPOCH, Window
+from functions.operations._reconcile_window import EPOCH, ReconcileWindow
 from shared import clock
 from shared.job import CatchUp, RunContext, retention
 from shared.job.manifest import Entry
@@ -55,7 +55,7 @@ class TickAccounting:
         self.counts = counts
         self.gaps = Gaps(run.cloud, job, entry)
 
-    def examine(self, window: Window) -> Finding:
+    def examine(self, window: ReconcileWindow) -> Finding:
         """Determine what to write, with reads only.
 
         One query if ticks were due or the ledger is extended, one more past midnight or for a gap.
@@ -98,7 +98,9 @@ class TickAccounting:
             self.run.log.metric(self.job, {"Missed": finding.missed})
         return daily.DailyLedger(self.cloud, self.job).add(finding.records)
 
-    def _gaps(self, due: list[datetime], missed: list[datetime], rows: list[dict[str, Any]], window: Window) -> Finding:
+    def _gaps(
+        self, due: list[datetime], missed: list[datetime], rows: list[dict[str, Any]], window: ReconcileWindow
+    ) -> Finding:
         catch_up, gaps, count = self._to_catch_up(missed, window), [], 0
         for ticks in groups(due, missed):
             # A gap that an earlier run has recorded is extended; a repeated run finds nothing new.
@@ -110,7 +112,7 @@ class TickAccounting:
                 count += len(fresh)
         return Finding(count, tuple(gaps), catch_up if count else None)
 
-    def _to_catch_up(self, missed: list[datetime], window: Window) -> datetime | None:
+    def _to_catch_up(self, missed: list[datetime], window: ReconcileWindow) -> datetime | None:
         """Return the newest missed tick, if it must be caught up.
 
         A later tick does its work if it was claimed already, or is still to be judged.

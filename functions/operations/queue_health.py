@@ -22,7 +22,7 @@ from shared.job import (
     write_rows,
 )
 from shared.messages import queue_depth
-from shared.messages.queue_depth import QueueHealth as Health
+from shared.messages.queue_depth import QueueMeasurement as Health
 from shared.observability import alerts
 from shared.store import keys
 

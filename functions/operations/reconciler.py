@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from functions.operations._reconcile_window import Window
+from functions.operations._reconcile_window import ReconcileWindow
 from functions.operations._tick_accounting import Finding, TickAccounting
 from shared import clock
 from shared.job import (
@@ -56,7 +56,7 @@ class Reconciler(Job):
     needs_manifest = True
 
     def work(self, run: RunContext) -> Outcome:
-        window, counts = Window.of(run), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
+        window, counts = ReconcileWindow.of(run), dict.fromkeys(("lost", "missed", "caught_up", "folded"), 0)
         entries = _ticking_jobs()
         since, done = expected_since.refresh(run.cloud, entries), window.after
         for name, entry in entries.items():
@@ -76,7 +76,7 @@ class Reconciler(Job):
         return Done(counts, checkpoint=following.checkpoint("") if window.until < window.end else None)
 
     def plan(self, run: RunContext) -> list[str]:
-        window, since = Window.of(run), expected_since.read(run.cloud)
+        window, since = ReconcileWindow.of(run), expected_since.read(run.cloud)
         lines: list[str] = []
         for name, entry in _ticking_jobs().items():
             claims = lost_runs.claim_items(run.cloud, entry)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.sites._page import Page
+from functions.sites._page import HtmlPage
 from shared.concurrency import fan_out
 from shared.http.client import HostBusy, HostNotAllowed, HttpClient, NoResponse
 from shared.http.sites import Site, host_of
@@ -67,7 +67,7 @@ class DocsCrawl:
             except NoResponse as error:
                 fault = fault or str(error)
                 continue
-            links = sorted(link for link in Page(answer.text, answer.url).links if _same_site(link, site))
+            links = sorted(link for link in HtmlPage(answer.text, answer.url).links if _same_site(link, site))
             if answer.status == 200 and links:
                 return links
             fault = "links to nothing" if answer.status == 200 else f"answered {answer.status}"

@@ -25,7 +25,7 @@ class Form:
     """Name of the password field; empty without one."""
 
 
-class Page(HTMLParser):
+class HtmlPage(HTMLParser):
     """One page. links: absolute URLs without fragments, each once, in order. url: base of relative links."""
 
     def __init__(self, html: str, url: str) -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
-from functions.sites._page import Form, Page
+from functions.sites._page import Form, HtmlPage
 from shared.archetypes.probe import REDIRECTS, HttpResponse, NoResponse, Probe, Verdict, Visit, host_of
 from shared.aws import secrets
 from shared.job import RunContext, every, natural, read_secret
@@ -71,7 +71,7 @@ class Auth(Probe):
     def judge(self, answer: HttpResponse) -> Verdict:
         if answer.status >= 400:
             return Verdict(False, f"answered {answer.status}")
-        if Page(answer.text, answer.url).sign_in:
+        if HtmlPage(answer.text, answer.url).sign_in:
             return Verdict(False, "the sign-in form was returned: the credentials were rejected")
         return Verdict(True)
 
@@ -79,7 +79,7 @@ class Auth(Probe):
 def _form(page: HttpResponse) -> Form:
     if page.status != 200:
         raise NotSignedIn(f"the sign-in page answered {page.status}")
-    form = Page(page.text, page.url).sign_in
+    form = HtmlPage(page.text, page.url).sign_in
     if form is None or not form.user:
         raise NotSignedIn("no form for a name and a password on the sign-in page")
     if form.method != "post":

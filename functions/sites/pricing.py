@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from functions.sites._page import Page
+from functions.sites._page import HtmlPage
 from shared.archetypes.probe import HttpResponse, Probe, Verdict
 from shared.job import every
 
@@ -24,5 +24,5 @@ class Pricing(Probe):
     def judge(self, answer: HttpResponse) -> Verdict:
         if answer.status != 200:
             return Verdict(False, f"answered {answer.status}")
-        prices = PRICE.findall(Page(answer.text, answer.url).text)
+        prices = PRICE.findall(HtmlPage(answer.text, answer.url).text)
         return Verdict(bool(prices), "" if prices else "no price on the page", {"prices": prices[:SHOWN]})

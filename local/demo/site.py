@@ -31,7 +31,7 @@ BROKEN = {
 }
 
 
-class Site(ThreadingHTTPServer):
+class DemoHost(ThreadingHTTPServer):
     """One host.
 
     production: whether its API refuses calls without `x-internal-exec: 1`.
@@ -40,7 +40,7 @@ class Site(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int, *, password: str, broken: bool, production: bool) -> None:
-        super().__init__((LOOPBACK, port), Handler)
+        super().__init__((LOOPBACK, port), DemoRequestHandler)
         self.password = password
         self.broken = broken
         self.production = production
@@ -60,8 +60,8 @@ class Site(ThreadingHTTPServer):
             return self.evaluations[key]
 
 
-class Handler(GuardedHandler):
-    server: Site
+class DemoRequestHandler(GuardedHandler):
+    server: DemoHost
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
@@ -183,7 +183,7 @@ class Handler(GuardedHandler):
 class DemoSite:
     """Running sites. `USERNAME` signs in with `password` at each of them."""
 
-    sites: tuple[Site, ...]
+    sites: tuple[DemoHost, ...]
     password: str = field(repr=False)
 
     @property
@@ -219,9 +219,9 @@ def start(port: int = 0, *, production: bool = False) -> DemoSite:
     Free ports for 0. Raises OSError for a port in use.
     """
     password = secrets.token_urlsafe(16)
-    healthy = Site(port, password=password, broken=False, production=production)
+    healthy = DemoHost(port, password=password, broken=False, production=production)
     try:
-        broken = Site(port and port + 1, password=password, broken=True, production=production)
+        broken = DemoHost(port and port + 1, password=password, broken=True, production=production)
     except OSError:
         healthy.server_close()
         raise

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from local.clock import Clock
+from local.clock import TickerClock
 
 LOG = logging.getLogger(__name__)
 # AWS's defaults: a day, and the attempts that its backoff makes in a day.
@@ -64,7 +64,7 @@ class Target:
     def service(self) -> str:
         return self.arn.split(":")[2]
 
-    def deliver(self, clients: Callable[[str], Any], clock: Clock) -> bool:
+    def deliver(self, clients: Callable[[str], Any], clock: TickerClock) -> bool:
         """Deliver, with retries; whether the target accepted it."""
         from botocore.exceptions import BotoCoreError, ClientError
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local.clock import Clock, RealClock, VirtualClock
+from local.clock import RealClock, TickerClock, VirtualClock
 from local.scheduler.schedules import Source, deployed
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ READ_AHEAD = timedelta(seconds=5)
 class Ticker:
     """Fires schedules. `clients(service)` returns a boto3 client of the engine."""
 
-    def __init__(self, clients: Callable[[str], Any], clock: Clock | None = None) -> None:
+    def __init__(self, clients: Callable[[str], Any], clock: TickerClock | None = None) -> None:
         made = {service: clients(service) for service in ("events", "scheduler", "lambda", "sqs", "sns")}
         self.clients: Callable[[str], Any] = made.__getitem__
         self.clock = clock or RealClock()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MAX_VISIBILITY = 12 * 3600
 
 
-class Handler(Protocol[P]):
+class MessageHandler(Protocol[P]):
     """The part of a consumer that a batch uses."""
 
     @property
@@ -80,7 +80,7 @@ class MessageBatch(Generic[P]):
     #: Number of messages by their end: `handled`, `failed`, `rejected`, `paused`, `put_off`.
     counts: dict[str, int]
 
-    def __init__(self, consumer: Handler[P], run: RunContext) -> None:
+    def __init__(self, consumer: MessageHandler[P], run: RunContext) -> None:
         self.consumer = consumer
         self.run = run
         self.name = consumer.name

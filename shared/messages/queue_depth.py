@@ -40,7 +40,7 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueHealth:
+class QueueMeasurement:
     """One measurement of a queue. The attributes are those of its row."""
 
     #: Logical name of the queue.
@@ -81,7 +81,7 @@ def queues(entries: Mapping[str, Entry]) -> dict[str, str]:
     return {entry["queue"]: name for name, entry in entries.items() if entry["queue"]}
 
 
-def worker_queues(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[QueueHealth]:
+def worker_queues(cloud: Cloud, before: Mapping[str, QueueMeasurement]) -> Iterator[QueueMeasurement]:
     """Measure the queues of workers outside of Lambda.
 
     How many messages they have handled is unknown.
@@ -92,7 +92,9 @@ def worker_queues(cloud: Cloud, before: Mapping[str, QueueHealth]) -> Iterator[Q
             # A message in flight proves that a worker receives.
             stuck = found.waiting > 0 and not found.working
             since = ((last.since if last else "") or now) if stuck else ""
-            yield QueueHealth(queue, WORKERS, found.waiting, found.working, found.delayed, 0, 0, 0, 0, 0, since, now)
+            yield QueueMeasurement(
+                queue, WORKERS, found.waiting, found.working, found.delayed, 0, 0, 0, 0, 0, since, now
+            )
 
 
 def dead_letter_queue(queue: str) -> str | None:
@@ -116,7 +118,7 @@ def depth(cloud: Cloud, queue: str) -> Depth | None:
     return Depth(*(int(counts[name]) for name in QUEUE_ATTRIBUTES))
 
 
-def measure(cloud: Cloud, job: str, key: str, queue: str, before: QueueHealth | None) -> QueueHealth | None:
+def measure(cloud: Cloud, job: str, key: str, queue: str, before: QueueMeasurement | None) -> QueueMeasurement | None:
     """Measure the queue of a consumer; None where it does not exist.
 
     key: the consumer's status key. before: the last measurement.
@@ -131,7 +133,7 @@ def measure(cloud: Cloud, job: str, key: str, queue: str, before: QueueHealth | 
     moved = done - before.done if before else done
     wrong = max(failed - before.failed if before else failed, 0)
     stuck = found.waiting > 0 and moved <= 0
-    return QueueHealth(
+    return QueueMeasurement(
         queue=queue,
         job=job,
         waiting=found.waiting,
@@ -147,12 +149,12 @@ def measure(cloud: Cloud, job: str, key: str, queue: str, before: QueueHealth | 
     )
 
 
-def read(cloud: Cloud) -> dict[str, QueueHealth]:
+def read(cloud: Cloud) -> dict[str, QueueMeasurement]:
     """Return the last measurements by queue."""
     rows = table.query(cloud, STATE, "pk = :pk", {":pk": keys.queue_healths()})
-    return {row["sk"]: QueueHealth(**{name: row[name] for name in QueueHealth.__slots__}) for row in rows}
+    return {row["sk"]: QueueMeasurement(**{name: row[name] for name in QueueMeasurement.__slots__}) for row in rows}
 
 
-def write(cloud: Cloud, health: QueueHealth) -> None:
+def write(cloud: Cloud, health: QueueMeasurement) -> None:
     """Write a measurement over the last one."""
     table.put(cloud, STATE, {**keys.queue_health(health.queue).attributes, **asdict(health)})

@@ -38,7 +38,7 @@ def to_stderr(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogFields:
     """What `Log` adds to a log record, as its attribute `entry`."""
 
     write: Callable[[str], None]
@@ -66,7 +66,7 @@ class RedactingFormatter(LambdaPowertoolsFormatter):
         return _entry(record).timestamp
 
     def serialize(self, log: Any) -> str:
-        entry: Entry = log.pop("entry")
+        entry: LogFields = log.pop("entry")
         head = {**log, "message": redaction.text(log["message"])}
         return super().serialize({**head, **entry.bound, **redaction.data(entry.fields)})
 
@@ -81,8 +81,8 @@ class EntryHandler(logging.Handler):
         _entry(record).write(self.format(record))
 
 
-def _entry(record: logging.LogRecord) -> Entry:
-    entry: Entry = record.__dict__["entry"]
+def _entry(record: logging.LogRecord) -> LogFields:
+    entry: LogFields = record.__dict__["entry"]
     return entry
 
 
@@ -137,5 +137,5 @@ class Log:
         # Not flush_metrics(), which prints to stdout: `--json` promises one document there.
         self.write(json.dumps(metrics.serialize_metric_set()))
 
-    def _extra(self, fields: Mapping[str, Any]) -> dict[str, Entry]:
-        return {"entry": Entry(self.write, clock.iso(self.time.now()), self.fields, fields)}
+    def _extra(self, fields: Mapping[str, Any]) -> dict[str, LogFields]:
+        return {"entry": LogFields(self.write, clock.iso(self.time.now()), self.fields, fields)}

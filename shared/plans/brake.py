@@ -56,7 +56,7 @@ class Sized(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class BrakeLimit:
     """The maximum that a tick may do without approval."""
 
     #: Number of rows.
@@ -123,18 +123,18 @@ def release(run: RunContext) -> None:
     _pause(run, "REMOVE paused", {":brake": BRAKE}, "begins_with(paused, :brake)")
 
 
-def _limit(run: RunContext, most: int, few: int) -> Limit:
+def _limit(run: RunContext, most: int, few: int) -> BrakeLimit:
     """Return five times the usual size.
 
     Usual is the median of the days' largest ticks, which one large tick does not change.
     """
     sizes = _largest(run)
     if len(sizes) < MIN_DAYS:
-        return Limit(most, f"{most:,} is the most it may do unasked")
+        return BrakeLimit(most, f"{most:,} is the most it may do unasked")
     usual = round(median(sizes))
     if most < FACTOR * usual:
-        return Limit(most, f"{usual:,} is usual, and {most:,} is the most it may do unasked")
-    return Limit(max(min(few, most), FACTOR * usual), f"{usual:,} is usual")
+        return BrakeLimit(most, f"{usual:,} is usual, and {most:,} is the most it may do unasked")
+    return BrakeLimit(max(min(few, most), FACTOR * usual), f"{usual:,} is usual")
 
 
 def _largest(run: RunContext) -> list[int]:
@@ -166,7 +166,7 @@ def _plan_all(run: RunContext, drafted: Draft) -> bool:
     return True
 
 
-def _brake(run: RunContext, limit: Limit, plan: Plan | None) -> Refused:
+def _brake(run: RunContext, limit: BrakeLimit, plan: Plan | None) -> Refused:
     """Alert, then pause, then write the row for the approval.
 
     A later `resume` approves the size that is due now.

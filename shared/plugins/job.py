@@ -97,12 +97,12 @@ class PluginJob(Job, archetype=True):
 
     def _run(self, tick: RunContext, reserved: cpu_quota.Reservation) -> Outcome:
         from shared.plugins.host import sandbox
-        from shared.plugins.host.broker import Broker
+        from shared.plugins.host.broker import PluginBroker
 
         files = workspaces.open_at(tick.setting(WORKSPACE.name), tick.cloud)
         allowed = min(tick.remaining() - FINISH_SECONDS / 2, self.permitted.limits.timeout_ms / 1000)
         log = tick.log.bind(plugin=self.plugin.id, pluginVersion=self.plugin.manifest.version)
-        broker = Broker(self.permitted, files, tick.cloud.environment, log, lambda: allowed)
+        broker = PluginBroker(self.permitted, files, tick.cloud.environment, log, lambda: allowed)
         run = sandbox.run
         if tick.setting(DEBUG.name):
             # Imported lazily: the import modifies this process.

@@ -28,7 +28,7 @@ class TooLarge(ValueError):
     """The message exceeds the size limits; nothing was sent."""
 
 
-class Wire:
+class Connection:
     """One end of the connection.
 
     Several threads may send, one at a time reads.

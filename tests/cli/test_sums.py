@@ -12,7 +12,7 @@ from cli.commands.sums import Sum, differences, sums
 from cli.exit_codes import CommandError
 from functions.mail.bandwidth_rollup import BandwidthRollup
 from shared.aws.cloud import Cloud
-from shared.product.records.mail import Message
+from shared.product.records.mail import MessageMetadata
 from shared.run.firing import Firing
 from shared.run.run import run
 from tests.conftest import Lines
@@ -58,7 +58,7 @@ def test_a_file_without_messages_is_refused(tmp_path: Path) -> None:
 def test_only_sums_that_differ_from_the_rollups_are_returned(cloud: Cloud, log: Lines, file: Path) -> None:
     for number, line in enumerate(LINES[:2]):
         given = {**line, "id": f"m{number}", "recorded_at": "2026-03-02T10:00:00.000Z"}
-        put(cloud, Message.read(given))
+        put(cloud, MessageMetadata.read(given))
     run(BandwidthRollup(), Firing("bandwidth-rollup", cloud.clock.now()), cloud, log)
     assert list(differences(cloud, sums([file]))) == [
         (SUMS[1], [7, 1]),

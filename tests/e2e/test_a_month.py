@@ -38,7 +38,7 @@ from shared.aws.cloud import Cloud
 from shared.http import webhook
 from shared.job.definition import Job
 from shared.product.records.accounts import Alias, Destination, Export, User
-from shared.product.records.mail import Cycle, FailedEmail, Hold, Message
+from shared.product.records.mail import Cycle, FailedEmail, Hold, MessageMetadata
 from shared.product.records.outgoing import Delivery, Webhook
 from shared.run.firing import Firing
 from shared.run.run import run
@@ -217,10 +217,10 @@ def _user_of_much(month: Month) -> None:
     for day in range(20):
         for number in range(7):
             at = BEGIN + day * DAY + number * 3 * HOUR
-            sent = Message(user="bob", id=f"m{day}-{number}", received_at=at, recorded_at=at, bytes_used=100)
+            sent = MessageMetadata(user="bob", id=f"m{day}-{number}", received_at=at, recorded_at=at, bytes_used=100)
             month.at(at, sent, sent)
     late = BEGIN + 25 * DAY
-    month.at(late, Message(user="bob", id="late", received_at=late - 10 * DAY, recorded_at=late, bytes_used=5))
+    month.at(late, MessageMetadata(user="bob", id="late", received_at=late - 10 * DAY, recorded_at=late, bytes_used=5))
 
 
 def _thresholds_were_told_once(cloud: Cloud, box: Box) -> None:

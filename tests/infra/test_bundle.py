@@ -21,11 +21,11 @@ from tests.infra.conftest import ROOT, grow
 
 HERE = platform.on_this_machine()
 # Not compiled, which takes most of the time that a bundle takes.
-BARE = platform.Target("arm64", "3.13", None, None)
+BARE = platform.LambdaPlatform("arm64", "3.13", None, None)
 ADMIN = {"console", "operations"}
 
 
-def deployed(target: platform.Target = HERE) -> Deployment:
+def deployed(target: platform.LambdaPlatform = HERE) -> Deployment:
     return Deployment(Names("prod", "123456789012", "eu-west-1"), registry.jobs(), target, {})
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from local.cloud import AlreadyRunning, LocalCloud, running
-from local.deploy import DeployError, Deployment
+from local.deploy import DeployError, LocalDeployment
 from local.engine.engine import ROOT, Engine
 from local.session import end_session
 from tests.local.conftest import deployed_once
@@ -160,7 +160,7 @@ def test_a_template_that_cannot_be_made_shows_the_apps_own_error(tmp_path: Path)
     (root / "cdk.json").write_text('{"app": "python3 app.py"}')
     (root / "app.py").write_text("raise SystemExit('there is no such group')")
     with Engine(tmp_path / "state") as engine, pytest.raises(DeployError) as failed:
-        Deployment(engine, root).run()
+        LocalDeployment(engine, root).run()
     assert "cdk synth ended with 1" in str(failed.value)
     assert "there is no such group" in str(failed.value)
 
@@ -168,15 +168,15 @@ def test_a_template_that_cannot_be_made_shows_the_apps_own_error(tmp_path: Path)
 def test_a_property_that_would_be_dropped_stops_before_anything_is_deployed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def synthesize(deployment: Deployment) -> None:
+    def synthesize(deployment: LocalDeployment) -> None:
         deployment.assembly.mkdir()
         table = {"Type": "AWS::DynamoDB::Table", "Properties": {"TimeToLife": True}}
         (deployment.assembly / "state.template.json").write_text(json.dumps({"Resources": {"Table": table}}))
 
-    monkeypatch.setattr(Deployment, "_synthesize", synthesize)
-    monkeypatch.setattr(Deployment, "_bootstrap", lambda _: None)
+    monkeypatch.setattr(LocalDeployment, "_synthesize", synthesize)
+    monkeypatch.setattr(LocalDeployment, "_bootstrap", lambda _: None)
     with Engine(tmp_path / "state") as engine:
-        deployment = Deployment(engine, tmp_path)
+        deployment = LocalDeployment(engine, tmp_path)
         with pytest.raises(DeployError, match="TimeToLife"):
             deployment.run()
         assert "deploy" not in deployment.took

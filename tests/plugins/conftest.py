@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.plugins.host.broker import Broker
+from shared.plugins.host.broker import PluginBroker
 from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.sandbox import Order, RunResult, run
 from shared.plugins.manifest.permissions import Limits, Permissions
@@ -49,7 +49,7 @@ def sandboxed(tmp_path: Path, files: DiskWorkspace, log: Lines) -> Sandboxed:
         root.mkdir(exist_ok=True)
         body = textwrap.indent(textwrap.dedent(code).strip(), "    ")
         (root / f"{name}.py").write_text(f"import os, sys, time\n\ndef handle(context):\n{body}\n")
-        broker = Broker(granted, files, environment or {}, log, lambda: limits.timeout_ms / 1000)
+        broker = PluginBroker(granted, files, environment or {}, log, lambda: limits.timeout_ms / 1000)
         context: dict[str, Any] = {**CONTEXT, "workdir": files.where}
         return run(Order(f"{name}:handle", root, limits, context), broker, log, 60)
 

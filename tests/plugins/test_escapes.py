@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from shared.plugins.host import sandbox
-from shared.plugins.host.broker import Broker
+from shared.plugins.host.broker import PluginBroker
 from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.sandbox import Order, RunResult, readable, run
 from shared.plugins.manifest.permissions import Limits, Permissions
@@ -149,7 +149,7 @@ def asked(attempts: Sequence[str], tmp_path: Path, outside: Outside, log: Lines)
     root.mkdir()
     (root / "link").symlink_to(outside.secret)
     (root / "acme.py").write_text(module(attempts, outside.names, raw.HEAD), errors="surrogatepass")
-    broker = Broker(GRANTED, files, {}, log, lambda: 20.0)
+    broker = PluginBroker(GRANTED, files, {}, log, lambda: 20.0)
     ended = run(Order("acme:tried", root, Limits(60_000, 512, 60_000), CONTEXT), broker, log, 60)
     assert outside.untouched()
     assert (files.root.parent / "secret").read_text() == CANARY

@@ -190,7 +190,7 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
         from pathlib import Path
         from shared.observability.log import Log
         from shared.plugins.host import sandbox
-        from shared.plugins.host.broker import Broker
+        from shared.plugins.host.broker import PluginBroker
         from shared.plugins.host.disk_workspace import DiskWorkspace
         from shared.plugins.manifest.permissions import Limits, Permissions
         start, root = sandbox._start, Path({str(tmp_path)!r})

@@ -26,7 +26,16 @@ from shared.product.records.accounts import (
     User,
     Verification,
 )
-from shared.product.records.mail import Cycle, FailedEmail, ForwardState, Hold, Message, Quarantined, Rollup, Snapshot
+from shared.product.records.mail import (
+    Cycle,
+    FailedEmail,
+    ForwardState,
+    Hold,
+    MessageMetadata,
+    Quarantined,
+    Rollup,
+    Snapshot,
+)
 from shared.product.records.outgoing import Delivery, Notification, SendState, Webhook
 from shared.store.record import Record
 from shared.tables import Table
@@ -98,10 +107,10 @@ class Mailed:
 
     def mail(self) -> Iterable[Record]:
         long_ago = self.now - 91 * DAY
-        yield Message(user="ada", id="old", received_at=long_ago, recorded_at=long_ago, bytes_used=1)
+        yield MessageMetadata(user="ada", id="old", received_at=long_ago, recorded_at=long_ago, bytes_used=1)
         yield Snapshot(user="ada", id="old", recorded_at=long_ago, body="eA==", key="k")
         yield Snapshot(user="ada", id="orphan", recorded_at=long_ago - DAY, body="eA==", key="k")
-        yield Message(user="eve", id="m", received_at=self.received, recorded_at=self.received, bytes_used=700)
+        yield MessageMetadata(user="eve", id="m", received_at=self.received, recorded_at=self.received, bytes_used=700)
         yield FailedEmail(
             destination="d", failed_at=self.now - 2 * HOUR, next_attempt_at=self.now - HOUR, **self.kept("failed")
         )

@@ -18,7 +18,7 @@ from shared.product.records.accounts import (
     User,
     Verification,
 )
-from shared.product.records.mail import Cycle, FailedEmail, Hold, Message, Quarantined, Rollup, Snapshot
+from shared.product.records.mail import Cycle, FailedEmail, Hold, MessageMetadata, Quarantined, Rollup, Snapshot
 from shared.product.records.outgoing import Delivery, Notification, Webhook
 from shared.tables import DELETIONS, MAIL, Table
 from tests.support.stored_rows import put
@@ -39,7 +39,7 @@ def everything(cloud: Cloud, user: str, now: datetime, tables: Sequence[Table] =
         Alias(user=user, id="a@alias.example", destination="d1", created_at=now - DAY),
         Destination(user=user, id="d1", address="home@example.com", created_at=now - DAY, verified_at=now),
         Domain(user=user, id="example.com", challenge="challenge-1", created_at=now - DAY, next_check_at=now + DAY),
-        Message(user=user, id="m1", received_at=now, recorded_at=now, bytes_used=5, alias="a@alias.example"),
+        MessageMetadata(user=user, id="m1", received_at=now, recorded_at=now, bytes_used=5, alias="a@alias.example"),
         Snapshot(user=user, id="m1", recorded_at=now, body="Y2lwaGVy", key="k1"),
         FailedEmail(
             user=user,

@@ -23,9 +23,9 @@ def main() -> None:
     from shared.plugins.child import audit_hook, environ
     from shared.plugins.child.client import HostClient
     from shared.plugins.child.context import Context
-    from shared.plugins.wire import Wire
+    from shared.plugins.wire import Connection
 
-    wire = Wire(socket.socket(fileno=int(sys.argv[1])))
+    wire = Connection(socket.socket(fileno=int(sys.argv[1])))
     order, _ = wire.receive()
     sys.argv[:] = ["plugin"]
     missing = restrict(order)

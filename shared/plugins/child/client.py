@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from shared.plugins import denied
-from shared.plugins.wire import Wire
+from shared.plugins.wire import Connection
 
 KINDS: dict[str, type[Exception]] = {
     kind.__name__: kind
@@ -27,7 +27,7 @@ DENIALS = {
 class HostClient:
     """Sends requests to the host, one at a time."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Connection) -> None:
         self._wire = wire
         self._asking = threading.Lock()
 

@@ -13,7 +13,7 @@ from shared.plugins.manifest.permissions import Permissions
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
-    from shared.plugins.host.workspace import Entry, Workspace
+    from shared.plugins.host.workspace import Workspace, WorkspaceEntry
 
 MAX_LOG_LINES = 1000
 # Errors that are passed on to the plugin; of any other it learns only that the request failed.
@@ -32,7 +32,7 @@ Reply = tuple[Any, bytes]
 
 
 @dataclass(slots=True)
-class Broker:
+class PluginBroker:
     """Serves one run of a plugin."""
 
     permissions: Permissions
@@ -182,7 +182,7 @@ class Request:
         return {n: str(v) if isinstance(v, float) and not isfinite(v) else v for n, v in flat.items()}
 
 
-def _row(entry: Entry) -> list[Any]:
+def _row(entry: WorkspaceEntry) -> list[Any]:
     return [entry.path, entry.kind, entry.size, entry.modified]
 
 

@@ -22,7 +22,7 @@ from shared.plugins.host.sandbox import Order, PluginFailed, RunResult, own_pref
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
-    from shared.plugins.host.broker import Broker
+    from shared.plugins.host.broker import PluginBroker
 
 # The environment is shared by all threads.
 _ONE_AT_A_TIME = threading.Lock()
@@ -36,7 +36,7 @@ class DirectClient:
     The broker's own work is not restricted.
     """
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: PluginBroker) -> None:
         self._broker = broker
 
     def ask(self, what: str, body: bytes = b"", /, **arguments: Any) -> tuple[Any, bytes]:
@@ -47,7 +47,7 @@ class DirectClient:
         raise rebuild_error(answer["kind"], answer["error"])
 
 
-def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:  # noqa: ARG001 - no time limit
+def run(order: Order, broker: PluginBroker, log: Log, seconds: float) -> RunResult:  # noqa: ARG001 - no time limit
     """Like `sandbox.run`, without a time limit. Raises PluginFailed."""
     root, began, used = str(order.root), time.monotonic(), time.thread_time()
     log.warning(

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from shared.plugins.denied import FsDenied
-from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, Entry, too_large
+from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, WorkspaceEntry, too_large
 
 # Files are written here first, so that no folder shows a partial file. Manifests cannot name this folder.
 STAGING = ".staging"
@@ -53,7 +53,7 @@ class DiskWorkspace:
             with open(file, "ab", buffering=0, closefd=False) as stream:
                 stream.write(data)
 
-    def list(self, path: str) -> list[Entry]:
+    def list(self, path: str) -> list[WorkspaceEntry]:
         with self._folder(path) as folder:
             names = os.listdir(folder)  # noqa: PTH208 - a Path does not take a descriptor
             entries = [entry for name in names if (entry := self._entry(f"{path}/{name}", name, folder))]
@@ -61,7 +61,7 @@ class DiskWorkspace:
             raise ValueError(f"{path}: has more than {MAX_ENTRIES:,} entries")
         return sorted(entries, key=lambda entry: entry.path)
 
-    def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> WorkspaceEntry:
         with self._parent(path) as (folder, name):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if not modes.S_ISDIR(status.st_mode):
@@ -77,7 +77,7 @@ class DiskWorkspace:
             os.unlink(name, dir_fd=folder)
         self._prune(path)
 
-    def _entry(self, path: str, name: str, folder: int) -> Entry | None:
+    def _entry(self, path: str, name: str, folder: int) -> WorkspaceEntry | None:
         """None for entries that plugins must not see.
 
         Links, pipes, folders without files.
@@ -85,9 +85,9 @@ class DiskWorkspace:
         try:
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if modes.S_ISREG(status.st_mode) and status.st_nlink == 1:
-                return Entry(path, "file", status.st_size, status.st_mtime)
+                return WorkspaceEntry(path, "file", status.st_size, status.st_mtime)
             if modes.S_ISDIR(status.st_mode) and self._has_files(name, folder):
-                return Entry(path, "folder", 0, 0)
+                return WorkspaceEntry(path, "folder", 0, 0)
         except FileNotFoundError:
             # Deleted since the folder was listed.
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, Entry, too_large
+from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, WorkspaceEntry, too_large
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -49,17 +49,17 @@ class S3Workspace:
                     raise
         raise OSError(errno.EAGAIN, f"it changed {ATTEMPTS} times during the append", path)
 
-    def list(self, path: str) -> list[Entry]:
-        entries: list[Entry] = []
+    def list(self, path: str) -> list[WorkspaceEntry]:
+        entries: list[WorkspaceEntry] = []
         pages = self.cloud.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{PREFIX}{path}/", Delimiter="/"
         )
         for page in pages:
             for item in page.get("Contents", []):
                 modified = item["LastModified"].timestamp()
-                entries.append(Entry(item["Key"].removeprefix(PREFIX), "file", item["Size"], modified))
+                entries.append(WorkspaceEntry(item["Key"].removeprefix(PREFIX), "file", item["Size"], modified))
             folders = (item["Prefix"].removeprefix(PREFIX).rstrip("/") for item in page.get("CommonPrefixes", []))
-            entries.extend(Entry(folder, "folder", 0, 0) for folder in folders)
+            entries.extend(WorkspaceEntry(folder, "folder", 0, 0) for folder in folders)
             if len(entries) > MAX_ENTRIES:
                 raise ValueError(f"{path}: has more than {MAX_ENTRIES:,} entries")
         if not entries:
@@ -68,12 +68,12 @@ class S3Workspace:
             raise FileNotFoundError(errno.ENOENT, "there is no such folder", path)
         return sorted(entries, key=lambda entry: entry.path)
 
-    def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> WorkspaceEntry:
         head = self._head(path)
         if head is not None:
-            return Entry(path, "file", head["ContentLength"], head["LastModified"].timestamp())
+            return WorkspaceEntry(path, "file", head["ContentLength"], head["LastModified"].timestamp())
         if self._is_folder(path):
-            return Entry(path, "folder", 0, 0)
+            return WorkspaceEntry(path, "folder", 0, 0)
         self._not_below_a_file(path)
         raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
 

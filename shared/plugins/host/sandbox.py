@@ -18,11 +18,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from shared.plugins.host.watchdog import BOOT_SECONDS, ProcessWatchdog
 from shared.plugins.manifest.permissions import Limits
-from shared.plugins.wire import ConnectionClosed, ProtocolError, TooLarge, Wire
+from shared.plugins.wire import Connection, ConnectionClosed, ProtocolError, TooLarge
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
-    from shared.plugins.host.broker import Broker
+    from shared.plugins.host.broker import PluginBroker
 
 BOOT = Path(__file__).parents[1] / "child" / "boot.py"
 MAX_OUTPUT = 64 * 1024
@@ -88,7 +88,7 @@ class RunResult:
     missing: tuple[str, ...] = ()
 
 
-def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:
+def run(order: Order, broker: PluginBroker, log: Log, seconds: float) -> RunResult:
     """Run the handler for at most `seconds` or its own limit.
 
     Raises QuotaExceeded and PluginFailed.
@@ -100,7 +100,7 @@ def run(order: Order, broker: Broker, log: Log, seconds: float) -> RunResult:
         watch = ProcessWatchdog(process, order.limits, seconds)
         broker.remaining = watch.remaining
         pumps = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
-        conversation = _Conversation(Wire(host_end), broker, watch, log)
+        conversation = _Conversation(Connection(host_end), broker, watch, log)
         # Not a daemon: Lambda ends a process with a live thread instead of thawing it in the next invocation.
         thread = threading.Thread(
             target=conversation.serve, args=(_first_message(order, broker),), name="plugin-conversation"
@@ -169,7 +169,7 @@ def own_prefix(order: Order) -> str:
     return str(package) if str(order.root) in imports() or package.is_dir() else f"{order.root}{os.sep}"
 
 
-def _first_message(order: Order, broker: Broker) -> dict[str, Any]:
+def _first_message(order: Order, broker: PluginBroker) -> dict[str, Any]:
     limits = order.limits
     return {
         "parent": os.getpid(),
@@ -186,7 +186,7 @@ def _first_message(order: Order, broker: Broker) -> dict[str, Any]:
 class _Conversation:
     """The messages of the plugin's process, from its start to its end."""
 
-    def __init__(self, wire: Wire, broker: Broker, watch: ProcessWatchdog, log: Log) -> None:
+    def __init__(self, wire: Connection, broker: PluginBroker, watch: ProcessWatchdog, log: Log) -> None:
         self.wire, self.broker, self.watch, self.log = wire, broker, watch, log
         self.last: Mapping[str, Any] = {}
         self.missing: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WorkspaceEntry:
     path: str
     kind: Literal["file", "folder"]
     #: Bytes, 0 for a folder.
@@ -46,10 +46,10 @@ class Workspace(Protocol):
     def append(self, path: str, data: bytes) -> None:
         """Append at the end; concurrent appends do not overwrite each other."""
 
-    def list(self, path: str) -> list[Entry]:
+    def list(self, path: str) -> list[WorkspaceEntry]:
         """The direct entries of the folder, by name."""
 
-    def stat(self, path: str) -> Entry: ...
+    def stat(self, path: str) -> WorkspaceEntry: ...
 
     def delete(self, path: str) -> None:
         """Delete one file; a folder without files ceases to exist."""

@@ -14,12 +14,12 @@ from shared.product.records.accounts import (
     User,
     Verification,
 )
-from shared.product.records.mail import Cycle, FailedEmail, Hold, Message, Quarantined, Rollup, Snapshot
+from shared.product.records.mail import Cycle, FailedEmail, Hold, MessageMetadata, Quarantined, Rollup, Snapshot
 from shared.product.records.outgoing import Delivery, Notification, Webhook
 from shared.store.record import Record
 
 _ACCOUNTS = (User, Alias, Destination, Domain, AuditEntry, MagicLink, Verification, Session, Export, Deletion)
-_MAIL = (Message, Snapshot, FailedEmail, Hold, Quarantined, Rollup, Cycle)
+_MAIL = (MessageMetadata, Snapshot, FailedEmail, Hold, Quarantined, Rollup, Cycle)
 _OUTGOING = (Webhook, Delivery, Notification)
 
 KINDS: dict[str, type[Record]] = {kind.table.name: kind for kind in (*_ACCOUNTS, *_MAIL, *_OUTGOING)}

@@ -31,7 +31,7 @@ class Direction(StrEnum):
     REJECTED = "rejected"
 
 
-class Message(Record):
+class MessageMetadata(Record):
     """Metadata of one message, which the rollup adds up."""
 
     table: ClassVar[Table] = tables.MESSAGES

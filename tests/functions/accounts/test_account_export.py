@@ -25,7 +25,7 @@ from shared.aws.cloud import Cloud
 from shared.job.setting import SettingError
 from shared.product.export_ticket import Ticket
 from shared.product.records.accounts import Export, User
-from shared.product.records.mail import Hold, Message
+from shared.product.records.mail import Hold, MessageMetadata
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
@@ -232,8 +232,10 @@ def test_it_goes_on_where_time_ran_out_and_shows_how_far_it_is(
     assert len(json.loads(opened(cloud).read("messages.json"))) == 31
 
 
-def _message(number: int, size: int = 0) -> Message:
-    return Message(user="ada", id=f"n{number:06d}", received_at=NOON, recorded_at=NOON, bytes_used=1, alias="x" * size)
+def _message(number: int, size: int = 0) -> MessageMetadata:
+    return MessageMetadata(
+        user="ada", id=f"n{number:06d}", received_at=NOON, recorded_at=NOON, bytes_used=1, alias="x" * size
+    )
 
 
 def test_a_crash_after_any_call_ends_in_the_same_archive_and_one_mail(

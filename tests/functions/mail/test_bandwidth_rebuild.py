@@ -13,7 +13,7 @@ from functions.mail.bandwidth_rollup import BandwidthRollup
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.plans import draft, plan
-from shared.product.records.mail import Cycle, Message, Rollup
+from shared.product.records.mail import Cycle, MessageMetadata, Rollup
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
@@ -47,8 +47,10 @@ def rollup(cloud: Cloud, log: Lines) -> None:
     assert run(BandwidthRollup(), Firing("bandwidth-rollup", at), cloud, log).outcome == "done"
 
 
-def message(name: str, user: str = "ada", size: int = 10, at: datetime = AT, recorded: datetime = AT) -> Message:
-    return Message(user=user, id=name, received_at=at, recorded_at=recorded, bytes_used=size)
+def message(
+    name: str, user: str = "ada", size: int = 10, at: datetime = AT, recorded: datetime = AT
+) -> MessageMetadata:
+    return MessageMetadata(user=user, id=name, received_at=at, recorded_at=recorded, bytes_used=size)
 
 
 def sums(cloud: Cloud) -> dict[str, tuple[int, int]]:

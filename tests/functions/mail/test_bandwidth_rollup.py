@@ -16,7 +16,7 @@ from shared import clock as clocks
 from shared.archetypes.rollup import LATEST, week
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.product.records.mail import Cycle, Message, Rollup
+from shared.product.records.mail import Cycle, MessageMetadata, Rollup
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
@@ -40,10 +40,10 @@ def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
     return go
 
 
-def message(number: int, user: str = "ada", size: int = 1, **rest: Any) -> Message:
+def message(number: int, user: str = "ada", size: int = 1, **rest: Any) -> MessageMetadata:
     recorded = rest.pop("recorded_at", NOON - timedelta(hours=1))
     received = rest.pop("received_at", recorded)
-    return Message(user=user, id=f"m{number}", bytes_used=size, received_at=received, recorded_at=recorded)
+    return MessageMetadata(user=user, id=f"m{number}", bytes_used=size, received_at=received, recorded_at=recorded)
 
 
 def cycle(user: str = "ada", begins: datetime = datetime(2026, 3, 1, tzinfo=UTC), quota: int = 1000) -> Cycle:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functions.mail.header_snapshot_cleanup import HeaderSnapshotCleanup
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
-from shared.product.records.mail import Message, Snapshot
+from shared.product.records.mail import MessageMetadata, Snapshot
 from tests.conftest import NOON, VirtualClock
 from tests.support.purging import Facts, go, put, there
 
@@ -21,7 +21,7 @@ class TestHeaderSnapshotCleanup(Facts):
 
     def test_one_whose_message_is_still_there_stays_until_that_is_gone(self, cloud: Cloud, clock: VirtualClock) -> None:
         at = NOON - self.job.keep - days(10)
-        message = Message(user="u1", id="m120", received_at=at, recorded_at=at, bytes_used=1)
+        message = MessageMetadata(user="u1", id="m120", received_at=at, recorded_at=at, bytes_used=1)
         put(cloud, message, *(self.made(f"m{number}", self.job.keep + days(9)) for number in range(130)))
         assert go(self.job, cloud).counts == {"purged": 129, "spared": 1}
         assert there(cloud, self.job.table) == ["m120"]

@@ -15,7 +15,7 @@ from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
-from shared.product.records.mail import Message, Snapshot
+from shared.product.records.mail import MessageMetadata, Snapshot
 from shared.run.firing import Firing
 from shared.run.run import run
 from shared.store import watermark
@@ -32,10 +32,10 @@ class TestMessageMetadataCleanup(Facts):
     def _summed(self, cloud: Cloud) -> None:
         watermark.close(cloud, "bandwidth-rollup", watermark.Watermark(), clocks.iso(NOON - timedelta(hours=1)))
 
-    def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Message:
+    def made(self, id_: str, age: timedelta, now: datetime = NOON) -> MessageMetadata:
         # Received long before: what counts is when it was written down.
         received = now - age - timedelta(days=5)
-        return Message(user="u1", id=id_, received_at=received, recorded_at=now - age, bytes_used=1)
+        return MessageMetadata(user="u1", id=id_, received_at=received, recorded_at=now - age, bytes_used=1)
 
     def test_headers_go_along_and_before(self, cloud: Cloud) -> None:
         for id_, age in {"old": self.job.keep, "new": self.job.keep - SECOND}.items():
@@ -75,7 +75,10 @@ def test_the_sums_are_exact_when_the_details_are_gone_also_of_what_came_late(clo
             size = random.randint(1, 10**6)
             wanted[f"day#{received:%Y-%m-%d}"] += size
             id_ = f"m{wanted.total()}"
-            put(cloud, Message(user="u1", id=id_, received_at=received, recorded_at=clock.now(), bytes_used=size))
+            put(
+                cloud,
+                MessageMetadata(user="u1", id=id_, received_at=received, recorded_at=clock.now(), bytes_used=size),
+            )
 
     def tick(job: Any) -> Any:
         report = run(job, Firing(job.name, clock.now(), correlation_id="c"), cloud, Lines(clock))

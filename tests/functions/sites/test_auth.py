@@ -119,8 +119,14 @@ def test_a_hosts_own_credentials_come_before_the_default(web: Web, gate: Web, fi
         ({"/sign-in": Reply(200, FORM.replace("post", "get"))}, "the form would send the password in its URL"),
         ({"/session": Reply(401, FORM)}, "answered 401"),
         ({"/session": Reply(200, "hm")}, "no session cookie and no redirect came back"),
-        ({"/session": Reply(200, FORM, {"set-cookie": "a=1"})}, "the sign-in form was returned: the credentials were rejected"),
-        ({"/session": Reply(302, "", {"location": "/sign-in"})}, "the sign-in form was returned: the credentials were rejected"),
+        (
+            {"/session": Reply(200, FORM, {"set-cookie": "a=1"})},
+            "the sign-in form was returned: the credentials were rejected",
+        ),
+        (
+            {"/session": Reply(302, "", {"location": "/sign-in"})},
+            "the sign-in form was returned: the credentials were rejected",
+        ),
         (
             {"/session": Reply(302, "", {"location": "https://idp.example/"})},
             "redirected to idp.example, which is another site",

@@ -26,7 +26,7 @@ def trails(cloud: Cloud, user: str = "ada") -> list[AuditEntry]:
         KeyConditionExpression="pk = :user",
         ExpressionAttributeValues=attributes.row({":user": user}),
     )
-    return [.from_row(attributes.plain(item)) for item in answer["Items"]]
+    return [AuditEntry.from_row(attributes.plain(item)) for item in answer["Items"]]
 
 
 def test_an_entry_is_written_once_however_often_its_job_runs(cloud: Cloud) -> None:

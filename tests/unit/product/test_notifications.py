@@ -23,7 +23,7 @@ def notify(cloud: Cloud, *fields: Any) -> bool:
 
 def stored(cloud: Cloud) -> list[Notification]:
     items = cloud.dynamodb.scan(TableName=cloud.names.table("notifications"))["Items"]
-    return [.from_row(attributes.plain(item)) for item in items]
+    return [Notification.from_row(attributes.plain(item)) for item in items]
 
 
 def test_a_notification_that_is_requested_twice_is_created_once(cloud: Cloud, clock: VirtualClock) -> None:

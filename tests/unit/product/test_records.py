@@ -27,7 +27,7 @@ from shared.product.records.accounts import (
     User,
 )
 from shared.product.records.by_table import KINDS
-from shared.product.records.mail import Cycle, FailedEmail, ForwardState, Hold, Message, Quarantined
+from shared.product.records.mail import Cycle, FailedEmail, ForwardState, Hold, MessageMetadata, Quarantined
 from shared.product.records.outgoing import Delivery, Notification, SendState
 from shared.store.record import SKEW, InvalidRecord, Record
 
@@ -136,7 +136,7 @@ MESSAGE |= {"bytes_used": 5}  # type: ignore[dict-item]
 )
 def test_an_invalid_timestamp_is_refused_with_its_reason(written: Any, reason: str) -> None:
     with pytest.raises(InvalidRecord) as refused:
-        Message.read({**MESSAGE, "received_at": written}, NOW)
+        MessageMetadata.read({**MESSAGE, "received_at": written}, NOW)
     assert str(refused.value).startswith("received_at: ")
     assert reason in str(refused.value)
 
@@ -152,7 +152,7 @@ def test_an_invalid_timestamp_is_refused_with_its_reason(written: Any, reason: s
     ],
 )
 def test_a_timestamp_of_any_time_zone_is_stored_in_utc(written: str, kept: str) -> None:
-    assert Message.read({**MESSAGE, "received_at": written}, NOW).item()["received_at"] == kept
+    assert MessageMetadata.read({**MESSAGE, "received_at": written}, NOW).item()["received_at"] == kept
 
 
 def test_only_future_events_may_have_a_future_timestamp() -> None:
@@ -164,7 +164,10 @@ def test_only_future_events_may_have_a_future_timestamp() -> None:
 
 
 def test_a_row_with_a_future_timestamp_is_accepted_when_no_time_is_passed() -> None:
-    assert Message.from_row(Message.read({**MESSAGE, "received_at": "2036-01-01T00:00:00Z"}).item()).user == "u1"
+    assert (
+        MessageMetadata.from_row(MessageMetadata.read({**MESSAGE, "received_at": "2036-01-01T00:00:00Z"}).item()).user
+        == "u1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_a_row_with_a_future_timestamp_is_accepted_when_no_time_is_passed() -> N
 )
 def test_faults_of_a_record_are_named_by_field(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRecord) as refused:
-        Message.read({**MESSAGE, **change}, NOW)
+        MessageMetadata.read({**MESSAGE, **change}, NOW)
     assert reason in str(refused.value)
 
 
@@ -293,5 +296,5 @@ def test_a_score_is_rounded_to_what_any_store_can_hold() -> None:
 
 
 def test_attributes_that_jobs_add_to_a_row_are_not_fields() -> None:
-    record = Message.read(MESSAGE)
-    assert Message.from_row({**record.item(), "fault": "no such user", "going": True}) == record
+    record = MessageMetadata.read(MESSAGE)
+    assert MessageMetadata.from_row({**record.item(), "fault": "no such user", "going": True}) == record
