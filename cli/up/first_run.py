@@ -86,7 +86,7 @@ class FirstRun:
     def statuses(self) -> dict[str, dict[str, Any]]:
         """The status keys that these runs have written.
 
-        Of each host, or of a job without hosts.
+        One for each host, or one for a job without hosts.
         """
         shown = status_view.read(self.cloud, manifest.of(self.checks))
         start = clock.iso(self.since)

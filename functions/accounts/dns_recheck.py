@@ -16,7 +16,9 @@ from shared.store import table
 if TYPE_CHECKING:
     from shared.product.records.accounts import Domain
 
-GIVE_UP = settings.span("DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain is checked until it is given up")
+GIVE_UP = settings.span(
+    "DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain is checked before its verification fails"
+)
 # Less than a day, so that the next day's tick finds it due at whatever hour it was last checked.
 PAUSE = hours(12)
 

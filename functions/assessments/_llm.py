@@ -40,7 +40,7 @@ class ProviderFailed(NotPerformed):
 
 
 class ProviderRefused(NotPerformed):
-    """The provider rejects the request for good: a wrong model or key, or a prompt that is too long."""
+    """The provider rejects every retry too: a wrong model or key, or too long a prompt."""
 
 
 class Incomplete(Exception):

@@ -27,9 +27,9 @@ MODE = settings.choice(
 class UsageThresholdCheck(Sweep):
     """Notify users once per billing cycle that 60, 70, 80 or 100 percent of their quota are used.
 
-    A crossing is an event in the user's audit trail and a notification. Of several crossings at once the highest is
-    sent by e-mail, if the user wants that; the others are only shown. A crossing has the time at which the usage last
-    changed, not the time of the run.
+    A crossing is an event in the user's audit trail and a notification. When several are crossed at once, only the
+    highest is sent by e-mail, if the user wants that; the others are only shown. A crossing has the time at which the
+    usage last changed, not the time of the run.
     """
 
     schedule = hourly(minute=29)

@@ -1,4 +1,4 @@
-"""Sweep: attempt each due row until it succeeds or is given up."""
+"""Sweep: attempt each due row until it succeeds or is abandoned."""
 
 from __future__ import annotations
 

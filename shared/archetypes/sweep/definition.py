@@ -55,7 +55,7 @@ class SweepDefinition(Job, archetype=True):
     delays: ClassVar[RetryPolicy] = NO_RETRY
     """Delays between attempts, the default of `<ENV>_DELAYS`. Default: none; then `next_at` sets the due time."""
     give_up_after: ClassVar[timedelta | None] = None
-    """Age, counted from `since`, beyond which an item is given up; the default of `<ENV>_GIVE_UP_AFTER`."""
+    """Age, counted from `since`, beyond which an item is abandoned; the default of `<ENV>_GIVE_UP_AFTER`."""
     width: ClassVar[int] = 8
     """Concurrent attempts. Default: 8."""
     share: ClassVar[int] = 2
@@ -78,7 +78,7 @@ class SweepDefinition(Job, archetype=True):
     def all_settings(cls) -> tuple[Setting, ...]:
         own = []
         if cls.delays.delays:
-            meaning = f"Delays between the attempts of {cls.name}; it gives up after the last one"
+            meaning = f"Delays between the attempts of {cls.name}; the item is abandoned after the last one"
             own.append(Setting(f"{cls.env}_DELAYS", str(cls.delays), meaning, parse_retry))
         if cls.give_up_after is not None:
             meaning = f"Age beyond which {cls.name} gives an item up"
@@ -128,7 +128,7 @@ class SweepDefinition(Job, archetype=True):
         raise NotImplementedError
 
     def on_give_up(self, item: Any, result: AttemptResult) -> Mapping[str, Any]:
-        """Fields of the item that change when it is given up."""
+        """Fields of the item that change when it is abandoned."""
         raise NotImplementedError
 
     def on_retry(self, item: Any, at: datetime) -> Mapping[str, Any]:
