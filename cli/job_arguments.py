@@ -41,7 +41,10 @@ def find_job(name: str) -> Job:
 
 
 def find_job_with_dead_letters(name: str, cloud: Cloud) -> str:
-    """The name of a job that exists or has dead letters. Raises UnknownJob."""
+    """The name of a job that exists or has dead letters.
+
+    Raises UnknownJob.
+    """
     known = (*registry.jobs(), UNKNOWN_JOB, *store.jobs_with_dead_letters(cloud))
     return name if name in known else find_job(name).name
 

@@ -1,4 +1,6 @@
-"""Runtime of jobs. A package imports only packages of lower levels; tests/contract holds that.
+"""Runtime of jobs.
+
+A package imports only packages of lower levels; tests/contract holds that.
 
 0  redaction, clock, tables, deadline, concurrency
 1  aws: clients, names, permissions, attribute values, secrets

@@ -22,5 +22,8 @@ def deployment(stage: str) -> str:
 
 
 def flags(stage: str) -> list[str]:
-    """None for the local cloud, which is the default. A stage of an account is always named: there is no default."""
+    """None for the local cloud, which is the default.
+
+    A stage of an account is always named: there is no default.
+    """
     return [] if stage == LOCAL else ["--aws", "--stage", stage]

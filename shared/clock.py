@@ -1,4 +1,7 @@
-"""Source of the time, and the text forms of timestamps. Tests and simulations replace the clock."""
+"""Source of the time, and the text forms of timestamps.
+
+Tests and simulations replace the clock.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def minute(timestamp: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """Parse an ISO 8601 timestamp; one without a time zone is UTC. Raises ValueError."""
+    """Parse an ISO 8601 timestamp; one without a time zone is UTC.
+
+    Raises ValueError.
+    """
     timestamp = datetime.fromisoformat(text)
     if timestamp.tzinfo is None:
         return timestamp.replace(tzinfo=UTC)

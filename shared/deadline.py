@@ -10,7 +10,10 @@ from types import FrameType
 
 
 class DeadlineExceeded(BaseException):
-    """The deadline passed. Not an Exception: a job's `except Exception` around one item must not catch it."""
+    """The deadline passed.
+
+    Not an Exception: a job's `except Exception` around one item must not catch it.
+    """
 
 
 @contextmanager

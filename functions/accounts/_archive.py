@@ -40,7 +40,10 @@ def safe(value: Any) -> str:
 
 
 class Upload(io.RawIOBase):
-    """Write-only file that is an S3 multipart upload. The object exists after `finish`."""
+    """Write-only file that is an S3 multipart upload.
+
+    The object exists after `finish`.
+    """
 
     def __init__(self, cloud: Cloud, key: str) -> None:
         self.cloud = cloud

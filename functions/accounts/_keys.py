@@ -9,7 +9,10 @@ from shared.tables import EXPORTED, MAIL
 
 
 def folder_of(user: str) -> str:
-    """Folder of one user's exports. Ids contain no `/`, so it contains no other user's."""
+    """Folder of one user's exports.
+
+    Ids contain no `/`, so it contains no other user's.
+    """
     return f"{EXPORTED}{user}/"
 
 

@@ -1,4 +1,7 @@
-"""Download links of exports. Each download checks the export's row, so a link expires with it."""
+"""Download links of exports.
+
+Each download checks the export's row, so a link expires with it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ LINK = Setting(
 
 
 def link(cloud: Cloud, address: str, ticket: Ticket) -> str:
-    """Download link by the setting's URL. Raises ClientError if it is empty and the function is not deployed."""
+    """Download link by the setting's URL.
+
+    Raises ClientError if it is empty and the function is not deployed.
+    """
     if not address:
         config = cloud.functions.get_function_url_config(FunctionName=cloud.names.function(FUNCTION))
         address = f"{config['FunctionUrl'].rstrip('/')}/{FUNCTION}/{{ticket}}"

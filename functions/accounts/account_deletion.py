@@ -43,7 +43,9 @@ OWN = "account.deletion"
 
 
 class AccountDeletion(Pipeline):
-    """Delete an account: access first, then its rows and files. The record of the deletion stays.
+    """Delete an account: access first, then its rows and files.
+
+    The record of the deletion stays.
 
     The rows are deleted again an hour later, since a job that had read a row before may have written one after. A
     deletion that has begun cannot be undone, and is retried until it succeeds.

@@ -91,7 +91,10 @@ class DnsRecheck(Sweep):
 
 
 def _of_name(run: RunContext, name: str) -> list[Row]:
-    """Pending domains of that name, of any user. Raises Rejected if there are none."""
+    """Pending domains of that name, of any user.
+
+    Raises Rejected if there are none.
+    """
     rows, _ = table.query_page(
         run.cloud,
         tables.DOMAINS,

@@ -32,7 +32,10 @@ QUEUE = "users:created"
 
 
 class UserCreated(Payload):
-    """A user joined an organization. Address and name are read when the welcome is sent."""
+    """A user joined an organization.
+
+    Address and name are read when the welcome is sent.
+    """
 
     user_id: Id
     joined_at: AwareDatetime

@@ -24,7 +24,10 @@ LONGEST_SENDER = 4 * 998
 
 
 def forwarded(message: bytes, alias: str) -> bytes:
-    """Replace the sender headers; all else is unchanged. Raises MailRefused if the alias is no e-mail address."""
+    """Replace the sender headers; all else is unchanged.
+
+    Raises MailRefused if the alias is no e-mail address.
+    """
     end = END_OF_HEAD.search(message)
     head, body = (message[: end.start()], message[end.end() :]) if end else (message, b"")
     fields = [(each.partition(b":")[0].strip().lower(), each) for each in FIELD.findall(head)]

@@ -98,7 +98,10 @@ class ForwardingRetry(Sweep):
             return Succeeded(response)
 
     def _prepare(self, attempt: Attempt, slot: ExitStack) -> tuple[bytes, str] | GaveUp:
-        """The message to forward and its destination. Raises NotPerformed if they are not available now."""
+        """The message to forward and its destination.
+
+        Raises NotPerformed if they are not available now.
+        """
         item: FailedEmail = attempt.item
         user, alias, to = (attempt.references.get(key) for key in self.references(item))
         if not user or user.get("deleted_at"):

@@ -59,7 +59,10 @@ class DocsCrawl:
                 return
 
     def _index(self, http: HttpClient, site: Site, url: str) -> list[str]:
-        """Links of the index to the same site, sorted. Raises NoResponse if the page is missing or has no links."""
+        """Links of the index to the same site, sorted.
+
+        Raises NoResponse if the page is missing or has no links.
+        """
         fault = ""
         for _ in self._tries():
             try:
@@ -91,7 +94,10 @@ class DocsCrawl:
             self._left = [site.host, links[checked - 1]]
 
     def _fault(self, http: HttpClient, link: str) -> str:
-        """Error of a link; empty if it works. Falls back to GET for sites without HEAD."""
+        """Error of a link; empty if it works.
+
+        Falls back to GET for sites without HEAD.
+        """
         fault = ""
         for _ in self._tries():
             for method in ("HEAD", "GET"):

@@ -111,7 +111,10 @@ def _result_of(
 
 
 def _result(text: str) -> str:
-    """The result as compact JSON. Raises ValueError if it is no object, or too large for a row."""
+    """The result as compact JSON.
+
+    Raises ValueError if it is no object, or too large for a row.
+    """
     try:
         result = json.loads(text)
     except (ValueError, RecursionError):

@@ -43,7 +43,9 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Idempotency key. It stays the same after a missing answer, as the site may have done the work.
+        """Idempotency key.
+
+        It stays the same after a missing answer, as the site may have done the work.
 
         It changes after a bad answer, since a site that stores keys would repeat that answer.
         """
@@ -64,7 +66,10 @@ def queue(cloud: Cloud, host: str, url: str, task_id: str = "") -> str:
 
 
 class Webevals:
-    """The queue as one run uses it. A task belongs to the run that claimed it, until it is due again."""
+    """The queue as one run uses it.
+
+    A task belongs to the run that claimed it, until it is due again.
+    """
 
     def __init__(self, cloud: Cloud, run: str) -> None:
         self.cloud = cloud
@@ -84,7 +89,10 @@ class Webevals:
         return [Task(row["pk"], host, row["url"], row["due"], row["attempt"]) for row in rows]
 
     def claim(self, task: Task, until: datetime) -> Task | None:
-        """Claim the task; None where another run was faster. The task of an interrupted run is due at `until`."""
+        """Claim the task; None where another run was faster.
+
+        The task of an interrupted run is due at `until`.
+        """
         end = clock.iso(until)
         values = {":until": end, ":due": task.due, ":run": self.run, ":running": "running", ":next": task.attempt + 1}
         try:

@@ -11,7 +11,10 @@ PAGES = ("/pricing", "/docs/", "/sign-in")
 
 
 def seed(cloud: Cloud, count: int, _number: int = 1) -> dict[str, int]:
-    """Queue `count` web evaluations, round robin over the sites in BASE_URLS. Returns the number of rows by table."""
+    """Queue `count` web evaluations, round robin over the sites in BASE_URLS.
+
+    Returns the number of rows by table.
+    """
     valid = sites.parse(settings.BASE_URLS.read(cloud.environment)).valid
     if not valid:
         return {"webevals": 0}

@@ -1,4 +1,7 @@
-"""Consumer: process the messages of a queue, one batch per run. Invalid messages are dead-lettered at once."""
+"""Consumer: process the messages of a queue, one batch per run.
+
+Invalid messages are dead-lettered at once.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +51,17 @@ class Consumer(Job, Generic[P], archetype=True):
             )
 
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
-        """Whether the organization exists and may have its messages processed. Called once per organization."""
+        """Whether the organization exists and may have its messages processed.
+
+        Called once per organization.
+        """
         raise NotImplementedError
 
     def handle(self, run: RunContext, message: Message[P]) -> None:
-        """Apply one message. Raise Rejected if it can never succeed, Defer to process it later."""
+        """Apply one message.
+
+        Raise Rejected if it can never succeed, Defer to process it later.
+        """
         raise NotImplementedError
 
     def handle_batch(self, run: RunContext, batch: MessageBatch[P]) -> None:

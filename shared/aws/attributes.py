@@ -13,7 +13,10 @@ Attributes = dict[str, Any]
 
 
 def pack(value: Any) -> Attributes:
-    """`"a"` -> `{"S": "a"}`. Text, numbers, booleans, None, lists, string-keyed maps, sets of text (read as lists)."""
+    """`"a"` -> `{"S": "a"}`.
+
+    Text, numbers, booleans, None, lists, string-keyed maps, sets of text (read as lists).
+    """
     match value:
         case bool():
             return {"BOOL": value}
@@ -33,7 +36,10 @@ def pack(value: Any) -> Attributes:
 
 
 def unpack(attribute: Attributes) -> Any:
-    """`{"S": "a"}` -> `"a"`. A number is an int, or a float if it has a fraction or an exponent."""
+    """`{"S": "a"}` -> `"a"`.
+
+    A number is an int, or a float if it has a fraction or an exponent.
+    """
     [(kind, value)] = attribute.items()
     match kind:
         case "N":

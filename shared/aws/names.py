@@ -1,4 +1,7 @@
-"""Physical names of a deployment's resources. No other module forms one: stacks refer to each other by name."""
+"""Physical names of a deployment's resources.
+
+No other module forms one: stacks refer to each other by name.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of one deployment. `account` and `region` may be CloudFormation tokens in a template."""
+    """Names of one deployment.
+
+    `account` and `region` may be CloudFormation tokens in a template.
+    """
 
     stage: str
     account: str

@@ -1,4 +1,7 @@
-"""Permissions of jobs. A function's IAM role is generated from the grants of its jobs."""
+"""Permissions of jobs.
+
+A function's IAM role is generated from the grants of its jobs.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,10 @@ def produce(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
 
 
 def collect(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
-    """Read payloads of the queue that are stored in S3. Every consumer of payloads has this grant."""
+    """Read payloads of the queue that are stored in S3.
+
+    Every consumer of payloads has this grant.
+    """
     key = (Grant(("kms:Decrypt",), PAYLOADS_KEY),) if encrypted else ()
     return (read_objects(_payloads(queue)), *key)
 
@@ -108,7 +114,10 @@ def publish(topic: str) -> Grant:
 
 
 def send_mail() -> Grant:
-    """Send mail with SES from any verified identity of the account. SES also checks the action for raw mail."""
+    """Send mail with SES from any verified identity of the account.
+
+    SES also checks the action for raw mail.
+    """
     return Grant(("ses:SendEmail", "ses:SendRawEmail"), "identity/*")
 
 

@@ -22,7 +22,10 @@ FORM = "'1000 items per day', '2.50 dollars per month', or '1000 items, 2.50 dol
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limit per period, as the job reports its use by `run.spend`. At least one of items and dollars is set."""
+    """Limit per period, as the job reports its use by `run.spend`.
+
+    At least one of items and dollars is set.
+    """
 
     items: int | None = None
     """Items per period. Default: no limit."""

@@ -139,7 +139,10 @@ class Job:
         validation.check(cls)
 
     def work(self, run: RunContext) -> Outcome:
-        """Process one run. Raise Rejected for an error that no retry can fix; any other exception is retried."""
+        """Process one run.
+
+        Raise Rejected for an error that no retry can fix; any other exception is retried.
+        """
         raise NotImplementedError
 
     def plan(self, run: RunContext) -> list[str]:

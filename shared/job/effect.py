@@ -19,7 +19,10 @@ LONGEST_KEY = 512
 
 
 class NotPerformed(Exception):
-    """Raised by an effect's call if nothing happened: it may be retried. Other exceptions leave the outcome unknown."""
+    """Raised by an effect's call if nothing happened: it may be retried.
+
+    Other exceptions leave the outcome unknown.
+    """
 
 
 class UncertainOutcome(Exception):

@@ -1,4 +1,7 @@
-"""Registry of jobs, discovered in functions/. A module declares one job, or defines `jobs()` that yields several."""
+"""Registry of jobs, discovered in functions/.
+
+A module declares one job, or defines `jobs()` that yields several.
+"""
 
 from __future__ import annotations
 

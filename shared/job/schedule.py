@@ -96,7 +96,10 @@ def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A Unix cron expression (0 is Sunday) in a time zone. Raises ScheduleError if it is invalid."""
+    """A Unix cron expression (0 is Sunday) in a time zone.
+
+    Raises ScheduleError if it is invalid.
+    """
 
     expression: str
     zone: str = UTC_ZONE
@@ -173,7 +176,10 @@ def read(text: str) -> Schedule:
 
 
 def parse(text: str) -> tuple[Schedule, ...]:
-    """Schedules of a setting: one, several separated by `;`, or `off`. Raises ScheduleError."""
+    """Schedules of a setting: one, several separated by `;`, or `off`.
+
+    Raises ScheduleError.
+    """
     if text.strip().lower() == OFF:
         return ()
     if "(" in text:

@@ -1,4 +1,7 @@
-"""Rules for job declarations, checked when the class is created. An error names the place and the correction."""
+"""Rules for job declarations, checked when the class is created.
+
+An error names the place and the correction.
+"""
 
 from __future__ import annotations
 

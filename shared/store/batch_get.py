@@ -50,7 +50,9 @@ def batch_get_rows(
     attributes_read: Sequence[str] = (),
     patient: bool = True,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one table that exist, in no order. Raises Throttled.
+    """Yield the rows of one table that exist, in no order.
+
+    Raises Throttled.
 
     keys: partition and sort key of each (a RowKey). attributes_read: all attributes if empty. patient: through the
     bulk client.

@@ -1,4 +1,7 @@
-"""Query the due rows of a table through its index `due`. Never scans."""
+"""Query the due rows of a table through its index `due`.
+
+Never scans.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ def runs(job: str, day: date | str) -> str:
 
 
 def run(job: str, run_id: str) -> RowKey:
-    """`runs#<job>#<yyyy-mm-dd>` / `<run id>`: the history row of one run. A run id begins with its start."""
+    """`runs#<job>#<yyyy-mm-dd>` / `<run id>`: the history row of one run.
+
+    A run id begins with its start.
+    """
     return RowKey(runs(job, f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"), run_id)
 
 

@@ -157,7 +157,9 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, values: Mapping[str, Any], now: datetime | None = None) -> Self:
-        """Validate JSON data, as a line of a file has it. Raises InvalidRecord.
+        """Validate JSON data, as a line of a file has it.
+
+        Raises InvalidRecord.
 
         values: fields by name, `user`, `id`, and `v` (default: the newest). now: past events must not lie after it.
         """

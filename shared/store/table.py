@@ -39,7 +39,10 @@ class ConditionFailed(Exception):
 def get(
     cloud: Cloud, table: Table, key: RowKey, *, attributes_read: Sequence[str] = (), consistent: bool = True
 ) -> Plain:
-    """Read one row; empty where there is none. `attributes_read` limits what is returned, not what is paid for."""
+    """Read one row; empty where there is none.
+
+    `attributes_read` limits what is returned, not what is paid for.
+    """
     request: dict[str, Any] = {"TableName": cloud.names.table(table.name), "Key": _key(table, key)}
     if attributes_read:
         names = {f"#{number}": name for number, name in enumerate(attributes_read)}
@@ -124,7 +127,10 @@ def _query(
 
 
 def put(cloud: Cloud, table: Table, item: Mapping[str, Any]) -> None:
-    """Write a row without a condition. For rows that are the same however often they are written."""
+    """Write a row without a condition.
+
+    For rows that are the same however often they are written.
+    """
     cloud.dynamodb.put_item(TableName=cloud.names.table(table.name), Item=attributes.row(item))
 
 
@@ -220,7 +226,10 @@ def delete(
     names: Mapping[str, str] | None = None,
     patient: bool = False,
 ) -> bool:
-    """Delete a row; False where the condition does not hold. A missing row is deleted already."""
+    """Delete a row; False where the condition does not hold.
+
+    A missing row is deleted already.
+    """
     request = {"TableName": cloud.names.table(table.name), "Key": _key(table, key)}
     call = (cloud.bulk if patient else cloud.dynamodb).delete_item
     try:

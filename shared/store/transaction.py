@@ -106,7 +106,9 @@ class TransactionCancelled(Exception):
 
 
 def write_together(cloud: Cloud, writes: Sequence[Write], *, tries: int = 1, patient: bool = False) -> None:
-    """Perform up to 100 writes, each of another row, all or none. Raises TransactionCancelled.
+    """Perform up to 100 writes, each of another row, all or none.
+
+    Raises TransactionCancelled.
 
     tries: how often it is sent while other transactions are at its rows. patient: through the bulk client, which
     waits longer for an answer and leaves out the check of parameters.

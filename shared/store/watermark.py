@@ -53,7 +53,10 @@ def read(cloud: Cloud, job: str) -> Watermark:
 
 
 def pin(cloud: Cloud, job: str, mark: Watermark, end: str) -> Watermark:
-    """Record that the window up to `end` is being processed. Raises Fenced where another run has moved the mark."""
+    """Record that the window up to `end` is being processed.
+
+    Raises Fenced where another run has moved the mark.
+    """
     pinned = Watermark(mark.upto, end)
     if pinned != mark:
         _write(cloud, job, "SET closing = :end", f"attribute_not_exists(closing) AND {_unmoved(mark)}", mark, pinned)
@@ -61,7 +64,10 @@ def pin(cloud: Cloud, job: str, mark: Watermark, end: str) -> Watermark:
 
 
 def close(cloud: Cloud, job: str, mark: Watermark, end: str) -> Watermark:
-    """Record that everything up to `end` is processed. Raises Fenced where another run has moved the mark."""
+    """Record that everything up to `end` is processed.
+
+    Raises Fenced where another run has moved the mark.
+    """
     pinned = "closing = :end" if mark.closing else "attribute_not_exists(closing)"
     _write(cloud, job, "SET upto = :end REMOVE closing", f"{pinned} AND {_unmoved(mark)}", mark, Watermark(end))
     return Watermark(end)

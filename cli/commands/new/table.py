@@ -22,7 +22,10 @@ ON_RETRY = """
 
 
 def values(archetype: str, name: str | None, into: str | None) -> dict[str, str]:
-    """Values for a skeleton; empty for an archetype without a table. Raises CommandError."""
+    """Values for a skeleton; empty for an archetype without a table.
+
+    Raises CommandError.
+    """
     if archetype not in INDEXES:
         if name or into:
             raise CommandError(Exit.WRONG_USE, f"a {archetype} has no table; leave out --table and --into")

@@ -1,4 +1,7 @@
-"""Probe: fetch a page of every site and judge it. A bad site is a result, not a failure of the job."""
+"""Probe: fetch a page of every site and judge it.
+
+A bad site is a result, not a failure of the job.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +170,10 @@ class Probe(Job, archetype=True):
         ]
 
     def _visit(self, run: RunContext, http: HttpClient, site: Site) -> VisitResult:
-        """Try until the verdict is good or all tries are used up. Runs in a thread of its own."""
+        """Try until the verdict is good or all tries are used up.
+
+        Runs in a thread of its own.
+        """
         visit = Visit(run, http, site, self._url(run, site))
         result = self._try(visit)
         for _ in range(self.tries - 1):

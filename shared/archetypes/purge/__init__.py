@@ -47,7 +47,10 @@ class Purge(PurgeDefinition, archetype=True):
         return (*super().grants(), *own, *permissions.alerting(), *table, *dependents.grants(), *waits)
 
     def cutoff(self, run: RunContext) -> datetime:
-        """Rows of this age or older are due. Raises SettingError if the retention leaves no time for the warning."""
+        """Rows of this age or older are due.
+
+        Raises SettingError if the retention leaves no time for the warning.
+        """
         return cutoff.cutoff(type(self), run)
 
     def work(self, run: RunContext) -> Outcome:

@@ -28,7 +28,10 @@ def all_settings(job: type[PurgeDefinition]) -> Iterator[Setting]:
 
 
 def cutoff(job: type[PurgeDefinition], run: RunContext, kind: str = "") -> datetime:
-    """Rows of this age or older are due. Raises SettingError if the retention leaves no time for the warning."""
+    """Rows of this age or older are due.
+
+    Raises SettingError if the retention leaves no time for the warning.
+    """
     name = _setting_name(job, kind)
     keep: timedelta = run.setting(name)
     if job.warn is not None and keep <= job.warn:

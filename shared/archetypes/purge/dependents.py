@@ -21,7 +21,10 @@ OBJECTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """Dependents of a table's rows. After a crash the row remains, and with it the keys of what is left to delete."""
+    """Dependents of a table's rows.
+
+    After a crash the row remains, and with it the keys of what is left to delete.
+    """
 
     objects: Mapping[str, str] = field(default_factory=dict)
     """Attributes that name an S3 object, each with the folder in which it must be."""
@@ -44,7 +47,10 @@ class Dependents:
         return ""
 
     def delete(self, cloud: Cloud, rows: Sequence[Row]) -> None:
-        """Delete the dependents of the rows. Raises OSError for objects, Throttled for rows."""
+        """Delete the dependents of the rows.
+
+        Raises OSError for objects, Throttled for rows.
+        """
         objects = [str(row.item[name]) for row in rows for name in self.objects if row.item.get(name)]
         for start in range(0, len(objects), OBJECTS):
             _delete_objects(cloud, objects[start : start + OBJECTS])

@@ -115,7 +115,10 @@ class PurgeRun:
                 return
 
     def _warn_owner(self, at: str, row: Row) -> bool:
-        """Warn the owner, then let the row age from `at`. After a crash the effect's key prevents a second warning."""
+        """Warn the owner, then let the row age from `at`.
+
+        After a crash the effect's key prevents a second warning.
+        """
         key = bounded_key(f"{row.pk}#{row.sk}#{row.since}")
         self.run.effect(key, partial(self.job.send, self.run, self.job.warning(row)))
         return warnings.mark(self.run, self.source, row, at)

@@ -95,7 +95,10 @@ class AttemptResult:
 
 
 def parse_result(data: Any, number: int, now: datetime) -> AttemptResult:
-    """Result of an effect's JSON data. An effect that an operator confirmed by hand has no data: it succeeded."""
+    """Result of an effect's JSON data.
+
+    An effect that an operator confirmed by hand has no data: it succeeded.
+    """
     if not isinstance(data, Mapping) or data.get("end") not in VERDICTS:
         return AttemptResult(Succeeded("settled by hand"), number, now)
     extra = {"wait": data["wait"]} if data["end"] == RetryLater.word else {}

@@ -1,4 +1,7 @@
-"""Report the content of the workspace on a day. A repetition for the same day writes the same file."""
+"""Report the content of the workspace on a day.
+
+A repetition for the same day writes the same file.
+"""
 
 from __future__ import annotations
 
