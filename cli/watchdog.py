@@ -1,4 +1,4 @@
-"""End this process at the timeout of a run, and record lost runs."""
+"""Watchdog: end this process at a run's timeout; record lost runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Command lines of jobs.py that alerts, errors and pages advise, each with the flags for its deployment."""
+"""Command lines of jobs.py for alerts, errors and pages.
+
+Each has the flags for its deployment.
+"""
 
 from __future__ import annotations
 

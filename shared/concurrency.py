@@ -1,4 +1,6 @@
-"""Bounded concurrency in threads: fan-out, fan-out by lane, and a semaphore, none of which a hanging item can block.
+"""Bounded concurrency in threads: fan-out, fan-out by lane, and a semaphore.
+
+A hanging item blocks none of them.
 
                    limits                                    an item that is slow              an item that hangs
 fan_out            `width` threads at once                   keeps its place                   Overdue after `patience`
@@ -35,7 +37,10 @@ WINDOW = 500
 
 
 class Overdue(Exception):
-    """An item took longer than its patience; its thread is left behind, and its late result dropped."""
+    """An item took longer than its patience.
+
+    Its thread is left behind, and its late result dropped.
+    """
 
 
 def fan_out(
@@ -46,11 +51,11 @@ def fan_out(
     patience: float,
     remaining: Callable[[], float],
 ) -> Iterator[tuple[Item, Result | Exception]]:
-    """Call `work` on items in threads, `width` at once; yield each item with its result or its exception.
+    """Call `work` on items in threads, `width` at once.
 
-    Items start in order and finish in any. patience: seconds that one item may take; after them it is yielded as
-    Overdue. An item starts only while `remaining()` seconds suffice for it; the items that did not start are not
-    yielded, and are the tail of `items`.
+    Yields each item with its result or its exception. Items start in order and finish in any. patience: seconds that
+    one item may take; after them it is yielded as Overdue. An item starts only while `remaining()` seconds suffice for
+    it; the items that did not start are not yielded, and are the tail of `items`.
     """
     finished: SimpleQueue[tuple[int, Result | Exception]] = SimpleQueue()
     waiting = deque(enumerate(items))
@@ -91,11 +96,12 @@ def fan_out_by_lane(
     patience: float,
     remaining: Callable[[], float],
 ) -> Iterator[tuple[Item, Result | BaseException]]:
-    """Call `work` on items in threads, `width` at once and `share` of one lane; yield each item with its result.
+    """Call `work` in `width` threads, at most `share` of one lane.
 
-    Items of the lane "" have no share. An item that runs longer than SLOW_AFTER is not counted any more, until there
-    are MAX_WIDTHS times `width` threads. Items are taken from `items` as they are needed, and start in order, except
-    those whose lane is full. patience, remaining: as for fan_out, except that no item starts without `remaining()`.
+    Yields each item with its result. Items of the lane "" have no share. An item that runs longer than SLOW_AFTER is
+    not counted any more, until there are MAX_WIDTHS times `width` threads. Items are taken from `items` as they are
+    needed, and start in order, except those whose lane is full. patience, remaining: as for fan_out, except that no
+    item starts without `remaining()`.
     """
     finished: SimpleQueue[tuple[int, Result | BaseException]] = SimpleQueue()
     running: dict[int, tuple[Item, str, float]] = {}
@@ -133,7 +139,10 @@ def _has_room(running: Mapping[int, tuple[Any, str, float]], width: int, patienc
 
 
 def _counted(running: Iterable[tuple[Any, str, float]], patience: float) -> tuple[int, float]:
-    """Count the items that are not slow yet, and the seconds until the first of them is."""
+    """Number of items that are not slow yet.
+
+    Also the seconds until the first of them is slow.
+    """
     now = time.monotonic()
     left = [until - patience + SLOW_AFTER - now for _, _, until in running]
     fast = [seconds for seconds in left if seconds > 0]
@@ -141,7 +150,10 @@ def _counted(running: Iterable[tuple[Any, str, float]], patience: float) -> tupl
 
 
 class _LaneQueue(Generic[Item]):
-    """Items that have not started, and the number of running items of each lane."""
+    """Queue of items by lane.
+
+    Items that have not started, and the number of running items of each lane.
+    """
 
     def __init__(self, items: Iterable[Item], lane: Callable[[Item], str], share: int) -> None:
         self.source = enumerate(items)
@@ -151,7 +163,7 @@ class _LaneQueue(Generic[Item]):
         self.busy: Counter[str] = Counter()
 
     def take(self) -> tuple[int, Item, str] | None:
-        """Remove the first item whose lane has room; None if there is none."""
+        """Remove the first item whose lane has room; None without one."""
         for place, (_, _, name) in enumerate(self.waiting):
             if self._enter(name):
                 return self.waiting.pop(place)
@@ -185,7 +197,10 @@ class TimedSemaphore:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Wait until fewer than `width` holders are counted, and hold a place for the block."""
+        """Hold a place for the block.
+
+        Waits until fewer than `width` holders are counted.
+        """
         holder = object()
         with self._changed:
             while (wait := self._seconds_until_free()) > 0:
@@ -199,7 +214,7 @@ class TimedSemaphore:
                 self._changed.notify()
 
     def _seconds_until_free(self) -> float:
-        """Seconds until the first holder is slow; 0 if a place is free."""
+        """Seconds until the first holder is slow; 0 with a free place."""
         now = time.monotonic()
         left = [acquired + self.slow - now for acquired in self._acquired.values() if acquired + self.slow > now]
         return min(left) if len(left) >= self.width else 0

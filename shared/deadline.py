@@ -1,4 +1,7 @@
-"""Deadline within a run: it interrupts the work while there is still time to record the outcome."""
+"""Deadline within a run, raised as an exception in the work.
+
+It leaves time to record the outcome.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Lambda handler of all jobs: the job and its clients are created at init, then each event is passed to its run."""
+"""Lambda handler of all jobs.
+
+The job and its clients are created at init, then each event is passed to its run.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def _initialize() -> tuple[Job, str, Cloud]:
 
 
 def _job(path: str) -> tuple[Job, str]:
-    """Load the job, and the error in its settings; with an error the job has its declared values."""
+    """Load the job, and the error in its settings.
+
+    With an error the job has its declared values.
+    """
     try:
         return registry.load(path), ""
     except SettingError as error:

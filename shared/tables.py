@@ -1,4 +1,7 @@
-"""Every DynamoDB table with its keys and indexes; the template and the queries are derived from it."""
+"""DynamoDB tables with their keys and indexes.
+
+The template and the queries are derived from them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Index:
     shards: int = 1
 
     def partition(self, key: str, kind: str = "") -> str:
-        """Partition of the row with that key: `07`, or `critical#07` for a kind. It depends on nothing else."""
+        """Partition of a key: `07`, or `critical#07` for a kind.
+
+        It depends on nothing else.
+        """
         return _partition(zlib.crc32(key.encode()) % self.shards, kind)
 
     def partitions(self, kind: str = "") -> tuple[str, ...]:
@@ -39,7 +45,10 @@ def _partition(number: int, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Table with on-demand capacity and point-in-time recovery; keys are strings, `expires` is the TTL."""
+    """Table with on-demand capacity and point-in-time recovery.
+
+    Keys are strings, `expires` is the TTL.
+    """
 
     name: str
     purpose: str

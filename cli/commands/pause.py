@@ -1,4 +1,4 @@
-"""Pause a job, a target or a tenant, until an operator resumes it."""
+"""Pause a job, a target or a tenant, until operators resume it."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def open_cloud() -> Iterator[Cloud]:
 
 @contextmanager
 def lock(place: Path) -> Iterator[bool]:
-    """Take the lock on the state in `place`; False if it is held."""
+    """Lock the state in `place`; False if it is locked already."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as file:
         try:

@@ -1,4 +1,4 @@
-"""Archive of an export: a zip file, streamed to S3 as a multipart upload."""
+"""Archive of an export: a zip file, a multipart upload to S3."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ ABOUT = (
 
 
 def safe(value: Any) -> str:
-    """Text of a cell, which no spreadsheet executes as a formula, and from which the value can be restored."""
+    """Text of a cell that no spreadsheet executes as a formula.
+
+    The value can be restored from it.
+    """
     match value:
         case None:
             return ""
@@ -125,7 +128,10 @@ class Archive:
         self.files[f"{name}.csv"]["rows"] = count
 
     def array(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Add a table's rows as a JSON array; returns the names of all their attributes."""
+        """Add a table's rows as a JSON array.
+
+        Returns the names of all their attributes.
+        """
         columns: dict[str, None] = {"id": None}
         with self.member(f"{name}.json") as file:
             count = 0
@@ -138,7 +144,10 @@ class Archive:
         return list(columns)
 
     def close(self, **details: Any) -> str:
-        """Add the manifest and complete the upload; returns the archive's SHA-256 in hex."""
+        """Add the manifest and complete the upload.
+
+        Returns the archive's SHA-256 in hex.
+        """
         manifest = {"about": ABOUT, **details, "files": self.files}
         with self.member("manifest.json") as file:
             file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())

@@ -1,4 +1,7 @@
-"""DNS check of a user's domain: required records, compared with the answers of DNS servers."""
+"""DNS check of a user's domain.
+
+The required records are compared with the answers of DNS servers.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ class InvalidName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Result of a check, by the names that users see: `MX`, `TXT _mail-challenge`."""
+    """Result of a check, by the names that users see.
+
+    For example `MX`, `TXT _mail-challenge`.
+    """
 
     correct: tuple[str, ...]
     missing: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""S3 keys of exports: the archive, and the pages it is made from."""
+"""S3 keys of exports: the archive, and its source pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def part_of(user: str, export: str, table: str, number: int) -> str:
 
 
 def objects_of(row: Mapping[str, Any]) -> list[str]:
-    """Keys of all objects of an export; of each table one page more, which may not be recorded in the row yet."""
+    """Keys of all objects of an export.
+
+    Includes one page more of each table: the row may not record it yet.
+    """
     user, export, parts = row["pk"], row["sk"], row.get("parts", {})
     pages = [
         part_of(user, export, table.name, number) for table in MAIL for number in range(parts.get(table.name, 0) + 1)

@@ -80,7 +80,10 @@ class AccountDeletion(Pipeline):
         return Continue("revoke", 0.5, fields={"deleted": _with_counts(run, item, ACCESS)})
 
     def counting(self, run: RunContext, item: Deletion) -> StepDone:
-        """Count the rows before the first is deleted, so that a crash does not reduce the counts."""
+        """Count the rows before the first is deleted.
+
+        So a crash does not reduce the counts.
+        """
         return StepDone({"deleted": _with_counts(run, item, [each for each in ORDER if each not in ACCESS])})
 
     def erasing(self, run: RunContext, item: Deletion) -> Continue | StepDone:
@@ -138,7 +141,10 @@ def _delete_next(run: RunContext, item: Deletion) -> Continue | StepDone:
 
 
 def _page(run: RunContext, of: tables.Table, user: str, after: str) -> list[Row]:
-    """Some of the user's rows with keys beyond `after`, without this job's own."""
+    """Page of the user's rows with keys beyond `after`.
+
+    This job's own rows are left out.
+    """
     start: Any = {of.pk: {"S": user}, of.sk: {"S": after}} if after else None
     while True:
         rows, start = table.query_page(
@@ -149,7 +155,10 @@ def _page(run: RunContext, of: tables.Table, user: str, after: str) -> list[Row]
 
 
 def _query(run: RunContext, of: tables.Table, user: str) -> dict[str, Any]:
-    """Query of the user's rows; this job's own audit entries are left out."""
+    """Query of the user's rows.
+
+    This job's own audit entries are left out.
+    """
     values = {":user": user}
     if of is not tables.AUDIT:
         return {"condition": f"{of.pk} = :user", "values": values}
@@ -162,7 +171,10 @@ def _query(run: RunContext, of: tables.Table, user: str) -> dict[str, Any]:
 
 
 def _delete(run: RunContext, of: tables.Table, rows: Sequence[Row]) -> None:
-    """Delete objects before the rows that name them, so that a crash leaves no object without a row."""
+    """Delete objects before the rows that name them.
+
+    So a crash leaves no object without a row.
+    """
     objects = [str(row.item["raw"]) for row in rows if str(row.item.get("raw", "")).startswith(tables.RAW)]
     _delete_objects(run, objects)
     if of is tables.EXPORTS:
@@ -171,7 +183,10 @@ def _delete(run: RunContext, of: tables.Table, rows: Sequence[Row]) -> None:
 
 
 def _delete_exports(run: RunContext, user: str) -> None:
-    """Delete all archives of the user and their parts, named by a row or not."""
+    """Delete all archives of the user and their parts.
+
+    Also those that no row names.
+    """
     pages = run.cloud.s3.get_paginator("list_objects_v2").paginate(
         Bucket=run.cloud.names.bucket, Prefix=folder_of(user)
     )

@@ -54,7 +54,9 @@ AHEAD = 8
 
 
 class AccountExport(Pipeline):
-    """Export a user's data to an archive of JSON, CSV and stored messages, and notify the user.
+    """Export a user's data to an archive, and notify the user.
+
+    The archive contains JSON, CSV and stored messages.
 
     Rows are collected page by page into objects. Then the archive is made from them in one run, streamed to S3.
     """
@@ -79,7 +81,10 @@ class AccountExport(Pipeline):
     )
 
     def collecting(self, run: RunContext, item: Export) -> Continue | StepDone:
-        """Collect one page of the user's rows, of the next table that has any."""
+        """Collect one page of the user's rows.
+
+        The page is of the next table that has any.
+        """
         name, _, after = item.cursor.partition("#")
         names = [table.name for table in TABLES]
         start = names.index(name) if name else 0
@@ -96,7 +101,10 @@ class AccountExport(Pipeline):
         return StepDone()
 
     def packing(self, run: RunContext, item: Export) -> Continue | StepDone:
-        """Make the archive in one run; the bucket's lifecycle rule removes an upload that was interrupted."""
+        """Make the archive in one run.
+
+        The bucket's lifecycle rule removes an upload that was interrupted.
+        """
         from functions.accounts._archive import Archive, Upload
 
         if run.remaining() < self.timeout / 2:
@@ -168,7 +176,10 @@ def _put(run: RunContext, key: str, body: bytes) -> None:
 
 
 def _collected(run: RunContext, item: Export, table: tables.Table) -> Iterator[dict[str, Any]]:
-    """Yield the collected rows of a table, with one page in memory at a time."""
+    """Yield the collected rows of a table.
+
+    One page is in memory at a time.
+    """
     for number in range(item.parts.get(table.name, 0)):
         key = part_of(item.user, item.id, table.name, number)
         body = run.cloud.s3.get_object(Bucket=run.cloud.names.bucket, Key=key)["Body"].read()
@@ -185,7 +196,10 @@ def _rows(run: RunContext, item: Export, table: tables.Table) -> Iterator[dict[s
 
 
 def _with_hash(row: dict[str, Any], path: str) -> dict[str, Any]:
-    """The row with one attribute replaced by its hash; `data.link` is an attribute of a map."""
+    """The row with one attribute replaced by its hash.
+
+    `data.link` is an attribute of a map.
+    """
     name, _, rest = path.partition(".")
     if name not in row:
         return row
@@ -195,7 +209,7 @@ def _with_hash(row: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _messages(run: RunContext, item: Export, archive: Archive) -> Iterator[str]:
-    """Write the stored messages to the archive; yield the keys of those that are missing.
+    """Write stored messages to the archive; yield keys of missing ones.
 
     Messages are requested ahead and written in order: S3 takes longer to begin an answer than to send it.
     """

@@ -9,7 +9,7 @@ from shared.store import s3_archive
 
 
 class AuditLogCleanup(Purge):
-    """Move audit entries to an archive after a year, critical ones after 7 years."""
+    """Archive audit entries after a year, critical ones after 7 years."""
 
     schedule = daily(hour=4, minute=12)
     table = tables.AUDIT

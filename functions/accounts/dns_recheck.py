@@ -24,7 +24,9 @@ PAUSE = hours(12)
 
 
 class DnsRecheck(Sweep):
-    """Check the DNS of pending domains daily, and notify users once of success or failure.
+    """Check the DNS of pending domains daily; notify users of results.
+
+    Users are notified once of success or failure.
 
     `python jobs.py dns-recheck --target shop.example` checks one domain now.
     """

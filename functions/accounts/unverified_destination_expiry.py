@@ -6,7 +6,7 @@ from shared.store import table
 
 
 class UnverifiedDestinationExpiry(WarnedPurge):
-    """Delete destinations that were not verified in 30 days, and warn their owner a week before."""
+    """Delete destinations unverified for 30 days; warn owners a week before."""
 
     schedule = daily(hour=2, minute=48)
     table = tables.DESTINATIONS

@@ -1,4 +1,4 @@
-"""Rows of an assessment: its state and result, its model calls, and the organization's monthly cost.
+"""Rows of an assessment: state, result, model calls, organization's monthly cost.
 
 `<organization>` / `<assessment id>`: state and result. `<organization>#calls` / `<assessment id>#<attempt>`: one paid
 call. `<organization>#cost` / `<yyyy-mm>`: the cost of a month.
@@ -73,7 +73,10 @@ class Assessment:
             raise AlreadyCompleted(f"{self.id} is completed")
 
     def record_call(self, attempt: int, run: str, answer: Mapping[str, Any]) -> None:
-        """Record the cost of a call, and add it to the organization's month; a repeated record changes nothing."""
+        """Record a call's cost, and add it to the organization's month.
+
+        A repeated record changes nothing.
+        """
         now = self.cloud.clock.now()
         call = {"micros": answer["micros"], "tokens_read": answer["read"], "tokens_written": answer["written"]}
         adds = {**call, "calls": 1}

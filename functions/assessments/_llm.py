@@ -1,4 +1,7 @@
-"""Clients of language models: Amazon Bedrock's Converse API, and chat completions APIs compatible with OpenAI's."""
+"""Clients of language models: Amazon Bedrock, and OpenAI-compatible APIs.
+
+Bedrock's Converse API, and chat completions.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ LONGEST_ANSWER = 4096
 
 
 class Busy(NotPerformed):
-    """The provider is over its rate limit, and charged nothing: retry in `seconds`."""
+    """The provider is over its rate limit, and charged nothing.
+
+    Retry in `seconds`.
+    """
 
     def __init__(self, provider: str, seconds: float) -> None:
         super().__init__(f"{provider} is over its rate limit for another {seconds:.0f} s")
@@ -40,7 +46,10 @@ class ProviderFailed(NotPerformed):
 
 
 class ProviderRefused(NotPerformed):
-    """The provider rejects every retry too: a wrong model or key, or too long a prompt."""
+    """The provider rejects the call and each retry of it.
+
+    The model or key is wrong, or the prompt too long.
+    """
 
 
 class Incomplete(Exception):
@@ -62,7 +71,9 @@ class Reply:
 
 class Provider(Protocol):
     def ask(self, system: str, question: str, key: str) -> Reply:
-        """Call the model once, with an idempotency key if the provider supports one.
+        """Call the model once, idempotently if the provider supports it.
+
+        Then the call has an idempotency key.
 
         Raises Busy, ProviderFailed, Refused, Incomplete.
         """

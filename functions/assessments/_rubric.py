@@ -1,4 +1,7 @@
-"""Evaluation of a transcript: the payload with its rubric, the prompt, and validation of the model's answer."""
+"""Evaluation of a transcript: payload, prompt, validation of the answer.
+
+The payload contains the rubric.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,17 @@ MOST_TURNS = 2000
 
 
 class Unsanitized(Rejected):
-    """The transcript contains personal data or secrets, and is not sent to a model."""
+    """The transcript contains personal data or secrets.
+
+    It is not sent to a model.
+    """
 
 
 class InvalidAnswer(Exception):
-    """The model's answer does not have the required form; its text is not logged."""
+    """The model's answer does not have the required form.
+
+    Its text is not logged.
+    """
 
 
 class Line(Part):
@@ -46,7 +55,10 @@ RUBRIC = (
 
 
 class Evaluation(Payload):
-    """Request to evaluate a transcript, which the sender has sanitized of personal data and secrets."""
+    """Request to evaluate a transcript.
+
+    The sender has sanitized it of personal data and secrets.
+    """
 
     assessment_id: Id
     user_id: Id

@@ -16,7 +16,7 @@ QUEUE = "assessments:evaluation"
 
 
 class Evaluate(Consumer[Evaluation]):
-    """Score a transcript by a language model, and store the result and its cost.
+    """Score a transcript by a language model; store result and cost.
 
     A call to the model is an effect of the assessment and the attempt, so no duplicate message pays for another one.
     """

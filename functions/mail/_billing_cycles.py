@@ -1,4 +1,4 @@
-"""Billing cycles of users: the cycles of given days, and additions to their usage."""
+"""Billing cycles of users, by day, and additions to their usage."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from shared.store.add_once import Addition, add_once
 
 
 def add_usage(run: RunContext, owner: str, cycle: str, used: int, end: str) -> None:
-    """Add bytes to a cycle, once per window `end`; the cycle is then due for the threshold check."""
+    """Add bytes to a cycle, once per window `end`.
+
+    The cycle is then due for the threshold check.
+    """
     now = clock.iso(run.cloud.clock.now())
     moved = {"moved_at": now, tables.DUE.pk: tables.DUE.partition(f"{owner}#{cycle}"), tables.DUE.sk: now}
     add_once(run.cloud, tables.CYCLES, Addition(owner, cycle, {"bytes_used": used}, sets=moved, there=True), end)
 
 
 def cycles_between(run: RunContext, owner: str, oldest: date, newest: date) -> Iterator[tuple[str, str]]:
-    """Yield the first and the end day of the cycles that contain these days, the newest first."""
+    """Yield first and last day of the cycles with these days.
+
+    The newest first.
+    """
     cycles = table.query(
         run.cloud,
         tables.CYCLES,

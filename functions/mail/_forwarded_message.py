@@ -1,4 +1,7 @@
-"""Forwarded messages: sent from the alias, which DKIM can sign, with replies directed to the author."""
+"""Forwarded messages, sent from the alias, which DKIM can sign.
+
+Replies are directed to the author.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ def _sender_headers(senders: list[bytes], alias: str) -> bytes:
 
 
 def _addresses(senders: list[bytes]) -> tuple[Address, list[Address]]:
-    """The author, and the addresses to reply to, without those that cannot receive mail."""
+    """Author, and the addresses to reply to.
+
+    Without addresses that cannot receive mail.
+    """
     if sum(map(len, senders)) > LONGEST_SENDER:
         raise ValueError("is longer than a sender header can be")
     # UTF-8 since RFC 6532; older headers are ASCII.

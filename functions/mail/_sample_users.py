@@ -1,4 +1,6 @@
-"""Sample users of the mail product with all their rows, as lines of files for `jobs.py load`.
+"""Sample users of the mail product, with all their rows.
+
+They are written as lines of files for `jobs.py load`.
 
 A seed and a number always give the same user; only dates depend on the clock. Names end in `.example`, which RFC 2606
 reserves.
@@ -42,7 +44,7 @@ Line = tuple[str, dict[str, Any]]
 
 
 def person(seed: int, number: int, now: datetime) -> Iterator[Line]:
-    """Records of a user: the name of each record's table, and its fields."""
+    """Records of a user: each record's table name and fields."""
     yield from Person(seed, number, now).lines()
 
 
@@ -211,7 +213,10 @@ class Person:
             yield "exports", self.row(self.id("x", 1), requested_at=requested_at, **done, **ends)
 
     def state(self, over: str, longest: timedelta) -> dict[str, Any]:
-        """State of an outgoing row: mostly `sent` or `failed`; some wait for the first or the next attempt."""
+        """State of an outgoing row, mostly `sent` or `failed`.
+
+        Some wait for the first or the next attempt.
+        """
         if self.chance(0.2):
             waits = {
                 "state": "queued",

@@ -1,4 +1,6 @@
-"""Templates of e-mails to users: one file each, with the subject in the first line and `$name` for values.
+"""Templates of e-mails to users.
+
+One file each, with the subject in the first line and `$name` for values.
 
 The HTML is generated from the same text. Values are one line of plain text in both.
 """
@@ -23,7 +25,10 @@ LONGEST_SUBJECT = 200
 
 
 class TemplateError(ValueError):
-    """The template does not exist, or a value is missing; the message names it."""
+    """The template does not exist, or a value is missing.
+
+    The message names it.
+    """
 
 
 class RenderedMail(NamedTuple):

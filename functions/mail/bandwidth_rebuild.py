@@ -27,7 +27,9 @@ Values = Mapping[str, Any]
 
 
 class BandwidthRebuild(Job):
-    """Recompute the sums of one day from its messages, after an error or for messages that were loaded later.
+    """Recompute the sums of one day from its messages.
+
+    Use it after an error, or for messages that were loaded later.
 
     The day is that of the tick: `python jobs.py bandwidth-rebuild --dry-run --at 2026-11-20`, then `apply` of the plan.
     The sums of its week and cycle change by the difference.
@@ -72,7 +74,10 @@ class BandwidthRebuild(Job):
         return Done(counts, ok=not counts["moved"])
 
     def _upto(self, run: RunContext) -> str:
-        """Timestamp up to which messages were added to the sums; empty if none were yet."""
+        """Timestamp up to which messages were added to the sums.
+
+        Empty if none were yet.
+        """
         mark, retention = watermark.read(run.cloud, BandwidthRollup.name), run.setting(MESSAGE_RETENTION.name)
         if mark.closing:
             raise Rejected(f"{BandwidthRollup.name} is in the middle of a window; try again when it has ended")
@@ -81,14 +86,20 @@ class BandwidthRebuild(Job):
         return mark.upto
 
     def _computed(self, run: RunContext, upto: str) -> dict[str, tuple[int, int]]:
-        """Bytes and messages of the day by owner, of the messages recorded up to `upto`."""
+        """Bytes and messages of the day by owner.
+
+        Counts messages recorded up to `upto`.
+        """
         rollup, window = BandwidthRollup(), Window(watermark.Watermark(clock.iso(_start(run) - EARLY)), upto)
         rollup.gather(run, window, None)
         by_owner = {owner: days.get(run.at.date()) for owner, days in window.owners.items()}
         return {owner: (sums[0], sums[1]) for owner, sums in by_owner.items() if sums}
 
     def _change(self, run: RunContext, action: Action, upto: str) -> bool:
-        """Write the sums of the day, its week and its cycle together; False if the day's sum has changed."""
+        """Write the sums of the day, week and cycle in one transaction.
+
+        False if the day's sum has changed.
+        """
         (owner, text), (used, messages, standing, new_used, new_messages) = action.id, action.version
         on, more = date.fromisoformat(text), {"bytes_used": new_used - used, "messages": new_messages - messages}
         of_day, of_week = BandwidthRollup().additions(owner, {on: [0, 0]})
@@ -126,7 +137,7 @@ def _stored(run: RunContext) -> Iterator[tuple[str, State]]:
 
 
 def _set(of_day: Addition, numbers: Values, before: State, upto: str) -> Update:
-    """Set the sum of the day if it is unchanged since it was read, or still missing."""
+    """Set the day's sum if it is as read, or still missing."""
     used, messages, standing = before
     guards: dict[str, Any] = {} if standing is None else {"bytes_used": used, "messages": messages}
     absent = "pk" if standing is None else f"#{UPTO}"
@@ -147,7 +158,10 @@ def _set(of_day: Addition, numbers: Values, before: State, upto: str) -> Update:
 
 
 def _add(table: tables.Table, key: RowKey, numbers: Values, first: Values, sets: Values | None = None) -> Update:
-    """Add to a row; `first` is set in a new row only, `sets` in any."""
+    """Add to a row.
+
+    `first` is set in a new row only, `sets` in any.
+    """
     sets = sets or {}
     clauses = [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
     clauses += [f"#{name} = :{name}" for name in sets]

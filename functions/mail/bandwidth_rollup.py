@@ -6,7 +6,9 @@ from shared.job import RunContext, hourly, read_rows, tables, update_rows, versi
 
 
 class BandwidthRollup(Rollup):
-    """Add up each user's bytes and messages per day and week, and bytes per billing cycle.
+    """Add up each user's traffic per day, week and billing cycle.
+
+    Sums are bytes and messages per day and week, and bytes per billing cycle.
 
     A late event counts for the day on which it was received, and for the cycle of that day.
     """

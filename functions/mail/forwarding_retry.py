@@ -45,7 +45,9 @@ class Tools(NamedTuple):
 
 
 class ForwardingRetry(Sweep):
-    """Retry failed forwards after 1, 6, 24 and 48 hours, then close them and notify the user.
+    """Retry failed forwards after 1, 6, 24 and 48 hours.
+
+    Then close them and notify the user.
 
     Delays count from the previous attempt. Closed rows are deleted by failed-email-expiry.
     """

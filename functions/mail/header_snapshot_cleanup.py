@@ -9,7 +9,10 @@ from shared.store.age_index import AgeIndex, read_full_rows
 
 
 class HeaderSnapshotCleanup(Purge):
-    """Delete header snapshots whose message was deleted, a day after they were due with it."""
+    """Delete header snapshots of deleted messages a day after expiry.
+
+    A snapshot expires with its message.
+    """
 
     schedule = daily(hour=3, minute=48)
     table = tables.SNAPSHOTS

@@ -7,7 +7,7 @@ from shared.product.warned_purge import Notice, Row, WarnedPurge
 
 
 class OverflowHoldExpiry(WarnedPurge):
-    """Delete held messages after 30 days, and warn their owner the day before."""
+    """Delete held messages after 30 days; warn owners a day before."""
 
     # Hourly: a delayed warning delays the deletion by an hour, not by a day.
     schedule = hourly(minute=20)

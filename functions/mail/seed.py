@@ -16,7 +16,10 @@ WIDTH = 8
 
 
 def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
-    """Create the users 0 to count - 1 of a seed; existing rows stay. Returns the number of rows by table."""
+    """Create the users 0 to count - 1 of a seed.
+
+    Existing rows stay. Returns the number of rows by table.
+    """
     # Imported lazily: the jobs of this folder do not need them.
     from shared.product.records.by_table import KINDS
     from shared.store.bulk_put import BulkWriter

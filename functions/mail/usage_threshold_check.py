@@ -25,7 +25,9 @@ MODE = settings.choice(
 
 
 class UsageThresholdCheck(Sweep):
-    """Notify users once per billing cycle that 60, 70, 80 or 100 percent of their quota are used.
+    """Notify users of 60, 70, 80 and 100 percent of their quota.
+
+    Each threshold is notified once per billing cycle.
 
     A crossing is an event in the user's audit trail and a notification. When several are crossed at once, only the
     highest is sent by e-mail, if the user wants that; the others are only shown. A crossing has the time at which the
@@ -91,7 +93,7 @@ class UsageThresholdCheck(Sweep):
 
 
 def crossed(cycle: Cycle, *, sliding: bool) -> list[int]:
-    """Thresholds that the cycle's usage has reached and that are to be reported."""
+    """Thresholds that the cycle's usage has reached, to be reported."""
     assert cycle.moved_at is not None
     passed, whole = cycle.moved_at - cycle.starts_at, cycle.ends_at - cycle.starts_at
     return [

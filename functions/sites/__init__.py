@@ -1,1 +1,4 @@
-"""Jobs of sites: checks of the sites in BASE_URLS, and evaluations of their pages."""
+"""Jobs of sites: checks of sites, and evaluations of their pages.
+
+BASE_URLS names the sites.
+"""

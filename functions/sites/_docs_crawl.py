@@ -1,4 +1,7 @@
-"""Crawl of the docs of all sites: each index page, then its links to the same site."""
+"""Crawl of all docs: each site's index page, then its links.
+
+Only links to the same site are followed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ PATIENCE = 60.0
 
 
 class DocsCrawl:
-    """Crawl in the order of hosts, and of links within a host, so that a checkpoint survives changes of the pages.
+    """Crawl in the order of hosts, then of links.
+
+    The order lets a checkpoint survive changes of the pages.
 
     dead: reasons by link that does not work. rest: checkpoint of a crawl that ended early.
     """

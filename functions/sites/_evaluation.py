@@ -1,4 +1,4 @@
-"""One web evaluation: claim the task, send it to the site, and write the result to the task."""
+"""Web evaluation of one task: claim, call of the site, and result."""
 
 from __future__ import annotations
 
@@ -105,7 +105,10 @@ class Evaluator:
 def _result_of(
     task: Task, state: str, kept: bool, note: str, answer: HttpResponse | None, sample: str = ""
 ) -> EvaluationResult:
-    """Result of an attempt; `taken` if the task was claimed by another run and nothing was written."""
+    """Result of an attempt.
+
+    `taken` if the task was claimed by another run and nothing was written.
+    """
     status, ms = (answer.status, answer.ms) if answer else (None, 0)
     return EvaluationResult(task, state if kept else "taken", note, status, ms, sample)
 

@@ -26,7 +26,10 @@ class Form:
 
 
 class HtmlPage(HTMLParser):
-    """One page. links: absolute URLs without fragments, each once, in order. url: base of relative links."""
+    """HTML page with its links.
+
+    links: absolute URLs without fragments, each once, in order. url: base of relative links.
+    """
 
     def __init__(self, html: str, url: str) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Queue of web evaluations: one row a task, found through an index by host and due time while it waits.
+"""Queue of web evaluations: one row a task.
+
+A waiting task is found through an index by host and due time.
 
 Row: pk is the task's id, sk `-`; host, url, state (queued, running, done, failed), attempt, answered, created; while it
 waits, queue (the host) and due (a timestamp, UTC); then run, result (JSON text) or error, status, finished, expires.
@@ -53,9 +55,9 @@ class Task:
 
 
 def queue(cloud: Cloud, host: str, url: str, task_id: str = "") -> str:
-    """Queue an evaluation of `url` by the site at `host`, and return the task's id. An existing id changes nothing.
+    """Queue an evaluation of `url` by the site at `host`.
 
-    Raises ValueError for an invalid URL.
+    Returns the task's id. An existing id changes nothing. Raises ValueError for an invalid URL.
     """
     host_of(url)
     task_id = task_id or uuid.uuid4().hex
@@ -76,7 +78,10 @@ class Webevals:
         self.run = run
 
     def due(self, host: str, most: int) -> list[Task]:
-        """Read the oldest due tasks of a host from the index; it may lag, the claim decides."""
+        """Read the oldest due tasks of a host from the index.
+
+        The index may lag, the claim decides.
+        """
         rows, _ = table.query_page(
             self.cloud,
             WEBEVALS,
@@ -120,7 +125,10 @@ class Webevals:
         return self._end(task, {"state": "failed", "error": excerpt(error, LONG), "status": status})
 
     def retry(self, task: Task, error: str, status: int | None, due: datetime) -> bool:
-        """Queue the task again. status: of the bad answer; None if there was no answer."""
+        """Queue the task again.
+
+        status: of the bad answer; None if there was no answer.
+        """
         answered = task.answered + (status is not None)
         values = {"state": "queued", "error": excerpt(error, LONG), "status": status, "answered": answered}
         return self._settle(task, {**values, "due": clock.iso(due)})
@@ -137,7 +145,10 @@ class Webevals:
     def _settle(
         self, task: Task, values: Mapping[str, Any], rest: str = "", more: Mapping[str, str] | None = None
     ) -> bool:
-        """Write the end of the claim; False, and nothing written, where another run has claimed the task since."""
+        """Write the end of the claim; False if another run holds it.
+
+        Nothing is written then.
+        """
         given = {name: value for name, value in values.items() if value is not None}
         return table.update_if(
             self.cloud,

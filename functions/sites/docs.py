@@ -15,7 +15,7 @@ NAMED = 50
 
 
 class Docs(Job):
-    """Check that every site has a docs index, and that its links work."""
+    """Check that every site has a docs index with working links."""
 
     key = "docs-registry"
     schedule = hourly(minute=25)

@@ -119,7 +119,7 @@ class Webeval(Job):
         return ends, errors
 
     def _show(self, run: RunContext, host: str, ends: list[EvaluationResult]) -> None:
-        """Write the status and the artifact of a host, if one of its tasks was executed."""
+        """Write a host's status and artifact if a task was executed."""
         executed = [end for end in ends if end.state in ("done", "failed", "retried")]
         if not executed:
             return

@@ -1,4 +1,7 @@
-"""Webhooks of organizations (catalogue, QJ-03), delivered from a queue; webhook-retry delivers those of users."""
+"""Webhooks of organizations, delivered from a queue.
+
+Catalogue, QJ-03. The job webhook-retry delivers those of users.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,9 @@ LONGEST_WAIT = timedelta(minutes=15)
 
 
 class WebhookDeliveryJob(Consumer[WebhookDelivery]):
-    """Deliver a signed event to an organization's receiver, with retries after 30 s, 1, 2 and 4 minutes.
+    """Deliver a signed event to an organization's receiver, with retries.
 
-    All attempts have the same idempotency key.
+    Retries follow after 30 s, 1, 2 and 4 minutes. All attempts have the same idempotency key.
     """
 
     queue = DELIVER

@@ -5,7 +5,7 @@ from shared.job import daily, days, natural, tables
 
 
 class WebhookLogCleanup(Purge):
-    """Delete webhook deliveries after 30 days, once they were sent or failed permanently."""
+    """Delete sent or permanently failed webhook deliveries after 30 days."""
 
     schedule = daily(hour=4, minute=24)
     table = tables.DELIVERIES

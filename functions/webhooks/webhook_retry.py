@@ -22,7 +22,9 @@ LONGEST_WAIT = 24 * 3600
 
 
 class WebhookRetry(Sweep):
-    """Retry failed webhook deliveries after 1, 5, 30 minutes and 2 hours, then give them up.
+    """Retry failed webhook deliveries after 1, 5, 30 minutes and 2 hours.
+
+    After the last retry the delivery is closed.
 
     Delays count from the previous attempt. Each attempt has the delivery's id as its idempotency key.
     """
@@ -96,7 +98,7 @@ class WebhookRetry(Sweep):
 
 
 class Receivers:
-    """Receivers of one run: how often each did not answer since its last answer."""
+    """Receivers of one run, with the number of consecutive missing answers."""
 
     def __init__(self, client: UntrustedHttpClient) -> None:
         self.client = client

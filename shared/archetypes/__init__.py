@@ -1,1 +1,1 @@
-"""The few shapes that jobs come in; each holds what its jobs share."""
+"""Archetypes: base classes of jobs for the common shapes of work."""

@@ -22,9 +22,10 @@ __all__ = ["Consumer", "Defer", "Message", "MessageBatch", "Tenant"]
 
 
 class Consumer(Job, Generic[P], archetype=True):
-    """Handle messages without a lease or a tick: the write in `handle` must be idempotent.
+    """Process messages without a lease or a tick.
 
-    `Consumer[UsageIngestion]` accepts only that payload, and must define `admits`.
+    The write in `handle` must be idempotent. `Consumer[UsageIngestion]` accepts only that payload, and must define
+    `admits`.
     """
 
     payload: ClassVar[type[Any] | None] = None
@@ -65,7 +66,10 @@ class Consumer(Job, Generic[P], archetype=True):
         raise NotImplementedError
 
     def handle_batch(self, run: RunContext, batch: MessageBatch[P]) -> None:
-        """Handle the messages one by one; override it to apply many with one write."""
+        """Process the messages one by one.
+
+        Override it to apply many with one write.
+        """
         for _, messages in batch.by_tenant():
             for message in messages:
                 with batch.handling(message):

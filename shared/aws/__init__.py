@@ -1,1 +1,4 @@
-"""Clients, physical names, permissions, attribute values and secrets of AWS; no other package makes a client."""
+"""Clients, physical names, permissions, attribute values and secrets of AWS.
+
+No other package makes a client.
+"""

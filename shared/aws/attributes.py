@@ -64,7 +64,9 @@ def plain(item: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def size(item: Mapping[str, Any]) -> int:
-    """Size in bytes as DynamoDB bills it: names and values in UTF-8, a byte per two digits, 3 bytes per container.
+    """Size in bytes as DynamoDB bills it.
+
+    Names and values in UTF-8, a byte per two digits, 3 bytes per container.
 
     Source: the developer guide, "DynamoDB item sizes and formats".
     """

@@ -1,4 +1,7 @@
-"""Clients of AWS on one boto3 session, the clock and the names; no other module makes a client."""
+"""AWS clients on one boto3 session, with clock and names.
+
+No other module makes a client.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +42,9 @@ USER_AGENT = "nightshift"
 
 
 class Cloud:
-    """Clients of one boto3 session, made at first use, with the clock and the names of one deployment.
+    """Clients of one boto3 session, made at first use.
 
-    boto3 clients may be shared between threads.
+    It also has the clock and the names of one deployment. boto3 clients may be shared between threads.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class Cloud:
 
     @cached_property
     def botocore_session(self) -> BotocoreSession:
-        """The session below boto3's, which takes the loader of service models and the parser of answers."""
+        """Session below boto3's, with the faster model loader and response parser."""
         from botocore.session import Session
 
         from shared.aws.response_parser import DynamoDbParserFactory
@@ -99,7 +102,10 @@ class Cloud:
 
     @cached_property
     def bulk(self) -> DynamoDBClient:
-        """For many rows: waits longer for an answer, and does not validate parameters, a quarter of a call's CPU."""
+        """DynamoDB client for many rows.
+
+        It waits longer for an answer. It does not validate parameters, which takes a quarter of a call's CPU.
+        """
         client: DynamoDBClient = self._client("dynamodb", PATIENT, validated=False)
         return client
 
@@ -115,8 +121,11 @@ class Cloud:
 
     @cached_property
     def sqs_new_trace(self) -> SQSClient:
-        """For deferred messages, each with a new trace: Lambda's loop detection ends a chain of requests in which a
-        function has run 16 times, however long that took."""
+        """SQS client that starts a new trace for each message.
+
+        For deferred messages: Lambda's loop detection ends a chain of requests in which a function has run 16 times,
+        however long that took.
+        """
         client: SQSClient = self._client("sqs", QUICK)
         client.meta.events.register("before-call", _begin_trace)
         return client
@@ -138,7 +147,10 @@ class Cloud:
 
     @cached_property
     def functions_once(self) -> LambdaClient:
-        """For synchronous calls: one try, with a shorter timeout than the HTTP function that makes the call."""
+        """Lambda client for synchronous calls: one try, a short timeout.
+
+        The timeout is shorter than that of the HTTP function that makes the call.
+        """
         client: LambdaClient = self._client("lambda", CALLED)
         return client
 
@@ -168,12 +180,18 @@ class Cloud:
 
     @cached_property
     def bedrock(self) -> Any:
-        """One try, since each call costs money, with a timeout of minutes for the model's answer."""
+        """Bedrock client with one try, since each call costs money.
+
+        Its timeout of minutes leaves time for the model's answer.
+        """
         return self._client("bedrock-runtime", THINKING)
 
     @cached_property
     def ConditionalCheckFailed(self) -> type[Any]:  # noqa: N802 - the name of the exception class that it returns
-        """The exception of a write whose condition does not hold; `error.response["Item"]` is the row."""
+        """Exception of a write whose condition does not hold.
+
+        `error.response["Item"]` is the row.
+        """
         return self.dynamodb.exceptions.ConditionalCheckFailedException
 
 
@@ -183,7 +201,10 @@ def _begin_trace(params: Any, **_: Any) -> None:
 
 
 def not_performed(error: Exception) -> bool:
-    """Whether a call of AWS that raised this error certainly had no effect: it was refused, or never sent."""
+    """Whether a failed AWS call certainly had no effect.
+
+    It was refused, or never sent.
+    """
     from botocore import exceptions
 
     if isinstance(error, exceptions.ClientError):

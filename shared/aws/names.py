@@ -53,7 +53,10 @@ class Names:
         return self.stage == PRODUCTION
 
     def of(self, thing: str) -> str:
-        """`firings` -> `nightshift-prod-firings`; a colon of a queue's logical name becomes a hyphen."""
+        """Physical name: `firings` -> `nightshift-prod-firings`.
+
+        A colon of a queue's logical name is replaced by a hyphen.
+        """
         return f"nightshift-{self.stage}-{thing.replace(':', '-')}"
 
     def stack(self, name: str) -> str:
@@ -73,7 +76,10 @@ class Names:
 
     @property
     def bucket(self) -> str:
-        """Name of the artifacts bucket; it contains account and region, since bucket names are global."""
+        """Name of the artifacts bucket.
+
+        It contains account and region, since bucket names are global.
+        """
         return f"nightshift-{self.stage}-artifacts-{self.account}-{self.region}"
 
     def secret(self, name: str) -> str:

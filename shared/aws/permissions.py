@@ -77,7 +77,7 @@ def read_secret(name: str) -> Grant:
 
 
 def read_parameter(name: str) -> Grant:
-    """Read a SecureString of Systems Manager that is encrypted with the AWS managed key."""
+    """Read an SSM SecureString encrypted with the AWS managed key."""
     return Grant(("ssm:GetParameter",), f"parameter/{name}")
 
 
@@ -91,7 +91,10 @@ def send(queue: str) -> Grant:
 
 
 def produce(queue: str, *, encrypted: bool = False) -> tuple[Grant, ...]:
-    """Send payloads to the queue, large ones through S3. encrypted: as the payload declares it."""
+    """Send payloads to the queue, large ones through S3.
+
+    encrypted: as the payload declares it.
+    """
     key = (Grant(("kms:GenerateDataKey",), PAYLOADS_KEY),) if encrypted else ()
     return (send(queue), write_objects(_payloads(queue)), *key)
 
@@ -122,7 +125,10 @@ def send_mail() -> Grant:
 
 
 def invoke_jobs() -> Grant:
-    """Invoke any function of this deployment; for dispatch and the break-glass function only."""
+    """Invoke any function of this deployment.
+
+    For dispatch and the break-glass function only.
+    """
     return Grant(("lambda:InvokeFunction",), "function/*")
 
 

@@ -1,4 +1,7 @@
-"""Secrets and SSM parameters through Powertools, which caches each value for MAX_AGE: a rotated one is seen soon."""
+"""Secrets and SSM parameters, cached by Powertools for MAX_AGE.
+
+A rotated value is used after MAX_AGE at the latest.
+"""
 
 from __future__ import annotations
 

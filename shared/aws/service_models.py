@@ -1,4 +1,7 @@
-"""Loader of botocore's service models that takes a seventh less of a cold start than botocore's own."""
+"""Loader of botocore's service models, faster than botocore's own.
+
+It takes a seventh less of a cold start.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One action of a plan: an item that a job would delete, send or change."""
+"""Action of a plan: an item to delete, send or change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Budget of a job: a limit on items or dollars per day or month, declared or set by `<ENV>_BUDGET`."""
+"""Budget of a job: a limit on items or dollars.
+
+The period is a day or a month. It is declared, or set by `<ENV>_BUDGET`.
+"""
 
 from __future__ import annotations
 

@@ -35,9 +35,10 @@ FINISH_SECONDS = 5
 
 
 class Job:
-    """Declaration of one job: a class per module of functions/, with `work` or the hooks of its archetype.
+    """Declaration of one job.
 
-    Instances are created per run and hold no state between runs.
+    A class per module of functions/, with `work` or the hooks of its archetype. Instances are created per run and hold
+    no state between runs.
     """
 
     schedule: ClassVar[Schedule | tuple[Schedule, ...] | None] = None
@@ -150,7 +151,10 @@ class Job:
         return [f"run {self.name}; it declares no plan of its own"]
 
     def cutoff(self, run: RunContext) -> datetime:
-        """Timestamp by which this tick decides what is due; a plan stores it."""
+        """Timestamp up to which rows are due in this tick.
+
+        A plan stores it.
+        """
         return run.at
 
     def actions(self, run: RunContext) -> Iterator[Action]:
@@ -158,11 +162,14 @@ class Job:
         raise NotImplementedError
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
-        """Take these actions of a plan and no others; the checkpoint `{"done": n}` continues a run that ends early."""
+        """Perform these actions of a plan and no others.
+
+        The checkpoint `{"done": n}` continues a run that ends early.
+        """
         raise NotImplementedError
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
-        """Look up the outcome of an effect that was started and never confirmed, by its key or token.
+        """Look up the outcome of an unconfirmed effect, by key or token.
 
         NotDone repeats the effect; return it too if the receiver recognises the idempotency key.
         """
@@ -195,7 +202,7 @@ class Job:
 
     @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
-        """Settings of every job, overrides of the declaration, and the job's own settings."""
+        """Settings: every job's, overrides of the declaration, and the job's own."""
         gates = (
             setting.flag(f"{cls.env}_ENABLE", not cls.costly, f"Whether {cls.name} runs at all"),
             setting.count(f"{cls.env}_MAX_RUNS_PER_TICK", cls.cap, f"Items that one run of {cls.name} may process"),
@@ -224,7 +231,10 @@ class Job:
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
-        """Grants of the job, and of every run: state, history, artifacts and retries."""
+        """Grants of the job, and of every run.
+
+        Every run uses state, history, artifacts and retries.
+        """
         rows = (
             keys.claims(cls.key),
             keys.runs(cls.name, "*"),
@@ -257,7 +267,10 @@ class Job:
 
     @classmethod
     def _effect_grants(cls) -> tuple[Grant, ...]:
-        """Grants on the job's own effects, uncertain ones included, and on their large results."""
+        """Grants on the job's effects and on their large results.
+
+        Uncertain effects are included.
+        """
         if cls.effects is None:
             return ()
         return _read_and_write((keys.effects(cls.name, "*"), keys.uncertain_effects(cls.name)), f"effects/{cls.name}/*")

@@ -1,4 +1,4 @@
-"""Durations: constructors for declarations, and the text form of settings such as `30d`."""
+"""Durations: constructors for declarations, and text forms such as `30d`."""
 
 from __future__ import annotations
 

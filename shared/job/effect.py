@@ -1,4 +1,4 @@
-"""Types of an effect: an external action such as an e-mail, a webhook or a paid call.
+"""Effect: an e-mail, a webhook, a paid call or the like.
 
 An effect is stored as an intent before its call, and with its result after it; see shared/run/effects.py.
 """
@@ -26,7 +26,10 @@ class NotPerformed(Exception):
 
 
 class UncertainOutcome(Exception):
-    """The outcome of an effect is unknown and the job cannot look it up: an operator must resolve it."""
+    """The outcome of an effect is unknown.
+
+    The job cannot look it up: an operator must resolve it.
+    """
 
     def __init__(self, stage: str, job: str, key: str) -> None:
         super().__init__(f"the outcome of effect {key!r} is unknown; resolve it: {advised(stage, 'effects', job)}")
@@ -51,7 +54,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """The effect did not happen, or may be repeated because the receiver recognises its idempotency key."""
+    """The effect did not happen, or can be repeated safely.
+
+    A repetition is safe if the receiver recognises its idempotency key.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +86,8 @@ class Effect:
 
 
 def bounded_key(key: str) -> str:
-    """The key, or its hash if it is longer than an effect's key may be. Keys of rows can be longer."""
+    """The key, or its hash if the key is too long.
+
+    Keys of rows can be longer than an effect's key may be.
+    """
     return key if len(key.encode()) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""Idempotency of a job: a strategy, and the reason that a repeated run does no harm."""
+"""Idempotency of a job: its strategy and the reason for it.
+
+The reason explains why a repeated run does no harm.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Manifest of all jobs as JSON, generated at synth for the functions that serve all jobs without their code."""
+"""Manifest of all jobs as JSON, generated at synth.
+
+For the functions that serve all jobs without their code.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class Entry(TypedDict):
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
-    """Entry of each job by name, for dispatch, dead_letters, reconciler, trigger and console."""
+    """Entry of each job by name.
+
+    Read by dispatch, dead_letters, reconciler, trigger and console.
+    """
     return {
         job.name: Entry(
             id=job.id,
@@ -64,7 +70,10 @@ def policy(entry: Entry) -> RetryPolicy:
 
 @cache
 def load() -> dict[str, Entry]:
-    """Manifest of this bundle; in a checkout, which has none, generated from the registry."""
+    """Manifest of this bundle.
+
+    A checkout has none: it is generated from the registry.
+    """
     shipped = Path(__file__).resolve().parents[2] / FILE
     if shipped.exists():
         loaded: dict[str, Entry] = json.loads(shipped.read_text())

@@ -73,7 +73,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """The job asks to run again `seconds` from now, without counting an attempt."""
+    """Run again `seconds` from now, without counting an attempt."""
 
     seconds: int
     note: str = ""
@@ -84,7 +84,10 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The run was interrupted: killed, timed out, out of memory, or fenced off by its successor."""
+    """The run was interrupted.
+
+    It was killed, timed out, ran out of memory, or was fenced off by its successor.
+    """
 
     note: str = ""
 
@@ -94,9 +97,9 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The run needs an operator's approval: it would do more than usual, or its plan is outdated.
+    """The run needs an operator's approval.
 
-    Nothing was done, and it is not retried.
+    It would do more than usual, or its plan is outdated. Nothing was done, and it is not retried.
     """
 
     note: str
@@ -107,7 +110,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """The run was routed to another executor, which records an outcome of its own."""
+    """The run was routed to another executor.
+
+    The executor records an outcome of its own.
+    """
 
     by: str
 
@@ -125,4 +131,7 @@ WORDS = ("done", "failed", "snoozed", "lost", "refused", "enqueued", *(reason.va
 
 
 class Rejected(Exception):
-    """Raised by `work` for an input that can never succeed: it is dead-lettered without retries."""
+    """Raised by `work` for an input that can never succeed.
+
+    The input is dead-lettered without retries.
+    """

@@ -19,9 +19,10 @@ IDENTITY = ("__module__", "__qualname__", "__doc__", "declared")
 
 
 def settings_of(job: type[Any]) -> dict[str, Setting]:
-    """Settings by the attribute that they override; the declared values are their defaults.
+    """Settings by the attribute that they override.
 
-    A consumer has no schedule. SQS retries its messages, unless it declares a payload.
+    The declared values are their defaults. A consumer has no schedule. SQS retries its messages, unless it declares a
+    payload.
     """
     declared, name, env = job.declared, job.name, job.env
     history = Setting(
@@ -48,9 +49,10 @@ def settings_of(job: type[Any]) -> dict[str, Setting]:
 
 
 def configured(job: type[Any], environment: Mapping[str, str]) -> type[Any]:
-    """The job with the environment's overrides: the same class without any, otherwise a subclass of it.
+    """The job with the environment's overrides.
 
-    Raises SettingError with the variable, its value and the accepted forms.
+    The same class without any, otherwise a subclass of it. Raises SettingError with the variable, its value and the
+    accepted forms.
     """
     result = job
     for attribute, setting in settings_of(job).items():

@@ -50,9 +50,10 @@ def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
 
 
 def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
-    """All jobs by name, ordered by group and name, with the environment's overrides.
+    """All jobs by name, with the environment's overrides.
 
-    Raises DeclarationError if two jobs have the same name or key, SettingError for an invalid setting.
+    They are ordered by group and name. Raises DeclarationError if two jobs have the same name or key, SettingError for
+    an invalid setting.
     """
     names: dict[str, Job] = {}
     keys: dict[str, Job] = {}

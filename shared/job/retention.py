@@ -1,4 +1,7 @@
-"""Retention of a job's run history: a named class, or ages and counts (catalogue, PF-21)."""
+"""Retention of run history: a named class, or ages and counts.
+
+Catalogue, PF-21.
+"""
 
 from __future__ import annotations
 

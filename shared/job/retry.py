@@ -32,11 +32,17 @@ class RetryPolicy:
         return len(self.delays) + 1
 
     def delay(self, attempt: int) -> int | None:
-        """Minimum seconds between `attempt` (from 1) and the next one; None if there is no next one."""
+        """Minimum seconds between `attempt` (from 1) and the next one.
+
+        None if there is no next one.
+        """
         return self.delays[attempt - 1] if 1 <= attempt <= len(self.delays) else None
 
     def jittered(self, attempt: int, chance: random.Random | None = None) -> int | None:
-        """The delay plus up to 10 %, in whole seconds, so that simultaneous failures are not retried simultaneously."""
+        """The delay plus up to 10 %, in whole seconds.
+
+        The jitter spreads the retries of simultaneous failures.
+        """
         delay = self.delay(attempt)
         if delay is None:
             return None

@@ -1,4 +1,7 @@
-"""Schedules: five Unix cron fields, constructors for them, and their exact EventBridge form."""
+"""Schedules: Unix cron fields, their constructors, and EventBridge expressions.
+
+The EventBridge form is exact.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ class Field:
         return int(text)
 
     def eventbridge(self, values: frozenset[int], shift: int = 0) -> str:
-        """The shortest of `*`, `start/step` and a list of ranges with exactly these values."""
+        """Shortest EventBridge field with exactly these values.
+
+        `*`, `start/step` or a list of ranges.
+        """
         ordered = sorted(values)
         if len(ordered) == self.high - self.low + 1:
             return "*"
@@ -124,7 +130,10 @@ class Schedule:
         return tuple(parsed)
 
     def eventbridge(self) -> tuple[str, ...]:
-        """`cron(...)` of six fields; two if day of month and day of week are both restricted, as cron ORs them."""
+        """EventBridge expressions `cron(...)` of six fields.
+
+        Two if day of month and day of week are both restricted, as cron ORs them.
+        """
         minutes, hours, days, months, weekdays = self.fields()
         minute, hour, month = MINUTE.eventbridge(minutes), HOUR.eventbridge(hours), MONTH.eventbridge(months)
         day = f"{DAY.eventbridge(days)} {month} ?"
@@ -209,7 +218,10 @@ def _check_zone(zone: str) -> None:
 
 
 def every(*, minutes: int, offset: int = 0) -> Schedule:
-    """Every `minutes` minutes, which must divide the hour; `offset` is the first minute."""
+    """Every `minutes` minutes, which must divide the hour.
+
+    `offset` is the first minute.
+    """
     if minutes < 1 or 60 % minutes:
         raise ScheduleError(f"every {minutes} minutes does not divide the hour; use cron()")
     if not 0 <= offset < minutes:
@@ -250,7 +262,7 @@ class CatchUp(StrEnum):
 
     @classmethod
     def by_default(cls, schedules: Sequence[Schedule], grace: int | None) -> CatchUp:
-        """ONCE if the next tick may be over an hour away, else NONE.
+        """ONCE if ticks may be over an hour apart, else NONE.
 
         A tick does all work that is due, so the next one does the work of a missed one. A grace excludes late runs.
         """

@@ -33,7 +33,10 @@ class DeclarationError(Exception):
 
 
 def hops(attempts: int) -> int:
-    """Lambda invocations in the longest chain of one tick: the run, two per retry, and the dead-letter store."""
+    """Lambda invocations in the longest chain of one tick.
+
+    The run, two per retry, and the dead-letter store.
+    """
     return 1 + 2 * (attempts - 1) + 1
 
 
@@ -136,7 +139,10 @@ def where(cls: type) -> str:
 
 
 def methods(job: type[Any], root: str = "shared.job.definition") -> set[str]:
-    """Names that the class and its bases define below the class of module `root`."""
+    """Names defined by a class and its bases outside module `root`.
+
+    Only bases below the class of that module count.
+    """
     order = job.__mro__
     end = next(number for number, cls in enumerate(order) if cls.__module__ == root)
     return {name for cls in order[:end] for name in vars(cls)}

@@ -1,1 +1,4 @@
-"""Access patterns of DynamoDB: the gateway, keys, indexes by age and due time, bulk and conditional writes."""
+"""Access patterns of DynamoDB.
+
+The gateway, keys, indexes by age and due time, bulk and conditional writes.
+"""

@@ -1,4 +1,7 @@
-"""Add numbers to a row once per window: the row records the window up to which it has been added to."""
+"""Add numbers to a row once per window.
+
+The row records the window up to which it has been added to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Query the rows older than a cutoff through the age index, page by page. Never scans."""
+"""Query the rows older than a cutoff through the age index.
+
+Page by page; never scans.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +56,18 @@ class Row(NamedTuple):
 
     @property
     def dated(self) -> bool:
-        """Whether `since` begins with a timestamp; a row without one has no age."""
+        """Whether `since` begins with a timestamp.
+
+        A row without one has no age.
+        """
         return begins_with_timestamp(self.since)
 
 
 def begins_with_timestamp(text: str) -> bool:
-    """Whether text begins with a timestamp as `clock.iso` writes it, of a day that exists (not February 30)."""
+    """Whether text begins with a timestamp as `clock.iso` writes it.
+
+    Its day must exist (not February 30).
+    """
     return TIMESTAMP.match(text) is not None and _exists(text[:10])
 
 
@@ -74,7 +83,10 @@ def _exists(day: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AgeIndex:
-    """Source of rows by age: an index, or a table whose own sort key begins with a timestamp."""
+    """Source of rows by age: an index, or a table.
+
+    The sort key of such a table begins with a timestamp.
+    """
 
     table: Table
     #: None for the table's own key.
@@ -115,7 +127,9 @@ class Page:
 
 
 class ExpiredRows:
-    """The rows of some partitions that are as old as `until` or older, oldest first within each partition.
+    """Rows of some partitions up to the timestamp `until`.
+
+    Rows of exactly `until` are included, oldest first within each partition.
 
     after: only rows younger than this timestamp; empty for all. Partitions are read in turn: deletions of one partition
     all write to one partition of the index, which takes 1,000 writes a second.
@@ -134,12 +148,17 @@ class ExpiredRows:
         self._first: list[Page] | None = None
 
     def glance(self) -> tuple[int, bool]:
-        """Count the rows of the first page of each partition, and whether there are more. `rows` begins with these."""
+        """Count the first page of each partition, and whether more follows.
+
+        `rows` begins with these.
+        """
         pages = self._pages()
         return sum(len(page.rows) for page in pages), any(page.more for page in pages)
 
     def size(self, most: int) -> int:
-        """Count the rows; if there are more than `most`, return any number above it.
+        """Count the rows, exactly up to `most`.
+
+        If there are more, any number above it is returned.
 
         Rows beyond the first pages are counted by queries that return no items, a megabyte each.
         """
@@ -203,7 +222,10 @@ class ExpiredRows:
 
 @contextmanager
 def threads(width: int) -> Iterator[ThreadPoolExecutor]:
-    """Thread pool that is joined at the end of the block, but not after an exception or a deadline."""
+    """Thread pool that is joined at the end of the block.
+
+    It is not joined after an exception or a deadline.
+    """
     pool = ThreadPoolExecutor(width, "age-index")
     try:
         yield pool
@@ -214,7 +236,10 @@ def threads(width: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def read_full_rows(cloud: Cloud, source: AgeIndex, rows: Iterable[Row]) -> Iterator[Row]:
-    """Read the same rows with all their attributes; a row that is gone or has moved in the index is left out."""
+    """Read the same rows with all their attributes.
+
+    A row that is gone or has moved in the index is left out.
+    """
     wanted = {row.key: row for row in rows}
     items = {row.key: row for row in map(source.whole, batch_get_rows(cloud, source.table, wanted))}
     for key, before in wanted.items():

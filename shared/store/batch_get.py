@@ -1,4 +1,7 @@
-"""BatchGetItem: consistent reads of many rows by their keys, 100 a call, with retries of the keys left unprocessed."""
+"""BatchGetItem: consistent reads of many rows by their keys.
+
+100 keys a call, with retries of the keys left unprocessed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ AnyKey = TypeVar("AnyKey", bound=tuple[str, ...])
 
 
 class Key(NamedTuple):
-    """The key of a row of any table, by the table's logical name."""
+    """Key of a row of any table.
+
+    The table is given by its logical name.
+    """
 
     table: str
     pk: str

@@ -1,4 +1,7 @@
-"""BatchWriteItem: up to 25 puts or deletions a call, with retries of the unprocessed ones."""
+"""BatchWriteItem: up to 25 puts or deletions a call.
+
+Unprocessed ones are retried.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Delete many rows of a table: 25 a call, on a few threads, as fast as DynamoDB accepts them."""
+"""Delete many rows of a table.
+
+25 a call, on a few threads, as fast as DynamoDB accepts them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ WAITING = 2 * WIDTH
 
 
 class BulkDeleter:
-    """Context manager that deletes the rows added to it: `with BulkDeleter(...) as deleter: deleter.add(rows)`.
+    """Context manager that deletes the rows added to it.
+
+    `with BulkDeleter(...) as deleter: deleter.add(rows)`.
 
     guards: attributes that must be as they were read, else the row stays. That takes a call for each row, since a batch
     has no conditions; without guards each call deletes 25 rows, except the last one.
@@ -134,7 +139,10 @@ class BulkDeleter:
 
 
 def delete_rows(cloud: Cloud, table: Table, keys: Iterable[tuple[str, str]]) -> int:
-    """Delete rows by partition and sort key, 25 a call, and return how many. Raises Throttled."""
+    """Delete rows by partition and sort key, and return how many.
+
+    25 rows a call. Raises Throttled.
+    """
     # A row that moves in its index while that is read can be found twice, and no batch takes a key twice.
     unique = list(dict.fromkeys(keys))
     for start in range(0, len(unique), BATCH):

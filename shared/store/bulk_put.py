@@ -1,4 +1,6 @@
-"""Write many new rows into a table: 25 a call, on a few threads, as fast as DynamoDB accepts them.
+"""Write many new rows into a table.
+
+25 a call, on a few threads, as fast as DynamoDB accepts them.
 
 An existing row is left as it is, unless a job has quarantined it: the new row is its correction.
 """
@@ -28,7 +30,9 @@ WAITING = 2
 
 
 class BulkWriter:
-    """Context manager that writes the rows added to it: `with BulkWriter(...) as writer: writer.add(item)`.
+    """Context manager that writes the rows added to it.
+
+    `with BulkWriter(...) as writer: writer.add(item)`.
 
     A key always takes the same lane (a thread), and a lane is in order: the first row of a key wins, also within one
     block. The write has no condition after the read of existing rows: use it for rows that no other process creates.

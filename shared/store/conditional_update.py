@@ -1,4 +1,7 @@
-"""Update a row only if it is unchanged since it was read, together with the creation of other rows."""
+"""Update a row only if it is unchanged since it was read.
+
+Other rows are created by the same write.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ TRIES = 4
 def update_if_unchanged(
     cloud: Cloud, of: Table, before: Plain, after: Plain, guards: Iterable[str] = (), with_puts: Sequence[Put] = ()
 ) -> bool:
-    """Set the attributes that differ and remove the missing ones; False, and nothing written, if the row has changed.
+    """Update the attributes that differ; False if the row has changed.
+
+    Missing attributes are removed. Nothing is written if the row has changed.
 
     before, after: all attributes, as plain data. guards: attributes that must be as they were read, besides those that
     change. with_puts: rows that are created by the same transaction; one that exists already is left as it is.

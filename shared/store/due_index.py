@@ -25,7 +25,9 @@ def index_of(table: Table) -> Index:
 
 
 def rows_due(cloud: Cloud, table: Table, until: str) -> Iterator[Row]:
-    """Yield the keys of rows that are due at `until` or before, the longest due first, over all shards.
+    """Yield the keys of rows due at `until` or before.
+
+    The longest due first, over all shards.
 
     Costs one query for each shard, and one for each further page of 500 rows.
     """

@@ -4,4 +4,7 @@ from __future__ import annotations
 
 
 class Fenced(Exception):
-    """Another run has taken the claim after the lease expired; nothing was written."""
+    """Another run has taken the claim after the lease expired.
+
+    Nothing was written.
+    """

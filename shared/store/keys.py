@@ -1,4 +1,6 @@
-"""Every key of the single table `state`. docs/reference/state-keys.md is generated from this module.
+"""Keys of the single table `state`.
+
+docs/reference/state-keys.md is generated from this module.
 
 Each function returns a RowKey, or a partition key as text where rows are queried. A `*` given for a job, a day or the
 like makes the pattern of a grant.
@@ -30,12 +32,15 @@ class RowKey(NamedTuple):
 
 
 def claims(job_key: str) -> str:
-    """`<job key>:last`: the claim items and the status items of hosts of one job."""
+    """`<job key>:last`: the claim items and host statuses of one job."""
     return f"{job_key}:last"
 
 
 def claim(job_key: str, target: str = ONLY) -> RowKey:
-    """`<job key>:last` / `<target>`: lease, fence, checkpoint and last status; or the status of one host."""
+    """`<job key>:last` / `<target>`: lease, fence, checkpoint, last status.
+
+    A row with a host as its target contains the host's status.
+    """
     return RowKey(claims(job_key), target)
 
 
@@ -64,12 +69,12 @@ def run(job: str, run_id: str) -> RowKey:
 
 
 def manual_requests(job: str) -> str:
-    """`manual#<job>`: requests for manual runs of one job, and their count per minute."""
+    """`manual#<job>`: one job's requests for manual runs, and their count per minute."""
     return f"manual#{job}"
 
 
 def manual_request(job: str, request: str) -> RowKey:
-    """`manual#<job>` / `<request id>`: one request for a manual run, and how it ended."""
+    """`manual#<job>` / `<request id>`: request for a manual run, with its result."""
     return RowKey(manual_requests(job), request)
 
 
@@ -109,12 +114,15 @@ def uncertain_effect(job: str, key: str) -> RowKey:
 
 
 def plan(plan_id: str) -> RowKey:
-    """`plan#<plan id>` / `-`: a plan of a dry run, and whether it was applied. A plan id begins with its job."""
+    """`plan#<plan id>` / `-`: plan of a dry run, applied or not.
+
+    A plan id begins with its job.
+    """
     return RowKey(f"plan#{plan_id}", ONLY)
 
 
 def brake(job: str, target: str) -> RowKey:
-    """`brake#<job>` / `<target>`: the size for which the brake stopped the job, and its plan."""
+    """`brake#<job>` / `<target>`: the size that engaged the brake, and its plan."""
     return RowKey(brakes(job), target)
 
 
@@ -129,7 +137,7 @@ def ledger(job: str) -> str:
 
 
 def ledger_day(job: str, day: date | str) -> RowKey:
-    """`ledger#<job>` / `<yyyy-mm-dd>`: the outcome of each expected tick of a day, and its largest run."""
+    """`ledger#<job>` / `<yyyy-mm-dd>`: outcomes of a day's expected ticks, and largest run."""
     return RowKey(ledger(job), f"{day}")
 
 
@@ -179,7 +187,7 @@ def plugin_hours(plugin: str) -> str:
 
 
 def plugin_hour(plugin: str, hour: str) -> RowKey:
-    """`plugin#<plugin>` / `<yyyy-mm-ddThh>`: the CPU time that one plugin has used or reserved in an hour."""
+    """`plugin#<plugin>` / `<yyyy-mm-ddThh>`: CPU time used or reserved in an hour."""
     return RowKey(plugin_hours(plugin), hour)
 
 
@@ -189,12 +197,15 @@ def owed_alerts() -> str:
 
 
 def owed_alert(alert: str) -> RowKey:
-    """`owed#job-monitoring` / `<alert id>`: one alert, and the channels that have not taken it."""
+    """`owed#job-monitoring` / `<alert id>`: alert that some channels have not taken.
+
+    The row lists those channels.
+    """
     return RowKey(owed_alerts(), alert)
 
 
 def queue_drain(queue: str) -> RowKey:
-    """`drain#queues` / `<queue>`: until when a queue is not drained by hand again."""
+    """`drain#queues` / `<queue>`: end of the pause between manual drains."""
     return RowKey(queue_drains(), queue)
 
 

@@ -1,4 +1,7 @@
-"""Create rows once: a repetition after a crash or at the next tick changes nothing."""
+"""Create rows once, however often the write is repeated.
+
+A repetition after a crash or at the next tick changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,16 @@ if TYPE_CHECKING:
 
 
 def put_arguments(_: Cloud, record: Record) -> Put:
-    """A put for a transaction, where the row must be created together with another write."""
+    """Arguments of a put for a transaction.
+
+    Use it where the row must be created together with another write.
+    """
     return Put(record.table, record.item(), condition=f"attribute_not_exists({record.table.pk})")
 
 
 def put_if_absent(cloud: Cloud, put: Put) -> bool:
-    """Create the row in a write of its own; False if it exists already."""
+    """Create the row in a write of its own.
+
+    False if it exists already.
+    """
     return table.put_if_absent(cloud, put.table, put.item)

@@ -1,4 +1,7 @@
-"""Model of a table's row: fields, keys, and the index attributes by which it ages or waits."""
+"""Model of a table's row: fields, keys and index attributes.
+
+By the index attributes a row ages or waits.
+"""
 
 from __future__ import annotations
 
@@ -96,11 +99,16 @@ LISTED_FIELDS = 3
 
 
 class InvalidRecord(ValueError):
-    """A row, or a line of a file, does not match its model; the message lists fields without their values."""
+    """A row or a file's line does not match its model.
+
+    The message lists fields without their values.
+    """
 
 
 class Record(BaseModel):
-    """Base class of rows: declare `table`, the fields, and override `aging` or `waiting` for the indexes.
+    """Base class of the rows of a table.
+
+    Declare `table`, the fields, and override `aging` or `waiting` for the indexes.
 
     A row contains its fields by name, timestamps as `clock.iso` writes them, without those that are None; `v` is the
     version of its format.
@@ -117,11 +125,14 @@ class Record(BaseModel):
     id: Id
 
     def aging(self) -> tuple[str, datetime] | None:
-        """Kind within the index (mostly "") and the timestamp from which the row ages; None if it does not age."""
+        """Kind within the index, and the timestamp of the row's age.
+
+        The kind is mostly "". None if the row does not age.
+        """
         return None
 
     def waiting(self) -> datetime | None:
-        """Time at which the row is due; None if it does not wait."""
+        """Time at which the row is due; None if it never is."""
         return None
 
     def item(self) -> dict[str, Any]:
@@ -136,7 +147,10 @@ class Record(BaseModel):
         }
 
     def index_attributes(self) -> dict[str, str]:
-        """Attributes of the indexes; an index attribute that is not returned must be absent from the row."""
+        """Attributes of the indexes.
+
+        An index attribute that is not returned must be absent from the row.
+        """
         places: dict[str, str] = {}
         key = f"{self.user}#{self.id}"
         if aging := self.aging():
@@ -149,7 +163,10 @@ class Record(BaseModel):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], now: datetime | None = None) -> Self:
-        """Validate a row, as plain data; with `now` past events must not lie after it. Raises InvalidRecord."""
+        """Validate a row, as plain data.
+
+        With `now` past events must not lie after it. Raises InvalidRecord.
+        """
         indexed = {key for index in cls.table.indexes for key in (index.pk, index.sk)}
         beside = {cls.table.pk, cls.table.sk, *indexed, *MARKS}
         fields = {name: value for name, value in row.items() if name not in beside}
@@ -176,9 +193,9 @@ class Record(BaseModel):
             ) from None
 
     def with_changes(self, changes: Mapping[str, Any]) -> Self:
-        """The record with other values in some fields, as values or JSON data; None removes a field.
+        """Copy of the record with other values in some fields.
 
-        Raises InvalidRecord.
+        As values or JSON data; None removes a field. Raises InvalidRecord.
         """
         new = {name: clock.iso(value) if isinstance(value, datetime) else value for name, value in changes.items()}
         data = {**self.model_dump(mode="json"), **new}

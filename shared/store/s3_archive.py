@@ -1,4 +1,6 @@
-"""Archive rows in S3 as gzipped JSON Lines with a manifest, and verify both before the rows are deleted.
+"""Archive of rows in S3: gzipped JSON Lines with a manifest.
+
+Both are verified before the rows are deleted.
 
 `archive/<table>/<yyyy>/<mm>/<first timestamp>-<digest>.jsonl.gz` and `.manifest.json`: docs/explain/archives.md.
 """
@@ -26,7 +28,7 @@ FORM = 1
 
 
 class ArchiveMismatch(OSError):
-    """The object that was read back differs from the one that was written."""
+    """The object that was read back differs from the written one."""
 
 
 def grants(table: Table) -> tuple[Grant, ...]:
@@ -36,7 +38,9 @@ def grants(table: Table) -> tuple[Grant, ...]:
 
 
 def archive(cloud: Cloud, table: Table, rows: Sequence[Mapping[str, Any]], at: datetime) -> str:
-    """Write rows with all their attributes, verify the object, and return its key. Raises ArchiveMismatch.
+    """Write rows with all their attributes, and verify the object.
+
+    Returns its key. Raises ArchiveMismatch.
 
     rows: not empty. The same rows produce the same object, in any order.
     """
@@ -68,7 +72,10 @@ def archive(cloud: Cloud, table: Table, rows: Sequence[Mapping[str, Any]], at: d
 
 
 def _contains(text: bytes, manifest: Mapping[str, Any]) -> bool:
-    """Whether text is this manifest with any time: an interrupted run may have written it earlier."""
+    """Whether text is this manifest with any time.
+
+    An interrupted run may have written it earlier.
+    """
     try:
         read = json.loads(text)
     except ValueError:
@@ -77,7 +84,10 @@ def _contains(text: bytes, manifest: Mapping[str, Any]) -> bool:
 
 
 def _line(table: Table, row: Mapping[str, Any]) -> str:
-    """Line as `jobs.py load` reads it: `user` and `id`, then the fields, without index attributes."""
+    """Line of the archive, as `jobs.py load` reads it.
+
+    `user` and `id`, then the fields, without index attributes.
+    """
     left_out = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
     fields = {name: row[name] for name in sorted(row) if name not in left_out}
     line = {"user": row[table.pk], "id": row[table.sk], **fields}
@@ -85,7 +95,10 @@ def _line(table: Table, row: Mapping[str, Any]) -> str:
 
 
 def _base64(value: Any) -> str:
-    """Text of a binary value, the only type of an attribute that JSON lacks."""
+    """Base64 text of a binary value, which JSON has no type for.
+
+    All other types of attributes have one.
+    """
     return base64.b64encode(value).decode()
 
 

@@ -1,4 +1,6 @@
-"""The gateway to DynamoDB: read and write rows as plain data, under a condition, with lost replies recognised.
+"""Gateway to DynamoDB: read and write rows as plain data.
+
+Writes may have a condition; lost replies are recognised.
 
 A conditional write whose reply was lost is repeated by the SDK and then meets its own result: DynamoDB answers that the
 condition does not hold although the write won. Each conditional write here takes `won`, which recognises the row that
@@ -61,7 +63,9 @@ def query(
     patient: bool = False,
     **request: Any,
 ) -> Iterator[Plain]:
-    """Yield the rows of a key condition (`pk = :pk AND sk > :from`), page by page.
+    """Yield the rows of a key condition, page by page.
+
+    A key condition is `pk = :pk AND sk > :from`, for example.
 
     attributes_read: limits what is returned, not what is paid for. patient: through the bulk client, which waits longer
     for an answer. request: further parameters of Query as boto3 names them (IndexName, FilterExpression,
@@ -83,7 +87,10 @@ def query_page(
     patient: bool = False,
     **request: Any,
 ) -> tuple[list[Plain], Any]:
-    """Read one page of a key condition: its rows, and the `start` of the next page, None after the last one."""
+    """Read one page of a key condition.
+
+    Returns its rows, and the `start` of the next page, None after the last one.
+    """
     request |= _query(cloud, table, condition, values, names or {}, ())
     if start:
         request["ExclusiveStartKey"] = start
@@ -100,7 +107,10 @@ def count(
     names: Mapping[str, str] | None = None,
     **request: Any,
 ) -> int:
-    """Number of rows of a key condition; costs as much as reading them."""
+    """Number of rows of a key condition.
+
+    Costs as much as reading them.
+    """
     request |= {**_query(cloud, table, condition, values, names or {}, ()), "Select": "COUNT"}
     return sum(page["Count"] for page in cloud.dynamodb.get_paginator("query").paginate(**request))
 
@@ -157,7 +167,7 @@ def put_if(
 
 
 def put_if_absent(cloud: Cloud, table: Table, item: Mapping[str, Any], *, won: Won | None = None) -> bool:
-    """Create a row; False, and nothing written, where one of its key stands."""
+    """Create a row; False where the key exists, and nothing is written."""
     try:
         put_if(cloud, table, item, f"attribute_not_exists({table.pk})", won=won)
     except ConditionFailed:
@@ -178,7 +188,9 @@ def update(
     return_new: bool = False,
     patient: bool = False,
 ) -> Plain:
-    """Update a row and return it as it stood before, or stands now with `return_new`. Raises ConditionFailed.
+    """Update a row and return it as it stood before.
+
+    With `return_new` as it stands now. Raises ConditionFailed.
 
     Without a condition the expression must be one whose repetition changes nothing. After a lost reply the row as it
     stood before is empty. patient: through the bulk client.
@@ -206,7 +218,10 @@ def update_if(
     won: Won | None = None,
     patient: bool = False,
 ) -> bool:
-    """Update a row where the condition holds; False, and nothing written, where it does not."""
+    """Update a row where the condition holds.
+
+    False, and nothing written, where it does not.
+    """
     request = {"TableName": cloud.names.table(table.name), "Key": _key(table, key), "UpdateExpression": expression}
     call = (cloud.bulk if patient else cloud.dynamodb).update_item
     try:

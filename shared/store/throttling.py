@@ -1,4 +1,4 @@
-"""The error of a batch that DynamoDB keeps throttling, and the limits of a BatchGetItem."""
+"""Error of a batch that DynamoDB keeps throttling; BatchGetItem's limits."""
 
 from __future__ import annotations
 

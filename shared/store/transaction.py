@@ -1,4 +1,6 @@
-"""TransactWriteItems: several writes of one or more tables, all or none, for twice the request units.
+"""TransactWriteItems: several writes, all or none.
+
+The rows may be of several tables. A transaction costs twice the request units.
 
 The SDK sends a ClientRequestToken with each call, so its own retry after a lost reply is answered as the first try was:
 transactions need no `won` as the single writes of shared/store/table.py do.
@@ -71,7 +73,7 @@ class Delete(Condition):
 
 @dataclass(eq=False, repr=False)
 class ConditionCheck(Condition):
-    """Require a condition of a row that the transaction leaves as it is."""
+    """Condition on a row that the transaction does not change."""
 
     table: Table
     key: RowKey
@@ -101,7 +103,7 @@ class TransactionCancelled(Exception):
 
     @property
     def conflicted(self) -> bool:
-        """Whether another transaction was writing one of the rows at the same time."""
+        """Whether a concurrent transaction was writing one of the rows."""
         return CONFLICT in self.codes
 
 

@@ -1,4 +1,6 @@
-"""Watermark of a job: the timestamp up to which it has processed all recorded rows (`watermark#<job>` / `-`).
+"""Watermark: timestamp up to which a job has processed recorded rows.
+
+Key: `watermark#<job>` / `-`.
 
 A window is pinned before anything of it is written, so that a run after a crash processes the same window.
 """
@@ -33,7 +35,10 @@ class Watermark:
 
 
 def reading(job: str) -> Grant:
-    """Permission to read the watermark of a job, for another one that waits for it."""
+    """Permission to read another job's watermark.
+
+    For a job that waits for the other one.
+    """
     return permissions.read_rows(STATE, keys.watermark(job).pk)
 
 
@@ -43,7 +48,10 @@ def writing(job: str) -> Grant:
 
 
 def closed(cloud: Cloud, job: str) -> datetime | None:
-    """Read up to when a job has processed everything; None before its first window."""
+    """Read the timestamp up to which a job has processed everything.
+
+    None before its first window.
+    """
     upto = read(cloud, job).upto
     return clock.parse(upto) if upto else None
 

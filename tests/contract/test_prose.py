@@ -14,12 +14,6 @@ from tests.contract.test_house_rules import ROOT, planted
 
 FOLDERS = ("shared", "functions", "workers", "infra", "local", "cli", "benchmarks", "examples")
 FIRST_LINE_WORDS = 12
-# Where first lines are still longer: remove an entry once its docstrings are rewritten.
-LONG_FIRST_LINES = (
-    *("shared/__init__", "shared/advised_commands", "shared/archetypes/", "shared/aws/", "shared/clock", "shared/conc"),
-    *("shared/deadline", "shared/handler", "shared/job/", "shared/store/", "shared/tables", "cli/", "examples/"),
-    *("functions/accounts/", "functions/assessments/", "functions/mail/", "functions/sites/", "functions/webhooks/"),
-)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # Pattern -> what to write instead.
 BANNED = {
@@ -61,7 +55,6 @@ def first_lines_are_short(root: Path) -> list[str]:
     return [
         f"{where}: the docstring's first line has {words} words, {FIRST_LINE_WORDS} are allowed"
         for where, text in docstrings(root)
-        if not where.startswith(LONG_FIRST_LINES)
         if (words := len(text.partition("\n")[0].split())) > FIRST_LINE_WORDS
     ]
 

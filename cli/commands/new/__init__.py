@@ -1,4 +1,7 @@
-"""Generate a new job: its module, sample event and test, from the skeleton of an archetype."""
+"""Generate a new job from the skeleton of an archetype.
+
+Its module, sample event and test are written.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,10 @@ def call(args: argparse.Namespace) -> int:
 def files(
     group: str, name: str, archetype: str, purpose: str | None, table_values: Mapping[str, str] = {}
 ) -> dict[Path, str]:
-    """Texts of the new files by their paths in the project, the module first."""
+    """Texts of the new files by path, the module first.
+
+    Paths are relative to the project.
+    """
     module, words = name.replace("-", "_"), name.replace("-", " ")
     values = {
         **table_values,

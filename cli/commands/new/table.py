@@ -1,4 +1,7 @@
-"""Table of a new job: checked against its archetype, and named for the skeletons."""
+"""Table of a new job, checked against its archetype.
+
+Its names are passed to the skeletons.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ def _table(archetype: str, name: str | None) -> Table:
 
 
 def _job_of(table: Table) -> str:
-    """Name of the job that processes the table's due rows; empty if there is none."""
+    """Job that processes the table's due rows; empty for none.
+
+    The job is given by its name.
+    """
     kinds = ("shared.archetypes.sweep", "shared.archetypes.pipeline")
     for name, job in registry.jobs().items():
         if getattr(job, "table", None) is table and any(base.__module__ in kinds for base in type(job).__mro__):
@@ -95,7 +101,10 @@ def _record_values(archetype: str, table: Table) -> dict[str, str]:
 
 
 def _rollup_values(table: Table, into: str | None) -> dict[str, str]:
-    """The timestamp and the numbers that the table's index includes, and the table of their sums."""
+    """Names of the timestamp, the numbers and the sums' table.
+
+    The table's index includes the timestamp and the numbers.
+    """
     fields = _model(table).model_fields
     [index] = (index for index in table.indexes if index.name == INDEXES["rollup"])
     kinds = {name: fields[name].annotation for name in index.include if name in fields}
@@ -109,7 +118,10 @@ def _rollup_values(table: Table, into: str | None) -> dict[str, str]:
 
 
 def _target(table: Table, into: str | None) -> Table:
-    """The table `into`: it must have an index by age and no other, and no other rollup."""
+    """Table `into`, checked as the target of a rollup.
+
+    It must have an index by age and no other, and no other rollup.
+    """
     taken = {job.into.name: name for name, job in registry.jobs().items() if hasattr(job, "into")}
     suitable = {
         each.name: each

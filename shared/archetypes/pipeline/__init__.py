@@ -1,4 +1,7 @@
-"""Pipeline: take each due request through named steps, piece by piece, and resume after interruptions."""
+"""Pipeline: process each due request in named steps.
+
+Each step works piece by piece, and resumes after interruptions.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ __all__ = ["Continue", "Pipeline", "RequestRefused", "StepDone", "WorkState"]
 
 
 class Pipeline(PipelineDefinition, archetype=True):
-    """Process the due rows of `table` one after the other, each through all of `steps`."""
+    """Process the due rows of `table` in sequence, each through all `steps`."""
 
     def work(self, run: RunContext) -> Outcome:
         rows = self._due(run)

@@ -1,4 +1,4 @@
-"""Declaration of a pipeline: its attributes, step results, hooks, and the rules for them."""
+"""Declaration of a pipeline: attributes, step results, hooks and their rules."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ class StepDone:
 
 
 class RequestRefused(Exception):
-    """Raised by a step for a request that can never succeed; it fails with this reason."""
+    """Raised by a step for a request that can never succeed.
+
+    The request fails with this reason.
+    """
 
 
 class PipelineDefinition(Job, archetype=True):
@@ -97,12 +100,15 @@ class PipelineDefinition(Job, archetype=True):
         return (*super().grants(), *own, *permissions.alerting())
 
     def finished(self, run: RunContext, item: Any) -> Sequence[Any]:
-        """Rows to write in one transaction with the completed request, as arguments of PutItem.
+        """Rows to write in one transaction with the completed request.
 
-        item: the request as it will be written.
+        They are arguments of PutItem. item: the request as it will be written.
         """
         return ()
 
     def failed(self, run: RunContext, item: Any) -> Sequence[Any]:
-        """Rows to write in one transaction with a failed request, as arguments of PutItem."""
+        """Rows to write in one transaction with a failed request.
+
+        They are arguments of PutItem.
+        """
         return ()

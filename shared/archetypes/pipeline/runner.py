@@ -1,4 +1,4 @@
-"""One run of a pipeline: claim each due request, process it piece by piece, release it."""
+"""Run of a pipeline: claim, process and release each due request."""
 
 from __future__ import annotations
 
@@ -35,14 +35,17 @@ class ConcurrentChange(Exception):
 
 @dataclass(slots=True)
 class Claimed:
-    """A request that this run has claimed: its row as it stands, and its model."""
+    """Request claimed by this run: its current row and its model."""
 
     row: Mapping[str, Any]
     item: Any
 
 
 class PipelineRun:
-    """One run. counts: requests by outcome word. more: whether due requests are left."""
+    """One run of a pipeline.
+
+    counts: requests by outcome word. more: whether due requests are left.
+    """
 
     def __init__(self, job: PipelineDefinition, run: RunContext) -> None:
         self.job = job
@@ -76,7 +79,10 @@ class PipelineRun:
         return self.run.time_for_more() < min(RESERVE, RESERVED_SHARE * self.job.timeout)
 
     def _claim(self, row: Row) -> Claimed | None:
-        """Claim a request until the run's deadline: if the run is lost, it is due again and its attempt counts."""
+        """Claim a request until the run's deadline.
+
+        If the run is lost, the request is due again and its attempt counts.
+        """
         full = next(read_full_rows(self.cloud, AgeIndex(self.job.table, self.index), [row]), None)
         if full is None:
             raise ConcurrentChange
@@ -113,7 +119,7 @@ class PipelineRun:
                 return
 
     def _write_piece(self, claimed: Claimed, result: Continue | StepDone) -> bool:
-        """Write the result of a piece; True if the next piece follows at once."""
+        """Write a piece's result; True if the next piece follows at once."""
         job, item = self.job, claimed.item
         wait = result.at if isinstance(result, Continue) else None
         if isinstance(result, Continue):
@@ -170,7 +176,10 @@ class PipelineRun:
         claimed.row, claimed.item = after, item
 
     def _claim_expiry(self) -> datetime:
-        """Time until which no other run takes the request, even if this one is lost."""
+        """Expiry of the claim on a request.
+
+        Until then no other run takes the request, even if this one is lost.
+        """
         return self.run.deadline + timedelta(seconds=60)
 
     def _log(self, event: str, claimed: Claimed, error: str = "") -> None:

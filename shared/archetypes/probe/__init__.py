@@ -111,7 +111,10 @@ class Probe(Job, archetype=True):
         return replace(done, counts={**done.counts, "paused": len(paused)}, note=note)
 
     def _visit_all(self, run: RunContext, configured: Sites, waiting: list[Site], bad: list[str]) -> int:
-        """Visit and record the sites; returns how many were visited before the run's time was up."""
+        """Visit and record the sites until the run's time is up.
+
+        Returns how many were visited.
+        """
         visited = 0
         http = HttpClient(
             run.cloud,
@@ -161,7 +164,10 @@ class Probe(Job, archetype=True):
         return {host: item["status"]["ok"] for host, item in items.items() if item.get("tick") == run.firing.position}
 
     def _waiting(self, run: RunContext, configured: Sites, judged: Mapping[str, bool]) -> list[Site]:
-        """Sites to visit, in the order of their hosts, so that a checkpoint survives a change of BASE_URLS."""
+        """Sites to visit, ordered by host.
+
+        The order lets a checkpoint survive a change of BASE_URLS.
+        """
         after = (run.checkpoint or {}).get("after", "")
         return [
             site
@@ -204,7 +210,10 @@ class Probe(Job, archetype=True):
         return VisitResult(verdict, answer, answer.ms if answer else round((time.monotonic() - started) * 1000))
 
     def _record(self, run: RunContext, site: Site, result: VisitResult | Exception) -> Verdict:
-        """Write the artifact, then the status: a site with a status is not visited again in this tick."""
+        """Write a site's artifact, then its status.
+
+        A site with a status is not visited again in this tick.
+        """
         if not isinstance(result, VisitResult):
             ms = round(self.patience * 1000) if isinstance(result, Overdue) else 0
             result = VisitResult(Verdict(False, str(result)), None, ms)

@@ -1,4 +1,4 @@
-"""One visit of a probe to one site: its input, its verdict and its result."""
+"""Visit of a probe to one site: input, verdict and result."""
 
 from __future__ import annotations
 

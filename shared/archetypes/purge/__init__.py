@@ -1,4 +1,7 @@
-"""Purge: delete expired rows through an index by age, with notice to their owners where declared."""
+"""Purge: delete expired rows, which an index by age finds.
+
+Where declared, their owners are warned first.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retention settings of a purge, and the cutoff up to which rows are due."""
+"""Retention settings of a purge, and the cutoff of due rows."""
 
 from __future__ import annotations
 

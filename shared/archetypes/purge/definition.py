@@ -1,4 +1,4 @@
-"""Declaration of a purge: its attributes and the hooks that a job may implement."""
+"""Declaration of a purge: its attributes and the job's hooks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ class PurgeDefinition(Job, archetype=True):
         return ""
 
     def spares(self, run: RunContext, rows: Sequence[Row]) -> Sequence[str]:
-        """Reasons to keep each of some hundred rows, for a job that reads other tables to decide."""
+        """Reasons to keep rows, for up to some hundred rows at once.
+
+        For a job that reads other tables to decide.
+        """
         return [self.spare(run, row) for row in rows]
 
     def archive(self, run: RunContext, rows: Sequence[Row]) -> None:
@@ -78,11 +81,17 @@ class PurgeDefinition(Job, archetype=True):
         """
 
     def warning(self, row: Row) -> Any:
-        """Message to the row's owner before deletion; the row has all its attributes."""
+        """Message to the row's owner before deletion.
+
+        The row has all its attributes.
+        """
         raise NotImplementedError
 
     def send(self, run: RunContext, message: Any, token: str) -> Any:
-        """Send a warning with its idempotency token; see `RunContext.effect` for what it may raise."""
+        """Send a warning with its idempotency token.
+
+        May raise the same exceptions as the call of `RunContext.effect`.
+        """
         raise NotImplementedError
 
     def describe(self, row: Row) -> str:
@@ -91,7 +100,7 @@ class PurgeDefinition(Job, archetype=True):
 
     @classmethod
     def age_index(cls) -> Index | None:
-        """Index that sorts the rows by age; None for the table's own key."""
+        """Index that sorts rows by age; None for the table's own key."""
         return next((index for index in cls.table.indexes if index.name == cls.index), None)
 
     @classmethod

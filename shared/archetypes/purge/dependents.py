@@ -1,4 +1,4 @@
-"""Dependents of rows: S3 objects and rows of other tables that are deleted before them."""
+"""Dependents: S3 objects and rows that are deleted before their row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class Dependents:
         yield from (permissions.delete_rows(table.name) for table in self.along)
 
     def misplaced(self, row: Row) -> str:
-        """Reason to keep a row that names an object outside its folder; empty if there is none."""
+        """Reason to keep a row that names an object outside its folder.
+
+        Empty if there is none.
+        """
         for name, folder in self.objects.items():
             key = row.item.get(name) or folder
             if not str(key).startswith(folder):

@@ -1,4 +1,7 @@
-"""One run of a purge: read expired rows in chunks, then warn their owners or delete them."""
+"""Run of a purge: warn owners of expired rows, delete rows.
+
+Rows are read in chunks.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ class PurgeRun:
         self.source = AgeIndex(job.table, job.age_index(), read)
 
     def phases(self) -> list[tuple[str, ExpiredRows]]:
-        """Expired rows by verb, in order: the rows to warn about, then the rows to delete, of each kind."""
+        """Expired rows by verb, in the order of processing.
+
+        First the rows to warn about, then the rows to delete, of each kind.
+        """
         job, run = self.job, self.run
         phases: list[tuple[str, ExpiredRows]] = []
         index, expired = job.age_index(), partial(ExpiredRows, run.cloud, self.source)
@@ -63,7 +69,7 @@ class PurgeRun:
         return phases
 
     def planned(self) -> Iterator[tuple[str, Row]]:
-        """Yield each row that a run would warn about or delete, with the verb."""
+        """Yield each row to warn about or delete, with the verb."""
         for verb, expired in self.phases():
             rows = expired.rows()
             while chunk := list(islice(rows, CHUNK)):
@@ -71,7 +77,7 @@ class PurgeRun:
                     yield verb, row
 
     def execute(self, phases: Phases) -> None:
-        """Warn about or delete the rows of each phase, until the cap or the deadline."""
+        """Process the rows of each phase until the cap or the deadline."""
         for verb, rows in phases:
             match verb:
                 case "send":
@@ -124,7 +130,10 @@ class PurgeRun:
         return warnings.mark(self.run, self.source, row, at)
 
     def _chunks(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
-        """Yield the rows in chunks until the cap or the deadline; then `counts.more` is set if rows are left."""
+        """Yield the rows in chunks until the cap or the deadline.
+
+        Then `counts.more` is set if rows are left.
+        """
         rows, counts = iter(rows), self.counts
         while True:
             if counts.left <= 0 or self.run.time_for_more() < RESERVE:
@@ -137,7 +146,10 @@ class PurgeRun:
             yield chunk
 
     def _selected(self, chunk: Sequence[Row]) -> list[Row]:
-        """The rows to act on: without rows that are spared, misplaced, gone, or have no valid timestamp."""
+        """Rows of a chunk to warn about or delete.
+
+        Excluded: rows that are spared, misplaced, gone, or have no valid timestamp.
+        """
         job, run = self.job, self.run
         # A plan stores the attributes that must be unchanged at deletion, and no others.
         lacking = job.whole or (run.firing.plan and job.reads)

@@ -1,4 +1,7 @@
-"""Rows whose owners were warned of deletion: they age from the warning on, in partitions of their own."""
+"""Rows whose owners were warned of deletion.
+
+They age from the warning on, in partitions of their own.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def ages_from(run: RunContext) -> str:
 
 
 def mark(run: RunContext, source: AgeIndex, row: Row, at: str) -> bool:
-    """Let the row age from `at`; False if it has changed since it was read: its owner may have acted."""
+    """Let the row age from `at`; False if it has changed.
+
+    It may have changed since it was read because its owner acted.
+    """
     partition_name, since_name = source.keys
     warned = partition(row.partition)
     return table.update_if(

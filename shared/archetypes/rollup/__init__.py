@@ -1,4 +1,7 @@
-"""Rollup: add rows up by owner and period, each row exactly once, late rows included."""
+"""Rollup: sums of rows by owner and period.
+
+Each row is added exactly once, late rows included.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ SHORTEST = timedelta(seconds=1)
 
 
 class Rollup(RollupDefinition, archetype=True):
-    """Add up what was recorded since the last run, by owner and by the day and week that each row counts for."""
+    """Add the rows recorded since the last run to sums.
+
+    Sums are by owner, and by the day and week that each row counts for.
+    """
 
     def work(self, run: RunContext) -> Outcome:
         mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
@@ -57,7 +63,10 @@ class Rollup(RollupDefinition, archetype=True):
         return [line, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults)]
 
     def gather(self, run: RunContext, window: Window, limit: int | None) -> bool:
-        """Add the window's rows to its sums; False as soon as there are more than `limit`."""
+        """Add the window's rows to its sums.
+
+        False as soon as there are more than `limit`.
+        """
         source = AgeIndex(self.table, self.recorded(), (self.when, *self.sums))
         recorded = ExpiredRows(run.cloud, source, self.recorded().partitions(), window.end, window.mark.upto)
         for row in recorded.rows():
@@ -74,13 +83,19 @@ class Rollup(RollupDefinition, archetype=True):
         return clock.iso(min(run.at, run.started) - settle)
 
     def _end(self, mark: Watermark, until: str, span: timedelta | None) -> str:
-        """End of the next window: at most twice as long as the last one, which may have been halved."""
+        """End of the next window.
+
+        The window is at most twice as long as the last one, which may have been halved.
+        """
         if span is None or not mark.upto:
             return until
         return min(until, clock.iso(clock.parse(mark.upto) + span))
 
     def _window(self, run: RunContext, mark: Watermark, end: str) -> Window:
-        """The window with its sums: of at most `cap` rows, unless it was pinned or cannot be halved further."""
+        """The next window with its sums.
+
+        It has at most `cap` rows, unless it was pinned or cannot be halved further.
+        """
         while True:
             window = Window(mark, end)
             length = self._length(run, window)
@@ -93,7 +108,7 @@ class Rollup(RollupDefinition, archetype=True):
         return clock.parse(window.end) - clock.parse(begin)
 
     def _oldest(self, run: RunContext) -> str:
-        """A millisecond before the first row was recorded; empty if there are no rows."""
+        """A millisecond before the first recorded row; empty without rows."""
         index = self.recorded()
         recorded = []
         for partition in index.partitions():
@@ -111,7 +126,10 @@ class Rollup(RollupDefinition, archetype=True):
         return clock.iso(clock.parse(min(dated)) - timedelta(milliseconds=1)) if dated else ""
 
     def _write(self, run: RunContext, window: Window, after: str, counts: Counter[str]) -> str:
-        """Add the window to the stored sums; returns the last owner written if the run is out of time, else empty."""
+        """Add the window to the stored sums.
+
+        Returns the last owner written if the run is out of time, else empty.
+        """
         for row, why in window.faults:
             run.log.error(f"{self.name}_faulty", key=f"{row.pk} {row.sk}", error=why)
         if window.owners:
@@ -134,7 +152,7 @@ class Rollup(RollupDefinition, archetype=True):
         return ""
 
     def _add(self, run: RunContext, window: Window, owner: str) -> int:
-        """Add the sums of one owner; returns how many were not added before."""
+        """Add one owner's sums; returns how many were not added before."""
         days = window.owners[owner]
         added = sum(add_once(run.cloud, self.into, addition, window.end) for addition in self.additions(owner, days))
         self.carry(run, owner, days, window.end)

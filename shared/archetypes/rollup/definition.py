@@ -1,4 +1,4 @@
-"""Declaration of a rollup: its attributes, its hook, and the rules for them."""
+"""Declaration of a rollup: its attributes, hook and rules."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RollupDefinition(Job, archetype=True):
         """Add an owner's sums elsewhere, once per window `end`; see shared/store/add_once.py."""
 
     def additions(self, owner: str, days: Days) -> Iterator[Addition]:
-        """Additions to the rows of the days, and of the weeks that contain them."""
+        """Additions to the rows of days and of their weeks."""
         names = (*self.sums, self.counted)
         for period, (first_day, sums) in by_period(days).items():
             start = clock.iso(datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC))
@@ -96,6 +96,6 @@ class RollupDefinition(Job, archetype=True):
 
     @classmethod
     def recorded(cls) -> Index:
-        """Index that sorts the rows by the time at which they were recorded."""
+        """Index that sorts the rows by the time of recording."""
         [index] = (index for index in cls.table.indexes if index.name == cls.index)
         return index

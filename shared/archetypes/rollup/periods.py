@@ -29,7 +29,7 @@ def week(day: date) -> str:
 
 
 def by_period(days: Days) -> dict[str, tuple[date, Sums]]:
-    """Sums by the sort key of their period, with the period's first day."""
+    """Sums by sort key of the period, with the period's first day."""
     periods: dict[str, tuple[date, Sums]] = {}
     for each, sums in days.items():
         periods[day(each)] = (each, sums)

@@ -41,7 +41,10 @@ class Window:
     """The first invalid rows, with the reason."""
 
     def add(self, row: Row, when: str, names: Sequence[str]) -> None:
-        """Add a row to the sums. when: attribute with the time it counts for. names: attributes to add up."""
+        """Add a row to the sums.
+
+        when: attribute with the time it counts for. names: attributes to add up.
+        """
         why = invalid(row, when, names)
         if why:
             self.faulty += 1

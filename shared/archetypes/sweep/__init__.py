@@ -21,7 +21,9 @@ __all__ = ["Attempt", "AttemptResult", "AttemptVerdict", "GaveUp", "Key", "Retry
 
 
 class Sweep(SweepDefinition, archetype=True):
-    """Attempt each row of `table` that is due by the tick's time, and write the result to the row.
+    """Attempt each due row of `table` and write the result.
+
+    A row is due by the tick's time.
 
     With `effects` declared, an attempt is an effect, keyed by item and attempt number: after a crash its outcome is
     known and the attempt is not repeated.

@@ -1,4 +1,4 @@
-"""One attempt at a due item: its input, its verdict, and the verdict as JSON data."""
+"""Attempt at a due item: input, verdict, and the verdict as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declaration of a sweep: its attributes, the hooks that a job implements, and the rules for both."""
+"""Declaration of a sweep: attributes, the job's hooks, and their rules."""
 
 from __future__ import annotations
 
@@ -98,11 +98,17 @@ class SweepDefinition(Job, archetype=True):
         return due_index.rows_due(run.cloud, self.table, clock.iso(run.at))
 
     def references(self, item: Any) -> Iterable[Key]:
-        """Keys of rows of other tables that an attempt needs; they are read in batches for many items."""
+        """Keys of rows of other tables that an attempt needs.
+
+        They are read in batches for many items.
+        """
         return ()
 
     def lane(self, item: Any) -> str:
-        """Name of the slow thing that items share, such as a receiver; empty for none."""
+        """Name of a slow resource that items share; empty for none.
+
+        A receiver, for example.
+        """
         return ""
 
     def since(self, item: Any) -> datetime:
@@ -132,19 +138,19 @@ class SweepDefinition(Job, archetype=True):
         raise NotImplementedError
 
     def on_retry(self, item: Any, at: datetime) -> Mapping[str, Any]:
-        """Fields of the item that change when it is due again at that timestamp."""
+        """Fields that change when the item is due again at that timestamp."""
         return {"next_attempt_at": at}
 
     def next_at(self, run: RunContext, result: AttemptResult) -> datetime | None:
-        """Next due time after a failed attempt; None to give the item up."""
+        """Next due time after a failed attempt; None to stop retrying."""
         policy: RetryPolicy = run.setting(f"{self.env}_DELAYS")
         delay = policy.delay(result.number)
         return None if delay is None else result.at + timedelta(seconds=delay)
 
     def with_puts(self, run: RunContext, item: Any, result: AttemptResult) -> Sequence[Any]:
-        """Rows to write in one transaction with the item's end, as arguments of PutItem.
+        """Rows to write in one transaction with the item's end.
 
-        Not called for an item that is retried.
+        They are arguments of PutItem. Not called for an item that is retried.
         """
         return ()
 

@@ -28,7 +28,10 @@ class InvalidRows:
         self.count = 0
 
     def quarantine(self, row: Row, why: str) -> None:
-        """Remove the row from the index and store the reason in it; a corrected row is loaded anew."""
+        """Remove the row from the index and store the reason.
+
+        A corrected row is loaded anew.
+        """
         job = self.run.job.name
         self.run.log.error(f"{job}_faulty", user=row.pk, entityId=row.sk, status="faulty", error=why)
         # The alert goes first: once out of the index, the row is found by nothing else.

@@ -1,4 +1,7 @@
-"""One run of a sweep: read due rows in chunks, attempt them concurrently, write each result."""
+"""Run of a sweep: attempt due rows concurrently, write each result.
+
+Rows are read in chunks.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ POSTPONEMENT = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class DueItem:
-    """A due item, its row as read, and the rows that it references."""
+    """Due item: its model, its row, and the rows it references."""
 
     row: Row
     item: Any
@@ -50,7 +53,10 @@ class DueItem:
 
 
 class SweepRun:
-    """One run. lanes: whether `share` limits the items of one lane; without it items start in their order."""
+    """One run of a sweep.
+
+    lanes: whether `share` limits the items of one lane; without it items start in their order.
+    """
 
     def __init__(self, job: SweepDefinition, run: RunContext, counts: SweepCounts, tools: Any, lanes: bool) -> None:
         self.job = job
@@ -89,7 +95,10 @@ class SweepRun:
         return self.run.time_for_more() - RESERVE
 
     def _due_items(self, rows: Iterator[Row]) -> Iterator[DueItem]:
-        """Yield the items to attempt, at most at the rate; invalid and outdated rows are handled here."""
+        """Yield the items to attempt, at most at the rate.
+
+        Invalid and outdated rows are processed here.
+        """
         while chunk := list(islice(rows, min(KEYS_AT_ONCE, self.counts.left))):
             self.counts.left -= len(chunk)
             self.read += len(chunk)
@@ -109,7 +118,10 @@ class SweepRun:
                 yield DueItem(full[row.pk, row.sk], item, references)
 
     def _wait_for_rate(self) -> bool:
-        """Wait until the rate allows the next attempt; False if the run has no time for it."""
+        """Wait until the rate allows the next attempt.
+
+        False if the run has no time for it.
+        """
         now = self.cloud.clock.now()
         wait = (self.next_start - now).total_seconds()
         if self.interval and wait > 0:
@@ -120,7 +132,10 @@ class SweepRun:
         return True
 
     def _validate(self, row: Row) -> Record | None:
-        """The item; None if the row is invalid or its index attributes do not match its fields."""
+        """Item of a row; None if the row is invalid.
+
+        A row is also invalid if its index attributes do not match its fields.
+        """
         try:
             item = self.model.from_row(row.item, self.cloud.clock.now())
         except InvalidRecord as error:
@@ -135,7 +150,10 @@ class SweepRun:
         return item
 
     def _attempt_and_write(self, due: DueItem) -> tuple[str, str]:
-        """Attempt one item and write its result; return the outcome word and the reason."""
+        """Attempt one item and write its result.
+
+        Returns the outcome word and the reason.
+        """
         try:
             result = self._give_up_after_last(self._attempt(due))
             return (result.verdict.word if self._write_result(due, result) else "moved"), result.why
@@ -173,7 +191,7 @@ class SweepRun:
             return AttemptResult(self.job.attempt(attempt), due.number, at)
 
     def _expired(self, due: DueItem) -> str:
-        """Reason for giving the item up without an attempt; empty to attempt it."""
+        """Reason to end the item without an attempt; empty for none."""
         job = self.job
         if job.delays.delays and due.number > (limit := self.run.setting(f"{job.env}_DELAYS").attempts):
             return f"all {limit} attempts are used up"
@@ -190,7 +208,7 @@ class SweepRun:
         return result
 
     def _write_result(self, due: DueItem, result: AttemptResult) -> bool:
-        """Write the result to the row; False if the row has changed since it was read."""
+        """Write the result; False if the row has changed since the read."""
         job, item, verdict = self.job, due.item, result.verdict
         puts: Sequence[Any] = ()
         if isinstance(verdict, RetryLater):
@@ -207,7 +225,7 @@ class SweepRun:
         return self._change(due.row, known | dict(changes), puts)
 
     def _postpone(self, due: DueItem) -> None:
-        """Make the same attempt due later, so that other items are attempted first."""
+        """Defer the same attempt, so that other items are attempted first."""
         self._change(due.row, self.job.on_retry(due.item, self.cloud.clock.now() + POSTPONEMENT))
 
     def _change(self, row: Row, changes: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:
