@@ -1,4 +1,4 @@
-"""Evaluation of assessments by a language model (catalogue, QJ-01)."""
+"""Evaluation of assessments by a language model (QJ-01)."""
 
 from __future__ import annotations
 

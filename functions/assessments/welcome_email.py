@@ -1,4 +1,4 @@
-"""Welcome e-mails (catalogue, QJ-02)."""
+"""Welcome e-mails (QJ-02)."""
 
 from __future__ import annotations
 

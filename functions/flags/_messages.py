@@ -1,4 +1,4 @@
-"""Payloads of the flagship queues; catalogue, section 4."""
+"""Payloads of the flagship queues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The retry policy of each kind of work (catalogue, section 6)."""
+"""The retry policy of each kind of work (PF-16)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Retention of run history: a named class, or ages and counts.
 
-Catalogue, PF-21.
+Requirement PF-21.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Retry policies as data (catalogue, section 6)."""
+"""Retry policies as data (PF-16)."""
 
 from __future__ import annotations
 

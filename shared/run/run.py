@@ -146,6 +146,10 @@ def _send_follow_up(run: RunContext, outcome: Outcome) -> None:
 
 
 def _retry_or_dead_letter(run: RunContext, failed: Failed) -> None:
+    """Send the next attempt, or a dead letter after the last one.
+
+    A job without retries gets neither: its next tick does the work, and alerts follow from its streak.
+    """
     job, firing, cloud = run.job, run.firing, run.cloud
     error = redaction.excerpt(failed.error, redaction.LONG)
     delay = None if failed.final else job.retry.jittered(firing.attempt)

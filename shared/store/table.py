@@ -3,8 +3,8 @@
 Writes may have a condition; lost replies are recognised.
 
 A conditional write whose reply was lost is repeated by the SDK and then meets its own result: DynamoDB answers that the
-condition does not hold although the write won. Each conditional write here takes `won`, which recognises the row that
-the write itself left; lost replies are recognised nowhere else.
+condition does not hold although the write won. Callers pass `won`, which recognises the row that their write left. The
+claim recognises its own by the run id, since it needs the row in either case.
 
 Each function sends one request, on the client with short timeouts; with `patient` on the bulk client, which waits
 longer and leaves out the check of parameters.
