@@ -282,7 +282,8 @@ def test_an_older_tick_after_a_newer_success_is_explained(world: World) -> None:
 
 def test_a_deferred_tick_is_explained(world: World) -> None:
     world.run(end=Snoozed(60, "the store is busy"))
-    assert "It did not run: the store is busy. Another run held the lease, or the job asked for a later time" in text(world.ask())
+    shown = text(world.ask())
+    assert "It did not run: the store is busy. Another run held the lease, or the job asked for a later time" in shown
 
 
 def test_a_second_delivery_is_explained(world: World) -> None:
