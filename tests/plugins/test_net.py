@@ -100,7 +100,14 @@ def test_an_unreachable_host_is_a_connection_error() -> None:
         asked("http://localhost:1/")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "fe80::1%eth0"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "fe80::1%eth0"),
+        # Internal addresses that ipaddress calls global: NAT64, 6to4, IPv4-compatible, a platform address.
+        *("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::127.0.0.1", "168.63.129.16", "224.0.0.1", "fec0::1"),
+    ],
+)
 def test_a_name_that_resolves_to_an_internal_address_is_refused(
     monkeypatch: pytest.MonkeyPatch, port: int, address: str
 ) -> None:

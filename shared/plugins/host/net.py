@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from shared.http.ssrf import reason_not_public
 from shared.plugins.denied import NetDenied
 from shared.plugins.manifest.permissions import Permissions
 
@@ -110,7 +111,7 @@ def _address(host: str, port: int) -> str:
     for address in addresses:
         # A public name must not lead to internal addresses, such as 169.254.169.254, where machines of AWS
         # serve their credentials.
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        if reason_not_public(ipaddress.ip_address(address.partition("%")[0])):
             raise NetDenied(f"{host}:{port}", f"resolves to {address}, which is not a public address")
     return addresses[0]
 
