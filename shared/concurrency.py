@@ -99,7 +99,7 @@ def fan_out_by_lane(
     """Call `work` in `width` threads, at most `share` of one lane.
 
     Yields each item with its result. Items of the lane "" have no share. An item that runs longer than SLOW_AFTER is
-    not counted any more, until there are MAX_WIDTHS times `width` threads. Items are taken from `items` as they are
+    no longer counted, until there are MAX_WIDTHS times `width` threads. Items are taken from `items` as they are
     needed, and start in order, except those whose lane is full. patience, remaining: as for fan_out, except that no
     item starts without `remaining()`.
     """

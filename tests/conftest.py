@@ -122,7 +122,7 @@ def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clou
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Of a server on loopback; trusted where SSL_CERT_FILE names its file."""
+    """Certificate of a server on loopback; trusted where SSL_CERT_FILE names its file."""
     return Certificate(tmp_path_factory.mktemp("certificate"))
 
 
@@ -132,16 +132,16 @@ def log(clock: VirtualClock) -> Lines:
 
 
 def _create_when_named(cloud: Cloud, missing: list[Table]) -> None:
-    """Each of these tables once a call names it: most tests need none, and to make one takes some milliseconds."""
+    """Create each of these tables when a call names it: most tests need none, and one takes some milliseconds."""
 
     lock = threading.RLock()
 
     def make(**told: Any) -> None:
         said = repr(told["params"])
-        # Of two threads that name it at once the second waits until it is there.
+        # If two threads name it at once, the second waits until it exists.
         with lock:
             for table in [table for table in missing if f"'{cloud.names.table(table.name)}'" in said]:
-                # First, since it is a call that names it.
+                # Before the creation, since that call names the table too.
                 missing.remove(table)
                 create(cloud, table)
 
@@ -190,7 +190,10 @@ def letters(cloud: Cloud, queue: str) -> list[Any]:
 
 
 def waiting(cloud: Cloud, name: str = "firings") -> list[Any]:
-    """What was sent to `firings`, taken out; moto keeps delays by the real clock, so its own list is read."""
+    """Remove and return the messages of a queue.
+
+    moto applies delays by the real clock, so its own list is read.
+    """
     from moto.backends import get_backend
 
     queue = get_backend("sqs")["123456789012"]["us-east-1"].queues[cloud.names.queue(name)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GIVE_UP = settings.span(
     "DNS_RECHECK_GIVE_UP_AFTER", days(14), "How long a domain is checked before its verification fails"
 )
-# Less than a day, so that the next day's tick finds it due at whatever hour it was last checked.
+# Less than a day, so that the next day's tick finds it due at any hour of its last check.
 PAUSE = hours(12)
 
 

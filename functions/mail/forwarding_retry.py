@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 # Bytes of a message: the limit of SES; most other relays accept less.
 LARGEST = 40 * 1024 * 1024
-# Sending a message takes five times its size in memory. Of messages larger than LARGE, LARGE_AT_ONCE are in memory at
-# once, and others are deferred after LARGE_WAIT seconds; the remaining memory suffices for all smaller messages.
+# Sending a message takes five times its size in memory. At most LARGE_AT_ONCE messages larger than LARGE are in memory
+# at once, and others are deferred after LARGE_WAIT seconds; the remaining memory suffices for all smaller messages.
 LARGE = 4 * 1024 * 1024
 LARGE_AT_ONCE = 3
 LARGE_WAIT = 20

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # Seconds to connect, seconds to read an answer, and tries in all. The state table must answer or fail while the run can
-# still end by itself; objects may be large.
+# still record its outcome; objects may be large.
 QUICK = (1, 3, 3)
 PATIENT = (3, 10, 4)
 # For calls whose repetition has a second effect: the caller decides about a retry.

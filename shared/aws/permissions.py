@@ -22,7 +22,7 @@ class Grant:
     resource: str
     #: Partition keys of a table's rows to which the actions are restricted; `*` is allowed at the end. Empty: all rows.
     keys: tuple[str, ...] = ()
-    #: Deny the actions, whatever else is granted.
+    #: Deny the actions, even if another grant allows them.
     denied: bool = False
 
     def __post_init__(self) -> None:

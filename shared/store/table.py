@@ -276,7 +276,7 @@ def _conditional(
         item = attributes.plain(row)
         if won is None or not won(item):
             raise ConditionFailed(item) from None
-        # The row as it stood before the write is not known any more.
+        # DynamoDB no longer has the row as it stood before the write.
         return {"Attributes": row if request.get("ReturnValues") == "ALL_NEW" else {}}
     return answer
 

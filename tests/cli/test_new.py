@@ -122,7 +122,7 @@ def fill(module: Path, *works: str) -> None:
 
 def test_generated_files_pass_the_linter_the_formatter_and_mypy(call: Call, alone: Path) -> None:
     for archetype in new.ARCHETYPES:
-        # Of the maximum length.
+        # A name of the maximum length.
         name = f"tidy-{'x' * (new.LONGEST_NAME - len(archetype) - 6)}-{archetype}"
         assert call("new", "shops", name, "--archetype", archetype, *ON_TABLES.get(archetype, ())).code == 0
     call("new", "shops", "tidy-again", "--archetype", "sweep", "--table", "notifications")

@@ -48,7 +48,7 @@ def block(path: Path, title: str) -> str:
 
 @contextmanager
 def module(path: Path, file: str) -> Iterator[ModuleType]:
-    """The module that a page tells its reader to write."""
+    """Module of the name `file`, from the code block of a page."""
     made = ModuleType(file.removesuffix(".py").replace("/", "."))
     sys.modules[made.__name__] = made
     try:

@@ -1,4 +1,4 @@
-"""Laws that hold for every job: asked of the registry, so that a new job is asked too."""
+"""Laws that hold for every job of the registry, a new one included."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def site() -> Iterator[DemoSite]:
 
 @pytest.fixture(autouse=True)
 def surroundings(cloud: Cloud, site: DemoSite) -> None:
-    """What jobs find around them: every job switched on, sites to look at."""
+    """Environment of the jobs: every job enabled, and the hosts of a demo site."""
     enabled = {f"{job.env}_ENABLE": "true" for job in JOBS.values()}
     hosts = ",".join(url.partition("//")[2] for url in site.base_urls)
     named = {

@@ -20,7 +20,10 @@ WORD = LETTERS + "_-"
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """said: the text. secrets: what must be nowhere, as it stands in the text or as it is once decoded."""
+    """A text with secrets.
+
+    said: the text. secrets: strings that must not appear in the output, as in the text or decoded.
+    """
 
     name: str
     said: str
@@ -41,11 +44,11 @@ def drawn(name: str, count: int, of: str = LETTERS) -> str:
 
 
 def token(name: str, *parts: str | tuple[int, str]) -> str:
-    """Text as it is, and so many characters drawn of those."""
+    """Join text parts, and random characters for each part (count, alphabet)."""
     return "".join(part if isinstance(part, str) else drawn(f"{name}{n}", *part) for n, part in enumerate(parts))
 
 
-# What each vendor's tokens look like.
+# Form of each vendor's tokens.
 VENDORS: dict[str, tuple[str | tuple[int, str], ...]] = {
     "github": ("gh", "p_", (36, LETTERS)),
     "github app": ("gh", "s_", (36, LETTERS)),
@@ -126,7 +129,7 @@ AROUND = (
     "https://api.example.org/v1/{}/rows",
     "prod-{}",
 )
-# Names whose value is secret whatever it looks like.
+# Names whose value is secret in any form.
 NAMES = (
     *("password", "passwd", "pwd", "passphrase", "db_password", "userPassword", "secret", "client_secret"),
     *("clientSecret", "token", "access_token", "refreshToken", "id_token", "_authToken", "csrftoken", "api_key"),
@@ -246,7 +249,7 @@ PHONES = ("+49 170 1234567", "+1 (555) 010-9999", "+44 20 7946 0958", "+33-1-99-
 def shaped() -> Iterator[Canary]:
     for vendor, parts in VENDORS.items():
         made = token(vendor, *parts)
-        # What is left of it must not be of use either: the part that is drawn counts.
+        # The remaining text must not be usable either, so the random part is checked.
         secret = made[-14:]
         for number, around in enumerate(AROUND):
             # Without a name and between slashes, an AWS secret, which may hold slashes itself, looks like a path.

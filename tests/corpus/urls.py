@@ -34,7 +34,7 @@ REFUSED = (
     *("https://224.0.0.1/", "https://239.255.255.250/", "https://255.255.255.255/", "https://240.0.0.1/"),
     *("https://[ff02::1]/", "https://192.0.2.1/", "https://198.51.100.7/", "https://203.0.113.9/"),
     *("https://[2001:db8::1]/", "https://192.88.99.1/", "https://[100::1]/"),
-    # Digits and dots that are none, until somebody makes them some.
+    # Characters that normalization converts to digits and dots.
     *("https://①②⑦.⓪.⓪.①/", "https://127。0。0。1/", "https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/", "https://127.0.0.①/"),
     "https://\uff11\uff12\uff17.\uff10.\uff10.\uff11/",
     # Which host is it?

@@ -1,8 +1,7 @@
-"""A month of the mail product: its jobs at their ticks on a virtual clock, a relay and a receiver on loopback, and what
-comes of it.
+"""A month of the mail product: its jobs at their ticks on a virtual clock.
 
-Jobs that run each minute are run at the minutes at which something is due for them, hourly ones twice a day: whatever
-was due by an earlier tick is what a later one finds.
+The relay and the receiver are on loopback. Jobs of every minute run at the minutes at which rows are due for them,
+hourly jobs twice a day: a later tick finds the rows that were due at an earlier one.
 """
 
 from __future__ import annotations
@@ -211,7 +210,7 @@ def _held_mail_went_after_its_warning(cloud: Cloud, log: Lines, box: Box) -> Non
 
 
 def _user_of_much(month: Month) -> None:
-    """A hundredth of the quota a message, seven a day; one event comes ten days late, one message is told of twice."""
+    """Seven messages a day, each a hundredth of the quota, each event sent twice; one event arrives ten days late."""
     cycle = {"user": "bob", "id": "2026-03-01", "starts_at": BEGIN, "ends_at": BEGIN + 31 * DAY, "quota": 10_000}
     put(month.cloud, member("bob"), Cycle.model_validate(cycle))
     for day in range(20):
@@ -239,7 +238,7 @@ def _thresholds_were_told_once(cloud: Cloud, box: Box) -> None:
 
 
 def _unlucky(month: Month, box: Box) -> None:
-    """Whom nothing can be forwarded to; told at another address."""
+    """A user whose forwards all fail, and who is notified at another address."""
     box.says["full@far.example"] = "451 the mailbox is full"
     month.cloud.s3.put_object(Bucket=month.cloud.names.bucket, Key="mail/dave/f1", Body=b"Subject: x\r\n\r\ny")
     put(month.cloud, member("dave"))
@@ -305,7 +304,7 @@ def _events_were_delivered_at_their_instants(cloud: Cloud, log: Lines, web: Web)
 
 
 def _leaver(month: Month, web: Web) -> None:
-    """Who goes within half an hour, while a receiver is away."""
+    """A user who deletes the account after half an hour, while a receiver does not answer."""
     everything(month.cloud, "carol", BEGIN)
     web.answers["/w1"] = Reply(503)
     put(month.cloud, _hook(web, "carol", "w1"), _event("carol", "w1", BEGIN).model_copy(update={"id": "e1"}))

@@ -43,7 +43,7 @@ def cloud(site: Web, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local
 
 
 def until(answer: Callable[[], Any], seconds: float = 60) -> Any:
-    """What it answers, as soon as that is something."""
+    """Call `answer` until it returns something truthy, and return that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := answer():

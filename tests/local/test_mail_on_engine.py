@@ -74,7 +74,7 @@ def fire(local: LocalCloud, made: Mailed, job: str, tick: datetime) -> dict[str,
     cloud, known = made.cloud, registry.jobs()[job]
     firing = Firing(job, tick)
     if known.schedule is None:
-        # Of one day, manually.
+        # A manual run for one day.
         firing = Firing(job, made.received, manual=True, id="by hand")
         payload = json.dumps({"firing": firing.data()})
         local.client("lambda").invoke(FunctionName=cloud.names.function(job), InvocationType="Event", Payload=payload)

@@ -146,7 +146,7 @@ def test_from_queue_to_handler_store_event_notification_and_mail_each_under_its_
 def _messages_have_their_consequences(place: Place) -> None:
     for _ in range(2):
         place.use("b1", "exports", 121, place.now)
-        # Of a past day.
+        # An event of a past day.
         place.use("b2", "imports", 7, place.now - 2 * DAY)
     place.send(AUDIT, place.event(1), place.event(1), place.event(2, colour="red"))
     place.send("users:created", CREATED, CREATED)

@@ -16,9 +16,10 @@ from tests.support.certificate import Certificate
 
 
 class Box:
-    """Stores mail.
+    """Mailbox of a relay: the mail that it accepted, and its behaviour.
 
-    says[word]: response to that command. drops: close the connection after the mail. waits: seconds before a response.
+    The attribute `says` contains the response by command. drops: close the connection after the mail. waits: seconds
+    before a response.
     """
 
     def __init__(self) -> None:

@@ -30,9 +30,9 @@ class Death(BaseException):
 
 
 class Mortal:
-    """Kills the process after the n-th call to AWS or the receiver.
+    """Crash the process after the n-th call to AWS or the receiver.
 
-    reads: whether calls that only read are counted; to die after one is to die after the last write before it.
+    reads: whether calls that only read are counted; a crash after one equals a crash after the last write before it.
     """
 
     def __init__(self, cloud: Cloud, receiver: Receiver, *, reads: bool = True) -> None:

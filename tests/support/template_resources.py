@@ -1,4 +1,4 @@
-"""A resource of each type, with every property that the local cloud says it keeps or completes."""
+"""A resource of each type, with every property that the local cloud stores or completes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site on loopback that answers as it is told, and as no site should."""
+"""Web server on loopback with configured answers, invalid ones included."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Web(ThreadingHTTPServer):
         return [request.path for request in self.asked]
 
     def handle_error(self, *_: Any) -> None:
-        """A caller that hangs up is what some tests are about."""
+        """Ignore errors: in some tests the client closes the connection."""
 
 
 class Held:
-    """A behaviour: it says that it was asked, and replies once it is released."""
+    """Behaviour that sets `asked` at a request, and replies after `released` is set."""
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def hang(handler: Handler, request: Request) -> None:
-    """Take the request and say nothing."""
+    """Accept the request and send no response."""
     handler.server.stopping.wait(30)
     handler.close_connection = True
 

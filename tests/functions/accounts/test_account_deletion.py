@@ -204,15 +204,15 @@ class Doomed(Mortal):
         raise Death
 
 
-# Who dies with what is deleted finds it gone and writes down the next thing alone: so what is written down has deaths
-# of its own.
+# Two kinds of writes, each with its own crashes: after a crash in a deletion the next run finds the rows deleted and
+# records only the following ones.
 @pytest.mark.parametrize(
     "kinds", [("BatchWriteItem", "DeleteObjects"), ("UpdateItem", "PutItem", "TransactWriteItems")]
 )
 def test_a_crash_after_every_write_ends_in_the_same_state(
     kinds: tuple[str, ...], cloud: Cloud, clock: VirtualClock, log: Lines
 ) -> None:
-    """Each run dies at the first write at which none has died before."""
+    """Each run crashes at the first write at which no run has crashed before."""
     for user in ("calm", "ada"):
         everything(cloud, user, clock.now())
         cloud.s3.put_object(Bucket=cloud.names.bucket, Key=f"exports/{user}/x0.zip", Body=b"")
@@ -234,7 +234,7 @@ def test_a_crash_after_every_write_ends_in_the_same_state(
     trails = [[(row["action"], row["data"]) for row in there(cloud, AUDIT, user)] for user in ("calm", "ada")]
     assert trails[0] == trails[1]
     assert died == len(doomed.seen) > len(MAIL)
-    # What opens an account goes in one piece.
+    # Rows that give access to an account are deleted in one piece.
     for table in {*MAIL} - {DELETIONS, *(ACCESS if "UpdateItem" in kinds else ())}:
         words = (f'"{cloud.names.table(table.name)}": [', f'"{table.name}#')
         assert any(word in written for written in doomed.seen for word in words), table.name

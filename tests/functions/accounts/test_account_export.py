@@ -376,7 +376,7 @@ def test_messages_are_asked_for_ahead_of_their_turn_and_no_more_of_them_than_are
 
 
 def test_memory_does_not_grow_with_what_is_packed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an archive of 20 MB no more is held than three parts of 8."""
+    """For an archive of 20 MB at most three parts of 8 MB are in memory."""
     import os
 
     monkeypatch.setattr(cloud.s3, "upload_part", lambda **_: {"ETag": "x"})

@@ -27,7 +27,7 @@ def test_it_goes_once_its_instant_has_passed(
     expires: int, active: bool, cloud: Cloud, clock: VirtualClock, log: Lines
 ) -> None:
     put(cloud, alias(expires=expires * SECOND))
-    # It is the tick's instant that counts, however late the run begins.
+    # The tick's time counts, even if the run begins late.
     clock.move(seconds=30)
     go(AliasExpiration(), cloud, log)
     assert item(cloud, alias())["active"] is active
@@ -69,8 +69,8 @@ def test_an_alias_that_is_given_new_life_meanwhile_is_left_alone(
 def test_a_crash_after_any_write_leaves_each_alias_with_one_entry(
     cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each case is a world of its own, an hour later."""
-    # What dies in a thread of its own is waited for no longer than this.
+    """Each case has rows of its own, an hour later."""
+    # The run waits no longer than this for a thread that has crashed.
     monkeypatch.setattr(AliasExpiration, "patience", 0.3)
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     mortal, time = Mortal(cloud, Receiver(), reads=False), cloud.clock

@@ -27,7 +27,7 @@ def read(cloud: Cloud, key: str) -> bytes:
 
 
 def archived(cloud: Cloud) -> list[AuditEntry]:
-    """What all archives have, each held to its manifest."""
+    """Entries of all archives, each archive checked against its manifest."""
     found = []
     for key in objects(cloud, "archive/audit/"):
         if key.endswith(".manifest.json"):

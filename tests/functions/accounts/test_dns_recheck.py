@@ -1,4 +1,4 @@
-"""A domain is ready when its DNS says so, and its user is told once how it ended."""
+"""Domains are verified by their DNS records, and their user is notified once of the result."""
 
 from __future__ import annotations
 

@@ -16,6 +16,6 @@ class TestMagicLinkExpiry(Facts):
     keeps = days(0)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> MagicLink:
-        # Also one that was used: it is no more use to anybody.
+        # A used link is deleted too.
         expires = now - age
         return MagicLink(user="u1", id=id_, created_at=expires - timedelta(minutes=15), expires_at=expires)

@@ -1,4 +1,4 @@
-"""Where it is wanted, destinations that nobody verifies are removed after 30 days, and their owner is told before."""
+"""If enabled, unverified destinations are deleted after 30 days, with notice to their owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluations: scored by whoever plays the provider, paid for once, and shown as they go on."""
+"""Evaluations: scored by a fake provider, paid for once, and shown while they run."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_provider_that_is_busy_for_hours_is_asked_again_each_time_after_as_lon
         assert world.deliver(Evaluate(), asked(), **waits) == []
         waits = {"not_before": clock.iso(world.clock.now() + timedelta(seconds=777))}
         assert len(world.sent("assessments:evaluation")) == (row(world).get("state") != "completed")
-        # Early, and so nobody is asked.
+        # The message arrives early: the provider gets no request.
         asked_so_far = len(provider.asked)
         if asked_so_far < 13:
             world.deliver(Evaluate(), asked(), **waits)

@@ -41,7 +41,10 @@ class Crash(BaseException):
 
 @dataclass
 class Actor:
-    """A process. dies: the number of the call at which it crashes; 0 is never. late: after that call, not before it."""
+    """A process.
+
+    The attribute `dies` is the number of the call at which it crashes; 0 is never. late: after the call, not before it.
+    """
 
     name: str
     events: SimpleQueue[tuple[str, BaseException | None]]

@@ -1,4 +1,4 @@
-"""Sums of days, weeks and billing cycles: exact, whatever comes late, twice, or dies in the middle."""
+"""Sums of days, weeks and billing cycles are exact, also with late and repeated events and crashes."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_event_that_comes_late_is_added_to_its_old_day(go: Go, cloud: Cloud, 
 def test_a_row_counts_once_it_has_settled_and_not_a_second_before(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
     for number, age in enumerate((SETTLE + SECOND, SETTLE, SETTLE - SECOND)):
         put(cloud, message(number, recorded_at=NOON - age))
-    # The tick's time says what has settled, however late it is run.
+    # The tick's time decides which rows have settled, even in a late run.
     assert go(NOON - SECOND).counts["rows"] == 1
     assert go().counts["rows"] == 1
     assert watermark.closed(cloud, "bandwidth-rollup") == NOON - SETTLE
@@ -240,7 +240,7 @@ def test_all_of_what_was_recorded_in_one_instant_counts_where_it_cannot_be_cut(g
 
 
 def test_a_window_that_was_pinned_is_cut_no_more(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
-    """Its end stands, whatever the cap has come to be: with another one its sums would be refused, or added twice."""
+    """A pinned end does not depend on the cap: with another end its sums would be refused, or added twice."""
     put(cloud, *(message(n, recorded_at=NOON - timedelta(minutes=11 + n)) for n in range(5)))
     watermark.pin(cloud, "bandwidth-rollup", watermark.Watermark(), clocks.iso(NOON - SETTLE))
     cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "2"}
@@ -258,11 +258,11 @@ def test_a_run_that_finds_nothing_new_reads_each_shard_once(go: Go, cloud: Cloud
 
 
 def test_a_crash_after_any_call_and_another_run_leave_the_same_sums(cloud: Cloud, log: Lines) -> None:
-    """Each case is a world of its own months later; in all of them the sums are those of one whole run."""
+    """Each case has users of its own, hours later; its sums equal those of one complete run."""
     mortal = Mortal(cloud, Receiver())
     time = cloud.clock
     assert isinstance(time, VirtualClock)
-    # The claim, the mark and the pages of the index come first: to die in their midst is to die before any write.
+    # The claim, the mark and the pages of the index come first: a crash among them is a crash before any write.
     expected, last, died = Counter[tuple[str, str]](), 17, True
     while died:
         last, died = last + 1, False
@@ -279,7 +279,7 @@ def test_a_crash_after_any_call_and_another_run_leave_the_same_sums(cloud: Cloud
         except Death:
             died = True
         mortal.until(0)
-        # The next one finds more than the one that died did: it must not take that for the same window.
+        # The next run finds more rows than the crashed one: it must not add them to the pinned window.
         time.move(minutes=30)
         put(cloud, *(message(9, user, 100, recorded_at=time.now() - SETTLE) for user in users))
         expected += {(user, "bytes"): 100 for user in users}

@@ -1,4 +1,4 @@
-"""What could not be forwarded is tried again at its instants, and its user is told once that it never will be."""
+"""Failed forwards are retried at their due times, and their user is notified once that it never will be."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
         clock.move(minutes=10)
         report = go(ForwardingRetry(), cloud, log)
         assert (report.ok, report.counts) == (False, {"uncertain": 1})
-    # job-monitoring tells operators of it, each day that it is there.
+    # job-monitoring alerts operators each day until it is resolved.
     [uncertain] = effects.uncertain_effects(cloud, "forwarding-retry")
     assert (uncertain["key"], len(box.mails)) == ("u#m#2", 1)
     assert "Message-ID in the relay's log" in uncertain["note"]
@@ -243,7 +243,7 @@ def test_large_messages_wait_for_each_other_and_the_small_ones_for_nobody(
         put(cloud, failed(name, next_attempt_at=NOON))
     assert go(ForwardingRetry(), cloud, log).counts == {"put_off": 1, "settled": 2}
     clock.move(minutes=1)
-    # Who has been sent makes room for the next.
+    # A message that was sent makes room for the next.
     monkeypatch.setattr("functions.mail.forwarding_retry.LARGE_WAIT", 30)
     box.waits = 0
     put(cloud, failed("again", next_attempt_at=NOON, raw="mail/u/large0"))
@@ -365,7 +365,7 @@ def test_no_sender_brings_a_header_of_its_own() -> None:
         ("Боб <bob@far.example>", "Боб (bob@far.example)", "Боб <bob@far.example>"),
         ("=?utf-8?b?0JHQvtCx?= <bob@far.example>", "Боб (bob@far.example)", "Боб <bob@far.example>"),
         ("Bob <bob@почта.рф>", "Bob (bob@почта.рф)", "Bob <bob@xn--80a1acny.xn--p1ai>"),
-        # No mail of ours could go there.
+        # No relay accepts a local part outside ASCII without SMTPUTF8.
         ("Юля <юля@почта.рф>", "Юля (юля@почта.рф)", None),
     ],
 )

@@ -276,7 +276,7 @@ def test_a_run_that_dies_at_any_write_sends_each_mail_once(
         clock.move(minutes=10)
         go(NotificationDelivery(), cloud, log)
         waiting = [each["key"] for each in effects.uncertain_effects(cloud, "notification-delivery")]
-        # Of one that may have gone out a person is asked; no other waits, and none went twice.
+        # An operator must resolve an e-mail that may have been sent; no other waits, and none was sent twice.
         assert item(cloud, one)["state"] == ("queued" if any(one.id in key for key in waiting) else "sent")
         clock.move(minutes=10)
     mails = [mail["Message-ID"] for mail in box.mails]

@@ -96,7 +96,7 @@ def test_each_threshold_is_an_event_once_in_a_cycle(go: Go, cloud: Cloud, clock:
     assert row["crossed"] == [60, 70]
     assert not {"due", "due_at", "moved_at"} & set(row)
     assert go().counts == {"due": 0}
-    # More is used, and what was told of is told of no more.
+    # Usage grows: a threshold that was reported is not reported again.
     put(cloud, Cycle.from_row({**row, "bytes_used": 1001, "moved_at": "2026-02-20T00:00:00.000Z"}))
     go()
     assert (events(cloud), told(cloud), shown(cloud)) == ([60, 70, 80, 100], [70, 100], [60, 80])
@@ -142,7 +142,7 @@ def test_nobody_is_told_of_an_account_that_is_gone(go: Go, cloud: Cloud, gone: b
 def test_a_crash_after_any_call_tells_nobody_twice_and_of_everything(
     cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What dies in a thread of its own is waited for no longer than this.
+    # The run waits no longer than this for a thread that has crashed.
     monkeypatch.setattr(UsageThresholdCheck, "patience", 0.3)
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     mortal, time = Mortal(cloud, Receiver()), cloud.clock

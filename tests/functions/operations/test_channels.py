@@ -386,7 +386,7 @@ def test_alerts_of_other_jobs_reach_the_topic_at_once_and_each_other_channel_onc
     assert telling.counts == (1, 0, 0)
     go()
     assert telling.counts == (1, 1, 1)
-    # As after a crash in between: sent again, and owed again.
+    # As after a crash between sending and recording: sent again, and owed again.
     send()
     go()
     assert telling.counts == (2, 1, 1)

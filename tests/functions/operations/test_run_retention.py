@@ -44,7 +44,7 @@ def reconciled(cloud: Cloud, **item: Any) -> None:
 
 
 def ran(cloud: Cloud, ago: timedelta, *, ok: bool = True, job: str = "sweep", ms: int = 0) -> str:
-    """Write the row of a run that ended this long ago."""
+    """Write the row of a run that ended `ago` before NOON."""
     started = NOON - ago - timedelta(milliseconds=ms)
     run_id = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z-{abs(hash((ago, ok, job))) % 16**8:08x}"
     key = attributes.row(keys.run(job, run_id).attributes)

@@ -1,4 +1,4 @@
-"""The demo site's two hosts, one well and one broken on purpose, and a site that does as it is told."""
+"""The demo site's two hosts, one healthy and one broken on purpose, and a web server with configured answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Docs: every index is there, its links are alive, and one status says so for all."""
+"""Docs: each site has an index, its links work, and one status covers all sites."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web evaluations: each queued task is done once, by whoever claims it, and its result is kept."""
+"""Web evaluations: each queued task is executed once, by the run that claims it, and its result is stored."""
 
 from __future__ import annotations
 

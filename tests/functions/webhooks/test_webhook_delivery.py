@@ -87,7 +87,7 @@ def test_a_receiver_that_asks_for_time_has_had_an_attempt_and_the_next_comes_no_
     site.answers["/hook"] = [Reply(429, "", {"retry-after": "600"})] * 2 + [Reply(429, "", {"retry-after": "7200"})]
     waits = attempts(world)
     assert waits[:2] == [600, 600]
-    # Longer than it may ask for: by the policy.
+    # Longer than the maximum for Retry-After: the retry policy decides.
     assert waits[2] < 140
     assert len(site.asked) == 5
     assert len(letters(world.cloud, "firings-dlq")) == 1

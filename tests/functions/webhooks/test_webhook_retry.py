@@ -230,7 +230,7 @@ def test_a_name_that_does_not_resolve_may_another_time(
     put(cloud, hook("https://hooks.shop.com/", "lost"), delivery(webhook="lost", status=503))
     assert go(WebhookRetry(), cloud, log).counts == {"again": 1}
     now = item(cloud, delivery())
-    # Of this attempt, and not of the one before.
+    # The status is that of this attempt, not of the previous one.
     assert (now["status"], now["attempts"], now["next_attempt_at"]) == (0, 2, "2026-03-02T12:05:00.000Z")
     assert now["last_error"].startswith("the name does not resolve")
 

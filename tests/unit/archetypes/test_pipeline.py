@@ -1,4 +1,4 @@
-"""Requests go through their steps piece by piece, and what a declaration lacks is said when the class is made."""
+"""Pipelines: requests pass their steps piece by piece; an incomplete declaration is an error at class creation."""
 
 from __future__ import annotations
 

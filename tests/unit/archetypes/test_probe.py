@@ -1,4 +1,4 @@
-"""The probe: every site is looked at, and is a result, whatever it does."""
+"""Probes: every site is visited, and each answer or failure is a result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.web_server import Behaviour, Reply, Web, babble, drip, hang, 
 
 
 class Look(Probe):
-    """Look whether a site says hello."""
+    """Check that a site answers hello."""
 
     name = "look"
     schedule = every(minutes=15)
@@ -49,7 +49,7 @@ HELLO = Reply(200, "hello there")
 
 @pytest.fixture
 def webs() -> Iterator[list[Web]]:
-    """Three sites that say hello, in the order of their hosts."""
+    """Three sites that answer hello, in the order of their hosts."""
     with Web() as one, Web() as two, Web() as three:
         for web in (one, two, three):
             web.answers["/hello"] = HELLO
@@ -245,7 +245,7 @@ def test_results_of_an_attempt_that_failed_half_way_are_kept_and_not_made_again(
 
 
 def test_a_status_never_goes_back_in_time(cloud: Cloud, log: Lines, webs: list[Web], clock: VirtualClock) -> None:
-    """A run that was asleep wakes up with what it saw long ago."""
+    """A suspended run resumes and writes an old result."""
     sleeper = Look()
     clock.move(minutes=15)
     visit(cloud, log, *webs, firing=replace(FIRED, at=clock.now()))
@@ -370,7 +370,7 @@ def test_a_dry_run_names_what_it_would_ask_and_asks_nothing(cloud: Cloud, log: L
     plan = Look().plan(RunContext(Look(), FIRED, cloud, "-", NOON, log, dry=True))
     assert plan[:2] == ["GET https://a.example/app/hello", "GET https://b.example/hello"]
     assert plan[2].startswith("skip BASE_URLS, entry 3, 'nonsense'")
-    # What is paused it must read.
+    # The plan reads the job's pauses.
     assert calls.made == ["dynamodb:Query"]
 
 

@@ -1,4 +1,4 @@
-"""What is old enough goes, what is not stays, and nobody's mail goes without a warning."""
+"""Purges delete expired rows, keep the others, and delete no mail without a warning."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_no_batch_goes_out_before_it_is_full_and_no_page_is_read_twice(
     calls = Calls(cloud)
     go(Holds())
     assert calls.made.count("dynamodb:BatchWriteItem") == 5
-    # What the first pages do not show is counted once more, by the megabyte.
+    # Rows beyond the first pages are counted by further queries, a megabyte each.
     counted, usual = sum(size >= 10 for size in pages.values()), 1
     read = sum(size // 10 + 1 for size in pages.values())
     assert calls.made.count("dynamodb:Query") == read + counted + usual

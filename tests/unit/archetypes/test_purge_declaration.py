@@ -1,4 +1,4 @@
-"""What a purge must declare, and that a refusal says what to do."""
+"""Declaration of a purge: required attributes, and errors that name the correction."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_one_that_warns_says_what_and_how() -> None:
 
 def test_an_archetype_of_purges_is_asked_nothing_until_it_is_a_job() -> None:
     class Expiring(Purge, archetype=True):
-        """Rows that end at an instant of their own."""
+        """Rows that expire at a time of their own."""
 
         keep = days(0)
 

@@ -1,4 +1,4 @@
-"""What hangs on a row goes before it, and never from a row that somebody else has taken."""
+"""Dependents are deleted before their row, and never those of a row that another job has changed."""
 
 from __future__ import annotations
 

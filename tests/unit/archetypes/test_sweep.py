@@ -1,4 +1,4 @@
-"""What is due is attempted, at its instant and once; what comes of it is written once, and no item holds up another."""
+"""Sweeps attempt each due item once, write its result once, and no item delays another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever call a sweep dies after: each attempt is made once, each item ends once, and its user is told once."""
+"""Sweeps that crash after any call: one attempt per number, one end per item, one notification."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLS = 9
 
 
 class Outside(Errands):
-    """Run errands for somebody who counts."""
+    """Sweep whose receiver counts the attempts."""
 
     name = "errands"
 
@@ -38,7 +38,7 @@ class Outside(Errands):
         return self.verdict
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone:  # type: ignore[override]
-        """The receiver is asked, as one that can be."""
+        """Look up the outcome at the receiver."""
         if not self.receiver.did[effect.token]:
             return NotDone()
         said: Mapping[str, Any] = {"end": self.verdict.word, "why": self.verdict.why, "noted": {}, "wait": 0}

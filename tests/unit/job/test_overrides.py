@@ -1,4 +1,4 @@
-"""A job as it stands in an environment: what that says of schedule, retries and retention, and what it may not say."""
+"""Overrides of a job by the environment: schedule, retries and retention, and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules: Unix cron said in words, translated exactly."""
+"""Schedules: Unix cron described in words and translated to EventBridge exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a declaration must hold, and that a refusal says where."""
+"""Rules for job declarations, and errors that name the place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo site: one host is well, one is broken as it says."""
+"""The demo site: one host is healthy, one is broken as its page describes."""
 
 from __future__ import annotations
 

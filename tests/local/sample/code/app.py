@@ -1,4 +1,4 @@
-"""Answers its Function URL, and fails where it is told to."""
+"""Sample function: it answers its Function URL, and fails on demand."""
 
 import json
 import os
