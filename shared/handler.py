@@ -44,8 +44,8 @@ def _job(path: str) -> tuple[Job, str]:
     try:
         return registry.load(path), ""
     except SettingError as error:
-        # A deployment refuses such a value, so the function was edited by hand. The declared values are safe; a tick
-        # that is lost in each init is not.
+        # A deployment refuses such a value, so the function was edited by hand. The declared values are safe; failing
+        # at init would lose every tick.
         return registry.load(path, {}), str(error)
 
 
@@ -75,6 +75,7 @@ def handle(event: Any, context: Any) -> Mapping[str, Any]:
 
 def _exit_if_threads_live() -> None:
     # A thread that still runs is frozen with the sandbox and continues in the next invocation, during another run.
-    # Everything is written by now: dispatch finds the run finished, and the exit has no consequence.
+    # Everything is written by now. The exit makes Lambda report the invocation as failed; dispatch then finds the run
+    # finished and does nothing.
     if any(thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - INIT_THREADS):
         os._exit(0)

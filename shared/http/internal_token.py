@@ -1,4 +1,4 @@
-"""Check the token of our Function URLs, in constant time.
+"""Check the break-glass token of our Function URLs, in constant time.
 
 The current and the previous token are valid.
 """

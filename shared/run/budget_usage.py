@@ -139,7 +139,7 @@ class BudgetUsage:
 def from_item(allowed: Budget, item: Mapping[str, Any], now: datetime) -> BudgetUsage:
     """Return the usage by the claim item.
 
-    A clock behind the last run's spends of that run's period.
+    If the clock is behind that of the last run, usage counts toward the last run's period.
     """
     stored, granted, period = item.get("spent") or {}, item.get("granted") or {}, allowed.period(now)
     current = stored if stored.get("period", "") >= period else {}

@@ -78,7 +78,7 @@ class Claim:
 class ClaimRefusal:
     """The reason why a run got no claim."""
 
-    #: What stands against it.
+    #: Why the claim was refused.
     reason: Reason
     #: The last run that claimed the item; for a duplicate the winner.
     run: str = ""
@@ -132,7 +132,7 @@ class Claims:
         except ConditionFailed as refused:
             item = refused.item
             if item.get("holder") == run:
-                # The first write won and its reply was lost, and with it the attempt that it overwrote.
+                # Our first write succeeded, but its reply was lost, so the attempt that it replaced is unknown.
                 return self._claim(run, item["fence"], {**item, "last_attempt": ""}, item.get("expired_holder"))
             return _refusal(item, firing, now, None if firing.plan else self.usage(item, now))
         return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))

@@ -93,7 +93,7 @@ class History:
         self._set(run, values, NO_OUTCOME, {})
 
     def record_recovered(self, firing: Firing, run: str, status: Mapping[str, Any]) -> None:
-        """Write the row of a finished run that was interrupted before.
+        """Write the row of a run that finished, then was interrupted.
 
         status: the one that the run wrote to its claim item.
         """
@@ -140,7 +140,7 @@ class History:
 
         `run` makes a repeat of this very write count once.
         """
-        # The winner may still run: its row does not exist yet, and its own write adds to this one.
+        # The winner may still be running: its row does not exist yet, and its own write adds to this one.
         values = {":one": 1, ":run": run, ":tick": tick_label(firing), ":expires": self._expiry()}
         table.update_if(
             self.cloud,

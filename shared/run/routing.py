@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def route(job: Job, firing: Firing, cloud: Cloud) -> Enqueued | Failed | None:
     """Send the firing to its runtime; None where it is run here.
 
-    Here runs also a firing that a gate keeps out, since its row records that. Nothing is claimed yet, so that a firing
-    sent twice is claimed once. Failed where it cannot be sent: `final` for a setting that cannot be read, or one
-    whose chain of invocations Lambda would interrupt.
+    A firing that a gate keeps out is not sent on: it ends here, and its history row records the skip. Nothing is
+    claimed yet, so that a firing sent twice is claimed once. Returns Failed if it cannot be sent: `final` for a setting
+    that cannot be read, or one whose chain of invocations Lambda would interrupt.
     """
     if firing.by or firing.plan:
         # Routed already, or applied by an operator who waits for it.

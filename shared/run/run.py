@@ -106,8 +106,8 @@ def _execute(run: RunContext, manual: ManualRequest | None) -> RunReport:
         heartbeat.start()
     run.log.info(f"{run.job.name}_started", status="PROCESSING", tick=run.firing.position, attempt=run.firing.attempt)
     outcome = perform(run.job, run)
-    # Sent before the finish: a crash between the two sends twice, which the claim recognises; the reverse order could
-    # lose it.
+    # The follow-up goes out before the finish. A crash between the two sends it twice, and the claim drops the second;
+    # in the other order the follow-up could be lost.
     _send_follow_up(run, outcome)
     if run.claim.budget_usage:
         run.claim.budget_usage.alert_once(run)

@@ -28,11 +28,11 @@ RULES: tuple[validation.Rule, ...] = (
     ),
     (
         lambda job: [name for name in job.steps if not callable(getattr(job, name, None))],
-        "has no method for each of its steps {job.steps}",
+        "lacks a method for at least one of its steps {job.steps}",
     ),
     (
         lambda job: [*job.steps.values()] != sorted({*job.steps.values()}) or [*job.steps.values()][-1:] != [100],
-        "has the steps {job.steps}; their percents must rise, and end at 100",
+        "has the steps {job.steps}; their percentages must increase and end at 100",
     ),
     (
         lambda job: job.persistent and not job.delays.delays,
@@ -81,8 +81,8 @@ class PipelineDefinition(Job, archetype=True):
     steps: ClassVar[Mapping[str, int]]
     """Names of the steps in order, each with the percent done at its end.
 
-    A step is a method `(run, item) -> Continue | StepDone` of that name: it does one piece of some seconds from
-    `item.cursor` on. A piece may be repeated if a run was interrupted before its result was written.
+    A step is a method `(run, item) -> Continue | StepDone` of that name: it does a few seconds of work,
+    starting at `item.cursor`. A piece may be repeated if a run was interrupted before its result was written.
     """
     delays: ClassVar[RetryPolicy] = retry_policies.WEBHOOK_ITEM
     """Delays after failed or interrupted pieces. Default: WEBHOOK_ITEM."""

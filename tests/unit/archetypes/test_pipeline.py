@@ -185,9 +185,9 @@ def test_a_request_that_somebody_else_has_written_since_is_theirs(go: Go, cloud:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"steps": {"going": 50}}, "must rise, and end at 100"),
-        ({"steps": {"going": 60, "coming": 50}}, "must rise, and end at 100"),
-        ({"steps": {"going": 50, "staying": 100}}, "no method for each of its steps"),
+        ({"steps": {"going": 50}}, "must increase and end at 100"),
+        ({"steps": {"going": 60, "coming": 50}}, "must increase and end at 100"),
+        ({"steps": {"going": 50, "staying": 100}}, "a method for at least one of its steps"),
         ({"table": tables.USERS}, "has no index `due`"),
         ({"timeout": 30}, "timeout is 30 s"),
         ({"persistent": True, "delays": NO_RETRY}, "is persistent and has no delays"),
