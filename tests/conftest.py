@@ -1,4 +1,4 @@
-"""One cloud for every test that needs none of the engine: moto in process, a virtual clock, collected logs."""
+"""Cloud of tests without the engine: moto in this process, a virtual clock, collected logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 class VirtualClock(Clock):
-    """Stands still until it is moved; sleeping moves it."""
+    """Clock that stands still until it is moved; sleeping moves it."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.instant = now
@@ -41,7 +41,7 @@ class VirtualClock(Clock):
 
 
 class Lines(Log):
-    """A log that keeps what was written, parsed."""
+    """Log that collects its lines, parsed."""
 
     def __init__(self, time: Clock) -> None:
         self.lines: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Commands that alerts, errors, output and pages advise: each parses, and acts on the stage that it is about."""
+"""Commands that alerts, errors, output and pages advise: each parses, and acts on the stage concerned."""
 
 from __future__ import annotations
 

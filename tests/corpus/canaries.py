@@ -1,6 +1,6 @@
-"""Secrets and personal data, each in a text as it may come by. None is real, and none stands here in one piece.
+"""Secrets and personal data, each in a realistic text. None is real, and none is in this file in one piece.
 
-They are put together at run time, so that a scanner of repositories finds nothing, and are the same in every run.
+They are assembled at run time, so that a scanner of repositories finds nothing, and are the same in every run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Canary:
 
 
 def drawn(name: str, count: int, of: str = LETTERS) -> str:
-    """Random characters, at least one digit, one capital and one small letter among them where there are such."""
+    """Random characters, with a digit, a capital and a small letter if the alphabet contains them."""
     chance = random.Random(f"{name}{count}")
     while True:
         text = "".join(chance.choices(of, k=count))
@@ -116,7 +116,7 @@ VENDORS: dict[str, tuple[str | tuple[int, str], ...]] = {
     "aws older session, cut": ("FQ", "oGZXIvYXdz", (14, LETTERS)),
     "aws older session": ("Fwo", "GZXIvYXdz", (300, LETTERS + "+/")),
 }
-# How a text goes on about a token that is known by its shape.
+# Texts around a token that is recognised by its form.
 AROUND = (
     "{}",
     "the provider said no to {} (401)",
@@ -204,7 +204,7 @@ E_MAIL_AROUND = (
 
 
 def checked(beginning: str, length: int = 19) -> str:
-    """A card's number that begins so, with zeros and the check digit after it. Source: ISO/IEC 7812-1, annex B."""
+    """Card number with this prefix, zeros and the check digit. Source: ISO/IEC 7812-1, annex B."""
     number = beginning.ljust(length - 1, "0")
     digits = [int(digit) for digit in reversed(number)]
     total = sum(sum(divmod(2 * digit, 10)) for digit in digits[::2]) + sum(digits[1::2])

@@ -1,17 +1,17 @@
-"""URLs that lead to where no user may send us, and some that only look so. `{ip}` in a host stands for itself."""
+"""URLs of internal addresses, and public URLs that resemble them. `{ip}` in a host stands for itself."""
 
 from __future__ import annotations
 
-# Refused for how they are written, or for the address that they are.
+# Refused because of their form or their address.
 REFUSED = (
-    # This machine, as it is commonly written and otherwise.
+    # This machine, in common and other notations.
     *("https://127.0.0.1/", "https://127.0.0.1:8443/hook", "https://127.255.255.254/", "https://0.0.0.0/"),
     *("https://127.1/", "https://127.0.1/", "https://0/", "https://2130706433/", "https://017700000001/"),
     *("https://0177.0.0.1/", "https://0x7f.0.0.1/", "https://0x7f000001/", "https://0x7F.1/", "https://127.0.0.1./"),
     *("https://127.0.0.01/", "https://00000127.0.0.1/", "https://127.0.0.0x1/", "https://127.00.0.1/"),
     *("https://localhost/", "https://LOCALHOST/", "https://localhost./", "https://a.localhost/"),
     *("https://localhost.localdomain/", "https://[::1]/", "https://[::]/", "https://[0:0:0:0:0:0:0:1]/"),
-    # Networks that are nobody else's.
+    # Private networks.
     *("https://10.0.0.1/", "https://172.16.0.1/", "https://172.31.255.255/", "https://192.168.1.1/"),
     *("https://100.64.0.1/", "https://100.127.255.254/", "https://198.18.0.1/", "https://192.0.0.192/"),
     *("https://[fc00::1]/", "https://[fd12:3456::1]/", "https://[fec0::1]/", "https://router/", "https://nas.local/"),
@@ -30,14 +30,14 @@ REFUSED = (
     ),
     *("https://[64:ff9b::7f00:1]/", "https://[64:ff9b::169.254.169.254]/", "https://[64:ff9b:1::a00:1]/"),
     *("https://[2002:7f00:1::]/", "https://[2002:a9fe:a9fe::1]/", "https://[2001:0:7f00:1::]/"),
-    # Many at once, nobody, and examples.
+    # Multicast, reserved and documentation addresses.
     *("https://224.0.0.1/", "https://239.255.255.250/", "https://255.255.255.255/", "https://240.0.0.1/"),
     *("https://[ff02::1]/", "https://192.0.2.1/", "https://198.51.100.7/", "https://203.0.113.9/"),
     *("https://[2001:db8::1]/", "https://192.88.99.1/", "https://[100::1]/"),
     # Characters that normalization converts to digits and dots.
     *("https://①②⑦.⓪.⓪.①/", "https://127。0。0。1/", "https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/", "https://127.0.0.①/"),
     "https://\uff11\uff12\uff17.\uff10.\uff10.\uff11/",
-    # Which host is it?
+    # Ambiguous hosts.
     *("https://shop.example@127.0.0.1/", "https://127.0.0.1@shop.example/", "https://user:word@shop.example/"),
     *("https://shop.example\\@127.0.0.1/", "https://shop.example%00.127.0.0.1/", "https://127.0.0.1%2f@shop.example/"),
     *("https://shop.example /", "https://shop.example\t/", "https://shop.example\r\nhost: x/", "https:///127.0.0.1/"),
@@ -49,7 +49,7 @@ REFUSED = (
     *("https://shop.example:99999/", "https://shop.example:x/", "https://shop.example/" + "a" * 2048, ""),
 )
 
-# Taken, where their hosts have addresses of the world outside.
+# Accepted if their hosts have public addresses.
 TAKEN = (
     *(
         "https://hooks.shop.com/in",

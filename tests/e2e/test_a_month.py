@@ -53,7 +53,7 @@ from tests.support.web_server import Reply, Web
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 END = BEGIN + timedelta(days=33)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-# In the order within a minute, with the interval in minutes.
+# Jobs in their order within a minute, with the interval in minutes.
 DUE: dict[type[Pipeline] | type[Sweep], int] = {
     ForwardingRetry: 1,
     WebhookRetry: 1,
@@ -114,7 +114,7 @@ class Month:
                 yield midnight + 13 * HOUR + 10 * number * MINUTE, job
 
     def _next(self, job: Any, each: int) -> datetime:
-        """The first tick at which something is due for it; a tick that was run already is not run again."""
+        """The first tick at which a row of the job is due; a tick that was run is not run again."""
         if job not in self.first:
             row = next(due_index.rows_due(self.cloud, job.table, "9"), None)
             self.first[job] = row and clocks.parse(row.since)
@@ -266,7 +266,7 @@ def _forwards_were_tried_at_their_instants(cloud: Cloud, log: Lines, box: Box) -
 
 
 def _subscriber(month: Month, web: Web) -> None:
-    """Whose receiver is away for ten minutes on the first day, and for all of the tenth."""
+    """A user whose receiver does not answer for ten minutes on the first day, and on the whole tenth day."""
     web.answers |= {"/back": [Reply(503), Reply(503), Reply(204)], "/away": Reply(503)}
     put(month.cloud, member("erin"), *(_hook(web, "erin", name) for name in ("back", "away")))
     for name, at in _events().items():
@@ -278,7 +278,7 @@ def _hook(web: Web, user: str, name: str) -> Webhook:
 
 
 def _event(user: str, name: str, at: datetime) -> Delivery:
-    """Its first attempt, where it arose, was in vain."""
+    """Delivery whose first attempt, by the application, failed."""
     told: Any = {"webhook": name, "event": "alias.made", "body": "{}", "attempts": 1}
     return Delivery(user=user, id=name, created_at=at, next_attempt_at=at + MINUTE, **told)
 

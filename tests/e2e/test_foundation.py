@@ -152,7 +152,7 @@ def test_break_glass_requires_the_token(cloud: LocalCloud, site: Web) -> None:
 
 
 def switch(cloud: LocalCloud, by: str) -> None:
-    """As an operator would at the console: without a deployment."""
+    """Change the runtime of `docs` as an operator does at the console, without a deployment."""
     functions, name = cloud.client("lambda"), "nightshift-local-docs"
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(
@@ -168,7 +168,7 @@ WORKERS = {
 
 @contextmanager
 def worker(cloud: LocalCloud, by: str) -> Iterator[None]:
-    """One of that kind for as long as the block lasts, where it is not functions that work."""
+    """Run a worker of that kind during the block; none for functions."""
     if by not in WORKERS:
         yield
         return

@@ -1,7 +1,7 @@
-"""The clock of a local cloud stands still for three hours; then every tick of every schedule is accounted for.
+"""After the clock of a local cloud stops for three hours, every tick of every schedule is accounted for.
 
 Real: the engine's tables, queues and rules, the ticker that reads them, events as they are delivered, the whole run of
-each job, the reconciler, dispatch. Played: Lambda, which calls the jobs in this process, so that all share one clock.
+each job, the reconciler, dispatch. Simulated: Lambda, which calls the jobs in this process: all share one clock.
 """
 
 from __future__ import annotations

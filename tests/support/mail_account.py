@@ -30,7 +30,7 @@ FORMULA = '=HYPERLINK("http://evil.example","look")'
 
 
 def everything(cloud: Cloud, user: str, now: datetime, tables: Sequence[Table] = MAIL) -> None:
-    """Rows of that user in all tables but that of deletions, and two messages in the bucket."""
+    """Rows of that user in all tables except that of deletions, and two messages in the bucket."""
     raws = [f"mail/{user}/{name}.eml" for name in ("failed", "held")]
     for raw in raws:
         cloud.s3.put_object(Bucket=cloud.names.bucket, Key=raw, Body=b"Subject: hi\r\n\r\nthere")

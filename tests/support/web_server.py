@@ -114,20 +114,20 @@ def hang(handler: Handler, request: Request) -> None:
 
 
 def reset(handler: Handler, request: Request) -> None:
-    """Break the connection instead of an answer."""
+    """Reset the connection instead of a response."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.connection.close()
     handler.close_connection = True
 
 
 def babble(handler: Handler, request: Request) -> None:
-    """Answer with what is no HTTP."""
+    """Answer with bytes that are not HTTP."""
     handler.wfile.write(b"\x00\xff\xfe nothing like it \r\n\r\n" * 3)
     handler.close_connection = True
 
 
 def drip(handler: Handler, request: Request) -> None:
-    """A body that comes a byte at a time, each in time, and never ends."""
+    """Send an endless body byte by byte, each within the timeout."""
     handler.send_response(200)
     handler.send_header("content-length", "1000000")
     handler.end_headers()
@@ -138,7 +138,7 @@ def drip(handler: Handler, request: Request) -> None:
 
 
 def slow_headers(handler: Handler, request: Request) -> None:
-    """The same, before the first header has ended."""
+    """Send an endless first header byte by byte."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
     while not handler.server.stopping.is_set():
         handler.wfile.write(b"x")

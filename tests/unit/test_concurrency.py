@@ -1,4 +1,4 @@
-"""Fan-out: slow things side by side."""
+"""Fan-out: slow items run concurrently."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_no_more_run_at_once_than_the_width() -> None:
             running += 1
             most = max(most, running)
         full.wait(30)
-        # Time for one too many.
+        # Time in which one item too many would start.
         time.sleep(0.01)
         with lock:
             running -= 1

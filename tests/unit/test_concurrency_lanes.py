@@ -128,7 +128,7 @@ def test_at_most_width_holders_at_once(width: int) -> None:
             with lock:
                 now, most = now + 1, max(most, now + 1)
             full.wait(30)
-            # Time for one too many.
+            # Time in which one item too many would start.
             time.sleep(0.02)
             with lock:
                 now -= 1

@@ -26,7 +26,7 @@ def bad(body: Any, _request: str, _first: bool) -> Any:
 
 
 def together(folder: str, count: int, body: Any, request: str, _first: bool) -> Any:
-    """Done once `count` of them are at work at the same time."""
+    """Return done when `count` of them run at the same time."""
     (Path(folder) / request).touch()
     end = time.monotonic() + 30
     while len(list(Path(folder).iterdir())) < count:

@@ -32,7 +32,7 @@ class System(ABC):
 
     @contextmanager
     def broker(self) -> Iterator[None]:
-        """For as long as the test lasts."""
+        """Run the broker during the test."""
         yield
 
     @abstractmethod

@@ -60,7 +60,7 @@ def body(firing: Firing = TICK) -> Any:
 
 
 def take(cloud: Cloud, firing: Firing = TICK, request: str = "message-1") -> Claim:
-    """An earlier delivery that has begun."""
+    """An earlier delivery that has started."""
     taken = Claims(cloud, Sweep(), "-").take(firing, RUN, request)
     assert isinstance(taken, Claim)
     return taken

@@ -1,4 +1,4 @@
-"""The same of every system that runs jobs: real workers, real brokers, the jobs of this project as they are."""
+"""The same facts for every system that runs jobs: real workers, real brokers, this project's jobs."""
 
 from __future__ import annotations
 

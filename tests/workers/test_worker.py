@@ -82,7 +82,7 @@ def test_what_was_run_is_acknowledged_and_reported(place: Place) -> None:
     told = Told(place, performers.good)
     assert told.once() == 0
     assert [report.outcome for report in told.reports] == ["done"] * 3
-    # One process runs one after the other, with the connections that it has.
+    # One process runs the messages in sequence, and keeps its connections.
     assert len({report.run_id for report in told.reports}) == 1
     assert place.left("work") == 0
 
@@ -156,7 +156,7 @@ def test_a_message_stays_hidden_for_as_long_as_its_run_lasts(
     monkeypatch.setattr(type(registry.find("crash")), "timeout", 4)
     send(place)
     told = Told(place, performers.hang, concurrency=2)
-    # With a second process idle it would be taken again the moment that it shows.
+    # With a second idle process the message would be received again as soon as it is visible.
     assert told.once() == 1
     assert [firing["attempt"] for firing, _ in sent] == [2]
 
@@ -193,7 +193,7 @@ def test_a_queue_that_does_not_answer_for_a_while_is_waited_for(place: Place, mo
     told.worker.sqs = Flaky(told.worker.sqs, "receive_message", 3)
     assert told.once() == 0
     assert [report.outcome for report in told.reports] == ["done"]
-    # Once for all three, and once more when it is over.
+    # Once for all three failures, and once after the recovery.
     assert len(told.said) == 2
     assert told.said[1] == "the queue answers again"
 

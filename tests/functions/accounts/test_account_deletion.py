@@ -59,7 +59,7 @@ def left(cloud: Cloud, user: str, tables: Sequence[Table] = MAIL) -> list[str]:
 
 
 def finished(go: Go, clock: VirtualClock) -> None:
-    """Until it is over: the run at once, and the one that looks again."""
+    """Run the job until the deletion is completed: once now, and after each wait."""
     for span in (timedelta(0), GRACE, timedelta(hours=3)):
         clock.move(seconds=span.total_seconds() + 60)
         go()
@@ -140,7 +140,7 @@ def test_what_is_written_meanwhile_goes_when_it_looks_again(go: Go, cloud: Cloud
 def test_nothing_is_left_of_an_export_that_is_being_made_meanwhile(
     owner: Any, moment: str, go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its run has the row in hand while the deletion takes row and objects away, and writes one object more."""
+    """The export has read its row when the deletion deletes row and objects, and then writes one more object."""
     everything(cloud, "ada", clock.now())
     put(cloud, Export(user="ada", id="x1", requested_at=clock.now(), due_on=clock.now()))
     real = getattr(owner, moment)
@@ -179,7 +179,7 @@ def test_one_that_cannot_be_read_is_set_aside_and_the_others_go_on(go: Go, cloud
 
 
 class Doomed(Mortal):
-    """Ends the process right after each write of these kinds to the product's tables and files, once."""
+    """Crash once after each write of these kinds to the product's tables and files."""
 
     # Values that differ between runs: timestamps, counts, transaction tokens.
     VARYING = re.compile(r'"[0-9]{4}-[0-9-]+T[0-9:.]+Z|"N": "[0-9]+"|[0-9a-f]{8}-[0-9a-f-]{27}')

@@ -1,4 +1,4 @@
-"""All that is a user's in one archive that others can read, and a link that ends."""
+"""Exports: all data of a user in one archive of open formats, and a download link that expires."""
 
 from __future__ import annotations
 

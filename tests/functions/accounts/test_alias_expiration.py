@@ -1,4 +1,4 @@
-"""An alias that was made for a time forwards until then, and is written down as gone once."""
+"""Expired aliases are deactivated, with one audit entry each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audit entries go after a year, critical ones after seven, and only once the archive has been read back."""
+"""Audit entries are deleted after a year, critical ones after seven, and only after their archive is verified."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestAuditLogCleanup(Facts):
             report = go(self.job, cloud)
         assert (report.outcome, there(cloud, self.job.table)) == ("failed", ["a"])
         assert "ArchiveMismatch: archive/audit/2025/03/" in report.note
-        # It is not overwritten either: a person looks at it.
+        # It is not overwritten either: an operator must check it.
         clock.move(minutes=1)
         assert go(self.job, cloud).outcome == "failed"
 

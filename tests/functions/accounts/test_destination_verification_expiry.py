@@ -1,4 +1,4 @@
-"""Tokens that verify a destination go once they have expired; the destination stays."""
+"""Expired verification tokens of destinations are deleted; the destination stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Magic links go once they have expired, and not before."""
+"""Magic links are deleted after they expire, and not before."""
 
 from __future__ import annotations
 

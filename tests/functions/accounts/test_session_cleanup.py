@@ -1,4 +1,4 @@
-"""Sessions go at their idle or their absolute timeout, and one that is in use stays."""
+"""Sessions are deleted at their idle or absolute timeout; a session in use stays."""
 
 from __future__ import annotations
 

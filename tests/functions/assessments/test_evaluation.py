@@ -42,7 +42,7 @@ def scored(**more: Any) -> str:
 
 
 def streamed(text: str, *, done: bool = True) -> Reply:
-    """In pieces of 7 characters, as server-sent events."""
+    """Server-sent events, in pieces of 7 characters."""
     pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
     events: list[Any] = [{"choices": [{"delta": {"content": piece}, "finish_reason": None}]} for piece in pieces]
     if done:
@@ -120,7 +120,7 @@ def test_a_duplicate_pays_for_no_second_call_not_even_after_a_crash_before_the_r
     assert row(world)["state"] == "failed"
     world.deliver(Evaluate(), asked())
     world.deliver(Evaluate(), asked())
-    # The next attempt of one that failed, which comes when another delivery is through.
+    # The retry of a failed attempt, which arrives after another delivery has succeeded.
     world.deliver(Evaluate(), asked(), attempt="2")
     assert row(world)["state"] == "completed"
     assert len(provider.asked) == 1

@@ -1,4 +1,4 @@
-"""A user is welcomed once."""
+"""Each user gets one welcome e-mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A day's sums made anew from its messages: what was wrong is right, what was right stays, also beside the rollup."""
+"""A day's sums are recomputed from its messages: wrong sums are corrected, others stay, also beside the rollup."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AT = DAY + timedelta(hours=9)
 
 @pytest.fixture
 def go(cloud: Cloud, clock: VirtualClock, log: Lines) -> Go:
-    """The day's sums made anew."""
+    """Recompute the day's sums."""
     cycle = {"user": "ada", "id": "2026-03-01", "starts_at": DAY, "ends_at": DAY + timedelta(days=31), "quota": 100}
     put(cloud, Cycle.model_validate(cycle), message("m1"), message("m2"))
     rollup(cloud, log)
@@ -67,7 +67,7 @@ def test_what_is_right_stays(go: Go, cloud: Cloud) -> None:
 
 
 def test_what_was_loaded_later_is_counted_for_day_week_and_cycle(go: Go, cloud: Cloud, log: Lines) -> None:
-    """Recorded before the rollup's watermark, it would be met by no window."""
+    """Messages recorded before the rollup's watermark are in no later window."""
     put(cloud, message("m3", size=5), message("m1", "bob", 7))
     assert go().counts == {"changed": 2}
     assert sums(cloud) == {
@@ -152,7 +152,7 @@ def test_a_sum_that_the_rollup_changes_meanwhile_is_left_to_the_next_time(
 
 
 def test_a_sum_that_was_loaded_is_made_anew_like_any_other(go: Go, cloud: Cloud) -> None:
-    """No window was ever added to it."""
+    """No window was added to this sum."""
     put(cloud, Rollup(user="eve", id="day#2026-03-01", from_at=DAY, bytes_used=50, messages=3), message("m1", "eve", 7))
     assert go().counts == {"changed": 1}
     assert sums(cloud)["eve day#2026-03-01"] == (7, 1)

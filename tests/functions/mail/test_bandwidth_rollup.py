@@ -232,7 +232,7 @@ def test_a_window_of_too_many_rows_is_cut(go: Go, cloud: Cloud) -> None:
 
 
 def test_all_of_what_was_recorded_in_one_instant_counts_where_it_cannot_be_cut(go: Go, cloud: Cloud) -> None:
-    """As a file may have it that is loaded."""
+    """Rows of a loaded file can have the same time."""
     cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "10"}
     put(cloud, *(message(number, recorded_at=NOON - timedelta(hours=1)) for number in range(25)))
     assert go().counts == {"rows": 25, "sums": 2}
@@ -296,8 +296,8 @@ def test_a_crash_after_any_call_and_another_run_leave_the_same_sums(cloud: Cloud
 def test_a_run_that_comes_back_late_adds_nothing(
     go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stood still between two of its writes while two others went on."""
-    # An owner at a time, so that it stands still between the two.
+    """The run is suspended between two of its writes while two others run."""
+    # One owner at a time, so that it is suspended between the two.
     monkeypatch.setattr("shared.archetypes.rollup.WIDTH", 1)
     put(cloud, message(1, "ada"), message(1, "bob"))
     frozen, lock, firing = BandwidthRollup(), Lock(), Firing("bandwidth-rollup", clock.now())

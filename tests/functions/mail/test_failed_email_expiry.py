@@ -1,4 +1,4 @@
-"""Failed e-mails go after 7 days, and only those that are closed."""
+"""Failed e-mails are deleted after 7 days, once they are closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failed forwards are retried at their due times, and their user is notified once that it never will be."""
+"""Failed forwards are retried at their due times, and their user is notified once after the last failure."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def test_each_retry_comes_so_long_after_the_attempt_before_and_never_a_second_ea
     made: int, delay: int, tick: int, cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
 ) -> None:
     box.says["MAIL"] = "451 come back later"
-    # The first delay is its writer's to set: of the attempt at which it came in.
+    # The writer of the row sets the first delay, after the attempt at arrival.
     put(cloud, failed(attempts=made, next_attempt_at=NOON + hours(1)) if made == 1 else failed(attempts=made - 1))
     if made > 1:
-        # Seconds past its tick: what counts is when the attempt began.
+        # Seconds after the tick: the delay counts from the begin of the attempt.
         clock.move(hours=1, seconds=17)
         assert go(ForwardingRetry(), cloud, log).counts == {"again": 1}
     due = clock.now() + hours(delay)
@@ -324,7 +324,7 @@ def test_the_same_tick_again_and_a_death_after_the_relay_has_it_send_nothing_twi
         patched.setattr("shared.archetypes.sweep.runner.update_if_unchanged", die)
         with pytest.raises(Death):
             go(ForwardingRetry(), cloud, log)
-    # By then the lease of the dead has run out.
+    # The lease of the interrupted run has expired by then.
     clock.move(minutes=10)
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert go(ForwardingRetry(), cloud, log).outcome == "deduplicated"

@@ -1,4 +1,4 @@
-"""Header snapshots go with their message; what is left over of one goes a day later, and never before its message."""
+"""Header snapshots are deleted with their message; remaining ones a day later, never before their message."""
 
 from __future__ import annotations
 

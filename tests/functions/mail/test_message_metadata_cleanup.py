@@ -33,7 +33,7 @@ class TestMessageMetadataCleanup(Facts):
         watermark.close(cloud, "bandwidth-rollup", watermark.Watermark(), clocks.iso(NOON - timedelta(hours=1)))
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> MessageMetadata:
-        # Received long before: what counts is when it was written down.
+        # Received earlier: the age counts from the time of recording.
         received = now - age - timedelta(days=5)
         return MessageMetadata(user="u1", id=id_, received_at=received, recorded_at=now - age, bytes_used=1)
 
@@ -69,7 +69,7 @@ def test_the_sums_are_exact_when_the_details_are_gone_also_of_what_came_late(clo
     wanted: Counter[str] = Counter()
 
     def write(count: int) -> None:
-        """Messages that are written down now, of any of the last 120 days."""
+        """Messages recorded now, received on any of the last 120 days."""
         for _ in range(count):
             received = clock.now() - random.uniform(0, 120) * timedelta(days=1)
             size = random.randint(1, 10**6)
@@ -88,7 +88,7 @@ def test_the_sums_are_exact_when_the_details_are_gone_also_of_what_came_late(clo
     purged = 0
     for _ in range(4):
         write(8)
-        # Some are not in the sums yet when the purge comes.
+        # Some are not in the sums yet when the purge runs.
         clock.move(minutes=random.choice((5, 60)))
         tick(BandwidthRollup())
         clock.move(days=40)

@@ -90,7 +90,7 @@ def test_many_share_a_connection_and_keep_to_the_rate(
     box: Box,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # One that takes long makes room for another, and a busy machine takes long.
+    # A slow item makes room for another, and items are slow on a busy machine.
     monkeypatch.setattr("shared.archetypes.sweep.runner.SLOW_AFTER", 60)
     cloud.environment = {**cloud.environment, **said}
     put(cloud, *(queue(f"n{number:02d}") for number in range(rate + 1)))
@@ -109,7 +109,7 @@ def test_a_mail_that_is_put_off_is_sent_again_after_its_delay(
     assert go(NotificationDelivery(), cloud, log).counts == {"again": 1}
     box.says.clear()
     clock.instant = NOON + timedelta(seconds=delay + tick)
-    # By hand, as no two ticks are so close.
+    # A manual run, since no two ticks are as close.
     go(NotificationDelivery(), cloud, log, clock.instant, manual=True, retried=False)
     assert len(box.mails) == (0 if tick < 0 else 1)
 

@@ -1,4 +1,4 @@
-"""The log of e-mails to users goes after 90 days; what waits to be sent stays."""
+"""Notifications are deleted after 90 days; those that wait to be sent stay."""
 
 from __future__ import annotations
 

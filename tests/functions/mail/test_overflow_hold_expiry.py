@@ -1,4 +1,4 @@
-"""Held messages go after 30 days, and nobody's without a warning that is a day old."""
+"""Held messages are deleted after 30 days, a day or more after the warning to their owner."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_warning_that_waited_for_the_relay_counts_from_when_it_was_sent(
     clock.move(days=2)
     assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
     deliver(cloud)
-    # As of a tick's own start, five minutes are nothing.
+    # Ages count from the tick's time: five minutes do not matter.
     clock.move(days=1, minutes=-5, seconds=after)
     assert go(JOB, cloud).counts == ({"purged": 0, "spared": 1} if after < 0 else {"purged": 1})
 
@@ -92,7 +92,7 @@ def test_a_warning_that_could_not_be_sent_has_warned_nobody(cloud: Cloud, clock:
     put(cloud, warning.model_copy(update={"state": SendState.FAILED, "failed_at": NOON, "next_attempt_at": None}))
     clock.move(days=60)
     assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
-    # By then notification-expiry has taken it out of the log.
+    # notification-expiry has deleted the warning by then.
     key = {"pk": {"S": "u1"}, "sk": {"S": warning.id}}
     cloud.dynamodb.delete_item(TableName=cloud.names.table("notifications"), Key=key)
     clock.move(hours=1)
@@ -226,9 +226,9 @@ def test_whatever_ticks_are_missed_and_calls_fail_nothing_goes_without_a_warning
             continue
         at = start + timedelta(hours=hour)
         clock.instant = max(clock.now(), at + timedelta(minutes=random.uniform(0, 9)))
-        # Calls fail until the last days; then what is left goes.
+        # Calls fail until the last days; then the remaining rows are deleted.
         fails[0] = random.choice((0, 0, 0.1, 0.4)) if hour < 24 * 4 else 0
-        # Also the run's own calls fail: then it ends in the middle.
+        # The run's own calls fail too: then it is interrupted.
         with suppress(OSError):
             go(JOB, cloud, at)
         fails[0] = 0

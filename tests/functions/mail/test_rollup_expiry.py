@@ -1,4 +1,4 @@
-"""Sums go when they are 400 days old, to the second, and by a setting earlier."""
+"""Sums are deleted at an age of 400 days, to the second, or earlier by a setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TestRollupExpiry(Facts):
     keeps = days(400)
 
     def made(self, id_: str, age: timedelta, now: datetime = NOON) -> Rollup:
-        # By another name than a day's or week's, which nobody looks at here.
+        # The id is not that of a day or a week: these tests do not read it.
         return Rollup.model_construct(user="u1", id=id_, from_at=now - age)
 
     def test_days_and_weeks_go_by_a_setting_earlier(self, cloud: Cloud) -> None:

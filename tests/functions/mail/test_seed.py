@@ -1,4 +1,4 @@
-"""Seed data: plausible, the same for the same number, and every purge finds something in it."""
+"""Seed data: plausible, the same for the same number, and with due rows for every purge."""
 
 from __future__ import annotations
 

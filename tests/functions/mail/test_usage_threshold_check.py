@@ -22,7 +22,7 @@ from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.stored_rows import one, put, there
 
 Go = Callable[..., RunReport]
-# Of 100 days, so that a day is a percent.
+# A cycle of 100 days, so that a day is one percent.
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -122,7 +122,7 @@ def test_who_wants_no_mail_is_shown_all_and_sent_none(go: Go, cloud: Cloud) -> N
     put(cloud, ada(usage_mail=False), cycle(100))
     go()
     assert (events(cloud), told(cloud), shown(cloud)) == ([70, 80, 100], [], [70, 80, 100])
-    # It waits for nothing, and goes when the log does.
+    # The row is not sent, and expires like any notification.
     rows = there(cloud, NOTIFICATIONS)
     assert {tuple(name in row for name in ("due", "next_attempt_at", "aged")) for row in rows} == {(False, False, True)}
 

@@ -1,4 +1,4 @@
-"""The sample that crashes: each kind, as a run and as a process of its own sees it."""
+"""The job `crash`: each kind of crash, in a run and in a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Auth: a visitor with the right password gets in, everywhere."""
+"""Auth: signing in with the right password works on every site."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def credentials(cloud: Cloud) -> None:
 
 @pytest.fixture
 def gate(web: Web, credentials: None) -> Web:
-    """A site that lets us in."""
+    """A site that accepts the sign-in."""
 
     def enter(_: Handler, request: Request) -> Reply:
         good = PASSWORD in request.body and "csrf=tok-canary" in request.body and request.headers["cookie"] == "pre=1"

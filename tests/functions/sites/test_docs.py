@@ -22,7 +22,7 @@ def index(*links: str) -> Reply:
 
 @pytest.fixture
 def docs(web: Web) -> Web:
-    """An index of three pages that are there."""
+    """An index of three existing pages."""
     web.answers |= {"/docs/": index("a", "/docs/b", f"{web.url}/docs/c#part"), "/docs/a": Reply(200, "a")}
     web.answers |= {"/docs/b": Reply(200, "b"), "/docs/c": Reply(200, "c")}
     return web
@@ -143,7 +143,7 @@ def test_the_work_cap_leaves_the_rest_of_the_links_to_a_continuation(docs: Web, 
             part = sent[0]["firing"]["part"]
         assert sum(counts) == 4
         assert max(counts) == 2
-        # A link was dead in an earlier part: the walk as a whole is not well.
+        # A link was broken in an earlier part: the whole crawl fails.
         assert not report.ok
         heads = [request.path for web in (docs, other) for request in web.asked if request.method == "HEAD"]
         assert sorted(set(heads)) == ["/docs/a", "/docs/b", "/docs/c"]

@@ -1,4 +1,4 @@
-"""A page, as a person sees it."""
+"""Parser of HTML pages: links, forms and visible text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pricing: every site's pricing page is there, and a price is on it."""
+"""Pricing: every site has a pricing page that contains a price."""
 
 from __future__ import annotations
 

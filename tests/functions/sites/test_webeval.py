@@ -354,7 +354,7 @@ def test_a_task_that_kills_its_runs_is_given_up(go: Any, cloud: Cloud, site: Web
 def test_a_zombies_result_is_not_stored_over_its_successors(
     go: Any, cloud: Cloud, site: Web, clock: VirtualClock
 ) -> None:
-    """The first run's site answers so late that the run has lost lease and claim by then."""
+    """The first run's site answers after the run has lost lease and claim."""
     (task,) = ask(cloud, site)
 
     def late(_: Handler, __: Request) -> Reply:

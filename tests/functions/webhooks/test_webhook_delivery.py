@@ -1,4 +1,4 @@
-"""Events for receivers: five attempts under one key, no sooner than they may come, and none where none helps."""
+"""Webhooks of organizations: five attempts with one key, none early, and none after a permanent failure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def told(event: str = "e1") -> WebhookDelivery:
 
 
 def attempts(world: World, most: int = 9) -> list[int]:
-    """Deliver it until it does not come back; the delays of what came."""
+    """Deliver the message until it is not sent again; returns the delays."""
     waits: list[int] = []
 
     def keep(params: Any, **_: Any) -> None:
@@ -65,7 +65,7 @@ def attempts(world: World, most: int = 9) -> list[int]:
 def test_a_receiver_that_is_down_is_tried_five_times_under_one_key(world: World, site: Web) -> None:
     site.answers["/hook"] = Reply(503)
     waits = attempts(world)
-    # Delays are least ones, with up to a tenth on top.
+    # Delays are minimums, with up to 10 % jitter.
     assert all(least <= wait <= 1.1 * least for wait, least in zip(waits, (30, 60, 120, 240), strict=True))
     keys = {(each.headers["idempotency-key"], each.headers["webhook-id"]) for each in site.asked}
     assert (len(site.asked), len(keys)) == (5, 1)

@@ -1,4 +1,4 @@
-"""The log of deliveries goes after 30 days; what is still retried stays."""
+"""Webhook deliveries are deleted after 30 days; those that are retried stay."""
 
 from __future__ import annotations
 

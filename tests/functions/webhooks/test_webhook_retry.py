@@ -76,7 +76,7 @@ def test_it_arrives_signed_and_under_the_deliverys_own_id(cloud: Cloud, log: Lin
 def test_while_a_secret_is_replaced_a_receiver_may_have_either(
     cloud: Cloud, clock: VirtualClock, log: Lines, web: Web
 ) -> None:
-    """Asked of the specification's own library, which looks at the time itself."""
+    """Verify with the specification's own library, which reads the time itself."""
     clock.instant = datetime.now(UTC)
     new = "whsec_" + base64.b64encode(b"the next, of twenty-four").decode()
     web.answers["/hook"] = Reply(200)
@@ -132,7 +132,7 @@ def test_a_receiver_that_is_gone_is_not_asked_again(cloud: Cloud, log: Lines, we
     [
         ("3600", "2026-03-02T13:00"),
         ("Mon, 02 Mar 2026 14:00:00 GMT", "2026-03-02T14:00"),
-        # Less than the row's own delay, longer than a day, and by no number there is.
+        # Less than the row's own delay, longer than a day, and an invalid date.
         ("1", "2026-03-02T12:05"),
         ("864000", "2026-03-03T12:00"),
         ("Mon, 02 Mar 99999999999 14:00:00 GMT", "2026-03-02T12:05"),
@@ -248,7 +248,7 @@ def test_a_crash_after_the_receiver_took_it_is_made_good_under_the_same_id(
 
 
 class Killed(BaseException):
-    """The end of a process."""
+    """The process was killed."""
 
 
 def test_a_run_that_dies_before_it_could_note_a_yes_asks_again_under_the_same_id(
@@ -294,7 +294,7 @@ def test_a_receiver_that_says_no_is_not_silent(
     cloud: Cloud, log: Lines, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.http.untrusted.TOTAL", 0.2)
-    # One after the other.
+    # In sequence.
     monkeypatch.setattr(WebhookRetry, "share", 1)
     turns = iter((hang, hang, Reply(500), hang, hang, Reply(200)))
 

@@ -1,4 +1,4 @@
-"""One of each kind of thing that Nightshift deploys."""
+"""Sample CDK app with one resource of each type that Nightshift deploys."""
 
 import os
 

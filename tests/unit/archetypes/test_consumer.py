@@ -1,4 +1,4 @@
-"""Consumers of payloads: bad messages give way, good ones are done once, and each organization sees its own rows."""
+"""Consumers of payloads: bad messages are dead-lettered, good ones processed once, each in its organization's rows."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_what_is_refused_fails_at_once(go: Go, cloud: Cloud, job: Errands) -> No
 
 
 def test_a_piece_may_leave_the_row_as_it_is(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
-    """One that takes away what it finds has no place to go on from."""
+    """A step that deletes the rows it finds needs no cursor."""
 
     class Emptying(Errands):
         """Empty a basket."""

@@ -282,7 +282,7 @@ def test_a_work_cap_leaves_the_rest_to_a_continuation(cloud: Cloud, log: Lines, 
     second = visit(cloud, log, *webs, firing=onward, LOOK_MAX_RUNS_PER_TICK="2")
     assert second.counts == {"hosts": 1, "ok": 1, "bad": 0, "invalid": 0}
     assert [len(web.asked) for web in webs] == [2, 1, 1]
-    # One site was bad in the first part: the pass as a whole is not well.
+    # One site was bad in the first part: the whole pass is not ok.
     assert not second.ok
     assert "checkpoint" not in shown(cloud, NO_TARGET)
 
@@ -383,7 +383,7 @@ def test_the_path_is_a_setting(cloud: Cloud, log: Lines, webs: list[Web]) -> Non
 def test_the_status_of_a_host_that_has_left_base_urls_goes(cloud: Cloud, log: Lines, webs: list[Web]) -> None:
     visit(cloud, log, *webs)
     later = [replace(FIRED, at=NOON + number * timedelta(minutes=15)) for number in range(1, 6)]
-    # By hand, with an entry that may be that host, for one host alone, and again after a failure.
+    # A manual run, an entry that may be that host, a run for one host, and a retry after a failure.
     assert visit(cloud, log, webs[0], firing=replace(later[0], manual=True, id="by hand")).outcome == "done"
     assert visit(cloud, log, webs[0], "nonsense", firing=later[1]).outcome == "done"
     assert visit(cloud, log, webs[0], firing=replace(later[2], target=webs[0].host)).outcome == "done"
@@ -398,7 +398,7 @@ def test_the_status_of_a_host_that_has_left_base_urls_goes(cloud: Cloud, log: Li
 def test_a_site_costs_a_write_to_the_table_and_nothing_else_there(cloud: Cloud, log: Lines, webs: list[Web]) -> None:
     calls = Calls(cloud)
     visit(cloud, log, *webs)
-    # Claim, finish and history are the run's own; the query, one for all sites, is for those that are gone.
+    # Claim, finish and history are the run's own; one query finds the statuses of removed sites.
     assert calls.made.count("dynamodb:UpdateItem") == 3 + len(webs)
     assert [call for call in calls.made if call.startswith("dynamodb:Q")] == ["dynamodb:Query"]
     assert {call for call in calls.made if call.startswith("dynamodb:")} == {"dynamodb:UpdateItem", "dynamodb:Query"}

@@ -200,7 +200,7 @@ def test_a_crash_before_the_row_is_settled_does_not_repeat_the_attempt(
     with pytest.raises(Death):
         go()
     monkeypatch.undo()
-    # By then its lease has run out.
+    # Its lease has expired by then.
     clock.move(minutes=10)
     assert go().counts == {"again": 1}
     assert job.tried["a"] == 1

@@ -1,4 +1,4 @@
-"""Secrets and parameters: read once in five minutes, and a rotated value is seen after them."""
+"""Secrets and parameters are read once in five minutes; a rotated value is used after that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resolver of our Function URLs: what it changes of Powertools' own, and what it relies on."""
+"""Resolver of Function URLs: its differences from Powertools' resolver, and the behaviour it relies on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SSRF guard: no URL of a user leads to an address that only we can reach, in no notation and by no DNS answer."""
+"""SSRF guard: no URL of a user leads to an internal address, in any notation or by any DNS answer."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_the_certificate_must_be_valid_for_the_host(
             call(UntrustedHttpClient(cloud, loopback=True), f"{web.url}/")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
         assert call(UntrustedHttpClient(cloud, loopback=True), f"{web.url}/").status == 200
-        # Trusted, for another host.
+        # A trusted certificate for another host.
         resolving(monkeypatch, ["127.0.0.1"])
         with pytest.raises(NotSent):
             call(UntrustedHttpClient(cloud, loopback=True), f"https://hooks.shop.com:{web.server_port}/")

@@ -1,4 +1,4 @@
-"""Spans of time are written and read in one form."""
+"""Durations: one text form, written and parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runs stay on record, by class or by ages and counts."""
+"""Retention of run history, by class or by ages and counts."""
 
 from __future__ import annotations
 

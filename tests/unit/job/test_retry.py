@@ -1,4 +1,4 @@
-"""The retry table, section 6 of the catalogue, to the number."""
+"""Retry policies: the exact numbers of the catalogue's section 6."""
 
 from __future__ import annotations
 

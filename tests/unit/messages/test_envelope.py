@@ -1,4 +1,4 @@
-"""Messages on their way: what fits, what is kept in S3, and whose it is."""
+"""Envelopes of messages: size limit, storage in S3, and organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tenant's turn: its own rows may be touched, and nobody else's."""
+"""Guard of a tenant: code that processes its messages may access its rows only."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Go = Callable[..., RunReport]
 
 @pytest.fixture
 def go(cloud: Cloud, log: Lines, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Go:
-    """The next minute's tick; ten rows a day are usual, and 50 the most unasked."""
+    """The next minute's tick; ten rows a day are usual, and 50 the limit without approval."""
     create(cloud, HOLDS)
     monkeypatch.setattr(Holds, "few", 20)
     usually(cloud, [10] * 7)

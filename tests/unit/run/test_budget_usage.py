@@ -57,7 +57,7 @@ class Letters(Job):
 
 
 class Killed(BaseException):
-    """As a process is: nothing that follows is done."""
+    """The process was killed: no code after it is executed."""
 
 
 class World:

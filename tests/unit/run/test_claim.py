@@ -140,7 +140,7 @@ def test_a_claim_whose_reply_was_lost_recognises_itself_and_the_expired_holder(
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     first = take(held, "b", at(1))
     again = take(held, "b", at(1))
-    # Only the dead run's mark is gone: our own took its place.
+    # Only the mark of the interrupted run is gone: the new claim has replaced it.
     assert again == replace(first, interrupted_at="")
     assert again.expired_holder == "a"
 

@@ -1,4 +1,4 @@
-"""An effect happens once, or it is plain to see that nobody knows."""
+"""An effect happens once, or its outcome is listed as unknown."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def failing(error: BaseException) -> Callable[[RunContext], Any]:
 
 
 def dying(clock: VirtualClock) -> Callable[[RunContext], Any]:
-    """Begin the effect and leave it behind, as a run does that is killed in its call: its lease runs out."""
+    """Start the effect and do not confirm it, as a run that is killed in its call; its lease expires."""
 
     def do(_: str) -> Any:
         raise KeyboardInterrupt
@@ -239,7 +239,7 @@ def test_what_was_left_behind_is_settled_in_four_calls_of_the_store(
     counted = Calls(cloud)
     go(Greet(greeting(receiver), lambda _: answer))
     assert counted.made.count("s3:GetObject") == 1
-    # Beside those of the run: claim, the row of the dead, end and row.
+    # Besides the run's own calls: claim, the interrupted run's row, finish and history.
     assert len(counted.made) == 4 + calls + 1
 
 
@@ -278,7 +278,7 @@ def test_a_run_under_another_lease_waits_until_the_effect_must_be_over(
     go: Go, cloud: Cloud, clock: VirtualClock, receiver: Receiver
 ) -> None:
     for _ in range(3):
-        # Its fence is the higher one, and counts for nothing here.
+        # Its fence is higher, which has no effect here.
         go(Greet(lambda _: None), target="1")
     with pytest.raises(KeyboardInterrupt):
         go(Greet(dying(clock)))

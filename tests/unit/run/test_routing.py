@@ -69,7 +69,7 @@ def failing(_: RunContext) -> Outcome:
 
 
 class Broker(ModuleType):
-    """An adapter that keeps what it was given."""
+    """An adapter that records its calls."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"workers.{name}")
@@ -205,7 +205,7 @@ def test_a_broker_that_does_not_answer_is_a_failed_attempt(broker: Broker, go: G
     report = go(Sweep(), by=by)
     assert (report.outcome, report.note) == ("failed", "ConnectionError: no broker at redis://nowhere")
     [body] = waiting(cloud)
-    # By way of `firings`, and not yet given to anybody: the next attempt asks the setting anew.
+    # Through `firings`, and not routed yet: the next attempt reads the setting again.
     assert (body["firing"]["attempt"], body["firing"]["by"]) == (2, "")
 
 

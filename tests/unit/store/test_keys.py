@@ -39,7 +39,7 @@ def patterns(documented: str) -> list[str]:
 def test_effects_are_spread_over_a_fixed_number_of_partitions() -> None:
     partitions = {keys.effect("job", f"user-{number}").pk for number in range(1000)}
     assert partitions == {keys.effects("job", shard) for shard in range(keys.EFFECT_SHARDS)}
-    # Rows are found by it: the partition of a key must never change.
+    # The partition of a key must never change: rows are looked up by it.
     assert keys.effect("job", "user-1").pk == "effect#job#04"
 
 
