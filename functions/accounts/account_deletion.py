@@ -82,7 +82,7 @@ class AccountDeletion(Pipeline):
     def counting(self, run: RunContext, item: Deletion) -> StepDone:
         """Count the rows before the first is deleted.
 
-        So a crash does not reduce the counts.
+        A crash then does not reduce the counts.
         """
         return StepDone({"deleted": _with_counts(run, item, [each for each in ORDER if each not in ACCESS])})
 
@@ -173,7 +173,7 @@ def _query(run: RunContext, of: tables.Table, user: str) -> dict[str, Any]:
 def _delete(run: RunContext, of: tables.Table, rows: Sequence[Row]) -> None:
     """Delete objects before the rows that name them.
 
-    So a crash leaves no object without a row.
+    A crash then leaves no object without a row.
     """
     objects = [str(row.item["raw"]) for row in rows if str(row.item.get("raw", "")).startswith(tables.RAW)]
     _delete_objects(run, objects)
@@ -185,7 +185,7 @@ def _delete(run: RunContext, of: tables.Table, rows: Sequence[Row]) -> None:
 def _delete_exports(run: RunContext, user: str) -> None:
     """Delete all archives of the user and their parts.
 
-    Also those that no row names.
+    Includes those that no row names.
     """
     pages = run.cloud.s3.get_paginator("list_objects_v2").paginate(
         Bucket=run.cloud.names.bucket, Prefix=folder_of(user)

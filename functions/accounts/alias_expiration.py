@@ -1,4 +1,4 @@
-"""Aliases that were made for a time."""
+"""Expiration of aliases with an end."""
 
 from __future__ import annotations
 

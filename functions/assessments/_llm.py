@@ -73,7 +73,7 @@ class Provider(Protocol):
     def ask(self, system: str, question: str, key: str) -> Reply:
         """Call the model once, idempotently if the provider supports it.
 
-        Then the call has an idempotency key.
+        Such a call has an idempotency key.
 
         Raises Busy, ProviderFailed, Refused, Incomplete.
         """

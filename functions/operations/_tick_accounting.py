@@ -85,7 +85,7 @@ class TickAccounting:
 
         delay: seconds until the catch-up run.
         """
-        # Sent before the gap is recorded: a crash in between sends twice, which the claim deduplicates.
+        # Sent before the gap is recorded: after a crash between the two it is sent again, which the claim deduplicates.
         if finding.catch_up is not None:
             hop, correlation = self.run.firing.hop + 2, uuid.uuid4().hex
             firing = Firing(self.job, finding.catch_up, hop=hop, correlation_id=correlation)

@@ -129,7 +129,7 @@ def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Map
         )
     except ConditionFailed as error:
         return "alerted" not in error.item if error.item else None
-    # After the row names the new payload: after a crash in between the lifecycle rule deletes the old one.
+    # After the row names the new payload: after a crash between the two the lifecycle rule deletes the old one.
     run.cloud.s3.delete_object(Bucket=run.cloud.names.bucket, Key=before["payload"])
     return True
 

@@ -79,7 +79,7 @@ def manual_request(job: str, request: str) -> RowKey:
 
 
 def manual_rate(job: str, minute: str) -> RowKey:
-    """`manual#<job>` / `rate#<minute>`: how many manual runs were requested in a minute."""
+    """`manual#<job>` / `rate#<minute>`: number of manual runs requested in a minute."""
     return RowKey(manual_requests(job), f"rate#{minute}")
 
 
@@ -172,7 +172,7 @@ def job_with_dead_letters(job: str) -> RowKey:
 
 
 def audit_month(month: str) -> str:
-    """`audit#<yyyy-mm>`: what operators did in a month."""
+    """`audit#<yyyy-mm>`: actions of operators in a month."""
     return f"audit#{month}"
 
 

@@ -1,6 +1,6 @@
 """Model of a table's row: fields, keys and index attributes.
 
-By the index attributes a row ages or waits.
+The index attributes make a row age or wait.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class InvalidRows:
         """
         job = self.run.job.name
         self.run.log.error(f"{job}_faulty", user=row.pk, entityId=row.sk, status="faulty", error=why)
-        # The alert goes first: once out of the index, the row is found by nothing else.
+        # The alert is sent first: after its removal from the index, nothing else finds the row.
         if not self.count:
             self._alert(row, why)
         self.count += 1

@@ -299,7 +299,7 @@ def test_one_that_kills_its_runs_does_not_do_so_for_ever(cloud: Cloud, clock: Vi
     put(cloud, asked())
 
     class Deadly(AccountExport):
-        """Die with it."""
+        """Crash in the first step."""
 
         name = "account-export"
 

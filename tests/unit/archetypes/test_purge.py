@@ -97,7 +97,7 @@ def test_a_row_whose_age_cannot_be_told_stays_and_the_rest_goes_on(
 
 def test_a_job_may_spare_rows_for_reasons_of_its_own(go: Go, cloud: Cloud, log: Lines) -> None:
     class Closed(Holds):
-        """Purge what is closed."""
+        """Purge closed rows."""
 
         name = "holds"
         reads = ("state",)
@@ -130,7 +130,7 @@ def test_rows_of_a_kind_are_kept_for_their_own_time(go: Go, cloud: Cloud, clock:
 
 def test_rows_are_archived_before_they_go(go: Go, cloud: Cloud) -> None:
     class Careful(Holds):
-        """Look what is there while archiving."""
+        """Record the rows that exist while archiving."""
 
         name = "holds"
 
@@ -165,7 +165,7 @@ def test_a_hook_may_have_rows_in_full(go: Go, cloud: Cloud) -> None:
     seen: list[str] = []
 
     class Whole(Holds):
-        """Archive all of a row."""
+        """Archive rows with all attributes."""
 
         name = "holds"
         whole = True
@@ -212,7 +212,7 @@ def test_a_run_stops_in_time_for_its_deadline(
 
 def test_a_row_that_changed_since_it_was_read_stays(go: Go, cloud: Cloud) -> None:
     class Guarded(Holds):
-        """Delete what is as it was read."""
+        """Delete rows that are unchanged since they were read."""
 
         name = "holds"
         holds = ("since", "state")
@@ -287,7 +287,7 @@ def test_a_crash_in_the_middle_is_made_good_by_the_next_tick(
         pass
 
     class Dying(Holds):
-        """Die at the second chunk."""
+        """Crash at the second chunk."""
 
         name = "holds"
 
@@ -444,7 +444,7 @@ def test_who_acts_on_a_warning_keeps_the_row(go: Go, cloud: Cloud, clock: Virtua
     clock.move(days=1)
 
     class Released(Warned):
-        """Have the owner act in the last moment."""
+        """Purge while the owner changes the row."""
 
         name = "holds"
 

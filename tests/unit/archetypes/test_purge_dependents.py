@@ -32,7 +32,7 @@ Go = Callable[..., RunReport]
 
 
 class Mails(Purge):
-    """Purge mails with what hangs on them."""
+    """Purge mails with their dependents."""
 
     name = "mails"
     table = MAILS
@@ -43,7 +43,7 @@ class Mails(Purge):
 
 
 class Held(Mails):
-    """Purge mails that are as they were read."""
+    """Purge mails that are unchanged since they were read."""
 
     name = "held-mails"
     holds = ("since",)
@@ -116,7 +116,7 @@ def test_a_row_that_was_taken_since_it_was_read_keeps_what_hangs_on_it(
     go: Go, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Raced(Held):
-        """Purge what nobody takes."""
+        """Purge while another job takes the rows."""
 
         name = "held-mails"
 
@@ -183,7 +183,7 @@ def test_a_purge_may_keep_rows_for_as_long_as_another_does(go: Go, cloud: Cloud)
 
 def test_what_another_job_has_not_dealt_with_stays_however_old(go: Go, cloud: Cloud) -> None:
     class Behind(Mails):
-        """Purge what was added up."""
+        """Purge rows that were added up."""
 
         name = "behind"
         behind = "adder"

@@ -136,7 +136,7 @@ def test_a_plan_is_refused_where_the_world_has_moved(move: str, make: Make, clou
 
 def test_the_version_of_a_row_is_a_part_of_the_plan(make: Make, cloud: Cloud) -> None:
     class Guarded(Holds):
-        """Purge what is closed."""
+        """Purge closed rows."""
 
         name = "holds"
         holds = ("state",)

@@ -473,7 +473,7 @@ def test_the_longest_key_takes_one_write_unit(go: Go, cloud: Cloud, receiver: Re
 
 def test_a_job_that_declares_no_effects_has_none(go: Go, receiver: Receiver) -> None:
     class Mute(Greet):
-        """Say nothing."""
+        """Greet without declared effects."""
 
         name = "greet"
         effects: ClassVar[timedelta | None] = None
