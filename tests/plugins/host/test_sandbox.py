@@ -283,4 +283,4 @@ def test_the_process_contains_no_modules_of_the_platform(sandboxed: Sandboxed, m
     ).result
     assert "canary-4711" not in json.dumps(seen)
     assert all(name == "shared" or name.startswith("shared.plugins") for name in seen[1])
-    assert str(Path(__file__).parents[2]) not in seen[3]
+    assert str(Path(__file__).parents[3]) not in seen[3]
