@@ -1,0 +1,80 @@
+"""Status of runs: the streak of bad results, its first error, and the last good run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from shared import clock
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.job.idempotency import natural
+from shared.job.outcome import Done, Failed, Outcome, Refused
+from shared.run import status
+from shared.run.context import RunContext
+from shared.store import keys, table
+from shared.tables import STATE
+from tests.conftest import NOON
+
+
+class Check(Job):
+    """Check hosts."""
+
+    name = "check"
+    idempotency = natural("a check changes nothing")
+
+    def work(self, run: RunContext) -> Outcome:
+        return Done()
+
+
+def after(*outcomes: Outcome) -> dict[str, Any]:
+    """Status map after these outcomes, a minute apart."""
+    last: dict[str, Any] = {}
+    for number, outcome in enumerate(outcomes):
+        last = status.from_outcome(outcome, NOON + timedelta(minutes=number), 7, last)
+    return last
+
+
+def write(cloud: Cloud, minute: int, *, ok: bool, note: str = "") -> bool:
+    at = clock.iso(NOON + timedelta(minutes=minute))
+    return status.write_host(cloud, Check(), "shop.example", at, {"ok": ok, "at": at, "note": note})
+
+
+def row(cloud: Cloud) -> dict[str, Any]:
+    return table.get(cloud, STATE, keys.claim("check", "shop.example"))
+
+
+def test_bad_results_are_counted_with_the_first_error_and_the_last_good_run() -> None:
+    last = after(Done(), Failed("first"), Refused("second"))
+    assert (last["streak"], last["firstError"], last["note"]) == (2, "first", "second")
+    assert last["lastGood"] == clock.iso(NOON)
+
+
+def test_a_good_result_ends_the_streak() -> None:
+    last = after(Failed("first"), Done(status_code=204))
+    assert "streak" not in last
+    assert (last["lastGood"], last["statusCode"]) == ("2026-03-02T12:01:00.000Z", 204)
+
+
+def test_a_long_note_is_cut() -> None:
+    assert len(after(Failed("no " * 500))["note"].encode()) <= 100
+
+
+def test_a_host_counts_bad_results_in_a_row(cloud: Cloud) -> None:
+    for minute, note in enumerate(("first", "second")):
+        assert write(cloud, minute, ok=False, note=note)
+    assert (row(cloud)["streak"], row(cloud)["firstError"]) == (2, "first")
+    assert write(cloud, 2, ok=True)
+    assert (row(cloud)["streak"], row(cloud).get("firstError")) == (0, None)
+
+
+def test_a_repeated_or_older_write_counts_nothing(cloud: Cloud) -> None:
+    assert write(cloud, 1, ok=False)
+    assert not write(cloud, 1, ok=False)
+    assert not write(cloud, 0, ok=True)
+    assert row(cloud)["streak"] == 1
+
+
+def test_hosts_without_a_status_are_left_out(cloud: Cloud) -> None:
+    write(cloud, 0, ok=True)
+    assert [*status.read_hosts(cloud, Check(), ["shop.example", "new.example"])] == ["shop.example"]
