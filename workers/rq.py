@@ -29,7 +29,7 @@ FAILURE_TTL = 86_400
 NAMES = delivery.names()
 
 
-class RqWorker(rq.Worker):
+class Worker(rq.Worker):
     """A worker that records runs whose work horse was killed.
 
     It loads before the fork what work horses need.

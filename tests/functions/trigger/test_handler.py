@@ -144,6 +144,7 @@ def test_only_get_and_post_are_served(ask: Ask) -> None:
         ("{", 400),
         ("[1]", 400),
         ('{"target": 7}', 400),
+        ('{"target": null}', 400),
         ('{"target": "../x"}', 400),
         ('{"target": ""}', 400),
         ('{"force": true}', 400),
