@@ -37,8 +37,8 @@ def _read(provider: Any, title: str, not_found: str, physical: str, **options: A
     try:
         value: str = provider.get(physical, max_age=MAX_AGE, **options)
     except GetParameterError as error:
-        # Powertools wraps every error; callers distinguish the SDK's. A KeyError is a secret with a binary value only.
-        if type(error.__context__).__name__ not in (not_found, "KeyError"):
+        # Powertools wraps every error; callers distinguish the SDK's.
+        if type(error.__context__).__name__ != not_found:
             raise error.__context__ or error from None
         value = ""
     if not value:

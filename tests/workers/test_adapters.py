@@ -196,7 +196,7 @@ def test_an_error_outside_of_the_job_is_an_attempt(rq: Rq, monkeypatch: pytest.M
     assert told == [(BODY, job.id, "ConnectionError: no route")]
 
 
-def test_the_worker_class_that_the_guide_names_exists() -> None:
+def test_the_worker_class_that_the_guide_names_exists(somewhere: None) -> None:
     from rq.utils import import_attribute
 
     words = documented("rq")

@@ -37,12 +37,6 @@ def test_a_missing_secret_is_named(cloud: Cloud) -> None:
         secrets.read(cloud, "door")
 
 
-def test_a_secret_with_a_binary_value_only_is_named(cloud: Cloud) -> None:
-    cloud.secrets.create_secret(Name=cloud.names.secret("key"), SecretBinary=b"x")
-    with pytest.raises(secrets.NoSecret, match="has no value"):
-        secrets.read(cloud, "key")
-
-
 def test_a_missing_value_is_not_cached(cloud: Cloud) -> None:
     cloud.secrets.create_secret(Name=cloud.names.secret("door"))
     with pytest.raises(secrets.NoSecret):
