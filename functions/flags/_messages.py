@@ -85,7 +85,7 @@ class NotificationSubject(Part):
     reason: Text = ""
 
 
-class OrganizationNotification(Payload):
+class Notification(Payload):
     """A notification of an organization's administrators and receivers."""
 
     type: Literal["threshold_warning", "limit_exceeded", "feature_disabled"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from functions.flags._messages import NotificationSubject, OrganizationNotification
+from functions.flags._messages import Notification, NotificationSubject
 from shared import clock
 from shared.clock import Clock
 
@@ -16,7 +16,7 @@ CHANNELS = {
 }
 
 
-def subject(notification: OrganizationNotification) -> str:
+def subject(notification: Notification) -> str:
     match notification.type:
         case "threshold_warning" if notification.data.percent:
             return f"{notification.data.feature}: {notification.data.percent} % of the limit is used"
@@ -27,7 +27,7 @@ def subject(notification: OrganizationNotification) -> str:
     return f"{notification.data.feature}: the feature was switched off"
 
 
-def text(notification: OrganizationNotification) -> str:
+def text(notification: Notification) -> str:
     data = notification.data
     match notification.type:
         case "threshold_warning" if data.percent:
@@ -46,7 +46,7 @@ def _lines(data: NotificationSubject) -> list[str]:
     return [*lines, *([f"Reason: {data.reason}"] if data.reason else [])]
 
 
-def body(notification: OrganizationNotification, time: Clock) -> str:
+def body(notification: Notification, time: Clock) -> str:
     """Return the webhook body: type, timestamp and data, as Standard Webhooks recommends."""
     data = notification.data.model_dump(mode="json", by_alias=True)
     return json.dumps(

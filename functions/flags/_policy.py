@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.flags import _periods
-from functions.flags._messages import AutoAction, NotificationSubject, OrganizationNotification
+from functions.flags._messages import AutoAction, Notification, NotificationSubject
 from shared.messages.payload import Payload
 from shared.product.organization import Organization
 
@@ -72,7 +72,7 @@ def consequences(organization: Organization, crossing: Crossing) -> Iterator[Pay
                 reason=f"{crossing.percent} % of {crossing.limit} in {crossing.period} reached",
             )
         elif action == "notify":
-            yield OrganizationNotification(
+            yield Notification(
                 organization_id=organization.id,
                 type="threshold_warning" if crossing.percent < FULL else "limit_exceeded",
                 data=NotificationSubject(

@@ -12,8 +12,8 @@ from functions.flags._messages import (
     NOTIFICATIONS,
     AuditEvent,
     AutoAction,
+    Notification,
     NotificationSubject,
-    OrganizationNotification,
 )
 from shared import clock
 from shared.archetypes.consumer import Consumer, Message, Tenant
@@ -86,7 +86,7 @@ class AutoActions(Consumer[AutoAction]):
 
 def _notify(run: RunContext, action: AutoAction, kind: Any, notice: NotificationSubject) -> str:
     """Send a notification once; return its timestamp, to a duplicate too."""
-    notification = OrganizationNotification(
+    notification = Notification(
         organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=notice
     )
     at: str = run.effect(f"{action.organization_id}#{action.key}", partial(_send, run, notification))
@@ -107,7 +107,7 @@ def _audit(run: RunContext, tenant: Tenant, action: AutoAction, at: str, suffix:
     _audit_rows.write(run.cloud, tenant, [event])
 
 
-def _send(run: RunContext, notification: OrganizationNotification, _key: str) -> str:
+def _send(run: RunContext, notification: Notification, _key: str) -> str:
     now: datetime = run.cloud.clock.now()
     envelope.send(run.cloud, NOTIFICATIONS, notification)
     return clock.iso(now)

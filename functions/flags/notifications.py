@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from functions.flags import _notification_text
-from functions.flags._messages import NOTIFICATIONS, OrganizationNotification
+from functions.flags._messages import NOTIFICATIONS, Notification
 from shared.archetypes.consumer import Consumer, Message, Tenant
 from shared.job import Confirmed, Effect, NotDone, RunContext, Unknown, days, keyed, produce, retry_policies
 from shared.mail import sending
@@ -25,7 +25,7 @@ class Undelivered(Exception):
     """Some deliveries failed and can be retried; the others are not repeated."""
 
 
-class Notifications(Consumer[OrganizationNotification]):
+class Notifications(Consumer[Notification]):
     """Notify administrators by e-mail and receivers by webhook, each once.
 
     Equal notifications of one period are sent once, however often they are delivered. The organization chooses the
@@ -44,7 +44,7 @@ class Notifications(Consumer[OrganizationNotification]):
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
 
-    def handle(self, run: RunContext, message: Message[OrganizationNotification]) -> None:
+    def handle(self, run: RunContext, message: Message[Notification]) -> None:
         notification = message.payload
         tenant = Tenant(notification.organization_id)
         found = organization.find(run.cloud, tenant)
@@ -87,7 +87,7 @@ def _perform(run: RunContext, tenant: Tenant, deliveries: list[Delivery]) -> Non
         raise Undelivered(f"{len(failed)} of {len(deliveries)} deliveries failed; they are retried")
 
 
-def _mails(run: RunContext, tenant: Tenant, notification: OrganizationNotification, relay: Relay) -> Iterator[Delivery]:
+def _mails(run: RunContext, tenant: Tenant, notification: Notification, relay: Relay) -> Iterator[Delivery]:
     """Yield a mail for each administrator who has not muted the type."""
     for row in organization.all_rows(run.cloud, tenant, "member"):
         if row.get("role") in ADMINS and row.get("email") and notification.type not in row.get("muted", ()):
@@ -95,7 +95,7 @@ def _mails(run: RunContext, tenant: Tenant, notification: OrganizationNotificati
             yield f"mail#{notification.key}#{member}", partial(_mail, relay, notification, row["email"])
 
 
-def _webhooks(run: RunContext, tenant: Tenant, notification: OrganizationNotification) -> Iterator[Delivery]:
+def _webhooks(run: RunContext, tenant: Tenant, notification: Notification) -> Iterator[Delivery]:
     """Yield a webhook for each receiver of this type."""
     for row in organization.all_rows(run.cloud, tenant, "receiver"):
         if row.get("active", True) and notification.type in row.get("events", (notification.type,)):
@@ -103,12 +103,12 @@ def _webhooks(run: RunContext, tenant: Tenant, notification: OrganizationNotific
             yield f"hook#{notification.key}#{receiver}", partial(_webhook, run, notification, receiver)
 
 
-def _mail(relay: Relay, notification: OrganizationNotification, address: str, key: str) -> str:
+def _mail(relay: Relay, notification: Notification, address: str, key: str) -> str:
     subject, text = _notification_text.subject(notification), _notification_text.text(notification)
     return relay.send(Mail(to=(address,), subject=subject, text=text), key)
 
 
-def _webhook(run: RunContext, notification: OrganizationNotification, receiver: str, _key: str) -> str:
+def _webhook(run: RunContext, notification: Notification, receiver: str, _key: str) -> str:
     delivery = WebhookDelivery(
         organization_id=notification.organization_id,
         correlation_id=notification.correlation_id,
