@@ -83,7 +83,7 @@ def up(environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[s
         process = subprocess.Popen([sys.executable, ROOT / "jobs.py", "up"], env=environment, stdout=out, stderr=err)
         try:
             until = time.monotonic() + PATIENCE
-            while "Ctrl-C ends it" not in (folder / "out").read_text():
+            while "Ctrl-C stops them" not in (folder / "out").read_text():
                 assert process.poll() is None, (folder / "err").read_text()
                 assert time.monotonic() < until
                 time.sleep(0.2)
