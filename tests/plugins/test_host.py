@@ -23,7 +23,9 @@ from tests.conftest import Lines
 from tests.plugins.conftest import AMPLE, CONTEXT, Sandboxed
 
 # Code of a plugin can find the connection of its process.
-WIRE = "import gc, struct; wire = [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0]; end = wire.end\n"
+WIRE = (
+    "import gc, struct; wire = [w for w in gc.get_objects() if type(w).__name__ == 'Connection'][0]; end = wire.end\n"
+)
 HEAD = "struct.pack('!II', {0}, {1})"
 ASKED = """\
 asked = [None, [], 7, {}, {"ask": None}, {"ask": []}, {"ask": "fs"}, {"ask": "__class__"}, {"tell": "what"},
@@ -201,7 +203,7 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
         sandbox._start = start_and_print
         log = Log()
         order = sandbox.Order("acme:handle", root, Limits(60_000, 64, 9000), {CONTEXT!r})
-        sandbox.run(order, Broker(Permissions(), DiskWorkspace(root / "w"), {{}}, log, lambda: 60.0), log, 60)
+        sandbox.run(order, PluginBroker(Permissions(), DiskWorkspace(root / "w"), {{}}, log, lambda: 60.0), log, 60)
         """
     host = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None

@@ -171,7 +171,7 @@ def test_an_error_has_the_traceback_of_the_plugin(sandboxed: Sandboxed) -> None:
         ("return 'x' * 70000", "65,536"),
         ("import faulthandler; faulthandler._sigsegv()", "killed by SIGSEGV"),
         (
-            "import gc; [w for w in gc.get_objects() if type(w).__name__ == 'Wire'][0].end.sendall(b'x' * 99)",
+            "import gc; [w for w in gc.get_objects() if type(w).__name__ == 'Connection'][0].end.sendall(b'x' * 99)",
             "violation of the protocol",
         ),
     ],
