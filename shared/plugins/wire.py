@@ -39,7 +39,7 @@ class Connection:
         self.sending = threading.Lock()
 
     def send(self, message: Any, body: bytes = b"") -> None:
-        """Raises PayloadTooLarge and OSError."""
+        """Raises TooLarge and OSError."""
         header = json.dumps(message, separators=(",", ":")).encode()
         if len(header) > LARGEST_HEADER or len(body) > LARGEST_BODY:
             raise TooLarge(f"a message of {len(header):,} and {len(body):,} bytes is too large")
