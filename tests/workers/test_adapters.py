@@ -201,4 +201,5 @@ def test_the_worker_class_that_the_guide_names_exists(somewhere: None) -> None:
 
     words = documented("rq")
     named = words[words.index("--worker-class") + 1]
-    assert issubclass(import_attribute(named), Worker)
+    found: Any = import_attribute(named)
+    assert issubclass(found, Worker)
