@@ -14,31 +14,18 @@ from functions.operations.dispatch import Dispatch
 from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.job.definition import Job
-from shared.job.idempotency import natural
-from shared.job.outcome import Done, Outcome
+from shared.job.outcome import Done
 from shared.run import status
 from shared.run.claim import Claim, Claims
-from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock, letters
 from tests.functions.operations.conftest import Functions
+from tests.support.sweep_job import Sweep
 
 Deliver = Callable[..., list[str]]
 TICK = Firing("sweep", NOON, correlation_id="c")
 EVENT = {"source": "aws.events", "time": "2026-03-02T12:00:00Z", "id": "e1"}
-
-
-class Sweep(Job):
-    """Sweep due rows."""
-
-    name = "sweep"
-    timeout = 60
-    idempotency = natural("a swept row is not found again")
-
-    def work(self, run: RunContext) -> Outcome:
-        return Done()
 
 
 def envelope(cloud: Cloud, payload: Any = None, condition: str = "RetriesExhausted", name: str = "sweep") -> Any:

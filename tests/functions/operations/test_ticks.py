@@ -15,7 +15,6 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest, retention
 from shared.job.definition import Job
-from shared.job.idempotency import natural
 from shared.job.manifest import Entry
 from shared.job.outcome import Done, Outcome
 from shared.ledger import daily, expected_since
@@ -28,17 +27,7 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
-
-
-class Sweep(Job):
-    """Sweep due rows."""
-
-    name = "sweep"
-    timeout = 60
-    idempotency = natural("a swept row is not found again")
-
-    def work(self, run: RunContext) -> Outcome:
-        return Done()
+from tests.support.sweep_job import Sweep
 
 
 class World:

@@ -19,18 +19,7 @@ from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.store.fencing import Fenced
 from tests.conftest import NOON, VirtualClock
-
-
-class Sweep(Job):
-    """Sweep what is due."""
-
-    name = "sweep"
-    timeout = 60
-    idempotency = natural("a swept row is not found again")
-
-    def work(self, run: RunContext) -> Outcome:
-        return Done()
-
+from tests.support.sweep_job import Sweep
 
 TICK = Firing("sweep", NOON)
 OK = {"outcome": "done", "ok": True}
