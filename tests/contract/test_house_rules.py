@@ -236,16 +236,6 @@ def planted(root: Path, tree: dict[str, str]) -> Path:
     return root
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_the_source_keeps_the_law(law: Law) -> None:
-    assert law(ROOT) == []
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_an_empty_tree_keeps_the_law(law: Law, tmp_path: Path) -> None:
-    assert law(tmp_path) == []
-
-
 @pytest.mark.parametrize(
     ("path", "text"),
     [

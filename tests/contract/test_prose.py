@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.contract.test_house_rules import ROOT, planted
+from tests.contract.test_house_rules import planted
 
 FOLDERS = ("shared", "functions", "workers", "infra", "local", "cli", "benchmarks", "examples")
 FIRST_LINE_WORDS = 12
@@ -126,16 +126,6 @@ def documents(root: Path) -> Iterator[Text]:
             if paragraph.strip():
                 yield Text(f"{path.relative_to(root).as_posix()}:{line}", re.sub(r"`[^`]*`", "`code`", paragraph))
             line += paragraph.count("\n")
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_the_source_keeps_the_law(law: Law) -> None:
-    assert law(ROOT) == []
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_an_empty_tree_keeps_the_law(law: Law, tmp_path: Path) -> None:
-    assert law(tmp_path) == []
 
 
 @pytest.mark.parametrize(("words", "faults"), [(12, 0), (13, 1)])

@@ -27,11 +27,11 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.operations.test_dispatch import Sweep
 from tests.functions.operations.test_job_monitoring import Failing, alerts, monitor, ticks
 from tests.support.certificate import Certificate
 from tests.support.mailbox import Box, Post
 from tests.support.receiver import Death, Mortal, Receiver
+from tests.support.sweep_job import Sweep
 from tests.support.web_server import Reply, Web, reset
 
 KEY = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -25,7 +25,7 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import NOON, Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.operations.test_dispatch import Sweep
+from tests.support.sweep_job import Sweep
 
 
 class Failing(Sweep):

@@ -15,7 +15,7 @@ from shared.run.run import run
 from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.operations.test_dispatch import Sweep
+from tests.support.sweep_job import Sweep
 
 RUN = "20260302T120000.000Z-aaaaaaaa"
 

@@ -17,8 +17,8 @@ from shared.run import firing as event
 from shared.run.run import run
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.functions.operations.test_dispatch import Sweep
 from tests.support.function_url import TOKEN, Context, url_event
+from tests.support.sweep_job import Sweep
 
 Ask = Callable[..., tuple[int, Any]]
 
