@@ -77,7 +77,7 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_open() -> None:
 def test_it_explains_what_is_broken_on_purpose(demo: DemoSite) -> None:
     well, broken = demo.hosts
     assert demo.explain(well) == ""
-    assert "/pricing names its plans and no price" in demo.explain(broken)
+    assert "/pricing lists plans without prices" in demo.explain(broken)
     with pytest.raises(KeyError):
         demo.explain("nowhere.example")
 
