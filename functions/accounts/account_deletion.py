@@ -75,7 +75,7 @@ class AccountDeletion(Pipeline):
                     _delete(run, each, page)
             return StepDone()
         _close(run, item.user)
-        begun = audit_trail.put(run.cloud, item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
+        begun = audit_trail.put(item.user, f"{OWN}_begun", self.name, item.requested_at, critical=True)
         put_if_absent.put_if_absent(run.cloud, begun)
         return Continue("revoke", 0.5, fields={"deleted": _with_counts(run, item, ACCESS)})
 
@@ -104,7 +104,7 @@ class AccountDeletion(Pipeline):
         assert item.completed_at is not None
         data = {"rows": sum(item.deleted.values())}
         at = item.completed_at
-        return (audit_trail.put(run.cloud, item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
+        return (audit_trail.put(item.user, f"{OWN}_completed", self.name, at, critical=True, data=data),)
 
 
 def _close(run: RunContext, user: str) -> None:

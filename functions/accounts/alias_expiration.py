@@ -51,7 +51,6 @@ class AliasExpiration(Sweep):
     def with_puts(self, run: RunContext, item: Alias, result: AttemptResult) -> Sequence[Any]:
         assert item.expires_at is not None
         put = audit_trail.put(
-            run.cloud,
             item.user,
             "alias.deactivated",
             self.name,

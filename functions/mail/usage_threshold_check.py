@@ -81,7 +81,7 @@ class UsageThresholdCheck(Sweep):
             "cycle": item.id,
         }
         event = audit_trail.put(
-            *(run.cloud, item.user, "usage.threshold", self.name, item.moved_at),
+            *(item.user, "usage.threshold", self.name, item.moved_at),
             subject=f"{item.id} {threshold}",
             data=data,
         )

@@ -8,21 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared import clock
 from shared.aws.permissions import Grant
 from shared.store import put_if_absent
-
-if TYPE_CHECKING:
-    from shared.aws.cloud import Cloud
 
 # Jobs may add entries and do nothing else to them.
 GRANTS = (Grant(("dynamodb:PutItem",), "table/audit"),)
 
 
 def put(
-    cloud: Cloud,
     user: str,
     action: str,
     actor: str,
@@ -52,7 +48,7 @@ def put(
             "data": dict(data or {}),
         }
     )
-    return put_if_absent.put_arguments(cloud, entry)
+    return put_if_absent.put_arguments(entry)
 
 
 def _digest(action: str, subject: str) -> str:

@@ -47,7 +47,7 @@ def notification(
     Raises pydantic's ValidationError for invalid values.
 
     id: `<job>-<subject>`, not derived from the time: a second notification with the same id is not created. template:
-    the name of a file in functions/mail/letters. persona: the sender. data: values of the template. about: the row
+    the name of a file in functions/mail/templates. persona: the sender. data: values of the template. about: the row
     that it concerns. mail: False for a notification that is only displayed.
     """
     # Imported lazily: few runs notify anyone.
@@ -65,4 +65,4 @@ def notification(
         state=SendState.QUEUED if mail else SendState.SHOWN,
         next_attempt_at=now if mail else None,
     )
-    return put_if_absent.put_arguments(cloud, row)
+    return put_if_absent.put_arguments(row)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.store.record import Record
 
 
-def put_arguments(_: Cloud, record: Record) -> Put:
+def put_arguments(record: Record) -> Put:
     """Arguments of a put for a transaction.
 
     Use it where the row must be created together with another write.

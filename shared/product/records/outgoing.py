@@ -53,7 +53,7 @@ class Notification(_Outgoing):
 
     table: ClassVar[Table] = tables.NOTIFICATIONS
 
-    #: Name of the text, a file in functions/mail/letters.
+    #: Name of the text, a file in functions/mail/templates.
     template: str = Field(min_length=1, max_length=100)
     #: The sender that the text presents.
     persona: str = Field(default="porter", max_length=50)

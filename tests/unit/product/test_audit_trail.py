@@ -17,7 +17,7 @@ from tests.conftest import NOON
 
 
 def entry(cloud: Cloud, *fields: Any, **more: Any) -> bool:
-    return put_if_absent.put_if_absent(cloud, audit_trail.put(cloud, *fields, **more))
+    return put_if_absent.put_if_absent(cloud, audit_trail.put(*fields, **more))
 
 
 def trails(cloud: Cloud, user: str = "ada") -> list[AuditEntry]:

@@ -18,7 +18,7 @@ from tests.conftest import NOON
 
 def put(cloud: Cloud, template: str) -> Put:
     record = Notification(user="ada", id="n1", template=template, created_at=NOON, next_attempt_at=NOON)
-    return put_arguments(cloud, record)
+    return put_arguments(record)
 
 
 def stored(cloud: Cloud) -> dict[str, Any]:
