@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from shared import clock
 from shared.archetypes.consumer import Consumer, Message, Tenant
@@ -23,7 +23,7 @@ from shared.job import (
 )
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused
-from shared.messages.payload import Id, Payload
+from shared.messages.payload import Id, Payload, Timestamp
 from shared.product import organization
 from shared.store import table
 from shared.store.keys import RowKey
@@ -38,7 +38,7 @@ class UserCreated(Payload):
     """
 
     user_id: Id
-    joined_at: AwareDatetime
+    joined_at: Timestamp
     locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
 
 

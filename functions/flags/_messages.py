@@ -7,10 +7,10 @@ import json
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, AwareDatetime, Field
+from pydantic import AliasChoices, Field
 
 from shared.job.outcome import Rejected
-from shared.messages.payload import Id, Part, Payload
+from shared.messages.payload import Id, Part, Payload, Timestamp
 
 AUDIT = "flagship:audit"
 USAGE = "flagship:usage"
@@ -42,7 +42,7 @@ class AuditEvent(Part):
     #: The same each time the event is sent.
     id: Id
     organization_id: Id = Field(validation_alias=AliasChoices("organizationId", "orgId"))
-    at: AwareDatetime
+    at: Timestamp
     #: The id of the user who acted.
     actor: Id
     action: Annotated[str, Field(min_length=1, max_length=128)]
@@ -62,7 +62,7 @@ class UsageEvent(Part):
     feature: Feature
     #: Used units.
     amount: Annotated[int, Field(ge=0, le=10**12)]
-    at: AwareDatetime
+    at: Timestamp
 
 
 class UsageIngestion(Payload):

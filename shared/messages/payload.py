@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from shared.job.outcome import Rejected
 from shared.job.validation import DeclarationError, where
 from shared.messages.payload_rules import faults
+from shared.text.timestamp_field import Timestamp as Timestamp
 
 VERSION = "schemaVersion"
 ORGANIZATION, ALIAS = "organizationId", "orgId"

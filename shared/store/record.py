@@ -6,18 +6,15 @@ The index attributes make a row age or wait.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     ValidationInfo,
 )
@@ -25,25 +22,10 @@ from pydantic_core import ErrorDetails
 
 from shared import clock
 from shared.tables import Index, Table
+from shared.text.timestamp_field import Timestamp as Timestamp
 
-TEXT_FORM = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?")
-# Earlier values mean that a time was never set (1970, the year 1); later ones overflow calendars.
-FIRST, LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 # Deviation of the clocks of applications that write rows.
 SKEW = timedelta(minutes=5)
-
-
-def _timestamp(value: Any) -> datetime:
-    if isinstance(value, str) and TEXT_FORM.fullmatch(value):
-        value = datetime.fromisoformat(value)
-    if not isinstance(value, datetime):
-        raise ValueError("is not a timestamp; write it as 2026-11-21T22:05:00.123Z")
-    if value.tzinfo is None:
-        raise ValueError("has no time zone; end it with Z, or with an offset such as +01:00")
-    if not FIRST <= value <= LAST:
-        raise ValueError("lies outside the years 1980 to 9999")
-    utc = value.astimezone(UTC)
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 def _past(value: datetime, info: ValidationInfo) -> datetime:
@@ -63,8 +45,6 @@ Id = Annotated[
         description="text of 1 to 256 characters, without spaces, `/` and `#`",
     ),
 ]
-# To the millisecond, as `clock.iso` writes it.
-Timestamp = Annotated[datetime, BeforeValidator(_timestamp), PlainSerializer(clock.iso, when_used="json")]
 # Timestamp of a past event: not in the future, if `read` and `from_row` are called with `now`.
 Past = Annotated[Timestamp, AfterValidator(_past)]
 # Fits a number of DynamoDB, and of other databases that rows are exchanged with.

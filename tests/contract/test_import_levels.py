@@ -14,6 +14,7 @@ TOPS = ("shared", "functions", "workers", "infra", "local", "cli")
 # A package imports itself and lower levels. Modules at the top of shared/ count as packages.
 LEVELS = (
     {"redaction", "clock", "tables", "deadline", "concurrency"},
+    {"text"},
     {"aws"},
     {"store", "advised_commands"},
     {"job", "dead_letters"},
