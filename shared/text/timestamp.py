@@ -18,7 +18,7 @@ EXAMPLE = "2026-11-21T22:05:00.123Z"
 
 
 class InvalidTimestamp(ValueError):
-    """Text that is no RFC 3339 timestamp of the years 1980 to 9999."""
+    """Not an RFC 3339 timestamp of the years 1980 to 9999."""
 
 
 def parse_timestamp(text: str) -> datetime:
