@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,11 +11,18 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from shared import clock
 from shared.dead_letters.letter import MESSAGE_ATTRIBUTE as LETTER
+from shared.messages.message_attributes import (
+    ATTEMPT,
+    DEFERRED_SINCE,
+    FIRST_FAILED,
+    NOT_BEFORE,
+    Attributes,
+    text_of,
+    unpacked,
+)
 
-# SQS attributes of a message that is retried: number of the attempt, first failure, error of the last attempt.
-ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"
-# SQS attributes of a message that was deferred: until when, and since when.
-NOT_BEFORE, DEFERRED_SINCE = "not-before", "put-off-since"
+# Numbers of attempts, in ASCII digits: int() accepts those of other scripts.
+ATTEMPTS = re.compile(r"[1-9][0-9]{0,3}")
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -72,14 +80,14 @@ class Message(Generic[P]):
             for holder in (body, inner if isinstance(inner, Mapping) else {})
             for name in ("organizationId", "orgId")
         )
-        return next((str(name) for name in named if name), "")
+        return next((str(name) for name in named if name and isinstance(name, str | int)), "")
 
 
 def read(record: Mapping[str, Any]) -> Message:
     """Parse an SQS record as Lambda delivers it."""
     system = record.get("attributes", {})
-    attributes = record.get("messageAttributes") or {}
-    attempt = _text(attributes, ATTEMPT)[:4]
+    attributes = unpacked(record.get("messageAttributes") or {})
+    attempt = text_of(attributes, ATTEMPT)[:4]
     text = body = record.get("body", "")
     # RecursionError: a body of a million brackets.
     with suppress(TypeError, ValueError, RecursionError):
@@ -92,25 +100,21 @@ def read(record: Mapping[str, Any]) -> Message:
         sent=int(system.get("SentTimestamp", 0)),
         queue=str(record.get("eventSourceARN", "")).rpartition(":")[2],
         handle=record.get("receiptHandle", ""),
-        letter=_text(attributes, LETTER),
-        attempt=int(attempt) if attempt.isdecimal() and int(attempt) else 1,
-        first_failed_at=_text(attributes, FIRST_FAILED),
+        letter=text_of(attributes, LETTER),
+        attempt=int(attempt) if ATTEMPTS.fullmatch(attempt) else 1,
+        first_failed_at=_timestamp(attributes, FIRST_FAILED),
         not_before=_timestamp(attributes, NOT_BEFORE),
         deferred_since=_timestamp(attributes, DEFERRED_SINCE),
         attributes=attributes,
     )
 
 
-def _text(attributes: Mapping[str, Any], name: str) -> str:
-    return str(attributes.get(name, {}).get("stringValue", ""))
-
-
-def _timestamp(attributes: Mapping[str, Any], name: str) -> str:
+def _timestamp(attributes: Attributes, name: str) -> str:
     """Return the timestamp, or "" for an invalid one.
 
     Any sender can set an attribute.
     """
-    text = _text(attributes, name)
+    text = text_of(attributes, name)
     if text:
         with suppress(ValueError):
             return clock.iso(clock.parse(text))

@@ -8,14 +8,14 @@ few receives although it was deferred on purpose.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.messages.message import ATTEMPT, DEFERRED_SINCE, FIRST_FAILED, LAST_ERROR, NOT_BEFORE
+from shared.messages import message_attributes
+from shared.messages.message_attributes import ATTEMPT, DEFERRED_SINCE, FIRST_FAILED, LAST_ERROR, NOT_BEFORE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -40,14 +40,8 @@ def retry(cloud: Cloud, message: Message, error: str, delay: int) -> None:
 
 def fits(message: Message, error: str) -> bool:
     """Return whether the next attempt fits into an SQS message."""
-    attributes = _attributes(message, _next_attempt(message, error, "2026-01-01T00:00:00.000Z"))
-    size = sum(
-        len(name.encode())
-        + len(attribute["DataType"])
-        + len(attribute.get("StringValue", "").encode())
-        + len(attribute.get("BinaryValue", b""))
-        for name, attribute in attributes.items()
-    )
+    changes = _next_attempt(message, error, "2026-01-01T00:00:00.000Z")
+    size = message_attributes.size(message_attributes.resent(message.attributes, changes))
     return len(message.text.encode()) + size <= MESSAGE_LIMIT
 
 
@@ -107,18 +101,6 @@ def _send(cloud: Cloud, sqs: Any, message: Message, delay: int, changes: Mapping
         QueueUrl=cloud.names.queue_url(message.queue.removeprefix(cloud.names.of(""))),
         MessageBody=message.text,
         DelaySeconds=min(delay, MAX_DELAY),
-        MessageAttributes=_attributes(message, changes),
-        MessageGroupId=message.tenant or "-",
+        MessageAttributes=message_attributes.resent(message.attributes, changes),
+        MessageGroupId=message_attributes.group_id(message.tenant),
     )
-
-
-def _attributes(message: Message, changes: Mapping[str, str]) -> dict[str, Any]:
-    before = {name: _to_api(attribute) for name, attribute in message.attributes.items()}
-    return {**before, **{name: {"DataType": "String", "StringValue": text} for name, text in changes.items()}}
-
-
-def _to_api(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert an attribute of a Lambda event for the API."""
-    if "stringValue" in attribute:
-        return {"DataType": attribute["dataType"], "StringValue": attribute["stringValue"]}
-    return {"DataType": attribute["dataType"], "BinaryValue": base64.b64decode(attribute["binaryValue"])}

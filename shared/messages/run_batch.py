@@ -62,7 +62,11 @@ def _defer_paused(run: RunContext) -> Outcome | None:
     if held is None:
         return None
     for record in run.records:
-        resend.defer_paused(run.cloud, message.read(record))
+        try:
+            resend.defer_paused(run.cloud, message.read(record))
+        except Exception as error:  # noqa: BLE001 - one message does not hold up the others
+            run.log.error(f"{run.job.name}_message_not_deferred", messageId=record["messageId"], error=str(error))
+            run.failures.append(record["messageId"])
     return Skipped(Reason.PAUSED, held.text)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from shared.admin import pause
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
+from shared.messages.message_attributes import GROUP
 from shared.messages.run_batch import run_batch
+from shared.run import pauses
 from shared.run.context import RunContext
 from shared.run.firing import Batch
 from shared.store import keys
@@ -22,6 +26,7 @@ from tests.conftest import Calls, Lines, VirtualClock
 RECORDS = tuple(
     {"messageId": f"m{number}", "body": "{}", "attributes": {"SentTimestamp": "1772452790000"}} for number in range(3)
 )
+ARN = "arn:aws:sqs:us-east-1:123456789012:nightshift-test-inbox"
 
 
 class Inbox(Job):
@@ -109,3 +114,43 @@ def test_the_status_is_written_at_once_when_the_result_changes(go: Go, cloud: Cl
         1,
         3,
     )
+
+
+@pytest.mark.parametrize("tenant", ["org 7 (test)", "büro", "x" * 300, "line\nfeed"])
+def test_a_pause_defers_each_message_whatever_its_tenant_is_called(
+    go: Go, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tenant: str
+) -> None:
+    sent = _paused_inbox(cloud, monkeypatch)
+    bodies = ('{"organizationId": "org_1"}', json.dumps({"organizationId": tenant}), "{}")
+    records = tuple(
+        {**record, "body": body, "eventSourceARN": ARN} for record, body in zip(RECORDS, bodies, strict=True)
+    )
+    assert run_batch(Inbox(), Batch("inbox", records), cloud, Lines(cloud.clock), 60) == []
+    assert [each["MessageBody"] for each in sent] == [*bodies]
+    assert all(GROUP.fullmatch(each["MessageGroupId"]) for each in sent)
+
+
+def test_a_message_that_cannot_be_deferred_comes_back_alone(
+    cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = _paused_inbox(cloud, monkeypatch)
+    records = tuple({**record, "eventSourceARN": ARN} for record in RECORDS)
+    forbidden = {**records[1], "body": "\x00"}
+    assert run_batch(Inbox(), Batch("inbox", (records[0], forbidden, records[2])), cloud, log, 60) == ["m1"]
+    assert len(sent) == 2
+    [line] = log.said("inbox_message_not_deferred")
+    assert (line["messageId"], line["level"]) == ("m1", "ERROR")
+
+
+def _paused_inbox(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Pause the job and collect what is sent; SQS refuses invalid groups and characters, which moto does not."""
+    sent: list[dict[str, Any]] = []
+
+    def send_message(**call: Any) -> None:
+        if not GROUP.fullmatch(call["MessageGroupId"]) or "\x00" in call["MessageBody"]:
+            raise ValueError("InvalidParameterValue")
+        sent.append(call)
+
+    monkeypatch.setattr(cloud.sqs_new_trace, "send_message", send_message)
+    pause.pause(cloud, Inbox(), pauses.WHOLE, "ada", "rebuild")
+    return sent
