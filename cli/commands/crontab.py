@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from cli import options
-from cli.exit_codes import Exit
+from cli.exit_codes import CommandError, Exit
 from cli.paths import ROOT
 from shared import advised_commands
 from shared.job import registry
@@ -65,16 +65,14 @@ def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
 
 
 def line(schedule: Schedule, job: Job, flags: Iterable[str] = ()) -> str:
-    """One crontab line.
-
-    It contains no percent sign, which cron reads as the end of the command.
-    """
+    """One crontab line."""
     words = [".venv/bin/python", "jobs.py", job.name, "--at", "now", *flags]
     failure = shlex.quote(f"{job.name} failed, see {ROOT / LOG}")
-    return (
-        f"{schedule.expression} cd {shlex.quote(str(ROOT))} && mkdir -p .local && "
-        f"{shlex.join(words)} >> {LOG} 2>&1 || echo {failure}"
-    )
+    command = f"cd {shlex.quote(str(ROOT))} && mkdir -p .local && {shlex.join(words)} >> {LOG} 2>&1 || echo {failure}"
+    if "\n" in command:
+        raise CommandError(Exit.WRONG_USE, f"a crontab line has no line feeds; move the project out of {str(ROOT)!r}")
+    # An unescaped percent sign ends the command, within quotes too; what follows it becomes its input.
+    return schedule.unix + " " + command.replace("%", r"\%")
 
 
 def _comment(text: str) -> Iterator[str]:

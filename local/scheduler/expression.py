@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from shared.job.schedule import in_utc
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 NAMES = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), start=1)}
@@ -40,17 +42,12 @@ def next_after(expression: str, moment: datetime, zone: str = "UTC") -> datetime
         once = datetime.fromisoformat(inner).replace(tzinfo=place).astimezone(UTC)
         return once if once > moment else None
     local = moment.astimezone(place).replace(tzinfo=None)
-    for wall in _cron(inner, local):
-        # A time that a clock change skips is left out; of a time that it repeats, only the first counts.
-        time = wall.replace(tzinfo=place).astimezone(UTC)
-        if time.astimezone(place).replace(tzinfo=None) == wall and time > moment:
-            return time
-    return None
+    return next(in_utc(_cron(inner, local), place, moment), None)
 
 
 def _next_of_rate(text: str, moment: datetime) -> datetime:
     # Counted from 1970, on AWS from the rule's creation: a restart must not shift it.
-    match = re.fullmatch(r"([1-9]\d*) (minute|hour|day)(s?)", text.strip())
+    match = re.fullmatch(r"([1-9][0-9]{0,8}) (minute|hour|day)(s?)", text.strip())
     if not match or (match[1] == "1") == bool(match[3]):
         raise ExpressionError(f"rate({text}): a whole number and its unit, as in rate(1 hour) and rate(5 minutes)")
     step = int(match[1]) * UNITS[match[2]]
@@ -79,7 +76,7 @@ def _parsed(text: str) -> tuple[str, Callable[[date], bool], frozenset[int]]:
     minute, hour, day, month, weekday, year = fields
     if (day == "?") == (weekday == "?"):
         raise ExpressionError(f"cron({text}): exactly one of day of month and day of week is ?")
-    near = re.fullmatch(r"(\d+)W", day)
+    near = re.fullmatch(r"([0-9]{1,2})W", day)
     days = "*" if day == "?" or near else day
     weekdays = "*" if weekday == "?" else ",".join(_weekday(part, text) for part in weekday.split(","))
     fits = partial(_is_nearest_weekday, int(near[1])) if near else _any_day
@@ -92,13 +89,13 @@ def _weekday(part: str, text: str) -> str:
         return "*" if part == "*" else "6"
 
     def shifted(match: re.Match[str]) -> str:
-        number = NAMES.get(match[0]) or (int(match[0]) if match[0].isdecimal() else 0)
+        number = NAMES.get(match[0]) or (int(match[0]) if match[0].isdigit() else 0)
         if not 1 <= number <= 7:
             raise ExpressionError(f"cron({text}): day of week {match[0]} is not between 1 (Sunday) and 7")
         return str(number - 1)
 
     head, mark, occurrence = part.partition("#")
-    return re.sub(r"[A-Z]{3}|\d+", shifted, head) + mark + occurrence
+    return re.sub(r"[A-Z]{3}|[0-9]+", shifted, head) + mark + occurrence
 
 
 def _years(text: str, whole: str) -> frozenset[int]:

@@ -39,14 +39,15 @@ class RetryPolicy:
         return self.delays[attempt - 1] if 1 <= attempt <= len(self.delays) else None
 
     def jittered(self, attempt: int, chance: random.Random | None = None) -> int | None:
-        """The delay plus up to 10 %, in whole seconds.
+        """The delay plus up to 10 %, or up to a second, in whole seconds.
 
         The jitter spreads the retries of simultaneous failures.
         """
         delay = self.delay(attempt)
         if delay is None:
             return None
-        extra = (chance or random).uniform(0, delay * JITTER)
+        # A second at least: 10 % of a short delay would always round to nothing.
+        extra = (chance or random).uniform(0, max(1.0, delay * JITTER))
         return min(delay + round(extra), max(delay, LONGEST_RUN_DELAY))
 
     def __str__(self) -> str:

@@ -5,9 +5,10 @@ The EventBridge form is exact.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from functools import lru_cache
 
@@ -27,6 +28,11 @@ ACCEPTED = (
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# A list of all 60 minutes has 169 characters.
+MAX_LENGTH = 1000
+# `int` and `isdecimal` take the digits of every script, cron takes ASCII.
+NUMBER = re.compile(r"[0-9]{1,4}")
+STEP = re.compile(r"\*/[0-9]+")
 
 
 class ScheduleError(ValueError):
@@ -44,15 +50,15 @@ class Field:
         """Values of `*`, `5`, `1-5`, `*/15`, `3-59/15`, and lists of them."""
         values: set[int] = set()
         for part in text.split(","):
-            span, _, step = part.partition("/")
-            if step and (not step.isdecimal() or int(step) == 0):
+            span, slash, step = part.partition("/")
+            if slash and (not NUMBER.fullmatch(step) or int(step) == 0):
                 raise ScheduleError(f"{self.name} {text!r}: the step {step!r} is not a whole number above 0")
             first, dash, last = span.partition("-")
             if span == "*":
                 low, high = self.low, self.high
             else:
                 low = self.value(first, text)
-                high = self.value(last, text) if dash else (self.high if step else low)
+                high = self._end(last, low, text) if dash else (self.high if step else low)
             if low > high:
                 raise ScheduleError(f"{self.name} {text!r}: {span} runs backwards")
             values.update(range(low, high + 1, int(step or 1)))
@@ -61,9 +67,14 @@ class Field:
     def value(self, text: str, whole: str) -> int:
         if text.lower() in self.words:
             return self.words.index(text.lower()) + self.low
-        if not text.isdecimal() or not self.low <= int(text) <= self.high:
+        if not NUMBER.fullmatch(text) or not self.low <= int(text) <= self.high:
             raise ScheduleError(f"{self.name} {whole!r}: {text!r} is not between {self.low} and {self.high}")
         return int(text)
+
+    def _end(self, text: str, first: int, whole: str) -> int:
+        """Value of a range's end: a week that ends with `sun` ends on day 7."""
+        value = self.value(text, whole)
+        return self.high if first > 0 and text.lower() == DAYS[0] and self.words is DAYS else value
 
     def eventbridge(self, values: frozenset[int], shift: int = 0) -> str:
         """Shortest EventBridge field with exactly these values.
@@ -77,9 +88,7 @@ class Field:
             step = ordered[1] - ordered[0]
             if ordered == list(range(ordered[0], self.high + 1, step)) and step > 1:
                 return f"{ordered[0] + shift}/{step}"
-        return ",".join(
-            str(low + shift) if low == high else f"{low + shift}-{high + shift}" for low, high in _ranges(ordered)
-        )
+        return _list(frozenset(value + shift for value in values))
 
 
 MINUTE = Field("minute", 0, 59)
@@ -100,6 +109,10 @@ def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:
         previous = value
 
 
+def _list(values: frozenset[int]) -> str:
+    return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in _ranges(sorted(values)))
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A Unix cron expression (0 is Sunday) in a time zone.
@@ -113,15 +126,53 @@ class Schedule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", SHORTCUTS.get(self.expression, self.expression))
         _, _, days, months, weekdays = self.fields()
-        _, _, day, _, weekday = self.expression.split()
-        if len(weekdays) < 7 and len(days) < 31 and "*" in day + weekday:
-            # Vixie cron ANDs the two if one begins with a star, POSIX ORs them.
+        if self.either_day:
+            return
+        if len(weekdays) < 7 and len(days) < 31:
+            # Vixie cron requires both if one begins with a star, POSIX either of them.
             raise ScheduleError(f"{self.expression!r}: crons differ on a starred step beside a day; list the values")
         if len(weekdays) == 7 and not any(day <= LONGEST_MONTH[month - 1] for month in months for day in days):
             raise ScheduleError(f"{self.expression!r} never fires: no such day in such a month")
 
+    @property
+    def either_day(self) -> bool:
+        """Whether a tick needs the day of month or the day of week, not both.
+
+        As in Vixie cron: neither field begins with a star, even if one of them lists all its values.
+        """
+        _, _, day, _, weekday = self.expression.split()
+        return not day.startswith("*") and not weekday.startswith("*")
+
+    @property
+    def every_day(self) -> bool:
+        """Whether every day of the declared months has a tick."""
+        _, _, days, _, weekdays = self.fields()
+        full = (len(days) == 31, len(weekdays) == 7)
+        return any(full) if self.either_day else all(full)
+
+    @property
+    def unix(self) -> str:
+        """The expression in the forms that every cron reads alike.
+
+        Crons differ on `sat-sun`, `3-3/2`, and fields that list a star among others.
+        """
+        minute, hour, month = (
+            "*" if len(values) == field.high - field.low + 1 else text if STEP.fullmatch(text) else _list(values)
+            for field, values, text in self._time_fields()
+        )
+        _, _, days, _, weekdays = self.fields()
+        day = "*" if len(days) == 31 and not self.either_day else _list(days)
+        weekday = "*" if len(weekdays) == 7 and not self.either_day else _list(weekdays)
+        return f"{minute} {hour} {day} {month} {weekday}"
+
+    def _time_fields(self) -> Iterator[tuple[Field, frozenset[int], str]]:
+        parts, values = self.expression.split(), self.fields()
+        return ((field, values[index], parts[index]) for index, field in ((0, MINUTE), (1, HOUR), (3, MONTH)))
+
     def fields(self) -> tuple[frozenset[int], ...]:
         """Values of minute, hour, day of month, month, day of week."""
+        if len(self.expression) > MAX_LENGTH:
+            raise ScheduleError(f"{self.expression[:40]!r}... has over {MAX_LENGTH} characters")
         parts = self.expression.split()
         if len(parts) != 5:
             raise ScheduleError(f"{self.expression!r} has {len(parts)} fields; minute hour day month weekday are five")
@@ -132,26 +183,26 @@ class Schedule:
     def eventbridge(self) -> tuple[str, ...]:
         """EventBridge expressions `cron(...)` of six fields.
 
-        Two if day of month and day of week are both restricted, as cron ORs them.
+        Two if a tick needs the day of month or the day of week.
         """
         minutes, hours, days, months, weekdays = self.fields()
         minute, hour, month = MINUTE.eventbridge(minutes), HOUR.eventbridge(hours), MONTH.eventbridge(months)
         day = f"{DAY.eventbridge(days)} {month} ?"
         # EventBridge counts 1 to 7 from Sunday; a step would count past Saturday, so days are listed.
         weekday = f"? {month} {','.join(str(value + 1) for value in sorted(weekdays))}"
-        if len(weekdays) == 7:
-            forms = [day]
-        elif len(days) == 31:
-            forms = [weekday]
-        else:
+        if self.every_day:
+            forms = [f"* {month} ?"]
+        elif self.either_day:
             forms = [day, weekday]
+        else:
+            forms = [day] if len(weekdays) == 7 else [weekday]
         return tuple(f"cron({minute} {hour} {form} *)" for form in forms)
 
     @property
     def every_hour(self) -> bool:
         """Whether every hour has a tick."""
-        _, hours, days, months, weekdays = self.fields()
-        return len(hours) == 24 and len(days) == 31 and len(months) == 12 and len(weekdays) == 7
+        _, hours, _, months, _ = self.fields()
+        return len(hours) == 24 and len(months) == 12 and self.every_day
 
     def after(self, start: datetime) -> Iterator[datetime]:
         """Yield the ticks later than `start`, in UTC, without end.
@@ -162,18 +213,26 @@ class Schedule:
         from cronsim import CronSim
 
         if self.zone == UTC_ZONE:
-            yield from CronSim(self.expression, start.astimezone(UTC))
+            yield from CronSim(self.unix, start.astimezone(UTC))
             return
         from zoneinfo import ZoneInfo
 
         zone = ZoneInfo(self.zone)
-        for local in CronSim(self.expression, start.astimezone(zone).replace(tzinfo=None)):
-            tick = local.replace(tzinfo=zone).astimezone(UTC)
-            if tick > start and tick.astimezone(zone).replace(tzinfo=None) == local:
-                yield tick
+        yield from in_utc(CronSim(self.unix, start.astimezone(zone).replace(tzinfo=None)), zone, start)
 
     def __str__(self) -> str:
         return self.expression if self.zone == UTC_ZONE else f"{self.expression} {self.zone}"
+
+
+def in_utc(local_times: Iterable[datetime], zone: tzinfo, start: datetime) -> Iterator[datetime]:
+    """Yield local times later than `start` in UTC, without those that a clock change skips.
+
+    Of a time that a clock change repeats, only the first one is yielded.
+    """
+    for local in local_times:
+        tick = local.replace(tzinfo=zone).astimezone(UTC)
+        if tick > start and tick.astimezone(zone).replace(tzinfo=None) == local:
+            yield tick
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from argparse import SUPPRESS, ArgumentParser, _SubParsersAction
@@ -17,9 +18,11 @@ import pytest
 from cronsim import CronSim
 
 from cli.commands import COMMANDS, crontab, heatmap
+from cli.exit_codes import CommandError
 from cli.generate import env_template, main
 from cli.main import command
 from shared.job import registry, validation
+from shared.job.schedule import Schedule
 from tests.cli.conftest import HEAD, Call
 
 ROOT = Path(__file__).parents[2]
@@ -121,9 +124,7 @@ def test_the_crontab_is_the_registry(jobs: Path) -> None:
             name = command.partition("jobs.py ")[2].split()[0]
             planned.add((name, fields, zone))
             next(CronSim(fields, datetime.now(ZoneInfo(zone))))
-    declared = {
-        (job.name, schedule.expression, schedule.zone) for job in known.values() for schedule in job.schedules()
-    }
+    declared = {(job.name, schedule.unix, schedule.zone) for job in known.values() for schedule in job.schedules()}
     assert planned == declared
 
 
@@ -134,6 +135,18 @@ def test_crontab_ticks_are_the_declared_ones_at_a_daylight_saving_change(jobs: P
     fields = crontab.line(schedule, costly).partition(" cd ")[0]
     by_cron = [tick.astimezone(UTC) for tick in islice(CronSim(fields, start.astimezone(ZoneInfo("Europe/Vienna"))), 3)]
     assert by_cron == list(islice(schedule.after(start), 3))
+
+
+def test_a_crontab_line_is_read_by_cron_as_it_was_meant(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crontab, "ROOT", Path("/srv/100%/it's %d"))
+    line = crontab.line(Schedule("0 6 * * sat-sun"), registry.find("good"))
+    assert line.startswith("0 6 * * 0,6 cd ")
+    # cron ends the command at a percent sign without a backslash, and removes the backslash of the others.
+    assert not re.search(r"(?<!\\)%", line)
+    assert "/srv/100%/it's %d" in shlex.split(line.replace(r"\%", "%"))
+    monkeypatch.setattr(crontab, "ROOT", Path("/srv/two\nlines"))
+    with pytest.raises(CommandError, match="has no line feeds"):
+        crontab.line(Schedule("@daily"), registry.find("good"))
 
 
 def test_every_crontab_line_has_its_purpose_and_no_percent_sign(jobs: Path) -> None:

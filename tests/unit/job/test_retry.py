@@ -47,6 +47,11 @@ def test_a_delay_is_a_minimum_and_its_jitter_small(policy: RetryPolicy, attempts
         )
 
 
+@pytest.mark.parametrize("delay", [1, 2, 5, 9])
+def test_short_delays_have_jitter_too(delay: int) -> None:
+    assert {retry.explicit(delay).jittered(1, random.Random(seed)) for seed in range(100)} == {delay, delay + 1}
+
+
 def test_jitter_never_exceeds_what_a_queue_can_delay() -> None:
     assert max(retry.explicit(900).jittered(1, random.Random(seed)) or 0 for seed in range(100)) == 900
 

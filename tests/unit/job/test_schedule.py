@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from local.scheduler.expression import next_after
@@ -51,11 +51,112 @@ def test_a_schedule_is_translated_exactly(schedule: Schedule, expected: tuple[st
         ("* * */2 * 1", "crons differ"),
         ("", "has 0 fields"),
         ("* * * foo *", "month 'foo'"),
+        ("\u0663 * * * *", "is not between 0 and 59"),
+        ("\uff15 * * * *", "is not between 0 and 59"),
+        ("*/\u0968 * * * *", "is not a whole number above 0"),
+        ("*/ * * * *", "the step '' is not a whole number above 0"),
+        ("5 * * * +1", "is not between 0 and 7"),
+        ("9" * 900 + " * * * *", "is not between 0 and 59"),
+        ("1," * 600 + "1 * * * *", "has over 1000 characters"),
+        ("* * * * 6-0", "6-0 runs backwards"),
+        ("* * * * fri-mon", "fri-mon runs backwards"),
+        ("* * 1-31/2 * */2", "crons differ"),
     ],
 )
 def test_an_impossible_cron_is_refused_with_the_reason(expression: str, said: str) -> None:
     with pytest.raises(ScheduleError, match=said.replace("*", r"\*").replace("(", r"\(")):
         cron(expression)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "days", "unix"),
+    [
+        ("sat-sun", {6, 0}, "0,6"),
+        ("SAT-SUN", {6, 0}, "0,6"),
+        ("mon-sun", {0, 1, 2, 3, 4, 5, 6}, "*"),
+        ("wed-sun/2", {3, 5, 0}, "0,3,5"),
+        ("sun-tue,fri-sun", {0, 1, 2, 5, 6}, "0-2,5-6"),
+        ("sun-sun", {0}, "0"),
+        ("5-7", {5, 6, 0}, "0,5-6"),
+    ],
+)
+def test_a_week_may_end_on_sunday(weekday: str, days: set[int], unix: str) -> None:
+    schedule = cron(f"0 0 * * {weekday}")
+    assert schedule.fields()[4] == days
+    assert schedule.unix == f"0 0 * * {unix}"
+    assert {tick.isoweekday() % 7 for tick in islice(schedule.after(datetime(2026, 3, 1, tzinfo=UTC)), 14)} == days
+
+
+@pytest.mark.parametrize(
+    ("expression", "forms"),
+    [
+        ("0 6 1-31 * 1", ("cron(0 6 * * ? *)",)),
+        ("0 6 15 * 0-6", ("cron(0 6 * * ? *)",)),
+        ("0 6 1-15,16-31 * 1", ("cron(0 6 * * ? *)",)),
+        ("0 6 1/1 * 1", ("cron(0 6 * * ? *)",)),
+        ("0 6 31 2 mon-sun", ("cron(0 6 * 2 ? *)",)),
+        ("0 6 */1 * 1", ("cron(0 6 ? * 2 *)",)),
+        ("0 6 1 * *,1", ("cron(0 6 1 * ? *)",)),
+        ("0 6 1,*/2 * 1", ("cron(0 6 1/2 * ? *)", "cron(0 6 ? * 2 *)")),
+    ],
+)
+def test_day_and_weekday_are_alternatives_unless_one_is_starred(expression: str, forms: tuple[str, ...]) -> None:
+    assert cron(expression).eventbridge() == forms
+
+
+def _parts(low: int, high: int) -> st.SearchStrategy[str]:
+    value = st.integers(low, high)
+    span = st.tuples(value, value).map(sorted).map(lambda ends: f"{ends[0]}-{ends[1]}")
+    stepped = st.tuples(st.one_of(span, value.map(str), st.just("*")), st.integers(1, 7)).map("{0[0]}/{0[1]}".format)
+    return st.one_of(value.map(str), span, stepped, st.just("*"))
+
+
+def _field(low: int, high: int) -> st.SearchStrategy[str]:
+    return st.lists(_parts(low, high), min_size=1, max_size=3).map(",".join)
+
+
+def _values(text: str, low: int, high: int) -> set[int]:
+    """Values of a field, read independently of the module under test."""
+    found: set[int] = set()
+    for part in text.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.replace("*", f"{low}-{high}").replace("?", f"{low}-{high}").partition("-")
+        found |= {*range(int(first), int(last or (high if step else first)) + 1, int(step or 1))}
+    return found
+
+
+def _fires(form: str, day: datetime) -> bool:
+    """Whether an EventBridge expression fires on the day; its hour and minute are constant here."""
+    _, _, days, months, weekdays, _ = form.removeprefix("cron(").removesuffix(")").split()
+    return (
+        day.month in _values(months, 1, 12)
+        and day.day in _values(days, 1, 31)
+        and day.isoweekday() % 7 + 1 in _values(weekdays, 1, 7)
+    )
+
+
+@settings(deadline=None)
+@given(_field(1, 31), _field(1, 12), _field(0, 7))
+@example("1-31", "*", "1")
+@example("15", "2", "0-6")
+def test_rule_and_calendar_agree_with_vixie_cron(day: str, month: str, weekday: str) -> None:
+    try:
+        schedule = cron(f"0 6 {day} {month} {weekday}")
+    except ScheduleError:
+        return
+    start = datetime(2026, 1, 28, 7, tzinfo=UTC)
+    expected, fired = [], []
+    for number in range(1, 71):
+        tick = start.replace(hour=6) + timedelta(days=number)
+        in_month = tick.day in _values(day, 1, 31)
+        in_week = tick.isoweekday() % 7 in {value % 7 for value in _values(weekday, 0, 7)}
+        both = day.startswith("*") or weekday.startswith("*")
+        if tick.month in _values(month, 1, 12) and (in_month and in_week if both else in_month or in_week):
+            expected.append(tick)
+        if any(_fires(form, tick) for form in schedule.eventbridge()):
+            fired.append(tick)
+    assert fired == expected
+    assert [*takewhile(lambda tick: tick < start + timedelta(days=70), schedule.after(start))] == expected
 
 
 def test_every_must_divide_the_hour() -> None:
