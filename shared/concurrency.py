@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 SLOW_AFTER = 0.25
 # Limit of all threads of fan_out_by_lane, slow ones included, as a multiple of the width.
 MAX_WIDTHS = 4
-# Items that wait for their lane at once; bounds the memory.
+# Items that wait for their lane at once; bounds the memory. Of more, the longest lane's last one is left out.
 WINDOW = 500
 
 
@@ -41,6 +41,14 @@ class Overdue(Exception):
 
     Its thread is left behind, and its late result dropped.
     """
+
+
+class LaneFull(Exception, Generic[Item]):
+    """Too many items wait for their lane; this one did not start."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__(f"more than {WINDOW} items wait, most of them for the same lane")
+        self.item = item
 
 
 def fan_out(
@@ -99,9 +107,9 @@ def fan_out_by_lane(
     """Call `work` in `width` threads, at most `share` of one lane.
 
     Yields each item with its result. Items of the lane "" have no share. An item that runs longer than SLOW_AFTER is
-    no longer counted, until there are MAX_WIDTHS times `width` threads. Items are taken from `items` as they are
-    needed, and start in order, except those whose lane is full. patience, remaining: as for fan_out, except that no
-    item starts without `remaining()`.
+    no longer counted, until there are MAX_WIDTHS times `width` threads. Items are taken from `items` as needed; those
+    of one lane start in order, and lanes are served in turn. If more than WINDOW items wait, the last one of the
+    longest lane is yielded as LaneFull. patience, remaining: as for fan_out, but no item starts without `remaining()`.
     """
     finished: SimpleQueue[tuple[int, Result | BaseException]] = SimpleQueue()
     running: dict[int, tuple[Item, str, float]] = {}
@@ -115,6 +123,9 @@ def fan_out_by_lane(
 
     while True:
         while _has_room(running, width, patience) and remaining() > patience and (chosen := queue.take()):
+            if isinstance(chosen, LaneFull):
+                yield chosen.item, chosen
+                continue
             number, item, name = chosen
             running[number] = item, name, time.monotonic() + patience
             threading.Thread(target=perform, args=(number, item), name=f"lane-{number}", daemon=True).start()
@@ -150,7 +161,7 @@ def _counted(running: Iterable[tuple[Any, str, float]], patience: float) -> tupl
 
 
 class _LaneQueue(Generic[Item]):
-    """Queue of items by lane.
+    """Queue of items by lane, served round-robin.
 
     Items that have not started, and the number of running items of each lane.
     """
@@ -159,31 +170,53 @@ class _LaneQueue(Generic[Item]):
         self.source = enumerate(items)
         self.lane = lane
         self.share = share
-        self.waiting: list[tuple[int, Item, str]] = []
+        #: Waiting items by lane, the lane that was served longest ago first.
+        self.waiting: dict[str, deque[tuple[int, Item]]] = {}
+        self.size = 0
         self.busy: Counter[str] = Counter()
 
-    def take(self) -> tuple[int, Item, str] | None:
-        """Remove the first item whose lane has room; None without one."""
-        for place, (_, _, name) in enumerate(self.waiting):
-            if self._enter(name):
-                return self.waiting.pop(place)
-        while len(self.waiting) < WINDOW and (new := next(self.source, None)) is not None:
+    def take(self) -> tuple[int, Item, str] | LaneFull[Item] | None:
+        """Remove the next item whose lane has room; None without one.
+
+        LaneFull is an item that is left out.
+        """
+        for name in self.waiting:
+            if self._has_room(name):
+                return self._serve(name)
+        while (new := next(self.source, None)) is not None:
             number, item = new
             name = self.lane(item)
-            if self._enter(name):
+            if self._has_room(name):
+                self.busy[name] += 1
                 return number, item, name
-            self.waiting.append((number, item, name))
+            self.waiting.setdefault(name, deque()).append((number, item))
+            self.size += 1
+            if self.size > WINDOW:
+                return LaneFull(self._drop_from_longest())
         return None
 
     def leave(self, name: str) -> None:
         """Free a place of a lane."""
         self.busy[name] -= 1
 
-    def _enter(self, name: str) -> bool:
-        if name and self.busy[name] >= self.share:
-            return False
+    def _has_room(self, name: str) -> bool:
+        return not name or self.busy[name] < self.share
+
+    def _serve(self, name: str) -> tuple[int, Item, str]:
+        waiting = self.waiting.pop(name)
+        number, item = waiting.popleft()
+        self.size -= 1
+        if waiting:
+            # Behind the other lanes.
+            self.waiting[name] = waiting
         self.busy[name] += 1
-        return True
+        return number, item, name
+
+    def _drop_from_longest(self) -> Item:
+        longest = max(self.waiting, key=lambda name: len(self.waiting[name]))
+        _, item = self.waiting[longest].pop()
+        self.size -= 1
+        return item
 
 
 class TimedSemaphore:

@@ -5,7 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
+from shared.archetypes.sweep import (
+    Attempt,
+    AttemptResult,
+    AttemptVerdict,
+    Deferred,
+    GaveUp,
+    Key,
+    RetryLater,
+    Succeeded,
+    Sweep,
+)
 from shared.job import RunContext, SettingError, every, keyed, retry_policies, settings, tables
 
 if TYPE_CHECKING:
@@ -65,7 +75,7 @@ class WebhookRetry(Sweep):
         if not to or not to.get("active", True):
             return GaveUp("its webhook was deleted or switched off")
         if receivers.unresponsive(to):
-            return RetryLater(f"the receiver did not answer {MAX_TIMEOUTS} times in a row")
+            raise Deferred(f"the receiver did not answer {MAX_TIMEOUTS} times in a row")
         try:
             answer = webhook.post(receivers.client, to["url"], to["secrets"], item.id, item.body)
         except webhook.WebhookRefused as refused:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.concurrency import MAX_WIDTHS, WINDOW, Overdue, TimedSemaphore, fan_out_by_lane
+from shared.concurrency import MAX_WIDTHS, WINDOW, LaneFull, Overdue, TimedSemaphore, fan_out_by_lane
 
 
 def go(work: Callable[[str], Any], items: Iterable[str], **rest: Any) -> Iterable[tuple[str, Any]]:
@@ -95,6 +95,66 @@ def test_items_are_taken_from_the_source_as_they_are_needed() -> None:
     found = iter(go(str, items()))
     next(iter(found))
     assert taken <= WINDOW + 4
+
+
+def test_lanes_with_waiting_items_are_served_in_turn() -> None:
+    gate, begun = threading.Event(), list[str]()
+
+    def work(item: str) -> None:
+        begun.append(item)
+        if item == "a0":
+            # Until all others wait for a thread.
+            gate.wait(5)
+
+    def items() -> Iterable[str]:
+        yield from ("a0", "a1", "a2", "a3", "b1", "b2", "c1")
+        gate.set()
+
+    list(go(work, items(), width=1, share=1))
+    assert sorted(begun) == ["a0", "a1", "a2", "a3", "b1", "b2", "c1"]
+    assert begun.index("c1") < begun.index("a3")
+    assert begun.index("b1") < begun.index("a2")
+
+
+def test_600_items_of_a_slow_lane_do_not_keep_another_from_its_start() -> None:
+    gate, good = threading.Event(), list[str]()
+
+    def work(item: str) -> None:
+        if item[0] == "b":
+            good.append(item)
+            if len(good) == 5:
+                gate.set()
+        else:
+            assert gate.wait(10), "the other lane did not start"
+
+    items = [*(f"a{number}" for number in range(600)), *(f"b{number}" for number in range(5))]
+    ended = list(go(work, items))
+    left_out = [item for item, result in ended if isinstance(result, LaneFull)]
+    assert len(ended) == 605
+    assert [result for _, result in ended if result is not None and not isinstance(result, LaneFull)] == []
+    # Those at the end of the longest lane.
+    assert 0 < len(left_out) <= 605 - WINDOW
+    assert {item[0] for item in left_out} == {"a"}
+
+
+def test_the_longest_lane_gives_way_to_all_others() -> None:
+    """Two long lanes share the window; a short one loses nothing."""
+    gate, begun = threading.Event(), list[str]()
+
+    def work(item: str) -> None:
+        begun.append(item)
+        assert gate.wait(10)
+
+    def items() -> Iterable[str]:
+        yield from (f"a{number}" for number in range(WINDOW))
+        yield from (f"b{number}" for number in range(WINDOW))
+        yield from ("c1", "c2")
+        gate.set()
+
+    ended = dict(go(work, items()))
+    left_out = [item[0] for item, result in ended.items() if isinstance(result, LaneFull)]
+    assert abs(left_out.count("a") - left_out.count("b")) <= 2
+    assert {"c1", "c2"} <= set(begun)
 
 
 def test_a_slow_holder_frees_its_place() -> None:

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
+from shared.archetypes.sweep.attempt import (
+    Attempt,
+    AttemptResult,
+    AttemptVerdict,
+    Deferred,
+    GaveUp,
+    RetryLater,
+    Succeeded,
+)
 from shared.archetypes.sweep.counts import SweepCounts
 from shared.archetypes.sweep.definition import SweepDefinition
 from shared.job.action import Action
@@ -17,7 +25,18 @@ from shared.run.context import RunContext
 from shared.store.age_index import Row
 from shared.store.batch_get import Key
 
-__all__ = ["Attempt", "AttemptResult", "AttemptVerdict", "GaveUp", "Key", "RetryLater", "Row", "Succeeded", "Sweep"]
+__all__ = [
+    "Attempt",
+    "AttemptResult",
+    "AttemptVerdict",
+    "Deferred",
+    "GaveUp",
+    "Key",
+    "RetryLater",
+    "Row",
+    "Succeeded",
+    "Sweep",
+]
 
 
 class Sweep(SweepDefinition, archetype=True):

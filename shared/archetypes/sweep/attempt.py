@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
+from shared.job.effect import NotPerformed
 from shared.store.batch_get import Key
 
 if TYPE_CHECKING:
@@ -50,6 +51,21 @@ class GaveUp:
     """Fields of the item to write, by name."""
 
     word = "given_up"
+
+
+class Deferred(NotPerformed):
+    """Raised if an attempt is not made because of the item's receiver.
+
+    No attempt is counted, and the run stays ok. Any other NotPerformed is a failure of our own: no attempt is counted
+    either, but the run is not ok.
+    """
+
+    word = "deferred"
+
+    def __init__(self, why: str, wait: float = 0) -> None:
+        super().__init__(why)
+        #: Minimum seconds until the item is due again.
+        self.wait = wait
 
 
 AttemptVerdict = Succeeded | RetryLater | GaveUp

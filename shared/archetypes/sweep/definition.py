@@ -122,7 +122,8 @@ class SweepDefinition(Job, archetype=True):
     def attempt(self, attempt: Attempt) -> AttemptVerdict:
         """Attempt one item once.
 
-        An exception leaves the outcome unknown; NotPerformed states that nothing happened.
+        An exception leaves the outcome unknown. NotPerformed states that nothing happened: no attempt is counted, and
+        the item is due again at the next tick, or after Deferred's `wait`.
         """
         raise NotImplementedError
 

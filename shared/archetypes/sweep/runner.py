@@ -9,14 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from shared import redaction
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, GaveUp, RetryLater, Succeeded, parse_result
+from shared.archetypes.sweep.attempt import (
+    Attempt,
+    AttemptResult,
+    Deferred,
+    GaveUp,
+    RetryLater,
+    Succeeded,
+    parse_result,
+)
 from shared.archetypes.sweep.definition import RESERVE
 from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
-from shared.concurrency import SLOW_AFTER, Overdue, TimedSemaphore, fan_out_by_lane
+from shared.concurrency import SLOW_AFTER, LaneFull, Overdue, TimedSemaphore, fan_out_by_lane
 from shared.job import duration
 from shared.job.effect import InFlight, NotPerformed, UncertainOutcome, bounded_key
 from shared.store.age_index import AgeIndex, Row, read_full_rows
@@ -36,6 +44,10 @@ if TYPE_CHECKING:
 EXTRA_THREADS = 1.0
 # Delay before an item is looked at again whose attempt failed unexpectedly or has an uncertain outcome.
 POSTPONEMENT = timedelta(minutes=10)
+# Delay, from the tick, of an item whose attempt was not made: a continuation of the tick finds other items, and the
+# next tick finds this one. Each is deferred by STEP more than the one before, so that they stay in order, and are
+# attempted in turn if a run can attempt only a few of them.
+DEFERRAL, STEP, LONGEST_DEFERRAL = timedelta(seconds=1), timedelta(milliseconds=1), timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,7 @@ class SweepRun:
         self.interval = timedelta(seconds=1 / run.setting(f"{job.env}_RATE")) if job.rate else timedelta(0)
         self.next_start = self.cloud.clock.now()
         self.read = 0
+        self.deferrals = count()
 
     def attempt_all(self, rows: Iterator[Row]) -> None:
         for due, result in fan_out_by_lane(
@@ -85,6 +98,11 @@ class SweepRun:
             remaining=self._remaining,
         ):
             self.counts.ended += 1
+            if isinstance(result, LaneFull):
+                result = self._defer(due, Deferred(str(result)))
+            elif isinstance(result, Overdue):
+                # Its place is for others; a late result is written only before this.
+                self._postpone(due)
             self.run.spend(items=1)
             if isinstance(result, BaseException) and (isinstance(result, Fenced) or not isinstance(result, Exception)):
                 raise result
@@ -158,12 +176,14 @@ class SweepRun:
             result = self._give_up_after_last(self._attempt(due))
             return (result.verdict.word if self._write_result(due, result) else "moved"), result.why
         except InFlight as error:
-            return "in_flight", str(error)
+            return self._defer(due, error, "in_flight", error.seconds)
         except UncertainOutcome as error:
             self._postpone(due)
             return "uncertain", str(error)
+        except Deferred as error:
+            return self._defer(due, error)
         except NotPerformed as error:
-            return "put_off", str(error)
+            return self._defer(due, error, "put_off")
         except Fenced:
             raise
         except Exception:
@@ -223,6 +243,15 @@ class SweepRun:
             fields["last_error"] = redaction.excerpt(result.why, LONGEST_ERROR)
         known = {name: value for name, value in fields.items() if name in type(item).model_fields}
         return self._change(due.row, known | dict(changes), puts)
+
+    def _defer(self, due: DueItem, error: Exception, word: str = Deferred.word, wait: float = 0) -> tuple[str, str]:
+        """Defer an attempt that was not made: its number stays."""
+        wait = error.wait if isinstance(error, Deferred) else wait
+        at = self.run.at + min(DEFERRAL + next(self.deferrals) * STEP, LONGEST_DEFERRAL)
+        if wait:
+            at = max(at, self.cloud.clock.now() + timedelta(seconds=wait))
+        self._change(due.row, self.job.on_retry(due.item, at))
+        return word, str(error)
 
     def _postpone(self, due: DueItem) -> None:
         """Defer the same attempt, so that other items are attempted first."""

@@ -14,14 +14,22 @@ import pytest
 
 from shared import clock, tables
 from shared.archetypes.sweep import Sweep
-from shared.archetypes.sweep.attempt import Attempt, AttemptResult, AttemptVerdict, GaveUp, RetryLater, Succeeded
+from shared.archetypes.sweep.attempt import (
+    Attempt,
+    AttemptResult,
+    AttemptVerdict,
+    Deferred,
+    GaveUp,
+    RetryLater,
+    Succeeded,
+)
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.concurrency import TimedSemaphore
 from shared.job import retry_policies, validation
 from shared.job.budget import Budget
 from shared.job.duration import days
-from shared.job.effect import Effect, Unknown
+from shared.job.effect import Effect, InFlight, NotPerformed, Unknown
 from shared.job.idempotency import keyed
 from shared.plans import draft
 from shared.product.notifications import notification as notice
@@ -424,3 +432,78 @@ def test_an_end_that_cannot_be_written_is_settled_ten_minutes_later_without_anot
     clock.move(minutes=10)
     assert go().counts == {"settled": 1}
     assert job.tried == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "word", "ok"),
+    [
+        (NotPerformed("the relay is away"), "put_off", False),
+        (Deferred("its receiver hangs"), "deferred", True),
+        (InFlight("k", 5), "in_flight", True),
+    ],
+)
+@pytest.mark.parametrize("effects", [None, days(8)])
+def test_attempts_that_were_not_made_are_not_counted_and_leave_their_place_to_the_rest(
+    effects: timedelta | None,
+    error: Exception,
+    word: str,
+    ok: bool,
+    go: Go,
+    cloud: Cloud,
+    job: Errands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A continuation of the tick takes other items; the next tick takes these first."""
+    if isinstance(error, InFlight) and effects:
+        pytest.skip("only an effect itself raises it")
+    monkeypatch.setattr(Errands, "effects", effects)
+    cloud.environment = {"ERRANDS_MAX_RUNS_PER_TICK": "3"}
+    for number in range(3):
+        add(cloud, f"a{number}", NOON - timedelta(minutes=1))
+        job.says[f"a{number}"] = error
+    add(cloud, "z")
+    report = go(NOON)
+    assert (report.counts, report.ok, report.unfinished) == ({word: 3}, ok, True)
+    assert item(cloud, "a0")["attempts"] == 1
+    assert clocked(NOON) < item(cloud, "a0")["due_at"] < clocked(NOON + timedelta(minutes=1))
+    assert go(NOON, part=1).counts == {"again": 1}
+    assert job.tried == {"a0": 1, "a1": 1, "a2": 1, "z": 1}
+
+
+def test_an_attempt_that_was_not_made_may_be_deferred_for_longer(go: Go, cloud: Cloud, job: Errands) -> None:
+    job.says["a"] = Deferred("asked to wait", wait=3600)
+    add(cloud, "a")
+    go()
+    assert item(cloud, "a")["due_at"] == clocked(NOON + timedelta(hours=1))
+
+
+def test_a_slow_lane_with_more_items_than_fit_the_window_leaves_the_others_their_turn(
+    go: Go, cloud: Cloud, job: Errands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.concurrency.WINDOW", 5)
+    started = threading.Barrier(3)
+
+    def attempt(attempt: Attempt) -> AttemptVerdict:
+        if attempt.item.webhook == "good":
+            started.wait(10)
+        elif not gate.is_set():
+            gate.wait(10)
+        return Succeeded()
+
+    def open_gate() -> None:
+        started.wait(20)
+        gate.set()
+
+    gate = threading.Event()
+    threading.Thread(target=open_gate).start()
+    job.attempt = attempt  # type: ignore[method-assign]
+    for number in range(12):
+        add(cloud, f"a{number:02d}", NOON - timedelta(minutes=1), webhook="slow")
+    add(cloud, "y", webhook="good")
+    add(cloud, "z", webhook="good")
+    report = go(NOON)
+    assert report.counts["deferred"] >= 3
+    assert report.counts["deferred"] + report.counts["settled"] == 14
+    assert item(cloud, "z")["state"] == "sent"
+    assert item(cloud, "a11")["attempts"] == 1
+    assert not report.unfinished
