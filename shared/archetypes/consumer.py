@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from shared.aws import permissions
+from shared.aws.names import STATE
 from shared.aws.permissions import Grant
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
@@ -17,6 +18,7 @@ from shared.messages.batch import Defer, MessageBatch
 from shared.messages.message import Message, P
 from shared.messages.tenant import Tenant
 from shared.run.context import RunContext
+from shared.store import keys
 
 __all__ = ["Consumer", "Defer", "Message", "MessageBatch", "Tenant"]
 
@@ -92,6 +94,12 @@ class Consumer(Job, Generic[P], archetype=True):
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
+        answered = keys.answered_attempts(cls.name, "*")
+        grants = (
+            *super().grants(),
+            permissions.read_rows(STATE, answered),
+            permissions.write_rows(STATE, answered),
+        )
         if cls.payload is None or cls.queue is None:
-            return super().grants()
-        return (*super().grants(), *permissions.collect(cls.queue, encrypted=cls.payload.wire.encrypted))
+            return grants
+        return (*grants, *permissions.collect(cls.queue, encrypted=cls.payload.wire.encrypted))

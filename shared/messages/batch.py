@@ -19,9 +19,10 @@ from shared.dead_letters.letter import RECEIVES
 from shared.job.effect import InFlight
 from shared.job.outcome import Done, Rejected
 from shared.messages import resend, tenant
+from shared.messages.answered_attempts import Answer, AnsweredAttempts, answer_now
 from shared.messages.message import Message, P, read
 from shared.messages.tenant import Tenant
-from shared.run import redriven, send
+from shared.run import redriven
 
 if TYPE_CHECKING:
     from shared.job.retry import RetryPolicy
@@ -77,7 +78,7 @@ class MessageBatch(Generic[P]):
 
     #: Messages that are valid, of admitted organizations and not paused.
     messages: list[Message[P]]
-    #: Number of messages by their end: `handled`, `failed`, `rejected`, `paused`, `put_off`.
+    #: Number of messages by their end: `handled`, `failed`, `rejected`, `paused`, `put_off`, `repeated`.
     counts: dict[str, int]
 
     def __init__(self, consumer: MessageHandler[P], run: RunContext) -> None:
@@ -88,6 +89,7 @@ class MessageBatch(Generic[P]):
         self.messages = []
         self.counts = {"handled": 0, "failed": 0}
         self._admitted: dict[str, bool] = {}
+        self._attempts = AnsweredAttempts(run.cloud, consumer.name, run.log)
         for record in run.records:
             self._add(record)
 
@@ -160,6 +162,9 @@ class MessageBatch(Generic[P]):
                 self.log.info(f"{self.name}_message_paused", messageId=message.id, note=pause)
                 self._count("paused", message)
                 return
+            if answer := self._attempts.find(message):
+                self._repeat(message, answer)
+                return
             if resend.not_due_yet(self.run.cloud, message):
                 self._count("put_off", message)
                 return
@@ -198,15 +203,26 @@ class MessageBatch(Generic[P]):
             self.run.log = self.log
 
     def _done(self, message: Message[P]) -> None:
-        if message.letter:
-            redriven.resolve(self.run.cloud, self.name, message.letter, self.run.run_id, Done.word)
+        # First: the message is handled, whatever becomes of its dead letter.
         self._count("handled", message)
+        if not message.letter:
+            return
+        try:
+            redriven.resolve(self.run.cloud, self.name, message.letter, self.run.run_id, Done.word)
+        except Exception as error:  # noqa: BLE001 - bookkeeping never fails a message
+            self.log.error(f"{self.name}_dead_letter_not_resolved", letter=message.letter, error=repr(error))
+
+    def _repeat(self, message: Message[P], answer: Answer) -> None:
+        """Complete the answer to an attempt that was made before."""
+        self._attempts.send(message, answer)
+        self.log.info(f"{self.name}_message_repeated", messageId=message.id, attempt=message.attempt)
+        self._count("repeated", message)
 
     def _fail(self, message: Message[P], error: Exception) -> None:
         log = self._log_for(self.log, message)
         try:
             if isinstance(error, Rejected):
-                self._dead_letter(message, "rejected", str(error))
+                self._attempts.answer(message, answer_now(self.run.cloud, str(error), reason="rejected"))
                 log.error(f"{self.name}_message_rejected", error=str(error))
                 self._count("rejected", message)
                 return
@@ -218,7 +234,9 @@ class MessageBatch(Generic[P]):
                 return
             # The queue would move it to its dead-letter queue now, without the reason.
             if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
-                self._dead_letter(message, f"all {RECEIVES} receives used up", text)
+                self._attempts.answer(
+                    message, answer_now(self.run.cloud, text, reason=f"all {RECEIVES} receives used up")
+                )
                 self.counts["failed"] += 1
                 self.run.answered.add(message.id)
                 return
@@ -253,18 +271,16 @@ class MessageBatch(Generic[P]):
             return False
         delay = retry.jittered(message.attempt)
         if delay is None:
-            self._dead_letter(message, f"all {retry.attempts} attempts used up", error)
+            reason = f"all {retry.attempts} attempts used up"
+            self._attempts.answer(message, answer_now(self.run.cloud, error, reason=reason))
         elif resend.fits(message, error):
-            resend.retry(self.run.cloud, message, error, max(delay, ceil(least)))
+            self._attempts.answer(message, answer_now(self.run.cloud, error, max(delay, ceil(least))))
         else:
             # No room for the attributes: the receives of its queue are its attempts.
             return False
         self.counts["failed"] += 1
         self.run.answered.add(message.id)
         return True
-
-    def _dead_letter(self, message: Message[P], reason: str, error: str) -> None:
-        send.send_dead_letter_for_event(self.run.cloud, self.name, reason, error, message.text, message.letter)
 
     def _hide(self, message: Message[P], seconds: float) -> None:
         """Keep the message in its queue, invisible for `seconds`."""

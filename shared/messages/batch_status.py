@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Milliseconds. A consumer that works all the time would pay as much for its status as for its work.
 STATUS_INTERVAL = 60_000
-# Counts of messages that wait on purpose.
-WAITING_COUNTS = ("paused", "put_off")
+# Counts of messages that wait on purpose, and of those whose attempt was answered before.
+WAITING_COUNTS = ("paused", "put_off", "repeated")
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ def _write(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> b
 def _count(last: LastPublished, run: RunContext, outcome: Outcome, now: int) -> None:
     """Count handled messages, and failed or rejected ones.
 
-    Messages that wait on purpose are neither; a skipped batch has touched none.
+    Messages that wait on purpose or came twice are neither; a skipped batch has touched none.
     """
     if isinstance(outcome, Skipped):
         return

@@ -16,6 +16,7 @@ from shared.messages.message_attributes import (
     DEFERRED_SINCE,
     FIRST_FAILED,
     NOT_BEFORE,
+    ORIGIN,
     Attributes,
     text_of,
     unpacked,
@@ -23,6 +24,8 @@ from shared.messages.message_attributes import (
 
 # Numbers of attempts, in ASCII digits: int() accepts those of other scripts.
 ATTEMPTS = re.compile(r"[1-9][0-9]{0,3}")
+# Characters of a message id; those of SQS have 36.
+LONGEST_ID = 100
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -57,6 +60,8 @@ class Message(Generic[P]):
     letter: str = ""
     #: Number of the attempt, from 1; does not count the receives of its queue.
     attempt: int = 1
+    #: Id of the message that this is a copy of; its own id where it is none.
+    origin: str = ""
     #: Timestamp of the first failure; empty before it.
     first_failed_at: str = ""
     #: Timestamp before which it must not be handled; empty where it was not deferred.
@@ -67,6 +72,11 @@ class Message(Generic[P]):
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: The payload that the consumer declares; None until it is decoded.
     payload: P = None  # type: ignore[assignment] # until it is decoded
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether this consumer sent it, as a retry or a deferral."""
+        return self.origin not in ("", self.id)
 
     @property
     def tenant(self) -> str:
@@ -103,6 +113,7 @@ def read(record: Mapping[str, Any]) -> Message:
         letter=text_of(attributes, LETTER),
         attempt=int(attempt) if ATTEMPTS.fullmatch(attempt) else 1,
         first_failed_at=_timestamp(attributes, FIRST_FAILED),
+        origin=text_of(attributes, ORIGIN)[:LONGEST_ID] or record["messageId"],
         not_before=_timestamp(attributes, NOT_BEFORE),
         deferred_since=_timestamp(attributes, DEFERRED_SINCE),
         attributes=attributes,

@@ -20,7 +20,9 @@ from shared.dead_letters.letter import MESSAGE_ATTRIBUTE
 ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"
 # Of a message that was deferred: until when, and since when.
 NOT_BEFORE, DEFERRED_SINCE = "not-before", "put-off-since"
-OWN = frozenset((ATTEMPT, FIRST_FAILED, LAST_ERROR, NOT_BEFORE, DEFERRED_SINCE, MESSAGE_ATTRIBUTE))
+# Of every copy: id of the message that was sent first. SQS gives each copy a new id.
+ORIGIN = "origin"
+OWN = frozenset((ATTEMPT, FIRST_FAILED, LAST_ERROR, NOT_BEFORE, DEFERRED_SINCE, ORIGIN, MESSAGE_ATTRIBUTE))
 # The attributes of the sender, as JSON in the form of a Lambda event.
 PACKED = "sender-attributes"
 VALUES = ("stringValue", "binaryValue")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
 from shared.messages import message_attributes
-from shared.messages.message_attributes import ATTEMPT, DEFERRED_SINCE, FIRST_FAILED, LAST_ERROR, NOT_BEFORE
+from shared.messages.message_attributes import ATTEMPT, DEFERRED_SINCE, FIRST_FAILED, LAST_ERROR, NOT_BEFORE, ORIGIN
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -41,7 +41,7 @@ def retry(cloud: Cloud, message: Message, error: str, delay: int) -> None:
 def fits(message: Message, error: str) -> bool:
     """Return whether the next attempt fits into an SQS message."""
     changes = _next_attempt(message, error, "2026-01-01T00:00:00.000Z")
-    size = message_attributes.size(message_attributes.resent(message.attributes, changes))
+    size = message_attributes.size(_attributes(message, changes))
     return len(message.text.encode()) + size <= MESSAGE_LIMIT
 
 
@@ -101,6 +101,10 @@ def _send(cloud: Cloud, sqs: Any, message: Message, delay: int, changes: Mapping
         QueueUrl=cloud.names.queue_url(message.queue.removeprefix(cloud.names.of(""))),
         MessageBody=message.text,
         DelaySeconds=min(delay, MAX_DELAY),
-        MessageAttributes=message_attributes.resent(message.attributes, changes),
+        MessageAttributes=_attributes(message, changes),
         MessageGroupId=message_attributes.group_id(message.tenant),
     )
+
+
+def _attributes(message: Message, changes: Mapping[str, str]) -> dict[str, Any]:
+    return message_attributes.resent(message.attributes, {**changes, ORIGIN: message.origin})

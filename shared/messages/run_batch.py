@@ -9,6 +9,7 @@ in a batch: a pause keeps the messages, the ids of failed messages are returned,
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shared.job.definition import Job
@@ -36,9 +37,23 @@ def run_batch(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) ->
     ms = run.elapsed_ms()
     report.log_end(run, outcome, ms)
     if isinstance(outcome, Failed | Lost):
-        report.write_history(run, outcome, ms)
-    batch_status.publish(run, outcome, ms)
+        _record(run, "history", report.write_history, outcome, ms)
+    _record(run, "status", batch_status.publish, outcome, ms)
     return run.failures
+
+
+def _record(
+    run: RunContext, what: str, write: Callable[[RunContext, Outcome, int], None], outcome: Outcome, ms: int
+) -> None:
+    """Record the end of a batch.
+
+    Never fails it: its messages are answered by now, and would be answered twice.
+    """
+    try:
+        write(run, outcome, ms)
+    except Exception as error:  # noqa: BLE001 - bookkeeping never fails a batch
+        text = f"{type(error).__name__}: {error}"
+        run.log.error(f"{run.job.name}_{what}_not_written", outcome=outcome.word, error=text)
 
 
 def _refuse(run: RunContext) -> Outcome | None:

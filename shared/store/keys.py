@@ -113,6 +113,19 @@ def uncertain_effect(job: str, key: str) -> RowKey:
     return RowKey(uncertain_effects(job), key)
 
 
+def answered_attempts(job: str, message_id: str) -> str:
+    """`answered#<job>#<message id>`: failed attempts of one message."""
+    return f"answered#{job}#{message_id}"
+
+
+def answered_attempt(job: str, message_id: str, attempt: int, digest: str) -> RowKey:
+    """`answered#<job>#<message id>` / `<attempt>#<digest>`: answer to one failed attempt.
+
+    The id is that of the first message; copies have other ids. The digest is that of the body.
+    """
+    return RowKey(answered_attempts(job, message_id), f"{attempt:04d}#{digest}")
+
+
 def plan(plan_id: str) -> RowKey:
     """`plan#<plan id>` / `-`: plan of a dry run, applied or not.
 
