@@ -12,6 +12,8 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from functools import lru_cache
 
+from shared.job.cron_field import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field, ScheduleError, values_text
+
 UTC_ZONE = "UTC"
 OFF = "off"
 SHORTCUTS = {
@@ -25,92 +27,9 @@ ACCEPTED = (
     "write five cron fields, with a time zone other than UTC if needed, as in '30 7 * * 1-5 Europe/Berlin', or one of "
     f"{', '.join(SHORTCUTS)}; separate several by ';'; 'off' for none"
 )
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-# A list of all 60 minutes has 169 characters.
 MAX_LENGTH = 1000
-# `int` and `isdecimal` take the digits of every script, cron takes ASCII.
-NUMBER = re.compile(r"[0-9]{1,4}")
 STEP = re.compile(r"\*/[0-9]+")
-
-
-class ScheduleError(ValueError):
-    """An invalid cron expression, or one that never fires."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    name: str
-    low: int
-    high: int
-    words: tuple[str, ...] = ()
-
-    def parse(self, text: str) -> frozenset[int]:
-        """Values of `*`, `5`, `1-5`, `*/15`, `3-59/15`, and lists of them."""
-        values: set[int] = set()
-        for part in text.split(","):
-            span, slash, step = part.partition("/")
-            if slash and (not NUMBER.fullmatch(step) or int(step) == 0):
-                raise ScheduleError(f"{self.name} {text!r}: the step {step!r} is not a whole number above 0")
-            first, dash, last = span.partition("-")
-            if span == "*":
-                low, high = self.low, self.high
-            else:
-                low = self.value(first, text)
-                high = self._end(last, low, text) if dash else (self.high if step else low)
-            if low > high:
-                raise ScheduleError(f"{self.name} {text!r}: {span} runs backwards")
-            values.update(range(low, high + 1, int(step or 1)))
-        return frozenset(values)
-
-    def value(self, text: str, whole: str) -> int:
-        if text.lower() in self.words:
-            return self.words.index(text.lower()) + self.low
-        if not NUMBER.fullmatch(text) or not self.low <= int(text) <= self.high:
-            raise ScheduleError(f"{self.name} {whole!r}: {text!r} is not between {self.low} and {self.high}")
-        return int(text)
-
-    def _end(self, text: str, first: int, whole: str) -> int:
-        """Value of a range's end: a week that ends with `sun` ends on day 7."""
-        value = self.value(text, whole)
-        return self.high if first > 0 and text.lower() == DAYS[0] and self.words is DAYS else value
-
-    def eventbridge(self, values: frozenset[int], shift: int = 0) -> str:
-        """Shortest EventBridge field with exactly these values.
-
-        `*`, `start/step` or a list of ranges.
-        """
-        ordered = sorted(values)
-        if len(ordered) == self.high - self.low + 1:
-            return "*"
-        if len(ordered) > 2:
-            step = ordered[1] - ordered[0]
-            if ordered == list(range(ordered[0], self.high + 1, step)) and step > 1:
-                return f"{ordered[0] + shift}/{step}"
-        return _list(frozenset(value + shift for value in values))
-
-
-MINUTE = Field("minute", 0, 59)
-HOUR = Field("hour", 0, 23)
-DAY = Field("day of month", 1, 31)
-MONTH = Field("month", 1, 12, MONTHS)
-# 7 is Sunday too in Unix cron.
-WEEKDAY = Field("day of week", 0, 7, DAYS)
-WEEK = Field("day of week", 0, 6)
-
-
-def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:
-    start = previous = ordered[0]
-    for value in [*ordered[1:], -2]:
-        if value != previous + 1:
-            yield start, previous
-            start = value
-        previous = value
-
-
-def _list(values: frozenset[int]) -> str:
-    return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in _ranges(sorted(values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +55,7 @@ class Schedule:
 
     @property
     def either_day(self) -> bool:
-        """Whether a tick needs the day of month or the day of week, not both.
+        """Whether a tick needs only one of the two days.
 
         As in Vixie cron: neither field begins with a star, even if one of them lists all its values.
         """
@@ -152,17 +71,17 @@ class Schedule:
 
     @property
     def unix(self) -> str:
-        """The expression in the forms that every cron reads alike.
+        """The expression in forms that all crons read alike.
 
         Crons differ on `sat-sun`, `3-3/2`, and fields that list a star among others.
         """
         minute, hour, month = (
-            "*" if len(values) == field.high - field.low + 1 else text if STEP.fullmatch(text) else _list(values)
+            "*" if len(values) == field.high - field.low + 1 else text if STEP.fullmatch(text) else values_text(values)
             for field, values, text in self._time_fields()
         )
         _, _, days, _, weekdays = self.fields()
-        day = "*" if len(days) == 31 and not self.either_day else _list(days)
-        weekday = "*" if len(weekdays) == 7 and not self.either_day else _list(weekdays)
+        day = "*" if len(days) == 31 and not self.either_day else values_text(days)
+        weekday = "*" if len(weekdays) == 7 and not self.either_day else values_text(weekdays)
         return f"{minute} {hour} {day} {month} {weekday}"
 
     def _time_fields(self) -> Iterator[tuple[Field, frozenset[int], str]]:
@@ -225,9 +144,9 @@ class Schedule:
 
 
 def in_utc(local_times: Iterable[datetime], zone: tzinfo, start: datetime) -> Iterator[datetime]:
-    """Yield local times later than `start` in UTC, without those that a clock change skips.
+    """Yield local times later than `start` in UTC.
 
-    Of a time that a clock change repeats, only the first one is yielded.
+    Times that a clock change skips are left out, and repeated ones are yielded once.
     """
     for local in local_times:
         tick = local.replace(tzinfo=zone).astimezone(UTC)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.aws.names import NO_TARGET
-from shared.job.schedule import MINUTE
+from shared.job.cron_field import MINUTE
 from shared.ledger import expected_since, ledger
 from shared.ledger.ledger import TickOutcome, TickRecord, TickRecords, merge
 from shared.run import lost_runs

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from shared.job.schedule import Schedule, ScheduleError
+from shared.job.cron_field import ScheduleError
+from shared.job.schedule import Schedule
 from shared.job.validation import DeclarationError
 from shared.plugins.denied import FsDenied
 from shared.plugins.manifest import presets

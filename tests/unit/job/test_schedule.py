@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from local.scheduler.expression import next_after
 from shared.job import schedule as schedules
-from shared.job.schedule import Schedule, ScheduleError, cron, daily, every, hourly, monthly, read, weekly
+from shared.job.cron_field import ScheduleError
+from shared.job.schedule import Schedule, cron, daily, every, hourly, monthly, read, weekly
 
 
 @pytest.mark.parametrize(
