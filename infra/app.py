@@ -33,7 +33,7 @@ from infra.roles import GrantError  # noqa: E402
 from infra.state import State  # noqa: E402
 from shared.aws.names import LOCAL, PRODUCTION, Names  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
-from shared.job import registry  # noqa: E402
+from shared.job import registry, settings_check  # noqa: E402
 from shared.job.setting import SettingError  # noqa: E402
 from shared.job.validation import DeclarationError  # noqa: E402
 
@@ -98,6 +98,18 @@ def flags() -> dict[str, object]:
     return context
 
 
+def check_settings() -> None:
+    """Refuse invalid settings and warn of misspelt names.
+
+    Raises SettingError with all errors.
+    """
+    jobs = registry.jobs().values()
+    for warning in settings_check.unknown(jobs, os.environ):
+        sys.stderr.write(f"{warning}\n")
+    if errors := settings_check.invalid(jobs, os.environ):
+        raise SettingError("\n".join(errors))
+
+
 def main() -> None:
     app = App(context=flags())
     stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
@@ -107,6 +119,7 @@ def main() -> None:
             f"No Python {deployment.target.python} on this machine: functions are shipped without compiled code, and a "
             f"cold start takes 3.7 times as long: uv python install {deployment.target.python}\n"
         )
+    check_settings()
     quotas.check_declarations(deployment)
     groups = {
         **{group: deployment.ships_manifest(group) for group in _in_order(deployment)},

@@ -30,7 +30,9 @@ def _aliases(text: str) -> Mapping[str, str]:
     return aliases
 
 
-SERVERS = settings.names("DNS_SERVERS", "", "DNS servers, such as 192.0.2.1:53; empty: those of the machine")
+SERVERS = settings.names(
+    "DNS_SERVERS", "", "DNS servers, such as 192.0.2.1:53; empty: those of the machine", external=True
+)
 TXT = settings.text("DOMAIN_TXT", "_mail-challenge", "Label of the TXT record with a domain's challenge")
 MX = settings.names("DOMAIN_MX", "", "Hosts that a domain's MX records must name; empty: MX is not checked")
 CNAMES = Setting("DOMAIN_CNAMES", "", "CNAME records that a domain must have: label=target, ...", _aliases)

@@ -84,7 +84,7 @@ def _prices(text: str) -> tuple[Decimal, Decimal]:
         read, written = map(Decimal, text.split())
     except (ValueError, InvalidOperation):
         raise ValueError("write two numbers, dollars per million input and output tokens, as in '3 15'") from None
-    if not (0 <= read < 10_000 and 0 <= written < 10_000):
+    if not all(price.is_finite() and 0 <= price < 10_000 for price in (read, written)):
         raise ValueError("a price must be between 0 and 10,000 dollars per million tokens")
     return read, written
 

@@ -20,8 +20,8 @@ from shared.observability.alerts import Alert
 SECRET = "alert-webhook"
 TOPIC = settings.flag("ALERT_SNS", True, "Whether alerts go to the topic `alerts`")
 ADDRESSES = settings.names("ALERT_EMAILS", "", "Addresses that get alerts by e-mail, by MAIL_RELAY from MAIL_FROM")
-URL = settings.text(
-    "ALERT_WEBHOOK_URL", "", f"Where alerts are posted, signed with the secret {SECRET} by Standard Webhooks"
+URL = settings.url(
+    "ALERT_WEBHOOK_URL", f"Where alerts are posted, signed with the secret {SECRET} by Standard Webhooks", external=True
 )
 # Settings and grants of a job that sends alerts.
 SETTINGS = (TOPIC, ADDRESSES, URL, *sending.SETTINGS)

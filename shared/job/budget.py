@@ -19,7 +19,9 @@ MICRO = 1_000_000
 PERIODS = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 # Limits of a budget: the claim item has room for no longer text.
 MAX_ITEMS, MAX_DOLLARS = 10**9, 10**6
-TEXT = re.compile(r"(?:(\d+) items?)?(?:(?<=s|m), )?(?:(\d+(?:\.\d+)?) dollars?)? per (\w+)")
+TEXT = re.compile(
+    r"(?:([0-9]{1,18}) items?)?(?:(?<=s|m), )?(?:([0-9]{1,12}(?:\.[0-9]{1,12})?) dollars?)? per ([a-z]{1,10})"
+)
 FORM = "'1000 items per day', '2.50 dollars per month', or '1000 items, 2.50 dollars per day'"
 
 

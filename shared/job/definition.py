@@ -227,7 +227,8 @@ class Job:
     @classmethod
     def heartbeat(cls) -> Setting:
         meaning = f"Healthchecks.io URL that {cls.name} pings when it starts (/start), succeeds, and fails (/fail)"
-        return setting.text(f"HC_{cls.env}_URL", "", meaning)
+        # External: the pings of a laptop would hide that the deployment is silent.
+        return setting.url(f"HC_{cls.env}_URL", meaning, external=True)
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:

@@ -22,11 +22,13 @@ def minutes(count: float) -> timedelta:
 
 def parse(text: str) -> timedelta:
     """`30d`, `36h`, `45m` or `90s`. Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+)\s*([dhms])\s*", text)
+    match = re.fullmatch(r"\s*([0-9]+)\s*([dhms])\s*", text)
     if not match:
         raise ValueError("write a whole number and its unit: 30d, 36h, 45m or 90s")
+    number = match[1].lstrip("0") or "0"
     try:
-        return int(match[1]) * UNITS[match[2]]
+        # `int` refuses thousands of digits with an error of its own: any such number is too long.
+        return int(number if len(number) <= 15 else 10**15) * UNITS[match[2]]
     except OverflowError:
         raise ValueError("is longer than a duration can be") from None
 

@@ -80,4 +80,4 @@ def load() -> dict[str, Entry]:
         return loaded
     from shared.job import registry
 
-    return of(registry.jobs().values())
+    return of(registry.discover().jobs.values())

@@ -56,7 +56,7 @@ def configured(job: type[Any], environment: Mapping[str, str]) -> type[Any]:
     """
     result = job
     for attribute, setting in settings_of(job).items():
-        if setting.name in environment:
+        if environment.get(setting.name, "").strip():
             value = setting.read(environment)
             try:
                 # One by one, so that an error names the variable that caused it.

@@ -10,13 +10,15 @@ import importlib
 import os
 import pkgutil
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from shared.advised_commands import without_stage
 from shared.job.definition import Job
 from shared.job.overrides import configured
+from shared.job.setting import SettingError
 from shared.job.validation import DeclarationError, where
 
 FUNCTIONS = "functions"
@@ -25,10 +27,11 @@ FUNCTIONS = "functions"
 class UnknownJob(LookupError):
     """No job has that name; the message suggests the closest one."""
 
-    def __init__(self, name: str, known: list[str]) -> None:
+    def __init__(self, name: str, known: list[str], errors: Iterable[Exception] = ()) -> None:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"`{without_stage('list')}` lists all jobs"
-        super().__init__(f"there is no job {name!r}; {hint}")
+        missing = "".join(f"\nIts module may be this one, which cannot be read: {error}" for error in errors)
+        super().__init__(f"there is no job {name!r}; {hint}{missing}")
 
 
 def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
@@ -49,31 +52,73 @@ def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
     raise DeclarationError(f"functions/{module}.py declares no job; define one class that derives from Job")
 
 
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The declared jobs, and what is wrong with some of them."""
+
+    #: By name, ordered by group and name. A job whose settings are invalid has its declared values.
+    jobs: dict[str, Job]
+    #: By module, such as `sites/pricing`: why its jobs are missing.
+    broken: dict[str, DeclarationError]
+    #: By job: the invalid setting.
+    unconfigured: dict[str, SettingError]
+
+    @property
+    def errors(self) -> list[DeclarationError | SettingError]:
+        return [*self.broken.values(), *self.unconfigured.values()]
+
+
+def discover(environment: Mapping[str, str] = os.environ) -> Discovery:
+    """All jobs with the environment's overrides, and all errors.
+
+    An error of one module does not hide the jobs of the others.
+    """
+    found = Discovery({}, {}, {})
+    keys: dict[str, Job] = {}
+    for path in _paths():
+        try:
+            for declared in _declared(_module(path)):
+                _add(found, keys, declared, environment)
+        except DeclarationError as error:
+            found.broken[path] = error
+    return found
+
+
 def jobs(environment: Mapping[str, str] = os.environ) -> dict[str, Job]:
     """All jobs by name, with the environment's overrides.
 
-    They are ordered by group and name. Raises DeclarationError if two jobs have the same name or key, SettingError for
-    an invalid setting.
+    They are ordered by group and name. Raises the first error that `discover` finds: DeclarationError or SettingError.
     """
-    names: dict[str, Job] = {}
-    keys: dict[str, Job] = {}
-    for path in _paths():
-        for declared in _declared(_module(path)):
-            job: Job = configured(declared, environment)()
-            for kind, taken, value in (("name", names, declared.name), ("status key", keys, declared.key)):
-                if value in taken:
-                    here, there = where(declared), where(type(taken[value]))
-                    raise DeclarationError(f"{here}: the {kind} {value!r} is taken by {there}; rename one of them")
-                taken[value] = job
-    return names
+    found = discover(environment)
+    if found.errors:
+        raise found.errors[0]
+    return found.jobs
 
 
-def find(name: str) -> Job:
-    """The job of that name. Raises UnknownJob."""
-    known = jobs()
-    if name not in known:
-        raise UnknownJob(name, list(known))
-    return known[name]
+def find(name: str, environment: Mapping[str, str] = os.environ) -> Job:
+    """The job of that name.
+
+    Broken modules of other jobs do not matter. Raises UnknownJob, and SettingError if its own settings are invalid.
+    """
+    found = discover(environment)
+    if name not in found.jobs:
+        raise UnknownJob(name, list(found.jobs), found.broken.values())
+    if name in found.unconfigured:
+        raise found.unconfigured[name]
+    return found.jobs[name]
+
+
+def _add(found: Discovery, keys: dict[str, Job], declared: type[Job], environment: Mapping[str, str]) -> None:
+    try:
+        job: Job = configured(declared, environment)()
+    except SettingError as error:
+        found.unconfigured[declared.name] = error
+        job = declared()
+    for kind, taken, value in (("name", found.jobs, declared.name), ("status key", keys, declared.key)):
+        if value in taken:
+            here, there = where(declared), where(type(taken[value]))
+            raise DeclarationError(f"{here}: the {kind} {value!r} is taken by {there}; rename one of them")
+    found.jobs[declared.name] = keys[declared.key] = job
 
 
 def _paths() -> Iterator[str]:
@@ -89,12 +134,24 @@ def _module(path: str) -> ModuleType:
     name = f"{FUNCTIONS}.{path.replace('/', '.')}"
     try:
         return importlib.import_module(name)
-    except ValueError as error:
-        # Raised by a schedule, grant or strategy in the class body: the last line of the module is the place.
-        lines = [
-            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(f"{path}.py")
-        ]
-        raise DeclarationError(f"functions/{path}.py:{lines[-1] if lines else 1}: {error}") from error
+    except DeclarationError:
+        raise
+    except Exception as error:
+        # A module may fail in any way: a schedule in the class body, a missing package, invalid syntax.
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise DeclarationError(f"{_place(path, error)}: {reason}") from error
+
+
+def _place(path: str, error: Exception) -> str:
+    """The last line of functions/ that was run, as `functions/sites/pricing.py:12`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_relative(error.filename)}:{error.lineno or 1}"
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if f"/{FUNCTIONS}/" in each.filename]
+    return f"{_relative(frames[-1].filename)}:{frames[-1].lineno}" if frames else f"{FUNCTIONS}/{path}.py:1"
+
+
+def _relative(filename: str) -> str:
+    return f"{FUNCTIONS}/{filename.rpartition(f'/{FUNCTIONS}/')[2]}"
 
 
 def _declared(module: ModuleType) -> list[type[Job]]:

@@ -59,7 +59,9 @@ def read(text: str) -> Retention:
     words = " ".join(text.lower().split())
     if words in CLASSES:
         return CLASSES[words]
-    match = re.fullmatch(r"completed (\d+[dhms]) (\d+) ?, ?failed (\d+[dhms]) (\d+)", words, re.ASCII)
+    match = re.fullmatch(
+        r"completed ([0-9]{1,9}[dhms]) ([0-9]{1,9}) ?, ?failed ([0-9]{1,9}[dhms]) ([0-9]{1,9})", words, re.ASCII
+    )
     if not match:
         raise ValueError(ACCEPTED)
     completed, failed = _limit("completed", *match.groups()[:2]), _limit("failed", *match.groups()[2:])

@@ -39,9 +39,9 @@ class RetryPolicy:
         return self.delays[attempt - 1] if 1 <= attempt <= len(self.delays) else None
 
     def jittered(self, attempt: int, chance: random.Random | None = None) -> int | None:
-        """The delay plus up to 10 %, or up to a second, in whole seconds.
+        """The delay plus up to 10 % or a second.
 
-        The jitter spreads the retries of simultaneous failures.
+        In whole seconds. The jitter spreads the retries of simultaneous failures.
         """
         delay = self.delay(attempt)
         if delay is None:
@@ -82,7 +82,7 @@ def parse(text: str) -> RetryPolicy:
     words = " ".join(text.lower().split())
     if words == "none":
         return NO_RETRY
-    match = re.fullmatch(r"([a-z]+)((?: \d+[dhms])+)(?: ?, ?(\d{1,2}) attempts?)?", words, re.ASCII)
+    match = re.fullmatch(r"([a-z]+)((?: [0-9]{1,9}[dhms])+)(?: ?, ?([0-9]{1,2}) attempts?)?", words, re.ASCII)
     if not match or match[1] not in ("exponential", "linear", "fixed", "explicit"):
         raise ValueError(ACCEPTED)
     kind, delays = match[1], tuple(int(duration.parse(word).total_seconds()) for word in match[2].split())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared.job import duration as spans
+from shared.text.untrusted_json import InvalidJson, parse_json
+
+# Characters of a wrong value that an error shows.
+MAX_SHOWN = 80
 
 
 class SettingError(ValueError):
@@ -20,16 +25,28 @@ def _flag(text: str) -> bool:
     word = text.strip().lower()
     if word in ("true", "1", "yes", "on"):
         return True
-    if word in ("false", "0", "no", "off", ""):
+    if word in ("false", "0", "no", "off"):
         return False
     raise ValueError("must be true or false")
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("must be at least 1")
-    return number
+    # `int` takes the digits of every script, signs and underscores too.
+    if not re.fullmatch(r"\s*[0-9]{1,18}\s*", text) or int(text) < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return int(text)
+
+
+def _url(text: str) -> str:
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if url and (not valid or re.search(r"[\s\x00-\x1f\x7f]", url)):
+        raise ValueError("must be a URL, as in https://example.com/path")
+    return url
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -48,13 +65,22 @@ class Setting:
     """Description for `.env.example`."""
     parse: Callable[[str], Any] = str
     """Function from the text to the value; raises ValueError. Default: str."""
+    external: bool = False
+    """Whether it leads to a service outside; the local cloud then has its own, or none."""
 
     def read(self, environment: Mapping[str, str] | None = None) -> Any:
-        text = (os.environ if environment is None else environment).get(self.name, self.default)
+        """The value in an environment (default: this process's).
+
+        A variable that is empty, or has spaces only, counts as not set. Raises SettingError.
+        """
+        text = (os.environ if environment is None else environment).get(self.name, "")
+        if not text.strip():
+            text = self.default
         try:
             return self.parse(text)
         except ValueError as error:
-            raise SettingError(f"{self.name}={text!r}: {error}") from None
+            shown = repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}..."
+            raise SettingError(f"{self.name}={shown}: {error}") from None
 
 
 def flag(name: str, default: bool, meaning: str) -> Setting:
@@ -66,9 +92,9 @@ def count(name: str, default: int, meaning: str) -> Setting:
     return Setting(name, str(default), meaning, _count)
 
 
-def names(name: str, default: str, meaning: str) -> Setting:
+def names(name: str, default: str, meaning: str, *, external: bool = False) -> Setting:
     """A comma-separated list."""
-    return Setting(name, default, meaning, _names)
+    return Setting(name, default, meaning, _names, external)
 
 
 def span(name: str, default: timedelta, meaning: str) -> Setting:
@@ -78,6 +104,11 @@ def span(name: str, default: timedelta, meaning: str) -> Setting:
 
 def text(name: str, default: str, meaning: str) -> Setting:
     return Setting(name, default, meaning)
+
+
+def url(name: str, meaning: str, *, external: bool = False) -> Setting:
+    """A URL of http or https; empty where there is none."""
+    return Setting(name, "", meaning, _url, external)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +130,9 @@ def choice(name: str, default: str, words: tuple[str, ...], meaning: str) -> Set
 
 def json_list(text: str) -> list[Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error}") from None
+        value = parse_json(text)
+    except InvalidJson as error:
+        raise ValueError(f'{error}; write a JSON array such as ["https://example.com"]') from None
     if not isinstance(value, list):
         raise ValueError('is not a JSON array such as ["https://example.com"]')
     return value

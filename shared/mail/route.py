@@ -38,5 +38,7 @@ def route(text: str) -> Route:
     return Route(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme])
 
 
-RELAY = Setting("MAIL_RELAY", "ses", "Relay for e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route)
+RELAY = Setting(
+    "MAIL_RELAY", "ses", "Relay for e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route, external=True
+)
 SENDER = settings.text("MAIL_FROM", "", "Sender of e-mail; with SES an address of a verified identity")

@@ -45,7 +45,7 @@ def parse_json(text: str | bytes, *, max_bytes: int = MAX_BYTES, max_depth: int 
     except InvalidJson:
         raise
     except json.JSONDecodeError as error:
-        raise InvalidJson(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise InvalidJson(f"is not JSON, see line {error.lineno}, column {error.colno}") from None
     except ValueError:
         raise InvalidJson(f"has a number of more than {MAX_DIGITS} digits") from None
     if SURROGATE.search(text) and not _encodable(value):

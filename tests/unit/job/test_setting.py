@@ -30,9 +30,24 @@ def test_a_variable_that_is_not_set_has_the_declared_default(declared: Setting, 
     assert declared.read({}) == default
 
 
-@pytest.mark.parametrize(("text", "value"), [("true", True), (" ON ", True), ("1", True), ("no", False), ("", False)])
+@pytest.mark.parametrize(("text", "value"), [("true", True), (" ON ", True), ("1", True), ("no", False)])
 def test_a_flag_has_several_words_for_true_and_false(text: str, value: bool) -> None:
     assert setting.flag("A", not value, "m").read({"A": text}) is value
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"])
+@pytest.mark.parametrize(
+    ("declared", "default"),
+    [
+        (setting.flag("A", True, "m"), True),
+        (setting.count("A", 5, "m"), 5),
+        (setting.text("A", "_mail-challenge", "m"), "_mail-challenge"),
+        (setting.names("A", "x", "m"), ("x",)),
+        (setting.url("A", "m"), ""),
+    ],
+)
+def test_an_empty_variable_counts_as_not_set(declared: Setting, default: Any, text: str) -> None:
+    assert declared.read({"A": text}) == default
 
 
 def test_empty_parts_of_a_list_are_left_out() -> None:
@@ -47,8 +62,19 @@ def test_a_choice_ignores_case_and_spaces() -> None:
     ("declared", "text", "fault"),
     [
         (setting.flag("A", True, "m"), "maybe", "A='maybe': must be true or false"),
-        (COUNT, "0", "DEMO_COUNT='0': must be at least 1"),
-        (COUNT, "many", "DEMO_COUNT='many': invalid literal"),
+        (COUNT, "0", "DEMO_COUNT='0': must be a whole number of at least 1"),
+        (COUNT, "many", "DEMO_COUNT='many': must be a whole number of at least 1"),
+        (COUNT, "\u0663", "must be a whole number of at least 1"),
+        (COUNT, "1_000", "must be a whole number of at least 1"),
+        (COUNT, "+5", "must be a whole number of at least 1"),
+        (COUNT, "9" * 5_000, "must be a whole number of at least 1"),
+        (setting.url("A", "m"), "example.com/x", "A='example.com/x': must be a URL"),
+        (setting.url("A", "m"), "https://", "must be a URL"),
+        (setting.url("A", "m"), "https://a b", "must be a URL"),
+        (setting.url("A", "m"), "https://[::1", "must be a URL"),
+        (setting.span("A", timedelta(hours=1), "m"), "\u0661h", "write a whole number and its unit"),
+        (setting.BASE_URLS, '["a", NaN]', "has NaN, which is not JSON"),
+        (setting.BASE_URLS, "[" * 5_000, "is nested more than 64 levels deep"),
         (WORD, "celeri", "DEMO_BY='celeri': must be one of inline, queue"),
         (setting.BASE_URLS, "{}", "is not a JSON array"),
         (setting.BASE_URLS, "[", "is not JSON"),

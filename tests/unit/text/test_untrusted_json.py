@@ -40,7 +40,7 @@ def test_json_of_this_project_is_read_back(value: Any, ascii_only: bool) -> None
         ('"\\ud800"', "half of a surrogate pair"),
         ('{"\\uDFFF": 1}', "half of a surrogate pair"),
         ('"\ud800"', "half of a surrogate pair"),
-        ("", "is not JSON: Expecting value at line 1, column 1"),
+        ("", "is not JSON, see line 1, column 1"),
         ("[1,]", "is not JSON"),
         (b"\xff\xfe{\x00}\x00", "is not UTF-8: invalid start byte at byte 0"),
         ("[" + "1," * 600_000 + "1]", "at most 1048576 are accepted"),

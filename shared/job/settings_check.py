@@ -1,0 +1,74 @@
+"""Check an environment: invalid values of settings, and misspelt names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from shared.job.definition import Job
+from shared.job.setting import Setting, SettingError
+
+# Prefix of variables that name the deployment.
+PLATFORM = "NIGHTSHIFT_"
+# Variables of the project that are no settings of jobs.
+OWN = frozenset(
+    (
+        "NIGHTSHIFT_STAGE",
+        "NIGHTSHIFT_LOCAL",
+        "NIGHTSHIFT_ACCOUNT",
+        "NIGHTSHIFT_ALERTS_EMAIL",
+        "NIGHTSHIFT_CELERY_APP",
+        "NIGHTSHIFT_JOB",
+        "NIGHTSHIFT_PARTITION",
+        "NIGHTSHIFT_URL_SUFFIX",
+        "CELERY_BROKER_URL",
+        "CELERY_CONFIG_MODULE",
+        "RQ_REDIS_URL",
+    )
+)
+NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+# difflib's ratio from which a name is taken for a misspelt one; among names of one job less is enough.
+CLOSE, CLOSE_OF_JOB = 0.9, 0.6
+
+
+def invalid(jobs: Iterable[Job], environment: Mapping[str, str]) -> list[str]:
+    """Errors of the settings in an environment, by variable."""
+    errors: dict[str, str] = {}
+    for setting in _settings(jobs):
+        if setting.name in environment and setting.name not in errors:
+            try:
+                setting.read(environment)
+            except SettingError as error:
+                errors[setting.name] = str(error)
+    return [errors[name] for name in sorted(errors)]
+
+
+def unknown(jobs: Iterable[Job], environment: Mapping[str, str]) -> list[str]:
+    """Warnings about variables that resemble a setting, and which no job reads."""
+    jobs = list(jobs)
+    known = {setting.name for setting in _settings(jobs)} | OWN
+    prefixes = {f"{job.env}_": [name for name in known if name.startswith(f"{job.env}_")] for job in jobs}
+    prefixes[PLATFORM] = [name for name in known if name.startswith(PLATFORM)]
+    return [
+        f"{name} is not a setting; did you mean {near}?"
+        for name in sorted({*environment} - known)
+        if NAME.fullmatch(name) and (near := _nearest(name, known, prefixes))
+    ]
+
+
+def _settings(jobs: Iterable[Job]) -> Iterator[Setting]:
+    for job in jobs:
+        yield from job.all_settings()
+
+
+def _nearest(name: str, known: Iterable[str], prefixes: Mapping[str, list[str]]) -> str:
+    own = [each for prefix, names in prefixes.items() if name.startswith(prefix) for each in names]
+    if near := difflib.get_close_matches(name, own, n=1, cutoff=CLOSE_OF_JOB):
+        return near[0]
+    # Comparing a name with hundreds takes milliseconds: only with those of about its length, with its end or its start.
+    candidates = [
+        each for each in known if abs(len(each) - len(name)) <= 2 and (each[:3] == name[:3] or each[-3:] == name[-3:])
+    ]
+    near = difflib.get_close_matches(name, candidates, n=1, cutoff=CLOSE)
+    return near[0] if near else ""
