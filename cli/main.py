@@ -15,9 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from dotenv import load_dotenv
-
-from cli import options, output
+from cli import dotenv_file, options, output
 from cli.commands import COMMANDS
 from cli.exit_codes import CommandError, Exit
 from cli.parser import Parser, sentence
@@ -84,7 +82,7 @@ def _call(arguments: list[str], settings: Path | None) -> int:
         # argparse has printed the help.
         return Exit.DONE
     if settings is not None and not _is_reproducible(word, args):
-        load_dotenv(settings)
+        dotenv_file.load(settings)
     options.resolve_stage(args)
     code: int = module.call(args)
     return code
