@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from cli import registered_jobs
 from cli.commands import COMMANDS
 from cli.exit_codes import CommandError, Exit
 from shared import clock
@@ -18,7 +19,7 @@ from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
 from shared.dead_letters.letter import UNKNOWN_JOB
 from shared.http import sites
-from shared.job import duration, registry
+from shared.job import duration
 from shared.job.definition import Job
 from shared.job.registry import UnknownJob
 from shared.job.setting import BASE_URLS
@@ -31,9 +32,11 @@ def find_job(name: str) -> Job:
 
     Raises UnknownJob, which suggests the nearest job, or CommandError for a command.
     """
-    jobs = registry.jobs()
+    jobs = registered_jobs.jobs()
     if name in jobs:
         return jobs[name]
+    if error := registered_jobs.fault(name):
+        raise error
     near = difflib.get_close_matches(name, [*jobs, *COMMANDS], n=1)
     if near and near[0] in COMMANDS:
         raise CommandError(Exit.WRONG_USE, f"there is no job and no command {name!r}; did you mean {near[0]!r}?")
@@ -45,7 +48,7 @@ def find_job_with_dead_letters(name: str, cloud: Cloud) -> str:
 
     Raises UnknownJob.
     """
-    known = (*registry.jobs(), UNKNOWN_JOB, *store.jobs_with_dead_letters(cloud))
+    known = (*registered_jobs.jobs(), UNKNOWN_JOB, *store.jobs_with_dead_letters(cloud))
     return name if name in known else find_job(name).name
 
 

@@ -22,15 +22,15 @@ from shared.job.setting import Setting
 def load(job: Job, cloud: Cloud) -> Iterator[Job]:
     """Put the settings into this process's environment while the block lasts.
 
-    Yields the job that they configure.
+    Yields the job that they configure; one whose settings are invalid has its declared values.
     """
     variables = _deployed_variables(cloud, job, job.all_settings())
     if job.needs_manifest:
         # Only a bundle has a manifest; here a job reads the declarations of the others from the environment.
-        for other in registry.jobs({}).values():
+        for other in registry.discover({}).jobs.values():
             variables |= _deployed_variables(cloud, other, settings_of(type(other)).values())
     with replace_environment(variables | os.environ):
-        yield registry.find(job.name)
+        yield registry.discover().jobs[job.name]
 
 
 def _deployed_variables(cloud: Cloud, job: Job, settings: Iterable[Setting]) -> dict[str, str]:

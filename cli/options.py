@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from cli import output
-from cli.environment import STAGE, deployment_variables, replace_environment
+from cli.environment import STAGE, deployment_variables, external, replace_environment
 from cli.exit_codes import CommandError, Exit
 from shared import advised_commands
 from shared.aws.cloud import Cloud
@@ -28,6 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--stage", help=f"with --aws, the deployment, as in --stage {PRODUCTION} (default: {STAGE}; one is required)"
+    )
+
+
+def add_services(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that run jobs locally."""
+    parser.add_argument(
+        "--real-services",
+        action="store_true",
+        help="without --aws: use the relay, name servers and URLs of this environment (default: local servers)",
     )
 
 
@@ -79,7 +88,7 @@ def open_cloud(args: argparse.Namespace) -> Iterator[Cloud]:
         exceptions.SSOError,
     )
     try:
-        with open_account(args.stage) if args.aws else _local() as cloud:
+        with open_account(args.stage) if args.aws else _local(args) as cloud:
             yield cloud
     except unreachable as error:
         raise CommandError(Exit.NO_CLOUD, f"the cloud cannot be reached: {error}") from error
@@ -106,11 +115,26 @@ def open_account(stage: str) -> Iterator[Cloud]:
         yield Cloud(Names(stage, caller["Account"], region, partition, domain))
 
 
-def _local() -> AbstractContextManager[Cloud]:
+@contextmanager
+def local_services(args: argparse.Namespace) -> Iterator[None]:
+    """Hide settings that lead outside while the block lasts.
+
+    A .env made for production must not send mail, or report to monitoring, from a laptop.
+    """
+    ignored = [] if getattr(args, "real_services", False) else external(os.environ)
+    if ignored:
+        output.notice(f"ignored by the local cloud, unless --real-services is given: {', '.join(ignored)}")
+    with replace_environment({name: value for name, value in os.environ.items() if name not in ignored}):
+        yield
+
+
+@contextmanager
+def _local(args: argparse.Namespace) -> Iterator[Cloud]:
     # Imported lazily: with --aws nothing of the local cloud is needed.
     from cli.up import local_session
 
-    return local_session.open_cloud()
+    with local_services(args), local_session.open_cloud() as cloud:
+        yield cloud
 
 
 def deployment_hint(args: argparse.Namespace) -> str:

@@ -180,5 +180,5 @@ def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
     """Variables that templates depend on: the jobs' settings, and NIGHTSHIFT_*."""
     from shared.job import registry
 
-    names = {setting.name for job in registry.jobs().values() for setting in job.all_settings()}
+    names = {setting.name for job in registry.discover().jobs.values() for setting in job.all_settings()}
     return {name: value for name, value in variables.items() if name in names or name.startswith("NIGHTSHIFT_")}

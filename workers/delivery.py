@@ -150,7 +150,7 @@ def _watchdog(job: Job) -> Iterator[None]:
 @cache
 def all_jobs() -> dict[str, Job]:
     """Return all jobs by name, loaded once per process."""
-    return registry.jobs()
+    return registry.discover().jobs
 
 
 def _job(name: str) -> Job:

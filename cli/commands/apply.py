@@ -13,6 +13,7 @@ from dataclasses import replace
 from cli import job_settings, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job
+from cli.registered_jobs import require_valid_settings
 from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared.plans import plan
@@ -27,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", help="id of the plan, as --dry-run or the brake's alert shows it")
     parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
     options.add_arguments(parser)
+    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
@@ -41,6 +43,7 @@ def call(args: argparse.Namespace) -> int:
         output.notice("\n".join(stored.lines()))
         firing = replace(firing_for(stored), correlation_id=uuid.uuid4().hex)
         with job_settings.load(job, cloud) as job:
+            require_valid_settings([job])
             report = run_watched(job, firing, cloud)
             counts = Counter(report.counts)
             # A plan may exceed one run; here no queue delivers the continuation, so this loop runs it.

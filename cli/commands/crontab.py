@@ -10,11 +10,11 @@ import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from cli import options
+from cli import options, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.paths import ROOT
+from cli.registered_jobs import require_valid_settings
 from shared import advised_commands
-from shared.job import registry
 from shared.job.definition import Job
 from shared.job.schedule import UTC_ZONE, Schedule
 
@@ -39,10 +39,14 @@ long a command may run, set that limit above the seconds shown with each job.
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     options.add_arguments(parser)
+    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    print("\n".join(lines(registry.jobs().values(), advised_commands.flags(options.stage(args)))))
+    jobs = registered_jobs.jobs().values()
+    require_valid_settings(jobs)
+    flags = [*advised_commands.flags(options.stage(args)), *(["--real-services"] if args.real_services else [])]
+    print("\n".join(lines(jobs, flags)))
     return Exit.DONE
 
 

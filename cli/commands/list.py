@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cli import output
+from cli import output, registered_jobs
 from cli.exit_codes import Exit
 from cli.job_arguments import next_tick
 from shared.clock import Clock, iso
-from shared.job import registry
 from shared.job.definition import Job
 
 EXAMPLES = ("list", "list sites", "list --json")
@@ -24,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     now = Clock().now()
-    jobs = [job for job in registry.jobs().values() if args.group in (None, job.group)]
+    jobs = [job for job in registered_jobs.jobs().values() if args.group in (None, job.group)]
     if args.json:
         output.document([job_data(job, now) for job in jobs])
         return Exit.DONE

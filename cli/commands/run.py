@@ -11,6 +11,7 @@ from cli import dry_run, job_settings, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target, parse_minute
 from cli.readonly_cloud import readonly
+from cli.registered_jobs import require_valid_settings
 from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared.aws.cloud import Cloud
@@ -37,10 +38,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="T", help="run for this host or shard only (default: all of the job)")
     parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
     options.add_arguments(parser)
+    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
     job = find_job(args.job)
+    require_valid_settings([job])
     if job.queue is not None:
         raise CommandError(
             Exit.WRONG_USE,

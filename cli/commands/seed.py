@@ -6,9 +6,8 @@ import argparse
 import importlib.util
 from contextlib import ExitStack
 
-from cli import job_settings, options, output
+from cli import job_settings, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
-from shared.job import registry
 
 EXAMPLES = ("seed flags", "seed mail --users 100")
 COUNT = 6
@@ -33,8 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    jobs = [job for job in registry.jobs().values() if job.group == args.group]
-    groups = sorted({job.group for job in registry.jobs().values() if _has_seed(job.group)})
+    jobs = [job for job in registered_jobs.jobs().values() if job.group == args.group]
+    groups = sorted({job.group for job in registered_jobs.jobs().values() if _has_seed(job.group)})
     if args.group not in groups:
         raise CommandError(
             Exit.WRONG_USE, f"the group {args.group!r} has no seed.py; these groups have one: {', '.join(groups)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cli import options, output
+from cli import options, output, registered_jobs
 from cli.exit_codes import Exit
-from shared.job import manifest, registry
+from shared.job import manifest
 from shared.run import status_view
 
 EXAMPLES = ("status", "status --json --aws --stage prod")
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    entries = manifest.of(registry.jobs().values())
+    entries = manifest.of(registered_jobs.jobs().values())
     with options.open_cloud(args) as cloud:
         shown = status_view.read(cloud, entries)
     if args.json:

@@ -16,6 +16,7 @@ from cli import job_settings, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, parse_minute
 from cli.paths import ROOT
+from cli.registered_jobs import require_valid_settings
 from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared import clock
@@ -39,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
     options.add_arguments(parser)
+    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
@@ -49,6 +51,7 @@ def call(args: argparse.Namespace) -> int:
         fired = firing.parse(job.name, event, now)
     except MalformedEvent as error:
         raise CommandError(Exit.WRONG_USE, str(error)) from None
+    require_valid_settings([job])
     with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
         if isinstance(fired, Batch):
             return _run_batch(job, fired, cloud, now, args.json)

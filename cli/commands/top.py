@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from cli import options, output
+from cli import options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job
 from cli.run_rows import ended
 from shared import clock
 from shared.aws.cloud import Cloud
-from shared.job import registry, retention
+from shared.job import retention
 from shared.job.definition import Job
 
 EXAMPLES = ("top", "top pricing --hours 168 --aws --stage prod")
@@ -65,7 +65,7 @@ def call(args: argparse.Namespace) -> int:
             Exit.WRONG_USE,
             f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
         )
-    jobs = [find_job(args.job)] if args.job else registry.jobs().values()
+    jobs = [find_job(args.job)] if args.job else registered_jobs.jobs().values()
     with options.open_cloud(args) as cloud:
         shown = sorted((statistics(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
     if args.json:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
-from cli import output
+from cli import options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
 from cli.up import demo_sites, leftover_runs, local_services, local_session, report
@@ -34,11 +34,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="start from empty state and end after the first runs (default: run until Ctrl-C)",
     )
+    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
+    registered_jobs.require_valid_settings(registered_jobs.jobs().values())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _fresh_folder() if args.once else _permanent_folder() as folder:
+    with options.local_services(args), _fresh_folder() if args.once else _permanent_folder() as folder:
         try:
             with _first_run(folder, args.once, Progress()) as first_run:
                 if not args.once:

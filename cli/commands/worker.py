@@ -7,7 +7,7 @@ import signal
 from functools import cache, partial
 from typing import Any
 
-from cli import job_settings, options, output
+from cli import job_settings, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.run_report import report_data, summary_line
 from cli.up import local_session
@@ -15,7 +15,6 @@ from local.cloud import running
 from shared.advised_commands import without_stage
 from shared.aws.cloud import Cloud
 from shared.aws.names import WORK, Names
-from shared.job import registry
 from shared.observability.log import Log, to_stderr
 from shared.run.report import RunReport
 from workers import delivery
@@ -40,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="time for runs to end when stopped (default: %(default)s)",
     )
     options.add_arguments(parser)
+    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
@@ -79,7 +79,9 @@ def _print(report: RunReport) -> None:
 def _check(args: argparse.Namespace) -> None:
     if args.concurrency < 1 or args.grace < 0:
         raise CommandError(Exit.WRONG_USE, "--concurrency must be at least 1, and --grace at least 0 seconds")
-    taken = {name: job for job in registry.jobs().values() if job.queue for name in (job.queue, job.dead_queue())}
+    taken = {
+        name: job for job in registered_jobs.jobs().values() if job.queue for name in (job.queue, job.dead_queue())
+    }
     if args.queue in taken:
         job = taken[args.queue].name
         raise CommandError(Exit.WRONG_USE, f"{args.queue} belongs to the function of {job}; workers use {WORK}")

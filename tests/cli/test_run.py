@@ -80,12 +80,12 @@ def test_the_environment_opens_a_gate(call: Call, aws: Cloud, monkeypatch: pytes
     assert call("costly", "--json", *AWS).json["outcome"] == "done"
 
 
-def test_a_setting_that_cannot_be_read_is_a_failure_that_names_it(
+def test_a_setting_that_cannot_be_read_is_refused_and_named(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COSTLY_ENABLE", "perhaps")
     answer = call("costly", "--json", *AWS)
-    assert answer.code == 1
+    assert answer.code == 2
     assert "COSTLY_ENABLE='perhaps'" in answer.json["error"]
 
 
