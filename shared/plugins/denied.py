@@ -30,3 +30,9 @@ class ShellDenied(Denied):
 class NativeDenied(Denied):
     def __init__(self, what: object, why: str) -> None:
         super().__init__(f"Native access denied: {what} {why}")
+
+
+class UserDatabaseDenied(NativeDenied, KeyError):
+    """Libraries that expand `~` expect KeyError from the database of users."""
+
+    __str__ = NativeDenied.__str__

@@ -141,6 +141,11 @@ def name_of(plugin: str, job: str) -> str:
     return f"{name[: LONGEST_NAME - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def folder_of(plugin: str) -> str:
+    """Folder of a plugin in a bundle: `@acme/tool` -> `acme.tool`."""
+    return plugin.removeprefix("@").replace("/", ".")
+
+
 def _job_class(plugin: Plugin, declared: JobDeclaration, module: str, origin: str) -> type[PluginJob]:
     permitted = plugin.manifest.permitted(declared)
     limits, name = permitted.limits, name_of(plugin.id, declared.id)
@@ -160,7 +165,7 @@ def _job_class(plugin: Plugin, declared: JobDeclaration, module: str, origin: st
         "retry": retry.exponential(first=2, retries=declared.retries) if declared.retries else retry.NO_RETRY,
         "permissions": _grants(plugin, permitted),
         "settings": _settings(permitted),
-        "carries": {f"shipped_plugins/{name_of(plugin.id, 'x')[:-2]}/{inside.as_posix()}": plugin.path.parent},
+        "carries": {f"shipped_plugins/{folder_of(plugin.id)}/{inside.as_posix()}": plugin.path.parent},
     }
     return type(name.title().replace("-", ""), (PluginJob,), members)
 

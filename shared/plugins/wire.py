@@ -14,6 +14,8 @@ from typing import Any
 SIZES = struct.Struct("!II")
 LARGEST_HEADER = 1024 * 1024
 LARGEST_BODY = 9 * 1024 * 1024
+# Characters of a handler's return value as JSON.
+LARGEST_RESULT = 64 * 1024
 
 
 class ConnectionClosed(ConnectionError):
@@ -47,7 +49,7 @@ class Connection:
             self.end.sendall(SIZES.pack(len(header), len(body)) + header + body)
 
     def receive(self) -> tuple[Any, bytes]:
-        """Raises Broken and Nonsense."""
+        """Raises ConnectionClosed and ProtocolError."""
         header, body = SIZES.unpack(self._read(SIZES.size))
         if header > LARGEST_HEADER or body > LARGEST_BODY:
             raise ProtocolError(f"a message of {header:,} and {body:,} bytes was announced")
@@ -69,3 +71,12 @@ class Connection:
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
+
+
+def check_result(text: str) -> None:
+    """Check the size of a return value, in both processes. Raises ValueError."""
+    if len(text) > LARGEST_RESULT:
+        raise ValueError(
+            f"the return value of the handler has {len(text):,} characters; the limit is {LARGEST_RESULT:,}, "
+            "use a file for more"
+        )

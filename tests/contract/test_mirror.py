@@ -62,10 +62,12 @@ COVERED_BY = {
     "shared.plans.draft": "tests/unit/plans/test_plan.py",
     "shared.plugins.denied": WORKSPACE,
     "shared.plugins.host.broker": ESCAPES,
-    "shared.plugins.host.command": HOST,
     "shared.plugins.host.debug": "tests/plugins/test_job.py",
     "shared.plugins.host.disk_workspace": WORKSPACE,
     "shared.plugins.host.error_webhook": "tests/plugins/test_job.py",
+    "shared.plugins.host.output_pump": SANDBOX,
+    "shared.plugins.host.plugin_log": SANDBOX,
+    "shared.plugins.host.process_count": "tests/plugins/host/test_command.py",
     "shared.plugins.host.s3_workspace": WORKSPACE,
     "shared.plugins.host.watchdog": HOST,
     "shared.plugins.host.workspaces": WORKSPACE,
@@ -120,6 +122,7 @@ NO_TEST = {
     "shared.plugins.child.environ": IN_CHILD,
     "shared.plugins.child.exec_command": IN_CHILD,
     "shared.plugins.child.landlock": IN_CHILD,
+    "shared.plugins.child.native_functions": IN_CHILD,
 }
 
 

@@ -7,7 +7,7 @@ obtained nothing.
 
 from __future__ import annotations
 
-from tests.plugins import raw
+from tests.plugins import disarming, natives, raw
 from tests.plugins.paths import BY_PATH
 
 FILES = (
@@ -18,13 +18,13 @@ FILES = (
     "import io; return io.FileIO(SECRET).read()",
     "import _io; return _io.open(SECRET).read()",
     "import codecs; return codecs.open(SECRET).read()",
-    "import linecache; return linecache.getlines(SECRET)",
+    "import linecache; return linecache.getlines(SECRET) or open(SECRET)",
     "import tokenize; return tokenize.open(SECRET).read()",
     "import fileinput; return list(fileinput.input(SECRET))",
-    "import mmap; return mmap.mmap(os.open(SECRET, os.O_RDONLY), 0)[:]",
+    "import mmap; return mmap.mmap(os.open(SECRET, os.O_RDONLY), 0, access=mmap.ACCESS_READ)[:]",
     "return open(f'/proc/{PID}/root{SECRET}').read()",
     "return open(f'/proc/self/root{SECRET}').read()",
-    "return open(f'/proc/self/cwd{SECRET}').read()",
+    "os.chdir('/'); return open(f'/proc/self/cwd{SECRET}').read()",
     "os.symlink(SECRET, OUT + '/x'); return open(OUT + '/x').read()",
     "os.link(SECRET, OUT + '/x'); return 'linked'",
     "return open(os.path.join(os.path.dirname(__file__), 'link')).read()",
@@ -50,7 +50,7 @@ FILES = (
     "import tempfile; return tempfile.TemporaryFile().fileno()",
     "import sqlite3; return str(sqlite3.connect(OUT + '/made.db').execute('create table x(y)'))",
     "return __import__('sqlite3').connect(':memory:').execute(f\"attach '{OUT}/made.db' as a\")",
-    "import dbm; return dbm.open(OUT + '/made', 'c')",
+    "import dbm.dumb; return repr(dbm.dumb.open(OUT + '/made', 'c'))",
     "import zipfile; zipfile.ZipFile(OUT + '/made.zip', 'w').close(); return 'made'",
     "import logging; logging.FileHandler(OUT + '/made.log'); return 'made'",
     "import ssl; ssl.create_default_context().keylog_filename = OUT + '/made'; return 'made'",
@@ -63,9 +63,9 @@ FILES = (
     "return os.listdir('/dev/fd')",
     "return os.listdir('/proc/self/fd')",
     "return open('/proc/self/fd/0').read() or os.readlink('/proc/self/fd/0')",
-    "return open('/proc/self/mem', 'rb').read(1)",
+    "return open('/proc/self/mem', 'rb').fileno()",
     "return open('/proc/self/fd/1', 'w').write('x')",
-    "d = os.memfd_create('x'); os.execve(d, ['x'], {})",
+    "d = os.memfd_create('x', 0); os.write(d, b'#!/bin/true'); os.execve(d, ['x'], {})",
     "import builtins; return builtins.__dict__['open'](SECRET).read()",
     "return __import__('os').__dict__['open'](SECRET, 0) > 0",
     "open(__file__, 'a').close(); return 'opened'",
@@ -74,11 +74,11 @@ FILES = (
     "open(__file__); return open(Anything(SECRET)).read()",
     "class Path:\n        def __fspath__(self): return SECRET\n    return open(Path()).read()",
     "return open(SECRET.encode()).read()",
-    "return open(bytearray(SECRET.encode())).read()",
-    "return open(__file__ + '/../../outside/secret').read()",
-    "open(__file__); return open(__file__ + '/../../outside/secret').read()",
+    "return open(os.path.join(os.fsencode(OUT), b'secret')).read()",
+    "return open(os.path.dirname(__file__) + '/../outside/../outside/secret').read()",
+    "open(__file__); return open(os.path.dirname(__file__) + '/./../outside/secret').read()",
     "return open(os.path.dirname(__file__) + '/../outside/secret').read()",
-    "import runpy; return runpy.run_path(SECRET)",
+    "import runpy; return runpy.run_path(SECRET + '.py')['CANARY']",
     "import importlib.util as u; return u.spec_from_file_location('x', SECRET + '.py').loader.load_module().CANARY",
     "sys.path.insert(0, OUT); import outside; return outside.CANARY",
     "import zipimport; return zipimport.zipimporter(OUT + '/outside.zip').get_data('x')",
@@ -98,15 +98,18 @@ ENVIRONMENT = (
     "return open(f'/proc/{PID}/task/{PID}/environ').read()",
     "return open('/proc/1/environ').read()",
     "return open(f'/proc/{PID}/maps').read()",
-    "return open(f'/proc/{PID}/mem', 'rb').read(1)",
+    "return open(f'/proc/{PID}/mem', 'rb').fileno()",
     "return os.listdir(f'/proc/{PID}/fd')",
     "return open(f'/proc/{PID}/cmdline').read()",
     "return os.readlink(f'/proc/{PID}/cwd')",
     "return context.env['CANARY']",
     "return context.env.get('PATH')",
     "return context.env['AWS_SECRET_ACCESS_KEY']",
-    "return vars(os.environ)['_real'].get('CANARY')",
-    "import gc; return [o for o in gc.get_objects() if isinstance(o, dict) and 'CANARY' in o]",
+    "return vars(os.environ).get('_real', os.environ).get('CANARY')",
+    (
+        "import gc; near = gc.get_referents(os.environ); near += gc.get_referents(*near)\n"
+        "    return [o for o in near if isinstance(o, dict) and {'CANARY', b'CANARY'} & o.keys()]"
+    ),
     "os.putenv('LD_PRELOAD', OUT); return 'set'",
     "os.environ['LD_PRELOAD'] = OUT; return 'set'",
     "del os.environ['PATH']; return 'deleted'",
@@ -123,11 +126,11 @@ PROCESSES = (
     "return os.spawnv(os.P_WAIT, '/bin/true', ['true']) == 0",
     "import subprocess; return subprocess.check_output(['id'])",
     "import subprocess; return subprocess.run('id', shell=True).returncode == 0",
-    "import subprocess as s; return s._fork_exec()",
-    "import subprocess as s; return s.Popen.__init__(s.Popen.__new__(s.Popen), ['/bin/true'])",
-    "sys.modules.pop('_posixsubprocess'); import _posixsubprocess as p; return p.fork_exec()",
-    "import importlib as i, _posixsubprocess as p; i.reload(p); import subprocess as s; return s.call('id')",
-    "import pty; return pty.spawn(['id'])",
+    "import subprocess as s; return s.Popen('/bin/true').wait() + 1",
+    "import subprocess as s; p = s.Popen.__new__(s.Popen); p.__init__(['/bin/true']); return p.pid",
+    "sys.modules.pop('_posixsubprocess', 0); import subprocess as s; return s.call('/bin/true') + 1",
+    "import importlib as i, _posixsubprocess as p; i.reload(p); import subprocess as s; return s.call('/bin/true') + 1",
+    "import pty; return pty.spawn(['/bin/true']) + 1",
     "import multiprocessing as m; p = m.get_context('fork').Process(target=print); p.start(); return 'started'",
     "import multiprocessing as m; p = m.get_context('spawn').Process(target=print); p.start(); return 'started'",
     "from concurrent.futures import ProcessPoolExecutor as P; return P(1).submit(int, '1').result()",
@@ -141,19 +144,19 @@ PROCESSES = (
     "os.sched_setaffinity(PID, {0}); return 'changed'",
     "os.setuid(12345); return 'changed'",
     "os.chroot(OUT); return 'changed'",
-    "os.unshare(0x10000000); return 'unshared'",
+    "return raw(272, 97, 0x10000000) or 'unshared'",
     "os.setpgid(0, os.getppid()); return 'in its group'",
     "return os.setsid() or 'a session of its own'",
     "os.kill(-1, 0); return 'signalled'",
     "os.sched_setaffinity(0, {0}); return 'changed'",
-    "return os.setns(os.open(f'/proc/{PID}/ns/mnt', os.O_RDONLY)) or 'entered'",
+    "return raw(308, 268, os.open(f'/proc/{PID}/ns/uts', os.O_RDONLY), 0) or 'entered'",
     "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1)); return 'raised'",
     "import resource; resource.prlimit(PID, resource.RLIMIT_CPU, (1, 1)); return 'changed'",
     "import pickle; return pickle.loads(b\"cos\\nsystem\\n(S'id'\\ntR.\") == 0",
     'import pickle; return pickle.loads(b"c__builtin__\\nopen\\n(S\'" + SECRET.encode() + b"\'\\ntR.").read()',
     "import marshal, types; return eval(marshal.loads(marshal.dumps(compile('open(SECRET).read()', 'x', 'eval'))))",
     'return eval(\'__import__("os").system("id")\') == 0',
-    "return [c for c in ().__class__.__base__.__subclasses__() if c.__name__ == 'Popen'][0](['id'])",
+    "import subprocess; return [c for c in object.__subclasses__() if c.__name__ == 'Popen'][0](['/bin/true']).pid",
     "return context.shell.run('id').stdout",
     "return context.shell.run(['echo', 'x; id']).stdout.count('uid')",
     "return context.shell.run('echo $(id)').stdout.count('uid')",
@@ -191,12 +194,9 @@ NETWORK = (
     "import socket; s = socket.socket(40, 1, 0); return 'vsock'",
     "import socket; s = socket.socket(socket.AF_UNIX); s.connect(UNIX); return 'connected'",
     "import socket; s = socket.socket(socket.AF_UNIX); s.connect('\\0' + UNIX); return 'connected'",
-    "import socket; a, b = socket.socketpair(); a.connect(UNIX); return 'connected'",
     "import socket; a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.sendto(b'x', GRAM); return 'sent'",
     "import socket; a, b = socket.socketpair(1, socket.SOCK_DGRAM); a.sendmsg([b'x'], [], 0, GRAM); return 'sent'",
     "import socket; a, b = socket.socketpair(1, socket.SOCK_SEQPACKET); a.sendto(b'x', GRAM); return 'sent'",
-    "import socket; a, b = socket.socketpair(); a.sendto(b'x', GRAM); return 'sent'",
-    "import socket; a, b = socket.socketpair(); a.sendmsg([b'x'], [], 0, GRAM); return 'sent'",
     "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); return 'bound'",
     "import socket; return socket.getaddrinfo('canary.example.com', 80)",
     "import socket; return socket.gethostbyname('localhost')",
@@ -205,7 +205,7 @@ NETWORK = (
     "import urllib.request as u; return u.urlopen(f'file://{SECRET}').read()",
     "import http.client as h; h.HTTPConnection('127.0.0.1', TCP).request('GET', '/'); return 'sent'",
     "import smtplib; return smtplib.SMTP('127.0.0.1', TCP)",
-    "import ftplib; return ftplib.FTP('127.0.0.1')",
+    "import ftplib; f = ftplib.FTP(); f.connect('127.0.0.1', TCP); return 'connected'",
     "import asyncio; return asyncio.run(asyncio.open_connection('127.0.0.1', TCP))",
     "import syslog; syslog.syslog('canary'); return os.path.exists('/dev/log') and 'sent'",
     "import logging.handlers as h; h.SysLogHandler(('127.0.0.1', UDP)).emit(1); return 'sent'",
@@ -269,8 +269,11 @@ INTERPRETER = (
     "import jobs; return 1",
     "sys.path.append(ROOT); from shared.aws.cloud import Cloud; return Cloud",
 )
-BLOCKS = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *INTERPRETER)
-ALL = (*BY_PATH, *BLOCKS, *raw.ALL)
+PLAIN = (*FILES, *ENVIRONMENT, *PROCESSES, *NETWORK, *natives.ALL)
+BLOCKS = (*PLAIN, *INTERPRETER, *disarming.FUTILE)
+# They run in one process, in which the hook is intact.
+HOOKED = (*BY_PATH, *BLOCKS, *raw.ALL)
+ALL = (*HOOKED, *disarming.DISARMING)
 # Denied by Landlock alone: the target of a link.
 LOOKS = tuple(code for code in ENVIRONMENT if "readlink" in code)
 # Blocked by Landlock alone: files, programs, TCP, abstract sockets and signals.
@@ -286,3 +289,4 @@ ALONE = tuple(
 READS = tuple(code for code in (*PROCESSES, *NETWORK) if "SECRET" in code or "gethostby" in code)
 # Attempts without the context that the kernel must stop, also without the audit hook.
 KERNEL = tuple(code for code in (*FILES, *ENVIRONMENT[7:14], *PROCESSES, *NETWORK, *raw.ALL) if "context" not in code)
+HEAD = raw.HEAD + natives.HEAD + disarming.HEAD

@@ -26,10 +26,13 @@ LANDLOCK, SECCOMP = "landlock", "seccomp"
 CALLS = {"landlock_create_ruleset": (444, 444), "seccomp": (317, 277), "prctl": (157, 167)}
 
 
-def boot(folder: Path, *lacks: str, landlock: int | None = None) -> Path:
-    """Write a `boot.py` that simulates a kernel without `lacks`, and with this version of Landlock."""
+def boot(folder: Path, *lacks: str, landlock: int | None = None, of: Path = BOOT) -> Path:
+    """Write a `boot.py` that simulates a kernel without `lacks`, and with this version of Landlock.
+
+    of: the script that it runs.
+    """
     path = folder / "boot.py"
-    run = f"runpy.run_path({str(BOOT)!r}, run_name='__main__')"
+    run = f"runpy.run_path({str(of)!r}, run_name='__main__')"
     path.write_text("\n".join((front(*lacks, landlock=landlock), "import runpy", run)))
     return path
 

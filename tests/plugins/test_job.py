@@ -305,7 +305,7 @@ def test_a_bundle_carries_the_plugin_and_finds_it_there(tmp_path: Path, monkeypa
     monkeypatch.setattr(discovery, "SHIPPED", tmp_path / "task" / "shipped_plugins")
     [plugin] = discovery.plugins({"KB_PLUGIN_MANIFESTS": "/no/such.toml"})
     assert plugin.id == "@kb-labs/plugin-template"
-    assert plugin.root == tmp_path / "task" / "shipped_plugins" / "kb-labs-plugin-template"
+    assert plugin.root == tmp_path / "task" / "shipped_plugins" / "kb-labs.plugin-template"
 
 
 def test_runs_of_a_plugin_are_in_the_history(cloud: Cloud, log: Lines, files: DiskWorkspace) -> None:

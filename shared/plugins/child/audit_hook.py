@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from shared.plugins.child.native_modules import ImportRules
 from shared.plugins.denied import Denied, EnvDenied, FsDenied, NativeDenied, NetDenied, ShellDenied
 
 BYPASS_FS = "bypasses the context; use context.fs"
@@ -23,27 +24,25 @@ NATIVE = "would bypass the interpreter"
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 COMMANDS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.startfile", "os.kill")
 PROCESSES = ("os.killpg", "subprocess.Popen", "pty.spawn", "webbrowser.open", "os.startfile/2", "signal.pthread_kill")
-NATIVE_MODULES = frozenset(
-    ("ctypes", "_ctypes", "_posixsubprocess", "_posixshmem", "_multiprocessing", "cffi", "_cffi_backend")
-)
 # Functions of os and time without an audit event; those that this system lacks are ignored.
 UNAUDITED = (
     *("mkfifo", "mknod", "chroot", "unshare", "setns", "memfd_create", "pidfd_open", "openpty", "posix_openpt"),
     *("setuid", "setgid", "seteuid", "setegid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups"),
     *("initgroups", "setpriority", "nice", "setpgid", "setpgrp", "setsid", "sched_setaffinity", "sched_setscheduler"),
     *("sched_setparam", "tcsetpgrp", "login_tty", "pidfd_send_signal", "clock_settime", "clock_settime_ns"),
+    *("sync", "getgrouplist"),
 )
 LISTINGS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk")
 
 Check = Callable[[tuple[Any, ...]], Denied | None]
 
 
-def install(readable: Iterable[str], active: Callable[[], bool] = lambda: True) -> None:
+def install(readable: Iterable[str], rules: ImportRules, active: Callable[[], bool] = lambda: True) -> None:
     """Install the hook for the life of the process.
 
     readable: folders of code. active: whether a plugin is running.
     """
-    checks = Checks(table(tuple(os.path.realpath(path) for path in readable)))
+    checks = Checks(table(tuple(os.path.realpath(path) for path in readable), rules))
     allowed: set[tuple[Any, ...]] = set()
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -74,7 +73,7 @@ class Checks(dict[str, "Check | None"]):
         return check
 
 
-def table(readable: tuple[str, ...]) -> dict[str, Check | None]:
+def table(readable: tuple[str, ...], rules: ImportRules) -> dict[str, Check | None]:
     """The check of each event that is watched."""
     code = tuple(f"{path}{os.sep}" for path in readable)
 
@@ -90,9 +89,14 @@ def table(readable: tuple[str, ...]) -> dict[str, Check | None]:
         path = arguments[0] if arguments else "."
         return None if isinstance(path, int) or below(path) else FsDenied(_shown(path), BYPASS_FS)
 
+    def check_import(arguments: tuple[Any, ...]) -> Denied | None:
+        name, file = _exact(arguments[0]), _exact(arguments[1]) if len(arguments) > 1 else ""
+        denied = isinstance(name, str) and rules.refuse(name, file if isinstance(file, str) else "")
+        return NativeDenied(f"import {name}", NATIVE) if denied else None
+
     def below(path: Any) -> bool:
         try:
-            real = os.path.realpath(os.fsdecode(path)) + os.sep
+            real = os.path.realpath(os.fsdecode(_exact(path))) + os.sep
         except (TypeError, ValueError):
             return False
         return real.startswith(code)
@@ -103,7 +107,7 @@ def table(readable: tuple[str, ...]) -> dict[str, Check | None]:
         **{name: _deny(ShellDenied, name, BYPASS_SHELL) for name in (*COMMANDS, *PROCESSES)},
         "os.putenv": lambda arguments: EnvDenied(_shown(arguments[0])),
         "os.unsetenv": lambda arguments: EnvDenied(_shown(arguments[0])),
-        "import": _check_import,
+        "import": check_import,
         "socket.__new__": _check_socket,
         "resource.setrlimit": _deny(NativeDenied, "resource.setrlimit", "would change the quotas"),
         "resource.prlimit": _deny(NativeDenied, "resource.prlimit", "would change the quotas"),
@@ -128,6 +132,8 @@ KINDS: tuple[tuple[str, type[Denied], str], ...] = (
     ("telnetlib.", NetDenied, BYPASS_NET),
     ("syslog.", NativeDenied, NATIVE),
     ("ctypes.", NativeDenied, NATIVE),
+    ("sys.remote_exec", NativeDenied, NATIVE),
+    ("sys.activate_stack_trampoline", NativeDenied, NATIVE),
     ("fcntl.", NativeDenied, NATIVE),
     # Also for a database in memory: ATTACH opens any file.
     ("sqlite3.", FsDenied, BYPASS_FS),
@@ -149,17 +155,20 @@ def _deny(denied: type[Any], what: str, why: str) -> Check:
     return lambda arguments: denied(f"{what}({_shown(arguments[0]) if arguments else ''})", why)
 
 
-def _check_import(arguments: tuple[Any, ...]) -> Denied | None:
-    name = arguments[0]
-    if isinstance(name, str) and name.partition(".")[0] in NATIVE_MODULES:
-        return NativeDenied(f"import {name}", NATIVE)
-    return None
-
-
 def _check_socket(arguments: tuple[Any, ...]) -> Denied | None:
     # Event loops use a pair of Unix sockets internally, which cannot connect elsewhere.
     family = arguments[1] if len(arguments) > 1 else None
     return None if family == 1 else NetDenied("socket", BYPASS_NET)
+
+
+def _exact(value: Any) -> Any:
+    """The value as an exact str or bytes.
+
+    Methods of a subclass could return another path than the one that is opened.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    return bytes.__getitem__(value, slice(None)) if isinstance(value, bytes) else value
 
 
 def _shown(value: Any) -> str:

@@ -7,10 +7,16 @@ Started as `python -I -S -B boot.py <descriptor>`; that descriptor is its only c
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import json
 import os
 import resource
+import shlex  # noqa: F401 - of the context, imported before the plugin's folder is on the path
 import socket
 import sys
+import traceback
+from importlib.machinery import PathFinder
 from typing import Any
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120 - pathlib is slow to import
@@ -20,25 +26,29 @@ FILES = 64
 
 def main() -> None:
     sys.path.insert(0, ROOT)
-    from shared.plugins.child import audit_hook, environ
+    from shared.plugins.child import audit_hook, environ, native_functions
     from shared.plugins.child.client import HostClient
     from shared.plugins.child.context import Context
+    from shared.plugins.child.native_modules import ImportRules
     from shared.plugins.wire import Connection
 
     wire = Connection(socket.socket(fileno=int(sys.argv[1])))
     order, _ = wire.receive()
     sys.argv[:] = ["plugin"]
     missing = restrict(order)
-    sys.path[:] = [*order["imports"], *(path for path in sys.path if path != ROOT)]
-    _forget_native()
+    # The standard library first, the plugin last: none of its files takes the place of another module.
+    ours = (ROOT, order["root"])
+    sys.path[:] = [*(path for path in (*sys.path, *order["packages"]) if path not in ours), order["root"]]
+    rules = ImportRules(order["packages"], order["own"])
+    native_functions.replace(rules)
     environ.guard(order["env"], order["own"])
-    audit_hook.install(order["readable"])
+    audit_hook.install(order["readable"], rules)
     host = HostClient(wire)
+    # No code of the plugin has run so far.
     host.tell("ready", missing=missing)
     context = Context(order["context"], host)
     try:
-        module, _, function = order["handler"].partition(":")
-        result = _json_data(getattr(_imported(module), function)(context))
+        result = _json_data(_handler(order)(context))
         _flush()
         host.tell("done", result=result)
     except MemoryError:
@@ -110,45 +120,6 @@ def _address_space() -> int:
         return 256 << 20
 
 
-def _forget_native() -> None:
-    """Disable native interfaces that are loaded already.
-
-    The audit hook prevents that they are loaded again.
-    """
-    import _imp
-    import _posixsubprocess
-    import posix
-    import signal
-    import time
-
-    from shared.plugins.child.audit_hook import NATIVE, NATIVE_MODULES, UNAUDITED
-    from shared.plugins.denied import NativeDenied, ShellDenied
-
-    def fork_exec(*_: Any) -> int:
-        raise ShellDenied("subprocess", "bypasses the context; use context.shell")
-
-    load = _imp.create_dynamic
-
-    def create_dynamic(spec: Any, *rest: Any) -> Any:
-        # A module that was loaded before comes from a cache, without an audit event.
-        if str(spec.name) in NATIVE_MODULES:
-            raise NativeDenied(f"import {spec.name}", NATIVE)
-        return load(spec, *rest)
-
-    _posixsubprocess.fork_exec = fork_exec
-    _imp.create_dynamic = create_dynamic
-    for name in UNAUDITED:
-
-        def refuse(*_: Any, what: str = name, **__: Any) -> None:
-            raise NativeDenied(what, NATIVE)
-
-        for module in (os, posix, time, signal, sys.modules["_signal"]):
-            if hasattr(module, name):
-                setattr(module, name, refuse)
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]:
-        del sys.modules[name]
-
-
 def _flush() -> None:
     """Flush printed output before the process exits."""
     for stream in (sys.stdout, sys.stderr):
@@ -158,29 +129,35 @@ def _flush() -> None:
             continue
 
 
-def _imported(name: str) -> Any:
-    import importlib
+def _handler(order: Any) -> Any:
+    """Load the handler from the plugin's own folder.
 
-    return importlib.import_module(name)
+    An installed package of the same name is not loaded.
+    """
+    module, _, function = order["handler"].partition(":")
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top in sys.modules:
+        raise ImportError(f"the handler's module {top!r} has the name of a module of Python or the platform; rename it")
+    spec = PathFinder.find_spec(top, [order["root"]])
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"the handler's module {top!r} is missing: there is none in {order['root']}")
+    loaded = sys.modules[top] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return getattr(importlib.import_module(module), function)
 
 
 def _json_data(result: Any) -> Any:
-    import json
+    from shared.plugins import wire
 
     try:
-        text = json.dumps(result)
+        text = json.dumps(result, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"the return value of the handler is not JSON: {error}") from None
-    if len(text) > 64 * 1024:
-        raise ValueError(
-            f"the return value of the handler has {len(text):,} characters; the limit is 65,536, use a file for more"
-        )
+    wire.check_result(text)
     return result
 
 
 def _error_fields(error: BaseException) -> dict[str, str]:
-    import traceback
-
     stack = "".join(traceback.format_exception(error))
     return {"kind": type(error).__name__, "error": str(error)[:2000], "stack": stack[-8000:]}
 

@@ -9,6 +9,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+# Characters of a log line's message and of each field; the host truncates too, and limits the lines of a run.
+MAX_LOGGED = 512
+
 
 class Service(Protocol):
     def ask(self, what: str, body: bytes = b"", /, **arguments: Any) -> tuple[Any, bytes]:
@@ -200,10 +203,10 @@ class Logger:
 
     def _write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
         data = {
-            name: value if isinstance(value, bool | int | float | None) else str(value)
+            name: value if isinstance(value, bool | int | float | None) else str(value)[:MAX_LOGGED]
             for name, value in fields.items()
         }
-        self._service.ask("log", level=level, message=str(message), fields=data)
+        self._service.ask("log", level=level, message=str(message)[:MAX_LOGGED], fields=data)
 
 
 class Context:

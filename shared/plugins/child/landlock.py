@@ -18,8 +18,8 @@ EXECUTE, READ_FILE, READ_DIR = 1 << 0, 1 << 2, 1 << 3
 # Rights over files by version: 13 at first, then refer, truncate, and ioctl on devices.
 FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 TCP = 0b11
-# Abstract unix sockets and signals of processes outside.
-OUTSIDE = 0b11
+# Abstract unix sockets and signals of processes outside, and the version since which they can be limited.
+OUTSIDE, SCOPED = 0b11, 6
 
 
 def version() -> int:
@@ -40,8 +40,8 @@ def restrict(readable: Iterable[str], programs: Iterable[str] = (), own: str = "
     if not supported:
         return "landlock: not supported by the kernel"
     handled = max(rights for since, rights in FILES.items() if since <= supported)
-    attributes = struct.pack("QQQ", handled, TCP if supported >= 4 else 0, OUTSIDE if supported >= 6 else 0)
-    attributes = attributes[: 24 if supported >= 6 else 16 if supported >= 4 else 8]
+    attributes = struct.pack("QQQ", handled, TCP if supported >= 4 else 0, OUTSIDE if supported >= SCOPED else 0)
+    attributes = attributes[: 24 if supported >= SCOPED else 16 if supported >= 4 else 8]
     ruleset = library.syscall(CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
     if ruleset < 0:
         return f"landlock: {os.strerror(ctypes.get_errno())}"

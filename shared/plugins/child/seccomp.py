@@ -43,64 +43,21 @@ removexattr 197 14; lremovexattr 198 15; fremovexattr 199 16; creat 85 -; chdir 
 landlock_create_ruleset 444 444; prctl 157 167; vhangup 153 58; nfsservctl 180 42; lookup_dcookie 212 18;
 migrate_pages 256 238; move_pages 279 239; mbind 237 235; set_mempolicy 238 237; process_mrelease 448 448;
 sendmmsg 307 269; fchmodat2 452 452; quotactl_fd 443 443; statmount 457 457; listmount 458 458;
-lsm_set_self_attr 460 460
+lsm_set_self_attr 460 460; sync 162 81; syncfs 306 267; mlock 149 228; mlock2 325 284; mlockall 151 230;
+set_mempolicy_home_node 450 450; uselib 134 -; vserver 236 -; _sysctl 156 -
 """
 # Calls that commands of a manifest need: they start other programs, and change files of their own folder.
-COMMANDS = frozenset(
-    [
-        "fork",
-        "vfork",
-        "execve",
-        "execveat",
-        "kill",
-        "tkill",
-        "setpgid",
-        "setsid",
-        "setpriority",
-        "sched_setaffinity",
-        "prlimit64",
-        "setrlimit",
-        "truncate",
-        "rename",
-        "renameat",
-        "renameat2",
-        "link",
-        "linkat",
-        "symlink",
-        "symlinkat",
-        "unlink",
-        "unlinkat",
-        "mkdir",
-        "mkdirat",
-        "rmdir",
-        "chmod",
-        "fchmod",
-        "fchmodat",
-        "fchmodat2",
-        "chown",
-        "fchown",
-        "lchown",
-        "fchownat",
-        "utime",
-        "utimes",
-        "utimensat",
-        "futimesat",
-        "creat",
-        "chdir",
-        "fchdir",
-        "openat2",
-        "prctl",
-        "memfd_create",
-        "inotify_add_watch",
-        "setuid",
-        "setgid",
-        "setreuid",
-        "setregid",
-        "setresuid",
-        "setresgid",
-        "setgroups",
-    ]
-)
+COMMAND_CALLS = """
+fork vfork execve execveat setrlimit truncate rename renameat renameat2 link linkat symlink symlinkat unlink
+unlinkat mkdir mkdirat rmdir chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat
+futimesat creat chdir fchdir openat2 memfd_create inotify_add_watch setuid setgid setreuid setregid setresuid
+setresgid setgroups
+"""
+COMMANDS = frozenset(COMMAND_CALLS.split())
+# Calls whose first argument names a process: commands may call them for themselves, 0. The host has their user.
+SELF_ONLY = ("prlimit64", "sched_setaffinity")
+# Calls that send signals. Without Landlock's scope a command may signal its own process group only.
+SIGNALS = ("kill", "tkill")
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1), "arm64": (0xC00000B7, 1)}
 SOCKET, CLONE, CLONE3, TGKILL, OPENAT, OPEN = (41, 198), (56, 220), (435, 435), (234, 131), (257, 56), (2, None)
 SOCKETPAIR, FCNTL, IOCTL = (53, 199), (72, 25), (16, 29)
@@ -119,7 +76,7 @@ X32 = 0x40000000
 CLONE_THREAD = 0x10000
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY
 
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 22, 2
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
 # In struct seccomp_data: the call's number, the machine, the low halves of its arguments.
@@ -129,17 +86,19 @@ Step = tuple[int, int, str | None, str | None]
 PASS: Step = (RETURN, ALLOW, None, None)
 
 
-def restrict(*, command: bool = False) -> str:
+def restrict(*, command: bool = False, scoped: bool = False) -> str:
     """Install the filter for this process.
 
     Returns the reason if it failed, else "".
 
     command: the filter for commands, which may start programs and change files within their other restrictions.
+    scoped: whether Landlock limits a command's signals to its own processes.
     """
     machine = platform.machine()
     if machine not in ARCHITECTURES or not hasattr(os, "O_TMPFILE"):
         return f"seccomp: there is no filter for {machine}"
-    program = assembled(*ARCHITECTURES[machine], 0 if command else os.getpid())
+    architecture = ARCHITECTURES[machine]
+    program = assembled_command(*architecture, scoped=scoped) if command else assembled(*architecture, os.getpid())
     code = ctypes.create_string_buffer(program, len(program))
     filter_program = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_program, 0, 0):
@@ -148,32 +107,20 @@ def restrict(*, command: bool = False) -> str:
 
 
 def assembled(machine: int, column: int, pid: int) -> bytes:
-    """The filter program, an array of struct sock_filter.
-
-    pid: the plugin's process, 0 for a command.
-    """
-    steps: list[Step] = [(LOAD, MACHINE, None, None), (EQUAL, machine, None, "deny"), (LOAD, NUMBER, None, None)]
-    if column == 0:
-        steps.append((AT_LEAST, X32, "deny", None))
-    # Calls of newer kernels fail with ENOSYS.
-    steps.append((AT_LEAST, UNKNOWN, "absent", None))
-    steps += [(EQUAL, number, "deny", None) for number in (SOCKET[column], *denied(column, command=not pid))]
-    if not pid:
-        steps.append(PASS)
+    """The filter program of a plugin's process, an array of struct sock_filter."""
+    steps = _first(machine, column, denied(column))
     # glibc calls clone3 first, whose flags a filter cannot read, and falls back to clone.
     steps.append((EQUAL, CLONE3[column], "absent", None))
-    for name, numbers in (
-        ("clone", CLONE),
-        ("tgkill", TGKILL),
-        ("openat", OPENAT),
-        ("open", OPEN),
-        ("pair", SOCKETPAIR),
-        ("control", FCNTL),
-        ("device", IOCTL),
-    ):
-        number = numbers[column]
-        if number is not None:
-            steps.append((EQUAL, number, name, None))
+    by_argument = {
+        "clone": CLONE,
+        "tgkill": TGKILL,
+        "openat": OPENAT,
+        "open": OPEN,
+        "pair": SOCKETPAIR,
+        "control": FCNTL,
+        "device": IOCTL,
+    }
+    steps += [(EQUAL, number, name, None) for name, pair in by_argument.items() if (number := pair[column]) is not None]
     steps.append(PASS)
     blocks: dict[str, list[Step]] = {
         "clone": [(LOAD, ARGUMENT[0], None, None), (ANY_BIT, CLONE_THREAD, "allow", "deny")],
@@ -186,13 +133,68 @@ def assembled(machine: int, column: int, pid: int) -> bytes:
             *((LOAD, ARGUMENT[0], None, None), (EQUAL, UNIX, None, "deny")),
             *((LOAD, ARGUMENT[1], None, None), (ANY_BIT, NO_STREAM, "deny", "allow")),
         ],
+        **_shared_blocks(),
+    }
+    return assembly(steps, blocks)
+
+
+def assembled_command(machine: int, column: int, *, scoped: bool) -> bytes:
+    """The filter program of a command.
+
+    It changes no process but its own, and cannot leave its process group.
+    """
+    signals = () if scoped else SIGNALS
+    calls = _numbers(column)
+    by_argument = {
+        **dict.fromkeys(SELF_ONLY, "own"),
+        "setpriority": "priority",
+        "prctl": "process",
+        **dict.fromkeys(signals, "own"),
+    }
+    passed = {*COMMANDS, *by_argument, *SIGNALS}
+    steps = _first(machine, column, [number for name, number in calls.items() if name not in passed])
+    steps += [(EQUAL, calls[name], block, None) for name, block in by_argument.items()]
+    if not scoped:
+        steps.append((EQUAL, TGKILL[column], "deny", None))
+    steps += [(EQUAL, FCNTL[column], "control", None), (EQUAL, IOCTL[column], "device", None), PASS]
+    own: list[Step] = [(LOAD, ARGUMENT[0], None, None), (EQUAL, 0, "allow", "deny")]
+    blocks: dict[str, list[Step]] = {
+        "own": own,
+        # PRIO_PROCESS of itself.
+        "priority": [
+            (LOAD, ARGUMENT[0], None, None),
+            (EQUAL, 0, None, "deny"),
+            (LOAD, ARGUMENT[1], None, None),
+            *own[1:],
+        ],
+        # It ends with the host.
+        "process": [(LOAD, ARGUMENT[0], None, None), (EQUAL, PR_SET_PDEATHSIG, "deny", "allow")],
+        **_shared_blocks(),
+    }
+    return assembly(steps, blocks)
+
+
+def _first(machine: int, column: int, numbers: Iterable[int]) -> list[Step]:
+    """The first steps of both filters.
+
+    They check the architecture, unknown calls, and calls that are always denied.
+    """
+    steps: list[Step] = [(LOAD, MACHINE, None, None), (EQUAL, machine, None, "deny"), (LOAD, NUMBER, None, None)]
+    if column == 0:
+        steps.append((AT_LEAST, X32, "deny", None))
+    # Calls of newer kernels fail with ENOSYS.
+    steps.append((AT_LEAST, UNKNOWN, "absent", None))
+    return steps + [(EQUAL, number, "deny", None) for number in (SOCKET[column], *numbers)]
+
+
+def _shared_blocks() -> dict[str, list[Step]]:
+    return {
         "control": [(LOAD, ARGUMENT[1], None, None), *((EQUAL, what, "deny", None) for what in CONTROLS), PASS],
         "device": [(LOAD, ARGUMENT[1], None, None), *((EQUAL, what, "deny", None) for what in DEVICES), PASS],
         "absent": [(RETURN, REFUSE | errno.ENOSYS, None, None)],
         "deny": [(RETURN, REFUSE | errno.EPERM, None, None)],
         "allow": [PASS],
     }
-    return assembly(steps, blocks)
 
 
 def assembly(steps: Iterable[Step], blocks: Mapping[str, Sequence[Step]]) -> bytes:
@@ -208,11 +210,14 @@ def assembly(steps: Iterable[Step], blocks: Mapping[str, Sequence[Step]]) -> byt
     )
 
 
-def denied(column: int, *, command: bool = False) -> list[int]:
-    """Numbers of the calls that are denied with any arguments."""
+def denied(column: int) -> list[int]:
+    """Numbers of the calls that a plugin is denied."""
+    return list(_numbers(column).values())
+
+
+def _numbers(column: int) -> dict[str, int]:
     rows = [entry.split() for entry in DENIED.replace("\n", " ").split(";") if entry.strip()]
-    passed = COMMANDS if command else ()
-    return [int(row[1 + column]) for row in rows if row[1 + column] != "-" and row[0] not in passed]
+    return {row[0]: int(row[1 + column]) for row in rows if row[1 + column] != "-"}
 
 
 def _jump(at: dict[str, int], number: int, label: str | None) -> int:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from shared.plugins.denied import Denied, EnvDenied, FsDenied, NetDenied, ShellDenied
+from shared.plugins.host.plugin_log import PluginLog
 from shared.plugins.manifest.permissions import Permissions
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
     from shared.plugins.host.workspace import Workspace, WorkspaceEntry
 
-MAX_LOG_LINES = 1000
 # Errors that are passed on to the plugin; of any other it learns only that the request failed.
 SHOWN_ERRORS = (
     Denied,
@@ -42,8 +42,11 @@ class PluginBroker:
     log: Log
     #: Seconds that the run has left.
     remaining: Callable[[], float]
-    #: Log lines so far.
-    lines: int = 0
+    #: Output of the plugin, limited per run.
+    output: PluginLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.output = PluginLog(self.log)
 
     def answer(self, message: Any, body: bytes) -> Reply:
         """Reply to a request.
@@ -56,7 +59,7 @@ class PluginBroker:
             kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in ERROR_KINDS)
             return {"ok": False, "kind": kind, "error": _text(error, message)}, b""
         except Exception as error:  # noqa: BLE001 - a request must not end the broker
-            self.log.error("plugin_request_failed", error=f"{type(error).__name__}: {error}")
+            self.output.request_failed(f"{type(error).__name__}: {error}")
             return {
                 "ok": False,
                 "kind": "OSError",
@@ -129,18 +132,7 @@ class PluginBroker:
         return command.run(words, body, self.permissions.limits, self.remaining())
 
     def _log(self, request: Request) -> None:
-        self.lines += 1
-        if self.lines == MAX_LOG_LINES:
-            self.log.warning("plugin_said", note=f"more than {MAX_LOG_LINES} lines; the rest is dropped")
-        if self.lines >= MAX_LOG_LINES:
-            return
-        level = request.text("level")
-        write = {"warning": self.log.warning, "error": self.log.error}.get(level, self.log.info)
-        write(
-            "plugin_said",
-            said=request.text("message")[:512],
-            fields={str(n)[:64]: v for n, v in request.fields().items()},
-        )
+        self.output.said(request.text("level"), request.text("message"), fields=request.fields())
 
 
 class Request:

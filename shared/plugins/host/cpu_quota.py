@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,7 +51,7 @@ def settle(run: RunContext, reserved: Reservation, milliseconds: int) -> None:
 
 
 def grants(plugin: str) -> tuple[Grant, ...]:
-    return (permissions.update_rows(STATE.name, keys.plugin_hours(_slug(plugin))),)
+    return (permissions.update_rows(STATE.name, keys.plugin_hours(plugin)),)
 
 
 def _add(run: RunContext, key: RowKey, milliseconds: int, limit: int | None = None) -> None:
@@ -70,8 +69,4 @@ def _add(run: RunContext, key: RowKey, milliseconds: int, limit: int | None = No
 
 
 def _key(run: RunContext, plugin: str) -> RowKey:
-    return keys.plugin_hour(_slug(plugin), clock.minute(run.cloud.clock.now())[:13])
-
-
-def _slug(plugin: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", plugin).strip("-")
+    return keys.plugin_hour(plugin, clock.minute(run.cloud.clock.now())[:13])

@@ -6,7 +6,9 @@ and neither are the kernel's restrictions, which cannot be lifted again. Only fo
 
 from __future__ import annotations
 
+import grp  # noqa: F401 - loaded already, so that libraries which import it can be imported by a plugin
 import importlib
+import pwd  # noqa: F401 - as above
 import sys
 import threading
 import time
@@ -17,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from shared.plugins.child import audit_hook, environ
 from shared.plugins.child.client import rebuild_error
 from shared.plugins.child.context import Context
+from shared.plugins.child.native_modules import ImportRules
 from shared.plugins.denied import NativeDenied
-from shared.plugins.host.sandbox import Order, PluginFailed, RunResult, own_prefix, readable
+from shared.plugins.host.sandbox import Order, PluginFailed, RunResult, imports, own_prefix, readable
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
@@ -55,7 +58,7 @@ def run(order: Order, broker: PluginBroker, log: Log, seconds: float) -> RunResu
         note="in the host's process: permissions are enforced, quotas and kernel restrictions are not",
     )
     with _ONE_AT_A_TIME:
-        _watch(root)
+        _watch(order)
         lift = environ.guard(broker.granted(), own_prefix(order), lambda: bool(_current()))
         sys.path.insert(0, root)
         module, _, function = order.handler.partition(":")
@@ -80,14 +83,16 @@ def _since(used: float) -> int:
     return int((time.thread_time() - used) * 1000)
 
 
-def _watch(root: str) -> None:
+def _watch(order: Order) -> None:
     """Install an audit hook, which is permanent.
 
     It is active only in threads that run a plugin of this root.
     """
+    root = str(order.root)
     if root not in _watched:
         _watched.add(root)
-        audit_hook.install(readable(root), lambda: _current() == root)
+        rules = ImportRules(imports(), own_prefix(order))
+        audit_hook.install(readable(root), rules, lambda: _current() == root)
 
 
 def _refuse_threads() -> None:

@@ -14,21 +14,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from shared.plugins.host.watchdog import BOOT_SECONDS, ProcessWatchdog
+from shared.plugins.host.output_pump import OutputPump
+from shared.plugins.host.watchdog import BOOT_SECONDS, MAX_THREADS, ProcessWatchdog
 from shared.plugins.manifest.permissions import Limits
-from shared.plugins.wire import Connection, ConnectionClosed, ProtocolError, TooLarge
+from shared.plugins.wire import Connection, ConnectionClosed, ProtocolError, TooLarge, check_result
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
     from shared.plugins.host.broker import PluginBroker
 
 BOOT = Path(__file__).parents[1] / "child" / "boot.py"
-MAX_OUTPUT = 64 * 1024
-# Seconds to read the rest of the output.
-DRAIN_SECONDS = 1.0
 PR_SET_DUMPABLE = 4
+LONGEST_STACK = 8000
 # Libraries of the system that Python's own are linked to, and the time zones.
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 
@@ -52,6 +51,10 @@ class MemoryExceeded(QuotaExceeded):
 
 
 class CpuExceeded(QuotaExceeded):
+    pass
+
+
+class ThreadsExceeded(QuotaExceeded):
     pass
 
 
@@ -99,7 +102,10 @@ def run(order: Order, broker: PluginBroker, log: Log, seconds: float) -> RunResu
             process = _start(plugin_end.fileno())
         watch = ProcessWatchdog(process, order.limits, seconds)
         broker.remaining = watch.remaining
-        pumps = [_pump(process.stdout, log, "stdout"), _pump(process.stderr, log, "stderr")]
+        pumps = [
+            OutputPump(process.stdout, broker.output, "stdout"),
+            OutputPump(process.stderr, broker.output, "stderr"),
+        ]
         conversation = _Conversation(Connection(host_end), broker, watch, log)
         # Not a daemon: Lambda ends a process with a live thread instead of thawing it in the next invocation.
         thread = threading.Thread(
@@ -109,9 +115,10 @@ def run(order: Order, broker: PluginBroker, log: Log, seconds: float) -> RunResu
             watch.wait(thread)
         finally:
             watch.end()
-            # On a kernel without the filter, an escaped process may keep the other ends open for ever.
             for pump in pumps:
-                pump.join(DRAIN_SECONDS)
+                pump.end()
+            # A request may outlive the run; its lines are dropped.
+            broker.output.close()
     try:
         return conversation.result()
     except PluginRunError as error:
@@ -174,7 +181,8 @@ def _first_message(order: Order, broker: PluginBroker) -> dict[str, Any]:
     return {
         "parent": os.getpid(),
         "handler": order.handler,
-        "imports": [str(order.root), *(path for path in imports() if path != str(order.root))],
+        "root": str(order.root),
+        "packages": imports(),
         "readable": readable(order.root),
         "env": broker.granted(),
         "own": own_prefix(order),
@@ -207,16 +215,26 @@ class _Conversation:
             self.fault = error
 
     def _handle(self, message: Any, body: bytes) -> None:
+        """Serve a message: `ready` first, then requests, `done` or `failed`.
+
+        Raises ProtocolError.
+        """
         kind = message.get("tell") if isinstance(message, dict) else None
         if kind == "ready":
             # A second one would restart the clocks.
             if not self.watch.begin():
                 raise ProtocolError("it reported twice that it is ready")
             # The first one is sent by boot.py, before the first line of the plugin.
-            self.missing = tuple(message["missing"])
+            self.missing = _texts(message.get("missing"))
             if self.missing:
                 self.log.warning("plugin_walls_missing", missing=list(self.missing))
-        elif kind in ("done", "failed"):
+        elif not self.watch.ready:
+            raise ProtocolError("it sent a message before it was ready")
+        elif kind == "done":
+            # The process checks its result too, but sends what it likes.
+            self._check(message.get("result"))
+            self.last = message
+        elif kind == "failed":
             self.last = message
         else:
             reply, data = self.broker.answer(message, body)
@@ -224,6 +242,13 @@ class _Conversation:
                 self.wire.send(reply, data)
             except TooLarge as error:
                 self.wire.send({"ok": False, "kind": "ValueError", "error": str(error)})
+
+    @staticmethod
+    def _check(result: Any) -> None:
+        try:
+            check_result(json.dumps(result, allow_nan=False))
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(str(error)) from None
 
     def result(self) -> RunResult:
         if self.fault:
@@ -235,13 +260,15 @@ class _Conversation:
             raise PluginFailed(f"its process did not start within {BOOT_SECONDS:.0f} s")
         if watch.exceeded == "wall":
             raise WallClockExceeded(f"killed after {watch.allowed_ms} ms, its wall clock quota; it had used {used}")
+        if watch.exceeded == "threads":
+            raise ThreadsExceeded(f"killed for running more than {MAX_THREADS} threads; it had used {used}")
         if watch.exceeded == "cpu" or code == -signal.SIGXCPU:
             raise CpuExceeded(f"killed for using more than {limits.cpu_ms} ms of CPU time, its quota; {used}")
         kind = str(last.get("kind", ""))
         if kind == "MemoryError":
             raise MemoryExceeded(f"requested more than {limits.memory_mb} MB of memory, its quota, after {used}")
         if last.get("tell") == "failed":
-            stack = _clean(str(last.get("stack", "")))
+            stack = _clean(str(last.get("stack", ""))[-LONGEST_STACK:])
             raise PluginFailed(_clean(f"{kind[:100]}: {str(last.get('error', ''))[:500]}"), stack)
         if self.protocol_error:
             raise PluginFailed(f"its process was killed for a violation of the protocol: {self.protocol_error}")
@@ -256,24 +283,10 @@ def _clean(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _pump(stream: IO[bytes] | None, log: Log, name: str) -> threading.Thread:
-    """Log printed lines.
-
-    Output beyond the limit is read and dropped, so that the plugin never blocks.
-    """
-
-    def pump() -> None:
-        assert stream is not None
-        left = MAX_OUTPUT
-        with stream:
-            while line := stream.readline(4096):
-                if left > 0:
-                    log.info("plugin_said", said=line.decode(errors="replace").rstrip()[:512], stream=name)
-                left -= len(line)
-
-    thread = threading.Thread(target=pump, name=f"plugin-{name}", daemon=True)
-    thread.start()
-    return thread
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ProtocolError("its list of missing restrictions is not a list of texts")
+    return tuple(text[:200] for text in value[:10])
 
 
 def _how(code: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Enforce the wall clock and CPU quotas of a plugin's process."""
+"""Enforce the wall clock, CPU and thread quotas of a plugin's process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from shared.plugins.host import process_count
 from shared.plugins.manifest.permissions import Limits
 
 # Seconds until the process must report that its restrictions are in force.
@@ -18,6 +19,10 @@ BOOT_SECONDS = 10.0
 MEASURE_SECONDS = 0.02
 # Seconds for the conversation thread to notice that the process has ended.
 CLOSE_SECONDS = 0.05
+# Longest interval between two counts of threads, in seconds.
+COUNT_SECONDS = 0.1
+# Above the hook's limit, which has an error of its own.
+MAX_THREADS = 128
 
 
 @dataclass(slots=True)
@@ -28,13 +33,18 @@ class ProcessWatchdog:
     limits: Limits
     #: Seconds that the run has left; they apply if they are less than the limit.
     seconds: float
-    #: `start`, `wall` or `cpu` if the process was killed for it.
+    #: `start`, `wall`, `cpu` or `threads` if the process was killed for it.
     exceeded: str = ""
     cpu_ms: int = 0
     wall_ms: int = 0
     _began: float = field(default_factory=time.monotonic)
     _ready: bool = False
     _base: float = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether the plugin's own code has begun."""
+        return self._ready
 
     @property
     def allowed_ms(self) -> int:
@@ -69,6 +79,8 @@ class ProcessWatchdog:
                 self.exceeded = "wall" if self._ready else "start"
             elif self._ready and self.cpu_ms > self.limits.cpu_ms:
                 self.exceeded = "cpu"
+            elif process_count.threads(self.process.pid) > MAX_THREADS:
+                self.exceeded = "threads"
         self._kill()
         conversation.join(CLOSE_SECONDS)
 
@@ -85,7 +97,7 @@ class ProcessWatchdog:
     def _until_next_measurement(self) -> float:
         """The shortest time to use up the CPU quota, on all processors."""
         rest = (self.limits.cpu_ms - self.cpu_ms) / 1000 / (os.cpu_count() or 1)
-        return max(MEASURE_SECONDS, rest) if self._ready else MEASURE_SECONDS
+        return min(COUNT_SECONDS, max(MEASURE_SECONDS, rest)) if self._ready else MEASURE_SECONDS
 
     def _measure(self) -> None:
         used = _processor(self.process.pid) - self._base

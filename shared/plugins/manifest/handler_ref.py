@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
+# The platform's package in the process of a plugin.
+PLATFORM = ("shared",)
 HANDLER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
@@ -29,6 +32,11 @@ def root_of(manifest: Path) -> Path:
 def find(manifest: Path, handler: str) -> Path:
     """The file that defines `package.module:function`. Raises HandlerError."""
     module, _, function = handler.partition(":")
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top in PLATFORM:
+        raise HandlerError(
+            f"the handler's module {top!r} has the name of a module of Python or the platform; rename it"
+        )
     root = root_of(manifest)
     stem = root.joinpath(*module.split("."))
     file = next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)

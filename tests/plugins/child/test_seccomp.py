@@ -15,11 +15,28 @@ PID = 4711
 ALLOWED, DENIED, ABSENT = 0, errno.EPERM, errno.ENOSYS
 
 
-def answer(machine: tuple[int, int], number: int, *arguments: int, pid: int = PID, on: int | None = None) -> int:
+def answer(machine: tuple[int, int], number: int, *arguments: int, on: int | None = None, program: bytes = b"") -> int:
     """The error number of a call, 0 if it is allowed. on: the architecture of the call."""
-    program = list(struct.iter_unpack("HBBI", seccomp.assembled(*machine, pid)))
+    return interpreted(program or seccomp.assembled(*machine, PID), on or machine[0], number, *arguments)
+
+
+def command(machine: tuple[int, int], name: str, *arguments: int, scoped: bool = True) -> int:
+    """The error number of a command's call by name."""
+    program = seccomp.assembled_command(*machine, scoped=scoped)
+    others = {"tgkill": seccomp.TGKILL, "fcntl": seccomp.FCNTL, "ioctl": seccomp.IOCTL, "socket": seccomp.SOCKET}
+    number = others[name][machine[1]] if name in others else numbers(machine)[name]
+    return interpreted(program, machine[0], number, *arguments)
+
+
+def numbers(machine: tuple[int, int]) -> dict[str, int]:
+    rows = [entry.split() for entry in seccomp.DENIED.replace("\n", " ").split(";") if entry.strip()]
+    return {row[0]: int(row[1 + machine[1]]) for row in rows if row[1 + machine[1]] != "-"}
+
+
+def interpreted(assembled: bytes, architecture: int, number: int, *arguments: int) -> int:
+    program = list(struct.iter_unpack("HBBI", assembled))
     padded = (*arguments, *[0] * 6)[:6]
-    data = struct.pack("=IIQ6Q", number, on or machine[0], 0, *padded)
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *padded)
     at = held = 0
     while True:
         code, yes, no, value = program[at]
@@ -35,20 +52,59 @@ def answer(machine: tuple[int, int], number: int, *arguments: int, pid: int = PI
 
 @pytest.mark.parametrize("machine", [X86, ARM])
 def test_each_call_that_is_named_is_denied_to_a_plugin(machine: tuple[int, int]) -> None:
-    numbers = seccomp.denied(machine[1])
-    assert len(numbers) > 130
-    assert {answer(machine, number, 1, 2, 3) for number in numbers} == {DENIED}
+    calls = seccomp.denied(machine[1])
+    assert len(calls) > 140
+    assert {answer(machine, number, 1, 2, 3) for number in calls} == {DENIED}
 
 
 @pytest.mark.parametrize("machine", [X86, ARM])
 def test_a_command_may_start_others_and_change_files_and_nothing_more(machine: tuple[int, int]) -> None:
-    names = [entry.split()[0] for entry in seccomp.DENIED.replace("\n", " ").split(";")]
-    assert set(names) > seccomp.COMMANDS
-    column = machine[1]
-    denied = set(seccomp.denied(column, command=True))
-    assert {answer(machine, number, pid=0) for number in denied} == {DENIED}
-    assert {answer(machine, number, pid=0) for number in set(seccomp.denied(column)) - denied} == {ALLOWED}
-    assert answer(machine, seccomp.SOCKET[column], 2, 1, pid=0) == DENIED
+    by_argument = {*seccomp.SELF_ONLY, *seccomp.SIGNALS, "setpriority", "prctl"}
+    assert not by_argument & seccomp.COMMANDS
+    for name in numbers(machine):
+        if name not in by_argument:
+            assert command(machine, name, 1, 2) == (ALLOWED if name in seccomp.COMMANDS else DENIED), name
+    assert command(machine, "socket", 2, 1) == DENIED
+
+
+@pytest.mark.parametrize("machine", [X86, ARM])
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("prlimit64", (0, 7), ALLOWED),
+        ("prlimit64", (PID, 7), DENIED),
+        ("sched_setaffinity", (0, 8), ALLOWED),
+        ("sched_setaffinity", (PID, 8), DENIED),
+        ("setpriority", (0, 0, 5), ALLOWED),
+        ("setpriority", (0, PID, 5), DENIED),
+        ("setpriority", (1, 0, 5), DENIED),
+        ("setpriority", (2, 0, 5), DENIED),
+        ("prctl", (15, 1), ALLOWED),
+        ("prctl", (1, 0), DENIED),
+        ("fcntl", (3, 2), ALLOWED),
+        *(("fcntl", (3, what), DENIED) for what in seccomp.CONTROLS),
+        *(("ioctl", (3, what), DENIED) for what in seccomp.DEVICES),
+        ("setsid", (), DENIED),
+        ("setpgid", (0, 0), DENIED),
+        ("sync", (), DENIED),
+        ("mlockall", (3,), DENIED),
+        ("pidfd_open", (PID, 0), DENIED),
+    ],
+)
+def test_a_command_affects_no_process_but_its_own(
+    machine: tuple[int, int], name: str, arguments: tuple[int, ...], told: int
+) -> None:
+    assert command(machine, name, *arguments) == told
+
+
+@pytest.mark.parametrize("machine", [X86, ARM])
+def test_a_command_signals_others_only_where_landlock_limits_its_signals(machine: tuple[int, int]) -> None:
+    for name in ("kill", "tkill", "tgkill"):
+        assert command(machine, name, PID, PID, 9, scoped=True) == ALLOWED
+        assert command(machine, name, PID, PID, 9, scoped=False) == DENIED
+    # Its own group, which is killed at its end anyway.
+    assert command(machine, "kill", 0, 15, scoped=False) == ALLOWED
+    assert command(machine, "kill", 0xFFFFFFFF, 15, scoped=False) == DENIED
 
 
 @pytest.mark.parametrize(

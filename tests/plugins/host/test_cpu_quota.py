@@ -12,6 +12,7 @@ from shared.aws.cloud import Cloud
 from shared.plugins.host import cpu_quota, sandbox
 from shared.plugins.host.cpu_quota import Reservation
 from shared.plugins.host.disk_workspace import DiskWorkspace
+from shared.plugins.job import folder_of
 from tests.conftest import Lines, VirtualClock
 from tests.plugins.test_job import acme, files, ticked
 
@@ -47,6 +48,16 @@ def test_two_runs_cannot_reserve_the_same_cpu_time(cloud: Cloud) -> None:
     assert isinstance(cpu_quota.reserve(at, "other", 80), Reservation)
     cpu_quota.settle(at, first, 15)
     assert isinstance(cpu_quota.reserve(at, "acme", 1), Reservation)
+
+
+@pytest.mark.parametrize("other", ["acme-tool", "@acme-tool/x", "acme", "@acme/tool-x"])
+def test_plugins_with_similar_ids_have_quotas_of_their_own(cloud: Cloud, other: str) -> None:
+    at = tick(cloud, 100)
+    assert isinstance(cpu_quota.reserve(at, "@acme/tool", 200), Reservation)
+    assert isinstance(cpu_quota.reserve(at, "@acme/tool", 1), str)
+    assert isinstance(cpu_quota.reserve(at, other, 1), Reservation)
+    assert cpu_quota.grants("@acme/tool")[0].keys != cpu_quota.grants(other)[0].keys
+    assert folder_of("@acme/tool") != folder_of(other)
 
 
 def test_a_reservation_is_settled_in_its_own_hour(cloud: Cloud, clock: VirtualClock) -> None:

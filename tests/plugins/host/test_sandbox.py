@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
+import shutil
+import subprocess
 import sys
 import textwrap
 import threading
 import time
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.plugins.host import output_pump, plugin_log, sandbox
 from shared.plugins.host.disk_workspace import DiskWorkspace
-from shared.plugins.host.sandbox import CpuExceeded, MemoryExceeded, PluginFailed, PluginRunError, WallClockExceeded
+from shared.plugins.host.sandbox import (
+    CpuExceeded,
+    MemoryExceeded,
+    PluginFailed,
+    PluginRunError,
+    ThreadsExceeded,
+    WallClockExceeded,
+)
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
 from tests.plugins.conftest import CONTEXT, GRANTED, Sandboxed
@@ -150,6 +162,166 @@ def test_prints_and_log_calls_become_log_lines(sandboxed: Sandboxed, log: Lines)
     assert said["careful"]["fields"]["count"] == 3
 
 
+LOG = "for n in range({}): context.fs._service.ask('log', level='info', message={}, fields={})"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        LOG.format(20, "'x'", "{'a': 'y' * 1000000}"),
+        LOG.format(300, "'x'", "{f'f{i}': 'y' * 512 for i in range(100)}"),
+        LOG.format(20, "'x' * 1000000", "{}"),
+        "for n in range(400): context.logger.info('x', **{f'f{i}': 'y' * 5000 for i in range(100)})",
+        "for n in range(2000): context.logger.info('x' * 10000)",
+        "for n in range(2000): context.logger.info('\\u2028' * 10000, **{'k' * 900: 1})",
+        "context.logger.info('x', n=int('9' * 4000))",
+        "print('\\n' * 130000)",
+        "print('x\\n' * 130000)",
+        "print('y' * 10**6)",
+        "for n in range(2000): print('z' * 600, file=sys.stderr, flush=True)",
+        "for n in range(2000):\n    try: context.fs.list('own/x\\0')\n    except Exception: pass",
+    ],
+)
+def test_the_log_of_a_run_is_bounded_by_lines_and_bytes(sandboxed: Sandboxed, log: Lines, code: str) -> None:
+    sandboxed(code)
+    assert len(log.lines) <= plugin_log.MAX_LINES
+    # Each line has the fields of the run besides.
+    assert len(json.dumps(log.lines)) < plugin_log.MAX_BYTES + plugin_log.MAX_LINES * 300
+
+
+def test_no_line_is_logged_after_the_run(log: Lines) -> None:
+    read, write = os.pipe()
+    output = plugin_log.PluginLog(log)
+    pump = output_pump.OutputPump(os.fdopen(read, "rb"), output, "stdout")
+    os.write(write, b"in time\nrest")
+    # The other end stays open, as that of a process that has escaped.
+    pump.end()
+    output.close()
+    os.write(write, b"late\n") if _is_open(read) else None
+    output.said("info", "late")
+    assert [line["said"] for line in log.said("plugin_said")] == ["in time", "rest"]
+    assert threading.active_count() == 1
+    os.close(write)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_threads_are_limited_by_the_replaced_function(sandboxed: Sandboxed) -> None:
+    code = """
+        import threading
+        threading.stack_size(32768)
+        started = 0
+        try:
+            while True:
+                threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+                started += 1
+        except PermissionError as error:
+            return [started, str(error)]
+        """
+    assert sandboxed(code).result == [64, "Native access denied: thread exceeds 64 threads"]
+
+
+def test_threads_beyond_the_replaced_function_end_the_run(sandboxed: Sandboxed) -> None:
+    code = """
+        import _thread
+        start = _thread.start_new_thread.__closure__[0].cell_contents
+        _thread.stack_size(32768)
+        for _ in range(200):
+            start(time.sleep, (60,))
+        time.sleep(60)
+        """
+    with pytest.raises(ThreadsExceeded, match="more than 128 threads"):
+        sandboxed(code)
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([{"tell": "done", "result": 1}], "before it was ready"),
+        ([{"tell": "failed", "kind": "X"}], "before it was ready"),
+        ([{"ask": "env", "name": "X"}], "before it was ready"),
+        ([["ready"]], "before it was ready"),
+        ([{"tell": "ready"}], "missing restrictions"),
+        ([{"tell": "ready", "missing": "none"}], "missing restrictions"),
+        ([{"tell": "ready", "missing": [1]}], "missing restrictions"),
+        ([{"tell": "ready", "missing": []}, {"tell": "ready", "missing": []}], "twice"),
+    ],
+)
+def test_messages_out_of_order_end_the_process(
+    sandboxed: Sandboxed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[Any], said: str
+) -> None:
+    boot = tmp_path / "boot.py"
+    boot.write_text(
+        f"""
+import json, socket, struct, sys, time
+end = socket.socket(fileno=int(sys.argv[1]))
+for message in {messages!r}:
+    header = json.dumps(message).encode()
+    end.sendall(struct.pack("!II", len(header), 0) + header)
+time.sleep(60)
+"""
+    )
+    monkeypatch.setattr(sandbox, "BOOT", boot)
+    with pytest.raises(PluginFailed, match=said):
+        sandboxed("return 1")
+
+
+def test_no_file_of_a_plugin_takes_the_place_of_a_standard_module(sandboxed: Sandboxed, tmp_path: Path) -> None:
+    """Each would report its import, and is what an import finds where the plugin comes first."""
+    root = tmp_path / "plugin"
+    root.mkdir()
+    names = sorted({*sys.stdlib_module_names, "sitecustomize", "usercustomize", "shared"} - {"__main__", "antigravity"})
+    for name in names:
+        (root / f"{name}.py").write_text("import sys\nsys.shadows = [*getattr(sys, 'shadows', ()), __name__]\n")
+    code = """
+        import importlib
+        before = getattr(sys, "shadows", [])
+        for name in NAMES:
+            try:
+                importlib.import_module(name)
+            except Exception:
+                continue
+        return [before, sys.path[-1], [name for name in getattr(sys, "shadows", []) if name in FOUND]]
+        """
+    found = [name for name in names if PathFinder.find_spec(name) or name in sys.builtin_module_names]
+    asked = [name for name in found if name not in ("idlelib", "this", "lib2to3", "turtledemo")]
+    ended = sandboxed(code.replace("NAMES", repr(asked)).replace("FOUND", repr(found)))
+    assert ended.result == [[], str(root), []]
+    first = f"import sys; sys.path.insert(0, {str(root)!r}); sys.modules.pop('signal', None); import signal; "
+    shown = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", first + "print(sys.shadows)"], capture_output=True, check=True
+    )
+    assert shown.stdout.strip() == b"['signal']"
+
+
+@pytest.mark.parametrize("name", ["json", "signal", "calendar", "shared"])
+def test_a_handler_whose_module_has_the_name_of_another_is_refused(sandboxed: Sandboxed, name: str) -> None:
+    with pytest.raises(PluginFailed, match="has the name of a module of Python or the platform"):
+        sandboxed("return 1", name=name)
+
+
+def test_a_handler_is_loaded_from_the_plugin_where_a_package_has_its_name(sandboxed: Sandboxed) -> None:
+    assert sandboxed("return __file__", name="pydantic").result.endswith("plugin/pydantic.py")
+
+
+def test_a_plugin_loads_no_extension_of_its_own(sandboxed: Sandboxed, tmp_path: Path) -> None:
+    spec = PathFinder.find_spec("_queue")
+    assert spec is not None
+    (tmp_path / "plugin").mkdir()
+    shutil.copy(str(spec.origin), tmp_path / "plugin")
+    code = "import importlib.util as u\nu.module_from_spec(u.spec_from_file_location('_queue', FILE))"
+    file = str(tmp_path / "plugin" / Path(str(spec.origin)).name)
+    with pytest.raises(PluginFailed, match="NativeDenied: Native access denied: import _queue"):
+        sandboxed(code.replace("FILE", repr(file)))
+    assert sandboxed(code.replace("FILE", repr(spec.origin))).result is None
+
+
 def test_a_flood_of_log_lines_is_truncated(sandboxed: Sandboxed, log: Lines) -> None:
     sandboxed("for n in range(3000): context.logger.info('x')\nprint('y' * 10**6)")
     assert len(log.lines) < 1100
@@ -159,6 +331,9 @@ def test_an_error_has_the_traceback_of_the_plugin(sandboxed: Sandboxed) -> None:
     with pytest.raises(PluginFailed, match=r"^ZeroDivisionError: division by zero$") as failed:
         sandboxed("return 1 / 0")
     assert "in handle" in failed.value.stack
+
+
+SEND = "context.fs._service._wire.send({})\ntime.sleep(60)"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +349,11 @@ def test_an_error_has_the_traceback_of_the_plugin(sandboxed: Sandboxed) -> None:
             "import gc; [w for w in gc.get_objects() if type(w).__name__ == 'Connection'][0].end.sendall(b'x' * 99)",
             "violation of the protocol",
         ),
+        (SEND.format('{"tell": "ready", "missing": []}'), "twice"),
+        (SEND.format('{"tell": "done", "result": "x" * 65_600}'), "65,602 characters; the limit is 65,536"),
+        (SEND.format('{"tell": "done", "result": float("nan")}'), "violation of the protocol"),
+        (SEND.format('{"tell": "done", "result": ["x" * 1000] * 100}'), "the limit is 65,536"),
+        ("return float('inf')", "not JSON"),
     ],
 )
 def test_every_abnormal_end_is_a_failure_of_the_plugin(sandboxed: Sandboxed, code: str, said: str) -> None:
