@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails
 
 from shared import clock
 from shared.tables import Index, Table
+from shared.text.mail_address import InvalidAddress, parse_address
 from shared.text.timestamp_field import Timestamp as Timestamp
 
 # Deviation of the clocks of applications that write rows.
@@ -49,6 +50,17 @@ Id = Annotated[
 Past = Annotated[Timestamp, AfterValidator(_past)]
 # Fits a number of DynamoDB, and of other databases that rows are exchanged with.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _address(value: str) -> str:
+    try:
+        parse_address(value)
+    except InvalidAddress:
+        # Without the parser's reason, which quotes the address.
+        raise ValueError("is not one bare e-mail address, such as name@example.com") from None
+    return value
+
+
 Address = Annotated[
     str,
     Field(
@@ -56,6 +68,7 @@ Address = Annotated[
         pattern=r"^[^\s@<>,;\x00-\x1f\x7f]+@[^\s@<>,;\x00-\x1f\x7f]+$",
         description="an e-mail address, in any script",
     ),
+    AfterValidator(_address),
 ]
 # Address of an alias, which is its id.
 AliasAddress = Annotated[
@@ -65,6 +78,7 @@ AliasAddress = Annotated[
         pattern=r"^[^\s@<>,;/#\x00-\x1f\x7f]+@[^\s@<>,;/#\x00-\x1f\x7f]+$",
         description="an e-mail address of up to 256 characters, without `/` and `#`",
     ),
+    AfterValidator(_address),
 ]
 # Name of a nested attribute; DynamoDB has none with an empty name.
 Name = Annotated[str, Field(min_length=1, max_length=100)]

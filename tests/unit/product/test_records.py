@@ -205,7 +205,11 @@ def test_three_of_many_faults_are_named_and_no_value_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "anna", "anna@", "@example.com", "a@b@c.de", "a b@c.de", "a@b.de\r\nBcc: x@y.z"]
+    "address",
+    [
+        *("", "anna", "anna@", "@example.com", "a@b@c.de", "a b@c.de", "a@b.de\r\nBcc: x@y.z"),
+        *("a:b@home.example", "foo(bar)@home.example", "x(y)z@home.example", "a@[192.0.2.1]", "a..b@home.example"),
+    ],
 )
 def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidRecord, match="email: "):
