@@ -5,6 +5,7 @@ Settings choose among the SNS topic, e-mail and a webhook.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Protocol
 
@@ -16,8 +17,11 @@ from shared.mail import message, sending
 from shared.mail.route import LOOPBACK
 from shared.observability import alerts
 from shared.observability.alerts import Alert
+from shared.text.mail_address import InvalidAddress, parse_address
 
 SECRET = "alert-webhook"
+# Begins the name of each address's channel; alone, it stands for all of them in rows of earlier versions.
+EMAIL = "email"
 TOPIC = settings.flag("ALERT_SNS", True, "Whether alerts go to the topic `alerts`")
 ADDRESSES = settings.names("ALERT_EMAILS", "", "Addresses that get alerts by e-mail, by MAIL_RELAY from MAIL_FROM")
 URL = settings.url(
@@ -36,6 +40,10 @@ class Channel(Protocol):
     def name(self) -> str:
         """Part of the key of each effect: it must never change."""
 
+    @property
+    def label(self) -> str:
+        """Name for people, in notes and logs."""
+
     def send(self, alert: Alert, key: str) -> None:
         """Send an alert. Raises NotPerformed if it was certainly not sent.
 
@@ -49,8 +57,7 @@ def configured(run: RunContext) -> list[Channel]:
     channels: list[Channel] = []
     if run.setting(TOPIC.name):
         channels.append(Topic(run))
-    if run.setting(ADDRESSES.name):
-        channels.append(Email(run))
+    channels += emails(run)
     if run.setting(URL.name):
         channels.append(WebhookChannel(run))
     return channels
@@ -59,7 +66,7 @@ def configured(run: RunContext) -> list[Channel]:
 class Topic:
     """The SNS topic `alerts`."""
 
-    name = "sns"
+    name = label = "sns"
 
     def __init__(self, run: RunContext) -> None:
         self.cloud = run.cloud
@@ -76,36 +83,77 @@ class Topic:
         """Do nothing: SNS has no connection to close."""
 
 
-class Email:
-    """E-mail to the addresses of a setting, over one connection per run."""
-
-    name = "email"
+class AlertRelay:
+    """The relay that all addresses of a run share."""
 
     def __init__(self, run: RunContext) -> None:
         self.run = run
         self._relay: message.Relay | None = None
+        self._refused: message.MailRefused | None = None
 
-    def send(self, alert: Alert, key: str) -> None:
-        stage = self.run.cloud.names.stage
-        to = tuple(self.run.setting(ADDRESSES.name))
-        self._connect().send(message.Mail(to, f"[nightshift {stage}] {alert.subject}", alert.text(stage)), key)
+    def send(self, mail: message.Mail, key: str) -> None:
+        if self._refused:
+            # The relay refuses or is away: the other addresses need not wait for it too.
+            raise self._refused
+        try:
+            self._relay = self._relay or sending.relay(self.run)
+            self._relay.send(mail, key)
+        except SettingError as error:
+            raise NotPerformed(str(error)) from error
+        except message.MailRefused as refused:
+            self._refused = refused if refused.affects_all else None
+            raise
 
     def close(self) -> None:
         if self._relay:
             self._relay.close()
+            self._relay = None
 
-    def _connect(self) -> message.Relay:
-        try:
-            self._relay = self._relay or sending.relay(self.run)
-        except SettingError as error:
-            raise NotPerformed(str(error)) from error
-        return self._relay
+
+class Email:
+    """E-mail to one address, as an effect of its own.
+
+    A refused address delays no other.
+    """
+
+    def __init__(self, run: RunContext, address: str, label: str, relay: AlertRelay) -> None:
+        self.run = run
+        self.address = address
+        self.label = label
+        self.relay = relay
+        # Effects are listed for operators: their keys contain no address.
+        self.name = f"{EMAIL}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+
+    def send(self, alert: Alert, key: str) -> None:
+        stage = self.run.cloud.names.stage
+        self.relay.send(message.Mail((self.address,), f"[nightshift {stage}] {alert.subject}", alert.text(stage)), key)
+
+    def close(self) -> None:
+        self.relay.close()
+
+
+def emails(run: RunContext) -> list[Email]:
+    """A channel for each address of the setting."""
+    addresses = list(dict.fromkeys(map(_canonical, run.setting(ADDRESSES.name))))
+    relay = AlertRelay(run)
+    labels = [
+        EMAIL if len(addresses) == 1 else f"{EMAIL} {at} of {len(addresses)}" for at in range(1, len(addresses) + 1)
+    ]
+    return [Email(run, address, label, relay) for address, label in zip(addresses, labels, strict=True)]
+
+
+def _canonical(address: str) -> str:
+    try:
+        return str(parse_address(address))
+    except InvalidAddress:
+        # Refused when it is sent to, so that the other addresses still get the alert.
+        return address
 
 
 class WebhookChannel:
     """A signed HTTP POST to the URL of a setting."""
 
-    name = "webhook"
+    name = label = "webhook"
 
     def __init__(self, run: RunContext) -> None:
         self.run = run

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from functions.operations._alert_channels import Channel, Topic, configured
+from functions.operations._alert_channels import EMAIL, Channel, Email, Topic, configured
 from shared import clock, redaction
 from shared.job import InFlight, RunContext, UncertainOutcome
 from shared.observability.alerts import OTHER_CHANNELS, Alert, enqueue_for
@@ -31,7 +31,7 @@ class Alerts:
     def __init__(self, run: RunContext) -> None:
         self.run = run
         self.channels = configured(run)
-        #: Channels that failed, each with its error; this run does not try them again.
+        #: Channels that failed, each with a note; this run does not try them again.
         self.failed: dict[str, str] = {}
 
     def send(self, alert: Alert) -> None:
@@ -63,7 +63,7 @@ class Alerts:
 
     @property
     def note(self) -> str:
-        return "; ".join(f"{name} takes no alerts: {error}" for name, error in self.failed.items())
+        return "; ".join(self.failed.values())
 
     def _sent(self, channel: Channel, alert: Alert) -> bool:
         if channel.name in self.failed or self.run.remaining() < RESERVE:
@@ -77,8 +77,8 @@ class Alerts:
             return False
         except Exception as error:  # noqa: BLE001 - an error of one channel must not keep the others from sending
             text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.SHORT)
-            self.failed[channel.name] = text
-            self.run.log.error("alert_not_told", alert=alert.id, channel=channel.name, error=text)
+            self.failed[channel.name] = f"{channel.label} takes no alerts: {text}"
+            self.run.log.error("alert_not_told", alert=alert.id, channel=channel.label, error=text)
             return False
         return True
 
@@ -89,4 +89,6 @@ class Alerts:
 
 
 def _is_owed(channel: Channel, names: Sequence[str]) -> bool:
+    if isinstance(channel, Email) and EMAIL in names:
+        return True
     return channel.name in names or (OTHER_CHANNELS in names and channel.name != Topic.name)

@@ -90,7 +90,7 @@ class JobMonitoring(Job):
         return Done(counts, ok=not alerts.failed, note=alerts.note)
 
     def plan(self, run: RunContext) -> list[str]:
-        names = ", ".join(channel.name for channel in _alert_channels.configured(run)) or "no channel"
+        names = ", ".join(channel.label for channel in _alert_channels.configured(run)) or "no channel"
         changes = (self._change(run, job, item) for job, item in status_view.items(run.cloud, manifest.load()))
         return [f"alert {names}: {alert.subject}" for _, alert in filter(None, changes)]
 

@@ -63,7 +63,7 @@ def telling(cloud: Cloud, certificate: Certificate, monkeypatch: pytest.MonkeyPa
     with Web() as web:
         web.answers["/alerts"] = Reply(204)
         cloud.environment = {
-            "ALERT_EMAILS": "ada@example.com, bob@example.com",
+            "ALERT_EMAILS": "ada@example.com",
             "ALERT_WEBHOOK_URL": f"{web.url}/alerts",
             "MAIL_RELAY": f"smtp://127.0.0.1:{way.port}",
             "MAIL_FROM": "post@nightshift.example",
@@ -98,7 +98,7 @@ def test_every_channel_gets_the_same_alert_once(telling: Telling, failing: Faili
     assert telling.counts == (1, 1, 1)
     [mail] = telling.box.mails
     assert mail["Subject"] == "[nightshift test] JOB_FAILING sweep"
-    assert telling.box.envelopes[0].rcpt_tos == ["ada@example.com", "bob@example.com"]
+    assert telling.box.envelopes[0].rcpt_tos == ["ada@example.com"]
     text = mail.get_content().replace("\r\n", "\n")
     assert "firstError: ValueError: at 12:01" in text
     assert "lastGood: never" in text
@@ -298,6 +298,7 @@ def test_an_uncertain_alert_causes_no_further_alerts(
 ) -> None:
     own = {**ENTRIES["sweep"], "key": "job-monitoring", "schedules": ["4-59/5 * * * *"]}
     monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "job-monitoring": own})
+    cloud.environment = {**cloud.environment, "MAIL_UNANSWERED": "hold"}
     telling.box.drops = True
     go()
     telling.box.drops = False
@@ -327,7 +328,10 @@ def test_a_crash_after_any_call_alerts_each_channel_exactly_once(
         clock.move(minutes=2)
         monitor(cloud, log, clock)
         monitor(cloud, log, clock)
-        unknown = {found["key"].rpartition("#")[2] for found in effects.uncertain_effects(cloud, "job-monitoring")}
+        unknown = {
+            found["key"].rpartition("#")[2].partition("-")[0]
+            for found in effects.uncertain_effects(cloud, "job-monitoring")
+        }
         told = [after - ahead for after, ahead in zip(telling.counts, before, strict=True)]
         for channel, times in zip(("sns", "email", "webhook"), told, strict=True):
             assert times == 1 or (times == 0 and channel in unknown), (last, channel, times)
@@ -408,3 +412,60 @@ def test_a_dry_run_lists_channels_and_alerts(telling: Telling, failing: Failing,
     tick = RunContext(JobMonitoring(), Firing("job-monitoring", now), cloud, "r", now, log)
     assert JobMonitoring().plan(tick) == ["alert sns, email, webhook: JOB_FAILING sweep"]
     assert telling.counts == (0, 0, 0)
+
+
+@pytest.mark.parametrize("left", ["550 5.1.1 no such user", "450 4.2.1 disabled", "421 4.3.2 closing"])
+def test_an_address_that_is_refused_keeps_no_other_from_the_alert(
+    left: str, telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.environment = {**cloud.environment, "ALERT_EMAILS": "left@example.com, ada@example.com, eve@example.com"}
+    telling.box.says["left@example.com"] = left
+    report = go()
+    assert not report.ok
+    assert report.note.startswith(f"email 1 of 3 takes no alerts: MailRefused: 127.0.0.1: {left[:3]}")
+    if not left.startswith("421"):
+        assert [envelope.rcpt_tos for envelope in telling.box.envelopes] == [["ada@example.com"], ["eve@example.com"]]
+    telling.box.says.clear()
+    assert go().ok
+    reached = [address for envelope in telling.box.envelopes for address in envelope.rcpt_tos]
+    assert sorted(reached) == ["ada@example.com", "eve@example.com", "left@example.com"]
+    assert len({mail["Message-ID"] for mail in telling.box.mails}) == 3
+
+
+@pytest.mark.parametrize("odd", ["left", "a:b@example.com", "foo(bar)@example.com", "Left <left@example.com>"])
+def test_text_that_is_no_address_keeps_no_other_from_the_alert(
+    odd: str, telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.environment = {**cloud.environment, "ALERT_EMAILS": f"{odd},ada@example.com"}
+    assert go().note.startswith("email 1 of 2 takes no alerts: ")
+    assert [envelope.rcpt_tos for envelope in telling.box.envelopes] == [["ada@example.com"]]
+
+
+def test_an_address_that_is_listed_twice_gets_one_mail(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.environment = {**cloud.environment, "ALERT_EMAILS": "ada@bücher.example, ada@xn--bcher-kva.EXAMPLE"}
+    assert go().ok
+    assert [envelope.rcpt_tos for envelope in telling.box.envelopes] == [["ada@xn--bcher-kva.example"]]
+
+
+def test_an_alert_that_an_earlier_version_owes_to_e_mail_reaches_every_address(
+    telling: Telling, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.environment = {**cloud.environment, "ALERT_EMAILS": "ada@example.com,bob@example.com"}
+    now = cloud.clock.now().isoformat().replace("+00:00", "Z")
+    alert.enqueue_for(cloud, alert.Alert("JOB_BRAKED", "sweep", {}, [], "braked-1", now), ["email"], now)
+    go()
+    assert [envelope.rcpt_tos for envelope in telling.box.envelopes] == [["ada@example.com"], ["bob@example.com"]]
+    assert telling.counts == (0, 2, 0)
+
+
+def test_a_relay_that_refuses_the_sender_is_asked_once_a_run(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud
+) -> None:
+    cloud.environment = {**cloud.environment, "ALERT_EMAILS": "ada@example.com,bob@example.com"}
+    telling.box.says["MAIL"] = "550 5.7.1 no"
+    assert "email 2 of 2 takes no alerts" in go().note
+    del telling.box.says["MAIL"]
+    go()
+    assert telling.counts == (1, 2, 1)
