@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared import clock
-from shared.archetypes.consumer import Consumer, Message, Tenant
+from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.job import (
     Confirmed,
     Effect,
@@ -29,6 +29,8 @@ from shared.store import table
 from shared.store.keys import RowKey
 
 QUEUE = "users:created"
+# Seconds until a welcome is tried again that the relay did not even look at.
+RELAY_WAIT = 60
 
 
 class UserCreated(Payload):
@@ -80,6 +82,8 @@ class WelcomeEmail(Consumer[UserCreated]):
         except MailRefused as refused:
             if refused.permanent:
                 raise Rejected(str(refused)) from refused
+            if not refused.is_attempt:
+                raise Defer(refused.wait or RELAY_WAIT) from refused
             raise
         _record_welcome(run, tenant, sk)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.flags import _notification_text
 from functions.flags._messages import NOTIFICATIONS, Notification
-from shared.archetypes.consumer import Consumer, Message, Tenant
+from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.job import Confirmed, Effect, NotDone, RunContext, Unknown, days, keyed, produce, retry_policies
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused, Relay
@@ -17,6 +17,8 @@ from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
 
 ADMINS = ("owner", "admin")
+# Seconds until mails are tried again that the relay did not even look at.
+RELAY_WAIT = 60
 # The key of an effect, and the call that performs it.
 Delivery = tuple[str, Callable[[str], Any]]
 
@@ -71,18 +73,24 @@ class Notifications(Consumer[Notification]):
 
 
 def _perform(run: RunContext, tenant: Tenant, deliveries: list[Delivery]) -> None:
-    """Perform all deliveries, also after one has failed. Raises Undelivered."""
+    """Perform all deliveries, also after one has failed. Raises Undelivered, or Defer."""
     failed: list[str] = []
+    waits: list[float] = []
     for key, deliver in deliveries:
         try:
             run.effect(f"{tenant.id}#{key}", deliver)
         except MailRefused as refused:
             run.log.error("notification_refused", effect=key, error=str(refused), permanent=refused.permanent)
-            if not refused.permanent:
+            if not refused.is_attempt:
+                waits.append(refused.wait or RELAY_WAIT)
+            elif not refused.permanent:
                 failed.append(key)
         except Exception as error:  # noqa: BLE001 - an error of one recipient must not keep the others from theirs
             run.log.error("notification_failed", effect=key, error=f"{type(error).__name__}: {error}")
             failed.append(key)
+    if waits:
+        # The relay did not even look at some: no attempt, also for those that failed.
+        raise Defer(max(waits))
     if failed:
         raise Undelivered(f"{len(failed)} of {len(deliveries)} deliveries failed; they are retried")
 

@@ -7,7 +7,8 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded_message import forwarded
-from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
+from functions.mail._relay_verdict import attempt_sending
+from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, Succeeded, Sweep
 from shared.job import (
     Effect,
     NotPerformed,
@@ -24,6 +25,7 @@ from shared.job import (
 from shared.mail import message as mail_message
 from shared.mail import sending
 from shared.product import notifications
+from shared.run import effect_results
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -92,12 +94,13 @@ class ForwardingRetry(Sweep):
             prepared = self._prepare(attempt, slot)
             if isinstance(prepared, GaveUp):
                 return prepared
-            try:
+
+            def send() -> str:
                 with attempt.tools.relays.connection() as relay:
-                    response = relay.forward(*prepared)
-            except mail_message.MailRefused as refused:
-                return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
-            return Succeeded(response)
+                    response: str = relay.forward(*prepared)
+                    return response
+
+            return attempt_sending(send)
 
     def _prepare(self, attempt: Attempt, slot: ExitStack) -> tuple[bytes, str] | GaveUp:
         """The message to forward and its destination.
@@ -118,7 +121,9 @@ class ForwardingRetry(Sweep):
         if isinstance(message, GaveUp):
             return message
         try:
-            return forwarded(message, item.alias), to["address"]
+            # The same on each attempt: a message that arrives twice can be recognised.
+            key = effect_results.token(attempt.run.cloud.names, self.name, f"{item.user}#{item.id}")
+            return forwarded(message, item.alias, key), to["address"]
         except mail_message.MailRefused as refused:
             return GaveUp(str(refused))
 

@@ -5,11 +5,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from functions.mail._relay_verdict import attempt_sending
 from functions.mail._templates import TemplateError, render, sender
-from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, RetryLater, Succeeded, Sweep
+from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, Sweep
 from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies, tables
 from shared.mail import message, sending
-from shared.mail.mime import address
+from shared.mail.mime import sender_address
 from shared.mail.route import SENDER
 from shared.run import effect_results
 
@@ -56,22 +57,22 @@ class NotificationDelivery(Sweep):
         user = attempt.references.get(_user(item))
         if not user or user.get("deleted_at"):
             return GaveUp("its user is gone")
+        _, from_address = sender_address(run.setting(SENDER.name))
         try:
             text = render(item.template, item.data)
-            from_address = sender(item.persona, address(run.setting(SENDER.name)))
+            persona = sender(item.persona, str(from_address))
         except TemplateError as error:
             return GaveUp(str(error))
-        mail = message.Mail((user["email"],), text.subject, text.text, text.html, from_address)
+        mail = message.Mail((user["email"],), text.subject, text.text, text.html, persona)
         # The same Message-ID on each attempt.
         key = effect_results.token(run.cloud.names, self.name, f"{item.user}#{item.id}")
-        try:
+
+        def send() -> str:
             with attempt.tools.connection() as relay:
-                response = relay.send(mail, key)
-        except message.MailRefused as refused:
-            if refused.affects_all:
-                raise
-            return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))
-        return Succeeded(response)
+                response: str = relay.send(mail, key)
+                return response
+
+        return attempt_sending(send)
 
     def on_success(self, item: Notification, result: AttemptResult) -> Mapping[str, Any]:
         from shared.product.records.outgoing import SendState

@@ -24,6 +24,9 @@ class NotPerformed(Exception):
     Other exceptions leave the outcome unknown.
     """
 
+    #: Minimum seconds until a repeat makes sense.
+    wait: float = 0
+
 
 class UncertainOutcome(Exception):
     """The outcome of an effect is unknown.

@@ -42,3 +42,12 @@ RELAY = Setting(
     "MAIL_RELAY", "ses", "Relay for e-mail: ses, smtp://host:587 (STARTTLS) or smtps://host:465", route, external=True
 )
 SENDER = settings.text("MAIL_FROM", "", "Sender of e-mail; with SES an address of a verified identity")
+CONNECTIONS = settings.count("MAIL_RELAY_CONNECTIONS", 4, "Connections to the relay at once, of one run of a job")
+RETRY, HOLD = "retry", "hold"
+UNANSWERED = settings.choice(
+    "MAIL_UNANSWERED",
+    RETRY,
+    (RETRY, HOLD),
+    "A mail whose relay did not answer after it had the whole message: retry with the same Message-ID, as relays do "
+    "among themselves (it may arrive twice), or hold until an operator resolves it",
+)

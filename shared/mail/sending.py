@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from shared.aws.permissions import Grant, read_secret, send_mail
 from shared.mail.message import Relay
-from shared.mail.route import RELAY, SECRET, SENDER
+from shared.mail.route import CONNECTIONS, RELAY, SECRET, SENDER, UNANSWERED
 
 if TYPE_CHECKING:
     from shared.run.context import RunContext
 
 # A job that sends e-mail declares these settings and grants.
-SETTINGS = (RELAY, SENDER)
+SETTINGS = (RELAY, SENDER, CONNECTIONS, UNANSWERED)
 GRANTS: tuple[Grant, ...] = (send_mail(), read_secret(SECRET))
 
 
@@ -20,4 +20,4 @@ def relay(run: RunContext) -> Relay:
     """The relay of the job's settings; it connects at its first message."""
     from shared.mail import relay
 
-    return relay.open_relay(run.cloud, run.setting(RELAY.name), run.setting(SENDER.name))
+    return relay.configured_relay(run)

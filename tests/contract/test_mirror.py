@@ -55,6 +55,7 @@ COVERED_BY = {
     "shared.mail.message": RELAY,
     "shared.mail.mime": RELAY,
     "shared.mail.route": RELAY,
+    "shared.mail.ses": RELAY,
     "shared.messages.batch": CONSUMER,
     "shared.messages.batch_status": "tests/unit/messages/test_run_batch.py",
     "shared.messages.claim_check": "tests/unit/messages/test_envelope.py",

@@ -183,7 +183,7 @@ class SweepRun:
         except Deferred as error:
             return self._defer(due, error)
         except NotPerformed as error:
-            return self._defer(due, error, "put_off")
+            return self._defer(due, error, "put_off", error.wait)
         except Fenced:
             raise
         except Exception:

@@ -230,6 +230,7 @@ def test_what_ses_says_of_a_mail_closes_it_and_what_it_says_of_the_account_does_
 def test_a_mail_of_which_nobody_knows_waits_for_a_person_and_is_sent_no_second_time_unasked(
     said: Confirmed | NotDone, mails: int, cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
 ) -> None:
+    cloud.environment = {**cloud.environment, "MAIL_UNANSWERED": "hold"}
     box.drops = True
     put(cloud, queue())
     for expected in ({"failed": 1}, {"uncertain": 1}, {"uncertain": 1}):

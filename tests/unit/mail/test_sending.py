@@ -9,8 +9,10 @@ from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.job.setting import SettingError
-from shared.mail import relay, sending
+from shared.mail import sending
 from shared.mail.route import Route
+from shared.mail.ses import Ses
+from shared.mail.smtp import Smtp
 from shared.run.begin import begin
 from shared.run.context import RunContext
 from shared.run.firing import Firing
@@ -34,12 +36,12 @@ def opened(cloud: Cloud, log: Lines, **environment: str) -> object:
 
 
 def test_ses_is_the_default_relay(cloud: Cloud, log: Lines) -> None:
-    assert isinstance(opened(cloud, log), relay.Ses)
+    assert isinstance(opened(cloud, log), Ses)
 
 
 def test_the_setting_names_an_smtp_server_and_the_sender(cloud: Cloud, log: Lines) -> None:
     smtp = opened(cloud, log, MAIL_RELAY="smtps://relay.example", MAIL_FROM="porter@example.org")
-    assert isinstance(smtp, relay.Smtp)
+    assert isinstance(smtp, Smtp)
     assert (smtp.route, smtp.sender) == (Route("smtps", "relay.example", 465), "porter@example.org")
 
 
