@@ -39,6 +39,8 @@ class Finding:
     catch_up: datetime | None = None
     #: Records to add to the daily ledger.
     records: TickRecords = field(default_factory=dict)
+    #: Ids of runs whose history rows were read.
+    recorded: frozenset[str] = frozenset()
 
 
 class TickAccounting:
@@ -78,7 +80,8 @@ class TickAccounting:
             records = ledger.merge(judged, {tick: record for tick, record in proven.items() if tick < period[1]})
         judged = ledger.judge(self.entry, due, proven, self.claim, now)
         missed = [tick for tick in due if judged[tick].outcome is TickOutcome.MISSED]
-        return replace(self._gaps(due, missed, rows, window), records=records)
+        recorded = frozenset(row["sk"] for row in rows if "outcome" in row)
+        return replace(self._gaps(due, missed, rows, window), records=records, recorded=recorded)
 
     def write(self, finding: Finding, delay: int) -> int:
         """Write and send a finding; return the number of ledger rows.

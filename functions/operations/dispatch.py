@@ -65,8 +65,9 @@ class Dispatch(Consumer):
             claim = lost_runs.claim_item(run.cloud, entry, firing.target)
             left = (claim.get("lease_until", 0) - clock.milliseconds(run.cloud.clock.now())) / 1000
             if left > 0:
-                # Deferred, which costs no attempt, until the lease has expired.
-                raise Defer(left + 1)
+                # Deferred, which costs no attempt. First for a moment: the sender of a continuation, or of a retry, is
+                # about to release the lease. Then until the lease has expired.
+                raise Defer(left + 1 if message.receives > 1 else min(left + 1, send.SHORT_DEFERRAL))
         invoke(run, firing)
 
     def interrupted(self, run: RunContext, message: Message, envelope: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ Neither leaves a record itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from functions.operations._reconcile_window import ReconcileWindow
@@ -32,6 +33,8 @@ from shared.run.send import MAX_DELAY
 
 # Seconds between the catch-up runs of two jobs, so that an outage does not end in a burst.
 SPACING = 10
+# Ages of a finished run at which its history row is looked for, from and to: three runs of the reconciler.
+UNRECORDED = (timedelta(minutes=1), timedelta(minutes=15))
 # Remaining seconds below which no further job is examined: one job takes at most this long, for a day of its rows.
 RESERVE = 10
 
@@ -68,6 +71,8 @@ class Reconciler(Job):
             counts["lost"] += sum(_record_lost(run, name, entry, item) for item in claims)
             accounting = _accounting(run, name, entry, claims, since)
             finding = accounting.examine(window)
+            for item in claims:
+                _record_finished(run, name, entry, item, finding.recorded)
             counts["folded"] += accounting.write(finding, catch_up_delay(counts["caught_up"]))
             counts["missed"] += finding.missed
             counts["caught_up"] += finding.catch_up is not None
@@ -122,6 +127,21 @@ def _record_lost(run: RunContext, name: str, entry: Entry, item: dict[str, Any])
     run.log.error(f"{name}_lost", lost=item["holder"], target=item["sk"], error=note)
     run.log.metric(name, {"Lost": 1})
     return True
+
+
+def _record_finished(run: RunContext, name: str, entry: Entry, item: dict[str, Any], recorded: frozenset[str]) -> None:
+    """Write the missing history row of a finished run.
+
+    A run without a row is written by the second reconciler run after its end at the latest. One that ended this minute
+    may be about to write it.
+    """
+    ended = (item.get("status") or {}).get("at", "")
+    now = run.cloud.clock.now()
+    if "holder" in item or item.get("run", "") in recorded:
+        return
+    recent = clock.iso(now - UNRECORDED[1]) <= ended <= clock.iso(now - UNRECORDED[0])
+    if recent and lost_runs.record_finished(run.cloud, name, entry["retention"], item):
+        run.log.warning(f"{name}_recorded", recorded=item["run"], target=item["sk"])
 
 
 def _planned(name: str, finding: Finding) -> Iterator[str]:

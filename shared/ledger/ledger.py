@@ -17,7 +17,6 @@ from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.job import retention, schedule
 from shared.job.retry import JITTER
-from shared.run.claim import position_and_attempt
 from shared.store import keys, table
 from shared.tables import STATE
 
@@ -181,8 +180,10 @@ def judge(
     row would have expired and the item has been claimed for a later tick.
     """
     newest, retained = newest_claimed_tick(item), retention.read(entry["retention"]).completed.age
+    # A manual run holds the lease for itself, not for the last tick.
+    running = "holder" in item and "manual" not in item
     claimed = {
-        _last_attempted(item): TickOutcome.RUNNING if "holder" in item else TickOutcome.LOST,
+        _last_attempted(item): TickOutcome.RUNNING if running else TickOutcome.LOST,
         tick_of(item.get("last", "")): TickOutcome.RAN,
     }
 
@@ -198,7 +199,7 @@ def judge(
 
 
 def _last_attempted(item: Mapping[str, Any]) -> datetime | None:
-    return tick_of(position_and_attempt(item.get("last_attempt", ""))[0])
+    return tick_of("#".join(str(item.get("last_attempt", "")).split("#")[:2]))
 
 
 def _run_id_prefix(at: datetime) -> str:

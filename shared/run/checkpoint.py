@@ -1,12 +1,18 @@
-"""Checkpoints, in the claim item or in rows of their own."""
+"""Checkpoints, in the claim item or in rows of their own.
+
+Ticks share one checkpoint, since the next tick does what the last one left. A plan and a manual run do work of their
+own: each has a row, which no other run reads or overwrites.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.store import keys, table
+from shared.store.fencing import Fenced
 from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
@@ -41,3 +47,41 @@ def load(cloud: Cloud, job: str, target: str, text: str | None) -> Any:
     if text and text.startswith(REFERENCE):
         text = table.get(cloud, STATE, keys.checkpoint(job, target, int(text[1:]))).get("checkpoint")
     return json.loads(text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The row with the checkpoint of a plan or a manual run."""
+
+    cloud: Cloud
+    job: str
+    target: str
+    #: See `Firing.place`.
+    place: str
+    #: Fencing token of the run that reads or writes it.
+    fence: int
+
+    @property
+    def key(self) -> keys.RowKey:
+        return keys.own_checkpoint(self.job, self.target, self.place)
+
+    def load(self) -> Any:
+        """Return the checkpoint, or None."""
+        text = table.get(self.cloud, STATE, self.key).get("checkpoint")
+        return json.loads(text) if text else None
+
+    def put(self, checkpoint: Any) -> str:
+        """Write the checkpoint, over that of an earlier fence only. Raises Fenced."""
+        text = json.dumps(checkpoint, separators=(",", ":"))
+        expires = int((self.cloud.clock.now() + RETENTION).timestamp())
+        row = {**self.key.attributes, "checkpoint": text, "fence": self.fence, TTL: expires}
+        condition = "attribute_not_exists(fence) OR fence <= :fence"
+        try:
+            table.put_if(self.cloud, STATE, row, condition, {":fence": self.fence})
+        except table.ConditionFailed:
+            raise Fenced(f"{self.job} {self.target}: a later run has the checkpoint {self.place}") from None
+        return text
+
+    def delete(self) -> None:
+        """Delete the row of work that is done."""
+        table.delete(self.cloud, STATE, self.key)

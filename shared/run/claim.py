@@ -6,7 +6,7 @@ One conditional write takes it, one returns it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from shared.job.definition import Job
 from shared.job.outcome import Reason
 from shared.plans import BRAKE
 from shared.run import checkpoint as checkpoints
-from shared.run.firing import SEQUENCE_STEP, Firing
+from shared.run.claim_write import ahead, claim_write
+from shared.run.firing import MAX_SKEW, SEQUENCE_STEP, Firing
 from shared.store import keys, table
 from shared.store.fencing import Fenced
 from shared.store.table import ConditionFailed
@@ -33,21 +34,32 @@ ITEM_LIMIT = 1024
 # Attributes that the item has only while a run holds it.
 CLAIM_ATTRIBUTES = ("holder", "expired_holder", "lease_until", "step", "progress")
 
-# The condition of a claim, in named parts. Two deliveries of the tick 22:05 in time, first attempt, hop 1:
-#   22:05:00  A claims      last_attempt = 22:05Z#00#001#01, holder = A, lease_until = 22:06:10
-#   22:05:01  B is refused  ATTEMPT_NOT_MADE: the same attempt, and NO_LEASE: A holds it
-#   22:05:40  A fails       holder and lease_until removed; last unchanged; retry sent as attempt 2
-#   22:05:41  B is refused  ATTEMPT_NOT_MADE: else it would start a second chain of retries
-#   22:06:00  A2 claims     last_attempt = 22:05Z#00#002#03 is greater
-TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position)"
-# Where the holder was interrupted (`holder` is still there, its lease has expired) the attempt may be repeated.
-ATTEMPT_NOT_MADE = (
-    "(attribute_not_exists(last_attempt) OR NOT begins_with(last_attempt, :position) OR last_attempt < :attempt "
-    "OR attribute_exists(holder))"
-)
-NO_LEASE = "(attribute_not_exists(lease_until) OR lease_until < :now)"
-NOT_PAUSED = "attribute_not_exists(paused)"
-NOT_PAUSED_EXCEPT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Work of the run that last claimed an item."""
+
+    #: Position of its tick, or the id of its manual request; empty where it is unknown.
+    tick: str = ""
+    #: Number of its attempt; 0 where it is unknown, and for a manual run.
+    attempt: int = 0
+    #: Whether it repeats an attempt, which the streak has counted.
+    repeated: bool = False
+    #: Whether it continues the tick of an earlier part.
+    continued: bool = False
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Held:
+        """Return it from a claim item.
+
+        `last_attempt` is of the last tick, which a manual run leaves alone.
+        """
+        if "manual" in item:
+            return cls(str(item["manual"]))
+        if not item.get("last_attempt"):
+            return cls()
+        minute, part, sequence, _ = str(item["last_attempt"]).split("#")
+        return cls(f"{minute}#{part}", int(sequence) % SEQUENCE_STEP, int(sequence) > 1, part != "00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +78,14 @@ class Claim:
     before: Mapping[str, Any]
     #: Position of the last tick that is done.
     last: str = ""
-    #: Deduplication key of the interrupted run's firing; empty where it is unknown.
-    interrupted_at: str = ""
+    #: What the run before worked for; empty where it is unknown.
+    held_before: Held = Held()
+    #: Id of the run before, if it finished; its history row may be missing. Empty where it is unknown.
+    finished_before: str = ""
+    #: Position ahead of the clock that this claim overrules; empty without one.
+    quarantined: str = ""
+    #: Where the checkpoint is, see `Firing.place`; empty for the claim item.
+    place: str = ""
     #: Whether a target or tenant of the job is paused.
     partial_pauses: bool = False
     #: What is spent of the job's budget; None for a job without a budget.
@@ -90,16 +108,6 @@ class ClaimRefusal:
     budget_usage: BudgetUsage | None = None
 
 
-@dataclass(slots=True)
-class _Write:
-    """Parts of the conditional write that takes a claim."""
-
-    sets: list[str]
-    conditions: list[str]
-    names: dict[str, str]
-    values: dict[str, Any] = field(default_factory=dict)
-
-
 class Claims:
     """Access to the claim item of one job and target."""
 
@@ -109,6 +117,7 @@ class Claims:
         self.target = target
         self.key = keys.claim(job.key, target)
         self.budget = job.allowance(cloud.environment)
+        self.lease_seconds = job.timeout + LEASE_MARGIN
 
     def take(self, firing: Firing, run: str, request: str) -> Claim | ClaimRefusal:
         """Claim the item for `run` with one conditional write.
@@ -118,24 +127,25 @@ class Claims:
         The old item comes back either way: with the checkpoint, or with the reason for the refusal.
         """
         now = self.cloud.clock.now()
-        write = self._write_for(firing, run, request, now)
+        write = claim_write(firing, run, request, now, self.lease_seconds, self.budget)
         try:
             before = table.update(
                 self.cloud,
                 STATE,
                 self.key,
-                f"SET {', '.join(write.sets)} REMOVE step, progress ADD fence :one",
+                write.expression,
                 write.values,
-                condition=" AND ".join(write.conditions),
+                condition=write.condition,
                 names=write.names,
             )
         except ConditionFailed as refused:
             item = refused.item
             if item.get("holder") == run:
-                # Our first write succeeded, but its reply was lost, so the attempt that it replaced is unknown.
-                return self._claim(run, item["fence"], {**item, "last_attempt": ""}, item.get("expired_holder"))
+                # Our first write succeeded, but its reply was lost, so what it replaced is unknown.
+                replaced = {name: value for name, value in item.items() if name not in ("last_attempt", "manual")}
+                return self._claim(run, firing, item["fence"], replaced, item.get("expired_holder"))
             return _refusal(item, firing, now, None if firing.plan else self.usage(item, now))
-        return self._claim(run, before.get("fence", 0) + 1, before, before.get("holder"))
+        return self._claim(run, firing, before.get("fence", 0) + 1, before, before.get("holder"))
 
     def finish(self, claim: Claim, firing: Firing, status: Mapping[str, Any], checkpoint: Any, success: bool) -> None:
         """Write status and checkpoint, and release the lease. Raises Fenced.
@@ -143,7 +153,11 @@ class Claims:
         A success moves `last`. A repeat after a lost reply meets the same run and fence and writes the same values;
         what is spent of the budget is written as the new sum, not as an increment.
         """
-        stored = self._store(claim, checkpoint) if success and checkpoint is not None else None
+        place = self._place(claim)
+        stored = None
+        if success and checkpoint is not None:
+            # Before the lease is released: the next part finds it.
+            stored = place.put(checkpoint) if place else self._store(claim, checkpoint)
         values: dict[str, Any] = {":status": dict(status), ":state": "COMPLETED" if success else "FAILED"}
         names = {"#state": "state", "#status": "status"}
         update = "#status = :status, #state = :state"
@@ -152,20 +166,35 @@ class Claims:
             update += ", #last = :position"
             names["#last"] = "last"
             values[":position"] = firing.position
-        if stored is not None:
+        if claim.quarantined and not firing.manual:
+            update += ", quarantined = :quarantined"
+            values[":quarantined"] = claim.quarantined
+        if place is None and stored is not None:
             update += ", checkpoint = :checkpoint"
             values[":checkpoint"] = stored
-        elif success:
+        elif place is None and success:
             remove.append("checkpoint")
         self._write(claim, update, names, values, remove)
+        if place is not None and success and checkpoint is None:
+            # After it: the run of a crash in between starts where it ended.
+            place.delete()
 
     def save(self, claim: Claim, checkpoint: Any) -> None:
         """Save a checkpoint while the work goes on.
 
         Raises Fenced, which ends a run that lost its lease.
         """
+        place = self._place(claim)
+        if place is not None:
+            self._write(claim, "#run = :run", {}, {})
+            place.put(checkpoint)
+            return
         stored = self._store(claim, checkpoint)
         self._write(claim, "checkpoint = :checkpoint", {}, {":checkpoint": stored})
+
+    def record_lost(self, claim: Claim, status: Mapping[str, Any]) -> None:
+        """Write the status of the interrupted run before. Raises Fenced."""
+        self._write(claim, "#status = :status", {"#status": "status"}, {":status": dict(status)})
 
     def progress(self, claim: Claim, step: str, percent: int) -> None:
         """Write the step and the percentage that the status shows. Raises Fenced."""
@@ -190,50 +219,6 @@ class Claims:
 
         return budget_usage.from_item(self.budget, item, now)
 
-    def _write_for(self, firing: Firing, run: str, request: str, now: datetime) -> _Write:
-        write = _Write(
-            # `expired_holder` takes over the old holder, so that a claim whose reply was lost still finds it.
-            [
-                "#run = :run, holder = :run, expired_holder = if_not_exists(holder, :none), lease_until = :until",
-                "invocation = :invocation, started = :started, #state = :processing",
-            ],
-            [NO_LEASE],
-            {"#run": "run", "#state": "state"},
-            {
-                ":run": run,
-                ":none": "-",
-                ":now": clock.milliseconds(now),
-                ":until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
-                ":one": 1,
-                ":invocation": request,
-                ":started": clock.iso(now),
-                ":processing": "PROCESSING",
-            },
-        )
-        self._require_no_pause(write, firing, now)
-        if not firing.manual:
-            write.names["#last"] = "last"
-            write.values |= {":position": firing.position, ":attempt": firing.dedup_key}
-            write.sets.append("last_attempt = :attempt")
-            write.conditions += [TICK_NOT_DONE, ATTEMPT_NOT_MADE]
-        return write
-
-    def _require_no_pause(self, write: _Write, firing: Firing, now: datetime) -> None:
-        """Add the conditions on pauses and on the budget."""
-        if firing.plan:
-            # Neither the brake nor the budget holds back a plan: the operator who applies it has seen its size.
-            write.values[":brake"] = BRAKE
-            write.conditions.append(NOT_PAUSED_EXCEPT_BY_THE_BRAKE)
-            return
-        write.conditions.append(NOT_PAUSED)
-        if self.budget:
-            from shared.run import budget_usage
-
-            condition, names, values = budget_usage.claim_condition(self.budget, now)
-            write.names |= names
-            write.values |= values
-            write.conditions.append(condition)
-
     def _write(
         self, claim: Claim, sets: str, names: Mapping[str, str], values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> None:
@@ -255,28 +240,34 @@ class Claims:
         inline = checkpoints.INLINE_BESIDE_A_BUDGET if self.budget else checkpoints.INLINE_CHECKPOINT
         return checkpoints.store(self.cloud, self.job.name, self.target, claim.fence, checkpoint, inline)
 
-    def _claim(self, run: str, fence: int, item: Mapping[str, Any], holder: str | None) -> Claim:
+    def _place(self, claim: Claim) -> checkpoints.Place | None:
+        """Return the checkpoint row of a plan or manual run, if any."""
+        if not claim.place:
+            return None
+        return checkpoints.Place(self.cloud, self.job.name, self.target, claim.place, claim.fence)
+
+    def _claim(self, run: str, firing: Firing, fence: int, item: Mapping[str, Any], holder: str | None) -> Claim:
         expired = holder if holder and holder != "-" else None
-        return Claim(
+        last, now = item.get("last", ""), self.cloud.clock.now()
+        claim = Claim(
             run,
             fence,
-            checkpoints.load(self.cloud, self.job.name, self.target, item.get("checkpoint")),
+            None,
             expired,
             before=item.get("status") or {},
-            last=item.get("last", ""),
-            interrupted_at=item.get("last_attempt", "") if expired else "",
+            last=last,
+            held_before=Held.of(item),
+            finished_before=item.get("run", "") if "status" in item and not holder else "",
+            quarantined=last if last > ahead(now) else "",
+            place=firing.place,
             partial_pauses="partial_pauses" in item,
-            budget_usage=self.usage(item, self.cloud.clock.now()),
+            budget_usage=self.usage(item, now),
         )
-
-
-def position_and_attempt(dedup_key: str) -> tuple[str, int]:
-    """Return position and attempt of the firing with this key.
-
-    `("", 0)` for an empty one.
-    """
-    minute, part, sequence, _ = dedup_key.split("#") if dedup_key else ("", "", "0", "")
-    return f"{minute}#{part}" if dedup_key else "", int(sequence) % SEQUENCE_STEP
+        place = self._place(claim)
+        if place is not None:
+            return replace(claim, checkpoint=place.load())
+        stored = checkpoints.load(self.cloud, self.job.name, self.target, item.get("checkpoint"))
+        return replace(claim, checkpoint=stored)
 
 
 def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: BudgetUsage | None) -> ClaimRefusal:
@@ -287,7 +278,8 @@ def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: Budg
     if not firing.manual:
         last = item.get("last", "")
         if last > firing.position:
-            return ClaimRefusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done")
+            wrong = "; it is ahead of the clock" if last > f"{clock.minute(now + MAX_SKEW)}#99" else ""
+            return ClaimRefusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done{wrong}")
         if last == firing.position or (last_attempt.startswith(firing.position) and last_attempt >= firing.dedup_key):
             return ClaimRefusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
     if usage and usage.used_up:

@@ -111,6 +111,18 @@ class RunContext:
         """Seconds until the deadline; stop early enough to leave a checkpoint."""
         return (self.deadline - self.cloud.clock.now()).total_seconds()
 
+    def work_seconds(self) -> float:
+        """Seconds that the work may take, less those since the invocation began.
+
+        A slow claim shortens the work: Lambda counts from the invocation.
+        """
+        allowed = self.time_allowed or self.job.timeout - FINISH_SECONDS
+        return allowed - self.elapsed_ms() / 1000
+
+    def time_left(self) -> float:
+        """Seconds in which the end of the run may still be written."""
+        return self.remaining() + FINISH_SECONDS - 1
+
     def time_for_more(self) -> float:
         """Seconds in which new work may begin.
 

@@ -68,6 +68,10 @@ class Firing:
     letter: str = ""
     #: Number of the redrive; each has all attempts again.
     redrive: int = 0
+    #: How often this attempt was deferred because another run held the lease.
+    deferrals: int = 0
+    #: Reasons of the bad verdicts of the tick's earlier parts; empty without one.
+    bad: str = ""
 
     @property
     def position(self) -> str:
@@ -88,7 +92,25 @@ class Firing:
 
         Shared by the deliveries of this firing and by no other firing.
         """
-        return f"{self.position}#{self.sequence:03d}#{self.hop:02d}"
+        return f"{clock.minute(self.at)}#{self.turn}"
+
+    @property
+    def place(self) -> str:
+        """Name of the row with its checkpoint.
+
+        Empty for a tick, whose checkpoint is in the claim item.
+        """
+        if self.plan:
+            return f"plan#{self.plan}"
+        return f"manual#{self.id}" if self.manual else ""
+
+    @property
+    def turn(self) -> str:
+        """Part, sequence and hop.
+
+        Greater, as text, for each later firing of one request.
+        """
+        return f"{self.part:02d}#{self.sequence:03d}#{self.hop:02d}"
 
     @property
     def fresh(self) -> bool:
@@ -101,21 +123,22 @@ class Firing:
             self,
             attempt=self.attempt + 1,
             hop=self.hop + 2,
+            deferrals=0,
             first_failed_at=self.first_failed_at or clock.iso(now),
             last_error=error,
         )
 
     def deferred(self) -> Firing:
         """Return the same attempt, to be sent with a delay."""
-        return replace(self, hop=self.hop + 2)
+        return replace(self, hop=self.hop + 2, deferrals=self.deferrals + 1)
 
-    def continuation(self) -> Firing:
+    def continuation(self, bad: str = "") -> Firing:
         """Return the next part of the tick.
 
-        It continues from the checkpoint, with attempts of its own.
+        It continues from the checkpoint, with attempts of its own. bad: reasons of the bad verdicts so far.
         """
-        fresh: dict[str, Any] = {"attempt": 1, "first_failed_at": "", "last_error": "", "letter": ""}
-        return replace(self, part=self.part + 1, hop=self.hop + 2, **fresh)
+        fresh: dict[str, Any] = {"attempt": 1, "first_failed_at": "", "last_error": "", "letter": "", "deferrals": 0}
+        return replace(self, part=self.part + 1, hop=self.hop + 2, bad=bad, **fresh)
 
     def routed(self, by: str) -> Firing:
         """Return the firing for another runtime.
@@ -126,12 +149,19 @@ class Firing:
         return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
     def shard(self, number: int) -> Firing:
-        """Return the firing of one shard."""
-        return replace(self, target=str(number), hop=self.hop + 2, letter="")
+        """Return the firing of one shard.
+
+        Each shard of a manual run is a request of its own, which is served once.
+        """
+        request = f"{self.id}/{number}" if self.manual and self.id else self.id
+        return replace(self, target=str(number), id=request, hop=self.hop + 2, letter="")
 
     def data(self) -> dict[str, Any]:
         """Return the firing as JSON data, see `parse_firing`."""
-        return {**asdict(self), "at": clock.iso(self.at)}
+        # Without the newer fields where they are empty: a function that is not deployed yet reads the others.
+        newer = {"deferrals": 0, "bad": ""}
+        data = {name: value for name, value in asdict(self).items() if name not in newer or value != newer[name]}
+        return {**data, "at": clock.iso(self.at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +207,18 @@ def parse_firing(data: Any, now: datetime, job: str | None = None) -> Firing:
 
 def _check(firing: Firing) -> None:
     """Raise ValueError for values that no firing of this code has."""
-    numbers = (firing.part, firing.attempt, firing.hop, firing.redrive)
+    numbers = (firing.part, firing.attempt, firing.hop, firing.redrive, firing.deferrals)
     whole = all(type(number) is int for number in numbers)
-    if not whole or not 0 <= firing.part < MAX_PARTS or min(firing.attempt, firing.hop, firing.redrive + 1) < 1:
-        raise ValueError("part, attempt, hop and redrive are whole numbers, from 0, 1, 1 and 0")
+    if (
+        not whole
+        or not 0 <= firing.part < MAX_PARTS
+        or min(firing.attempt, firing.hop, firing.redrive + 1, firing.deferrals + 1) < 1
+    ):
+        raise ValueError("part, attempt, hop, redrive and deferrals are whole numbers, from 0, 1, 1, 0 and 0")
     if firing.sequence > MAX_SEQUENCE:
         raise ValueError(f"attempt {firing.attempt} of redrive {firing.redrive} is over the limit of {MAX_SEQUENCE}")
     texts = (firing.id, firing.first_failed_at, firing.last_error, firing.correlation_id, firing.plan, firing.letter)
-    if not all(isinstance(text, str) for text in (firing.job, firing.target, *texts)):
+    if not all(isinstance(text, str) for text in (firing.job, firing.target, firing.bad, *texts)):
         raise ValueError("job, target, id, correlation_id, plan and letter are text")
     if not firing.job or not firing.target:
         raise ValueError("job and target must not be empty")

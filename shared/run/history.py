@@ -11,6 +11,7 @@ from shared.aws.names import NO_TARGET
 from shared.job import retention
 from shared.job.outcome import Done, Outcome
 from shared.redaction import LONG, excerpt
+from shared.run.claim_write import manual_label
 from shared.run.firing import Firing
 from shared.run.status import explanation
 from shared.store import keys, table
@@ -30,7 +31,12 @@ def gap_id(first: datetime) -> str:
 
 def tick_label(firing: Firing) -> str:
     """Return the position, or the id of a manual run."""
-    return redaction.text(firing.id) or "manual" if firing.manual else firing.position
+    return manual_label(firing) if firing.manual else firing.position
+
+
+def started_by(run: str) -> datetime:
+    """Return the start of a run by its id, see `begin.run_id`."""
+    return datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
 
 
 class History:
@@ -78,7 +84,6 @@ class History:
 
         tick, attempt: of its firing, as far as they are known.
         """
-        started = datetime.strptime(run[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
         values = {
             "job": self.job,
             "target": target,
@@ -86,32 +91,39 @@ class History:
             "attempt": attempt or None,
             "outcome": "lost",
             "ok": False,
-            "started": clock.iso(started),
+            "started": clock.iso(started_by(run)),
             "note": excerpt(note, LONG),
             TTL: self._expiry(),
         }
         self._set(run, values, NO_OUTCOME, {})
 
-    def record_recovered(self, firing: Firing, run: str, status: Mapping[str, Any]) -> None:
-        """Write the row of a run that finished, then was interrupted.
+    def record_finished(
+        self, run: str, target: str, status: Mapping[str, Any], tick: str, attempt: int, correlation: str = ""
+    ) -> bool:
+        """Write the missing row of a finished run.
+
+        False where it is there, or would have expired.
 
         status: the one that the run wrote to its claim item.
         """
-        ended = clock.parse(status["at"]) + timedelta(milliseconds=status["ms"])
+        started, ended = started_by(run), clock.parse(status["at"])
+        expires = ended + self.retention.of(status["ok"]).age
+        if expires <= self.cloud.clock.now():
+            return False
         values = {
             "job": self.job,
-            "target": firing.target,
-            "tick": tick_label(firing),
-            "attempt": firing.attempt,
+            "target": target,
+            "tick": tick or None,
+            "attempt": attempt or None,
             "outcome": status["outcome"],
             "ok": status["ok"],
-            "started": status["at"],
+            "started": clock.iso(started),
             "ms": status["ms"],
             "note": status.get("note"),
-            "correlationId": firing.correlation_id or None,
-            TTL: int((ended + self.retention.of(status["ok"]).age).timestamp()),
+            "correlationId": correlation or None,
+            TTL: int(expires.timestamp()),
         }
-        self._set(run, values, NO_OUTCOME, {})
+        return self._set(run, values, NO_OUTCOME, {})
 
     def record_missed(self, first: datetime, to: datetime, count: int, note: str, covered: str) -> None:
         """Write one row for `count` consecutive ticks that left no trace.
@@ -153,9 +165,9 @@ class History:
             names={"#expires": TTL},
         )
 
-    def _set(self, run: str, values: Mapping[str, Any], condition: str, extra: Mapping[str, Any]) -> None:
+    def _set(self, run: str, values: Mapping[str, Any], condition: str, extra: Mapping[str, Any]) -> bool:
         row = {name: value for name, value in values.items() if value is not None}
-        table.update_if(
+        return table.update_if(
             self.cloud,
             STATE,
             keys.run(self.job, run),

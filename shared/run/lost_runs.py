@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, redaction
 from shared.aws.names import NO_TARGET
 from shared.job import manifest
-from shared.job.outcome import Done
-from shared.run import send
-from shared.run.claim import CLAIM_ATTRIBUTES, position_and_attempt
+from shared.job.outcome import Done, Lost
+from shared.run import send, status
+from shared.run.attempts import NextStep, next_step, used_up
+from shared.run.claim import CLAIM_ATTRIBUTES, LEASE_MARGIN, Held
+from shared.run.claim_write import latest_lease
 from shared.run.firing import Firing
-from shared.run.history import History, tick_label
+from shared.run.history import History, started_by, tick_label
 from shared.store import keys, table
 from shared.store.keys import RowKey
 from shared.tables import STATE
@@ -39,8 +41,14 @@ def claim_items(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
 
 
 def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether the item has a holder whose lease has expired."""
-    return "holder" in item and int(item["lease_until"]) < clock.milliseconds(now)
+    """Return whether the item has a holder whose lease has expired.
+
+    Also one that ends later than any lease can: a machine whose clock was ahead gave it.
+    """
+    if "holder" not in item:
+        return False
+    until = int(item["lease_until"])
+    return until < clock.milliseconds(now) or until > latest_lease(now, LEASE_MARGIN)
 
 
 def mark_lost(
@@ -50,20 +58,18 @@ def mark_lost(
 
     False where the item has changed since it was read.
 
-    firing: what it ran for (default: the tick for which the item was last claimed).
+    firing: what it ran for (default: what the item was claimed for).
     """
-    history = History(cloud, job, entry["retention"])
+    held = held_by(firing) if firing else Held.of(item)
     # The row first: a crash between the two writes leaves a lease that is found again, not a run without a trace.
-    last_attempt = item.get("last_attempt", "")
-    tick, attempt = (tick_label(firing), firing.attempt) if firing else position_and_attempt(last_attempt)
-    history.record_lost(item["holder"], item["sk"], note, tick, attempt)
+    record_row(cloud, job, entry["retention"], item["holder"], item["sk"], note, held)
     return table.update_if(
         cloud,
         STATE,
         RowKey(item["pk"], item["sk"]),
         f"SET #status = :status, #state = :failed REMOVE {', '.join(CLAIM_ATTRIBUTES)}",
         {
-            ":status": _lost_status(item, note),
+            ":status": lost_status(cloud, item["holder"], item.get("status") or {}, note, held),
             ":failed": "FAILED",
             ":holder": item["holder"],
             ":until": item["lease_until"],
@@ -73,6 +79,52 @@ def mark_lost(
     )
 
 
+def held_by(firing: Firing) -> Held:
+    """Return the work of a run for this firing."""
+    return Held(tick_label(firing), firing.attempt, firing.sequence > 1, firing.part > 0)
+
+
+def record_row(cloud: Cloud, job: str, retention: str, run: str, target: str, note: str, held: Held) -> None:
+    """Write the history row of a lost run."""
+    History(cloud, job, retention).record_lost(run, target, note, held.tick, held.attempt)
+
+
+def lost_status(cloud: Cloud, run: str, before: Mapping[str, Any], note: str, held: Held) -> dict[str, Any]:
+    """Return the status map of a lost run.
+
+    It ends when it is found. Streak and first error continue the last status.
+    """
+    started = started_by(run)
+    ms = max(0, clock.milliseconds(cloud.clock.now()) - clock.milliseconds(started))
+    # An earlier part of the tick has counted it where that part was bad.
+    counted = held.repeated or (held.continued and before.get("ok") is False)
+    return status.from_outcome(Lost(note), started, ms, before, counted=counted)
+
+
+def record_finished(
+    cloud: Cloud,
+    job: str,
+    retention: str,
+    item: Mapping[str, Any],
+    held: Held | None = None,
+    firing: Firing | None = None,
+) -> bool:
+    """Write the missing history row of a finished run.
+
+    False where it was not missing.
+
+    held: what it worked for (default: what the item was claimed for).
+    """
+    status = item.get("status") or {}
+    if not {"outcome", "ok", "at", "ms"} <= status.keys() or status["outcome"] == Lost.word:
+        return False
+    if held is None:
+        held = held_by(firing) if firing else Held.of(item)
+    target, correlation = (firing.target, firing.correlation_id) if firing else (item["sk"], "")
+    history = History(cloud, job, retention)
+    return history.record_finished(item["run"], target, status, held.tick, held.attempt, correlation)
+
+
 def record_interrupted(
     cloud: Cloud, log: Log, name: str, entry: Entry, firing: Firing, request: str, note: str
 ) -> str | None:
@@ -80,20 +132,20 @@ def record_interrupted(
 
     request: the invocation that the process served.
 
-    Empty where no run is known. None where the run had finished: it had written its status, and its process ended
-    after that.
+    Empty where no run is known. None where nothing is left to do: the run had finished, or a later tick has.
     """
     item = claim_item(cloud, entry, firing.target)
     run: str = item.get("run", "")
     if item.get("invocation") != request:
-        return run
+        # Claimed by a later run, which has recorded what became of this one. Its tick may be done all the same.
+        return None if not firing.manual and item.get("last", "") >= firing.position else ""
     if "holder" in item:
         mark_lost(cloud, name, entry, item, note, firing)
         log.error(f"{name}_lost", lost=item["holder"], error=note, status="lost")
         log.metric(name, {"Lost": 1})
     elif (item.get("status") or {}).get("outcome") != "lost":
         # Its history row may be missing.
-        History(cloud, name, entry["retention"]).record_recovered(firing, run, item["status"])
+        record_finished(cloud, name, entry["retention"], item, firing=firing)
         if firing.letter and item["status"]["outcome"] == Done.word:
             from shared.run import redriven
 
@@ -107,31 +159,15 @@ def next_attempt(
 ) -> Firing | None:
     """Return the attempt that follows an interrupted one. Safe to repeat.
 
-    None where none follows: the run had finished, its firing is not retried, or its attempts are used up and it
-    became a dead letter.
+    None where none follows: the run had finished, its firing is not retried, the next tick does its work, or its
+    attempts are used up and it became a dead letter.
     """
     run = record_interrupted(cloud, log, name, entry, firing, request, note)
-    if run is None or not firing.retried:
+    if run is None:
         return None
-    if manifest.policy(entry).delay(firing.attempt) is None:
-        send.send_dead_letter(cloud, firing, run, f"all {firing.attempt} attempts used up", note)
-        return None
-    return firing.retry(redaction.excerpt(note, redaction.LONG), cloud.clock.now())
-
-
-def _lost_status(item: Mapping[str, Any], note: str) -> dict[str, Any]:
-    """Return the status map of a lost run.
-
-    Streak and first error continue the last one.
-    """
-    before, text = item.get("status") or {}, redaction.excerpt(note, redaction.SHORT)
-    return {
-        "outcome": "lost",
-        "ok": False,
-        "at": item["started"],
-        "ms": 0,
-        "note": text,
-        "streak": before.get("streak", 0) + 1,
-        "firstError": before.get("firstError") or text,
-        "lastGood": before.get("lastGood", ""),
-    }
+    match next_step(firing, manifest.policy(entry)):
+        case NextStep.RETRY:
+            return firing.retry(redaction.excerpt(note, redaction.LONG), cloud.clock.now())
+        case NextStep.DEAD_LETTER:
+            send.send_dead_letter(cloud, firing, run, used_up(firing), note)
+    return None

@@ -40,13 +40,14 @@ class ManualRequest:
     def take(self, run: str) -> ClaimRefusal | None:
         """Take the request for `run`; the refusal where another run serves it.
 
-        A retry takes it over, and so does the successor of an interrupted run.
+        A later turn takes it over: the next part, a retry, a firing that was deferred. So does the successor of an
+        interrupted run.
         """
         now = self.cloud.clock.now()
         row = {
             **self.key.attributes,
             "run": run,
-            "attempt": self.firing.sequence,
+            "turn": self.firing.turn,
             "lease_until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
             TTL: int((now + RETENTION).timestamp()),
         }
@@ -55,9 +56,8 @@ class ManualRequest:
                 self.cloud,
                 STATE,
                 row,
-                "attribute_not_exists(pk) OR attempt < :attempt"
-                " OR (attribute_not_exists(outcome) AND lease_until < :now)",
-                {":attempt": self.firing.sequence, ":now": clock.milliseconds(now)},
+                "attribute_not_exists(pk) OR turn < :turn OR (attribute_not_exists(outcome) AND lease_until < :now)",
+                {":turn": self.firing.turn, ":now": clock.milliseconds(now)},
                 won=lambda item: item.get("run") == run,
             )
         except ConditionFailed as refused:

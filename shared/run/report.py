@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from shared import redaction
 from shared.job.outcome import Done, Failed, Lost, Outcome, Refused, Skipped
@@ -15,7 +16,9 @@ from shared.run import status
 from shared.run.history import History
 
 if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
     from shared.run.context import RunContext
+    from shared.store.keys import RowKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,25 @@ def build(run: RunContext, outcome: Outcome, ms: int) -> RunReport:
     )
 
 
+# The last run of each claim item whose row this process has written. With it most claims make no further call.
+_recorded: WeakKeyDictionary[Cloud, dict[RowKey, str]] = WeakKeyDictionary()
+
+
 def write_history(run: RunContext, outcome: Outcome, ms: int) -> None:
     """Write the history row of a finished run."""
     artifact = run.artifacts[0] if run.artifacts else ""
     history = History(run.cloud, run.job.name, run.job.retention)
     history.write(run.firing, run.run_id, run.started, outcome, ms, artifact)
+    if run.claims is not None:
+        _recorded.setdefault(run.cloud, {})[run.claims.key] = run.run_id
+
+
+def is_recorded(cloud: Cloud, key: RowKey, run: str) -> bool:
+    """Return whether this process has written the run's history row.
+
+    key: the claim item, of which the run was the last.
+    """
+    return _recorded.get(cloud, {}).get(key) == run
 
 
 def log_end(run: RunContext, outcome: Outcome, ms: int) -> None:

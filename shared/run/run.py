@@ -5,16 +5,18 @@ Every way of starting a job comes through here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared import redaction
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
 from shared.job.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Skipped, Snoozed
-from shared.run import gates, report, routing, send, status
+from shared.run import gates, predecessor, report, routing, send, status
+from shared.run.attempts import NextStep, next_step, used_up
 from shared.run.begin import begin
-from shared.run.claim import Claim, ClaimRefusal, Claims, position_and_attempt
+from shared.run.claim import Claim, ClaimRefusal, Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.history import History
@@ -22,6 +24,7 @@ from shared.run.manual import ManualRequest
 from shared.run.report import RunReport
 from shared.run.work import perform
 from shared.store.fencing import Fenced
+from shared.store.transient import persist
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -89,8 +92,10 @@ def _refuse(run: RunContext, claims: Claims, refusal: ClaimRefusal) -> _Refusal:
         claims.record_alerted(refusal.budget_usage)
     # A fresh tick that is locked out is only recorded: the schedule sends the next one.
     if refusal.reason is Reason.LOCKED and not run.firing.fresh and send.may_defer(run.job, run.firing):
-        send.send(run.cloud, run.firing.deferred(), refusal.wait + 1)
-        return _Refusal(Snoozed(refusal.wait + 1, refusal.note))
+        # First for a moment: the sender of a continuation, or of a retry, is about to release the lease.
+        wait = refusal.wait + 1 if run.firing.deferrals else min(refusal.wait + 1, send.SHORT_DEFERRAL)
+        send.send(run.cloud, run.firing.deferred(), wait)
+        return _Refusal(Snoozed(wait, refusal.note))
     winner = refusal.run if refusal.reason is Reason.DEDUPLICATED else ""
     return _Refusal(Skipped(refusal.reason, refusal.note), winner)
 
@@ -99,77 +104,99 @@ def _execute(run: RunContext, manual: ManualRequest | None) -> RunReport:
     """Work under the claim, then send, finish and record."""
     assert run.claims is not None
     assert run.claim is not None
-    if run.claim.expired_holder:
-        _record_lost(run, run.claim.expired_holder, run.claim.interrupted_at)
+    run.claim = predecessor.record(run, run.claims, run.claim)
     heartbeat = _heartbeat(run)
     if heartbeat:
         heartbeat.start()
-    run.log.info(f"{run.job.name}_started", status="PROCESSING", tick=run.firing.position, attempt=run.firing.attempt)
-    outcome = perform(run.job, run)
-    # The follow-up goes out before the finish. A crash between the two sends it twice, and the claim drops the second;
-    # in the other order the follow-up could be lost.
-    _send_follow_up(run, outcome)
-    if run.claim.budget_usage:
-        run.claim.budget_usage.alert_once(run)
-    ms = run.elapsed_ms()
-    outcome = _finish(run, run.claims, run.claim, outcome, ms)
+    outcome, ms = _work_and_finish(run, run.claims, run.claim)
     result = _record(run, outcome, ms, manual)
     if heartbeat:
         heartbeat.end(outcome)
     return result
 
 
-def _record_lost(run: RunContext, expired_holder: str, dedup_key: str) -> None:
-    """Record the run that held the lease until it expired."""
-    note = "interrupted without an outcome; its lease expired and the next run found it"
-    history = History(run.cloud, run.job.name, run.job.retention)
-    history.record_lost(expired_holder, run.target, note, *position_and_attempt(dedup_key))
-    run.log.error(f"{run.job.name}_lost", lost=expired_holder, error=note, status="lost")
-    run.log.metric(run.job.name, {"Lost": 1})
+def _work_and_finish(run: RunContext, claims: Claims, claim: Claim) -> tuple[Outcome, int]:
+    run.log.info(f"{run.job.name}_started", status="PROCESSING", tick=run.firing.position, attempt=run.firing.attempt)
+    outcome = _with_earlier_parts(perform(run.job, run), run.firing)
+    # The follow-up goes out before the finish. A crash between the two sends it twice, and the claim drops the second;
+    # in the other order the follow-up could be lost.
+    continues = _send_follow_up(run, outcome)
+    if claim.budget_usage:
+        claim.budget_usage.alert_once(run)
+    ms = run.elapsed_ms()
+    return _finish(run, claims, claim, outcome, ms, continues), ms
 
 
-def _send_follow_up(run: RunContext, outcome: Outcome) -> None:
+def _with_earlier_parts(outcome: Outcome, firing: Firing) -> Outcome:
+    """Return the outcome with the bad verdicts of the tick's earlier parts.
+
+    The verdict of a tick is that of all its parts.
+    """
+    if not firing.bad or not isinstance(outcome, Done):
+        return outcome
+    return replace(outcome, ok=False, note="; ".join(filter(None, (outcome.note, firing.bad))))
+
+
+def _send_follow_up(run: RunContext, outcome: Outcome) -> bool:
     """Send the follow-up of the outcome, if there is one.
 
-    A retry, a dead letter, a continuation or a deferred firing.
+    A retry, a dead letter, a continuation or a deferred firing. Returns whether the tick goes on with it.
     """
     job, firing, cloud = run.job, run.firing, run.cloud
     match outcome:
-        case Failed() if firing.retried:
-            _retry_or_dead_letter(run, outcome)
-        case Done() if outcome.checkpoint is not None and firing.retried and send.may_continue(job, firing):
-            # Once the budget is used up, the next period continues from the checkpoint.
-            if not run.used_up:
-                send.send(cloud, firing.continuation())
+        case Failed():
+            return _retry_or_dead_letter(run, outcome)
+        # Once the budget is used up, the next period continues from the checkpoint.
+        case Done() if outcome.checkpoint is not None and firing.retried and not run.used_up:
+            return send.may_continue(job, firing) and _continue(run, outcome)
         case Snoozed() if send.may_defer(job, firing):
             send.send(cloud, firing.deferred(), outcome.seconds)
+            return True
+    return False
 
 
-def _retry_or_dead_letter(run: RunContext, failed: Failed) -> None:
-    """Send the next attempt, or a dead letter after the last one.
+def _continue(run: RunContext, done: Done) -> bool:
+    """Send the next part.
 
-    A job without retries gets neither: its next tick does the work, and alerts follow from its streak.
+    False where it cannot be sent; then the next tick continues.
     """
+    bad = "" if done.ok else redaction.excerpt(done.note or "an earlier part was bad", redaction.LONG)
+    try:
+        send.send(run.cloud, run.firing.continuation(bad))
+    except Exception as error:  # noqa: BLE001 - the work of this part is done, and must be recorded
+        run.log.error("continuation_not_sent", error=f"{type(error).__name__}: {error}")
+        return False
+    return True
+
+
+def _retry_or_dead_letter(run: RunContext, failed: Failed) -> bool:
+    """Send the next attempt, or a dead letter; whether an attempt follows."""
     job, firing, cloud = run.job, run.firing, run.cloud
     error = redaction.excerpt(failed.error, redaction.LONG)
-    delay = None if failed.final else job.retry.jittered(firing.attempt)
-    if delay is not None:
-        send.send(cloud, firing.retry(error, cloud.clock.now()), delay)
-        run.log.warning("retry_scheduled", attempt=firing.attempt + 1, delay=delay)
-    elif failed.final or job.retry.delays or firing.letter:
-        reason = "rejected" if failed.final else f"all {job.retry.attempts} attempts used up"
-        send.send_dead_letter(cloud, firing, run.run_id, reason, error)
+    match next_step(firing, job.retry, final=failed.final):
+        case NextStep.RETRY:
+            delay = job.retry.jittered(firing.attempt) or 0
+            send.send(cloud, firing.retry(error, cloud.clock.now()), delay)
+            run.log.warning("retry_scheduled", attempt=firing.attempt + 1, delay=delay)
+            return True
+        case NextStep.DEAD_LETTER:
+            reason = "rejected" if failed.final else used_up(firing)
+            send.send_dead_letter(cloud, firing, run.run_id, reason, error)
+    return False
 
 
-def _finish(run: RunContext, claims: Claims, claim: Claim, outcome: Outcome, ms: int) -> Outcome:
+def _finish(run: RunContext, claims: Claims, claim: Claim, outcome: Outcome, ms: int, continues: bool) -> Outcome:
     """Write status and checkpoint and release the lease.
 
-    Lost where a later run has taken it.
+    Lost where a later run has taken it. An error of AWS that passes is waited for as long as the run has time: the
+    work is done, and only this process knows it.
     """
     checkpoint: Any = outcome.checkpoint if isinstance(outcome, Done) else None
-    state = status.from_outcome(outcome, run.started, ms, claim.before)
+    counted = run.firing.sequence > 1 or bool(run.firing.bad)
+    state = status.from_outcome(outcome, run.started, ms, claim.before, counted=counted, unfinished=continues)
+    success = isinstance(outcome, Done)
     try:
-        claims.finish(claim, run.firing, state, checkpoint, isinstance(outcome, Done))
+        persist(partial(claims.finish, claim, run.firing, state, checkpoint, success), run.cloud.clock, run.time_left)
     except Fenced as fenced:
         return Lost(str(fenced))
     return outcome
@@ -202,9 +229,7 @@ def _record(run: RunContext, outcome: Outcome, ms: int, manual: ManualRequest | 
     if winner:
         History(run.cloud, run.job.name, run.job.retention).duplicate(winner, run.run_id, run.firing)
     else:
-        report.write_history(run, outcome, ms)
-        if manual is not None:
-            manual.end(run.run_id, outcome, ms)
+        _write_rows(run, outcome, ms, manual)
     if run.firing.letter:
         # Imported lazily: few runs serve a redriven dead letter.
         from shared.run import redriven
@@ -212,6 +237,22 @@ def _record(run: RunContext, outcome: Outcome, ms: int, manual: ManualRequest | 
         redriven.record_outcome(run.cloud, run.job, run.firing, run.run_id, outcome)
     report.log_end(run, outcome, ms)
     return report.build(run, outcome, ms)
+
+
+def _write_rows(run: RunContext, outcome: Outcome, ms: int, manual: ManualRequest | None) -> None:
+    """Write the history row and the end of the manual request.
+
+    Where AWS fails for longer than the run has time, the next claim or the reconciler writes the row of a run that has
+    finished, from the claim item. Another outcome is nowhere else, so the invocation must fail.
+    """
+    try:
+        persist(partial(report.write_history, run, outcome, ms), run.cloud.clock, run.time_left)
+        if manual is not None:
+            persist(partial(manual.end, run.run_id, outcome, ms), run.cloud.clock, run.time_left)
+    except Exception as error:
+        if run.claim is None:
+            raise
+        run.log.error(f"{run.job.name}_unrecorded", error=f"{type(error).__name__}: {error}")
 
 
 def _heartbeat(run: RunContext) -> Heartbeat | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Seconds for which SQS can delay a message.
 MAX_DELAY = 900
+# Seconds of the first deferral of a firing that finds the lease held: most runs release it before it expires.
+SHORT_DEFERRAL = 2
 # Characters of a dead letter's error; rows and alerts show fewer.
 ERROR_LENGTH = 4096
 # Messages of one SendMessageBatch.

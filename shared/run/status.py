@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
@@ -23,23 +23,37 @@ def explanation(outcome: Outcome) -> str:
     return getattr(outcome, "error", "") or getattr(outcome, "note", "")
 
 
-def from_outcome(outcome: Outcome, started: datetime, ms: int, before: Mapping[str, Any]) -> dict[str, Any]:
+def from_outcome(
+    outcome: Outcome,
+    started: datetime,
+    ms: int,
+    before: Mapping[str, Any],
+    *,
+    counted: bool = False,
+    unfinished: bool = False,
+) -> dict[str, Any]:
     """Return the status map of a finished run.
 
-    `before` is the last one: streak and first error continue it.
+    `before` is the last one: streak and first error continue it. The streak counts ticks: `counted`: this tick is in it
+    already, by an earlier attempt or part. `unfinished`: the verdict of the tick follows with its next part, so a good
+    part ends no streak. A run that was skipped or deferred is neither good nor bad.
     """
-    status: dict[str, Any] = {"outcome": outcome.word, "ok": outcome.ok, "at": clock.iso(started), "ms": ms}
+    ended = clock.iso(started + timedelta(milliseconds=ms))
+    status: dict[str, Any] = {"outcome": outcome.word, "ok": outcome.ok, "at": ended, "ms": ms}
     note = excerpt(explanation(outcome), SHORT)
     if note:
         status["note"] = note
     if isinstance(outcome, Done) and outcome.status_code is not None:
         status["statusCode"] = outcome.status_code
-    if outcome.ok:
-        status["lastGood"] = status["at"]
-    else:
-        status["streak"] = before.get("streak", 0) + 1
+    if not outcome.ok:
+        streak: int = before.get("streak", 0)
+        status["streak"] = max(streak, 1) if counted else streak + 1
         status["firstError"] = before.get("firstError") or note
         status["lastGood"] = before.get("lastGood")
+    elif isinstance(outcome, Done) and not unfinished:
+        status["lastGood"] = ended
+    else:
+        status |= {name: before.get(name) for name in ("streak", "firstError", "lastGood")}
     return {name: value for name, value in status.items() if value is not None}
 
 

@@ -23,7 +23,7 @@ def perform(job: Job, run: RunContext) -> Outcome:
     Here and nowhere else. Raises nothing that the job raises.
     """
     try:
-        with within(run.time_allowed):
+        with within(run.work_seconds()):
             outcome = _work(job, run)
     except (Rejected, SettingError) as error:
         return failed(error, final=True)

@@ -50,6 +50,11 @@ def checkpoint(job: str, target: str, fence: int) -> RowKey:
     return RowKey(checkpoints(job), f"{target}#{fence:012d}")
 
 
+def own_checkpoint(job: str, target: str, place: str) -> RowKey:
+    """`checkpoint#<job>` / `<target>#<plan or request>`: checkpoint of a plan or manual run."""
+    return RowKey(checkpoints(job), f"{target}#{place}")
+
+
 def checkpoints(job: str) -> str:
     """`checkpoint#<job>`: the large checkpoints of one job."""
     return f"checkpoint#{job}"

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from functions.operations.dispatch import Dispatch
 from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.job.outcome import Done
+from shared.job.outcome import Done, Failed, Outcome
 from shared.run import status
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Firing
+from shared.run.lost_runs import claim_item
 from shared.store import keys
 from tests.conftest import NOON, Lines, VirtualClock, letters
-from tests.functions.operations.conftest import Functions
+from tests.functions.operations.conftest import ENTRIES, Functions
 from tests.support.sweep_job import Sweep
 
 Deliver = Callable[..., list[str]]
@@ -68,7 +70,21 @@ def test_a_retry_waits_in_the_queue_while_the_lease_is_held(
     die(cloud)
     assert len(deliver(Dispatch(), {"firing": replace(TICK, attempt=2).data()})) == 1
     assert functions.started == []
+    assert hidden_for(cloud) == 2
+
+
+def test_a_lease_that_is_not_released_soon_is_waited_for(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
+    die(cloud)
+    assert len(deliver(Dispatch(), {"firing": replace(TICK, attempt=2).data()}, receives=2)) == 1
     assert hidden_for(cloud) == 71
+
+
+def test_a_continuation_read_before_its_sender_has_finished_waits_two_seconds(
+    deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    die(cloud)
+    assert len(deliver(Dispatch(), {"firing": TICK.continuation().data()})) == 1
+    assert hidden_for(cloud) == 2
 
 
 def test_the_last_receive_starts_the_job_despite_a_held_lease(
@@ -125,6 +141,44 @@ def test_an_interrupted_last_attempt_is_a_dead_letter(deliver: Deliver, function
     assert letter["dead"]["run"] == run
     assert letter["dead"]["first_failed_at"] == "2026-03-02T11:58:00.000Z"
     assert functions.started == []
+
+
+@pytest.mark.parametrize("firing", [TICK, TICK.continuation(), replace(TICK, manual=True, id="m1")])
+def test_an_interrupted_run_without_retries_is_recorded_and_leaves_no_dead_letter(
+    firing: Firing, deliver: Deliver, functions: Functions, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENTRIES["sweep"], "delays", [])
+    die(cloud, firing)
+    assert deliver(Dispatch(), envelope(cloud, {"firing": firing.data()})) == []
+    assert (letters(cloud, "firings-dlq"), functions.started) == ([], [])
+    assert lost(cloud)["outcome"] == "lost"
+    status = claim_item(cloud, ENTRIES["sweep"], "-")["status"]
+    assert (status["outcome"], status["streak"]) == ("lost", 1)
+
+
+def test_an_interrupted_redrive_without_retries_is_a_dead_letter_again(
+    deliver: Deliver, functions: Functions, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENTRIES["sweep"], "delays", [])
+    redriven = replace(TICK, letter="2026-03-02#ab", redrive=1)
+    die(cloud, redriven)
+    deliver(Dispatch(), envelope(cloud, {"firing": redriven.data()}))
+    assert len(letters(cloud, "firings-dlq")) == 1
+
+
+@pytest.mark.parametrize("outcome", [Done(), Failed("no table")])
+def test_an_envelope_that_comes_after_the_next_claim_starts_no_attempt_of_a_tick_that_is_done(
+    outcome: Outcome, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    held, done = Claims(cloud, Sweep(), "-"), isinstance(outcome, Done)
+    held.finish(die(cloud), TICK, status.from_outcome(outcome, NOON, 120, {}), None, success=done)
+    later = replace(TICK, at=NOON + timedelta(minutes=15))
+    assert isinstance(held.take(later, "20260302T121500.000Z-bbbbbbbb", "request-2"), Claim)
+    third = replace(TICK, attempt=3)
+    assert deliver(Dispatch(), envelope(cloud, {"firing": third.data()})) == []
+    assert functions.started == []
+    # A tick that nobody has done is not dropped: it was its last attempt.
+    assert len(letters(cloud, "firings-dlq")) == (0 if done else 1)
 
 
 def test_a_run_that_wrote_its_end_before_its_process_ended_is_not_lost(

@@ -14,7 +14,7 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason
 from shared.run import checkpoint
 from shared.run import claim as claims
-from shared.run.claim import Claim, ClaimRefusal, Claims
+from shared.run.claim import Claim, ClaimRefusal, Claims, Held
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.store.fencing import Fenced
@@ -129,8 +129,8 @@ def test_a_claim_whose_reply_was_lost_recognises_itself_and_the_expired_holder(
     clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
     first = take(held, "b", at(1))
     again = take(held, "b", at(1))
-    # Only the mark of the interrupted run is gone: the new claim has replaced it.
-    assert again == replace(first, interrupted_at="")
+    # Only what the interrupted run worked for is gone: the new claim has replaced it.
+    assert again == replace(first, held_before=Held())
     assert again.expired_holder == "a"
 
 

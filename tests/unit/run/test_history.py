@@ -21,14 +21,14 @@ FIRING = Firing("sweep", NOON)
 STARTED = NOON + timedelta(seconds=1)
 GAP = gap_id(NOON)
 LEFT = {"outcome": "done", "ok": True, "at": "2026-03-02T12:00:01.000Z", "ms": 7}
-Write = Callable[[History], None]
+Write = Callable[[History], object]
 
 # Writes by the run itself, and by those that find it interrupted, or finished without a row.
 WRITES: dict[str, Write] = {
     "done": lambda history: history.write(FIRING, RUN, STARTED, Done({"swept": 1}), 7),
     "failed": lambda history: history.write(FIRING, RUN, STARTED, Failed("no table", "KeyError", ""), 7),
     "lost": lambda history: history.record_lost(RUN, "-", "its lease ran out", FIRING.position, 1),
-    "recovered": lambda history: history.record_recovered(FIRING, RUN, LEFT),
+    "recovered": lambda history: history.record_finished(RUN, "-", LEFT, FIRING.position, 1),
 }
 
 

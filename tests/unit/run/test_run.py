@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,10 +21,12 @@ from shared.job.outcome import Done, Outcome, Rejected, Snoozed
 from shared.job.retry import NO_RETRY, explicit
 from shared.job.setting import names
 from shared.run.context import RunContext
-from shared.run.firing import Firing
+from shared.run.firing import Firing, parse_firing
+from shared.run.history import tick_label
 from shared.run.report import RunReport
 from shared.run.run import run
-from shared.store import keys
+from shared.store import keys, table
+from shared.tables import STATE
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
 
 
@@ -334,6 +337,110 @@ def test_the_next_run_records_its_dead_predecessor_as_lost(
     lost = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
     assert lost["outcome"] == "lost"
     assert log.said("sweep_lost")[0]["lost"] == corpse
+
+
+def test_a_job_whose_every_run_is_interrupted_has_a_streak(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    class Killed(BaseException):
+        pass
+
+    def work(_: RunContext) -> Outcome:
+        raise Killed
+
+    for minutes in range(0, 20, 5):
+        clock.instant = NOON + timedelta(minutes=minutes)
+        with pytest.raises(Killed):
+            go(Sweep(work), replace(TICK, at=clock.now()))
+    assert item(cloud)["status"]["streak"] == 3
+    clock.move(minutes=5)
+    go(failing(ValueError("x")), replace(TICK, at=clock.now()))
+    assert item(cloud)["status"]["streak"] == 5
+    assert item(cloud)["status"]["firstError"].startswith("interrupted")
+
+
+def test_the_next_claim_records_a_finished_run_that_has_no_row(
+    go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    for firing in (TICK, replace(TICK, manual=True, id="m1")):
+        with monkeypatch.context() as crash:
+            crash.setattr("shared.run.history.History.write", killed)
+            with pytest.raises(Killed):
+                go(Sweep(), firing)
+        unrecorded = item(cloud)["run"]
+        clock.move(minutes=1)
+        go(Sweep(), replace(TICK, at=clock.now()))
+        found = table.get(cloud, STATE, keys.run("sweep", unrecorded))
+        assert (found["outcome"], found["tick"]) == ("done", tick_label(firing))
+        assert log.said("sweep_recorded")[-1]["recorded"] == unrecorded
+        clock.move(minutes=1)
+
+
+def test_a_run_after_a_recorded_one_costs_no_further_call(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    go(Sweep())
+    calls = Calls(cloud)
+    go(Sweep(), replace(TICK, at=NOON.replace(minute=1)))
+    assert calls.made == ["dynamodb:UpdateItem"] * 3
+
+
+def test_a_continuation_that_finds_the_lease_held_waits_two_seconds_and_then_for_the_lease(
+    go: Go, cloud: Cloud, log: Lines
+) -> None:
+    def work(run: RunContext) -> Outcome:
+        assert go(Sweep(), TICK.continuation()).outcome == "snoozed"
+        [sent] = waiting(cloud)
+        notes.append(sent["firing"]["deferrals"])
+        report = go(Sweep(), parse_firing(sent["firing"], NOON))
+        assert (report.outcome, len(waiting(cloud))) == ("snoozed", 1)
+        return Done()
+
+    notes: list[int] = []
+    go(Sweep(work))
+    assert notes == [1]
+
+
+PARTS = (Done(checkpoint=1), Done(ok=False, note="host 7 is down", checkpoint=2), Done())
+
+
+def test_a_tick_is_as_bad_as_its_worst_part_and_counts_once(go: Go, cloud: Cloud) -> None:
+    reports: list[RunReport] = []
+    for minute in (0, 15, 30):
+        firing = replace(TICK, at=NOON.replace(minute=minute))
+        for outcome in PARTS:
+            reports.append(go(Sweep(lambda _, outcome=outcome: outcome), firing))  # type: ignore[misc]
+            for sent in waiting(cloud):
+                firing = parse_firing(sent["firing"], NOON.replace(minute=59))
+    assert [report.ok for report in reports] == [True, False, False] * 3
+    assert reports[-1].note == "host 7 is down"
+    status = item(cloud)["status"]
+    assert (status["ok"], status["note"], status["streak"]) == (False, "host 7 is down", 3)
+    assert status["firstError"] == "host 7 is down"
+
+
+def test_a_tick_with_three_failed_attempts_counts_once(go: Go, cloud: Cloud) -> None:
+    for attempt in (1, 2, 3):
+        go(failing(ValueError("x")), replace(TICK, attempt=attempt))
+    assert item(cloud)["status"]["streak"] == 1
+
+
+def test_a_slow_claim_shortens_the_work(cloud: Cloud, log: Lines) -> None:
+    def slow(**_: Any) -> None:
+        time.sleep(0.4)
+        cloud.dynamodb.meta.events.unregister("before-call", slow)
+
+    cloud.dynamodb.meta.events.register("before-call", slow)
+
+    def work(_: RunContext) -> Outcome:
+        time.sleep(5)
+        return Done()
+
+    report = run(Sweep(work), TICK, cloud, log, seconds=5.8)
+    assert report.outcome == "failed"
+    assert report.ms < 1100
 
 
 def test_a_zombie_ends_as_lost_and_its_successors_status_stands(go: Go, cloud: Cloud, clock: VirtualClock) -> None:

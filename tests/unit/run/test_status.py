@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
-from shared.job.outcome import Done, Failed, Outcome, Refused
+from shared.job.outcome import Done, Failed, Outcome, Reason, Refused, Skipped, Snoozed
 from shared.run import status
 from shared.run.context import RunContext
 from shared.store import keys, table
@@ -47,13 +49,37 @@ def row(cloud: Cloud) -> dict[str, Any]:
 def test_bad_results_are_counted_with_the_first_error_and_the_last_good_run() -> None:
     last = after(Done(), Failed("first"), Refused("second"))
     assert (last["streak"], last["firstError"], last["note"]) == (2, "first", "second")
-    assert last["lastGood"] == clock.iso(NOON)
+    assert last["lastGood"] == clock.iso(NOON + timedelta(milliseconds=7))
 
 
 def test_a_good_result_ends_the_streak() -> None:
     last = after(Failed("first"), Done(status_code=204))
     assert "streak" not in last
-    assert (last["lastGood"], last["statusCode"]) == ("2026-03-02T12:01:00.000Z", 204)
+    assert (last["lastGood"], last["statusCode"]) == ("2026-03-02T12:01:00.007Z", 204)
+
+
+def test_the_timestamp_is_the_end_of_the_run() -> None:
+    assert (after(Done())["at"], after(Done())["ms"]) == ("2026-03-02T12:00:00.007Z", 7)
+
+
+def test_a_streak_counts_ticks_and_not_their_attempts_or_parts() -> None:
+    last: dict[str, Any] = {}
+    for counted in (False, True, True):
+        last = status.from_outcome(Failed("x"), NOON, 7, last, counted=counted)
+    assert last["streak"] == 1
+    assert status.from_outcome(Failed("x"), NOON, 7, last)["streak"] == 2
+
+
+def test_a_good_part_before_the_last_ends_no_streak() -> None:
+    bad = after(Done(), Failed("first"))
+    part = status.from_outcome(Done(), NOON, 7, bad, unfinished=True)
+    assert (part["ok"], part["streak"], part["firstError"], part["lastGood"]) == (True, 1, "first", bad["lastGood"])
+
+
+@pytest.mark.parametrize("outcome", [Skipped(Reason.RATE_LIMITED), Snoozed(60)])
+def test_a_run_that_did_nothing_is_neither_good_nor_bad(outcome: Outcome) -> None:
+    last = after(Done(), Failed("first"), outcome)
+    assert (last["streak"], last["lastGood"]) == (1, after(Done())["lastGood"])
 
 
 def test_a_long_note_is_cut() -> None:

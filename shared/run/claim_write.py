@@ -1,0 +1,135 @@
+"""The conditional write that takes a claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import clock
+from shared.plans import BRAKE
+from shared.redaction import text
+from shared.run.firing import MAX_SKEW, Firing
+
+if TYPE_CHECKING:
+    from shared.job.budget import Budget
+
+# A position that is further ahead of the clock is not believed.
+FURTHEST_AHEAD = timedelta(hours=1)
+# The longest lease that any version of a job may hold: Lambda's limit for a run.
+LONGEST_RUN = timedelta(minutes=15)
+
+# The condition of a claim, in named parts. Two deliveries of the tick 22:05 in time, first attempt, hop 1:
+#   22:05:00  A claims      last_attempt = 22:05Z#00#001#01, holder = A, lease_until = 22:06:10
+#   22:05:01  B is refused  ATTEMPT_NOT_MADE: the same attempt, and NO_LEASE: A holds it
+#   22:05:40  A fails       holder and lease_until removed; last unchanged; retry sent as attempt 2
+#   22:05:41  B is refused  ATTEMPT_NOT_MADE: else it would start a second chain of retries
+#   22:06:00  A2 claims     last_attempt = 22:05Z#00#002#03 is greater
+# A position far ahead of the clock was written by a machine whose clock was wrong; it must not supersede other ticks.
+TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position OR #last > :ahead)"
+# Where the holder was interrupted (`holder` is still there, its lease has expired) the attempt may be repeated.
+ATTEMPT_NOT_MADE = (
+    "(attribute_not_exists(last_attempt) OR NOT begins_with(last_attempt, :position) OR last_attempt < :attempt "
+    "OR attribute_exists(holder))"
+)
+# A lease that no clock but a wrong one can have given counts as expired.
+NO_LEASE = "(attribute_not_exists(lease_until) OR lease_until < :now OR lease_until > :impossible)"
+NOT_PAUSED = "attribute_not_exists(paused)"
+NOT_PAUSED_EXCEPT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
+
+
+@dataclass(slots=True)
+class ClaimWrite:
+    """Parts of the conditional write that takes a claim."""
+
+    sets: list[str]
+    removes: list[str]
+    conditions: list[str]
+    names: dict[str, str]
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def expression(self) -> str:
+        return f"SET {', '.join(self.sets)} REMOVE {', '.join(self.removes)} ADD fence :one"
+
+    @property
+    def condition(self) -> str:
+        return " AND ".join(self.conditions)
+
+
+def claim_write(
+    firing: Firing, run: str, request: str, now: datetime, seconds: float, budget: Budget | None
+) -> ClaimWrite:
+    """Return the write that claims an item for `run`.
+
+    seconds: length of the lease.
+    """
+    write = ClaimWrite(
+        # `expired_holder` takes over the old holder, so that a claim whose reply was lost still finds it.
+        [
+            "#run = :run, holder = :run, expired_holder = if_not_exists(holder, :none), lease_until = :until",
+            "invocation = :invocation, started = :started, #state = :processing",
+        ],
+        ["step", "progress"],
+        [NO_LEASE],
+        {"#run": "run", "#state": "state"},
+        {
+            ":run": run,
+            ":none": "-",
+            ":now": clock.milliseconds(now),
+            ":until": clock.milliseconds(now) + round(seconds * 1000),
+            ":impossible": latest_lease(now, seconds),
+            ":one": 1,
+            ":invocation": request,
+            ":started": clock.iso(now),
+            ":processing": "PROCESSING",
+        },
+    )
+    _require_no_pause(write, firing, now, budget)
+    if firing.manual:
+        # `last_attempt` stays that of the last tick, which a second delivery of it must meet.
+        write.sets.append("manual = :manual")
+        write.values[":manual"] = manual_label(firing)
+        return write
+    write.names["#last"] = "last"
+    write.values |= {":position": firing.position, ":attempt": firing.dedup_key, ":ahead": ahead(now)}
+    write.sets.append("last_attempt = :attempt")
+    write.removes.append("manual")
+    write.conditions += [TICK_NOT_DONE, ATTEMPT_NOT_MADE]
+    return write
+
+
+def ahead(now: datetime) -> str:
+    """Return the greatest position that is believed now.
+
+    Greater ones, as text, are too far ahead of the clock.
+    """
+    return f"{clock.minute(now + FURTHEST_AHEAD)}#99"
+
+
+def latest_lease(now: datetime, seconds: float) -> int:
+    """Return the latest possible end of a lease, in epoch milliseconds."""
+    longest = max(LONGEST_RUN.total_seconds() + seconds, seconds)
+    return clock.milliseconds(now + MAX_SKEW) + round(longest * 1000)
+
+
+def manual_label(firing: Firing) -> str:
+    """Return the id of a manual run's request, as history shows it."""
+    return text(firing.id) or "manual"
+
+
+def _require_no_pause(write: ClaimWrite, firing: Firing, now: datetime, budget: Budget | None) -> None:
+    """Add the conditions on pauses and on the budget."""
+    if firing.plan:
+        # Neither the brake nor the budget holds back a plan: the operator who applies it has seen its size.
+        write.values[":brake"] = BRAKE
+        write.conditions.append(NOT_PAUSED_EXCEPT_BY_THE_BRAKE)
+        return
+    write.conditions.append(NOT_PAUSED)
+    if budget:
+        from shared.run import budget_usage
+
+        condition, names, values = budget_usage.claim_condition(budget, now)
+        write.names |= names
+        write.values |= values
+        write.conditions.append(condition)
