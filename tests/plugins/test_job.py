@@ -18,6 +18,7 @@ from infra import roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.platform import on_this_machine
+from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
@@ -117,6 +118,19 @@ def test_daily_report_writes_the_same_file_again(cloud: Cloud, log: Lines, files
     assert json.loads(report.note) == {"ok": True, "reportPath": ".kb/template/reports/daily-2026-03-02.json"}
     written = json.loads(files.read(".kb/template/reports/daily-2026-03-02.json"))
     assert (written["date"], written["runs"]) == ("2026-03-02", 1)
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_daily_report_counts_the_runs_of_a_whole_day(
+    last: int, cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace
+) -> None:
+    clock.instant = clock.now().replace(hour=1)
+    first = clock.now() - timedelta(days=2)
+    stamps = [clocks.iso(first + timedelta(minutes=minute)) for minute in range(2 * 1440 + last)]
+    lines = [*(f"[{stamp}] Hello\n" for stamp in stamps), "[soon] no line\n"]
+    files.write(".kb/template/cron.log", "".join(lines).encode())
+    assert ticked(REPORT, cloud, log).outcome == "done"
+    assert json.loads(files.read(".kb/template/reports/daily-2026-03-02.json"))["runs"] == 1440
 
 
 def test_without_a_folder_the_workspace_is_in_the_bucket(cloud: Cloud, log: Lines) -> None:
