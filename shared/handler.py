@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -53,6 +54,8 @@ JOB, SETTING_ERROR, CLOUD = _initialize()
 LOG = Log(time=CLOUD.clock, job=JOB.name)
 if SETTING_ERROR:
     LOG.error(f"{JOB.name}_setting_unreadable", error=SETTING_ERROR, note="the job runs with its declared values")
+# Seconds to wait for a thread that a run has left.
+JOIN_SECONDS = 2.0
 INIT_THREADS = set(threading.enumerate())
 
 
@@ -67,15 +70,26 @@ def handle(event: Any, context: Any) -> Mapping[str, Any]:
     seconds = context.get_remaining_time_in_millis() / 1000
     if isinstance(fired, Batch):
         failures = run_batch.run_batch(JOB, fired, CLOUD, LOG, seconds)
+        _exit_if_threads_live(context)
         return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
     report = run(JOB, fired, CLOUD, LOG, context.aws_request_id, seconds)
-    _exit_if_threads_live()
+    _exit_if_threads_live(context)
     return asdict(report)
 
 
-def _exit_if_threads_live() -> None:
-    # A thread that still runs is frozen with the sandbox and continues in the next invocation, during another run.
-    # Everything is written by now. The exit makes Lambda report the invocation as failed; dispatch then finds the run
-    # finished and does nothing.
-    if any(thread.is_alive() and not thread.daemon for thread in set(threading.enumerate()) - INIT_THREADS):
+def _exit_if_threads_live(context: Any) -> None:
+    """Wait for threads that the run left, or exit.
+
+    A thread that still runs is frozen with the sandbox and continues in the next invocation, during another run. It
+    may be a daemon: those are left behind by a sweep whose item has no end.
+    """
+    until = time.monotonic() + min(JOIN_SECONDS, max(0.0, context.get_remaining_time_in_millis() / 1000 - 1))
+    left = set(threading.enumerate()) - INIT_THREADS
+    for thread in left:
+        thread.join(max(0.0, until - time.monotonic()))
+    alive = [thread.name for thread in left if thread.is_alive()]
+    if alive:
+        # Everything is written by now. The exit makes Lambda report the invocation as failed: dispatch then finds the
+        # run finished and does nothing, and the messages of a batch are delivered again and recognised as handled.
+        LOG.error(f"{JOB.name}_threads_left", threads=sorted(alive))
         os._exit(0)

@@ -65,17 +65,52 @@ def test_a_malformed_event_is_a_dead_letter_with_the_event_and_touches_no_tick(e
     assert entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())["outcome"] == "done"
 
 
-def test_a_process_with_a_live_thread_exits(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("daemon", [False, True])
+def test_a_process_with_a_live_thread_exits(daemon: bool, entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
+    monkeypatch.setattr(entry, "JOIN_SECONDS", 0.05)
     monkeypatch.setattr(os, "_exit", left.append)
     release = threading.Event()
-    lingering = threading.Thread(target=release.wait)
+    lingering = threading.Thread(target=release.wait, daemon=daemon)
     lingering.start()
     entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())
     release.set()
     lingering.join()
     assert left == [0]
     entry.handle({"source": "aws.events", "time": "2026-03-02T12:01:00Z"}, Context())
+    assert left == [0]
+
+
+def test_a_thread_that_ends_is_joined_and_the_process_stays(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    release = threading.Event()
+    lingering = threading.Thread(target=release.wait, daemon=True)
+    lingering.start()
+    join = threading.Thread.join
+
+    def joined(thread: threading.Thread, timeout: float | None = None) -> None:
+        release.set()
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", joined)
+    entry.handle({"source": "aws.events", "time": "2026-03-02T12:00:00Z"}, Context())
+    assert (left, lingering.is_alive()) == ([], False)
+
+
+def test_a_process_with_a_live_thread_of_a_batch_exits(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    monkeypatch.setattr(entry, "JOIN_SECONDS", 0.05)
+    release = threading.Event()
+
+    def batch(*_: Any) -> list[str]:
+        threading.Thread(target=release.wait, daemon=True).start()
+        return []
+
+    monkeypatch.setattr(entry.run_batch, "run_batch", batch)
+    assert entry.handle({"Records": []}, Context()) == {"batchItemFailures": []}
+    release.set()
     assert left == [0]
 
 
