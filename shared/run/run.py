@@ -13,7 +13,7 @@ from shared import redaction
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
 from shared.job.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Skipped, Snoozed
-from shared.run import gates, predecessor, report, routing, send, status
+from shared.run import gates, predecessor, report, routing, send, status, unclaimed_status
 from shared.run.attempts import NextStep, next_step, used_up
 from shared.run.begin import begin
 from shared.run.claim import Claim, ClaimRefusal, Claims
@@ -91,7 +91,9 @@ def _refuse(run: RunContext, claims: Claims, refusal: ClaimRefusal) -> _Refusal:
     if refusal.budget_usage and not refusal.budget_usage.alerted and refusal.budget_usage.alert_once(run):
         claims.record_alerted(refusal.budget_usage)
     # A fresh tick that is locked out is only recorded: the schedule sends the next one.
-    if refusal.reason is Reason.LOCKED and not run.firing.fresh and send.may_defer(run.job, run.firing):
+    # A caller that waits for this run, such as the command line, sends nothing either: it tries again itself.
+    deferred = run.firing.retried and not run.firing.fresh and send.may_defer(run.job, run.firing)
+    if refusal.reason is Reason.LOCKED and deferred:
         # First for a moment: the sender of a continuation, or of a retry, is about to release the lease.
         wait = refusal.wait + 1 if run.firing.deferrals else min(refusal.wait + 1, send.SHORT_DEFERRAL)
         send.send(run.cloud, run.firing.deferred(), wait)
@@ -246,6 +248,8 @@ def _write_rows(run: RunContext, outcome: Outcome, ms: int, manual: ManualReques
     finished, from the claim item. Another outcome is nowhere else, so the invocation must fail.
     """
     try:
+        if run.claim is None:
+            unclaimed_status.write(run, outcome, ms)
         persist(partial(report.write_history, run, outcome, ms), run.cloud.clock, run.time_left)
         if manual is not None:
             persist(partial(manual.end, run.run_id, outcome, ms), run.cloud.clock, run.time_left)

@@ -102,6 +102,7 @@ COVERED_BY = {
     "shared.run.redriven": "tests/unit/admin/test_redrive.py",
     "shared.run.predecessor": "tests/unit/run/test_run.py",
     "shared.run.report": "tests/unit/run/test_run.py",
+    "shared.run.unclaimed_status": "tests/unit/run/test_run.py",
     "shared.run.status_view": "tests/unit/run/test_pauses.py",
     "shared.store.batch_write": "tests/unit/store/test_bulk_put.py",
     "shared.store.record": RECORDS,

@@ -293,11 +293,74 @@ def test_a_gate_that_cannot_be_read_fails_closed_and_is_named(go: Go, cloud: Clo
     assert (report.outcome, report.note) == ("failed", "SWEEP_ENABLE='perhaps': must be true or false")
 
 
+@pytest.mark.parametrize("setting", ["SWEEP_ENABLE", "SWEEP_RUN_BY"])
+def test_a_setting_that_cannot_be_read_is_a_status_and_a_streak(setting: str, go: Go, cloud: Cloud) -> None:
+    go(Sweep(), replace(TICK, at=NOON.replace(minute=0)))
+    cloud.environment = {setting: "maybe"}
+    for minute in (1, 2, 3):
+        assert go(Sweep(), replace(TICK, at=NOON.replace(minute=minute))).outcome == "failed"
+    status = item(cloud)["status"]
+    assert (status["outcome"], status["ok"], status["streak"]) == ("failed", False, 3)
+    assert setting in status["firstError"]
+    assert item(cloud)["state"] == "FAILED"
+    cloud.environment = {}
+    go(Sweep(), replace(TICK, at=NOON.replace(minute=4)))
+    assert "streak" not in item(cloud)["status"]
+
+
+def test_the_status_of_a_job_that_never_ran_shows_that_its_setting_cannot_be_read(go: Go, cloud: Cloud) -> None:
+    cloud.environment = {"SWEEP_ENABLE": "maybe"}
+    go(Sweep())
+    assert item(cloud)["status"]["streak"] == 1
+    cloud.environment = {}
+    assert go(Sweep()).outcome == "done"
+
+
+def test_a_job_that_is_switched_off_shows_it_once(go: Go, cloud: Cloud) -> None:
+    go(Sweep())
+    good = item(cloud)["status"]["lastGood"]
+    cloud.environment = {"SWEEP_ENABLE": "false"}
+    go(Sweep(), replace(TICK, at=NOON.replace(minute=1)))
+    status = item(cloud)["status"]
+    assert (status["outcome"], status["lastGood"]) == ("disabled", good)
+    calls = Calls(cloud)
+    go(Sweep(), replace(TICK, at=NOON.replace(minute=2)))
+    assert sorted(calls.made) == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+
+
+def test_a_status_without_a_claim_does_not_touch_that_of_a_run_in_progress(go: Go, cloud: Cloud) -> None:
+    def work(_: RunContext) -> Outcome:
+        cloud.environment = {"SWEEP_ENABLE": "maybe"}
+        assert go(Sweep(), replace(TICK, at=NOON.replace(minute=1))).outcome == "failed"
+        assert "status" not in item(cloud)
+        return Done()
+
+    go(Sweep(work))
+    assert item(cloud)["status"]["outcome"] == "done"
+
+
 def test_a_paused_job_is_recorded_as_paused(go: Go, cloud: Cloud) -> None:
     pause = attributes.row({"pk": "sweep:last", "sk": "-", "paused": "ada: index rebuild"})
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=pause)
     report = go(Sweep())
     assert (report.outcome, report.note) == ("paused", "ada: index rebuild")
+
+
+def test_a_manual_run_in_parts_is_continued_from_its_own_checkpoint(go: Go, cloud: Cloud) -> None:
+    go(Sweep(lambda _: Done(checkpoint="of the tick")))
+    waiting(cloud)
+    firing, given = replace(TICK, manual=True, id="m1"), list[Any]()
+
+    def work(run: RunContext) -> Outcome:
+        given.append(run.checkpoint)
+        return Done(checkpoint=len(given) if len(given) < 3 else None)
+
+    for _ in range(3):
+        assert go(Sweep(work), firing).outcome == "done"
+        for sent in waiting(cloud):
+            firing = parse_firing(sent["firing"], NOON)
+    assert given == [None, 1, 2]
+    assert seen(go, TICK.continuation()) == "of the tick"
 
 
 def test_a_request_by_hand_asked_twice_is_one_run(go: Go) -> None:
