@@ -9,6 +9,7 @@ import argparse
 import uuid
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 from cli import job_settings, options, output
 from cli.exit_codes import CommandError, Exit
@@ -16,11 +17,19 @@ from cli.job_arguments import find_job
 from cli.registered_jobs import require_valid_settings
 from cli.run_report import print_report
 from cli.watchdog import run_watched
+from shared.aws.cloud import Cloud
+from shared.job.definition import Job
+from shared.job.outcome import Reason
 from shared.plans import plan
 from shared.plans.plan import PlanRefused, UnknownPlan
 from shared.run.apply_plan import firing_for
-from shared.run.firing import MAX_PARTS
+from shared.run.claim import LEASE_MARGIN
+from shared.run.firing import MAX_PARTS, Firing
+from shared.run.report import RunReport
 
+LOCKED = Reason.LOCKED.value
+# Seconds between two tries to take a lease that another run holds.
+PAUSE = 5
 EXAMPLES = ("apply session-cleanup.prod.1f0c9a7e --aws --stage prod",)
 
 
@@ -50,6 +59,23 @@ def call(args: argparse.Namespace) -> int:
             while report.unfinished and firing.part < MAX_PARTS - 1:
                 output.notice(f"so far {dict(counts)}")
                 firing = firing.continuation()
-                report = run_watched(job, firing, cloud)
+                report = _run_when_free(job, firing, cloud)
                 counts.update(report.counts)
+        if report.unfinished or (firing.part and report.outcome == LOCKED):
+            again = options.advised(args, "apply", args.plan)
+            output.notice(f"the plan is not done; `{again}` goes on where it ended")
     return print_report(replace(report, counts=counts), args.json)
+
+
+def _run_when_free(job: Job, firing: Firing, cloud: Cloud) -> RunReport:
+    """Run the next part of a plan.
+
+    A tick may have taken the lease since the last part; wait for its end.
+    """
+    until = cloud.clock.now() + timedelta(seconds=job.timeout + LEASE_MARGIN)
+    while True:
+        report = run_watched(job, firing, cloud)
+        if report.outcome != LOCKED or cloud.clock.now() >= until:
+            return report
+        output.notice("another run holds the lease; waiting for its end")
+        cloud.clock.sleep(PAUSE)

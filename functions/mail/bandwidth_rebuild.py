@@ -64,7 +64,7 @@ class BandwidthRebuild(Job):
                 yield Action("change", [owner, f"{run.at:%Y-%m-%d}"], [*before, *after], what)
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
-        before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
+        before: int = (run.checkpoint or {}).get("done", 0)
         # A new row gets the rollup's watermark, so that no earlier window is added to it again.
         upto, counts = watermark.read(run.cloud, BandwidthRollup.name).upto, Counter(changed=0)
         for done, action in enumerate(actions, before + 1):

@@ -78,6 +78,8 @@ class Plan:
     samples: Mapping[str, list[str]]
     #: `text`: the actions as lines of JSON; or `object`: the S3 key of many.
     listed: Mapping[str, str]
+    #: Run that has begun to apply it, and not ended it; empty before. Not written with the plan.
+    begun: str = ""
 
     def actions(self, cloud: Cloud) -> Iterator[Action]:
         """Yield the actions in the order of the draft."""
@@ -93,6 +95,10 @@ class Plan:
     def lines(self) -> list[str]:
         """Return the summary for people, see `Draft.lines`."""
         return [*draft.summary_lines(self.counts, self.samples)]
+
+
+# Attributes of a plan's row that are written with it.
+STORED = tuple(name for name in Plan.__slots__ if name not in ("id", "begun"))
 
 
 def create(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, valid: timedelta = VALID) -> Plan:
@@ -116,7 +122,7 @@ def create(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, va
         samples=drafted.samples,
         listed=_store_actions(cloud, job, plan_id, drafted),
     )
-    values = {name: getattr(plan, name) for name in Plan.__slots__ if name != "id"}
+    values = {name: getattr(plan, name) for name in STORED}
     expires = int((now + valid + RETENTION).timestamp())
     table.put_if(
         cloud,
@@ -128,10 +134,10 @@ def create(cloud: Cloud, job: Job, run: RunContext, drafted: Draft, who: str, va
     return plan
 
 
-def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
+def load(cloud: Cloud, plan_id: str) -> Plan:
     """Return a plan that may be applied.
 
-    `begun`: earlier parts of this run have begun it.
+    It may be begun, then it goes on where its last run ended.
 
     Raises UnknownPlan, and PlanRefused for a plan of another environment, an expired one or one applied before.
     """
@@ -151,10 +157,10 @@ def load(cloud: Cloud, plan_id: str, *, begun: bool = False) -> Plan:
     new_plan = f"`{advised(stage, job, '--dry-run')}` makes a new plan"
     if clock.iso(cloud.clock.now()) > row["until"]:
         raise PlanRefused(f"plan {plan_id} expired at {row['until']}; {new_plan}")
-    if "begun" in row and not begun:
-        end = f"and applied at {row['applied']}" if "applied" in row else "which did not end it"
-        raise PlanRefused(f"plan {plan_id} was begun by run {row['begun']}, {end}; {new_plan} of what is left")
-    return Plan(id=plan_id, **{name: row[name] for name in Plan.__slots__ if name != "id"})
+    if "applied" in row:
+        applied = f"begun by run {row['begun']}, and applied at {row['applied']}"
+        raise PlanRefused(f"plan {plan_id} was {applied}; {new_plan} of what is left")
+    return Plan(id=plan_id, begun=row.get("begun", ""), **{name: row[name] for name in STORED})
 
 
 def _store_actions(cloud: Cloud, job: Job, plan_id: str, drafted: Draft) -> dict[str, str]:

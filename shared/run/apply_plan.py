@@ -28,13 +28,14 @@ def firing_for(plan: Plan) -> Firing:
 def apply_plan(job: Job, run: RunContext) -> Outcome:
     """Apply the plan of the run's firing.
 
-    Refused where the job would now do other actions than planned.
+    Refused where the job would now do other actions than planned. A plan that was begun goes on where its last run
+    ended: its own actions have changed the rows, and each action is done only on the version that it was planned for.
     """
     try:
-        plan = load(run.cloud, run.firing.plan, begun=run.firing.part > 0)
+        plan = load(run.cloud, run.firing.plan)
         if (plan.job, plan.target) != (job.name, run.target):
             raise PlanRefused(f"plan {plan.id} is of {plan.job} {plan.target}, not of {job.name} {run.target}")
-        done = _begin(job, run, plan) if run.firing.part == 0 else run.checkpoint["done"]
+        done = (run.checkpoint or {}).get("done", 0) if plan.begun else _begin(job, run, plan)
     except (UnknownPlan, PlanRefused) as error:
         return Refused(error.args[0])
     outcome = job.apply(run, islice(plan.actions(run.cloud), done, None))

@@ -8,7 +8,9 @@ from infra import app
 from shared.job.setting import SettingError
 
 
-def test_invalid_settings_end_the_synthesis(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_settings_end_the_synthesis(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     app.check_settings()
     for name, value in (("JOB_MONITORING_STREAK", "0"), ("BASE_URLS", "notjson"), ("PRICING_ENABEL", "false")):
         monkeypatch.setenv(name, value)

@@ -85,7 +85,7 @@ class Purge(PurgeDefinition, archetype=True):
             yield Action(verb, [row.pk, row.sk], [row.partition, row.since, *values], self.describe(row))
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
-        before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
+        before: int = (run.checkpoint or {}).get("done", 0)
         purge = PurgeRun(self, run, PurgeCounts(sys.maxsize))
         verbs = groupby(actions, key=lambda action: action.verb)
         purge.execute((verb, map(self._planned_row, group)) for verb, group in verbs)

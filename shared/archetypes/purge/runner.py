@@ -84,6 +84,9 @@ class PurgeRun:
                     self._warn(rows)
                 case "delete":
                     self._delete(rows)
+            if self.run.firing.plan and self.counts.more:
+                # A plan is resumed by the number of its actions that are done, so it is done in its order.
+                return
 
     def _delete(self, rows: Iterable[Row]) -> None:
         job, cloud = self.job, self.run.cloud
@@ -116,8 +119,9 @@ class PurgeRun:
                 else:
                     words["warned" if result else "moved"] += 1
             if attempted < len(selected):
-                # Out of time: the next part reads this chunk again, without the rows whose owners were warned.
-                self.counts.more, self.counts.taken = True, self.counts.taken - len(chunk)
+                # Out of time: the next part begins with the first row whose owner was not warned.
+                first = next(place for place, row in enumerate(chunk) if row.key == selected[attempted].key)
+                self.counts.more, self.counts.taken = True, self.counts.taken - len(chunk) + first
                 return
 
     def _warn_owner(self, at: str, row: Row) -> bool:

@@ -62,7 +62,7 @@ class Sweep(SweepDefinition, archetype=True):
             yield Action(self.verb, [row.pk, row.sk], [row.partition, row.since], self.describe(row))
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
-        before: int = (run.checkpoint or {}).get("done", 0) if run.firing.part else 0
+        before: int = (run.checkpoint or {}).get("done", 0)
         counts = SweepCounts(sys.maxsize)
         # Without lanes items start in the plan's order, so that a count of them is enough for a checkpoint.
         self._sweep(run, map(_planned_row, actions), counts, lanes=False)

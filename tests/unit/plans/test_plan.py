@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from shared.archetypes.purge import runner
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
@@ -19,6 +22,7 @@ from shared.plans import draft, plan
 from shared.plans.draft import Draft
 from shared.plans.plan import Plan, PlanRefused, UnknownPlan
 from shared.run.apply_plan import firing_for
+from shared.run.claim import Claim, Claims
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
@@ -157,31 +161,6 @@ def test_a_plan_is_carried_out_once(make: Make, cloud: Cloud) -> None:
     assert report.note.startswith(f"plan {made.id} was begun by run {first.run_id}, and applied at 2026-03-02T12")
 
 
-def test_a_plan_whose_run_was_interrupted_is_not_resumed(
-    make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object) -> None:
-        raise Killed
-
-    put(cloud, "a", DUE)
-    made = make(Holds())
-    with monkeypatch.context() as patched:
-        patched.setattr(Holds, "archive", die)
-        with pytest.raises(Killed):
-            apply(cloud, Holds(), made)
-    clock.move(minutes=10)
-    report = apply(cloud, Holds(), made)
-    assert report.outcome == "refused"
-    assert (
-        "which did not end it; `python jobs.py holds --dry-run --aws --stage test` makes a new plan of what is left"
-        in report.note
-    )
-    assert apply(cloud, Holds(), make(Holds())).counts == {"purged": 1}
-
-
 def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
     make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +187,114 @@ def test_a_plan_larger_than_a_run_goes_on_where_that_stopped(
     assert apply(cloud, Slow(), firing.continuation()).counts == {"purged": 20}
     assert there(cloud) == ["another"]
     assert "applied" in item(cloud, made)
+
+
+class Slow(Holds):
+    """Take 100 s for each chunk."""
+
+    name = "holds"
+
+    def archive(self, run: RunContext, rows: Any) -> None:
+        run.cloud.clock.sleep(100)
+
+
+def _tick(cloud: Cloud) -> RunReport:
+    return run(Holds(), Firing("holds", cloud.clock.now()), cloud, Lines(cloud.clock))
+
+
+def _by_hand(cloud: Cloud) -> RunReport:
+    return run(Holds(), Firing("holds", cloud.clock.now(), manual=True, id="m1"), cloud, Lines(cloud.clock))
+
+
+@pytest.mark.parametrize("between", [lambda _: None, _tick, _by_hand], ids=["nothing", "a tick", "a manual run"])
+def test_a_begun_plan_goes_on_where_it_ended_whatever_runs_in_between(
+    between: Callable[[Cloud], object], make: Make, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CHUNK", 10)
+    for number in range(50):
+        put(cloud, f"h{number:02d}", DUE)
+    made = make(Slow())
+    first = apply(cloud, Slow(), made)
+    assert (first.counts, first.unfinished) == ({"purged": 30}, True)
+    between(cloud)
+    put(cloud, "another", cloud.clock.now())
+    # As a new command does, which knows of no parts.
+    again = apply(cloud, Slow(), made)
+    assert (again.outcome, again.unfinished) == ("done", False)
+    assert there(cloud) == ["another"]
+    assert "applied" in item(cloud, made)
+    assert apply(cloud, Slow(), made).outcome == "refused"
+
+
+def test_a_plan_and_a_manual_run_leave_the_checkpoint_of_a_tick_alone(
+    make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    claims = Claims(cloud, Holds(), "-")
+    taken = claims.take(Firing("holds", NOON), "20260302T120000.000Z-aaaaaaaa", "r")
+    assert isinstance(taken, Claim)
+    claims.finish(taken, Firing("holds", NOON), {"outcome": "done", "ok": True}, {"next": 7}, success=True)
+    apply(cloud, Holds(), made)
+    _by_hand(cloud)
+    later = claims.take(Firing("holds", NOON + timedelta(minutes=5)), "20260302T120500.000Z-bbbbbbbb", "r")
+    assert isinstance(later, Claim)
+    assert later.checkpoint == {"next": 7}
+
+
+def test_a_plan_that_was_interrupted_is_resumed(make: Make, cloud: Cloud, clock: VirtualClock) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Dies(Holds):
+        """Be killed after the plan was begun."""
+
+        name = "holds"
+
+        def archive(self, run: RunContext, rows: Any) -> None:
+            raise Killed
+
+    put(cloud, "a", DUE)
+    made = make(Holds())
+    with pytest.raises(Killed):
+        apply(cloud, Dies(), made)
+    clock.move(minutes=10)
+    assert apply(cloud, Holds(), made).counts == {"purged": 1}
+
+
+def test_warnings_and_deletions_cut_shortly_before_the_deadline_are_resumed_exactly(
+    make: Make, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cut(Warned):
+        """Warn owners, slowly; all warnings take the time that is left of the first run."""
+
+        name = "holds"
+
+        def send(self, run: RunContext, message: Any, token: str) -> Any:
+            with lock:
+                sent.append(message)
+                if len(sent) == 26:
+                    clock.move(seconds=270)
+            return super().send(run, message, token)
+
+    lock, sent = threading.Lock(), list[Any]()
+    for number in range(4):
+        put(cloud, f"d{number}", DUE - timedelta(days=2), owner=f"d{number}")
+    job = Warned()
+    apply(cloud, job, make(job))
+    clock.move(days=1, minutes=10)
+    for number in range(40):
+        put(cloud, f"w{number:02d}", DUE, owner=f"w{number}")
+    made = make(job)
+    assert made.counts == {"send": 40, "delete": 4}
+    cut = Cut()
+    first = apply(cloud, cut, made)
+    assert first.unfinished
+    assert "d0" in there(cloud)
+    second = apply(cloud, cut, made)
+    assert not second.unfinished
+    assert Counter(first.counts) + Counter(second.counts) == {"warned": 40, "purged": 4}
+    assert len(sent) == len({str(message) for message in sent}) == 40
 
 
 def test_a_plan_keeps_a_tick_out_and_is_kept_out_by_one(make: Make, cloud: Cloud) -> None:

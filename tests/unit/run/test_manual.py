@@ -54,6 +54,26 @@ def test_the_same_run_may_take_its_request_again(request_: ManualRequest, monkey
     assert request_.take("run-1") is None
 
 
+@pytest.mark.parametrize(
+    "later", [FIRING.continuation(), FIRING.deferred(), FIRING.retry("x", NOON), FIRING.retry("x", NOON).deferred()]
+)
+def test_each_later_turn_of_a_request_is_served_once(later: Firing, request_: ManualRequest, cloud: Cloud) -> None:
+    request_.take("run-1")
+    assert ManualRequest(cloud, Report(), later).take("run-2") is None
+    for again in (later, FIRING):
+        refusal = ManualRequest(cloud, Report(), again).take("run-3")
+        assert refusal is not None
+        assert refusal.run == "run-2"
+
+
+def test_each_shard_of_a_manual_run_is_a_request_of_its_own(request_: ManualRequest, cloud: Cloud) -> None:
+    request_.take("run-1")
+    for number in range(3):
+        shard = ManualRequest(cloud, Report(), FIRING.shard(number))
+        assert shard.take(f"shard-{number}") is None
+        assert shard.take("again") is not None
+
+
 def test_a_retry_takes_the_request_over(request_: ManualRequest, cloud: Cloud) -> None:
     request_.take("run-1")
     assert ManualRequest(cloud, Report(), FIRING.retry("no answer", NOON)).take("run-2") is None
