@@ -62,7 +62,7 @@ class Front(Stack):
         alarms = Alarms(self, names)
         alarms.of_queues(queues.plan(deployment.jobs))
         alarms.of_runs()
-        Dashboard(self, names)
+        Dashboard(self, deployment, [endpoint.name for endpoint in endpoints])
         for endpoint in endpoints:
             FunctionUrl(self, endpoint, deployment)
             if endpoint.alarm:

@@ -426,7 +426,34 @@ def test_the_dashboard_is_valid_json_once_it_is_deployed(templates: Templates) -
     (dashboard,) = resources(templates, "AWS::CloudWatch::Dashboard")
     body = json.loads(text(dashboard.properties["DashboardBody"]))
     assert len(body["widgets"]) >= 8
-    assert not [name for name in JOBS if re.search(rf'prod-{name}"', json.dumps(body))], "jobs are found, not listed"
+
+
+# The grammar of search expressions: a schema in braces, then designators whose quoted values match as a whole.
+SEARCH = re.compile(r"""SEARCH\('\{\w+(,\w+)+\}( \w+="[^"'*]+")+', '\w+', \d+\)""")
+
+
+def test_every_graph_names_metrics_that_exist(templates: Templates) -> None:
+    (dashboard,) = resources(templates, "AWS::CloudWatch::Dashboard")
+    known = {
+        "FunctionName": {*functions(templates)},
+        "QueueName": {text(queue.properties["QueueName"]) for queue in resources(templates, "AWS::SQS::Queue")},
+        "TableName": {text(table.properties["TableName"]) for table in resources(templates, "AWS::DynamoDB::Table")},
+    }
+    shown: dict[str, set[str]] = {name: set() for name in known}
+    for widget in json.loads(text(dashboard.properties["DashboardBody"]))["widgets"]:
+        assert 1 <= len(widget["properties"]["metrics"]) <= 500
+        for metric in widget["properties"]["metrics"]:
+            if isinstance(metric[0], dict):
+                assert SEARCH.fullmatch(metric[0]["expression"])
+                assert 'stage="prod"' in metric[0]["expression"]
+            else:
+                _, _, dimension, value = metric
+                shown[dimension].add(value)
+    assert {name.removeprefix(PREFIX) for name in shown["FunctionName"]} == {
+        name.removeprefix(PREFIX) for name in known["FunctionName"]
+    }
+    assert shown["QueueName"] == known["QueueName"]
+    assert shown["TableName"] == known["TableName"]
 
 
 def test_cfn_lint_finds_no_error(templates: Templates, tmp_path: Path) -> None:
