@@ -83,7 +83,10 @@ def _dry_run(job: Job, firing: Firing, cloud: Cloud, args: argparse.Namespace) -
     run = RunContext(job, firing, readonly(cloud), run_id(now), now, Log(to_stderr, cloud.clock), dry=True)
     if job.applicable:
         return dry_run.call(job, run, cloud, args)
-    lines = job.plan(run)
+    try:
+        lines = job.plan(run)
+    except NotImplementedError as error:
+        raise CommandError(Exit.FAILED, f"{job.name} has no dry run yet: {str(error) or 'define plan(run)'}") from None
     if args.json:
         output.document({"job": job.name, "tick": firing.position, "target": firing.target, "dry": True, "plan": lines})
     else:

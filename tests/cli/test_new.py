@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from cli.commands import new
+from cli.commands.new import table
+from cli.exit_codes import CommandError
+from cli.main import command
 from shared.job import registry
 from tests.cli.conftest import Answer, Call
 
@@ -79,7 +82,7 @@ ON_TABLES = {
 @pytest.fixture
 def alone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No job works on any table yet."""
-    monkeypatch.setattr(registry, "jobs", dict)
+    monkeypatch.setattr(registry, "discover", lambda *_: registry.Discovery({}, {}, {}))
     return tree
 
 
@@ -138,15 +141,19 @@ def test_generated_files_pass_the_linter_the_formatter_and_mypy(call: Call, alon
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("purge",), "pass --table with one of audit, "),
-        (("purge", "--table", "nowhere"), "nowhere has no such index; choose one of audit, "),
-        (("purge", "--table", "users"), "users has no such index"),
-        (("sweep", "--table", "aliases"), "alias-expiration already processes the due rows of aliases"),
-        (("pipeline", "--table", "deliveries"), "webhook-retry already processes the due rows of deliveries"),
-        (("rollup", "--table", "holds", "--into", "sessions"), "lacks a timestamp or a number to add up"),
-        (("rollup", "--table", "messages"), "pass --into with the table of the sums"),
-        (("rollup", "--table", "messages", "--into", "exports"), "pass --into with the table of the sums"),
-        (("rollup", "--table", "messages", "--into", "rollups"), "bandwidth-rollup already adds up into rollups"),
+        (("purge",), "--table is missing; no table is free: declare one in shared/tables.py with an index `aged`"),
+        (("purge", "--table", "nowhere"), "--table nowhere is not a table; no table is free"),
+        (("purge", "--table", "users"), "users has no index `aged`"),
+        (("purge", "--table", "audit"), "audit is worked on by audit-log-cleanup already"),
+        (("warned-purge", "--table", "holds"), "holds is worked on by overflow-hold-expiry already"),
+        (("sweep", "--table", "aliases"), "aliases is worked on by alias-expiration already"),
+        (("pipeline", "--table", "deliveries"), "deliveries is worked on by webhook-retry already"),
+        (("rollup", "--table", "holds", "--into", "sessions"), "has no timestamp, or no number to add up"),
+        (("rollup", "--table", "messages"), "--into is missing; no table is free"),
+        (("rollup", "--table", "messages", "--into", "exports"), "needs an index by age and no other"),
+        (("rollup", "--table", "messages", "--into", "sessions"), "sessions has rows that are no sums"),
+        (("rollup", "--table", "messages", "--into", "audit"), "audit has rows that are no sums"),
+        (("rollup", "--table", "messages", "--into", "rollups"), "has the sums of bandwidth-rollup already"),
         (("probe", "--table", "sessions"), "a probe has no table"),
     ],
 )
@@ -159,9 +166,32 @@ def test_an_unsuitable_table_is_rejected_and_nothing_is_written(
     assert not (tree / "events").exists()
 
 
+@pytest.mark.parametrize("archetype", new.ARCHETYPES)
+def test_the_advised_command_is_accepted_for_the_archetype(archetype: str) -> None:
+    words = new.first_look(archetype, "tidy-up").split()[2:]
+    command(words[0])[1].parse_args(words[1:])
+    # Ticks have dry runs, messages have none.
+    assert ("--dry-run" in words) == (archetype != "consumer")
+
+
+@pytest.mark.parametrize("archetype", table.INDEXES)
+def test_every_table_that_is_offered_is_accepted(archetype: str, alone: Path) -> None:
+    offered = suggestions(archetype, None, None)
+    assert offered
+    for name in offered:
+        for into in suggestions(archetype, name, None) if archetype == "rollup" else [None]:
+            assert table.values(archetype, name, into)["rows"] == name
+
+
+def suggestions(archetype: str, name: str | None, into: str | None) -> list[str]:
+    with pytest.raises(CommandError) as refused:
+        table.values(archetype, name, into)
+    return str(refused.value).partition("choose one of ")[2].split(", ")
+
+
 def test_a_pipeline_needs_a_table_of_requests(call: Call, alone: Path) -> None:
     answer = call("new", "shops", "tidy-up", "--archetype", "pipeline", "--table", "aliases")
-    assert (answer.code, "rows of aliases are no requests" in answer.err) == (2, True)
+    assert (answer.code, "aliases has rows that are no requests" in answer.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.run.claim import Claims
 from shared.run.firing import Firing
-from tests.cli.conftest import Answer, Call
+from tests.cli.conftest import HEAD, Answer, Call
 from tests.conftest import waiting
 
 AWS = ("--aws", "--stage", "test")
@@ -87,6 +87,25 @@ def test_a_setting_that_cannot_be_read_is_refused_and_named(
     answer = call("costly", "--json", *AWS)
     assert answer.code == 2
     assert "COSTLY_ENABLE='perhaps'" in answer.json["error"]
+
+
+def test_a_job_whose_plan_is_not_written_has_no_dry_run(call: Call, aws: Cloud, jobs: Path) -> None:
+    (jobs / "demo" / "unwritten.py").write_text(
+        HEAD
+        + '''
+class Unwritten(Job):
+    """Do."""
+    schedule = hourly(minute=1)
+    idempotency = natural("nothing is done")
+    def plan(self, run):
+        raise NotImplementedError("describe what work would do")
+    def work(self, run):
+        return Done()
+'''
+    )
+    answer = call("unwritten", "--dry-run", *AWS)
+    assert answer.code == 1
+    assert answer.err.endswith("unwritten has no dry run yet: describe what work would do\n")
 
 
 def test_an_unknown_job_suggests_the_nearest(call: Call, jobs: Path) -> None:

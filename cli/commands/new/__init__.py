@@ -65,9 +65,14 @@ def call(args: argparse.Namespace) -> int:
         print(path)
     output.notice(
         f"Next, complete {next(iter(texts))}: its test fails until no NotImplementedError is left. Then:\n"
-        f"  {advised(LOCAL, args.job, '--dry-run')}\n  make generate check test"
+        f"  {first_look(args.archetype, args.job)}\n  make generate check test"
     )
     return Exit.DONE
+
+
+def first_look(archetype: str, name: str) -> str:
+    """The command that shows what a new job does, without effect or on its sample message."""
+    return advised(LOCAL, "test", name) if archetype == "consumer" else advised(LOCAL, name, "--dry-run")
 
 
 def files(

@@ -5,6 +5,7 @@ Its names are passed to the skeletons.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +16,16 @@ from shared.tables import Table
 
 # Index by which an archetype reads its rows.
 INDEXES = {"purge": "aged", "warned-purge": "aged", "rollup": "aged", "sweep": "due", "pipeline": "due"}
-# Archetypes of which a table can have one job: a second one would attempt the same rows.
-EXCLUSIVE = ("sweep", "pipeline")
+# Modules of archetypes of which a table can have one job: a second one would work on the same rows.
+WORKERS = {"due": ("shared.archetypes.sweep", "shared.archetypes.pipeline"), "aged": ("shared.archetypes.purge",)}
+# Fields of requests, which a pipeline processes, and of sums.
+REQUEST = {"step", "cursor", "progress", "due_on"}
+SUMS = {"from_at", "upto"}
 SEE = "see shared/tables.py and docs/reference/records.md"
+NEW = (
+    "declare one in shared/tables.py with an index `{index}`, as in the tables there, and its record in "
+    "shared/product/records/, then repeat the command: docs/howto/new-table.md"
+)
 ON_RETRY = """
     def on_retry(self, item: {model}, at: datetime) -> Mapping[str, Any]:
         raise NotImplementedError("return the fields that change when the item is due again at that timestamp")
@@ -27,47 +35,72 @@ ON_RETRY = """
 def values(archetype: str, name: str | None, into: str | None) -> dict[str, str]:
     """Values for a skeleton; empty for an archetype without a table.
 
-    Raises CommandError.
+    Raises CommandError, whose suggestions this function accepts.
     """
     if archetype not in INDEXES:
         if name or into:
             raise CommandError(Exit.WRONG_USE, f"a {archetype} has no table; leave out --table and --into")
         return {}
-    table = _table(archetype, name)
-    if archetype in EXCLUSIVE and (other := _job_of(table)):
-        raise CommandError(
-            Exit.WRONG_USE, f"{other} already processes the due rows of {table.name}; declare another table: {SEE}"
-        )
+    table = _chosen("--table", name, {each.name: _fault(archetype, each) for each in tables.TABLES}, INDEXES[archetype])
     common = {"table": _constant(table), "rows": table.name}
     match archetype:
         case "rollup":
-            return common | _rollup_values(table, into)
+            target = _chosen("--into", into, {each.name: _target_fault(each) for each in tables.TABLES}, "aged")
+            return common | _rollup_values(table, target)
         case "sweep" | "pipeline":
-            return common | _record_values(archetype, table)
+            return common | _record_values(table)
         case _:
             return common
 
 
-def _table(archetype: str, name: str | None) -> Table:
+def _chosen(option: str, name: str | None, faults: Mapping[str, str], index: str) -> Table:
+    """The table of that name. Raises CommandError for one with a fault."""
+    known = {table.name: table for table in tables.TABLES}
+    if name in known and not faults[name]:
+        return known[name]
+    reason = f"{option} {name} {faults.get(name, 'is not a table')}" if name else f"{option} is missing"
+    free = sorted(each for each, fault in faults.items() if not fault)
+    advice = f"choose one of {', '.join(free)}" if free else f"no table is free: {NEW.format(index=index)}"
+    raise CommandError(Exit.WRONG_USE, f"{reason}; {advice}")
+
+
+def _fault(archetype: str, table: Table) -> str:
+    """Why the archetype cannot work on the table's rows; empty if it can."""
     index = INDEXES[archetype]
-    suitable = {table.name: table for table in tables.TABLES if index in {index.name for index in table.indexes}}
-    if name not in suitable:
-        reason = f"{name} has no such index; choose one of" if name else "pass --table with one of"
-        raise CommandError(
-            Exit.WRONG_USE,
-            f"a {archetype} needs a table with an index `{index}`; {reason} {', '.join(sorted(suitable))}",
-        )
-    return suitable[name]
+    if index not in {each.name for each in table.indexes}:
+        return f"has no index `{index}`"
+    if archetype != "rollup" and (other := _job_of(table, index)):
+        return f"is worked on by {other} already"
+    if archetype in ("purge", "warned-purge"):
+        return ""
+    model = _models().get(table.name)
+    if model is None:
+        return "has no record in shared/product/records"
+    if archetype == "pipeline" and not set(model.model_fields) >= REQUEST:
+        return f"has rows that are no requests, with {', '.join(sorted(REQUEST))}"
+    if archetype == "rollup" and not all(_rollup_fields(table)):
+        return "has no timestamp, or no number to add up, in its index"
+    return ""
 
 
-def _job_of(table: Table) -> str:
-    """Job that processes the table's due rows; empty for none.
+def _target_fault(table: Table) -> str:
+    """Why sums cannot be kept in the table; empty if they can."""
+    taken = {job.into.name: name for name, job in registry.discover().jobs.items() if hasattr(job, "into")}
+    if table.name in taken:
+        return f"has the sums of {taken[table.name]} already"
+    if [index.name for index in table.indexes] != [INDEXES["rollup"]]:
+        return "needs an index by age and no other"
+    model = _models().get(table.name)
+    if model is not None and not set(model.model_fields) >= SUMS:
+        return "has rows that are no sums"
+    return ""
 
-    The job is given by its name.
-    """
-    kinds = ("shared.archetypes.sweep", "shared.archetypes.pipeline")
-    for name, job in registry.jobs().items():
-        if getattr(job, "table", None) is table and any(base.__module__ in kinds for base in type(job).__mro__):
+
+def _job_of(table: Table, index: str) -> str:
+    """Name of the job that works on the table's rows through the index; empty for none."""
+    for name, job in registry.discover().jobs.items():
+        bases = {base.__module__ for base in type(job).__mro__}
+        if getattr(job, "table", None) is table and any(each.startswith(WORKERS[index]) for each in bases):
             return name
     return ""
 
@@ -76,23 +109,18 @@ def _constant(table: Table) -> str:
     return next(name for name, value in vars(tables).items() if value is table)
 
 
-def _model(table: Table) -> Any:
+def _models() -> Mapping[str, Any]:
     # Imported lazily: no other part of this command needs pydantic.
     from shared.product.records.by_table import KINDS
 
-    if table.name not in KINDS:
-        raise CommandError(Exit.WRONG_USE, f"rows of {table.name} have no model in shared/product/records")
-    return KINDS[table.name]
+    return KINDS
 
 
-def _record_values(archetype: str, table: Table) -> dict[str, str]:
-    model = _model(table)
-    fields, module = model.model_fields, model.__module__
-    if archetype == "pipeline" and not {"step", "cursor", "progress", "due_on"} <= set(fields):
-        raise CommandError(Exit.WRONG_USE, f"rows of {table.name} are no requests, as in exports: {SEE}")
-    own = "" if "next_attempt_at" in fields else ON_RETRY.format(model=model.__name__)
+def _record_values(table: Table) -> dict[str, str]:
+    model = _models()[table.name]
+    own = "" if "next_attempt_at" in model.model_fields else ON_RETRY.format(model=model.__name__)
     return {
-        "record": f"{module}.{model.__name__}",
+        "record": f"{model.__module__}.{model.__name__}",
         "model": model.__name__,
         "records": model.__module__,
         "again": own,
@@ -100,40 +128,18 @@ def _record_values(archetype: str, table: Table) -> dict[str, str]:
     }
 
 
-def _rollup_values(table: Table, into: str | None) -> dict[str, str]:
-    """Names of the timestamp, the numbers and the sums' table.
-
-    The table's index includes the timestamp and the numbers.
-    """
-    fields = _model(table).model_fields
+def _rollup_fields(table: Table) -> tuple[list[str], list[str]]:
+    """Timestamps and numbers that the table's index by age includes."""
+    fields = _models()[table.name].model_fields
     [index] = (index for index in table.indexes if index.name == INDEXES["rollup"])
     kinds = {name: fields[name].annotation for name in index.include if name in fields}
-    whens = [name for name, kind in kinds.items() if kind is datetime]
-    sums = [name for name, kind in kinds.items() if kind is int]
-    if not whens or not sums:
-        raise CommandError(Exit.WRONG_USE, f"the index of {table.name} lacks a timestamp or a number to add up: {SEE}")
-    target = _target(table, into)
+    return (
+        [name for name, kind in kinds.items() if kind is datetime],
+        [name for name, kind in kinds.items() if kind is int],
+    )
+
+
+def _rollup_values(table: Table, target: Table) -> dict[str, str]:
+    whens, sums = _rollup_fields(table)
     names = {"when": whens[0], "sums": ", ".join(f'"{name}"' for name in sums) + ("," if len(sums) == 1 else "")}
     return {**names, "into": _constant(target), "first": sums[0]}
-
-
-def _target(table: Table, into: str | None) -> Table:
-    """Table `into`, checked as the target of a rollup.
-
-    It must have an index by age and no other, and no other rollup.
-    """
-    taken = {job.into.name: name for name, job in registry.jobs().items() if hasattr(job, "into")}
-    suitable = {
-        each.name: each
-        for each in tables.MAIL
-        if each is not table and [index.name for index in each.indexes] == [INDEXES["rollup"]]
-    }
-    if into in taken:
-        raise CommandError(
-            Exit.WRONG_USE, f"{taken[into]} already adds up into {into}, and a table has one rollup: {SEE}"
-        )
-    if into not in suitable:
-        raise CommandError(
-            Exit.WRONG_USE, f"pass --into with the table of the sums, which has an index by age and no other: {SEE}"
-        )
-    return suitable[into]
