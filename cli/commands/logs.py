@@ -6,11 +6,13 @@ import argparse
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from cli import options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, parse_duration
+from cli.unreachable import read_or_report
 from shared import clock
 from shared.aws.cloud import Cloud
 
@@ -51,9 +53,13 @@ def call(args: argparse.Namespace) -> int:
 def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
     while True:
         time.sleep(POLL)
-        lines = list(read(cloud, job, since, run))
+        lines = read_or_report(partial(_lines, cloud, job, since, run), "the log")
         since = lines[-1]["timestamp"] + 1 if lines else since
         _print(lines)
+
+
+def _lines(cloud: Cloud, job: str, since: int, run: str | None) -> list[dict[str, Any]]:
+    return list(read(cloud, job, since, run))
 
 
 def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from cli import options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
+from cli.unreachable import read_or_report
 from cli.up import demo_sites, leftover_runs, local_services, local_session, report
 from cli.up.first_run import CRASH, FirstRun, run_line
 from cli.up.follow import HistoryFollower
@@ -100,7 +101,7 @@ def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRu
         if sites:
             demo_sites.store_credentials(sites, cloud)
             seed(cloud, EVALUATIONS)
-        first_run = FirstRun(cloud, local.ticker, registry.jobs(), progress)
+        first_run = FirstRun(cloud, local.ticker, registry.jobs(), progress, patience=progress.seconds)
         progress(f"firing the rules of {', '.join(job.name for job in first_run.checks)}, and the sample job {CRASH}")
         first_run.fire()
         first_run.wait()
@@ -117,5 +118,5 @@ def _stay(first_run: FirstRun, folder: Path) -> None:
     follower = HistoryFollower(first_run.cloud, first_run.jobs.values(), first_run.cloud.clock.now())
     while True:
         time.sleep(POLL)
-        for row in follower.new_rows():
+        for row in read_or_report(follower.new_rows, "the history"):
             print(f"{row['started'][11:19]}  {run_line(row)}", flush=True)

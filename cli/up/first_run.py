@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from cli.run_report import FAILURES
+from cli.unreachable import read_or_report
 from cli.up.follow import HistoryFollower
 from local.scheduler.ticker import Ticker
 from shared import clock
@@ -26,8 +27,10 @@ from shared.run.firing import Firing
 
 GROUP = "sites"
 CRASH = "crash"
-# With all retries it takes about 10 s.
-TIMEOUT = 60.0
+# Seconds without the end of a run until the wait is given up; with all retries the sample crash takes about 10 s.
+PATIENCE = 60.0
+# Seconds until the wait says what it waits for, and again after as many.
+REMINDER = 15.0
 POLL = 0.25
 
 
@@ -44,6 +47,8 @@ class FirstRun:
     #: History rows of the runs, by job.
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     dead_letter: dict[str, Any] | None = None
+    #: Seconds that start-up took: where it was slow, the runs are given as long.
+    patience: float = 0.0
 
     @property
     def checks(self) -> list[Job]:
@@ -70,16 +75,20 @@ class FirstRun:
                 Payload=json.dumps({"firing": firing.data()}),
             )
 
-    def wait(self, timeout: float = TIMEOUT) -> bool:
-        """Wait until all runs have ended; False on timeout."""
+    def wait(self) -> bool:
+        """Wait until all runs have ended; False if none ends for too long."""
         crash = [self.jobs[CRASH]] if CRASH in self.jobs else []
         follower = HistoryFollower(self.cloud, [*self.checks, *crash], self.since)
-        until = time.monotonic() + timeout
-        while self.missing and time.monotonic() < until:
-            for row in follower.new_rows():
+        ended = reminded = time.monotonic()
+        while self.missing and (now := time.monotonic()) < ended + max(PATIENCE, self.patience):
+            for row in read_or_report(follower.new_rows, "the history"):
                 self.rows.setdefault(row["job"], []).append(row)
                 self.report(run_line(row))
-            self.dead_letter = self._find_dead_letter()
+                ended = reminded = now
+            if now >= reminded + REMINDER:
+                self.report(f"waiting for {', '.join(self.missing)}")
+                reminded = now
+            self.dead_letter = next(iter(read_or_report(self._find_dead_letters, "the dead letters")), None)
             time.sleep(POLL)
         return not self.missing
 
@@ -97,12 +106,12 @@ class FirstRun:
         ended = self.rows.get(CRASH, [])
         return self.dead_letter is not None or any(row["outcome"] not in FAILURES for row in ended)
 
-    def _find_dead_letter(self) -> dict[str, Any] | None:
+    def _find_dead_letters(self) -> list[dict[str, Any]]:
         start = clock.iso(self.since)
         letters = (
             letter for letter in store.dead_letters(self.cloud, store.DeadLetterFilter(job=CRASH)) if letter.at >= start
         )
-        return next((letter.as_dict() for letter in letters), None)
+        return [letter.as_dict() for letter in letters]
 
 
 def run_line(row: dict[str, Any]) -> str:
