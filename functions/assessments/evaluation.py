@@ -9,7 +9,19 @@ from functions.assessments import _assessment, _llm, _rubric
 from functions.assessments._assessment import AlreadyCompleted, Assessment, error_text
 from functions.assessments._rubric import Evaluation, InvalidAnswer
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
-from shared.job import Confirmed, Effect, InFlight, NotDone, Rejected, RunContext, Unknown, days, keyed, retry_policies
+from shared.job import (
+    Confirmed,
+    Effect,
+    InFlight,
+    NotDone,
+    Rejected,
+    RunContext,
+    UncertainOutcome,
+    Unknown,
+    days,
+    keyed,
+    retry_policies,
+)
 from shared.product import organization
 
 QUEUE = "assessments:evaluation"
@@ -18,7 +30,8 @@ QUEUE = "assessments:evaluation"
 class Evaluate(Consumer[Evaluation]):
     """Score a transcript by a language model; store result and cost.
 
-    A call to the model is an effect of the assessment and the attempt, so no duplicate message pays for another one.
+    A call to the model is an effect of the assessment. Only a stored answer that cannot be used is followed by another
+    call, one per attempt: neither a duplicate message, nor an interruption, nor a failure after the answer pays again.
     """
 
     queue = QUEUE
@@ -29,7 +42,9 @@ class Evaluate(Consumer[Evaluation]):
     costly = True
     effects = days(60)
     retention = "critical"
-    idempotency = keyed("a call is an effect of the assessment and the attempt number, which the message contains")
+    idempotency = keyed(
+        "a call is an effect of the assessment; another one follows only a stored answer that is unusable"
+    )
     settings = _llm.SETTINGS
     permissions = (*organization.GRANTS, *_assessment.GRANTS, *_llm.GRANTS)
 
@@ -44,7 +59,8 @@ class Evaluate(Consumer[Evaluation]):
             self._evaluate(run, assessment, payload, message.attempt)
         except AlreadyCompleted:
             run.log.info("evaluation_duplicate", step="finished", percentage=100)
-        except (Defer, InFlight):
+        except (Defer, InFlight, UncertainOutcome):
+            # Not an attempt: nothing has failed, and the assessment is not over.
             raise
         except Exception as error:
             self._fail(run, assessment, error)
@@ -62,13 +78,7 @@ class Evaluate(Consumer[Evaluation]):
             raise Rejected(f"{payload.assessment_id} is not an assessment of that user")
         question = _rubric.question(payload)
         _step(run, assessment, "evaluating", 50)
-        answer = self._ask(run, assessment, question, attempt)
-        assessment.record_call(attempt, run.run_id, answer)
-        if "silent" in answer:
-            raise _llm.Incomplete(answer["silent"])
-        if not answer["whole"]:
-            raise InvalidAnswer("the answer is incomplete")
-        result = _rubric.read(answer["text"], payload.rubric)
+        answer, result = self._usable_answer(run, assessment, payload, question, attempt)
         assessment.complete(
             result=result.model_dump(mode="json"),
             score=result.overall(payload.rubric),
@@ -77,12 +87,35 @@ class Evaluate(Consumer[Evaluation]):
         )
         run.progress("finished", 100)
 
-    def _ask(self, run: RunContext, assessment: Assessment, question: str, attempt: int) -> dict[str, Any]:
+    def _usable_answer(
+        self, run: RunContext, assessment: Assessment, payload: Evaluation, question: str, attempt: int
+    ) -> tuple[dict[str, Any], Any]:
+        """Return the first answer that can be used, and its result.
+
+        Stored answers cost nothing. A call is made where none is left, and never more calls than attempts.
+        """
+        for call in range(1, attempt + 1):
+            answer, stored = self._ask(run, assessment, question, call)
+            assessment.record_call(call, run.run_id, answer)
+            try:
+                return answer, _result(answer, payload)
+            except (_llm.Incomplete, InvalidAnswer):
+                # An answer of this attempt ends it: the next one comes after a delay.
+                if not stored or call == attempt:
+                    raise
+        raise AssertionError("attempts count from 1")
+
+    def _ask(self, run: RunContext, assessment: Assessment, question: str, call: int) -> tuple[dict[str, Any], bool]:
+        """Return the answer to a call, and whether it was made before."""
+        stored = True
+
         def ask(key: str) -> dict[str, Any]:
+            nonlocal stored
+            stored = False
             try:
                 reply = _llm.of(run).ask(_rubric.SYSTEM, question, key)
             except _llm.Incomplete as error:
-                # It may have been charged, so it is this attempt's call; the next attempt makes another.
+                # It may have been charged, so it is a call; the next attempt makes another.
                 return {"silent": str(error), "micros": 0, "read": 0, "written": 0}
             cost = _llm.micros(run, reply)
             return {
@@ -94,18 +127,27 @@ class Evaluate(Consumer[Evaluation]):
             }
 
         try:
-            answer: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{attempt}", ask)
+            answer: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{call}", ask)
         except _llm.Busy as busy:
             raise Defer(busy.seconds) from busy
         except _llm.ProviderRefused as refused:
             raise Rejected(str(refused)) from refused
-        return answer
+        return answer, stored
 
     def _fail(self, run: RunContext, assessment: Assessment, error: Exception) -> None:
         text = error_text(error)
         run.log.error("evaluation_failed", step="error", error=text)
         with suppress(AlreadyCompleted):
             assessment.fail(text)
+
+
+def _result(answer: dict[str, Any], payload: Evaluation) -> Any:
+    """Return the result in an answer. Raises Incomplete or InvalidAnswer."""
+    if "silent" in answer:
+        raise _llm.Incomplete(answer["silent"])
+    if not answer["whole"]:
+        raise InvalidAnswer("the answer is incomplete")
+    return _rubric.read(answer["text"], payload.rubric)
 
 
 def _step(run: RunContext, assessment: Assessment, step: str, percent: int) -> None:

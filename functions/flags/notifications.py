@@ -9,7 +9,19 @@ from typing import Any
 from functions.flags import _notification_text
 from functions.flags._messages import NOTIFICATIONS, Notification
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
-from shared.job import Confirmed, Effect, NotDone, RunContext, Unknown, days, keyed, produce, retry_policies
+from shared.job import (
+    Confirmed,
+    Effect,
+    InFlight,
+    NotDone,
+    RunContext,
+    UncertainOutcome,
+    Unknown,
+    days,
+    keyed,
+    produce,
+    retry_policies,
+)
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused, Relay
 from shared.messages import envelope
@@ -73,9 +85,14 @@ class Notifications(Consumer[Notification]):
 
 
 def _perform(run: RunContext, tenant: Tenant, deliveries: list[Delivery]) -> None:
-    """Perform all deliveries, also after one has failed. Raises Undelivered, or Defer."""
+    """Perform all deliveries, also after one has failed.
+
+    Raises Defer where another run performs one of them, or the relay takes none now: the message waits without an
+    attempt. Else raises Undelivered where some failed, and UncertainOutcome where an operator must resolve one.
+    """
     failed: list[str] = []
     waits: list[float] = []
+    uncertain: list[UncertainOutcome] = []
     for key, deliver in deliveries:
         try:
             run.effect(f"{tenant.id}#{key}", deliver)
@@ -85,14 +102,20 @@ def _perform(run: RunContext, tenant: Tenant, deliveries: list[Delivery]) -> Non
                 waits.append(refused.wait or RELAY_WAIT)
             elif not refused.permanent:
                 failed.append(key)
+        except InFlight as busy:
+            waits.append(busy.seconds)
+        except UncertainOutcome as unknown:
+            uncertain.append(unknown)
         except Exception as error:  # noqa: BLE001 - an error of one recipient must not keep the others from theirs
             run.log.error("notification_failed", effect=key, error=f"{type(error).__name__}: {error}")
             failed.append(key)
     if waits:
-        # The relay did not even look at some: no attempt, also for those that failed.
+        # Some were not attempted: no attempt, also for those that failed.
         raise Defer(max(waits))
     if failed:
         raise Undelivered(f"{len(failed)} of {len(deliveries)} deliveries failed; they are retried")
+    if uncertain:
+        raise uncertain[0]
 
 
 def _mails(run: RunContext, tenant: Tenant, notification: Notification, relay: Relay) -> Iterator[Delivery]:

@@ -36,7 +36,9 @@ def resolve_manually(
         listing = advised(cloud.names.stage, "effects", job.name)
         raise NothingToResolve(f"{job.name} has begun no effect {key!r}; `{listing}` lists its uncertain effects")
     if "done" in effect:
-        raise NothingToResolve(f"the effect {key!r} was confirmed at {effect['done']}")
+        # Confirmed effects stay so: an entry that an earlier version left is removed.
+        table.delete(cloud, STATE, keys.uncertain_effect(job.name, key))
+        raise NothingToResolve(f"the effect {key!r} was confirmed at {effect['done']}; it is no longer listed")
     if effect["lease_until"] >= clock.milliseconds(now):
         raise NothingToResolve(
             f"the effect {key!r} is being done by {effect['run']}; resolve it after that run has ended"

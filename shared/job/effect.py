@@ -47,6 +47,17 @@ class InFlight(Exception):
         self.seconds = seconds
 
 
+class Unconfirmed(InFlight):
+    """The call returned, and its result could not be written yet.
+
+    It is written at the end of this run or at the begin of the next one.
+    """
+
+    def __init__(self, key: str, seconds: float) -> None:
+        super().__init__(key, seconds)
+        self.args = (f"effect {key!r} was performed, and its result could not be written yet",)
+
+
 @dataclass(frozen=True, slots=True)
 class Confirmed:
     """The effect happened."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from shared import redaction
 from shared.dead_letters.letter import RECEIVES
-from shared.job.effect import InFlight
+from shared.job.effect import InFlight, UncertainOutcome
 from shared.job.outcome import Done, Rejected
 from shared.messages import resend, tenant
 from shared.messages.answered_attempts import Answer, AnsweredAttempts, answer_now
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from shared.job.retry import RetryPolicy
     from shared.observability.log import Log
     from shared.run.context import RunContext
-
-# Seconds; the limit of SQS.
-MAX_VISIBILITY = 12 * 3600
 
 
 class MessageHandler(Protocol[P]):
@@ -226,7 +223,7 @@ class MessageBatch(Generic[P]):
                 log.error(f"{self.name}_message_rejected", error=str(error))
                 self._count("rejected", message)
                 return
-            if isinstance(error, Defer | InFlight) and self._defer(message, error, log):
+            if isinstance(error, Defer | InFlight | UncertainOutcome) and self._defer(message, error, log):
                 return
             text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
             log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
@@ -245,10 +242,16 @@ class MessageBatch(Generic[P]):
         self.counts["failed"] += 1
         self.run.failures.append(message.id)
 
-    def _defer(self, message: Message[P], error: Defer | InFlight, log: Log) -> bool:
+    def _defer(self, message: Message[P], error: Defer | InFlight | UncertainOutcome, log: Log) -> bool:
         """Defer the message; False where that counts as a failure."""
+        if isinstance(error, UncertainOutcome):
+            # As long as it takes an operator to resolve it: it is listed and alerted, and no attempt can help.
+            resend.defer_paused(self.run.cloud, message)
+            log.warning(f"{self.name}_message_put_off", note=str(error))
+            self._count("put_off", message)
+            return True
         if self.consumer.payload is None:
-            self._hide(message, error.seconds)
+            resend.hide(self.run.cloud, message, error.seconds)
             self.counts["put_off"] = self.counts.get("put_off", 0) + 1
             self.run.failures.append(message.id)
             return True
@@ -281,15 +284,6 @@ class MessageBatch(Generic[P]):
         self.counts["failed"] += 1
         self.run.answered.add(message.id)
         return True
-
-    def _hide(self, message: Message[P], seconds: float) -> None:
-        """Keep the message in its queue, invisible for `seconds`."""
-        names = self.run.cloud.names
-        self.run.cloud.sqs.change_message_visibility(
-            QueueUrl=names.queue_url(message.queue.removeprefix(names.of(""))),
-            ReceiptHandle=message.handle,
-            VisibilityTimeout=min(max(1, round(seconds)), MAX_VISIBILITY),
-        )
 
     def _count(self, what: str, message: Message[P]) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1

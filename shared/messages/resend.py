@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.messages.message import Message
 
-# Seconds; the limit of SQS.
+# Seconds; the limits of SQS.
 MAX_DELAY = 900
+MAX_VISIBILITY = 12 * 3600
 # Bytes of a body and its attributes; the limit of SQS.
 MESSAGE_LIMIT = 1024 * 1024
 # A message deferred for longer has failed.
@@ -84,6 +85,19 @@ def defer_paused(cloud: Cloud, message: Message) -> None:
     _delay(cloud, message, timedelta(seconds=MAX_DELAY), {})
 
 
+def hide(cloud: Cloud, message: Message, seconds: float) -> None:
+    """Keep the message in its queue, invisible for `seconds`."""
+    cloud.sqs.change_message_visibility(
+        QueueUrl=_queue_url(cloud, message),
+        ReceiptHandle=message.handle,
+        VisibilityTimeout=min(max(1, round(seconds)), MAX_VISIBILITY),
+    )
+
+
+def _queue_url(cloud: Cloud, message: Message) -> str:
+    return cloud.names.queue_url(message.queue.removeprefix(cloud.names.of("")))
+
+
 def _delay(cloud: Cloud, message: Message, wait: timedelta, changes: Mapping[str, str]) -> None:
     _send(cloud, cloud.sqs_new_trace, message, max(1, ceil(wait.total_seconds())), changes)
 
@@ -98,7 +112,7 @@ def _next_attempt(message: Message, error: str, first: str) -> dict[str, str]:
 
 def _send(cloud: Cloud, sqs: Any, message: Message, delay: int, changes: Mapping[str, str]) -> None:
     sqs.send_message(
-        QueueUrl=cloud.names.queue_url(message.queue.removeprefix(cloud.names.of(""))),
+        QueueUrl=_queue_url(cloud, message),
         MessageBody=message.text,
         DelaySeconds=min(delay, MAX_DELAY),
         MessageAttributes=_attributes(message, changes),

@@ -88,6 +88,8 @@ class Claim:
     place: str = ""
     #: Whether a target or tenant of the job is paused.
     partial_pauses: bool = False
+    #: Text of the outcomes of effects that the run before could not write, see known_outcomes.
+    known_outcomes: str = ""
     #: What is spent of the job's budget; None for a job without a budget.
     budget_usage: BudgetUsage | None = None
 
@@ -261,6 +263,7 @@ class Claims:
             quarantined=last if last > ahead(now) else "",
             place=firing.place,
             partial_pauses="partial_pauses" in item,
+            known_outcomes=item.get("known_outcomes", ""),
             budget_usage=self.usage(item, now),
         )
         place = self._place(claim)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.observability.log import Log
     from shared.run.budget_usage import BudgetUsage
+    from shared.run.known_outcomes import KnownOutcome
     from shared.run.pauses import Pause
 
 
@@ -55,6 +56,8 @@ class RunContext:
     failures: list[str] = field(default_factory=list)
     #: Keys of effects with an unknown outcome, which an operator must resolve.
     uncertain: list[str] = field(default_factory=list)
+    #: Outcomes of effects that could not be written yet, by key.
+    known_outcomes: dict[str, KnownOutcome] = field(default_factory=dict)
     #: Pauses of the job by part, once they were read.
     pauses: Mapping[str, Pause] | None = None
     #: Monotonic clock at the start, for the duration.

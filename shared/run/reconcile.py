@@ -49,7 +49,7 @@ def reconcile_intent(run: RunContext, key: str, row: Mapping[str, Any], intent: 
             # The same write finds the old nonce and sets the new one: of two runs that ask, one repeats the effect.
             update_open(cloud, job.name, key, row["nonce"], intent, ("error", "uncertain"))
         case Unknown():
-            if "uncertain" not in row and not _mark_uncertain(run, key, row, answer):
+            if "uncertain" not in row and not _listed(run, key, row, answer):
                 return
             run.uncertain.append(key)
             run.log.error("effect_uncertain", effect=key, status="uncertain", error=row.get("error", ""))
@@ -78,6 +78,18 @@ def _stored_result(cloud: Cloud, job: str, key: str, nonce: str) -> Confirmed | 
             return None
         raise
     return Confirmed(json.loads(response["Body"].read()))
+
+
+def _listed(run: RunContext, key: str, row: Mapping[str, Any], answer: Unknown) -> bool:
+    """List the effect as uncertain; False where its row has changed.
+
+    Where that cannot be written, the next look at the effect does it: the outcome is uncertain either way.
+    """
+    try:
+        return _mark_uncertain(run, key, row, answer)
+    except Exception as error:  # noqa: BLE001 - an uncertain outcome is no failure
+        run.log.error("effect_not_listed", effect=key, error=f"{type(error).__name__}: {error}")
+        return True
 
 
 def _mark_uncertain(run: RunContext, key: str, row: Mapping[str, Any], answer: Unknown) -> bool:

@@ -119,12 +119,21 @@ def _execute(run: RunContext, manual: ManualRequest | None) -> RunReport:
 
 def _work_and_finish(run: RunContext, claims: Claims, claim: Claim) -> tuple[Outcome, int]:
     run.log.info(f"{run.job.name}_started", status="PROCESSING", tick=run.firing.position, attempt=run.firing.attempt)
+    if claim.known_outcomes:
+        # Imported lazily: few runs leave any.
+        from shared.run import known_outcomes
+
+        known_outcomes.take_over(run)
     outcome = _with_earlier_parts(perform(run.job, run), run.firing)
     # The follow-up goes out before the finish. A crash between the two sends it twice, and the claim drops the second;
     # in the other order the follow-up could be lost.
     continues = _send_follow_up(run, outcome)
     if claim.budget_usage:
         claim.budget_usage.alert_once(run)
+    if run.known_outcomes or claim.known_outcomes:
+        from shared.run import known_outcomes
+
+        known_outcomes.carry(run)
     ms = run.elapsed_ms()
     return _finish(run, claims, claim, outcome, ms, continues), ms
 

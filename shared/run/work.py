@@ -22,16 +22,25 @@ def perform(job: Job, run: RunContext) -> Outcome:
 
     Here and nowhere else. Raises nothing that the job raises.
     """
+    outcome = _outcome(job, run)
+    if run.known_outcomes:
+        # Imported lazily: few runs leave any.
+        from shared.run import known_outcomes
+
+        known_outcomes.settle(run)
+    return _with_uncertain(run, outcome)
+
+
+def _outcome(job: Job, run: RunContext) -> Outcome:
     try:
         with within(run.work_seconds()):
-            outcome = _work(job, run)
+            return _work(job, run)
     except (Rejected, SettingError) as error:
         return failed(error, final=True)
     except Fenced as error:
         return Lost(str(error))
     except (Exception, DeadlineExceeded) as error:  # noqa: BLE001 - any exception of a job is its outcome
         return failed(error)
-    return _with_uncertain(run, outcome)
 
 
 def failed(error: BaseException, final: bool = False) -> Failed:

@@ -8,12 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from functions.assessments import _llm
+from functions.assessments._assessment import Assessment
 from functions.assessments._rubric import RUBRIC
 from functions.assessments.evaluation import Evaluate
 from shared import clock
+from shared.admin import effects
 from shared.aws.cloud import Cloud
+from shared.job import NotDone
 from tests.conftest import letters
 from tests.functions.flags.conftest import World
 from tests.support.web_server import Handler, Reply, Request, Web
@@ -125,6 +129,55 @@ def test_a_duplicate_pays_for_no_second_call_not_even_after_a_crash_before_the_r
     assert row(world)["state"] == "completed"
     assert len(provider.asked) == 1
     assert cost(world)["calls"] == 1
+
+
+def confirmation(params: Any, **_: Any) -> None:
+    """Refuse to write that the call was made."""
+    if "effect#" in repr(params.get("Key", "")) or "TransactItems" in params:
+        raise ConnectionClosedError(endpoint_url="https://aws.test")
+
+
+def test_an_answer_whose_confirmation_is_lost_is_not_paid_for_again(world: World, provider: Web) -> None:
+    provider.answers[PATH] = streamed(scored())
+    events = world.cloud.dynamodb.meta.events
+    events.register("before-parameter-build.dynamodb", confirmation, unique_id="confirmation")
+    world.deliver(Evaluate(), asked())
+    events.unregister("before-parameter-build.dynamodb", unique_id="confirmation")
+    world.clock.move(seconds=400)
+    # The outcome is uncertain: the message waits for an operator, as long as it takes, and no attempt is used up.
+    for _ in range(5):
+        world.sent("assessments:evaluation")
+        assert world.deliver(Evaluate(), asked()) == []
+        assert len(world.sent("assessments:evaluation")) == 1
+    assert letters(world.cloud, "firings-dlq") == []
+    assert (len(provider.asked), row(world)["state"]) == (1, "processing")
+    [found] = effects.uncertain_effects(world.cloud, "evaluation")
+    effects.resolve_manually(world.cloud, Evaluate(), found["key"], NotDone(), "ada", "the provider has no trace")
+    world.deliver(Evaluate(), asked())
+    assert (len(provider.asked), row(world)["state"], cost(world)["calls"]) == (2, "completed", 1)
+
+
+@pytest.mark.parametrize("step", ["record_call", "complete"])
+def test_a_failure_after_the_answer_pays_for_no_other_call(
+    world: World, provider: Web, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    provider.answers[PATH] = streamed(scored())
+    with monkeypatch.context() as broken:
+        broken.setattr(Assessment, step, lambda *_, **__: (_ for _ in ()).throw(OSError("gone")))
+        world.deliver(Evaluate(), asked())
+    for attempt in ("2", "3"):
+        world.deliver(Evaluate(), asked(), attempt=attempt)
+    assert (len(provider.asked), row(world)["state"], cost(world)["calls"]) == (1, "completed", 1)
+
+
+def test_a_duplicate_of_a_failed_attempt_makes_no_call_of_its_own(world: World, provider: Web) -> None:
+    provider.answers[PATH] = plain("I would rather not.")
+    for _ in range(3):
+        world.deliver(Evaluate(), asked())
+    assert len(provider.asked) == 1
+    for _ in range(3):
+        world.deliver(Evaluate(), asked(), attempt="3")
+    assert (len(provider.asked), cost(world)["calls"]) == (3, 3)
 
 
 @pytest.mark.parametrize(

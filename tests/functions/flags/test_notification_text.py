@@ -12,6 +12,7 @@ from functions.flags.auto_actions import AutoActions
 from functions.flags.notifications import Notifications
 from functions.flags.usage import Usage
 from functions.webhooks.webhook_delivery import WebhookDeliveryJob
+from shared.aws import attributes
 from shared.http import webhook
 from tests.conftest import letters
 from tests.functions.flags.conftest import World
@@ -73,6 +74,32 @@ def test_a_refused_address_does_not_affect_other_recipients(world: World, box: B
     box.says.clear()
     world.deliver(Notifications(), again, attempt="2")
     assert to(box) == ["ada@customer.example", "bob@customer.example", "cyd@customer.example"]
+
+
+def test_a_mail_in_flight_or_of_unknown_outcome_is_no_attempt_and_keeps_no_other_recipient_waiting(
+    world: World, box: Box
+) -> None:
+    member(world, "ada")
+    member(world, "bob")
+    world.deliver(Notifications(), news())
+    # As if another run were sending ada's, and bob's had not been begun.
+    rows = {row["sk"].rpartition("#")[2]: row for row in world.rows("state") if "#mail#" in row["sk"]}
+    until = round(world.clock.now().timestamp() * 1000) + 70_000
+    intent = {name: value for name, value in rows["ada"].items() if name not in ("done", "result", "expires")}
+    world.put("state", {**intent, "lease_until": until})
+    key = {name: rows["bob"][name] for name in ("pk", "sk")}
+    world.cloud.dynamodb.delete_item(TableName=world.cloud.names.table("state"), Key=attributes.row(key))
+    sent = len(to(box))
+    for _ in range(5):
+        assert world.deliver(Notifications(), news()) == []
+        assert len(world.sent("flagship:notifications")) == 1
+    assert len(to(box)) == sent + 1
+    world.clock.move(seconds=80)
+    for _ in range(5):
+        assert world.deliver(Notifications(), news()) == []
+        assert len(world.sent("flagship:notifications")) == 1
+    assert len(world.log.said("notifications_message_put_off")) == 10
+    assert letters(world.cloud, "firings-dlq") == []
 
 
 def test_an_organization_chooses_its_channels(world: World, box: Box) -> None:
