@@ -5,6 +5,7 @@ The first word is a command or the name of a job.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -25,6 +26,8 @@ from shared.job.setting import SettingError
 from shared.job.validation import DeclarationError
 
 RUN = "cli.commands.run"
+# A full disk or a folder without permission: no traceback helps.
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 USAGE = """usage: python jobs.py <job> [--dry-run] [--at TIME] [--target T] [--json] [--aws --stage S]
        python jobs.py <command> [...]
 
@@ -51,6 +54,10 @@ def main(words: Sequence[str] | None = None, settings: Path | None = None) -> in
         # The reader, such as `| head`, has closed the pipe; Python's own flush at exit must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        return _stop(arguments, Exit.FAILED, f"{error.filename or 'this machine'}: {error.strerror}")
     except KeyboardInterrupt:
         return _stop(arguments, Exit.FAILED, "interrupted")
 

@@ -28,6 +28,7 @@ from infra.deployment import Deployment, StageError  # noqa: E402
 from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
 from infra.layer import LayerError  # noqa: E402
+from infra.progress import Progress  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.state import State  # noqa: E402
@@ -126,10 +127,12 @@ def main() -> None:
         **{url.name: True for url in urls},
     }
     # Packages are built beside the constructs, which mostly wait for node. An error here is raised again there.
+    progress = Progress(len(groups))
     with ThreadPoolExecutor(2, "packing") as pool:
         for group, manifest in groups.items():
-            pool.submit(packages, group, deployment, with_manifest=manifest)
+            pool.submit(packages, group, deployment, with_manifest=manifest).add_done_callback(progress.packed)
         build(app, deployment, urls)
+    progress.say("writing and validating the templates")
     if app.node.try_get_context("nag"):
         from infra import nag
 

@@ -9,8 +9,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from infra.progress import PREFIX
 from infra.template import Template
 from shared.aws.names import PRODUCTION
 
@@ -21,18 +23,37 @@ class SynthError(Exception):
     """Synthesis failed; the message is the app's output."""
 
 
-def synthesize(folder: Path, stage: str = PRODUCTION, *, root: Path = ROOT, nag: bool = False) -> dict[str, Template]:
+def synthesize(
+    folder: Path,
+    stage: str = PRODUCTION,
+    *,
+    root: Path = ROOT,
+    nag: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, Template]:
     """Write the templates of the tree at `root` into `folder`; return them.
 
-    Raises SynthError.
+    report: called with each line of progress. Raises SynthError.
     """
     context = {"stage": stage, **({"nag": "true"} if nag else {})}
     environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.app"], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SynthError(done.stderr.strip() or done.stdout.strip())
+    errors: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "infra.app"],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(PREFIX):
+                report(line.removeprefix(PREFIX).rstrip())
+            else:
+                errors.append(line)
+    if process.returncode:
+        raise SynthError("".join(errors).strip())
     return read(folder)
 
 

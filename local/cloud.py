@@ -98,7 +98,7 @@ class LocalCloud:
         self.report = report
         self.engine = Engine(self.folder / STATE, fresh)
         variables = {**workspace(self.folder), **settings_of(os.environ)} if settings is None else settings
-        self.deployment = LocalDeployment(self.engine, root, variables, LOCAL)
+        self.deployment = LocalDeployment(self.engine, root, variables, LOCAL, report=report)
         self.function_urls: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
 

@@ -10,19 +10,23 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.progress import PREFIX
 from local.engine import properties
 from local.engine.engine import ROOT, Engine
 from shared.plugins.manifest import discovery
 
+# What the CDK prints for each stack that it has deployed.
+DEPLOYED = re.compile(r"\s*\u2705\s+(?:Deployed\s+)?([\w-]+)")
 # Inputs of the templates, besides the settings.
 SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")
 # jsii's default cache of the unpacked CDK; unpacking takes 15 s.
@@ -39,7 +43,7 @@ class DeployError(RuntimeError):
 class LocalDeployment:
     """Deployment of a stage.
 
-    `settings`: variables of the templates; `took`: seconds by step.
+    `settings`: variables of the templates; `took`: seconds by step; `report`: called with each line of progress.
     """
 
     engine: Engine
@@ -47,6 +51,7 @@ class LocalDeployment:
     settings: Mapping[str, str] = field(default_factory=dict)
     stage: str = "local"
     took: dict[str, float] = field(default_factory=dict)
+    report: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.folder = self.engine.folder.parent
@@ -108,7 +113,8 @@ class LocalDeployment:
 
     def _cdk(self, what: str, *arguments: str, folder: Path | None = None) -> None:
         began = time.monotonic()
-        done = subprocess.run(
+        lines = []
+        with subprocess.Popen(
             [*command(), what, *arguments, "--ci", "--no-notices", "--no-color"],
             cwd=folder or self.root,
             env=self.engine.environment(self._environment()),
@@ -116,16 +122,22 @@ class LocalDeployment:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-        )
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if step := progress_of(line):
+                    self.report(step)
+                else:
+                    lines.append(line)
         self.took[what] = time.monotonic() - began
-        if done.returncode:
-            raise DeployError(f"cdk {what} ended with {done.returncode}:\n{done.stdout.strip()}")
+        if process.returncode:
+            raise DeployError(f"cdk {what} ended with {process.returncode}:\n{''.join(lines).strip()}")
 
     def _environment(self) -> dict[str, str]:
         """Environment of the CDK: the user's proxies, without the user's CDK configuration."""
         other = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
-        home = Path.home()
+        # Without a home that can be written to, the caches are in the state's folder.
+        home = Path.home() if os.access(Path.home(), os.W_OK | os.X_OK) else self.folder / "home"
         own = {
             # ~/.cdk.json can contain a profile, and more.
             "HOME": str(self.folder / "home"),
@@ -137,6 +149,14 @@ class LocalDeployment:
         }
         (self.folder / "home").mkdir(parents=True, exist_ok=True)
         return {**other, **own, **self.settings}
+
+
+def progress_of(line: str) -> str:
+    """What a line of the CDK's output says of its progress; empty for other lines."""
+    if line.startswith(PREFIX):
+        return line.removeprefix(PREFIX)[len("123.4 s") :].strip()
+    done = DEPLOYED.match(line)
+    return f"deployed {done[1]}" if done else ""
 
 
 def command() -> list[str]:

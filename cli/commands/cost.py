@@ -22,10 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    output.notice("synthesizing the templates")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            lines = cost.idle(synth.synthesize(Path(folder), args.stage))
+            lines = cost.idle(synth.synthesize(Path(folder), args.stage, report=output.notice))
         except synth.SynthError as error:
             raise CommandError(Exit.FAILED, str(error)) from None
     if args.json:

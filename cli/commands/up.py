@@ -14,7 +14,7 @@ from cli import options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
 from cli.unreachable import read_or_report
-from cli.up import demo_sites, leftover_runs, local_services, local_session, report
+from cli.up import demo_sites, leftover_runs, local_services, local_session, machine, report
 from cli.up.first_run import CRASH, FirstRun, run_line
 from cli.up.follow import HistoryFollower
 from functions.sites.seed import seed
@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     registered_jobs.require_valid_settings(registered_jobs.jobs().values())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    machine.require(local_session.folder())
     with options.local_services(args), _fresh_folder() if args.once else _permanent_folder() as folder:
         try:
             with _first_run(folder, args.once, Progress()) as first_run:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cli import output
 from cli.environment import deployment_variables, replace_environment
 from cli.exit_codes import CommandError, Exit
-from cli.up import demo_sites, leftover_runs, local_services
+from cli.up import demo_sites, leftover_runs, local_services, machine
 from local.cloud import FOLDER, STATE, Running, running, workspace
 from local.deploy import DeployError, LocalDeployment
 from local.engine.engine import Engine, EngineError
@@ -90,6 +90,7 @@ def connect(local: Running | Engine, settings: Mapping[str, str] | None = None) 
 @contextmanager
 def _started() -> Iterator[Cloud]:
     began = Clock().now()
+    machine.require(folder())
     try:
         with (
             demo_sites.sites() as sites,
@@ -99,7 +100,7 @@ def _started() -> Iterator[Cloud]:
             settings = workspace(folder()) | services | demo_sites.settings(sites)
             if _lacks_tables(engine):
                 output.notice("deploying to the local cloud, once")
-                LocalDeployment(engine, settings=settings, stage=LOCAL).run()
+                LocalDeployment(engine, settings=settings, stage=LOCAL, report=output.notice).run()
             with connect(engine, settings) as cloud:
                 leftover_runs.mark_lost(cloud, registry.jobs().values(), began)
                 if sites:
