@@ -29,7 +29,7 @@ END_OF_HEAD = re.compile(rb"\r\n\r\n")
 # A header with the lines that continue it.
 FIELD = re.compile(rb"[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 OUTSIDE_ASCII = re.compile(rb"[\x80-\xff]")
-TOO_LONG = re.compile(rb"[^\n]{%d}" % (LONGEST_LINE + 2))
+TOO_LONG = re.compile(rb"(?m)^[^\n]{%d}" % (LONGEST_LINE + 2))
 ENCODING = b"content-transfer-encoding"
 ADDRESSES = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"resent-from", b"resent-to", b"resent-cc")
 # Headers of free text, where RFC 2047 allows encoded words; so do the x- headers.

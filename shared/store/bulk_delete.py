@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Attribute of a row whose dependents are being deleted; other jobs leave such a row alone.
 DELETING = "going"
 WIDTH = 16
+# Rows whose dependents are deleted together: S3's limit for one DeleteObjects, if each row has one object.
+GROUP = 1000
 # Batches that wait for a thread: enough to keep all threads busy while the next page is read; more would cost memory.
 WAITING = 2 * WIDTH
 
@@ -33,8 +35,9 @@ class BulkDeleter:
 
     guards: attributes that must be as they were read, else the row stays. That takes a call for each row, since a batch
     has no conditions; without guards each call deletes 25 rows, except the last one.
-    before_batch: called with each batch before its rows are deleted, from several threads: deletes their dependents.
-    With guards a row is marked with DELETING before that, in one more call, so that no job uses a row without them.
+    before_batch: called with up to GROUP rows before they are deleted: deletes their dependents, whose calls take that
+    many. With guards a row is marked with DELETING before that, in one more call, so that no job uses a row without
+    them.
     Raises Throttled. An exception in the block ends it without the rows that wait.
     """
 
@@ -74,17 +77,29 @@ class BulkDeleter:
             self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
 
     def add(self, rows: Iterable[Row]) -> None:
+        size = GROUP if self.before_batch else BATCH
         self._rest.extend(rows)
-        while len(self._rest) >= BATCH:
-            self._send(self._rest[:BATCH])
-            del self._rest[:BATCH]
+        while len(self._rest) >= size:
+            self._send(self._rest[:size])
+            del self._rest[:size]
 
-    def _send(self, batch: Sequence[Row]) -> None:
-        if not batch:
-            return
-        while len(self._running) >= WAITING:
-            self._collect()
-        self._running.append(self._pool.submit(self._delete_each if self.guards else self._delete_all, tuple(batch)))
+    def _send(self, rows: Sequence[Row]) -> None:
+        if self.before_batch and rows:
+            rows = self._marked(rows)
+            self.before_batch(rows)
+        delete = self._delete_each if self.guards else self._delete_all
+        for start in range(0, len(rows), BATCH):
+            while len(self._running) >= WAITING:
+                self._collect()
+            self._running.append(self._pool.submit(delete, tuple(rows[start : start + BATCH])))
+
+    def _marked(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows that this deletion has taken; without guards all of them."""
+        if not self.guards:
+            return rows
+        taken = [row for row, marked in zip(rows, self._pool.map(self._mark, rows), strict=True) if marked]
+        self.moved += len(rows) - len(taken)
+        return taken
 
     def _collect(self) -> None:
         gone, moved = self._running.popleft().result()
@@ -92,16 +107,10 @@ class BulkDeleter:
         self.moved += moved
 
     def _delete_all(self, batch: Sequence[Row]) -> tuple[int, int]:
-        if self.before_batch:
-            self.before_batch(batch)
         return delete_rows(self.cloud, self.table, [row.key for row in batch]), 0
 
     def _delete_each(self, batch: Sequence[Row]) -> tuple[int, int]:
-        rows = list(batch)
-        if self.before_batch:
-            rows = [row for row in batch if self._mark(row)]
-            self.before_batch(rows)
-        gone = sum(self._delete(row) for row in rows)
+        gone = sum(self._delete(row) for row in batch)
         return gone, len(batch) - gone
 
     def _delete(self, row: Row) -> bool:

@@ -34,6 +34,10 @@ from shared.store.record import SKEW, InvalidRecord, Record
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 LETTERS = st.characters(exclude_categories=["Cs"])
+LOCAL_PART, DOMAINS = (
+    r"[A-Za-z0-9!$%&'*+=?^_{|}~яЖ日-]{1,20}(\.[a-z]{1,5})?",
+    ("in.example", "bücher.example", "a-b.test"),
+)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-8))])
 every = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
@@ -44,6 +48,9 @@ def value(annotation: Any, info: FieldInfo | None = None) -> st.SearchStrategy[A
     bounds = {name: bound for each in (info.metadata if info else ()) for name, bound in _bounds(each)}
     if annotation is datetime:
         return st.datetimes(datetime(1980, 1, 2), datetime(2100, 1, 1), timezones=ZONES)  # noqa: DTZ001
+    if annotation is str and "@" in bounds.get("pattern", ""):
+        # A pattern alone does not make a valid address.
+        return st.builds("{}@{}".format, st.from_regex(LOCAL_PART, fullmatch=True), st.sampled_from(DOMAINS))
     if annotation is str and "pattern" in bounds:
         drawn = st.from_regex(bounds["pattern"], fullmatch=True, alphabet=LETTERS)
         return drawn.filter(lambda text: len(text) <= bounds.get("max_length", 1000))

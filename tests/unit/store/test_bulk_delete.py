@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from shared.archetypes.purge.dependents import OBJECTS
 from shared.aws.cloud import Cloud
 from shared.store import table
 from shared.store.age_index import Row
-from shared.store.bulk_delete import DELETING, BulkDeleter, delete_rows
+from shared.store.bulk_delete import DELETING, GROUP, BulkDeleter, delete_rows
 from shared.store.keys import RowKey
 from shared.tables import STATE
 from tests.conftest import Calls
@@ -87,3 +88,21 @@ def test_rows_whose_dependents_could_not_be_deleted_stay(cloud: Cloud) -> None:
     with pytest.raises(OSError, match="no bucket"), BulkDeleter(cloud, STATE, before_batch=fail) as deleter:
         deleter.add([row])
     assert table.get(cloud, STATE, RowKey("bulk", "001"))
+
+
+@pytest.mark.parametrize("guards", [(), ("state",)])
+def test_dependents_are_deleted_in_groups_that_fill_a_call(
+    guards: tuple[str, ...], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.bulk_delete.GROUP", 60)
+    rows = [put(cloud, number, state="held") for number in range(130)]
+    sizes: list[int] = []
+    with BulkDeleter(cloud, STATE, guards, lambda group: sizes.append(len(group))) as deleter:
+        for start in range(0, 130, 13):
+            deleter.add(rows[start : start + 13])
+    assert sizes == [60, 60, 10]
+    assert (deleter.gone, deleter.moved, stored(cloud)) == (130, 0, [])
+
+
+def test_a_group_is_s3s_limit_for_one_call() -> None:
+    assert GROUP == OBJECTS == 1000

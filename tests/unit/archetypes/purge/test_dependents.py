@@ -80,12 +80,12 @@ def test_what_hangs_on_a_row_goes_with_it_and_nothing_else_does(job: Purge, go: 
     assert there(cloud) == (["young"], ["young"], ["young"])
 
 
-def test_a_batch_costs_a_call_for_its_objects_and_one_for_its_rows_elsewhere(go: Go, cloud: Cloud) -> None:
+def test_up_to_1000_objects_cost_one_call_and_25_rows_one_elsewhere(go: Go, cloud: Cloud) -> None:
     for number in range(60):
         mail(cloud, f"m{number}")
     calls = Calls(cloud)
     go(Mails())
-    assert calls.made.count("s3:DeleteObjects") == 3
+    assert calls.made.count("s3:DeleteObjects") == 1
     assert calls.made.count("dynamodb:BatchWriteItem") == 6
 
 
