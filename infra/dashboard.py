@@ -26,7 +26,10 @@ MAX_METRICS = 500
 
 
 class Dashboard(cloudwatch.CfnDashboard):
-    """Graphs of runs, functions, queues and tables. endpoints: names of the functions behind URLs."""
+    """Graphs of runs, functions, queues and tables.
+
+    endpoints: names of the functions behind URLs.
+    """
 
     def __init__(self, scope: Construct, deployment: Deployment, endpoints: Iterable[str]) -> None:
         names = deployment.names
@@ -58,7 +61,7 @@ class Dashboard(cloudwatch.CfnDashboard):
 
 
 def _by_job(stage: str, metric: str) -> list[Any]:
-    """One expression: the jobs with this metric are those that had it within two weeks."""
+    """One expression for all jobs that had the metric within two weeks."""
     search = f'{{{NAMESPACE},job,stage}} MetricName="{metric}" stage="{stage}"'
     return [[{"expression": f"SEARCH('{search}', 'Sum', {FIVE_MINUTES})", "id": "all"}]]
 

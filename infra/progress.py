@@ -1,4 +1,4 @@
-"""Progress of a synthesis, on stderr: it takes tens of seconds on a cold machine."""
+"""Progress of a synthesis, on stderr."""
 
 from __future__ import annotations
 

@@ -20,11 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.progress import PREFIX
 from local.engine import properties
 from local.engine.engine import ROOT, Engine
 from shared.plugins.manifest import discovery
 
+# Prefix of the app's progress, infra/progress.py.
+PREFIX = "synth: "
 # What the CDK prints for each stack that it has deployed.
 DEPLOYED = re.compile(r"\s*\u2705\s+(?:Deployed\s+)?([\w-]+)")
 # Inputs of the templates, besides the settings.
@@ -152,7 +153,7 @@ class LocalDeployment:
 
 
 def progress_of(line: str) -> str:
-    """What a line of the CDK's output says of its progress; empty for other lines."""
+    """Progress in a line of the CDK's output; empty for other lines."""
     if line.startswith(PREFIX):
         return line.removeprefix(PREFIX)[len("123.4 s") :].strip()
     done = DEPLOYED.match(line)

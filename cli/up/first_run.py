@@ -76,7 +76,10 @@ class FirstRun:
             )
 
     def wait(self) -> bool:
-        """Wait until all runs have ended; False if none ends for too long."""
+        """Wait until all runs have ended.
+
+        False if none ends for too long.
+        """
         crash = [self.jobs[CRASH]] if CRASH in self.jobs else []
         follower = HistoryFollower(self.cloud, [*self.checks, *crash], self.since)
         ended = reminded = time.monotonic()

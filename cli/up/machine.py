@@ -1,4 +1,4 @@
-"""What the local cloud needs of this machine, checked before anything is started."""
+"""Requirements of the local cloud on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIN_FREE = 500 << 20
 
 
 def require(folder: Path) -> None:
-    """Check the disk of the state. Raises CommandError with the reason and what to do."""
+    """Check the disk of the state. Raises CommandError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free

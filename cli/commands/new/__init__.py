@@ -71,7 +71,7 @@ def call(args: argparse.Namespace) -> int:
 
 
 def first_look(archetype: str, name: str) -> str:
-    """The command that shows what a new job does, without effect or on its sample message."""
+    """The command that shows what a new job does."""
     return advised(LOCAL, "test", name) if archetype == "consumer" else advised(LOCAL, name, "--dry-run")
 
 

@@ -65,7 +65,7 @@ def _chosen(option: str, name: str | None, faults: Mapping[str, str], index: str
 
 
 def _fault(archetype: str, table: Table) -> str:
-    """Why the archetype cannot work on the table's rows; empty if it can."""
+    """The reason that the archetype cannot use the table, or nothing."""
     index = INDEXES[archetype]
     if index not in {each.name for each in table.indexes}:
         return f"has no index `{index}`"
@@ -84,7 +84,7 @@ def _fault(archetype: str, table: Table) -> str:
 
 
 def _target_fault(table: Table) -> str:
-    """Why sums cannot be kept in the table; empty if they can."""
+    """The reason that the table cannot have sums, or nothing."""
     taken = {job.into.name: name for name, job in registry.discover().jobs.items() if hasattr(job, "into")}
     if table.name in taken:
         return f"has the sums of {taken[table.name]} already"
@@ -97,7 +97,7 @@ def _target_fault(table: Table) -> str:
 
 
 def _job_of(table: Table, index: str) -> str:
-    """Name of the job that works on the table's rows through the index; empty for none."""
+    """Name of the job that works on the table's rows, or nothing."""
     for name, job in registry.discover().jobs.items():
         bases = {base.__module__ for base in type(job).__mro__}
         if getattr(job, "table", None) is table and any(each.startswith(WORKERS[index]) for each in bases):
