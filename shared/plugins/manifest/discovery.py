@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from shared.job import settings
 from shared.job.validation import DeclarationError
 from shared.plugins.manifest.handler_ref import root_of
+from shared.plugins.manifest.toml_file import InvalidToml, read_toml
 
 if TYPE_CHECKING:
     from shared.plugins.manifest.manifest import Manifest
@@ -88,11 +89,9 @@ def places(environment: Mapping[str, str] | None = None) -> Iterator[Path]:
 
 def identity(path: Path) -> str:
     """The id of a manifest, or its path without a readable id."""
-    import tomllib
-
     try:
-        plugin_id = tomllib.loads(path.read_text(encoding="utf-8")).get("id")
-    except (OSError, ValueError):
+        plugin_id = read_toml(path)[1].get("id")
+    except (OSError, InvalidToml):
         return str(path)
     return plugin_id if isinstance(plugin_id, str) else str(path)
 

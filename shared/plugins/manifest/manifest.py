@@ -6,7 +6,7 @@ Errors name the line and the reason.
 from __future__ import annotations
 
 import re
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,8 @@ from shared.plugins.denied import FsDenied
 from shared.plugins.manifest import presets
 from shared.plugins.manifest.handler_ref import HANDLER, HandlerError, find
 from shared.plugins.manifest.permissions import ALL, SHELL, Permissions, Quotas, combine, normal, within
-from shared.plugins.manifest.toml_lines import line_of
+from shared.plugins.manifest.toml_file import InvalidToml, read_toml
+from shared.plugins.manifest.toml_lines import Place, line_of, nearest, places
 
 PLUGIN = r"(@[a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*"
 JOB = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
@@ -31,6 +32,10 @@ RESERVED = ("AWS_", "NIGHTSHIFT_", "LAMBDA_", "INTERNAL_HEALTH", "LD_", "PYTHON"
 LONGEST_MS = 880_000
 # Lambda's 10,240 MB, less the memory of the host.
 MAX_MB = 10_000
+# Each access to a file is matched against the globs of the plugin and of the job.
+MAX_GLOBS = 64
+# Faults that one error names.
+NAMED = 20
 
 
 class Closed(BaseModel):
@@ -41,8 +46,8 @@ class Closed(BaseModel):
 
 class Fs(Closed):
     mode: Literal["read", "readWrite"] = "read"
-    allow: list[str] = []
-    deny: list[str] = []
+    allow: list[str] = Field(default=[], max_length=MAX_GLOBS)
+    deny: list[str] = Field(default=[], max_length=MAX_GLOBS)
 
     @field_validator("allow", "deny")
     @classmethod
@@ -226,17 +231,16 @@ def read(path: Path) -> Manifest:
     Raises DeclarationError, which names line and reason of every fault.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
+        text, data = read_toml(path)
+    except OSError as error:
         raise DeclarationError(f"{path}: cannot be read: {error}; see KB_PLUGIN_MANIFESTS") from None
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise DeclarationError(f"{path}:{line[1] if line else 1}: is not TOML: {error}") from None
+    except InvalidToml as error:
+        raise DeclarationError(f"{path}:{error.line}: {error}") from None
     try:
         manifest = Manifest.model_validate(data)
     except ValidationError as error:
-        faults = [_fault(path, text, one) for one in error.errors()]
+        lines = places(text)
+        faults = [_fault(path, lines, one) for one in error.errors()[:NAMED]]
         raise DeclarationError("\n".join(faults)) from None
     ids = [job.id for job in manifest.jobs]
     for number, job in enumerate(manifest.jobs):
@@ -252,7 +256,7 @@ def read(path: Path) -> Manifest:
     return manifest
 
 
-def _fault(path: Path, text: str, error: Any) -> str:
+def _fault(path: Path, lines: Mapping[Place, int], error: Any) -> str:
     place = [part for part in error["loc"] if isinstance(part, str | int)]
     shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".") or "it"
     what = {
@@ -263,4 +267,4 @@ def _fault(path: Path, text: str, error: Any) -> str:
     shown_value = (
         f" (it is {value!r})" if isinstance(value, str | int) and error["type"] == "string_pattern_mismatch" else ""
     )
-    return f"{path}:{line_of(text, place)}: {shown}: {what}{shown_value}"
+    return f"{path}:{nearest(lines, place)}: {shown}: {what}{shown_value}"

@@ -20,6 +20,7 @@ WRITE: Mode = "readWrite"
 SHELL = "shell-exec"
 ALL = "**"
 LONGEST_PATH, LONGEST_PART = 1024, 255
+TOO_LONG = f"is longer than {LONGEST_PATH} bytes, or has a part longer than {LONGEST_PART}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,9 @@ def normal(path: object) -> str:
     """
     if not isinstance(path, str) or not path:
         raise FsDenied(path, "is not a path")
+    if len(path) > LONGEST_PATH:
+        # Before the normalization of Unicode, whose time can grow with the square of the length.
+        raise FsDenied(path[:80], TOO_LONG)
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         raise FsDenied(path, "contains control characters")
     # Some file systems normalize Unicode look-alikes of a dot or slash to the character itself.
@@ -148,7 +152,7 @@ def normal(path: object) -> str:
     except UnicodeEncodeError:
         raise FsDenied(path, "is not text") from None
     if max(sizes) > LONGEST_PART or sum(sizes) + len(sizes) > LONGEST_PATH:
-        raise FsDenied(path[:80], f"is longer than {LONGEST_PATH} bytes, or has a part longer than {LONGEST_PART}")
+        raise FsDenied(path[:80], TOO_LONG)
     return "/".join(parts)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-HEADER = re.compile(r"\s*(\[\[|\[)\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$")
+# No two neighbours match the same character: a line of spaces costs one pass.
+HEADER = re.compile(r"\s*(\[\[?)([^\[\]]+)\]{1,2}\s*(#.*)?$")
 KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
 
 Place = tuple[str | int, ...]
@@ -13,7 +14,11 @@ Place = tuple[str | int, ...]
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
     """The line of `("jobs", 0, "schedule")`, or of its nearest table."""
-    lines = places(text)
+    return nearest(places(text), place)
+
+
+def nearest(lines: Mapping[Place, int], place: Sequence[str | int]) -> int:
+    """The line of a place, or of its nearest table."""
     wanted: Place = tuple(place)
     while wanted and wanted not in lines:
         wanted = wanted[:-1]

@@ -163,6 +163,36 @@ def test_all_faults_are_reported_at_once(path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a = " + b"[" * 20_000, "nested too deeply"),
+        (b"#" * 70_000, "larger than 65,536 bytes"),
+        (b'a = "\xff"', "is not UTF-8: invalid start byte at byte 5"),
+        (b"\n\na", "is not TOML"),
+    ],
+    ids=["nesting", "size", "encoding", "syntax"],
+)
+def test_a_file_that_is_no_manifest_is_refused_and_has_no_identity(path: Path, content: bytes, reason: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(DeclarationError, match=reason):
+        manifest.read(path)
+    assert discovery.identity(path) == str(path)
+
+
+def test_a_file_with_thousands_of_faults_names_the_first_ones(path: Path) -> None:
+    path.write_text("".join(f"x{number} = 1\n" for number in range(5000)))
+    with pytest.raises(DeclarationError) as refused:
+        manifest.read(path)
+    assert len(str(refused.value).splitlines()) == 20
+
+
+def test_the_globs_of_one_table_are_limited(path: Path) -> None:
+    named = ", ".join(f"'own/{number}'" for number in range(65))
+    fault = refusal(path, "[jobs.permissions.net]", f"[jobs.permissions.fs]\nallow = [{named}]\n[jobs.permissions.net]")
+    assert "at most 64" in fault
+
+
 def test_day_of_month_and_day_of_week_become_two_rules(path: Path) -> None:
     _, mop = manifest.read(path).jobs
     assert Schedule(mop.schedule).eventbridge() == ("cron(0 1 13 * ? *)", "cron(0 1 ? * 6 *)")

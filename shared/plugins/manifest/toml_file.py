@@ -1,0 +1,43 @@
+"""Read a TOML file of a plugin: bounded in size and nesting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+# A manifest of 100 jobs has 30 KiB.
+MAX_BYTES = 64 * 1024
+
+
+class InvalidToml(ValueError):
+    """The file is not TOML, or too large."""
+
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the text and the tables. Raises OSError and InvalidToml."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    return parse_toml(content)
+
+
+def parse_toml(content: bytes) -> tuple[str, dict[str, Any]]:
+    """Return the text and the tables. Raises InvalidToml."""
+    import re
+    import tomllib
+
+    if len(content) > MAX_BYTES:
+        raise InvalidToml(f"is larger than {MAX_BYTES:,} bytes")
+    try:
+        text = content.decode()
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise InvalidToml(f"is not UTF-8: {error.reason} at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise InvalidToml(f"is not TOML: {error}", int(line[1]) if line else 1) from None
+    except RecursionError:
+        raise InvalidToml("is nested too deeply") from None
