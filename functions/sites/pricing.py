@@ -1,17 +1,10 @@
 from __future__ import annotations
 
-import re
-
 from functions.sites._page import HtmlPage
+from functions.sites._prices import prices
 from shared.archetypes.probe import HttpResponse, Probe, Verdict
 from shared.job import every
 
-CURRENCY = (
-    r"(?:[$€£¥₹₩₽₺₴₪฿₫₱]"
-    r"|\b(?:USD|EUR|GBP|CHF|JPY|CNY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|TRY|BRL|MXN|INR|KRW|SGD|HKD|ZAR)\b)"
-)
-AMOUNT = r"\d+(?:[.,' ]\d{3})*(?:[.,]\d{1,2})?"
-PRICE = re.compile(rf"{CURRENCY} ?{AMOUNT}|{AMOUNT} ?{CURRENCY}")
 SHOWN = 10
 
 
@@ -24,5 +17,5 @@ class Pricing(Probe):
     def judge(self, answer: HttpResponse) -> Verdict:
         if answer.status != 200:
             return Verdict(False, f"answered {answer.status}")
-        prices = PRICE.findall(HtmlPage(answer.text, answer.url).text)
-        return Verdict(bool(prices), "" if prices else "no price on the page", {"prices": prices[:SHOWN]})
+        found = prices(HtmlPage(answer.text, answer.url).text, SHOWN)
+        return Verdict(bool(found), "" if found else "no price on the page", {"prices": found})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json as jsonlib
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,30 +14,24 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from shared.http.charset import decode
 from shared.http.sites import host_of
+from shared.http.transport import CallLimits, Transport, is_unsent, reason_of
 from shared.job.effect import NotPerformed
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
-
     from shared.aws.cloud import Cloud
+    from shared.http.cookies import CookieJar
 
 AGENT = "nightshift"
 SAFE = ("GET", "HEAD")
 MAX_BODY = 1024 * 1024
-CHUNK = 64 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
 # Seconds for which a call waits for the rate limit of its host.
 MAX_WAIT = 10.0
 # Upper bound in seconds for Retry-After: added to the current time, it must give a valid timestamp.
 MAX_HOLD = 366 * 86400.0
-MAX_POOLS = 32
-# Charsets in use on the web. Some of Python's other codecs fail on foreign bytes or take very long.
-CHARSET = re.compile(
-    r"charset=\"?(utf-?8|utf-?16|us-ascii|iso-?8859-?\d+|windows-125\d|koi8-[ru]|gb\w+|big5|shift_jis|euc-\w+)",
-    re.IGNORECASE,
-)
 
 
 class NoResponse(Exception):
@@ -75,9 +68,10 @@ class HttpResponse:
     ms: int
     #: The URL after redirects.
     url: str
-    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: Retry-After in seconds.
     retry_after: float | None = None
+    #: Name of the encoding of `text`.
+    charset: str = "utf-8"
 
 
 class HttpClient:
@@ -98,20 +92,18 @@ class HttpClient:
         read: float = 10,
         remaining: Callable[[], float] = lambda: inf,
     ) -> None:
-        from urllib3 import PoolManager
-
         self.cloud = cloud
         self.hosts = frozenset(hosts)
         self.gap = timedelta(seconds=1 / rate)
         self.connect = connect
         self.read = read
         self.remaining = remaining
-        self._pool = PoolManager(num_pools=MAX_POOLS, maxsize=8, retries=False)
+        self._transport = Transport()
         self._next_call: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        self._pool.clear()
+        self._transport.close()
 
     def call(
         self,
@@ -124,12 +116,14 @@ class HttpClient:
         body: str | None = None,
         key: str = "",
         internal: bool = False,
+        cookies: CookieJar | None = None,
     ) -> HttpResponse:
         """Send a request; any status is a response.
 
         Redirects of GET and HEAD are followed, to allowed hosts. Raises NoResponse. key: the idempotency key, required
         for all methods but GET and HEAD. internal: a call to our own API, which in production requires the header
         x-internal-exec. form, json, body: the body, at most one of them; the content type of `body` is in `headers`.
+        cookies: jar whose cookies are sent, and that stores those of each response.
         """
         if method not in SAFE and not key:
             raise ValueError(f"{method} {url} needs an idempotency key: pass `key`")
@@ -142,7 +136,7 @@ class HttpClient:
             sent["content-type"], body = "application/x-www-form-urlencoded", urlencode(form)
         elif json is not None:
             sent["content-type"], body = "application/json", jsonlib.dumps(json)
-        answer = self._once(method, url, sent, body)
+        answer = self._once(method, url, sent, body, cookies)
         for _ in range(MAX_REDIRECTS):
             if method not in SAFE or answer.status not in REDIRECTS or "location" not in answer.headers:
                 return answer
@@ -151,42 +145,40 @@ class HttpClient:
                 raise NoResponse("redirected from https to http")
             if not _same_origin(answer.url, target):
                 sent = {"user-agent": AGENT}
-            answer = self._once(method, target, sent, None)
+            answer = self._once(method, target, sent, None, cookies)
         raise NoResponse(f"redirected more than {MAX_REDIRECTS} times")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> HttpResponse:
-        from urllib3 import Timeout
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: str | None, cookies: CookieJar | None
+    ) -> HttpResponse:
         from urllib3.exceptions import HTTPError
 
         host = self._allowed(url)
         self._await_rate_limit(host)
         left = max(self.remaining(), 0.1)
-        timeout = Timeout(connect=min(self.connect, left), read=min(self.read, left))
+        limits = CallLimits(self.connect, self.read, left, MAX_BODY)
         started = time.monotonic()
+        sent = dict(headers)
+        if cookies and (line := cookies.header(url)):
+            sent["cookie"] = line
         try:
-            response = self._pool.request(
-                method,
-                url,
-                body=body,
-                headers=dict(headers),
-                timeout=timeout,
-                redirect=False,
-                preload_content=False,
-            )
-            data = self._read(response)
+            response = self._transport.exchange(method, urlsplit(url)._replace(netloc=host), sent, body, limits)
         except (HTTPError, OSError, ValueError, http.client.HTTPException) as error:
-            raise (NotSent if _unsent(error) else NoResponse)(self._reason(error)) from error
-        wait = parse_retry_after(response.headers.get("retry-after"), self.cloud.clock.now())
+            raise (NotSent if is_unsent(error) else NoResponse)(reason_of(error, limits)) from error
+        if cookies:
+            cookies.store(url, response.all("set-cookie"))
+        wait = parse_retry_after(response.header("retry-after"), self.cloud.clock.now())
         if wait is not None and response.status in (429, 503):
             self._hold(host, wait)
+        text, charset = decode(response.body, response.header("content-type") or "")
         return HttpResponse(
             status=response.status,
-            headers={name.lower(): value for name, value in response.headers.items() if name.lower() != "set-cookie"},
-            text=_decoded(data, response.headers.get("content-type", "")),
+            headers={name: value for name, value in reversed(response.headers) if name != "set-cookie"},
+            text=text,
             ms=round((time.monotonic() - started) * 1000),
             url=url,
-            cookies=dict(map(_cookie, response.headers.getlist("set-cookie"))),
             retry_after=wait,
+            charset=charset,
         )
 
     def _allowed(self, url: str) -> str:
@@ -215,53 +207,6 @@ class HttpClient:
             until = self.cloud.clock.now() + timedelta(seconds=seconds)
             self._next_call[host] = max(until, self._next_call.get(host, until))
 
-    def _read(self, response: BaseHTTPResponse) -> bytes:
-        """Read at most 1 MiB of the body."""
-        # The socket's timeout limits the wait for one byte, this the whole body.
-        until = time.monotonic() + self.read
-        data = bytearray()
-        while len(data) < MAX_BODY:
-            # read1 returns the bytes that are there; read(n) waits for n bytes, however slowly they drip.
-            chunk = response.read1(min(CHUNK, MAX_BODY - len(data)), decode_content=True)
-            if not chunk:
-                response.release_conn()
-                return bytes(data)
-            data += chunk
-            if time.monotonic() > until:
-                response.close()
-                raise NoResponse(f"the body took longer than {self.read:g} s")
-        response.close()
-        return bytes(data)
-
-    def _reason(self, error: Exception) -> str:
-        from urllib3 import exceptions as failures
-
-        match error:
-            case failures.NameResolutionError():
-                return "the name does not resolve"
-            case failures.NewConnectionError():
-                return f"cannot connect: {error.__cause__ or 'refused'}"
-            case failures.ConnectTimeoutError():
-                return f"no connection within {self.connect:g} s"
-            case failures.ReadTimeoutError() | TimeoutError():
-                return f"no answer within {self.read:g} s"
-            case failures.SSLError():
-                return f"TLS: {error}"
-            case failures.ProtocolError():
-                return f"the connection broke: {error.args[-1]}"
-        return f"{type(error).__name__}: {error}"
-
-
-def _unsent(error: Exception) -> bool:
-    """Whether the request was not sent: no connection, or wrong certificate."""
-    from ssl import SSLCertVerificationError
-
-    from urllib3 import exceptions as failures
-
-    unconnected = (failures.NewConnectionError, failures.ConnectTimeoutError, failures.LocationValueError)
-    wrong_server = isinstance(error, failures.SSLError) and isinstance(error.args[0], SSLCertVerificationError)
-    return wrong_server or isinstance(error, unconnected)
-
 
 def _same_origin(one: str, other: str) -> bool:
     here, there = urlsplit(one), urlsplit(other)
@@ -280,16 +225,3 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(0.0, (at - now).total_seconds()), MAX_HOLD)
-
-
-def _decoded(body: bytes, content_type: str) -> str:
-    charset = CHARSET.search(content_type)
-    try:
-        return body.decode(charset[1] if charset else "utf-8", "replace")
-    except LookupError:
-        return body.decode("utf-8", "replace")
-
-
-def _cookie(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(";")[0].partition("=")
-    return name.strip(), value.strip()

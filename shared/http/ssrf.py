@@ -11,7 +11,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from shared.job.effect import NotPerformed
 
@@ -63,6 +63,12 @@ class PublicUrl:
     path: str
 
     @property
+    def parts(self) -> SplitResult:
+        """The URL for a transport."""
+        path, _, query = self.path.partition("?")
+        return SplitResult(self.scheme, self.authority, path, query, "")
+
+    @property
     def authority(self) -> str:
         """The value of the header Host."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -91,7 +97,7 @@ def parse_public_url(url: str, *, loopback: bool = False) -> PublicUrl:
     if "@" in parts.netloc or "%" in parts.netloc:
         raise ForbiddenUrl("the URL contains a user name or an escape in its host")
     host = _host(parts.hostname or "", loopback)
-    if parts.scheme == "http" and not (loopback and _is_loopback(host)):
+    if parts.scheme == "http" and not (loopback and is_loopback(host)):
         raise ForbiddenUrl("the URL does not begin with https://")
     if port is not None and (port == 0 or (port < 1024 and port not in (80, 443))):
         raise ForbiddenUrl(f"port {port} is not allowed: use 80, 443 or one from 1024")
@@ -101,20 +107,20 @@ def parse_public_url(url: str, *, loopback: bool = False) -> PublicUrl:
     return PublicUrl(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
 
 
-def resolve_public(url: PublicUrl, *, loopback: bool = False) -> list[IP]:
-    """Resolve the host once; connect to these addresses only.
+def public_addresses(host: str, port: int, *, loopback: bool = False) -> list[str]:
+    """Resolve a host; connect to these addresses only.
 
     Raises ForbiddenUrl where one of them is not public, Unresolved where there is none.
     """
     try:
-        records = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError) as error:
         raise Unresolved(f"the name does not resolve: {error}") from None
     addresses = list(dict.fromkeys(ipaddress.ip_address(str(name[0]).partition("%")[0]) for *_, name in records))
     for address in addresses:
         if reason := reason_not_public(address, loopback=loopback):
             raise ForbiddenUrl(f"its host is {reason}")
-    return addresses
+    return list(map(str, addresses))
 
 
 class Unresolved(NotPerformed):
@@ -152,7 +158,7 @@ def _host(name: str, loopback: bool) -> str:
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return str(_literal(ipaddress.IPv4Address, name))
     private = len(labels) == 1 or any(name == each or name.endswith(f".{each}") for each in PRIVATE_NAMES)
-    if private and not (loopback and _is_loopback(name)):
+    if private and not (loopback and is_loopback(name)):
         raise ForbiddenUrl("the host is not of the public internet")
     return name
 
@@ -164,7 +170,8 @@ def _literal(kind: type[IP], name: str) -> IP:
         raise ForbiddenUrl("the host is a number, and not an address in the common notation") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its name or address."""
     if host == "localhost":
         return True
     try:

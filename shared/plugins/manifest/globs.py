@@ -18,7 +18,10 @@ TOKEN = re.compile(r"(?<![^/])(?:\*\*/)+|\*+|[^*]", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """Automaton of a glob. A set of states is an integer: bit i is state i."""
+    """Automaton of a glob.
+
+    A set of states is an integer: bit i is state i.
+    """
 
     #: States that a character leads to the next state from.
     literal: dict[str, int]

@@ -16,6 +16,7 @@ from tests.functions.sites.conftest import Fire, everything, item, kept
 from tests.support.web_server import Handler, Reply, Request, Web
 
 PASSWORD = "pass-canary-4711"
+NO_PROOF = "nothing proves a session: strangers see the same page; declare a marker or a member page"
 FORM = (
     '<form method="post" action="/session"><input type="hidden" name="csrf" value="tok-canary">'
     '<input name="email" type="email"><input name="pw" type="password"></form>'
@@ -63,7 +64,9 @@ def test_the_demo_site_lets_us_in_where_it_is_not_broken(demo: DemoSite, fire: F
 
 def test_it_fills_in_the_sites_own_form_and_follows_it_inside(gate: Web, fire: Fire) -> None:
     assert fire(Auth(), [gate.url]).ok
-    assert gate.paths() == ["/sign-in", "/session", "/home"]
+    # A stranger is refused at the same page: this proves the session.
+    assert gate.paths() == ["/sign-in", "/session", "/home", "/sign-in", "/home"]
+    assert gate.asked[4].headers["cookie"] == "pre=1"
     posted = gate.asked[1]
     assert posted.body == f"csrf=tok-canary&email=visitor-canary&pw={PASSWORD}"
     assert posted.headers["idempotency-key"]
@@ -118,7 +121,15 @@ def test_a_hosts_own_credentials_come_before_the_default(web: Web, gate: Web, fi
         ({"/sign-in": Reply(200, "closed")}, "no form for a name and a password on the sign-in page"),
         ({"/sign-in": Reply(200, FORM.replace("post", "get"))}, "the form would send the password in its URL"),
         ({"/session": Reply(401, FORM)}, "answered 401"),
-        ({"/session": Reply(200, "hm")}, "no session cookie and no redirect came back"),
+        ({"/session": Reply(200, "hm")}, NO_PROOF),
+        ({"/session": Reply(200, "Wrong password", {"set-cookie": "visitor=1"})}, NO_PROOF),
+        ({"/session": Reply(302, "", {"location": "/"}), "/": Reply(200, "Welcome, visitor")}, NO_PROOF),
+        (
+            {"/session": Reply(302, "", {"location": "/sign-in?error=1"}), "/sign-in?error=1": Reply(200, "No")},
+            NO_PROOF,
+        ),
+        ({"/session": Reply(307, "", {"location": "/x"})}, "answered 307, which would send the password a second time"),
+        ({"/session": Reply(302)}, "answered 302 without a location"),
         (
             {"/session": Reply(200, FORM, {"set-cookie": "a=1"})},
             "the sign-in form was returned: the credentials were rejected",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from shared.http.ssrf import ForbiddenUrl, Unresolved, parse_public_url, resolve_public
+from shared.http.ssrf import ForbiddenUrl, PublicUrl, Unresolved, parse_public_url, public_addresses
 from tests.corpus.urls import REFUSED, TAKEN
 from tests.support.dns_answers import resolving
+
+
+def addresses(url: PublicUrl) -> list[str]:
+    return public_addresses(url.host, url.port)
 
 
 def test_the_corpus_has_more_than_100_urls() -> None:
@@ -16,14 +20,14 @@ def test_the_corpus_has_more_than_100_urls() -> None:
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_url_that_is_not_public_is_refused(url: str) -> None:
     with pytest.raises(ForbiddenUrl):
-        resolve_public(parse_public_url(url))
+        addresses(parse_public_url(url))
 
 
 @pytest.mark.parametrize("url", TAKEN)
 def test_a_public_url_is_accepted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not url.startswith(("https://8", "https://[")):
         resolving(monkeypatch, ["93.184.215.14"])
-    assert resolve_public(parse_public_url(url))
+    assert addresses(parse_public_url(url))
 
 
 @pytest.mark.parametrize(
@@ -33,10 +37,10 @@ def test_a_public_url_is_accepted(url: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_name_with_one_private_address_is_refused(found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, found)
     with pytest.raises(ForbiddenUrl, match="not of the public internet"):
-        resolve_public(parse_public_url("https://hooks.shop.com/"))
+        addresses(parse_public_url("https://hooks.shop.com/"))
 
 
 def test_a_name_without_an_address_is_a_temporary_error(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, [])
     with pytest.raises(Unresolved):
-        resolve_public(parse_public_url("https://hooks.shop.com/"))
+        addresses(parse_public_url("https://hooks.shop.com/"))
