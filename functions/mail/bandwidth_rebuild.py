@@ -9,8 +9,10 @@ from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.message_metadata_cleanup import MessageMetadataCleanup
 from shared import clock
 from shared.archetypes.purge import cutoff
-from shared.archetypes.rollup import EARLY, Window, day
+from shared.archetypes.rollup import EARLY, Window, day, pending
 from shared.job import Action, Done, Job, Outcome, Rejected, RunContext, read_rows, tables, update_rows, version_check
+from shared.run import owner_failures
+from shared.run.owner_failures import OwnerFailures
 from shared.store import watermark
 from shared.store.add_once import UPTO, Addition
 from shared.store.age_index import AgeIndex, ExpiredRows, read_full_rows
@@ -44,6 +46,8 @@ class BandwidthRebuild(Job):
         *(read_rows(table.name) for table in (tables.MESSAGES, tables.ROLLUPS, tables.CYCLES)),
         *(update_rows(table.name) for table in (tables.ROLLUPS, tables.CYCLES)),
         watermark.reading(BandwidthRollup.name),
+        pending.reading(BandwidthRollup.name),
+        *owner_failures.GRANTS,
     )
 
     def work(self, run: RunContext) -> Outcome:
@@ -60,15 +64,27 @@ class BandwidthRebuild(Job):
         for owner in sorted({*computed, *stored}):
             before, after = stored.get(owner, NO_ROW), computed.get(owner, (0, 0))
             if before[:2] != after:
-                what = f"{owner}: {before[0]:,} bytes of {before[1]:,} messages become {after[0]:,} of {after[1]:,}"
+                old, new = ((_text(used), _text(messages)) for used, messages in (before[:2], after))
+                what = f"{owner}: {old[0]} bytes of {old[1]} messages become {new[0]} of {new[1]}"
                 yield Action("change", [owner, f"{run.at:%Y-%m-%d}"], [*before, *after], what)
 
     def apply(self, run: RunContext, actions: Iterator[Action]) -> Outcome:
+        failures = OwnerFailures(run)
+        return failures.end(self._apply(run, actions, failures))
+
+    def _apply(self, run: RunContext, actions: Iterator[Action], failures: OwnerFailures) -> Done:
         before: int = (run.checkpoint or {}).get("done", 0)
         # A new row gets the rollup's watermark, so that no earlier window is added to it again.
         upto, counts = watermark.read(run.cloud, BandwidthRollup.name).upto, Counter(changed=0)
+        waiting = pending.owners(run.cloud, BandwidthRollup.name)
         for done, action in enumerate(actions, before + 1):
-            counts["changed" if self._change(run, action, upto) else "moved"] += 1
+            with failures.isolate(owner := action.id[0]):
+                if owner in waiting:
+                    # They would be added to the rebuilt sum once more.
+                    raise ValueError(
+                        f"{BandwidthRollup.name} has pending sums of this owner; rebuild after they are added"
+                    )
+                counts["changed" if self._change(run, action, upto) else "moved"] += 1
             if run.remaining() < RESERVE:
                 return Done(counts, checkpoint={"done": done})
         return Done(counts, ok=not counts["moved"])
@@ -101,6 +117,8 @@ class BandwidthRebuild(Job):
         False if the day's sum has changed.
         """
         (owner, text), (used, messages, standing, new_used, new_messages) = action.id, action.version
+        if type(used) is not int or type(messages) is not int:
+            raise ValueError(f"{day(date.fromisoformat(text))} of {owner} is no number: {used!r:.40}; correct it first")
         on, more = date.fromisoformat(text), {"bytes_used": new_used - used, "messages": new_messages - messages}
         of_day, of_week = BandwidthRollup().additions(owner, {on: [0, 0]})
         new = {"bytes_used": new_used, "messages": new_messages}
@@ -119,6 +137,10 @@ class BandwidthRebuild(Job):
                 raise
             return False
         return True
+
+
+def _text(number: Any) -> str:
+    return f"{number:,}" if type(number) is int else f"{number!r:.40}"
 
 
 def _start(run: RunContext) -> datetime:

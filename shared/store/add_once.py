@@ -65,6 +65,6 @@ def add_once(cloud: Cloud, into: Table, addition: Addition, end: str) -> bool:
     except cloud.dynamodb.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
-        # Such as text where a number was: to continue would leave the window out of that sum permanently.
+        # Such as text where a number was: the caller stores the addition until the sum is corrected.
         row = f"{addition.id} of {addition.owner} in {into.name}"
-        raise ValueError(f"{row} cannot be added to; nothing is until it is corrected: {error}") from error
+        raise ValueError(f"{row} cannot be added to; correct it: {error}") from error

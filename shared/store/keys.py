@@ -149,6 +149,26 @@ def brakes(job: str) -> str:
     return f"brake#{job}"
 
 
+def owner_alerts(job: str) -> str:
+    """`owner-alerts#<job>`: the owners whose failures in one job were alerted."""
+    return f"owner-alerts#{job}"
+
+
+def owner_alert(job: str, owner: str) -> RowKey:
+    """`owner-alerts#<job>` / `<owner>`: last alert about a failed owner."""
+    return RowKey(owner_alerts(job), owner)
+
+
+def pending_sums(job: str) -> str:
+    """`pending-sums#<job>`: sums of a rollup that could not be added yet."""
+    return f"pending-sums#{job}"
+
+
+def pending_sum(job: str, owner: str, end: str) -> RowKey:
+    """`pending-sums#<job>` / `<owner>#<window>`: sums of one owner and window."""
+    return RowKey(pending_sums(job), f"{owner}#{end}")
+
+
 def ledger(job: str) -> str:
     """`ledger#<job>`: the daily ledger of one job."""
     return f"ledger#{job}"

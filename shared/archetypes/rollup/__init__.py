@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
 from shared import clock
 from shared.archetypes.rollup.definition import LAG, RollupDefinition
+from shared.archetypes.rollup.pending import PendingSums
 from shared.archetypes.rollup.periods import Days, day, week
 from shared.archetypes.rollup.window import EARLY, LATEST, Window
 from shared.job.outcome import Done, Outcome
 from shared.job.setting import SettingError
 from shared.run.context import RunContext
+from shared.run.owner_failures import OwnerFailures
 from shared.store import table, watermark
 from shared.store.add_once import add_once
 from shared.store.age_index import LENGTH, AgeIndex, ExpiredRows, begins_with_timestamp, threads
@@ -39,7 +42,12 @@ class Rollup(RollupDefinition, archetype=True):
     """
 
     def work(self, run: RunContext) -> Outcome:
+        failures = OwnerFailures(run)
+        return failures.end(self._work(run, PendingSums(run, failures)))
+
+    def _work(self, run: RunContext, pending: PendingSums) -> Done:
         mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
+        pending.add(partial(self._add, run))
         after: str = (run.checkpoint or {}).get(mark.closing or "-", "")
         until = self._until(run)
         span: timedelta | None = None
@@ -48,7 +56,7 @@ class Rollup(RollupDefinition, archetype=True):
                 return Done(counts, checkpoint={})
             window = self._window(run, mark, mark.closing or self._end(mark, until, span))
             span = 2 * self._length(run, window)
-            last_owner = self._write(run, window, after, counts)
+            last_owner = self._write(run, window, after, counts, pending)
             if last_owner:
                 return Done(counts, checkpoint={window.end: last_owner})
             mark, after = Watermark(window.end), ""
@@ -125,7 +133,7 @@ class Rollup(RollupDefinition, archetype=True):
         dated = [since[:LENGTH] for since in recorded if begins_with_timestamp(since)]
         return clock.iso(clock.parse(min(dated)) - timedelta(milliseconds=1)) if dated else ""
 
-    def _write(self, run: RunContext, window: Window, after: str, counts: Counter[str]) -> str:
+    def _write(self, run: RunContext, window: Window, after: str, counts: Counter[str], pending: PendingSums) -> str:
         """Add the window to the stored sums.
 
         Returns the last owner written if the run is out of time, else empty.
@@ -141,7 +149,7 @@ class Rollup(RollupDefinition, archetype=True):
                 # At least one chunk per run: a window that takes a whole run to read would never end.
                 if done and run.remaining() < RESERVE:
                     return after
-                for added in pool.map(lambda owner: self._add(run, window, owner), chunk):
+                for added in pool.map(lambda owner: self._add_or_store(run, window, owner, pending), chunk):
                     counts["sums"] += added
                 after, done = chunk[-1], done + len(chunk)
         watermark.close(run.cloud, self.name, window.mark, window.end)
@@ -151,9 +159,19 @@ class Rollup(RollupDefinition, archetype=True):
             counts["faulty"] += window.faulty
         return ""
 
-    def _add(self, run: RunContext, window: Window, owner: str) -> int:
-        """Add one owner's sums; returns how many were not added before."""
+    def _add_or_store(self, run: RunContext, window: Window, owner: str, pending: PendingSums) -> int:
+        """Add one owner's sums, or store them if they cannot be added.
+
+        Returns how many were not added before.
+        """
         days = window.owners[owner]
-        added = sum(add_once(run.cloud, self.into, addition, window.end) for addition in self.additions(owner, days))
-        self.carry(run, owner, days, window.end)
+        if owner not in pending:
+            with pending.failures.isolate(owner):
+                return self._add(run, owner, days, window.end)
+        pending.store(owner, days, window.end)
+        return 0
+
+    def _add(self, run: RunContext, owner: str, days: Days, end: str) -> int:
+        added = sum(add_once(run.cloud, self.into, addition, end) for addition in self.additions(owner, days))
+        self.carry(run, owner, days, end)
         return added

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from shared import clock
+from shared.archetypes.rollup import pending
 from shared.archetypes.rollup.periods import Days, by_period
 from shared.aws import permissions
 from shared.aws.permissions import Grant
@@ -14,6 +15,7 @@ from shared.job import retry_policies, settings, validation
 from shared.job.definition import Job
 from shared.job.retry import RetryPolicy
 from shared.job.setting import Setting
+from shared.run import owner_failures
 from shared.store import watermark
 from shared.store.add_once import Addition
 from shared.tables import Index, Table
@@ -77,9 +79,14 @@ class RollupDefinition(Job, archetype=True):
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
-        own = (watermark.reading(cls.name), watermark.writing(cls.name))
+        own = (
+            watermark.reading(cls.name),
+            watermark.writing(cls.name),
+            pending.reading(cls.name),
+            pending.writing(cls.name),
+        )
         tables = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.into.name))
-        return (*super().grants(), *own, *tables)
+        return (*super().grants(), *own, *owner_failures.GRANTS, *tables)
 
     def carry(self, run: RunContext, owner: str, days: Days, end: str) -> None:
         """Add an owner's sums elsewhere, once per window `end`; see shared/store/add_once.py."""
