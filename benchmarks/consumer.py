@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BATCH = 10
 MESSAGES = {"usage": 3000, "powertools": 200}
 # Bounds: multiple of the peer's rate, calls and write units per message.
-RATIO, CALLS, UNITS = 12, 0.2, 0.3
+RATIO, CALLS, UNITS = 12, 0.2, 2.6
 FEATURES, MANY = 3, 50
 TABLE = "nightshift-benchmark-idempotency"
 

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.flags import _meter_keys, _periods
-from functions.flags._counters import DUE, counters
-from functions.flags._messages import SKEW
+from functions.flags._counters import DUE, Row, counters
 from shared import clock
 from shared.messages.tenant import Tenant
 from shared.store import table
@@ -32,21 +31,21 @@ BATCH = 50
 TRIES = 5
 
 
-def close(cloud: Cloud, tenant: Tenant, month: str, until: datetime) -> list[str]:
-    """Archive every period of a month that had ended by then.
+def close(cloud: Cloud, tenant: Tenant, month: str, row: str, until: datetime) -> list[str]:
+    """Archive every period of a month's row that had ended by then.
 
     Returns the archived periods, in order. Usage that is counted concurrently is moved with the rest or by the next
     run: counters are moved only as read.
     """
     moved: list[str] = []
     for _ in range(TRIES):
-        head = _head(cloud, tenant, month)
+        head = _head(cloud, tenant, month, row)
         try:
             for period, counts in _ended(head, until):
-                _move(cloud, tenant, month, period, counts, head)
+                _move(cloud, tenant, (month, row), period, counts, head)
                 moved.append(period)
-            if _periods.end(month) + SKEW <= until:
-                _retire(cloud, tenant, month)
+            if _periods.ended(month, until):
+                _retire(cloud, tenant, month, row)
         except (TransactionCancelled, ConditionFailed):
             continue
         break
@@ -59,22 +58,24 @@ def _ended(head: Mapping[str, Any], until: datetime) -> Iterator[tuple[str, dict
     for name, value in counters(head).items():
         periods.setdefault(name.partition("#")[0], {})[name] = value
     for period in sorted(periods, key=lambda period: (-len(period), period)):
-        if _periods.end(period) + SKEW <= until:
+        if _periods.ended(period, until):
             yield period, periods[period]
 
 
 def _move(
-    cloud: Cloud, tenant: Tenant, month: str, period: str, counts: Mapping[str, int], head: Mapping[str, Any]
+    cloud: Cloud, tenant: Tenant, place: Row, period: str, counts: Mapping[str, int], head: Mapping[str, Any]
 ) -> None:
     names = sorted(counts)
     for start in range(0, len(names), BATCH):
         part = {name: counts[name] for name in names[start : start + BATCH]}
         last = start + BATCH >= len(names)
         notified = [key for key in head.get("told", ()) if key.startswith(f"{period}#")] if last else []
-        write_together(cloud, [_addition(cloud, tenant, period, part), _removal(tenant, month, part, notified)])
+        write_together(
+            cloud, [_addition(cloud, tenant, place[1], period, part), _removal(tenant, place, part, notified)]
+        )
 
 
-def _addition(cloud: Cloud, tenant: Tenant, period: str, counts: Mapping[str, int]) -> Update:
+def _addition(cloud: Cloud, tenant: Tenant, row: str, period: str, counts: Mapping[str, int]) -> Update:
     now = clock.iso(cloud.clock.now())
     sets: dict[str, Any] = {"closed": now}
     match _periods.kind_of(period):
@@ -87,7 +88,7 @@ def _addition(cloud: Cloud, tenant: Tenant, period: str, counts: Mapping[str, in
     attributes = {f"s{number}": name for number, name in enumerate(sets)}
     return Update(
         METERS,
-        _meter_keys.period(tenant, period),
+        _meter_keys.period(tenant, period, row),
         f"ADD {', '.join(f'#{each} :{each}' for each in units)} "
         f"SET {', '.join(f'#{each} = :{each}' for each in attributes)}",
         names={f"#{each}": name for each, name in {**units, **attributes}.items()},
@@ -98,13 +99,13 @@ def _addition(cloud: Cloud, tenant: Tenant, period: str, counts: Mapping[str, in
     )
 
 
-def _removal(tenant: Tenant, month: str, counts: Mapping[str, int], notified: Sequence[str]) -> Update:
+def _removal(tenant: Tenant, place: Row, counts: Mapping[str, int], notified: Sequence[str]) -> Update:
     numbers = range(len(counts))
     delete = " DELETE told :told" if notified else ""
     values: dict[str, Any] = {f":c{number}": value for number, value in enumerate(counts.values())}
     return Update(
         METERS,
-        _meter_keys.month(tenant, month),
+        _meter_keys.month(tenant, *place),
         f"REMOVE {', '.join(f'#c{number}' for number in numbers)}{delete}",
         condition=" AND ".join(f"#c{number} = :c{number}" for number in numbers),
         names={f"#c{number}": name for number, name in enumerate(counts)},
@@ -112,39 +113,38 @@ def _removal(tenant: Tenant, month: str, counts: Mapping[str, int], notified: Se
     )
 
 
-def _retire(cloud: Cloud, tenant: Tenant, month: str) -> None:
-    """Remove an ended month without counters from the index.
+def _retire(cloud: Cloud, tenant: Tenant, month: str, row: str) -> None:
+    """Remove a row without counters of an ended month from the index.
 
     Late usage adds it again.
     """
-    head = _head(cloud, tenant, month)
+    head = _head(cloud, tenant, month, row)
     if DUE.pk not in head or counters(head):
         return
-    # Counting a batch changes one of these.
-    ids, chunks = head.get("ids"), head.get("chunks")
-    read = {"ids": set(ids) if ids else None, "chunks": chunks or None}
     table.update(
         cloud,
         METERS,
-        _meter_keys.month(tenant, month),
+        _meter_keys.month(tenant, month, row),
         "REMOVE #due, #at",
-        {f":{name}": value for name, value in read.items() if value},
-        condition=" AND ".join(
-            f"{name} = :{name}" if value else f"attribute_not_exists({name})" for name, value in read.items()
-        ),
+        {":writes": head["writes"]},
+        # Counting a batch changes it.
+        condition="writes = :writes",
         names={"#due": DUE.pk, "#at": DUE.sk},
     )
 
 
-def _head(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
-    return table.get(cloud, METERS, _meter_keys.month(tenant, month))
+def _head(cloud: Cloud, tenant: Tenant, month: str, row: str) -> dict[str, Any]:
+    return table.get(cloud, METERS, _meter_keys.month(tenant, month, row))
 
 
-def months(cloud: Cloud, partition: str, start: Any = None) -> tuple[list[tuple[Tenant, str]], Any]:
-    """Read a page of months with counters, and the next page's start."""
+def months(cloud: Cloud, partition: str, start: Any = None) -> tuple[list[tuple[Tenant, str, str]], Any]:
+    """Read a page of rows with counters.
+
+    Returns tenant, month and row of each, and the next page's start.
+    """
     rows, more = due(cloud, partition, start)
-    heads = [row["pk"].split("#") for row in rows]
-    return [(Tenant(parts[0]), parts[2]) for parts in heads if len(parts) == 3], more
+    heads = [(row["pk"].split("#"), row["sk"]) for row in rows]
+    return [(Tenant(parts[0]), parts[2], sk) for parts, sk in heads if len(parts) == 3], more
 
 
 def due(cloud: Cloud, partition: str, start: Any = None, limit: int = 100) -> tuple[list[dict[str, Any]], Any]:

@@ -1,134 +1,210 @@
-"""Counters of an organization's month, in one row.
+"""Counters of an organization's months, and the batches that were counted.
 
-One conditional write adds the usage of several batches.
-
-`<organization>#month#<yyyy-mm>` / `-` has a number for each `<period>#<feature>`, and the ids of the latest batches
-that were counted. The write requires that it has none of its own batches yet, and that this process has read the ids of
-all older ones.
+`<organization>#month#<yyyy-mm>` / `<row>` has a number for each `<period>#<feature>`. One transaction adds a group of
+batches: it creates `<organization>#batch#<batch id>` for each of them, and is refused where one exists. So a batch is
+counted once by its id, also if it is sent again later or with other events.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from functions.flags import _meter_keys, _periods
-from functions.flags._counted_batches import RETENTION, CountedBatches
-from functions.flags._monthly_parts import MAX_COUNTERS, MonthlyPart
+from functions.flags import _feature_rows, _meter_keys, _periods
+from functions.flags._feature_rows import NOT_FULL, FeatureRows
+from functions.flags._usage_batch import MAX_COUNTERS, UsageBatch, feature_of, month_of
 from shared import clock
-from shared.store import table
-from shared.store.table import ConditionFailed
+from shared.store.transaction import TransactionCancelled, Update, write_together
 from shared.tables import METERS, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.messages.tenant import Tenant
 
-# Ids in the row above which they are moved out. With more, each write costs more units; with fewer, more writes only
-# move ids: `python -m benchmarks.consumer` has 0.12 calls and 0.2 units a message.
-MAX_IDS = 100
-# Batches per write: a condition has at most 4,096 bytes and 300 operators.
+# Batches per transaction, which has at most 100 rows; MAX_COUNTERS are in at most 33 further ones.
 MAX_BATCHES = 50
-TRIES = 8
+# How long the id of a counted batch is remembered.
+RETENTION = timedelta(days=100)
+TRIES = 10
 OPEN = "open"
 DUE = METERS.indexes[0]
+FAILED, TOO_LARGE = "ConditionalCheckFailed", "ValidationError"
+# A row of a month: its month and name.
+Row = tuple[str, str]
+# Batches by id, with the number of the next piece.
+Left = dict[str, tuple[UsageBatch, int]]
 
 
 class Contended(Exception):
-    """Other processes wrote the month before each try; the messages are retried."""
+    """Other processes wrote the counters at each try; the messages are retried."""
+
+
+class RowsTooLarge(Exception):
+    """Rows would exceed DynamoDB's limit; their ended periods must be archived first."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__(f"the counters of {', '.join(' '.join(row) for row in rows)} exceed the limit of an item")
+        self.rows = rows
 
 
 class UsageCounters:
     """The counters as one process writes them."""
 
     def __init__(self) -> None:
-        self.counted = CountedBatches()
+        self.rows = FeatureRows()
 
-    def add(
-        self, cloud: Cloud, tenant: Tenant, month: str, parts: Sequence[MonthlyPart]
-    ) -> Iterator[Mapping[str, Any]]:
-        """Count each part once; yield the month's row after each write.
+    def add(self, cloud: Cloud, tenant: Tenant, batches: Sequence[UsageBatch]) -> list[str]:
+        """Count each batch once.
 
-        The row is as it was read, or empty, if there was nothing to add.
+        Returns the ids of batches that were counted before with other content.
+
+        Raises Contended and RowsTooLarge.
         """
-        distinct = list({part.id: part for part in parts}.values())
+        distinct = list({batch.id: batch for batch in batches}.values())
+        changed: list[str] = []
         for group in _groups(distinct):
-            yield self._add(cloud, tenant, month, group)
+            changed += self._add(cloud, tenant, group)
+        return changed
 
-    def _add(self, cloud: Cloud, tenant: Tenant, month: str, parts: Sequence[MonthlyPart]) -> Mapping[str, Any]:
-        left: dict[str, MonthlyPart] = {part.id: part for part in parts}
-        head: Mapping[str, Any] = {}
-        for _ in range(TRIES):
-            chunks = self.counted.number(tenant, month)
-            for counted in self.counted.in_chunks(cloud, tenant, month, left):
-                del left[counted]
-            if not left:
-                return head
+    def _add(self, cloud: Cloud, tenant: Tenant, batches: Sequence[UsageBatch]) -> list[str]:
+        # Only a batch that is alone in its group has more than one piece.
+        left: Left = {batch.id: (batch, 0) for batch in batches}
+        changed: list[str] = []
+        for _ in range(TRIES * max(len(batch.pieces) for batch in batches)):
+            rows = self._by_row(tenant, left.values())
+            markers = [_marker(cloud, tenant, batch, piece) for batch, piece in left.values()]
+            writes = [*markers, *(self._addition(tenant, row, counts) for row, counts in rows.items())]
             try:
-                head = _write(cloud, tenant, month, left.values(), chunks)
-            except ConditionFailed as error:
-                head = error.item
-                # Also the parts of this write, if it won and its reply was lost.
-                for counted in {*head.get("ids", ())} & left.keys():
-                    del left[counted]
-                self.counted.advance(tenant, month, head.get("chunks", 0))
-                continue
-            if len(head["ids"]) >= MAX_IDS:
-                self.counted.move_to_chunks(cloud, tenant, month, chunks, {*head["ids"]})
-            return head
-        raise Contended(f"{tenant.id}: the counters of {month} were written by others {TRIES} times in a row")
+                write_together(cloud, writes, tries=TRIES)
+            except TransactionCancelled as cancelled:
+                if not {*cancelled.codes} & {FAILED, TOO_LARGE}:
+                    raise Contended(f"{tenant.id}: {cancelled}") from cancelled
+                changed += self._learn(tenant, left, [*rows], cancelled)
+            else:
+                for batch_id, (batch, piece) in [*left.items()]:
+                    _advance(left, batch, piece + 1, batch_id)
+            if not left:
+                return changed
+        raise Contended(f"{tenant.id}: the counters were written by others {TRIES} times in a row")
+
+    def _by_row(self, tenant: Tenant, batches: Iterable[tuple[UsageBatch, int]]) -> dict[Row, Counter[str]]:
+        """Sum up the pieces by the row that has their counters."""
+        rows = defaultdict[Row, Counter[str]](Counter)
+        for batch, piece in batches:
+            for name, units in batch.pieces[piece].items():
+                month = month_of(name)
+                rows[month, self.rows.find(tenant, month, feature_of(name))][name] += units
+        return rows
+
+    def _learn(
+        self,
+        tenant: Tenant,
+        left: dict[str, tuple[UsageBatch, int]],
+        rows: Sequence[Row],
+        cancelled: TransactionCancelled,
+    ) -> list[str]:
+        """Drop batches that were counted before, and cache full rows."""
+        ends = list(zip(cancelled.codes, cancelled.items, strict=True))
+        large = [row for row, (code, _) in zip(rows, ends[len(left) :], strict=True) if code == TOO_LARGE]
+        if large:
+            raise RowsTooLarge(large)
+        for (month, row), (code, item) in zip(rows, ends[len(left) :], strict=True):
+            if code == FAILED:
+                self.rows.learn(tenant, month, row, item)
+        changed = []
+        for (batch_id, (batch, _)), (code, item) in zip([*left.items()], ends, strict=False):
+            if code == FAILED and item.get("content") != batch.content:
+                changed.append(batch_id)
+                del left[batch_id]
+            elif code == FAILED:
+                # Also after a lost reply, and after a crash between two pieces.
+                _advance(left, batch, item["done"], batch_id)
+        return changed
+
+    def _addition(self, tenant: Tenant, place: Row, counts: Mapping[str, int]) -> Update:
+        month, row = place
+        known = self.rows.is_full(tenant, month, row)
+        numbers = range(len(counts))
+        features = {} if known else {":features": {*map(feature_of, counts)}}
+        adds = ["writes :one", *([] if known else ["features :features"]), *(f"#c{each} :c{each}" for each in numbers)]
+        return Update(
+            METERS,
+            _meter_keys.month(tenant, month, row),
+            f"ADD {', '.join(adds)} "
+            "SET #due = if_not_exists(#due, :due), #at = if_not_exists(#at, :at), #expires = :expires",
+            condition="" if known else NOT_FULL,
+            names={
+                "#due": DUE.pk,
+                "#at": DUE.sk,
+                "#expires": TTL,
+                **{f"#c{number}": name for number, name in enumerate(counts)},
+            },
+            values={
+                ":one": 1,
+                ":due": DUE.partition(tenant.id, OPEN),
+                ":at": clock.iso(_periods.start(month)),
+                ":expires": int((_periods.end(month) + RETENTION).timestamp()),
+                **features,
+                **({":max": _feature_rows.MAX_FEATURES} if not known else {}),
+                **{f":c{number}": units for number, units in enumerate(counts.values())},
+            },
+        )
 
 
-def counters(head: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counters of a month's row, by `<period>#<feature>`."""
-    return {name: value for name, value in head.items() if "#" in name}
+def counters(row: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counters of a row of a month, by `<period>#<feature>`."""
+    return {name: value for name, value in row.items() if "#" in name}
 
 
-def _write(cloud: Cloud, tenant: Tenant, month: str, parts: Collection[MonthlyPart], chunks: int) -> Mapping[str, Any]:
-    total = Counter[str]()
-    for part in parts:
-        total.update(part.counts)
-    ids = {f":i{number}": part.id for number, part in enumerate(parts)}
-    conditions = [
-        "#chunks = :chunks" if chunks else "attribute_not_exists(#chunks)",
-        *(f"NOT contains(ids, {each})" for each in ids),
-    ]
-    return table.update(
-        cloud,
+def _advance(left: Left, batch: UsageBatch, piece: int, batch_id: str) -> None:
+    if piece < len(batch.pieces):
+        left[batch_id] = batch, piece
+    else:
+        del left[batch_id]
+
+
+def _marker(cloud: Cloud, tenant: Tenant, batch: UsageBatch, piece: int) -> Update:
+    """Record a counted piece of a batch.
+
+    Refused where another process has counted it.
+    """
+    now = cloud.clock.now()
+    values = {":done": piece + 1, ":content": batch.content}
+    if piece:
+        return Update(
+            METERS,
+            _meter_keys.batch(tenant, batch.id),
+            "SET done = :done",
+            condition="done = :piece AND content = :content",
+            values={**values, ":piece": piece},
+        )
+    return Update(
         METERS,
-        _meter_keys.month(tenant, month),
-        f"ADD ids :ids, {', '.join(f'#c{number} :c{number}' for number in range(len(total)))} "
-        "SET #due = if_not_exists(#due, :due), #at = if_not_exists(#at, :at), #expires = :expires",
-        {
-            **{f":c{number}": amount for number, amount in enumerate(total.values())},
-            **ids,
-            ":ids": set(ids.values()),
-            ":due": DUE.partition(tenant.id, OPEN),
-            ":at": clock.iso(_periods.start(month)),
-            ":expires": int((_periods.end(month) + RETENTION).timestamp()),
-            ":chunks": chunks or None,
-        },
-        condition=" AND ".join(conditions),
-        names={
-            "#chunks": "chunks",
-            "#due": DUE.pk,
-            "#at": DUE.sk,
-            "#expires": TTL,
-            **{f"#c{number}": name for number, name in enumerate(total)},
-        },
-        return_new=True,
+        _meter_keys.batch(tenant, batch.id),
+        "SET done = :done, content = :content, #at = :at, #expires = :expires",
+        condition="attribute_not_exists(pk)",
+        names={"#at": "counted_at", "#expires": TTL},
+        values={**values, ":at": clock.iso(now), ":expires": int((now + RETENTION).timestamp())},
     )
 
 
-def _groups(parts: Sequence[MonthlyPart]) -> Iterator[list[MonthlyPart]]:
-    """Yield groups that fit into one write."""
-    group, names = list[MonthlyPart](), set[str]()
-    for part in parts:
-        if group and (len(group) == MAX_BATCHES or len(names | part.counts.keys()) > MAX_COUNTERS):
+def _groups(batches: Sequence[UsageBatch]) -> Iterator[list[UsageBatch]]:
+    """Yield groups that fit into one write.
+
+    A batch in several pieces is alone.
+    """
+    group, names = list[UsageBatch](), set[str]()
+    for batch in batches:
+        if len(batch.pieces) > 1:
+            yield [batch]
+            continue
+        counts = batch.pieces[0].keys()
+        if group and (len(group) == MAX_BATCHES or len(names | counts) > MAX_COUNTERS):
             yield group
             group, names = [], set()
-        group.append(part)
-        names |= part.counts.keys()
+        group.append(batch)
+        names |= counts
     if group:
         yield group

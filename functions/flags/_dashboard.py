@@ -22,16 +22,24 @@ def read(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
 
     features: total, peak and peak_day of each feature. days: `{"22": {feature: units}}`.
     """
-    return table.get(cloud, METERS, _meter_keys.dashboard(tenant, month), consistent=False)
+    key = _meter_keys.dashboard(tenant, month)
+    rows = table.query(cloud, METERS, "pk = :pk AND begins_with(sk, :month)", {":pk": key.pk, ":month": key.sk})
+    sums: dict[str, Any] = {}
+    for row in rows:
+        sums.setdefault("features", {}).update(row["features"])
+        for day, units in row["days"].items():
+            sums.setdefault("days", {}).setdefault(day, {}).update(units)
+        sums["as_of"] = max(row["as_of"], sums.get("as_of", ""))
+    return sums
 
 
-def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
-    """Sum up the ended days of a month.
+def make(cloud: Cloud, tenant: Tenant, month: str, row: str) -> None:
+    """Sum up the ended days of a month's row.
 
     The same days make the same sums.
     """
     now = clock.iso(cloud.clock.now())
-    days = {row["sk"][-2:]: _units(row) for row in _days(cloud, tenant, month)}
+    days = {of_day["sk"][-2:]: _units(of_day) for of_day in _days(cloud, tenant, month, row)}
     features: dict[str, dict[str, Any]] = {}
     for day, units in sorted(days.items()):
         for feature, used in units.items():
@@ -39,7 +47,7 @@ def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
             sums["total"] += used
             if used > sums["peak"]:
                 sums["peak"], sums["peak_day"] = used, day
-    item = {**_meter_keys.dashboard(tenant, month).attributes, "features": features, "days": days, "as_of": now}
+    item = {**_meter_keys.dashboard(tenant, month, row).attributes, "features": features, "days": days, "as_of": now}
     try:
         table.put_if(cloud, METERS, item, "attribute_not_exists(as_of) OR as_of <= :now", {":now": now})
     except ConditionFailed:
@@ -47,8 +55,8 @@ def make(cloud: Cloud, tenant: Tenant, month: str) -> None:
         return
 
 
-def _days(cloud: Cloud, tenant: Tenant, month: str) -> Iterator[dict[str, Any]]:
-    values = {":pk": _meter_keys.periods(tenant), ":month": f"day#{month}-"}
+def _days(cloud: Cloud, tenant: Tenant, month: str, row: str) -> Iterator[dict[str, Any]]:
+    values = {":pk": _meter_keys.periods(tenant, row), ":month": f"day#{month}-"}
     return table.query(cloud, METERS, "pk = :pk AND begins_with(sk, :month)", values, ConsistentRead=True)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
+from functions.flags._periods import SKEW
 from shared.job.outcome import Rejected
 from shared.messages.payload import Id, Part, Payload, Timestamp
 
@@ -16,8 +17,6 @@ AUDIT = "flagship:audit"
 USAGE = "flagship:usage"
 NOTIFICATIONS = "flagship:notifications"
 AUTO_ACTIONS = "flagship:auto-actions"
-# How far a sender's clock may be ahead.
-SKEW = timedelta(minutes=5)
 MAX_EVENTS = 1000
 
 Feature = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]

@@ -1,4 +1,7 @@
-"""Keys of the table `meters`: every partition begins with the organization's id."""
+"""Keys of the table `meters`: every partition begins with the organization's id.
+
+The rows of a month, its periods and its dashboard are split by feature, see `_feature_rows`; `-` is the first one.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,29 @@ from functions.flags import _periods
 from shared.messages.tenant import Tenant
 from shared.store.keys import ONLY, RowKey
 
-
-def month(tenant: Tenant, month: str) -> RowKey:
-    """`<organization>#month#<yyyy-mm>` / `-`: counters and latest batches of a month."""
-    return RowKey(tenant.key(f"month#{month}"), ONLY)
+FIRST = ONLY
 
 
-def chunks(tenant: Tenant, hour: str) -> str:
-    """`<organization>#seen#<hour>`: the ids of older batches of an hour."""
-    return tenant.key(f"seen#{hour}")
+def batch(tenant: Tenant, batch_id: str) -> RowKey:
+    """`<organization>#batch#<batch id>` / `-`: a batch that was counted."""
+    return RowKey(tenant.key(f"batch#{batch_id}"), ONLY)
 
 
-def chunk(tenant: Tenant, hour: str, number: int) -> RowKey:
-    """`<organization>#seen#<hour>` / `<number>`: one chunk of these ids."""
-    return RowKey(chunks(tenant, hour), f"{number:08d}")
+def month(tenant: Tenant, month: str, row: str = FIRST) -> RowKey:
+    """`<organization>#month#<yyyy-mm>` / `<row>`: counters of a month."""
+    return RowKey(tenant.key(f"month#{month}"), row)
 
 
-def periods(tenant: Tenant) -> str:
-    """`<organization>#periods`: the counters of hours, days and months that have ended."""
-    return tenant.key("periods")
+def periods(tenant: Tenant, row: str = FIRST) -> str:
+    """`<organization>#periods`, or `<organization>#periods#<row>`: hours, days and months that have ended."""
+    return tenant.key("periods" if row == FIRST else f"periods#{row}")
 
 
-def period(tenant: Tenant, period: str) -> RowKey:
+def period(tenant: Tenant, period: str, row: str = FIRST) -> RowKey:
     """`<organization>#periods` / `<kind>#<period>`: the counters of one of them."""
-    return RowKey(periods(tenant), f"{_periods.kind_of(period)}#{period}")
+    return RowKey(periods(tenant, row), f"{_periods.kind_of(period)}#{period}")
 
 
-def dashboard(tenant: Tenant, month: str) -> RowKey:
-    """`<organization>#dashboard` / `<yyyy-mm>`: the sums of a month."""
-    return RowKey(tenant.key("dashboard"), month)
+def dashboard(tenant: Tenant, month: str, row: str = FIRST) -> RowKey:
+    """`<organization>#dashboard` / `<yyyy-mm>`, or `<yyyy-mm>#<row>`: the sums of a month."""
+    return RowKey(tenant.key("dashboard"), month if row == FIRST else f"{month}#{row}")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+# How far a sender's clock may be ahead.
+SKEW = timedelta(minutes=5)
 HOUR, DAY, MONTH = "hour", "day", "month"
 KINDS = (HOUR, DAY, MONTH)
 FORMATS = {HOUR: "%Y-%m-%dT%H", DAY: "%Y-%m-%d", MONTH: "%Y-%m"}
@@ -34,3 +36,11 @@ def end(period: str) -> datetime:
         case "day":
             return first + timedelta(days=1)
     return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+
+
+def ended(period: str, now: datetime) -> bool:
+    """Whether a period and the tolerated clock skew have ended.
+
+    It may then be archived.
+    """
+    return end(period) + SKEW <= now

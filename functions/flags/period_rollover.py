@@ -6,7 +6,7 @@ from collections import Counter
 
 from functions.flags import _archive, _periods
 from functions.flags._counters import DUE, OPEN
-from functions.flags._messages import SKEW
+from functions.flags._periods import SKEW
 from shared.job import (
     Done,
     Job,
@@ -19,6 +19,8 @@ from shared.job import (
     tables,
     update_rows,
 )
+from shared.run import owner_failures
+from shared.run.owner_failures import OwnerFailures
 
 # Remaining seconds below which no further page is read.
 RESERVE = 10
@@ -37,9 +39,13 @@ class PeriodRollover(Job):
     retry = retry_policies.MAINTENANCE
     retention = "critical"
     idempotency = natural("one transaction moves a counter into the archive, and removes it from the month")
-    permissions = (read_rows(tables.METERS.name), update_rows(tables.METERS.name))
+    permissions = (read_rows(tables.METERS.name), update_rows(tables.METERS.name), *owner_failures.GRANTS)
 
     def work(self, run: RunContext) -> Outcome:
+        failures = OwnerFailures(run)
+        return failures.end(self._work(run, failures))
+
+    def _work(self, run: RunContext, failures: OwnerFailures) -> Done:
         counts, at = Counter[str](), run.checkpoint or {}
         partitions = DUE.partitions(OPEN)
         left = run.cap
@@ -49,9 +55,10 @@ class PeriodRollover(Job):
                 if left <= 0 or run.remaining() < RESERVE:
                     return Done(counts, checkpoint={"partition": number, "more": more})
                 months, more = _archive.months(run.cloud, partitions[number], more)
-                for tenant, month in months:
-                    closed = _archive.close(run.cloud, tenant, month, run.at)
-                    counts.update(f"{_periods.kind_of(period)}s" for period in closed)
+                for tenant, month, row in months:
+                    with failures.isolate(tenant.id):
+                        closed = _archive.close(run.cloud, tenant, month, row, run.at)
+                        counts.update(f"{_periods.kind_of(period)}s" for period in closed)
                 counts["months_open"] += len(months)
                 left -= len(months)
                 if more is None:
@@ -59,9 +66,9 @@ class PeriodRollover(Job):
         return Done(counts)
 
     def plan(self, run: RunContext) -> list[str]:
-        lines: list[str] = []
+        lines: dict[str, None] = {}
+        ended = f"{run.at - SKEW:%Y-%m-%d %H:%M}"
         for partition in DUE.partitions(OPEN):
-            months, _ = _archive.months(run.cloud, partition)
-            ended = f"{run.at - SKEW:%Y-%m-%d %H:%M}"
-            lines += [f"archive what has ended by {ended} of {month}, {tenant.id}" for tenant, month in months]
-        return lines
+            for tenant, month, _ in _archive.months(run.cloud, partition)[0]:
+                lines[f"archive what has ended by {ended} of {month}, {tenant.id}"] = None
+        return [*lines]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
-from functions.flags import _meter_keys, _monthly_parts, _policy
-from functions.flags._counters import UsageCounters, counters
+from functions.flags import _archive, _current_usage, _meter_keys, _periods, _policy, _usage_batch
+from functions.flags._counters import RowsTooLarge, UsageCounters
 from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, USAGE, AutoAction, UsageIngestion
-from functions.flags._monthly_parts import MonthlyPart
 from functions.flags._policy import Crossing
+from functions.flags._usage_batch import UsageBatch, feature_of, month_of, period_of
 from shared.archetypes.consumer import Consumer, Message, MessageBatch, Tenant
 from shared.job import (
     Confirmed,
@@ -31,11 +30,14 @@ from shared.product import organization
 from shared.product.organization import Organization
 from shared.store import table
 
+# Notified thresholds on a row. Without a mark the effect of a threshold is read again, and sends nothing.
+MAX_NOTIFIED = 1000
+
 
 class Usage(Consumer[UsageIngestion]):
     """Count usage per organization, once per batch, and notify of reached limits.
 
-    One write adds the messages of an organization and a month, with the ids of their batches.
+    One transaction adds the messages of an organization, with the ids of their batches.
     """
 
     queue = USAGE
@@ -45,7 +47,7 @@ class Usage(Consumer[UsageIngestion]):
     batch_size = 10
     retention = "high-volume"
     effects = days(60)
-    idempotency = keyed("the write that counts batches requires that none of them is counted")
+    idempotency = keyed("the transaction that counts batches creates a row for each, and requires that none exists")
     permissions = (
         *organization.GRANTS,
         read_rows(tables.METERS.name),
@@ -64,37 +66,65 @@ class Usage(Consumer[UsageIngestion]):
         now = run.cloud.clock.now()
         for tenant, messages in batch.by_tenant():
             assert tenant is not None
-            parts: dict[str, list[MonthlyPart]] = {}
+            batches: list[UsageBatch] = []
             valid: list[Message[UsageIngestion]] = []
             for message in messages:
                 with batch.validating(message):
-                    for part in _monthly_parts.split(message.payload, now):
-                        parts.setdefault(part.month, []).append(part)
+                    batches.append(_usage_batch.read(message.payload, now))
                     valid.append(message)
             with batch.handling(*valid):
-                for month, of_month in parts.items():
-                    for head in self.counters.add(run.cloud, tenant, month, of_month):
-                        _notify(run, tenant, month, head)
+                self._count(run, tenant, batches)
+                self._notify(run, tenant, batches)
+
+    def _count(self, run: RunContext, tenant: Tenant, batches: Sequence[UsageBatch]) -> None:
+        try:
+            changed = self.counters.add(run.cloud, tenant, batches)
+        except RowsTooLarge as large:
+            # Periods have piled up, since the rollover is late or old usage arrives: archive them, then count.
+            for month, row in large.rows:
+                _archive.close(run.cloud, tenant, month, row, run.cloud.clock.now())
+            changed = self.counters.add(run.cloud, tenant, batches)
+        for batch_id in changed:
+            run.log.warning("usage_batch_changed", entityId=batch_id, organizationId=tenant.id)
+
+    def _notify(self, run: RunContext, tenant: Tenant, batches: Iterable[UsageBatch]) -> None:
+        """Send the messages for reached thresholds, once each.
+
+        Also those of an earlier run that crashed before it sent them.
+        """
+        found = organization.find(run.cloud, tenant)
+        if found is None or not found.limits:
+            return
+        by_month = _limited(found, batches)
+        for month, names in by_month.items():
+            features = {feature_of(name) for name in names}
+            for row, item in self.counters.rows.read(run.cloud, tenant, month, features).items():
+                of_row = [name for name in names if self.counters.rows.find(tenant, month, feature_of(name)) == row]
+                ended = {period_of(name) for name in of_row if _periods.ended(period_of(name), run.cloud.clock.now())}
+                units, notified = _current_usage.read(run.cloud, tenant, month, row, item, ended)
+                crossings = list(_policy.crossings(found, units, notified))
+                for crossing in crossings:
+                    run.effect(f"threshold#{tenant.id}#{crossing.key}", partial(_send, run, found, crossing))
+                    run.log.info(
+                        "threshold_reached", feature=crossing.feature, period=crossing.period, kind=crossing.kind
+                    )
+                if crossings and len(notified) < MAX_NOTIFIED:
+                    _mark_notified(run, tenant, month, row, crossings)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # The receiving consumers deduplicate by the keys of the messages.
         return NotDone()
 
 
-def _notify(run: RunContext, tenant: Tenant, month: str, head: Mapping[str, Any]) -> None:
-    """Send the messages for reached thresholds, once each.
-
-    Also those of an earlier run that crashed before it sent them.
-    """
-    found = organization.find(run.cloud, tenant)
-    if found is None or not found.limits:
-        return
-    crossings = list(_policy.crossings(found, counters(head), {*head.get("told", ())}))
-    for crossing in crossings:
-        run.effect(f"threshold#{tenant.id}#{crossing.key}", partial(_send, run, found, crossing))
-        run.log.info("threshold_reached", feature=crossing.feature, period=crossing.period, kind=crossing.kind)
-    if crossings:
-        _mark_notified(run, tenant, month, crossings)
+def _limited(found: Organization, batches: Iterable[UsageBatch]) -> dict[str, set[str]]:
+    """Return the counters of limited features, by month."""
+    names: dict[str, set[str]] = {}
+    for batch in batches:
+        for name in batch.counts:
+            limit = found.limits.get(feature_of(name))
+            if limit and limit.get("period") == _periods.kind_of(period_of(name)):
+                names.setdefault(month_of(name), set()).add(name)
+    return names
 
 
 def _send(run: RunContext, found: Organization, crossing: Crossing, _key: str) -> int:
@@ -105,11 +135,11 @@ def _send(run: RunContext, found: Organization, crossing: Crossing, _key: str) -
     return sent
 
 
-def _mark_notified(run: RunContext, tenant: Tenant, month: str, crossings: Iterable[Crossing]) -> None:
+def _mark_notified(run: RunContext, tenant: Tenant, month: str, row: str, crossings: Iterable[Crossing]) -> None:
     """Record the notified thresholds on the month's row.
 
     Without it the next batch would read their effects again.
     """
     notified = {crossing.key for crossing in crossings}
-    key = _meter_keys.month(tenant, month)
+    key = _meter_keys.month(tenant, month, row)
     table.update(run.cloud, tables.METERS, key, "ADD told :told", {":told": notified}, condition="attribute_exists(pk)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.flags import _archive, _dashboard
+from functions.flags import _archive, _dashboard, _meter_keys
 from functions.flags._counters import DUE
 from shared.job import (
     Done,
@@ -20,6 +20,8 @@ from shared.job import (
     upsert,
 )
 from shared.messages.tenant import Tenant
+from shared.run import owner_failures
+from shared.run.owner_failures import OwnerFailures
 from shared.store import table
 
 # Remaining seconds below which no further page is read.
@@ -40,37 +42,48 @@ class UsageAggregation(Job):
         read_rows(tables.METERS.name),
         update_rows(tables.METERS.name),
         Grant(("dynamodb:PutItem",), f"table/{tables.METERS.name}"),
+        *owner_failures.GRANTS,
     )
 
     def work(self, run: RunContext) -> Outcome:
+        failures = OwnerFailures(run)
+        return failures.end(self._work(run, failures))
+
+    def _work(self, run: RunContext, failures: OwnerFailures) -> Done:
         days = months = 0
         for partition in DUE.partitions(_archive.DAYS):
+            # Days that are done leave the index; those of an organization that fails stay, and are passed over.
+            more = None
             while True:
                 if days >= run.cap or run.remaining() < RESERVE:
                     return Done({"days": days, "months": months}, checkpoint={"days": days})
-                rows, more = _archive.due(run.cloud, partition)
+                rows, more = _archive.due(run.cloud, partition, more)
                 waiting = _by_month(rows)
-                for (organization, month), its_days in waiting.items():
-                    _dashboard.make(run.cloud, Tenant(organization), month)
-                    for row in its_days:
-                        _mark_done(run, row)
+                for (organization, month, row), its_days in waiting.items():
+                    with failures.isolate(organization):
+                        _dashboard.make(run.cloud, Tenant(organization), month, row)
+                        for of_day in its_days:
+                            _mark_done(run, of_day)
                 days += len(rows)
                 months += len(waiting)
-                # Days that are done leave the index, so the next page is the first one.
                 if more is None:
                     break
         return Done({"days": days, "months": months})
 
     def plan(self, run: RunContext) -> list[str]:
         waiting = [_archive.due(run.cloud, partition)[0] for partition in DUE.partitions(_archive.DAYS)]
-        return [f"sum up {month} of {organization}" for rows in waiting for organization, month in _by_month(rows)]
+        months = {key[:2]: None for rows in waiting for key in _by_month(rows)}
+        return [f"sum up {month} of {organization}" for organization, month in months]
 
 
-def _by_month(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    months: dict[tuple[str, str], list[dict[str, Any]]] = {}
+def _by_month(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Group archived days by organization, month and row."""
+    months: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        organization, day = row["pk"].partition("#")[0], row["sk"].partition("#")[2]
-        months.setdefault((organization, day[:7]), []).append(row)
+        organization, _, name = row["pk"].partition("#")
+        day = row["sk"].partition("#")[2]
+        of_month = organization, day[:7], name.partition("#")[2] or _meter_keys.FIRST
+        months.setdefault(of_month, []).append(row)
     return months
 
 

@@ -17,13 +17,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from functions.flags import _archive, _counters, _periods
-from functions.flags._messages import SKEW
+from functions.flags import _archive, _counters, _feature_rows, _meter_keys, _periods
+from functions.flags._periods import SKEW
 from functions.flags.usage import Usage
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.messages.tenant import Tenant
-from shared.tables import TENANTS
+from shared.store import table
+from shared.tables import METERS, TENANTS
 from tests.conftest import LOADER, NOON
 from tests.functions.flags.conftest import World
 from tests.functions.flags.test_usage import batch
@@ -127,7 +128,7 @@ def histories(draw: st.DrawFn) -> History:
     return History(
         draw(
             st.lists(
-                st.tuples(st.integers(1, 9), st.integers(0, 1), st.sampled_from(AGES)), min_size=size, max_size=size
+                st.tuples(st.integers(1, 9), st.integers(0, 3), st.sampled_from(AGES)), min_size=size, max_size=size
             )
         ),
         [draw(st.lists(st.tuples(some, dying, st.booleans()), min_size=1, max_size=3)) for _ in range(2)],
@@ -163,23 +164,30 @@ class Play:
             actor = self.actors[2]
             actor.dies, actor.late = dies, late
             with suppress(Crash):
-                for month in MONTHS:
-                    _archive.close(self.clouds[2], tenant, month, self.world.clock.now())
+                close_months(self.clouds[2], tenant, self.world)
 
         return [lambda one=one: close(*one) for one in closings]  # type: ignore[misc]
 
 
+def close_months(cloud: Cloud, tenant: Tenant, world: World) -> None:
+    for month in MONTHS:
+        key = _meter_keys.month(tenant, month)
+        for row in [row["sk"] for row in table.query(cloud, METERS, "pk = :pk", {":pk": key.pk}, ConsistentRead=True)]:
+            _archive.close(cloud, tenant, month, row, world.clock.now())
+
+
 @pytest.fixture
 def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
-    monkeypatch.setattr(_counters, "MAX_IDS", 3)
+    # A month is split into rows at once.
+    monkeypatch.setattr(_feature_rows, "MAX_FEATURES", 1)
     events: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
     clouds, actors = [], []
     for name in ("left", "right", "rollover"):
         # The guard of a tenant applies to all threads of a cloud, so each actor has its own cloud.
         cloud = Cloud(world.cloud.names, world.clock, environment={})
         cloud.botocore_session.register_component("data_loader", LOADER)
-        for table in TENANTS:
-            cloud.dynamodb.describe_table(TableName=cloud.names.table(table.name))
+        for each in TENANTS:
+            cloud.dynamodb.describe_table(TableName=cloud.names.table(each.name))
         actor = Actor(name, events)
         actor.gate(cloud.dynamodb, monkeypatch)
         clouds.append(cloud)
@@ -193,7 +201,7 @@ def standing(world: World, org: str) -> tuple[Counter[str], Counter[str]]:
     for row in world.rows("meters"):
         if row["pk"].startswith(f"{org}#month#"):
             going.update(_counters.counters(row))
-        elif row["pk"] == f"{org}#periods":
+        elif row["pk"].startswith(f"{org}#periods"):
             period = row["sk"].partition("#")[2]
             units = {name: value for name, value in row.items() if name.startswith(_archive.UNITS)}
             closed.update({f"{period}#{name.removeprefix(_archive.UNITS)}": value for name, value in units.items()})
@@ -238,8 +246,7 @@ def test_any_interleaving_of_duplicates_crashes_and_redeliveries_counts_each_bat
             wanted.update({f"{_periods.name(kind, event.at)}#{event.feature}": event.amount for kind in _periods.KINDS})
     going, closed = standing(world, org)
     assert going + closed == wanted
-    for month in MONTHS:
-        _archive.close(world.cloud, Tenant(org), month, world.clock.now())
+    close_months(world.cloud, Tenant(org), world)
     going, closed = standing(world, org)
     assert going + closed == wanted
     over = {name for name in wanted if _periods.end(name.partition("#")[0]) + SKEW <= NOON}

@@ -95,7 +95,7 @@ def test_a_crash_after_any_transaction_archives_no_period_twice(world: World, mo
 
     monkeypatch.setattr(world.cloud.dynamodb, "transact_write_items", dies)
     for _ in range(3):
-        assert tick(world, PeriodRollover()).outcome == "failed"
+        assert not tick(world, PeriodRollover()).ok
         world.clock.move(hours=1)
     monkeypatch.undo()
     tick(world, PeriodRollover())
@@ -198,8 +198,8 @@ def test_sums_of_a_delayed_run_replace_no_newer_ones(world: World) -> None:
     use(world, Usage(), 3, world.clock.now())
     world.clock.move(days=1, hours=1)
     tick(world, PeriodRollover())
-    _dashboard.make(world.cloud, ME, "2026-03")
+    _dashboard.make(world.cloud, ME, "2026-03", "-")
     newer = _dashboard.read(world.cloud, ME, "2026-03")
     world.clock.move(hours=-2)
-    _dashboard.make(world.cloud, ME, "2026-03")
+    _dashboard.make(world.cloud, ME, "2026-03", "-")
     assert _dashboard.read(world.cloud, ME, "2026-03") == newer

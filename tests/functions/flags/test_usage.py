@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from functions.flags import _counters, usage
+from functions.flags import _archive, _counters, _feature_rows, _usage_batch, usage
 from functions.flags._messages import UsageEvent, UsageIngestion
 from functions.flags.usage import Usage
+from shared.messages.tenant import Tenant
 from shared.product import organization
 from tests.conftest import NOON, Calls, letters
 from tests.functions.flags.conftest import World
@@ -40,7 +41,7 @@ def test_ten_messages_of_an_organization_are_one_write(world: World) -> None:
     world.deliver(job, batch(0))
     calls = Calls(world.cloud)
     assert world.deliver(job, *(batch(number) for number in range(1, 11))) == []
-    assert calls.made == ["dynamodb:UpdateItem"]
+    assert calls.made == ["dynamodb:TransactWriteItems"]
     assert counted(world)["2026-03-02T12#exports"] == 11
     assert counted(world)["2026-03-02#exports"] == counted(world)["2026-03#exports"] == 11
 
@@ -112,16 +113,16 @@ def test_nine_valid_batches_are_counted_once_beside_an_invalid_one(bad: Any, rea
 
 
 def test_a_write_whose_reply_was_lost_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, real = Usage(), world.cloud.dynamodb.update_item
+    job, real = Usage(), world.cloud.dynamodb.transact_write_items
     lost = iter([True])
 
     def write(**asked: Any) -> Any:
         answer = real(**asked)
-        if "contains" in asked.get("ConditionExpression", "") and next(lost, False):
+        if next(lost, False):
             raise OSError("the answer was lost")
         return answer
 
-    monkeypatch.setattr(world.cloud.dynamodb, "update_item", write)
+    monkeypatch.setattr(world.cloud.dynamodb, "transact_write_items", write)
     world.deliver(job, batch(1), batch(2))
     assert counted(world)["2026-03#exports"] == 2
     again = world.sent("flagship:usage")
@@ -130,25 +131,124 @@ def test_a_write_whose_reply_was_lost_counts_once(world: World, monkeypatch: pyt
     assert counted(world)["2026-03#exports"] == 2
 
 
-def test_a_process_with_an_old_cache_does_not_reset_the_number_of_chunks(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("hours", [-1, 1, 24, 24 * 31])
+def test_a_batch_id_counts_once_whatever_it_contains_and_whenever_it_comes(hours: int, world: World) -> None:
+    job = Usage()
+    world.deliver(job, batch(1, amount=5, hours=2))
+    world.clock.move(hours=max(hours, 0))
+    world.deliver(job, batch(1, amount=5, hours=2 - hours), batch(2, amount=7, hours=2 - hours))
+    # By a process with an empty cache, with other features.
+    world.deliver(Usage(), batch(1, amount=3, feature="imports"))
+    assert sum(units for name, units in counted(world).items() if len(name.partition("#")[0]) == 7) == 12
+    assert [line["entityId"] for line in world.log.lines if line.get("message") == "usage_batch_changed"]
+
+
+def wide(batch_id: str, features: int, amount: int = 1, hours: int = 1) -> UsageIngestion:
+    return UsageIngestion(
+        organization_id="org_1",
+        batch_id=batch_id,
+        events=tuple(
+            UsageEvent(feature=f"f{number}".ljust(64, "x"), amount=amount, at=NOON - timedelta(hours=hour))
+            for number in range(features)
+            for hour in range(hours)
+        ),
+    )
+
+
+@pytest.mark.parametrize(("features", "hours"), [(51, 1), (1, 60), (40, 2)])
+def test_a_batch_with_more_counters_than_a_write_takes_is_counted_once(features: int, hours: int, world: World) -> None:
+    sent = wide("b", features, hours=hours)
+    for _ in range(2):
+        assert world.deliver(Usage(), sent, batch(2)) == []
+    assert letters(world.cloud, "firings-dlq") == []
+    by_length = Counter[int]()
+    for name, units in counted(world).items():
+        by_length[len(name.partition("#")[0])] += units
+    assert by_length == dict.fromkeys((7, 10, 13), features * hours + 1)
+
+
+@pytest.mark.parametrize("dies", [1, 2, 3, 4])
+def test_a_crash_between_the_writes_of_a_batch_counts_it_once(
+    dies: int, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_counters, "MAX_IDS", 3)
-    real, batches, others = world.cloud.dynamodb.update_item, [batch(number) for number in range(30)], Usage()
-    away = iter([True])
+    real, left = world.cloud.dynamodb.transact_write_items, iter(range(1, dies))
 
     def write(**asked: Any) -> Any:
-        # It stops between the chunk and the row, while another process continues.
-        if asked["UpdateExpression"].startswith("SET #number") and next(away, False):
-            for start in range(3, 30, 3):
-                world.deliver(others, *batches[start : start + 3])
+        if next(left, None) is None:
+            raise OSError("crashed")
         return real(**asked)
 
-    monkeypatch.setattr(world.cloud.dynamodb, "update_item", write)
-    world.deliver(Usage(), *batches[:3])
-    for start in range(0, 30, 10):
-        world.deliver(Usage(), *batches[start : start + 10])
-    assert counted(world)["2026-03#exports"] == 30
+    with monkeypatch.context() as crash:
+        crash.setattr(world.cloud.dynamodb, "transact_write_items", write)
+        world.deliver(Usage(), wide("b", 70))
+    # What another batch of this id contains is not counted beside it.
+    world.deliver(Usage(), wide("b", 70, amount=100))
+    world.deliver(Usage(), wide("b", 70))
+    world.deliver(Usage(), wide("b", 70))
+    counts = counted(world)
+    amount = 100 if dies == 1 else 1
+    assert sum(units for name, units in counts.items() if name.startswith("2026-03#")) == 70 * amount
+
+
+def test_no_row_outgrows_its_limit_with_many_features(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_feature_rows, "MAX_FEATURES", 2)
+    for start in range(0, 60, 3):
+        events = tuple(UsageEvent(feature=f"f{number}", amount=1, at=NOON) for number in range(start, start + 3))
+        sent = UsageIngestion(organization_id="org_1", batch_id=f"b{start}", events=events)
+        # By new processes, which have read no row.
+        assert world.deliver(Usage(), sent) == []
+    assert letters(world.cloud, "firings-dlq") == []
+    assert sum(units for name, units in counted(world).items() if name.startswith("2026-03#")) == 60
+    rows = [row for row in world.rows("meters") if "#month#" in row["pk"]]
+    assert len(rows) > 12
+    # A row that is not full takes the features of one write.
+    assert max(len(row["features"]) for row in rows) <= 2 - 1 + 3
+
+
+def test_a_full_row_is_far_below_the_limit_of_an_item() -> None:
+    features = _feature_rows.MAX_FEATURES - 1 + _usage_batch.MAX_COUNTERS // 3
+    name, number = 64 + len("2026-03-02T12#"), 8
+    open_periods = features * (name + number) * 4
+    dashboard = features * (64 + 40 + 31 * (64 + number))
+    assert max(open_periods, dashboard) < 400_000 / 2
+
+
+def test_periods_that_pile_up_are_archived_before_a_row_is_too_large(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.deliver(Usage(), batch(1, hours=5))
+    real = world.cloud.dynamodb.transact_write_items
+
+    def refused(**asked: Any) -> Any:
+        # As DynamoDB answers for an item of more than 400 KB.
+        row = world.get("meters", "org_1#month#2026-03")
+        if any("#batch#" in str(each) for each in asked["TransactItems"]) and "2026-03-02T07#exports" in row:
+            reasons = [{"Code": "None"}, {"Code": "ValidationError", "Message": "Item size to update has exceeded"}]
+            answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise world.cloud.dynamodb.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
+        return real(**asked)
+
+    monkeypatch.setattr(world.cloud.dynamodb, "transact_write_items", refused)
+    assert world.deliver(Usage(), batch(2)) == []
+    assert counted(world)["2026-03#exports"] == 2
+    assert world.get("meters", "org_1#periods", "hour#2026-03-02T07")["units#exports"] == 1
+
+
+@pytest.mark.parametrize("period", ["hour", "day"])
+@pytest.mark.parametrize("rolled", [True, False])
+def test_late_usage_counts_towards_the_limit_of_its_period(period: str, rolled: bool, world: World) -> None:
+    world.organization(limits={"exports": {"period": period, "amount": 100, "disableAt": 105}})
+    world.deliver(Usage(), batch(1, amount=55))
+    world.clock.move(days=1, hours=1)
+    if rolled:
+        for row in ("-",):
+            _archive.close(world.cloud, Tenant("org_1"), "2026-03", row, world.clock.now())
+    assert world.sent("flagship:auto-actions") == []
+    world.sent("flagship:notifications")
+    world.deliver(Usage(), batch(2, amount=55))
+    percents = sorted(each["payload"]["data"]["percent"] for each in world.sent("flagship:notifications"))
+    assert percents == [60, 70, 80, 100]
+    assert len(world.sent("flagship:auto-actions")) == 1
 
 
 LIMITED = {"exports": {"period": "month", "amount": 100, "disableAt": 120}}
@@ -176,7 +276,7 @@ def test_a_crash_between_count_and_notification_loses_no_threshold(
 ) -> None:
     world.organization(limits=LIMITED)
     with monkeypatch.context() as crash:
-        crash.setattr(usage, "_notify", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
+        crash.setattr(Usage, "_notify", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
         world.deliver(Usage(), batch(1, amount=65))
     assert world.sent("flagship:notifications") == []
     [again] = world.sent("flagship:usage")
@@ -204,7 +304,8 @@ def test_notified_thresholds_cost_later_batches_nothing(world: World) -> None:
     world.deliver(job, batch(1, amount=65))
     calls = Calls(world.cloud)
     world.deliver(job, batch(2))
-    assert calls.made == ["dynamodb:UpdateItem"]
+    # The count, and one read of its row.
+    assert calls.made == ["dynamodb:TransactWriteItems", "dynamodb:GetItem"]
 
 
 def test_an_organization_has_its_own_thresholds_and_policy(world: World) -> None:
