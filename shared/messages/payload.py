@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.job.outcome import Rejected
 from shared.job.validation import DeclarationError, where
-from shared.messages.payload_rules import faults
+from shared.messages.payload_rules import Identifier, entity_path, faults
 from shared.text.timestamp_field import Timestamp as Timestamp
 
 VERSION = "schemaVersion"
@@ -31,7 +31,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}")
 # Errors that the message of InvalidPayload names.
 MAX_NAMED = 3
 
-Id = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
+Id = Annotated[str, Field(pattern=f"^{ID.pattern}$"), Identifier()]
 Data = dict[str, Any]
 Upcaster = Callable[[Data], Data]
 F = TypeVar("F", bound=Upcaster)
@@ -63,6 +63,8 @@ class Wire:
     encrypted: bool = False
     #: Field that contains the organization's id, where the payload itself does not.
     organization_in: str = ""
+    #: Path to the field with the id of what the message is about; empty where it has none.
+    entity: tuple[str, ...] = ()
     #: Upcasters by the version that they convert.
     upcasters: Mapping[int, Upcaster] = field(default_factory=dict, repr=False)
 
@@ -121,8 +123,8 @@ class Payload(Part):
         super().__pydantic_init_subclass__(**rest)
         kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
         upcasters = {member.upcasts_from: member for member in vars(cls).values() if hasattr(member, "upcasts_from")}
-        cls.wire = Wire(type or kebab, version, encrypted, organization_in, upcasters)
         own = {name: info for name, info in cls.model_fields.items() if name not in Payload.model_fields}
+        cls.wire = Wire(type or kebab, version, encrypted, organization_in, entity_path(own), upcasters)
         fault = next(faults(own, version, upcasters), None)
         if fault:
             raise DeclarationError(f"{where(cls)}: {fault}")
@@ -130,6 +132,14 @@ class Payload(Part):
     @property
     def schema_version(self) -> int:
         return self.wire.version
+
+    @property
+    def entity_id(self) -> str:
+        """Id of the message's subject: its first id, or ""."""
+        value: Any = self if self.wire.entity else ""
+        for name in self.wire.entity:
+            value = getattr(value, name)
+        return "" if value is None else str(value)
 
     def to_wire(self) -> Data:
         """Return the payload as JSON data for the wire."""
@@ -217,5 +227,7 @@ def _normalise(wire: Wire, data: Data) -> Data:
 def _explain(error: ValidationError) -> str:
     """Return field and reason of the first errors, without values."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    named = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors[:MAX_NAMED]]
+    named = [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}" for each in errors[:MAX_NAMED]
+    ]
     return "; ".join(named) + (f"; and {len(errors) - MAX_NAMED} more" if len(errors) > MAX_NAMED else "")

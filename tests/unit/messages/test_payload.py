@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError
 
 from shared.job.validation import DeclarationError
-from shared.messages.payload import Data, InvalidOrganization, InvalidPayload, Part, Payload, upcast
+from shared.messages.payload import Data, Id, InvalidOrganization, InvalidPayload, Part, Payload, Timestamp, upcast
 
 
 class Event(Part):
     feature: str
     amount: int
-    at: datetime
+    at: Timestamp
     kind: Literal["call", "seat"] = "call"
 
 
@@ -46,7 +46,7 @@ class Audit(Payload, type="audit-event", organization_in="event"):
     event: Entry
 
 
-EVENT = {"feature": "export", "amount": 2, "at": "2026-03-02T12:00:00Z"}
+EVENT = {"feature": "export", "amount": 2, "at": "2026-03-02T12:00:00.000Z"}
 NEW = {"organizationId": "org_1", "batchId": "b", "events": [EVENT], "schemaVersion": 3}
 OLD = {"orgId": "org_1", "events": [{"feature": "export", "count": 2, "at": "2026-03-02T12:00:00Z"}]}
 
@@ -170,7 +170,7 @@ class Missing(Payload, version=3):
         (
             Usage.from_wire,
             {**NEW, "events": [{**EVENT, "at": "noon"}]},
-            "events.0.at: Input should be a valid datetime",
+            "events.0.at: is not a timestamp",
         ),
         (Missing.from_wire, {"organizationId": "o", "schemaVersion": 3, "Text": "x"}, "text: Field required"),
         (Sized.from_wire, {"organizationId": "o", "max_size": 1}, "maxSize: Field required"),
@@ -220,12 +220,26 @@ def test_any_json_is_read_or_refused(given: Any) -> None:
 
 
 def declared(**fields: Any) -> type[Payload]:
-    return type("Declared", (Payload,), {"__annotations__": fields, "__module__": __name__})
+    """Declare a payload: type, or type and default, by name."""
+    kinds = {name: each[0] if isinstance(each, tuple) else each for name, each in fields.items()}
+    defaults = {name: each[1] for name, each in fields.items() if isinstance(each, tuple)}
+    return type("Declared", (Payload,), {"__annotations__": kinds, "__module__": __name__, **defaults})
 
 
 class Tree(Part):
     name: str
     branches: tuple[Tree, ...] = ()
+
+
+class Subject(Part):
+    id: Id
+    version_key: str
+    note: str = ""
+
+
+class Span(Part):
+    begin: Timestamp
+    end: datetime
 
 
 class Profile(Part):
@@ -239,6 +253,18 @@ class Profile(Part):
         ({}, "carries no fields of its own"),
         ({"order_id": str}, r"carries ids alone \(order_id\)"),
         ({"order_id": str, "ids": tuple[str, ...], "thing": UUID}, "carries ids alone"),
+        ({"assessment": Id}, r"carries ids alone \(assessment\)"),
+        ({"assessment": Id | None}, "carries ids alone"),
+        ({"assessments": tuple[Id, ...]}, "carries ids alone"),
+        ({"assessment_key": str, "row_ref": int}, "carries ids alone"),
+        ({"assessment_id": str, "note": (str, "")}, "carries ids alone"),
+        ({"assessment_id": str, "note": (str | None, None)}, "carries ids alone"),
+        ({"assessment_id": str, "kind": Literal["assessment"]}, "carries ids alone"),
+        ({"subject": Subject}, "carries ids alone"),
+        ({"text": str, "at": datetime}, "at is a date .* declare it as Timestamp"),
+        ({"text": str, "at": AwareDatetime | None}, "at is a date"),
+        ({"text": str, "days": tuple[date, ...]}, "days is a date"),
+        ({"text": str, "span": Span}, "span.end is a date"),
         ({"text": str, "api_token": str}, "api_token is secret"),
         ({"text": str, "password": str | None}, "password is secret"),
         ({"text": str, "phone": str}, "phone is secret or personal"),
@@ -266,6 +292,10 @@ def test_a_declaration_unfit_for_a_queue_is_refused(fields: dict[str, Any], said
         {"kind": Literal["a", "b"]},
         {"text": Annotated[str, Field(max_length=9)]},
         {"tree": Tree},
+        {"assessment": Id, "key_words": str},
+        {"text": (str, "hello")},
+        {"assessment_id": Id, "at": Timestamp, "ended": (Timestamp | None, None)},
+        {"subject": Subject, "sizes": tuple[int, ...]},
         {"sizes": tuple[Annotated[int, Field(ge=0)], ...]},
     ],
 )
