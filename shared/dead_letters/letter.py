@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from shared.aws.names import NO_TARGET
@@ -18,13 +19,29 @@ UNKNOWN_JOB = "unknown"
 # dead-letter-cleanup deletes after 30 days, once a week; the TTL deletes what it left.
 RETENTION = timedelta(days=30 + 7)
 # `<timestamp>#<id>`.
-SORT_KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#[0-9a-f]{16}")
+SORT_KEY = re.compile(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]\.[0-9]{3}Z#[0-9a-f]{16}")
 # Message attribute with the sort key of the dead letter that a consumer's message was redriven from. Each redrive has
 # the same value, so that a consumer can use it as an idempotency key.
 MESSAGE_ATTRIBUTE = "dead-letter"
 # As infra/queues.py declares queues: receives before the dead-letter queue, and the visibility timeout of each in
 # timeouts of the function.
 RECEIVES, VISIBILITY = 5, 6
+# Parts of an error, in lower case, that stay in its fingerprint, and those that differ between equal failures.
+CLASS = r"^(?:[a-z_][\w.]*: ?)+"
+BEFORE_CODE = (
+    r"(?:http(?:/[0-9.]{1,3})?|status(?:[ _]?code)?|code"
+    r"|answer(?:ed|s)?|response|responded|returned|reply|error(?: occurred)?)"
+)
+CODE = r"[1-5][0-9]{2}(?![0-9])(?! ?(?:of|m?s|sec(?:onds?)?|min(?:utes?)?|k?b|bytes|items|rows|messages|times|%)(?!\w))"
+# `401 unauthorized`: the phrases of HTTP; `550 5.1.1`: an enhanced code of SMTP.
+PHRASES = "|".join(sorted({re.escape(status.phrase.lower()) for status in HTTPStatus}))
+ENHANCED = r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])"
+VARIABLE = re.compile(
+    rf"(?P<stays>{CLASS}|\b{BEFORE_CODE}(?: (?:is|was|with|by))?[ :=(\"\']{{0,3}}{CODE}"
+    rf"|(?<![\w.-])[1-5][0-9]{{2}}(?=[ -](?:{PHRASES})\b)|(?<![\w.-])[245][0-9]{{2}}[ -]{ENHANCED}"
+    rf"|(?<=: )[245][0-9]{{2}}(?= [a-z])(?! (?:of|items|rows|messages|bytes|ms|seconds)\b)|(?<![\w.-]){ENHANCED})"
+    r"|0x[0-9a-f]+|[0-9a-f-]{8,}|[0-9]+"
+)
 HIDDEN_ATTRIBUTES = ("pk", "sk", "marks", "retry", TTL)
 
 
@@ -108,8 +125,11 @@ class DeadLetter:
 
 
 def fingerprint(job: str, error: str) -> str:
-    """Hash the job and the error, with numbers and ids replaced."""
-    shape = re.sub(r"0x[0-9a-f]+|[0-9a-f-]{8,}|\d+", "#", error.lower())
+    """Hash the job and the error, with numbers and ids replaced.
+
+    Status codes and the class of the error stay: a redirect and a missing sign-in are two failures.
+    """
+    shape = VARIABLE.sub(lambda match: match["stays"] or "#", error.lower())
     return hashlib.sha256(f"{job}\n{shape}".encode()).hexdigest()[:12]
 
 

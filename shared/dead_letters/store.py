@@ -24,6 +24,8 @@ from shared.tables import STATE, TTL
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
+# Bytes of a payload: an event of 6 MiB, Lambda's limit, with the escapes of JSON.
+MAX_PAYLOAD = 40 * 1024 * 1024
 # Rows per page, which limits the memory.
 PAGE = 1000
 

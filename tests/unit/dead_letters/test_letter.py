@@ -46,6 +46,41 @@ def test_numbers_and_ids_do_not_change_a_fingerprint() -> None:
     assert fingerprint("sweep", "no customer") != fingerprint("purge", "no customer")
 
 
+@pytest.mark.parametrize(
+    "errors",
+    [
+        ("the receiver answered 302", "the receiver answered 401", "the receiver answered 503"),
+        ("ProviderFailed: https://llm.example answered 429", "ProviderFailed: https://llm.example answered 500"),
+        ("NotDelivered: HTTP 404", "NotDelivered: HTTP 410", "NotDelivered: HTTP/1.1 404 Not Found"),
+        ("status code: 400", "status code: 403", "status=400", "statusCode 404"),
+        ("401 Unauthorized", "403 Forbidden"),
+        ("MailRefused: relay.example: 550 no such user", "MailRefused: relay.example: 552 quota exceeded"),
+        ("relay.example: 451 4.7.1 later", "relay.example: 451 4.3.0 later"),
+        ("Http401Error: no", "Http302Error: no"),
+        ("TimeoutError: read", "ConnectionError: read"),
+        ("An error occurred (503) when calling", "An error occurred (500) when calling", "An error (503) occurred"),
+    ],
+)
+def test_status_codes_and_error_classes_change_a_fingerprint(errors: tuple[str, ...]) -> None:
+    assert len({fingerprint("sweep", error) for error in errors}) == len(errors)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        ("the receiver answered 401 after 120 ms", "the receiver answered 401 after 98 ms"),
+        ("answered 120 of 500 messages", "answered 130 of 510 messages"),
+        ("order 401 is unknown", "order 302 is unknown"),
+        ("KeyError: row 550 of 900", "KeyError: row 220 of 901"),
+        ("TimeoutError: no answer after 300 s", "TimeoutError: no answer after 200 s"),
+        ("b7e23ec2-9aad-4a01-b2b6-1c7c7d0f1c8e is gone", "0dfe23ec-9aad-4a01-b2b6-1c7c7d0f1c8e is gone"),
+        ("ClientError: 250 items left", "ClientError: 410 items left"),
+    ],
+)
+def test_other_numbers_do_not_change_a_fingerprint(errors: tuple[str, ...]) -> None:
+    assert len({fingerprint("sweep", error) for error in errors}) == 1
+
+
 @pytest.mark.parametrize("change", [{"state": "retrying", "retries": 1}, {"payload": "dead/sweep/b.json"}])
 def test_a_changed_row_does_not_meet_the_condition(cloud: Cloud, change: dict[str, Any]) -> None:
     letter = DeadLetter.from_row(row())
