@@ -14,10 +14,12 @@ from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.job.validation import DeclarationError, where
 from shared.messages import tenant
-from shared.messages.batch import Defer, MessageBatch
+from shared.messages.batch import MessageBatch
 from shared.messages.message import Message, P
+from shared.messages.message_handler import Defer
 from shared.messages.tenant import Tenant
 from shared.run.context import RunContext
+from shared.run.failed_message import summary
 from shared.store import keys
 
 __all__ = ["Consumer", "Defer", "Message", "MessageBatch", "Tenant"]
@@ -90,7 +92,9 @@ class Consumer(Job, Generic[P], archetype=True):
                     self.handle_batch(run, batch)
         finally:
             run.log = log
-        return Done(batch.end())
+        counts = batch.end()
+        failed = run.failed_messages
+        return Done(counts, ok=not failed, note=summary(failed, len(run.records)))
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:

@@ -8,11 +8,12 @@ answer, because of the deadline or a crash, is delivered again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic
 
 from shared import redaction
 from shared.dead_letters.letter import RECEIVES
@@ -21,53 +22,15 @@ from shared.job.outcome import Done, Rejected
 from shared.messages import resend, tenant
 from shared.messages.answered_attempts import Answer, AnsweredAttempts, answer_now
 from shared.messages.message import Message, P, read
+from shared.messages.message_handler import Defer, MessageHandler
 from shared.messages.tenant import Tenant
 from shared.run import redriven
+from shared.run.failed_message import FailedMessage
+from shared.run.work import failed
 
 if TYPE_CHECKING:
-    from shared.job.retry import RetryPolicy
     from shared.observability.log import Log
     from shared.run.context import RunContext
-
-
-class MessageHandler(Protocol[P]):
-    """The part of a consumer that a batch uses."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def queue(self) -> str | None: ...
-
-    @property
-    def dead_letter_queue(self) -> str | None: ...
-
-    @property
-    def retry(self) -> RetryPolicy: ...
-
-    @property
-    def payload(self) -> type[Any] | None: ...
-
-    def admits(self, run: RunContext, tenant: Tenant, /) -> bool: ...
-
-    def handle(self, run: RunContext, message: Message[P], /) -> None: ...
-
-
-class Defer(Exception):
-    """Raised by `handle`: process the message in `seconds`.
-
-    No failure until it was deferred for a day.
-    """
-
-    #: Delay in seconds.
-    seconds: float
-    #: Whether this was an attempt of the retry policy; then the next one comes no sooner than `seconds`.
-    counted: bool
-
-    def __init__(self, seconds: float, *, counted: bool = False) -> None:
-        super().__init__(f"deferred for {seconds:.0f} s")
-        self.seconds = seconds
-        self.counted = counted
 
 
 class MessageBatch(Generic[P]):
@@ -85,6 +48,8 @@ class MessageBatch(Generic[P]):
         self.log = run.log
         self.messages = []
         self.counts = {"handled": 0, "failed": 0}
+        # The run's own, so that they are known where the batch itself fails.
+        run.message_counts = self.counts
         self._admitted: dict[str, bool] = {}
         self._attempts = AnsweredAttempts(run.cloud, consumer.name, run.log)
         for record in run.records:
@@ -114,17 +79,17 @@ class MessageBatch(Generic[P]):
 
         Several messages together, all or none.
         """
-        before = self.run.log
+        before, began = self.run.log, time.monotonic()
         if len(messages) == 1:
             self.run.log = self._log_for(before, messages[0])
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the failure of a message is its own
             for message in messages:
-                self._fail(message, error)
+                self._fail(message, error, _ms_since(began))
         else:
             for message in messages:
-                self._done(message)
+                self._done(message, _ms_since(began))
         finally:
             self.run.log = before
 
@@ -134,21 +99,21 @@ class MessageBatch(Generic[P]):
 
         An exception is its answer; without one it has no answer yet.
         """
+        began = time.monotonic()
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the failure of a message is its own
-            self._fail(message, error)
+            self._fail(message, error, _ms_since(began))
 
     def end(self) -> dict[str, int]:
         """Return the counts. Messages without an answer are delivered again."""
         answered = {*self.run.answered, *self.run.failures}
-        forgotten = [message.id for message in self.messages if message.id not in answered]
+        forgotten = [message for message in self.messages if message.id not in answered]
         if forgotten:
-            self.log.error(
-                f"{self.name}_unanswered", messages=forgotten, error="handle_batch() left them without an answer"
-            )
-            self.run.failures.extend(forgotten)
-            self.counts["failed"] += len(forgotten)
+            ids, error = [message.id for message in forgotten], "handle_batch() left the message without an answer"
+            self.log.error(f"{self.name}_unanswered", messages=ids, error=error)
+            for message in forgotten:
+                self._count_failed(message, error)
         return self.counts
 
     def _add(self, record: Mapping[str, Any]) -> None:
@@ -179,8 +144,10 @@ class MessageBatch(Generic[P]):
             return message
         # Imported lazily: with pydantic, which consumers without a payload do not need.
         from shared.messages import envelope
-        from shared.messages.payload import InvalidOrganization
+        from shared.messages.payload import InvalidOrganization, InvalidPayload
 
+        if message.fault:
+            raise InvalidPayload(f"{kind.wire.type}: the body {message.fault}")
         payload = envelope.decode(self.run.cloud, self.consumer.queue or "", kind, message.body)
         organization = payload.organization_id
         if organization not in self._admitted:
@@ -199,9 +166,10 @@ class MessageBatch(Generic[P]):
         finally:
             self.run.log = self.log
 
-    def _done(self, message: Message[P]) -> None:
+    def _done(self, message: Message[P], ms: int) -> None:
         # First: the message is handled, whatever becomes of its dead letter.
         self._count("handled", message)
+        self._log_for(self.log, message).info(f"{self.name}_message_complete", status=Done.word, duration=ms)
         if not message.letter:
             return
         try:
@@ -215,32 +183,55 @@ class MessageBatch(Generic[P]):
         self.log.info(f"{self.name}_message_repeated", messageId=message.id, attempt=message.attempt)
         self._count("repeated", message)
 
-    def _fail(self, message: Message[P], error: Exception) -> None:
+    def _fail(self, message: Message[P], error: Exception, ms: int = 0) -> None:
+        """Answer a failed attempt by a copy, dead letter or deferral."""
         log = self._log_for(self.log, message)
+        text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
+        end = "rejected" if isinstance(error, Rejected) else "failed"
+        answer: Answer | None = None
         try:
-            if isinstance(error, Rejected):
-                self._attempts.answer(message, answer_now(self.run.cloud, str(error), reason="rejected"))
-                log.error(f"{self.name}_message_rejected", error=str(error))
-                self._count("rejected", message)
-                return
             if isinstance(error, Defer | InFlight | UncertainOutcome) and self._defer(message, error, log):
                 return
-            text = redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)
-            log.error(f"{self.name}_message_failed", error=text, attempt=message.attempt)
-            if self._retry(message, text, error.seconds if isinstance(error, Defer) and error.counted else 0):
-                return
-            # The queue would move it to its dead-letter queue now, without the reason.
-            if message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
-                self._attempts.answer(
-                    message, answer_now(self.run.cloud, text, reason=f"all {RECEIVES} receives used up")
-                )
-                self.counts["failed"] += 1
-                self.run.answered.add(message.id)
-                return
+            log.error(
+                f"{self.name}_message_{end}",
+                step="error",
+                error=str(error) if end == "rejected" else text,
+                attempt=message.attempt,
+                duration=ms,
+                stack=failed(error).stack,
+            )
+            answer = self._answer(message, error, text)
         except Exception as worse:  # noqa: BLE001 - it stays in its queue, which dead-letters it in the end
             log.error(f"{self.name}_message_failed", error=f"{type(worse).__name__}: {worse}")
-        self.counts["failed"] += 1
-        self.run.failures.append(message.id)
+        self._count_failed(message, text, ms, end, answer)
+
+    def _answer(self, message: Message[P], error: Exception, text: str) -> Answer | None:
+        """Send the next attempt or a dead letter, by the policy.
+
+        None where the queue itself delivers the message again.
+        """
+        retry, attempt = self.consumer.retry, message.attempt
+        copied = bool(retry.delays) and resend.fits(message, text)
+        if retry.delays and not copied:
+            # No room for the attributes of a copy: the receives of the queue are the attempts.
+            attempt = max(attempt, message.receives)
+        delay = None if isinstance(error, Rejected) else retry.jittered(attempt)
+        least = ceil(error.seconds) if isinstance(error, Defer) and error.counted else 0
+        if isinstance(error, Rejected):
+            answer = answer_now(self.run.cloud, str(error), reason="rejected")
+        elif delay is None and retry.delays:
+            answer = answer_now(self.run.cloud, text, reason=f"all {retry.attempts} attempts used up")
+        elif copied and delay is not None:
+            answer = answer_now(self.run.cloud, text, max(delay, least))
+        elif message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
+            # The queue would move it to its dead-letter queue now, without the reason.
+            answer = answer_now(self.run.cloud, text, reason=f"all {RECEIVES} receives used up")
+        else:
+            if delay is not None:
+                resend.hide(self.run.cloud, message, max(delay, least))
+            return None
+        self._attempts.answer(message, answer)
+        return answer
 
     def _defer(self, message: Message[P], error: Defer | InFlight | UncertainOutcome, log: Log) -> bool:
         """Defer the message; False where that counts as a failure."""
@@ -250,7 +241,8 @@ class MessageBatch(Generic[P]):
             log.warning(f"{self.name}_message_put_off", note=str(error))
             self._count("put_off", message)
             return True
-        if self.consumer.payload is None:
+        if self.consumer.payload is None and not self.consumer.retry.delays:
+            # Without a policy of its own, the receives of its queue are its attempts.
             resend.hide(self.run.cloud, message, error.seconds)
             self.counts["put_off"] = self.counts.get("put_off", 0) + 1
             self.run.failures.append(message.id)
@@ -262,33 +254,33 @@ class MessageBatch(Generic[P]):
         self._count("put_off", message)
         return True
 
-    def _retry(self, message: Message[P], error: str, least: float) -> bool:
-        """Send the next attempt, or a dead letter after the last.
-
-        By the job's retry policy; False without one.
-
-        least: seconds that the next attempt waits at least.
-        """
-        retry = self.consumer.retry
-        if self.consumer.payload is None or not retry.delays:
-            return False
-        delay = retry.jittered(message.attempt)
-        if delay is None:
-            reason = f"all {retry.attempts} attempts used up"
-            self._attempts.answer(message, answer_now(self.run.cloud, error, reason=reason))
-        elif resend.fits(message, error):
-            self._attempts.answer(message, answer_now(self.run.cloud, error, max(delay, ceil(least))))
-        else:
-            # No room for the attributes: the receives of its queue are its attempts.
-            return False
-        self.counts["failed"] += 1
-        self.run.answered.add(message.id)
-        return True
-
     def _count(self, what: str, message: Message[P]) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
         self.run.answered.add(message.id)
 
+    def _count_failed(
+        self, message: Message[P], error: str, ms: int = 0, end: str = "failed", answer: Answer | None = None
+    ) -> None:
+        """Count a failed attempt and keep it for the history."""
+        self.counts[end] = self.counts.get(end, 0) + 1
+        if answer is None:
+            self.run.failures.append(message.id)
+        else:
+            self.run.answered.add(message.id)
+        final = answer is not None and answer.delay is None
+        owner, entity, correlation = message.tenant, message.entity, message.correlation_id
+        self.run.failed_messages.append(
+            FailedMessage(message.id, owner, entity, message.attempt, error, final, ms, correlation)
+        )
+
     def _log_for(self, log: Log, message: Message[P]) -> Log:
-        fields = {"organizationId": message.tenant, "correlationId": getattr(message.payload, "correlation_id", "")}
+        fields = {
+            "organizationId": message.tenant,
+            "entityId": message.entity,
+            "correlationId": message.correlation_id,
+        }
         return log.bind(messageId=message.id, **{name: value for name, value in fields.items() if value})
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

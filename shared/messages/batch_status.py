@@ -1,7 +1,9 @@
-"""Publish a consumer's status, at most once a minute."""
+"""Publish a consumer's counts per batch, its status per minute."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -16,27 +18,22 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.run.context import RunContext
 
-# Milliseconds. A consumer that works all the time would pay as much for its status as for its work.
+# Milliseconds. A status is larger than the counts, and its streak counts minutes.
 STATUS_INTERVAL = 60_000
+# Batches that a status item remembers, to add each once.
+SLOTS = 8
 # Counts of messages that wait on purpose, and of those whose attempt was answered before.
 WAITING_COUNTS = ("paused", "put_off", "repeated")
 
 
 @dataclass(slots=True)
 class LastPublished:
-    """The status that this process wrote last for a job.
-
-    With it most batches make no call.
-    """
+    """The status that this process wrote last for a job."""
 
     #: When it was written, in epoch milliseconds.
     at: int = 0
     #: Whether the batch ended well; None before the first write.
     ok: bool | None = None
-    #: Messages handled since.
-    done: int = 0
-    #: Messages failed or rejected since.
-    failed: int = 0
     #: Milliseconds that the oldest message since had waited.
     lag: int = 0
 
@@ -45,24 +42,29 @@ _published: WeakKeyDictionary[Cloud, dict[str, LastPublished]] = WeakKeyDictiona
 
 
 def publish(run: RunContext, outcome: Outcome, ms: int) -> None:
-    """Write the status item, at most once a minute unless `ok` changed.
+    """Add the batch's counts to the status item, once.
 
-    A streak thus counts bad minutes.
+    The status itself is written with them at most once a minute, unless `ok` changed.
     """
     now = clock.milliseconds(run.started)
     last = _published.setdefault(run.cloud, {}).setdefault(run.job.name, LastPublished())
-    _count(last, run, outcome, now)
-    if last.ok == outcome.ok and last.at >= now - STATUS_INTERVAL:
-        return
-    last.at, last.ok = now, outcome.ok
-    if _write(run, last, outcome, ms):
-        last.done = last.failed = last.lag = 0
+    last.lag = max(last.lag, _lag(run, outcome, now))
+    due = last.ok != outcome.ok or last.at < now - STATUS_INTERVAL
+    if due:
+        last.at, last.ok = now, outcome.ok
+        if _write_status(run, last, outcome, ms):
+            last.lag = 0
+            return
+    counted = _counts(run, outcome)
+    if any(counted.values()):
+        _update(run, *(("", {}) if outcome.ok else ("SET last_bad = :now", {":now": now})), counted, "", {})
 
 
-def _write(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> bool:
-    """Write the status, unless another process just did.
+def _write_status(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> bool:
+    """Write status and counts, unless another process just wrote it.
 
-    Nothing is written within a minute of a status with the same `ok`.
+    The streak counts bad minutes: bad batches of one minute count once, and a good batch ends the streak a minute after
+    the last bad one. So a consumer of which some messages always fail has a streak.
     """
     state = status.from_outcome(outcome, run.started, ms, {})
     values: dict[str, Any] = {
@@ -71,35 +73,69 @@ def _write(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> b
         ":before": last.at - STATUS_INTERVAL,
         ":ok": outcome.ok,
         ":lag": last.lag,
-        ":done": last.done,
-        ":failed": last.failed,
     }
+    names = {"#status": "status", "#ok": "ok", "#lag": "lag"}
     update = "SET #status = :status, shown = :now, #ok = :ok, #lag = :lag"
+    stale = "(attribute_not_exists(shown) OR shown < :before OR #ok <> :ok)"
+    counted = _counts(run, outcome)
     # A closed gate or a pause is no result of the work.
-    if not isinstance(outcome, Skipped):
-        streak, streak_values = status.streak_update(outcome.ok, state["at"], state.get("note", ""))
-        update, values = f"{update}, {streak}", {**values, **streak_values}
+    if isinstance(outcome, Skipped):
+        return _update(run, update, values, counted, stale, names)
+    streak, streak_values = status.streak_update(outcome.ok, state["at"], state.get("note", ""))
+    if not outcome.ok:
+        update, streak = f"{update}, last_bad = :now", f"bad_minute = :now, {streak}"
+    since = "last_bad" if outcome.ok else "bad_minute"
+    quiet = f"{stale} AND (attribute_not_exists({since}) OR {since} < :before)"
+    if _update(run, f"{update}, {streak}", {**values, **streak_values}, counted, quiet, names):
+        return True
+    # Within a minute of a bad batch: neither the end of its streak, nor a second bad minute.
+    return _update(run, update, values, counted, stale, names)
+
+
+def _update(
+    run: RunContext,
+    update: str,
+    values: Mapping[str, Any],
+    counted: Mapping[str, int],
+    condition: str,
+    names: Mapping[str, str],
+) -> bool:
+    """Update the status item, and add the counts exactly once.
+
+    A call whose reply was lost is sent again by the SDK. So the item remembers the last batch of each of a few slots,
+    and a batch that is there is not added again.
+    """
+    digest = hashlib.sha256(run.run_id.encode()).hexdigest()
+    slot, mark = f"batch{int(digest[:4], 16) % SLOTS}", digest[4:16]
+    sets, dot, removes = update.partition(" REMOVE ")
+    sets = f"{sets}, #slot = :mark" if sets else "SET #slot = :mark"
+    once = "(attribute_not_exists(#slot) OR #slot <> :mark)"
     return table.update_if(
         run.cloud,
         STATE,
         keys.claim(run.job.key),
-        f"{update} ADD messages_done :done, messages_failed :failed",
-        values,
-        "attribute_not_exists(shown) OR shown < :before OR #ok <> :ok",
-        names={"#status": "status", "#ok": "ok", "#lag": "lag"},
+        f"{sets}{dot}{removes} ADD messages_done :done, messages_failed :failed",
+        {**values, ":mark": mark, **{f":{name}": number for name, number in counted.items()}},
+        f"{condition} AND {once}" if condition else once,
+        names={**names, "#slot": slot},
     )
 
 
-def _count(last: LastPublished, run: RunContext, outcome: Outcome, now: int) -> None:
+def _counts(run: RunContext, outcome: Outcome) -> dict[str, int]:
     """Count handled messages, and failed or rejected ones.
 
     Messages that wait on purpose or came twice are neither; a skipped batch has touched none.
     """
     if isinstance(outcome, Skipped):
-        return
-    counts = outcome.counts if isinstance(outcome, Done) else {}
+        return {"done": 0, "failed": 0}
+    counts = outcome.counts if isinstance(outcome, Done) else run.message_counts
     done, waiting = counts.get("handled", 0), sum(counts.get(name, 0) for name in WAITING_COUNTS)
-    last.done += done
-    last.failed += len(run.records) - done - waiting
+    return {"done": done, "failed": len(run.records) - done - waiting}
+
+
+def _lag(run: RunContext, outcome: Outcome, now: int) -> int:
+    """Milliseconds that the oldest message of the batch had waited."""
+    if isinstance(outcome, Skipped):
+        return 0
     sent = [int(record.get("attributes", {}).get("SentTimestamp", now)) for record in run.records]
-    last.lag = max(last.lag, now - min(sent, default=now))
+    return now - min(sent, default=now)

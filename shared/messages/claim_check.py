@@ -90,7 +90,9 @@ def _parse(organization: str, queue: str, check: Any) -> tuple[str, int, str]:
     if not isinstance(check, Mapping) or not isinstance(check.get("key"), str) or type(check.get("bytes")) is not int:
         raise InvalidClaim('a claim check is {"key": text, "bytes": number}')
     key, size = check["key"], check["bytes"]
-    match = re.fullmatch(rf"{re.escape(prefix(organization, queue))}\d{{4}}/\d\d/\d\d/([0-9a-f]{{64}})\.json", key)
+    match = re.fullmatch(
+        rf"{re.escape(prefix(organization, queue))}[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}}/([0-9a-f]{{64}})\.json", key
+    )
     if not match:
         raise InvalidClaim(f"{key!r:.200} is no payload of {organization} in {queue}")
     if not 0 <= size <= MAX_BYTES:

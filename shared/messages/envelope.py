@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shared.job.outcome import Rejected
 from shared.messages import claim_check
 from shared.messages.payload import ALIAS, ID, ORGANIZATION, InvalidOrganization, InvalidPayload, Payload
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -135,9 +136,9 @@ def _batches(messages: Iterable[tuple[Payload, str]]) -> Iterator[list[tuple[Pay
 
 def _from_json(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise Rejected("the stored payload is no JSON") from None
+        return parse_json(body, max_bytes=claim_check.MAX_BYTES)
+    except InvalidJson as error:
+        raise Rejected(f"the stored payload {error}") from None
 
 
 def _to_json(data: Any) -> str:

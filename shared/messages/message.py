@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +20,9 @@ from shared.messages.message_attributes import (
     text_of,
     unpacked,
 )
+from shared.messages.message_subject import correlation_of, entity_of, tenant_of
+from shared.text.timestamp import parse_timestamp
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 # Numbers of attempts, in ASCII digits: int() accepts those of other scripts.
 ATTEMPTS = re.compile(r"[1-9][0-9]{0,3}")
@@ -46,7 +48,7 @@ class Message(Generic[P]):
     id: str
     #: The body as it came.
     text: str
-    #: The body parsed as JSON; the text itself where it is not JSON.
+    #: The body parsed as JSON; the text itself where it is not acceptable JSON.
     body: Any
     #: Number of deliveries, this one included.
     receives: int
@@ -70,6 +72,8 @@ class Message(Generic[P]):
     deferred_since: str = ""
     #: Message attributes as Lambda delivers them.
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    #: Why the body is not acceptable JSON; empty where it is.
+    fault: str = ""
     #: The payload that the consumer declares; None until it is decoded.
     payload: P = None  # type: ignore[assignment] # until it is decoded
 
@@ -83,14 +87,17 @@ class Message(Generic[P]):
         """Id of the organization that the message names, or ""."""
         if self.payload is not None:
             return str(getattr(self.payload, "organization_id", ""))
-        body = self.body if isinstance(self.body, Mapping) else {}
-        inner = body.get("payload")
-        named = (
-            holder.get(name)
-            for holder in (body, inner if isinstance(inner, Mapping) else {})
-            for name in ("organizationId", "orgId")
-        )
-        return next((str(name) for name in named if name and isinstance(name, str | int)), "")
+        return tenant_of(self.body)
+
+    @property
+    def entity(self) -> str:
+        """Id of what the message is about, or ""."""
+        return str(getattr(self.payload, "entity_id", "")) or entity_of(self.body)
+
+    @property
+    def correlation_id(self) -> str:
+        """Correlation id that the sender set, or the payload generated."""
+        return str(getattr(self.payload, "correlation_id", "")) or correlation_of(self.body)
 
 
 def read(record: Mapping[str, Any]) -> Message:
@@ -99,9 +106,11 @@ def read(record: Mapping[str, Any]) -> Message:
     attributes = unpacked(record.get("messageAttributes") or {})
     attempt = text_of(attributes, ATTEMPT)[:4]
     text = body = record.get("body", "")
-    # RecursionError: a body of a million brackets.
-    with suppress(TypeError, ValueError, RecursionError):
-        body = json.loads(text)
+    fault = ""
+    try:
+        body = parse_json(text)
+    except InvalidJson as error:
+        fault = str(error)
     return Message(
         id=record["messageId"],
         text=text,
@@ -117,6 +126,7 @@ def read(record: Mapping[str, Any]) -> Message:
         not_before=_timestamp(attributes, NOT_BEFORE),
         deferred_since=_timestamp(attributes, DEFERRED_SINCE),
         attributes=attributes,
+        fault=fault,
     )
 
 
@@ -128,5 +138,5 @@ def _timestamp(attributes: Attributes, name: str) -> str:
     text = text_of(attributes, name)
     if text:
         with suppress(ValueError):
-            return clock.iso(clock.parse(text))
+            return clock.iso(parse_timestamp(text))
     return ""

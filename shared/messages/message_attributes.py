@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from shared.dead_letters.letter import MESSAGE_ATTRIBUTE
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 # Number of the attempt, first failure, error of the last attempt.
 ATTEMPT, FIRST_FAILED, LAST_ERROR = "attempt", "first-failed-at", "last-error"
@@ -98,8 +99,8 @@ def _unpack(text: str) -> dict[str, Mapping[str, Any]]:
     Any sender can set an attribute.
     """
     packed: Any = None
-    with suppress(ValueError, RecursionError):
-        packed = json.loads(text)
+    with suppress(InvalidJson):
+        packed = parse_json(text)
     if not isinstance(packed, dict) or not all(map(_is_attribute, packed.values())):
         return {}
     return packed

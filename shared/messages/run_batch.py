@@ -38,6 +38,7 @@ def run_batch(job: Job, batch: Batch, cloud: Cloud, log: Log, seconds: float) ->
     report.log_end(run, outcome, ms)
     if isinstance(outcome, Failed | Lost):
         _record(run, "history", report.write_history, outcome, ms)
+    _record(run, "history", _write_failed_messages, outcome, ms)
     _record(run, "status", batch_status.publish, outcome, ms)
     return run.failures
 
@@ -54,6 +55,14 @@ def _record(
     except Exception as error:  # noqa: BLE001 - bookkeeping never fails a batch
         text = f"{type(error).__name__}: {error}"
         run.log.error(f"{run.job.name}_{what}_not_written", outcome=outcome.word, error=text)
+
+
+def _write_failed_messages(run: RunContext, _: Outcome, __: int) -> None:
+    if run.failed_messages:
+        # Imported lazily: most batches have none.
+        from shared.run import failed_message
+
+        failed_message.write_history(run, run.failed_messages)
 
 
 def _refuse(run: RunContext) -> Outcome | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.observability.log import Log
     from shared.run.budget_usage import BudgetUsage
+    from shared.run.failed_message import FailedMessage
     from shared.run.known_outcomes import KnownOutcome
     from shared.run.pauses import Pause
 
@@ -54,6 +55,10 @@ class RunContext:
     answered: set[str] = field(default_factory=set)
     #: Ids of messages that SQS must deliver again.
     failures: list[str] = field(default_factory=list)
+    #: Failed attempts of messages, rejected ones included.
+    failed_messages: list[FailedMessage] = field(default_factory=list)
+    #: Number of messages by their end, see `MessageBatch.counts`.
+    message_counts: Mapping[str, int] = field(default_factory=dict)
     #: Keys of effects with an unknown outcome, which an operator must resolve.
     uncertain: list[str] = field(default_factory=list)
     #: Outcomes of effects that could not be written yet, by key.

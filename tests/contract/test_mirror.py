@@ -60,6 +60,7 @@ COVERED_BY = {
     "shared.messages.batch": CONSUMER,
     "shared.messages.batch_status": "tests/unit/messages/test_run_batch.py",
     "shared.messages.claim_check": "tests/unit/messages/test_envelope.py",
+    "shared.messages.message_handler": CONSUMER,
     "shared.messages.payload_rules": "tests/unit/messages/test_payload.py",
     "shared.plans.draft": "tests/unit/plans/test_plan.py",
     "shared.plugins.denied": WORKSPACE,

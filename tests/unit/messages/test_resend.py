@@ -15,6 +15,7 @@ from shared.aws.cloud import Cloud
 from shared.job import retry_policies
 from shared.job.effect import InFlight
 from shared.job.idempotency import natural
+from shared.job.retry import RetryPolicy
 from shared.messages import envelope
 from shared.messages.payload import Payload
 from shared.messages.run_batch import run_batch
@@ -201,7 +202,13 @@ def test_what_waits_on_purpose_begins_a_chain_of_its_own_and_what_failed_goes_on
     assert seen[0].startswith("Root=1-")
 
 
-def test_a_message_without_room_for_its_next_attempt_is_delivered_again_by_its_queue(line: Line, cloud: Cloud) -> None:
+def test_a_message_without_room_for_its_next_attempt_keeps_its_policy_in_its_queue(
+    line: Line, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden: list[int] = []
+    monkeypatch.setattr(cloud.sqs, "change_message_visibility", lambda **call: hidden.append(call["VisibilityTimeout"]))
+    monkeypatch.setattr(RetryPolicy, "jittered", RetryPolicy.delay)
+
     def put(size: int) -> None:
         line.sent.clear()
         line.put()
@@ -212,10 +219,14 @@ def test_a_message_without_room_for_its_next_attempt_is_delivered_again_by_its_q
     assert len(line.sent[0]["MessageBody"]) == envelope.MESSAGE_LIMIT
     assert line.deliver() == ["m"]
     assert line.sent == []
+    assert hidden == [10]
     put(envelope.MESSAGE_LIMIT)
-    assert line.deliver(receives=5) == []
+    assert line.deliver(receives=2) == ["m"]
+    assert hidden == [10, 20]
+    put(envelope.MESSAGE_LIMIT)
+    assert line.deliver(receives=3) == []
     [letter] = letters(cloud, "firings-dlq")
-    assert (letter["dead"]["reason"], letter["dead"]["error"]) == ("all 5 receives used up", "OSError: gone")
+    assert (letter["dead"]["reason"], letter["dead"]["error"]) == ("all 3 attempts used up", "OSError: gone")
     put(envelope.MESSAGE_LIMIT - envelope.ATTRIBUTE_RESERVE)
     assert line.deliver() == []
     assert line.sent[0]["MessageAttributes"]["attempt"]["StringValue"] == "2"

@@ -95,15 +95,59 @@ def test_a_good_batch_leaves_no_history(go: Go, cloud: Cloud) -> None:
     assert rows(cloud, "runs#inbox") == []
 
 
-def test_the_status_is_written_once_a_minute(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+def test_the_status_is_written_once_a_minute_and_the_counts_with_each_batch(
+    go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
     go()
+    first = status(cloud)["status"]
+    clock.move(seconds=30)
     calls = Calls(cloud)
     go()
-    assert "dynamodb:UpdateItem" not in calls.made
+    assert calls.made.count("dynamodb:UpdateItem") == 1
+    assert (status(cloud)["messages_done"], status(cloud)["status"]) == (6, first)
     clock.move(seconds=61)
     go()
-    assert calls.made.count("dynamodb:UpdateItem") == 1
-    assert (status(cloud)["messages_done"], status(cloud)["lag"]) == (9, 71_000)
+    assert calls.made.count("dynamodb:UpdateItem") == 2
+    assert (status(cloud)["messages_done"], status(cloud)["lag"]) == (9, 101_000)
+    assert status(cloud)["status"]["at"] > first["at"]
+
+
+def test_the_counts_of_all_processes_are_added(cloud: Cloud, log: Lines) -> None:
+    job, sandboxes = Inbox(), [Cloud(cloud.names, cloud.clock, environment={}) for _ in range(5)]
+    for _ in range(3):
+        for number, sandbox in enumerate(sandboxes):
+            work = failing if number == 0 else job.body
+            run_batch(Inbox(work), Batch("inbox", RECORDS), sandbox, log, 60)
+    assert (status(cloud)["messages_done"], status(cloud)["messages_failed"]) == (4 * 3 * 3, 3 * 3)
+
+
+def test_a_repeated_call_adds_the_counts_once(cloud: Cloud, log: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = cloud.dynamodb.update_item
+
+    def twice(**call: Any) -> Any:
+        # The reply is lost, and the SDK sends the call again.
+        update(**call)
+        return update(**call)
+
+    monkeypatch.setattr(cloud.dynamodb, "update_item", twice)
+    for _ in range(4):
+        run_batch(Inbox(), Batch("inbox", RECORDS), cloud, log, 60)
+    assert status(cloud)["messages_done"] == 12
+
+
+def test_bad_batches_of_one_minute_are_one_of_a_streak_that_a_good_minute_ends(
+    go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
+    streaks = []
+    for _ in range(3):
+        for work in (failing, lambda _: Done({"handled": 3}), failing, lambda _: Done({"handled": 3})):
+            go(Inbox(work))
+            clock.move(seconds=16)
+        streaks.append(status(cloud)["streak"])
+    assert streaks == [1, 2, 3]
+    clock.move(seconds=61)
+    go()
+    assert (status(cloud)["streak"], status(cloud)["ok"]) == (0, True)
 
 
 def test_the_status_is_written_at_once_when_the_result_changes(go: Go, cloud: Cloud) -> None:
