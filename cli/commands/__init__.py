@@ -10,6 +10,7 @@ COMMANDS = {
     "apply": "apply a plan that a dry run has stored",
     "pause": "pause a job, or one target or tenant of it",
     "resume": "resume what was paused",
+    "reset": "reset the position of a job that a wrong clock has run ahead",
     "runs": "list the runs of a job, newest first",
     "why": "explain why a job ran, failed or did not run, and what to do",
     "status": "show the status of each job's last run, by status key",

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import clock
+from shared.admin.reset_position import position_ahead
 from shared.admin.trace import Trace
 from shared.admin.trace_commands import commands
 from shared.aws.names import NO_TARGET
 from shared.job.retry import JITTER
+from shared.ledger.expected_since import ROLLOUT
 from shared.ledger.ledger import SETTLING_TIME, TickOutcome
-from shared.run import lost_runs
+from shared.run import lost_runs, status_view
 
 PREDICATES = {
     TickOutcome.RAN: "ran",
@@ -82,7 +84,14 @@ def _headline(trace: Trace) -> str:
         return f"{name} consumes the queue {trace.job.queue} and has no ticks."
     if trace.tick is None:
         return f"{name} has no schedule: it runs only when an operator starts it."
-    return f"{name}: the tick of {_time(trace.tick)} {PREDICATES[trace.record.outcome]}."
+    predicate = "was due before the job was deployed" if _before_deployment(trace) else PREDICATES[trace.record.outcome]
+    return f"{name}: the tick of {_time(trace.tick)} {predicate}."
+
+
+def _before_deployment(trace: Trace) -> bool:
+    """Return whether the tick was due before its job was deployed."""
+    unknown, since = trace.record.outcome is TickOutcome.UNKNOWN, trace.expected_since
+    return bool(unknown and trace.tick and since and trace.tick < since - ROLLOUT)
 
 
 def _about_tick(trace: Trace) -> Iterator[str]:
@@ -145,7 +154,7 @@ def _failed(trace: Trace) -> Iterator[str]:
     last = trace.runs[-1] if trace.runs else {}
     attempt, policy = last.get("attempt", 1), trace.job.retry
     delay = policy.delay(attempt)
-    if trace.lease_held and str(trace.claim.get("last_attempt", "")).startswith(trace.position):
+    if trace.runs_now:
         yield f"Attempt {attempt + 1} of {policy.attempts} is running."
     elif trace.dead_letter:
         letter = trace.dead_letter
@@ -194,9 +203,11 @@ def _unknown(trace: Trace) -> str:
         return "It had left no row when the ledger recorded its outcome."
     if not trace.in_ledger:
         return "The job is not in the ledger: it has not been deployed, or the reconciler has not run since."
+    if trace.expected_since and _before_deployment(trace):
+        return f"The job was deployed at {_time(trace.expected_since - ROLLOUT)}; ticks before that were not its own."
     if trace.tick and trace.expected_since and trace.tick < trace.expected_since:
         since = _time(trace.expected_since)
-        return f"It is not in the ledger, which expects ticks of the job from {since} on, after its deployment."
+        return f"It left no trace. The ledger expects ticks of the job from {since} on, after its deployment."
     return "It left no row, and rows of that age have expired."
 
 
@@ -214,9 +225,7 @@ def _about_now(trace: Trace) -> Iterator[str]:
     if "holder" in claim:
         yield _lease(trace)
     if status.get("streak", 0) > 1:
-        good = (
-            f"Its last good run started {status['lastGood']}." if status.get("lastGood") else "It has no good run yet."
-        )
+        good = f"Its last good run started {last}." if (last := status.get("lastGood")) else "It has no good run yet."
         yield f"It has failed {_times(status['streak'])} in a row, first with: {status.get('firstError', '')}. {good}"
     if trace.host_status:
         seen = trace.host_status.get("status") or {}
@@ -229,13 +238,21 @@ def _about_now(trace: Trace) -> Iterator[str]:
     if trace.tick is None and trace.dead_letter:
         yield f"Its newest dead letter is {trace.dead_letter['id'][:8]}: {trace.dead_letter.get('error', '')}"
     if status and (trace.tick is None or trace.record.outcome in WITHOUT_RUN):
-        yield f"It last ran {status.get('at', '')[:19]}: {_outcome(status)}. {status.get('note', '')}".rstrip()
+        started = status_view.view(trace.claim).get("startedAt", "")
+        yield f"It last ran {started[:19]}: {_outcome(status)}. {status.get('note', '')}".rstrip()
     upcoming = min((next(schedule.after(trace.now)) for schedule in trace.job.schedules()), default=None)
     if upcoming:
         yield f"Its next tick is {_time(upcoming)}."
 
 
 def _held_back(trace: Trace) -> Iterator[str]:
+    if ahead := position_ahead(trace.claim, trace.now):
+        yield (
+            f"Its last tick is {ahead[:17]}, ahead of the clock: a machine with a wrong clock ran it. "
+            "Ticks before it are superseded, except those more than an hour before it, which overrule it."
+        )
+    if "quarantined" in trace.claim:
+        yield f"The position {trace.claim['quarantined'][:17]}, from a machine with a wrong clock, was overruled."
     if "paused" in trace.claim:
         yield f"It is paused now: {trace.claim['paused']}."
     if trace.budget_usage:

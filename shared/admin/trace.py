@@ -1,7 +1,4 @@
-"""The trace of a tick, or a minute: its stored rows.
-
-It takes at most five reads.
-"""
+"""The trace of a tick or a minute, in five reads."""
 
 from __future__ import annotations
 
@@ -21,6 +18,7 @@ from shared.ledger import expected_since, ledger
 from shared.ledger.daily import DailyLedger
 from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.run import lost_runs
+from shared.run.claim import Held
 from shared.run.firing import Firing
 from shared.run.gates import first_closed
 from shared.store import keys, table
@@ -91,6 +89,11 @@ class Trace:
     def lease_held(self) -> bool:
         """Whether a run holds the lease, and it has not expired."""
         return "holder" in self.claim and not lost_runs.lease_expired(self.claim, self.now)
+
+    @property
+    def runs_now(self) -> bool:
+        """Whether the run with the lease works for this tick."""
+        return self.lease_held and Held.of(self.claim).tick.startswith(self.position[:17])
 
     def data(self) -> dict[str, Any]:
         """Return everything for JSON output."""
@@ -196,8 +199,7 @@ class _Reader:
 
     def _from_daily_ledger(self, tick: datetime) -> TickRecord | None:
         result = self.result
-        running = result.lease_held and str(result.claim.get("last_attempt", "")).startswith(result.position)
-        if running or result.now - tick < ledger.SETTLING_TIME:
+        if result.runs_now or result.now - tick < ledger.SETTLING_TIME:
             return None
         records: dict[datetime, TickRecord] = {}
         self._count(lambda: records.update(DailyLedger(self.cloud, result.job.name).read(tick, tick)))

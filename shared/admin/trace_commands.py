@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.admin.reset_position import position_ahead
 from shared.admin.trace import Trace
 from shared.advised_commands import advised, without_stage
 from shared.aws.names import NO_TARGET
@@ -31,6 +32,9 @@ def commands(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
 
 
 def _settings_and_pauses(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
+    if position_ahead(trace.claim, trace.now) or "quarantined" in trace.claim:
+        target = [] if trace.target == NO_TARGET or trace.whole_tick else ["--target", trace.target]
+        yield advised(stage, "reset", trace.job.name, *target), "forget the position from a wrong clock"
     resume = advised(stage, "resume", trace.job.name)
     used_up = trace.budget_usage is not None and trace.budget_usage.used_up
     if "paused" in trace.claim or (trace.record.outcome is TickOutcome.PAUSED and not trace.budget_usage):

@@ -51,7 +51,7 @@ def from_outcome(
         status["firstError"] = before.get("firstError") or note
         status["lastGood"] = before.get("lastGood")
     elif isinstance(outcome, Done) and not unfinished:
-        status["lastGood"] = ended
+        status["lastGood"] = clock.iso(started)
     else:
         status |= {name: before.get(name) for name in ("streak", "firstError", "lastGood")}
     return {name: value for name, value in status.items() if value is not None}

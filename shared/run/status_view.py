@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.store import keys, table
 from shared.tables import STATE
@@ -45,20 +47,33 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
     return shown
 
 
+def _end(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that state how the last run ended."""
+    if "at" not in status:
+        return {}
+    started = clock.parse(status["at"]) - timedelta(milliseconds=status.get("ms", 0))
+    fields: dict[str, Any] = {"startedAt": clock.iso(started)}
+    match status["state"]:
+        case "COMPLETED":
+            return fields | {"step": "finished", "progress": 100, "completedAt": status["at"]}
+        case "FAILED":
+            return fields | {"step": "error", "error": status.get("note", ""), "failedAt": status["at"]}
+        case _:
+            return fields | {"step": status.get("outcome", "")}
+
+
 def view(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return last status and state of one item.
 
-    PROCESSING with step and progress, COMPLETED or FAILED.
+    The fields are those of PF-06 and PF-07, see docs/reference/status.md.
     """
     shown = dict(item.get("status") or {})
     shown["state"] = item.get("state") or ("COMPLETED" if shown.get("ok") else "FAILED")
     if "holder" in item:
         shown |= {"runId": item["holder"], "startedAt": item.get("started", ""), "step": item.get("step", "started")}
         shown["progress"] = item.get("progress", 0)
-    elif shown["state"] == "COMPLETED":
-        shown["progress"] = 100
     else:
-        shown["step"] = "error"
+        shown |= _end(shown)
     if "paused" in item:
         shown["paused"] = item["paused"]
     if item.get("streak"):

@@ -339,6 +339,9 @@ def test_a_missed_tick_that_the_reconciler_has_not_recorded_is_explained(watched
 def test_a_tick_from_before_the_deployment_is_explained(watched: World) -> None:
     why = watched.ask(after(minutes=-30), now=after(minutes=6))
     assert "expects ticks of the job from 2026-03-02 12:00 UTC on" in text(why)
+    before = watched.ask(after(minutes=-75), now=after(minutes=-50))
+    assert before.headline.endswith("the tick of 2026-03-02 10:45 UTC was due before the job was deployed.")
+    assert "The job was deployed at 2026-03-02 11:00 UTC" in text(before)
 
 
 def test_a_job_that_is_not_in_the_ledger_is_explained(world: World) -> None:

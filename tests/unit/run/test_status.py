@@ -12,7 +12,7 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Failed, Outcome, Reason, Refused, Skipped, Snoozed
-from shared.run import status
+from shared.run import status, status_view
 from shared.run.context import RunContext
 from shared.store import keys, table
 from shared.tables import STATE
@@ -49,13 +49,13 @@ def row(cloud: Cloud) -> dict[str, Any]:
 def test_bad_results_are_counted_with_the_first_error_and_the_last_good_run() -> None:
     last = after(Done(), Failed("first"), Refused("second"))
     assert (last["streak"], last["firstError"], last["note"]) == (2, "first", "second")
-    assert last["lastGood"] == clock.iso(NOON + timedelta(milliseconds=7))
+    assert last["lastGood"] == clock.iso(NOON)
 
 
 def test_a_good_result_ends_the_streak() -> None:
     last = after(Failed("first"), Done(status_code=204))
     assert "streak" not in last
-    assert (last["lastGood"], last["statusCode"]) == ("2026-03-02T12:01:00.007Z", 204)
+    assert (last["lastGood"], last["statusCode"]) == ("2026-03-02T12:01:00.000Z", 204)
 
 
 def test_the_timestamp_is_the_end_of_the_run() -> None:
@@ -104,3 +104,17 @@ def test_a_repeated_or_older_write_counts_nothing(cloud: Cloud) -> None:
 def test_hosts_without_a_status_are_left_out(cloud: Cloud) -> None:
     write(cloud, 0, ok=True)
     assert [*status.read_hosts(cloud, Check(), ["shop.example", "new.example"])] == ["shop.example"]
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "fields"),
+    [
+        ("COMPLETED", Done(), {"step": "finished", "progress": 100, "completedAt": "2026-03-02T12:00:00.007Z"}),
+        ("FAILED", Failed("x"), {"step": "error", "error": "x", "failedAt": "2026-03-02T12:00:00.007Z"}),
+        ("SKIPPED", Skipped(Reason.DISABLED), {"step": "disabled"}),
+    ],
+)
+def test_a_status_is_served_with_the_fields_of_its_state(state: str, outcome: Outcome, fields: dict[str, Any]) -> None:
+    view = status_view.view({"state": state, "status": after(outcome)})
+    assert view.items() >= {**fields, "state": state, "startedAt": "2026-03-02T12:00:00.000Z"}.items()
+    assert not {"completedAt", "failedAt", "error", "progress"} & (view.keys() - fields.keys())
