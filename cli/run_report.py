@@ -14,8 +14,11 @@ from shared.run.report import RunReport
 FAILURES = ("failed", "lost")
 
 
-def print_report(report: RunReport, as_json: bool) -> Exit:
-    """Print it and return the exit code of the command."""
+def print_report(report: RunReport, as_json: bool, strict: bool = False) -> Exit:
+    """Print it and return the exit code of the command.
+
+    strict: a run that is done, and found something bad, is a failure too.
+    """
     shown = report_data(report)
     if as_json:
         output.document(shown)
@@ -23,7 +26,7 @@ def print_report(report: RunReport, as_json: bool) -> Exit:
         print(summary_line(shown))
     if report.outcome == "refused":
         return Exit.REFUSED
-    return Exit.FAILED if report.outcome in FAILURES else Exit.DONE
+    return Exit.FAILED if report.outcome in FAILURES or (strict and not report.ok) else Exit.DONE
 
 
 def report_data(report: RunReport) -> dict[str, Any]:

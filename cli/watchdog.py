@@ -17,7 +17,7 @@ from cli.exit_codes import Exit
 from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.job.definition import Job
-from shared.observability.log import Log, to_stderr
+from shared.observability.log import Log
 from shared.run import lost_runs
 from shared.run.firing import Firing
 from shared.run.report import RunReport
@@ -79,13 +79,13 @@ class Watchdog:
             lost_runs.mark_lost(self.cloud, self.job.name, entry, item, note, self.firing)
 
 
-def run_watched(job: Job, firing: Firing, cloud: Cloud) -> RunReport:
+def run_watched(job: Job, firing: Firing, cloud: Cloud, log: Callable[[str], None]) -> RunReport:
     """Run the job in this process under a watchdog.
 
-    Its log goes to stderr.
+    log: called with each line of its log.
     """
     with Watchdog(cloud, job, firing) as watchdog:
-        return run(job, firing, cloud, Log(to_stderr, cloud.clock), watchdog.request)
+        return run(job, firing, cloud, Log(log, cloud.clock), watchdog.request)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -70,7 +70,7 @@ def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
 
 def line(schedule: Schedule, job: Job, flags: Iterable[str] = ()) -> str:
     """One crontab line."""
-    words = [".venv/bin/python", "jobs.py", job.name, "--at", "now", *flags]
+    words = [".venv/bin/python", "jobs.py", job.name, "--at", "now", "--log", "json", *flags]
     failure = shlex.quote(f"{job.name} failed, see {ROOT / LOG}")
     command = f"cd {shlex.quote(str(ROOT))} && mkdir -p .local && {shlex.join(words)} >> {LOG} 2>&1 || echo {failure}"
     if "\n" in command:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from datetime import datetime
 
-from cli import dry_run, job_settings, options, output
+from cli import dry_run, job_settings, log_lines, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target, parse_minute
 from cli.readonly_cloud import readonly
@@ -18,7 +18,7 @@ from shared.aws.cloud import Cloud
 from shared.clock import Clock
 from shared.job import manifest
 from shared.job.definition import INLINE, Job
-from shared.observability.log import Log, to_stderr
+from shared.observability.log import Log
 from shared.run import lost_runs
 from shared.run.begin import run_id
 from shared.run.context import RunContext
@@ -37,6 +37,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--target", metavar="T", help="run for this host or shard only (default: all of the job)")
     parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if the run is done and found something bad (default: 0)"
+    )
+    log_lines.add_argument(parser)
     options.add_arguments(parser)
     options.add_services(parser)
 
@@ -57,7 +61,7 @@ def call(args: argparse.Namespace) -> int:
         if args.dry_run:
             return _dry_run(job, manual_firing(job, at or now, target), cloud, args)
         firing = manual_firing(job, now, target) if at is None else tick_firing(job, at, target, cloud)
-        return print_report(run_watched(job, firing, cloud), args.json)
+        return print_report(run_watched(job, firing, cloud, log_lines.writer(args)), args.json, args.strict)
 
 
 def manual_firing(job: Job, at: datetime, target: str) -> Firing:
@@ -80,7 +84,7 @@ def tick_firing(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
 
 def _dry_run(job: Job, firing: Firing, cloud: Cloud, args: argparse.Namespace) -> int:
     now = cloud.clock.now()
-    run = RunContext(job, firing, readonly(cloud), run_id(now), now, Log(to_stderr, cloud.clock), dry=True)
+    run = RunContext(job, firing, readonly(cloud), run_id(now), now, Log(log_lines.writer(args), cloud.clock), dry=True)
     if job.applicable:
         return dry_run.call(job, run, cloud, args)
     try:

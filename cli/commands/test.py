@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cli import job_settings, options, output
+from cli import job_settings, log_lines, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, parse_minute
 from cli.paths import ROOT
@@ -24,7 +24,7 @@ from shared.aws.cloud import Cloud
 from shared.clock import Clock
 from shared.job.definition import INLINE, Job
 from shared.messages.run_batch import run_batch
-from shared.observability.log import Log, to_stderr
+from shared.observability.log import Log
 from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
 
@@ -39,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--event", metavar="FILE", type=Path, help="another event (default: the one in events/<group>/)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
+    log_lines.add_argument(parser)
     options.add_arguments(parser)
     options.add_services(parser)
 
@@ -54,9 +55,11 @@ def call(args: argparse.Namespace) -> int:
     require_valid_settings([job])
     with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
         if isinstance(fired, Batch):
-            return _run_batch(job, fired, cloud, now, args.json)
+            return _run_batch(job, fired, cloud, now, args)
         # Not retried: the developer sees the failure and runs the next attempt.
-        return print_report(run_watched(job, replace(fired, retried=False, by=INLINE), cloud), args.json)
+        return print_report(
+            run_watched(job, replace(fired, retried=False, by=INLINE), cloud, log_lines.writer(args)), args.json
+        )
 
 
 def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
@@ -96,9 +99,9 @@ def at_time(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     return moved
 
 
-def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, as_json: bool) -> int:
+def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, args: argparse.Namespace) -> int:
     began = time.monotonic()
-    failures = run_batch(job, batch, cloud, Log(to_stderr, cloud.clock), job.timeout)
+    failures = run_batch(job, batch, cloud, Log(log_lines.writer(args), cloud.clock), job.timeout)
     outcome = "failed" if failures else "done"
     shown = {
         "job": job.name,
@@ -113,7 +116,7 @@ def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, as_json:
         "failures": failures,
         "artifact": None,
     }
-    if as_json:
+    if args.json:
         output.document(shown)
     else:
         summary = {name: shown[name] for name in ("job", "start", "end", "status", "ms")}

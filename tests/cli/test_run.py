@@ -44,7 +44,7 @@ def test_a_run_prints_one_json_document_with_the_fields_of_the_contract(call: Ca
 
 
 def test_logs_go_to_stderr(call: Call, aws: Cloud) -> None:
-    lines = [json.loads(line) for line in call("good", *AWS).err.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in call("good", "--log", "json", *AWS).err.splitlines() if line[0] == "{"]
     assert [line["message"] for line in lines] == ["good_started", "good_complete"]
 
 

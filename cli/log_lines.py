@@ -1,0 +1,39 @@
+"""Log lines of a run in this process: text for people, or JSON as on AWS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+from cli import output
+from shared.observability.log import to_stderr
+from shared.text.printable import printable
+
+# Fields that the text shows at its beginning, or which every line of a run repeats.
+HEAD = ("level", "message", "timestamp", "job", "jobId", "correlationId", "entityId", "runId", "organizationId")
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log",
+        choices=("text", "json"),
+        help="form of the log on stderr; json has the metrics too (default: text, or json with --json)",
+    )
+
+
+def writer(args: argparse.Namespace) -> Callable[[str], None]:
+    """The destination of log lines that the options select."""
+    form = args.log or ("json" if args.json else "text")
+    return to_stderr if form == "json" else print_text
+
+
+def print_text(line: str) -> None:
+    """Print a JSON log line as text; metrics are left out."""
+    entry: dict[str, Any] = json.loads(line)
+    if "_aws" in entry:
+        return
+    fields = {name: value for name, value in entry.items() if name not in HEAD and value not in ("", None)}
+    time, level = str(entry.get("timestamp", ""))[11:19], str(entry.get("level", ""))
+    output.notice(printable(f"{time}  {level:7}  {entry.get('message', '')}  {output.fields(fields)}".rstrip()))
