@@ -12,6 +12,7 @@ class UnverifiedDestinationExpiry(WarnedPurge):
     table = tables.DESTINATIONS
     keep = days(30)
     warn = days(7)
+    occurred = "created_at"
     costly = True
     idempotency = natural("a deleted row is not found again, and the notification's key prevents a second warning")
     permissions = (read_rows(tables.ALIASES.name),)

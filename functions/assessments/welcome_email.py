@@ -45,7 +45,7 @@ class UserCreated(Payload):
 
 
 class WelcomeEmail(Consumer[UserCreated]):
-    """Send each new user one welcome e-mail, across retries, duplicates and organizations."""
+    """Send each new user one welcome e-mail per organization."""
 
     queue = QUEUE
     retry = retry_policies.EMAIL
@@ -53,7 +53,7 @@ class WelcomeEmail(Consumer[UserCreated]):
     batch_size = 5
     effects = days(60)
     idempotency = flag_check(
-        "the member's row records that it was sent; until then the welcome is an effect of the user"
+        "the member's row records that it was sent; until then the welcome is an effect of the member"
     )
     settings = sending.SETTINGS
     permissions = (*organization.GRANTS, *sending.GRANTS, update_rows(tables.ORGANIZATIONS.name))
@@ -78,7 +78,7 @@ class WelcomeEmail(Consumer[UserCreated]):
                 relay.close()
 
         try:
-            run.effect(f"welcome#{payload.user_id}", send)
+            run.effect(f"{tenant.id}#welcome#{payload.user_id}", send)
         except MailRefused as refused:
             if refused.permanent:
                 raise Rejected(str(refused)) from refused

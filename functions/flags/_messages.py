@@ -92,8 +92,9 @@ class Notification(Payload):
 
     @property
     def key(self) -> str:
-        """Equal for notifications of the same event, also with other amounts."""
-        parts = [self.type, self.data.feature, self.data.period, self.data.percent, self.data.reason]
+        """Equal for notifications of the same event, also with another usage."""
+        data = self.data
+        parts = [self.type, data.feature, data.period, data.percent, data.limit, data.reason]
         return digest(self.organization_id, *map(str, parts))
 
 

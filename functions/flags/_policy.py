@@ -31,7 +31,8 @@ class Crossing:
 
     @property
     def key(self) -> str:
-        return f"{self.period}#{self.feature}#{self.percent}#{self.kind}"
+        # With the limit: each limit is reached on its own.
+        return f"{self.period}#{self.feature}#{self.percent}#{self.kind}#{self.limit}"
 
 
 def crossings(organization: Organization, counters: Mapping[str, int], notified: set[str]) -> Iterator[Crossing]:

@@ -38,6 +38,7 @@ from shared.store.keys import RowKey
 from shared.store.table import ConditionFailed
 
 ACTOR = "nightshift"
+MEMORY = days(60)
 KINDS = {"disable_feature": "flag", "block_api_key": "key"}
 
 
@@ -50,7 +51,7 @@ class AutoActions(Consumer[AutoAction]):
     queue = AUTO_ACTIONS
     retry = retry_policies.AUTO_ACTIONS
     timeout = 30
-    effects = days(60)
+    effects = MEMORY
     retention = "critical"
     idempotency = flag_check("a row that is disabled, or was disabled by this very action, is not disabled again")
     permissions = (
@@ -118,23 +119,33 @@ def _disable(run: RunContext, tenant: Tenant, action: AutoAction) -> tuple[str, 
 
     Returns when it was disabled, and whether by this action.
     """
-    at = clock.iso(run.cloud.clock.now())
+    now = run.cloud.clock.now()
+    # No delivery of the same action comes later than its effect is remembered: this is another occurrence.
+    at, remembered = clock.iso(now), clock.iso(now - MEMORY)
     try:
         table.update(
             run.cloud,
             tables.ORGANIZATIONS,
             RowKey(tenant.id, f"{KINDS[action.action]}#{action.target_id}"),
             "SET #on = :off, off_at = :at, off_by = :key, off_reason = :reason",
-            {":on": True, ":off": False, ":at": at, ":key": action.key, ":reason": action.reason},
+            {
+                ":on": True,
+                ":off": False,
+                ":at": at,
+                ":key": action.key,
+                ":reason": action.reason,
+                ":remembered": remembered,
+            },
             condition=(
                 "attribute_exists(pk) AND (attribute_not_exists(#on) OR #on = :on) "
-                "AND (attribute_not_exists(off_by) OR off_by <> :key)"
+                "AND (attribute_not_exists(off_by) OR off_by <> :key OR off_at < :remembered)"
             ),
             names={"#on": "enabled"},
         )
     except ConditionFailed as error:
         if not error.item:
             raise Rejected(f"there is no {action.target_id!r:.80} to disable") from None
-        own = error.item.get("off_by") == action.key
+        row = error.item
+        own = row.get("off_by") == action.key and str(row.get("off_at", "")) >= remembered
         return str(error.item["off_at"]) if own else at, own
     return at, True

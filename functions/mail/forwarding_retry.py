@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded_message import forwarded
 from functions.mail._relay_verdict import attempt_sending
+from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, Succeeded, Sweep
 from shared.job import (
     Effect,
@@ -148,7 +149,8 @@ class ForwardingRetry(Sweep):
         put = notifications.notification(
             run.cloud,
             item.user,
-            f"{self.name}-{item.id}",
+            # With the time: the same message can be forwarded again and fail again.
+            f"{self.name}-{item.id}-{clock.iso(item.failed_at)}",
             "forward_failed",
             "porter",
             data,

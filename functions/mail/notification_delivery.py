@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.mail._relay_verdict import attempt_sending
 from functions.mail._templates import TemplateError, render, sender
+from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, Sweep
 from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies, tables
 from shared.mail import message, sending
@@ -65,7 +66,7 @@ class NotificationDelivery(Sweep):
             return GaveUp(str(error))
         mail = message.Mail((user["email"],), text.subject, text.text, text.html, persona)
         # The same Message-ID on each attempt.
-        key = effect_results.token(run.cloud.names, self.name, f"{item.user}#{item.id}")
+        key = effect_results.token(run.cloud.names, self.name, f"{item.user}#{item.id}#{clock.iso(item.created_at)}")
 
         def send() -> str:
             with attempt.tools.connection() as relay:

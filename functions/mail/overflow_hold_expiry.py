@@ -15,6 +15,7 @@ class OverflowHoldExpiry(WarnedPurge):
     objects: ClassVar = {"raw": tables.RAW}
     keep = days(30)
     warn = days(1)
+    occurred = "held_at"
     idempotency = natural("a deleted row is not found again, and the notification's key prevents a second warning")
 
     def notice(self, row: Row) -> Notice:

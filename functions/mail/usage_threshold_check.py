@@ -83,6 +83,8 @@ class UsageThresholdCheck(Sweep):
         event = audit_trail.put(
             *(item.user, "usage.threshold", self.name, item.moved_at),
             subject=f"{item.id} {threshold}",
+            # One event for a cycle and a threshold, also where the cycle's row is written anew.
+            occurrence=item.starts_at,
             data=data,
         )
         values = {**data, "ends": clock.iso(item.ends_at)[:10]}

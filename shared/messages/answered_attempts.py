@@ -64,7 +64,7 @@ class AnsweredAttempts:
 
         Costs no call for a message that is delivered for the first time.
         """
-        if message.receives <= 1 and not message.is_copy:
+        if _is_first_delivery(message):
             return None
         try:
             row = table.get(self.cloud, STATE, self._key(message))
@@ -99,8 +99,13 @@ class AnsweredAttempts:
         row: dict[str, Any] = {"at": answer.at, "error": error, "reason": answer.reason, TTL: expires}
         if answer.delay is not None:
             row["delay"] = answer.delay
+        row |= self._key(message).attributes
         try:
-            table.put_if(self.cloud, STATE, {**self._key(message).attributes, **row}, "attribute_not_exists(pk)")
+            if _is_first_delivery(message):
+                # Nothing precedes it. Of two deliveries at once the copies meet at the next attempt.
+                table.put(self.cloud, STATE, row)
+            else:
+                table.put_if(self.cloud, STATE, row, "attribute_not_exists(pk)")
         except ConditionFailed as earlier:
             # An earlier delivery's, or this very one after a lost reply: the same answer.
             return _from_row(earlier.item)
@@ -125,6 +130,10 @@ class AnsweredAttempts:
         self.log.error(
             f"{self.job}_answer_not_recorded", messageId=message.id, error=f"{type(error).__name__}: {error}"
         )
+
+
+def _is_first_delivery(message: Message) -> bool:
+    return message.receives <= 1 and not message.is_copy
 
 
 def answer_now(cloud: Cloud, error: str, delay: int | None = None, reason: str = "") -> Answer:

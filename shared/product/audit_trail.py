@@ -25,6 +25,7 @@ def put(
     at: datetime,
     *,
     subject: str = "",
+    occurrence: datetime | None = None,
     critical: bool = False,
     data: Mapping[str, str | int | bool] | None = None,
 ) -> Any:
@@ -32,14 +33,15 @@ def put(
 
     action: such as `alias.deactivated`. actor: the job, or the user who requested it. at: the time of the event, the
     same on every attempt (when the alias expired, not now): there is one entry for an action, a subject and a time.
-    critical: retained for years longer.
+    occurrence: the timestamp that names the event, where `at` can differ between attempts (default: `at`). critical:
+    retained for years longer.
     """
     from shared.product.records.accounts import AuditEntry
 
     entry = AuditEntry.read(
         {
             "user": user,
-            "id": f"{clock.iso(at)}-{_digest(action, subject)}",
+            "id": f"{clock.iso(occurrence or at)}-{_digest(action, subject)}",
             "at": clock.iso(at),
             "action": action,
             "actor": actor,

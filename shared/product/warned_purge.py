@@ -46,6 +46,12 @@ class WarnedPurge(Purge, archetype=True):
     """
 
     effects: ClassVar[timedelta | None] = days(60)
+    whole: ClassVar[bool] = True
+    occurred: ClassVar[str]
+    """Attribute with the time at which the row began to age.
+
+    A row that is deleted and comes again under its key is another occurrence, whose owner is warned again.
+    """
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
@@ -90,4 +96,5 @@ class WarnedPurge(Purge, archetype=True):
         return ""
 
     def _id(self, row: Row) -> str:
-        return notifications.row_id(f"{self.name}-{row.sk}")
+        # The index has the time of the warning once the owner was warned; the attribute keeps its value.
+        return notifications.row_id(f"{self.name}-{row.sk}-{row.item.get(self.occurred, '')}")

@@ -112,7 +112,11 @@ class SweepDefinition(Job, archetype=True):
         return ""
 
     def since(self, item: Any) -> datetime:
-        """Timestamp from which `give_up_after` counts."""
+        """Timestamp from which `give_up_after` counts, such as that of the first failure.
+
+        It names the occurrence: an item that is queued again under its id with another timestamp has effects of its
+        own. A job with effects or `give_up_after` defines it.
+        """
         raise NotImplementedError
 
     def tools(self, run: RunContext) -> AbstractContextManager[Any]:

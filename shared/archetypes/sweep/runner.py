@@ -12,7 +12,7 @@ from importlib import import_module
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-from shared import redaction
+from shared import clock, redaction
 from shared.archetypes.sweep.attempt import (
     Attempt,
     AttemptResult,
@@ -197,7 +197,9 @@ class SweepRun:
             return AttemptResult(GaveUp(expired), due.number - 1, self.cloud.clock.now())
         if self.job.effects is None:
             return self._attempt_once(due, "")
-        key = bounded_key(f"{due.item.user}#{due.item.id}#{due.number}")
+        # With the time: an item that is closed and queued again under its id has attempts of its own.
+        since = clock.iso(self.job.since(due.item))
+        key = bounded_key(f"{due.item.user}#{due.item.id}#{since}#{due.number}")
         data = self.run.effect(key, lambda token: self._attempt_once(due, token).data())
         return parse_result(data, due.number, self.cloud.clock.now())
 

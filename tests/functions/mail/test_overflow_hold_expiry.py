@@ -30,7 +30,11 @@ def test_the_owner_is_warned_at_29_days_and_the_message_goes_a_day_later(cloud: 
     put(cloud, hold("h", 29 * DAY), hold("young", 29 * DAY - SECOND))
     assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
     [warning] = notifications(cloud)
-    assert (warning.user, warning.id, warning.about) == ("u1", "overflow-hold-expiry-h", "holds/h")
+    assert (warning.user, warning.id, warning.about) == (
+        "u1",
+        "overflow-hold-expiry-h-2026-02-01T12:00:00.000Z",
+        "holds/h",
+    )
     assert (warning.template, warning.persona) == ("hold_purged_tomorrow", "postmaster")
     assert warning.data == {"alias": "shop@example.com", "held_on": "2026-02-01"}
     deliver(cloud)
@@ -40,6 +44,20 @@ def test_the_owner_is_warned_at_29_days_and_the_message_goes_a_day_later(cloud: 
     clock.move(seconds=1)
     assert go(JOB, cloud).counts == {"purged": 1}
     assert (there(cloud, HOLDS), objects(cloud)) == (["young"], ["mail/u1/young"])
+
+
+def test_a_message_held_again_under_its_id_is_warned_of_again(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 29 * DAY))
+    go(JOB, cloud)
+    deliver(cloud)
+    clock.move(days=10)
+    # Released meanwhile, and held again.
+    put(cloud, hold("h", 29 * DAY - 10 * DAY))
+    clock.move(days=10)
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+    assert len(notifications(cloud)) == 2
+    clock.move(hours=23)
+    assert go(JOB, cloud).counts == {"purged": 0}
 
 
 def test_one_that_is_long_overdue_is_warned_of_first_all_the_same(cloud: Cloud, clock: VirtualClock) -> None:
