@@ -71,10 +71,10 @@ def advised(args: argparse.Namespace, *words: str) -> str:
 
 
 @contextmanager
-def open_cloud(args: argparse.Namespace) -> Iterator[Cloud]:
+def open_cloud(args: argparse.Namespace, *, reading: bool = False) -> Iterator[Cloud]:
     """The cloud to work on, while the block lasts.
 
-    Raises CommandError with NO_CLOUD if it cannot be reached.
+    reading: deploys nothing locally. Raises CommandError with NO_CLOUD if it cannot be reached.
     """
     from botocore import exceptions
 
@@ -88,7 +88,7 @@ def open_cloud(args: argparse.Namespace) -> Iterator[Cloud]:
         exceptions.SSOError,
     )
     try:
-        with open_account(args.stage) if args.aws else _local(args) as cloud:
+        with open_account(args.stage) if args.aws else _local(args, reading) as cloud:
             yield cloud
     except unreachable as error:
         raise CommandError(Exit.NO_CLOUD, f"the cloud cannot be reached: {error}") from error
@@ -129,11 +129,12 @@ def local_services(args: argparse.Namespace) -> Iterator[None]:
 
 
 @contextmanager
-def _local(args: argparse.Namespace) -> Iterator[Cloud]:
+def _local(args: argparse.Namespace, reading: bool) -> Iterator[Cloud]:
     # Imported lazily: with --aws nothing of the local cloud is needed.
     from cli.up import local_session
 
-    with local_services(args), local_session.open_cloud() as cloud:
+    opened = local_session.open_state() if reading else local_session.open_cloud()
+    with local_services(args), opened as cloud:
         yield cloud
 
 

@@ -39,15 +39,16 @@ def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
             }
 
 
-def ended(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
+def ended(cloud: Cloud, job: Job, since: datetime | None = None) -> Iterator[dict[str, Any]]:
     """History rows, newest first.
 
-    One query a day, back to the last day within retention.
+    One query a day, back to the day of `since` (default: the last day within retention).
     """
     now = cloud.clock.now()
     longest = retention.read(job.retention).failed.age
     # One day more: a row is stored under the day of its run's start and retained from its end.
-    for days in range(longest.days + 2):
+    oldest = now - longest - timedelta(days=1) if since is None else max(since, now - longest - timedelta(days=1))
+    for days in range((now.date() - oldest.date()).days + 1):
         day = now - timedelta(days=days)
         for item in _newest_first(cloud, keys.runs(job.name, f"{day:%Y-%m-%d}")):
             if item.get(TTL, 0) > now.timestamp() and "outcome" in item:

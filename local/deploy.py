@@ -24,10 +24,12 @@ from local.engine import properties
 from local.engine.engine import ROOT, Engine
 from shared.plugins.manifest import discovery
 
+# Record of the last deployment, in the folder of the state.
+DEPLOYED = "deployed.json"
 # Prefix of the app's progress, infra/progress.py.
 PREFIX = "synth: "
 # What the CDK prints for each stack that it has deployed.
-DEPLOYED = re.compile(r"\s*\u2705\s+(?:Deployed\s+)?([\w-]+)")
+STACK_DEPLOYED = re.compile(r"\s*\u2705\s+(?:Deployed\s+)?([\w-]+)")
 # Inputs of the templates, besides the settings.
 SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")
 # jsii's default cache of the unpacked CDK; unpacking takes 15 s.
@@ -58,7 +60,7 @@ class LocalDeployment:
         self.folder = self.engine.folder.parent
         self.assembly = self.folder / "cdk.out"
         # In the state's folder: a fresh state has no record.
-        self.record = self.engine.folder / "deployed.json"
+        self.record = self.engine.folder / DEPLOYED
 
     def run(self) -> bool:
         """Deploy if something changed; whether it did. Raises DeployError."""
@@ -156,7 +158,7 @@ def progress_of(line: str) -> str:
     """Progress in a line of the CDK's output; empty for other lines."""
     if line.startswith(PREFIX):
         return line.removeprefix(PREFIX)[len("123.4 s") :].strip()
-    done = DEPLOYED.match(line)
+    done = STACK_DEPLOYED.match(line)
     return f"deployed {done[1]}" if done else ""
 
 

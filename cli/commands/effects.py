@@ -52,7 +52,7 @@ def call(args: argparse.Namespace) -> int:
     if args.result is not None and args.verdict != "done":
         raise CommandError(Exit.WRONG_USE, "--result is the return value of an effect that is resolved as `done`")
     result = _parse_result(args.result)
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=not args.verdict) as cloud:
         if not args.verdict:
             return _list(job, cloud, args)
         return _resolve(job, cloud, args, Confirmed(result) if args.verdict == "done" else NotDone())

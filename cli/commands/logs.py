@@ -36,7 +36,7 @@ def call(args: argparse.Namespace) -> int:
     if args.json and args.follow:
         raise CommandError(Exit.WRONG_USE, "--json prints one document and --follow never ends; use one of them")
     duration = parse_duration("--since", args.since)
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=True) as cloud:
         since = clock.milliseconds(cloud.clock.now() - duration)
         lines = list(read(cloud, job.name, since, args.run))
         if args.json:

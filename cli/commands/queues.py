@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     entries = manifest.of(registered_jobs.jobs().values())
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=True) as cloud:
         before = queue_depth.read(cloud)
         measured = [
             queue_depth.measure(cloud, job, entries[job]["key"], queue, before.get(queue))

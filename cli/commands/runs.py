@@ -32,7 +32,7 @@ def call(args: argparse.Namespace) -> int:
     job = find_job(args.job)
     if args.limit < 1:
         raise CommandError(Exit.WRONG_USE, f"--limit {args.limit} shows nothing; it must be at least 1")
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=True) as cloud:
         shown = [*running(cloud, job), *islice(ended(cloud, job), args.limit)]
     if args.json:
         output.document(shown)

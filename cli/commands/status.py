@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     entries = manifest.of(registered_jobs.jobs().values())
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=True) as cloud:
         shown = status_view.read(cloud, entries)
     if args.json:
         output.document(shown)

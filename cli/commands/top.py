@@ -66,7 +66,7 @@ def call(args: argparse.Namespace) -> int:
             f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
         )
     jobs = [find_job(args.job)] if args.job else registered_jobs.jobs().values()
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=True) as cloud:
         shown = sorted((statistics(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
     if args.json:
         output.document([asdict(each) for each in shown])
@@ -84,7 +84,7 @@ def statistics(cloud: Cloud, job: Job, period: timedelta) -> Statistics:
     now, retained = cloud.clock.now(), retention.read(job.retention).completed
     since = now - min(period, retained.age)
     good, counts, durations, last = 0, Counter[str](), list[int](), ""
-    for row in ended(cloud, job):
+    for row in ended(cloud, job, since):
         at = clock.parse(row["started"])
         if at < since:
             break

@@ -31,7 +31,7 @@ def call(args: argparse.Namespace) -> int:
     # A host may have been removed from BASE_URLS since; its rows still exist.
     by_host = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
     target = args.target if by_host else find_target(job, args.target)
-    with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
+    with options.open_cloud(args, reading=True) as cloud, job_settings.load(job, cloud) as job:
         explanation = explain(trace(cloud, job, at, target), cloud.names.stage)
     if args.json:
         facts = {"says": [explanation.headline, *explanation.facts]}

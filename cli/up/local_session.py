@@ -17,10 +17,11 @@ from cli.environment import deployment_variables, replace_environment
 from cli.exit_codes import CommandError, Exit
 from cli.up import demo_sites, leftover_runs, local_services, machine
 from local.cloud import FOLDER, STATE, Running, running, workspace
-from local.deploy import DeployError, LocalDeployment
+from local.deploy import DEPLOYED, DeployError, LocalDeployment
 from local.engine.engine import Engine, EngineError
 from local.engine.properties import DroppedProperty
 from shared import tables
+from shared.advised_commands import advised
 from shared.aws.cloud import Cloud
 from shared.aws.names import LOCAL, Names
 from shared.clock import Clock
@@ -57,6 +58,30 @@ def open_cloud() -> Iterator[Cloud]:
         if not waiting:
             output.notice("waiting for another jobs.py that is starting or using the local cloud")
         waiting = True
+        time.sleep(POLL)
+    with connect(other) as cloud:
+        yield cloud
+
+
+@contextmanager
+def open_state() -> Iterator[Cloud]:
+    """Connect to the running local cloud, or to an engine with its state, to read.
+
+    Nothing is deployed, and no other server is started. Raises CommandError if there is no state.
+    """
+    while not (other := running(folder())):
+        if not (folder() / STATE / DEPLOYED).exists():
+            raise CommandError(
+                Exit.NO_CLOUD, f"nothing has been deployed to the local cloud; `{advised(LOCAL, 'up')}` starts it"
+            )
+        with lock(folder()) as locked:
+            if locked:
+                try:
+                    with Engine(folder() / STATE) as engine, connect(engine) as cloud:
+                        yield cloud
+                except START_ERRORS as error:
+                    raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
+                return
         time.sleep(POLL)
     with connect(other) as cloud:
         yield cloud

@@ -25,6 +25,9 @@ EXAMPLES = (
 # Each is a module with SUMMARY, `arguments(parser)` and `call(args, cloud)`.
 VERBS = {"list": listing, "show": show, "retry": retry, "purge": purge, "audit": audit}
 
+# Verbs that change nothing.
+READING = ("list", "show", "audit")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="|".join(VERBS), required=True)
@@ -38,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     if args.verb == "show" and not args.id:
         raise CommandError(Exit.WRONG_USE, f"name a dead letter by its id; {store.list_hint(options.stage(args))}")
-    with options.open_cloud(args) as cloud:
+    with options.open_cloud(args, reading=args.verb in READING) as cloud:
         try:
             code: int = VERBS[args.verb].call(args, cloud)
         except (UnknownDeadLetter, ReasonMissing) as error:
