@@ -9,6 +9,7 @@ from cli import output
 from cli.exit_codes import Exit
 from shared import clock
 from shared.aws.names import NO_TARGET
+from shared.run.history import started_by
 from shared.run.report import RunReport
 
 FAILURES = ("failed", "lost")
@@ -31,7 +32,7 @@ def print_report(report: RunReport, as_json: bool, strict: bool = False) -> Exit
 
 def report_data(report: RunReport) -> dict[str, Any]:
     """The report as JSON data; times are ISO 8601 in UTC."""
-    started = clock.parse(report.run_id[:20])
+    started = started_by(report.run_id)
     failed = report.outcome in FAILURES
     return {
         "job": report.job,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from local.request_guard import GuardedHandler
+from shared.text.whole_number import is_whole_number
 
 # Lambda's limit of a payload. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BODY = 6 * 1024 * 1024
@@ -55,7 +56,7 @@ class _Handler(GuardedHandler):
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding"):
             return self._refuse(HTTPStatus.LENGTH_REQUIRED, "Content-Length is required")
-        if not length.isdecimal():
+        if not is_whole_number(length):
             return self._refuse(HTTPStatus.BAD_REQUEST, f"Content-Length {length!r} is not a length")
         if int(length) > MAX_BODY:
             return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body is at most {MAX_BODY} bytes")

@@ -5,8 +5,16 @@ Tests and simulations replace the clock.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
+
+# A date or a timestamp; to the day, the minute or more exactly. fromisoformat() also takes week dates and forms without
+# separators.
+FORM = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 
 
 class Clock:
@@ -35,10 +43,12 @@ def minute(timestamp: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """Parse an ISO 8601 timestamp; one without a time zone is UTC.
+    """Parse a date or timestamp of this project, UTC by default.
 
-    Raises ValueError.
+    For text of other senders, `text.timestamp` is stricter. Raises ValueError.
     """
+    if not FORM.fullmatch(text):
+        raise ValueError(f"{text!r:.40} is not a timestamp such as 2026-11-21T22:05:00.123Z")
     timestamp = datetime.fromisoformat(text)
     if timestamp.tzinfo is None:
         return timestamp.replace(tzinfo=UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from shared.job.definition import Job
 from shared.observability.log import Log
 from shared.run.firing import Firing
 from shared.run.report import RunReport
+from shared.text.untrusted_json import InvalidJson, parse_json
 from workers import delivery
 from workers.child import Child, Perform, Raised
 from workers.delivery import InProgress
@@ -177,8 +177,8 @@ class Worker:
 
     def _assign(self, message: MessageTypeDef) -> None:
         try:
-            body = json.loads(message["Body"])
-        except ValueError:
+            body = parse_json(message["Body"])
+        except InvalidJson:
             body = message["Body"]
         receipt, request = message["ReceiptHandle"], message["MessageId"]
         job_and_firing = delivery.read(self.cloud, body)

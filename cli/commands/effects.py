@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from cli import operator_identity, options, output
@@ -17,6 +16,7 @@ from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.effect import Confirmed, NotDone
 from shared.run.effect_results import token
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 EXAMPLES = (
     "effects notification-delivery",
@@ -60,9 +60,9 @@ def call(args: argparse.Namespace) -> int:
 
 def _parse_result(text: str | None) -> Any:
     try:
-        return json.loads(text or "null")
-    except ValueError as error:
-        raise CommandError(Exit.WRONG_USE, f"--result is not JSON: {error}") from None
+        return parse_json(text or "null")
+    except InvalidJson as error:
+        raise CommandError(Exit.WRONG_USE, f"--result {error}") from None
 
 
 def _list(job: Job, cloud: Cloud, args: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import uuid
 from collections.abc import Mapping
@@ -27,8 +26,11 @@ from shared.messages.run_batch import run_batch
 from shared.observability.log import Log
 from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 EXAMPLES = ("test pricing", "test notifications --event my-event.json --json")
+# Bytes of an event, Lambda's limit.
+MAX_EVENT = 6 * 1024 * 1024
 EVENTS = ROOT / "events"
 
 
@@ -69,13 +71,13 @@ def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
     """
     file = path or EVENTS / f"{job.place.partition(':')[0]}.json"
     try:
-        event = json.loads(file.read_text())
+        event = parse_json(file.read_bytes(), max_bytes=MAX_EVENT)
     except FileNotFoundError:
         raise CommandError(
             Exit.WRONG_USE, f"there is no {file}; create it with an event as AWS sends it to {job.name}"
         ) from None
-    except ValueError as error:
-        raise CommandError(Exit.WRONG_USE, f"{file} is not JSON: {error}") from None
+    except InvalidJson as error:
+        raise CommandError(Exit.WRONG_USE, f"{file} {error}") from None
     if not isinstance(event, dict):
         raise CommandError(Exit.WRONG_USE, f"{file} is not an event: it does not contain a JSON object")
     return event

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from shared.aws import secrets
 from shared.job import Grant, NotPerformed, RunContext, Setting, converse, read_parameter, settings
+from shared.text.whole_number import is_whole_number
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -155,7 +156,7 @@ def _of_bedrock(error: Any) -> Exception:
     code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"].get("HTTPStatusCode", 0)
     if status == 429 or code in ("ThrottlingException", "ServiceUnavailableException", "ModelNotReadyException"):
         wait = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("retry-after", "")
-        return Busy("Bedrock", float(wait) if wait.isdecimal() else BUSY)
+        return Busy("Bedrock", float(wait) if is_whole_number(wait) else BUSY)
     if code == "ModelTimeoutException":
         return Incomplete(f"Bedrock: {error}")
     return ProviderFailed(f"Bedrock: {error}") if status >= 500 else ProviderRefused(f"Bedrock: {error}")

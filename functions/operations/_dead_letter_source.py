@@ -14,6 +14,7 @@ from shared.archetypes.consumer import Message
 from shared.aws.names import Names
 from shared.dead_letters.letter import SORT_KEY, UNKNOWN_JOB
 from shared.job import manifest
+from shared.text.timestamp import parse_timestamp
 
 TOO_OFTEN = "received too often"
 
@@ -44,7 +45,7 @@ def identify(names: Names, message: Message) -> dict[str, Any]:
 def _timestamp(value: Any, default: str) -> str:
     """Normalise a timestamp, since it becomes part of a key."""
     try:
-        return clock.iso(clock.parse(value))
+        return clock.iso(parse_timestamp(value))
     except (TypeError, ValueError):
         return default
 

@@ -28,6 +28,7 @@ from shared.job import (
 from shared.job.manifest import Entry
 from shared.run import firing, lost_runs, send
 from shared.run.firing import Firing
+from shared.text.timestamp import parse_timestamp
 
 # The queue allows 5 receives; the last one must start the job or handle the failure.
 MAX_DEFERRALS = 3
@@ -147,6 +148,6 @@ def _fired(run: RunContext, name: str, note: str, envelope: Mapping[str, Any]) -
 
 def _ended(run: RunContext, message: Message, envelope: Mapping[str, Any]) -> datetime:
     try:
-        return clock.parse(str(envelope["timestamp"]))
+        return parse_timestamp(str(envelope["timestamp"]))
     except (KeyError, ValueError):
         return datetime.fromtimestamp(message.sent / 1000, run.cloud.clock.now().tzinfo)

@@ -30,6 +30,7 @@ from shared.job import (
 )
 from shared.job.manifest import Entry
 from shared.job.retention import Retention
+from shared.run.history import started_by
 from shared.store import keys, table
 from shared.store.age_index import Row
 from shared.store.bulk_delete import BulkDeleter
@@ -135,6 +136,6 @@ def _newest_first(run: RunContext, job: str, age: timedelta) -> Iterator[Mapping
 def _started(run_id: str) -> datetime | None:
     """Parse the start from the id of a run or gap."""
     try:
-        return datetime.strptime(run_id[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        return started_by(run_id)
     except ValueError:
         return None

@@ -12,6 +12,7 @@ from shared.clock import Clock
 from shared.http.client import HostBusy, HttpClient, HttpResponse, NoResponse
 from shared.http.sites import Site
 from shared.job import explicit
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 ENDPOINT = "/api/web-eval/run"
 # Delays between the attempts at one task; the next tick after a delay attempts it.
@@ -119,9 +120,9 @@ def _result(text: str) -> str:
     Raises ValueError if it is no object, or too large for a row.
     """
     try:
-        result = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("answered invalid JSON") from None
+        result = parse_json(text)
+    except InvalidJson as error:
+        raise ValueError(f"answered JSON that {error}") from None
     if not isinstance(result, dict):
         raise ValueError(f"answered a JSON {type(result).__name__}, not an object")
     compact = json.dumps(result, separators=(",", ":"), ensure_ascii=False)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from local.engine import emulator
+from shared.text.whole_number import is_whole_number
 
 MAX_RUNS = 16
 
@@ -31,7 +32,7 @@ def receive(*trace_headers: str) -> None:
             if name == "Lineage":
                 for entry in value.split("|"):
                     function, _, count = entry.rpartition(":")
-                    if count.isdecimal():
+                    if is_whole_number(count):
                         chain[function] = max(chain.get(function, 0), int(count))
     _chain.set(chain)
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from shared.job.schedule import in_utc
+from shared.text.whole_number import is_whole_number
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -89,7 +90,7 @@ def _weekday(part: str, text: str) -> str:
         return "*" if part == "*" else "6"
 
     def shifted(match: re.Match[str]) -> str:
-        number = NAMES.get(match[0]) or (int(match[0]) if match[0].isdigit() else 0)
+        number = NAMES.get(match[0]) or (int(match[0]) if is_whole_number(match[0]) else 0)
         if not 1 <= number <= 7:
             raise ExpressionError(f"cron({text}): day of week {match[0]} is not between 1 (Sunday) and 7")
         return str(number - 1)

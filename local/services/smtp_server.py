@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 MAX_BYTES = 40 * 1024 * 1024
 # Mails. The oldest are deleted.
 MAX_MAILS = 1000
-ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{6}")
+ID = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.request_guard import GuardedHandler
+from shared.text.whole_number import is_whole_number
 
 ANSWERS = {"/fail": HTTPStatus.SERVICE_UNAVAILABLE, "/gone": HTTPStatus.GONE}
 SLOW = 2.0
@@ -66,7 +67,7 @@ class _Handler(GuardedHandler):
     def do_POST(self) -> None:  # noqa: N802
         receiver, path = self.server.receiver, self.path.partition("?")[0]
         length = self.headers.get("Content-Length", "0")
-        body = self.rfile.read(min(int(length), LARGEST)) if length.isdecimal() else b""
+        body = self.rfile.read(min(int(length), LARGEST)) if is_whole_number(length) else b""
         if path in ("/slow", "/never") and receiver.stopping.wait(SLOW if path == "/slow" else None):
             return
         status = ANSWERS.get(path, HTTPStatus.NO_CONTENT)

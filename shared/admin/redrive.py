@@ -7,7 +7,6 @@ sent, so that two operators do not redrive it at once; the run that serves it se
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from shared.run.firing import Firing, MalformedEvent
 from shared.store import keys, table
 from shared.store.table import ConditionFailed
 from shared.tables import STATE
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -248,7 +248,7 @@ def _redrives_of_tick(cloud: Cloud, entry: Entry, fired: Firing) -> int:
 
 def _mapping(content: str) -> Mapping[str, Any]:
     try:
-        parsed = json.loads(content)
-    except ValueError:
+        parsed = parse_json(content, max_bytes=store.MAX_PAYLOAD)
+    except InvalidJson:
         return {}
     return parsed if isinstance(parsed, Mapping) else {}

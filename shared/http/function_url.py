@@ -16,6 +16,8 @@ from aws_lambda_powertools.event_handler.exceptions import BadRequestError, NotF
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
 
+from shared.text.untrusted_json import InvalidJson, parse_json
+
 JSON = "application/json"
 MAX_BODY_CHARACTERS = 16 * 1024
 NOT_JSON = "the body is not a JSON object"
@@ -84,9 +86,9 @@ def parse_object(text: str) -> dict[str, Any]:
     if len(text) > MAX_BODY_CHARACTERS:
         raise ServiceError(413, f"the body is larger than {MAX_BODY_CHARACTERS} characters")
     try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadRequestError(NOT_JSON) from None
+        parsed = parse_json(text)
+    except InvalidJson as error:
+        raise BadRequestError(f"the body {error}") from None
     if not isinstance(parsed, dict):
         raise BadRequestError(NOT_JSON)
     return parsed

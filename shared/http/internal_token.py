@@ -36,7 +36,8 @@ class Guard:
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Whether the headers (names in lower case) contain a valid token."""
-        token = headers.get(HEADER, "").encode()
+        # A header may have half of a surrogate pair, which is no character of any token.
+        token = headers.get(HEADER, "").encode(errors="surrogatepass")
         age = self.monotonic() - self.read_at
         if age > CACHE_SECONDS:
             self._read()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.job.effect import NotPerformed
+from shared.text.whole_number import parse_whole_number
 
 if TYPE_CHECKING:
     from shared.http.client import HttpClient, HttpResponse
@@ -85,7 +86,7 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: str, now: d
         raise BadSignature(f"the header {missing[0]} is missing")
     key, stamp = named["webhook-id"], named["webhook-timestamp"]
     try:
-        at = datetime.fromtimestamp(int(stamp), UTC)
+        at = datetime.fromtimestamp(parse_whole_number(stamp), UTC)
     except (ValueError, OverflowError, OSError):
         raise BadSignature(f"webhook-timestamp is {stamp[:40]!r}, not seconds since 1970") from None
     if abs(now - at) > TOLERANCE:

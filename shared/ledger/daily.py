@@ -20,6 +20,7 @@ from shared.ledger.ledger import TickOutcome, TickRecord, TickRecords, merge
 from shared.run import lost_runs
 from shared.store import keys, table
 from shared.tables import STATE, TTL
+from shared.text.whole_number import is_whole_number
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -141,7 +142,7 @@ def records_of_day(item: Mapping[str, Any]) -> TickRecords:
     if not item:
         return {}
     day = clock.parse(item["sk"])
-    texts = {int(name[1:]): text for name, text in item.items() if name[:1] == "h" and name[1:].isdecimal()}
+    texts = {int(name[1:]): text for name, text in item.items() if name[:1] == "h" and is_whole_number(name[1:])}
     return merge(*(decode(text, day.replace(hour=hour)) for hour, text in texts.items()))
 
 

@@ -32,7 +32,7 @@ LATE_AFTER = 60
 CLOCK_SKEW = timedelta(seconds=5)
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
-POSITION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\dZ)#(\d\d)")
+POSITION = re.compile(r"([0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]Z)#([0-9][0-9])")
 ATTRIBUTES_READ = ("sk", "tick", "target", "attempt", "outcome", "started", "duplicates", "from", "to", "count")
 
 

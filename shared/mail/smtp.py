@@ -15,6 +15,7 @@ from shared.mail.message import DeliveryUnknown, Mail, MailRefused, RefusalKind
 from shared.mail.mime import recipient, render, sender_address
 from shared.mail.reply import SESSION, Stage
 from shared.mail.route import SECRET, Route
+from shared.text.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from smtplib import SMTP
@@ -258,7 +259,7 @@ class Smtp:
 
     def _login(self) -> tuple[str, str] | None:
         try:
-            login = json.loads(secrets.read(self.cloud, SECRET))
+            login = parse_json(secrets.read(self.cloud, SECRET))
             return login["user"], login["password"]
         except secrets.NoSecret:
             return None

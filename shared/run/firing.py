@@ -15,6 +15,7 @@ from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.job.definition import QUEUE, RUN_BY
 from shared.job.outcome import Rejected
+from shared.text.timestamp import parse_timestamp
 
 # Parts of one tick: the first run and its continuations.
 MAX_PARTS = 100
@@ -228,7 +229,7 @@ def _check(firing: Firing) -> None:
 
 def _parse_cron(job: str, event: Mapping[str, Any], now: datetime) -> Firing:
     try:
-        at = clock.parse(event["time"]).replace(second=0, microsecond=0)
+        at = parse_timestamp(event["time"]).replace(second=0, microsecond=0)
     except (KeyError, TypeError, ValueError):
         raise MalformedEvent(f"{job}: the event's time is {event.get('time')!r}, not an ISO 8601 timestamp") from None
     _check_time(job, at, now)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import test_house_rules, test_import_levels, test_prose
+from tests.contract import test_house_rules, test_import_levels, test_outside_text, test_prose
 from tests.contract.test_house_rules import Law
 
 ROOT = Path(__file__).parents[2]
-LAWS: list[Law] = [*test_house_rules.LAWS, *test_import_levels.LAWS, *test_prose.LAWS]
+LAWS: list[Law] = [*test_house_rules.LAWS, *test_import_levels.LAWS, *test_outside_text.LAWS, *test_prose.LAWS]
 
 
 @pytest.mark.parametrize("law", LAWS)

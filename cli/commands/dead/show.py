@@ -12,6 +12,7 @@ from shared import redaction
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.dead_letters.letter import DeadLetterRefused
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 SUMMARY = "show one dead letter with its payload, redacted"
 
@@ -43,6 +44,6 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
 
 def _redacted(content: str) -> Any:
     try:
-        return redaction.data(json.loads(content))
-    except ValueError:
+        return redaction.data(parse_json(content, max_bytes=store.MAX_PAYLOAD))
+    except InvalidJson:
         return redaction.text(content)

@@ -137,7 +137,7 @@ class Rollup(Record):
 
     table: ClassVar[Table] = tables.ROLLUPS
 
-    id: str = Field(pattern=r"^(day#\d{4}-\d\d-\d\d|week#\d{4}-W\d\d)$")
+    id: str = Field(pattern=r"^(day#[0-9]{4}-[0-9][0-9]-[0-9][0-9]|week#[0-9]{4}-W[0-9][0-9])$")
     #: Start of the day or week.
     from_at: Past
     bytes_used: Count = 0

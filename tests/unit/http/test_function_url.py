@@ -76,7 +76,24 @@ def test_a_body_is_json_whatever_its_content_type(kind: str) -> None:
     assert ask(event) == (200, {"name": "a"})
 
 
-@pytest.mark.parametrize("body", ["{", "7", '"text"', '[{"name": "a"}]', "[" * MAX_BODY_CHARACTERS])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{", "the body is not JSON: "),
+        ("[" * MAX_BODY_CHARACTERS, "the body is nested more than 64 levels deep"),
+        ('{"name": "a", "name": "b"}', "the body has the key 'name' twice"),
+        ('{"name": "\\ud800"}', "the body has half of a surrogate pair"),
+        ('{"name": ' + "9" * 5000 + "}", "the body has a number of more than"),
+        ('{"name": NaN}', "the body has NaN"),
+    ],
+)
+def test_json_that_is_not_acceptable_is_invalid_with_its_reason(body: str, said: str) -> None:
+    status, answer = post(body)
+    assert status == 400
+    assert answer["error"].startswith(said)
+
+
+@pytest.mark.parametrize("body", ["7", '"text"', '[{"name": "a"}]'])
 def test_a_body_that_is_no_json_object_is_invalid(body: str) -> None:
     assert post(body) == (400, {"error": "the body is not a JSON object"})
 
