@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.text.whole_number import is_whole_number
+
 PROC = Path("/proc")
 # Fields after the name, of man 5 proc_pid_stat: the session is the 6th of all, num_threads the 20th.
 SESSION, THREADS = 3, 17
@@ -33,7 +35,7 @@ def _stats(user: int | None = None) -> Iterator[list[bytes]]:
     if not PROC.is_dir():
         return
     for folder in PROC.iterdir():
-        if folder.name.isdigit() and (fields := _fields(folder, user)):
+        if is_whole_number(folder.name) and (fields := _fields(folder, user)):
             yield fields
 
 
