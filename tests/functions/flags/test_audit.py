@@ -16,12 +16,13 @@ def event(number: int = 1, **more: Any) -> dict[str, Any]:
     return {"type": "audit-event", "payload": {"event": {**told, **more}}}
 
 
-def test_a_batch_of_an_organization_is_one_call_and_duplicates_are_the_same_rows(world: World) -> None:
+def test_a_batch_of_an_organization_is_one_call_and_its_counts_and_duplicates_are_the_same_rows(world: World) -> None:
     job = Audit()
     world.deliver(job, event(0))
     calls = Calls(world.cloud)
     assert world.deliver(job, *(event(number) for number in range(1, 10)), event(1)) == []
-    assert calls.made == ["dynamodb:BatchWriteItem"]
+    # The rows, then the counts of the batch.
+    assert calls.made == ["dynamodb:BatchWriteItem", "dynamodb:UpdateItem"]
     world.deliver(job, *(event(number) for number in range(10)))
     assert [row["id"] for row in world.rows("trail")] == [f"evt_{number}" for number in range(10)]
     assert {row["pk"] for row in world.rows("trail")} == {"org_1#2026-03-02"}
