@@ -70,9 +70,9 @@ OF_SENDER = {
 OF_RATE = {(4, 5), (5, 3), (7, 28), (1, 90)}
 OF_RELAY_STATE = {(3, 0), (3, 1), (3, 2), (3, 3), (3, 5), (4, 5)}
 
-ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
-PAUSE = re.compile(r"\b(?:in|for|after|least) (\d{1,5}) ?(s|m|h)(?:ec|in|our|\b)")
-GREYLIST = re.compile(r"gr[ea]y[ -]?list|try again (?:later )?(?:in|after) \d")
+ENHANCED = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
+PAUSE = re.compile(r"\b(?:in|for|after|least) ([0-9]{1,5}) ?(s|m|h)(?:ec|in|our|\b)")
+GREYLIST = re.compile(r"gr[ea]y[ -]?list|try again (?:later )?(?:in|after) [0-9]")
 RATE = re.compile(
     r"too (?:many (?:concurrent|connections?|messages?|mails?|e-?mails?|recipients?|sessions?|errors?|requests?|smtp|"
     r"commands?|transactions?|bad|invalid|unknown)|much mail|fast|quickly|frequently)|slow(?:ing)? down|throttl|"
@@ -96,12 +96,12 @@ SENDER = re.compile(
     r"client host|client (?:does not|was not|not)|\b(?:helo|ehlo)\b|traffic not accepted|unauthorized ip|banned send|"
     r"(?:your (?:ip|host|server|mail server)|ip address|sending ip|\bhost \[)[^;]{0,80}"
     r"(?:block|black|listed|reject|reputation|banned|\brbl\b)|"
-    r"\d\.\d{1,3}\]? [^;]{0,20}(?:black ?list|block ?list|listed|\brbl\b)|invalid credentials|"
+    r"[0-9]\.[0-9]{1,3}\]? [^;]{0,20}(?:black ?list|block ?list|listed|\brbl\b)|invalid credentials|"
     r"(?:your|this|sender) account[^.;]{0,30}(?:suspend|paus|disabled|restrict|terminat|review)|"
     r"sending[^.;]{0,30}(?:suspend|paus|disabled|restrict)|"
     r"reverse (?:dns|hostname|lookup)|\bptr\b|starttls|tls (?:is )?required|encryption required"
 )
-GREETING_OF_LINES = re.compile(r"\n\d{3}[ -]|\n[245]\.\d{1,3}\.\d{1,3} ")
+GREETING_OF_LINES = re.compile(r"\n[0-9]{3}[ -]|\n[245]\.[0-9]{1,3}\.[0-9]{1,3} ")
 
 # Codes of SES's API. The message's own refusals are read like an answer to the final dot.
 SES_OF_MESSAGE = ("MessageRejected", "BadRequestException", "ValidationException")

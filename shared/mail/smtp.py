@@ -15,6 +15,7 @@ from shared.mail.mime import recipient, render, sender_address
 from shared.mail.reply import SESSION, Stage
 from shared.mail.route import SECRET, Route
 from shared.text.untrusted_json import parse_json
+from shared.text.whole_number import is_whole_number
 
 if TYPE_CHECKING:
     from smtplib import SMTP
@@ -188,7 +189,7 @@ class Smtp:
             return
         finally:
             server.sock.settimeout(TIMEOUT_SECONDS)
-        if not early[:3].isdigit():
+        if not is_whole_number(early[:3].decode(errors="replace")):
             raise ConnectionResetError("the connection was lost before the end of the message")
         self._drop()
         raise reply.refused(self.route.host, Stage.END, int(early[:3]), early[4:])
