@@ -15,6 +15,7 @@ from itertools import islice
 
 from functions.sites._ascii_forms import plain
 from functions.sites._currencies import Rule, after_number, before_number
+from shared.text.whole_number import is_whole_number
 
 # Numbers of a page that are read. 16,000 numbers are no pricing page.
 MAX_NUMBERS = 16_000
@@ -75,12 +76,12 @@ class Amount:
     def day_and_month(self) -> bool:
         """Whether it could be a date without its year, such as 24.12."""
         day, point, month = self.text.partition(".")
-        return bool(point) and day.isdigit() and month.isdigit() and int(day) <= 31 and int(month) <= 12
+        return bool(point) and is_whole_number(day) and is_whole_number(month) and int(day) <= 31 and int(month) <= 12
 
     @property
     def year(self) -> bool:
         """Whether it could be a year of our time."""
-        return self.text.isdigit() and len(self.text) == 4 and 1990 <= int(self.text) <= 2039
+        return is_whole_number(self.text) and len(self.text) == 4 and 1990 <= int(self.text) <= 2039
 
 
 def prices(text: str, most: int) -> list[str]:

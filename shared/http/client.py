@@ -18,6 +18,7 @@ from shared.http.charset import decode
 from shared.http.sites import host_of
 from shared.http.transport import CallLimits, Transport, is_unsent, reason_of
 from shared.job.effect import NotPerformed
+from shared.text.whole_number import is_whole_number
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -217,7 +218,7 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
     """Parse Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if not text:
         return None
-    if text.strip().isdecimal():
+    if is_whole_number(text.strip()):
         return min(float(text), MAX_HOLD)
     try:
         at = parsedate_to_datetime(text)

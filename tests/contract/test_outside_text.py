@@ -46,6 +46,7 @@ OTHER_TIMESTAMPS = {
     "shared/http/client.py": "HTTP dates",
     "shared/http/webhook.py": "seconds of a signature",
     "shared/job/budget.py": "the first day of a period",
+    "shared/archetypes/rollup/pending.py": "a day that this project wrote",
     "shared/archetypes/rollup/periods.py": "a day that this project wrote",
     "shared/run/history.py": "the id of a run",
     "shared/store/age_index.py": "a day of the index",

@@ -24,8 +24,8 @@ from shared.plugins.manifest.toml_lines import Place, line_of, nearest, places
 
 PLUGIN = r"(@[a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*"
 JOB = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
-VERSION = r"\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?"
-HOST = r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:\d{1,5})?"
+VERSION = r"[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?"
+HOST = r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?"
 # Prefixes of variables that belong to the platform or change how a process runs.
 RESERVED = ("AWS_", "NIGHTSHIFT_", "LAMBDA_", "INTERNAL_HEALTH", "LD_", "PYTHON")
 # Lambda's 900 s, less the time in which a run starts and ends.
@@ -213,7 +213,7 @@ class Manifest(Closed):
     describe: str = ""
     enabled: bool = True
     #: URL that failures of its jobs are posted to.
-    errors: str = Field(default="", pattern=r"^(https://[^\s@]+|http://(localhost|127\.0\.0\.1)(:\d+)?/[^\s@]*)?$")
+    errors: str = Field(default="", pattern=r"^(https://[^\s@]+|http://(localhost|127\.0\.0\.1)(:[0-9]+)?/[^\s@]*)?$")
     permissions: PermissionsTable = PermissionsTable()
     jobs: list[JobDeclaration] = Field(min_length=1)
 
