@@ -1,4 +1,4 @@
-"""Log lines of a run in this process: text for people, or JSON as on AWS."""
+"""Log lines of a run by hand: text for people, or JSON."""
 
 from __future__ import annotations
 

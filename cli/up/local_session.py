@@ -65,7 +65,7 @@ def open_cloud() -> Iterator[Cloud]:
 
 @contextmanager
 def open_state() -> Iterator[Cloud]:
-    """Connect to the running local cloud, or to an engine with its state, to read.
+    """Connect to the running local cloud, or its kept state, to read.
 
     Nothing is deployed, and no other server is started. Raises CommandError if there is no state.
     """
