@@ -230,7 +230,7 @@ def test_threads_are_limited_by_the_replaced_function(sandboxed: Sandboxed) -> N
 def test_threads_beyond_the_replaced_function_end_the_run(sandboxed: Sandboxed) -> None:
     code = """
         import _thread
-        start = _thread.start_new_thread.__closure__[0].cell_contents
+        start, = [c.cell_contents for c in _thread.start_new_thread.__closure__ if callable(c.cell_contents)]
         _thread.stack_size(32768)
         for _ in range(200):
             start(time.sleep, (60,))
