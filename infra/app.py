@@ -55,7 +55,7 @@ def read_deployment(stage: str) -> Deployment:
 def grants(deployment: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
     return [
         *(grant for job in deployment.jobs.values() for grant in job.grants()),
-        *(grant for endpoint in urls for grant in endpoint.grants),
+        *(grant for endpoint in urls for grant in endpoint.granted(deployment.jobs)),
     ]
 
 

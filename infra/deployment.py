@@ -10,6 +10,10 @@ from pathlib import Path
 from infra.platform import LambdaPlatform
 from shared.aws.names import CELERY, Names
 from shared.job.definition import INLINE, Job
+from shared.job.setting import SettingError
+from shared.mail.message import MailRefused
+from shared.mail.mime import address
+from shared.mail.route import RELAY, SENDER
 
 ROOT = Path(__file__).resolve().parent.parent
 # A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.
@@ -57,6 +61,20 @@ class Deployment:
     def uses_celery(self, group: str) -> bool:
         """Whether the group's functions need Celery's library to send jobs."""
         return any(self.run_by(job) == CELERY for job in self.of_group(group))
+
+    @property
+    def sender(self) -> str:
+        """The address that e-mail is sent from by SES, empty for another relay or for none.
+
+        Raises SettingError.
+        """
+        relay, sender = RELAY.read(self.environment), SENDER.read(self.environment)
+        if relay.scheme != "ses" or not sender:
+            return ""
+        try:
+            return address(sender)
+        except MailRefused as error:
+            raise SettingError(f"{SENDER.name}: {error}") from None
 
     @property
     def collector(self) -> Job | None:

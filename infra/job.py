@@ -84,7 +84,7 @@ def allowed(job: Job, deployment: Deployment) -> list[roles.Statement]:
     read = sorted(deployment.names.arn("sqs", deployment.names.queue(name)) for name in _read_by(job, deployment))
     received = [roles.allow(queues.RECEIVE, *read)] if read else []
     celery = (SEND_TO_CELERY,) if deployment.run_by(job) == CELERY else ()
-    return [*roles.statements(deployment.names, [*job.grants(), *celery]), *received]
+    return [*roles.statements(deployment.names, [*job.grants(), *celery], deployment.sender), *received]
 
 
 def _read_by(job: Job, deployment: Deployment) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,32 +11,41 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra import queues, roles
+from infra import queues, quotas, roles
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard
 from infra.deployment import ROOT, Deployment
 from infra.function import Code, Function, FunctionSpec, log_days
 from infra.job import platform_environment
 from shared.aws.permissions import Grant
+from shared.job.definition import Job
 
 TIMEOUT = 29
 MEMORY = 256
+# Context key, its default, and its maximum. By default four URLs reserve 20 of the account's pool, of which AWS keeps
+# 100 unreserved.
+CONCURRENCY, URL_CONCURRENCY, MAX_CONCURRENCY = "url-concurrency", 5, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A folder of functions/ that serves a Function URL.
 
-    Its handler.py has `handle` and GRANTS, and may have TIMEOUT (seconds), MEMORY (MB), and ALARM = False if it reports
-    its failures itself.
+    Its handler.py has `handle` and GRANTS, and may have `grants(jobs)` with those that depend on the jobs that it
+    serves, TIMEOUT (seconds), MEMORY (MB), and ALARM = False if it reports its failures itself.
     """
 
     name: str
     purpose: str
     grants: tuple[Grant, ...]
+    of_jobs: Callable[[Mapping[str, Job]], Iterable[Grant]]
     timeout: int
     memory: int
     alarm: bool
+
+    def granted(self, jobs: Mapping[str, Job]) -> tuple[Grant, ...]:
+        """All grants in a deployment with these jobs."""
+        return (*self.grants, *self.of_jobs(jobs))
 
 
 def endpoints() -> list[Endpoint]:
@@ -47,12 +57,25 @@ def endpoints() -> list[Endpoint]:
                 name=path.parent.name,
                 purpose=(module.__doc__ or "").partition("\n")[0],
                 grants=module.GRANTS,
+                of_jobs=getattr(module, "grants", lambda _: ()),
                 timeout=getattr(module, "TIMEOUT", TIMEOUT),
                 memory=getattr(module, "MEMORY", MEMORY),
                 alarm=getattr(module, "ALARM", True),
             )
         )
     return endpoints
+
+
+def concurrency(scope: Construct) -> int | None:
+    """Reserved concurrency of each URL's function: a flood of requests throttles no job.
+
+    Set by `-c url-concurrency=N`; 0 reserves none, for an account whose pool is too small. Raises LimitError.
+    """
+    given = scope.node.try_get_context(CONCURRENCY)
+    text = str(URL_CONCURRENCY if given is None else given)
+    if not (text.isascii() and text.isdigit()) or int(text) > MAX_CONCURRENCY:
+        raise quotas.LimitError(f"-c {CONCURRENCY}={text}: use a whole number from 0 to {MAX_CONCURRENCY}")
+    return int(text) or None
 
 
 class Front(Stack):
@@ -87,8 +110,9 @@ class FunctionUrl(Construct):
             environment=platform_environment(deployment),
         )
         code = Code(self, endpoint.name, deployment, with_manifest=True)
-        allowed = roles.statements(deployment.names, endpoint.grants)
+        allowed = roles.statements(deployment.names, endpoint.granted(deployment.jobs))
         function = Function(self, spec, allowed, code).resource
+        function.reserved_concurrent_executions = concurrency(self)
         url = lambda_.CfnUrl(self, "Url", auth_type="NONE", target_function_arn=function.attr_arn)
         # Since October 2025 a new URL returns 403 unless both are allowed.
         # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared import tables
 from shared.aws.names import Names
-from shared.aws.permissions import Grant
+from shared.aws.permissions import SENDER_IDENTITY, Grant
 
 Statement = dict[str, Any]
 
@@ -29,23 +29,41 @@ class GrantError(Exception):
     """A grant that no policy can express; the message has the fix."""
 
 
-def statements(names: Names, grants: Iterable[Grant]) -> list[Statement]:
+def statements(names: Names, grants: Iterable[Grant], sender: str = "") -> list[Statement]:
     """Build one statement per actions and condition, with all its resources.
 
-    The order is stable.
+    The order is stable. sender: the address that SES may send from, empty for none.
     """
     merged: dict[tuple[tuple[str, ...], tuple[str, ...], str, str, bool], set[str]] = {}
+    mail: dict[tuple[str, ...], set[str]] = {}
     for grant in grants:
         _check(grant)
         kind = (grant.actions, grant.keys, _alias(names, grant), _prefix(grant), grant.denied)
-        merged.setdefault(kind, set()).update(_resources(names, grant))
+        if grant.resource != SENDER_IDENTITY:
+            merged.setdefault(kind, set()).update(_resources(names, grant))
+        elif sender:
+            mail.setdefault(grant.actions, set()).update(identities(names, sender))
     return [
-        {
-            **allow(actions, *sorted(resources), leading_keys=keys, alias=alias, prefix=prefix),
-            "Effect": "Deny" if denied else "Allow",
-        }
-        for (actions, keys, alias, prefix, denied), resources in sorted(merged.items())
+        *(
+            {
+                **allow(actions, *sorted(resources), leading_keys=keys, alias=alias, prefix=prefix),
+                "Effect": "Deny" if denied else "Allow",
+            }
+            for (actions, keys, alias, prefix, denied), resources in sorted(merged.items())
+        ),
+        *(
+            {**allow(actions, *sorted(resources)), "Condition": {"StringEquals": {"ses:FromAddress": sender}}}
+            for actions, resources in sorted(mail.items())
+        ),
     ]
+
+
+def identities(names: Names, sender: str) -> Iterator[str]:
+    """ARNs of the identities with which SES may send from an address: itself, its domain and those above."""
+    yield names.arn("ses", f"identity/{sender}")
+    labels = sender.rpartition("@")[2].split(".")
+    for number in range(max(1, len(labels) - 1)):
+        yield names.arn("ses", f"identity/{'.'.join(labels[number:])}")
 
 
 def allow(
@@ -101,8 +119,6 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
             yield names.arn("sqs", names.queue(name))
         case "topic":
             yield names.topic_arn(name)
-        case "identity":
-            yield names.arn("ses", f"identity/{name}")
         case "function":
             yield names.arn("lambda", f"function:{names.function(name)}")
         case "parameter" | "model":

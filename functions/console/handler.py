@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -32,7 +32,7 @@ from functions.console._models import (
 from functions.console._openapi import action, view
 from shared.aws.cloud import Cloud
 from shared.aws.names import STATE
-from shared.aws.permissions import Grant, delete_rows, invoke_jobs, read_rows, read_secret, write_rows
+from shared.aws.permissions import Grant, delete_rows, invoke, read_rows, read_secret, write_rows
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
@@ -41,7 +41,6 @@ from shared.store import keys
 
 GRANTS: tuple[Grant, ...] = (
     read_secret(internal_token.SECRET),
-    invoke_jobs(),
     read_rows(STATE, keys.claims("*"), keys.manual_requests("*"), keys.pauses("*"), keys.runs("*", "*")),
     write_rows(STATE, keys.claims("*"), keys.pauses("*"), keys.audit_month("*")),
     delete_rows(STATE, keys.pauses("*")),
@@ -53,6 +52,11 @@ JOB_PATH = re.compile(r"/jobs/(.{1,300})/(trigger|pause|resume|runs)")
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="console")
+
+
+def grants(jobs: Iterable[str]) -> tuple[Grant, ...]:
+    """Grants on the functions of the jobs that this URL starts."""
+    return tuple(invoke(job) for job in jobs)
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import clock, tables
+from shared.aws import permissions
 from shared.aws.names import DEAD, FIRINGS, STATE
 from shared.aws.permissions import Grant, update_rows
 from shared.job import manifest
@@ -28,10 +29,7 @@ WAIT_SECONDS = 1
 MAX_PAYLOAD = 6 * 1024 * 1024 - 1024
 # Queues of the platform, which no caller may drain.
 PLATFORM_QUEUES = (FIRINGS, DEAD)
-GRANTS: tuple[Grant, ...] = (
-    Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), "queue/*"),
-    update_rows(STATE, keys.queue_drains()),
-)
+GRANTS: tuple[Grant, ...] = (update_rows(STATE, keys.queue_drains()),)
 
 
 class QueueConsumer(NamedTuple):
@@ -39,6 +37,15 @@ class QueueConsumer(NamedTuple):
 
     queue: str
     job: str
+
+
+def grants(queues: Mapping[str, str | None]) -> tuple[Grant, ...]:
+    """Grants to drain the queues and to call their consumers.
+
+    queues: by job, the queue that it consumes.
+    """
+    served = {job: queue for job, queue in queues.items() if queue and queue not in PLATFORM_QUEUES}
+    return (*map(permissions.drain, served.values()), *map(permissions.invoke, served))
 
 
 def consumer_of(text: str) -> QueueConsumer | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
@@ -11,13 +11,16 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from functions.queues import _drain
 from shared.aws.cloud import Cloud
-from shared.aws.permissions import Grant, invoke_jobs, read_secret
+from shared.aws.permissions import Grant, read_secret
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job.outcome import Reason
 from shared.observability.log import Log
 
-GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), invoke_jobs(), *_drain.GRANTS)
+if TYPE_CHECKING:
+    from shared.job.definition import Job
+
+GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), *_drain.GRANTS)
 TIMEOUT = 60
 UNKNOWN_QUEUE = "unknown queue"
 DEFAULT_LIMIT, MAX_LIMIT = 10, 50
@@ -27,6 +30,11 @@ LIMIT = r"^-?[0-9]{1,15}$"
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="queues")
+
+
+def grants(jobs: Mapping[str, Job]) -> tuple[Grant, ...]:
+    """Grants on the queues that this URL drains, and on the functions of their consumers."""
+    return _drain.grants({name: job.queue for name, job in jobs.items()})
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared import clock, tables
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET, STATE
-from shared.aws.permissions import Grant, invoke_jobs, read_rows, read_secret
+from shared.aws.permissions import Grant, invoke, read_rows, read_secret
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
@@ -31,7 +31,6 @@ from shared.store import keys, table
 
 GRANTS: tuple[Grant, ...] = (
     read_secret(internal_token.SECRET),
-    invoke_jobs(),
     read_rows(STATE, keys.claims("*"), keys.manual_requests("*"), keys.pauses("*")),
 )
 TIMEOUT = 29
@@ -44,6 +43,11 @@ IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
 LOG = Log(time=CLOUD.clock, job="trigger")
+
+
+def grants(jobs: Iterable[str]) -> tuple[Grant, ...]:
+    """Grants on the functions of the jobs that this URL starts."""
+    return tuple(invoke(job) for job in jobs)
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from shared.aws.names import OWED, STATE, TOPIC
 
 PAYLOADS_KEY = "key/payloads"
+# The identity and the address of MAIL_FROM, which the deployer sets.
+SENDER_IDENTITY = "identity/sender"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +119,29 @@ def publish(topic: str) -> Grant:
 
 
 def send_mail() -> Grant:
-    """Send mail with SES from any verified identity of the account.
+    """Send mail with SES from the address of MAIL_FROM, and from no other.
 
     SES also checks the action for raw mail.
     """
-    return Grant(("ses:SendEmail", "ses:SendRawEmail"), "identity/*")
+    return Grant(("ses:SendEmail", "ses:SendRawEmail"), SENDER_IDENTITY)
 
 
 def invoke_jobs() -> Grant:
     """Invoke any function of this deployment.
 
-    For dispatch and the break-glass function only.
+    For dispatch only.
     """
     return Grant(("lambda:InvokeFunction",), "function/*")
+
+
+def invoke(job: str) -> Grant:
+    """Invoke the function of a job."""
+    return Grant(("lambda:InvokeFunction",), f"function/{job}")
+
+
+def drain(queue: str) -> Grant:
+    """Receive and delete messages of a queue."""
+    return Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), f"queue/{queue}")
 
 
 def alerting() -> tuple[Grant, ...]:

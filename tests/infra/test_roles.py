@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from infra import roles
+from infra.deployment import Deployment
+from infra.platform import on_this_machine
 from infra.roles import GrantError
 from shared.aws.names import Names
 from shared.aws.permissions import (
@@ -18,6 +20,7 @@ from shared.aws.permissions import (
     send_mail,
     write_objects,
 )
+from shared.job.setting import SettingError
 
 NAMES = Names("prod", "123456789012", "eu-west-1")
 BUCKET = "arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1"
@@ -26,6 +29,33 @@ BUCKET = "arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1"
 def one(grant: Grant) -> roles.Statement:
     (statement,) = roles.statements(NAMES, [grant])
     return statement
+
+
+def test_mail_is_sent_from_the_configured_address_and_no_other() -> None:
+    (statement,) = roles.statements(NAMES, [send_mail()], "bot@mail.example.co.uk")
+    arns = [one.rpartition("/")[2] for one in statement["Resource"]]
+    assert arns == ["bot@mail.example.co.uk", "co.uk", "example.co.uk", "mail.example.co.uk"]
+    assert statement["Action"] == ["ses:SendEmail", "ses:SendRawEmail"]
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "bot@mail.example.co.uk"}}
+    assert roles.statements(NAMES, [send_mail()]) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "sender"),
+    [
+        ({}, ""),
+        ({"MAIL_FROM": "Bot <bot@example.org>"}, "bot@example.org"),
+        ({"MAIL_FROM": "bot@b\u00fccher.example"}, "bot@xn--bcher-kva.example"),
+        ({"MAIL_FROM": "bot@example.org", "MAIL_RELAY": "smtps://relay.example"}, ""),
+    ],
+)
+def test_the_sender_is_that_of_the_deployers_environment(environment: dict[str, str], sender: str) -> None:
+    assert Deployment(NAMES, {}, on_this_machine(), environment).sender == sender
+
+
+def test_a_sender_that_is_no_address_is_refused() -> None:
+    with pytest.raises(SettingError, match="MAIL_FROM"):
+        _ = Deployment(NAMES, {}, on_this_machine(), {"MAIL_FROM": "nobody"}).sender
 
 
 @pytest.mark.parametrize(
@@ -38,7 +68,6 @@ def one(grant: Grant) -> roles.Statement:
             ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:nightshift/prod/prod-auth-??????"],
         ),
         (write_objects("pricing/*"), ["arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1/pricing/*"]),
-        (send_mail(), ["arn:aws:ses:eu-west-1:123456789012:identity/*"]),
         (collect("flagship:audit")[0], [f"{BUCKET}/payloads/*/flagship-audit/*"]),
         (invoke_jobs(), ["arn:aws:lambda:eu-west-1:123456789012:function:nightshift-prod-*"]),
         (read_rows("state"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-state"]),

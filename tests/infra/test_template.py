@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from infra import quotas
+from infra import public, quotas
 from infra.template import PSEUDO, Resource, Template, plain, resources, text
 from shared.aws.names import DEAD, FIRINGS, WORK
+from shared.aws.permissions import SENDER_IDENTITY
 from shared.job import registry
 from shared.job.definition import Job
 from shared.tables import TABLES, TTL
@@ -53,7 +55,8 @@ def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
     """Pairs of action and resource that the declaration names; ARNs are formed independently here."""
     pairs = set()
     for grant in job.grants():
-        if grant.denied != denied:
+        # Without a configured sender no mail is sent.
+        if grant.denied != denied or grant.resource == SENDER_IDENTITY:
             continue
         kind, _, name = grant.resource.partition("/")
         form = {
@@ -63,7 +66,6 @@ def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
             "secret": arn("secretsmanager", f"secret:nightshift/prod/{name}-??????"),
             "queue": arn("sqs", PREFIX + name.replace(":", "-")),
             "topic": arn("sns", PREFIX + name),
-            "identity": arn("ses", f"identity/{name}"),
             "function": arn("lambda", f"function:{PREFIX}{name}"),
             "parameter": arn("ssm", f"parameter/nightshift/prod/{name}"),
             "model": f"arn:aws:bedrock:*::foundation-model/{name}",
@@ -474,3 +476,50 @@ def test_a_job_of_another_stage_is_not_deployed(templates: Templates) -> None:
     elsewhere = registry.jobs().keys() - JOBS.keys()
     assert elsewhere
     assert not elsewhere & functions(templates).keys()
+
+
+def of_url(templates: Templates, name: str, action: str) -> set[str]:
+    """Last parts of the resources on which the function of a URL may do something."""
+    return {
+        one.rpartition(":")[2]
+        for statement in statements(templates, functions(templates)[name])
+        if action in statement["Action"]
+        for one in statement["Resource"]
+    }
+
+
+def test_a_url_invokes_and_drains_only_what_it_serves(templates: Templates) -> None:
+    consumers = {name: job.queue for name, job in JOBS.items() if job.queue and job.queue not in (FIRINGS, DEAD)}
+    assert len(consumers) > 3
+    invoke = "lambda:InvokeFunction"
+    assert of_url(templates, "trigger", invoke) == {PREFIX + name for name in JOBS}
+    assert of_url(templates, "console", invoke) == {PREFIX + name for name in JOBS}
+    assert of_url(templates, "queues", invoke) == {PREFIX + name for name in consumers}
+    assert of_url(templates, "downloads", invoke) == set()
+    for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage"):
+        assert of_url(templates, "queues", action) == {PREFIX + queue.replace(":", "-") for queue in consumers.values()}
+        assert all(of_url(templates, name, action) == set() for name in ("trigger", "console", "downloads"))
+
+
+def test_a_flood_of_requests_to_a_url_throttles_no_job(templates: Templates) -> None:
+    urls = {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+    reserved = {
+        name: function.properties.get("ReservedConcurrentExecutions") for name, function in functions(templates).items()
+    }
+    assert {name: reserved[name] for name in urls} == dict.fromkeys(urls, public.URL_CONCURRENCY)
+
+
+def scope(given: object) -> Any:
+    """A construct with this value in the context."""
+    return SimpleNamespace(node=SimpleNamespace(try_get_context={public.CONCURRENCY: given}.get))
+
+
+@pytest.mark.parametrize(("given", "reserved"), [(None, 5), ("1", 1), (12, 12), ("0", None)])
+def test_the_concurrency_of_the_urls_is_set_by_the_context(given: object, reserved: int | None) -> None:
+    assert public.concurrency(scope(given)) == reserved
+
+
+@pytest.mark.parametrize("given", ["", "-1", "many", "1001", "\u0661"])
+def test_a_concurrency_that_is_no_number_is_refused(given: str) -> None:
+    with pytest.raises(quotas.LimitError, match="from 0 to 1000"):
+        public.concurrency(scope(given))
