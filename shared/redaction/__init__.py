@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from shared import redaction
-from shared.redaction import encoded, named, personal, shaped
+from shared.redaction import commands, encoded, labelled, named, personal, shaped
 from shared.redaction.char_runs import MASK, Span, byte_image, pattern
 
 # Bytes of foreign text in the claim item, which must stay below 1,024 bytes, and in a history row of one write unit.
@@ -24,7 +24,7 @@ MAX_DEPTH = 3
 # Names of fields whose value is always secret.
 SECRET_FIELD = (
     r"pass(?:word|wd|phrase|code)|(?:^|[-_.])pass$|pwd|secret|token|credential|authorization|cookie"
-    r"|sess(?:ion)?[-_]?(?:id|key)|signature|(?:^|[-_.])(?:sig|otp|pin|jwt|cv[vc]2?|ssn|iban|pan|sid|dob)$|[cx]srf"
+    r"|sess(?:ion)?[-_]?(?:id|key)|signature|passwort|kennwort|geburtsdatum|(?:^|[-_.])(?:sig|otp|pin|jwt|cv[vc]2?|ssn|iban|pan|sid|dob)$|[cx]srf"
     r"|(?:api|access|private|account|signing|encryption|master|ssh|shared|license|subscription|storage|client)[-_ ]?key"
     r"|x-internal-health|(?:tele)?phone|mobile(?:[-_ ]?number)?$|card[-_ ]?number|date[-_ ]?of[-_ ]?birth"
 )
@@ -48,7 +48,8 @@ def _spans(value: str, depth: int = 0) -> list[Span]:
     if len(value) < MIN_TEXT:
         return []
     image = byte_image(value)
-    spans = [*named.spans(value, image), *shaped.spans(value, image), *personal.spans(value, image)]
+    finders = (named.spans, shaped.spans, personal.spans, labelled.spans, commands.spans)
+    spans = [span for find in finders for span in find(value, image)]
     if depth < MAX_DEPTH:
         spans += encoded.spans(value, image, lambda inner: _text(inner, depth + 1))
     return spans

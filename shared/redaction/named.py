@@ -9,10 +9,12 @@ from functools import cache
 
 from shared.redaction.char_runs import MASK, Span, pattern
 
+HOOKS = ("hooks", "webhookb2/", "hook.", "hook/", "ifttt.com/")
 # Patterns are applied where one of these occurs, and nowhere else.
 STEMS = (
-    *("pass", "pwd", "secret", "token", "credential", "auth", "cookie", "sess", "key", "sig", "srf", "otp"),
-    *("cvv", "cvc", "jwt", ".sid", "sid=", "code=", "bearer", "basic", "hooks", "x-internal-health"),
+    *("pass", "pwd", "kennwort", "secret", "token", "credential", "auth", "cookie", "sess", "key", "sig", "srf", "otp"),
+    *("cvv", "cvc", "jwt", ".sid", "sid=", "code=", "bearer", "basic", "x-internal-health"),
+    *HOOKS,
 )
 # `key` may be one of a table or a map; after one of these words it is a secret.
 SECRET_KEY_WORDS = (
@@ -20,7 +22,7 @@ SECRET_KEY_WORDS = (
     *("subscription", "storage", "webhook", "hmac", "service", "client", "consumer", "auth"),
 )
 NAME = (
-    r"pass(?:words?|wd|phrases?|codes?)|(?<=[_?&;-])pass|(?<=[\"'])pass(?=\\*[\"'])|pwd|secrets?|tokens?|credentials?"
+    r"pass(?:words?|wort|wd|phrases?|codes?)|kennwort|(?<=[_?&;-])pass|(?<=[\"'])pass(?=\\*[\"'])|pwd|secrets?|tokens?|credentials?"
     r"|authorization|(?<=[\"'])auth(?=\\*[\"'][^\w]{1,5}[\w+/=-]{16})|cookies?|sess(?:ion[-_]?)?id"
     r"|(?<![a-z])session(?==)|keys?|signature|(?<=[?&;])sig|srf|(?<![a-z])(?:otp|cv[vc]2?|jwt)|\.sid|(?<=[?&; ])sid"
     r"|(?<=[?&])code(?=(?:=|%3d)[\w%.~/-]{8})|x-internal-health"
@@ -54,7 +56,12 @@ ELEMENT = rf"(?:{NAME}){SUFFIX}[^<>\n]{{0,80}}>(?P<value>[^<>]{{1,4096}})</"
 OPTION = rf"(?:{NAME}){SUFFIX}[ \t]+(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)"
 HEADER = r"(?:authorization|cookie2?)[ \t]{0,20}:[ \t]{0,20}(?P<value>(?:(?!\\[rn\"'])[^\r\n%s]|\r?\n[ \t]+)+)"
 SCHEME = r"(?:(?P<bearer>bearer)|basic)(?:[ \t]|%20)+(?P<value>[\w.~+/-]{8,}={0,2})"
-HOOK = r"hooks(?:\.slack\.com/\w{1,20}|/\d{1,30})/(?P<value>[\w/-]{16,})"
+# Addresses of chat systems that end in a secret: Slack, Discord, Zapier, Mattermost; Teams; Make; Lark; IFTTT.
+HOOK = (
+    r"hooks(?:\.slack\.com/\w{1,20}|/\d{1,30}|\.zapier\.com/hooks/catch|(?=/[a-z0-9]{24,}))/(?P<value>[\w/-]{10,})"
+    r"|webhookb2/(?P<teams>[\w@/-]{16,})|hook\.\w{2,3}\d?\.(?:make|integromat)\.com/(?P<make>\w{16,})"
+    r"|hook/(?P<lark>[\w-]{30,})|ifttt\.com/trigger/[\w-]{1,64}/(?:json/)?with/key/(?P<ifttt>[\w-]{10,})"
+)
 NAMED = re.IGNORECASE | re.DOTALL
 
 
@@ -79,8 +86,8 @@ def _after(text: str, at: int, stem: str) -> Iterator[Span]:
         before = text[max(0, at - 14) : at].lower().rstrip("-_ ")
         if not before.endswith((*SECRET_KEY_WORDS, "?", "&")):
             return
-    if stem == "hooks":
-        yield from _groups(pattern(HOOK, NAMED).match(text, at))
+    if stem in HOOKS:
+        yield from _groups(pattern(HOOK, NAMED).match(text, at), "value", "teams", "make", "lark", "ifttt")
         return
     if stem in ("bearer", "basic"):
         scheme = pattern(SCHEME, NAMED).match(text, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from string import ascii_uppercase, digits
+from string import ascii_letters, digits
 
 from shared.redaction.char_runs import Span, char_class, pattern, runs
 
@@ -38,12 +38,40 @@ ISSUERS = {
     16: r"4|5[0-8]|2(?:2(?:2[1-9]|[3-9])|[3-6]|7(?:[01]|20))|35(?:2[89]|[3-8])|6",
     19: r"4|62|5[0678]|6[37]",
 }
-IBAN = r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]{4}){2,7}(?:[ -]?[0-9A-Z]{1,3})?(?![0-9A-Za-z])"
+IBAN = r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]{4}){2,7}(?:[ -]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
+# Lengths by country, of the IBAN registry: digits and small letters are also words, ids and digests.
+IBAN_LENGTHS = {
+    code: int(length)
+    for length, codes in (
+        line.split(maxsplit=1)
+        for line in (
+            "15 NO",
+            "16 BE",
+            "18 DK FI FO GL NL SD FK",
+            "19 MK SI",
+            "20 AT BA EE KZ LT LU XK MN",
+            "21 CH HR LI LV",
+            "22 BG BH CR DE GB GE IE ME RS VA",
+            "23 AE GI IL IQ OM TL SO",
+            "24 AD CZ ES MD PK RO SA SE SK TN VG",
+            "25 LY PT ST",
+            "26 IS TR",
+            "27 BI DJ FR GR IT MC MR SM",
+            "28 AL AZ BY CY DO GT HU LB NI PL SV",
+            "29 BR EG PS QA UA",
+            "30 JO KW MU YE",
+            "31 MT SC",
+            "32 LC",
+            "33 RU",
+        )
+    )
+    for code in codes.split()
+}
 MIN_IBAN = 15
-# Each IBAN begins with two capitals and two digits.
+# Each IBAN begins with two letters and two digits.
 IBAN_START = b"AA00"
 IBAN_CLASSES = bytes(
-    ord("A") if chr(code) in ascii_uppercase else ord("0") if chr(code) in digits else ord(" ") for code in range(256)
+    ord("A") if chr(code) in ascii_letters else ord("0") if chr(code) in digits else ord(" ") for code in range(256)
 )
 # E.164 with its plus: eight digits or more, in groups.
 PHONE = r"\+(?<![\w)+.].)[1-9][0-9]{0,3}(?:[ \xa0./-]?(?:\([0-9]{1,5}\)|[0-9]{1,12})){1,6}(?![0-9\w:])"
@@ -129,7 +157,8 @@ def _iban(printed: str) -> int:
         plain = printed[:end].replace(" ", "").replace("-", "")
         if len(plain) < MIN_IBAN:
             return 0
-        if int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1:
+        known = plain.isupper() or IBAN_LENGTHS.get(plain[:2].upper()) == len(plain)
+        if known and int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1:
             return end
         end = max(printed.rfind(" ", 0, end), printed.rfind("-", 0, end))
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from urllib.parse import quote
 HEX = "0123456789abcdef"
 LETTERS = string.ascii_letters + string.digits
 WORD = LETTERS + "_-"
+CAPITALS = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,60 @@ VENDORS: dict[str, tuple[str | tuple[int, str], ...]] = {
     "brevo smtp": ("xsmtp", "sib-", (64, HEX), "-", (16, LETTERS)),
     "heroku": ("HR", "KU-", (8, HEX), "-", (4, HEX), "-", (4, HEX), "-", (12, HEX)),
     "notion": ("nt", "n_", (11, "0123456789"), (35, LETTERS)),
+    "huggingface-alnum": ("h", "f_", (34, LETTERS)),
+    "groq": ("gs", "k_", (52, LETTERS)),
+    "replicate": ("r", "8_", (37, LETTERS)),
+    "perplexity": ("ppl", "x-", (48, LETTERS)),
+    "xai": ("xa", "i-", (80, LETTERS)),
+    "nvidia": ("nv", "api-", (64, WORD)),
+    "tavily": ("tv", "ly-dev-", (32, LETTERS)),
+    "cerebras": ("cs", "k-", (48, LETTERS)),
+    "langsmith": ("ls", "v2_pt_", (32, HEX), "_", (10, HEX)),
+    "pinecone": ("pc", "sk_", (60, LETTERS)),
+    "fireworks": ("f", "w_", (24, LETTERS)),
+    "together": ("tg", "p_v1_", (43, LETTERS)),
+    "jina": ("ji", "na_", (60, LETTERS)),
+    "anyscale": ("ese", "cret_", (26, LETTERS)),
+    "openrouter": ("s", "k-or-v1-", (64, HEX)),
+    "openai service": ("s", "k-svcacct-", (48, LETTERS)),
+    "voyage": ("p", "a-", (43, WORD)),
+    "vercel blob": ("vercel", "_blob_rw_", (16, LETTERS), "_", (30, LETTERS)),
+    "vercel": ("vc", "p_", (56, LETTERS)),
+    "netlify": ("nf", "p_", (36, LETTERS)),
+    "render": ("rn", "d_", (32, LETTERS)),
+    "fly": ("f", "m2_", (60, LETTERS)),
+    "neon": ("na", "pi_", (64, LETTERS)),
+    "supabase secret": ("s", "b_secret_", (31, WORD)),
+    "circleci": ("CCI", "PAT_", (22, LETTERS), "_", (40, HEX)),
+    "buildkite": ("bk", "ua_", (40, HEX)),
+    "prefect": ("pn", "u_", (36, LETTERS)),
+    "cockroach": ("CCD", "B1_", (22, LETTERS), "_", (40, LETTERS)),
+    "sourcegraph": ("sg", "p_", (40, HEX)),
+    "nuget": ("o", "y2", (43, string.ascii_lowercase + string.digits)),
+    "crates.io": ("ci", "o", (32, LETTERS)),
+    "trello": ("AT", "TA", (64, HEX)),
+    "readme": ("rd", "me_", (70, string.ascii_lowercase + string.digits)),
+    "flutterwave": ("FLW", "SECK_TEST-", (32, HEX), "-X"),
+    "easypost": ("EZ", "AK", (54, LETTERS)),
+    "shippo": ("ship", "po_live_", (40, HEX)),
+    "duffel": ("duf", "fel_live_", (43, WORD)),
+    "posthog": ("ph", "x_", (43, LETTERS)),
+    "plaid": ("acc", "ess-sandbox-", (8, HEX), "-", (4, HEX), "-", (4, HEX), "-", (4, HEX), "-", (12, HEX)),
+    "stytch": ("sec", "ret-live-", (36, LETTERS)),
+    "hubspot": ("pa", "t-na1-", (8, HEX), "-", (4, HEX), "-", (4, HEX), "-", (4, HEX), "-", (12, HEX)),
+    "adafruit": ("ai", "o_", (28, LETTERS)),
+    "tencent": ("AK", "ID", (32, LETTERS)),
+    "terraform": ((14, LETTERS), ".atlas", "v1.", (67, LETTERS)),
+    "dynatrace": (
+        "dt0",
+        "c01.",
+        (24, string.ascii_uppercase + string.digits),
+        ".",
+        (64, string.ascii_uppercase + string.digits),
+    ),
+    "openshift": ("sha", "256~", (43, LETTERS)),
+    "azure": ((3, LETTERS), "8", "Q~", (34, WORD)),
+    "onepassword": ("op", "s_eyJ", (200, LETTERS)),
     "alibaba": ("LT", "AI", (20, LETTERS)),
     "aws key id": ("AK", "IA", (16, string.ascii_uppercase + string.digits)),
     "aws temporary key id": ("AS", "IA", (16, string.ascii_uppercase + string.digits)),
@@ -356,6 +412,77 @@ def addresses() -> Iterator[Canary]:
         yield Canary(f"url {form!r}", form.format(password), (password,))
 
 
+CHATS = (
+    "https://acme.webhook.office.com/webhook" + "b2/0b1c-1@2c3d-4/IncomingWebhook/{}abcdef0123456789/5e6f",
+    "https://hooks.zap" + "ier.com/hooks/catch/123456/{}/",
+    "https://chat.example.org/hoo" + "ks/{}",
+    "https://hook.eu1.ma" + "ke.com/{}",
+    "https://open.feishu.cn/open-apis/bot/v2/ho" + "ok/{}-abcd-ef01",
+    "https://maker.ift" + "tt.com/trigger/door/with/key/{}",
+    "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?k" + "ey={}",
+    "https://oapi.dingtalk.com/robot/send?access_tok" + "en={}",
+    "https://chat.googleapis.com/v1/spaces/AAAA/messages?key=x&tok" + "en={}",
+    "https://prod-12.westeurope.logic.azure.com:443/workflows/1/triggers/manual/paths/invoke?sp=%2Frun&si" + "g={}",
+)
+COMMANDS = (
+    "curl -u ada:{} https://shop.example",
+    "curl -s -X POST -uada:{} https://shop.example",
+    "curl -sSfu 'ada:{}' https://shop.example",
+    'curl --user "ada:{}" https://shop.example',
+    "curl --proxy-user ada:{} -x proxy:3128 https://shop.example",
+    "wget --user=ada --password={} https://shop.example",
+    "wget --http-password {} https://shop.example",
+    "mysql -h db -u root -p{} app",
+    "mysqldump -uroot -p'{}' app > dump.sql",
+    "PGPASS" + "WORD={} psql -h db -U ada app",
+    "psql postgres://ada:{}@db/app",
+    "psql 'host=db user=ada pass" + "word={}'",
+    "psql postgresql://svc%40tenant:{}@db:5432/app",
+    "sshpass -p {} ssh ada@db",
+    "redis-cli -h cache -a {} ping",
+    "mongosh -u ada -p {} mongodb://db/app",
+    "docker login -u ada -p {} registry.example",
+    "ldapsearch -D cn=ada -w {} -b dc=example",
+    "smbclient //files/share -U ada%{}",
+    "htpasswd -cb users ada {}",
+    "openssl rsa -in key.pem -passin pass:{}",
+    "mosquitto_pub -h broker -u ada -P {} -t x",
+    "az login --service-principal -u app -p {} --tenant t",
+    "export MYSQL_PWD={}",
+    "Passw" + "ort: {}",
+    "Kennw" + "ort={}",
+)
+LABELLED = (
+    *("ssn: 078-05-1120", "SSN=078051120", '{"ssn": "078-05-1120"}', "social security number: 078-05-1120"),
+    *(
+        "date_of_birth: 1990-01-02",
+        "date of birth: 01/02/1990",
+        '"dateOfBirth": "1990-01-02"',
+        "DOB 1990: dob=1990-01-02",
+    ),
+    *("born on 2 January 1990", "Geburtsdatum: 02.01.1990", "geboren am 2. Januar 1990", "Geburtstag: 02.01.1990"),
+    *("passport number: C01X00T47", "Reisepass-Nr.: C01X00T47", "Personalausweisnummer: T220001293"),
+    *("phone: 0170 1234567", "Telefon: 030/1234567", "Tel.: (030) 918273", "mobile number: 07700 900123"),
+    *("Handy: 0170-1234567", "fax: 030 1234567", "Steuer-ID: 12 345 678 903", "tax id: 12-3456789"),
+    *("Sozialversicherungsnummer: 65 070803 A 010", "national insurance number: QQ 12 34 56 C"),
+    *("Kontonummer: 532013000", "account number: 532013000", "driver's license: D9182736", "NHS number: 943 476 5919"),
+    *("F\xfchrerscheinnummer: B918273RE2", "<ssn>078-05-1120</ssn>", "ssn%3D078-05-1120"),
+)
+
+
+def chats_and_commands() -> Iterator[Canary]:
+    for form in (*CHATS, *COMMANDS):
+        secret = drawn(form, 26, string.ascii_lowercase + string.digits)
+        yield Canary(f"{form[:30]!r}", form.format(secret), (secret,))
+
+
+def labelled() -> Iterator[Canary]:
+    for said in LABELLED:
+        digits = max(re.findall(r"\d[\d./ -]*\d", said), key=len)
+        for around in ("{}", "row 7: {}, next", "{}."):
+            yield Canary(f"{said[:20]!r} in {around!r}", around.format(said), (digits,))
+
+
 def personal() -> Iterator[Canary]:
     for mail in E_MAILS:
         for around in E_MAIL_AROUND:
@@ -370,9 +497,9 @@ def personal() -> Iterator[Canary]:
                 yield Canary(f"{network} in {around!r} {printed[4]!r}", around.format(printed), (printed,))
     yield Canary("card before its code", "4" + "111 1111 1111 1111 123", ("1111 1111",))
     for iban in IBANS:
-        for printed in (iban, iban.replace(" ", "")):
+        for printed in (iban, iban.replace(" ", ""), iban.lower(), iban.lower().replace(" ", "")):
             for around in ("{}", "pay to {} EUR 12", "iban={};", "({})", "{}."):
-                yield Canary(f"{iban[:4]} in {around!r}", around.format(printed), (printed,))
+                yield Canary(f"{printed[:5]} in {around!r}", around.format(printed), (printed,))
     for phone in PHONES:
         for around in ("{}", "call {} now", "tel:{}", "({})", "{}."):
             yield Canary(f"{phone} in {around!r}", around.format(phone), (phone,))
@@ -405,8 +532,8 @@ def encoded() -> Iterator[Canary]:
     yield Canary("a sign in full width", "zoe\uff20example.org", ("zoe\uff20",))
 
 
-CANARIES = tuple(
-    canary
-    for group in (shaped, named, odd_values, headers, keys, addresses, personal, tokens_of_tokens, encoded)
-    for canary in group()
+GROUPS = (
+    *(shaped, named, odd_values, headers, keys, addresses, personal),
+    *(tokens_of_tokens, encoded, chats_and_commands, labelled),
 )
+CANARIES = tuple(canary for group in GROUPS for canary in group())

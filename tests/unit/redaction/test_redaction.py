@@ -162,6 +162,19 @@ def test_a_sample_is_cut_at_512_characters() -> None:
 HOSTILE = (
     *("token=", 'token="', "Cookie: ", "a@", "a.b@c.d", "://a:", "%41", "%2541", "+1 ", "4111 ", "DE89 ", "eyJaaaa."),
     *("ghp_", "sk-a1A", "-----BEGIN ", " --password ", "<password ", "tokens={a:", "\\u0040", "arn:aws:secret:", "'"),
+    *(
+        "curl -u a",
+        "mysql -",
+        "curl ",
+        "ssn: ",
+        "ssn: 1 ",
+        "date_of_birth ",
+        "phone: 1 ",
+        "tel.",
+        "hooks/",
+        "webhookb2/",
+    ),
+    *("de89 ", "de89", "://a@", "htpasswd -b a ", "hf_", "vercel_blob_rw_", "hook.eu1.", "steuer-", "born on ", "1 1 "),
 )
 
 
