@@ -64,9 +64,9 @@ class Deployment:
 
     @property
     def sender(self) -> str:
-        """The address that e-mail is sent from by SES, empty for another relay or for none.
+        """The address that SES sends e-mail from.
 
-        Raises SettingError.
+        Empty for another relay or none. Raises SettingError.
         """
         relay, sender = RELAY.read(self.environment), SENDER.read(self.environment)
         if relay.scheme != "ses" or not sender:

@@ -67,9 +67,9 @@ def endpoints() -> list[Endpoint]:
 
 
 def concurrency(scope: Construct) -> int | None:
-    """Reserved concurrency of each URL's function: a flood of requests throttles no job.
+    """Reserved concurrency of each URL's function.
 
-    Set by `-c url-concurrency=N`; 0 reserves none, for an account whose pool is too small. Raises LimitError.
+    A flood of requests throttles no job. Set by `-c url-concurrency=N`; 0 reserves none, for an account whose pool is too small. Raises LimitError.
     """
     given = scope.node.try_get_context(CONCURRENCY)
     text = str(URL_CONCURRENCY if given is None else given)

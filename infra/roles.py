@@ -59,7 +59,10 @@ def statements(names: Names, grants: Iterable[Grant], sender: str = "") -> list[
 
 
 def identities(names: Names, sender: str) -> Iterator[str]:
-    """ARNs of the identities with which SES may send from an address: itself, its domain and those above."""
+    """ARNs of the SES identities that an address may be sent from.
+
+    The address itself, its domain, and the domains above.
+    """
     yield names.arn("ses", f"identity/{sender}")
     labels = sender.rpartition("@")[2].split(".")
     for number in range(max(1, len(labels) - 1)):

@@ -33,7 +33,7 @@ LOG = Log(time=CLOUD.clock, job="queues")
 
 
 def grants(jobs: Mapping[str, Job]) -> tuple[Grant, ...]:
-    """Grants on the queues that this URL drains, and on the functions of their consumers."""
+    """Grants on the drained queues and their consumers' functions."""
     return _drain.grants({name: job.queue for name, job in jobs.items()})
 
 

@@ -119,7 +119,7 @@ def publish(topic: str) -> Grant:
 
 
 def send_mail() -> Grant:
-    """Send mail with SES from the address of MAIL_FROM, and from no other.
+    """Send mail with SES from the address of MAIL_FROM only.
 
     SES also checks the action for raw mail.
     """

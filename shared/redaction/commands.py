@@ -1,4 +1,4 @@
-"""Find passwords in command lines, in the options of the programs that take them: `curl -u ada:...`."""
+"""Find passwords in options of command lines: `curl -u ada:...`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Find personal data by the label in front, in English and German: `SSN: ...`, `Geburtsdatum: ...`."""
+"""Find personal data by the label in front, in English and German.
+
+`SSN: ...`, `Geburtsdatum: ...`.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def _stems() -> re.Pattern[bytes]:
 
 
 def _begin(text: str, stem: int) -> int:
-    """Start of the label of which a stem was found: `birth` is the end of `date_of_birth`."""
+    """Start of a label: `birth` is the end of `date_of_birth`."""
     before = pattern(
         r"(?:date[-_ ]?of[-_ ]?|tele|cell|mobile[-_ ]?|personal|health[-_ ]?|national[-_ ]?|kranken)\Z", re.IGNORECASE
     )
