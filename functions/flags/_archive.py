@@ -6,9 +6,9 @@ row again, and added to the archived period at the next move.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.flags import _meter_keys, _periods
 from functions.flags._counters import DUE, Row, counters
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNITS = "units#"
 DAYS = "day"
+T = TypeVar("T")
 # Rows of hours expire, since there are many; those of days and months do not.
 HOURS_RETAINED = timedelta(days=400)
 # Counters per transaction: an expression has at most 4,096 bytes.
@@ -145,6 +146,15 @@ def months(cloud: Cloud, partition: str, start: Any = None) -> tuple[list[tuple[
     rows, more = due(cloud, partition, start)
     heads = [(row["pk"].split("#"), row["sk"]) for row in rows]
     return [(Tenant(parts[0]), parts[2], sk) for parts, sk in heads if len(parts) == 3], more
+
+
+def pages(read: Callable[..., tuple[list[T], Any]], cloud: Cloud, partition: str) -> Iterator[list[T]]:
+    """Yield every page of `months` or `due`."""
+    found, more = read(cloud, partition)
+    yield found
+    while more is not None:
+        found, more = read(cloud, partition, more)
+        yield found
 
 
 def due(cloud: Cloud, partition: str, start: Any = None, limit: int = 100) -> tuple[list[dict[str, Any]], Any]:

@@ -69,6 +69,8 @@ class PeriodRollover(Job):
         lines: dict[str, None] = {}
         ended = f"{run.at - SKEW:%Y-%m-%d %H:%M}"
         for partition in DUE.partitions(OPEN):
-            for tenant, month, _ in _archive.months(run.cloud, partition)[0]:
-                lines[f"archive what has ended by {ended} of {month}, {tenant.id}"] = None
+            for page in _archive.pages(_archive.months, run.cloud, partition):
+                lines |= {
+                    f"archive what has ended by {ended} of {month}, {tenant.id}": None for tenant, month, _ in page
+                }
         return [*lines]

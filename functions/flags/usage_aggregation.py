@@ -71,8 +71,10 @@ class UsageAggregation(Job):
         return Done({"days": days, "months": months})
 
     def plan(self, run: RunContext) -> list[str]:
-        waiting = [_archive.due(run.cloud, partition)[0] for partition in DUE.partitions(_archive.DAYS)]
-        months = {key[:2]: None for rows in waiting for key in _by_month(rows)}
+        months: dict[tuple[str, str], None] = {}
+        for partition in DUE.partitions(_archive.DAYS):
+            for rows in _archive.pages(_archive.due, run.cloud, partition):
+                months |= {key[:2]: None for key in _by_month(rows)}
         return [f"sum up {month} of {organization}" for organization, month in months]
 
 

@@ -64,11 +64,18 @@ class Rollup(RollupDefinition, archetype=True):
 
     def plan(self, run: RunContext) -> list[str]:
         mark, until = watermark.read(run.cloud, self.name), self._until(run)
-        if not mark.closing and mark.upto >= until:
-            return []
-        window = self._window(run, mark, mark.closing or self._end(mark, until, None))
-        line = f"add up {window.rows:,} rows of {len(window.owners):,} owners, recorded by {window.end}"
-        return [line, *(f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults)]
+        rows, owners, faults = 0, set[str](), list[str]()
+        end, span = "", None
+        while mark.closing or mark.upto < until:
+            if run.remaining() < RESERVE:
+                faults.append(f"add up more rows, recorded after {end}: too many to read now")
+                break
+            window = self._window(run, mark, mark.closing or self._end(mark, until, span))
+            rows, end, span = rows + window.rows, window.end, 2 * self._length(run, window)
+            owners |= {*window.owners}
+            faults += [f"leave out {row.pk} {row.sk}: {why}" for row, why in window.faults]
+            mark = Watermark(window.end)
+        return [f"add up {rows:,} rows of {len(owners):,} owners, recorded by {end}", *faults] if end else []
 
     def gather(self, run: RunContext, window: Window, limit: int | None) -> bool:
         """Add the window's rows to its sums.

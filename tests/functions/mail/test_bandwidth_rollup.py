@@ -327,6 +327,13 @@ def test_a_dry_run_says_what_would_be_added_up_and_does_nothing(go: Go, cloud: C
     assert watermark.closed(cloud, "bandwidth-rollup") is None
 
 
+def test_a_dry_run_reads_every_window(go: Go, cloud: Cloud, log: Lines) -> None:
+    cloud.environment = {"BANDWIDTH_ROLLUP_MAX_RUNS_PER_TICK": "4"}
+    put(cloud, *(message(n, recorded_at=NOON - SETTLE - timedelta(hours=n)) for n in range(1, 20)))
+    tick = RunContext(BandwidthRollup(), Firing("bandwidth-rollup", NOON), cloud, "dry", NOON, log, dry=True)
+    assert BandwidthRollup().plan(tick) == ["add up 19 rows of 1 owners, recorded by 2026-03-02T11:50:00.000Z"]
+
+
 def test_a_sum_that_is_no_number_is_named_and_what_it_missed_is_added_once_it_is_one(
     go: Go, cloud: Cloud, clock: VirtualClock
 ) -> None:
