@@ -14,6 +14,8 @@ from typing import NamedTuple
 FORM = re.compile(r"([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{43})")
 # Separates the two ids, which never contain it.
 SEPARATOR = "#"
+# Characters of an id, as in `shared/store/record.py`; in UTF-8 they fit into a key of DynamoDB (1,024 bytes).
+LONGEST_ID = 256
 
 
 class NoTicket(ValueError):
@@ -56,4 +58,7 @@ def read(text: str) -> Ticket:
     user, separator, export = ids.partition(SEPARATOR)
     if not user or not separator or not export:
         raise NoTicket("it does not name an export")
+    if max(len(user), len(export)) > LONGEST_ID:
+        # Longer than any id, and than a key of a row may be: a query for it would be an error.
+        raise NoTicket("its ids are too long")
     return Ticket(user, export, match[2])

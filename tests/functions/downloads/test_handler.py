@@ -95,6 +95,10 @@ def test_any_other_link_is_not_found(ask: Ask, cloud: Cloud, link: str) -> None:
             "/downloads/",
             "/downloads/.",
             "/downloads/" + "A" * 3000,
+            # Ids that are longer than a key of DynamoDB may be, and as long as one may be.
+            *(f"/downloads/{Ticket('ada', 'x' * size, 's' * 43)}" for size in (1025, 1500, 257, 256)),
+            *(f"/downloads/{Ticket('u' * size, 'x1', 's' * 43)}" for size in (257, 1025)),
+            f"/downloads/{Ticket('ada', chr(0x1F600) * 256, 's' * 43)}",
             f"/downloads/_.{right}",
             f"/downloads/.{right}",
         ),
