@@ -103,13 +103,18 @@ class Archive:
         self._zip = ZipFile(self.upload, "w", ZIP_DEFLATED)
 
     @contextmanager
-    def member(self, name: str) -> Iterator[_Member]:
+    def member(self, name: str, key: str = "") -> Iterator[_Member]:
+        """Add a file.
+
+        key: the object's key, for the manifest, if the file's name differs from it.
+        """
         info = ZipInfo(name, self.at.timetuple()[:6])
         info.compress_type, info.external_attr = ZIP_DEFLATED, 0o600 << 16
         with self._zip.open(info, "w", force_zip64=True) as opened:
             member = _Member(opened)
             yield member
-        self.files[name] = {"bytes": member.size, "sha256": member.digest.hexdigest()}
+        source = {"key": key} if key else {}
+        self.files[name] = {"bytes": member.size, "sha256": member.digest.hexdigest(), **source}
 
     def table(self, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
         """Add a table's rows as CSV."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from shared.job import Grant, Setting
+from shared.job import Grant, Setting, SettingError
 from shared.product.export_ticket import Ticket
 
 if TYPE_CHECKING:
@@ -37,9 +37,13 @@ LINK = Setting(
 def link(cloud: Cloud, address: str, ticket: Ticket) -> str:
     """Download link by the setting's URL.
 
-    Raises ClientError if it is empty and the function is not deployed.
+    Raises SettingError if it is empty and the function is not deployed.
     """
     if not address:
-        config = cloud.functions.get_function_url_config(FunctionName=cloud.names.function(FUNCTION))
+        name = cloud.names.function(FUNCTION)
+        try:
+            config = cloud.functions.get_function_url_config(FunctionName=name)
+        except cloud.functions.exceptions.ResourceNotFoundException:
+            raise SettingError(f"{LINK.name} is empty, and the function {name} has no URL; set it or deploy") from None
         address = f"{config['FunctionUrl'].rstrip('/')}/{FUNCTION}/{{ticket}}"
     return address.replace("{id}", quote(ticket.export, safe="")).replace("{ticket}", str(ticket))

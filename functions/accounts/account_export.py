@@ -32,6 +32,7 @@ from shared.store.keys import ONLY, RowKey
 
 if TYPE_CHECKING:
     from functions.accounts._archive import Archive
+    from functions.accounts._portable_names import PortableNames
     from shared.product.records.accounts import Export
 
 TABLES = tuple(table for table in tables.MAIL if table not in (tables.EXPORTS, tables.DELETIONS))
@@ -213,15 +214,17 @@ def _messages(run: RunContext, item: Export, archive: Archive) -> Iterator[str]:
 
     Messages are requested ahead and written in order: S3 takes longer to begin an answer than to send it.
     """
-    pool = ThreadPoolExecutor(AHEAD, "messages")
+    from functions.accounts._portable_names import PortableNames
+
+    pool, names = ThreadPoolExecutor(AHEAD, "messages"), PortableNames()
     requested: deque[tuple[str, Future[Any]]] = deque()
     try:
         for raw in _message_keys(run, item):
             requested.append((raw, pool.submit(_open_message, run, raw)))
             if len(requested) > AHEAD:
-                yield from _write_message(archive, *requested.popleft())
+                yield from _write_message(archive, names, *requested.popleft())
         while requested:
-            yield from _write_message(archive, *requested.popleft())
+            yield from _write_message(archive, names, *requested.popleft())
     finally:
         # After an error, requested messages are not waited for.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -248,11 +251,13 @@ def _open_message(run: RunContext, raw: str) -> Any:
         return None
 
 
-def _write_message(archive: Archive, raw: str, requested: Future[Any]) -> Iterator[str]:
+def _write_message(archive: Archive, names: PortableNames, raw: str, requested: Future[Any]) -> Iterator[str]:
     body = requested.result()
     if body is None:
         yield raw
         return
-    with archive.member(f"messages/{raw.removeprefix(tables.RAW).strip('/').replace('..', '_')}") as file:
+    key = raw.removeprefix(tables.RAW)
+    name = names.name(key)
+    with archive.member(f"messages/{name}", "" if name == key else raw) as file:
         for chunk in body.iter_chunks(CHUNK):
             file.write(chunk)
