@@ -12,10 +12,13 @@ import pytest
 from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.product.records.accounts import User
 from shared.product.records.mail import Hold
 from shared.product.records.outgoing import SendState
+from shared.run.context import RunContext
+from shared.run.firing import Firing
 from shared.tables import HOLDS
-from tests.conftest import NOON, VirtualClock
+from tests.conftest import NOON, Lines, VirtualClock
 from tests.support.purging import SECOND, Killed, deliver, go, item, notifications, objects, put, there
 
 JOB = OverflowHoldExpiry()
@@ -103,17 +106,81 @@ def test_a_warning_that_waited_for_the_relay_counts_from_when_it_was_sent(
     assert go(JOB, cloud).counts == ({"purged": 0, "spared": 1} if after < 0 else {"purged": 1})
 
 
+def user(**rest: Any) -> User:
+    return User.model_validate({"user": "u1", "id": "-", "email": "u1@home.example", "created_at": NOON, **rest})
+
+
+def refuse(cloud: Cloud) -> None:
+    """The relay refuses the address of each warning."""
+    for warning in notifications(cloud):
+        failed = {"state": SendState.FAILED, "failed_at": NOON, "next_attempt_at": None}
+        put(cloud, warning.model_copy(update=failed))
+
+
+def forget(cloud: Cloud) -> None:
+    """Delete the warnings, as notification-expiry does after 90 days."""
+    for warning in notifications(cloud):
+        key = {"pk": {"S": "u1"}, "sk": {"S": warning.id}}
+        cloud.dynamodb.delete_item(TableName=cloud.names.table("notifications"), Key=key)
+
+
 def test_a_warning_that_could_not_be_sent_has_warned_nobody(cloud: Cloud, clock: VirtualClock) -> None:
+    """It is sent again once its row is gone: nothing is deleted without a warning."""
+    put(cloud, hold("h", 29 * DAY), user())
+    go(JOB, cloud)
+    for _ in range(2):
+        refuse(cloud)
+        clock.move(days=60)
+        assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
+        forget(cloud)
+        clock.move(hours=1)
+        assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
+        assert len(notifications(cloud)) == 1
+    deliver(cloud)
+    clock.move(days=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+
+
+def test_a_dry_run_sends_no_warning_again(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
+    put(cloud, hold("h", 29 * DAY), user())
+    go(JOB, cloud)
+    forget(cloud)
+    clock.move(days=1)
+    JOB.plan(RunContext(JOB, Firing(JOB.name, clock.now()), cloud, "r", clock.now(), log, dry=True))
+    assert notifications(cloud) == []
+
+
+def test_an_operator_decides_how_long_a_row_is_kept_whose_owner_cannot_be_warned(
+    cloud: Cloud, clock: VirtualClock
+) -> None:
+    cloud.environment = {"OVERFLOW_HOLD_EXPIRY_UNWARNED_KEEP": "60d"}
+    put(cloud, hold("h", 29 * DAY), user())
+    go(JOB, cloud)
+    refuse(cloud)
+    clock.move(days=60, seconds=-1)
+    assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
+    clock.move(seconds=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+
+
+@pytest.mark.parametrize("closed", [-3 * DAY, HOUR], ids=["before the warning", "after it"])
+def test_the_mail_of_a_closed_account_is_deleted_on_time(closed: timedelta, cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, hold("h", 29 * DAY), user())
+    if closed < timedelta(0):
+        put(cloud, user(deleted_at=NOON + closed))
+    go(JOB, cloud)
+    assert len(notifications(cloud)) == (closed > timedelta(0))
+    put(cloud, user(deleted_at=NOON + closed))
+    refuse(cloud)
+    clock.move(days=1)
+    assert go(JOB, cloud).counts == {"purged": 1}
+
+
+def test_the_mail_of_a_user_who_is_gone_is_deleted_on_time(cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, hold("h", 29 * DAY))
     go(JOB, cloud)
-    [warning] = notifications(cloud)
-    put(cloud, warning.model_copy(update={"state": SendState.FAILED, "failed_at": NOON, "next_attempt_at": None}))
-    clock.move(days=60)
-    assert go(JOB, cloud).counts == {"purged": 0, "spared": 1}
-    # notification-expiry has deleted the warning by then.
-    key = {"pk": {"S": "u1"}, "sk": {"S": warning.id}}
-    cloud.dynamodb.delete_item(TableName=cloud.names.table("notifications"), Key=key)
-    clock.move(hours=1)
+    refuse(cloud)
+    clock.move(days=1)
     assert go(JOB, cloud).counts == {"purged": 1}
 
 
