@@ -26,6 +26,7 @@ from shared.job import (
 from shared.mail import message as mail_message
 from shared.mail import sending
 from shared.product import notifications
+from shared.product.alias_state import reason_not_forwarding
 from shared.run import effect_results
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class ForwardingRetry(Sweep):
         user, alias, to = (attempt.references.get(key) for key in self.references(item))
         if not user or user.get("deleted_at"):
             return GaveUp("its user is gone")
-        if not alias or not alias.get("active", True):
-            return GaveUp("its alias is not active any more")
+        if why := reason_not_forwarding(alias or {}, attempt.at):
+            return GaveUp(why)
         if not to or not to.get("verified_at"):
             return GaveUp("its destination is gone, or was never verified")
         if not isinstance(to.get("address"), str):
