@@ -12,6 +12,7 @@ from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, Gave
 from shared.job import NO_TARGET, Rejected, RunContext, daily, days, hours, settings, tables, version_check
 from shared.product import notifications
 from shared.store import table
+from shared.text.domain_name import InvalidDomain, ascii_domain, unicode_domain
 
 if TYPE_CHECKING:
     from shared.product.records.accounts import Domain
@@ -43,7 +44,7 @@ class DnsRecheck(Sweep):
     permissions = notifications.GRANTS
 
     def rows(self, run: RunContext) -> Iterator[Row]:
-        return super().rows(run) if run.target == NO_TARGET else iter(_of_name(run, _ascii(run.target)))
+        return super().rows(run) if run.target == NO_TARGET else iter(_of_name(run, run.target))
 
     @contextmanager
     def tools(self, run: RunContext) -> Iterator[Dns]:
@@ -53,16 +54,16 @@ class DnsRecheck(Sweep):
         item: Domain = attempt.item
         fields: dict[str, Any] = {"checks": item.checks + 1, "checked_at": clock.iso(attempt.at)}
         try:
-            records = attempt.tools.check(_ascii(item.id), item.challenge)
+            records = attempt.tools.check(item.id, item.challenge)
         except _dns.InvalidName as error:
             return GaveUp(str(error), fields)
         except _dns.NoDnsAnswer as error:
-            why = str(error)
-        else:
-            fields["found"] = list(records.correct)
-            if not records.missing:
-                return Succeeded("verified", fields)
-            why = f"missing or wrong: {', '.join(records.missing)}"
+            # No check of the domain, so never the last one, however old the domain is.
+            return RetryLater(str(error))
+        fields["found"] = list(records.correct)
+        if not records.missing:
+            return Succeeded("verified", fields)
+        why = f"missing or wrong: {', '.join(records.missing)}"
         limit: timedelta = attempt.run.setting(GIVE_UP.name)
         return GaveUp(why, fields) if attempt.at - item.created_at >= limit else RetryLater(why, fields)
 
@@ -85,7 +86,7 @@ class DnsRecheck(Sweep):
     def with_puts(self, run: RunContext, item: Domain, result: AttemptResult) -> Sequence[Any]:
         # The creation time is in the key because a domain may be removed and added again.
         key = f"{self.name}-{item.id}-{item.created_at:%Y%m%d%H%M%S}"
-        data: dict[str, str | int] = {"domain": _unicode(item.id)}
+        data: dict[str, str | int] = {"domain": unicode_domain(item.id)}
         template = "domain_verified"
         if not isinstance(result.verdict, Succeeded):
             template, data = "domain_failed", {**data, "checks": item.checks + 1, "missing": result.why}
@@ -95,8 +96,12 @@ class DnsRecheck(Sweep):
 def _of_name(run: RunContext, name: str) -> list[Row]:
     """Pending domains of that name, of any user.
 
-    Raises Rejected if there are none.
+    None is pending if each was verified or has failed. Raises Rejected for a name that no user has added.
     """
+    try:
+        name = ascii_domain(name)
+    except InvalidDomain as error:
+        raise Rejected(f"{name!r:.80} {error}") from None
     rows, _ = table.query_page(
         run.cloud,
         tables.DOMAINS,
@@ -106,20 +111,8 @@ def _of_name(run: RunContext, name: str) -> list[Row]:
         IndexName=tables.NAMED.name,
     )
     pending = [item for item in rows if "due_at" in item]
+    if not rows:
+        raise Rejected(f"no user has added the domain {name!r:.80}")
     if not pending:
-        raise Rejected(f"no domain {name!r:.80} is pending")
+        run.log.info("domain_not_pending", entityId=name, note="nothing to check: it was verified or has failed")
     return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in pending]
-
-
-def _ascii(name: str) -> str:
-    try:
-        return name.rstrip(".").lower().encode("idna").decode()
-    except UnicodeError:
-        return name
-
-
-def _unicode(name: str) -> str:
-    try:
-        return name.encode("ascii").decode("idna")
-    except UnicodeError:
-        return name

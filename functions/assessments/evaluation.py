@@ -16,6 +16,7 @@ from shared.job import (
     NotDone,
     Rejected,
     RunContext,
+    SettingError,
     UncertainOutcome,
     Unknown,
     days,
@@ -59,7 +60,7 @@ class Evaluate(Consumer[Evaluation]):
             self._evaluate(run, assessment, payload, message.attempt)
         except AlreadyCompleted:
             run.log.info("evaluation_duplicate", step="finished", percentage=100)
-        except (Defer, InFlight, UncertainOutcome):
+        except (Defer, InFlight, SettingError, UncertainOutcome):
             # Not an attempt: nothing has failed, and the assessment is not over.
             raise
         except Exception as error:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from shared.job.effect import NotPerformed
+from shared.text.domain_name import InvalidDomain, ascii_domain
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_URL = 2048
-LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Names that never belong to the public internet: RFC 6761, 6762, 8375, ICANN's `internal`, and what routers use.
 PRIVATE_NAMES = (
     *("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan"),
@@ -35,6 +35,10 @@ NON_PUBLIC_4 = tuple(
             *("224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"),
         ),
     )
+)
+# Errors of the resolver by which a host has no address. Others are failures of the resolver, such as a timeout.
+NO_ADDRESS = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
 )
 # The global unicast range of IPv6. Outside of it are loopback, IPv4-mapped, NAT64, local and multicast addresses.
 GLOBAL_6 = ipaddress.IPv6Network("2000::/3")
@@ -110,10 +114,14 @@ def parse_public_url(url: str, *, loopback: bool = False) -> PublicUrl:
 def public_addresses(host: str, port: int, *, loopback: bool = False) -> list[str]:
     """Resolve a host; connect to these addresses only.
 
-    Raises ForbiddenUrl where one of them is not public, Unresolved where there is none.
+    Raises ForbiddenUrl where one of them is not public, Unresolved where there is none, ResolverFailed without an
+    answer of DNS.
     """
     try:
         records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except socket.gaierror as error:
+        kind = Unresolved if error.errno in NO_ADDRESS else ResolverFailed
+        raise kind(f"the name does not resolve: {error}") from None
     except (OSError, UnicodeError) as error:
         raise Unresolved(f"the name does not resolve: {error}") from None
     addresses = list(dict.fromkeys(ipaddress.ip_address(str(name[0]).partition("%")[0]) for *_, name in records))
@@ -125,6 +133,10 @@ def public_addresses(host: str, port: int, *, loopback: bool = False) -> list[st
 
 class Unresolved(NotPerformed):
     """The host has no address at present."""
+
+
+class ResolverFailed(Unresolved):
+    """DNS did not answer: nothing is known about the host."""
 
 
 def reason_not_public(ip: IP, *, loopback: bool = False) -> str:
@@ -145,15 +157,14 @@ def _host(name: str, loopback: bool) -> str:
     if ":" in name:
         ip = _literal(ipaddress.IPv6Address, name)
         return str(ip)
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode()
-        except UnicodeError:
-            raise ForbiddenUrl("the host name cannot be encoded in ASCII (IDNA)") from None
-    name = name.lower()
-    labels = name.split(".")
-    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
+    try:
+        name, given = ascii_domain(name), name
+    except InvalidDomain:
+        raise ForbiddenUrl("the host name is invalid") from None
+    # A final dot makes it another name in certificates and lists of names.
+    if "_" in name or given.endswith("."):
         raise ForbiddenUrl("the host name is invalid")
+    labels = name.split(".")
     # 127.1, 0x7f000001, 2130706433, 0177.0.0.1: no public name ends in a number.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return str(_literal(ipaddress.IPv4Address, name))

@@ -212,6 +212,12 @@ class Job:
         return (*gates, *overrides.settings_of(cls).values(), *budget, *ticked, *cls.settings)
 
     @classmethod
+    def check_settings(cls, environment: Mapping[str, str]) -> None:
+        """Read every setting. Raises SettingError for the first invalid one."""
+        for each in cls.all_settings():
+            each.read(environment)
+
+    @classmethod
     def allowance(cls, environment: Mapping[str, str]) -> Budget | None:
         """Budget of one claim item, as set in the environment. Raises SettingError."""
         if cls.budget is None:

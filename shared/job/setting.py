@@ -11,14 +11,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.job import duration as spans
+from shared.job.effect import NotPerformed
 from shared.text.untrusted_json import InvalidJson, parse_json
 
 # Characters of a wrong value that an error shows.
 MAX_SHOWN = 80
 
 
-class SettingError(ValueError):
-    """A setting in the environment has an invalid value."""
+class SettingError(NotPerformed, ValueError):
+    """A setting in the environment has an invalid value.
+
+    Raised before anything is done. It is a failure of our own: no attempt of an item, request or message is counted.
+    """
 
 
 def _flag(text: str) -> bool:

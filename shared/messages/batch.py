@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from shared import redaction
 from shared.dead_letters.letter import RECEIVES
-from shared.job.effect import InFlight, UncertainOutcome
+from shared.job.effect import UncertainOutcome
 from shared.job.outcome import Done, Rejected
+from shared.job.setting import SettingError
 from shared.messages import resend, tenant
 from shared.messages.answered_attempts import Answer, AnsweredAttempts, answer_now
 from shared.messages.message import Message, P, read
-from shared.messages.message_handler import Defer, MessageHandler
+from shared.messages.message_handler import Defer, MessageHandler, Postponed
 from shared.messages.tenant import Tenant
 from shared.run import redriven
 from shared.run.failed_message import FailedMessage
@@ -130,6 +131,7 @@ class MessageBatch(Generic[P]):
             if resend.not_due_yet(self.run.cloud, message):
                 self._count("put_off", message)
                 return
+            self.consumer.check_settings(self.run.cloud.environment)
             self.messages.append(self._with_payload(message))
         except Exception as error:  # noqa: BLE001 - an invalid message does not stop the others
             self._fail(message, error)
@@ -190,7 +192,7 @@ class MessageBatch(Generic[P]):
         end = "rejected" if isinstance(error, Rejected) else "failed"
         answer: Answer | None = None
         try:
-            if isinstance(error, Defer | InFlight | UncertainOutcome) and self._defer(message, error, log):
+            if isinstance(error, Postponed) and self._defer(message, error, log):
                 return
             log.error(
                 f"{self.name}_message_{end}",
@@ -233,13 +235,13 @@ class MessageBatch(Generic[P]):
         self._attempts.answer(message, answer)
         return answer
 
-    def _defer(self, message: Message[P], error: Defer | InFlight | UncertainOutcome, log: Log) -> bool:
+    def _defer(self, message: Message[P], error: Postponed, log: Log) -> bool:
         """Defer the message; False where that counts as a failure."""
-        if isinstance(error, UncertainOutcome):
-            # As long as it takes an operator to resolve it: it is listed and alerted, and no attempt can help.
+        if isinstance(error, UncertainOutcome | SettingError):
+            # As long as it takes an operator to act: no attempt can help before. An uncertain effect is listed.
             resend.defer_paused(self.run.cloud, message)
             log.warning(f"{self.name}_message_put_off", note=str(error))
-            self._count("put_off", message)
+            self._count("failed" if isinstance(error, SettingError) else "put_off", message)
             return True
         if self.consumer.payload is None and not self.consumer.retry.delays:
             # Without a policy of its own, the receives of its queue are its attempts.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shared.job.effect import InFlight, UncertainOutcome
+from shared.job.setting import SettingError
 from shared.messages.message import Message, P
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ class MessageHandler(Protocol[P]):
     @property
     def payload(self) -> type[Any] | None: ...
 
+    def check_settings(self, environment: Mapping[str, str], /) -> None: ...
+
     def admits(self, run: RunContext, tenant: Tenant, /) -> bool: ...
 
     def handle(self, run: RunContext, message: Message[P], /) -> None: ...
@@ -50,3 +55,7 @@ class Defer(Exception):
         super().__init__(f"deferred for {seconds:.0f} s")
         self.seconds = seconds
         self.counted = counted
+
+
+# Exceptions by which a message is processed later without an attempt.
+Postponed = Defer | InFlight | UncertainOutcome | SettingError

@@ -49,6 +49,9 @@ def failed(error: BaseException, final: bool = False) -> Failed:
 
 
 def _work(job: Job, run: RunContext) -> Outcome:
+    if run.batch is None:
+        # Before any item is met, which would be blamed for it. A consumer defers its messages instead.
+        job.check_settings(run.cloud.environment)
     if run.firing.plan:
         # Imported lazily: few runs apply a plan.
         from shared.run.apply_plan import apply_plan

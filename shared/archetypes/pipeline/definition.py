@@ -83,6 +83,8 @@ class PipelineDefinition(Job, archetype=True):
 
     A step is a method `(run, item) -> Continue | StepDone` of that name: it does a few seconds of work,
     starting at `item.cursor`. A piece may be repeated if a run was interrupted before its result was written.
+    RequestRefused ends a request that can never succeed. NotPerformed, such as SettingError, is a failure of our own:
+    it is no attempt of the request.
     """
     delays: ClassVar[RetryPolicy] = retry_policies.WEBHOOK_ITEM
     """Delays after failed or interrupted pieces. Default: WEBHOOK_ITEM."""

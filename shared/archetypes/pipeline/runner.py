@@ -13,7 +13,7 @@ from shared import redaction
 from shared.archetypes.pipeline.definition import Continue, RequestRefused, StepDone
 from shared.archetypes.pipeline.states import WorkState
 from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
-from shared.job.setting import SettingError
+from shared.job.effect import NotPerformed
 from shared.store.age_index import AgeIndex, Row, read_full_rows
 from shared.store.conditional_update import update_if_unchanged
 from shared.store.due_index import index_of
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # No piece begins with less time left than this many seconds, or than this share of the timeout.
 RESERVE = 60
 RESERVED_SHARE = 0.2
+# Delay after a failure of our own, such as an invalid setting: it lasts until an operator has acted.
+OWN_FAILURE_DELAY = timedelta(minutes=5)
 
 
 class ConcurrentChange(Exception):
@@ -111,8 +113,11 @@ class PipelineRun:
                     return
             except (Fenced, ConcurrentChange):
                 raise
-            except (RequestRefused, SettingError) as error:
+            except RequestRefused as error:
                 self._fail(claimed, str(error))
+                return
+            except NotPerformed as error:
+                self._defer(claimed, f"{type(error).__name__}: {error}", counted=False)
                 return
             except Exception as error:  # noqa: BLE001 - the error of one request must not stop the others
                 self._defer(claimed, f"{type(error).__name__}: {error}")
@@ -147,14 +152,22 @@ class PipelineRun:
         self._log("complete", claimed)
         self.counts["completed"] += 1
 
-    def _defer(self, claimed: Claimed, why: str) -> None:
-        # A successful piece earlier in this run has reset the count.
-        number = max(claimed.item.attempts, 1)
-        delay = self.job.delays.delay(number)
-        if delay is None and not self.job.persistent:
-            self._fail(claimed, why)
-            return
-        at = self.cloud.clock.now() + timedelta(seconds=self.job.delays.delays[-1] if delay is None else delay)
+    def _defer(self, claimed: Claimed, why: str, *, counted: bool = True) -> None:
+        """Defer a failed piece.
+
+        counted: False for a failure of our own, which is no attempt of the request.
+        """
+        if counted:
+            # A successful piece earlier in this run has reset the count.
+            number = max(claimed.item.attempts, 1)
+            delay = self.job.delays.delay(number)
+            if delay is None and not self.job.persistent:
+                self._fail(claimed, why)
+                return
+            wait = timedelta(seconds=self.job.delays.delays[-1] if delay is None else delay)
+        else:
+            number, wait = max(claimed.item.attempts - 1, 0), OWN_FAILURE_DELAY
+        at = self.cloud.clock.now() + wait
         self._write(claimed, {"due_on": at, "attempts": number, "error": redaction.excerpt(why, LONGEST_ERROR)})
         self._log("put_off", claimed, why)
         self.counts["put_off"] += 1

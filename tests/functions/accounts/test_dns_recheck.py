@@ -153,7 +153,80 @@ def test_on_demand_one_domain_is_looked_at_before_it_is_due(cloud: Cloud, log: L
 def test_a_domain_that_nobody_waits_for_is_refused_on_demand(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
     put(cloud, domain("other.example"))
     report = go(DnsRecheck(), cloud, log, target="shop.example", manual=True, retried=False)
-    assert (report.outcome, "no domain 'shop.example' is pending" in report.note) == ("failed", True)
+    assert (report.outcome, "no user has added the domain 'shop.example'" in report.note) == ("failed", True)
+
+
+@pytest.mark.parametrize("name", ["shop.example", "SHOP.Example."])
+def test_a_domain_that_is_verified_already_has_nothing_to_check_on_demand(
+    name: str, cloud: Cloud, log: Lines, dns: DnsServer
+) -> None:
+    right(dns)
+    put(cloud, domain())
+    for counts in ({"settled": 1}, {"due": 0}, {"due": 0}):
+        report = go(DnsRecheck(), cloud, log, target=name, manual=True, retried=False)
+        assert (report.outcome, report.ok, report.counts) == ("done", True, counts)
+        cloud.clock.sleep(60)
+    assert log.said("domain_not_pending")[0]["entityId"] == "shop.example"
+
+
+@pytest.mark.parametrize("fault", ["silent", "broken"])
+def test_a_domain_without_an_answer_stays_pending_however_old_it_is(
+    fault: str, cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.accounts._dns.SECONDS", 0.5)
+    getattr(dns, fault).add("_mail-challenge.shop.example")
+    put(cloud, domain(created_at=NOON - days(15), checks=14))
+    report = go(DnsRecheck(), cloud, log)
+    assert (report.counts, report.ok) == ({"again": 1}, True)
+    assert (item(cloud, domain())["state"], item(cloud, domain())["checks"]) == ("pending", 14)
+    assert all_of(cloud, "notifications") == []
+
+
+def test_dns_servers_of_ours_that_do_not_answer_are_a_failure_of_ours(
+    cloud: Cloud, clock: VirtualClock, log: Lines, dns: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.accounts._dns.SECONDS", 0.5)
+    dns.silent |= {"_mail-challenge.shop.example", "."}
+    put(cloud, domain(created_at=NOON - days(15), checks=14))
+    report = go(DnsRecheck(), cloud, log)
+    assert (report.counts, report.ok) == ({"put_off": 1}, False)
+    assert (item(cloud, domain())["state"], item(cloud, domain())["checks"]) == ("pending", 14)
+    clock.instant = NOON + days(1)
+    dns.silent.clear()
+    right(dns)
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DOMAIN_TXT", "_mail challenge"),
+        ("DOMAIN_TXT", "a..b"),
+        ("DOMAIN_TXT", "x" * 64),
+        ("DOMAIN_MX", "https://mx1.in.example"),
+        ("DOMAIN_CNAMES", "dkim..x=dkim.in.example"),
+        ("DOMAIN_CNAMES", "dkim"),
+        ("DNS_SERVERS", "ns1.in.example"),
+        ("DNS_SERVERS", "192.0.2.1:dns"),
+        ("DNS_RECHECK_GIVE_UP_AFTER", "two weeks"),
+    ],
+)
+def test_a_setting_that_no_domain_could_meet_fails_no_domain(
+    name: str, value: str, cloud: Cloud, log: Lines, dns: DnsServer
+) -> None:
+    cloud.environment = {**cloud.environment, name: value}
+    put(cloud, domain(created_at=NOON - days(15)))
+    before = item(cloud, domain())
+    report = go(DnsRecheck(), cloud, log)
+    assert (report.outcome, name in report.note) == ("failed", True)
+    assert (item(cloud, domain()), all_of(cloud, "notifications")) == (before, [])
+
+
+def test_an_empty_label_is_the_default_one(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
+    cloud.environment = {**cloud.environment, "DOMAIN_TXT": ""}
+    right(dns)
+    put(cloud, domain())
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
 
 
 def test_servers_that_fail_or_say_nothing_cost_nobody_their_domain(
@@ -169,10 +242,30 @@ def test_servers_that_fail_or_say_nothing_cost_nobody_their_domain(
     assert item(cloud, domain("dead.example"))["state"] == "pending"
 
 
-def test_what_is_no_name_is_given_up_and_the_rest_goes_on(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
+def test_what_is_no_name_is_quarantined_and_the_rest_goes_on(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
+    """`load` refuses it; an application has written it."""
     right(dns)
-    put(cloud, domain(), domain("a" * 64 + ".example"), domain("a..example"))
-    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1, "given_up": 2}
+    put(cloud, domain())
+    for name in ("a" * 64 + ".example", "a..example"):
+        put(cloud, domain(f"{len(name)}.example"), sk=name)
+    assert go(DnsRecheck(), cloud, log).counts == {"settled": 1, "faulty": 2}
+    assert all_of(cloud, "domains")[0]["fault"].startswith("id: is not a domain name")
+
+
+def test_a_name_too_long_for_our_label_is_given_up(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
+    name = ".".join(("a" * 60, "b" * 60, "c" * 60, "d" * 50, "example"))
+    put(cloud, domain(name))
+    assert go(DnsRecheck(), cloud, log).counts == {"given_up": 1}
+
+
+def test_a_name_in_another_script_is_not_verified_by_another_name(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
+    """IDNA 2003 would ask strasse.example."""
+    right(dns, "strasse.example")
+    put(cloud, domain("straße.example"))
+    assert go(DnsRecheck(), cloud, log).counts == {"again": 1}
+    right(dns, "xn--strae-oqa.example")
+    report = go(DnsRecheck(), cloud, log, target="STRAßE.example", manual=True, retried=False)
+    assert report.counts == {"settled": 1}
 
 
 def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log: Lines, dns: DnsServer) -> None:

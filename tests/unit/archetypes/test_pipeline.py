@@ -13,8 +13,10 @@ from shared.archetypes.pipeline import Continue, Pipeline, RequestRefused, StepD
 from shared.archetypes.rollup import Rollup
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.job.effect import NotPerformed
 from shared.job.idempotency import natural
 from shared.job.retry import NO_RETRY
+from shared.job.setting import SettingError, span
 from shared.job.validation import DeclarationError
 from shared.product.records.accounts import Export
 from shared.run.context import RunContext
@@ -222,3 +224,33 @@ def test_a_pipeline_without_delays_fails_with_the_first_piece_that_does(
     job.raises["a"] = ValueError("no")
     put(cloud, asked())
     assert go().counts == {"failed": 1}
+
+
+@pytest.mark.parametrize("error", [SettingError("ERRANDS_KEEP='soon'"), NotPerformed("the bucket is away")])
+def test_a_failure_of_our_own_is_no_attempt_of_a_request(
+    error: Exception, go: Go, cloud: Cloud, clock: VirtualClock, job: Errands
+) -> None:
+    job.raises["a"] = error
+    put(cloud, asked("a"), asked("b"))
+    report = go()
+    assert (report.counts, report.ok) == ({"put_off": 1, "put_by": 1}, False)
+    for _ in range(8):
+        clock.move(hours=3)
+        go()
+        row = one(cloud, tables.EXPORTS, "u", "a")
+        assert (row["state"], row["attempts"], str(error) in row["error"]) == ("processing", 0, True)
+    del job.raises["a"]
+    clock.move(hours=1)
+    assert go().counts["put_by"] >= 1
+
+
+def test_a_run_with_an_invalid_setting_touches_no_request(
+    go: Go, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Errands, "settings", (span("ERRANDS_KEEP", timedelta(days=1), "How long"),))
+    cloud.environment = {"ERRANDS_KEEP": "soon"}
+    put(cloud, asked())
+    before = one(cloud, tables.EXPORTS, "u", "a")
+    report = go()
+    assert (report.outcome, "ERRANDS_KEEP='soon'" in report.note) == ("failed", True)
+    assert one(cloud, tables.EXPORTS, "u", "a") == before

@@ -31,6 +31,7 @@ from shared.job.budget import Budget
 from shared.job.duration import days
 from shared.job.effect import Effect, InFlight, NotPerformed, Unknown
 from shared.job.idempotency import keyed
+from shared.job.setting import SettingError
 from shared.plans import draft
 from shared.product.notifications import notification as notice
 from shared.product.records.outgoing import Delivery, SendState
@@ -438,6 +439,7 @@ def test_an_end_that_cannot_be_written_is_settled_ten_minutes_later_without_anot
     ("error", "word", "ok"),
     [
         (NotPerformed("the relay is away"), "put_off", False),
+        (SettingError("MAIL_SENDER is empty"), "put_off", False),
         (Deferred("its receiver hangs"), "deferred", True),
         (InFlight("k", 5), "in_flight", True),
     ],
