@@ -9,9 +9,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from functions.webhooks._endpoint_health import DISABLE_AFTER, GONE, EndpointHealth
 from functions.webhooks.webhook_retry import LOOPBACK
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
-from shared.http import ssrf, webhook
+from shared.http import client, ssrf, webhook
 from shared.http.untrusted import UntrustedHttpClient
 from shared.job import (
     Confirmed,
@@ -24,12 +25,16 @@ from shared.job import (
     days,
     keyed,
     retry_policies,
+    tables,
+    update_rows,
 )
 from shared.product import organization
 from shared.product.webhook_event import DELIVER, WebhookDelivery
 
 # Limit of a receiver's Retry-After; a longer one is ignored in favour of the retry policy.
 LONGEST_WAIT = timedelta(minutes=15)
+# Seconds until a receiver's name is looked up again that DNS did not answer.
+RESOLVER_WAIT = 300
 
 
 class WebhookDeliveryJob(Consumer[WebhookDelivery]):
@@ -45,8 +50,8 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
     effects = days(60)
     retention = "high-volume"
     idempotency = keyed("a delivery is an effect of its event and receiver, and the receiver recognises its key")
-    permissions = organization.GRANTS
-    settings = (LOOPBACK,)
+    permissions = (*organization.GRANTS, update_rows(tables.ORGANIZATIONS.name))
+    settings = (LOOPBACK, DISABLE_AFTER)
 
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
@@ -57,16 +62,26 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
         if not to or not to.get("active", True):
             raise Rejected(f"the receiver {payload.receiver_id} was deleted or switched off")
         key = f"{payload.organization_id}#{payload.receiver_id}#{payload.event_id}"
+        health, now = EndpointHealth(run, tables.ORGANIZATIONS, lambda *_: ()), run.cloud.clock.now()
         try:
             run.effect(key, partial(_post, run, to, payload))
         except webhook.WebhookRefused as refused:
             if refused.gone:
+                health.disable(to, now, GONE)
                 raise Rejected("the receiver answered 410 Gone") from refused
+            health.failed(to, now, f"it answered {refused.status}")
             if refused.retry_after and refused.retry_after <= LONGEST_WAIT.total_seconds():
                 raise Defer(refused.retry_after, counted=True) from refused
             raise
         except ssrf.ForbiddenUrl as closed:
             raise Rejected(str(closed)) from closed
+        except ssrf.ResolverFailed as error:
+            # Perhaps a failure of our resolver: no attempt is counted, for a day.
+            raise Defer(RESOLVER_WAIT) from error
+        except (client.NoResponse, ssrf.Unresolved) as missed:
+            health.failed(to, now, str(missed))
+            raise
+        health.succeeded(to)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # The receiver recognises the key, so a second delivery does no harm.
@@ -77,9 +92,9 @@ def _post(run: RunContext, to: dict[str, Any], payload: WebhookDelivery, key: st
     loopback = run.setting(LOOPBACK.name)
     if loopback and run.cloud.names.production:
         raise SettingError(f"{LOOPBACK.name} is true in production: webhooks could reach this machine")
-    client = UntrustedHttpClient(run.cloud, loopback=loopback)
+    http = UntrustedHttpClient(run.cloud, loopback=loopback)
     try:
-        answer = webhook.post(client, to["url"], to["secrets"], key, payload.body)
+        answer = webhook.post(http, to["url"], to["secrets"], key, payload.body)
     except ValueError as error:
         raise Rejected(f"it cannot be signed or sent: {error}") from error
     return {"status": answer.status}

@@ -6,6 +6,8 @@ the same when a message is sent again, so that the receiver recognises it.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 # Limit of the specification for clock skew, and for the age of a replayed message.
 TOLERANCE = timedelta(minutes=5)
 GONE = 410
+PREFIX = "whsec_"
+# Bytes of a secret, by the specification.
+SHORTEST_SECRET, LONGEST_SECRET = 24, 64
 
 
 class WebhookRefused(NotPerformed):
@@ -38,6 +43,25 @@ class WebhookRefused(NotPerformed):
 
 class BadSignature(ValueError):
     """The signature is missing, too old or wrong; the message states which."""
+
+
+def check_secret(secret: str) -> str:
+    """Return a valid secret of Standard Webhooks.
+
+    Raises ValueError with the reason, without the secret.
+    """
+    if not secret.startswith(PREFIX):
+        raise ValueError(f"does not begin with {PREFIX}; such a secret is {PREFIX} and base64 of 24 to 64 random bytes")
+    encoded = secret.removeprefix(PREFIX)
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"is not base64 after {PREFIX} (RFC 4648, section 4, with padding)") from None
+    if base64.b64encode(key).decode() != encoded:
+        raise ValueError(f"is not base64 after {PREFIX}: its last character has bits beyond the last byte")
+    if not SHORTEST_SECRET <= len(key) <= LONGEST_SECRET:
+        raise ValueError(f"has {len(key)} bytes; a secret has {SHORTEST_SECRET} to {LONGEST_SECRET}")
+    return secret
 
 
 def signable(key: str) -> bool:
@@ -62,15 +86,16 @@ def sign(secrets: Sequence[str], key: str, at: datetime, body: str) -> dict[str,
     secrets: `whsec_<base64>`, several during a rotation.
     """
     from standardwebhooks import Webhook
-    from standardwebhooks.webhooks import EmptyWebhookSecretError
 
     if not secrets or not signable(key):
         raise ValueError("signing a webhook needs at least one secret, and an id in ASCII without a full stop")
     at = at.astimezone(UTC)
-    try:
-        signatures = [Webhook(secret).sign(key, at, body) for secret in secrets]
-    except EmptyWebhookSecretError:
-        raise ValueError("a secret is empty or not base64") from None
+    for number, secret in enumerate(secrets, 1):
+        try:
+            check_secret(secret)
+        except ValueError as error:
+            raise ValueError(f"secret {number} {error}") from None
+    signatures = [Webhook(secret).sign(key, at, body) for secret in secrets]
     return {
         "webhook-id": key,
         "webhook-timestamp": f"{int(at.timestamp())}",

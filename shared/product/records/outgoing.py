@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared import tables
+from shared.http.webhook import check_secret
 from shared.store.record import Count, Id, Name, Past, Record, Timestamp
 from shared.tables import Table
+
+Secret = Annotated[
+    str,
+    AfterValidator(check_secret),
+    Field(description="`whsec_` and base64 of 24 to 64 bytes"),
+]
 
 
 class SendState(StrEnum):
@@ -70,10 +77,15 @@ class Webhook(Record):
 
     url: str = Field(max_length=2048, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")
     #: Secrets of Standard Webhooks, `whsec_...`, the newest first; two during a rotation.
-    secrets: tuple[str, ...] = Field(min_length=1, max_length=2)
+    secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
     created_at: Past
     events: tuple[str, ...] = ()
     active: bool = True
+    #: The first failed call since the last successful one.
+    failing_since: Past | None = None
+    #: When and why webhook-retry set `active` to false. Failures before are not counted once it is active again.
+    disabled_at: Past | None = None
+    disabled_why: str = Field(default="", max_length=512)
 
 
 class Delivery(_Outgoing):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from functions.webhooks.webhook_delivery import WebhookDeliveryJob
 from shared.aws.cloud import Cloud
+from shared.aws.names import Names
 from shared.http import webhook
 from shared.product.webhook_event import DELIVER, WebhookDelivery
 from tests.conftest import Lines, VirtualClock, letters
@@ -117,3 +119,59 @@ def test_a_receiver_that_is_gone_for_good_is_asked_once(world: World, site: Web)
     assert attempts(world) == []
     assert len(site.asked) == 1
     assert "answered 410 Gone" in letters(world.cloud, "firings-dlq")[0]["dead"]["error"]
+
+
+def test_a_resolver_that_does_not_answer_costs_no_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    receiver(world, "https://hooks.shop.com/")
+    monkeypatch.setattr("shared.http.ssrf.socket.getaddrinfo", getaddrinfo)
+    assert world.deliver(WebhookDeliveryJob(), told(), attempt="5") == []
+    assert len(world.sent(DELIVER)) == 1
+    assert letters(world.cloud, "firings-dlq") == []
+    [line] = world.log.said("webhook-delivery_message_put_off")
+    assert line["note"] == "deferred for 300 s"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"WEBHOOK_LOOPBACK": "perhaps"}, {"WEBHOOK_DELIVERY_MAX_RUNS_PER_TICK": "many"}],
+)
+def test_an_invalid_setting_costs_no_attempt(environment: dict[str, str], world: World, site: Web) -> None:
+    site.answers["/hook"] = Reply(204)
+    world.cloud.environment = {**world.cloud.environment, **environment}
+    body: Any = told()
+    for _ in range(8):
+        assert world.deliver(WebhookDeliveryJob(), body, attempt="5") == []
+        [body] = world.sent(DELIVER)
+        world.clock.move(hours=5)
+    assert letters(world.cloud, "firings-dlq") == []
+    assert {line["attempt"] for line in world.log.said("webhook-delivery_message_failed")} == {5}
+    world.cloud.environment = {"WEBHOOK_LOOPBACK": "true"}
+    assert world.deliver(WebhookDeliveryJob(), body, attempt="5") == []
+    assert len(site.asked) == 1
+
+
+def test_this_machine_in_production_is_our_own_failure(
+    world: World, site: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Names, "production", True)
+    assert world.deliver(WebhookDeliveryJob(), told(), attempt="5") == []
+    assert len(world.sent(DELIVER)) == 1
+    assert (site.asked, letters(world.cloud, "firings-dlq")) == ([], [])
+
+
+def test_a_receiver_that_is_gone_is_disabled(world: World, site: Web) -> None:
+    site.answers["/hook"] = Reply(410)
+    assert world.deliver(WebhookDeliveryJob(), told()) == []
+    row = world.get("organizations", "org_1", "receiver#r1")
+    assert (row["active"], row["disabled_why"]) == (False, "it answered 410 Gone")
+
+
+def test_a_receiver_that_fails_for_five_days_is_disabled(world: World, site: Web) -> None:
+    site.answers["/hook"] = Reply(500)
+    for day in (0, 3, 2):
+        world.clock.move(days=day)
+        assert world.deliver(WebhookDeliveryJob(), told(f"e{day}")) == []
+    assert world.get("organizations", "org_1", "receiver#r1")["active"] is False

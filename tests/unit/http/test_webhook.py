@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -111,7 +112,7 @@ def test_a_message_is_valid_for_five_minutes(seconds: int, good: bool) -> None:
         ([], ID, "at least one secret"),
         ([SECRET], "a.b", "without a full stop"),
         ([SECRET], "größe", "in ASCII"),
-        ([SECRET, "whsec_"], ID, "a secret is empty"),
+        ([SECRET, "whsec_"], ID, "secret 2 has 0 bytes"),
         ([SECRET, "whsec_!!!"], ID, "not base64"),
         ([SECRET, "whsec_a"], ID, "base64"),
     ],
@@ -147,3 +148,35 @@ def test_any_other_status_is_a_refusal(web: Web, status: int, gone: bool) -> Non
         webhook.post(client(web), f"{web.url}/hook?token=t", [SECRET], "k-1", BODY)
     assert (error.value.status, error.value.gone, error.value.retry_after) == (status, gone, 7)
     assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize("size", [24, 32, 64])
+def test_a_secret_of_24_to_64_bytes_is_accepted(size: int) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(range(size))).decode()
+    assert webhook.check_secret(secret) == secret
+
+
+@pytest.mark.parametrize(
+    ("secret", "why"),
+    [
+        ("", "does not begin with whsec_"),
+        ("a secret of twenty-four b", "does not begin with whsec_"),
+        (f"v1,{SECRET}", "does not begin with whsec_"),
+        (SECRET.upper(), "does not begin with whsec_"),
+        (f" {SECRET}", "does not begin with whsec_"),
+        (f"{SECRET}\n", "not base64"),
+        ("whsec_", "has 0 bytes"),
+        ("whsec_" + base64.b64encode(bytes(23)).decode(), "has 23 bytes"),
+        ("whsec_" + base64.b64encode(bytes(65)).decode(), "has 65 bytes"),
+        ("whsec_" + base64.b64encode(bytes(25)).decode().rstrip("="), "not base64"),
+        ("whsec_" + base64.urlsafe_b64encode(bytes([251, 255] * 16)).decode(), "not base64"),
+        ("whsec_" + "A" * 33 + "B==", "bits beyond"),
+        ("whsec_" + "\u0416" * 32, "not base64"),
+    ],
+)
+def test_other_secrets_are_refused_with_the_reason_and_not_shown(secret: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as refused:
+        webhook.check_secret(secret)
+    assert len(secret) < 20 or secret[8:] not in str(refused.value)
+    with pytest.raises(ValueError, match="secret 1 "):
+        webhook.sign([secret], "msg_1", datetime(2026, 3, 2, tzinfo=UTC), "{}")
