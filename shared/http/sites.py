@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,14 +18,13 @@ from shared.job.outcome import Rejected
 from shared.job.setting import BASE_URLS
 from shared.store import keys, table
 from shared.tables import STATE
+from shared.text.domain_name import ascii_domain
 
 if TYPE_CHECKING:
     from shared.run.context import RunContext
 
 PORTS = {"http": 80, "https": 443}
-HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 MAX_URL = 2048
-MAX_HOST = 253
 # Hosts that a note or an error names.
 NAMED = 10
 
@@ -169,12 +169,11 @@ def host_of(url: str) -> str:
 def _host(parts: SplitResult) -> str:
     if parts.scheme not in PORTS:
         raise ValueError("begins with neither https:// nor http://")
-    name = (parts.hostname or "").rstrip(".")
-    if not name.isascii():
-        name = name.encode("idna").decode()
-    name = f"[{name}]" if ":" in name else name
-    if not HOST.fullmatch(name) or ".." in name or len(name) > MAX_HOST:
-        raise ValueError("has an invalid host name")
+    name = parts.hostname or ""
+    try:
+        name = f"[{ip_address(name)}]" if ":" in name else ascii_domain(name)
+    except ValueError:
+        raise ValueError("has an invalid host name") from None
     port = parts.port
     if port == 0:
         raise ValueError("has port 0")

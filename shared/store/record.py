@@ -6,6 +6,7 @@ The index attributes make a row age or wait.
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
@@ -53,12 +54,20 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 def _address(value: str) -> str:
+    """The address with its domain in lower-case ASCII."""
     try:
-        parse_address(value)
+        return str(parse_address(value))
     except InvalidAddress:
         # Without the parser's reason, which quotes the address.
         raise ValueError("is not one bare e-mail address, such as name@example.com") from None
-    return value
+
+
+def _alias(value: str) -> str:
+    """Return the canonical form of an alias, its row's id.
+
+    In lower case, the local part too: an alias belongs to this system, which ignores case.
+    """
+    return unicodedata.normalize("NFC", _address(value).lower())
 
 
 Address = Annotated[
@@ -70,7 +79,7 @@ Address = Annotated[
     ),
     AfterValidator(_address),
 ]
-# Address of an alias, which is its id.
+# Address of an alias, which is its id; in lower case.
 AliasAddress = Annotated[
     str,
     Field(
@@ -78,7 +87,7 @@ AliasAddress = Annotated[
         pattern=r"^[^\s@<>,;/#\x00-\x1f\x7f]+@[^\s@<>,;/#\x00-\x1f\x7f]+$",
         description="an e-mail address of up to 256 characters, without `/` and `#`",
     ),
-    AfterValidator(_address),
+    AfterValidator(_alias),
 ]
 # Name of a nested attribute; DynamoDB has none with an empty name.
 Name = Annotated[str, Field(min_length=1, max_length=100)]

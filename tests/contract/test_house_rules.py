@@ -35,6 +35,7 @@ BRINGS_PYDANTIC = (
     "shared.messages.payload_rules",
     "shared.plugins.manifest.manifest",
 )
+DOMAIN_NAME = "shared/text/domain_name.py"
 GATEWAY = (("shared", "aws"), ("shared", "store"))
 GATEWAY_USERS = {"shared", "functions", "cli", "workers", "local"}
 DYNAMODB = {
@@ -116,6 +117,16 @@ def dynamodb_is_called_through_the_gateway(root: Path) -> list[str]:
     ]
 
 
+def domains_are_encoded_in_one_place(root: Path) -> list[str]:
+    """Python's codec `idna` is IDNA 2003, by which straße.example is another domain."""
+    return [
+        f"{path.relative_to(root)}:{line} encodes a domain name; use ascii_domain of {DOMAIN_NAME}"
+        for path in sources(root)
+        if not in_tests(path, root) and path.relative_to(root).as_posix() != DOMAIN_NAME
+        for line in idna_uses(path)
+    ]
+
+
 def jobs_import_with_pydantic_alone(root: Path) -> list[str]:
     return import_faults(root, job_modules(root), PYDANTIC)
 
@@ -130,6 +141,7 @@ LAWS: list[Law] = [
     no_file_is_longer_than_300_lines,
     functions_are_under_50_lines,
     dynamodb_is_called_through_the_gateway,
+    domains_are_encoded_in_one_place,
     jobs_import_with_pydantic_alone,
     jobs_without_payload_import_without_pydantic,
 ]
@@ -168,6 +180,22 @@ def dynamodb_calls(path: Path) -> Iterator[tuple[str, int]]:
             # A URL has a query too.
             case ast.Attribute(attr=name) if name in DYNAMODB - {"query", "scan"}:
                 yield name, node.lineno
+
+
+def idna_uses(path: Path) -> Iterator[int]:
+    """Lines that name the codec in a call, or import the package."""
+    for node in ast.walk(parsed(path)):
+        match node:
+            case ast.Call(args=arguments, keywords=keywords):
+                for value in (*arguments, *(keyword.value for keyword in keywords)):
+                    if isinstance(value, ast.Constant) and str(value.value).lower() == "idna":
+                        yield node.lineno
+            case ast.Import(names=names) if any(name.name.partition(".")[0] == "idna" for name in names):
+                yield node.lineno
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] == "idna":
+                yield node.lineno
+            case ast.ImportFrom(module="encodings", names=names) if any(name.name == "idna" for name in names):
+                yield node.lineno
 
 
 def importer(path: Path, root: Path) -> str:
@@ -317,6 +345,23 @@ def test_a_dynamodb_call_beside_the_gateway_is_found(path: str, text: str, tmp_p
 )
 def test_calls_of_the_gateway_and_the_engine_are_let_be(path: str, text: str, tmp_path: Path) -> None:
     assert dynamodb_is_called_through_the_gateway(planted(tmp_path, {path: text})) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name.encode('idna')",
+        "name.encode(encoding='IDNA')",
+        "codecs.decode(name, 'idna')",
+        "import idna",
+        "from idna import encode",
+        "from encodings import idna",
+    ],
+)
+def test_a_domain_that_is_encoded_elsewhere_is_found(text: str, tmp_path: Path) -> None:
+    tree = planted(tmp_path, {"shared/mail/hold.py": text, DOMAIN_NAME: "import idna"})
+    (fault,) = domains_are_encoded_in_one_place(tree)
+    assert fault.startswith("shared/mail/hold.py:1 encodes a domain name")
 
 
 @pytest.mark.parametrize("text", ["import boto3", "import shared.aws.cloud", "raise KeyError('BASE_URLS')"])

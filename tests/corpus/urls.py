@@ -61,6 +61,7 @@ TAKEN = (
         "https://[2606:4700::1111]/",
         "https://[2001:4860:4860::8888]/",
         "https://bücher.shop.com/",
+        "https://straße.shop.com/",
         "https://xn--bcher-kva.shop.com",
         "https://a.co:443/x",
     ),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared import tables
 from shared.archetypes.pipeline import WorkState
 from shared.store.record import ONLY, Address, AliasAddress, Count, Id, Name, Past, Record, Timestamp
 from shared.tables import Table
+from shared.text.domain_name import ascii_domain
 
 
 class User(Record):
@@ -60,6 +61,28 @@ class Destination(Record):
         return None if self.verified_at else ("", self.created_at)
 
 
+def _mail_domain(name: str) -> str:
+    if "://" in name or "/" in name:
+        raise ValueError("is a URL; write the domain alone, such as shop.example")
+    if name.startswith("*."):
+        raise ValueError("is a wildcard; add each domain by its name, such as shop.example")
+    if "@" in name:
+        raise ValueError("is an e-mail address; write its domain alone, such as shop.example")
+    if ":" in name:
+        raise ValueError("has a port or a scheme; write the domain alone, such as shop.example")
+    domain = ascii_domain(name)
+    *labels, last = domain.split(".")
+    if not labels or last.isdigit() or "_" in domain:
+        raise ValueError("is not the domain of e-mail addresses, such as shop.example")
+    return domain
+
+
+# In lower-case ASCII, as DNS and the index of names have it.
+MailDomain = Annotated[
+    str, Field(min_length=1, max_length=1024), AfterValidator(_mail_domain), Field(description="a domain name")
+]
+
+
 class DomainState(StrEnum):
     PENDING = "pending"
     VERIFIED = "verified"
@@ -74,6 +97,7 @@ class Domain(Record):
 
     table: ClassVar[Table] = tables.DOMAINS
 
+    id: MailDomain
     #: Content that its TXT record must have.
     challenge: str = Field(min_length=8, max_length=255)
     created_at: Past

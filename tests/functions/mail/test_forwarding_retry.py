@@ -110,6 +110,11 @@ def test_five_attempts_in_all_then_it_is_closed_and_its_user_told_once(
     assert not any("ada@home" in str(line) for line in log.lines)
 
 
+def test_an_alias_is_found_whatever_capitals_the_row_has(cloud: Cloud, log: Lines, box: Box) -> None:
+    put(cloud, failed(next_attempt_at=NOON), alias="Shop@In.Example")
+    assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
+
+
 @pytest.mark.parametrize(("old", "counts"), [(-1, {"settled": 1}), (0, {"settled": 1}), (1, {"given_up": 1})])
 def test_what_is_older_than_seven_days_is_closed_and_not_tried(
     old: int, counts: dict[str, int], cloud: Cloud, log: Lines, box: Box
@@ -146,6 +151,11 @@ def test_a_message_that_has_lost_what_it_needs_is_closed_and_the_rest_goes_on(
     [
         (USER.model_copy(update={"deleted_at": NOON}), "its user is gone"),
         (ALIAS.model_copy(update={"active": False}), "its alias is not active any more"),
+        # The daily job has not deactivated it yet.
+        (
+            ALIAS.model_copy(update={"expires_at": NOON - timedelta(milliseconds=1)}),
+            "its alias expired at 2026-03-02T11:59:59.999Z",
+        ),
         (HOME.model_copy(update={"verified_at": None}), "its destination is gone, or was never verified"),
     ],
 )

@@ -49,6 +49,10 @@ def run(cloud: Cloud, log: Lines) -> RunContext:
         ("https://shop.example:80", "shop.example:80", "https://shop.example:80"),
         ("https://shop.example.", "shop.example", "https://shop.example"),
         ("https://münchen.example", "xn--mnchen-3ya.example", "https://xn--mnchen-3ya.example"),
+        # IDNA 2008: other names than strasse.example and fass.example.
+        ("https://straße.example/", "xn--strae-oqa.example", "https://xn--strae-oqa.example"),
+        ("https://FAß.example.:8443", "xn--fa-hia.example:8443", "https://xn--fa-hia.example:8443"),
+        ("https://βόλος.example", "xn--nxasmm1c.example", "https://xn--nxasmm1c.example"),
         ("http://[::1]:8080", "[::1]:8080", "http://[::1]:8080"),
     ],
 )
