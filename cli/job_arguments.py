@@ -6,6 +6,7 @@ Resolved, or refused with a suggestion.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -23,8 +24,11 @@ from shared.job import duration
 from shared.job.definition import Job
 from shared.job.registry import UnknownJob
 from shared.job.setting import BASE_URLS
+from shared.store import keys, table
+from shared.tables import STATE
 
 NOW = "now"
+TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def find_job(name: str) -> Job:
@@ -72,16 +76,33 @@ def find_target(job: Job, target: str | None) -> str:
     return target
 
 
+def find_host(job: Job, host: str, cloud: Cloud) -> str:
+    """The host of that name, which BASE_URLS names or which has a status.
+
+    A host may have been removed from BASE_URLS since; its rows still exist. Raises CommandError with the nearest.
+    """
+    rows = table.query(cloud, STATE, "pk = :pk", {":pk": keys.claims(job.key)})
+    known = {*sites.parse(BASE_URLS.read()).hosts, *(str(row["sk"]) for row in rows)} - {NO_TARGET}
+    if host in known:
+        return host
+    near = difflib.get_close_matches(host, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known)) or 'had none yet'}"
+    raise CommandError(Exit.WRONG_USE, f"{job.name} has no target {host!r}; {hint}")
+
+
 def parse_minute(text: str, now: datetime) -> datetime:
     """The minute of an `--at` option, in UTC."""
     if text == NOW:
         return now.replace(second=0, microsecond=0)
+    if TIME_OF_DAY.fullmatch(text):
+        # The last time that the clock showed it.
+        today = now.replace(hour=int(text[:2]), minute=int(text[3:]), second=0, microsecond=0)
+        return today if today <= now else today - timedelta(days=1)
     try:
         at = clock.parse(text)
     except ValueError:
-        raise CommandError(
-            Exit.WRONG_USE, f"--at {text!r} is not a time; use ISO 8601, as in {clock.minute(now)}, or `now`"
-        ) from None
+        forms = f"ISO 8601, as in {clock.minute(now)}, or {now:%H:%M}, or `now`"
+        raise CommandError(Exit.WRONG_USE, f"--at {text!r} is not a time; use {forms}") from None
     if at > now:
         raise CommandError(Exit.WRONG_USE, f"--at {text} is in the future; it is {clock.minute(now)}")
     return at.replace(second=0, microsecond=0)

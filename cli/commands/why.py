@@ -7,7 +7,7 @@ import textwrap
 
 from cli import job_settings, options, output
 from cli.exit_codes import Exit
-from cli.job_arguments import find_job, find_target, parse_minute
+from cli.job_arguments import find_host, find_job, find_target, parse_minute
 from shared import redaction
 from shared.admin.explain import explain
 from shared.admin.trace import trace
@@ -28,10 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     job = find_job(args.job)
     at = parse_minute(args.at, Clock().now()) if args.at else None
-    # A host may have been removed from BASE_URLS since; its rows still exist.
     by_host = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
     target = args.target if by_host else find_target(job, args.target)
     with options.open_cloud(args, reading=True) as cloud, job_settings.load(job, cloud) as job:
+        if by_host and target is not None:
+            find_host(job, target, cloud)
         explanation = explain(trace(cloud, job, at, target), cloud.names.stage)
     if args.json:
         facts = {"says": [explanation.headline, *explanation.facts]}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 MAX_RECEIVE = 10
+# Calls that delete the messages of one part.
+DELETE_TRIES = 2
 # Seconds between two drains of the same queue, and seconds after which no further batch is begun.
 PAUSE_SECONDS, BUDGET_SECONDS = 5, 20
 # Seconds. Our queues wait for 20 by default; without waiting at all SQS samples some of its servers only.
@@ -90,8 +92,7 @@ def drain(cloud: Cloud, consumer: QueueConsumer, limit: int) -> tuple[int, dict[
                 # Its messages become visible again, unless the consumer handled them: then it deduplicates them.
                 return 502, {"queue": queue, "outcome": "failed", "taken": taken, "done": done}
             handled = [record for record in part if record["messageId"] not in failed]
-            _delete(cloud, queue, handled)
-            done += len(handled)
+            done += _delete(cloud, queue, handled)
     return 200, {"queue": queue, "outcome": "done", "taken": taken, "done": done, "limit": limit}
 
 
@@ -170,11 +171,18 @@ def _invoke(cloud: Cloud, job: str, records: list[dict[str, Any]]) -> set[str] |
         return None
 
 
-def _delete(cloud: Cloud, queue: str, records: list[dict[str, Any]]) -> None:
-    if records:
-        cloud.sqs.delete_message_batch(
+def _delete(cloud: Cloud, queue: str, records: list[dict[str, Any]]) -> int:
+    """Delete handled messages and return their number.
+
+    SQS may refuse some: those are tried once more, and then delivered again, which their consumer deduplicates.
+    """
+    left = {str(number): record["receiptHandle"] for number, record in enumerate(records)}
+    for _ in range(DELETE_TRIES):
+        if not left:
+            break
+        answer = cloud.sqs.delete_message_batch(
             QueueUrl=cloud.names.queue_url(queue),
-            Entries=[
-                {"Id": str(number), "ReceiptHandle": record["receiptHandle"]} for number, record in enumerate(records)
-            ],
+            Entries=[{"Id": number, "ReceiptHandle": handle} for number, handle in left.items()],
         )
+        left = {entry["Id"]: left[entry["Id"]] for entry in answer.get("Failed", [])}
+    return len(records) - len(left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
@@ -24,8 +25,8 @@ GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), *_drain.GRANTS)
 TIMEOUT = 60
 UNKNOWN_QUEUE = "unknown queue"
 DEFAULT_LIMIT, MAX_LIMIT = 10, 50
-# A whole number in ASCII digits: int() and pydantic accept more.
-LIMIT = r"^-?[0-9]{1,15}$"
+# A whole number in ASCII digits, of any size, since it is clamped: int() and pydantic accept more.
+LIMIT = r"^-?[0-9]+$"
 
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
@@ -56,13 +57,21 @@ APP = FunctionUrlResolver(_refuse, not_found=UNKNOWN_QUEUE)
 @APP.post("/queues/<queue>/process")
 def process(queue: str, limit: Annotated[str, Query(pattern=LIMIT)] = str(DEFAULT_LIMIT)) -> Response[Any]:
     """Drain at most `limit` messages, clamped to 1 to MAX_LIMIT."""
-    consumer = _drain.consumer_of(queue)
+    # Clients escape the colon of a queue's name or do not; either is the same path.
+    consumer = _drain.consumer_of(unquote(queue))
     if consumer is None:
         raise ServiceError(404, UNKNOWN_QUEUE)
     _require_same_origin()
     if not _drain.admit(CLOUD, consumer.queue):
         return _respond(429, {"queue": consumer.queue, "outcome": Reason.RATE_LIMITED.value})
-    return _respond(*_drain.drain(CLOUD, consumer, min(max(int(limit), 1), MAX_LIMIT)))
+    return _respond(*_drain.drain(CLOUD, consumer, _clamped(limit)))
+
+
+def _clamped(limit: str) -> int:
+    digits = limit.removeprefix("-").lstrip("0")
+    if limit.startswith("-") or not digits:
+        return 1
+    return MAX_LIMIT if len(digits) > len(str(MAX_LIMIT)) else min(int(digits), MAX_LIMIT)
 
 
 def _require_same_origin() -> None:

@@ -88,8 +88,12 @@ def run_task(
     idempotency_key: Annotated[str | None, Header(pattern=IDEMPOTENCY_KEY)] = None,
 ) -> Response[Any]:
     # Compared as it came: nothing is decoded, so an encoded path names no task.
-    if task not in manifest.load():
+    entry = manifest.load().get(task)
+    if entry is None:
         raise ServiceError(404, UNKNOWN_TASK)
+    if entry["queue"]:
+        # A run without messages would end as done, and be taken for the consumer's last good one.
+        raise ServiceError(409, f"{task} is driven by its queue {entry['queue']!r}; send it a message")
     named = (body and body.target) or target or NO_TARGET
     now = CLOUD.clock.now()
     key = idempotency_key or _default_key(APP.current_event.http_method, clock.minute(now))

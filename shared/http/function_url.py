@@ -61,7 +61,10 @@ class FunctionUrlResolver(LambdaFunctionUrlResolver):
         allowed = {method for rule, methods in self.methods.items() if re.fullmatch(rule, path) for method in methods}
         # A route that serves the method raises NotFoundError itself.
         if allowed and self.current_event.http_method not in allowed:
-            return self.error_response(405, f"use {' or '.join(sorted(allowed))}")
+            refused = self.error_response(405, f"use {' or '.join(sorted(allowed))}")
+            # RFC 9110, 15.5.6.
+            refused.headers["allow"] = ", ".join(sorted(allowed))
+            return refused
         return self.error_response(404, self.unknown_path)
 
     def _invalid(self, error: RequestValidationError) -> Response[Any]:

@@ -59,6 +59,7 @@ def test_the_explanation_as_json_is_one_document(call: Call, aws: Cloud) -> None
         (("badd",), "there is no job 'badd'; did you mean 'bad'?"),
         (("bad", "--at", "noon"), "--at 'noon' is not a time"),
         (("bad", "--at", "2999-01-01"), "is in the future"),
+        (("bad", "--at", "24:01"), "--at '24:01' is not a time"),
         (("sharded", "--target", "7"), "sharded has no target '7'; it has 0, 1"),
     ],
 )

@@ -94,7 +94,9 @@ def test_it_drains_what_there_is_and_leaves_what_failed(ask: Ask, cloud: Cloud, 
     assert record["eventSourceARN"].endswith(":nightshift-test-demo-mail")
 
 
-@pytest.mark.parametrize(("limit", "taken"), [("0", 1), ("-7", 1), ("3", 3), ("51", 50), ("999999999", 50), (None, 10)])
+@pytest.mark.parametrize(
+    ("limit", "taken"), [("0", 1), ("-7", 1), ("3", 3), ("51", 50), ("9" * 5000, 50), ("00007", 7), (None, 10)]
+)
 def test_the_limit_is_clamped_on_the_server(limit: str | None, taken: int, ask: Ask, cloud: Cloud) -> None:
     send(cloud, *(str(number) for number in range(55)))
     assert ask(limit=limit)[1]["taken"] == taken
@@ -117,6 +119,9 @@ def test_the_limit_is_clamped_on_the_server(limit: str | None, taken: int, ask: 
         ({"sec_fetch_site": "same-site"}, 403),
         ({"origin": "https://own.example", "sec_fetch_site": "same-origin"}, 200),
         ({"path": "/queues/demo-mail/process"}, 200),
+        ({"path": "/queues/demo%3Amail/process"}, 200),
+        ({"path": "/queues/demo%3amail/process"}, 200),
+        ({"path": "/queues/demo%253Amail/process"}, 404),
     ],
 )
 def test_an_invalid_or_cross_origin_request_receives_no_message(
@@ -185,3 +190,18 @@ def test_production_requires_the_internal_header(ask: Ask, cloud: Cloud, monkeyp
     monkeypatch.setattr(cloud, "names", Names("prod", "123456789012", "us-east-1"))
     cloud.secrets.create_secret(Name=cloud.names.secret("internal-health-token"), SecretString="open sesame")
     assert ask()[0] == 403
+
+
+def test_messages_that_sqs_does_not_delete_are_not_counted_as_done(
+    ask: Ask, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(cloud, "one", "two", "three")
+    calls: list[int] = []
+
+    def refuse_first(QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803 - boto's names
+        calls.append(len(Entries))
+        return {"Failed": [{"Id": Entries[0]["Id"]}]}
+
+    monkeypatch.setattr(cloud.sqs, "delete_message_batch", refuse_first)
+    assert ask()[1]["done"] == 2
+    assert calls == [3, 1]

@@ -215,3 +215,15 @@ def test_status_shows_each_host_under_its_key(ask: Ask, cloud: Cloud) -> None:
 def test_its_permissions_write_nothing() -> None:
     actions = {action for grant in handler.GRANTS for action in grant.actions}
     assert not any(word in action for action in actions for word in ("Put", "Update", "Delete", "Write", "Publish"))
+
+
+def test_a_consumer_is_not_run_without_messages(
+    ask: Ask, functions: Running, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = {**ENTRIES["sweep"], "queue": "demo:mail", "schedules": []}
+    monkeypatch.setattr(manifest, "load", lambda: {"intake": intake})
+    error = "intake is driven by its queue 'demo:mail'; send it a message"
+    calls = Calls(cloud)
+    assert ask("/__cron/run/intake") == ask("/__cron/run/intake", method="POST") == (409, {"error": error})
+    assert functions.asked == []
+    assert not [call for call in calls.made if call.startswith("dynamodb:")]
