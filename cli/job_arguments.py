@@ -77,7 +77,7 @@ def find_target(job: Job, target: str | None) -> str:
 
 
 def find_host(job: Job, host: str, cloud: Cloud) -> str:
-    """The host of that name, which BASE_URLS names or which has a status.
+    """The host that BASE_URLS names, or that has a status.
 
     A host may have been removed from BASE_URLS since; its rows still exist. Raises CommandError with the nearest.
     """

@@ -19,6 +19,7 @@ from infra.function import Code, Function, FunctionSpec, log_days
 from infra.job import platform_environment
 from shared.aws.permissions import Grant
 from shared.job.definition import Job
+from shared.text.whole_number import is_whole_number
 
 TIMEOUT = 29
 MEMORY = 256
@@ -69,11 +70,12 @@ def endpoints() -> list[Endpoint]:
 def concurrency(scope: Construct) -> int | None:
     """Reserved concurrency of each URL's function.
 
-    A flood of requests throttles no job. Set by `-c url-concurrency=N`; 0 reserves none, for an account whose pool is too small. Raises LimitError.
+    A flood of requests throttles no job. Set by `-c url-concurrency=N`; 0 reserves none, for an account whose pool is
+    too small. Raises LimitError.
     """
     given = scope.node.try_get_context(CONCURRENCY)
     text = str(URL_CONCURRENCY if given is None else given)
-    if not (text.isascii() and text.isdigit()) or int(text) > MAX_CONCURRENCY:
+    if not is_whole_number(text) or int(text) > MAX_CONCURRENCY:
         raise quotas.LimitError(f"-c {CONCURRENCY}={text}: use a whole number from 0 to {MAX_CONCURRENCY}")
     return int(text) or None
 

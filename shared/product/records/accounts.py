@@ -13,6 +13,7 @@ from shared.archetypes.pipeline import WorkState
 from shared.store.record import ONLY, Address, AliasAddress, Count, Id, Name, Past, Record, Timestamp
 from shared.tables import Table
 from shared.text.domain_name import ascii_domain
+from shared.text.whole_number import is_whole_number
 
 
 class User(Record):
@@ -72,7 +73,7 @@ def _mail_domain(name: str) -> str:
         raise ValueError("has a port or a scheme; write the domain alone, such as shop.example")
     domain = ascii_domain(name)
     *labels, last = domain.split(".")
-    if not labels or last.isdigit() or "_" in domain:
+    if not labels or is_whole_number(last) or "_" in domain:
         raise ValueError("is not the domain of e-mail addresses, such as shop.example")
     return domain
 
