@@ -36,7 +36,7 @@ def forwarded(message: bytes, alias: str, key: str = "") -> bytes:
     Raises MailRefused if the alias is no e-mail address.
     """
     address = ascii_recipient(alias)
-    head, body = _split(message)
+    head, body = header_fields(message)
     fields = [(each.partition(b":")[0].strip().lower(), each) for each in head]
     unchanged = [each for name, each in fields if name not in REPLACED]
     senders = [each for name, each in fields if name in (b"from", b"reply-to")]
@@ -52,7 +52,7 @@ def forwarded(message: bytes, alias: str, key: str = "") -> bytes:
     )
 
 
-def _split(message: bytes) -> tuple[list[bytes], bytes]:
+def header_fields(message: bytes) -> tuple[list[bytes], bytes]:
     """Headers, each with the lines that continue it, and the body.
 
     The headers end at a blank line, or before the first line that is no header.

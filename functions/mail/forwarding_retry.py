@@ -7,6 +7,7 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.mail._forwarded_message import forwarded
+from functions.mail._message_facts import sender_and_subject
 from functions.mail._relay_verdict import attempt_sending
 from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, GaveUp, Key, Succeeded, Sweep
@@ -146,6 +147,7 @@ class ForwardingRetry(Sweep):
             "alias": item.alias,
             "attempts": result.number,
             "failed": f"{item.failed_at:%-d %B %Y}",
+            **sender_and_subject(run.cloud, item.raw),
         }
         put = notifications.notification(
             run.cloud,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from shared.job import days, hourly, natural, tables
+from functions.mail._message_facts import sender_and_subject
+from shared.job import RunContext, days, hourly, list_objects, natural, read_objects, tables
 from shared.product.warned_purge import Notice, Row, WarnedPurge
 
 
@@ -17,8 +19,13 @@ class OverflowHoldExpiry(WarnedPurge):
     warn = days(1)
     occurred = "held_at"
     idempotency = natural("a deleted row is not found again, and the notification's key prevents a second warning")
+    # Without the right to list, S3 answers 403 for a missing object.
+    permissions = (read_objects(f"{tables.RAW}*"), list_objects(f"{tables.RAW}*"))
 
     def notice(self, row: Row) -> Notice:
         # From the postmaster, not Porter: it is the last notice before mail is deleted.
         data = {"alias": row.item["alias"], "held_on": row.item["held_at"][:10]}
         return Notice("hold_purged_tomorrow", "postmaster", data)
+
+    def facts(self, run: RunContext, row: Row) -> Mapping[str, str | int]:
+        return sender_and_subject(run.cloud, row.item["raw"])

@@ -75,6 +75,10 @@ class WarnedPurge(Purge, archetype=True):
         """The notification for the owner; the row has all its attributes."""
         raise NotImplementedError
 
+    def facts(self, run: RunContext, row: Row) -> Mapping[str, str | int]:
+        """Further values of the template, read when the owner is warned."""
+        return {}
+
     def warning(self, row: Row) -> tuple[Row, Notice]:
         return row, self.notice(row)
 
@@ -88,7 +92,8 @@ class WarnedPurge(Purge, archetype=True):
 
     def _notify(self, run: RunContext, row: Row, notice: Notice) -> None:
         about = f"{self.table.name}/{row.sk}"
-        content = (notice.template, notice.persona, notice.data, about)
+        data = {**notice.data, **self.facts(run, row)}
+        content = (notice.template, notice.persona, data, about)
         put = notifications.notification(run.cloud, row.pk, self._id(row), *content)
         put_if_absent.put_if_absent(run.cloud, put)
 

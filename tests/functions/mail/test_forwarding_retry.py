@@ -105,7 +105,8 @@ def test_five_attempts_in_all_then_it_is_closed_and_its_user_told_once(
     assert (now["state"], now["attempts"], now["closed_at"]) == ("closed", 5, "2026-03-05T19:00:00.000Z")
     [notice] = all_of(cloud, "notifications")
     assert (notice["template"], notice["persona"], notice["about"]) == ("forward_failed", "porter", "failed-emails/m")
-    assert notice["data"] == {"alias": ALIAS.id, "attempts": 5, "failed": "2 March 2026"}
+    facts = {"sender": "Bob <bob@far.example>", "subject": "Hi"}
+    assert notice["data"] == {"alias": ALIAS.id, "attempts": 5, "failed": "2 March 2026", **facts}
     assert [line["status"] for line in log.said("forwarding-retry_item")] == ["again"] * 3 + ["given_up"]
     assert not any("ada@home" in str(line) for line in log.lines)
 

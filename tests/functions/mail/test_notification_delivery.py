@@ -30,6 +30,8 @@ from tests.support.sweeping import go, item, put
 
 SECOND = timedelta(seconds=1)
 USER = User(user="u", email="ada@home.example", created_at=NOON - days(99))
+# A kind of which a user gets each notification by itself.
+NO_DIGEST: dict[str, Any] = {"template": "domain_verified", "data": {"domain": "x.example"}}
 HELD: dict[str, Any] = {"alias": "shop@in.example", "held_on": "2026-02-01"}
 
 
@@ -93,7 +95,7 @@ def test_many_share_a_connection_and_keep_to_the_rate(
     # A slow item makes room for another, and items are slow on a busy machine.
     monkeypatch.setattr("shared.archetypes.sweep.runner.SLOW_AFTER", 60)
     cloud.environment = {**cloud.environment, **said}
-    put(cloud, *(queue(f"n{number:02d}") for number in range(rate + 1)))
+    put(cloud, *(queue(f"n{number:02d}", **NO_DIGEST) for number in range(rate + 1)))
     assert go(NotificationDelivery(), cloud, log).counts == {"settled": rate + 1}
     assert clock.now() == NOON + SECOND
     assert len({id(session) for session in box.sessions}) <= NotificationDelivery.width
@@ -266,7 +268,7 @@ def test_a_run_that_dies_at_any_write_sends_each_mail_once(
     while died:
         last += 1
         minute = clock.now().replace(second=0, microsecond=0)
-        one = queue(f"n{last:02d}", next_attempt_at=minute, created_at=minute)
+        one = queue(f"n{last:02d}", **NO_DIGEST, next_attempt_at=minute, created_at=minute)
         mortal.until(0)
         put(cloud, one)
         mortal.until(last)

@@ -39,7 +39,8 @@ def test_the_owner_is_warned_at_29_days_and_the_message_goes_a_day_later(cloud: 
         "holds/h",
     )
     assert (warning.template, warning.persona) == ("hold_purged_tomorrow", "postmaster")
-    assert warning.data == {"alias": "shop@example.com", "held_on": "2026-02-01"}
+    facts = {"sender": "unknown", "subject": "x"}
+    assert warning.data == {"alias": "shop@example.com", "held_on": "2026-02-01", **facts}
     deliver(cloud)
     clock.move(days=1, seconds=-1)
     assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}

@@ -255,6 +255,7 @@ def test_a_webhook_whose_response_was_lost_is_posted_again_with_the_same_id(
 def test_a_mail_that_may_have_been_accepted_is_not_sent_again_and_delays_no_other(
     telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
 ) -> None:
+    cloud.environment = {**cloud.environment, "MAIL_UNANSWERED": "hold"}
     telling.box.drops = True
     assert not go().ok
     telling.box.drops = False
