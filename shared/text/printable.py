@@ -21,7 +21,8 @@ def printable(text: str, *, multiline: bool = False) -> str:
 
     `multiline` keeps line feeds and tabs.
     """
-    return UNSAFE.sub(lambda found: _escaped(found[0], multiline), text)
+    # One call for each different character, not for each occurrence.
+    return text.translate({ord(each): _escaped(each, multiline) for each in set(UNSAFE.findall(text))})
 
 
 def _escaped(character: str, multiline: bool) -> str:

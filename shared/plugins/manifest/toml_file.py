@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+# The time of tomllib grows with the square of the parts of a dotted key, which is one line.
+MAX_DOTS = 200
 # A manifest of 100 jobs has 30 KiB.
 MAX_BYTES = 64 * 1024
 
@@ -33,6 +35,9 @@ def parse_toml(content: bytes) -> tuple[str, dict[str, Any]]:
         raise InvalidToml(f"is larger than {MAX_BYTES:,} bytes")
     try:
         text = content.decode()
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.count(".") > MAX_DOTS:
+                raise InvalidToml(f"a line has more than {MAX_DOTS} dots", number)
         return text, tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise InvalidToml(f"is not UTF-8: {error.reason} at byte {error.start}") from None

@@ -170,8 +170,9 @@ def test_all_faults_are_reported_at_once(path: Path) -> None:
         (b"#" * 70_000, "larger than 65,536 bytes"),
         (b'a = "\xff"', "is not UTF-8: invalid start byte at byte 5"),
         (b"\n\na", "is not TOML"),
+        (b"a." * 30_000 + b"a = 1", "a line has more than 200 dots"),
     ],
-    ids=["nesting", "size", "encoding", "syntax"],
+    ids=["nesting", "size", "encoding", "syntax", "dots"],
 )
 def test_a_file_that_is_no_manifest_is_refused_and_has_no_identity(path: Path, content: bytes, reason: str) -> None:
     path.write_bytes(content)
