@@ -32,7 +32,7 @@ from infra.progress import Progress  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.state import State  # noqa: E402
-from shared.aws.names import LOCAL, PRODUCTION, Names  # noqa: E402
+from shared.aws.names import LOCAL, PRODUCTION, Names, declared_production  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry, settings_check  # noqa: E402
 from shared.job.setting import SettingError  # noqa: E402
@@ -45,7 +45,7 @@ REFUSALS = (DeclarationError, StageError, quotas.LimitError, QueueError, GrantEr
 
 def read_deployment(stage: str) -> Deployment:
     return Deployment(
-        names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX),
+        names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX, declared_production(os.environ)),
         jobs={name: job for name, job in registry.jobs().items() if not job.stages or stage in job.stages},
         target=platform.on_this_machine() if stage == LOCAL else platform.on_lambda(),
         environment=os.environ,

@@ -70,6 +70,7 @@ def platform_environment(deployment: Deployment) -> dict[str, str]:
     names = deployment.names
     return {
         "NIGHTSHIFT_STAGE": names.stage,
+        "NIGHTSHIFT_PRODUCTION": str(names.production).lower(),
         "NIGHTSHIFT_ACCOUNT": names.account,
         "NIGHTSHIFT_PARTITION": names.partition,
         "NIGHTSHIFT_URL_SUFFIX": names.suffix,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from functions.sites._page import HtmlPage
 from shared.concurrency import fan_out
@@ -75,7 +75,9 @@ class DocsCrawl:
             except NoResponse as error:
                 fault = fault or str(error)
                 continue
-            links = sorted(link for link in HtmlPage(answer.text, answer.url).links if _same_site(link, site))
+            # A link to the index itself, such as one to a part of it, leads to no documentation.
+            found = {*HtmlPage(answer.text, answer.url).links} - {_page(url), _page(answer.url)}
+            links = sorted(link for link in found if _same_site(link, site))
             if answer.status == 200 and links:
                 return links
             fault = "links to nothing" if answer.status == 200 else f"answered {answer.status}"
@@ -124,6 +126,10 @@ class DocsCrawl:
             if number:
                 self.run.cloud.clock.sleep(PAUSE)
             yield number
+
+
+def _page(url: str) -> str:
+    return urldefrag(url).url
 
 
 def _same_site(link: str, site: Site) -> bool:

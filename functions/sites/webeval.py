@@ -10,7 +10,7 @@ from shared import clock, redaction
 from shared.concurrency import Overdue, fan_out
 from shared.http import sites as targets
 from shared.http.client import HttpClient
-from shared.http.sites import Site, Sites
+from shared.http.sites import Site, Sites, host_of
 from shared.job import (
     NO_TARGET,
     Budget,
@@ -25,11 +25,20 @@ from shared.job import (
     tables,
     write_rows,
 )
+from shared.job.setting import Setting
 from shared.run import status
 from shared.run.claim import LEASE_MARGIN
 
 BASE_URLS = settings.BASE_URLS
-HOSTS = settings.names("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Hosts as BASE_URLS has them, from names or URLs in any letter case, separated by commas."""
+    names = (part.strip() for part in text.split(","))
+    return tuple(host_of(name if "://" in name else f"https://{name}") for name in names if name)
+
+
+HOSTS = Setting("WEB_EVAL_EXEC_HOSTS", "", "Hosts of BASE_URLS whose web evaluations are executed", _hosts)
 WIDTH = 4
 RATE = 2
 # Seconds for the site to evaluate a page, and for one task in total.

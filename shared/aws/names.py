@@ -6,6 +6,7 @@ No other module forms one: stacks refer to each other by name.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 TOPIC = "alerts"
@@ -22,6 +23,8 @@ CELERY = "celery"
 NO_TARGET = "-"
 
 PRODUCTION = "prod"
+# Stages that are production unless NIGHTSHIFT_PRODUCTION declares otherwise.
+PRODUCTION_STAGES = (PRODUCTION, "production")
 LOCAL = "local"
 
 
@@ -37,6 +40,8 @@ class Names:
     region: str
     partition: str = "aws"
     suffix: str = "amazonaws.com"
+    declared_production: bool | None = None
+    """Whether the stage is production, by NIGHTSHIFT_PRODUCTION; None: by its name."""
 
     @classmethod
     def from_environment(cls) -> Names:
@@ -46,11 +51,13 @@ class Names:
             region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
             partition=os.environ.get("NIGHTSHIFT_PARTITION", "aws"),
             suffix=os.environ.get("NIGHTSHIFT_URL_SUFFIX", "amazonaws.com"),
+            declared_production=declared_production(os.environ),
         )
 
     @property
     def production(self) -> bool:
-        return self.stage == PRODUCTION
+        """Whether it is production: as declared, or by the name of its stage."""
+        return self.stage in PRODUCTION_STAGES if self.declared_production is None else self.declared_production
 
     def of(self, thing: str) -> str:
         """Physical name: `firings` -> `nightshift-prod-firings`.
@@ -100,3 +107,11 @@ class Names:
 
     def topic_arn(self, name: str) -> str:
         return self.arn("sns", self.topic(name))
+
+
+def declared_production(environment: Mapping[str, str]) -> bool | None:
+    """Read NIGHTSHIFT_PRODUCTION; None if it is not set. Raises ValueError."""
+    text = environment.get("NIGHTSHIFT_PRODUCTION", "").strip().lower()
+    if text not in ("", "true", "false"):
+        raise ValueError(f"NIGHTSHIFT_PRODUCTION={text!r}: must be true or false")
+    return text == "true" if text else None

@@ -207,6 +207,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "functions.sites._page": _page,
     "functions.sites._prices": _prices,
     "functions.sites.pricing": _pricing,
+    "shared.clock": _fullmatch("shared.clock", "FORM"),
     "shared.dead_letters.letter": _fingerprint,
     "shared.http.charset": _charset,
     "shared.http.client": _retry_after,
@@ -233,6 +234,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "shared.text.mail_address": _call("shared.text.mail_address", "parse_named_address"),
     "shared.text.printable": _call("shared.text.printable", "printable"),
     "shared.text.timestamp": _call("shared.text.timestamp", "parse_timestamp"),
+    "shared.text.whole_number": _call("shared.text.whole_number", "parse_whole_number"),
     "shared.text.untrusted_json": _call("shared.text.untrusted_json", "parse_json"),
 }
 OWN = "reads what this project wrote"

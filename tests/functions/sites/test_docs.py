@@ -48,6 +48,15 @@ def test_the_artifact_is_one_for_all_sites(demo: DemoSite, fire: Fire, cloud: Cl
     assert len(artifact["dead"]) == 1
 
 
+@pytest.mark.parametrize("links", [("#a", "#b"), ("",), ("/docs/#a", "/docs/")])
+def test_a_page_that_links_to_itself_only_is_no_index(
+    links: tuple[str, ...], web: Web, fire: Fire, cloud: Cloud
+) -> None:
+    web.answers["/docs/"] = index(*links)
+    assert not fire(Docs(), [web.url]).ok
+    assert "links to nothing" in item(cloud, "docs-registry:last")["status"]["note"]
+
+
 def test_each_link_is_asked_for_once_by_head(docs: Web, fire: Fire) -> None:
     assert fire(Docs(), [docs.url]).counts == {"hosts": 1, "links": 3, "dead": 0, "invalid": 0}
     asked = sorted((request.method, request.path) for request in docs.asked)

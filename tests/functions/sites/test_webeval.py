@@ -11,7 +11,7 @@ import pytest
 
 from functions.sites._webevals import Task, Webevals, queue
 from functions.sites.seed import seed
-from functions.sites.webeval import Webeval
+from functions.sites.webeval import HOSTS, Webeval
 from local.demo import site as demo_site
 from local.demo.site import DemoSite
 from shared import clock as clocks
@@ -119,6 +119,22 @@ def test_without_an_allowed_host_it_is_forbidden(hosts: str, go: Any, cloud: Clo
     assert go(WEB_EVAL_EXEC_HOSTS=hosts).outcome == "forbidden"
     assert go({"target": site.host}, WEB_EVAL_EXEC_HOSTS="other.example").outcome == "forbidden"
     assert site.asked == []
+
+
+@pytest.mark.parametrize("form", ["{}", "http://{}", "HTTP://{}/", " {}/ ,", "http://{}/path"])
+def test_a_host_may_be_named_by_its_url(form: str, go: Any, cloud: Cloud, site: Web) -> None:
+    ask(cloud, site)
+    assert go(WEB_EVAL_EXEC_HOSTS=form.format(site.host)).counts == {"due": 1, "done": 1}
+
+
+def test_hosts_are_named_in_any_letter_case() -> None:
+    assert HOSTS.parse("Shop.EXAMPLE, https://B.example:443/,b\u00fccher.example.") == (
+        "shop.example",
+        "b.example",
+        "xn--bcher-kva.example",
+    )
+    with pytest.raises(ValueError, match="host"):
+        HOSTS.parse("a..b")
 
 
 def test_tasks_of_other_hosts_stay_where_they_are(go: Any, cloud: Cloud, site: Web) -> None:

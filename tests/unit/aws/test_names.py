@@ -30,6 +30,31 @@ def test_arns_and_urls_are_of_the_partition() -> None:
     assert china.queue_url("work").startswith("https://sqs.cn-north-1.amazonaws.com.cn/")
 
 
+@pytest.mark.parametrize(
+    ("stage", "declared", "production"),
+    [
+        ("prod", "", True),
+        ("production", "", True),
+        ("live", "", False),
+        ("live", "true", True),
+        ("prod", "false", False),
+        ("staging", "TRUE", True),
+    ],
+)
+def test_a_stage_declares_whether_it_is_production(
+    stage: str, declared: str, production: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_STAGE", stage)
+    monkeypatch.setenv("NIGHTSHIFT_PRODUCTION", declared)
+    assert Names.from_environment().production is production
+
+
+def test_an_unclear_declaration_of_production_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_PRODUCTION", "perhaps")
+    with pytest.raises(ValueError, match="must be true or false"):
+        Names.from_environment()
+
+
 def test_a_function_reads_its_deployment_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NIGHTSHIFT_STAGE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
