@@ -10,8 +10,9 @@ import traceback
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from shared import clock, redaction
 from shared.archetypes.probe.visit import Verdict, Visit, VisitResult
@@ -31,6 +32,8 @@ from shared.run.context import RunContext
 
 __all__ = ["REDIRECTS", "HttpResponse", "NoResponse", "Probe", "Verdict", "Visit", "host_of"]
 
+# Statuses whose Retry-After is honoured.
+BUSY = (429, 503)
 # Bad sites that a run's note names.
 NAMED = 5
 
@@ -95,8 +98,9 @@ class Probe(Job, archetype=True):
     def work(self, run: RunContext) -> Outcome:
         configured = sites.read(run)
         sites.forget_removed(run, configured, configured.hosts)
-        judged = self._judged(run, configured.hosts)
-        waiting, paused = sites.without_paused(run, self._waiting(run, configured, judged))
+        items = status.read_hosts(run.cloud, self, configured.hosts)
+        judged, held = self._judged(run, items), self._held(run, items)
+        waiting, paused = sites.without_paused(run, self._waiting(run, configured, {**judged, **held}))
         bad = [f"{host} (at an earlier attempt)" for host, ok in judged.items() if not ok]
         visited = self._visit_all(run, configured, waiting[: run.cap], bad)
         count = len(judged) + visited
@@ -105,10 +109,9 @@ class Probe(Job, archetype=True):
             # Paused sites behind the last visited one are counted by the next part.
             paused = {host: why for host, why in paused.items() if host < through[-1].host}
         done = self._done(run, configured, through, len(waiting), count, bad)
-        if not paused:
-            return done
-        note = "; ".join(filter(None, (done.note, sites.paused_note(paused))))
-        return replace(done, counts={**done.counts, "paused": len(paused)}, note=note)
+        extra = {name: len(hosts) for name, hosts in (("paused", paused), ("held", held)) if hosts}
+        note = "; ".join(filter(None, (done.note, sites.paused_note(paused), _held_note(held))))
+        return replace(done, counts={**done.counts, **extra}, note=note)
 
     def _visit_all(self, run: RunContext, configured: Sites, waiting: list[Site], bad: list[str]) -> int:
         """Visit and record the sites until the run's time is up.
@@ -156,14 +159,24 @@ class Probe(Job, archetype=True):
     def _url(self, run: RunContext, site: Site) -> str:
         return site.at(run.setting(f"{self.env}_PATH"))
 
-    def _judged(self, run: RunContext, hosts: tuple[str, ...]) -> dict[str, bool]:
+    def _held(self, run: RunContext, items: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Hosts with the end of their Retry-After, if it is not over.
+
+        A manual run ignores it.
+        """
+        if run.firing.manual:
+            return {}
+        now = clock.iso(run.cloud.clock.now())
+        held = {host: item["status"].get("retryAfter", "") for host, item in items.items() if "status" in item}
+        return {host: until for host, until in held.items() if until > now}
+
+    def _judged(self, run: RunContext, items: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
         """Verdicts of an earlier attempt of this tick, by host."""
         if run.firing.attempt == 1:
             return {}
-        items = status.read_hosts(run.cloud, self, hosts)
         return {host: item["status"]["ok"] for host, item in items.items() if item.get("tick") == run.firing.position}
 
-    def _waiting(self, run: RunContext, configured: Sites, judged: Mapping[str, bool]) -> list[Site]:
+    def _waiting(self, run: RunContext, configured: Sites, judged: Mapping[str, object]) -> list[Site]:
         """Sites to visit, ordered by host.
 
         The order lets a checkpoint survive a change of BASE_URLS.
@@ -227,7 +240,16 @@ class Probe(Job, archetype=True):
         record = {"kind": self.name, "status": code, **outcome, "tick": run.firing.position, **seen}
         run.write_artifact(record, site.host)
         fields = {"outcome": "done", "at": clock.iso(run.started), "statusCode": code, **outcome}
+        if result.answer and result.answer.retry_after and code in BUSY:
+            # Later runs leave the site out until then.
+            until = run.cloud.clock.now() + timedelta(seconds=result.answer.retry_after)
+            fields["retryAfter"] = clock.iso(until)
         known = {name: value for name, value in fields.items() if value not in (None, "")}
         status.write_host(run.cloud, self, site.host, run.firing.position, known)
         run.log.info(f"{self.name}_judged", entityId=site.host, **known)
         return Verdict(verdict.ok, note)
+
+
+def _held_note(held: Mapping[str, str]) -> str:
+    hosts = ", ".join(f"{host} (until {until})" for host, until in sorted(held.items())[:NAMED])
+    return f"{len(held)} asked not to be called: {hosts}" if held else ""

@@ -42,7 +42,7 @@ def parse_toml(content: bytes) -> tuple[str, dict[str, Any]]:
     except UnicodeDecodeError as error:
         raise InvalidToml(f"is not UTF-8: {error.reason} at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line ([0-9]+)", str(error))
-        raise InvalidToml(f"is not TOML: {error}", int(line[1]) if line else 1) from None
+        found = re.search(r"at line ([0-9]+)", str(error))
+        raise InvalidToml(f"is not TOML: {error}", int(found[1]) if found else 1) from None
     except RecursionError:
         raise InvalidToml("is nested too deeply") from None
