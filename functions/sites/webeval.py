@@ -33,7 +33,7 @@ BASE_URLS = settings.BASE_URLS
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    """Hosts as BASE_URLS has them, from names or URLs in any letter case, separated by commas."""
+    """Parse hosts or URLs, separated by commas, in any letter case."""
     names = (part.strip() for part in text.split(","))
     return tuple(host_of(name if "://" in name else f"https://{name}") for name in names if name)
 

@@ -56,7 +56,7 @@ class Names:
 
     @property
     def production(self) -> bool:
-        """Whether it is production: as declared, or by the name of its stage."""
+        """Whether it is production, as declared or by its stage."""
         return self.stage in PRODUCTION_STAGES if self.declared_production is None else self.declared_production
 
     def of(self, thing: str) -> str:

@@ -56,6 +56,7 @@ SEEDS = {
     "nulls": "\0",
     "secrets": "password=",
     "base64": "QUFB",
+    "commands": "curl -u a:b ",
 }
 
 
@@ -199,6 +200,7 @@ def _model(text: str) -> None:
 # Module -> its parser.
 PARSERS: dict[str, Callable[[str], Any]] = {
     "functions.accounts._dns": _call("functions.accounts._dns", "_normalized"),
+    "functions.accounts._portable_names": _call("functions.accounts._portable_names", "_segment"),
     "functions.assessments._rubric": _model,
     "functions.console.handler": _fullmatch("functions.console.handler", "JOB_PATH"),
     "functions.downloads.handler": _fullmatch("functions.downloads.handler", "TICKET"),
@@ -228,6 +230,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "shared.plugins.manifest.toml_lines": _manifest,
     "shared.product.export_ticket": _fullmatch("shared.product.export_ticket", "FORM"),
     "shared.redaction.char_runs": _redaction,
+    "shared.redaction.commands": _redaction,
+    "shared.redaction.labelled": _redaction,
     "shared.redaction.named": _redaction,
     "shared.store.age_index": _fullmatch("shared.store.age_index", "TIMESTAMP"),
     "shared.text.domain_name": _call("shared.text.domain_name", "ascii_domain"),
