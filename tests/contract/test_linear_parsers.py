@@ -179,6 +179,13 @@ def _forwarded(text: str) -> None:
     forwarded(message, "alias@a.example")
 
 
+def _facts(text: str) -> None:
+    from functions.mail._message_facts import HEAD, facts
+
+    facts((b"From: " + _bytes(text))[:HEAD])
+    facts((b"Subject: " + _bytes(text)[:3900] + b"\r\n")[:HEAD])
+
+
 def _seven_bits(text: str) -> None:
     from shared.mail.seven_bit import in_seven_bits
 
@@ -205,6 +212,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "functions.console.handler": _fullmatch("functions.console.handler", "JOB_PATH"),
     "functions.downloads.handler": _fullmatch("functions.downloads.handler", "TICKET"),
     "functions.mail._forwarded_message": _forwarded,
+    "functions.mail._message_facts": _facts,
     "functions.sites._form": _form,
     "functions.sites._page": _page,
     "functions.sites._prices": _prices,
