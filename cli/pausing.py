@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from cli import job_settings, operator_identity, options
+from cli import job_settings, operator_identity, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target
-from shared.admin.pause import PauseRefused
+from shared.admin.pause import PauseRefused, has_tenants
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.run import pauses
@@ -19,7 +19,7 @@ Change = Callable[[Cloud, Job, str, str, str], Pause]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", help="name of the job")
+    parser.add_argument("job", nargs="?", help="name of the job (default, with --tenant: all jobs with organizations)")
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--target", metavar="T", help="only this host or shard (default: the whole job)")
     part.add_argument("--tenant", metavar="ORG", help="only the work for this organization (default: the whole job)")
@@ -30,21 +30,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_arguments(parser)
 
 
-def change(args: argparse.Namespace, perform: Change) -> Pause:
-    """Pause or resume. Raises CommandError with REFUSED or WRONG_USE."""
-    job = find_job(args.job)
+def change(args: argparse.Namespace, perform: Change) -> list[Pause]:
+    """Pause or resume a job, or a tenant everywhere.
+
+    Raises CommandError with REFUSED or WRONG_USE.
+    """
+    if args.job is None and not args.tenant:
+        raise CommandError(Exit.WRONG_USE, "name the job, or a tenant that all jobs hold by --tenant")
+    jobs = [find_job(args.job)] if args.job else list(filter(has_tenants, registered_jobs.jobs().values()))
     if not args.reason.strip():
         raise CommandError(Exit.WRONG_USE, "--reason is empty; it is shown to everyone who finds the job paused")
     if args.tenant is not None and not args.tenant.strip():
         raise CommandError(Exit.WRONG_USE, "--tenant is empty; it takes the id of an organization")
-    with options.open_cloud(args) as cloud, job_settings.load(job, cloud):
-        if args.target is not None:
-            find_target(job, args.target)
-        part = pauses.part(args.target, args.tenant)
-        try:
-            return perform(cloud, job, part, args.who or operator_identity.local_login(), args.reason)
-        except PauseRefused as error:
-            raise CommandError(Exit.REFUSED, error.args[0]) from None
+    part, who = pauses.part(args.target, args.tenant), args.who or operator_identity.local_login()
+    changed, refused = list[Pause](), list[str]()
+    with options.open_cloud(args) as cloud:
+        for job in jobs:
+            with job_settings.load(job, cloud):
+                if args.target is not None:
+                    find_target(job, args.target)
+                try:
+                    changed.append(perform(cloud, job, part, who, args.reason))
+                except PauseRefused as error:
+                    refused.append(error.args[0])
+    if not changed:
+        raise CommandError(Exit.REFUSED, "\n".join(refused))
+    for reason in refused:
+        output.notice(reason)
+    return changed
 
 
 def part_options(args: argparse.Namespace) -> list[str]:

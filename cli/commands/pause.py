@@ -11,6 +11,7 @@ from shared.admin import pause
 
 EXAMPLES = (
     "pause pricing --reason 'index rebuild'",
+    "pause --tenant org_1 --reason 'import of old data'",
     "pause pricing --target shop.example --reason 'maintenance' --aws --stage prod",
 )
 
@@ -23,8 +24,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     paused = pausing.change(args, pause.pause)
     if args.json:
-        output.document(asdict(paused))
+        output.document([asdict(each) for each in paused] if args.job is None else asdict(paused[0]))
     else:
-        print(f"{paused.sentence}; runs in progress are not interrupted")
-        print(f"  {options.advised(args, 'resume', args.job, *pausing.part_options(args))}")
+        for each in paused:
+            print(f"{each.sentence}; runs in progress are not interrupted")
+        job = [args.job] if args.job else []
+        print(f"  {options.advised(args, 'resume', *job, *pausing.part_options(args))}")
     return Exit.DONE

@@ -20,10 +20,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    was = pausing.change(args, pause.resume)
+    resumed = pausing.change(args, pause.resume)
     if args.json:
-        output.document(asdict(was))
-    else:
+        output.document([asdict(each) for each in resumed] if args.job is None else asdict(resumed[0]))
+        return Exit.DONE
+    for was in resumed:
         hold = was.budget_hold
         now = f"is still held by its {hold}; repeat this to let it spend as much again" if hold else "is resumed"
         print(f"{was.subject} {now}; it was paused{was.by}")

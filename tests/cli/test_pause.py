@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.job.budget import Budget
-from tests.cli.conftest import Call
+from tests.cli.conftest import HEAD, Call
 
 AWS = ("--aws", "--stage", "test")
 WHY = ("--reason", "index rebuild", "--who", "ada", *AWS)
@@ -127,15 +128,16 @@ def test_a_long_reason_is_truncated_in_the_claim_and_complete_in_the_pause(call:
     assert kept(aws, "pause#good")["job"]["why"] == "é" * 140
 
 
-def test_resuming_one_part_keeps_the_marker_of_another(call: Call, aws: Cloud) -> None:
-    for tenant in ("acme", "globex"):
-        assert call("pause", "good", "--tenant", tenant, *WHY).code == 0
-    first = kept(aws, "good:last")["-"]["partial_pauses"]
-    call("resume", "good", "--tenant", "acme", *AWS)
-    assert kept(aws, "good:last")["-"]["partial_pauses"] != first
-    call("resume", "good", "--tenant", "globex", *AWS)
-    assert "partial_pauses" not in kept(aws, "good:last")["-"]
-    assert kept(aws, "pause#good") == {}
+def test_resuming_one_part_keeps_the_marker_of_another(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASE_URLS", '["https://a.example", "https://b.example"]')
+    for host in ("a.example", "b.example"):
+        assert call("pause", "bad", "--target", host, *WHY).code == 0
+    first = kept(aws, "bad:last")["-"]["partial_pauses"]
+    call("resume", "bad", "--target", "a.example", *AWS)
+    assert kept(aws, "bad:last")["-"]["partial_pauses"] != first
+    call("resume", "bad", "--target", "b.example", *AWS)
+    assert "partial_pauses" not in kept(aws, "bad:last")["-"]
+    assert kept(aws, "pause#bad") == {}
 
 
 def test_resuming_a_job_with_a_used_up_budget_allows_as_much_again(
@@ -155,3 +157,63 @@ def test_resuming_a_job_with_a_used_up_budget_allows_as_much_again(
     assert call("status", "--json", *AWS).json["good:last"]["paused"].startswith("budget: 2 of 2 items used")
     assert call("resume", "good", *AWS).out.startswith("good is resumed; it was paused by budget: 2 of 2 items used")
     assert call("good", "--json", *AWS).json["outcome"] == "done"
+
+
+def test_a_tenant_of_a_job_without_tenants_is_not_paused(call: Call, aws: Cloud) -> None:
+    before = table(aws)
+    for job in ("good", "mailbox"):
+        answer = call("pause", job, "--tenant", "acme", *WHY)
+        assert answer.code == 4
+        assert f"{job} has no organizations, so nothing would be held; nothing was done" in answer.err
+    assert table(aws) == before
+
+
+TENANTED = """
+from shared.messages.payload import Payload
+
+class {name}Note(Payload):
+    text: str
+
+class {name}(Consumer[{name}Note]):
+    \"\"\"Read notes.\"\"\"
+    queue = "demo:{name}"
+    idempotency = natural("notes are only read")
+    def admits(self, run, tenant):
+        return True
+    def handle(self, run, message):
+        pass
+"""
+
+
+@pytest.fixture
+def consumers(jobs: Path) -> None:
+    for name in ("Notes", "Memos"):
+        (jobs / "demo" / f"{name.lower()}.py").write_text(HEAD + TENANTED.format(name=name))
+
+
+def test_a_tenant_is_paused_in_all_jobs_that_have_tenants(call: Call, aws: Cloud, consumers: None) -> None:
+    assert call("pause", "notes", "--tenant", "acme", *WHY).code == 0
+    answer = call("pause", "--tenant", "acme", *WHY)
+    assert answer.code == 0
+    assert "memos for tenant acme is paused" in answer.out
+    assert "nothing was done: notes for tenant acme is paused" in answer.err
+    assert "python jobs.py resume --tenant acme --aws --stage test" in answer.out
+    listed = call("pauses", "--json", *AWS).json
+    assert {(each["job"], each["part"]) for each in listed} == {("notes", "tenant#acme"), ("memos", "tenant#acme")}
+    assert call("resume", "--tenant", "acme", *AWS).code == 0
+    assert call("pauses", "--json", *AWS).json == []
+
+
+def test_all_pauses_are_listed_with_their_reason(call: Call, consumers: None) -> None:
+    assert "nothing is paused" in call("pauses", *AWS).err
+    call("pause", "good", *WHY)
+    call("pause", "notes", "--tenant", "acme", *WHY)
+    answer = call("pauses", *AWS)
+    assert [line.split()[:2] for line in answer.out.splitlines()[1:]] == [["good", "job"], ["notes", "tenant"]]
+    assert answer.out.count("ada: index rebuild") == 2
+    assert len(call("pauses", "--tenant", "acme", "--json", *AWS).json) == 1
+
+
+def test_a_job_or_a_tenant_is_needed(call: Call) -> None:
+    answer = call("pause", *WHY)
+    assert (answer.code, "name the job, or a tenant" in answer.err) == (2, True)

@@ -43,6 +43,7 @@ NEEDED = {
     "sums": ("messages.jsonl",),
     "token": (),
     "crontab": (),
+    "pauses": (),
 }
 
 

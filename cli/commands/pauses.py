@@ -1,0 +1,36 @@
+"""List the pauses of all jobs, targets and organizations."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from cli import options, output, registered_jobs
+from cli.exit_codes import Exit
+from shared.admin import pause
+
+EXAMPLES = ("pauses", "pauses --tenant org_1 --aws --stage prod")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tenant", metavar="ORG", help="only pauses of this organization (default: all)")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    options.add_arguments(parser)
+
+
+def call(args: argparse.Namespace) -> int:
+    with options.open_cloud(args, reading=True) as cloud:
+        found = [
+            each
+            for job in registered_jobs.jobs().values()
+            for each in pause.of_job(cloud, job)
+            if args.tenant is None or each.part == f"tenant#{args.tenant}"
+        ]
+    if args.json:
+        output.document([asdict(each) for each in found])
+    elif found:
+        rows = [[each.job, each.part.replace("#", " ", 1), output.to_second(each.since), each.text] for each in found]
+        output.table(["job", "part", "since (UTC)", "by"], rows)
+    else:
+        output.notice("nothing is paused")
+    return Exit.DONE
