@@ -44,6 +44,7 @@ NEEDED = {
     "token": (),
     "crontab": (),
     "pauses": (),
+    "reset": ("good", "--reason", "wrong clock"),
 }
 
 
@@ -177,7 +178,7 @@ def test_a_crontab_for_an_account_names_its_stage_in_every_line(
     assert main(["crontab", "--aws"], env) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if " jobs.py " in line and line[0] != "#"]
     assert len(lines) == len([job for job in registry.jobs().values() if job.schedules()])
-    assert all("--at now --aws --stage test >>" in line for line in lines)
+    assert all("--at now --log json --aws --stage test >>" in line for line in lines)
 
 
 def test_a_stage_that_is_not_deployed_is_advised_to_be_deployed_by_name(call: Call, aws: Cloud) -> None:
