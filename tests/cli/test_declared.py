@@ -155,7 +155,7 @@ def test_every_crontab_line_has_its_purpose_and_no_percent_sign(jobs: Path) -> N
         if line and not line.startswith(("#", "CRON_TZ")):
             assert lines[number - 1].startswith("# ")
             assert "%" not in line
-            assert "--at now --aws --stage prod" in line
+            assert "--at now --log json --aws --stage prod" in line
     assert "# good (300 s): Count to three." in lines
 
 
