@@ -181,7 +181,7 @@ def test_a_relay_that_falls_silent_leaves_it_to_a_person_and_sends_nothing_twice
         assert (report.ok, report.counts) == (False, {"uncertain": 1})
     # job-monitoring alerts operators each day until it is resolved.
     [uncertain] = effects.uncertain_effects(cloud, "forwarding-retry")
-    assert (uncertain["key"], len(box.mails)) == ("u#m#2", 1)
+    assert (uncertain["key"], len(box.mails)) == ("u#m#2026-03-02T12:00:00.000Z#2", 1)
     assert "Message-ID in the relay's log" in uncertain["note"]
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == ("pending", 1)
 
@@ -197,7 +197,7 @@ def test_a_person_says_whether_it_arrived_and_it_is_done_or_sent_again(
         go(ForwardingRetry(), cloud, log)
         clock.move(minutes=10)
     box.drops = False
-    effects.resolve_manually(cloud, ForwardingRetry(), "u#m#2", said, "ada", "the relay's log says so")
+    effects.resolve_manually(cloud, ForwardingRetry(), "u#m#2026-03-02T12:00:00.000Z#2", said, "ada", "the relay's log says so")
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == (state, 2)
     assert len(box.mails) == mails
