@@ -6,7 +6,7 @@ call. `<organization>#cost` / `<yyyy-mm>`: the cost of a month.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from shared.messages.tenant import Tenant
 
 COMPLETED, FAILED, PROCESSING = "completed", "failed", "processing"
+# Attributes of a failed attempt, which a later one must not leave behind.
+FAILURE = ("error", "failed_at")
+ENDS = (*FAILURE, "completed_at")
 GRANTS = (
     read_rows(ASSESSMENTS.name),
     Grant(("dynamodb:UpdateItem", "dynamodb:PutItem"), f"table/{ASSESSMENTS.name}"),
@@ -47,27 +50,30 @@ class Assessment:
     def progress(self, step: str, percent: int) -> None:
         """Record the current step; the first one also the start. Raises AlreadyCompleted."""
         started = {} if percent else {"started_at": self._now()}
-        self._update({"state": PROCESSING, "step": step, "progress": percent, **started})
+        self._update(
+            {"state": PROCESSING, "step": step, "progress": percent, **started}, remove=() if percent else ENDS
+        )
 
     def complete(self, **values: Any) -> None:
         """Record the result. Raises AlreadyCompleted."""
         ends = {"state": COMPLETED, "step": "finished", "progress": 100, "completed_at": self._now()}
-        self._update({**ends, **values})
+        self._update({**ends, **values}, remove=FAILURE)
 
     def fail(self, error: str) -> None:
         """Record a failure. Raises AlreadyCompleted."""
         self._update({"state": FAILED, "step": "error", "error": error, "failed_at": self._now()})
 
-    def _update(self, values: Mapping[str, Any]) -> None:
+    def _update(self, values: Mapping[str, Any], remove: Sequence[str] = ()) -> None:
         values = {**values, "changed_at": self._now()}
+        removed = f" REMOVE {', '.join(f'#{name}' for name in remove)}" if remove else ""
         updated = table.update_if(
             self.cloud,
             ASSESSMENTS,
             self._key,
-            f"SET {', '.join(f'#{name} = :{name}' for name in values)}",
+            f"SET {', '.join(f'#{name} = :{name}' for name in values)}{removed}",
             {":completed": COMPLETED, **{f":{name}": value for name, value in values.items()}},
             "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :completed)",
-            names={"#state": "state", **{f"#{name}": name for name in values}},
+            names={"#state": "state", **{f"#{name}": name for name in (*values, *remove)}},
         )
         if not updated:
             raise AlreadyCompleted(f"{self.id} is completed")
@@ -81,6 +87,8 @@ class Assessment:
         call = {"micros": answer["micros"], "tokens_read": answer["read"], "tokens_written": answer["written"]}
         adds = {**call, "calls": 1}
         row = {"pk": self.tenant.key("calls"), "sk": f"{self.id}#{attempt}", "at": clock.iso(now), "run": run, **call}
+        if answer.get("estimated"):
+            row["estimated"] = True
         month = Update(
             ASSESSMENTS,
             RowKey(self.tenant.key("cost"), f"{now:%Y-%m}"),
@@ -102,6 +110,6 @@ class Assessment:
         return RowKey(self.tenant.id, self.id)
 
 
-def error_text(error: Exception) -> str:
+def error_text(error: BaseException) -> str:
     """Redacted text of an exception, for the row and the log."""
     return redaction.excerpt(f"{type(error).__name__}: {error}", redaction.LONG)

@@ -5,69 +5,32 @@ Bedrock's Converse API, and chat completions.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from functions.assessments import _completion, _request_parameters
+from functions.assessments._answer_text import has_json_object
+from functions.assessments._bedrock import Bedrock
+from functions.assessments._completion import Completion, NoCompletion
+from functions.assessments._reply import BUSY, Busy, Incomplete, ProviderFailed, ProviderRefused, Reply, of_text
+from functions.assessments._request_parameters import AUTO, MAX_COMPLETION_TOKENS, MAX_TOKENS, OPTIONAL
+from functions.assessments._token_usage import TokenUsage, token_usage
+from shared import redaction
 from shared.aws import secrets
-from shared.job import Grant, NotPerformed, RunContext, Setting, converse, read_parameter, settings
-from shared.text.whole_number import is_whole_number
+from shared.job import Grant, RunContext, Setting, converse, read_parameter, settings
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.http.client import HttpResponse
+    from shared.http.client import HttpClient, HttpResponse
 
 KEY = "llm-key"
 BEDROCK, OPENAI = "bedrock", "openai"
 PATH = "/chat/completions"
 # Seconds for a whole answer.
 PATIENCE = 120.0
-# Wait if the provider names none.
-BUSY = 30.0
-LONGEST_ANSWER = 4096
-
-
-class Busy(NotPerformed):
-    """The provider is over its rate limit, and charged nothing.
-
-    Retry in `seconds`.
-    """
-
-    def __init__(self, provider: str, seconds: float) -> None:
-        super().__init__(f"{provider} is over its rate limit for another {seconds:.0f} s")
-        self.seconds = seconds
-
-
-class ProviderFailed(NotPerformed):
-    """The provider failed and charged nothing; a retry may succeed."""
-
-
-class ProviderRefused(NotPerformed):
-    """The provider rejects the call and each retry of it.
-
-    The model or key is wrong, or the prompt too long.
-    """
-
-
-class Incomplete(Exception):
-    """The answer was interrupted, and may have been charged for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Answer of a model."""
-
-    text: str
-    read: int
-    """Input tokens, as counted by the provider."""
-    written: int
-    """Output tokens, as counted by the provider."""
-    whole: bool = True
-    """Whether the answer is complete."""
 
 
 class Provider(Protocol):
@@ -102,7 +65,19 @@ PROVIDER = settings.choice("LLM_PROVIDER", BEDROCK, (BEDROCK, OPENAI), "Provider
 MODEL = settings.text("LLM_MODEL", "anthropic.claude-3-5-sonnet-20240620-v1:0", "Name of the model at its provider")
 URL = Setting("LLM_URL", "", "Base URL of the API, for openai: https://api.openai.com/v1", _base)
 PRICES = Setting("LLM_PRICES", "3 15", "Dollars per million input and output tokens", _prices)
-SETTINGS = (PROVIDER, MODEL, URL, PRICES)
+LONGEST = settings.count(
+    "LLM_MAX_TOKENS", 4096, "Longest answer in tokens, thoughts included; a model that reasons needs more"
+)
+TOKENS_PARAMETER = settings.choice(
+    "LLM_TOKENS_PARAMETER",
+    AUTO,
+    (AUTO, MAX_TOKENS, MAX_COMPLETION_TOKENS),
+    "For openai: parameter for the longest answer; auto: by service and model",
+)
+OMITTED = settings.names(
+    "LLM_OMIT", "", f"For openai: parameters that the model does not accept, of {', '.join(OPTIONAL)}, max_tokens"
+)
+SETTINGS = (PROVIDER, MODEL, URL, PRICES, LONGEST, TOKENS_PARAMETER, OMITTED)
 GRANTS: tuple[Grant, ...] = (converse(), read_parameter(KEY))
 
 
@@ -110,11 +85,13 @@ def of(run: RunContext) -> Provider:
     """Provider by the job's settings; opens no connection. Raises SettingError."""
     model = run.setting(MODEL.name)
     if run.setting(PROVIDER.name) == BEDROCK:
-        return Bedrock(run.cloud, model)
+        return Bedrock(run.cloud, model, run.setting(LONGEST.name))
     base = run.setting(URL.name)
     if not base:
         raise settings.SettingError(f"{PROVIDER.name} is {OPENAI}, and {URL.name} is not set")
-    return OpenAi(run.cloud, base, model, run.remaining)
+    longest, name, omitted = (run.setting(each.name) for each in (LONGEST, TOKENS_PARAMETER, OMITTED))
+    sent = _request_parameters.parameters(base, model, longest, name, omitted)
+    return OpenAi(run.cloud, base, model, run.remaining, sent)
 
 
 def micros(run: RunContext, reply: Reply) -> int:
@@ -124,139 +101,98 @@ def micros(run: RunContext, reply: Reply) -> int:
     return int((read * reply.read + written * reply.written).to_integral_value())
 
 
-class Bedrock:
-    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"""
-
-    def __init__(self, cloud: Cloud, model: str) -> None:
-        self.cloud = cloud
-        self.model = model
-
-    def ask(self, system: str, question: str, key: str) -> Reply:
-        from botocore import exceptions
-
-        try:
-            answer = self.cloud.bedrock.converse(
-                modelId=self.model,
-                system=[{"text": system}],
-                messages=[{"role": "user", "content": [{"text": question}]}],
-                inferenceConfig={"maxTokens": LONGEST_ANSWER, "temperature": 0},
-                requestMetadata={"key": key},
-            )
-        except exceptions.ClientError as error:
-            raise _of_bedrock(error) from error
-        except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
-            raise ProviderFailed(f"Bedrock: {error}") from error
-        except exceptions.BotoCoreError as error:
-            raise Incomplete(f"Bedrock: {type(error).__name__}") from error
-        return _from_bedrock(answer)
-
-
-def _of_bedrock(error: Any) -> Exception:
-    answer = error.response
-    code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"].get("HTTPStatusCode", 0)
-    if status == 429 or code in ("ThrottlingException", "ServiceUnavailableException", "ModelNotReadyException"):
-        wait = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("retry-after", "")
-        return Busy("Bedrock", float(wait) if is_whole_number(wait) else BUSY)
-    if code == "ModelTimeoutException":
-        return Incomplete(f"Bedrock: {error}")
-    return ProviderFailed(f"Bedrock: {error}") if status >= 500 else ProviderRefused(f"Bedrock: {error}")
-
-
-def _from_bedrock(answer: Any) -> Reply:
-    try:
-        blocks = answer["output"]["message"]["content"]
-        usage = answer["usage"]
-        text = "".join(block["text"] for block in blocks if "text" in block)
-        return Reply(text, usage["inputTokens"], usage["outputTokens"], answer.get("stopReason") == "end_turn")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise Incomplete(f"Bedrock: an answer without {error}") from error
+# Parameters as last accepted, by base URL and model: the next call of this process is not rejected again.
+_accepted: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
 
 
 class OpenAi:
     """Client of https://platform.openai.com/docs/api-reference/chat and compatible APIs, streamed or not."""
 
-    def __init__(self, cloud: Cloud, base: str, model: str, remaining: Callable[[], float] = lambda: inf) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        base: str,
+        model: str,
+        remaining: Callable[[], float] = lambda: inf,
+        sent: Mapping[str, Any] | None = None,
+    ) -> None:
         self.cloud = cloud
         self.base = base
         self.model = model
         self.remaining = remaining
+        #: Parameters of a request, besides model and messages.
+        self.sent = dict(sent or _request_parameters.parameters(base, model, int(LONGEST.default), AUTO, ()))
 
     def ask(self, system: str, question: str, key: str) -> Reply:
-        from shared.http.client import HostBusy, HttpClient, NoResponse, NotSent
+        from shared.http.client import HttpClient
         from shared.http.sites import host_of
 
         http = HttpClient(self.cloud, [host_of(self.base)], rate=10, read=PATIENCE, remaining=self.remaining)
-        request = {
-            "model": self.model,
-            "temperature": 0,
-            "max_tokens": LONGEST_ANSWER,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "response_format": {"type": "json_object"},
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": question}],
-        }
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+        declared, sent = _accepted.get((self.base, self.model), ({}, {}))
+        if declared != self.sent:
+            sent = self.sent
+        tried = set[str]()
         try:
-            answer = http.call("POST", f"{self.base}{PATH}", headers=self._headers(), json=request, key=key)
+            while True:
+                request = {"model": self.model, **sent, "messages": messages}
+                # Another request has another key: a provider answers a known key as it did before.
+                answer = self._call(http, request, f"{key}-{len(tried)}" if tried else key, f"{system}{question}")
+                other = _request_parameters.accepted(sent, answer.status, answer.text, tried)
+                if other is None:
+                    break
+                # A rejected request is not charged.
+                sent = other
+        finally:
+            http.close()
+        reply = self._read(answer, f"{system}{question}")
+        _accepted[self.base, self.model] = self.sent, dict(sent)
+        return reply
+
+    def _call(self, http: HttpClient, request: Mapping[str, Any], key: str, asked: str) -> HttpResponse:
+        from shared.http.client import HostBusy, NoResponse, NotSent
+
+        try:
+            return http.call("POST", f"{self.base}{PATH}", headers=self._headers(), json=request, key=key)
         except HostBusy as busy:
             raise Busy(self.base, busy.seconds) from busy
         except NotSent as unsent:
             raise ProviderFailed(f"{self.base}: {unsent}") from unsent
         except NoResponse as silent:
-            raise Incomplete(f"{self.base}: {silent}") from silent
-        finally:
-            http.close()
-        return self._read(answer)
+            raise Incomplete(f"{self.base}: {silent}", token_usage(None, asked, "")) from silent
 
     def _headers(self) -> dict[str, str]:
         key = parameter(self.cloud, KEY)
         return {"authorization": f"Bearer {key}"} if key else {}
 
-    def _read(self, answer: HttpResponse) -> Reply:
+    def _read(self, answer: HttpResponse, asked: str) -> Reply:
         if answer.status == 429:
             raise Busy(self.base, BUSY if answer.retry_after is None else answer.retry_after)
         if answer.status >= 500:
             raise ProviderFailed(f"{self.base} answered {answer.status}")
         if answer.status >= 300:
-            raise ProviderRefused(f"{self.base} answered {answer.status}")
+            raise ProviderRefused(f"{self.base} answered {answer.status}: {redaction.excerpt(answer.text, 200)}")
         try:
-            if "event-stream" in answer.headers.get("content-type", ""):
-                return _streamed(answer.text)
-            return _at_once(json.loads(answer.text))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise Incomplete(f"{self.base}: an invalid answer: {type(error).__name__}") from error
+            completion = _completion.read(answer.text)
+        except NoCompletion as error:
+            usage = token_usage(None, asked, "")
+            raise Incomplete(f"{self.base}: an invalid answer: {error}", usage) from error
+        usage = token_usage(completion.usage, asked, completion.text)
+        if completion.error and not has_json_object(completion.text):
+            raise self._error(completion, usage)
+        return of_text(completion.text, completion.reason, usage, "".join(completion.refusal), completion.ended)
 
-
-def _at_once(data: Any) -> Reply:
-    """Reply from a response that is not streamed."""
-    choice, usage = data["choices"][0], data.get("usage") or {}
-    text = choice["message"]["content"] or ""
-    whole = choice.get("finish_reason") == "stop"
-    return Reply(text, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), whole)
-
-
-def _streamed(text: str) -> Reply:
-    """Reply from server-sent events: `data: {...}` each, `data: [DONE]` at the end."""
-    pieces: list[str] = []
-    usage: dict[str, Any] = {}
-    reason = ""
-    ended = False
-    for data in _events(text):
-        if data == "[DONE]":
-            ended = True
-            break
-        event = json.loads(data)
-        usage = event.get("usage") or usage
-        for choice in event.get("choices", []):
-            pieces.append(choice.get("delta", {}).get("content") or "")
-            reason = choice.get("finish_reason") or reason
-    whole = ended and reason == "stop"
-    return Reply("".join(pieces), int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), whole)
-
-
-def _events(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if line.startswith("data:"):
-            yield line.removeprefix("data:").strip()
+    def _error(self, completion: Completion, usage: TokenUsage) -> Exception:
+        """Exception for an error that came with status 200."""
+        error = completion.error if isinstance(completion.error, Mapping) else {"message": completion.error}
+        code = str(error.get("code") or error.get("status") or error.get("type") or "")
+        text = f"{self.base}: {redaction.excerpt(str(error.get('message') or code), 200)}"
+        if completion.text or completion.usage:
+            return Incomplete(text, usage)
+        if code == "429" or "rate_limit" in code or "overloaded" in code or code == "insufficient_quota":
+            return Busy(self.base, BUSY)
+        refused = code in ("400", "401", "402", "403", "404", "422") or code.startswith(("invalid_", "context_length"))
+        return (ProviderRefused if refused else ProviderFailed)(text)
 
 
 def parameter(cloud: Cloud, name: str) -> str:

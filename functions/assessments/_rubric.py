@@ -6,17 +6,21 @@ The payload contains the rubric.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from functions.assessments._answer_text import json_objects
 from shared import redaction
 from shared.job import Rejected
 from shared.messages.payload import Id, Part, Payload
 
 HIGHEST = 5
 MOST_TURNS = 2000
+WHOLE = re.compile(r"\s{0,10}[0-9]{1,3}(?:\.0{1,3})?\s{0,10}")
 
 
 class Unsanitized(Rejected):
@@ -54,6 +58,14 @@ RUBRIC = (
 )
 
 
+def _distinct(rubric: tuple[Criterion, ...]) -> tuple[Criterion, ...]:
+    """Refuse a criterion that is named twice: its weight would count twice."""
+    names = Counter(criterion.name for criterion in rubric)
+    if repeated := [name for name, number in names.items() if number > 1]:
+        raise ValueError(f"names a criterion more than once: {', '.join(repeated[:5])}")
+    return rubric
+
+
 class Evaluation(Payload):
     """Request to evaluate a transcript.
 
@@ -63,14 +75,21 @@ class Evaluation(Payload):
     assessment_id: Id
     user_id: Id
     transcript: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MOST_TURNS)]
-    rubric: Annotated[tuple[Criterion, ...], Field(min_length=1, max_length=20)] = RUBRIC
+    rubric: Annotated[tuple[Criterion, ...], Field(min_length=1, max_length=20), AfterValidator(_distinct)] = RUBRIC
+
+
+def _whole(value: Any) -> Any:
+    """Return a whole number that a model wrote as 3.0 or "3"."""
+    if isinstance(value, str) and WHOLE.fullmatch(value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Score(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     criterion: str
-    score: Annotated[int, Field(ge=0, le=HIGHEST)]
+    score: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=HIGHEST)]
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -110,11 +129,23 @@ def question(payload: Evaluation) -> str:
 
 
 def read(text: str, rubric: Sequence[Criterion]) -> Result:
-    """Result from the model's answer. Raises InvalidAnswer."""
-    start, end = text.find("{"), text.rfind("}")
+    """Return the last result in a model's answer.
+
+    Raises InvalidAnswer.
+    """
+    # Thoughts in front of the answer may contain drafts, which have the same form.
+    failure = InvalidAnswer("the answer contains no JSON object")
+    for found in reversed([*json_objects(text)]):
+        try:
+            return _result(found, rubric)
+        except InvalidAnswer as error:
+            failure = error
+    raise failure
+
+
+def _result(text: str, rubric: Sequence[Criterion]) -> Result:
     try:
-        # Some models wrap the JSON in a code fence or a sentence.
-        result = Result.model_validate_json(text[start : end + 1])
+        result = Result.model_validate_json(text)
     except ValidationError as error:
         places = [".".join(map(str, each["loc"])) or each["type"] for each in error.errors(include_input=False)]
         raise InvalidAnswer(f"the answer has an invalid form: {', '.join(places[:5])}") from None

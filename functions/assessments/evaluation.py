@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 from functions.assessments import _assessment, _llm, _rubric
-from functions.assessments._assessment import AlreadyCompleted, Assessment, error_text
+from functions.assessments._assessment import COMPLETED, AlreadyCompleted, Assessment, error_text
+from functions.assessments._reply import Busy, Incomplete, ProviderRefused, Reply
 from functions.assessments._rubric import Evaluation, InvalidAnswer
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.job import (
@@ -23,9 +24,24 @@ from shared.job import (
     keyed,
     retry_policies,
 )
+from shared.messages import resend
 from shared.product import organization
 
 QUEUE = "assessments:evaluation"
+
+
+class NotFound(Rejected):
+    """There is no such assessment of that user.
+
+    No row of it may be written.
+    """
+
+
+class Unrepeatable(Rejected):
+    """The same request would end in the same way.
+
+    It is not paid for again.
+    """
 
 
 class Evaluate(Consumer[Evaluation]):
@@ -60,8 +76,13 @@ class Evaluate(Consumer[Evaluation]):
             self._evaluate(run, assessment, payload, message.attempt)
         except AlreadyCompleted:
             run.log.info("evaluation_duplicate", step="finished", percentage=100)
-        except (Defer, InFlight, SettingError, UncertainOutcome):
+        except (InFlight, NotFound, SettingError, UncertainOutcome):
             # Not an attempt: nothing has failed, and the assessment is not over.
+            raise
+        except Defer as deferred:
+            # Not an attempt either, until the message has been deferred for a day.
+            if resend.deferred_too_long(run.cloud, message):
+                self._fail(run, assessment, deferred.__cause__ if isinstance(deferred.__cause__, Busy) else deferred)
             raise
         except Exception as error:
             self._fail(run, assessment, error)
@@ -72,11 +93,15 @@ class Evaluate(Consumer[Evaluation]):
         return Unknown("look for the key in the provider's usage; `redo` pays for another call")
 
     def _evaluate(self, run: RunContext, assessment: Assessment, payload: Evaluation, attempt: int) -> None:
+        row = assessment.read()
+        if not row:
+            raise NotFound(f"there is no assessment {assessment.id}")
+        if row.get("user", payload.user_id) != payload.user_id:
+            raise NotFound(f"{payload.assessment_id} is not an assessment of that user")
+        if row.get("state") == COMPLETED:
+            raise AlreadyCompleted(f"{assessment.id} is completed")
         _step(run, assessment, "started", 0)
         _step(run, assessment, "fetching_data", 10)
-        row = assessment.read()
-        if row.get("user", payload.user_id) != payload.user_id:
-            raise Rejected(f"{payload.assessment_id} is not an assessment of that user")
         question = _rubric.question(payload)
         _step(run, assessment, "evaluating", 50)
         answer, result = self._usable_answer(run, assessment, payload, question, attempt)
@@ -84,6 +109,7 @@ class Evaluate(Consumer[Evaluation]):
             result=result.model_dump(mode="json"),
             score=result.overall(payload.rubric),
             micros=answer["micros"],
+            **({"cost_estimated": True} if answer.get("estimated") else {}),
             model=run.setting(_llm.MODEL.name),
         )
         run.progress("finished", 100)
@@ -100,7 +126,7 @@ class Evaluate(Consumer[Evaluation]):
             assessment.record_call(call, run.run_id, answer)
             try:
                 return answer, _result(answer, payload)
-            except (_llm.Incomplete, InvalidAnswer):
+            except (Incomplete, InvalidAnswer):
                 # An answer of this attempt ends it: the next one comes after a delay.
                 if not stored or call == attempt:
                     raise
@@ -115,37 +141,40 @@ class Evaluate(Consumer[Evaluation]):
             stored = False
             try:
                 reply = _llm.of(run).ask(_rubric.SYSTEM, question, key)
-            except _llm.Incomplete as error:
+            except Incomplete as error:
                 # It may have been charged, so it is a call; the next attempt makes another.
-                return {"silent": str(error), "micros": 0, "read": 0, "written": 0}
-            cost = _llm.micros(run, reply)
-            return {
-                "text": reply.text,
-                "whole": reply.whole,
-                "micros": cost,
-                "read": reply.read,
-                "written": reply.written,
-            }
+                usage = error.usage
+                reply = Reply("", usage.read, usage.written, whole=False, estimated=usage.estimated)
+                return {"silent": str(error), **_cost(run, reply)}
+            text = {"text": reply.text, "whole": reply.whole, "unrepeatable": reply.unrepeatable}
+            return {**text, **_cost(run, reply)}
 
         try:
             answer: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{call}", ask)
-        except _llm.Busy as busy:
+        except Busy as busy:
             raise Defer(busy.seconds) from busy
-        except _llm.ProviderRefused as refused:
+        except ProviderRefused as refused:
             raise Rejected(str(refused)) from refused
         return answer, stored
 
-    def _fail(self, run: RunContext, assessment: Assessment, error: Exception) -> None:
+    def _fail(self, run: RunContext, assessment: Assessment, error: BaseException) -> None:
         text = error_text(error)
         run.log.error("evaluation_failed", step="error", error=text)
         with suppress(AlreadyCompleted):
             assessment.fail(text)
 
 
+def _cost(run: RunContext, reply: Reply) -> dict[str, Any]:
+    cost = {"micros": _llm.micros(run, reply), "read": reply.read, "written": reply.written}
+    return {**cost, "estimated": True} if reply.estimated else cost
+
+
 def _result(answer: dict[str, Any], payload: Evaluation) -> Any:
     """Return the result in an answer. Raises Incomplete or InvalidAnswer."""
     if "silent" in answer:
-        raise _llm.Incomplete(answer["silent"])
+        raise Incomplete(answer["silent"])
+    if answer.get("unrepeatable"):
+        raise Unrepeatable(answer["unrepeatable"])
     if not answer["whole"]:
         raise InvalidAnswer("the answer is incomplete")
     return _rubric.read(answer["text"], payload.rubric)
@@ -153,9 +182,4 @@ def _result(answer: dict[str, Any], payload: Evaluation) -> Any:
 
 def _step(run: RunContext, assessment: Assessment, step: str, percent: int) -> None:
     run.progress(step, percent)
-    try:
-        assessment.progress(step, percent)
-    except AlreadyCompleted:
-        if not assessment.read():
-            raise Rejected(f"there is no assessment {assessment.id}") from None
-        raise
+    assessment.progress(step, percent)

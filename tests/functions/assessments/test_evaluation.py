@@ -188,7 +188,7 @@ def test_a_duplicate_of_a_failed_attempt_makes_no_call_of_its_own(world: World, 
         plain(json.dumps({"scores": [{"criterion": "charm", "score": 5, "reason": "x"}], "summary": "x"})),
         plain(json.dumps({"scores": json.loads(scored())["scores"][1:], "summary": "x"})),
         plain(scored().replace('"score": 4', '"score": 6', 1)),
-        streamed(scored(), done=False),
+        streamed(scored()[:-20], done=False),
         Reply(200, "<html>", {"content-type": "text/html"}),
     ],
     ids=["prose", "more", "another rubric", "one left out", "out of range", "cut off", "no json"],
@@ -201,6 +201,108 @@ def test_a_malformed_answer_is_paid_for_and_asked_for_again(bad: Reply, world: W
     world.deliver(Evaluate(), again, attempt="2")
     assert row(world)["state"] == "completed"
     assert cost(world)["calls"] == 2
+
+
+@pytest.mark.parametrize(
+    "unhelpful",
+    [
+        Reply(200, json.dumps({"choices": [{"message": {"content": scored()[:100]}, "finish_reason": "length"}]})),
+        Reply(200, json.dumps({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]})),
+        Reply(200, json.dumps({"choices": [{"message": {"refusal": "No."}, "finish_reason": "stop"}]})),
+    ],
+    ids=["length", "filter", "refusal"],
+)
+def test_an_answer_that_no_repetition_changes_is_paid_for_once(unhelpful: Reply, world: World, provider: Web) -> None:
+    provider.answers[PATH] = unhelpful
+    assert world.deliver(Evaluate(), asked()) == []
+    assert world.sent("assessments:evaluation") == []
+    [letter] = letters(world.cloud, "firings-dlq")
+    assert letter["dead"]["reason"] == "rejected"
+    assert (len(provider.asked), row(world)["state"], cost(world)["calls"]) == (1, "failed", 1)
+
+
+def test_a_whole_answer_without_its_end_is_used(world: World, provider: Web) -> None:
+    provider.answers[PATH] = streamed(scored(), done=False)
+    world.deliver(Evaluate(), asked())
+    assert (row(world)["state"], row(world)["cost_estimated"]) == ("completed", True)
+    assert cost(world)["micros"] > 0
+    assert world.get("assessments", "org_1#calls", "as_1#1")["estimated"] is True
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": -1_000_000, "completion_tokens": 5}, {}])
+def test_the_cost_of_a_paid_call_is_never_negative_or_missing(usage: Any, world: World, provider: Web) -> None:
+    choice = {"message": {"content": scored()}, "finish_reason": "stop"}
+    provider.answers[PATH] = Reply(200, json.dumps({"choices": [choice], "usage": usage}))
+    world.deliver(Evaluate(), asked())
+    assert (cost(world)["micros"] > 0, row(world)["cost_estimated"]) == (True, True)
+
+
+def test_a_rejected_parameter_is_dropped_and_the_next_call_does_without_it(world: World, provider: Web) -> None:
+    world.put("assessments", {"pk": "org_1", "sk": "as_2", "user": "user_1"})
+
+    def strict(_handler: Handler, request: Request) -> Reply:
+        sent = json.loads(request.body)
+        for name in ("max_tokens", "temperature", "stream_options"):
+            if name in sent:
+                return Reply(400, json.dumps({"error": {"code": "unsupported_parameter", "param": name}}))
+        return streamed(scored())
+
+    provider.answers[PATH] = strict
+    world.deliver(Evaluate(), asked())
+    assert (row(world)["state"], len(provider.asked), cost(world)["calls"]) == ("completed", 4, 1)
+    assert len({request.headers["idempotency-key"] for request in provider.asked}) == 4
+    world.deliver(Evaluate(), asked("as_2"))
+    assert len(provider.asked) == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        ({"code": 429, "message": "slow down"}, "put_off"),
+        ({"type": "insufficient_quota"}, "put_off"),
+        ({"code": 400, "message": "bad"}, "rejected"),
+        ({"message": "the upstream broke down"}, "failed"),
+        ("broken", "failed"),
+    ],
+)
+@pytest.mark.parametrize("as_stream", [True, False])
+def test_an_error_with_status_200_is_an_error(
+    error: Any, end: str, as_stream: bool, world: World, provider: Web
+) -> None:
+    body = json.dumps({"error": error})
+    provider.answers[PATH] = (
+        Reply(200, f"data: {body}\n\n", {"content-type": "text/event-stream"}) if as_stream else Reply(200, body)
+    )
+    world.deliver(Evaluate(), asked())
+    assert (len(letters(world.cloud, "firings-dlq")) == 1) == (end == "rejected")
+    assert row(world)["state"] == ("processing" if end == "put_off" else "failed")
+    assert cost(world) == {}
+
+
+def test_a_foreign_message_writes_nothing(world: World, provider: Web) -> None:
+    before = row(world)
+    world.deliver(Evaluate(), asked(userId="user_2"))
+    world.deliver(Evaluate(), asked("as_9"))
+    assert (row(world), world.get("assessments", "org_1", "as_9")) == (before, {})
+    assert provider.asked == []
+
+
+def test_a_completed_row_shows_nothing_of_a_failure_before(world: World, provider: Web) -> None:
+    provider.answers[PATH] = [plain("I would rather not."), streamed(scored())]
+    world.deliver(Evaluate(), asked())
+    assert {"error", "failed_at"} <= row(world).keys()
+    [again] = world.sent("assessments:evaluation")
+    world.deliver(Evaluate(), again, attempt="2")
+    assert (row(world)["state"], {"error", "failed_at"} & row(world).keys()) == ("completed", set())
+
+
+def test_an_assessment_that_is_deferred_until_it_is_given_up_has_failed(world: World, provider: Web) -> None:
+    provider.answers[PATH] = Reply(429, '{"error": {"code": "insufficient_quota"}}', {"retry-after": "3600"})
+    since = clock.iso(world.clock.now() - timedelta(days=2))
+    world.deliver(Evaluate(), asked(), put_off_since=since, attempt="3")
+    assert len(letters(world.cloud, "firings-dlq")) == 1
+    assert row(world)["state"] == "failed"
+    assert "rate limit" in row(world)["error"]
 
 
 def test_a_provider_that_is_busy_for_hours_is_asked_again_each_time_after_as_long_as_it_says(
@@ -300,7 +402,8 @@ def test_bedrock_scores_it_by_converse(world: World, bedrock: Web) -> None:
         (fault(408, "ModelTimeoutException"), "again"),
         (fault(403, "AccessDeniedException"), "dead"),
         (fault(400, "ValidationException"), "dead"),
-        (converse(scored(), "max_tokens"), "again"),
+        (converse(scored()[:100], "max_tokens"), "dead"),
+        (converse("I would rather not."), "again"),
     ],
 )
 def test_each_fault_of_bedrock_has_its_consequence(answer: Reply, outcome: str, world: World, bedrock: Web) -> None:
