@@ -197,7 +197,9 @@ def test_a_person_says_whether_it_arrived_and_it_is_done_or_sent_again(
         go(ForwardingRetry(), cloud, log)
         clock.move(minutes=10)
     box.drops = False
-    effects.resolve_manually(cloud, ForwardingRetry(), "u#m#2026-03-02T12:00:00.000Z#2", said, "ada", "the relay's log says so")
+    effects.resolve_manually(
+        cloud, ForwardingRetry(), "u#m#2026-03-02T12:00:00.000Z#2", said, "ada", "the relay's log says so"
+    )
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}
     assert (item(cloud, failed())["state"], item(cloud, failed())["attempts"]) == (state, 2)
     assert len(box.mails) == mails
