@@ -13,7 +13,7 @@ from functions.accounts.account_export import AccountExport
 from functions.downloads import handler
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
-from shared.product.export_ticket import Ticket
+from shared.product.export_ticket import NoTicket, Ticket, read
 from shared.product.records.accounts import Export
 from shared.run.firing import Firing
 from shared.run.run import run
@@ -147,3 +147,17 @@ def test_the_url_is_signed_for_the_region_of_the_bucket(region: str, monkeypatch
     host = urlsplit(handler._signed("exports/ada/x1.zip", SECOND, "2026-03-02")).hostname
     general = "s3" if region == "us-east-1" else f"s3.{region}"
     assert host == f"nightshift-prod-artifacts-123456789012-{region}.{general}.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("user", "export"), [("ada", "x" * 257), ("ada", "x" * 1025), ("u" * 257, "x1"), ("ada", "\U0001f600" * 257)]
+)
+def test_ids_longer_than_a_key_of_a_row_are_no_ticket(user: str, export: str) -> None:
+    """DynamoDB refuses a query for such a key, which was answered as a failure."""
+    with pytest.raises(NoTicket, match="too long"):
+        read(str(Ticket(user, export, "s" * 43)))
+
+
+def test_the_longest_id_is_a_ticket() -> None:
+    ticket = Ticket("ada", "\U0001f600" * 256, "s" * 43)
+    assert read(str(ticket)) == ticket
