@@ -34,8 +34,11 @@ class Terminated(KeyboardInterrupt):
 class Watchdog:
     """Expires `job.timeout` seconds after the block was entered, as Lambda does."""
 
-    def __init__(self, cloud: Cloud, job: Job, firing: Firing, end: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self, cloud: Cloud, job: Job, firing: Firing, log: Log, end: Callable[[int], object] = os._exit
+    ) -> None:
         self.cloud = cloud
+        self.log = log
         self.job = job
         self.firing = firing
         self.end = end
@@ -76,7 +79,7 @@ class Watchdog:
         entry = manifest.of([self.job])[self.job.name]
         item = lost_runs.claim_item(self.cloud, entry, self.firing.target)
         if "holder" in item and item.get("invocation") == self.request:
-            lost_runs.mark_lost(self.cloud, self.job.name, entry, item, note, self.firing)
+            lost_runs.mark_lost(self.cloud, self.log, self.job.name, entry, item, note, self.firing)
 
 
 def run_watched(job: Job, firing: Firing, cloud: Cloud, log: Callable[[str], None]) -> RunReport:
@@ -84,8 +87,9 @@ def run_watched(job: Job, firing: Firing, cloud: Cloud, log: Callable[[str], Non
 
     log: called with each line of its log.
     """
-    with Watchdog(cloud, job, firing) as watchdog:
-        return run(job, firing, cloud, Log(log, cloud.clock), watchdog.request)
+    lines = Log(log, cloud.clock)
+    with Watchdog(cloud, job, firing, lines) as watchdog:
+        return run(job, firing, cloud, lines, watchdog.request)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
-from cli import options, output, registered_jobs
+from cli import log_lines, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
 from cli.unreachable import read_or_report
@@ -23,10 +23,12 @@ from shared.advised_commands import advised
 from shared.aws.names import LOCAL
 from shared.clock import Clock
 from shared.job import registry
+from shared.observability.log import Log
 
 EXAMPLES = ("up", "up --once")
 EVALUATIONS = 4
 POLL = 1.0
+STOPPED = "stopped the local cloud, which interrupted the runs in progress: they are lost, and not retried"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def call(args: argparse.Namespace) -> int:
                 if not args.once:
                     _stay(first_run, folder)
         except KeyboardInterrupt:
-            output.notice(f"\nstopped; the state is in {report.short(folder)}")
+            output.notice(f"\n{STOPPED}; the state is in {report.short(folder)}")
             return Exit.FAILED if args.once else Exit.DONE
         except local_session.START_ERRORS as error:
             raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
@@ -98,7 +100,7 @@ def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRu
         closing.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
         parts = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in local.took.items())
         progress(f"deployed ({parts or 'nothing had changed'})")
-        leftover_runs.mark_lost(cloud, registry.jobs().values(), began)
+        leftover_runs.mark_lost(cloud, registry.jobs().values(), began, Log(log_lines.print_text, cloud.clock))
         if sites:
             demo_sites.store_credentials(sites, cloud)
             seed(cloud, EVALUATIONS)

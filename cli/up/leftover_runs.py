@@ -12,12 +12,13 @@ from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job import manifest
 from shared.job.definition import Job
+from shared.observability.log import Log
 from shared.run import lost_runs
 
-NOTE = "interrupted when the local cloud stopped"
+NOTE = "interrupted when the local cloud was stopped; not retried, the next tick does its work"
 
 
-def mark_lost(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
+def mark_lost(cloud: Cloud, jobs: Iterable[Job], before: datetime, log: Log) -> int:
     """Record runs as lost that claimed before that time, and count them.
 
     Only for just after an engine start.
@@ -26,5 +27,5 @@ def mark_lost(cloud: Cloud, jobs: Iterable[Job], before: datetime) -> int:
     for name, entry in manifest.of(jobs).items():
         for item in lost_runs.claim_items(cloud, entry):
             if "holder" in item and item["started"] < clock.iso(before):
-                count += lost_runs.mark_lost(cloud, name, entry, item, NOTE)
+                count += lost_runs.mark_lost(cloud, log, name, entry, item, NOTE)
     return count

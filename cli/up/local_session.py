@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import output
+from cli import log_lines, output
 from cli.environment import deployment_variables, replace_environment
 from cli.exit_codes import CommandError, Exit
 from cli.up import demo_sites, leftover_runs, local_services, machine
@@ -26,6 +26,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import LOCAL, Names
 from shared.clock import Clock
 from shared.job import registry
+from shared.observability.log import Log
 
 HOME = "NIGHTSHIFT_LOCAL"
 POLL = 0.2
@@ -127,7 +128,7 @@ def _started() -> Iterator[Cloud]:
                 output.notice("deploying to the local cloud, once")
                 LocalDeployment(engine, settings=settings, stage=LOCAL, report=output.notice).run()
             with connect(engine, settings) as cloud:
-                leftover_runs.mark_lost(cloud, registry.jobs().values(), began)
+                leftover_runs.mark_lost(cloud, registry.jobs().values(), began, Log(log_lines.print_text, cloud.clock))
                 if sites:
                     demo_sites.store_credentials(sites, cloud)
                 yield cloud

@@ -45,6 +45,7 @@ class Dispatch(Consumer):
     idempotency = keyed("the claim of the started job has position and attempt; a second start is deduplicated")
     permissions = (
         invoke_jobs(),
+        permissions.read_job_settings(),
         read_rows(tables.STATE.name, "*"),
         write_rows(tables.STATE.name, "*"),
         permissions.send(DEAD),

@@ -20,6 +20,7 @@ from shared.job import (
     RunContext,
     every,
     manifest,
+    permissions,
     read_rows,
     retry_policies,
     tables,
@@ -55,7 +56,11 @@ class Reconciler(Job):
     silent_after = 15 * 60
     retry = retry_policies.MAINTENANCE
     idempotency = version_check("leases, gaps and ledger days change only as they were read; a catch-up has its tick")
-    permissions = (read_rows(tables.STATE.name, "*"), write_rows(tables.STATE.name, "*"))
+    permissions = (
+        read_rows(tables.STATE.name, "*"),
+        write_rows(tables.STATE.name, "*"),
+        permissions.read_job_settings(),
+    )
     needs_manifest = True
 
     def work(self, run: RunContext) -> Outcome:
@@ -122,11 +127,7 @@ def _record_lost(run: RunContext, name: str, entry: Entry, item: dict[str, Any])
     if not lost_runs.lease_expired(item, run.cloud.clock.now()):
         return False
     note = f"the run that started {item['started']} did not end; its lease expired"
-    if not lost_runs.mark_lost(run.cloud, name, entry, item, note):
-        return False
-    run.log.error(f"{name}_lost", lost=item["holder"], target=item["sk"], error=note)
-    run.log.metric(name, {"Lost": 1})
-    return True
+    return lost_runs.mark_lost(run.cloud, run.log, name, entry, item, note)
 
 
 def _record_finished(run: RunContext, name: str, entry: Entry, item: dict[str, Any], recorded: frozenset[str]) -> None:

@@ -134,6 +134,14 @@ def invoke_jobs() -> Grant:
     return Grant(("lambda:InvokeFunction",), "function/*")
 
 
+def read_job_settings() -> Grant:
+    """Read the configuration of any function of this deployment.
+
+    For functions that ping the heartbeat of another job.
+    """
+    return Grant(("lambda:GetFunctionConfiguration",), "function/*")
+
+
 def invoke(job: str) -> Grant:
     """Invoke the function of a job."""
     return Grant(("lambda:InvokeFunction",), f"function/{job}")

@@ -251,6 +251,7 @@ class Job:
         return (
             permissions.read_rows(STATE, *rows, keys.pauses(cls.name)),
             permissions.write_rows(STATE, *rows),
+            *((permissions.update_rows(STATE, keys.heartbeats(cls.name)),) if cls.shards > 1 else ()),
             # The outcome of a redriven dead letter is written to it.
             permissions.update_rows(STATE, keys.dead_letters(cls.name)),
             permissions.read_objects(f"{cls.name}/*"),

@@ -34,6 +34,7 @@ class Entry(TypedDict):
     grace: int | None
     catch_up: str
     effects: bool
+    heartbeat: str
 
 
 def of(jobs: Iterable[Job]) -> dict[str, Entry]:
@@ -59,6 +60,7 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
             grace=job.grace,
             catch_up=job.catches_up().value,
             effects=job.effects is not None,
+            heartbeat=job.heartbeat().name,
         )
         for job in jobs
     }

@@ -11,7 +11,7 @@ manual        requests for manual runs
 gates         settings and age that keep a firing out
 claim         lease, tick, fencing token in one item; checkpoint: the data between two runs
 budget_usage  what runs spent of the job's budget; pauses: jobs held back by operators
-lost_runs     runs that were interrupted
+lost_runs     runs that were interrupted; tick_heartbeat: one external check per tick
 work          the job's code under the deadline; apply_plan: a plan in its place
 effects       external actions, at most once; effect_results, reconcile
 send          retries, continuations, shards, dead letters; oversized: those too large for SQS

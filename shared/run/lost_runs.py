@@ -52,9 +52,9 @@ def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
 
 
 def mark_lost(
-    cloud: Cloud, job: str, entry: Entry, item: Mapping[str, Any], note: str, firing: Firing | None = None
+    cloud: Cloud, log: Log, job: str, entry: Entry, item: Mapping[str, Any], note: str, firing: Firing | None = None
 ) -> bool:
-    """Write the row of an interrupted run and release its lease.
+    """Record and report an interrupted run, and release its lease.
 
     False where the item has changed since it was read.
 
@@ -63,7 +63,7 @@ def mark_lost(
     held = held_by(firing) if firing else Held.of(item)
     # The row first: a crash between the two writes leaves a lease that is found again, not a run without a trace.
     record_row(cloud, job, entry["retention"], item["holder"], item["sk"], note, held)
-    return table.update_if(
+    marked = table.update_if(
         cloud,
         STATE,
         RowKey(item["pk"], item["sk"]),
@@ -77,6 +77,19 @@ def mark_lost(
         "holder = :holder AND lease_until = :until",
         names={"#status": "status", "#state": "state"},
     )
+    if marked:
+        report_lost(cloud, log, job, entry, item["holder"], item["sk"], note)
+    return marked
+
+
+def report_lost(cloud: Cloud, log: Log, job: str, entry: Entry, run: str, target: str, note: str) -> None:
+    """Log a lost run, count it, and ping its heartbeat."""
+    log.error(f"{job}_lost", lost=run, target=target, error=note, status="lost")
+    log.metric(job, {"Lost": 1})
+    # Imported lazily: few runs are lost.
+    from shared.run import tick_heartbeat
+
+    tick_heartbeat.ping_lost(cloud, log, job, entry)
 
 
 def held_by(firing: Firing) -> Held:
@@ -140,9 +153,7 @@ def record_interrupted(
         # Claimed by a later run, which has recorded what became of this one. Its tick may be done all the same.
         return None if not firing.manual and item.get("last", "") >= firing.position else ""
     if "holder" in item:
-        mark_lost(cloud, name, entry, item, note, firing)
-        log.error(f"{name}_lost", lost=item["holder"], error=note, status="lost")
-        log.metric(name, {"Lost": 1})
+        mark_lost(cloud, log, name, entry, item, note, firing)
     elif (item.get("status") or {}).get("outcome") != "lost":
         # Its history row may be missing.
         record_finished(cloud, name, entry["retention"], item, firing=firing)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from shared.job import manifest
 from shared.run import report
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def _record_lost(run: RunContext, claims: Claims, claim: Claim, lost: str) -> Cl
     from shared.run import lost_runs
 
     held, job = claim.held_before, run.job
-    run.log.error(f"{job.name}_lost", lost=lost, error=NOTE, status="lost")
-    run.log.metric(job.name, {"Lost": 1})
+    entry = manifest.of([job])[job.name]
+    lost_runs.report_lost(run.cloud, run.log, job.name, entry, lost, claims.target, NOTE)
     status = lost_runs.lost_status(run.cloud, lost, claim.before, NOTE, held)
     _attempt(
         run, lost, partial(lost_runs.record_row, run.cloud, job.name, job.retention, lost, claims.target, NOTE, held)

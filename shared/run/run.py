@@ -28,8 +28,8 @@ from shared.store.transient import persist
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
-    from shared.observability.heartbeat import Heartbeat
     from shared.observability.log import Log
+    from shared.run.tick_heartbeat import TickHeartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,21 @@ def _execute(run: RunContext, manual: ManualRequest | None) -> RunReport:
     heartbeat = _heartbeat(run)
     if heartbeat:
         heartbeat.start()
-    outcome, ms = _work_and_finish(run, run.claims, run.claim)
-    result = _record(run, outcome, ms, manual)
-    if heartbeat:
-        heartbeat.end(outcome)
-    return result
+    outcome, continues = None, False
+    try:
+        outcome, ms, continues = _work_and_finish(run, run.claims, run.claim)
+        return _record(run, outcome, ms, manual)
+    finally:
+        # Also where AWS refuses the record: no run ends without a ping.
+        if heartbeat:
+            heartbeat.end(outcome, continues)
 
 
-def _work_and_finish(run: RunContext, claims: Claims, claim: Claim) -> tuple[Outcome, int]:
+def _work_and_finish(run: RunContext, claims: Claims, claim: Claim) -> tuple[Outcome, int, bool]:
+    """Work, send the follow-up, and finish.
+
+    Returns the outcome, milliseconds, and whether the tick goes on with the follow-up.
+    """
     run.log.info(f"{run.job.name}_started", status="PROCESSING", tick=run.firing.position, attempt=run.firing.attempt)
     if claim.known_outcomes:
         # Imported lazily: few runs leave any.
@@ -135,7 +142,7 @@ def _work_and_finish(run: RunContext, claims: Claims, claim: Claim) -> tuple[Out
 
         known_outcomes.carry(run)
     ms = run.elapsed_ms()
-    return _finish(run, claims, claim, outcome, ms, continues), ms
+    return _finish(run, claims, claim, outcome, ms, continues), ms, continues
 
 
 def _with_earlier_parts(outcome: Outcome, firing: Firing) -> Outcome:
@@ -222,6 +229,8 @@ def _end_routed(run: RunContext, routed: Enqueued | Failed, manual: ManualReques
         manual.take(run.run_id)
     if not routed.final:
         _send_follow_up(run, routed)
+    if heartbeat := _heartbeat(run):
+        heartbeat.end(routed)
     return _record(run, routed, run.elapsed_ms(), manual)
 
 
@@ -268,11 +277,10 @@ def _write_rows(run: RunContext, outcome: Outcome, ms: int, manual: ManualReques
         run.log.error(f"{run.job.name}_unrecorded", error=f"{type(error).__name__}: {error}")
 
 
-def _heartbeat(run: RunContext) -> Heartbeat | None:
-    url = run.cloud.environment.get(run.job.heartbeat().name)
-    if not url:
+def _heartbeat(run: RunContext) -> TickHeartbeat | None:
+    if not run.cloud.environment.get(run.job.heartbeat().name):
         return None
     # Imported lazily: most jobs have no heartbeat.
-    from shared.observability.heartbeat import Heartbeat
+    from shared.run import tick_heartbeat
 
-    return Heartbeat(url, run.log)
+    return tick_heartbeat.of(run)

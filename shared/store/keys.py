@@ -149,6 +149,16 @@ def brakes(job: str) -> str:
     return f"brake#{job}"
 
 
+def heartbeats(job: str) -> str:
+    """`heartbeat#<job>`: ticks of one job in shards, for its heartbeat."""
+    return f"heartbeat#{job}"
+
+
+def heartbeat(job: str, tick: str) -> RowKey:
+    """`heartbeat#<job>` / `<tick or request>`: the finished shards of one tick."""
+    return RowKey(heartbeats(job), tick)
+
+
 def owner_alerts(job: str) -> str:
     """`owner-alerts#<job>`: the owners whose failures in one job were alerted."""
     return f"owner-alerts#{job}"

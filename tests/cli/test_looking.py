@@ -23,6 +23,7 @@ from shared.run.claim import Claims
 from shared.run.firing import Firing
 from shared.run.history import History
 from tests.cli.conftest import Call
+from tests.conftest import Lines
 
 AWS = ("--aws", "--stage", "test")
 
@@ -150,15 +151,17 @@ def test_a_run_is_summarized_in_one_line(aws: Cloud) -> None:
     assert run_line({**row, "ok": True, "note": "fine", "attempt": 1}) == "good: done in 12 ms, fine"
 
 
-def test_runs_interrupted_with_the_local_cloud_are_lost_and_release_their_claims(aws: Cloud) -> None:
+def test_runs_interrupted_with_the_local_cloud_are_lost_and_release_their_claims(aws: Cloud, log: Lines) -> None:
     job = registry.find("good")
     claims = Claims(aws, job, "-")
     claims.take(Firing("good", aws.clock.now()), run_id(aws.clock.now()), "request")
-    assert leftover_runs.mark_lost(aws, [job], datetime(2026, 1, 1, tzinfo=UTC)) == 0
-    assert leftover_runs.mark_lost(aws, [job], aws.clock.now() + timedelta(seconds=1)) == 1
+    assert leftover_runs.mark_lost(aws, [job], datetime(2026, 1, 1, tzinfo=UTC), log) == 0
+    assert leftover_runs.mark_lost(aws, [job], aws.clock.now() + timedelta(seconds=1), log) == 1
     (item,) = lost_runs.claim_items(aws, manifest.of([job])["good"])
     assert item["status"]["outcome"] == "lost"
+    assert item["status"]["note"] == leftover_runs.NOTE
     assert "holder" not in item
+    assert [line["error"] for line in log.said("good_lost")] == [leftover_runs.NOTE]
 
 
 def test_settings_of_the_deployed_function_apply_unless_the_environment_overrides_them(

@@ -16,7 +16,7 @@ from shared.job import registry
 from shared.run.claim import Claims
 from shared.run.firing import Firing
 from tests.cli.conftest import HEAD, Answer, Call
-from tests.conftest import waiting
+from tests.conftest import Lines, waiting
 
 AWS = ("--aws", "--stage", "test")
 CONTRACT = {"job", "run_id", "tick", "outcome", "ms", "counts", "artifact"}
@@ -241,27 +241,30 @@ def assert_lost(aws: Cloud, note: str) -> None:
     assert not {"holder", "lease_until"} & set(found)
 
 
-def test_the_watchdog_ends_a_run_at_its_timeout_and_records_it(call: Call, aws: Cloud) -> None:
+def test_the_watchdog_ends_a_run_at_its_timeout_and_records_it(call: Call, aws: Cloud, log: Lines) -> None:
     job, ends = registry.find("good"), list[int]()
     firing = Firing("good", aws.clock.now())
-    with Watchdog(aws, job, firing, ends.append) as watchdog:
+    with Watchdog(aws, job, firing, log, ends.append) as watchdog:
         Claims(aws, job, "-").take(firing, "20260101T000000.000Z-00000000", watchdog.request)
         watchdog.timer.cancel()
         watchdog.expire()
     assert ends == [1]
     assert_lost(aws, "ended by the watchdog at its timeout of 300 s")
+    assert [line["lost"] for line in log.said("good_lost")] == ["20260101T000000.000Z-00000000"]
     assert call("runs", "good", "--json", *AWS).json == []
 
 
 @pytest.mark.parametrize(
     ("stop", "note"), [(KeyboardInterrupt, "interrupted at the keyboard"), (Terminated, "ended by SIGTERM")]
 )
-def test_an_interrupted_run_releases_its_lease(stop: type[KeyboardInterrupt], note: str, aws: Cloud) -> None:
+def test_an_interrupted_run_releases_its_lease(
+    stop: type[KeyboardInterrupt], note: str, aws: Cloud, log: Lines
+) -> None:
     job = registry.find("good")
     firing = Firing("good", aws.clock.now())
 
     def work() -> None:
-        with Watchdog(aws, job, firing) as watchdog:
+        with Watchdog(aws, job, firing, log) as watchdog:
             Claims(aws, job, "-").take(firing, "20260101T000000.000Z-00000000", watchdog.request)
             raise stop
 
@@ -270,11 +273,11 @@ def test_an_interrupted_run_releases_its_lease(stop: type[KeyboardInterrupt], no
     assert_lost(aws, note)
 
 
-def test_the_watchdog_does_not_release_the_lease_of_another_run(aws: Cloud) -> None:
+def test_the_watchdog_does_not_release_the_lease_of_another_run(aws: Cloud, log: Lines) -> None:
     job = registry.find("good")
     firing = Firing("good", aws.clock.now())
     Claims(aws, job, "-").take(firing, "another", "another request")
-    Watchdog(aws, job, firing).mark_lost("too late")
+    Watchdog(aws, job, firing, log).mark_lost("too late")
     assert item(aws, "good")["holder"] == "another"
 
 

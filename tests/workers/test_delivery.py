@@ -116,7 +116,7 @@ def test_a_lost_run_that_the_reconciler_found_first_is_followed_by_its_next_atte
     take(cloud)
     clock.move(seconds=71)
     entry = manifest.of([job])["sweep"]
-    assert lost_runs.mark_lost(cloud, "sweep", entry, lost_runs.claim_item(cloud, entry, "-"), "no word")
+    assert lost_runs.mark_lost(cloud, log, "sweep", entry, lost_runs.claim_item(cloud, entry, "-"), "no word")
     assert delivery.deliver(body(), "message-1", cloud, log) is None
     assert waiting(cloud, "work")[0]["firing"]["attempt"] == 2
 

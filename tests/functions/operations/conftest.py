@@ -34,6 +34,7 @@ ENTRIES: dict[str, Entry] = {
         grace=None,
         catch_up="none",
         effects=True,
+        heartbeat="HC_SWEEP_URL",
     ),
 }
 

@@ -39,6 +39,7 @@ ENTRY = Entry(
     grace=None,
     catch_up="none",
     effects=False,
+    heartbeat="HC_SWEEP_URL",
 )
 POSITION = "2026-03-02T12:00Z#00"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -139,6 +140,38 @@ def test_an_invalid_setting_is_a_failure(go: Go, web: Web, cloud: Cloud) -> None
     assert web.paths() == ["/ping/fail"]
 
 
+def test_a_receiver_that_sends_single_bytes_leaves_no_thread(go: Go, web: Web) -> None:
+    web.answers["/ping/start"] = web.answers["/ping"] = slow_headers
+    assert go().outcome == "done"
+    assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_last_ping_is_sent_although_the_first_one_hangs(go: Go, web: Web) -> None:
+    web.answers["/ping/start"] = slow_headers
+    assert go().outcome == "done"
+    assert web.paths() == ["/ping/start", "/ping"]
+
+
+def test_a_run_that_cannot_be_recorded_pings_its_end(go: Go, web: Web, cloud: Cloud) -> None:
+    def work(_: RunContext) -> Outcome:
+        table = cloud.names.table("state")
+        cloud.dynamodb.delete_table(TableName=table)
+        return Done()
+
+    with pytest.raises(cloud.dynamodb.exceptions.ResourceNotFoundException):
+        go(work)
+    assert web.paths() == ["/ping/start", "/ping/fail"]
+    assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_misspelt_runtime_is_a_failure(go: Go, web: Web, cloud: Cloud) -> None:
+    cloud.environment = {**cloud.environment, "SWEEP_RUN_BY": "celerie"}
+    report = go()
+    assert report.outcome == "failed"
+    assert "SWEEP_RUN_BY" in report.note
+    assert web.paths() == ["/ping/fail"]
+
+
 @pytest.mark.parametrize("behaviour", [hang, drip, slow_headers, reset])
 def test_a_broken_monitor_costs_two_seconds_at_most_and_fails_nothing(
     go: Go, web: Web, behaviour: Any, log: Lines
@@ -165,8 +198,8 @@ def test_a_failed_ping_is_logged_without_its_url(go: Go, web: Web, cloud: Cloud,
     told = log.said("heartbeat_failed")
     assert [(line["ping"], line["error"]) for line in told] == [
         ("start", "status 404"),
-        ("start", "NewConnectionError"),
-        ("ok", "NewConnectionError"),
+        ("start", "ConnectionRefusedError"),
+        ("ok", "ConnectionRefusedError"),
     ]
     assert "2b7e1516" not in str(log.lines)
 
