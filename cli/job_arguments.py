@@ -20,7 +20,7 @@ from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
 from shared.dead_letters.letter import UNKNOWN_JOB
 from shared.http import sites
-from shared.job import duration
+from shared.job import duration, registry
 from shared.job.definition import Job
 from shared.job.registry import UnknownJob
 from shared.job.setting import BASE_URLS
@@ -32,13 +32,13 @@ TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def find_job(name: str) -> Job:
-    """The job of that name.
+    """The job of that name or id.
 
     Raises UnknownJob, which suggests the nearest job, or CommandError for a command.
     """
     jobs = registered_jobs.jobs()
-    if name in jobs:
-        return jobs[name]
+    if (named := registry.name_of(name, jobs)) in jobs:
+        return jobs[named]
     if error := registered_jobs.fault(name):
         raise error
     near = difflib.get_close_matches(name, [*jobs, *COMMANDS], n=1)

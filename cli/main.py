@@ -41,7 +41,11 @@ def main(words: Sequence[str] | None = None, settings: Path | None = None) -> in
 
     settings: a .env file; the environment takes precedence over it.
     """
-    arguments = list(sys.argv[1:] if words is None else words)
+    with output.printable_streams():
+        return _main(list(sys.argv[1:] if words is None else words), settings)
+
+
+def _main(arguments: list[str], settings: Path | None) -> int:
     try:
         return _call(arguments, settings)
     except CommandError as error:

@@ -7,29 +7,36 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from shared import clock, redaction
+from shared.text.printable import UNSAFE, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+# Our own sequences: colours, and erasing a line.
+OWN = re.compile(r"(\x1b\[[0-9;]{0,20}[mK]|\r)")
 # Columns of output that goes to no terminal, unless COLUMNS is set.
 WIDTH = 120
 
 
 def document(data: Any) -> None:
     """Print data as one JSON document."""
-    print(json.dumps(_redacted(data), indent=2, ensure_ascii=False))
+    shown = json.dumps(_redacted(data), indent=2, ensure_ascii=False)
+    # Line feeds are between the tokens only; in texts, JSON escapes control characters of ASCII.
+    print(UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], shown))
 
 
 def notice(line: str) -> None:
     """Print a line on stderr."""
-    print(redaction.text(line), file=sys.stderr, flush=True)
+    print(printable(redaction.text(line), multiline=True), file=sys.stderr, flush=True)
 
 
 def console(file: IO[str] | None = None) -> Console:
@@ -94,10 +101,47 @@ def fields(values: Mapping[str, Any]) -> str:
     shown = {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in _redacted(dict(values)).items()
     }
-    return " ".join(
-        f"{name}={value if value and ' ' not in value and chr(34) not in value else json.dumps(value)}"
-        for name, value in shown.items()
+    return printable(
+        " ".join(
+            f"{name}={value if value and ' ' not in value and chr(34) not in value else json.dumps(value)}"
+            for name, value in shown.items()
+        )
     )
+
+
+class PrintableStream:
+    """A stream that escapes control characters.
+
+    On a terminal, our own styles are kept.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._own = OWN if stream.isatty() else None
+
+    def write(self, text: str) -> int:
+        pieces = self._own.split(text) if self._own else [text]
+        # Every second piece is one of our own sequences.
+        self._stream.write("".join(each if n % 2 else printable(each, multiline=True) for n, each in enumerate(pieces)))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def printable_streams() -> Iterator[None]:
+    """Escape control characters in everything that a command prints."""
+    out, err = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = PrintableStream(out), PrintableStream(err)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
 
 
 def verdict(outcome: str, ok: bool) -> tuple[str, str]:
@@ -144,7 +188,7 @@ def to_minute(timestamp: str) -> str:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else redaction.text(str(cell))
+    return "" if cell is None else printable(redaction.text(str(cell)), multiline=True)
 
 
 def _redacted(data: Any) -> Any:

@@ -155,6 +155,7 @@ def all_jobs() -> dict[str, Job]:
 
 def _job(name: str) -> Job:
     jobs = all_jobs()
+    name = registry.name_of(name, jobs)
     if name not in jobs:
         raise UnknownJob(name, list(jobs))
     # With the settings of the environment, as the function would have them.

@@ -58,7 +58,7 @@ class Discovery:
 
     #: By name, ordered by group and name. A job whose settings are invalid has its declared values.
     jobs: dict[str, Job]
-    #: By module, such as `sites/pricing`: why its jobs are missing.
+    #: By module, such as `sites/pricing`, or by manifest of a plugin: why its jobs are missing.
     broken: dict[str, DeclarationError]
     #: By job: the invalid setting.
     unconfigured: dict[str, SettingError]
@@ -77,8 +77,11 @@ def discover(environment: Mapping[str, str] = os.environ) -> Discovery:
     keys: dict[str, Job] = {}
     for path in _paths():
         try:
-            for declared in _declared(_module(path)):
+            module = _module(path)
+            for declared in _declared(module):
                 _add(found, keys, declared, environment)
+            # A module that yields jobs may report the broken ones beside them.
+            found.broken.update(vars(module).get("broken", dict)())
         except DeclarationError as error:
             found.broken[path] = error
     return found
@@ -101,11 +104,20 @@ def find(name: str, environment: Mapping[str, str] = os.environ) -> Job:
     Broken modules of other jobs do not matter. Raises UnknownJob, and SettingError if its own settings are invalid.
     """
     found = discover(environment)
+    name = name_of(name, found.jobs)
     if name not in found.jobs:
         raise UnknownJob(name, list(found.jobs), found.broken.values())
     if name in found.unconfigured:
         raise found.unconfigured[name]
     return found.jobs[name]
+
+
+def name_of(text: str, jobs: Mapping[str, Job]) -> str:
+    """The name of a job, given its name or its id.
+
+    `@acme/tool:sweep` is the id of a plugin's job. Other text is returned unchanged.
+    """
+    return next((name for name, job in jobs.items() if job.id == text), text) if text not in jobs else text
 
 
 def _add(found: Discovery, keys: dict[str, Job], declared: type[Job], environment: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from shared import clock, redaction
 from shared.aws.names import TOPIC
 from shared.store import keys, table
 from shared.tables import STATE
+from shared.text.printable import printable
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -40,7 +41,7 @@ class Alert:
     @property
     def subject(self) -> str:
         """A single line, which SNS requires."""
-        return " ".join(redaction.text(f"{self.kind} {self.about}").split())[:MAX_SUBJECT]
+        return printable(" ".join(redaction.text(f"{self.kind} {self.about}").split()))[:MAX_SUBJECT]
 
     def message(self, stage: str) -> dict[str, Any]:
         """The alert as JSON data, redacted."""
@@ -53,7 +54,11 @@ class Alert:
         """The alert as text: a line per field, then the commands."""
         message = self.message(stage)
         commands = message.pop("commands")
-        lines = [f"{name}: {value}" for name, value in message.items() if value not in ("", None)]
+        lines = [
+            f"{name}: {printable(str(value), multiline=True)}"
+            for name, value in message.items()
+            if value not in ("", None)
+        ]
         return "\n".join([*lines, "", "What you can do:", *(f"  {command}" for command in commands), ""])
 
 

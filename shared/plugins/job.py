@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared import clock
@@ -18,6 +19,7 @@ from shared.job.definition import FINISH_SECONDS, Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason, Skipped
 from shared.job.schedule import Schedule
+from shared.job.validation import DeclarationError
 from shared.plugins.host import cpu_quota, workspaces
 from shared.plugins.manifest.discovery import DISABLED, MANIFESTS, Plugin
 from shared.plugins.manifest.iam import grants_of
@@ -117,6 +119,28 @@ class PluginJob(Job, archetype=True):
             raise
         cpu_quota.settle(tick, reserved, ended.cpu_ms)
         return _outcome(ended.result, ended.cpu_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginJobs:
+    """Classes of jobs, and the errors of plugins without any, by manifest."""
+
+    classes: list[type[PluginJob]]
+    errors: dict[str, DeclarationError]
+
+
+def discover(plugins: Iterable[Plugin], module: str) -> PluginJobs:
+    """The enabled jobs of plugins.
+
+    A plugin with an error has none, and hides no other.
+    """
+    found = PluginJobs([], {})
+    for plugin in plugins:
+        try:
+            found.classes.extend(list(of([plugin], module)))
+        except DeclarationError as error:
+            found.errors[str(plugin.path)] = error
+    return found
 
 
 def of(plugins: Iterable[Plugin], module: str) -> Iterator[type[PluginJob]]:

@@ -52,7 +52,9 @@ EXPECTED = {
     **dict.fromkeys(("shell.run(['echo', 'x; id'])", "shell.run('echo"), "there is no shell; the words are printed"),
     "shell.run(['cat'": "the command fails, and prints nothing",
     "shell.run('cat <": "the command fails, and prints nothing",
-    **dict.fromkeys(("echo\\x00", "http.request('", "ask('__init__')"), "the host finds the request invalid"),
+    **dict.fromkeys(
+        ("echo\\x00", "http.request('", "host: z", "ask('__init__')"), "the host finds the request invalid"
+    ),
     "['echo'] * 10": "the request is too large",
     "for fd in range(": "no descriptor is open but the connection",
 }

@@ -27,6 +27,7 @@ from shared.job import registry
 from shared.job.definition import FINISH_SECONDS
 from shared.plugins import job
 from shared.plugins.host.disk_workspace import DiskWorkspace
+from shared.plugins.host.workspace import LARGEST
 from shared.plugins.job import PluginJob, name_of
 from shared.plugins.manifest import discovery
 from shared.plugins.manifest.iam import exact, grants_of, widened
@@ -327,3 +328,25 @@ def test_runs_of_a_plugin_are_in_the_history(cloud: Cloud, log: Lines, files: Di
     key = attributes.row({"pk": f"runs#{HELLO}#2026-03-02", "sk": report.run_id})
     row = attributes.plain(cloud.dynamodb.get_item(TableName=cloud.names.table("state"), Key=key)["Item"])
     assert (row["outcome"], json.loads(row["note"])["runCount"]) == ("done", 1)
+
+
+def test_the_log_of_hello_cron_is_cut_before_it_reaches_the_limit_of_a_file(
+    cloud: Cloud, clock: VirtualClock, log: Lines, files: DiskWorkspace
+) -> None:
+    line = b"[2026-01-01T00:00:00.000Z] Hello from cron! Run 123456\n"
+    files.write(".kb/template/cron.log", line * (LARGEST // len(line)))
+    assert ticked(HELLO, cloud, log).outcome == "done"
+    lines = files.read(".kb/template/cron.log").splitlines()
+    assert len(lines) == 4001
+    assert b"2026-03-02" in lines[-1]
+
+
+def test_cleanup_deletes_more_files_than_one_page_lists(cloud: Cloud, log: Lines, files: DiskWorkspace) -> None:
+    (folder := files.root / ".kb/template/cache").mkdir(parents=True)
+    for number in range(2100):
+        (folder / f"{number}").touch()
+        os.utime(folder / f"{number}", (0, 0))
+    (folder / "line\nfeed").touch()
+    assert json.loads(ticked(CLEANUP, cloud, log).note) == {"ok": True, "cleaned": 2100}
+    assert [path.name for path in folder.iterdir()] == ["line\nfeed"]
+    assert "1 entries are left out" in json.dumps(log.lines)

@@ -6,11 +6,15 @@ Every call is sent to the host process and authorized there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 # Characters of a log line's message and of each field; the host truncates too, and limits the lines of a run.
 MAX_LOGGED = 512
+
+
+# Files of one request to delete; the limit of the host and of S3.
+DELETED_AT_ONCE = 1000
 
 
 class Service(Protocol):
@@ -59,7 +63,13 @@ class Fs:
 
     def list(self, path: str) -> list[Stat]:
         """The direct entries of the folder that may be read, by name."""
-        return [Stat(*entry) for entry in json.loads(self._service.ask("fs.list", path=path)[1])]
+        entries: list[Any] = []
+        after = ""
+        while True:
+            after, page = self._service.ask("fs.list", path=path, after=after)
+            entries += json.loads(page)
+            if not after:
+                return [Stat(*entry) for entry in sorted(entries)]
 
     def walk(self, path: str) -> Iterator[Stat]:
         """All files below the folder."""
@@ -81,6 +91,16 @@ class Fs:
 
     def delete(self, path: str) -> None:
         self._service.ask("fs.delete", path=path)
+
+    def delete_many(self, paths: Iterable[str]) -> None:
+        """Delete many files with few requests.
+
+        Those that do not exist are ignored.
+        """
+        left = list(paths)
+        while left:
+            self._service.ask("fs.delete_many", paths=left[:DELETED_AT_ONCE])
+            del left[:DELETED_AT_ONCE]
 
 
 class Response:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.plugins.denied import Denied, EnvDenied, FsDenied, NetDenied, ShellDenied
 from shared.plugins.host.plugin_log import PluginLog
-from shared.plugins.manifest.permissions import Permissions
+from shared.plugins.host.workspace import PAGE
+from shared.plugins.manifest.permissions import Permissions, normal
 
 if TYPE_CHECKING:
     from shared.observability.log import Log
@@ -80,12 +81,13 @@ class PluginBroker:
                 self.workspace.write(self.permissions.writes(request.text("path")), body)
             case "fs.append":
                 self.workspace.append(self.permissions.writes(request.text("path")), body)
-            case "fs.delete":
-                self.workspace.delete(self.permissions.writes(request.text("path")))
+            case "fs.delete" | "fs.delete_many":
+                self._delete(request)
             case "fs.stat":
                 return _row(self.workspace.stat(self.permissions.reads(request.text("path")))), b""
             case "fs.list":
-                return None, json.dumps(self._list(request.text("path"))).encode()
+                after, entries = self._list(request.text("path"), request.optional("after"))
+                return after, json.dumps(entries).encode()
             case "http":
                 return self._http(request, body)
             case "env":
@@ -100,9 +102,26 @@ class PluginBroker:
                 raise ValueError(f"the request {request.what!r} is unknown")
         return None, b""
 
-    def _list(self, path: str) -> list[Any]:
-        entries = self.workspace.list(self.permissions.reads(path))
-        return [_row(entry) for entry in entries if self._visible(entry.path)]
+    def _delete(self, request: Request) -> None:
+        if request.what == "fs.delete":
+            self.workspace.delete(self.permissions.writes(request.text("path")))
+            return
+        paths = request.words("paths")
+        if len(paths) > PAGE:
+            raise ValueError(f"at most {PAGE:,} files are deleted at once, {len(paths):,} were given")
+        self.workspace.delete_many([self.permissions.writes(path) for path in paths])
+
+    def _list(self, path: str, after: str) -> tuple[str, list[Any]]:
+        """A page, and the place after which the next one begins.
+
+        The place is empty for the last page.
+        """
+        entries = self.workspace.list(self.permissions.reads(path), after)
+        if unnamed := sum(not _is_path(entry.path) for entry in entries):
+            # Control characters, for example: no request can name these files.
+            self.output.said("warning", f"{path}: {unnamed} entries are left out, whose names are no valid paths")
+        following = entries[-1].place if len(entries) == PAGE else ""
+        return following, [_row(entry) for entry in entries if self._visible(entry.path)]
 
     def _visible(self, path: str) -> bool:
         try:
@@ -153,6 +172,10 @@ class Request:
             raise ValueError(f"{name} must be text")
         return value
 
+    def optional(self, name: str) -> str:
+        """A text, empty if it is missing."""
+        return self.text(name) if name in self.message else ""
+
     def words(self, name: str) -> tuple[str, ...]:
         value = self.message.get(name)
         if not isinstance(value, list) or not all(isinstance(word, str) and "\0" not in word for word in value):
@@ -172,6 +195,14 @@ class Request:
         flat = {n: v for n, v in value.items() if isinstance(v, bool | int | float | str | None)}
         # NaN and infinity are not JSON, and a log line is.
         return {n: str(v) if isinstance(v, float) and not isfinite(v) else v for n, v in flat.items()}
+
+
+def _is_path(path: str) -> bool:
+    try:
+        normal(path)
+    except FsDenied:
+        return False
+    return True
 
 
 def _row(entry: WorkspaceEntry) -> list[Any]:

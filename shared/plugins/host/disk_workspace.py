@@ -9,12 +9,13 @@ import errno
 import os
 import secrets
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from heapq import nsmallest
 from pathlib import Path
 
 from shared.plugins.denied import FsDenied
-from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, WorkspaceEntry, too_large
+from shared.plugins.host.workspace import LARGEST, PAGE, WorkspaceEntry, too_large
 
 # Files are written here first, so that no folder shows a partial file. Manifests cannot name this folder.
 STAGING = ".staging"
@@ -53,13 +54,11 @@ class DiskWorkspace:
             with open(file, "ab", buffering=0, closefd=False) as stream:
                 stream.write(data)
 
-    def list(self, path: str) -> list[WorkspaceEntry]:
+    def list(self, path: str, after: str = "") -> list[WorkspaceEntry]:
         with self._folder(path) as folder:
             names = os.listdir(folder)  # noqa: PTH208 - a Path does not take a descriptor
-            entries = [entry for name in names if (entry := self._entry(f"{path}/{name}", name, folder))]
-        if len(entries) > MAX_ENTRIES:
-            raise ValueError(f"{path}: has more than {MAX_ENTRIES:,} entries")
-        return sorted(entries, key=lambda entry: entry.path)
+            entries = (entry for name in names if (entry := self._entry(f"{path}/{name}", name, folder)))
+            return nsmallest(PAGE, (entry for entry in entries if entry.place > after), key=lambda entry: entry.place)
 
     def stat(self, path: str) -> WorkspaceEntry:
         with self._parent(path) as (folder, name):
@@ -76,6 +75,11 @@ class DiskWorkspace:
             _require_regular(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
             os.unlink(name, dir_fd=folder)
         self._prune(path)
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            with suppress(FileNotFoundError):
+                self.delete(path)
 
     def _entry(self, path: str, name: str, folder: int) -> WorkspaceEntry | None:
         """None for entries that plugins must not see.

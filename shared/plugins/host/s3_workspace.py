@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.plugins.host.workspace import LARGEST, MAX_ENTRIES, WorkspaceEntry, too_large
+from shared.plugins.host.workspace import LARGEST, PAGE, WorkspaceEntry, too_large
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -49,24 +50,27 @@ class S3Workspace:
                     raise
         raise OSError(errno.EAGAIN, f"it changed {ATTEMPTS} times during the append", path)
 
-    def list(self, path: str) -> list[WorkspaceEntry]:
-        entries: list[WorkspaceEntry] = []
-        pages = self.cloud.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{PREFIX}{path}/", Delimiter="/"
+    def list(self, path: str, after: str = "") -> list[WorkspaceEntry]:
+        # After a folder, the keys below it are skipped too.
+        begin = f"{after}\U0010ffff" if after.endswith("/") else after or f"{path}/"
+        answer = self.cloud.s3.list_objects_v2(
+            Bucket=self.bucket,
+            Prefix=f"{PREFIX}{path}/",
+            Delimiter="/",
+            MaxKeys=PAGE,
+            StartAfter=PREFIX + begin,
         )
-        for page in pages:
-            for item in page.get("Contents", []):
-                modified = item["LastModified"].timestamp()
-                entries.append(WorkspaceEntry(item["Key"].removeprefix(PREFIX), "file", item["Size"], modified))
-            folders = (item["Prefix"].removeprefix(PREFIX).rstrip("/") for item in page.get("CommonPrefixes", []))
-            entries.extend(WorkspaceEntry(folder, "folder", 0, 0) for folder in folders)
-            if len(entries) > MAX_ENTRIES:
-                raise ValueError(f"{path}: has more than {MAX_ENTRIES:,} entries")
-        if not entries:
+        entries = [
+            WorkspaceEntry(item["Key"].removeprefix(PREFIX), "file", item["Size"], item["LastModified"].timestamp())
+            for item in answer.get("Contents", [])
+        ]
+        folders = (item["Prefix"].removeprefix(PREFIX).rstrip("/") for item in answer.get("CommonPrefixes", []))
+        entries.extend(WorkspaceEntry(folder, "folder", 0, 0) for folder in folders)
+        if not entries and not after:
             if self._head(path) is not None:
                 raise NotADirectoryError(errno.ENOTDIR, "is a file", path)
             raise FileNotFoundError(errno.ENOENT, "there is no such folder", path)
-        return sorted(entries, key=lambda entry: entry.path)
+        return sorted(entries, key=lambda entry: entry.place)
 
     def stat(self, path: str) -> WorkspaceEntry:
         head = self._head(path)
@@ -81,6 +85,15 @@ class S3Workspace:
         if self.stat(path).kind == "folder":
             raise IsADirectoryError(errno.EISDIR, "is a folder", path)
         self.cloud.s3.delete_object(Bucket=self.bucket, Key=PREFIX + path)
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        if not paths:
+            return
+        answer = self.cloud.s3.delete_objects(
+            Bucket=self.bucket, Delete={"Objects": [{"Key": PREFIX + path} for path in paths], "Quiet": True}
+        )
+        for error in answer.get("Errors", []):
+            raise OSError(errno.EIO, f"S3: {error['Code']}", error["Key"].removeprefix(PREFIX))
 
     def _get(self, path: str) -> tuple[bytes, str]:
         try:

@@ -49,42 +49,75 @@ class Plugin:
         return root_of(self.path)
 
 
-def plugins(environment: Mapping[str, str] | None = None) -> list[Plugin]:
-    """All enabled plugins, by id.
+@dataclass(frozen=True, slots=True)
+class FoundPlugins:
+    """The enabled plugins, and the errors of others by manifest."""
 
-    Raises DeclarationError, also for two plugins with the same id.
+    plugins: list[Plugin]
+    errors: dict[str, DeclarationError]
+
+
+def discover(environment: Mapping[str, str] | None = None) -> FoundPlugins:
+    """All enabled plugins.
+
+    An error in one manifest does not hide the others.
     """
     # Imported lazily: without plugins, pydantic is not needed.
     from shared.plugins.manifest import manifest
 
     disabled = set(DISABLED.read(environment))
     found: dict[str, Plugin] = {}
-    for path in dict.fromkeys(path.resolve() for path in places(environment)):
-        if disabled and identity(path) in disabled:
-            # Not parsed: a plugin may be disabled because its manifest is invalid.
-            continue
-        plugin = Plugin(manifest.read(path), path)
-        if plugin.id in found:
-            other = found[plugin.id]
-            raise DeclarationError(
-                f"{path}: the plugin {plugin.id!r} {plugin.manifest.version} exists already, as "
-                f"{other.manifest.version} in {other.path}; uninstall one, or name it in {DISABLED.name}"
-            )
-        found[plugin.id] = plugin
-    return [found[name] for name in sorted(found) if found[name].manifest.enabled]
+    errors: dict[str, DeclarationError] = {}
+    for path, error in dict(_places(environment)).items():
+        try:
+            if error:
+                raise error
+            if disabled and identity(path) in disabled:
+                # Not parsed: a plugin may be disabled because its manifest is invalid.
+                continue
+            plugin = Plugin(manifest.read(path), path)
+            if plugin.id in found:
+                other = found[plugin.id]
+                raise DeclarationError(
+                    f"{path}: the plugin {plugin.id!r} {plugin.manifest.version} exists already, as "
+                    f"{other.manifest.version} in {other.path}; uninstall one, or name it in {DISABLED.name}"
+                )
+            found[plugin.id] = plugin
+        except DeclarationError as fault:
+            errors[str(path)] = fault
+    return FoundPlugins([found[name] for name in sorted(found) if found[name].manifest.enabled], errors)
+
+
+def plugins(environment: Mapping[str, str] | None = None) -> list[Plugin]:
+    """All enabled plugins, by id.
+
+    Raises DeclarationError, also for two plugins with the same id.
+    """
+    found = discover(environment)
+    for error in found.errors.values():
+        raise error
+    return found.plugins
 
 
 def places(environment: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """Paths of manifests.
+    """Paths of manifests."""
+    yield from (path for path, error in _places(environment) if error is None)
+
+
+def _places(environment: Mapping[str, str] | None) -> Iterator[tuple[Path, DeclarationError | None]]:
+    """Paths of manifests, each with an error if it cannot be one.
 
     In a bundle those that it contains, elsewhere those installed or named by the setting.
     """
     if SHIPPED.is_dir():
-        yield from sorted(SHIPPED.glob(f"*/**/{FILE}"))
+        yield from ((path.resolve(), None) for path in sorted(SHIPPED.glob(f"*/**/{FILE}")))
         return
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        yield _of_package(point.value, point.name)
-    yield from (Path(text) for text in MANIFESTS.read(environment))
+        try:
+            yield _of_package(point.value, point.name).resolve(), None
+        except DeclarationError as error:
+            yield Path(point.value), error
+    yield from ((Path(text).resolve(), None) for text in MANIFESTS.read(environment))
 
 
 def identity(path: Path) -> str:

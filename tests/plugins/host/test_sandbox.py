@@ -67,6 +67,35 @@ def test_a_list_omits_entries_that_may_not_be_read(sandboxed: Sandboxed, files: 
     assert sandboxed("return [entry.path for entry in context.fs.list('own')]").result == ["own/a"]
 
 
+def test_a_large_folder_is_listed_and_deleted_with_few_requests(
+    sandboxed: Sandboxed, files: DiskWorkspace, log: Lines
+) -> None:
+    (files.root / "own" / "cache").mkdir(parents=True)
+    for number in range(2500):
+        (files.root / "own" / "cache" / f"{number:05}").touch()
+    (files.root / "own" / "cache" / "line\nfeed").touch()
+    (files.root / "own" / "cache" / "x.key").touch()
+    ended = sandboxed(
+        """
+        found = [entry.path for entry in context.fs.walk("own/cache")]
+        context.fs.delete_many(found)
+        try:
+            context.fs._service.ask("fs.delete_many", paths=["own/x"] * 1001)
+        except ValueError:
+            pass
+        try:
+            context.fs.delete_many(["own/x", "own/x.key"])
+        except PermissionError:
+            return [len(found), found == sorted(found)]
+        """
+    )
+    assert ended.result == [2500, True]
+    assert sorted(path.name for path in (files.root / "own" / "cache").iterdir()) == ["line\nfeed", "x.key"]
+    assert [line["said"] for line in log.said("plugin_said")] == [
+        "own/cache: 1 entries are left out, whose names are no valid paths"
+    ]
+
+
 def test_a_denial_is_raised_with_its_type(sandboxed: Sandboxed) -> None:
     ended = sandboxed(
         """

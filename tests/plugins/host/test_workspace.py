@@ -12,7 +12,7 @@ import pytest
 
 from shared.aws.cloud import Cloud
 from shared.plugins.denied import FsDenied
-from shared.plugins.host import workspaces
+from shared.plugins.host import disk_workspace, s3_workspace, workspaces
 from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.workspace import Workspace
 
@@ -39,6 +39,28 @@ def test_a_folder_lists_its_direct_entries_by_name(files: Workspace) -> None:
         files.write(path, b"1")
     assert [(entry.path, entry.kind) for entry in files.list("a")] == [("a/b", "folder"), ("a/z.txt", "file")]
     assert files.stat("a/b").kind == "folder"
+
+
+def test_a_folder_is_listed_in_pages(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (disk_workspace, s3_workspace):
+        monkeypatch.setattr(module, "PAGE", 3)
+    paths = ["a/b", "a/b.txt", "a/c/x", "a/c/y", "a/c-d", "a/c0", "a/d/x", "a/e", "a/\u00e4", "ab"]
+    for path in paths:
+        files.write(path, b"1")
+    pages = [files.list("a")]
+    while len(pages[-1]) == 3:
+        pages.append(files.list("a", pages[-1][-1].place))
+    found = [entry.path for page in pages for entry in page]
+    assert found == ["a/b", "a/b.txt", "a/c-d", "a/c", "a/c0", "a/d", "a/e", "a/\u00e4"]
+    assert all(len(page) <= 3 for page in pages)
+
+
+def test_many_files_are_deleted_at_once(files: Workspace) -> None:
+    for path in ("a/b", "a/c", "a/d/e"):
+        files.write(path, b"1")
+    files.delete_many(["a/b", "a/none", "a/d/e"])
+    assert [entry.path for entry in files.list("a")] == ["a/c"]
+    files.delete_many([])
 
 
 def test_an_append_extends_a_file_or_creates_it(files: Workspace) -> None:

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from cli import job_arguments
+from shared.job import registry
+from shared.job.registry import UnknownJob
 from shared.job.schedule import Schedule
 from shared.job.validation import DeclarationError
 from shared.plugins.manifest import discovery, manifest
 from shared.plugins.manifest.permissions import DEFAULT, Limits
 from shared.plugins.manifest.toml_lines import line_of
+from workers import delivery
 
 GOOD = """\
 id = "@acme/tool"
@@ -279,3 +283,51 @@ def test_a_plugin_disabled_in_its_manifest_is_ignored(site: Path, path: Path) ->
 def test_a_missing_manifest_is_refused_with_its_path(site: Path) -> None:
     with pytest.raises(DeclarationError, match=r"/no/such\.toml: cannot be read.*KB_PLUGIN_MANIFESTS"):
         discovery.plugins({"KB_PLUGIN_MANIFESTS": "/no/such.toml"})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        GOOD.replace("@daily", "@never"),
+        "id = ",
+        "",
+        GOOD.replace("tool:mop", "tool:nowhere"),
+        GOOD.replace("[permissions]", "[rights]"),
+    ],
+)
+def test_a_broken_manifest_hides_no_other_plugin(
+    site: Path, path: Path, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bad := path.parent / "broken.toml").write_text(broken)
+    monkeypatch.setenv("KB_PLUGIN_MANIFESTS", f"{bad}, {path}, /no/such.toml")
+    found = discovery.discover()
+    assert [plugin.id for plugin in found.plugins] == ["@acme/tool"]
+    assert list(found.errors) == [str(bad), "/no/such.toml"]
+    everything = registry.discover()
+    assert set(everything.broken) == {str(bad), "/no/such.toml"}
+    assert {"pricing", "acme-tool-sweep"} <= set(everything.jobs)
+    assert registry.find("pricing").name == "pricing"
+    assert registry.load("plugins/host:acme-tool-sweep").id == "@acme/tool:sweep"
+    with pytest.raises(DeclarationError):
+        registry.jobs()
+
+
+def test_a_broken_entry_point_hides_no_other_plugin(site: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(site, "acme_tool", GOOD)
+    (site / "acme_tool" / "plugin.toml").unlink()
+    found = discovery.discover({"KB_PLUGIN_MANIFESTS": str(path)})
+    assert [plugin.id for plugin in found.plugins] == ["@acme/tool"]
+    assert list(found.errors) == ["acme_tool"]
+
+
+def test_a_job_of_a_plugin_is_found_by_its_id(site: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_PLUGIN_MANIFESTS", str(path))
+    delivery.all_jobs.cache_clear()
+    for name in ("@acme/tool:sweep", "acme-tool-sweep"):
+        assert registry.find(name).name == "acme-tool-sweep"
+        assert job_arguments.find_job(name).name == "acme-tool-sweep"
+        assert delivery._job(name).name == "acme-tool-sweep"
+    delivery.all_jobs.cache_clear()
+    for name in ("@acme/tool", "@acme/tool:none", "acme/tool:sweep"):
+        with pytest.raises(UnknownJob):
+            job_arguments.find_job(name)

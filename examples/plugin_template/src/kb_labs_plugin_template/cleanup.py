@@ -14,7 +14,6 @@ def run(context: Any) -> dict[str, Any]:
     if not context.fs.exists(CACHE):
         return {"ok": True, "cleaned": 0}
     old = [entry.path for entry in context.fs.walk(CACHE) if entry.modified < oldest]
-    for path in old:
-        context.fs.delete(path)
+    context.fs.delete_many(old)
     context.logger.info("cleaned", count=len(old))
     return {"ok": True, "cleaned": len(old)}
