@@ -198,6 +198,26 @@ def _reply(text: str) -> None:
     classify(next(iter(Stage)), 550, text)
 
 
+def _answer(text: str) -> None:
+    from functions.assessments._answer_text import json_objects
+
+    for _ in json_objects(text):
+        pass
+
+
+def _stream(text: str) -> None:
+    from functions.assessments._event_stream import events
+
+    for _ in events([text]):
+        pass
+
+
+def _refused_request(text: str) -> None:
+    from functions.assessments._request_parameters import accepted
+
+    accepted({"temperature": 1, "max_tokens": 5}, 400, f'{{"error": {{"message": "{text}"}}}}', set())
+
+
 def _model(text: str) -> None:
     from functions.assessments import _rubric
 
@@ -208,6 +228,10 @@ def _model(text: str) -> None:
 PARSERS: dict[str, Callable[[str], Any]] = {
     "functions.accounts._dns": _call("functions.accounts._dns", "_normalized"),
     "functions.accounts._portable_names": _call("functions.accounts._portable_names", "_segment"),
+    "functions.assessments._answer_text": _answer,
+    "functions.assessments._completion": _call("functions.assessments._completion", "read"),
+    "functions.assessments._event_stream": _stream,
+    "functions.assessments._request_parameters": _refused_request,
     "functions.assessments._rubric": _model,
     "functions.console.handler": _fullmatch("functions.console.handler", "JOB_PATH"),
     "functions.downloads.handler": _fullmatch("functions.downloads.handler", "TICKET"),
@@ -255,7 +279,7 @@ JSON = "json.loads is linear, and limits its depth by RecursionError"
 # Module that parses text -> why its time is bounded without a test.
 OTHERS = {
     "functions.accounts.account_export": OWN,
-    "functions.assessments._llm": JSON,
+    "functions.assessments._token_usage": "tests a number of a parsed answer against one class",
     "functions.console._openapi": OWN,
     "functions.mail._templates": "tests each name of a payload, which is limited to 256 KiB, by one class",
     "functions.operations._reconcile_window": OWN,
