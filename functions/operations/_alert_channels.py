@@ -12,7 +12,7 @@ from typing import Protocol
 from shared.aws import secrets
 from shared.aws.cloud import not_performed
 from shared.http import sites
-from shared.job import NotPerformed, RunContext, Setting, SettingError, permissions, settings
+from shared.job import NotPerformed, RunContext, SettingError, permissions, settings
 from shared.mail import message, sending
 from shared.mail.route import LOOPBACK
 from shared.observability import alerts
@@ -24,12 +24,8 @@ SECRET = "alert-webhook"
 EMAIL = "email"
 TOPIC = settings.flag("ALERT_SNS", True, "Whether alerts go to the topic `alerts`")
 ADDRESSES = settings.names("ALERT_EMAILS", "", "Addresses that get alerts by e-mail, by MAIL_RELAY from MAIL_FROM")
-# Text: an invalid URL fails its own channel, and the others get the alert.
-URL = Setting(
-    "ALERT_WEBHOOK_URL",
-    "",
-    f"Where alerts are posted, signed with the secret {SECRET} by Standard Webhooks",
-    external=True,
+URL = settings.url(
+    "ALERT_WEBHOOK_URL", f"Where alerts are posted, signed with the secret {SECRET} by Standard Webhooks", external=True
 )
 # Settings and grants of a job that sends alerts.
 SETTINGS = (TOPIC, ADDRESSES, URL, *sending.SETTINGS)

@@ -65,6 +65,16 @@ class JobMonitoring(Job):
     settings = (STREAK, *_alert_channels.SETTINGS)
     needs_manifest = True
 
+    @classmethod
+    def check_settings(cls, environment: Mapping[str, str]) -> None:
+        """Read every setting but those of channels.
+
+        An invalid one fails its own channel, and the others get the alert.
+        """
+        for each in cls.all_settings():
+            if each not in _alert_channels.SETTINGS:
+                each.read(environment)
+
     def work(self, run: RunContext) -> Outcome:
         alerts = Alerts(run)
         counts = {"failing": 0, "recovered": 0, "uncertain": 0}

@@ -214,7 +214,7 @@ def test_an_added_channel_gets_no_alerts_owed_to_another(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"ALERT_WEBHOOK_URL": "ftp://example.com"}, "begins with neither"),
+        ({"ALERT_WEBHOOK_URL": "ftp://example.com"}, "must be a URL"),
         ({"ALERT_WEBHOOK_URL": "http://hooks.example.com/alerts"}, "must not be sent unencrypted"),
         ({"MAIL_RELAY": "carrier pigeon"}, "MAIL_RELAY='carrier pigeon'"),
         ({"MAIL_FROM": ""}, "set MAIL_FROM"),
