@@ -58,7 +58,8 @@ def configured(run: RunContext) -> list[Channel]:
     if run.setting(TOPIC.name):
         channels.append(Topic(run))
     channels += emails(run)
-    if run.setting(URL.name):
+    # Read by the channel: an invalid URL fails it alone.
+    if run.cloud.environment.get(URL.name, "").strip():
         channels.append(WebhookChannel(run))
     return channels
 
