@@ -15,6 +15,7 @@ from infra.schedules import Schedules
 from shared.aws.names import CELERY, FIRINGS
 from shared.aws.permissions import Grant
 from shared.job.definition import Job
+from shared.job.lease_margin import LEASE_MARGIN
 
 HANDLER = "shared.handler.handle"
 # How long Lambda may keep a tick that finds no free function. An older one returns through the queue of firings, which
@@ -67,8 +68,9 @@ def environment(job: Job, deployment: Deployment) -> dict[str, str]:
 
 
 def platform_environment(deployment: Deployment) -> dict[str, str]:
-    names = deployment.names
+    names, margin = deployment.names, deployment.environment.get(LEASE_MARGIN.name)
     return {
+        **({LEASE_MARGIN.name: margin} if margin else {}),
         "NIGHTSHIFT_STAGE": names.stage,
         "NIGHTSHIFT_PRODUCTION": str(names.production).lower(),
         "NIGHTSHIFT_ACCOUNT": names.account,

@@ -20,11 +20,11 @@ from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
+from shared.job.lease_margin import lease_seconds
 from shared.job.outcome import Reason
 from shared.plans import plan
 from shared.plans.plan import PlanRefused, UnknownPlan
 from shared.run.apply_plan import firing_for
-from shared.run.claim import LEASE_MARGIN
 from shared.run.firing import MAX_PARTS, Firing
 from shared.run.report import RunReport
 
@@ -74,7 +74,7 @@ def _run_when_free(job: Job, firing: Firing, cloud: Cloud, log: Callable[[str], 
 
     A tick may have taken the lease since the last part; wait for its end.
     """
-    until = cloud.clock.now() + timedelta(seconds=job.timeout + LEASE_MARGIN)
+    until = cloud.clock.now() + timedelta(seconds=lease_seconds(job.timeout, cloud.environment))
     while True:
         report = run_watched(job, firing, cloud, log)
         if report.outcome != LOCKED or cloud.clock.now() >= until:

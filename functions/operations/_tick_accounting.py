@@ -15,11 +15,11 @@ from functions.operations._missed_ticks import Gap, Gaps, groups
 from functions.operations._reconcile_window import EPOCH, ReconcileWindow
 from shared import clock
 from shared.job import CatchUp, RunContext, retention
+from shared.job.lease_margin import lease_seconds
 from shared.job.manifest import Entry
 from shared.ledger import daily, ledger
 from shared.ledger.ledger import MINUTE, TickOutcome, TickRecords
 from shared.run import send
-from shared.run.claim import LEASE_MARGIN
 from shared.run.firing import Firing
 
 # The daily ledger is extended each hour, and before half of the shortest retention of a row is over.
@@ -70,7 +70,8 @@ class TickAccounting:
         now = self.cloud.clock.now()
         since = window.since - ledger.CLOCK_SKEW
         if extends:
-            since = period[0] - timedelta(seconds=self.entry["timeout"] + LEASE_MARGIN) - RECORDED_LOST
+            lease = timedelta(seconds=lease_seconds(self.entry["timeout"], self.cloud.environment))
+            since = period[0] - lease - RECORDED_LOST
         until = min(now, window.until + daily.LATEST_START) + ledger.CLOCK_SKEW
         rows = ledger.read_runs(self.cloud, self.job, since, until)
         proven = ledger.from_runs(rows, self.entry)

@@ -25,9 +25,9 @@ from shared.job import (
     tables,
     write_rows,
 )
+from shared.job.lease_margin import lease_seconds
 from shared.job.setting import Setting
 from shared.run import status
-from shared.run.claim import LEASE_MARGIN
 
 BASE_URLS = settings.BASE_URLS
 
@@ -106,7 +106,7 @@ class Webeval(Job):
         http = HttpClient(
             run.cloud, {site.host for site, _ in due}, rate=RATE, read=EVALUATION, remaining=run.remaining
         )
-        evaluator = Evaluator(tasks, http, run.cloud.clock, self.timeout + LEASE_MARGIN)
+        evaluator = Evaluator(tasks, http, run.cloud.clock, lease_seconds(self.timeout, run.cloud.environment))
         with closing(http):
             for (site, task), end in fan_out(
                 lambda pair: evaluator.execute(*pair),

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
@@ -31,11 +32,11 @@ from shared.dead_letters.letter import (
     unchanged,
 )
 from shared.job import manifest
+from shared.job.lease_margin import lease_seconds
 from shared.job.manifest import Entry
 from shared.job.retry import JITTER
 from shared.run import firing, lost_runs, redriven
 from shared.run import send as firings
-from shared.run.claim import LEASE_MARGIN
 from shared.run.firing import Firing, MalformedEvent
 from shared.store import keys, table
 from shared.store.table import ConditionFailed
@@ -63,7 +64,7 @@ class PreparedRedrive:
     payload: Firing | str
 
 
-def time_limit(entry: Entry) -> timedelta:
+def time_limit(entry: Entry, environment: Mapping[str, str] = MappingProxyType({})) -> timedelta:
     """Return how long a redrive can take.
 
     All its attempts, each as late as possible.
@@ -71,7 +72,7 @@ def time_limit(entry: Entry) -> timedelta:
     if entry["queue"]:
         return timedelta(seconds=RECEIVES * VISIBILITY * entry["timeout"] + OVERHEAD)
     delays = entry["delays"]
-    runs = (len(delays) + 1) * (entry["timeout"] + LEASE_MARGIN)
+    runs = (len(delays) + 1) * lease_seconds(entry["timeout"], environment)
     return timedelta(seconds=sum(delays) * (1 + JITTER) + runs + OVERHEAD)
 
 
@@ -104,7 +105,7 @@ def send(cloud: Cloud, prepared: PreparedRedrive, operator: str) -> str:
     the other order could send it twice.
     """
     letter, nonce = prepared.dead_letter, secrets.token_hex(8)
-    retry_ends = clock.iso(cloud.clock.now() + time_limit(prepared.entry))
+    retry_ends = clock.iso(cloud.clock.now() + time_limit(prepared.entry, cloud.environment))
     _mark_retrying(cloud, letter, operator, retry_ends, nonce)
     try:
         _send(cloud, prepared)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared.job.definition import Job
+from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.setting import Setting, SettingError
 
 # Prefix of variables that name the deployment.
@@ -20,6 +21,7 @@ OWN = frozenset(
         "NIGHTSHIFT_ALERTS_EMAIL",
         "NIGHTSHIFT_CELERY_APP",
         "NIGHTSHIFT_JOB",
+        "NIGHTSHIFT_LEASE_MARGIN",
         "NIGHTSHIFT_PARTITION",
         "NIGHTSHIFT_PRODUCTION",
         "NIGHTSHIFT_URL_SUFFIX",
@@ -59,6 +61,7 @@ def unknown(jobs: Iterable[Job], environment: Mapping[str, str]) -> list[str]:
 
 
 def _settings(jobs: Iterable[Job]) -> Iterator[Setting]:
+    yield LEASE_MARGIN
     for job in jobs:
         yield from job.all_settings()
 

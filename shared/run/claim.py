@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
+from shared.job import lease_margin
 from shared.job.definition import Job
 from shared.job.outcome import Reason
 from shared.plans import BRAKE
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.run.budget_usage import BudgetUsage
 
-# Seconds. Lambda ends a run at its timeout; the clocks of two machines may differ by this much.
-LEASE_MARGIN = 10
+# Default of NIGHTSHIFT_LEASE_MARGIN, in seconds.
+LEASE_MARGIN = int(lease_margin.LEASE_MARGIN.default)
 # Bytes of the claim item, so that each write to it costs one unit.
 ITEM_LIMIT = 1024
 
@@ -119,7 +120,7 @@ class Claims:
         self.target = target
         self.key = keys.claim(job.key, target)
         self.budget = job.allowance(cloud.environment)
-        self.lease_seconds = job.timeout + LEASE_MARGIN
+        self.lease_seconds = lease_margin.lease_seconds(job.timeout, cloud.environment)
 
     def take(self, firing: Firing, run: str, request: str) -> Claim | ClaimRefusal:
         """Claim the item for `run` with one conditional write.

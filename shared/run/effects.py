@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
 from shared.job.effect import LONGEST_KEY, InFlight, NotPerformed, UncertainOutcome, Unconfirmed
+from shared.job.lease_margin import lease_seconds
 from shared.run import effect_results, known_outcomes
-from shared.run.claim import LEASE_MARGIN
 from shared.run.known_outcomes import KnownOutcome
 from shared.store import keys, table
 from shared.store.fencing import Fenced
@@ -42,7 +42,7 @@ class Effects:
         self.lease = run.claims.target if run.claims else ""
         self.fence = run.claim.fence if run.claim else 0
         # Until then nobody else can be given the lease, and Lambda has ended a run without one.
-        self.until = run.started + timedelta(seconds=run.job.timeout + LEASE_MARGIN)
+        self.until = run.started + timedelta(seconds=lease_seconds(run.job.timeout, run.cloud.environment))
 
     def perform(self, key: str, do: Callable[[str], Any]) -> Any:
         """Perform one effect, see `RunContext.effect`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
+from shared.job.lease_margin import lease_margin
 from shared.job.outcome import Failed, Reason, Skipped
 from shared.job.setting import SettingError
 from shared.run.firing import Firing
@@ -40,8 +41,9 @@ def first_closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
         if not allowed or firing.target not in (*allowed, NO_TARGET):
             host = firing.target if allowed else "any host"
             return Skipped(Reason.FORBIDDEN, f"{hosts.name} does not allow {host}")
-    # Read here too, so that an invalid budget fails the run before the claim.
+    # Read here too, so that invalid values fail the run before the claim.
     job.allowance(environment)
+    lease_margin(environment)
     age = (cloud.clock.now() - firing.at).total_seconds()
     if job.grace is not None and firing.fresh and not firing.manual and age > job.grace:
         return Skipped(Reason.LATE, f"started {age:.0f} s after its time; {job.grace} s of grace")

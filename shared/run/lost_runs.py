@@ -12,9 +12,9 @@ from shared.job import manifest
 from shared.job.outcome import Done, Lost
 from shared.run import send, status
 from shared.run.attempts import NextStep, next_step, used_up
-from shared.run.claim import CLAIM_ATTRIBUTES, LEASE_MARGIN, Held
+from shared.run.claim import CLAIM_ATTRIBUTES, Held
 from shared.run.claim_write import latest_lease
-from shared.run.firing import Firing
+from shared.run.firing import MAX_SKEW, Firing
 from shared.run.history import History, started_by, tick_label
 from shared.store import keys, table
 from shared.store.keys import RowKey
@@ -48,7 +48,7 @@ def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
     if "holder" not in item:
         return False
     until = int(item["lease_until"])
-    return until < clock.milliseconds(now) or until > latest_lease(now, LEASE_MARGIN)
+    return until < clock.milliseconds(now) or until > latest_lease(now, MAX_SKEW.total_seconds())
 
 
 def mark_lost(

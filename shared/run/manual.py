@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from shared import clock
 from shared.job.definition import Job
+from shared.job.lease_margin import lease_seconds
 from shared.job.outcome import Outcome, Reason
 from shared.redaction import SHORT, excerpt
-from shared.run.claim import LEASE_MARGIN, ClaimRefusal
+from shared.run.claim import ClaimRefusal
 from shared.run.firing import Firing
 from shared.run.status import explanation
 from shared.store import keys, table
@@ -48,7 +49,7 @@ class ManualRequest:
             **self.key.attributes,
             "run": run,
             "turn": self.firing.turn,
-            "lease_until": clock.milliseconds(now) + (self.job.timeout + LEASE_MARGIN) * 1000,
+            "lease_until": clock.milliseconds(now) + lease_seconds(self.job.timeout, self.cloud.environment) * 1000,
             TTL: int((now + RETENTION).timestamp()),
         }
         try:

@@ -34,7 +34,7 @@ class TickHeartbeat:
         self.pings = Heartbeat(url, run.log)
 
     def start(self) -> None:
-        """Ping the start of the tick; not for a shard or further part."""
+        """Ping the start of the tick, once for all shards."""
         if self.run.target == NO_TARGET and self.run.firing.part == 0:
             self.pings.start()
 
