@@ -22,15 +22,16 @@ def render(mail: Mail, key: str, at: datetime, sender: str) -> EmailMessage:
     Raises MailRefused without a sender or a recipient, for an invalid address, and for a line break in a header.
     """
     from email.message import EmailMessage
-    from email.policy import SMTP, SMTPUTF8
     from email.utils import format_datetime
+
+    from shared.mail.folding import LosslessPolicy
 
     name, source = sender_address(mail.sender or sender)
     recipients = [recipient(one) for one in mail.to]
     if not recipients:
         raise MailRefused(f"the mail {mail.subject!r:.60} has no recipient", RefusalKind.RECIPIENT)
-    policy = SMTP if all(one.is_ascii for one in recipients) else SMTPUTF8
-    message = EmailMessage(policy.clone(cte_type="7bit"))
+    utf8 = not all(one.is_ascii for one in recipients)
+    message = EmailMessage(LosslessPolicy(linesep="\r\n", utf8=utf8, cte_type="7bit"))
     try:
         headers = {
             "From": header_address(name, source),
