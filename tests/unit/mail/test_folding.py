@@ -28,7 +28,7 @@ def read(raw: bytes) -> str:
     [
         "Hello",
         "14 changes: " + ", ".join("https://example.com/" + "a" * 60 for _ in range(14)),
-        "[X-4711] R\u00fcckfrage zu Ihrer Bestellung - 251003-GD1U0E - Helm mit R\u00fccklicht und Zubeh\u00f6r (#1031)",
+        "[X-4711] R\u00fcckfrage zu Ihrer Bestellung - 251003-GD1U - Helm mit R\u00fccklicht und Zubeh\u00f6r (#1031)",
         "\u00fc" * 700,
         "a" * 2_000,
         "two  spaces and a tab\tin it",
