@@ -80,7 +80,8 @@ def test_runs_without_history_print_the_retention(call: Call, aws: Cloud) -> Non
 
 
 def test_a_bad_verdict_is_a_word_and_not_only_a_colour(call: Call, aws: Cloud) -> None:
-    put(aws, pk="good:last", sk="a.example", state="COMPLETED", status={"outcome": "done", "ok": False, "at": "x"})
+    status = {"outcome": "done", "ok": False, "at": "2026-11-21T00:00:00.000Z"}
+    put(aws, pk="good:last", sk="a.example", state="COMPLETED", status=status)
     (row,) = call("status", *AWS).out.splitlines()[1:]
     assert row.split()[:2] == ["good:last:a.example", "bad"]
 
