@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.aws.names import CELERY, DEAD, WORK
+from shared.aws.names import CELERY, CELERY_VISIBILITY, DEAD, WORK
 from shared.job.definition import Job
 
 MAX_RECEIVES = 5
@@ -44,7 +44,12 @@ class Queue:
 
     @property
     def visibility(self) -> int:
-        """Visibility timeout in seconds; 300 without a consumer, for operators."""
+        """Visibility timeout in seconds.
+
+        300 for operators, and for `jobs.py worker`, which extends it.
+        """
+        if self.name == CELERY:
+            return CELERY_VISIBILITY
         return VISIBILITY_FACTOR * self.consumer.timeout + self.consumer.batch_window if self.consumer else 300
 
 

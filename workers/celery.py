@@ -19,7 +19,7 @@ from celery.utils.imports import symbol_by_name
 from celery.worker.request import Request
 
 from shared.aws.cloud import Cloud
-from shared.aws.names import CELERY
+from shared.aws.names import CELERY, CELERY_VISIBILITY
 from shared.observability.log import Log
 from shared.run.firing import Firing
 from workers import delivery
@@ -27,13 +27,11 @@ from workers.delivery import InProgress
 
 NAME = "nightshift.run"
 QUEUE = "nightshift"
-# Seconds. Longer than the delay of a retry and its run together: before that no other worker receives it.
-VISIBILITY_TIMEOUT = 3600
 DEFAULTS: dict[str, Any] = {
     "task_default_queue": QUEUE,
     "worker_prefetch_multiplier": 1,
     "broker_connection_retry_on_startup": True,
-    "broker_transport_options": {"visibility_timeout": VISIBILITY_TIMEOUT},
+    "broker_transport_options": {"visibility_timeout": CELERY_VISIBILITY},
 }
 
 
@@ -60,7 +58,7 @@ def _default_broker() -> dict[str, Any]:
     Celery creates no further queues, and no remote control.
     """
     queue = {QUEUE: {"url": NAMES.queue_url(CELERY)}}
-    options = {"region": NAMES.region, "visibility_timeout": VISIBILITY_TIMEOUT, "predefined_queues": queue}
+    options = {"region": NAMES.region, "visibility_timeout": CELERY_VISIBILITY, "predefined_queues": queue}
     # Seconds: the long poll of SQS, and the interval of checks for a free process.
     options |= {"wait_time_seconds": 20, "polling_interval": 0.1}
     return {"broker_url": "sqs://", "broker_transport_options": options, "worker_enable_remote_control": False}

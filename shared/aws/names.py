@@ -20,6 +20,9 @@ DEAD = "firings-dlq"
 WORK = "work"
 # Queue of Celery's workers (default broker); unmapped as well.
 CELERY = "celery"
+# Seconds. Longer than the delay of a retry and its run together: before that no other worker of Celery receives the
+# task. Celery applies it only to queues that it creates, so the template sets it too.
+CELERY_VISIBILITY = 3600
 NO_TARGET = "-"
 
 PRODUCTION = "prod"

@@ -64,6 +64,12 @@ def test_a_queue_hides_a_batch_for_as_long_as_its_consumer_needs() -> None:
     assert made["firings-dlq"].visibility == 180
 
 
+def test_celerys_queue_hides_a_task_for_as_long_as_its_workers_are_promised() -> None:
+    made = plan(DISPATCH, COLLECTOR, AUDIT)
+    # As in docs/howto/workers.md; tests/workers/test_adapters.py reads the same number from the worker's settings.
+    assert (made["celery"].visibility, made["work"].visibility) == (3600, 300)
+
+
 def test_retention_grows_along_a_chain_of_dead_letter_queues() -> None:
     made = plan(DISPATCH, COLLECTOR, AUDIT)
     days = {name: queues.retention(name, made) // 86_400 for name in made}

@@ -64,6 +64,7 @@ def test_celerys_broker_is_the_deployments_queue_where_none_is_named(
     assert conf.broker_url == "sqs://"
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/nightshift-prod-celery"
     assert conf.broker_transport_options["predefined_queues"] == {"nightshift": {"url": url}}
+    assert conf.broker_transport_options["visibility_timeout"] == 3600
     assert conf.worker_enable_remote_control is False
 
 
