@@ -93,6 +93,8 @@ def deliver(
     job, firing = job_and_firing
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(f"{job.name} needs a process to itself, so that its timeout can end it; this is a thread")
+    if send.deferred_again(cloud, firing):
+        return None
     if not first:
         item = lost_runs.claim_item(cloud, manifest.of([job])[job.name], firing.target)
         if item.get("invocation") == request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,14 @@ BATCH = 10
 WAIT = 1
 
 
-def move(cloud: Cloud, job: str, queue: str, limit: int) -> int:
-    """Move up to `limit` messages; return their number.
+def move(cloud: Cloud, job: str, queue: str, limit: int, in_time: Callable[[], bool]) -> int:
+    """Move up to `limit` messages, while it is `in_time`; return their number.
 
     A crash between sending and deleting leaves the message, which makes the same dead letter again: it has the
     message's own timestamp.
     """
     url, moved = cloud.names.queue_url(queue), 0
-    while moved < limit:
+    while moved < limit and in_time():
         answer = cloud.sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=min(BATCH, limit - moved),

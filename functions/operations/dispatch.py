@@ -63,6 +63,8 @@ class Dispatch(Consumer):
 
     def start(self, run: RunContext, message: Message, firing: Firing) -> None:
         entry = _entry(firing.job)
+        if send.deferred_again(run.cloud, firing):
+            return
         if not firing.fresh and message.receives <= MAX_DEFERRALS:
             claim = lost_runs.claim_item(run.cloud, entry, firing.target)
             left = (claim.get("lease_until", 0) - clock.milliseconds(run.cloud.clock.now())) / 1000

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from functions.operations import _dlq_mover
 from shared import clock
 from shared.advised_commands import advised
@@ -28,7 +31,7 @@ from shared.store import keys
 
 # Dead letters of one queue that one run moves; the next run moves more.
 MAX_MOVED = 200
-# Remaining seconds below which no further queue is measured.
+# Remaining seconds below which no further queue is measured, and no further dead letters are received.
 RESERVE = 10
 # Milliseconds without a handled message, while messages wait, after which operators are alerted.
 STUCK = 15 * 60_000
@@ -57,29 +60,27 @@ class QueueHealth(Job):
 
     def work(self, run: RunContext) -> Outcome:
         entries, before = manifest.load(), queue_depth.read(run.cloud)
+        jobs = queue_depth.queues(entries)
+        rest = _in_turn(run, list(jobs))
         measured = moved = 0
-        for queue, job in queue_depth.queues(entries).items():
-            if run.remaining() < RESERVE:
-                break
-            last = before.get(queue)
+        for done, queue in enumerate(rest):
+            if done and run.remaining() < RESERVE:
+                counts = {"queues": measured, "carried": moved}
+                return Done(counts, checkpoint={"next": queue, "left": len(rest) - done})
+            job, last = jobs[queue], before.get(queue)
             health = queue_depth.measure(run.cloud, job, entries[job]["key"], queue, last)
             if health is None:
                 continue
             measured += 1
-            dead = queue_depth.dead_letter_queue(queue)
-            if dead and health.dead:
-                moved += _dlq_mover.move(run.cloud, job, dead, MAX_MOVED)
             _log(run, health)
             _alert_if_stuck(run, health, last)
             # The row of an idle queue would not change.
             if last is None or _counts(last) != _counts(health) or health.waiting or health.done != last.done:
                 queue_depth.write(run.cloud, health)
-        for health in queue_depth.worker_queues(run.cloud, before):
-            measured += 1
-            _alert_if_stuck(run, health, before.get(health.queue))
-            if health.waiting or before.get(health.queue):
-                queue_depth.write(run.cloud, health)
-        return Done({"queues": measured, "carried": moved})
+            dead = queue_depth.dead_letter_queue(queue)
+            if dead and health.dead:
+                moved += _dlq_mover.move(run.cloud, job, dead, MAX_MOVED, lambda: run.remaining() >= RESERVE)
+        return Done({"queues": measured + _measure_worker_queues(run, before), "carried": moved})
 
     def plan(self, run: RunContext) -> list[str]:
         lines = []
@@ -89,6 +90,32 @@ class QueueHealth(Job):
             if depth and depth.waiting:
                 lines.append(f"move {depth.waiting} dead letters of {job} from {dead}")
         return lines
+
+
+def _in_turn(run: RunContext, names: list[str]) -> list[str]:
+    """Return the queues of this run in their order.
+
+    The first is the one before which an earlier run stopped.
+
+    A continuation serves those that its tick has not served; a new tick serves all.
+    """
+    checkpoint: dict[str, Any] = run.checkpoint or {}
+    if checkpoint.get("next") not in names:
+        return names
+    first = names.index(checkpoint["next"])
+    turned = [*names[first:], *names[:first]]
+    return turned[: checkpoint["left"]] if run.firing.part else turned
+
+
+def _measure_worker_queues(run: RunContext, before: Mapping[str, Health]) -> int:
+    """Measure the queues of workers outside of Lambda; return their number."""
+    measured = 0
+    for health in queue_depth.worker_queues(run.cloud, before):
+        measured += 1
+        _alert_if_stuck(run, health, before.get(health.queue))
+        if health.waiting or before.get(health.queue):
+            queue_depth.write(run.cloud, health)
+    return measured
 
 
 def _counts(health: Health) -> tuple[int, ...]:

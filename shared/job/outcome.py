@@ -73,7 +73,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """Run again `seconds` from now, without counting an attempt."""
+    """Run again `seconds` from now, also hours, without counting an attempt."""
 
     seconds: int
     note: str = ""

@@ -73,6 +73,8 @@ class Firing:
     deferrals: int = 0
     #: Reasons of the bad verdicts of the tick's earlier parts; empty without one.
     bad: str = ""
+    #: Timestamp before which it must not start, where that is further ahead than a queue can delay; else empty.
+    not_before: str = ""
 
     @property
     def position(self) -> str:
@@ -160,7 +162,7 @@ class Firing:
     def data(self) -> dict[str, Any]:
         """Return the firing as JSON data, see `parse_firing`."""
         # Without the newer fields where they are empty: a function that is not deployed yet reads the others.
-        newer = {"deferrals": 0, "bad": ""}
+        newer = {"deferrals": 0, "bad": "", "not_before": ""}
         data = {name: value for name, value in asdict(self).items() if name not in newer or value != newer[name]}
         return {**data, "at": clock.iso(self.at)}
 
@@ -218,6 +220,8 @@ def _check(firing: Firing) -> None:
         raise ValueError("part, attempt, hop, redrive and deferrals are whole numbers, from 0, 1, 1, 0 and 0")
     if firing.sequence > MAX_SEQUENCE:
         raise ValueError(f"attempt {firing.attempt} of redrive {firing.redrive} is over the limit of {MAX_SEQUENCE}")
+    if firing.not_before:
+        parse_timestamp(firing.not_before)
     texts = (firing.id, firing.first_failed_at, firing.last_error, firing.correlation_id, firing.plan, firing.letter)
     if not all(isinstance(text, str) for text in (firing.job, firing.target, firing.bad, *texts)):
         raise ValueError("job, target, id, correlation_id, plan and letter are text")

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
+from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from shared import clock, redaction
@@ -16,8 +19,11 @@ from shared.job.setting import SettingError
 from shared.job.validation import MAX_HOPS, hops
 from shared.run import oversized
 from shared.run.firing import MAX_PARTS, Firing
+from shared.text.timestamp import parse_timestamp
 
 if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
     from shared.aws.cloud import Cloud
 
 # Seconds for which SQS can delay a message.
@@ -57,12 +63,32 @@ def may_defer(job: Job, firing: Firing) -> bool:
 
 
 def send(cloud: Cloud, firing: Firing, delay: int = 0) -> None:
-    """Send a firing to its runtime. `delay`: seconds, 900 at most."""
+    """Send a firing to its runtime, due in `delay` seconds.
+
+    A delay that is longer than SQS allows is completed by `deferred_again` at each receipt.
+    """
+    due = clock.iso(cloud.clock.now() + timedelta(seconds=delay)) if delay > MAX_DELAY else ""
+    _send(cloud, cloud.sqs, replace(firing, not_before=due), delay)
+
+
+def deferred_again(cloud: Cloud, firing: Firing) -> bool:
+    """Return whether the firing is not due yet, and defer it then."""
+    if not firing.not_before:
+        return False
+    left = (parse_timestamp(firing.not_before) - cloud.clock.now()).total_seconds()
+    if left <= 0:
+        return False
+    # A trace of its own: to wait for hours is no loop of invocations.
+    _send(cloud, cloud.sqs_new_trace, firing, ceil(left))
+    return True
+
+
+def _send(cloud: Cloud, sqs: SQSClient, firing: Firing, delay: int) -> None:
     delay = min(delay, MAX_DELAY)
     if firing.by not in QUEUES:
         _broker(firing).send(firing, delay)
         return
-    cloud.sqs.send_message(
+    sqs.send_message(
         QueueUrl=cloud.names.queue_url(QUEUES[firing.by]),
         MessageBody=json.dumps({"firing": firing.data()}),
         DelaySeconds=delay,

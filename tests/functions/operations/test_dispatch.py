@@ -64,6 +64,20 @@ def test_a_due_retry_starts_its_job(deliver: Deliver, functions: Functions, clou
     assert functions.started == [("nightshift-test-sweep", {"firing": firing.data()})]
 
 
+def test_a_firing_that_is_not_due_is_sent_back_and_starts_at_its_time(
+    deliver: Deliver, functions: Functions, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(cloud.sqs_new_trace, "send_message", lambda **message: sent.append(message))
+    firing = replace(TICK, hop=3, not_before=clocks.iso(clock.now() + timedelta(seconds=1000)))
+    assert deliver(Dispatch(), {"firing": firing.data()}) == []
+    assert functions.started == []
+    assert (sent[0]["DelaySeconds"], json.loads(sent[0]["MessageBody"])) == (900, {"firing": firing.data()})
+    clock.move(seconds=1000)
+    assert deliver(Dispatch(), {"firing": firing.data()}) == []
+    assert [name for name, _ in functions.started] == ["nightshift-test-sweep"]
+
+
 def test_a_retry_waits_in_the_queue_while_the_lease_is_held(
     deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from shared.messages import queue_depth
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
-from tests.conftest import Lines, VirtualClock, letters
+from tests.conftest import Lines, VirtualClock, letters, waiting
 from tests.functions.operations.conftest import ENTRIES
 
 QUEUE = "demo:intake"
@@ -108,3 +109,64 @@ def test_a_queue_with_a_backlog_and_handled_messages_is_not_stuck(
         look(cloud, clock, log)
     assert told == []
     assert queue_depth.read(cloud)[QUEUE].since == ""
+
+
+QUEUES = ("demo:a", "demo:b", "demo:c")
+
+
+@pytest.fixture
+def slow(cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fill three dead-letter queues, and let each move take most of a run. Returns the queues served."""
+    entries = {queue[-1]: {**INTAKE, "key": queue[-1], "queue": queue} for queue in QUEUES}
+    monkeypatch.setattr(manifest, "load", lambda: entries)
+    for queue in QUEUES:
+        for name in (queue, f"{queue}-dlq"):
+            cloud.sqs.create_queue(QueueName=cloud.names.queue(name))
+        send(cloud, f"{queue}-dlq", "one")
+    served: list[str] = []
+
+    def move(_cloud: Cloud, _job: str, queue: str, _limit: int, _in_time: Callable[[], bool]) -> int:
+        served.append(queue.removesuffix("-dlq"))
+        clock.move(seconds=50)
+        return 1
+
+    monkeypatch.setattr(_dlq_mover, "move", move)
+    return served
+
+
+def test_full_dead_letter_queues_do_not_starve_the_last_queues(
+    cloud: Cloud, clock: VirtualClock, log: Lines, slow: list[str]
+) -> None:
+    firing = Firing("queue-health", clock.now())
+    for _ in QUEUES:
+        run(QueueHealth(), firing, cloud, log)
+        firing = firing.continuation()
+    assert slow == list(QUEUES)
+    assert {*queue_depth.read(cloud)} == {*QUEUES}
+    assert [body["firing"]["part"] for body in waiting(cloud)] == [1, 2]
+
+
+def test_a_tick_whose_continuation_was_not_sent_serves_all_from_where_the_last_one_stopped(
+    cloud: Cloud, clock: VirtualClock, log: Lines, slow: list[str]
+) -> None:
+    for _ in QUEUES:
+        look(cloud, clock, log)
+    assert slow == list(QUEUES)
+    look(cloud, clock, log)
+    assert slow[-1] == QUEUES[0]
+
+
+def test_a_removed_queue_in_the_checkpoint_lets_the_run_begin_at_the_first(
+    cloud: Cloud, clock: VirtualClock, log: Lines, slow: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(cloud, clock, log)
+    left = {"c": {**INTAKE, "key": "c", "queue": "demo:c"}}
+    monkeypatch.setattr(manifest, "load", lambda: left)
+    look(cloud, clock, log)
+    assert slow == ["demo:a", "demo:c"]
+
+
+def test_no_further_messages_are_moved_when_the_time_is_over(cloud: Cloud) -> None:
+    send(cloud, f"{QUEUE}-dlq", *map(str, range(12)))
+    answers = iter((True, False))
+    assert _dlq_mover.move(cloud, "intake", f"{QUEUE}-dlq", 200, lambda: next(answers)) == 10

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
@@ -248,6 +249,18 @@ def test_a_snoozing_job_is_fired_again_without_an_attempt_counted(go: Go, cloud:
     assert sent["firing"]["attempt"] == 1
     job = Sweep()
     assert go(job, TICK.deferred()).outcome == "done"
+
+
+@pytest.mark.parametrize(("seconds", "due"), [(900, None), (901, 901), (6 * 3600, 6 * 3600)])
+def test_a_snooze_for_longer_than_a_queue_can_delay_states_its_time(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, seconds: int, due: int | None
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(cloud.sqs, "send_message", lambda **message: sent.append(json.loads(message["MessageBody"])))
+    before = clock.now()
+    assert go(Sweep(lambda _: Snoozed(seconds, "the relay is full"))).outcome == "snoozed"
+    expected = due and clocks.iso(before + timedelta(seconds=due))
+    assert [body["firing"].get("not_before") for body in sent] == [expected]
 
 
 def test_a_disabled_job_is_recorded_and_not_claimed(go: Go, cloud: Cloud) -> None:

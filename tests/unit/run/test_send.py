@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +19,8 @@ from shared.job.setting import SettingError
 from shared.job.validation import MAX_HOPS
 from shared.run import send
 from shared.run.context import RunContext
-from shared.run.firing import MAX_PARTS, Firing
-from tests.conftest import NOON, Calls, waiting
+from shared.run.firing import MAX_PARTS, Firing, parse_firing
+from tests.conftest import NOON, Calls, VirtualClock, waiting
 
 FIRING = Firing("sweep", NOON, correlation_id="corr-1")
 
@@ -46,6 +48,34 @@ def test_a_delay_is_at_most_what_sqs_allows(cloud: Cloud, monkeypatch: pytest.Mo
     send.send(cloud, FIRING, 3600)
     send.send(cloud, FIRING, 60)
     assert [message["DelaySeconds"] for message in sent] == [900, 60]
+
+
+@pytest.mark.parametrize("hours", [1, 5, 50])
+def test_a_longer_delay_is_completed_at_each_receipt(
+    cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    sent: list[Any] = []
+    for client in (cloud.sqs, cloud.sqs_new_trace):
+        monkeypatch.setattr(client, "send_message", lambda **message: sent.append(message))
+    due = clock.now() + timedelta(hours=hours)
+    send.send(cloud, FIRING, hours * 3600)
+    clock.move(seconds=sent[-1]["DelaySeconds"])
+    while send.deferred_again(cloud, last := received(sent[-1])):
+        clock.move(seconds=sent[-1]["DelaySeconds"])
+    assert clock.now() == due
+    assert len(sent) == hours * 4
+    assert replace(last, not_before="") == FIRING
+
+
+def test_what_follows_a_deferred_firing_is_not_deferred(cloud: Cloud) -> None:
+    deferred = replace(FIRING, not_before="2026-03-03T12:00:00.000Z")
+    for following in (deferred.retry("no answer", NOON), deferred.continuation()):
+        send.send(cloud, following, 0)
+    assert ["not_before" in body["firing"] for body in waiting(cloud)] == [False, False]
+
+
+def received(message: dict[str, Any]) -> Firing:
+    return parse_firing(json.loads(message["MessageBody"])["firing"], NOON)
 
 
 def test_a_runtime_that_is_not_installed_is_an_error_of_the_setting(cloud: Cloud) -> None:
