@@ -438,7 +438,7 @@ COMMANDS = (
     "psql postgres://ada:{}@db/app",
     "psql 'host=db user=ada pass" + "word={}'",
     "psql postgresql://svc%40tenant:{}@db:5432/app",
-    "sshpass -p {} ssh ada@db",
+    "sshpass -p {} ssh db",
     "redis-cli -h cache -a {} ping",
     "mongosh -u ada -p {} mongodb://db/app",
     "docker login -u ada -p {} registry.example",
