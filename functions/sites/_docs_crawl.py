@@ -21,6 +21,8 @@ TRIES = 2
 PAUSE = 2.0
 # Seconds for one link, all tries together.
 PATIENCE = 60.0
+# Dead links that the artifact and the checkpoint name.
+NAMED = 50
 
 
 class DocsCrawl:
@@ -28,7 +30,8 @@ class DocsCrawl:
 
     The order lets a checkpoint survive changes of the pages.
 
-    dead: reasons by link that does not work. rest: checkpoint of a crawl that ended early.
+    dead: reasons by link that does not work, in this part. dead_before: in the parts before, up to NAMED.
+    rest: checkpoint of a crawl that ended early.
     """
 
     def __init__(self, run: RunContext, sites: list[Site], path: str) -> None:
@@ -36,7 +39,11 @@ class DocsCrawl:
         self.run = run
         self.path = path
         self.after: list[str] = resume.get("after", ["", ""])
-        self.dead_before: int = resume.get("dead", 0)
+        before = resume.get("dead", {})
+        # A checkpoint of an earlier version has their number only.
+        self.dead_before: dict[str, str] = (
+            before if isinstance(before, dict) else {f"{before} links of earlier parts": "not named"} if before else {}
+        )
         self.waiting = [site for site in sites if site.host >= self.after[0]]
         self.dead: dict[str, str] = {}
         self.sites = 0
@@ -45,7 +52,12 @@ class DocsCrawl:
 
     @property
     def rest(self) -> dict[str, Any] | None:
-        return {"after": self._left, "dead": self.dead_before + len(self.dead)} if self._left else None
+        return {"after": self._left, "dead": dict(sorted(self.all_dead.items())[:NAMED])} if self._left else None
+
+    @property
+    def all_dead(self) -> dict[str, str]:
+        """Reasons by link that does not work, in all parts."""
+        return {**self.dead_before, **self.dead}
 
     def walk(self, http: HttpClient) -> None:
         for site in self.waiting:

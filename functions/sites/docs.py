@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from functions.sites._docs_crawl import DocsCrawl
+from functions.sites._docs_crawl import NAMED, DocsCrawl
 from shared.http import sites as targets
 from shared.http.client import HttpClient
 from shared.job import Done, Job, Outcome, RunContext, hourly, retry_policies, settings, upsert
@@ -11,7 +11,6 @@ from shared.job import Done, Job, Outcome, RunContext, hourly, retry_policies, s
 BASE_URLS = settings.BASE_URLS
 PATH = settings.text("DOCS_PATH", "/docs/", "Page of each site that links to its documentation")
 RATE = 10
-NAMED = 50
 
 
 class Docs(Job):
@@ -40,9 +39,9 @@ class Docs(Job):
         crawl = DocsCrawl(run, sites, run.setting(PATH.name))
         with closing(HttpClient(run.cloud, found.hosts, rate=RATE, remaining=run.remaining)) as http:
             crawl.walk(http)
-        dead = [f"{place} ({fault})" for place, fault in sorted(crawl.dead.items())]
         # The last part of a crawl reports the verdict of all parts.
-        ok = not dead and not crawl.dead_before and not found.unusable
+        dead = [f"{place} ({fault})" for place, fault in sorted(crawl.all_dead.items())]
+        ok = not dead and not found.unusable
         record = {
             "kind": self.name,
             "ok": ok,
@@ -55,7 +54,7 @@ class Docs(Job):
         if crawl.sites:
             run.write_artifact(record)
         return Done(
-            counts={"hosts": crawl.sites, "links": crawl.links, "dead": len(dead), "invalid": len(found.invalid)}
+            counts={"hosts": crawl.sites, "links": crawl.links, "dead": len(crawl.dead), "invalid": len(found.invalid)}
             | ({"paused": len(held)} if held else {}),
             ok=ok,
             note="; ".join(

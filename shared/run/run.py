@@ -150,7 +150,7 @@ def _with_earlier_parts(outcome: Outcome, firing: Firing) -> Outcome:
 
     The verdict of a tick is that of all its parts.
     """
-    if not firing.bad or not isinstance(outcome, Done):
+    if not firing.bad or not isinstance(outcome, Done) or firing.bad in outcome.note:
         return outcome
     return replace(outcome, ok=False, note="; ".join(filter(None, (outcome.note, firing.bad))))
 

@@ -146,14 +146,22 @@ class Probe(Job, archetype=True):
     def _done(
         self, run: RunContext, configured: Sites, through: list[Site], waiting: int, count: int, bad: list[str]
     ) -> Done:
-        before = (run.checkpoint or {}).get("bad", 0)
+        earlier = run.checkpoint or {}
+        before, named = earlier.get("bad", 0), earlier.get("named", [])
         names = f"{len(bad)} of {count} bad: {', '.join(sorted(bad)[:NAMED])}" if bad else ""
+        # The firing has the reasons of its own tick's parts; a pass may also have begun in an earlier tick.
+        if before and not run.firing.bad:
+            names = "; ".join(
+                filter(None, (names, f"{before} bad in earlier parts{': ' * bool(named)}{', '.join(named)}"))
+            )
         return Done(
             counts={"hosts": count, "ok": count - len(bad), "bad": len(bad), "invalid": len(configured.invalid)},
             # The last part of a pass reports the verdict of all parts.
             ok=not bad and not before and not configured.unusable,
             note="; ".join(filter(None, (names, configured.note))),
-            checkpoint={"after": through[-1].host, "bad": before + len(bad)} if len(through) < waiting else None,
+            checkpoint={"after": through[-1].host, "bad": before + len(bad), "named": [*named, *sorted(bad)][:NAMED]}
+            if len(through) < waiting
+            else None,
         )
 
     def _url(self, run: RunContext, site: Site) -> str:

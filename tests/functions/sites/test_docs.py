@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from functions.sites._docs_crawl import DocsCrawl
 from functions.sites.docs import Docs
 from local.demo.site import DemoSite
 from shared.admin import pause
@@ -157,6 +159,28 @@ def test_the_work_cap_leaves_the_rest_of_the_links_to_a_continuation(docs: Web, 
         heads = [request.path for web in (docs, other) for request in web.asked if request.method == "HEAD"]
         assert sorted(set(heads)) == ["/docs/a", "/docs/b", "/docs/c"]
         assert heads.count("/docs/b") == heads.count("/docs/c") == 1
+
+
+def test_the_artifact_of_a_crawl_in_parts_has_the_dead_links_of_all_parts(web: Web, fire: Fire, cloud: Cloud) -> None:
+    web.answers["/docs/"] = index(*(f"{number:02d}" for number in range(25)))
+    web.answers |= {f"/docs/{number:02d}": Reply(404 if number == 3 else 200) for number in range(25)}
+    parts = [fire(Docs(), [web.url], DOCS_MAX_RUNS_PER_TICK="10")]
+    while sent := waiting(cloud):
+        follow = {name: sent[0]["firing"][name] for name in ("part", "bad")}
+        parts.append(fire(Docs(), [web.url], follow, DOCS_MAX_RUNS_PER_TICK="10"))
+    dead = f"{web.host}/docs/03 (answered 404)"
+    assert [part.counts["links"] for part in parts] == [10, 10, 5]
+    assert [part.ok for part in parts] == [False] * 3
+    latest = kept(cloud, "docs/")["docs/-/latest.json"]
+    assert (latest["ok"], latest["status"], latest["dead"]) == (False, "dead links", [dead])
+    status = item(cloud, "docs-registry:last")["status"]
+    assert (status["ok"], status["streak"], status["note"]) == (False, 1, f"1 dead: {dead}")
+
+
+def test_a_checkpoint_of_an_earlier_version_keeps_the_verdict(docs: Web, fire: Fire, cloud: Cloud) -> None:
+    run = SimpleNamespace(checkpoint={"after": ["", ""], "dead": 2})
+    crawl = DocsCrawl(run, [], "/docs/")  # type: ignore[arg-type]
+    assert crawl.all_dead == {"2 links of earlier parts": "not named"}
 
 
 def test_queries_of_dead_links_are_kept_nowhere(docs: Web, fire: Fire, cloud: Cloud, log: Lines) -> None:

@@ -285,6 +285,8 @@ def test_a_work_cap_leaves_the_rest_to_a_continuation(cloud: Cloud, log: Lines, 
     assert [len(web.asked) for web in webs] == [2, 1, 1]
     # One site was bad in the first part: the whole pass is not ok.
     assert not second.ok
+    # Not an error without a reason, also where the firing has none.
+    assert second.note.startswith(f"1 bad in earlier parts: {webs[0].host}")
     assert "checkpoint" not in shown(cloud, NO_TARGET)
 
 
