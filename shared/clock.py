@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 # A date or a timestamp; to the day, the minute or more exactly. fromisoformat() also takes week dates and forms without
 # separators.
@@ -30,6 +30,10 @@ class Clock:
 def milliseconds(timestamp: datetime) -> int:
     """Milliseconds since the epoch."""
     return round(timestamp.timestamp() * 1000)
+
+
+# A timestamp in stored data that is further ahead of the clock was written by a machine with a wrong clock.
+FURTHEST_AHEAD = timedelta(hours=1)
 
 
 def iso(timestamp: datetime) -> str:

@@ -141,9 +141,9 @@ class Webeval(Job):
             for end in executed
         ]
         run.write_artifact({**record, "tasks": seen}, host)
-        fields = {"outcome": "done", "ok": ok, "at": clock.iso(run.started), "ms": ms}
+        fields = {"outcome": "done", "ok": ok, "at": clock.iso(run.cloud.clock.now()), "ms": ms}
         if worst.status is not None:
             fields["statusCode"] = worst.status
         if worst.note:
             fields["note"] = redaction.excerpt(worst.note, redaction.SHORT)
-        status.write_host(run.cloud, self, host, run.firing.position, fields)
+        status.write_host(run.cloud, self, host, run.firing.position, fields, run.started)

@@ -139,10 +139,10 @@ class BudgetUsage:
 def from_item(allowed: Budget, item: Mapping[str, Any], now: datetime) -> BudgetUsage:
     """Return the usage by the claim item.
 
-    If the clock is behind that of the last run, usage counts toward the last run's period.
+    If the clock is behind that of the last run, usage counts toward the last run's period; not if that is far ahead.
     """
     stored, granted, period = item.get("spent") or {}, item.get("granted") or {}, allowed.period(now)
-    current = stored if stored.get("period", "") >= period else {}
+    current = stored if period <= stored.get("period", "") <= allowed.period(now + clock.FURTHEST_AHEAD) else {}
     raised = granted if granted.get("period", "") >= period else {}
     limits = {unit: max(limit, raised.get(unit, 0)) for unit, limit in allowed.limits.items()}
     spent = {unit: current.get(unit, 0) for unit in (ITEMS, MICROS)}
@@ -155,18 +155,20 @@ def from_item(allowed: Budget, item: Mapping[str, Any], now: datetime) -> Budget
 def claim_condition(allowed: Budget, now: datetime) -> tuple[str, dict[str, str], dict[str, Any]]:
     """Return the condition under which a budget allows a claim.
 
-    It holds while something is left, or once a new period has begun. Names and values belong to it.
+    It holds while something is left, or once a new period has begun. Names and values belong to it. A period far ahead
+    of the clock, which a machine with a wrong clock began, counts as none.
     """
     names = {"#spent": "spent", "#granted": "granted", "#period": "period"}
-    values: dict[str, Any] = {":period": allowed.period(now)}
+    furthest = allowed.period(now + clock.FURTHEST_AHEAD)
+    values: dict[str, Any] = {":period": allowed.period(now), ":furthest_period": furthest}
     within = []
     for unit, limit in allowed.limits.items():
         names[f"#{unit}"], values[f":{unit}"] = unit, limit
         granted = f"(#granted.#period >= :period AND #spent.#{unit} < #granted.#{unit})"
         within.append(f"(#spent.#{unit} < :{unit} OR {granted})")
     # AND binds closer than OR, and DynamoDB rejects redundant parentheses.
-    text = f"(attribute_not_exists(#spent) OR #spent.#period < :period OR {' AND '.join(within)})"
-    return text, names, values
+    other = "attribute_not_exists(#spent) OR #spent.#period < :period OR #spent.#period > :furthest_period"
+    return f"({other} OR {' AND '.join(within)})", names, values
 
 
 def last_recorded(item: Mapping[str, Any], now: datetime) -> BudgetUsage | None:

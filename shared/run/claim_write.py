@@ -14,8 +14,6 @@ from shared.run.firing import MAX_SKEW, Firing
 if TYPE_CHECKING:
     from shared.job.budget import Budget
 
-# A position that is further ahead of the clock is not believed.
-FURTHEST_AHEAD = timedelta(hours=1)
 # The longest lease that any version of a job may hold: Lambda's limit for a run.
 LONGEST_RUN = timedelta(minutes=15)
 
@@ -104,7 +102,7 @@ def ahead(now: datetime) -> str:
 
     Greater ones, as text, are too far ahead of the clock.
     """
-    return f"{clock.minute(now + FURTHEST_AHEAD)}#99"
+    return f"{clock.minute(now + clock.FURTHEST_AHEAD)}#99"
 
 
 def latest_lease(now: datetime, seconds: float) -> int:

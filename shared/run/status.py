@@ -68,23 +68,28 @@ def streak_update(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
     return counted, {":zero": 0, ":one": 1, ":note": note}
 
 
-def write_host(cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any]) -> bool:
+def write_host(
+    cloud: Cloud, job: Job, host: str, tick: str, status: Mapping[str, Any], started: datetime | None = None
+) -> bool:
     """Write the status item of one host.
 
-    False, and nothing written, where one of the same time or later stands.
+    False, and nothing written, where one of the same start or later stands, unless that is ahead of the clock.
 
-    `streak` counts bad results in a row, and `firstError` is the note of the first. The condition on `at` keeps a
-    repeated write from counting twice.
+    `streak` counts bad results in a row, and `firstError` is the note of the first. The item's `at` is the start of the
+    run (default: that of the status). The condition on it keeps a repeated write from counting twice, and a run that
+    ends late from overwriting a later one.
     """
-    values = {":status": dict(status), ":tick": tick, ":at": status["at"]}
-    streak, streak_values = streak_update(status["ok"], status["at"], status.get("note", ""))
+    at = clock.iso(started) if started else status["at"]
+    ahead = clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
+    values = {":status": dict(status), ":tick": tick, ":at": at, ":ahead": ahead}
+    streak, streak_values = streak_update(status["ok"], at, status.get("note", ""))
     return table.update_if(
         cloud,
         STATE,
         keys.claim(job.key, host),
         f"SET #status = :status, tick = :tick, #at = :at, {streak}",
         {**values, **streak_values},
-        "attribute_not_exists(#at) OR #at < :at",
+        "attribute_not_exists(#at) OR #at < :at OR #at > :ahead",
         names={"#status": "status", "#at": "at"},
     )
 

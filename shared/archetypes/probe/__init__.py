@@ -247,13 +247,13 @@ class Probe(Job, archetype=True):
         seen = {name: redaction.sample(value) if isinstance(value, str) else value for name, value in seen.items()}
         record = {"kind": self.name, "status": code, **outcome, "tick": run.firing.position, **seen}
         run.write_artifact(record, site.host)
-        fields = {"outcome": "done", "at": clock.iso(run.started), "statusCode": code, **outcome}
+        fields = {"outcome": "done", "at": clock.iso(run.cloud.clock.now()), "statusCode": code, **outcome}
         if result.answer and result.answer.retry_after and code in BUSY:
             # Later runs leave the site out until then.
             until = run.cloud.clock.now() + timedelta(seconds=result.answer.retry_after)
             fields["retryAfter"] = clock.iso(until)
         known = {name: value for name, value in fields.items() if value not in (None, "")}
-        status.write_host(run.cloud, self, site.host, run.firing.position, known)
+        status.write_host(run.cloud, self, site.host, run.firing.position, known, run.started)
         run.log.info(f"{self.name}_judged", entityId=site.host, **known)
         return Verdict(verdict.ok, note)
 

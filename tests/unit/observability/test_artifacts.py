@@ -34,6 +34,14 @@ def test_latest_never_moves_backwards_in_time(cloud: Cloud) -> None:
     assert read(cloud, "pricing/shop.example/latest.json")["ok"] is True
 
 
+@pytest.mark.parametrize(("ahead", "stands"), [({"minutes": 59}, True), ({"hours": 2}, False), ({"days": 365}, False)])
+def test_a_pointer_far_ahead_of_the_clock_is_replaced(cloud: Cloud, ahead: dict[str, float], stands: bool) -> None:
+    artifacts = Artifacts(cloud, "pricing")
+    artifacts.write({**RECORD, "ms": 99}, "shop.example", NOON + timedelta(**ahead), "run-1")
+    artifacts.write({**RECORD, "ms": 50}, "shop.example", NOON, "run-2")
+    assert read(cloud, "pricing/shop.example/latest.json")["ms"] == (99 if stands else 50)
+
+
 def test_a_dated_object_is_never_overwritten(cloud: Cloud) -> None:
     artifacts = Artifacts(cloud, "pricing")
     key = artifacts.write(RECORD, "shop.example", NOON, "run-1")

@@ -162,6 +162,21 @@ def test_a_month_lasts_to_its_last_day(world: World) -> None:
     assert world.tick().outcome == "done"
 
 
+@pytest.mark.parametrize("period", ["2026-03-04", "2027-03-02"])
+def test_a_period_far_ahead_of_the_clock_blocks_no_run(world: World, period: str) -> None:
+    world.tick()
+    key = attributes.row({"pk": f"{world.job.key}:last", "sk": "-"})
+    world.cloud.dynamodb.update_item(
+        TableName=world.cloud.names.table("state"),
+        Key=key,
+        UpdateExpression="SET spent = :spent",
+        ExpressionAttributeValues=attributes.row({":spent": {"period": period, "items": 10, "micros": 0}}),
+    )
+    world.clock.move(minutes=5)
+    assert world.tick().outcome == "done"
+    assert (world.item()["spent"]["period"], world.item()["spent"]["items"]) == ("2026-03-02", 4)
+
+
 def test_operators_are_alerted_once_a_period_with_the_commands(world: World) -> None:
     for _ in range(5):
         world.tick()

@@ -42,6 +42,21 @@ def write(cloud: Cloud, minute: int, *, ok: bool, note: str = "") -> bool:
     return status.write_host(cloud, Check(), "shop.example", at, {"ok": ok, "at": at, "note": note})
 
 
+@pytest.mark.parametrize(("ahead", "written"), [(59, False), (61, True), (60 * 24 * 365, True)])
+def test_a_host_status_far_ahead_of_the_clock_is_replaced(cloud: Cloud, ahead: int, written: bool) -> None:
+    assert write(cloud, ahead, ok=True)
+    assert write(cloud, 0, ok=False, note="down") is written
+    assert (row(cloud)["status"]["ok"] is False) is written
+
+
+def test_a_run_that_ends_late_overwrites_no_host_status_of_a_later_one(cloud: Cloud) -> None:
+    later = {"ok": True, "at": clock.iso(NOON + timedelta(minutes=6))}
+    late = {"ok": False, "at": clock.iso(NOON + timedelta(minutes=9))}
+    assert status.write_host(cloud, Check(), "shop.example", "b", later, NOON + timedelta(minutes=5))
+    assert not status.write_host(cloud, Check(), "shop.example", "a", late, NOON)
+    assert row(cloud)["status"] == later
+
+
 def row(cloud: Cloud) -> dict[str, Any]:
     return table.get(cloud, STATE, keys.claim("check", "shop.example"))
 
