@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from cli import dotenv_file, options, output
+from cli import dotenv_file, options, output, undeclared_function
 from cli.commands import COMMANDS
 from cli.exit_codes import CommandError, Exit
 from cli.parser import Parser, sentence
@@ -95,7 +95,10 @@ def _call(arguments: list[str], settings: Path | None) -> int:
     if settings is not None and not _is_reproducible(word, args):
         dotenv_file.load(settings)
     options.resolve_stage(args)
-    code: int = module.call(args)
+    try:
+        code: int = module.call(args)
+    except UnknownJob as error:
+        raise CommandError(Exit.WRONG_USE, error.args[0] + undeclared_function.hint(args, error.name)) from None
     return code
 
 

@@ -14,10 +14,12 @@ from constructs import Construct
 from infra import queues, quotas, roles
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard
-from infra.deployment import ROOT, Deployment
+from infra.deployment import Deployment
 from infra.function import Code, Function, FunctionSpec, log_days
 from infra.job import platform_environment
+from shared.aws.names import FRONT_STACK
 from shared.aws.permissions import Grant
+from shared.job import registry
 from shared.job.definition import Job
 from shared.text.whole_number import is_whole_number
 
@@ -51,11 +53,11 @@ class Endpoint:
 
 def endpoints() -> list[Endpoint]:
     endpoints = []
-    for path in sorted((ROOT / "functions").glob("*/handler.py")):
-        module = importlib.import_module(f"functions.{path.parent.name}.handler")
+    for name in registry.endpoints():
+        module = importlib.import_module(f"functions.{name}.handler")
         endpoints.append(
             Endpoint(
-                name=path.parent.name,
+                name=name,
                 purpose=(module.__doc__ or "").partition("\n")[0],
                 grants=module.GRANTS,
                 of_jobs=getattr(module, "grants", lambda _: ()),
@@ -82,7 +84,7 @@ def concurrency(scope: Construct) -> int | None:
 
 class Front(Stack):
     def __init__(self, scope: Construct, deployment: Deployment, endpoints: list[Endpoint], **stack: Any) -> None:
-        super().__init__(scope, deployment.names.stack("front"), **stack)
+        super().__init__(scope, deployment.names.stack(FRONT_STACK), **stack)
         names = deployment.names
         alarms = Alarms(self, names)
         alarms.of_queues(queues.plan(deployment.jobs))

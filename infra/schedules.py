@@ -32,7 +32,7 @@ class Schedules(Construct):
         zoned = any(zone != UTC_ZONE for _, zone in expressions(job))
         role = self._role(names) if zoned else None
         for number, (expression, zone) in enumerate(expressions(job), start=1):
-            name = names.of(job.name) + (f"-{number}" if number > 1 else "")
+            name = names.tick(job.name, number)
             if role is None or zone == UTC_ZONE:
                 self._rule(number, name, expression)
             else:

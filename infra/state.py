@@ -17,6 +17,7 @@ from constructs import Construct
 from infra import roles
 from infra.deployment import Deployment
 from shared import tables
+from shared.aws.names import STATE_STACK
 from shared.aws.permissions import Grant
 from shared.messages import claim_check
 
@@ -33,7 +34,7 @@ PERSONAL = (tables.RAW, "exports/")
 
 class State(Stack):
     def __init__(self, scope: Construct, deployment: Deployment, grants: Iterable[Grant], **stack: Any) -> None:
-        super().__init__(scope, deployment.names.stack("state"), **stack)
+        super().__init__(scope, deployment.names.stack(STATE_STACK), **stack)
         self.deployment = deployment
         wanted = {grant.resource for grant in grants}
         for table in tables.TABLES:

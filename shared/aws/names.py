@@ -24,6 +24,8 @@ CELERY = "celery"
 # task. Celery applies it only to queues that it creates, so the template sets it too.
 CELERY_VISIBILITY = 3600
 NO_TARGET = "-"
+# Stacks besides those of the groups.
+STATE_STACK, FRONT_STACK = STACKS = ("state", "front")
 
 PRODUCTION = "prod"
 # Stages that are production unless NIGHTSHIFT_PRODUCTION declares otherwise.
@@ -74,6 +76,10 @@ class Names:
 
     def function(self, job: str) -> str:
         return self.of(job)
+
+    def tick(self, job: str, number: int) -> str:
+        """Rule or schedule of a job, counted from 1."""
+        return self.of(job) + (f"-{number}" if number > 1 else "")
 
     def table(self, name: str) -> str:
         return self.of(name)

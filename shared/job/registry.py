@@ -32,6 +32,7 @@ class UnknownJob(LookupError):
         hint = f"did you mean {near[0]!r}?" if near else f"`{without_stage('list')}` lists all jobs"
         missing = "".join(f"\nIts module may be this one, which cannot be read: {error}" for error in errors)
         super().__init__(f"there is no job {name!r}; {hint}{missing}")
+        self.name = name
 
 
 def load(path: str, environment: Mapping[str, str] = os.environ) -> Job:
@@ -118,6 +119,15 @@ def name_of(text: str, jobs: Mapping[str, Job]) -> str:
     `@acme/tool:sweep` is the id of a plugin's job. Other text is returned unchanged.
     """
     return next((name for name, job in jobs.items() if job.id == text), text) if text not in jobs else text
+
+
+def endpoints() -> list[str]:
+    """The folders of functions/ that serve a Function URL, by name.
+
+    Each has a handler.py.
+    """
+    package = importlib.import_module(FUNCTIONS)
+    return sorted({path.parent.name for folder in package.__path__ for path in Path(folder).glob("*/handler.py")})
 
 
 def _add(found: Discovery, keys: dict[str, Job], declared: type[Job], environment: Mapping[str, str]) -> None:

@@ -35,6 +35,7 @@ NEEDED = {
     "dead purge": ("good",),
     "dead audit": (),
     "effects": ("good",),
+    "drift": (),
     "queues": (),
     "logs": ("good",),
     "top": (),
