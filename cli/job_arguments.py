@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cli import registered_jobs
 from cli.commands import COMMANDS
 from cli.exit_codes import CommandError, Exit
 from shared import clock
-from shared.archetypes.sweep import Sweep
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
@@ -63,14 +61,8 @@ def find_target(job: Job, target: str | None) -> str:
     """
     if target is None:
         return NO_TARGET
-    if isinstance(job, Sweep) and job.by_name:
-        return target
-    targets: Sequence[str] = ()
-    if job.shards > 1:
-        targets = [str(number) for number in range(job.shards)]
-    elif BASE_URLS in job.all_settings():
-        targets = sites.parse(BASE_URLS.read()).hosts
-    if target not in targets:
+    targets = job.targets()
+    if targets is not None and target not in targets:
         hint = f"it has {', '.join(targets)}" if targets else "it has none; leave --target out"
         raise CommandError(Exit.WRONG_USE, f"{job.name} has no target {target!r}; {hint}")
     return target

@@ -95,7 +95,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _manifest(deployment: Deployment) -> str:
-    return json.dumps(manifest.of(deployment.jobs.values()), indent=1, sort_keys=True)
+    return json.dumps(manifest.of(deployment.jobs.values(), deployment.environment), indent=1, sort_keys=True)
 
 
 def _digest(files: Mapping[str, Path], shipped: str | None, tag: str) -> str:

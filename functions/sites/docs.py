@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 
 from functions.sites._docs_crawl import NAMED, DocsCrawl
@@ -23,6 +24,10 @@ class Docs(Job):
     lease_per_target = False
     idempotency = upsert("the status is overwritten, and a run's artifact contains its own id")
     settings = (BASE_URLS, PATH)
+
+    @classmethod
+    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+        return targets.configured_hosts(environment)
 
     def plan(self, run: RunContext) -> list[str]:
         found = targets.parse(run.setting(BASE_URLS.name))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -58,6 +59,10 @@ class Webeval(Job):
     settings = (BASE_URLS, HOSTS)
     permissions = (read_rows(tables.WEBEVALS.name), write_rows(tables.WEBEVALS.name))
     idempotency = keyed("a task is claimed by a conditional write, and its id is the site's idempotency key")
+
+    @classmethod
+    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+        return targets.configured_hosts(environment)
 
     def plan(self, run: RunContext) -> list[str]:
         sites, _ = targets.without_paused(run, self._sites(run, targets.read(run)))

@@ -24,6 +24,7 @@ from shared.aws.permissions import Grant, invoke, read_rows, read_secret
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
+from shared.job.manifest import Entry
 from shared.observability.log import Log
 from shared.run import status_view
 from shared.run.firing import Firing
@@ -95,6 +96,7 @@ def run_task(
         # A run without messages would end as done, and be taken for the consumer's last good one.
         raise ServiceError(409, f"{task} is driven by its queue {entry['queue']!r}; send it a message")
     named = (body and body.target) or target or NO_TARGET
+    _check_target(task, entry, named)
     now = CLOUD.clock.now()
     key = idempotency_key or _default_key(APP.current_event.http_method, clock.minute(now))
     firing = Firing(
@@ -106,6 +108,18 @@ def run_task(
         correlation_id=uuid.uuid4().hex,
     )
     return _respond(task, *_run(firing))
+
+
+def _check_target(task: str, entry: Entry, target: str) -> None:
+    """Raise a 404 for an unknown target of the deployed job.
+
+    Its run would fail, and count against the job although the caller mistyped.
+    """
+    targets = entry["targets"]
+    if target == NO_TARGET or targets is None or target in targets:
+        return
+    hint = f"it has {', '.join(targets)}" if targets else "it has none; leave the target out"
+    raise ServiceError(404, f"{task} has no target {target!r} in this deployment; {hint}")
 
 
 def _respond(task: str, status: int, body: Mapping[str, Any]) -> Response[Any]:

@@ -79,6 +79,14 @@ def read(run: RunContext) -> Sites:
     return sites
 
 
+def configured_hosts(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the hosts that BASE_URLS names (default: of this process).
+
+    Raises SettingError.
+    """
+    return parse(BASE_URLS.read(environment)).hosts
+
+
 def parse(entries: Iterable[Any]) -> Sites:
     valid: dict[str, Site] = {}
     invalid: list[str] = []

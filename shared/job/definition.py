@@ -212,6 +212,11 @@ class Job:
         return (*gates, *overrides.settings_of(cls).values(), *budget, *ticked, *cls.settings)
 
     @classmethod
+    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:  # noqa: ARG003
+        """Targets, by the settings in `environment`; None for any name. Raises SettingError."""
+        return tuple(map(str, range(cls.shards))) if cls.shards > 1 else ()
+
+    @classmethod
     def check_settings(cls, environment: Mapping[str, str]) -> None:
         """Read every setting but the heartbeat's, which fails no run.
 

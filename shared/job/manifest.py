@@ -6,13 +6,14 @@ For the functions that serve all jobs without their code.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
 from shared.job.definition import Job
 from shared.job.retry import RetryPolicy
+from shared.job.setting import SettingError
 
 FILE = "manifest.json"
 
@@ -35,12 +36,15 @@ class Entry(TypedDict):
     catch_up: str
     effects: bool
     heartbeat: str
+    #: Targets as deployed; None where any name is one.
+    targets: list[str] | None
 
 
-def of(jobs: Iterable[Job]) -> dict[str, Entry]:
+def of(jobs: Iterable[Job], environment: Mapping[str, str] | None = None) -> dict[str, Entry]:
     """Entry of each job by name.
 
-    Read by dispatch, dead_letters, reconciler, trigger and console.
+    Read by dispatch, dead_letters, reconciler, trigger and console. environment: has the settings (default: the
+    process's own).
     """
     return {
         job.name: Entry(
@@ -61,9 +65,19 @@ def of(jobs: Iterable[Job]) -> dict[str, Entry]:
             catch_up=job.catches_up().value,
             effects=job.effects is not None,
             heartbeat=job.heartbeat().name,
+            targets=_targets(job, environment),
         )
         for job in jobs
     }
+
+
+def _targets(job: Job, environment: Mapping[str, str] | None) -> list[str] | None:
+    try:
+        targets = job.targets(environment)
+    except SettingError:
+        # Reported by the job itself; it has no target that it could visit.
+        return []
+    return None if targets is None else list(targets)
 
 
 def policy(entry: Entry) -> RetryPolicy:

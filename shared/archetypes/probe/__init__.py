@@ -84,6 +84,10 @@ class Probe(Job, archetype=True):
         raise NotImplementedError
 
     @classmethod
+    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+        return sites.configured_hosts(environment)
+
+    @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
         path = settings.text(f"{cls.env}_PATH", cls.path, f"Page of each site that {cls.name} fetches")
         return (*super().all_settings(), BASE_URLS, path)

@@ -75,6 +75,10 @@ class SweepDefinition(Job, archetype=True):
     rules: ClassVar[tuple[validation.Rule, ...]] = RULES
 
     @classmethod
+    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+        return None if cls.by_name else super().targets(environment)
+
+    @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:
         own = []
         if cls.delays.delays:

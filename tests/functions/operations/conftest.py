@@ -35,6 +35,7 @@ ENTRIES: dict[str, Entry] = {
         catch_up="none",
         effects=True,
         heartbeat="HC_SWEEP_URL",
+        targets=[],
     ),
 }
 

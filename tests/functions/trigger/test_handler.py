@@ -12,7 +12,7 @@ from functions.trigger import handler
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.http.internal_token import Guard
-from shared.job import manifest
+from shared.job import manifest, registry
 from shared.run import firing as event
 from shared.run.run import run
 from tests.conftest import Calls, Lines, VirtualClock
@@ -157,7 +157,52 @@ def test_an_invalid_body_is_refused_with_its_reason(ask: Ask, functions: Running
     assert functions.asked == []
 
 
-def test_a_target_may_be_given(ask: Ask, functions: Running) -> None:
+@pytest.mark.parametrize(
+    ("targets", "named", "status"),
+    [
+        (["shop.example"], "shop.example", 200),
+        (["shop.example"], "shpo.example", 404),
+        (["0", "1"], "1", 200),
+        (["0", "1"], "2", 404),
+        ([], "shop.example", 404),
+        ([], "-", 200),
+        (None, "any.example", 200),
+    ],
+)
+def test_a_target_that_the_job_does_not_have_is_refused_without_effect(
+    ask: Ask,
+    functions: Running,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    targets: list[str] | None,
+    named: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(manifest, "load", lambda: {"sweep": {**ENTRIES["sweep"], "targets": targets}})
+    got, answer = ask(query={"target": named})
+    assert got == status
+    assert bool(functions.asked) == (status == 200)
+    if status == 404:
+        assert f"sweep has no target '{named}'" in answer["error"]
+        assert cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"] == []
+
+
+def test_the_manifest_has_the_targets_of_each_job_as_deployed() -> None:
+    jobs = registry.discover({}).jobs.values()
+    sites = {"BASE_URLS": '["https://shop.example", "https://b.example:8443"]'}
+    named = {name: entry["targets"] for name, entry in manifest.of(jobs, sites).items()}
+    hosts = ["b.example:8443", "shop.example"]
+    assert [named[name] for name in ("pricing", "auth", "docs", "webeval")] == [hosts] * 4
+    assert (named["dns-recheck"], named["alias-expiration"]) == (None, [])
+    for job in jobs:
+        if job.shards > 1:
+            assert named[job.name] == [str(number) for number in range(job.shards)]
+    assert manifest.of(jobs, {"BASE_URLS": "no array"})["pricing"]["targets"] == []
+
+
+def test_a_target_may_be_given(ask: Ask, functions: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {**ENTRIES["sweep"], "targets": ["shop.example:8080"]}
+    monkeypatch.setattr(manifest, "load", lambda: {"sweep": entry})
     assert ask(method="POST", body='{"target": "shop.example:8080"}')[0] == 200
     assert functions.asked[0]["firing"]["target"] == "shop.example:8080"
 

@@ -40,6 +40,7 @@ ENTRY = Entry(
     catch_up="none",
     effects=False,
     heartbeat="HC_SWEEP_URL",
+    targets=[],
 )
 POSITION = "2026-03-02T12:00Z#00"
 
