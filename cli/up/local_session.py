@@ -21,7 +21,7 @@ from local.deploy import DEPLOYED, DeployError, LocalDeployment
 from local.engine.engine import Engine, EngineError
 from local.engine.properties import DroppedProperty
 from shared import tables
-from shared.advised_commands import advised
+from shared.advised_commands import without_stage
 from shared.aws.cloud import Cloud
 from shared.aws.names import LOCAL, Names
 from shared.clock import Clock
@@ -73,7 +73,7 @@ def open_state() -> Iterator[Cloud]:
     while not (other := running(folder())):
         if not (folder() / STATE / DEPLOYED).exists():
             raise CommandError(
-                Exit.NO_CLOUD, f"nothing has been deployed to the local cloud; `{advised(LOCAL, 'up')}` starts it"
+                Exit.NO_CLOUD, f"nothing has been deployed to the local cloud; `{without_stage('up')}` starts it"
             )
         with lock(folder()) as locked:
             if locked:

@@ -40,7 +40,7 @@ class PauseRefused(Exception):
 
 
 def has_tenants(job: Job) -> bool:
-    """Whether the job's work belongs to organizations, each of which can be paused.
+    """Whether the job's work belongs to organizations that can be paused.
 
     Only messages with a payload name their organization.
     """
