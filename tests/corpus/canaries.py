@@ -461,7 +461,7 @@ LABELLED = (
         "DOB 1990: dob=1990-01-02",
     ),
     *("born on 2 January 1990", "Geburtsdatum: 02.01.1990", "geboren am 2. Januar 1990", "Geburtstag: 02.01.1990"),
-    *("passport number: C01X00T47", "Reisepass-Nr.: C01X00T47", "Personalausweisnummer: T220001293"),
+    *("passport number: C918273XT", "Reisepass-Nr.: C918273XT", "Personalausweisnummer: T220001293"),
     *("phone: 0170 1234567", "Telefon: 030/1234567", "Tel.: (030) 918273", "mobile number: 07700 900123"),
     *("Handy: 0170-1234567", "fax: 030 1234567", "Steuer-ID: 12 345 678 903", "tax id: 12-3456789"),
     *("Sozialversicherungsnummer: 65 070803 A 010", "national insurance number: QQ 12 34 56 C"),
@@ -478,7 +478,7 @@ def chats_and_commands() -> Iterator[Canary]:
 
 def labelled() -> Iterator[Canary]:
     for said in LABELLED:
-        digits = max(re.findall(r"\d[\d./ -]*\d", said), key=len)
+        digits = max(re.findall(r"\d[\d./ -]*\d|[A-Z][a-z]+ \d{4}", said), key=len)
         for around in ("{}", "row 7: {}, next", "{}."):
             yield Canary(f"{said[:20]!r} in {around!r}", around.format(said), (digits,))
 
