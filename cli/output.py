@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OWN = re.compile(r"(\x1b\[[0-9;]{0,20}[mK]|\r)")
 # Columns of output that goes to no terminal, unless COLUMNS is set.
 WIDTH = 120
+# Width below which a folded cell of a table is hard to read.
+READABLE_CELL = 30
 
 
 def document(data: Any) -> None:
@@ -54,7 +56,8 @@ def console(file: IO[str] | None = None) -> Console:
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence[str] = ()) -> None:
     """Print a table.
 
-    Long cells are folded, except for those of the first column.
+    Long cells are folded, except for those of the first column. Where folding would make cells unreadable, each row is
+    printed as a block of lines instead.
 
     A cell is text, a number, None (shown empty), or a pair of text and a rich style. `spare` columns are left out, in
     this order, until the table fits the width.
@@ -64,6 +67,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence
     target = console()
     cells = [list(row) for row in rows]
     left_out = list(spare)
+    if cells and _narrowest([name for name in columns if name not in spare], columns, cells) > target.width:
+        _blocks(target, columns, cells)
+        return
     shown = list(range(len(columns)))
     while True:
         laid_out = _table([columns[number] for number in shown], [[row[number] for number in shown] for row in cells])
@@ -75,6 +81,32 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence
         target.print(laid_out)
     # rich pads each line to the table's width.
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _narrowest(shown: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> int:
+    """Return the least width at which the table is readable."""
+    numbers = [columns.index(name) for name in shown]
+    widths = [max(len(columns[number]), *(len(_plain_cell(row[number])) for row in cells)) for number in numbers]
+    return widths[0] + sum(min(width, READABLE_CELL) + 2 for width in widths[1:])
+
+
+def _blocks(target: Console, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
+    """Print a line for each cell that is not empty."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    with target.capture() as captured:
+        for row in cells:
+            target.print(Text(_plain_cell(row[0]), "bold", overflow="fold"))
+            for name, cell in zip(columns[1:], row[1:], strict=True):
+                if text := _plain_cell(cell):
+                    value = Text(text, cell[1] if isinstance(cell, tuple) else "")
+                    target.print(Padding(Text.assemble(f"{name}: ", value, overflow="fold"), (0, 0, 0, 2)))
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _plain_cell(cell: Any) -> str:
+    return _text(cell[0] if isinstance(cell, tuple) else cell)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
@@ -163,6 +195,17 @@ def span(length: timedelta) -> str:
             count = length // size
             return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
     return f"{length.total_seconds():.0f} s"
+
+
+def age(timestamp: str, now: datetime) -> str:
+    """The age of a timestamp: `4 min ago`, empty without one."""
+    if not timestamp:
+        return ""
+    seconds = max(0, int((now - clock.parse(timestamp)).total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def time_until(at: datetime, now: datetime) -> str:

@@ -1,56 +1,61 @@
-"""Show the status keys, as the break-glass path `/__cron/run/status` returns them."""
+"""Show the status of each job that has run, failing jobs first."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from cli import options, output, registered_jobs
+from cli import job_standing, options, output, registered_jobs
 from cli.exit_codes import Exit
+from cli.job_standing import Standing
 from shared.job import manifest
 from shared.run import status_view
 
-EXAMPLES = ("status", "status --json --aws --stage prod")
+EXAMPLES = ("status", "status --bad --group sites", "status --tenant org_1", "status --json --aws --stage prod")
+COLUMNS = ["job", "state", "last run", "last good", "targets", "note"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bad", action="store_true", help="only jobs whose last run was not good")
+    parser.add_argument("--group", metavar="G", help="only the jobs of this group (default: all)")
+    parser.add_argument(
+        "--tenant", metavar="ORG", help="only jobs with failed messages or a pause of this organization (default: all)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, by status key")
     options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    entries = manifest.of(registered_jobs.jobs().values())
+    jobs = {name: job for name, job in registered_jobs.jobs().items() if args.group in (None, job.group)}
+    entries = manifest.of(jobs.values())
     with options.open_cloud(args, reading=True) as cloud:
-        shown = status_view.read(cloud, entries)
+        views = status_view.read(cloud, entries)
+        found = job_standing.by_job(entries, views)
+        now = cloud.clock.now()
+        if args.tenant:
+            found = job_standing.of_tenant(cloud, jobs, found, args.tenant)
+    shown = [each for each in found if each.failing or not args.bad]
     if args.json:
-        output.document(shown)
-    elif shown:
-        output.table(["key", "outcome", "at (UTC)", "ms", "last good", "note"], [_row(*each) for each in shown.items()])
-    else:
-        output.notice("no job has run yet")
+        output.document({key: view for each in shown for key, view in each.views.items() if _wanted(view, args)})
+        return Exit.DONE
+    if rows := [_row(each, now) for each in shown if each.views or each.tenant_note]:
+        output.table(COLUMNS, rows, spare=["last good"])
+    print(job_standing.sums(found))
     return Exit.DONE
 
 
-def _row(key: str, status: dict[str, Any]) -> list[Any]:
-    outcome = status.get("outcome", "")
-    if status["state"] == "PROCESSING":
-        outcome = f"running {status.get('progress', 0)} %"
+def _wanted(view: Mapping[str, Any], args: argparse.Namespace) -> bool:
+    return not args.bad or not view.get("ok", True)
+
+
+def _row(each: Standing, now: datetime) -> list[Any]:
     return [
-        key,
-        output.verdict(outcome, status.get("ok", True)),
-        output.to_second(status.get("at", "")),
-        status.get("ms"),
-        output.to_second(status.get("lastGood", "")),
-        _note(status),
+        each.job,
+        output.verdict(each.word, not each.failing),
+        output.age(each.last, now),
+        output.age(each.last_good, now),
+        each.targets,
+        each.note,
     ]
-
-
-def _note(status: dict[str, Any]) -> str:
-    note = str(status.get("note", ""))
-    if status.get("streak", 0) > 1:
-        note = f"{status['streak']} in a row; {note}"
-    if "paused" in status:
-        note = f"paused: {status['paused']}"
-    for part, text in status.get("pauses", {}).items():
-        note = f"{note}; paused for {part.replace('#', ' ', 1)}: {text}".removeprefix("; ")
-    return note

@@ -21,15 +21,29 @@ from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job import retention
 from shared.job.definition import Job
+from shared.text.human import counted
 
-EXAMPLES = ("top", "top pricing --hours 168 --aws --stage prod")
+EXAMPLES = ("top", "top --bad --group sites", "top pricing --hours 168 --aws --stage prod")
 HOURS = 24
 MAX_HOURS = 24 * 366
 # Percent of runs; a lower success rate is shown in red.
 GOOD_RATE = 99
 # Outcomes of runs that executed code of their job.
 EXECUTED = ("done", "failed", "lost", "refused")
-COLUMNS = ["job", "success", "runs", "failed", "lost", "bad", "skipped", "p50 ms", "p95 ms", "last run", "since"]
+COLUMNS = [
+    "job",
+    "success",
+    "runs",
+    "failed",
+    "lost",
+    "bad",
+    "refused",
+    "skipped",
+    "p50 ms",
+    "p95 ms",
+    "last run",
+    "since",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +51,13 @@ class Statistics:
     job: str
     #: Runs that executed code of the job.
     runs: int
-    #: Percent of those runs, None without any.
+    #: Percent of those runs that were done with a good verdict, None without any.
     success: float | None
     #: Runs with the outcome `done` and a bad verdict.
     unhealthy: int
     failed: int
     lost: int
+    refused: int
     skipped: int
     #: Milliseconds, by nearest rank.
     p50: int | None
@@ -51,10 +66,16 @@ class Statistics:
     #: Start of the period that is counted; it is no longer than rows of good runs are retained.
     since: str
 
+    @property
+    def good(self) -> int:
+        return self.runs - self.failed - self.lost - self.unhealthy - self.refused
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", nargs="?", help="only this job (default: all)")
     parser.add_argument("--hours", type=float, default=HOURS, help="how many hours back (default: %(default)s)")
+    parser.add_argument("--group", metavar="G", help="only the jobs of this group (default: all)")
+    parser.add_argument("--bad", action="store_true", help="only jobs with runs that were not good")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     options.add_arguments(parser)
 
@@ -66,12 +87,17 @@ def call(args: argparse.Namespace) -> int:
             f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
         )
     jobs = [find_job(args.job)] if args.job else registered_jobs.jobs().values()
+    jobs = [job for job in jobs if args.group in (None, job.group)]
     with options.open_cloud(args, reading=True) as cloud:
-        shown = sorted((statistics(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
+        found = sorted((statistics(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
+        now = cloud.clock.now()
+    shown = [each for each in found if each.good < each.runs or not args.bad]
     if args.json:
         output.document([asdict(each) for each in shown])
-    else:
-        output.table(COLUMNS, map(_row, shown), spare=["skipped", "since", "last run"])
+        return Exit.DONE
+    if shown:
+        output.table(COLUMNS, [_row(each, now) for each in shown], spare=["skipped", "refused", "since", "last run"])
+    print(_sums(found))
     return Exit.DONE
 
 
@@ -110,14 +136,14 @@ def percentile(ordered: Sequence[int], percent: int) -> int | None:
 
 def _statistics(job: str, counts: Counter[str], durations: Sequence[int], last: str, since: datetime) -> Statistics:
     runs = counts["unhealthy"] + sum(counts[word] for word in EXECUTED)
-    succeeded = counts["done"] + counts["unhealthy"]
     return Statistics(
         job=job,
         runs=runs,
-        success=round(100 * succeeded / runs, 1) if runs else None,
+        success=round(100 * counts["done"] / runs, 1) if runs else None,
         unhealthy=counts["unhealthy"],
         failed=counts["failed"],
         lost=counts["lost"],
+        refused=counts["refused"],
         skipped=counts.total() - runs,
         p50=percentile(durations, 50),
         p95=percentile(durations, 95),
@@ -130,7 +156,18 @@ def _worst_first(each: Statistics) -> tuple[float, str]:
     return (each.success if each.success is not None else 101, each.job)
 
 
-def _row(each: Statistics) -> list[Any]:
+def _sums(shown: Sequence[Statistics]) -> str:
+    """Sum the runs of all jobs.
+
+    `3 jobs, 120 runs: 110 good, 6 failed, 1 lost, 2 bad, 1 refused`
+    """
+    words = ("good", "failed", "lost", "unhealthy", "refused")
+    sums = ((word.replace("unhealthy", "bad"), sum(getattr(each, word) for each in shown)) for word in words)
+    runs = counted(sum(each.runs for each in shown), "run")
+    return f"{counted(len(shown), 'job')}, {runs}: {', '.join(f'{count:,} {word}' for word, count in sums)}"
+
+
+def _row(each: Statistics, now: datetime) -> list[Any]:
     rate = "" if each.success is None else f"{each.success:g} %"
     return [
         each.job,
@@ -139,9 +176,10 @@ def _row(each: Statistics) -> list[Any]:
         each.failed,
         each.lost,
         each.unhealthy,
+        each.refused,
         each.skipped,
         each.p50,
         each.p95,
-        output.to_minute(each.last),
+        output.age(each.last, now),
         output.to_minute(each.since),
     ]

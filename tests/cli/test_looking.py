@@ -80,10 +80,57 @@ def test_runs_without_history_print_the_retention(call: Call, aws: Cloud) -> Non
 
 
 def test_a_bad_verdict_is_a_word_and_not_only_a_colour(call: Call, aws: Cloud) -> None:
-    status = {"outcome": "done", "ok": False, "at": "2026-11-21T00:00:00.000Z"}
-    put(aws, pk="good:last", sk="a.example", state="COMPLETED", status=status)
-    (row,) = call("status", *AWS).out.splitlines()[1:]
-    assert row.split()[:2] == ["good:last:a.example", "bad"]
+    bad = {"outcome": "done", "ok": False, "at": "2026-11-21T00:00:00.000Z", "note": "HTTP 500"}
+    put(aws, pk="good:last", sk="a.example", state="COMPLETED", status=bad)
+    row, sums = call("status", *AWS).out.splitlines()[1:]
+    assert row.split()[:2] == ["good", "bad"]
+    assert row.endswith("1 of 1 bad  a.example: HTTP 500")
+    assert sums == "5 jobs: 1 failing, 4 not run yet"
+
+
+def last(aws: Cloud, job: str, target: str = "-", **status: Any) -> None:
+    status = {"outcome": "done", "ok": True, "at": "2026-11-21T00:00:00.000Z", **status}
+    put(aws, pk=f"{job}:last", sk=target, status=status)
+
+
+def test_status_lists_failing_jobs_first_and_each_job_once(call: Call, aws: Cloud) -> None:
+    for number in range(20):
+        last(aws, "bad", f"{number:02}.example")
+    last(aws, "costly")
+    last(aws, "good", outcome="failed", ok=False, note="no answer", streak=4)
+    _, *rows, sums = call("status", *AWS).out.splitlines()
+    assert [row.split()[0] for row in rows] == ["good", "bad", "costly"]
+    assert "4 in a row; no answer" in rows[0]
+    assert "20" in rows[1].split()
+    assert sums == "5 jobs: 1 failing, 2 fine, 2 not run yet"
+
+
+def test_status_can_be_limited_to_bad_jobs_and_to_a_group(call: Call, aws: Cloud) -> None:
+    last(aws, "bad", ok=False)
+    last(aws, "bad", "fine.example")
+    last(aws, "good")
+    assert set(call("status", "--bad", "--json", *AWS).json) == {"bad:last"}
+    assert [row.split()[0] for row in call("status", "--bad", *AWS).out.splitlines()[1:-1]] == ["bad"]
+    assert call("status", "--group", "elsewhere", *AWS).out == "0 jobs\n"
+
+
+def test_status_of_a_tenant_shows_its_failed_messages_and_its_pause(call: Call, aws: Cloud) -> None:
+    at = aws.clock.now()
+    row = {"outcome": "failed", "ok": False, "note": "full", "started": clock.iso(at), "tenant": "org_1"}
+    put(aws, pk=f"runs#mailbox#{at:%Y-%m-%d}", sk=f"{at:%Y%m%dT%H%M%S}.000-a", **row)
+    shown = call("status", "--tenant", "org_1", *AWS).out.splitlines()
+    assert shown[1].split()[:2] == ["mailbox", "failed"]
+    assert "1 message of org_1 failed in 24 h, the last with: full" in shown[1]
+    assert call("status", "--tenant", "org_2", *AWS).out == "0 jobs\n"
+
+
+def test_a_narrow_status_has_a_line_for_each_fact(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    last(aws, "good", "shop.example", ok=False, note="the answer had no price " * 4, streak=3)
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = call("status", *AWS).out.splitlines()
+    assert lines[:2] == ["good", "  state: bad"]
+    assert "  targets: 1 of 1 bad" in lines
+    assert max(map(len, lines)) <= 60
 
 
 def test_status_has_the_keys_of_the_status_route(call: Call, aws: Cloud) -> None:

@@ -27,11 +27,11 @@ def standing(call: Call, *words: str) -> Any:
     return call("top", "good", "--json", *words, *AWS).json[0]
 
 
-def test_the_rate_counts_executed_runs_and_a_bad_verdict_as_success(call: Call, aws: Cloud) -> None:
+def test_the_rate_counts_executed_runs_and_no_bad_verdict_as_success(call: Call, aws: Cloud) -> None:
     for outcome in (Done(), Done(), Done(ok=False), Failed("x"), Lost("x"), Skipped(Reason.LOCKED)):
         ended(aws, outcome)
     shown = standing(call)
-    assert (shown["runs"], shown["success"]) == (5, 60.0)
+    assert (shown["runs"], shown["success"]) == (5, 40.0)
     assert (shown["unhealthy"], shown["failed"], shown["lost"], shown["skipped"]) == (1, 1, 1, 1)
 
 
@@ -75,6 +75,23 @@ def test_jobs_are_sorted_by_success_rate_and_those_without_runs_are_last(call: C
     shown = call("top", "--json", *AWS).json
     assert [each["success"] for each in shown] == [0.0, None, None, None, None]
     assert (shown[1]["p50"], shown[1]["last"]) == (None, "")
+
+
+def test_a_job_whose_every_run_was_bad_has_no_success_and_is_first(call: Call, aws: Cloud) -> None:
+    ended(aws, Done(ok=False))
+    shown = call("top", "--json", *AWS).json
+    assert (shown[0]["job"], shown[0]["success"], shown[0]["unhealthy"]) == ("good", 0.0, 1)
+    lines = call("top", "--bad", *AWS).out.splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == ["good"]
+    assert lines[-1] == "5 jobs, 1 run: 0 good, 0 failed, 0 lost, 1 bad, 0 refused"
+
+
+def test_a_narrow_top_has_a_line_for_each_number(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended(aws, Failed("x"))
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = call("top", *AWS).out.splitlines()
+    assert lines[:3] == ["good", "  success: 0 %", "  runs: 1"]
+    assert "  last run: 1 h ago" in lines
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "99999"])
