@@ -17,6 +17,7 @@ COMMANDS = {
     "dead": "list, show, retry and purge dead letters; show the operators' audit log",
     "effects": "list and resolve effects of a job whose outcome is unknown",
     "drift": "list deployed resources that nothing declares, and remove them",
+    "send": "send a message from a file to the queue of a consumer",
     "queues": "show depth, age, lag and error rate of the consumers' queues",
     "logs": "print the log of a job",
     "mail": "list and show the mails that jobs have sent locally",

@@ -36,6 +36,7 @@ NEEDED = {
     "dead audit": (),
     "effects": ("good",),
     "drift": (),
+    "send": ("mailbox", "message.json"),
     "queues": (),
     "logs": ("good",),
     "top": (),
