@@ -151,10 +151,7 @@ class Job:
         return [f"run {self.name}; it declares no plan of its own"]
 
     def cutoff(self, run: RunContext) -> datetime:
-        """Timestamp up to which rows are due in this tick.
-
-        A plan stores it.
-        """
+        """Timestamp up to which rows are due in this tick; a plan stores it."""
         return run.at
 
     def actions(self, run: RunContext) -> Iterator[Action]:
@@ -184,9 +181,8 @@ class Job:
 
     @classmethod
     def schedules(cls) -> tuple[Schedule, ...]:
-        if cls.schedule is None:
-            return ()
-        return cls.schedule if isinstance(cls.schedule, tuple) else (cls.schedule,)
+        one_or_more = cls.schedule or ()
+        return one_or_more if isinstance(one_or_more, tuple) else (one_or_more,)
 
     @classmethod
     def catches_up(cls) -> CatchUp:
