@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The command line: `python jobs.py <job>`, or a command; `python jobs.py --help` lists them."""
 
 import importlib.util

@@ -32,6 +32,7 @@ COMMANDS = {
     "crontab": "print a crontab for hosting on one machine",
     "heatmap": "show how many jobs start in each part of the day",
     "pauses": "list what is paused, since when and by whom",
+    "completion": "print the completion script of a shell",
     "env": "print a .env template with every setting",
     "new": "create the files of a new job",
     "generate": "write the files that are generated from declarations and models",

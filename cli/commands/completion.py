@@ -1,0 +1,48 @@
+"""Print the completion script of a shell.
+
+It completes `./jobs.py` with commands, jobs and options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from cli import registered_jobs
+from cli.commands import COMMANDS
+from cli.exit_codes import Exit
+
+EXAMPLES = ("completion bash", "completion zsh")
+SHELLS = ("bash", "zsh")
+PROGRAM = "jobs.py"
+RUN = "run a job"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="the shell that reads the script")
+
+
+def call(args: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(complete_parser(), shell=args.shell))
+    return Exit.DONE
+
+
+def complete_parser() -> argparse.ArgumentParser:
+    """One parser with all commands and the names of all jobs.
+
+    An argument `job` of a command is completed with the names.
+    """
+    jobs = registered_jobs.jobs()
+    parser = argparse.ArgumentParser(prog=PROGRAM)
+    below = parser.add_subparsers(metavar="COMMAND")
+    summaries = {**dict.fromkeys(jobs, RUN), **COMMANDS}
+    for word, summary in summaries.items():
+        module = importlib.import_module(f"cli.commands.{word if word in COMMANDS else 'run'}")
+        command = below.add_parser(word, help=summary)
+        module.arguments(command)
+        for action in command._actions:
+            if action.dest == "job" and not action.option_strings and action.choices is None:
+                action.choices = list(jobs)
+    return parser
