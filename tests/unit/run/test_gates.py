@@ -63,7 +63,9 @@ def test_a_host_must_be_allowed(cloud: Cloud) -> None:
     assert closed(cloud, replace(TICK, target="other.example")) == Skipped(
         Reason.FORBIDDEN, "GATED_HOSTS does not allow other.example"
     )
-    assert closed(cloud, GATED_HOSTS="") == Skipped(Reason.FORBIDDEN, "GATED_HOSTS does not allow any host")
+    # An empty variable counts as not set; a comma is an empty list.
+    assert closed(cloud, GATED_HOSTS="") is None
+    assert closed(cloud, GATED_HOSTS=",") == Skipped(Reason.FORBIDDEN, "GATED_HOSTS does not allow any host")
 
 
 def test_a_tick_past_its_grace_is_skipped_and_its_follow_ups_are_not(cloud: Cloud, clock: VirtualClock) -> None:
