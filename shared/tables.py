@@ -64,8 +64,12 @@ STATE = Table("state", "leases, ticks, checkpoints, status, history, manual requ
 WEBEVALS = Table(
     "webevals",
     "web evaluations: queued, claimed by a run, done",
-    # Only waiting rows have `queue` (the host) and `due`, so the index contains the backlog alone.
-    indexes=(Index("queued", "queue", "due", ("url", "attempt")),),
+    indexes=(
+        # Only waiting rows have `queue` (the host) and `due`, so the index contains the backlog alone.
+        Index("queued", "queue", "due", ("url", "attempt")),
+        # Only rows whose last attempt is in no artifact yet have `unreported` (the host).
+        Index("unreported", "unreported", "ended", ("report",)),
+    ),
 )
 
 

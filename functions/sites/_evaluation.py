@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from functions.sites._evaluation_result import EvaluationResult
 from functions.sites._webevals import Task, Webevals
 from shared import redaction
-from shared.clock import Clock
+from shared.clock import Clock, iso
 from shared.http.client import HostBusy, HttpClient, HttpResponse, NoResponse
 from shared.http.sites import Site
 from shared.job import explicit
@@ -26,24 +27,6 @@ LONGEST_DEFERRAL = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationResult:
-    """Result of one attempt."""
-
-    task: Task
-    state: str
-    """done, failed, retried, put off, or taken, which means by another run."""
-    note: str = ""
-    status: int | None = None
-    """HTTP status of the answer, if there was one."""
-    ms: int = 0
-    sample: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.state not in ("failed", "retried")
-
-
-@dataclass(frozen=True, slots=True)
 class Evaluator:
     """Client that executes tasks."""
 
@@ -56,7 +39,7 @@ class Evaluator:
     def execute(self, site: Site, waiting: Task) -> EvaluationResult:
         task = self.tasks.claim(waiting, self.clock.now() + timedelta(seconds=self.claim_for))
         if task is None:
-            return EvaluationResult(waiting, "taken")
+            return self._end_of(waiting, "taken")
         if task.attempt > RETRY.attempts:
             return self._failed(task, f"all {RETRY.attempts} runs that began it were interrupted")
         try:
@@ -80,38 +63,36 @@ class Evaluator:
             result = _result(answer.text)
         except ValueError as error:
             return self._again(task, str(error), answer)
-        kept = self.tasks.done(task, result, answer.status)
-        return _result_of(task, "done", kept, "", answer, redaction.sample(result))
+        end = self._end_of(task, "done", "", answer, redaction.sample(result))
+        return _unless_taken(end, self.tasks.done(task, result, end.report()))
 
     def _put_off(self, task: Task, seconds: float, answer: HttpResponse | None = None) -> EvaluationResult:
         wait = min(max(seconds, 1), LONGEST_DEFERRAL)
-        kept = self.tasks.defer(task, self.clock.now() + timedelta(seconds=wait))
-        return _result_of(task, "put off", kept, f"for {wait:.0f} s, as the site asked", answer)
+        end = self._end_of(task, "put off", f"for {wait:.0f} s, as the site asked", answer)
+        return _unless_taken(end, self.tasks.defer(task, self.clock.now() + timedelta(seconds=wait)))
 
     def _again(self, task: Task, fault: str, answer: HttpResponse | None = None) -> EvaluationResult:
         delay = RETRY.delay(task.attempt)
         if delay is None:
             return self._failed(task, f"attempt {task.attempt} of {RETRY.attempts}: {fault}", answer)
+        end = self._end_of(task, "retried", fault, answer)
         due = self.clock.now() + timedelta(seconds=delay)
-        return _result_of(
-            task, "retried", self.tasks.retry(task, fault, answer.status if answer else None, due), fault, answer
-        )
+        return _unless_taken(end, self.tasks.retry(task, due, end.report()))
 
     def _failed(self, task: Task, fault: str, answer: HttpResponse | None = None) -> EvaluationResult:
-        return _result_of(
-            task, "failed", self.tasks.failed(task, fault, answer.status if answer else None), fault, answer
-        )
+        end = self._end_of(task, "failed", fault, answer)
+        return _unless_taken(end, self.tasks.failed(task, end.report()))
+
+    def _end_of(
+        self, task: Task, state: str, note: str = "", answer: HttpResponse | None = None, sample: str = ""
+    ) -> EvaluationResult:
+        status, ms = (answer.status, answer.ms) if answer else (None, 0)
+        return EvaluationResult(task, state, iso(self.clock.now()), note, status, ms, sample)
 
 
-def _result_of(
-    task: Task, state: str, kept: bool, note: str, answer: HttpResponse | None, sample: str = ""
-) -> EvaluationResult:
-    """Result of an attempt.
-
-    `taken` if the task was claimed by another run and nothing was written.
-    """
-    status, ms = (answer.status, answer.ms) if answer else (None, 0)
-    return EvaluationResult(task, state if kept else "taken", note, status, ms, sample)
+def _unless_taken(end: EvaluationResult, kept: bool) -> EvaluationResult:
+    """Return the result, or `taken` if another run claimed the task."""
+    return end if kept else replace(end, state="taken")
 
 
 def _result(text: str) -> str:

@@ -4,6 +4,8 @@ A waiting task is found through an index by host and due time.
 
 Row: pk is the task's id, sk `-`; host, url, state (queued, running, done, failed), attempt, answered, created; while it
 waits, queue (the host) and due (a timestamp, UTC); then run, result (JSON text) or error, status, finished, expires.
+
+From the end of an attempt until the host's artifact and status include it: unreported (the host), ended, and report.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.http.sites import host_of
-from shared.redaction import LONG, excerpt
 from shared.store import table
 from shared.store.keys import ONLY, RowKey
 from shared.tables import TTL, WEBEVALS
@@ -24,8 +25,12 @@ from shared.tables import TTL, WEBEVALS
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-INDEX = WEBEVALS.indexes[0].name
+QUEUED, UNREPORTED = (index.name for index in WEBEVALS.indexes)
+# Reports that one run reads of a host; the next run reads the rest.
+MOST_UNREPORTED = 100
 RETENTION = timedelta(days=90)
+# What artifact and status need of an ended attempt; at least at and note.
+Report = Mapping[str, Any]
 CLAIM = "SET #due = :until, #run = :run, #state = :running, attempt = :next"
 CLAIM_NAMES = {"#due": "due", "#run": "run", "#state": "state"}
 
@@ -88,7 +93,7 @@ class Webevals:
             "#queue = :host AND #due <= :now",
             {":host": host, ":now": clock.iso(self.cloud.clock.now())},
             names={"#queue": "queue", "#due": "due"},
-            IndexName=INDEX,
+            IndexName=QUEUED,
             Limit=most,
         )
         return [Task(row["pk"], host, row["url"], row["due"], row["attempt"]) for row in rows]
@@ -118,28 +123,57 @@ class Webevals:
             return None
         return Task(task.id, task.host, row["url"], row["due"], row["attempt"], row["answered"])
 
-    def done(self, task: Task, result: str, status: int) -> bool:
-        return self._end(task, {"state": "done", "result": result, "status": status})
+    def done(self, task: Task, result: str, report: Report) -> bool:
+        return self._end(task, {"state": "done", "result": result}, report)
 
-    def failed(self, task: Task, error: str, status: int | None) -> bool:
-        return self._end(task, {"state": "failed", "error": excerpt(error, LONG), "status": status})
+    def failed(self, task: Task, report: Report) -> bool:
+        return self._end(task, {"state": "failed", "error": report["note"]}, report)
 
-    def retry(self, task: Task, error: str, status: int | None, due: datetime) -> bool:
+    def retry(self, task: Task, due: datetime, report: Report) -> bool:
         """Queue the task again.
 
-        status: of the bad answer; None if there was no answer.
+        The report has the status of a bad answer; none if there was no answer.
         """
-        answered = task.answered + (status is not None)
-        values = {"state": "queued", "error": excerpt(error, LONG), "status": status, "answered": answered}
-        return self._settle(task, {**values, "due": clock.iso(due)})
+        answered = task.answered + ("status" in report)
+        values = {"state": "queued", "error": report["note"], "answered": answered, "due": clock.iso(due)}
+        return self._settle(task, {**values, **_unreported(task, report)})
 
     def defer(self, task: Task, due: datetime) -> bool:
         """Queue the task again without counting the attempt."""
         return self._settle(task, {"state": "queued", "attempt": task.attempt - 1, "due": clock.iso(due)})
 
-    def _end(self, task: Task, values: Mapping[str, Any]) -> bool:
+    def unreported(self, host: str) -> list[tuple[str, Report]]:
+        """Read ids and reports of attempts that no artifact includes.
+
+        The oldest first. Their run was interrupted, or its write failed. A later attempt at a task replaces the
+        report of an earlier one.
+        """
+        rows, _ = table.query_page(
+            self.cloud,
+            WEBEVALS,
+            "#unreported = :host",
+            {":host": host},
+            names={"#unreported": "unreported"},
+            IndexName=UNREPORTED,
+            Limit=MOST_UNREPORTED,
+        )
+        return [(row["pk"], row["report"]) for row in rows]
+
+    def reported(self, task_id: str, report: Report) -> None:
+        """Remove the report, unless a later attempt replaced it."""
+        table.update_if(
+            self.cloud,
+            WEBEVALS,
+            RowKey(task_id, ONLY),
+            "REMOVE #unreported, #ended, #report",
+            {":report": dict(report)},
+            "#report = :report",
+            names={"#unreported": "unreported", "#ended": "ended", "#report": "report"},
+        )
+
+    def _end(self, task: Task, values: Mapping[str, Any], report: Report) -> bool:
         now = self.cloud.clock.now()
-        end = {"finished": clock.iso(now), TTL: int((now + RETENTION).timestamp())}
+        end = {"finished": clock.iso(now), TTL: int((now + RETENTION).timestamp()), **_unreported(task, report)}
         return self._settle(task, {**values, **end}, " REMOVE #queue, #due", {"#queue": "queue", "#due": "due"})
 
     def _settle(
@@ -159,6 +193,11 @@ class Webevals:
             "#run = :run",
             names={"#run": "run", **{f"#{name}": name for name in given}, **(more or {})},
         )
+
+
+def _unreported(task: Task, report: Report) -> dict[str, Any]:
+    """Return the attributes that the write of an end includes."""
+    return {"status": report.get("status"), "unreported": task.host, "ended": report["at"], "report": dict(report)}
 
 
 def _key(task: Task) -> RowKey:

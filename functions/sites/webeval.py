@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from functions.sites._evaluation import EvaluationResult, Evaluator
+from functions.sites._evaluation import Evaluator
+from functions.sites._evaluation_result import EvaluationResult, from_report
 from functions.sites._webevals import Task, Webevals
 from shared import clock, redaction
 from shared.concurrency import Overdue, fan_out
@@ -79,9 +80,12 @@ class Webeval(Job):
         if due:
             # The cap limits all attempts of a tick together: a retry may begin what is left of it.
             run.save({run.firing.position: begun + len(due)})
-        ends, errors = self._execute(run, tasks, due)
+        # Read before the tasks are executed: what this run ends is known to it.
+        earlier = [from_report(task, site.host, seen) for site in sites for task, seen in tasks.unreported(site.host)]
+        executed, errors = self._execute(run, tasks, due)
+        ends = [*earlier, *executed]
         for site in sites:
-            self._show(run, site.host, [end for end in ends if end.task.host == site.host])
+            self._report(run, tasks, site.host, [end for end in ends if end.task.host == site.host])
         if errors:
             raise errors[0]
         states = Counter(end.state.replace(" ", "_") for end in ends)
@@ -126,15 +130,19 @@ class Webeval(Job):
                         ends.append(end)
                     case Overdue():
                         # The claim expires, and the task is due again.
-                        ends.append(EvaluationResult(task, "retried", str(end)))
+                        ends.append(EvaluationResult(task, "retried", clock.iso(run.cloud.clock.now()), str(end)))
                     case _:
                         errors.append(end)
                         run.log.error(f"{self.name}_broke", entityId=site.host, task=task.id, error=str(end))
         return ends, errors
 
-    def _show(self, run: RunContext, host: str, ends: list[EvaluationResult]) -> None:
-        """Write a host's status and artifact if a task was executed."""
-        executed = [end for end in ends if end.state in ("done", "failed", "retried")]
+    def _report(self, run: RunContext, tasks: Webevals, host: str, ends: list[EvaluationResult]) -> None:
+        """Write a host's artifact and status if a task was executed.
+
+        Then the reports are removed from the rows, last: after a crash, or a failed write, the next run reads the
+        reports and writes both.
+        """
+        executed = [end for end in ends if end.is_reported]
         if not executed:
             return
         ok = all(end.ok for end in executed)
@@ -151,4 +159,8 @@ class Webeval(Job):
             fields["statusCode"] = worst.status
         if worst.note:
             fields["note"] = redaction.excerpt(worst.note, redaction.SHORT)
-        status.write_host(run.cloud, self, host, run.firing.position, fields, run.started)
+        # Ordered by the last attempt, not by this run: a repeated write of the same result counts once in the streak.
+        last = max(clock.parse(end.at) for end in executed)
+        status.write_host(run.cloud, self, host, run.firing.position, fields, last)
+        for end in executed:
+            tasks.reported(end.task.id, end.report())

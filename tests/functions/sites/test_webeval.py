@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from functions.sites._webevals import Task, Webevals, queue
 from functions.sites.seed import seed
@@ -27,6 +29,7 @@ from shared.run.report import RunReport
 from shared.run.run import run
 from tests.conftest import Lines, VirtualClock, waiting
 from tests.functions.sites.conftest import Fire, everything, item, kept
+from tests.support.failing_calls import failing, named
 from tests.support.web_server import Handler, Reply, Request, Web, hang, reset
 
 ENDPOINT = "/api/web-eval/run"
@@ -380,7 +383,7 @@ def test_a_zombies_result_is_not_stored_over_its_successors(
         (seen,) = successor.due(site.host, 5)
         claimed = successor.claim(seen, clock.now().replace(hour=20))
         assert claimed is not None
-        assert successor.done(claimed, '{"by": "successor"}', 200)
+        assert successor.done(claimed, '{"by": "successor"}', {"at": clocks.iso(clock.now()), "note": ""})
         return Reply(200, '{"by": "zombie"}')
 
     site.answers[ENDPOINT] = late
@@ -455,3 +458,107 @@ def test_a_second_delivery_of_a_tick_asks_for_nothing(cloud: Cloud, go: Any, sit
     go()
     assert run(Webeval(), replace(Firing("webeval", clock.now())), cloud, Lines(clock)).outcome == "deduplicated"
     assert len(site.asked) == 1
+
+
+class AfterEnd:
+    """Fail calls from the artifact's first write on: the one of this number, or that and all later ones."""
+
+    def __init__(self, number: int, *, lasting: bool) -> None:
+        self.number = number
+        self.lasting = lasting
+        self.first = 0
+
+    def __call__(self, made: int, name: str) -> bool:
+        if not self.first and name == "s3:PutObject":
+            self.first = made
+        since = made - self.first + 1 if self.first else 0
+        return since >= self.number if self.lasting else since == self.number
+
+
+# The calls that follow a task's end: object, pointer with its read, host's status, report, and one of the run's end.
+CALLS_AFTER_END = 6
+
+
+@pytest.mark.parametrize("number", range(1, CALLS_AFTER_END + 1))
+@pytest.mark.parametrize(
+    ("lasting", "reply_lost"), [(False, False), (False, True), (True, False)], ids=["call", "reply", "crash"]
+)
+@pytest.mark.parametrize(("reply", "state"), [(Reply(404), "failed"), (Reply(500), "retried")])
+def test_a_failure_after_a_tasks_end_delays_artifact_and_status(
+    reply: Reply,
+    state: str,
+    number: int,
+    lasting: bool,
+    reply_lost: bool,
+    go: Any,
+    cloud: Cloud,
+    site: Web,
+    clock: VirtualClock,
+) -> None:
+    (task,) = ask(cloud, site)
+    site.answers[ENDPOINT] = reply
+    with failing(cloud, AfterEnd(number, lasting=lasting), reply_lost=reply_lost), suppress(ConnectionClosedError):
+        go()
+    assert row(cloud, task)["attempt"] == 1
+    go({"attempt": 2})
+    # Without a retry, as after a crash: the next tick.
+    clock.move(seconds=LIFE - LIFE % 300 + 300)
+    site.answers[ENDPOINT] = reset
+    go()
+    artifacts = kept(cloud, f"webeval/{site.host.replace(':', '_')}/")
+    assert (task, state) in {(seen["task"], seen["state"]) for each in artifacts.values() for seen in each["tasks"]}
+    latest = artifacts[next(key for key in artifacts if key.endswith("latest.json"))]
+    status = item(cloud, f"webeval:last:{site.host}")["status"]
+    assert (latest["ok"], status["ok"]) == (state == "done", state == "done")
+    assert not {"unreported", "ended", "report"} & set(row(cloud, task))
+    assert len(site.asked) == (1 if state != "retried" else 2)
+
+
+def test_a_bad_result_that_is_reported_twice_counts_once(
+    go: Any, cloud: Cloud, site: Web, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(cloud, site)
+    site.answers[ENDPOINT] = Reply(404)
+    with monkeypatch.context() as crash:
+        crash.setattr(Webevals, "reported", lambda *_: 1 / 0)
+        assert go().outcome == "failed"
+    clock.move(minutes=5)
+    report = go()
+    assert (report.counts, report.ok) == ({"due": 0, "failed": 1}, False)
+    host = item(cloud, f"webeval:last:{site.host}")
+    assert (host["streak"], host["status"]["note"]) == (1, "answered 404")
+    clock.move(minutes=5)
+    assert (go().counts, len(site.asked)) == ({"due": 0}, 1)
+
+
+def test_a_host_whose_artifact_fails_keeps_its_reports_and_those_of_others(
+    fire: Fire, cloud: Cloud, site: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Web() as other:
+        other.answers[ENDPOINT] = GOOD
+        ids = {web.host: queue(cloud, web.host, f"{web.url}/") for web in (site, other)}
+        gates = {"WEB_EVAL_EXEC_ENABLE": "true", "WEB_EVAL_EXEC_HOSTS": ",".join(ids)}
+        with failing(cloud, named("s3:PutObject")):
+            assert fire(Webeval(), [site.url, other.url], **gates).outcome == "failed"
+        assert fire(Webeval(), [site.url, other.url], {"attempt": 2}, **gates).counts == {"due": 0, "done": 2}
+        for host, task in ids.items():
+            (seen,) = kept(cloud, f"webeval/{host.replace(':', '_')}/latest.json").values()
+            assert [each["task"] for each in seen["tasks"]] == [task]
+            assert item(cloud, f"webeval:last:{host}")["status"]["ok"]
+
+
+def test_a_report_of_a_later_attempt_is_not_removed_with_an_earlier_one(
+    go: Any, cloud: Cloud, site: Web, clock: VirtualClock
+) -> None:
+    (task,) = ask(cloud, site)
+    site.answers[ENDPOINT] = Reply(500)
+    with failing(cloud, named("s3:PutObject")):
+        go()
+    tasks = Webevals(cloud, "run-2")
+    [(found, earlier)] = tasks.unreported(site.host)
+    clock.move(minutes=10)
+    with failing(cloud, named("s3:PutObject")):
+        go()
+    tasks.reported(found, earlier)
+    [(_, later)] = tasks.unreported(site.host)
+    assert (found, earlier["attempt"], later["attempt"]) == (task, 1, 2)
