@@ -50,6 +50,26 @@ def test_the_owner_is_told_at_23_days_and_it_goes_a_week_later(cloud: Cloud, clo
     assert there(cloud, DESTINATIONS) == ["verified", "young"]
 
 
+def test_a_destination_added_again_under_its_id_is_warned_of_again(cloud: Cloud, clock: VirtualClock) -> None:
+    put(cloud, destination("d", 23 * DAY))
+    go(JOB, cloud)
+    deliver(cloud)
+    # Removed by its owner, and added again ten days later.
+    clock.move(days=10)
+    put(cloud, destination("d", timedelta(0)).model_copy(update={"created_at": clock.now()}))
+    clock.move(days=23)
+    assert go(JOB, cloud).counts == {"purged": 0, "warned": 1}
+    assert [notice.data["added_on"] for notice in sorted(notifications(cloud), key=lambda each: each.created_at)] == [
+        "2026-02-07",
+        "2026-03-12",
+    ]
+    deliver(cloud)
+    clock.move(days=7, seconds=-1)
+    assert go(JOB, cloud).counts["purged"] == 0
+    clock.move(seconds=1)
+    assert go(JOB, cloud).counts["purged"] == 1
+
+
 def test_one_that_is_verified_after_the_notice_stays(cloud: Cloud, clock: VirtualClock) -> None:
     put(cloud, destination("d", 40 * DAY))
     go(JOB, cloud)

@@ -43,6 +43,16 @@ def test_a_user_is_welcomed_once_under_duplicates_and_later(world: World, box: B
     assert world.get("organizations", "org_1", "member#u1")["welcomed_at"] == "2026-03-02T12:00:00.000Z"
 
 
+def test_the_same_user_id_in_two_organizations_is_welcomed_in_both(world: World, box: Box) -> None:
+    world.organization("org_2")
+    world.put("organizations", {"pk": "org_2", "sk": "member#u1", "email": "bob@other.example", "name": "Bob"})
+    other = {**CREATED, "payload": {**CREATED["payload"], "organizationId": "org_2"}}
+    world.deliver(WelcomeEmail(), CREATED, other, other)
+    assert sorted(mail["To"] for mail in box.mails) == ["ada@customer.example", "bob@other.example"]
+    for organization in ("org_1", "org_2"):
+        assert "welcomed_at" in world.get("organizations", organization, "member#u1")
+
+
 def test_a_crash_between_the_mail_and_the_flag_sends_no_second_one(
     world: World, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:

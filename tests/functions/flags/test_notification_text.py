@@ -144,6 +144,31 @@ def test_a_flag_enabled_by_a_person_stays_enabled_until_another_limit_is_reached
     assert flag(world)["enabled"] is False
 
 
+@pytest.mark.parametrize(
+    ("action", "kind", "days", "enabled"),
+    [
+        ("block_api_key", "key", 70, False),
+        ("disable_feature", "flag", 70, False),
+        # A duplicate of the first message may still arrive.
+        ("block_api_key", "key", 59, True),
+    ],
+)
+def test_a_target_enabled_by_a_person_is_disabled_again_for_a_later_occurrence(
+    action: str, kind: str, days: int, enabled: bool, world: World
+) -> None:
+    row = {"pk": "org_1", "sk": f"{kind}#t1", "enabled": True}
+    order = disable("requests with a revoked key", action=action, targetId="t1")
+    world.put("organizations", row)
+    world.deliver(AutoActions(), order)
+    blocked = world.get("organizations", "org_1", f"{kind}#t1")
+    assert blocked["enabled"] is False
+    world.put("organizations", {**blocked, "enabled": True})
+    world.clock.move(days=days)
+    world.deliver(AutoActions(), order)
+    assert world.get("organizations", "org_1", f"{kind}#t1")["enabled"] is enabled
+    assert len(world.rows("trail")) == (1 if enabled else 2)
+
+
 def test_a_crash_between_the_action_and_its_audit_entry_loses_neither(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,6 +272,28 @@ def test_each_threshold_is_notified_once(world: World) -> None:
     assert (action["payload"]["action"], action["payload"]["targetId"]) == ("disable_feature", "exports")
 
 
+def test_a_raised_limit_that_is_reached_is_notified_and_acted_on_again(world: World) -> None:
+    limit = {"period": "month", "amount": 100, "disableAt": 105}
+    world.organization(limits={"exports": limit})
+    world.deliver(Usage(), batch(1, amount=105))
+    assert len(world.sent("flagship:notifications")) == 4
+    [first] = world.sent("flagship:auto-actions")
+    world.organization(limits={"exports": {**limit, "amount": 1000}})
+    world.clock.move(seconds=61)
+    world.deliver(Usage(), batch(2, amount=400))
+    assert (world.sent("flagship:notifications"), world.sent("flagship:auto-actions")) == ([], [])
+    world.deliver(Usage(), batch(3, amount=545))
+    told = [each["payload"]["data"] for each in world.sent("flagship:notifications")]
+    assert [(each["percent"], each["limit"], each["used"]) for each in told] == [
+        (percent, 1000, 1050) for percent in (60, 70, 80, 100)
+    ]
+    [second] = world.sent("flagship:auto-actions")
+    assert first["payload"]["targetId"] == second["payload"]["targetId"] == "exports"
+    assert first["payload"]["reason"] != second["payload"]["reason"]
+    world.deliver(Usage(), batch(4))
+    assert (world.sent("flagship:notifications"), world.sent("flagship:auto-actions")) == ([], [])
+
+
 def test_a_crash_between_count_and_notification_loses_no_threshold(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,20 @@ def test_five_attempts_in_all_then_it_is_closed_and_its_user_told_once(
     assert not any("ada@home" in str(line) for line in log.lines)
 
 
+def test_a_forward_that_fails_again_under_its_id_is_tried_and_told_of_again(
+    cloud: Cloud, clock: VirtualClock, log: Lines, box: Box
+) -> None:
+    box.says["ada@home.example"] = "550 no such mailbox"
+    put(cloud, failed(next_attempt_at=NOON))
+    assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 1}
+    clock.move(hours=3)
+    put(cloud, failed(at=clock.now(), next_attempt_at=clock.now()))
+    box.says["ada@home.example"] = "550 moved away"
+    assert go(ForwardingRetry(), cloud, log).counts == {"given_up": 1}
+    assert "550 moved away" in item(cloud, failed())["last_error"]
+    assert [notice["about"] for notice in all_of(cloud, "notifications")] == ["failed-emails/m"] * 2
+
+
 def test_an_alias_is_found_whatever_capitals_the_row_has(cloud: Cloud, log: Lines, box: Box) -> None:
     put(cloud, failed(next_attempt_at=NOON), alias="Shop@In.Example")
     assert go(ForwardingRetry(), cloud, log).counts == {"settled": 1}

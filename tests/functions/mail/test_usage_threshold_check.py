@@ -103,6 +103,20 @@ def test_each_threshold_is_an_event_once_in_a_cycle(go: Go, cloud: Cloud, clock:
     assert one(cloud, CYCLES, "ada", "2026-01-01")["crossed"] == [60, 70, 80, 100]
 
 
+def test_a_cycle_written_anew_without_its_crossings_repeats_no_event(go: Go, cloud: Cloud) -> None:
+    put(cloud, cycle(85, datetime(2026, 1, 20, tzinfo=UTC)))
+    go()
+    assert (events(cloud), told(cloud), shown(cloud)) == ([60, 70, 80], [80], [60, 70])
+    # Written by an importer: without `crossed`, and with another time of the last change.
+    put(cloud, cycle(85, datetime(2026, 1, 21, tzinfo=UTC)))
+    go()
+    assert (events(cloud), told(cloud), shown(cloud)) == ([60, 70, 80], [80], [60, 70])
+    assert one(cloud, CYCLES, "ada", "2026-01-01")["crossed"] == [60, 70, 80]
+    put(cloud, cycle(100, datetime(2026, 1, 22, tzinfo=UTC)))
+    go()
+    assert events(cloud) == [60, 70, 80, 100]
+
+
 def test_another_cycle_begins_anew(go: Go, cloud: Cloud) -> None:
     later = datetime(2026, 2, 1, tzinfo=UTC)
     put(cloud, cycle(100), cycle(100, id="2026-02-01", starts_at=later, ends_at=later + timedelta(days=100)))

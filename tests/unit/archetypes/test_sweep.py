@@ -188,6 +188,22 @@ def test_what_is_done_is_not_found_again(go: Go, cloud: Cloud, clock: VirtualClo
     assert (line["entityId"], line["status"], line["attempt"], line["note"]) == ("a", "settled", 2, "taken")
 
 
+@pytest.mark.parametrize("end", [Succeeded("taken"), GaveUp("refused")], ids=["settled", "given up"])
+@pytest.mark.parametrize("later", [timedelta(minutes=1), days(7)])
+def test_an_item_queued_again_under_its_id_is_attempted_again(
+    end: AttemptVerdict, later: timedelta, go: Go, cloud: Cloud, clock: VirtualClock, job: Errands
+) -> None:
+    job.says["a"] = end
+    add(cloud, "a")
+    go()
+    clock.move(seconds=later.total_seconds())
+    # Shorter than the memory of effects, with the same number of attempts.
+    job.says["a"] = Succeeded("taken at last", {"status": 201})
+    add(cloud, "a", clock.now(), created_at=clock.now())
+    assert go().counts == {"settled": 1}
+    assert (job.tried["a"], item(cloud, "a")["status"], item(cloud, "a")["state"]) == (2, 201, "sent")
+
+
 def test_the_other_side_may_ask_for_more_time_but_not_for_less(go: Go, cloud: Cloud, job: Errands) -> None:
     job.says = {"long": RetryLater("busy", wait=3600), "short": RetryLater("busy", wait=1)}
     add(cloud, "long")
