@@ -151,7 +151,7 @@ class Job:
         return [f"run {self.name}; it declares no plan of its own"]
 
     def cutoff(self, run: RunContext) -> datetime:
-        """Timestamp up to which rows are due in this tick; a plan stores it."""
+        """Timestamp up to which rows are due; a plan stores it."""
         return run.at
 
     def actions(self, run: RunContext) -> Iterator[Action]:
