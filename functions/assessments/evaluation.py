@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from functions.assessments import _assessment, _llm, _rubric
@@ -22,12 +21,16 @@ from shared.job import (
     Unknown,
     days,
     keyed,
+    produce,
     retry_policies,
 )
-from shared.messages import resend
+from shared.messages import envelope, resend
 from shared.product import organization
+from shared.product.organization_notification import NOTIFICATIONS, NotificationSubject, OrganizationNotification
 
 QUEUE = "assessments:evaluation"
+# Last part of the key of the effect that notifies of a failure; that of a call is a number.
+FAILURE_NOTICE = "failed"
 
 
 class NotFound(Rejected):
@@ -63,7 +66,7 @@ class Evaluate(Consumer[Evaluation]):
         "a call is an effect of the assessment; another one follows only a stored answer that is unusable"
     )
     settings = _llm.SETTINGS
-    permissions = (*organization.GRANTS, *_assessment.GRANTS, *_llm.GRANTS)
+    permissions = (*organization.GRANTS, *_assessment.GRANTS, *_llm.GRANTS, *produce(NOTIFICATIONS))
 
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
@@ -82,13 +85,16 @@ class Evaluate(Consumer[Evaluation]):
         except Defer as deferred:
             # Not an attempt either, until the message has been deferred for a day.
             if resend.deferred_too_long(run.cloud, message):
-                self._fail(run, assessment, deferred.__cause__ if isinstance(deferred.__cause__, Busy) else deferred)
+                self._fail(run, assessment, message, deferred.__cause__ or deferred)
             raise
         except Exception as error:
-            self._fail(run, assessment, error)
+            self._fail(run, assessment, message, error)
             raise
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
+        if effect.key.endswith(f"#{FAILURE_NOTICE}"):
+            # The consumer of notifications deduplicates by the notification's key.
+            return NotDone()
         # A second call would be charged too, and the first one may have been.
         return Unknown("look for the key in the provider's usage; `redo` pays for another call")
 
@@ -157,11 +163,33 @@ class Evaluate(Consumer[Evaluation]):
             raise Rejected(str(refused)) from refused
         return answer, stored
 
-    def _fail(self, run: RunContext, assessment: Assessment, error: BaseException) -> None:
+    def _fail(
+        self, run: RunContext, assessment: Assessment, message: Message[Evaluation], error: BaseException
+    ) -> None:
         text = error_text(error)
         run.log.error("evaluation_failed", step="error", error=text)
-        with suppress(AlreadyCompleted):
+        try:
             assessment.fail(text)
+        except AlreadyCompleted:
+            return
+        try:
+            if isinstance(error, Rejected) or message.attempt >= self.retry.attempts:
+                self._notify(run, message.payload, text)
+        except Exception as worse:  # noqa: BLE001 - the reason of the failure must not be replaced by another one
+            run.log.error("evaluation_failure_not_sent", error=error_text(worse))
+
+    def _notify(self, run: RunContext, payload: Evaluation, reason: str) -> None:
+        """Notify the organization once of its failed assessment."""
+        notification = OrganizationNotification(
+            organization_id=payload.organization_id,
+            correlation_id=payload.correlation_id,
+            type="evaluation_failed",
+            data=NotificationSubject(feature=payload.assessment_id, reason=reason),
+        )
+        run.effect(
+            f"{payload.organization_id}#{payload.assessment_id}#{FAILURE_NOTICE}",
+            lambda _: envelope.send(run.cloud, NOTIFICATIONS, notification),
+        )
 
 
 def _cost(run: RunContext, reply: Reply) -> dict[str, Any]:

@@ -25,7 +25,7 @@ IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="A
 IdempotencyKey = Annotated[str | None, Header(pattern=IDEMPOTENCY_KEY, description="The same key starts one run")]
 
 
-def _is_none(value: Any) -> bool:
+def is_none(value: Any) -> bool:
     return value is None
 
 
@@ -73,17 +73,17 @@ class Run(Model):
     """A row of the run history, without fields that have no value."""
 
     run: str
-    target: str | None = Field(default=None, exclude_if=_is_none)
-    tick: str | None = Field(default=None, exclude_if=_is_none)
-    attempt: int | None = Field(default=None, exclude_if=_is_none)
-    outcome: str | None = Field(default=None, exclude_if=_is_none)
-    ok: bool | None = Field(default=None, exclude_if=_is_none)
-    started: str | None = Field(default=None, exclude_if=_is_none)
-    ms: int | None = Field(default=None, exclude_if=_is_none)
-    note: str | None = Field(default=None, exclude_if=_is_none)
-    counts: dict[str, Any] | None = Field(default=None, exclude_if=_is_none)
-    artifact: str | None = Field(default=None, exclude_if=_is_none)
-    duplicates: int | None = Field(default=None, exclude_if=_is_none)
+    target: str | None = Field(default=None, exclude_if=is_none)
+    tick: str | None = Field(default=None, exclude_if=is_none)
+    attempt: int | None = Field(default=None, exclude_if=is_none)
+    outcome: str | None = Field(default=None, exclude_if=is_none)
+    ok: bool | None = Field(default=None, exclude_if=is_none)
+    started: str | None = Field(default=None, exclude_if=is_none)
+    ms: int | None = Field(default=None, exclude_if=is_none)
+    note: str | None = Field(default=None, exclude_if=is_none)
+    counts: dict[str, Any] | None = Field(default=None, exclude_if=is_none)
+    artifact: str | None = Field(default=None, exclude_if=is_none)
+    duplicates: int | None = Field(default=None, exclude_if=is_none)
 
 
 class RunPage(Model):
@@ -97,10 +97,10 @@ class ActionDone(Model):
     ok: bool
     message: str
     #: Id of the request that started a run.
-    request: str | None = Field(default=None, exclude_if=_is_none)
+    request: str | None = Field(default=None, exclude_if=is_none)
 
 
 class ActionRefused(Model):
     error: str
-    ok: bool | None = Field(default=None, exclude_if=_is_none)
-    message: str | None = Field(default=None, exclude_if=_is_none)
+    ok: bool | None = Field(default=None, exclude_if=is_none)
+    message: str | None = Field(default=None, exclude_if=is_none)

@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from functions.console import _actions, _openapi, _views
+from functions.console import _actions, _openapi, _product_views, _views
 from functions.console._models import (
     PAGE,
     ActionDone,
@@ -30,6 +30,7 @@ from functions.console._models import (
     Stats,
 )
 from functions.console._openapi import action, view
+from functions.console._product_models import AssessmentId, AssessmentState, Month, OrganizationId, UsageSums
 from shared.aws.cloud import Cloud
 from shared.aws.names import STATE
 from shared.aws.permissions import Grant, delete_rows, invoke, read_rows, read_secret, write_rows
@@ -37,13 +38,17 @@ from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
 from shared.observability.log import Log
+from shared.product import usage_sums
 from shared.store import keys
+from shared.tables import ASSESSMENTS
 
 GRANTS: tuple[Grant, ...] = (
     read_secret(internal_token.SECRET),
     read_rows(STATE, keys.claims("*"), keys.manual_requests("*"), keys.pauses("*"), keys.runs("*", "*")),
     write_rows(STATE, keys.claims("*"), keys.pauses("*"), keys.audit_month("*")),
     delete_rows(STATE, keys.pauses("*")),
+    read_rows(ASSESSMENTS.name),
+    *usage_sums.GRANTS,
 )
 TIMEOUT = 29
 # A job id contains @ : and /, which a client may escape or not.
@@ -155,6 +160,28 @@ def list_runs(
 ) -> RunPage:
     name, _ = _find(id)
     return _views.runs(CLOUD, name, day, limit, cursor)
+
+
+@APP.get("/organizations/<id>/usage", summary="Sums of a month's usage", responses=view(UsageSums))
+def read_usage(
+    id: OrganizationId,  # noqa: A002
+    month: Month = None,
+    _if_none_match: IfNoneMatch = None,
+) -> UsageSums:
+    return _product_views.usage(CLOUD, id, month)
+
+
+@APP.get(
+    "/organizations/<id>/assessments/<assessment>",
+    summary="State of an assessment",
+    responses=view(AssessmentState, of_job=True),
+)
+def read_assessment(
+    id: OrganizationId,  # noqa: A002
+    assessment: AssessmentId,
+    _if_none_match: IfNoneMatch = None,
+) -> AssessmentState:
+    return _product_views.assessment(CLOUD, id, assessment)
 
 
 def _find(text: str) -> tuple[str, manifest.Entry]:

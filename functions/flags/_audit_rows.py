@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from functions.flags._messages import AuditEvent, digest
+from functions.flags._messages import AuditEvent
 from shared import clock
 from shared.aws import attributes
 from shared.job import Grant
+from shared.product.organization_notification import digest
 from shared.store.batch_write import BATCH, batch_write
 from shared.tables import TRAIL
 

@@ -17,22 +17,6 @@ if TYPE_CHECKING:
     from shared.messages.tenant import Tenant
 
 
-def read(cloud: Cloud, tenant: Tenant, month: str) -> dict[str, Any]:
-    """Read a month's sums; empty without usage.
-
-    features: total, peak and peak_day of each feature. days: `{"22": {feature: units}}`.
-    """
-    key = _meter_keys.dashboard(tenant, month)
-    rows = table.query(cloud, METERS, "pk = :pk AND begins_with(sk, :month)", {":pk": key.pk, ":month": key.sk})
-    sums: dict[str, Any] = {}
-    for row in rows:
-        sums.setdefault("features", {}).update(row["features"])
-        for day, units in row["days"].items():
-            sums.setdefault("days", {}).setdefault(day, {}).update(units)
-        sums["as_of"] = max(row["as_of"], sums.get("as_of", ""))
-    return sums
-
-
 def make(cloud: Cloud, tenant: Tenant, month: str, row: str) -> None:
     """Sum up the ended days of a month's row.
 

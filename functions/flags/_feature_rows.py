@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.messages.tenant import Tenant
 
-# A row with 100 features has at most 30 KB of counters while periods are archived, and 210 KB of sums for a dashboard.
-MAX_FEATURES = 50
+# One write adds up to 33 more: such a row has at most 40 KB of counters while periods are archived, and 280 KB of sums
+# for a dashboard.
+MAX_FEATURES = 30
 # Full rows that a process caches.
 CACHED = 2000
 NOT_FULL = "(attribute_not_exists(features) OR size(features) < :max)"

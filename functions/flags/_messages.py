@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -12,14 +10,13 @@ from pydantic import AliasChoices, Field
 from functions.flags._periods import SKEW
 from shared.job.outcome import Rejected
 from shared.messages.payload import Id, Part, Payload, Timestamp
+from shared.product.organization_notification import digest
 
 AUDIT = "flagship:audit"
 USAGE = "flagship:usage"
-NOTIFICATIONS = "flagship:notifications"
 AUTO_ACTIONS = "flagship:auto-actions"
 MAX_EVENTS = 1000
 
-Feature = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Text = Annotated[str, Field(max_length=512)]
 
 
@@ -58,7 +55,7 @@ class Audited(Payload, type="audit-event", organization_in="event"):
 class UsageEvent(Part):
     """One use of a feature."""
 
-    feature: Feature
+    feature: Id
     #: Used units.
     amount: Annotated[int, Field(ge=0, le=10**12)]
     at: Timestamp
@@ -69,33 +66,6 @@ class UsageIngestion(Payload):
 
     batch_id: Id
     events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=MAX_EVENTS)]
-
-
-class NotificationSubject(Part):
-    """The subject of a notification."""
-
-    feature: Feature
-    #: `2026-11`, `2026-11-22` or `2026-11-22T05`.
-    period: Annotated[str, Field(max_length=16)] = ""
-    #: Of the limit.
-    percent: Annotated[int, Field(ge=0)] = 0
-    used: Annotated[int, Field(ge=0)] = 0
-    limit: Annotated[int, Field(ge=0)] = 0
-    reason: Text = ""
-
-
-class Notification(Payload):
-    """A notification of an organization's administrators and receivers."""
-
-    type: Literal["threshold_warning", "limit_exceeded", "feature_disabled"]
-    data: NotificationSubject
-
-    @property
-    def key(self) -> str:
-        """Equal for notifications of the same event, also with another usage."""
-        data = self.data
-        parts = [self.type, data.feature, data.period, data.percent, data.limit, data.reason]
-        return digest(self.organization_id, *map(str, parts))
 
 
 class AutoAction(Payload):
@@ -109,7 +79,3 @@ class AutoAction(Payload):
     @property
     def key(self) -> str:
         return digest(self.organization_id, self.action, self.target_id, self.reason)
-
-
-def digest(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

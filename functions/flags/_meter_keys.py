@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functions.flags import _periods
 from shared.messages.tenant import Tenant
+from shared.product import usage_sums
 from shared.store.keys import ONLY, RowKey
 
 FIRST = ONLY
@@ -34,4 +35,4 @@ def period(tenant: Tenant, period: str, row: str = FIRST) -> RowKey:
 
 def dashboard(tenant: Tenant, month: str, row: str = FIRST) -> RowKey:
     """`<organization>#dashboard` / `<yyyy-mm>`, or `<yyyy-mm>#<row>`: the sums of a month."""
-    return RowKey(tenant.key("dashboard"), month if row == FIRST else f"{month}#{row}")
+    return RowKey(usage_sums.partition(tenant), month if row == FIRST else f"{month}#{row}")

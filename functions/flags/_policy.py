@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.flags import _periods
-from functions.flags._messages import AutoAction, Notification, NotificationSubject
+from functions.flags._messages import AutoAction
 from shared.messages.payload import Payload
 from shared.product.organization import Organization
+from shared.product.organization_notification import NotificationSubject, OrganizationNotification
 
 # Default policy: notify when a threshold is approached or exceeded (the latter by e-mail too), and disable the feature
 # when the `disableAt` threshold of its limit is reached.
@@ -73,7 +74,7 @@ def consequences(organization: Organization, crossing: Crossing) -> Iterator[Pay
                 reason=f"{crossing.percent} % of {crossing.limit} in {crossing.period} reached",
             )
         elif action == "notify":
-            yield Notification(
+            yield OrganizationNotification(
                 organization_id=organization.id,
                 type="threshold_warning" if crossing.percent < FULL else "limit_exceeded",
                 data=NotificationSubject(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.flags import _periods
-from functions.flags._messages import UsageIngestion, digest, require_not_ahead
+from functions.flags._messages import UsageIngestion, require_not_ahead
 from shared.job import Rejected
+from shared.product.organization_notification import digest
 
 # Counted batches are remembered for longer: a queue keeps a message for 14 days, a dead letter can be redriven for 37.
 OLDEST = timedelta(days=60)

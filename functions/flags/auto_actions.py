@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Literal
+
+from pydantic import ValidationError
 
 from functions.flags import _audit_rows
-from functions.flags._messages import (
-    AUTO_ACTIONS,
-    NOTIFICATIONS,
-    AuditEvent,
-    AutoAction,
-    Notification,
-    NotificationSubject,
-)
+from functions.flags._messages import AUTO_ACTIONS, AuditEvent, AutoAction
 from shared import clock
 from shared.archetypes.consumer import Consumer, Message, Tenant
 from shared.job import (
@@ -33,6 +28,7 @@ from shared.job import (
 )
 from shared.messages import envelope
 from shared.product import organization
+from shared.product.organization_notification import NOTIFICATIONS, NotificationSubject, OrganizationNotification
 from shared.store import table
 from shared.store.keys import RowKey
 from shared.store.table import ConditionFailed
@@ -67,48 +63,61 @@ class AutoActions(Consumer[AutoAction]):
     def handle(self, run: RunContext, message: Message[AutoAction]) -> None:
         action = message.payload
         tenant = Tenant(action.organization_id)
+        # Before anything is done: what the action leads to must be valid, or the action is refused.
+        notification, event = _consequences(action, run.cloud.clock.now())
         if action.action == "send_notification":
-            notice = NotificationSubject(feature=action.target_id, reason=action.reason)
-            at = _notify(run, action, "threshold_warning", notice)
-            _audit(run, tenant, action, at, "")
+            _audit(run, tenant, event, _notify(run, action, notification))
             return
         # An effect, also if the row was disabled already: a duplicate must not disable what a person enables later.
         at, done = run.effect(f"{tenant.id}#{action.key}#off", lambda _: _disable(run, tenant, action))
-        _audit(run, tenant, action, at, "" if done else " (it was off)")
+        _audit(run, tenant, event, at, "" if done else " (it was off)")
         if done and action.action == "disable_feature":
-            _notify(
-                run, action, "feature_disabled", NotificationSubject(feature=action.target_id, reason=action.reason)
-            )
+            _notify(run, action, notification)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # A repeat is recognised: the notification by its key, the disabled row by the action that disabled it.
         return NotDone()
 
 
-def _notify(run: RunContext, action: AutoAction, kind: Any, notice: NotificationSubject) -> str:
-    """Send a notification once; return its timestamp, to a duplicate too."""
-    notification = Notification(
-        organization_id=action.organization_id, correlation_id=action.correlation_id, type=kind, data=notice
+def _consequences(action: AutoAction, at: datetime) -> tuple[OrganizationNotification, AuditEvent]:
+    """Return the notification and the audit event of an action. Raises Rejected."""
+    notice: Literal["threshold_warning", "feature_disabled"] = (
+        "threshold_warning" if action.action == "send_notification" else "feature_disabled"
     )
+    try:
+        notification = OrganizationNotification(
+            organization_id=action.organization_id,
+            correlation_id=action.correlation_id,
+            type=notice,
+            data=NotificationSubject(feature=action.target_id, reason=action.reason),
+        )
+        event = AuditEvent(
+            id=f"auto-{action.key}",
+            organization_id=action.organization_id,
+            at=at,
+            actor=ACTOR,
+            action=action.action,
+            target=action.target_id,
+            reason=f"{action.reason:.480}",
+        )
+    except ValidationError as error:
+        raise Rejected(f"the action leads to an invalid message: {error.errors(include_input=False)[:3]}") from None
+    return notification, event
+
+
+def _notify(run: RunContext, action: AutoAction, notification: OrganizationNotification) -> str:
+    """Send a notification once; return its timestamp, to a duplicate too."""
     at: str = run.effect(f"{action.organization_id}#{action.key}", partial(_send, run, notification))
     return at
 
 
-def _audit(run: RunContext, tenant: Tenant, action: AutoAction, at: str, suffix: str) -> None:
-    event = AuditEvent(
-        id=f"auto-{action.key}",
-        organization_id=tenant.id,
-        # The timestamp of the action: a second delivery writes the same row.
-        at=clock.parse(at),
-        actor=ACTOR,
-        action=action.action,
-        target=action.target_id,
-        reason=f"{action.reason:.480}{suffix}",
-    )
-    _audit_rows.write(run.cloud, tenant, [event])
+def _audit(run: RunContext, tenant: Tenant, event: AuditEvent, at: str, suffix: str = "") -> None:
+    # The timestamp of the action: a second delivery writes the same row.
+    changes = {"at": clock.parse(at), "reason": f"{event.reason}{suffix}"}
+    _audit_rows.write(run.cloud, tenant, [event.model_copy(update=changes)])
 
 
-def _send(run: RunContext, notification: Notification, _key: str) -> str:
+def _send(run: RunContext, notification: OrganizationNotification, _key: str) -> str:
     now: datetime = run.cloud.clock.now()
     envelope.send(run.cloud, NOTIFICATIONS, notification)
     return clock.iso(now)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from functions.flags import _notification_text
-from functions.flags._messages import NOTIFICATIONS, Notification
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.job import (
     Confirmed,
@@ -25,7 +24,9 @@ from shared.job import (
 from shared.mail import sending
 from shared.mail.message import Mail, MailRefused, Relay
 from shared.messages import envelope
+from shared.messages.payload import ID
 from shared.product import organization
+from shared.product.organization_notification import NOTIFICATIONS, OrganizationNotification
 from shared.product.webhook_event import DELIVER, WebhookDelivery
 
 ADMINS = ("owner", "admin")
@@ -39,7 +40,7 @@ class Undelivered(Exception):
     """Some deliveries failed and can be retried; the others are not repeated."""
 
 
-class Notifications(Consumer[Notification]):
+class Notifications(Consumer[OrganizationNotification]):
     """Notify administrators by e-mail and receivers by webhook, each once.
 
     Equal notifications of one period are sent once, however often they are delivered. The organization chooses the
@@ -58,20 +59,21 @@ class Notifications(Consumer[Notification]):
     def admits(self, run: RunContext, tenant: Tenant) -> bool:
         return organization.admits(run.cloud, tenant)
 
-    def handle(self, run: RunContext, message: Message[Notification]) -> None:
+    def handle(self, run: RunContext, message: Message[OrganizationNotification]) -> None:
         notification = message.payload
         tenant = Tenant(notification.organization_id)
         found = organization.find(run.cloud, tenant)
-        channels = (found.channels if found else {}).get(
-            notification.type, _notification_text.CHANNELS[notification.type]
-        )
+        chosen = (found.channels if found else {}).get(notification.type)
+        channels = _notification_text.CHANNELS[notification.type] if chosen is None else chosen
+        hooks = [*_webhooks(run, tenant, notification)] if "webhook" in channels else []
+        # An organization that has chosen nothing and receives no webhook hears of it by e-mail.
+        mailed = "email" in channels or (chosen is None and not hooks)
         deliveries: list[Delivery] = []
-        relay = sending.relay(run) if "email" in channels else None
+        relay = sending.relay(run) if mailed else None
         try:
             if relay:
                 deliveries += _mails(run, tenant, notification, relay)
-            if "webhook" in channels:
-                deliveries += _webhooks(run, tenant, notification)
+            deliveries += hooks
             _perform(run, tenant, deliveries)
         finally:
             if relay:
@@ -118,7 +120,7 @@ def _perform(run: RunContext, tenant: Tenant, deliveries: list[Delivery]) -> Non
         raise uncertain[0]
 
 
-def _mails(run: RunContext, tenant: Tenant, notification: Notification, relay: Relay) -> Iterator[Delivery]:
+def _mails(run: RunContext, tenant: Tenant, notification: OrganizationNotification, relay: Relay) -> Iterator[Delivery]:
     """Yield a mail for each administrator who has not muted the type."""
     for row in organization.all_rows(run.cloud, tenant, "member"):
         if row.get("role") in ADMINS and row.get("email") and notification.type not in row.get("muted", ()):
@@ -126,20 +128,24 @@ def _mails(run: RunContext, tenant: Tenant, notification: Notification, relay: R
             yield f"mail#{notification.key}#{member}", partial(_mail, relay, notification, row["email"])
 
 
-def _webhooks(run: RunContext, tenant: Tenant, notification: Notification) -> Iterator[Delivery]:
+def _webhooks(run: RunContext, tenant: Tenant, notification: OrganizationNotification) -> Iterator[Delivery]:
     """Yield a webhook for each receiver of this type."""
     for row in organization.all_rows(run.cloud, tenant, "receiver"):
         if row.get("active", True) and notification.type in row.get("events", (notification.type,)):
             receiver = row["sk"].partition("#")[2]
+            if not ID.fullmatch(receiver):
+                # No retry can make the id of a row valid.
+                run.log.error("notification_refused", effect=f"hook {receiver:.200}", error="invalid receiver id")
+                continue
             yield f"hook#{notification.key}#{receiver}", partial(_webhook, run, notification, receiver)
 
 
-def _mail(relay: Relay, notification: Notification, address: str, key: str) -> str:
+def _mail(relay: Relay, notification: OrganizationNotification, address: str, key: str) -> str:
     subject, text = _notification_text.subject(notification), _notification_text.text(notification)
     return relay.send(Mail(to=(address,), subject=subject, text=text), key)
 
 
-def _webhook(run: RunContext, notification: Notification, receiver: str, _key: str) -> str:
+def _webhook(run: RunContext, notification: OrganizationNotification, receiver: str, _key: str) -> str:
     delivery = WebhookDelivery(
         organization_id=notification.organization_id,
         correlation_id=notification.correlation_id,

@@ -7,7 +7,7 @@ from functools import partial
 
 from functions.flags import _archive, _current_usage, _meter_keys, _periods, _policy, _usage_batch
 from functions.flags._counters import RowsTooLarge, UsageCounters
-from functions.flags._messages import AUTO_ACTIONS, NOTIFICATIONS, USAGE, AutoAction, UsageIngestion
+from functions.flags._messages import AUTO_ACTIONS, USAGE, AutoAction, UsageIngestion
 from functions.flags._policy import Crossing
 from functions.flags._usage_batch import UsageBatch, feature_of, month_of, period_of
 from shared.archetypes.consumer import Consumer, Message, MessageBatch, Tenant
@@ -28,6 +28,7 @@ from shared.job import (
 from shared.messages import envelope
 from shared.product import organization
 from shared.product.organization import Organization
+from shared.product.organization_notification import NOTIFICATIONS
 from shared.store import table
 
 # Notified thresholds on a row. Without a mark the effect of a threshold is read again, and sends nothing.

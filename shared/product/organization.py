@@ -18,6 +18,7 @@ from shared.aws.permissions import Grant, read_rows
 from shared.store import table
 from shared.store.keys import RowKey
 from shared.tables import ORGANIZATIONS
+from shared.text.whole_number import is_whole_number
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -28,6 +29,9 @@ ITSELF = "-"
 CACHE_AGE = timedelta(minutes=1)
 CACHE_SIZE = 10_000
 THRESHOLDS = (60, 70, 80, 100)
+PERIODS = ("hour", "day", "month")
+# Digits of the largest amount.
+LONGEST = 18
 GRANTS: tuple[Grant, ...] = (read_rows(ORGANIZATIONS.name),)
 _cache: WeakKeyDictionary[Cloud, dict[str, tuple[datetime, Organization | None]]] = WeakKeyDictionary()
 
@@ -93,8 +97,45 @@ def _from_row(key: str, item: Mapping[str, Any]) -> Organization:
     return Organization(
         id=key,
         state=str(item.get("state", "active")),
-        limits=item.get("limits", {}),
-        thresholds=tuple(item.get("thresholds", THRESHOLDS)),
-        policy=item.get("policy", {}),
-        channels=item.get("channels", {}),
+        limits=_limits(item.get("limits")),
+        thresholds=_thresholds(item.get("thresholds")),
+        policy=_lists(item.get("policy")),
+        channels=_lists(item.get("channels")),
     )
+
+
+def _limits(limits: Any) -> dict[str, dict[str, Any]]:
+    """Return the limits that can be applied.
+
+    An invalid one must not fail the messages of its organization.
+    """
+    valid: dict[str, dict[str, Any]] = {}
+    for feature, limit in limits.items() if isinstance(limits, Mapping) else ():
+        amount = _count(limit.get("amount")) if isinstance(limit, Mapping) else None
+        if amount and limit.get("period") in PERIODS:
+            disable = _count(limit.get("disableAt"))
+            valid[feature] = {
+                "period": limit["period"],
+                "amount": amount,
+                **({"disableAt": disable} if disable else {}),
+            }
+    return valid
+
+
+def _thresholds(percents: Any) -> tuple[int, ...]:
+    if not isinstance(percents, list | set | tuple):
+        return THRESHOLDS
+    return tuple(percent for percent in map(_count, percents) if percent)
+
+
+def _lists(named: Any) -> dict[str, list[str]]:
+    """Return the lists of words by name; others count as absent."""
+    if not isinstance(named, Mapping):
+        return {}
+    return {name: [*words] for name, words in named.items() if isinstance(words, list | set | tuple)}
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, str) and len(value) <= LONGEST and is_whole_number(value):
+        value = int(value)
+    return value if type(value) is int and 0 < value < 10**LONGEST else None

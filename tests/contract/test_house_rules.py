@@ -31,6 +31,7 @@ LONGEST_FUNCTION = 50
 BRINGS_PYDANTIC = (
     "shared.messages.payload",
     "shared.product.webhook_event",
+    "shared.product.organization_notification",
     "shared.messages.envelope",
     "shared.messages.payload_rules",
     "shared.plugins.manifest.manifest",

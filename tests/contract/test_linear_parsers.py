@@ -312,6 +312,7 @@ OTHERS = {
     "shared.plugins.job": DECLARED,
     "shared.plugins.manifest.manifest": "reads what toml_file has parsed, which has 64 KiB at most",
     "shared.plugins.wire": JSON,
+    "shared.product.organization_notification": "tests ids and periods by one class each",
     "shared.run.checkpoint": OWN,
     "shared.run.effect_results": OWN,
     "shared.run.effects": OWN,

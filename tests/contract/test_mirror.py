@@ -83,6 +83,7 @@ COVERED_BY = {
     "shared.plugins.wire": SANDBOX,
     "shared.product.export_ticket": "tests/functions/downloads/test_handler.py",
     "shared.product.organization": "tests/functions/flags/test_usage.py",
+    "shared.product.usage_sums": "tests/functions/flags/test_rollover.py",
     "shared.product.records.accounts": RECORDS,
     "shared.product.records.by_table": RECORDS,
     "shared.product.records.mail": RECORDS,

@@ -30,7 +30,6 @@ OTHER_JSON = {
     "shared/run/reconcile.py": "a result of an effect",
     "shared/store/record.py": "data that was parsed, as text for pydantic's strict mode",
     "shared/store/s3_archive.py": "an archive, whose checksum was verified",
-    "functions/assessments/_llm.py": "events of a provider, whose faults are those of an answer",
     "functions/assessments/_rubric.py": "an answer of a model, which pydantic reads without recursion",
     "functions/console/_openapi.py": "the specification that Powertools wrote",
     "functions/operations/_reconcile_window.py": "a checkpoint",

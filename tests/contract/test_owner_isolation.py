@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from functions.flags import _dashboard
 from functions.flags._messages import UsageEvent, UsageIngestion
 from functions.flags.period_rollover import PeriodRollover
 from functions.flags.usage import Usage
@@ -24,6 +23,7 @@ from shared.job import registry
 from shared.job.definition import Job
 from shared.messages.tenant import Tenant
 from shared.plugins.job import PluginJob
+from shared.product import usage_sums
 from shared.product.records.mail import MessageMetadata
 from shared.run.firing import Firing
 from shared.run.report import RunReport
@@ -86,7 +86,7 @@ def days_archived(world: World) -> set[str]:
 
 
 def dashboards(world: World) -> set[str]:
-    return {owner for owner in OWNERS if _dashboard.read(world.cloud, Tenant(owner), "2026-03")}
+    return {owner for owner in OWNERS if usage_sums.read(world.cloud, Tenant(owner), "2026-03")}
 
 
 def sums(world: World) -> set[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cli.up import local_session
-from functions.flags import _archive, _dashboard
+from functions.flags import _archive
 from functions.flags._messages import AUDIT, USAGE, UsageEvent, UsageIngestion
 from local.cloud import LocalCloud
 from shared import clock
@@ -25,6 +25,7 @@ from shared.aws.cloud import Cloud
 from shared.messages import envelope, queue_depth
 from shared.messages.envelope import MESSAGE_LIMIT
 from shared.messages.tenant import Tenant
+from shared.product import usage_sums
 from shared.tables import ASSESSMENTS, METERS, ORGANIZATIONS, STATE, TRAIL, Table
 from tests.functions.assessments.test_evaluation import PATH, asked, scored, streamed
 from tests.functions.assessments.test_welcome_email import CREATED
@@ -179,7 +180,7 @@ def _periods_are_closed_and_summed_up(place: Place) -> None:
     day = one(place.cloud, METERS, ME.key("periods"), f"day#{old:%Y-%m-%d}")
     assert day[f"{_archive.UNITS}reports"] == 9
     assert place.fire("usage-aggregation")["outcome"] == "done"
-    assert _dashboard.read(place.cloud, ME, f"{old:%Y-%m}")["features"]["reports"]["total"] == 9
+    assert usage_sums.read(place.cloud, ME, f"{old:%Y-%m}")["features"]["reports"]["total"] == 9
 
 
 def _a_queue_is_looked_after_and_drained_by_hand(place: Place) -> None:

@@ -11,4 +11,4 @@ from tests.functions.flags.conftest import World, opened
 
 @pytest.fixture
 def world(cloud: Cloud, clock: VirtualClock, log: Lines) -> World:
-    return opened(cloud, clock, log, ("assessments:evaluation", "users:created"))
+    return opened(cloud, clock, log, ("assessments:evaluation", "flagship:notifications", "users:created"))

@@ -279,6 +279,18 @@ def test_an_error_with_status_200_is_an_error(
     assert cost(world) == {}
 
 
+def test_an_organization_is_told_once_that_an_evaluation_has_failed_for_good(world: World, provider: Web) -> None:
+    provider.answers[PATH] = Reply(500)
+    for attempt in ("1", "2"):
+        world.deliver(Evaluate(), asked(), attempt=attempt)
+        assert world.sent("flagship:notifications") == []
+    for _ in range(2):
+        world.deliver(Evaluate(), asked(), attempt="3")
+    [told] = world.sent("flagship:notifications")
+    assert (told["payload"]["type"], told["payload"]["data"]["feature"]) == ("evaluation_failed", "as_1")
+    assert "answered 500" in told["payload"]["data"]["reason"]
+
+
 def test_a_foreign_message_writes_nothing(world: World, provider: Web) -> None:
     before = row(world)
     world.deliver(Evaluate(), asked(userId="user_2"))

@@ -14,6 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from functions.console import _openapi, handler
+from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.http.internal_token import Guard
 from shared.job import manifest, registry
@@ -201,4 +202,63 @@ def test_the_openapi_document_is_valid_and_has_every_path(ask: Ask) -> None:
         "/jobs",
         "/jobs/stats",
         *(f"/jobs/{{id}}/{what}" for what in ("trigger", "pause", "resume", "runs")),
+        "/organizations/{id}/usage",
+        "/organizations/{id}/assessments/{assessment}",
     }
+
+
+def rows(cloud: Cloud, name: str, *items: dict[str, Any]) -> None:
+    for item in items:
+        cloud.dynamodb.put_item(TableName=cloud.names.table(name), Item=attributes.row(item))
+
+
+def test_the_sums_of_a_month_are_served_of_all_its_rows(ask: Ask, cloud: Cloud) -> None:
+    sums = {"total": 12, "peak": 9, "peak_day": "03"}
+    rows(
+        cloud,
+        "meters",
+        {"pk": "org_1#dashboard", "sk": "2026-03", "as_of": "a", "features": {"x": sums}, "days": {"03": {"x": 9}}},
+        {"pk": "org_1#dashboard", "sk": "2026-03#7", "as_of": "b", "features": {"y": sums}, "days": {"03": {"y": 9}}},
+        {"pk": "org_1#dashboard", "sk": "2026-02", "as_of": "c", "features": {"z": sums}, "days": {}},
+    )
+    status, told, headers = ask("/organizations/org_1/usage")
+    shown = {"total": 12, "peak": 9, "peakDay": "03"}
+    assert (status, told["month"], told["asOf"]) == (200, "2026-03", "b")
+    assert (told["features"], told["days"]) == ({"x": shown, "y": shown}, {"03": {"x": 9, "y": 9}})
+    assert ask("/organizations/org_1/usage", headers={**TOKEN, "If-None-Match": headers["etag"]})[0] == 304
+    assert [*ask("/organizations/org_1/usage", query={"month": "2026-02"})[1]["features"]] == ["z"]
+    assert ask("/organizations/org_9/usage")[1]["features"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/organizations/org_1/usage", {"month": "2026-13"}),
+        ("/organizations/org_1/usage", {"month": "٢٠٢٦-03"}),
+        ("/organizations/org%231/usage", None),
+        ("/organizations/org_1/assessments/a%23b", None),
+    ],
+)
+def test_an_invalid_month_or_id_is_refused(ask: Ask, path: str, query: dict[str, str] | None) -> None:
+    assert ask(path, query=query)[0] in (400, 404)
+
+
+@pytest.mark.parametrize("state", ["processing", "completed", "failed"])
+def test_an_assessment_is_served_in_the_words_of_the_product(ask: Ask, cloud: Cloud, state: str) -> None:
+    at = "2026-03-02T12:00:00.000Z"
+    row = {
+        "pk": "org_1",
+        "sk": "as_1",
+        "state": state,
+        "step": "x",
+        "progress": 50,
+        "started_at": at,
+        f"{state}_at": at,
+    }
+    rows(cloud, "assessments", {**row, "score": 80, "user": "user_1", "result": {"secret": 1}})
+    status, told, _ = ask("/organizations/org_1/assessments/as_1")
+    assert (status, told["status"], told["startedAt"], told["score"]) == (200, state.upper(), at, 80)
+    assert told.get("completedAt") == (at if state == "completed" else None)
+    assert told.get("failedAt") == (at if state == "failed" else None)
+    assert not {"result", "user"} & told.keys()
+    assert ask("/organizations/org_1/assessments/as_2")[0] == 404

@@ -269,3 +269,65 @@ def test_a_crash_right_after_disabling_keeps_the_action_that_disabled(
     [entry] = world.rows("trail")
     assert (entry["at"], entry["reason"]) == (flag(world)["off_at"], "120 % of 100 in 2026-03 reached")
     assert len(world.sent("flagship:notifications")) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"featureKey": "exports", "currentUsage": 800, "threshold": 80},
+        {"message": "Your limit is near"},
+        {"feature": "exports", "meta": {"plan": "pro", "seats": [1, 2]}},
+        {},
+        {"feature": 5, "percent": "80", "used": "many", "note": "line\nbreak \u202e \x1b[31m"},
+    ],
+)
+@pytest.mark.parametrize("kind", ["threshold_warning", "limit_exceeded", "feature_disabled"])
+def test_any_record_is_rendered_safely(kind: str, data: dict[str, Any], world: World, box: Box) -> None:
+    member(world, "ada")
+    body = {"type": "notification", "payload": {"orgId": "org_1", "type": kind, "data": data}}
+    assert world.deliver(Notifications(), body) == []
+    assert letters(world.cloud, "firings-dlq") == []
+    [mail] = box.mails
+    assert "\n" not in mail["Subject"]
+    text = str(mail.get_content())
+    assert not {"\x1b", "\u202e"} & {*text}
+    for name in data.keys() - {"feature", "percent", "used"}:
+        assert f"{name}: " in text
+
+
+def test_a_warning_reaches_a_person_where_no_receiver_is_registered(world: World, box: Box) -> None:
+    member(world, "ada", role="owner")
+    warning = news("threshold_warning", percent=80)
+    world.deliver(Notifications(), warning)
+    assert to(box) == ["ada@customer.example"]
+    world.put("organizations", {"pk": "org_1", "sk": "receiver#r1", "url": "https://x.example"})
+    world.deliver(Notifications(), news("threshold_warning", percent=70))
+    assert (len(to(box)), len(world.sent("webhooks:deliver"))) == (1, 1)
+    # An organization that has chosen its channels gets what it has chosen.
+    world.organization(channels={"threshold_warning": []})
+    world.clock.move(minutes=2)
+    world.deliver(Notifications(), news("threshold_warning", percent=60))
+    assert len(to(box)) == 1
+
+
+def test_a_receiver_with_an_invalid_id_does_not_affect_the_others(world: World, box: Box) -> None:
+    for receiver in ("r 1#x", "r2"):
+        world.put("organizations", {"pk": "org_1", "sk": f"receiver#{receiver}", "url": "https://x.example"})
+    assert world.deliver(Notifications(), news("feature_disabled")) == []
+    assert [each["payload"]["receiverId"] for each in world.sent("webhooks:deliver")] == ["r2"]
+
+
+@pytest.mark.parametrize("target", ["beta@2", "org:rb@c", "x" * 128, "a.b-c_d:e"])
+@pytest.mark.parametrize("action", ["disable_feature", "block_api_key", "send_notification"])
+def test_an_action_on_any_identifier_is_done_told_and_audited(action: str, target: str, world: World) -> None:
+    for kind in ("flag", "key"):
+        world.put("organizations", {"pk": "org_1", "sk": f"{kind}#{target}", "enabled": True})
+    payload = {"orgId": "org_1", "action": action, "targetId": target, "reason": "y" * 512}
+    assert world.deliver(AutoActions(), {"type": "auto-action", "payload": payload}) == []
+    assert letters(world.cloud, "firings-dlq") == []
+    [row] = world.rows("trail")
+    assert (row["action"], row["target"]) == (action, target)
+    sent = world.sent("flagship:notifications")
+    assert [each["payload"]["data"]["feature"] for each in sent] == [target] * (action != "block_api_key")
+    assert world.deliver(Notifications(), *sent) == []
+    assert letters(world.cloud, "firings-dlq") == []

@@ -17,6 +17,7 @@ from functions.flags.usage import Usage
 from functions.flags.usage_aggregation import UsageAggregation
 from shared.job.definition import Job
 from shared.messages.tenant import Tenant
+from shared.product import usage_sums
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
@@ -151,7 +152,7 @@ def test_dashboards_read_the_sums_of_archived_days(world: World) -> None:
     world.clock.move(hours=13)
     tick(world, PeriodRollover())
     assert tick(world, UsageAggregation()).counts == {"days": 2, "months": 1}
-    shown = _dashboard.read(world.cloud, ME, "2026-03")
+    shown = usage_sums.read(world.cloud, ME, "2026-03")
     assert shown["features"]["exports"] == {"total": 12, "peak": 9, "peak_day": "03"}
     assert shown["days"] == {"02": {"exports": 3, "imports": 2}, "03": {"exports": 9}}
     world.clock.move(hours=1)
@@ -160,18 +161,18 @@ def test_dashboards_read_the_sums_of_archived_days(world: World) -> None:
     world.clock.move(hours=1)
     tick(world, PeriodRollover())
     tick(world, UsageAggregation())
-    assert _dashboard.read(world.cloud, ME, "2026-03")["features"]["exports"]["total"] == 13
+    assert usage_sums.read(world.cloud, ME, "2026-03")["features"]["exports"]["total"] == 13
 
 
 def test_notified_thresholds_are_removed_with_their_period(world: World) -> None:
     world.organization(limits={"exports": {"period": "hour", "amount": 10}})
     use(world, Usage(), 10, world.clock.now())
-    told = [f"2026-03-02T12#exports#{percent}#approach" for percent in (60, 70, 80)]
-    assert sorted(world.get("meters", "org_1#month#2026-03")["told"]) == ["2026-03-02T12#exports#100#exceeded", *told]
+    told = [f"2026-03-02T12#exports#{percent}#approach#10" for percent in (60, 70, 80)]
+    assert sorted(world.get("meters", "org_1#month#2026-03")["told"]) == ["2026-03-02T12#exports#100#exceeded#10", *told]
     world.clock.move(hours=2)
     use(world, Usage(), 6, world.clock.now())
     tick(world, PeriodRollover())
-    assert [*world.get("meters", "org_1#month#2026-03")["told"]] == ["2026-03-02T14#exports#60#approach"]
+    assert [*world.get("meters", "org_1#month#2026-03")["told"]] == ["2026-03-02T14#exports#60#approach#10"]
 
 
 def test_usage_counted_just_before_a_month_is_retired_is_archived_by_the_next_tick(
@@ -199,7 +200,7 @@ def test_sums_of_a_delayed_run_replace_no_newer_ones(world: World) -> None:
     world.clock.move(days=1, hours=1)
     tick(world, PeriodRollover())
     _dashboard.make(world.cloud, ME, "2026-03", "-")
-    newer = _dashboard.read(world.cloud, ME, "2026-03")
+    newer = usage_sums.read(world.cloud, ME, "2026-03")
     world.clock.move(hours=-2)
     _dashboard.make(world.cloud, ME, "2026-03", "-")
-    assert _dashboard.read(world.cloud, ME, "2026-03") == newer
+    assert usage_sums.read(world.cloud, ME, "2026-03") == newer

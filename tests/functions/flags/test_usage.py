@@ -208,10 +208,10 @@ def test_no_row_outgrows_its_limit_with_many_features(world: World, monkeypatch:
 
 def test_a_full_row_is_far_below_the_limit_of_an_item() -> None:
     features = _feature_rows.MAX_FEATURES - 1 + _usage_batch.MAX_COUNTERS // 3
-    name, number = 64 + len("2026-03-02T12#"), 8
+    name, number = 128 + len("2026-03-02T12#"), 8
     open_periods = features * (name + number) * 4
-    dashboard = features * (64 + 40 + 31 * (64 + number))
-    assert max(open_periods, dashboard) < 400_000 / 2
+    dashboard = features * (128 + 40 + 31 * (128 + number))
+    assert max(open_periods, dashboard) < 400_000 * 3 / 4
 
 
 def test_periods_that_pile_up_are_archived_before_a_row_is_too_large(
@@ -329,6 +329,29 @@ def test_notified_thresholds_cost_later_batches_nothing(world: World) -> None:
     world.deliver(job, batch(2))
     # The count, one read of its row, and the counts of the batch.
     assert calls.made == ["dynamodb:TransactWriteItems", "dynamodb:GetItem", "dynamodb:UpdateItem"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"limits": {"exports": {"period": "month", "amount": "lots"}}},
+        {"limits": {"exports": {"period": "year", "amount": 10}}},
+        {"limits": {"exports": {"amount": 10}}},
+        {"limits": {"exports": 10}},
+        {"limits": {"exports": {"period": "month", "amount": -1, "disableAt": "x"}}},
+        {"limits": "none"},
+        {"limits": LIMITED, "thresholds": ["a", -5, None]},
+        {"limits": LIMITED, "thresholds": 60},
+        {"limits": LIMITED, "policy": {"approach": "notify", "exceeded": None, "reached": 7}},
+    ],
+)
+def test_an_invalid_limit_fails_no_message(wrong: dict[str, Any], world: World) -> None:
+    world.organization(**wrong)
+    assert world.deliver(Usage(), batch(1, amount=130)) == []
+    assert letters(world.cloud, "firings-dlq") == []
+    assert counted(world)["2026-03#exports"] == 130
+    for sent in (*world.sent("flagship:notifications"), *world.sent("flagship:auto-actions")):
+        assert sent["payload"]["organizationId"] == "org_1"
 
 
 def test_an_organization_has_its_own_thresholds_and_policy(world: World) -> None:
