@@ -168,7 +168,10 @@ def test_notified_thresholds_are_removed_with_their_period(world: World) -> None
     world.organization(limits={"exports": {"period": "hour", "amount": 10}})
     use(world, Usage(), 10, world.clock.now())
     told = [f"2026-03-02T12#exports#{percent}#approach#10" for percent in (60, 70, 80)]
-    assert sorted(world.get("meters", "org_1#month#2026-03")["told"]) == ["2026-03-02T12#exports#100#exceeded#10", *told]
+    assert sorted(world.get("meters", "org_1#month#2026-03")["told"]) == [
+        "2026-03-02T12#exports#100#exceeded#10",
+        *told,
+    ]
     world.clock.move(hours=2)
     use(world, Usage(), 6, world.clock.now())
     tick(world, PeriodRollover())
