@@ -122,14 +122,15 @@ def _retire(cloud: Cloud, tenant: Tenant, month: str, row: str) -> None:
     head = _head(cloud, tenant, month, row)
     if DUE.pk not in head or counters(head):
         return
+    writes = head.get("writes")
     table.update(
         cloud,
         METERS,
         _meter_keys.month(tenant, month, row),
         "REMOVE #due, #at",
-        {":writes": head["writes"]},
-        # Counting a batch changes it.
-        condition="writes = :writes",
+        {":writes": writes} if writes else {},
+        # Counting a batch changes it. A row that an earlier release wrote has none.
+        condition="writes = :writes" if writes else "attribute_not_exists(writes)",
         names={"#due": DUE.pk, "#at": DUE.sk},
     )
 

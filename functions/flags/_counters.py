@@ -44,8 +44,8 @@ class Contended(Exception):
 class RowsTooLarge(Exception):
     """Rows would exceed DynamoDB's limit; their ended periods must be archived first."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        super().__init__(f"the counters of {', '.join(' '.join(row) for row in rows)} exceed the limit of an item")
+    def __init__(self, rows: Sequence[Row], reason: str) -> None:
+        super().__init__(f"the counters of {', '.join(' '.join(row) for row in rows)} cannot be added to: {reason}")
         self.rows = rows
 
 
@@ -109,7 +109,7 @@ class UsageCounters:
         ends = list(zip(cancelled.codes, cancelled.items, strict=True))
         large = [row for row, (code, _) in zip(rows, ends[len(left) :], strict=True) if code == TOO_LARGE]
         if large:
-            raise RowsTooLarge(large)
+            raise RowsTooLarge(large, str(cancelled))
         for (month, row), (code, item) in zip(rows, ends[len(left) :], strict=True):
             if code == FAILED:
                 self.rows.learn(tenant, month, row, item)
