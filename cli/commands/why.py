@@ -10,7 +10,7 @@ from cli.exit_codes import Exit
 from cli.job_arguments import find_host, find_job, find_target, parse_minute
 from shared import redaction
 from shared.admin.explain import explain
-from shared.admin.trace import trace
+from shared.admin.trace_reader import trace
 from shared.clock import Clock
 from shared.job.setting import BASE_URLS
 

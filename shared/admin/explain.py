@@ -16,6 +16,7 @@ from shared.job.retry import JITTER
 from shared.ledger.expected_since import ROLLOUT
 from shared.ledger.ledger import SETTLING_TIME, TickOutcome
 from shared.run import lost_runs, status_view
+from shared.text.human import duration_text
 
 PREDICATES = {
     TickOutcome.RAN: "ran",
@@ -137,7 +138,7 @@ def _ran(trace: Trace) -> Iterator[str]:
     assert trace.tick is not None
     after = clock.parse(done["started"]) - trace.tick
     counts = ", ".join(f"{count} {name}" for name, count in done.get("counts", {}).items()) or "nothing to do"
-    yield f"Run {done['run']} started {_duration(after)} after the tick and took {done.get('ms', 0)} ms: {counts}."
+    yield f"Run {done['run']} started {duration_text(after)} after the tick and took {done.get('ms', 0)} ms: {counts}."
     if not done.get("ok", True):
         yield f"The run completed with a bad result: {done.get('note', 'no reason given')}."
     if done.get("attempt", 1) > 1:
@@ -257,7 +258,11 @@ def _held_back(trace: Trace) -> Iterator[str]:
         yield f"It is paused now: {trace.claim['paused']}."
     if trace.budget_usage:
         yield trace.budget_usage.sentence
-    if trace.claim.get("partial_pauses"):
+    if trace.braked_plan:
+        yield f"The brake made the plan {trace.braked_plan} of what it stopped."
+    for pause in trace.partial_pauses.values():
+        yield f"{pause.sentence[0].upper()}{pause.sentence[1:]}."
+    if trace.claim.get("partial_pauses") and not trace.partial_pauses:
         yield "Some of its targets or tenants are paused."
 
 
@@ -287,13 +292,6 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def _duration(duration: timedelta) -> str:
-    seconds = max(0, round(duration.total_seconds()))
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def _times(count: int) -> str:

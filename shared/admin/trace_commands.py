@@ -9,6 +9,8 @@ from shared.admin.trace import Trace
 from shared.advised_commands import advised, without_stage
 from shared.aws.names import NO_TARGET
 from shared.ledger.ledger import TickOutcome
+from shared.plans import BRAKE
+from shared.run.pauses import TARGET
 
 RUN_AGAIN = (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOutcome.LOST)
 
@@ -20,7 +22,12 @@ def commands(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
     if trace.dead_letter:
         letter = trace.dead_letter["id"][:8]
         yield advised(stage, "dead", "show", letter), "show the dead letter with its payload"
-        yield advised(stage, "dead", "retry", letter), "redrive it"
+        if trace.dead_letter.get("reason") == "rejected":
+            group = ["--group", trace.dead_letter["fingerprint"]] if "fingerprint" in trace.dead_letter else []
+            purge = advised(stage, "dead", "purge", name, *group, "--failed", "rejected", "--dry-run")
+            yield purge, "list what can be deleted; a redrive would be rejected again"
+        else:
+            yield advised(stage, "dead", "retry", letter), "redrive it"
     if outcome in RUN_AGAIN and not trace.job.queue:
         target = [] if trace.target == NO_TARGET else ["--target", trace.target]
         yield advised(stage, name, *target, "--dry-run"), "show what a run would do now"
@@ -35,9 +42,20 @@ def _settings_and_pauses(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
     if position_ahead(trace.claim, trace.now) or "quarantined" in trace.claim:
         target = [] if trace.target == NO_TARGET or trace.whole_tick else ["--target", trace.target]
         yield advised(stage, "reset", trace.job.name, *target), "forget the position from a wrong clock"
+    if trace.braked_plan:
+        yield advised(stage, "apply", trace.braked_plan), "do what the brake stopped, exactly as planned"
+    for pause in trace.partial_pauses.values():
+        kind, _, name = pause.part.partition("#")
+        yield advised(stage, "resume", trace.job.name, f"--{kind}", name), f"end the pause of {kind} {name}"
     resume = advised(stage, "resume", trace.job.name)
     used_up = trace.budget_usage is not None and trace.budget_usage.used_up
-    if "paused" in trace.claim or (trace.record.outcome is TickOutcome.PAUSED and not trace.budget_usage):
+    # The claim item of a target has the pause of the target, whose command is above.
+    own = f"{TARGET}#{trace.target}" in trace.partial_pauses
+    if str(trace.claim.get("paused", "")).startswith(BRAKE):
+        yield resume, "approve the size that is due, and end the pause"
+    elif ("paused" in trace.claim and not own) or (
+        trace.record.outcome is TickOutcome.PAUSED and not trace.budget_usage and not own
+    ):
         yield resume, "end the pause"
     elif used_up:
         yield resume, "grant its budget once more before its period ends"

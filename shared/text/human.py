@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 STEP = 1000
 
@@ -27,3 +29,11 @@ def byte_size(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 time`, `2 times`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def duration_text(length: timedelta) -> str:
+    """`90 s`, `5 min` or `2 h 30 min`."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"

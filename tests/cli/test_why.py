@@ -11,7 +11,7 @@ import pytest
 
 from cli.exit_codes import Exit
 from shared import clock
-from shared.admin.trace import last_tick
+from shared.admin.trace_reader import last_tick
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.observability.log import Log

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from functions.operations.reconciler import Reconciler
-from shared.admin import explain, trace
+from shared.admin import explain, trace_reader
 from shared.admin.explain import Explanation
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
@@ -89,7 +89,7 @@ class World:
         """Explain a tick, and check that it took at most five reads and counted them."""
         self.clock.instant = now or self.clock.instant
         calls, before = Calls(self.cloud), self.functions.asked
-        found = trace.trace(self.cloud, self.job, at, target)
+        found = trace_reader.trace(self.cloud, self.job, at, target)
         assert found.reads <= 5
         assert len(calls.made) + self.functions.asked - before == found.reads
         assert not [made for made in calls.made if not made.endswith(("GetItem", "Query", "GetQueueAttributes"))]
@@ -256,6 +256,37 @@ def test_a_pause_is_explained_with_operator_and_reason(world: World) -> None:
     assert why.commands[0] == ("python jobs.py resume sweep --aws --stage test", "end the pause")
     world.put(pk="sweep:last", sk="-", partial_pauses="ab12")
     assert "Some of its targets or tenants are paused." in world.ask().facts
+
+
+@pytest.mark.parametrize(("part", "option"), [("target#shop.example", "--target"), ("tenant#acme", "--tenant")])
+def test_a_partial_pause_names_who_why_and_its_own_command(world: World, part: str, option: str) -> None:
+    world.run()
+    world.put(pk="sweep:last", sk="-", partial_pauses="ab12")
+    row = {"text": "ada: moving", "who": "ada", "why": "moving", "since": "2026-03-02T11:00:00.000Z"}
+    world.put(pk="pause#sweep", sk=part, **row)
+    why, (kind, _, name) = world.ask(), part.partition("#")
+    assert f"Sweep for {kind} {name} is paused since 2026-03-02 11:00 UTC by ada: moving." in why.facts
+    resume = f"python jobs.py resume sweep {option} {name} --aws --stage test"
+    assert [command for command, _ in why.commands if " resume " in command] == [resume]
+
+
+def test_a_braked_job_is_explained_with_its_plan(world: World) -> None:
+    world.put(pk="sweep:last", sk="-", paused="brake: 900 due, 10 is usual")
+    world.put(pk="brake#sweep", sk="-", size=900, plan="plan1")
+    world.run()
+    why = world.ask()
+    assert "It is paused now: brake: 900 due, 10 is usual." in why.facts
+    assert why.commands[0][0] == "python jobs.py apply plan1 --aws --stage test"
+
+
+def test_a_rejected_dead_letter_is_offered_for_deletion_and_not_for_redrive(world: World) -> None:
+    report = world.run(end=Rejected("no such table"))
+    letter = {"pk": "dead#sweep", "sk": "2026-03-02T12:00:02.000Z#1234abcd", "id": "1234abcd", "fingerprint": "ab"}
+    world.put(**letter, jobId=report.run_id, reason="rejected")
+    commands = [command for command, _ in world.ask().commands]
+    purge = "python jobs.py dead purge sweep --group ab --failed rejected --dry-run --aws --stage test"
+    assert purge in commands
+    assert not [command for command in commands if "dead retry" in command]
 
 
 def test_a_closed_gate_is_explained_with_its_setting_then_and_now(world: World) -> None:
@@ -451,6 +482,6 @@ def test_a_consumer_is_explained_with_its_queues_and_its_newest_dead_letter(worl
 
 @pytest.mark.parametrize("outcome", list(TickOutcome))
 def test_every_outcome_has_a_headline(world: World, outcome: TickOutcome) -> None:
-    found = trace.trace(world.cloud, world.job, NOON)
+    found = trace_reader.trace(world.cloud, world.job, NOON)
     found.record = replace(found.record, outcome=outcome)
     assert explain.explain(found, "test").headline.startswith("sweep: the tick of 2026-03-02 12:00 UTC ")

@@ -9,7 +9,7 @@ import pytest
 
 from shared.admin.explain import explain
 from shared.admin.reset_position import ResetRefused, reset_position
-from shared.admin.trace import trace
+from shared.admin.trace_reader import trace
 from shared.aws.cloud import Cloud
 from shared.run.firing import Firing
 from shared.run.run import run

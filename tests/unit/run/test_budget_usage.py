@@ -10,7 +10,7 @@ import pytest
 
 from shared.admin import explain, pause
 from shared.admin.pause import PauseRefused
-from shared.admin.trace import MAX_READS, trace
+from shared.admin.trace_reader import MAX_READS, trace
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.clock import parse

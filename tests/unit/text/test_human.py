@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.text.human import byte_size, counted
+from shared.text.human import byte_size, counted, duration_text
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,10 @@ def test_a_size_is_short(count: int) -> None:
 
 def test_one_is_singular() -> None:
     assert [counted(number, "time") for number in (0, 1, 2, 1000)] == ["0 times", "1 time", "2 times", "1,000 times"]
+
+
+def test_durations_have_the_unit_that_fits() -> None:
+    spans = (0, -5, 119, 120, 7199, 7200, 9000)
+    assert [duration_text(timedelta(seconds=each)) for each in spans] == [
+        *("0 s", "0 s", "119 s", "2 min", "119 min", "2 h 0 min", "2 h 30 min")
+    ]
