@@ -1,4 +1,4 @@
-"""Reads of a trace: what explains most first, five of them at most."""
+"""Reads of a trace, in the order of what explains most."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ COVERED_BY = {
     "shared.admin.pause": "tests/unit/run/test_pauses.py",
     "shared.admin.trace": "tests/unit/admin/test_explain.py",
     "shared.admin.trace_commands": "tests/unit/admin/test_explain.py",
+    "shared.admin.trace_reader": "tests/unit/admin/test_explain.py",
     "shared.advised_commands": "tests/contract/test_commands.py",
     "shared.archetypes.pipeline.definition": PIPELINE,
     "shared.archetypes.pipeline.runner": PIPELINE,
