@@ -78,7 +78,7 @@ def _items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, An
 
 
 def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> JobSummary:
-    last, paused = item.get("status") or {}, "paused" in item
+    paused = "paused" in item
     schedules = [schedule.read(text) for text in entry["schedules"]]
     upcoming = min((next(each.after(now)) for each in schedules), default=None)
     return JobSummary(
@@ -86,19 +86,24 @@ def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> Job
         name=name,
         schedule=", ".join(entry["schedules"]) or None,
         status=_status(item),
-        last_run=last.get("at"),
+        last_run=status_view.view(item).get("startedAt"),
         next_run=clock.iso(upcoming) if upcoming and not paused else None,
         run_count=int(item.get("fence", 0)),
     )
 
 
 def _status(item: Mapping[str, Any]) -> str:
-    """`running`, `paused`, `never`, or the outcome of the last run."""
+    """`running`, `paused`, `never`, or the verdict of the last run.
+
+    The verdict is its outcome, or `bad` for one that is done and found something bad.
+    """
     if "holder" in item:
         return "running"
     if "paused" in item:
         return "paused"
-    return str((item.get("status") or {}).get("outcome", "never"))
+    status = item.get("status") or {}
+    outcome = str(status.get("outcome", "never"))
+    return "bad" if outcome == "done" and not status.get("ok", True) else outcome
 
 
 def _day(text: str | None, now: datetime) -> date:

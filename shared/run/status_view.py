@@ -68,7 +68,9 @@ def view(item: Mapping[str, Any]) -> dict[str, Any]:
     The fields are those of PF-06 and PF-07, see docs/reference/status.md.
     """
     shown = dict(item.get("status") or {})
-    shown["state"] = item.get("state") or ("COMPLETED" if shown.get("ok") else "FAILED")
+    # An item without a status is of a job that has not run: a pause of one of its parts made it.
+    ended = ("COMPLETED" if shown.get("ok") else "FAILED") if shown else "NEVER_RUN"
+    shown["state"] = item.get("state") or ended
     if "holder" in item:
         shown |= {"runId": item["holder"], "startedAt": item.get("started", ""), "step": item.get("step", "started")}
         shown["progress"] = item.get("progress", 0)

@@ -289,6 +289,7 @@ OTHERS = {
     "shared.admin.redrive": OWN,
     "shared.archetypes.purge.rules": DECLARED,
     "shared.aws.service_models": OWN,
+    "shared.mail.folding": "tests a subject of this project by one class",
     "shared.http.connection": "tests a version and a length; lines are limited to 64 KiB",
     "shared.http.function_url": "tests a path, which Lambda limits, against one class per part",
     "shared.http.transport": "unfolds header lines, which are limited to 64 KiB",

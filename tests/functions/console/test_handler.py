@@ -19,7 +19,10 @@ from shared.aws.cloud import Cloud
 from shared.http.internal_token import Guard
 from shared.job import manifest, registry
 from shared.run import firing as event
+from shared.run import status_view
 from shared.run.run import run
+from shared.store import keys, table
+from shared.tables import STATE
 from tests.conftest import Lines, VirtualClock
 from tests.support.function_url import TOKEN, Context, url_event
 
@@ -262,3 +265,23 @@ def test_an_assessment_is_served_in_the_words_of_the_product(ask: Ask, cloud: Cl
     assert told.get("failedAt") == (at if state == "failed" else None)
     assert not {"result", "user"} & told.keys()
     assert ask("/organizations/org_1/assessments/as_2")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        ({"outcome": "done", "ok": True, "at": "2026-03-02T12:00:00.000Z", "ms": 0}, "done"),
+        ({"outcome": "done", "ok": False, "at": "2026-03-02T12:00:00.000Z", "ms": 0}, "bad"),
+        ({"outcome": "failed", "ok": False, "at": "2026-03-02T12:00:00.000Z", "ms": 0}, "failed"),
+        (None, "never"),
+    ],
+)
+def test_jobs_and_their_counts_show_verdicts(ask: Ask, cloud: Cloud, status: Any, shown: str) -> None:
+    job = one(ask)
+    entry = manifest.load()[job["name"]]
+    # As a pause of one tenant leaves it: without a status.
+    item = {**keys.claim(entry["key"]).attributes, "partial_pauses": "0a1b", **({"status": status} if status else {})}
+    table.put(cloud, STATE, item)
+    assert one(ask)["status"] == shown
+    assert ask("/jobs/stats")[1]["statuses"][shown] >= 1
+    assert status_view.view(item)["state"] == {"done": "COMPLETED", "never": "NEVER_RUN"}.get(shown, "FAILED")
