@@ -73,7 +73,7 @@ def test_a_new_jobs_test_fails_until_its_work_is_written(call: Call, tree: Path)
 ON_TABLES = {
     "purge": ("--table", "sessions"),
     "warned-purge": ("--table", "holds"),
-    "rollup": ("--table", "messages", "--into", "sessions"),
+    "rollup": ("--table", "messages", "--into", "rollups"),
     "sweep": ("--table", "aliases"),
     "pipeline": ("--table", "exports"),
 }

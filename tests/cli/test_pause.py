@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,31 +129,29 @@ def test_a_long_reason_is_truncated_in_the_claim_and_complete_in_the_pause(call:
     assert kept(aws, "pause#good")["job"]["why"] == "é" * 140
 
 
-def test_resuming_one_part_keeps_the_marker_of_another(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BASE_URLS", '["https://a.example", "https://b.example"]')
-    for host in ("a.example", "b.example"):
-        assert call("pause", "bad", "--target", host, *WHY).code == 0
-    first = kept(aws, "bad:last")["-"]["partial_pauses"]
-    call("resume", "bad", "--target", "a.example", *AWS)
-    assert kept(aws, "bad:last")["-"]["partial_pauses"] != first
-    call("resume", "bad", "--target", "b.example", *AWS)
-    assert "partial_pauses" not in kept(aws, "bad:last")["-"]
-    assert kept(aws, "pause#bad") == {}
+def test_resuming_one_part_keeps_the_marker_of_another(call: Call, aws: Cloud) -> None:
+    for shard in ("0", "1"):
+        assert call("pause", "sharded", "--target", shard, *WHY).code == 0
+    first = kept(aws, "sharded:last")["1"]["partial_pauses"]
+    call("resume", "sharded", "--target", "0", *AWS)
+    assert kept(aws, "sharded:last")["1"]["partial_pauses"] != first
+    call("resume", "sharded", "--target", "1", *AWS)
+    assert "partial_pauses" not in kept(aws, "sharded:last")["1"]
+    assert kept(aws, "pause#sharded") == {}
 
 
 def test_resuming_a_job_with_a_used_up_budget_allows_as_much_again(
     call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(registry.find("good")), "budget", Budget(items=2, per="month"))
-    # A period in the far future, so that it does not end during the test.
-    spent = {"period": "9998-11", "items": 2, "micros": 0, "of": "2 items per month"}
+    now = aws.clock.now()
+    spent = {"period": f"{now:%Y-%m}", "items": 2, "micros": 0, "of": "2 items per month"}
     item = attributes.row({"pk": "good:last", "sk": "-", "fence": 1, "spent": spent})
     aws.dynamodb.put_item(TableName=aws.names.table("state"), Item=item)
     call("pause", "good", *WHY)
     was = call("resume", "good", *AWS)
-    assert (
-        "good is still held by its budget: 2 of 2 items used, held until 9998-12-01 00:00 UTC; repeat this" in was.out
-    )
+    until = f"{(now.replace(day=1) + timedelta(days=32)).replace(day=1):%Y-%m-%d} 00:00 UTC"
+    assert f"good is still held by its budget: 2 of 2 items used, held until {until}; repeat this" in was.out
     assert call("good", "--json", *AWS).json["outcome"] == "paused"
     assert call("status", "--json", *AWS).json["good:last"]["paused"].startswith("budget: 2 of 2 items used")
     assert call("resume", "good", *AWS).out.startswith("good is resumed; it was paused by budget: 2 of 2 items used")

@@ -49,6 +49,8 @@ def values(archetype: str, name: str | None, into: str | None) -> dict[str, str]
             return common | _rollup_values(table, target)
         case "sweep" | "pipeline":
             return common | _record_values(table)
+        case "warned-purge":
+            return common | {"occurred": _occurred(table)}
         case _:
             return common
 
@@ -114,6 +116,13 @@ def _models() -> Mapping[str, Any]:
     from shared.product.records.by_table import KINDS
 
     return KINDS
+
+
+def _occurred(table: Table) -> str:
+    """The first timestamp of a row, which distinguishes two under one id."""
+    model = _models().get(table.name)
+    fields = model.model_fields.items() if model else ()
+    return next((name for name, field in fields if field.annotation is datetime), "created_at")
 
 
 def _record_values(table: Table) -> dict[str, str]:
