@@ -98,8 +98,10 @@ Call = Callable[..., Answer]
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
     """`call("list", "--json")`."""
+    # The layout of tables depends on the width.
+    monkeypatch.setenv("COLUMNS", "120")
 
     def call(*words: str) -> Answer:
         capsys.readouterr()
