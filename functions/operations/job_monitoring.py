@@ -72,7 +72,7 @@ class JobMonitoring(Job):
         An invalid one fails its own channel, and the others get the alert.
         """
         for each in cls.all_settings():
-            if each not in (*_alert_channels.SETTINGS, cls.heartbeat()):
+            if each not in (*_alert_channels.SETTINGS, cls.heartbeat(), cls.run_by()):
                 each.read(environment)
 
     def work(self, run: RunContext) -> Outcome:

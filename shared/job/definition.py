@@ -214,12 +214,12 @@ class Job:
 
     @classmethod
     def check_settings(cls, environment: Mapping[str, str]) -> None:
-        """Read every setting but the heartbeat's, which fails no run.
+        """Read the settings of the work. Raises SettingError for the first invalid one.
 
-        Raises SettingError for the first invalid one.
+        A heartbeat fails no run, and a firing that was routed is run wherever it arrived.
         """
         for each in cls.all_settings():
-            if each.name != cls.heartbeat().name:
+            if each.name not in (cls.heartbeat().name, cls.run_by().name):
                 each.read(environment)
 
     @classmethod

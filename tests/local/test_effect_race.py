@@ -29,7 +29,7 @@ WORKERS = 16
 class Send(Job):
     """Send a letter."""
 
-    name = "send"
+    name = "send-letter"
     timeout = 60
     effects: ClassVar[timedelta | None] = days(30)
     idempotency = keyed("a letter is an effect")
@@ -110,7 +110,7 @@ def test_an_uncertain_effect_is_listed_once_and_resolved_once(engine: Cloud) -> 
     job, sent = Send(Unknown()), Letters()
     left_behind(engine, job)
     assert at_once(engine, job, sent.do) == {"UncertainOutcome": WORKERS}
-    assert [found["key"] for found in effects.uncertain_effects(engine, "send")] == ["ada"]
+    assert [found["key"] for found in effects.uncertain_effects(engine, "send-letter")] == ["ada"]
 
     def decide(number: int) -> str:
         try:
@@ -123,4 +123,4 @@ def test_an_uncertain_effect_is_listed_once_and_resolved_once(engine: Cloud) -> 
         assert Counter(pool.map(decide, range(WORKERS))) == {"settled": 1, "refused": WORKERS - 1}
     assert len([*audit.entries(engine, 1)]) == 1
     assert at_once(engine, job, sent.do) == {"by hand": WORKERS}
-    assert ([*effects.uncertain_effects(engine, "send")], sent) == ([], [])
+    assert ([*effects.uncertain_effects(engine, "send-letter")], sent) == ([], [])
