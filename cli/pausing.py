@@ -47,6 +47,9 @@ def change(args: argparse.Namespace, perform: Change) -> list[Pause]:
     with options.open_cloud(args) as cloud:
         for job in jobs:
             with job_settings.load(job, cloud):
+                if args.tenant and not has_tenants(job):
+                    refused.append(f"{job.name} has no organizations, so nothing would be held; nothing was done")
+                    continue
                 if args.target is not None:
                     find_target(job, args.target)
                 try:

@@ -13,7 +13,7 @@ from shared.advised_commands import advised
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
 from shared.plans import BRAKE
-from shared.run.pauses import TENANT, WHOLE, Pause, in_force, part
+from shared.run.pauses import WHOLE, Pause, in_force, part
 from shared.store import keys, table
 from shared.store.transaction import Delete, Put, TransactionCancelled, Update, Write, write_together
 from shared.tables import STATE
@@ -42,9 +42,9 @@ class PauseRefused(Exception):
 def has_tenants(job: Job) -> bool:
     """Whether the job's work belongs to organizations that can be paused.
 
-    Only messages with a payload name their organization.
+    Only messages name their organization.
     """
-    return getattr(job, "payload", None) is not None
+    return job.queue is not None
 
 
 def of_job(cloud: Cloud, job: Job) -> list[Pause]:
@@ -54,8 +54,6 @@ def of_job(cloud: Cloud, job: Job) -> list[Pause]:
 
 def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:
     """Pause the job or a part of it. Raises PauseRefused."""
-    if of.startswith(f"{TENANT}#") and not has_tenants(job):
-        raise PauseRefused(f"{job.name} has no organizations, so nothing would be held; nothing was done")
     if job.collector:
         raise PauseRefused(f"{job.name} stores the dead letters of all jobs and cannot be paused; nothing was done")
     # The claim items before the pause rows: a change between the two reads shows in the `partial_pauses` marker.

@@ -69,7 +69,7 @@ def test_a_message_is_released_or_purged_as_a_whole(engine: Cloud) -> None:
     for taker in takers:
         taker.join()
     counts: Any = report.counts
-    assert report.outcome == "done"
+    assert report.outcome == "done", report.note
     left = engine.s3.list_objects_v2(Bucket=engine.names.bucket, Prefix=RAW).get("Contents", [])
     assert {each["Key"].removeprefix(RAW) for each in left} == taken
     assert counts["purged"] + len(taken) == COUNT
