@@ -18,7 +18,7 @@ from shared.observability.log import Log
 from shared.product.records.mail import Hold
 from shared.run.firing import Firing
 from shared.run.run import run
-from shared.tables import HOLDS, NOTIFICATIONS, RAW
+from shared.tables import HOLDS, NOTIFICATIONS, RAW, USERS
 from tests.conftest import NOON, create
 
 COUNT = 120
@@ -28,7 +28,7 @@ TAKERS = 4
 @pytest.fixture
 def engine(apart: Cloud) -> Cloud:
     """Messages on hold, whose owners were warned a day ago."""
-    for table in (HOLDS, NOTIFICATIONS):
+    for table in (HOLDS, NOTIFICATIONS, USERS):
         create(apart, table)
     apart.sqs.create_queue(QueueName=apart.names.queue("firings"))
     for number in range(COUNT):
