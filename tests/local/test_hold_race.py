@@ -15,6 +15,7 @@ from shared.archetypes.purge import warnings
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.observability.log import Log
+from shared.product import notifications
 from shared.product.records.mail import Hold
 from shared.run.firing import Firing
 from shared.run.run import run
@@ -37,6 +38,9 @@ def engine(apart: Cloud) -> Cloud:
         item |= {"aged": warnings.partition(item["aged"]), "since": clock.iso(NOON - timedelta(days=1))}
         apart.dynamodb.put_item(TableName=apart.names.table("holds"), Item=attributes.row(item))
         apart.s3.put_object(Bucket=apart.names.bucket, Key=hold.raw, Body=b"Subject: x")
+        sk = notifications.row_id(f"{OverflowHoldExpiry.name}-{hold.id}-{clock.iso(hold.held_at)}")
+        warned = {"pk": "u1", "sk": sk, "state": "sent", "sent_at": clock.iso(NOON - timedelta(days=2))}
+        apart.dynamodb.put_item(TableName=apart.names.table("notifications"), Item=attributes.row(warned))
     return apart
 
 
