@@ -10,7 +10,7 @@ from http.client import HTTPException
 from urllib.parse import SplitResult, urlsplit
 
 from shared.http.ssrf import reason_not_public
-from shared.http.transport import CallLimits, Transport, system_addresses
+from shared.http.transport import CallLimits, Transport, reason_of, system_addresses
 from shared.plugins.denied import NetDenied
 from shared.plugins.manifest.permissions import Permissions
 
@@ -52,13 +52,13 @@ def call(
         raise ValueError("a header has an invalid name or value")
     sent = {"user-agent": "nightshift-plugin", **sent, "host": parts.netloc, "connection": "close"}
     total = max(0.05, min(CONNECT + READ, remaining))
-    transport = Transport(_addresses, per_host=1)
+    transport, limits = Transport(_addresses, per_host=1), CallLimits(CONNECT, READ, total, LARGEST)
     try:
-        response = transport.exchange(method, parts, sent, body or None, CallLimits(CONNECT, READ, total, LARGEST))
+        response = transport.exchange(method, parts, sent, body or None, limits)
     except NetDenied:
         raise
     except (HTTPError, OSError, HTTPException) as error:
-        raise ConnectionError(f"{host}:{port} did not answer: {type(error).__name__}") from None
+        raise ConnectionError(f"{host}:{port} did not answer: {reason_of(error, limits)}") from None
     finally:
         transport.close()
     if response.truncated:
