@@ -343,7 +343,7 @@ def test_a_message_at_its_last_receive_becomes_a_dead_letter_with_its_reason(wor
     assert world.deliver(body, receives=5) == []
     world.settle()
     letter = world.letter()
-    assert letter.job == "intake"
+    assert (letter.job, letter.reason) == ("intake", "all 4 attempts used up")
     assert letter.error == "ValueError: no route to the store"
     assert store.read_payload(cloud, letter).count(body) == 1
     assert world.deliver(body, receives=5, letter=letter.key) == []
