@@ -9,7 +9,6 @@ from typing import Any
 
 from cli import output
 from shared.observability.log import to_stderr
-from shared.text.printable import printable
 
 # Fields that the text shows at its beginning, or which every line of a run repeats.
 HEAD = ("level", "message", "timestamp", "job", "jobId", "correlationId", "entityId", "runId", "organizationId")
@@ -36,4 +35,4 @@ def print_text(line: str) -> None:
         return
     fields = {name: value for name, value in entry.items() if name not in HEAD and value not in ("", None)}
     time, level = str(entry.get("timestamp", ""))[11:19], str(entry.get("level", ""))
-    output.notice(printable(f"{time}  {level:7}  {entry.get('message', '')}  {output.fields(fields)}".rstrip()))
+    output.notice(f"{time}  {level:7}  {entry.get('message', '')}  {output.fields(fields)}".rstrip())

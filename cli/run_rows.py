@@ -45,9 +45,10 @@ def ended(cloud: Cloud, job: Job, since: datetime | None = None) -> Iterator[dic
     One query a day, back to the day of `since` (default: the last day within retention).
     """
     now = cloud.clock.now()
-    longest = retention.read(job.retention).failed.age
     # One day more: a row is stored under the day of its run's start and retained from its end.
-    oldest = now - longest - timedelta(days=1) if since is None else max(since, now - longest - timedelta(days=1))
+    oldest = now - retention.read(job.retention).failed.age - timedelta(days=1)
+    if since is not None:
+        oldest = max(oldest, since)
     for days in range((now.date() - oldest.date()).days + 1):
         day = now - timedelta(days=days)
         for item in _newest_first(cloud, keys.runs(job.name, f"{day:%Y-%m-%d}")):

@@ -28,7 +28,7 @@ from infra.deployment import Deployment, StageError  # noqa: E402
 from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
 from infra.layer import LayerError  # noqa: E402
-from infra.progress import Progress  # noqa: E402
+from infra.progress import SynthProgress  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.state import State  # noqa: E402
@@ -127,7 +127,7 @@ def main() -> None:
         **{url.name: True for url in urls},
     }
     # Packages are built beside the constructs, which mostly wait for node. An error here is raised again there.
-    progress = Progress(len(groups))
+    progress = SynthProgress(len(groups))
     with ThreadPoolExecutor(2, "packing") as pool:
         for group, manifest in groups.items():
             pool.submit(packages, group, deployment, with_manifest=manifest).add_done_callback(progress.packed)

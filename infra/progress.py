@@ -10,7 +10,7 @@ from typing import Any
 PREFIX = "synth: "
 
 
-class Progress:
+class SynthProgress:
     """Prints a line for each step, with the seconds since the start."""
 
     def __init__(self, packages: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
@@ -38,7 +37,7 @@ def call(args: argparse.Namespace) -> int:
     duration = parse_duration("--since", args.since)
     with options.open_cloud(args, reading=True) as cloud:
         since = clock.milliseconds(cloud.clock.now() - duration)
-        lines = list(read(cloud, job.name, since, args.run))
+        lines = read(cloud, job.name, since, args.run)
         if args.json:
             output.document(lines)
             return Exit.DONE
@@ -53,16 +52,12 @@ def call(args: argparse.Namespace) -> int:
 def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
     while True:
         time.sleep(POLL)
-        lines = read_or_report(partial(_lines, cloud, job, since, run), "the log")
+        lines = read_or_report(partial(read, cloud, job, since, run), "the log")
         since = lines[-1]["timestamp"] + 1 if lines else since
         _print(lines)
 
 
-def _lines(cloud: Cloud, job: str, since: int, run: str | None) -> list[dict[str, Any]]:
-    return list(read(cloud, job, since, run))
-
-
-def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[str, Any]]:
+def read(cloud: Cloud, job: str, since: int, run: str | None) -> list[dict[str, Any]]:
     """`{"timestamp": epoch ms, "message": text}`, oldest first.
 
     Empty if the function has never run.
@@ -76,9 +71,11 @@ def read(cloud: Cloud, job: str, since: int, run: str | None) -> Iterator[dict[s
     try:
         events = [event for page in pages for event in page["events"]]
     except logs.exceptions.ResourceNotFoundException:
-        return
-    for event in sorted(events, key=lambda event: int(event["timestamp"])):
-        yield {"timestamp": event["timestamp"], "message": event["message"].rstrip("\n")}
+        return []
+    return [
+        {"timestamp": event["timestamp"], "message": event["message"].rstrip("\n")}
+        for event in sorted(events, key=lambda event: int(event["timestamp"]))
+    ]
 
 
 def _print(lines: list[dict[str, Any]]) -> None:

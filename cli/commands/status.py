@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,16 +37,12 @@ def call(args: argparse.Namespace) -> int:
             found = job_standing.of_tenant(cloud, jobs, found, args.tenant)
     shown = [each for each in found if each.failing or not args.bad]
     if args.json:
-        output.document({key: view for each in shown for key, view in each.views.items() if _wanted(view, args)})
+        output.document({key: each.views[key] for each in shown for key in (each.bad if args.bad else each.views)})
         return Exit.DONE
     if rows := [_row(each, now) for each in shown if each.views or each.tenant_note]:
         output.table(COLUMNS, rows, spare=["last good"])
     print(job_standing.sums(found))
     return Exit.DONE
-
-
-def _wanted(view: Mapping[str, Any], args: argparse.Namespace) -> bool:
-    return not args.bad or not view.get("ok", True)
 
 
 def _row(each: Standing, now: datetime) -> list[Any]:
