@@ -8,8 +8,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from cli import log_lines, output
@@ -49,12 +49,36 @@ def open_cloud() -> Iterator[Cloud]:
     The engine uses the same state, without ticker and function URLs. It is deployed only if tables are missing, so
     that a changed job runs without a deployment.
     """
+    with _connected(_started) as cloud:
+        yield cloud
+
+
+@contextmanager
+def open_state() -> Iterator[Cloud]:
+    """Connect to the running local cloud, or its kept state, to read.
+
+    Nothing is deployed, and no other server is started. Raises CommandError if there is no state.
+    """
+    if not (folder() / STATE / DEPLOYED).exists() and not running(folder()):
+        raise CommandError(
+            Exit.NO_CLOUD, f"nothing has been deployed to the local cloud; `{without_stage('up')}` starts it"
+        )
+    with _connected(_kept) as cloud:
+        yield cloud
+
+
+@contextmanager
+def _connected(start: Callable[[], AbstractContextManager[Cloud]]) -> Iterator[Cloud]:
+    """Connect to the running local cloud, or start one under the lock of the state."""
     waiting = False
     while not (other := running(folder())):
         with lock(folder()) as locked:
             if locked:
-                with _started() as cloud:
-                    yield cloud
+                try:
+                    with start() as cloud:
+                        yield cloud
+                except START_ERRORS as error:
+                    raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
                 return
         if not waiting:
             output.notice("waiting for another jobs.py that is starting or using the local cloud")
@@ -65,26 +89,8 @@ def open_cloud() -> Iterator[Cloud]:
 
 
 @contextmanager
-def open_state() -> Iterator[Cloud]:
-    """Connect to the running local cloud, or its kept state, to read.
-
-    Nothing is deployed, and no other server is started. Raises CommandError if there is no state.
-    """
-    while not (other := running(folder())):
-        if not (folder() / STATE / DEPLOYED).exists():
-            raise CommandError(
-                Exit.NO_CLOUD, f"nothing has been deployed to the local cloud; `{without_stage('up')}` starts it"
-            )
-        with lock(folder()) as locked:
-            if locked:
-                try:
-                    with Engine(folder() / STATE) as engine, connect(engine) as cloud:
-                        yield cloud
-                except START_ERRORS as error:
-                    raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
-                return
-        time.sleep(POLL)
-    with connect(other) as cloud:
+def _kept() -> Iterator[Cloud]:
+    with Engine(folder() / STATE) as engine, connect(engine) as cloud:
         yield cloud
 
 
@@ -117,23 +123,21 @@ def connect(local: Running | Engine, settings: Mapping[str, str] | None = None) 
 def _started() -> Iterator[Cloud]:
     began = Clock().now()
     machine.require(folder())
-    try:
-        with (
-            demo_sites.sites() as sites,
-            local_services.start(folder()) as services,
-            Engine(folder() / STATE) as engine,
-        ):
-            settings = workspace(folder()) | services | demo_sites.settings(sites)
-            if _lacks_tables(engine):
-                output.notice("deploying to the local cloud, once")
-                LocalDeployment(engine, settings=settings, stage=LOCAL, report=output.notice).run()
-            with connect(engine, settings) as cloud:
-                leftover_runs.mark_lost(cloud, registry.jobs().values(), began, Log(log_lines.print_text, cloud.clock))
-                if sites:
-                    demo_sites.store_credentials(sites, cloud)
-                yield cloud
-    except START_ERRORS as error:
-        raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
+    with (
+        demo_sites.sites() as sites,
+        local_services.start(folder()) as services,
+        Engine(folder() / STATE) as engine,
+    ):
+        settings = workspace(folder()) | services | demo_sites.settings(sites)
+        if _lacks_tables(engine):
+            output.notice("deploying to the local cloud, once")
+            LocalDeployment(engine, settings=settings, stage=LOCAL, report=output.notice).run()
+        with connect(engine, settings) as cloud:
+            log = Log(log_lines.print_text, cloud.clock)
+            leftover_runs.mark_lost(cloud, registry.discover().jobs.values(), began, log)
+            if sites:
+                demo_sites.store_credentials(sites, cloud)
+            yield cloud
 
 
 def _lacks_tables(engine: Engine) -> bool:
