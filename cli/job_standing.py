@@ -15,14 +15,15 @@ from cli.run_rows import started_since
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.manifest import Entry
+from shared.run import status_view
 from shared.store import keys
 from shared.text.human import counted
 
 # How far back failed messages of a tenant are counted.
 TENANT_PERIOD = timedelta(hours=24)
-# States in the order of the list; every other word comes between the last two.
-FIRST = ("failing", "running", "paused")
 NOT_RUN = "not run yet"
+# In the order of the list.
+KINDS = ("failing", "running", "paused", "fine", NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Standing:
 
     @property
     def kind(self) -> str:
-        """One of `FIRST`, `fine` or `not run yet`."""
+        """One of `KINDS`."""
         if self.failing:
             return "failing"
         if any(view["state"] == "PROCESSING" for view in self.views.values()):
@@ -67,8 +68,7 @@ class Standing:
         """The kind, or the outcome of the run that decided it."""
         kind = self.kind
         if kind == "failing":
-            outcome = str(self._worst.get("outcome", "failed"))
-            return "bad" if outcome == "done" else outcome
+            return status_view.verdict(str(self._worst.get("outcome", "failed")), ok=False)
         if kind == "running":
             progress = (view.get("progress", 0) for view in self.views.values() if view["state"] == "PROCESSING")
             return f"running {min(progress)} %"
@@ -95,19 +95,24 @@ class Standing:
         return "; ".join(self._notes())
 
     @property
-    def _worst(self) -> dict[str, Any]:
+    def _worst_key(self) -> str:
+        """The job's own key if it is bad, else its first bad target; empty without one."""
         bad = self.bad
-        return self.own if self.key in bad else self.views[bad[0]] if bad else {}
+        return self.key if self.key in bad else next(iter(bad), "")
+
+    @property
+    def _worst(self) -> dict[str, Any]:
+        return self.views.get(self._worst_key, {})
 
     def _notes(self) -> Iterator[str]:
         if self.tenant_note:
             yield self.tenant_note
         if (streak := self._worst.get("streak", 0)) > 1:
             yield f"{streak} in a row"
-        for key in self.bad[:1] if self.key not in self.bad else [self.key]:
+        if key := self._worst_key:
             where = "" if key == self.key else f"{key.removeprefix(f'{self.key}:')}: "
             yield f"{where}{self.views[key].get('note') or 'no reason given'}"
-        if not self.bad and self.own.get("note"):
+        elif self.own.get("note"):
             yield str(self.own["note"])
         for view in self.views.values():
             if "paused" in view:
@@ -152,11 +157,10 @@ def of_tenant(cloud: Cloud, jobs: Mapping[str, Job], found: Sequence[Standing], 
 def sums(found: Iterable[Standing]) -> str:
     """Count the jobs by kind: `25 jobs: 3 failing, 22 fine`."""
     kinds = Counter(each.kind for each in found)
-    parts = (f"{kinds[kind]} {kind}" for kind in (*FIRST, "fine", NOT_RUN) if kinds[kind])
+    parts = (f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
     return ": ".join(filter(None, (counted(kinds.total(), "job"), ", ".join(parts))))
 
 
 def _sorted(found: Iterable[Standing]) -> list[Standing]:
     """Sort failing jobs first, those that failed longest ago before others."""
-    order = {kind: number for number, kind in enumerate((*FIRST, "fine", NOT_RUN))}
-    return sorted(found, key=lambda each: (order[each.kind], each.last_good if each.failing else "", each.job))
+    return sorted(found, key=lambda each: (KINDS.index(each.kind), each.last_good if each.failing else "", each.job))

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from shared import clock, redaction
+from shared.run import status_view
 from shared.text.printable import UNSAFE, printable
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def verdict(outcome: str, ok: bool) -> tuple[str, str]:
     The outcome `done` with a bad finding is shown as `bad`, since output without colour needs a word of its own.
     """
     if not ok:
-        return "bad" if outcome == "done" else outcome, "red"
+        return status_view.verdict(outcome, ok), "red"
     return outcome, "green" if outcome.startswith(("done", "running")) else "yellow"
 
 

@@ -121,6 +121,6 @@ def run_line(row: dict[str, Any]) -> str:
     """One line about a finished run."""
     counts = ", ".join(f"{count} {name}" for name, count in row.get("counts", {}).items() if count)
     what = row.get("note") or counts
-    verdict = "bad" if row["outcome"] == "done" and not row.get("ok") else row["outcome"]
+    verdict = status_view.verdict(row["outcome"], bool(row.get("ok")))
     attempt = f", attempt {row['attempt']}" if row.get("attempt", 1) > 1 else ""
     return f"{row['job']}{attempt}: {verdict} in {row.get('ms', 0)} ms" + (f", {what}" if what else "")

@@ -102,8 +102,7 @@ def _status(item: Mapping[str, Any]) -> str:
     if "paused" in item:
         return "paused"
     status = item.get("status") or {}
-    outcome = str(status.get("outcome", "never"))
-    return "bad" if outcome == "done" and not status.get("ok", True) else outcome
+    return status_view.verdict(str(status.get("outcome", "never")), status.get("ok", True))
 
 
 def _day(text: str | None, now: datetime) -> date:

@@ -284,9 +284,7 @@ def _gap(trace: Trace) -> str:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    outcome = str(row.get("outcome", "it has not ended"))
-    if outcome == "done" and not row.get("ok", True):
-        return "bad"
+    outcome = status_view.verdict(str(row.get("outcome", "it has not ended")), row.get("ok", True))
     return {"lost": "was interrupted"}.get(outcome, outcome)
 
 
