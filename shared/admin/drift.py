@@ -33,10 +33,6 @@ class Undeclared:
     #: ARN. A stack is deleted by it, so that a new stack of that name stays.
     id: str
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.kind, self.name
-
 
 def declared(names: Names, jobs: Iterable[Job], endpoints: Iterable[str]) -> set[tuple[str, str]]:
     """Kind and name of each resource that a deployment creates."""

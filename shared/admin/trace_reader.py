@@ -137,11 +137,11 @@ class _Reader:
     def _partial_pauses(self) -> None:
         """Read who paused which target or tenant, and why."""
         found, target = pauses.read(self.cloud, self.result.job.name), self.result.target
-        others = (
-            (WHOLE,) if target == NO_TARGET else (WHOLE, *(each for each in found if each.startswith(f"{TARGET}#")))
-        )
-        wanted = {each: pause for each, pause in found.items() if each not in others or each == f"{TARGET}#{target}"}
-        self.result.partial_pauses = wanted
+        self.result.partial_pauses = {
+            part: pause
+            for part, pause in found.items()
+            if part != WHOLE and (not part.startswith(f"{TARGET}#") or target in (NO_TARGET, part.partition("#")[2]))
+        }
 
     def _braked_plan(self) -> None:
         row = table.get(self.cloud, STATE, keys.brake(self.result.job.name, self.result.target), consistent=False)

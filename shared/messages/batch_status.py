@@ -49,18 +49,17 @@ def publish(run: RunContext, outcome: Outcome, ms: int) -> None:
     now = clock.milliseconds(run.started)
     last = _published.setdefault(run.cloud, {}).setdefault(run.job.name, LastPublished())
     last.lag = max(last.lag, _lag(run, outcome, now))
-    due = last.ok != outcome.ok or last.at < now - STATUS_INTERVAL
-    if due:
+    counted = _counts(run, outcome)
+    if last.ok != outcome.ok or last.at < now - STATUS_INTERVAL:
         last.at, last.ok = now, outcome.ok
-        if _write_status(run, last, outcome, ms):
+        if _write_status(run, last, outcome, ms, counted):
             last.lag = 0
             return
-    counted = _counts(run, outcome)
     if any(counted.values()):
         _update(run, *(("", {}) if outcome.ok else ("SET last_bad = :now", {":now": now})), counted, "", {})
 
 
-def _write_status(run: RunContext, last: LastPublished, outcome: Outcome, ms: int) -> bool:
+def _write_status(run: RunContext, last: LastPublished, outcome: Outcome, ms: int, counted: Mapping[str, int]) -> bool:
     """Write status and counts, unless another process just wrote it.
 
     The streak counts bad minutes: bad batches of one minute count once, and a good batch ends the streak a minute after
@@ -77,7 +76,6 @@ def _write_status(run: RunContext, last: LastPublished, outcome: Outcome, ms: in
     names = {"#status": "status", "#ok": "ok", "#lag": "lag"}
     update = "SET #status = :status, shown = :now, #ok = :ok, #lag = :lag"
     stale = "(attribute_not_exists(shown) OR shown < :before OR #ok <> :ok)"
-    counted = _counts(run, outcome)
     # A closed gate or a pause is no result of the work.
     if isinstance(outcome, Skipped):
         return _update(run, update, values, counted, stale, names)

@@ -6,7 +6,7 @@ One conditional write takes it, one returns it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +156,7 @@ class Claims:
         A success moves `last`. A repeat after a lost reply meets the same run and fence and writes the same values;
         what is spent of the budget is written as the new sum, not as an increment.
         """
-        place = self._place(claim)
+        place = self._place(claim.place, claim.fence)
         stored = None
         if success and checkpoint is not None:
             # Before the lease is released: the next part finds it.
@@ -187,7 +187,7 @@ class Claims:
 
         Raises Fenced, which ends a run that lost its lease.
         """
-        place = self._place(claim)
+        place = self._place(claim.place, claim.fence)
         if place is not None:
             self._write(claim, "#run = :run", {}, {})
             place.put(checkpoint)
@@ -243,19 +243,20 @@ class Claims:
         inline = checkpoints.INLINE_BESIDE_A_BUDGET if self.budget else checkpoints.INLINE_CHECKPOINT
         return checkpoints.store(self.cloud, self.job.name, self.target, claim.fence, checkpoint, inline)
 
-    def _place(self, claim: Claim) -> checkpoints.Place | None:
+    def _place(self, place: str, fence: int) -> checkpoints.Place | None:
         """Return the checkpoint row of a plan or manual run, if any."""
-        if not claim.place:
-            return None
-        return checkpoints.Place(self.cloud, self.job.name, self.target, claim.place, claim.fence)
+        return checkpoints.Place(self.cloud, self.job.name, self.target, place, fence) if place else None
 
     def _claim(self, run: str, firing: Firing, fence: int, item: Mapping[str, Any], holder: str | None) -> Claim:
         expired = holder if holder and holder != "-" else None
         last, now = item.get("last", ""), self.cloud.clock.now()
-        claim = Claim(
+        place = self._place(firing.place, fence)
+        stored = item.get("checkpoint")
+        checkpoint = place.load() if place else checkpoints.load(self.cloud, self.job.name, self.target, stored)
+        return Claim(
             run,
             fence,
-            None,
+            checkpoint,
             expired,
             before=item.get("status") or {},
             last=last,
@@ -267,11 +268,6 @@ class Claims:
             known_outcomes=item.get("known_outcomes", ""),
             budget_usage=self.usage(item, now),
         )
-        place = self._place(claim)
-        if place is not None:
-            return replace(claim, checkpoint=place.load())
-        stored = checkpoints.load(self.cloud, self.job.name, self.target, item.get("checkpoint"))
-        return replace(claim, checkpoint=stored)
 
 
 def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: BudgetUsage | None) -> ClaimRefusal:
@@ -282,7 +278,7 @@ def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: Budg
     if not firing.manual:
         last = item.get("last", "")
         if last > firing.position:
-            wrong = "; it is ahead of the clock" if last > f"{clock.minute(now + MAX_SKEW)}#99" else ""
+            wrong = "; it is ahead of the clock" if last > ahead(now, MAX_SKEW) else ""
             return ClaimRefusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done{wrong}")
         if last == firing.position or (last_attempt.startswith(firing.position) and last_attempt >= firing.dedup_key):
             return ClaimRefusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")

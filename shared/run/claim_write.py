@@ -97,18 +97,17 @@ def claim_write(
     return write
 
 
-def ahead(now: datetime) -> str:
-    """Return the greatest position that is believed now.
+def ahead(now: datetime, by: timedelta = clock.FURTHEST_AHEAD) -> str:
+    """Return the greatest position that is at most `by` ahead of the clock.
 
-    Greater ones, as text, are too far ahead of the clock.
+    Positions compare as text.
     """
-    return f"{clock.minute(now + clock.FURTHEST_AHEAD)}#99"
+    return f"{clock.minute(now + by)}#99"
 
 
 def latest_lease(now: datetime, seconds: float) -> int:
     """Return the latest possible end of a lease, in epoch milliseconds."""
-    longest = max(LONGEST_RUN.total_seconds() + seconds, seconds)
-    return clock.milliseconds(now + MAX_SKEW) + round(longest * 1000)
+    return clock.milliseconds(now + MAX_SKEW) + round((LONGEST_RUN.total_seconds() + seconds) * 1000)
 
 
 def manual_label(firing: Firing) -> str:

@@ -113,7 +113,11 @@ class RunContext:
     @property
     def deadline(self) -> datetime:
         """Time at which the work is interrupted."""
-        return self.started + timedelta(seconds=self.time_allowed or self.job.timeout - FINISH_SECONDS)
+        return self.started + timedelta(seconds=self._allowed)
+
+    @property
+    def _allowed(self) -> float:
+        return self.time_allowed or self.job.timeout - FINISH_SECONDS
 
     def remaining(self) -> float:
         """Seconds until the deadline; stop early enough to leave a checkpoint."""
@@ -124,8 +128,7 @@ class RunContext:
 
         A slow claim shortens the work: Lambda counts from the invocation.
         """
-        allowed = self.time_allowed or self.job.timeout - FINISH_SECONDS
-        return allowed - self.elapsed_ms() / 1000
+        return self._allowed - self.elapsed_ms() / 1000
 
     def time_left(self) -> float:
         """Seconds in which the end of the run may still be written."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shared.run import checkpoint
 from shared.store import keys, table
 from shared.store.fencing import Fenced
+from shared.store.transient import FIRST_PAUSE, LONGEST_PAUSE
 from shared.tables import STATE
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
-# Seconds between two tries of a write: the first, and the longest after doubling.
-PAUSE, LONGEST_PAUSE = 0.2, 5.0
 # Bytes of outcomes in the claim item; more are stored in a row of their own.
 INLINE = 100
 
@@ -53,7 +51,7 @@ def keep_trying(run: RunContext, write: Callable[[], T]) -> T:
 
     Raises its last error then, and at once an error that no repetition mends.
     """
-    pause = PAUSE
+    pause = FIRST_PAUSE
     while True:
         try:
             return write()

@@ -278,9 +278,10 @@ def _write_rows(run: RunContext, outcome: Outcome, ms: int, manual: ManualReques
 
 
 def _heartbeat(run: RunContext) -> TickHeartbeat | None:
-    if not run.cloud.environment.get(run.job.heartbeat().name):
+    url = run.cloud.environment.get(run.job.heartbeat().name)
+    if not url:
         return None
     # Imported lazily: most jobs have no heartbeat.
-    from shared.run import tick_heartbeat
+    from shared.run.tick_heartbeat import TickHeartbeat
 
-    return tick_heartbeat.of(run)
+    return TickHeartbeat(run, url)

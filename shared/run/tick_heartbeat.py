@@ -82,12 +82,6 @@ class TickHeartbeat:
         return int((self.run.cloud.clock.now() + SHARDS_RETENTION).timestamp())
 
 
-def of(run: RunContext) -> TickHeartbeat | None:
-    """Return the heartbeat of a run; None where no URL is set."""
-    url = run.cloud.environment.get(run.job.heartbeat().name)
-    return TickHeartbeat(run, url) if url else None
-
-
 def ping_lost(cloud: Cloud, log: Log, job: str, entry: Entry) -> None:
     """Ping the failure of a run that was interrupted.
 
