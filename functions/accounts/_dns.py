@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared.job import NotPerformed, RunContext, Setting
 from shared.text.domain_name import ascii_domain
-from shared.text.whole_number import is_whole_number
+from shared.text.whole_number import InvalidNumber, parse_whole_number
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -49,10 +49,12 @@ def _servers(text: str) -> tuple[tuple[str, int], ...]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         has_port = part.count(":") == 1 or "]:" in part
         host, port = part.rsplit(":", 1) if has_port else (part, str(PORT))
-        if not (is_whole_number(port) and 0 < int(port[:6]) < 65536):
-            raise ValueError(f"{part!r:.60} has no port from 1 to 65535 after its colon")
         try:
-            servers.append((str(ip_address(host.strip("[]"))), int(port)))
+            number = parse_whole_number(port, least=1, most=65535)
+        except InvalidNumber:
+            raise ValueError(f"{part!r:.60} has no port from 1 to 65535 after its colon") from None
+        try:
+            servers.append((str(ip_address(host.strip("[]"))), number))
         except ValueError:
             raise ValueError(f"{part!r:.60} is not an IP address") from None
     return tuple(servers)

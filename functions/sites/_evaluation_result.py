@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.sites._webevals import Task
-from shared.redaction import LONG, excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class EvaluationResult:
             "url": self.task.url,
             "state": self.state,
             "at": self.at,
-            "note": excerpt(self.note, LONG),
+            "note": self.note,
             "status": self.status,
             "ms": self.ms,
             "sample": self.sample,

@@ -43,7 +43,7 @@ class HtmlPage:
         self.text = " ".join("".join(tokens.text).split())
         self._base = self._base_url(tokens.base)
         self.links = list(dict.fromkeys(filter(None, map(self._absolute, tokens.hrefs))))
-        self.forms = [self._form(each) for each in tokens.forms(tokens.controls)]
+        self.forms = [self._form(each) for each in tokens.forms()]
 
     @property
     def sign_in(self) -> Form | None:
@@ -119,13 +119,13 @@ class _Tokens:
     def close(self) -> None:
         """End the page; the events up to here are its content."""
 
-    def forms(self, controls: list[tuple[Control, int | None]]) -> list[Form]:
+    def forms(self) -> list[Form]:
         """Forms with the controls inside, and those that name their id."""
         ids: dict[str, int] = {}
         for number, attributes in enumerate(self._forms):
             ids.setdefault(attributes.get("id", ""), number)
         owned: list[list[Control]] = [[] for _ in self._forms]
-        for control, inside in controls:
+        for control, inside in self.controls:
             owner = inside if control.form_id is None else ids.get(control.form_id) if control.form_id else None
             if owner is not None:
                 owned[owner].append(control)
@@ -146,7 +146,8 @@ class _Tokens:
             self._forms.append(dict(attributes))
 
     def _start_fieldset(self, attributes: dict[str, str]) -> None:
-        self._disabled.append("disabled" in attributes)
+        # With the state of the fieldset around it: asking all of them for each control would be quadratic.
+        self._disabled.append("disabled" in attributes or any(self._disabled[-1:]))
 
     def _start_input(self, attributes: dict[str, str]) -> None:
         kind = attributes.get("type", "").strip().lower() or "text"
@@ -178,7 +179,7 @@ class _Tokens:
 
     def _control(self, kind: str, attributes: dict[str, str], value: str) -> Control:
         control = Control(kind, attributes.get("name", ""), value, attributes.get("form"), attributes=dict(attributes))
-        control.sent = "disabled" not in attributes and not any(self._disabled)
+        control.sent = "disabled" not in attributes and not any(self._disabled[-1:])
         self.controls.append((control, self._form))
         return control
 

@@ -37,6 +37,7 @@ SEEDS = {
     "hyphens": "a-",
     "prices": "1 USD x",
     "tags": "<div>",
+    "fieldsets": "<fieldset><input name=a>",
     "broken tags": "<a x='",
     "comments": "<!--",
     "references": "&#",

@@ -208,6 +208,7 @@ def test_dns_servers_of_ours_that_do_not_answer_are_a_failure_of_ours(
         ("DOMAIN_CNAMES", "dkim"),
         ("DNS_SERVERS", "ns1.in.example"),
         ("DNS_SERVERS", "192.0.2.1:dns"),
+        ("DNS_SERVERS", "192.0.2.1:0000199999"),
         ("DNS_RECHECK_GIVE_UP_AFTER", "two weeks"),
     ],
 )
