@@ -17,7 +17,7 @@ from shared.job.setting import Setting
 from shared.product import notifications
 from shared.run.context import RunContext
 from shared.store import put_if_absent, table
-from shared.store.age_index import AgeIndex, Row, read_full_rows
+from shared.store.age_index import Row
 from shared.store.batch_get import Key, batch_get
 from shared.store.keys import ONLY, RowKey
 from shared.tables import NOTIFICATIONS, USERS
@@ -134,17 +134,10 @@ class WarnedPurge(Purge, archetype=True):
         if limit is not None and clock.parse(row.since) + limit <= run.at:
             return ""
         if not notification:
-            self._warn_again(run, row)
+            if not run.dry:
+                self._notify(run, row, self.notice(row))
             return "its owner is not warned yet: the notification was deleted, and is sent again"
         return f"its owner is not warned yet: the notification {notification['sk']} is {state}"
-
-    def _warn_again(self, run: RunContext, row: Row) -> None:
-        """Send a warning again that has been deleted: a failed one, perhaps."""
-        index = self.age_index()
-        if run.dry or index is None:
-            return
-        for full in read_full_rows(run.cloud, AgeIndex(self.table, index), [row]):
-            self._notify(run, full, self.notice(full))
 
     def _key(self, row: Row) -> Key:
         return Key(NOTIFICATIONS.name, row.pk, self._id(row))

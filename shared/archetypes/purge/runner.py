@@ -106,7 +106,9 @@ class PurgeRun:
         run, words = self.run, self.counts.words
         at = warnings.ages_from(run)
         for chunk in self._chunks(rows):
-            selected = [*read_full_rows(run.cloud, self.source, self._selected(chunk))]
+            selected = self._selected(chunk)
+            if not self.job.whole:
+                selected = [*read_full_rows(run.cloud, self.source, selected)]
             attempted = 0
             for row, result in fan_out(
                 partial(self._warn_owner, at), selected, width=WARNINGS, patience=PATIENCE, remaining=run.time_for_more

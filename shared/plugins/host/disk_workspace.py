@@ -57,7 +57,9 @@ class DiskWorkspace:
     def list(self, path: str, after: str = "") -> list[WorkspaceEntry]:
         with self._folder(path) as folder:
             names = os.listdir(folder)  # noqa: PTH208 - a Path does not take a descriptor
-            entries = (entry for name in names if (entry := self._entry(f"{path}/{name}", name, folder)))
+            # Entries of earlier pages are left out before they are examined; a folder's place ends in a slash.
+            left = (name for name in names if f"{path}/{name}/" > after)
+            entries = (entry for name in left if (entry := self._entry(f"{path}/{name}", name, folder)))
             return nsmallest(PAGE, (entry for entry in entries if entry.place > after), key=lambda entry: entry.place)
 
     def stat(self, path: str) -> WorkspaceEntry:

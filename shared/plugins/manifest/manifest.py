@@ -20,7 +20,7 @@ from shared.plugins.manifest import presets
 from shared.plugins.manifest.handler_ref import HANDLER, HandlerError, find
 from shared.plugins.manifest.permissions import ALL, SHELL, Permissions, Quotas, combine, normal, within
 from shared.plugins.manifest.toml_file import InvalidToml, read_toml
-from shared.plugins.manifest.toml_lines import Place, line_of, nearest, places
+from shared.plugins.manifest.toml_lines import Place, nearest, places
 
 PLUGIN = r"(@[a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*"
 JOB = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
@@ -236,17 +236,17 @@ def read(path: Path) -> Manifest:
         raise DeclarationError(f"{path}: cannot be read: {error}; see KB_PLUGIN_MANIFESTS") from None
     except InvalidToml as error:
         raise DeclarationError(f"{path}:{error.line}: {error}") from None
+    lines = places(text)
     try:
         manifest = Manifest.model_validate(data)
     except ValidationError as error:
-        lines = places(text)
         faults = [_fault(path, lines, one) for one in error.errors()[:NAMED]]
         raise DeclarationError("\n".join(faults)) from None
     ids = [job.id for job in manifest.jobs]
     for number, job in enumerate(manifest.jobs):
-        at = f"{path}:{line_of(text, ('jobs', number, 'handler'))}"
+        at = f"{path}:{nearest(lines, ('jobs', number, 'handler'))}"
         if job.id in ids[:number]:
-            raise DeclarationError(f"{path}:{line_of(text, ('jobs', number, 'id'))}: there are two jobs {job.id!r}")
+            raise DeclarationError(f"{path}:{nearest(lines, ('jobs', number, 'id'))}: there are two jobs {job.id!r}")
         if manifest.permitted(job).shell_allow and SHELL not in manifest.permitted(job).capabilities:
             raise DeclarationError(f'{at}: {job.id} allows commands, which needs capabilities = ["{SHELL}"]')
         try:

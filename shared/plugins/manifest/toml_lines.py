@@ -12,11 +12,6 @@ KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-
 Place = tuple[str | int, ...]
 
 
-def line_of(text: str, place: Sequence[str | int]) -> int:
-    """The line of `("jobs", 0, "schedule")`, or of its nearest table."""
-    return nearest(places(text), place)
-
-
 def nearest(lines: Mapping[Place, int], place: Sequence[str | int]) -> int:
     """The line of a place, or of its nearest table."""
     wanted: Place = tuple(place)

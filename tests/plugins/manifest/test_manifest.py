@@ -14,7 +14,7 @@ from shared.job.schedule import Schedule
 from shared.job.validation import DeclarationError
 from shared.plugins.manifest import discovery, manifest
 from shared.plugins.manifest.permissions import DEFAULT, Limits
-from shared.plugins.manifest.toml_lines import line_of
+from shared.plugins.manifest.toml_lines import nearest, places
 from workers import delivery
 
 GOOD = """\
@@ -219,10 +219,10 @@ def test_a_shortcut_is_translated_exactly(shortcut: str, becomes: str) -> None:
 
 def test_an_inline_value_has_the_line_of_its_table() -> None:
     text = "a = 1\n[x]\nb = { c = [\n  1 ] }\n[[y]]\n[y.z]\n'q r' = 2\n[[y]]\nk.l = 3\n"
-    assert line_of(text, ("x", "b", "c", 0)) == 3
-    assert line_of(text, ("y", 0, "z", "q r")) == 7
-    assert line_of(text, ("y", 1, "k", "l")) == 9
-    assert line_of(text, ("nowhere",)) == 1
+    assert nearest(places(text), ("x", "b", "c", 0)) == 3
+    assert nearest(places(text), ("y", 0, "z", "q r")) == 7
+    assert nearest(places(text), ("y", 1, "k", "l")) == 9
+    assert nearest(places(text), ("nowhere",)) == 1
 
 
 def installed(site: Path, package: str, text: str) -> None:
