@@ -96,7 +96,10 @@ class Standing:
 
     @property
     def _worst_key(self) -> str:
-        """The job's own key if it is bad, else its first bad target; empty without one."""
+        """The job's own key if bad, else its first bad target.
+
+        Empty without one.
+        """
         bad = self.bad
         return self.key if self.key in bad else next(iter(bad), "")
 

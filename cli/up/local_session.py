@@ -69,7 +69,10 @@ def open_state() -> Iterator[Cloud]:
 
 @contextmanager
 def _connected(start: Callable[[], AbstractContextManager[Cloud]]) -> Iterator[Cloud]:
-    """Connect to the running local cloud, or start one under the lock of the state."""
+    """Connect to the running local cloud, or start one.
+
+    Only the holder of the lock of the state starts it.
+    """
     waiting = False
     while not (other := running(folder())):
         with lock(folder()) as locked:

@@ -83,8 +83,8 @@ class UsageCounters:
                     raise Contended(f"{tenant.id}: {cancelled}") from cancelled
                 changed += self._learn(tenant, left, [*rows], cancelled)
             else:
-                for batch_id, (batch, piece) in [*left.items()]:
-                    _advance(left, batch, piece + 1, batch_id)
+                for batch, piece in [*left.values()]:
+                    _advance(left, batch, piece + 1)
             if not left:
                 return changed
         raise Contended(f"{tenant.id}: the counters were written by others {TRIES} times in a row")
@@ -120,7 +120,7 @@ class UsageCounters:
                 del left[batch_id]
             elif code == FAILED:
                 # Also after a lost reply, and after a crash between two pieces.
-                _advance(left, batch, item["done"], batch_id)
+                _advance(left, batch, item["done"])
         return changed
 
     def _addition(self, tenant: Tenant, place: Row, counts: Mapping[str, int]) -> Update:
@@ -158,11 +158,11 @@ def counters(row: Mapping[str, Any]) -> dict[str, int]:
     return {name: value for name, value in row.items() if "#" in name}
 
 
-def _advance(left: Left, batch: UsageBatch, piece: int, batch_id: str) -> None:
+def _advance(left: Left, batch: UsageBatch, piece: int) -> None:
     if piece < len(batch.pieces):
-        left[batch_id] = batch, piece
+        left[batch.id] = batch, piece
     else:
-        del left[batch_id]
+        del left[batch.id]
 
 
 def _marker(cloud: Cloud, tenant: Tenant, batch: UsageBatch, piece: int) -> Update:

@@ -41,7 +41,7 @@ def crossings(organization: Organization, counters: Mapping[str, int], notified:
     for name, used in counters.items():
         period, _, feature = name.partition("#")
         limit = organization.limits.get(feature, {})
-        if limit.get("period") != _periods.kind_of(period) or int(limit["amount"]) < 1:
+        if limit.get("period") != _periods.kind_of(period):
             continue
         for crossing in _reached(organization, feature, limit, period, used):
             if crossing.key not in notified:
@@ -51,12 +51,12 @@ def crossings(organization: Organization, counters: Mapping[str, int], notified:
 def _reached(
     organization: Organization, feature: str, limit: Mapping[str, Any], period: str, used: int
 ) -> Iterator[Crossing]:
-    amount = int(limit["amount"])
+    amount: int = limit["amount"]
     thresholds = [
         ("exceeded" if percent >= FULL else "approach", percent) for percent in sorted(organization.thresholds)
     ]
     if "disableAt" in limit:
-        thresholds.append(("reached", int(limit["disableAt"])))
+        thresholds.append(("reached", limit["disableAt"]))
     for kind, percent in thresholds:
         # In whole numbers: floats are inexact for amounts of 10**14.
         if used * FULL >= amount * percent:

@@ -15,6 +15,7 @@ from functions.mail._templates import RenderedMail, TemplateError, render
 from shared import clock, tables
 from shared.store import table
 from shared.store.conditional_update import update_if_unchanged
+from shared.store.due_index import index_of
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -106,7 +107,7 @@ def mark_sent(cloud: Cloud, others: Members, at: datetime) -> None:
 
     One that changed in the meantime stays as it is. After a crash within the loop, the rest is sent again the next day.
     """
-    due = next(index for index in tables.NOTIFICATIONS.indexes if index.name == "due")
+    due = index_of(tables.NOTIFICATIONS)
     for row, one in others:
         sent = one.with_changes({"state": "sent", "sent_at": clock.iso(at), "next_attempt_at": None})
         update_if_unchanged(cloud, tables.NOTIFICATIONS, row, sent.item(), (due.sk,))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from shared.archetypes.sweep import AttemptVerdict, Deferred, GaveUp, RetryLater, Succeeded
 from shared.mail.message import MailRefused
 
+if TYPE_CHECKING:
+    from shared.mail.message import Relay
+    from shared.mail.relay import RelayPool
 
-def attempt_sending(send: Callable[[], str]) -> AttemptVerdict:
+
+def attempt_sending(pool: RelayPool, send: Callable[[Relay], str]) -> AttemptVerdict:
     """Send one message; the verdict on its attempt.
 
     Where no attempt was made, raises Deferred for a reason of this recipient, and MailRefused for one of the relay or
     of our account: then the run is not ok.
     """
     try:
-        return Succeeded(send())
+        with pool.connection() as relay:
+            return Succeeded(send(relay))
     except MailRefused as refused:
         if refused.is_attempt:
             return GaveUp(str(refused)) if refused.permanent else RetryLater(str(refused))

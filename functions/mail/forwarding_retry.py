@@ -97,13 +97,7 @@ class ForwardingRetry(Sweep):
             prepared = self._prepare(attempt, slot)
             if isinstance(prepared, GaveUp):
                 return prepared
-
-            def send() -> str:
-                with attempt.tools.relays.connection() as relay:
-                    response: str = relay.forward(*prepared)
-                    return response
-
-            return attempt_sending(send)
+            return attempt_sending(attempt.tools.relays, lambda relay: relay.forward(*prepared))
 
     def _prepare(self, attempt: Attempt, slot: ExitStack) -> tuple[bytes, str] | GaveUp:
         """The message to forward and its destination.

@@ -79,13 +79,7 @@ class NotificationDelivery(Sweep):
         mail = message.Mail((user["email"],), text.subject, text.text, text.html, persona)
         # The same Message-ID on each attempt.
         key = effect_results.token(run.cloud.names, self.name, f"{item.user}#{item.id}#{clock.iso(item.created_at)}")
-
-        def send() -> str:
-            with attempt.tools.connection() as relay:
-                response: str = relay.send(mail, key)
-                return response
-
-        verdict = attempt_sending(send)
+        verdict = attempt_sending(attempt.tools, lambda relay: relay.send(mail, key))
         if isinstance(verdict, Succeeded) and others:
             _digest.mark_sent(run.cloud, others, attempt.at)
         return verdict

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from functions.webhooks._endpoint_health import DISABLE_AFTER, GONE, EndpointHealth
-from functions.webhooks.webhook_retry import LOOPBACK
+from functions.webhooks.webhook_retry import LOOPBACK, RESOLVER_WAIT
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.http import client, ssrf, webhook
 from shared.http.untrusted import UntrustedHttpClient
@@ -34,7 +34,6 @@ from shared.product.webhook_event import DELIVER, WebhookDelivery
 # Limit of a receiver's Retry-After; a longer one is ignored in favour of the retry policy.
 LONGEST_WAIT = timedelta(minutes=15)
 # Seconds until a receiver's name is looked up again that DNS did not answer.
-RESOLVER_WAIT = 300
 
 
 class WebhookDeliveryJob(Consumer[WebhookDelivery]):

@@ -13,6 +13,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from shared.http.transport import system_addresses
 from shared.job.effect import NotPerformed
 from shared.text.domain_name import InvalidDomain, ascii_domain
 
@@ -118,13 +119,13 @@ def public_addresses(host: str, port: int, *, loopback: bool = False) -> list[st
     answer of DNS.
     """
     try:
-        records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = system_addresses(host, port)
     except socket.gaierror as error:
         kind = Unresolved if error.errno in NO_ADDRESS else ResolverFailed
         raise kind(f"the name does not resolve: {error}") from None
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise Unresolved(f"the name does not resolve: {error}") from None
-    addresses = list(dict.fromkeys(ipaddress.ip_address(str(name[0]).partition("%")[0]) for *_, name in records))
+    addresses = list(dict.fromkeys(ipaddress.ip_address(address.partition("%")[0]) for address in found))
     for address in addresses:
         if reason := reason_not_public(address, loopback=loopback):
             raise ForbiddenUrl(f"its host is {reason}")

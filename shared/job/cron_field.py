@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# A list of all 60 minutes has 169 characters.
 # `int` and `isdecimal` take the digits of every script, cron takes ASCII.
 NUMBER = re.compile(r"[0-9]{1,4}")
 
@@ -75,7 +74,6 @@ DAY = Field("day of month", 1, 31)
 MONTH = Field("month", 1, 12, MONTHS)
 # 7 is Sunday too in Unix cron.
 WEEKDAY = Field("day of week", 0, 7, DAYS)
-WEEK = Field("day of week", 0, 6)
 
 
 def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:

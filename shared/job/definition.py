@@ -214,9 +214,9 @@ class Job:
 
     @classmethod
     def check_settings(cls, environment: Mapping[str, str]) -> None:
-        """Read the settings of the work. Raises SettingError for the first invalid one.
+        """Read the settings of the work.
 
-        A heartbeat fails no run, and a firing that was routed is run wherever it arrived.
+        Raises SettingError for the first invalid one. A heartbeat fails no run, and a firing that was routed is run wherever it arrived.
         """
         for each in cls.all_settings():
             if each.name not in (cls.heartbeat().name, cls.run_by().name):

@@ -28,6 +28,7 @@ ACCEPTED = (
     f"{', '.join(SHORTCUTS)}; separate several by ';'; 'off' for none"
 )
 LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# A list of all 60 minutes has 169 characters.
 MAX_LENGTH = 1000
 STEP = re.compile(r"\*/[0-9]+")
 

@@ -61,8 +61,5 @@ def _stems() -> re.Pattern[bytes]:
 
 def _begin(text: str, stem: int) -> int:
     """Start of a label: `birth` is the end of `date_of_birth`."""
-    before = pattern(
-        r"(?:date[-_ ]?of[-_ ]?|tele|cell|mobile[-_ ]?|personal|health[-_ ]?|national[-_ ]?|kranken)\Z", re.IGNORECASE
-    )
-    found = before.search(text[max(0, stem - 20) : stem])
+    found = pattern(BEFORE, re.IGNORECASE).search(text[max(0, stem - 20) : stem])
     return stem - len(found[0]) if found else stem

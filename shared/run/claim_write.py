@@ -98,7 +98,7 @@ def claim_write(
 
 
 def ahead(now: datetime, by: timedelta = clock.FURTHEST_AHEAD) -> str:
-    """Return the greatest position that is at most `by` ahead of the clock.
+    """Return the greatest position at most `by` ahead of the clock.
 
     Positions compare as text.
     """

@@ -48,7 +48,7 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
 
 
 def verdict(outcome: str, ok: bool) -> str:
-    """The outcome, or `bad` for a run that is done and found something bad."""
+    """The outcome, or `bad` for a done run with a bad finding."""
     return "bad" if outcome == "done" and not ok else outcome
 
 

@@ -99,7 +99,7 @@ class SweepRun:
         ):
             self.counts.ended += 1
             if isinstance(result, LaneFull):
-                result = self._defer(due, Deferred(str(result)))
+                result = self._defer(due, result, Deferred.word)
             elif isinstance(result, Overdue):
                 # Its place is for others; a late result is written only before this.
                 self._postpone(due)
@@ -181,7 +181,7 @@ class SweepRun:
             self._postpone(due)
             return "uncertain", str(error)
         except Deferred as error:
-            return self._defer(due, error)
+            return self._defer(due, error, Deferred.word, error.wait)
         except NotPerformed as error:
             return self._defer(due, error, "put_off", error.wait)
         except Fenced:
@@ -246,9 +246,8 @@ class SweepRun:
         known = {name: value for name, value in fields.items() if name in type(item).model_fields}
         return self._change(due.row, known | dict(changes), puts)
 
-    def _defer(self, due: DueItem, error: Exception, word: str = Deferred.word, wait: float = 0) -> tuple[str, str]:
+    def _defer(self, due: DueItem, error: Exception, word: str, wait: float = 0) -> tuple[str, str]:
         """Defer an attempt that was not made: its number stays."""
-        wait = error.wait if isinstance(error, Deferred) else wait
         at = self.run.at + min(DEFERRAL + next(self.deferrals) * STEP, LONGEST_DEFERRAL)
         if wait:
             at = max(at, self.cloud.clock.now() + timedelta(seconds=wait))
