@@ -46,7 +46,8 @@ def _settings_and_pauses(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
         yield advised(stage, "apply", trace.braked_plan), "do what the brake stopped, exactly as planned"
     for pause in trace.partial_pauses.values():
         kind, _, name = pause.part.partition("#")
-        yield advised(stage, "resume", trace.job.name, f"--{kind}", name), f"end the pause of {kind} {name}"
+        part = ["--target", name] if kind == TARGET else ["--tenant", name]
+        yield advised(stage, "resume", trace.job.name, *part), f"end the pause of {kind} {name}"
     resume = advised(stage, "resume", trace.job.name)
     used_up = trace.budget_usage is not None and trace.budget_usage.used_up
     # The claim item of a target has the pause of the target, whose command is above.

@@ -216,7 +216,8 @@ class Job:
     def check_settings(cls, environment: Mapping[str, str]) -> None:
         """Read the settings of the work.
 
-        Raises SettingError for the first invalid one. A heartbeat fails no run, and a firing that was routed is run wherever it arrived.
+        Raises SettingError for the first invalid one. Not read: the heartbeat, which fails no run, and who runs the
+        job, since a firing that was routed is run wherever it arrived.
         """
         for each in cls.all_settings():
             if each.name not in (cls.heartbeat().name, cls.run_by().name):
