@@ -1,11 +1,12 @@
 """Describe one job from its declaration.
 
-Guarantee, facts, permissions, settings and runbook, as plain data.
+Guarantee, facts, permissions, settings and runbook, as plain data. Facts are those in force in this environment.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,11 +15,21 @@ from cli import output
 from shared import advised_commands
 from shared.advised_commands import advised
 from shared.aws.names import LOCAL
-from shared.job import retention
+from shared.job import in_force, retention
 from shared.job.definition import Job
+from shared.job.in_force import DECLARED, InForce
 from shared.job.schedule import CatchUp
 
 BY_HAND = "by hand"
+# Facts that a variable of the environment may override, and the name of the value.
+OVERRIDABLE = {
+    "enabled": "enabled",
+    "fires (UTC)": "schedule",
+    "retry": "retry",
+    "items per run": "cap",
+    "budget": "budget",
+    "history": "retention",
+}
 
 
 def describe(job: Job) -> dict[str, Any]:
@@ -30,7 +41,7 @@ def describe(job: Job) -> dict[str, Any]:
         "description": inspect.getdoc(job) or "",
         "source": f"{job.module.replace('.', '/')}.py",
         "guarantee": [" ".join(text.split()) for text in _guarantee(job)],
-        "facts": {name: str(value) for name, value in _facts(job).items() if value is not None},
+        "facts": dict(_facts_in_force(job)),
         "permissions": [
             {"resource": grant.resource, "keys": list(grant.keys), "actions": list(grant.actions)}
             for grant in job.grants()
@@ -78,21 +89,34 @@ def _guarantee(job: Job) -> Iterator[str]:
         )
 
 
-def _facts(job: Job) -> dict[str, object]:
+def _facts_in_force(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield each fact with its text.
+
+    It names the variable that overrides the declaration.
+    """
+    active = in_force.values(job, os.environ)
+    for name, value in _facts(job, active).items():
+        origin = active.origins.get(OVERRIDABLE.get(name, ""), DECLARED)
+        if value is not None:
+            yield name, str(value) if origin == DECLARED else f"{value} (set by {origin})"
+
+
+def _facts(job: Job, active: InForce) -> dict[str, object]:
     retained = retention.read(job.retention)
     return {
         "fires (UTC)": fires(job),
         "retry": job.retry,
         "timeout": f"{job.timeout} s",
         "memory": f"{job.memory} MB",
-        "items per run": f"at most {job.cap:,}",
-        "budget": job.budget,
+        "items per run": f"at most {active.cap:,}",
+        "budget": active.budget,
         "shards": job.shards if job.shards > 1 else None,
         "late after": f"{job.grace} s" if job.grace is not None else None,
         "missed ticks": _catch_up(job) if job.schedules() else None,
         "dead letters": job.dead_queue() if job.queue else "firings-dlq",
         "status key": f"{job.key}:last" + ("" if job.queue else f", {job.key}:last:<target>"),
         "history": f"{_retention(retained.completed)}; failed runs {_retention(retained.failed)}",
+        "enabled": None if active.enabled else "no",
         "costly": "disabled in production until it is enabled" if job.costly else None,
     }
 

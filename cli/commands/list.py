@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,9 @@ from cli import output, registered_jobs
 from cli.exit_codes import Exit
 from cli.job_arguments import next_tick
 from shared.clock import Clock, iso
+from shared.job import in_force
 from shared.job.definition import Job
+from shared.job.in_force import DECLARED
 
 EXAMPLES = ("list", "list sites", "list --json")
 
@@ -35,9 +38,9 @@ def call(args: argparse.Namespace) -> int:
 def job_data(job: Job, now: datetime) -> dict[str, Any]:
     """A job as `list --json` shows it.
 
-    Times are ISO 8601 in UTC, null without a value.
+    Its values are those in force in this environment. Times are ISO 8601 in UTC, null without a value.
     """
-    tick = next_tick(job, now)
+    tick, active = next_tick(job, now), in_force.values(job, os.environ)
     return {
         "name": job.name,
         "group": job.group,
@@ -49,11 +52,16 @@ def job_data(job: Job, now: datetime) -> dict[str, Any]:
         "timeout_s": job.timeout,
         "memory_mb": job.memory,
         "guarantee": str(job.idempotency),
-        "cap": job.cap,
-        "budget": str(job.budget) if job.budget else None,
+        "enabled": active.enabled,
+        "cap": active.cap,
+        "budget": str(active.budget) if active.budget else None,
+        "retention": job.retention,
+        "run_by": active.run_by,
         "shards": job.shards,
         "costly": job.costly,
         "status_key": f"{job.key}:last",
+        "origins": {"timeout_s": DECLARED, "memory_mb": DECLARED, **active.origins},
+        "faults": list(active.faults),
     }
 
 

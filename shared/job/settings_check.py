@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
+from shared.job.overrides import configured
 from shared.job.setting import Setting, SettingError
 
 # Prefix of variables that name the deployment.
@@ -36,15 +38,21 @@ CLOSE, CLOSE_OF_JOB = 0.9, 0.6
 
 
 def invalid(jobs: Iterable[Job], environment: Mapping[str, str]) -> list[str]:
-    """Errors of the settings in an environment, by variable."""
-    errors: dict[str, str] = {}
-    for setting in _settings(jobs):
-        if setting.name in environment and setting.name not in errors:
-            try:
-                setting.read(environment)
-            except SettingError as error:
-                errors[setting.name] = str(error)
-    return [errors[name] for name in sorted(errors)]
+    """Errors of the settings in an environment, by variable.
+
+    A valid text is an error too where a rule for declarations refuses the job that has its value.
+    """
+    jobs = list(jobs)
+    read = {setting.name: setting for setting in _settings(jobs) if setting.name in environment}
+    checks: list[Callable[[], object]] = [partial(setting.read, environment) for setting in read.values()]
+    checks += [partial(configured, job.declared, environment) for job in jobs]
+    errors = set[str]()
+    for check in checks:
+        try:
+            check()
+        except SettingError as error:
+            errors.add(str(error))
+    return sorted(errors)
 
 
 def unknown(jobs: Iterable[Job], environment: Mapping[str, str]) -> list[str]:
