@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "cli": {"shared", "functions", "infra", "local", "workers"},
     "jobs": {"shared", "cli"},
 }
-FOLDERS = {*MAY_IMPORT, "benchmarks", "tests", "bootstrap"}
+FOLDERS = {*MAY_IMPORT, "benchmarks", "proof", "tests", "bootstrap"}
 VAGUE_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 50

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.test_house_rules import planted
 
-FOLDERS = ("shared", "functions", "workers", "infra", "local", "cli", "benchmarks", "examples")
+FOLDERS = ("shared", "functions", "workers", "infra", "local", "cli", "benchmarks", "proof", "examples")
 FIRST_LINE_WORDS = 12
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # Pattern -> what to write instead.

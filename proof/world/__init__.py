@@ -1,0 +1,1 @@
+"""AWS in memory, with a virtual clock and faults."""
