@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # File descriptor, also where sys.stderr was replaced.
 STDERR = 2
+RETURNED = "ended with its worker, which was stopped; returned to the queue"
 EARLIER = "its worker was interrupted; the broker delivered the firing again"
 
 
@@ -135,7 +136,10 @@ def return_to_queue(body: Any, request: str, note: str, cloud: Cloud, log: Log) 
     if firing.manual or not send.may_defer(job, firing):
         # A manual request is served once per attempt; its row would refuse the same attempt.
         interrupted(body, request, note, cloud, log)
-    elif lost_runs.record_interrupted(cloud, log, job.name, manifest.of([job])[job.name], firing, request, note):
+        return
+    # Also where no run is known: the worker was stopped before the claim.
+    entry = manifest.of([job])[job.name]
+    if lost_runs.record_interrupted(cloud, log, job.name, entry, firing, request, note) is not None:
         send.send(cloud, firing.deferred())
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import rq
 from redis import Redis
 from rq import Callback, Queue, get_current_job
-from rq.exceptions import AbandonedJobError
+from rq.exceptions import AbandonedJobError, NoSuchJobError
+from rq.executions import Execution
 from rq.job import Job
 
 from shared.aws.cloud import Cloud
@@ -25,6 +26,8 @@ QUEUE = "nightshift"
 JOB_TIMEOUT = 900
 # Seconds for which RQ retains failed jobs.
 FAILURE_TTL = 86_400
+# Seconds between two checks for runs that other workers abandoned, and for a scheduler; RQ's own are ten minutes.
+MAINTENANCE_INTERVAL = 60
 # Read at import: a worker without a deployment must not start.
 NAMES = delivery.names()
 
@@ -32,12 +35,43 @@ NAMES = delivery.names()
 class Worker(rq.Worker):
     """A worker that records runs whose work horse was killed.
 
-    It loads before the fork what work horses need.
+    It loads before the fork what work horses need. Stopped by a second signal, it returns its run to the queue.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.maintenance_interval = min(self.maintenance_interval, MAINTENANCE_INTERVAL)
+
+    @property
+    def dequeue_timeout(self) -> int:
+        # An idle worker does its maintenance between two waits for a job.
+        return min(super().dequeue_timeout, MAINTENANCE_INTERVAL)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         _cloud()
         return super().work(*args, **kwargs)
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        except SystemExit:
+            # Raised by the handler of the second signal, which has killed the work horse.
+            if self.horse_pid:
+                self._return(job, queue, execution)
+            raise
+
+    def _return(self, job: Job, queue: Queue, execution: Execution) -> None:
+        try:
+            delivery.return_to_queue(*_body_and_request(job), delivery.RETURNED, Cloud(NAMES), Log())
+            job.refresh()  # type: ignore[no-untyped-call]
+        except NoSuchJobError:
+            # It had finished, and RQ has deleted it.
+            return
+        except Exception:
+            # RQ still lists the job as started: the maintenance of another worker finds it.
+            self.log.exception("%s could not be returned to the queue yet", job.id)
+            return
+        self.handle_job_failure(job, queue=queue, exc_string=delivery.RETURNED, execution=execution)
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
         delivery.interrupted(*_body_and_request(job), f"its process ended with status {ret_val}", Cloud(NAMES), Log())

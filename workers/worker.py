@@ -247,9 +247,7 @@ class Worker:
     def _return(self, one: Assignment) -> None:
         one.child.kill()
         self.notice(f"{one.job.name} {one.firing.position}: returned to the queue, its worker stops")
-        self._record_end(
-            one, "ended with its worker, which was stopped; returned to the queue", delivery.return_to_queue
-        )
+        self._record_end(one, delivery.RETURNED, delivery.return_to_queue)
 
     def _record_end(self, one: Assignment, note: str, record: Callable[..., None]) -> None:
         self.busy.remove(one)

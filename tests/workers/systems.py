@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class System(ABC):
 
     #: Value of RUN_BY.
     name: str
+    #: Signals that stop a worker without waiting for its run.
+    cold_stop: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGTERM)
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -51,6 +54,8 @@ class Celery(System):
     """Its broker is the deployment's queue `celery`."""
 
     name = "celery"
+    # A second SIGTERM waits too.
+    cold_stop = (signal.SIGTERM, signal.SIGQUIT)
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)

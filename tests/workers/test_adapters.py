@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from rq import Queue, Worker
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
@@ -204,3 +205,36 @@ def test_the_worker_class_that_the_guide_names_exists(somewhere: None) -> None:
     named = words[words.index("--worker-class") + 1]
     found: Any = import_attribute(named)
     assert issubclass(found, Worker)
+
+
+def test_rqs_maintenance_is_done_each_minute_also_by_an_idle_worker(rq: Rq) -> None:
+    # It finds runs whose worker was killed, and starts the scheduler of a worker that has ended.
+    worker = rq.module.Worker([rq.queue], maintenance_interval=600)
+    assert (worker.maintenance_interval, worker.dequeue_timeout) == (60, 60)
+    assert rq.module.Worker([rq.queue], maintenance_interval=5).maintenance_interval == 5
+
+
+def test_a_stopped_rq_worker_that_reaches_no_cloud_leaves_its_job_to_the_maintenance(
+    rq: Rq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb.nowhere")
+
+    def killed(*_: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(Worker, "monitor_work_horse", killed)
+    monkeypatch.setattr(delivery, "return_to_queue", away)
+    rq.module.send(TICK, 0)
+    worker = rq.module.Worker([rq.queue], prepare_for_work=False)
+    worker._horse_pid = 1
+    [job] = rq.queue.jobs
+    execution = worker.prepare_execution(job)
+    with pytest.raises(SystemExit):
+        worker.monitor_work_horse(job, rq.queue, execution)
+    assert job.id in job.started_job_registry
+    monkeypatch.setattr(delivery, "return_to_queue", lambda *_: None)
+    with pytest.raises(SystemExit):
+        worker.monitor_work_horse(job, rq.queue, execution)
+    assert job.id not in job.started_job_registry
+    assert job.is_failed

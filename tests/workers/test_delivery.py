@@ -187,6 +187,12 @@ def test_what_is_handed_back_is_the_same_attempt_for_another_worker(job: Sweep, 
     assert report.outcome == "done"
 
 
+def test_what_had_not_begun_is_handed_back_too(job: Sweep, cloud: Cloud, log: Lines) -> None:
+    delivery.return_to_queue(body(), "message-1", "its worker stops", cloud, log)
+    [sent] = waiting(cloud, "work")
+    assert sent["firing"]["attempt"] == 1
+
+
 def test_what_had_ended_is_not_handed_back(job: Sweep, cloud: Cloud, log: Lines) -> None:
     ended = {"outcome": "done", "ok": True, "at": "2026-03-02T12:00:00.000Z", "ms": 5}
     Claims(cloud, job, "-").finish(take(cloud), TICK, ended, None, success=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
@@ -75,4 +76,27 @@ def test_a_killed_run_is_lost_and_its_retry_is_good(system: System, site: Web, m
     [lost] = [row for row in place.history("pricing") if row["outcome"] == "lost"]
     assert lost["sk"] == item["holder"]
     assert lost["note"]
+    assert place.letters() == []
+
+
+def test_a_run_whose_worker_is_stopped_without_waiting_is_done_by_another_one(
+    system: System, site: Web, minute: str
+) -> None:
+    site.answers["/pricing"] = held = Held(PRICES)
+    place = system.place
+    assert place.jobs("pricing", "--at", minute) == 0, place.said()
+    worker = system.work()
+    assert held.asked.wait(40), place.said()
+    item = place.item("pricing")
+    for number in system.cold_stop:
+        os.kill(worker, number)
+        # RQ ignores a second signal within a second.
+        time.sleep(1.1)
+    held.released.set()
+    system.work()
+
+    # Much sooner than its lease ends.
+    until(lambda: "done" in [outcome for outcome, _ in place.outcomes("pricing")])
+    [lost] = [row for row in place.history("pricing") if row["outcome"] == "lost"]
+    assert lost["sk"] == item["holder"]
     assert place.letters() == []
