@@ -16,10 +16,12 @@ from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
 from infra.package import Package
-from shared.aws.names import CELERY
+from shared.aws.names import CELERY, CODE_VERSION
 from shared.job import retention
 
 RUNTIME = "python3.13"
+# Digits of the bundle's hash that are the version of the code. A commit's id would redeploy every function.
+VERSION_DIGITS = 12
 # Days in ascending order, all of them accepted by CloudWatch.
 LOG_DAYS = (7, 30, 90, 365)
 
@@ -47,6 +49,8 @@ class Code(Construct):
         quotas.check_packages(f"functions/{group}", (code, dependencies))
         self.target = deployment.target
         self.code = assets.Asset(self, "Bundle", path=str(code.path), asset_hash=code.digest)
+        # The S3 key of the bundle begins with it.
+        self.version = self.code.asset_hash[:VERSION_DIGITS]
         third_party = assets.Asset(self, "Packages", path=str(dependencies.path), asset_hash=dependencies.digest)
         self.layer = lambda_.CfnLayerVersion(
             self,
@@ -107,6 +111,8 @@ class Function(Construct):
             role=role.attr_arn,
             timeout=spec.timeout,
             memory_size=spec.memory,
-            environment=lambda_.CfnFunction.EnvironmentProperty(variables=spec.environment),
+            environment=lambda_.CfnFunction.EnvironmentProperty(
+                variables={**spec.environment, CODE_VERSION: code.version}
+            ),
             logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
         )

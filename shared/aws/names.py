@@ -27,6 +27,9 @@ NO_TARGET = "-"
 # Stacks besides those of the groups.
 STATE_STACK, FRONT_STACK = STACKS = ("state", "front")
 
+# Variable of a function with the version of its code: the first digits of its bundle's hash.
+CODE_VERSION = "NIGHTSHIFT_CODE_VERSION"
+
 PRODUCTION = "prod"
 # Stages that are production unless NIGHTSHIFT_PRODUCTION declares otherwise.
 PRODUCTION_STAGES = (PRODUCTION, "production")

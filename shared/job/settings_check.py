@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from shared.aws.names import CODE_VERSION
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.overrides import configured
@@ -22,6 +23,7 @@ OWN = frozenset(
         "NIGHTSHIFT_ACCOUNT",
         "NIGHTSHIFT_ALERTS_EMAIL",
         "NIGHTSHIFT_CELERY_APP",
+        CODE_VERSION,
         "NIGHTSHIFT_JOB",
         "NIGHTSHIFT_LEASE_MARGIN",
         "NIGHTSHIFT_PARTITION",

@@ -119,6 +119,8 @@ def test_a_job_runs_as_it_declares(templates: Templates, name: str) -> None:
     assert registry.load(variables["NIGHTSHIFT_JOB"]).name == name
     assert variables["NIGHTSHIFT_STAGE"] == "prod"
     assert text(variables["NIGHTSHIFT_ACCOUNT"]) == ACCOUNT
+    # The bundle's: an edit elsewhere changes no function.
+    assert properties["Code"]["S3Key"].startswith(variables["NIGHTSHIFT_CODE_VERSION"])
 
 
 @pytest.mark.parametrize("name", JOBS)
