@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from shared.aws.cloud import Cloud
+from shared.dead_letters.subject import Subject
 from shared.job import registry
 from shared.job.definition import Job
 from shared.job.setting import SettingError
@@ -65,7 +66,8 @@ def handle(event: Any, context: Any) -> Mapping[str, Any]:
     except MalformedEvent as error:
         LOG.error(f"{JOB.name}_failed", status="rejected", error=str(error))
         LOG.metric(JOB.name, {"Failed": 1})
-        send.send_dead_letter_for_event(CLOUD, JOB.name, "malformed event", str(error), event)
+        subject = Subject(version=send.code_version(CLOUD))
+        send.send_dead_letter_for_event(CLOUD, JOB.name, "malformed event", str(error), event, subject=subject)
         return {"outcome": "rejected", "note": str(error)}
     seconds = context.get_remaining_time_in_millis() / 1000
     if isinstance(fired, Batch):

@@ -14,7 +14,9 @@ from shared.archetypes.consumer import Message
 from shared.aws.names import Names
 from shared.dead_letters.letter import SORT_KEY, UNKNOWN_JOB
 from shared.job import manifest
+from shared.messages import message_subject
 from shared.text.timestamp import parse_timestamp
+from shared.text.untrusted_json import InvalidJson, parse_json
 
 TOO_OFTEN = "received too often"
 
@@ -22,7 +24,7 @@ TOO_OFTEN = "received too often"
 def identify(names: Names, message: Message) -> dict[str, Any]:
     """Return job, reason, error and at of a dead letter.
 
-    Also firing, run, attempts and first_failed_at, if they are known.
+    Also the fields of `Subject`, as far as they are known.
 
     letter: the sort key of the dead letter that was redriven, if this is the result; else empty. A job that does not
     exist is replaced by `unknown`: text from outside must not choose where things are stored.
@@ -31,15 +33,47 @@ def identify(names: Names, message: Message) -> dict[str, Any]:
     sent = clock.iso(datetime.fromtimestamp(message.sent / 1000, UTC))
     parsed = _own_envelope(body) or _lambda_envelope(names, body) or _firing(body) or _scheduled_event(names, body)
     letter = {"at": sent, **(parsed or {})}
+    letter = {**_of_firing(letter.get("firing")), **letter}
     if not letter.keys() >= {"job", "reason", "error"}:
         source = message.queue.removeprefix(names.queue(""))
         letter |= {"job": _consumer(source), "reason": TOO_OFTEN, "error": f"received too often by {source}"}
     letter["at"] = _timestamp(letter["at"], sent)
     if letter["job"] not in manifest.load():
         letter |= {"error": f"of {letter['job']!r:.60}: {letter['error']}", "job": UNKNOWN_JOB}
+    elif manifest.load()[letter["job"]]["queue"]:
+        letter = {**_of_message(letter.get("event", message.body)), **letter}
     candidates = _redriven_candidates(body, letter, message)
     redriven = next((key for key in candidates if isinstance(key, str) and key), "")
     return letter | {"letter": redriven if SORT_KEY.fullmatch(redriven) else ""}
+
+
+def _of_firing(firing: Any) -> dict[str, Any]:
+    """Return target, attempt, first failure and correlation id of a firing."""
+    if not isinstance(firing, Mapping):
+        return {}
+    names = {
+        "entity": "target",
+        "attempts": "attempt",
+        "first_failed_at": "first_failed_at",
+        "correlation_id": "correlation_id",
+    }
+    return {name: firing[own] for name, own in names.items() if firing.get(own)}
+
+
+def _of_message(event: Any) -> dict[str, str]:
+    """Return organization, entity and correlation id of a consumer's message."""
+    body = event
+    if isinstance(event, str):
+        try:
+            body = parse_json(event)
+        except InvalidJson:
+            return {}
+    found = {
+        "tenant": message_subject.tenant_of(body),
+        "entity": message_subject.entity_of(body),
+        "correlation_id": message_subject.correlation_of(body),
+    }
+    return {name: text for name, text in found.items() if text}
 
 
 def _timestamp(value: Any, default: str) -> str:
@@ -74,7 +108,10 @@ def _lambda_envelope(names: Names, body: Mapping[str, Any]) -> dict[str, Any] | 
         return None
     function = str(context.get("functionArn", "")).split(":function:")[-1].partition(":")[0]
     job = function.removeprefix(names.function(""))
-    return {"job": job, "reason": TOO_OFTEN, "error": "the failure of its invocation could not be handled"}
+    started = body.get("requestPayload")
+    firing = started.get("firing") if isinstance(started, Mapping) else None
+    error = "the failure of its invocation could not be handled"
+    return {"job": job, "reason": TOO_OFTEN, "error": error, "firing": firing}
 
 
 def _firing(body: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.operations._dead_letter_source import TOO_OFTEN
 from shared import clock
-from shared.dead_letters.letter import MESSAGE_ATTRIBUTE
+from shared.messages.message import Message, read
 from shared.run import send
 
 if TYPE_CHECKING:
@@ -38,20 +38,37 @@ def move(cloud: Cloud, job: str, queue: str, limit: int, in_time: Callable[[], b
         messages: list[Any] = answer.get("Messages", [])
         if not messages:
             return moved
-        for message in messages:
-            error = f"received too often by {queue}"
+        for received in messages:
+            message = _parse(received)
             send.send_dead_letter_for_event(
-                cloud, job, TOO_OFTEN, error, message["Body"], _redriven(message), _sent(message)
+                cloud,
+                job,
+                TOO_OFTEN,
+                f"received too often by {queue}",
+                message.text,
+                message.letter,
+                clock.iso(datetime.fromtimestamp(message.sent / 1000, UTC)),
+                # Neither run nor version: the run that received it last left no answer.
+                message.subject("", message.attempt, ""),
             )
-            cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            cloud.sqs.delete_message(QueueUrl=url, ReceiptHandle=message.handle)
             moved += 1
     return moved
 
 
-def _redriven(message: Mapping[str, Any]) -> str:
-    """Return the sort key of the redriven dead letter, or ""."""
-    return str(message.get("MessageAttributes", {}).get(MESSAGE_ATTRIBUTE, {}).get("StringValue", ""))
-
-
-def _sent(message: Mapping[str, Any]) -> str:
-    return clock.iso(datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC))
+def _parse(received: Mapping[str, Any]) -> Message:
+    """Parse a message of ReceiveMessage, which names its fields differently from Lambda."""
+    texts = {
+        name: {"dataType": attribute["DataType"], "stringValue": attribute["StringValue"]}
+        for name, attribute in received.get("MessageAttributes", {}).items()
+        if "StringValue" in attribute
+    }
+    return read(
+        {
+            "messageId": received["MessageId"],
+            "receiptHandle": received["ReceiptHandle"],
+            "body": received["Body"],
+            "attributes": received["Attributes"],
+            "messageAttributes": texts,
+        }
+    )

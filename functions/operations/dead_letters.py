@@ -29,6 +29,13 @@ from shared.run import oversized
 from shared.store import keys, table
 from shared.store.table import ConditionFailed
 
+# In place of a run, an entity or a correlation id that is not known.
+UNKNOWN = "-"
+# Attributes of the row that its alert and its log line have, and those that a failure after a redrive replaces.
+CHANGING = ("jobId", "messageId", "entityId", "correlationId", "version", "reason", "error", "attempts", "payload")
+ALERTED = ("job", *CHANGING)
+REPLACED = (*CHANGING, "tenant", "fingerprint", tables.TTL)
+
 
 class DeadLetters(Consumer):
     """Store each dead letter as a row and a payload, and alert.
@@ -88,20 +95,23 @@ class DeadLetters(Consumer):
 
 
 def _row(run: RunContext, letter: Mapping[str, Any], letter_id: str, payload: str) -> dict[str, Any]:
-    firing = letter.get("firing") or {}
     error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
+    attempts = letter.get("attempts")
     return {
         **keys.dead_letter(letter["job"], f"{letter['at']}#{letter_id}").attributes,
         "id": letter_id,
         "job": letter["job"],
-        "jobId": _short(letter.get("run") or "-"),
-        "entityId": _short(firing.get("target", "-")),
+        "jobId": _short(letter.get("run")) or UNKNOWN,
+        "entityId": _short(letter.get("entity")) or UNKNOWN,
+        "tenant": _short(letter.get("tenant")) or None,
+        "messageId": _short(letter.get("message_id")) or None,
+        "version": _short(letter.get("version")) or None,
         "reason": _short(letter["reason"]),
         "error": error,
         "fingerprint": fingerprint(letter["job"], error),
-        "attempts": letter.get("attempts", 1),
-        "firstFailedAt": _short(letter.get("first_failed_at") or letter["at"]),
-        "correlationId": _short(firing.get("correlation_id", "-")),
+        "attempts": attempts if type(attempts) is int and attempts > 0 else 1,
+        "firstFailedAt": _short(letter.get("first_failed_at")) or letter["at"],
+        "correlationId": _short(letter.get("correlation_id")) or UNKNOWN,
         "payload": payload,
         tables.TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
     }
@@ -112,8 +122,8 @@ def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Map
 
     Returns whether the alert is owed; None if the row does not exist any longer.
     """
-    copied = ("jobId", "reason", "error", "fingerprint", "attempts", "correlationId", "payload", tables.TTL)
-    new = {**{name: row[name] for name in copied}, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
+    copied = {name: row[name] for name in REPLACED if row[name] is not None}
+    new = {**copied, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
     counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
     try:
         before = table.update(
@@ -147,8 +157,9 @@ def _store(run: RunContext, row: Mapping[str, Any]) -> bool:
 
 
 def _alert(run: RunContext, row: Mapping[str, Any]) -> None:
-    fields = {name: row[name] for name in ("job", "jobId", "entityId", "reason", "error", "attempts", "payload")}
-    fields["failedReason"] = row["reason"]
+    fields = {name: row[name] for name in ALERTED if row[name] is not None} | {"failedReason": row["reason"]}
+    if row["tenant"]:
+        fields["organizationId"] = row["tenant"]
     run.log.error("JOB_PERMANENTLY_FAILED", status="dead", **fields)
     run.log.metric(row["job"], {"DeadLetters": 1})
     stage = run.cloud.names.stage
@@ -160,4 +171,4 @@ def _alert(run: RunContext, row: Mapping[str, Any]) -> None:
 
 def _short(text: Any) -> str:
     """Shorten and redact text of the message, which can come from anywhere."""
-    return redaction.excerpt(str(text), redaction.SHORT)
+    return redaction.excerpt(str(text or ""), redaction.SHORT)

@@ -14,11 +14,12 @@ The record is bookkeeping. Where it cannot be written or read, the message is ha
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from shared import clock, redaction
+from shared.dead_letters.subject import Subject
 from shared.messages import resend
 from shared.run import send
 from shared.store import keys, table
@@ -49,6 +50,8 @@ class Answer:
     reason: str = ""
     #: Whether the copy or dead letter was sent for certain.
     sent: bool = False
+    #: Whose work the dead letter is. Recorded: a redelivery would make another dead letter of it.
+    subject: Subject = field(default_factory=Subject)
 
 
 class AnsweredAttempts:
@@ -83,7 +86,14 @@ class AnsweredAttempts:
             return
         if answer.delay is None:
             send.send_dead_letter_for_event(
-                self.cloud, self.job, answer.reason, answer.error, message.text, message.letter, answer.at
+                self.cloud,
+                self.job,
+                answer.reason,
+                answer.error,
+                message.text,
+                message.letter,
+                answer.at,
+                answer.subject,
             )
         else:
             resend.retry(self.cloud, message, answer.error, answer.delay)
@@ -99,6 +109,8 @@ class AnsweredAttempts:
         row: dict[str, Any] = {"at": answer.at, "error": error, "reason": answer.reason, TTL: expires}
         if answer.delay is not None:
             row["delay"] = answer.delay
+        if answer.subject:
+            row["subject"] = dict(answer.subject)
         row |= self._key(message).attributes
         try:
             if _is_first_delivery(message):
@@ -136,16 +148,23 @@ def _is_first_delivery(message: Message) -> bool:
     return message.receives <= 1 and not message.is_copy
 
 
-def answer_now(cloud: Cloud, error: str, delay: int | None = None, reason: str = "") -> Answer:
+def answer_now(
+    cloud: Cloud, error: str, delay: int | None = None, reason: str = "", subject: Subject | None = None
+) -> Answer:
     """Return a new answer.
 
     The next attempt in `delay` seconds, or a dead letter for `reason`.
     """
-    return Answer(error, clock.iso(cloud.clock.now()), delay, reason)
+    return Answer(error, clock.iso(cloud.clock.now()), delay, reason, subject=subject or Subject())
 
 
 def _from_row(row: dict[str, Any]) -> Answer:
     delay = row.get("delay")
     return Answer(
-        row.get("error", ""), row["at"], None if delay is None else int(delay), row.get("reason", ""), "sent" in row
+        row.get("error", ""),
+        row["at"],
+        None if delay is None else int(delay),
+        row.get("reason", ""),
+        "sent" in row,
+        cast(Subject, row.get("subject", {})),
     )

@@ -25,7 +25,7 @@ from shared.messages.answered_attempts import Answer, AnsweredAttempts, answer_n
 from shared.messages.message import Message, P, read
 from shared.messages.message_handler import Defer, MessageHandler, Postponed
 from shared.messages.tenant import Tenant
-from shared.run import redriven
+from shared.run import redriven, send
 from shared.run.failed_message import FailedMessage
 from shared.run.work import failed
 
@@ -219,15 +219,18 @@ class MessageBatch(Generic[P]):
             attempt = max(attempt, message.receives)
         delay = None if isinstance(error, Rejected) else retry.jittered(attempt)
         least = ceil(error.seconds) if isinstance(error, Defer) and error.counted else 0
+        made = attempt if retry.delays else message.receives
+        subject = message.subject(self.run.run_id, made, send.code_version(self.run.cloud))
         if isinstance(error, Rejected):
-            answer = answer_now(self.run.cloud, str(error), reason="rejected")
+            answer = answer_now(self.run.cloud, str(error), reason="rejected", subject=subject)
         elif delay is None and retry.delays:
-            answer = answer_now(self.run.cloud, text, reason=f"all {retry.attempts} attempts used up")
+            reason = f"all {retry.attempts} attempts used up"
+            answer = answer_now(self.run.cloud, text, reason=reason, subject=subject)
         elif copied and delay is not None:
             answer = answer_now(self.run.cloud, text, max(delay, least))
         elif message.receives >= RECEIVES and not self.consumer.dead_letter_queue:
             # The queue would move it to its dead-letter queue now, without the reason.
-            answer = answer_now(self.run.cloud, text, reason=f"all {RECEIVES} receives used up")
+            answer = answer_now(self.run.cloud, text, reason=f"all {RECEIVES} receives used up", subject=subject)
         else:
             if delay is not None:
                 resend.hide(self.run.cloud, message, max(delay, least))

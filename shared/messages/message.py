@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
-from shared import clock
+from shared import clock, redaction
 from shared.dead_letters.letter import MESSAGE_ATTRIBUTE as LETTER
 from shared.messages.message_attributes import (
     ATTEMPT,
@@ -31,6 +31,8 @@ LONGEST_ID = 100
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from shared.dead_letters.subject import Subject
 
     # The default serves consumers without a payload.
     P = TypeVar("P", default=Any)
@@ -98,6 +100,20 @@ class Message(Generic[P]):
     def correlation_id(self) -> str:
         """Correlation id that the sender set, or the payload generated."""
         return str(getattr(self.payload, "correlation_id", "")) or correlation_of(self.body)
+
+    def subject(self, run: str, attempts: int, version: str) -> Subject:
+        """Return whose work its dead letter is; texts of senders are cut."""
+        texts = {
+            "run": run,
+            "message_id": self.id,
+            "tenant": self.tenant,
+            "entity": self.entity,
+            "correlation_id": self.correlation_id,
+            "first_failed_at": self.first_failed_at,
+            "version": version,
+        }
+        known = {name: redaction.excerpt(text, redaction.SHORT) for name, text in texts.items() if text}
+        return cast("Subject", {**known, "attempts": attempts})
 
 
 def read(record: Mapping[str, Any]) -> Message:

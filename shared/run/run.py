@@ -199,7 +199,7 @@ def _retry_or_dead_letter(run: RunContext, failed: Failed) -> bool:
             return True
         case NextStep.DEAD_LETTER:
             reason = "rejected" if failed.final else used_up(firing)
-            send.send_dead_letter(cloud, firing, run.run_id, reason, error)
+            send.send_dead_letter(cloud, firing, run.run_id, reason, error, send.code_version(cloud))
     return False
 
 

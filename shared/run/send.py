@@ -13,7 +13,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from shared import clock, redaction
-from shared.aws.names import DEAD, FIRINGS, WORK
+from shared.aws.names import CODE_VERSION, DEAD, FIRINGS, WORK
+from shared.dead_letters.subject import Subject
 from shared.job.definition import INLINE, QUEUE, WORKER, Job
 from shared.job.setting import SettingError
 from shared.job.validation import MAX_HOPS, hops
@@ -128,40 +129,48 @@ def send_shards(cloud: Cloud, firing: Firing, shards: int) -> None:
             raise RuntimeError(f"{firing.job}: {len(answer['Failed'])} shards were not sent: {answer['Failed'][0]}")
 
 
-def send_dead_letter(cloud: Cloud, firing: Firing, run: str, reason: str, error: str) -> None:
+def send_dead_letter(cloud: Cloud, firing: Firing, run: str, reason: str, error: str, version: str = "") -> None:
     """Send a firing to the dead-letter queue.
 
     With the data to understand and to redrive it.
+
+    version: of the code that failed; empty for an interrupted run, which another function reports.
     """
-    _send_dead_letter(
-        cloud,
-        firing.job,
-        reason,
-        error,
-        run=run,
-        attempts=firing.attempt,
-        first_failed_at=firing.first_failed_at,
-        firing=firing.data(),
-    )
+    subject = Subject(run=run, attempts=firing.attempt, first_failed_at=firing.first_failed_at, version=version)
+    _send_dead_letter(cloud, firing.job, reason, error, subject, firing=firing.data())
 
 
 def send_dead_letter_for_event(
-    cloud: Cloud, job: str, reason: str, error: str, event: Any, letter: str = "", at: str = ""
+    cloud: Cloud,
+    job: str,
+    reason: str,
+    error: str,
+    event: Any,
+    letter: str = "",
+    at: str = "",
+    subject: Subject | None = None,
 ) -> None:
     """Send another event, such as a message, to the dead-letter queue.
 
-    letter: the dead letter that the event redrives. at: when it failed (default: now).
+    letter: the dead letter that the event redrives. at: when it failed (default: now). subject: whose work it is.
     """
     optional = {name: value for name, value in (("letter", letter), ("at", at)) if value}
-    _send_dead_letter(cloud, job, reason, error, event=event, **optional)
+    _send_dead_letter(cloud, job, reason, error, subject or Subject(), event=event, **optional)
 
 
-def _send_dead_letter(cloud: Cloud, job: str, reason: str, error: str, **rest: Any) -> None:
+def code_version(cloud: Cloud) -> str:
+    """Return the version of this function's code; empty outside of Lambda."""
+    return cloud.environment.get(CODE_VERSION, "")
+
+
+def _send_dead_letter(cloud: Cloud, job: str, reason: str, error: str, subject: Subject, **rest: Any) -> None:
     # The timestamp is part of the message: its second delivery is recognised as the same dead letter.
     required = {
         "reason": redaction.text(reason),
         "error": redaction.sample(error, ERROR_LENGTH),
         "at": clock.iso(cloud.clock.now()),
     }
-    letter = {"job": job, **required, **rest}
+    # In one order: a subject that was stored comes back in another, and would make another dead letter.
+    known = {name: value for name, value in sorted(subject.items()) if value}
+    letter = {"job": job, **required, **known, **rest}
     cloud.sqs.send_message(QueueUrl=cloud.names.queue_url(DEAD), MessageBody=oversized.encode(cloud, letter))

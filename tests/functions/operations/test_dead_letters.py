@@ -12,10 +12,12 @@ from functions.operations.dead_letters import DeadLetters
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.dead_letters.letter import fingerprint
+from shared.dead_letters.subject import Subject
+from shared.job import manifest
 from shared.run import send
 from shared.run.firing import Firing
 from tests.conftest import NOON, Lines, VirtualClock, letters
-from tests.functions.operations.conftest import Functions
+from tests.functions.operations.conftest import ENTRIES, Functions
 
 Deliver = Callable[..., list[str]]
 TICK = Firing("sweep", NOON, target="shop.example", attempt=3, correlation_id="c")
@@ -126,6 +128,71 @@ def test_the_alert_is_redacted_and_the_payload_is_not(deliver: Deliver, function
     assert "ada@example.org" not in json.dumps(row)
     payload = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=row["payload"])["Body"].read()
     assert b"ada@example.org" in payload
+
+
+PARCEL = {"type": "parcel", "payload": {"organizationId": "org_7", "parcelId": "p1", "correlationId": "c1"}}
+
+
+@pytest.fixture
+def post(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer, besides the job without a queue."""
+    consumer = {**ENTRIES["sweep"], "queue": "demo:parcels", "schedules": []}
+    monkeypatch.setattr(manifest, "load", lambda: {**ENTRIES, "post": consumer})
+
+
+@pytest.mark.usefixtures("post")
+def test_a_dead_letter_of_a_consumer_names_run_message_tenant_entity_and_version(
+    deliver: Deliver, cloud: Cloud, log: Lines
+) -> None:
+    subject = Subject(
+        run="run-2", message_id="m-1", tenant="org_7", entity="p1", correlation_id="c1", attempts=3, version="0a1b2c"
+    )
+    send.send_dead_letter_for_event(cloud, "post", "rejected", "no such address", json.dumps(PARCEL), subject=subject)
+    [body] = letters(cloud, "firings-dlq")
+    deliver(DeadLetters(), body, queue="firings-dlq")
+    [row] = stored(cloud, "post")
+    known = {"jobId": "run-2", "messageId": "m-1", "entityId": "p1", "correlationId": "c1", "version": "0a1b2c"}
+    assert row.items() >= {**known, "tenant": "org_7", "attempts": 3}.items()
+    [alert], [line] = published(cloud), log.said("JOB_PERMANENTLY_FAILED")
+    assert alert.items() >= {**known, "organizationId": "org_7"}.items()
+    assert line.items() >= {**known, "organizationId": "org_7"}.items()
+
+
+@pytest.mark.usefixtures("post")
+@pytest.mark.parametrize("event", [PARCEL, json.dumps(PARCEL)])
+def test_what_a_message_names_itself_is_read_from_it(event: Any, deliver: Deliver, cloud: Cloud) -> None:
+    """Senders of an earlier version, and messages that no run has answered, name nothing else."""
+    body = {"dead": {"job": "post", "reason": "received too often", "error": "e", "event": event}}
+    deliver(DeadLetters(), body, queue="firings-dlq")
+    [row] = stored(cloud, "post")
+    assert (row["tenant"], row["entityId"], row["correlationId"], row["jobId"]) == ("org_7", "p1", "c1", "-")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"firing": TICK.data()},
+        {
+            "requestContext": {"functionArn": "arn:aws:lambda:us-east-1:1:function:nightshift-test-sweep:$LATEST"},
+            "requestPayload": {"firing": TICK.data()},
+        },
+    ],
+)
+def test_an_envelope_without_a_run_has_what_its_firing_names(
+    body: Any, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    deliver(DeadLetters(), body, queue="firings-dlq")
+    [row] = stored(cloud)
+    assert (row["entityId"], row["correlationId"], row["attempts"]) == ("shop.example", "c", 3)
+
+
+@pytest.mark.parametrize("attempts", ["many", 0, True, None, {"n": 1}])
+def test_attempts_that_are_no_number_count_as_one(
+    attempts: Any, deliver: Deliver, functions: Functions, cloud: Cloud
+) -> None:
+    body = {"dead": {"job": "sweep", "reason": "rejected", "error": "e", "attempts": attempts}}
+    deliver(DeadLetters(), body, queue="firings-dlq")
+    assert [row["attempts"] for row in stored(cloud)] == [1]
 
 
 def test_failures_that_differ_in_numbers_share_a_fingerprint() -> None:

@@ -65,6 +65,30 @@ def test_a_message_in_a_dead_letter_queue_becomes_a_dead_letter_of_its_job(
     assert look(cloud, clock, log).counts == {"queues": 2, "carried": 0}
 
 
+def test_a_moved_message_keeps_its_id_its_attempt_and_whose_it_is(
+    cloud: Cloud, clock: VirtualClock, log: Lines
+) -> None:
+    body = json.dumps({"organizationId": "org_7", "parcelId": "p1", "correlationId": "c1"})
+    said = {"attempt": "3", "first-failed-at": "2026-03-01T11:00:00.000Z"}
+    texts = {name: {"DataType": "String", "StringValue": text} for name, text in said.items()}
+    url = cloud.names.queue_url(f"{QUEUE}-dlq")
+    sent = cloud.sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=texts)  # type: ignore[arg-type]
+    look(cloud, clock, log)
+    [letter] = letters(cloud, "firings-dlq")
+    assert (
+        letter["dead"].items()
+        >= {
+            "message_id": sent["MessageId"],
+            "tenant": "org_7",
+            "entity": "p1",
+            "correlation_id": "c1",
+            "attempts": 3,
+            "first_failed_at": "2026-03-01T11:00:00.000Z",
+        }.items()
+    )
+    assert not {"run", "version"} & letter["dead"].keys()
+
+
 def test_a_message_that_was_moved_and_not_deleted_makes_the_same_dead_letter_again(
     cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,6 +177,37 @@ def test_a_dead_letter_that_is_sent_twice_is_one(door: Door) -> None:
     assert door.job.rings == [1]
 
 
+def test_a_dead_letter_names_the_run_that_failed_also_where_a_later_one_sends_it(door: Door, log: Lines) -> None:
+    door.cloud.environment = {"NIGHTSHIFT_CODE_VERSION": "old"}
+    door.job.error = Rejected("no such door")
+    door.put()
+    with failing(door.cloud, named("sqs:SendMessage"), reply_lost=True):
+        door.deliver()
+    door.cloud.environment = {"NIGHTSHIFT_CODE_VERSION": "new"}
+    door.deliver()
+    first, second = (json.dumps(each) for each in waiting(door.cloud, DEAD))
+    # As text: the collector recognises the second by its hash.
+    assert first == second
+    failed = log.said("ringer_message_rejected")[0]
+    assert (
+        json.loads(first)["dead"].items()
+        >= {
+            "run": failed["jobId"],
+            "message_id": "id-1",
+            "tenant": "org_1",
+            "correlation_id": "c",
+            "attempts": 1,
+            "version": "old",
+        }.items()
+    )
+
+
+def test_a_dead_letter_after_all_attempts_has_their_number_and_the_first_failure(door: Door) -> None:
+    door.put()
+    [letter] = door.deliver_all()
+    assert (letter["attempts"], letter["first_failed_at"][:16]) == (5, "2026-03-02T12:10")
+
+
 @pytest.mark.parametrize("reply_lost", [False, True])
 def test_no_failing_call_adds_an_attempt_or_a_dead_letter(door: Door, reply_lost: bool) -> None:
     with failing(door.cloud, lambda *_: False) as counted:
