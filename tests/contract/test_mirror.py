@@ -48,7 +48,7 @@ COVERED_BY = {
     "shared.aws.permissions": "tests/infra/test_roles.py",
     "shared.aws.service_models": "tests/infra/test_sdk_models.py",
     "shared.dead_letters.store": "tests/unit/admin/test_purge_dead_letters.py",
-    "shared.dead_letters.subject": "tests/unit/messages/test_answered_attempts.py",
+    "shared.dead_letters.subject": "tests/functions/operations/test_dead_letters.py",
     "shared.http.connection": "tests/unit/http/test_transport.py",
     "shared.job.action": "tests/unit/plans/test_plan.py",
     "shared.job.definition": "tests/unit/job/test_validation.py",
