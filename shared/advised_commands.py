@@ -21,6 +21,9 @@ def without_stage(*words: str) -> str:
 
 
 def deployment(stage: str) -> str:
+    """The command that deploys a stage; the local cloud by starting it."""
+    if stage == LOCAL:
+        return without_stage("up")
     return shlex.join(["npx", "cdk", "deploy", "--all", "-c", f"stage={stage}"])
 
 

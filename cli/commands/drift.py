@@ -1,6 +1,6 @@
 """List deployed resources that no job or endpoint declares, and remove them.
 
-`drift`, `drift --remove NAME --reason WHY`.
+`drift`, `drift --remove NAME --reason WHY`. `drift --restore JOB --reason WHY` enables what starts a job.
 """
 
 from __future__ import annotations
@@ -8,28 +8,40 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cli import operator_identity, options, output
+from cli import job_settings, operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
-from shared.admin import audit, drift
-from shared.admin.drift import STACK, Undeclared
-from shared.advised_commands import deployment, without_stage
+from cli.job_arguments import find_job
+from shared.admin import audit, drift, tick_delivery
+from shared.admin.drift import FUNCTION, STACK, Undeclared
+from shared.advised_commands import deployment
 from shared.aws.cloud import Cloud
 from shared.job import registry
 
 EXAMPLES = (
     "drift --aws --stage prod",
     "drift --remove nightshift-prod-reports --reason 'group removed' --aws --stage prod",
+    "drift --restore pricing --reason 'incident is over' --aws --stage prod",
 )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--remove", metavar="NAME", help="delete the undeclared stack, rule, schedule or function")
-    parser.add_argument("--json", action="store_true", help="print one JSON array, or with --remove one JSON object")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--remove", metavar="NAME", help="delete the undeclared stack, rule, schedule or function")
+    action.add_argument(
+        "--restore",
+        metavar="JOB",
+        help="enable the job's disabled rules and schedules, and remove a reserved concurrency of 0 from its function",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON array, or with --remove or --restore one JSON object"
+    )
     operator_identity.add_arguments(parser)
     options.add_arguments(parser)
 
 
 def call(args: argparse.Namespace) -> int:
+    if args.restore:
+        return _restore(args)
     found = registry.discover()
     if found.broken:
         errors = "\n".join(map(str, found.broken.values()))
@@ -65,7 +77,7 @@ def resource_data(resource: Undeclared, args: argparse.Namespace) -> dict[str, A
 def _removal(resource: Undeclared, args: argparse.Namespace) -> str:
     """The command that removes the resource."""
     if resource.removed_by_deployment:
-        return deployment(options.stage(args)) if args.aws else without_stage("up")
+        return deployment(options.stage(args))
     return options.advised(args, "drift", "--remove", resource.stack or resource.name, "--reason", "WHY")
 
 
@@ -84,17 +96,8 @@ def _remove(undeclared: list[Undeclared], cloud: Cloud, args: argparse.Namespace
             f"{args.remove} belongs to the stack {named[0].stack}; nothing was done. Remove it by: "
             f"{_removal(named[0], args)}",
         )
-    try:
-        entry = audit.OperatorAuditEntry(
-            cloud,
-            "drift remove",
-            operator_identity.operator(args, cloud),
-            args.reason or "",
-            {"name": args.remove, "kinds": [each.kind for each in removable]},
-        )
-    except audit.ReasonMissing as error:
-        raise CommandError(Exit.WRONG_USE, str(error)) from None
-    with entry:
+    scope = {"name": args.remove, "kinds": [each.kind for each in removable]}
+    with _audited(cloud, args, "drift remove", scope) as entry:
         for resource in removable:
             _delete(cloud, resource)
             entry.add(resource.id)
@@ -113,3 +116,35 @@ def _delete(cloud: Cloud, resource: Undeclared) -> None:
     except WaiterError as error:
         what = "its events in CloudFormation have the reason" if resource.kind == STACK else "try again"
         raise CommandError(Exit.FAILED, f"{resource.kind} {resource.name} is not deleted: {error}; {what}") from error
+
+
+def _restore(args: argparse.Namespace) -> int:
+    job = find_job(args.restore)
+    with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
+        delivery = tick_delivery.read(cloud, job)
+        if not delivery.restorable:
+            known = delivery.unreadable or "its rules and schedules are enabled, and no concurrency of 0 is reserved"
+            if delivery.missing and not delivery.unreadable:
+                names = ", ".join(dict.fromkeys(name for _, name in delivery.missing))
+                known = f"{names} does not exist; deploy it: {deployment(cloud.names.stage)}"
+            raise CommandError(Exit.REFUSED, f"{job.name}: {known}; nothing was done")
+        restored = [*delivery.disabled, *([(FUNCTION, delivery.throttled)] if delivery.throttled else [])]
+        scope = {"job": job.name, "kinds": [kind for kind, _ in restored]}
+        with _audited(cloud, args, "drift restore", scope) as entry:
+            tick_delivery.restore(cloud, delivery)
+            for _, name in restored:
+                entry.add(name)
+    if args.json:
+        output.document({"restored": [{"kind": kind, "name": name} for kind, name in restored]})
+    else:
+        print("\n".join(f"{kind} {name} may start {job.name} again" for kind, name in restored))
+    return Exit.DONE
+
+
+def _audited(cloud: Cloud, args: argparse.Namespace, action: str, scope: dict[str, Any]) -> audit.OperatorAuditEntry:
+    try:
+        return audit.OperatorAuditEntry(
+            cloud, action, operator_identity.operator(args, cloud), args.reason or "", scope
+        )
+    except audit.ReasonMissing as error:
+        raise CommandError(Exit.WRONG_USE, str(error)) from None

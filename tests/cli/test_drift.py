@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,10 +10,10 @@ import pytest
 from shared.admin import audit
 from shared.aws.cloud import Cloud
 from tests.cli.conftest import Call
+from tests.support.deployed_function import deploy_function, put_rule, put_schedule
 
 AWS = ("--aws", "--stage", "test")
 WHY = ("--reason", "group removed", "--who", "ada", *AWS)
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
 @pytest.fixture(autouse=True)
@@ -34,18 +32,8 @@ def stack(cloud: Cloud, name: str, *rules: str) -> None:
     cloud.stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
 
 
-def function(cloud: Cloud, name: str) -> None:
-    iam = cloud.session.client("iam", region_name="us-east-1")
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    with zipfile.ZipFile(code := io.BytesIO(), "w") as archive:
-        archive.writestr("code.py", "")
-    cloud.functions.create_function(
-        FunctionName=name, Role=role, Runtime="python3.13", Handler="code.f", Code={"ZipFile": code.getvalue()}
-    )
-
-
 def loose_rule(cloud: Cloud, name: str) -> None:
-    cloud.rules.put_rule(Name=name, ScheduleExpression="rate(5 minutes)")
+    put_rule(cloud, name)
     cloud.rules.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}])
 
 
@@ -59,7 +47,7 @@ def test_declared_resources_and_those_of_other_stages_are_no_drift(call: Call, a
     stack(aws, "nightshift-test-demo", "nightshift-test-good")
     stack(aws, "nightshift-test-state")
     stack(aws, "nightshift-test2-gone", "nightshift-test2-gone")
-    function(aws, "nightshift-test-mailbox")
+    deploy_function(aws, "nightshift-test-mailbox")
     answer = call("drift", *AWS)
     assert (answer.code, answer.out) == (0, "")
     assert "everything that is deployed is declared" in answer.err
@@ -98,13 +86,8 @@ def test_a_second_rule_of_a_job_with_one_schedule_is_drift(call: Call, aws: Clou
 
 def test_a_rule_a_schedule_and_a_function_without_a_stack_are_removed_by_their_name(call: Call, aws: Cloud) -> None:
     loose_rule(aws, "nightshift-test-old")
-    function(aws, "nightshift-test-old")
-    aws.schedules.create_schedule(
-        Name="nightshift-test-old",
-        ScheduleExpression="rate(5 minutes)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": "arn:aws:sqs:us-east-1:123456789012:q", "RoleArn": "arn:aws:iam::123456789012:role/r"},
-    )
+    deploy_function(aws, "nightshift-test-old")
+    put_schedule(aws, "nightshift-test-old")
     assert [kind for kind, _ in listed(call)] == ["rule", "schedule", "function"]
     answer = call("drift", "--remove", "nightshift-test-old", "--json", *WHY)
     assert [each["kind"] for each in answer.json["removed"]] == ["rule", "schedule", "function"]
@@ -137,7 +120,41 @@ def test_a_broken_module_is_named_and_its_job_is_not_removed(call: Call, aws: Cl
 @pytest.mark.parametrize("words", [("why", "old"), ("pause", "old", "--reason", "x"), ("runs", "old")])
 def test_commands_about_a_job_that_is_only_deployed_name_drift(words: tuple[str, ...], call: Call, aws: Cloud) -> None:
     assert "drift" not in call(*words, *AWS).err
-    function(aws, "nightshift-test-old")
+    deploy_function(aws, "nightshift-test-old")
     answer = call(*words, *AWS)
     assert answer.code == 2
     assert "nightshift-test-old is still deployed: `python jobs.py drift --aws --stage test`" in answer.err
+
+
+def disabled(cloud: Cloud) -> None:
+    """Deploy `good`, stopped by its rule and its concurrency."""
+    put_rule(cloud, "nightshift-test-good", enabled=False)
+    deploy_function(cloud, "nightshift-test-good")
+    cloud.functions.put_function_concurrency(FunctionName="nightshift-test-good", ReservedConcurrentExecutions=0)
+
+
+def test_a_job_is_restored_with_its_rule_and_its_concurrency_and_recorded(call: Call, aws: Cloud) -> None:
+    disabled(aws)
+    answer = call("drift", "--restore", "good", "--json", *WHY)
+    name = "nightshift-test-good"
+    assert answer.json == {"restored": [{"kind": "rule", "name": name}, {"kind": "function", "name": name}]}
+    assert aws.rules.describe_rule(Name=name)["State"] == "ENABLED"
+    assert "ReservedConcurrentExecutions" not in aws.functions.get_function_concurrency(FunctionName=name)
+    [written] = audit.entries(aws, 1)
+    assert (written["what"], written["scope"]["job"], written["end"]) == ("drift restore", "good", "done")
+
+
+def test_a_restoration_without_a_reason_is_wrong_use_and_restores_nothing(call: Call, aws: Cloud) -> None:
+    disabled(aws)
+    assert call("drift", "--restore", "good", *AWS).code == 2
+    assert aws.rules.describe_rule(Name="nightshift-test-good")["State"] == "DISABLED"
+
+
+def test_what_is_enabled_or_not_deployed_is_not_restored(call: Call, aws: Cloud) -> None:
+    missing = call("drift", "--restore", "good", *WHY)
+    assert (missing.code, "npx cdk deploy --all -c stage=test" in missing.err) == (4, True)
+    put_rule(aws, "nightshift-test-good")
+    deploy_function(aws, "nightshift-test-good")
+    fine = call("drift", "--restore", "good", *WHY)
+    assert (fine.code, "its rules and schedules are enabled" in fine.err) == (4, True)
+    assert list(audit.entries(aws, 1)) == []
