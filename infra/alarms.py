@@ -79,11 +79,12 @@ class Alarms:
 
     def of_silence(self, job: Job, seconds: int) -> None:
         """Alarm when nothing has invoked the job's function for `seconds`."""
+        why = advised(self.names.stage, "why", job.name)
         cloudwatch.CfnAlarm(
             self.scope,
             "Silent",
             alarm_name=self.names.of(f"{job.name}-silent"),
-            alarm_description=f"{job.name} has not been started for {seconds} s. Is its rule enabled?",
+            alarm_description=f"{job.name} has not been started for {seconds} s: {why}",
             namespace="AWS/Lambda",
             metric_name="Invocations",
             dimensions=_dimensions({"FunctionName": self.names.function(job.name)}),

@@ -19,7 +19,11 @@ EXAMPLES = ("why pricing", "why pricing --at 2026-11-21T04:15Z --aws --stage pro
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", help="name of the job")
-    parser.add_argument("--at", metavar="TIME", help="a time in the past, ISO 8601 (default: the job's last tick)")
+    parser.add_argument(
+        "--at",
+        metavar="TIME",
+        help="a time in the past, ISO 8601 (default: its last tick, or the missed one before it)",
+    )
     parser.add_argument("--target", metavar="T", help="only this host or shard (default: the whole job)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options.add_arguments(parser)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import clock
+from shared.admin import missed_tick
 from shared.admin.reset_position import position_ahead
 from shared.admin.trace import Trace
 from shared.admin.trace_commands import commands
@@ -146,6 +147,7 @@ def _ran(trace: Trace) -> Iterator[str]:
         yield from _attempts(trace)
     if trace.gap:
         yield f"It had been missed ({_gap(trace)}), and was run later to catch up."
+        yield from missed_tick.sentences(trace.cause)
     elif trace.record.outcome is TickOutcome.LATE:
         yield "It waited to start: the function was throttled, the queue was long, or the event was late."
 
@@ -183,10 +185,8 @@ def _attempts(trace: Trace) -> Iterator[str]:
 
 
 def _missed(trace: Trace) -> Iterator[str]:
-    yield (
-        "It left no trace, neither a run nor a refusal: its rule was disabled or not deployed, its event was lost, or "
-        "the whole deployment was down."
-    )
+    yield "It left no trace, neither a run nor a refusal."
+    yield from missed_tick.sentences(trace.cause)
     if not trace.gap:
         if not trace.from_daily_ledger:
             yield "The reconciler, which runs every 5 minutes, has not recorded it yet. Is the reconciler running?"

@@ -1,4 +1,7 @@
-"""The trace of a tick or a minute, in five reads."""
+"""The trace of a tick or a minute, in five reads.
+
+The cause of a missed tick takes more.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from shared.run.pauses import Pause
 from shared.tables import TTL
 
 if TYPE_CHECKING:
+    from shared.admin.missed_tick import MissedTickCause
     from shared.run.budget_usage import BudgetUsage
 
 GATED = (TickOutcome.DISABLED, TickOutcome.FORBIDDEN)
@@ -46,6 +50,8 @@ class Trace:
     record: TickRecord = UNKNOWN
     #: The gap row that the tick belongs to.
     gap: dict[str, Any] = field(default_factory=dict)
+    #: Of a tick that was missed, also if it was caught up later.
+    cause: MissedTickCause | None = None
     #: Whether the record is from the daily ledger.
     from_daily_ledger: bool = False
     #: Whether the reconciler has recorded the job, and since when its ticks are expected.
@@ -63,7 +69,7 @@ class Trace:
     braked_plan: str = ""
     #: By the settings of this process.
     budget_usage: BudgetUsage | None = None
-    #: How many reads the trace took.
+    #: How many reads the trace took, without those of the cause.
     reads: int = 0
 
     @property
@@ -102,6 +108,7 @@ class Trace:
             "runs": self.runs,
             "others": self.other_runs,
             "missed": gap or None,
+            "cause": self.cause.facts if self.cause else None,
             "lease": lease,
             "paused": self.claim.get("paused"),
             "pauses": {part: pause.text for part, pause in self.partial_pauses.items()} or None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from shared.admin.reset_position import position_ahead
 from shared.admin.trace import Trace
-from shared.advised_commands import advised, without_stage
+from shared.advised_commands import advised, deployment, without_stage
 from shared.aws.names import NO_TARGET
 from shared.ledger.ledger import TickOutcome
 from shared.plans import BRAKE
@@ -18,6 +18,7 @@ RUN_AGAIN = (TickOutcome.MISSED, TickOutcome.UNKNOWN, TickOutcome.FAILED, TickOu
 def commands(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
     """Yield commands, each with its purpose; the most useful first."""
     name, outcome = trace.job.name, trace.record.outcome
+    yield from _missed(trace, stage)
     yield from _settings_and_pauses(trace, stage)
     if trace.dead_letter:
         letter = trace.dead_letter["id"][:8]
@@ -36,6 +37,15 @@ def commands(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
         yield advised(stage, "runs", "reconciler"), "check that the reconciler runs"
     yield advised(stage, "runs", name), "list its runs and their outcomes"
     yield advised(stage, "logs", name), "show their log lines"
+
+
+def _missed(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:
+    """Yield the commands that mend what keeps events from starting the job."""
+    if trace.cause and trace.cause.delivery.restorable:
+        restore = advised(stage, "drift", "--restore", trace.job.name, "--reason", "missed ticks")
+        yield restore, "enable what starts it again"
+    if trace.cause and trace.cause.delivery.missing:
+        yield deployment(stage), "deploy what starts it"
 
 
 def _settings_and_pauses(trace: Trace, stage: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from shared import clock
+from shared.admin import missed_tick
 from shared.admin.trace import FAILURES, GATED, HIDDEN_ATTRIBUTES, UNKNOWN, Trace
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
@@ -62,6 +63,8 @@ class _Reader:
     def read(self, with_minute: bool) -> None:
         result, job = self.result, self.result.job
         self._count(self._claim)
+        if not with_minute and result.whole_tick:
+            self._prefer_missed_tick()
         if "partial_pauses" in result.claim:
             self._count(self._partial_pauses)
         if str(result.claim.get("paused", "")).startswith(BRAKE):
@@ -81,6 +84,25 @@ class _Reader:
             self._count(self._gap)
         if outcome in GATED:
             self._count(self._gate)
+        if result.whole_tick and (outcome is TickOutcome.MISSED or (outcome is TickOutcome.LATE and result.gap)):
+            self._cause()
+
+    def _prefer_missed_tick(self) -> None:
+        """Explain the last settled tick if none was claimed since.
+
+        The last tick of a job that fires often may still start, however long no event has arrived.
+        """
+        result, judged = self.result, last_tick(self.entry, self.result.now - ledger.SETTLING_TIME)
+        if result.tick in (None, judged) or judged is None or result.lease_held:
+            return
+        newest = ledger.newest_claimed_tick(result.claim)
+        if newest is None:
+            self._count(self._expected_since)
+            if result.expected_since is None or judged < result.expected_since:
+                return
+        elif newest >= judged:
+            return
+        result.tick = result.minute = judged
 
     def _runs_of_days(self, first: datetime) -> None:
         self._count(lambda: self._runs(first))
@@ -119,7 +141,7 @@ class _Reader:
         result.from_daily_ledger = tick in records
         if not result.from_daily_ledger or records[tick].outcome is TickOutcome.MISSED:
             self._count(self._gap)
-        if not result.from_daily_ledger and not result.gap:
+        if not result.from_daily_ledger and not result.gap and result.expected_since is None:
             self._count(self._expected_since)
         return records.get(tick)
 
@@ -184,6 +206,13 @@ class _Reader:
         condition = "pk = :pk AND sk < :sk"
         rows, _ = table.query_page(self.cloud, STATE, condition, values, ScanIndexForward=False, Limit=25)
         self.result.gap = next((row for row in rows if tick in ledger.from_gaps([row], self.entry)), {})
+
+    def _cause(self) -> None:
+        """Read why the tick was missed; not limited by MAX_READS."""
+        result = self.result
+        assert result.tick is not None
+        result.cause = missed_tick.read(self.cloud, result.job, result.tick)
+        result.dead_letter = result.dead_letter or result.cause.dead_letter
 
     def _expected_since(self) -> None:
         self.result.expected_since = expected_since.since(expected_since.read(self.cloud), self.result.job.name)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -18,6 +15,7 @@ from shared.observability.log import Log
 from shared.run.firing import Firing
 from shared.run.run import run
 from tests.cli.conftest import Call
+from tests.support.deployed_function import deploy_function
 
 AWS = ("--aws", "--stage", "test")
 
@@ -76,20 +74,7 @@ def test_a_tick_of_last_year_is_no_error(call: Call, aws: Cloud) -> None:
 
 
 def deployed(aws: Cloud, job: str, variables: dict[str, str]) -> None:
-    """Deploy a function with these variables."""
-    iam: Any = aws.session.client("iam")
-    role = iam.create_role(RoleName=job, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("handler.py", "")
-    aws.functions.create_function(
-        FunctionName=aws.names.function(job),
-        Runtime="python3.13",
-        Role=role,
-        Handler="handler.handle",
-        Code={"ZipFile": code.getvalue()},
-        Environment={"Variables": variables},
-    )
+    deploy_function(aws, aws.names.function(job), variables)
 
 
 def test_the_explanation_uses_the_deployed_schedule_and_retries(call: Call, aws: Cloud) -> None:

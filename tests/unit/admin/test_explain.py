@@ -1,4 +1,7 @@
-"""The explanation of a tick follows from the rows that its run left, in at most five reads."""
+"""The explanation of a tick follows from the rows that its run left, in at most five reads.
+
+The cause of a missed tick takes more; test_missed_tick.py has it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from functions.operations.reconciler import Reconciler
 from shared.admin import explain, trace_reader
 from shared.admin.explain import Explanation
+from shared.advised_commands import deployment
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest, settings, validation
@@ -69,6 +73,9 @@ class Functions:
             raise LookupError(FunctionName)
         return {"Environment": {"Variables": self.variables}}
 
+    def get_function_concurrency(self, FunctionName: str) -> Any:  # noqa: N803 - boto's name
+        return {}
+
 
 class World:
     def __init__(self, cloud: Cloud, clock: VirtualClock, log: Lines) -> None:
@@ -91,13 +98,15 @@ class World:
         calls, before = Calls(self.cloud), self.functions.asked
         found = trace_reader.trace(self.cloud, self.job, at, target)
         assert found.reads <= 5
-        assert len(calls.made) + self.functions.asked - before == found.reads
+        if found.cause is None:
+            assert len(calls.made) + self.functions.asked - before == found.reads
         assert not [made for made in calls.made if not made.endswith(("GetItem", "Query", "GetQueueAttributes"))]
         why = explain.explain(found, "test")
         json.dumps(why.data)
         for command, _ in why.commands:
-            assert command.startswith("python jobs.py ")
-            assert command.split()[2] in (*validation.COMMANDS, self.job.name)
+            if command != deployment("test"):
+                assert command.startswith("python jobs.py ")
+                assert command.split()[2] in (*validation.COMMANDS, self.job.name)
         return why
 
     def put(self, **item: Any) -> None:
