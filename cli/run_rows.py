@@ -5,7 +5,7 @@ Those that hold a claim now, and the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,11 +39,17 @@ def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
             }
 
 
-def ended(cloud: Cloud, job: Job, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+def ended(
+    cloud: Cloud, job: Job, since: datetime | None = None, attributes_read: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """History rows, newest first.
 
     One query a day, back to the day of `since` (default: the last day within retention).
+
+    attributes_read: besides the run's id; all attributes if empty.
     """
+    # The outcome and the expiry decide whether a row is yielded.
+    read = (*attributes_read, "sk", "outcome", TTL) if attributes_read else ()
     now = cloud.clock.now()
     # One day more: a row is stored under the day of its run's start and retained from its end.
     oldest = now - retention.read(job.retention).failed.age - timedelta(days=1)
@@ -51,7 +57,7 @@ def ended(cloud: Cloud, job: Job, since: datetime | None = None) -> Iterator[dic
         oldest = max(oldest, since)
     for days in range((now.date() - oldest.date()).days + 1):
         day = now - timedelta(days=days)
-        for item in _newest_first(cloud, keys.runs(job.name, f"{day:%Y-%m-%d}")):
+        for item in _newest_first(cloud, keys.runs(job.name, f"{day:%Y-%m-%d}"), dict.fromkeys(read)):
             if item.get(TTL, 0) > now.timestamp() and "outcome" in item:
                 shown = {name: value for name, value in item.items() if name not in HIDDEN}
                 yield {"run_id": item["sk"], **shown}
@@ -73,5 +79,7 @@ def started_since(cloud: Cloud, job: str, since: datetime) -> list[dict[str, Any
     return [row for row in rows if "outcome" in row]
 
 
-def _newest_first(cloud: Cloud, pk: str) -> Iterator[dict[str, Any]]:
-    return table.query(cloud, STATE, "pk = :pk", {":pk": pk}, ScanIndexForward=False)
+def _newest_first(cloud: Cloud, pk: str, attributes_read: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    return table.query(
+        cloud, STATE, "pk = :pk", {":pk": pk}, attributes_read=tuple(attributes_read), ScanIndexForward=False
+    )

@@ -20,12 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     with options.open_cloud(args, reading=True) as cloud:
-        found = [
-            each
-            for job in registered_jobs.jobs().values()
-            for each in pause.of_job(cloud, job)
-            if args.tenant is None or each.part == f"tenant#{args.tenant}"
-        ]
+        paused = pause.of_jobs(cloud, registered_jobs.jobs().values())
+    found = [each for each in paused if args.tenant is None or each.part == f"tenant#{args.tenant}"]
     if args.json:
         output.document([asdict(each) for each in found])
     elif found:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from math import ceil
+from functools import partial
+from math import ceil, inf
 from typing import Any
 
 from cli import options, output, registered_jobs
@@ -19,6 +20,7 @@ from cli.job_arguments import find_job
 from cli.run_rows import ended
 from shared import clock
 from shared.aws.cloud import Cloud
+from shared.concurrency import Overdue, fan_out
 from shared.job import retention
 from shared.job.definition import Job
 from shared.text.human import counted
@@ -29,6 +31,10 @@ MAX_HOURS = 24 * 366
 # Percent of runs; a lower success rate is shown in red.
 GOOD_RATE = 99
 # Outcomes of runs that executed code of their job.
+# Attributes of a history row that the statistics need.
+READ = ("started", "outcome", "ok", "ms", "count")
+# Jobs whose history is read at once, and the seconds that one may take.
+READS_AT_ONCE, READ_SECONDS = 8, 300
 EXECUTED = ("done", "failed", "lost", "refused")
 COLUMNS = [
     "job",
@@ -89,7 +95,7 @@ def call(args: argparse.Namespace) -> int:
     jobs = [find_job(args.job)] if args.job else registered_jobs.jobs().values()
     jobs = [job for job in jobs if args.group in (None, job.group)]
     with options.open_cloud(args, reading=True) as cloud:
-        found = sorted((statistics(cloud, job, timedelta(hours=args.hours)) for job in jobs), key=_worst_first)
+        found = sorted(statistics_of(cloud, jobs, timedelta(hours=args.hours)), key=_worst_first)
         now = cloud.clock.now()
     shown = [each for each in found if each.good < each.runs or not args.bad]
     if args.json:
@@ -101,6 +107,23 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def statistics_of(cloud: Cloud, jobs: Iterable[Job], period: timedelta) -> Iterator[Statistics]:
+    """Yield the statistics of each job, in any order.
+
+    The history of a job and a day is a partition of its own, which no call reads together with others: they are read
+    concurrently.
+    """
+    read = partial(statistics, cloud, period=period)
+    # Made before the threads that share it.
+    _ = cloud.dynamodb
+    for job, found in fan_out(read, jobs, width=READS_AT_ONCE, patience=READ_SECONDS, remaining=lambda: inf):
+        if isinstance(found, Overdue):
+            raise CommandError(Exit.FAILED, f"the history of {job.name} was not read within {READ_SECONDS} s")
+        if isinstance(found, Exception):
+            raise found
+        yield found
+
+
 def statistics(cloud: Cloud, job: Job, period: timedelta) -> Statistics:
     """Read the history rows of the period, one query a day.
 
@@ -110,7 +133,7 @@ def statistics(cloud: Cloud, job: Job, period: timedelta) -> Statistics:
     now, retained = cloud.clock.now(), retention.read(job.retention).completed
     since = now - min(period, retained.age)
     good, counts, durations, last = 0, Counter[str](), list[int](), ""
-    for row in ended(cloud, job, since):
+    for row in ended(cloud, job, since, attributes_read=READ):
         at = clock.parse(row["started"])
         if at < since:
             break

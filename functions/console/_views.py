@@ -13,7 +13,6 @@ from functions.console._models import JobPage, JobSummary, Run, RunPage, Stats
 from shared import clock, tables
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
-from shared.aws.names import NO_TARGET
 from shared.job import schedule
 from shared.job.manifest import Entry
 from shared.run import status_view
@@ -31,7 +30,7 @@ def jobs(cloud: Cloud, entries: Mapping[str, Entry], limit: int, cursor: str | N
     """
     ids = sorted((entry["id"], name) for name, entry in entries.items() if entry["id"] > (cursor or ""))
     page = ids[:limit]
-    items = _items(cloud, {name: entries[name] for _, name in page})
+    items = status_view.own_items(cloud, {name: entries[name] for _, name in page})
     now = cloud.clock.now()
     shown = [_job(name, entries[name], items.get(name, {}), now) for _, name in page]
     return JobPage(jobs=shown, next=page[-1][0] if len(ids) > limit else None)
@@ -39,7 +38,7 @@ def jobs(cloud: Cloud, entries: Mapping[str, Entry], limit: int, cursor: str | N
 
 def stats(cloud: Cloud, entries: Mapping[str, Entry]) -> Stats:
     """Count the jobs, by status and by group, and their runs."""
-    items = _items(cloud, entries)
+    items = status_view.own_items(cloud, entries)
     statuses = Counter(_status(items.get(name, {})) for name in entries)
     groups = Counter(entry["group"] for entry in entries.values())
     runs = sum(int(item.get("fence", 0)) for item in items.values())
@@ -70,11 +69,6 @@ def runs(cloud: Cloud, name: str, day: str | None, limit: int, cursor: str | Non
 
 def _run(row: Mapping[str, Any]) -> Run:
     return Run(run=row["sk"], **{field: row[field] for field in RUN_FIELDS & row.keys()})
-
-
-def _items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
-    """The claim item of each job that has one."""
-    return {name: item for name, item in status_view.items(cloud, entries) if item["sk"] == NO_TARGET}
 
 
 def _job(name: str, entry: Entry, item: Mapping[str, Any], now: datetime) -> JobSummary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,10 @@ from shared import clock, redaction
 from shared.admin import audit
 from shared.advised_commands import advised
 from shared.aws.names import NO_TARGET
+from shared.job import manifest
 from shared.job.definition import Job
 from shared.plans import BRAKE
+from shared.run import status_view
 from shared.run.pauses import WHOLE, Pause, in_force, part
 from shared.store import keys, table
 from shared.store.transaction import Delete, Put, TransactionCancelled, Update, Write, write_together
@@ -28,6 +30,8 @@ MAX_TRANSACTION_ITEMS = 100
 OPERATOR_LENGTH = 40
 # Bytes of the random `partial_pauses` marker.
 MARKER_BYTES = 4
+# Attributes of claim items, one of which at least a pause of the job or of a part of it has set.
+PAUSED = ("paused", "partial_pauses")
 
 Claims = Mapping[str, Mapping[str, Any]]
 
@@ -47,9 +51,16 @@ def has_tenants(job: Job) -> bool:
     return job.queue is not None
 
 
-def of_job(cloud: Cloud, job: Job) -> list[Pause]:
-    """The job's pauses, those of its parts included."""
-    return [*in_force(cloud, job.name, _claims(cloud, job)).values()]
+def of_jobs(cloud: Cloud, jobs: Iterable[Job]) -> list[Pause]:
+    """The pauses of jobs, those of their parts included.
+
+    The claim items of all jobs are read at once; they show which jobs have pauses to read.
+    """
+    claims: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, item in status_view.items(cloud, manifest.of(jobs)):
+        claims.setdefault(name, {})[item["sk"]] = item
+    paused = (name for name, items in claims.items() if any(item.keys() & PAUSED for item in items.values()))
+    return [pause for name in paused for pause in in_force(cloud, name, claims[name]).values()]
 
 
 def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:

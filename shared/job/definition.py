@@ -67,6 +67,8 @@ class Job:
     """Items that one run may process, the default of `<ENV>_MAX_RUNS_PER_TICK`. Default: 1,000."""
     shards: ClassVar[int] = 1
     """Concurrent runs per tick, with the targets `0` to `n-1`. Default: 1."""
+    by_name: ClassVar[bool] = False
+    """Whether any name is a target, as that of an item to attempt now. Default: False."""
     lease_per_target: ClassVar[bool] = True
     """False if one run serves all targets. Default: True."""
     grace: ClassVar[int | None] = None
@@ -210,6 +212,8 @@ class Job:
     @classmethod
     def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:  # noqa: ARG003
         """Targets, by the settings in `environment`; None for any name. Raises SettingError."""
+        if cls.by_name:
+            return None
         return tuple(map(str, range(cls.shards))) if cls.shards > 1 else ()
 
     @classmethod
@@ -244,10 +248,7 @@ class Job:
 
     @classmethod
     def grants(cls) -> tuple[Grant, ...]:
-        """Grants of the job, and of every run.
-
-        Every run uses state, history, artifacts and retries.
-        """
+        """Grants of the job, and of every run: state, history, artifacts, retries."""
         rows = (
             keys.claims(cls.key),
             keys.runs(cls.name, "*"),

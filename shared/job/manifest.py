@@ -13,7 +13,8 @@ from typing import TypedDict
 
 from shared.job.definition import Job
 from shared.job.retry import RetryPolicy
-from shared.job.setting import SettingError
+from shared.job.setting import BASE_URLS, SettingError
+from shared.job.validation import methods
 
 FILE = "manifest.json"
 
@@ -38,6 +39,8 @@ class Entry(TypedDict):
     heartbeat: str
     #: Targets as deployed; None where any name is one.
     targets: list[str] | None
+    #: Whether it has had other targets than its shards: hosts of a setting, or any name.
+    named_targets: bool
 
 
 def of(jobs: Iterable[Job], environment: Mapping[str, str] | None = None) -> dict[str, Entry]:
@@ -66,9 +69,14 @@ def of(jobs: Iterable[Job], environment: Mapping[str, str] | None = None) -> dic
             effects=job.effects is not None,
             heartbeat=job.heartbeat().name,
             targets=_targets(job, environment),
+            named_targets=_has_named_targets(job),
         )
         for job in jobs
     }
+
+
+def _has_named_targets(job: Job) -> bool:
+    return job.by_name or BASE_URLS in job.all_settings() or "targets" in methods(type(job))
 
 
 def _targets(job: Job, environment: Mapping[str, str] | None) -> list[str] | None:

@@ -22,6 +22,8 @@ from shared.job.setting import SettingError
 from shared.job.validation import DeclarationError, where
 
 FUNCTIONS = "functions"
+# Modules of a group that declare no job: the handler of a Function URL, and sample data. No job is named like these.
+NO_JOBS = ("handler", "seed")
 
 
 class UnknownJob(LookupError):
@@ -148,7 +150,7 @@ def _paths() -> Iterator[str]:
     for folder in sorted({Path(entry) for entry in package.__path__}):
         for group in sorted(child for child in folder.iterdir() if child.is_dir()):
             for module in pkgutil.iter_modules([str(group)]):
-                if not module.name.startswith("_"):
+                if not module.name.startswith("_") and module.name not in NO_JOBS:
                     yield f"{group.name}/{module.name}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.store import keys, table
+from shared.store.batch_get import batch_get_rows
 from shared.tables import STATE
 
 if TYPE_CHECKING:
@@ -19,11 +21,42 @@ if TYPE_CHECKING:
 def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each claim and status item with the name of its job.
 
-    One query per job, no scan.
+    One BatchGetItem for all jobs, and one query for each job whose items may be of any target, such as a host that was
+    removed from its setting. No scan.
     """
+    declared = _items_of_declared_targets(cloud, entries)
     for name, entry in entries.items():
-        for item in table.query(cloud, STATE, "pk = :pk", {":pk": keys.claims(entry["key"])}):
+        pk = keys.claims(entry["key"])
+        if entry["named_targets"]:
+            found = table.query(cloud, STATE, "pk = :pk", {":pk": pk}, ConsistentRead=True)
+        else:
+            found = iter(sorted(declared[pk], key=lambda item: str(item["sk"])))
+        for item in found:
             yield name, item
+
+
+def own_items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """Read the items of whole jobs, by job, by one BatchGetItem.
+
+    Without those of targets.
+    """
+    names = {keys.claim(entry["key"]): name for name, entry in entries.items()}
+    items = batch_get_rows(cloud, STATE, names, patient=False)
+    return {names[keys.RowKey(item["pk"], item["sk"])]: item for item in items}
+
+
+def _items_of_declared_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, list[dict[str, Any]]]:
+    """Read the items of jobs whose only targets are shards, by partition."""
+    wanted = (
+        keys.claim(entry["key"], target)
+        for entry in entries.values()
+        if not entry["named_targets"]
+        for target in (NO_TARGET, *map(str, range(entry["shards"] if entry["shards"] > 1 else 0)))
+    )
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in batch_get_rows(cloud, STATE, wanted, patient=False):
+        found[item["pk"]].append(item)
+    return found
 
 
 def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:

@@ -81,9 +81,9 @@ def test_runs_without_history_print_the_retention(call: Call, aws: Cloud) -> Non
 
 def test_a_bad_verdict_is_a_word_and_not_only_a_colour(call: Call, aws: Cloud) -> None:
     bad = {"outcome": "done", "ok": False, "at": "2026-11-21T00:00:00.000Z", "note": "HTTP 500"}
-    put(aws, pk="good:last", sk="a.example", state="COMPLETED", status=bad)
+    put(aws, pk="bad:last", sk="a.example", state="COMPLETED", status=bad)
     row, sums = call("status", *AWS).out.splitlines()[1:]
-    assert row.split()[:2] == ["good", "bad"]
+    assert row.split()[:2] == ["bad", "bad"]
     assert row.endswith("1 of 1 bad  a.example: HTTP 500")
     assert sums == "5 jobs: 1 failing, 4 not run yet"
 
@@ -125,19 +125,19 @@ def test_status_of_a_tenant_shows_its_failed_messages_and_its_pause(call: Call, 
 
 
 def test_a_narrow_status_has_a_line_for_each_fact(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    last(aws, "good", "shop.example", ok=False, note="the answer had no price " * 4, streak=3)
+    last(aws, "bad", "shop.example", ok=False, note="the answer had no price " * 4, streak=3)
     monkeypatch.setenv("COLUMNS", "60")
     lines = call("status", *AWS).out.splitlines()
-    assert lines[:2] == ["good", "  state: bad"]
+    assert lines[:2] == ["bad", "  state: bad"]
     assert "  targets: 1 of 1 bad" in lines
     assert max(map(len, lines)) <= 60
 
 
 def test_status_has_the_keys_of_the_status_route(call: Call, aws: Cloud) -> None:
     call("good", *AWS)
-    put(aws, pk="good:last", sk="a.example", status={"outcome": "done", "ok": True, "at": "2026-11-21T00:00:00.000Z"})
+    last(aws, "bad", "a.example")
     shown = call("status", "--json", *AWS).json
-    assert set(shown) == {"good:last", "good:last:a.example"}
+    assert set(shown) == {"good:last", "bad:last:a.example"}
     assert (shown["good:last"]["outcome"], shown["good:last"]["progress"]) == ("done", 100)
 
 

@@ -110,7 +110,6 @@ COVERED_BY = {
     "shared.run.predecessor": "tests/unit/run/test_run.py",
     "shared.run.report": "tests/unit/run/test_run.py",
     "shared.run.unclaimed_status": "tests/unit/run/test_run.py",
-    "shared.run.status_view": "tests/unit/run/test_pauses.py",
     "shared.store.batch_write": "tests/unit/store/test_bulk_put.py",
     "shared.store.record": RECORDS,
     "shared.store.s3_archive": "tests/functions/accounts/test_audit_log_cleanup.py",

@@ -123,6 +123,8 @@ def _check(group: str, name: str) -> None:
         raise CommandError(Exit.WRONG_USE, f"a job may not be named {name!r}: its module could not be imported")
     if name in validation.COMMANDS:
         raise CommandError(Exit.WRONG_USE, f"a job may not be named {name!r}: that is a command of jobs.py")
+    if name in registry.NO_JOBS:
+        raise CommandError(Exit.WRONG_USE, f"a job may not be named {name!r}: such a module of a group has no job")
     if name in jobs:
         raise CommandError(Exit.WRONG_USE, f"there is a job {name!r} already, in {validation.where(type(jobs[name]))}")
     if class_name(name).lower() in ARCHETYPES:

@@ -68,15 +68,9 @@ class SweepDefinition(Job, archetype=True):
     """Verb of an attempt in a plan: delete, send or change. Default: change."""
     referenced_tables: ClassVar[tuple[Table, ...]] = ()
     """Tables that `references` names keys of; the job is granted to read them."""
-    by_name: ClassVar[bool] = False
-    """Whether a target is the name of an item to attempt now. Default: False."""
     retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     rules: ClassVar[tuple[validation.Rule, ...]] = RULES
-
-    @classmethod
-    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
-        return None if cls.by_name else super().targets(environment)
 
     @classmethod
     def all_settings(cls) -> tuple[Setting, ...]:

@@ -36,6 +36,7 @@ ENTRIES: dict[str, Entry] = {
         effects=True,
         heartbeat="HC_SWEEP_URL",
         targets=[],
+        named_targets=True,
     ),
 }
 

@@ -41,6 +41,7 @@ ENTRY = Entry(
     effects=False,
     heartbeat="HC_SWEEP_URL",
     targets=[],
+    named_targets=False,
 )
 POSITION = "2026-03-02T12:00Z#00"
 
