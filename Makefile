@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOB ?=
 READY := .venv/.ready
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test check lint types format generate synth docs bench clean
+.PHONY: help setup run up test check lint types format generate synth docs bench prove clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ docs: $(READY) ## build the documentation as a site in site/; broken links fail
 
 bench: $(READY) ## measure the project's figures beside those of comparable software
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+prove: $(READY) ## break every job at every call: make prove, or one of them: make prove JOB=usage
+	@.venv/bin/python -m proof $(JOB) $(ARGS)
 
 clean: ## remove everything that set-up and runs created, the local cloud's state included
 	@rm -rf .venv node_modules cdk.out site .local

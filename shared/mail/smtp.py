@@ -231,9 +231,9 @@ class Smtp:
         import ssl
 
         host, port = self.route.host, self.route.port
-        tls = ssl.create_default_context()
         self._stage = Stage.CONNECT
         if self.route.scheme == "smtps":
+            tls = ssl.create_default_context()
             server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=tls)
         else:
             server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
@@ -243,7 +243,7 @@ class Smtp:
             if self.route.scheme == "smtp":
                 self._stage = Stage.STARTTLS
                 # Raises where the relay does not offer STARTTLS: nothing is sent unencrypted.
-                server.starttls(context=tls)
+                server.starttls(context=ssl.create_default_context())
                 server.ehlo_or_helo_if_needed()
             self._stage = Stage.AUTH
             login = self._login()

@@ -1,0 +1,1 @@
+"""Crash points: one fault at one call of a job."""

@@ -1,0 +1,151 @@
+"""Try every crash point of a job, and judge the result."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from cli.environment import replace_environment
+from proof.crash import end_state
+from proof.crash.end_state import EndState
+from proof.crash.scenario import REDELIVERY, ROLLOUT, Scenario
+from proof.crash.verdict import Verdict, compare
+from proof.outside.calls import through_processes
+from proof.outside.mail_server import CountingMailServer
+from proof.outside.received import ReceivedEffects
+from proof.outside.web_server import CountingWebServer
+from proof.world.fault import CrashPoint, FaultKind
+from proof.world.single_thread import in_one_thread, only_job
+from proof.world.world import Snapshot, World, WorldStuck
+from shared.job import registry
+from shared.job.definition import Job
+
+START = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
+SEED_COUNT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One crash point of one job, with its verdict."""
+
+    job: str
+    point: CrashPoint
+    #: The call that the fault meets.
+    call: str
+    verdict: Verdict
+
+
+class Prover:
+    """A world with sample data for every job. `with Prover() as prover:`."""
+
+    def __init__(self) -> None:
+        self.received = ReceivedEffects()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.mail = self._open.enter_context(CountingMailServer(self.received))
+        self.web = self._open.enter_context(CountingWebServer(self.received))
+        environment = settings(self.mail.port)
+        environment |= {f"{job.env}_ENABLE": "true" for job in registry.discover({}).jobs.values() if job.costly}
+        self._open.enter_context(replace_environment(environment))
+        self.jobs = registry.discover(environment).jobs
+        self.world = World(self.jobs, START, environment)
+        self._open.enter_context(in_one_thread(self.world))
+        self._open.enter_context(through_processes(self.world, self.web.address))
+        self.sampled: Snapshot = self._sample()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _sample(self) -> Snapshot:
+        from proof.crash.samples import write_samples
+
+        write_samples(self.world, SEED_COUNT)
+        # Messages of the samples are processed, and ticks are expected, before any plan begins.
+        for minutes in (0, 5):
+            self.world.plan_tick("reconciler", START + timedelta(minutes=minutes))
+        self.world.run_until_idle(START + REDELIVERY)
+        return self.world.snapshot()
+
+    def undisturbed(self, job: Job) -> tuple[EndState, list[str]]:
+        """End state without a fault, and the calls of the run."""
+        self.world.restore(self.sampled)
+        self.scenario = Scenario.of(job, self.world.clock.now() + ROLLOUT)
+        with only_job(job):
+            self.scenario.prepare(self.world)
+        self.prepared = self.world.snapshot()
+        # A point that no run reaches: it only marks the process.
+        return self._play(job, CrashPoint(10**9, FaultKind.DIES_BEFORE))
+
+    def points(self, calls: list[str]) -> Iterator[CrashPoint]:
+        """Every fault at every call."""
+        for number in range(1, len(calls) + 1):
+            for kind in FaultKind:
+                yield CrashPoint(number, kind)
+
+    def prove(self, job: Job) -> Iterator[Plan]:
+        """Try all crash points of a job."""
+        expected, calls = self.undisturbed(job)
+        for point in self.points(calls):
+            yield Plan(job.name, point, calls[point.call - 1], self.judge(job, point, expected))
+
+    def judge(self, job: Job, point: CrashPoint, expected: EndState) -> Verdict:
+        """Try one crash point."""
+        try:
+            found, _ = self._play(job, point)
+        except WorldStuck as stuck:
+            return Verdict(stuck=[str(stuck)])
+        verdict = compare(expected, found)
+        verdict.silent += silent_ticks(job, expected, found)
+        return verdict
+
+    def _play(self, job: Job, point: CrashPoint) -> tuple[EndState, list[str]]:
+        self.received.clear()
+        random.seed(0)
+        world = self.world
+        scenario = self.scenario
+        world.restore(self.prepared)
+        world.faults.append((job.name, point))
+        world.freeze_until = scenario.thaws_at
+        with only_job(job):
+            scenario.play(world)
+        calls = world.faulted[0].calls if world.faulted else []
+        return end_state.read(world, self.received.counts()), calls
+
+
+def silent_ticks(job: Job, expected: EndState, found: EndState) -> list[str]:
+    """Ticks with a row in the undisturbed history alone."""
+    if job.queue:
+        return []
+    return [
+        f"{job.name}: tick {tick} has no record"
+        for tick in sorted(expected.history.ticks(job.name))
+        if not found.history.has(job.name, tick)
+    ]
+
+
+def settings(mail_port: int) -> dict[str, str]:
+    """Settings by which the jobs find the servers of the proof."""
+    from functions.accounts import _link
+    from functions.assessments import _llm
+    from functions.webhooks.webhook_retry import LOOPBACK
+    from shared.mail import route
+
+    return {
+        "NIGHTSHIFT_STAGE": "proof",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "proof",
+        "AWS_SECRET_ACCESS_KEY": "proof",
+        route.RELAY.name: f"smtp+plain://127.0.0.1:{mail_port}",
+        route.SENDER.name: "Nightshift <nightshift@in.example>",
+        LOOPBACK.name: "true",
+        _link.LINK.name: "https://files.example/{ticket}",
+        _llm.PROVIDER.name: _llm.OPENAI,
+        _llm.URL.name: "https://models.example/v1",
+    }

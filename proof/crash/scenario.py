@@ -1,0 +1,125 @@
+"""Scenario of a job: its start, and the ticks after it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.job.definition import Job
+from shared.run.firing import Firing
+
+if TYPE_CHECKING:
+    from proof.world.world import World
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+# Time after a tick, less than a minute, in which its run has ended.
+THAW = timedelta(seconds=40)
+# Seconds after the timeout of a run at which its lease has expired.
+LEASE_EXPIRED = 300
+# Runs of the jobs that watch the others, after each tick.
+RECONCILER = "reconciler"
+WATCHES = {RECONCILER: 1, "job-monitoring": 1}
+QUEUE_WATCHES = {"queue-health": 1, "job-monitoring": 1}
+# Time from the samples to the first tick: the reconciler expects ticks of a new deployment after an hour.
+ROLLOUT = timedelta(hours=2)
+# Time before the first tick at which a plan begins.
+LEAD = timedelta(minutes=30)
+# Messages may wait for redelivery: receives times visibility.
+REDELIVERY = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Ticks and messages of a plan of one job."""
+
+    job: Job
+    #: Ticks of its schedule, the disturbed one first. Empty for a consumer and a job without a schedule.
+    ticks: tuple[datetime, ...]
+    #: Bodies of the messages for its queue.
+    messages: tuple[str, ...]
+    start: datetime
+
+    @classmethod
+    def of(cls, job: Job, start: datetime) -> Scenario:
+        """The scenario of a job from `start` on."""
+        if job.queue:
+            return cls(job, (), sample_messages(job), start)
+        return cls(job, tuple(_ticks(job, start)), (), start)
+
+    @property
+    def thaws_at(self) -> datetime:
+        """When a frozen process continues: between the last two ticks."""
+        return self.ticks[-2] + THAW if self.ticks else self.start
+
+    def play(self, world: World) -> None:
+        """Start the job, and run the world until it is idle.
+
+        Raises WorldStuck.
+        """
+        if self.job.queue:
+            url = world.names.queue_url(self.job.queue)
+            for body in self.messages:
+                world.sqs.call("SendMessage", {"QueueUrl": url, "MessageBody": body})
+        elif not self.ticks:
+            request = Firing(self.job.name, self.start, id="proof", manual=True, correlation_id="proof")
+            world.functions.enqueue(self.job.name, {"firing": request.data()})
+        for at in self.ticks:
+            world.plan_tick(self.job.name, at)
+        began = self.ticks or (self.start,)
+        for before, at in zip((self.start, *began), began, strict=False):
+            self._plan_watchers(world, at, before)
+        world.run_until_idle(max(began) + REDELIVERY)
+        if self.job.queue:
+            # What was redriven to a dead-letter queue meanwhile is moved by a later look.
+            self._plan_watchers(world, world.clock.now(), world.clock.now())
+            world.run_until_idle(world.clock.now() + REDELIVERY)
+
+    def prepare(self, world: World) -> None:
+        """Advance to shortly before the first tick.
+
+        The reconciler accounts for all ticks until then.
+        """
+        if self.ticks:
+            world.clock.advance_to(self.ticks[0] - LEAD)
+        self._plan_watchers(world, world.clock.now() - timedelta(seconds=self.job.timeout), self.start)
+        world.run_until_idle(world.clock.now() + LEAD)
+
+    def _plan_watchers(self, world: World, at: datetime, since: datetime) -> None:
+        """Plan runs of the watchers after `at`.
+
+        since: up to when they have accounted for everything.
+        """
+        for name, count in (QUEUE_WATCHES if self.job.queue else WATCHES).items():
+            if name == self.job.name:
+                continue
+            (schedule,) = world.jobs[name].schedules()
+            expired = at + timedelta(seconds=self.job.timeout + LEASE_EXPIRED)
+            due = {*islice(schedule.after(at), count), *islice(schedule.after(expired), count)}
+            if name == RECONCILER:
+                # One run accounts for the ticks of a day.
+                due |= {*islice(schedule.after(expired), count + (at - since).days)}
+            for each in sorted(due):
+                world.plan_tick(name, each)
+
+
+def _ticks(job: Job, start: datetime) -> list[datetime]:
+    """The disturbed tick and the next; two after the lease has expired."""
+    if not job.schedules():
+        return []
+    first, second = _first_after(job, start, 2)
+    later = _first_after(job, first + timedelta(seconds=job.timeout + LEASE_EXPIRED), 2)
+    return sorted({first, second, *later})
+
+
+def _first_after(job: Job, start: datetime, count: int) -> list[datetime]:
+    return sorted({at for each in job.schedules() for at in islice(each.after(start), count)})[:count]
+
+
+def sample_messages(job: Job) -> tuple[str, ...]:
+    """Bodies of the messages in the sample event of a consumer."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{job.place.partition(':')[0]}.json").read_text(encoding="utf-8"))
+    return tuple(record["body"] for record in event["Records"])

@@ -1,0 +1,1 @@
+"""Servers on loopback that count the effects they receive."""

@@ -1,0 +1,75 @@
+"""The clients of one process, on services in memory."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from proof.world.aws_errors import error_class
+from proof.world.memory_clients import MemoryClient
+from shared.aws.cloud import CALLED, ONCE, PATIENT, QUICK, Cloud
+
+if TYPE_CHECKING:
+    from proof.world.process import Process
+    from proof.world.world import World
+
+
+class MemoryCloud(Cloud):
+    """`Cloud` of a process in a world.
+
+    Each process has its own, as after a cold start.
+    """
+
+    def __init__(self, world: World, process: Process) -> None:
+        super().__init__(world.names, world.clock, world.environment)
+        self.world = world
+        self.process = process
+
+    def _memory(self, service: str, backend: Any, bounds: tuple[int, int, int] = PATIENT) -> Any:
+        return MemoryClient(self.process, service, backend, bounds[2])
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        return self._memory("dynamodb", self.world.dynamodb, QUICK)
+
+    @cached_property
+    def bulk(self) -> Any:
+        return self._memory("dynamodb", self.world.dynamodb)
+
+    @cached_property
+    def s3(self) -> Any:
+        return self._memory("s3", self.world.s3)
+
+    @cached_property
+    def sqs(self) -> Any:
+        return self._memory("sqs", self.world.sqs, QUICK)
+
+    @cached_property
+    def sqs_new_trace(self) -> Any:
+        return self._memory("sqs", self.world.sqs, QUICK)
+
+    @cached_property
+    def sns(self) -> Any:
+        return self._memory("sns", self.world.topic, ONCE)
+
+    @cached_property
+    def functions(self) -> Any:
+        return self._memory("lambda", self.world.functions)
+
+    @cached_property
+    def functions_once(self) -> Any:
+        return self._memory("lambda", self.world.functions, CALLED)
+
+    @cached_property
+    def secret_values(self) -> Any:
+        # Read once by each process, and cached: not a call of the run.
+        return SimpleNamespace(get=lambda name, **_: self.world.secrets.get(name, ""))
+
+    @cached_property
+    def parameter_values(self) -> Any:
+        return SimpleNamespace(get=lambda name, **_: self.world.parameters.get(name, ""))
+
+    @cached_property
+    def ConditionalCheckFailed(self) -> type[Any]:  # noqa: N802 - the name in `Cloud`
+        return error_class("ConditionalCheckFailedException")

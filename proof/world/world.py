@@ -1,0 +1,221 @@
+"""A deployment in memory, on a virtual clock."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from infra import queues as queue_plan
+from proof.world.dynamodb import MemoryDynamoDb
+from proof.world.fault import CrashPoint
+from proof.world.invocation import WorldLog, invoke
+from proof.world.memory_lambda import MemoryLambda, PendingInvocation, failure_record
+from proof.world.memory_s3 import MemoryS3
+from proof.world.memory_sqs import MemoryQueue, MemorySqs, lambda_record
+from proof.world.memory_topic import MemoryTopic
+from proof.world.process import Process, ProcessEnded
+from proof.world.virtual_clock import WorldClock
+from shared import clock, tables
+from shared.aws.names import FIRINGS, Names
+from shared.job.definition import Job
+
+NAMES = Names("proof", "123456789012", "us-east-1", declared_production=False)
+# Invocations of one plan, after which it counts as stuck.
+MAX_INVOCATIONS = 400
+
+
+class WorldStuck(Exception):
+    """The world does not come to rest."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """State of the stores, to begin plans from."""
+
+    instant: datetime
+    rows: Any
+    objects: dict[str, Any]
+    messages: dict[str, Any]
+    log: int = 0
+
+
+@dataclass(order=True, slots=True)
+class _Due:
+    at: datetime
+    number: int
+    job: str = field(compare=False)
+
+
+class World:
+    """One deployment.
+
+    Everything happens in the thread that drives it, in the order of time.
+    """
+
+    def __init__(self, jobs: Mapping[str, Job], now: datetime, environment: Mapping[str, str]) -> None:
+        self.names = NAMES
+        self.jobs = jobs
+        self.environment = dict(environment)
+        self.clock = WorldClock(now)
+        self.dynamodb = MemoryDynamoDb(tables.TABLES, self.names.table, self.clock.now)
+        self.s3 = MemoryS3(self.clock.now)
+        self.sqs = MemorySqs(self.clock.now)
+        self.topic = MemoryTopic()
+        self.functions = MemoryLambda(self)
+        self.secrets: dict[str, str] = {}
+        self.parameters: dict[str, str] = {}
+        self.log = WorldLog(self.clock)
+        self.agenda: list[_Due] = []
+        #: The process whose code runs now, and those that it has frozen.
+        self.processes: list[Process] = []
+        #: The fault of the next process of this job, and of the one after it.
+        self.faults: list[tuple[str, CrashPoint]] = []
+        self.invocations = 0
+        #: Until when a process stands still at least that a fault freezes.
+        self.freeze_until = now
+        #: The processes that met a fault.
+        self.faulted: list[Process] = []
+        self._planned = 0
+        self.mapped = self._create_queues()
+
+    def _create_queues(self) -> dict[str, Job]:
+        """Create the queues of the templates. Returns the consumers by queue."""
+        plan = queue_plan.plan(self.jobs)
+        for name, queue in plan.items():
+            physical = self.names.queue(name)
+            arn = self.names.arn("sqs", physical)
+            dead = self.names.queue(queue.dead_letter_queue) if queue.dead_letter_queue else None
+            self.sqs.queues[physical] = MemoryQueue(physical, arn, queue.visibility, dead, queue_plan.MAX_RECEIVES)
+        return {self.names.queue(name): queue.consumer for name, queue in plan.items() if queue.consumer}
+
+    def snapshot(self) -> Snapshot:
+        messages = {name: dict(queue.messages) for name, queue in self.sqs.queues.items()}
+        return Snapshot(self.clock.now(), self.dynamodb.snapshot(), dict(self.s3.objects), deepcopy(messages))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin anew from a snapshot: nothing runs, waits or was logged."""
+        self.clock.instant = snapshot.instant
+        self.dynamodb.restore(snapshot.rows)
+        self.s3.objects = dict(snapshot.objects)
+        self.s3.uploads = {}
+        for name, messages in deepcopy(snapshot.messages).items():
+            self.sqs.queues[name].messages = messages
+        self.functions.pending.clear()
+        self.functions.requests = self.invocations = 0
+        self.topic.published.clear()
+        self.log.lines.clear()
+        self.agenda, self.processes, self.faults, self.faulted = [], [], [], []
+
+    def plan_tick(self, job: str, at: datetime) -> None:
+        """Let the schedule of a job fire at a time."""
+        self._planned += 1
+        heapq.heappush(self.agenda, _Due(at, self._planned, job))
+
+    def run_until(self, end: datetime) -> None:
+        """Run everything that is due until `end`. Raises WorldStuck."""
+        while True:
+            if self.functions.pending:
+                self._run_async(self.functions.pending.popleft())
+            elif not self._deliver():
+                due = self._next_due()
+                if due is None or due > end:
+                    self.clock.advance_to(end)
+                    return
+                self.clock.advance_to(due)
+                self._fire_ticks()
+
+    def run_until_idle(self, latest: datetime) -> None:
+        """Run until no tick is planned and no message waits.
+
+        Raises WorldStuck after `latest`.
+        """
+        while (due := self._next_due()) is not None or self.functions.pending:
+            if due is not None and due > latest:
+                raise WorldStuck(f"messages still wait at {clock.iso(latest)}")
+            self.run_until(due or self.clock.now())
+
+    def go_on_without(self, frozen: Process, span: timedelta) -> None:
+        """Run the others while a process is frozen in its call.
+
+        For a span, and at least until `freeze_until`.
+        """
+        self.run_until(max(self.clock.now() + span, self.freeze_until))
+        assert self.processes[-1] is frozen
+
+    def _next_due(self) -> datetime | None:
+        visible = [at for name in self.mapped if (at := self.sqs.next_visible(name)) is not None]
+        return min([*visible, *([self.agenda[0].at] if self.agenda else [])], default=None)
+
+    def _fire_ticks(self) -> None:
+        while self.agenda and self.agenda[0].at <= self.clock.now():
+            due = heapq.heappop(self.agenda)
+            event = {"source": "aws.events", "time": f"{due.at:%Y-%m-%dT%H:%M:%SZ}", "id": f"tick-{due.number}"}
+            self.functions.enqueue(due.job, event)
+
+    def _deliver(self) -> bool:
+        """Deliver one batch of one queue. False where nothing is due."""
+        for name, job in self.mapped.items():
+            received = self.sqs.receive(name, min(job.batch_size, 10))
+            if not received:
+                continue
+            queue = self.sqs.queues[name]
+            records = [lambda_record(message, queue) for message in received]
+            invocation = PendingInvocation(job.name, {"Records": records}, f"batch-{self.invocations}")
+            answer = self._run(invocation)
+            if isinstance(answer, Mapping):
+                failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+                self.sqs.delete(name, [message.id for message in received if message.id not in failed])
+            return True
+        return False
+
+    def _run_async(self, invocation: PendingInvocation) -> None:
+        answer = self._run(invocation)
+        if isinstance(answer, Mapping) or answer.silent or self.jobs[invocation.job].queue:
+            return
+        body = json.dumps(failure_record(self, invocation, answer.error_type, answer.message))
+        self.sqs.call("SendMessage", {"QueueUrl": self.names.queue_url(FIRINGS), "MessageBody": body})
+
+    def _run(self, invocation: PendingInvocation) -> Mapping[str, Any] | InvocationFailure:
+        """Run one invocation in a process of its own."""
+        self.invocations += 1
+        if self.invocations > MAX_INVOCATIONS:
+            raise WorldStuck(f"more than {MAX_INVOCATIONS} invocations; the last one of {invocation.job}")
+        job = self.jobs[invocation.job]
+        fault = self._take_fault(job.name)
+        process = Process(self, job.name, job.timeout, fault)
+        if fault:
+            self.faulted.append(process)
+        self.processes.append(process)
+        try:
+            answer = invoke(self, process, job, invocation)
+        except ProcessEnded:
+            answer = None
+        except Exception as error:  # noqa: BLE001 - the invocation fails, as on Lambda
+            return InvocationFailure(type(error).__name__, str(error))
+        finally:
+            self.processes.pop()
+        if answer is None or process.ended:
+            return InvocationFailure("Runtime.ExitError", "the process ended", process.silent)
+        return answer
+
+    def _take_fault(self, job: str) -> CrashPoint | None:
+        for number, (name, point) in enumerate(self.faults):
+            if name == job:
+                del self.faults[number]
+                return point
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationFailure:
+    """An invocation without an answer."""
+
+    error_type: str
+    message: str
+    #: Whether Lambda's record of it is lost too.
+    silent: bool = False
