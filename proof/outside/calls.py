@@ -41,7 +41,7 @@ def through_processes(world: World, web: str) -> Iterator[None]:
         near = url.hostname == LOOPBACK
         reached = url if near else urlsplit(f"http://{web}/{url.netloc}{url.path}?{url.query}")
         transport = self if near else plain
-        result: RawResponse = _call(
+        result: RawResponse = process_call(
             world,
             f"{method} {url.path}",
             lambda: exchange(transport, method, reached, headers, body, limits),
@@ -53,7 +53,7 @@ def through_processes(world: World, web: str) -> Iterator[None]:
     def transmitted(self: Smtp, body: bytes) -> str:
         unanswered = DeliveryUnknown("the relay did not answer after the message")
         closed = smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
-        result: str = _call(world, "mail", lambda: data(self, body), closed, unanswered)
+        result: str = process_call(world, "mail", lambda: data(self, body), closed, unanswered)
         return result
 
     Transport.exchange, Smtp._data = exchanged, transmitted  # type: ignore[method-assign]
@@ -64,7 +64,7 @@ def through_processes(world: World, web: str) -> Iterator[None]:
         plain.close()
 
 
-def _call(world: World, name: str, perform: Callable[[], Any], unsent: Exception, unanswered: Exception) -> Any:
+def process_call(world: World, name: str, perform: Callable[[], Any], unsent: Exception, unanswered: Exception) -> Any:
     """Make a call of the running process.
 
     A fault raises the protocol's own errors in place of AWS's.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from proof.world.memory_cloud import MemoryCloud
 from shared.clock import Clock
 from shared.job.definition import Job
 from shared.messages.run_batch import run_batch
@@ -16,9 +15,8 @@ from shared.run.firing import Batch, MalformedEvent
 from shared.run.run import run
 
 if TYPE_CHECKING:
+    from proof.world.memory_cloud import MemoryCloud
     from proof.world.memory_lambda import PendingInvocation
-    from proof.world.process import Process
-    from proof.world.world import World
 
 
 class WorldLog(Log):
@@ -45,17 +43,14 @@ class WorldLog(Log):
         self.lines.append(("METRIC", job, dict(values)))
 
 
-def invoke(world: World, process: Process, job: Job, invocation: PendingInvocation) -> Mapping[str, Any]:
-    """Serve the event in this process.
+def invoke(cloud: MemoryCloud, job: Job, invocation: PendingInvocation) -> Mapping[str, Any]:
+    """Serve the event in the process of `cloud`.
 
     Raises ProcessEnded, and the exceptions of the handler.
     """
-    cloud = MemoryCloud(world, process)
-    # A cold start: instances hold state for the time of their process.
-    job = type(job)()
-    log = world.log.bind(job=job.name)
+    log = cloud.world.log.bind(job=job.name)
     try:
-        fired = firing.parse(job.name, invocation.event, world.clock.now())
+        fired = firing.parse(job.name, invocation.event, cloud.clock.now())
     except MalformedEvent as error:
         send.send_dead_letter_for_event(cloud, job.name, "malformed event", str(error), invocation.event)
         return {"outcome": "rejected"}

@@ -14,7 +14,7 @@ from botocore.hooks import HierarchicalEmitter
 from proof.world.aws_errors import ModelledExceptions, error_class
 
 if TYPE_CHECKING:
-    from proof.world.process import Process
+    from proof.world.memory_cloud import MemoryCloud
 
 WORD = re.compile(r"(?:^|_)([a-z0-9])")
 
@@ -26,15 +26,15 @@ class Service(Protocol):
 
 
 class MemoryClient:
-    """A client of one service for one process.
+    """A client of one service for the process of a cloud.
 
     attempts: tries of the SDK for a call in all, as the client of `shared/aws/cloud.py` has.
     """
 
     exceptions = ModelledExceptions()
 
-    def __init__(self, process: Process, service: str, backend: Service, attempts: int) -> None:
-        self._process = process
+    def __init__(self, cloud: MemoryCloud, service: str, backend: Service, attempts: int) -> None:
+        self._cloud = cloud
         self._service = service
         self._backend = backend
         self._attempts = attempts
@@ -50,7 +50,7 @@ class MemoryClient:
         def call(**request: Any) -> dict[str, Any]:
             self.meta.events.emit(event, params=request, model=model)
             perform = partial(self._perform, operation, request)
-            response: dict[str, Any] = self._process.call(f"{self._service}:{operation}", perform, self._attempts)
+            response: dict[str, Any] = self._cloud.process.call(f"{self._service}:{operation}", perform, self._attempts)
             return response
 
         # The next access finds it as an attribute.

@@ -22,12 +22,13 @@ class MemoryCloud(Cloud):
     """
 
     def __init__(self, world: World, process: Process) -> None:
-        super().__init__(world.names, world.clock, world.environment)
+        super().__init__(world.names, process.clock, world.environment)
         self.world = world
+        #: The process that makes the calls. A warm start replaces it.
         self.process = process
 
     def _memory(self, service: str, backend: Any, bounds: tuple[int, int, int] = PATIENT) -> Any:
-        return MemoryClient(self.process, service, backend, bounds[2])
+        return MemoryClient(self, service, backend, bounds[2])
 
     @cached_property
     def dynamodb(self) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from proof.world.aws_errors import client_error, no_answer
 from proof.world.fault import FAILING_SECONDS, OUTAGE_SECONDS, CrashPoint, FaultKind
+from shared.clock import Clock
 from shared.deadline import DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Process:
     def __init__(self, world: World, job: str, timeout: int, fault: CrashPoint | None = None) -> None:
         self.world = world
         self.job = job
+        #: The clock that its code reads.
+        self.clock: Clock = world.clock
         self.timeout = timeout
         self.stopped_at = world.clock.now() + timedelta(seconds=timeout)
         self.fault = fault

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from infra import queues as queue_plan
 from proof.world.dynamodb import MemoryDynamoDb
 from proof.world.fault import CrashPoint
 from proof.world.invocation import WorldLog, invoke
+from proof.world.memory_cloud import MemoryCloud
 from proof.world.memory_lambda import MemoryLambda, PendingInvocation, failure_record
 from proof.world.memory_s3 import MemoryS3
 from proof.world.memory_sqs import MemoryQueue, MemorySqs, lambda_record
@@ -48,7 +50,7 @@ class Snapshot:
 class _Due:
     at: datetime
     number: int
-    job: str = field(compare=False)
+    happen: Callable[[], None] = field(compare=False)
 
 
 class World:
@@ -76,11 +78,12 @@ class World:
         #: The fault of the next process of this job, and of the one after it.
         self.faults: list[tuple[str, CrashPoint]] = []
         self.invocations = 0
+        self.max_invocations = MAX_INVOCATIONS
         #: Until when a process stands still at least that a fault freezes.
         self.freeze_until = now
         #: The processes that met a fault.
         self.faulted: list[Process] = []
-        self._planned = 0
+        self._planned = self._fired = 0
         self.mapped = self._create_queues()
 
     def _create_queues(self) -> dict[str, Job]:
@@ -111,10 +114,20 @@ class World:
         self.log.lines.clear()
         self.agenda, self.processes, self.faults, self.faulted = [], [], [], []
 
+    def plan(self, at: datetime, happen: Callable[[], None]) -> None:
+        """Let something happen at a time."""
+        self._planned += 1
+        heapq.heappush(self.agenda, _Due(at, self._planned, happen))
+
     def plan_tick(self, job: str, at: datetime) -> None:
         """Let the schedule of a job fire at a time."""
-        self._planned += 1
-        heapq.heappush(self.agenda, _Due(at, self._planned, job))
+        self.plan(at, partial(self.fire, job, at))
+
+    def fire(self, job: str, tick: datetime) -> None:
+        """Deliver a tick, as a rule of EventBridge does."""
+        self._fired += 1
+        event = {"source": "aws.events", "time": f"{tick:%Y-%m-%dT%H:%M:%SZ}", "id": f"tick-{self._fired}"}
+        self.functions.enqueue(job, event)
 
     def run_until(self, end: datetime) -> None:
         """Run everything that is due until `end`. Raises WorldStuck."""
@@ -127,7 +140,8 @@ class World:
                     self.clock.advance_to(end)
                     return
                 self.clock.advance_to(due)
-                self._fire_ticks()
+                while self.agenda and self.agenda[0].at <= self.clock.now():
+                    heapq.heappop(self.agenda).happen()
 
     def run_until_idle(self, latest: datetime) -> None:
         """Run until no tick is planned and no message waits.
@@ -151,12 +165,6 @@ class World:
         visible = [at for name in self.mapped if (at := self.sqs.next_visible(name)) is not None]
         return min([*visible, *([self.agenda[0].at] if self.agenda else [])], default=None)
 
-    def _fire_ticks(self) -> None:
-        while self.agenda and self.agenda[0].at <= self.clock.now():
-            due = heapq.heappop(self.agenda)
-            event = {"source": "aws.events", "time": f"{due.at:%Y-%m-%dT%H:%M:%SZ}", "id": f"tick-{due.number}"}
-            self.functions.enqueue(due.job, event)
-
     def _deliver(self) -> bool:
         """Deliver one batch of one queue. False where nothing is due."""
         for name, job in self.mapped.items():
@@ -169,9 +177,13 @@ class World:
             answer = self._run(invocation)
             if isinstance(answer, Mapping):
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-                self.sqs.delete(name, [message.id for message in received if message.id not in failed])
+                self.acknowledge(name, [message.id for message in received if message.id not in failed])
             return True
         return False
+
+    def acknowledge(self, queue: str, ids: Iterable[str]) -> None:
+        """Delete handled messages, as the event source mapping does."""
+        self.sqs.delete(queue, ids)
 
     def _run_async(self, invocation: PendingInvocation) -> None:
         answer = self._run(invocation)
@@ -183,16 +195,14 @@ class World:
     def _run(self, invocation: PendingInvocation) -> Mapping[str, Any] | InvocationFailure:
         """Run one invocation in a process of its own."""
         self.invocations += 1
-        if self.invocations > MAX_INVOCATIONS:
-            raise WorldStuck(f"more than {MAX_INVOCATIONS} invocations; the last one of {invocation.job}")
+        if self.invocations > self.max_invocations:
+            raise WorldStuck(f"more than {self.max_invocations} invocations; the last one of {invocation.job}")
         job = self.jobs[invocation.job]
-        fault = self._take_fault(job.name)
-        process = Process(self, job.name, job.timeout, fault)
-        if fault:
-            self.faulted.append(process)
+        process = self.start_process(job)
         self.processes.append(process)
+        answer: Mapping[str, Any] | None
         try:
-            answer = invoke(self, process, job, invocation)
+            answer = self.serve(process, job, invocation)
         except ProcessEnded:
             answer = None
         except Exception as error:  # noqa: BLE001 - the invocation fails, as on Lambda
@@ -202,6 +212,21 @@ class World:
         if answer is None or process.ended:
             return InvocationFailure("Runtime.ExitError", "the process ended", process.silent)
         return answer
+
+    def start_process(self, job: Job) -> Process:
+        """The process of the next invocation, with its fault."""
+        fault = self._take_fault(job.name)
+        process = Process(self, job.name, job.timeout, fault)
+        if fault:
+            self.faulted.append(process)
+        return process
+
+    def serve(self, process: Process, job: Job, invocation: PendingInvocation) -> Mapping[str, Any]:
+        """Serve an event after a cold start.
+
+        Instances hold state for the time of their process. Raises what `invoke` raises.
+        """
+        return invoke(MemoryCloud(self, process), type(job)(), invocation)
 
     def _take_fault(self, job: str) -> CrashPoint | None:
         for number, (name, point) in enumerate(self.faults):

@@ -16,7 +16,7 @@ from proof.world.dynamodb import attribute_values, keys
 from proof.world.dynamodb.attribute_values import Item
 from proof.world.dynamodb.batch_writes import batch_write_item
 from proof.world.dynamodb.errors import Refused, unimplemented
-from proof.world.dynamodb.memory_table import GsiDelay, MemoryTable, TableSnapshot
+from proof.world.dynamodb.memory_table import GsiDelay, MemoryTable, Observer, TableSnapshot
 from proof.world.dynamodb.query import query
 from proof.world.dynamodb.reads import batch_get_item, get_item
 from proof.world.dynamodb.transactions import Tokens, Transactions
@@ -94,6 +94,28 @@ class MemoryDynamoDb:
         for item in items:
             accepted = attribute_values.accept(item)
             into.put(keys.of_item(into.table, accepted), into.checked_row(accepted))
+
+    def observe(self, table: str, observer: Observer) -> None:
+        """Call an observer after each change of an item of a table.
+
+        table: its logical name.
+        """
+        self._by_name[table].observer = observer
+
+    def partition(self, table: str, pk: str) -> list[Item]:
+        """The items of a partition by sort key; they must not be changed.
+
+        table: its logical name.
+        """
+        partition = self._by_name[table].rows.partition(pk)
+        return [partition.rows[key].item for key in partition.order] if partition else []
+
+    def item(self, table: str, pk: str, sk: str) -> Item | None:
+        """One item, which must not be changed; None if it does not exist.
+
+        table: its logical name.
+        """
+        return self._by_name[table].get(keys.Key(pk, sk))
 
     def snapshot(self) -> DatabaseSnapshot:
         tables = tuple(table.snapshot() for table in self._by_name.values())

@@ -17,6 +17,8 @@ MAX_ITEM = 400 * 1024
 ITEM_TOO_LARGE = "Item size has exceeded the maximum allowed size"
 # (table, index) -> how long a write of now takes to arrive in the index.
 GsiDelay = Callable[[str, str], timedelta]
+# Called after each change of an item with the table's logical name, the key, and the item before and after it.
+Observer = Callable[[str, Key, Item | None, Item | None], None]
 # The sort key of the index, and the key of the item in the table.
 IndexKey = tuple[str, str, str]
 
@@ -89,6 +91,7 @@ class MemoryTable:
         self.name = name
         self.now = now
         self.delay = delay
+        self.observer: Observer | None = None
         self.rows = Partitions()
         self.indexes = {index.name: MemoryIndex(table, index) for index in table.indexes}
 
@@ -106,15 +109,19 @@ class MemoryTable:
         return Row(item, size)
 
     def put(self, key: Key, row: Row) -> None:
-        old = self.get(key) if self.indexes else None
+        old = self.get(key) if self.indexes or self.observer else None
         self.rows.put(key.pk, key.sk, row)
         if self.indexes:
             self._index(key, old, row.item)
+        if self.observer:
+            self.observer(self.table.name, key, old, row.item)
 
     def delete(self, key: Key) -> None:
         old = self.get(key)
         self.rows.delete(key.pk, key.sk)
         self._index(key, old, None)
+        if self.observer:
+            self.observer(self.table.name, key, old, None)
 
     def _index(self, key: Key, old: Item | None, new: Item | None) -> None:
         for index in self.indexes.values():
