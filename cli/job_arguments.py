@@ -22,6 +22,7 @@ from shared.job import duration, registry
 from shared.job.definition import Job
 from shared.job.registry import UnknownJob
 from shared.job.setting import BASE_URLS
+from shared.run.target_check import not_among, unknown_target
 from shared.store import keys, table
 from shared.tables import STATE
 
@@ -54,17 +55,21 @@ def find_job_with_dead_letters(name: str, cloud: Cloud) -> str:
     return name if name in known else find_job(name).name
 
 
-def find_target(job: Job, target: str | None) -> str:
+def find_target(job: Job, target: str | None, cloud: Cloud | None = None) -> str:
     """The target of that name, NO_TARGET for None.
 
-    Raises CommandError for a target that the job does not have.
+    cloud: has the items whose names are targets of a job `by_name` (default: any name is one of its targets). Raises
+    CommandError for a target that the job does not have.
     """
     if target is None:
         return NO_TARGET
-    targets = job.targets()
-    if targets is not None and target not in targets:
-        hint = f"it has {', '.join(targets)}" if targets else "it has none; leave --target out"
-        raise CommandError(Exit.WRONG_USE, f"{job.name} has no target {target!r}; {hint}")
+    if cloud is not None:
+        why = unknown_target(job, target, cloud)
+    else:
+        targets = job.targets()
+        why = "" if targets is None else not_among(targets, job.name, target)
+    if why:
+        raise CommandError(Exit.WRONG_USE, why)
     return target
 
 

@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_arguments(parser)
 
 
-def change(args: argparse.Namespace, perform: Change) -> list[Pause]:
+def change(args: argparse.Namespace, perform: Change, *, check_target: bool = True) -> list[Pause]:
     """Pause or resume a job, or a tenant everywhere.
 
-    Raises CommandError with REFUSED or WRONG_USE.
+    check_target: refuse a target that the job does not have. Raises CommandError with REFUSED or WRONG_USE.
     """
     if args.job is None and not args.tenant:
         raise CommandError(Exit.WRONG_USE, "name the job, or a tenant that all jobs hold by --tenant")
@@ -50,8 +50,8 @@ def change(args: argparse.Namespace, perform: Change) -> list[Pause]:
                 if args.tenant and not has_tenants(job):
                     refused.append(f"{job.name} has no organizations, so nothing would be held; nothing was done")
                     continue
-                if args.target is not None:
-                    find_target(job, args.target)
+                if check_target:
+                    find_target(job, args.target, cloud)
                 try:
                     changed.append(perform(cloud, job, part, who, args.reason))
                 except PauseRefused as error:

@@ -8,7 +8,6 @@ from cli import job_settings, operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target
 from shared.admin.reset_position import ResetRefused, reset_position
-from shared.aws.names import NO_TARGET
 
 EXAMPLES = ("reset pricing", "reset sharded --target 1 --reason 'clock of host-7 was a year ahead'")
 
@@ -26,7 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     job = find_job(args.job)
-    target = find_target(job, args.target) if job.lease_per_target else NO_TARGET
+    if args.target is not None and not job.lease_per_target:
+        raise CommandError(Exit.WRONG_USE, f"{job.name} has one position for all of its targets; leave --target out")
+    target = find_target(job, args.target)
     with options.open_cloud(args) as cloud, job_settings.load(job, cloud):
         try:
             was = reset_position(cloud, job, target, args.who or operator_identity.local_login(), args.reason)

@@ -20,7 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    resumed = pausing.change(args, pause.resume)
+    # A target that was paused may have left the settings since.
+    resumed = pausing.change(args, pause.resume, check_target=False)
     if args.json:
         output.document([asdict(each) for each in resumed] if args.job is None else asdict(resumed[0]))
         return Exit.DONE

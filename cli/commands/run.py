@@ -57,7 +57,7 @@ def call(args: argparse.Namespace) -> int:
     now = Clock().now()
     at = parse_minute(args.at, now) if args.at else None
     with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
-        target = find_target(job, args.target)
+        target = find_target(job, args.target, cloud)
         if args.dry_run:
             return _dry_run(job, manual_firing(job, at or now, target), cloud, args)
         firing = manual_firing(job, now, target) if at is None else tick_firing(job, at, target, cloud)

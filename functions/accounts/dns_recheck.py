@@ -15,6 +15,7 @@ from shared.store import table
 from shared.text.domain_name import InvalidDomain, ascii_domain, unicode_domain
 
 if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
     from shared.product.records.accounts import Domain
 
 GIVE_UP = settings.span(
@@ -45,6 +46,13 @@ class DnsRecheck(Sweep):
 
     def rows(self, run: RunContext) -> Iterator[Row]:
         return super().rows(run) if run.target == NO_TARGET else iter(_of_name(run, run.target))
+
+    def missing_target(self, target: str, cloud: Cloud) -> str:
+        try:
+            _rows_of_name(cloud, target)
+        except Rejected as error:
+            return str(error)
+        return ""
 
     @contextmanager
     def tools(self, run: RunContext) -> Iterator[Dns]:
@@ -98,21 +106,32 @@ def _of_name(run: RunContext, name: str) -> list[Row]:
 
     None is pending if each was verified or has failed. Raises Rejected for a name that no user has added.
     """
+    rows = _rows_of_name(run.cloud, name)
+    pending = [item for item in rows if "due_at" in item]
+    if not pending:
+        run.log.info(
+            "domain_not_pending", entityId=rows[0]["sk"], note="nothing to check: it was verified or has failed"
+        )
+    return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in pending]
+
+
+def _rows_of_name(cloud: Cloud, name: str) -> list[dict[str, Any]]:
+    """Domains of that name, of any user.
+
+    Raises Rejected for a name that no user has added.
+    """
     try:
         name = ascii_domain(name)
     except InvalidDomain as error:
         raise Rejected(f"{name!r:.80} {error}") from None
     rows, _ = table.query_page(
-        run.cloud,
+        cloud,
         tables.DOMAINS,
         "#name = :name",
         {":name": name},
         names={"#name": tables.NAMED.pk},
         IndexName=tables.NAMED.name,
     )
-    pending = [item for item in rows if "due_at" in item]
     if not rows:
         raise Rejected(f"no user has added the domain {name!r:.80}")
-    if not pending:
-        run.log.info("domain_not_pending", entityId=name, note="nothing to check: it was verified or has failed")
-    return [Row(item["pk"], item["sk"], item["due"], item["due_at"], {}) for item in pending]
+    return rows

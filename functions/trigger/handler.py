@@ -25,9 +25,11 @@ from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
 from shared.job.manifest import Entry
+from shared.job.outcome import Reason
 from shared.observability.log import Log
 from shared.run import status_view
 from shared.run.firing import Firing
+from shared.run.target_check import not_among
 from shared.store import keys, table
 
 GRANTS: tuple[Grant, ...] = (
@@ -111,15 +113,14 @@ def run_task(
 
 
 def _check_target(task: str, entry: Entry, target: str) -> None:
-    """Raise a 404 for an unknown target of the deployed job.
+    """Raise a 404 for a target that no settings could give.
 
-    Its run would fail, and count against the job although the caller mistyped.
+    Named targets, such as hosts of a setting, are checked by the run: its settings may be newer than this manifest.
     """
-    targets = entry["targets"]
-    if target == NO_TARGET or targets is None or target in targets:
+    if target == NO_TARGET or entry["named_targets"]:
         return
-    hint = f"it has {', '.join(targets)}" if targets else "it has none; leave the target out"
-    raise ServiceError(404, f"{task} has no target {target!r} in this deployment; {hint}")
+    if why := not_among(entry["targets"] or (), task, target):
+        raise ServiceError(404, why)
 
 
 def _respond(task: str, status: int, body: Mapping[str, Any]) -> Response[Any]:
@@ -138,7 +139,7 @@ def _default_key(method: str, minute: str) -> str:
 def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
     """Start the run unless it has ended, and wait for it.
 
-    Returns status and body of the answer.
+    Returns status and body of the answer. Raises a 404 for a target that the job does not have.
     """
     request = _read_request(firing)
     if "outcome" not in request:
@@ -148,6 +149,8 @@ def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
             Payload=json.dumps({"firing": firing.data()}),
         )
         request = _watch(firing)
+    if request.get("outcome") == Reason.UNKNOWN_TARGET.value:
+        raise ServiceError(404, str(request.get("note", "")))
     outcome: dict[str, Any] = {name: request[name] for name in ("outcome", "ok", "ms", "note") if name in request}
     answer = {"job": firing.job, "run_id": request.get("run", ""), "request": firing.id, **outcome}
     return (200, answer) if outcome else (202, {**answer, "outcome": "running" if "run" in request else "queued"})

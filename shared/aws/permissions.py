@@ -60,6 +60,11 @@ def write_objects(prefix: str) -> Grant:
     return Grant(("s3:PutObject",), f"bucket/{prefix}")
 
 
+def read_and_write(rows: tuple[str, ...], objects: str) -> tuple[Grant, ...]:
+    """Grants on rows of the state and on objects."""
+    return read_rows(STATE, *rows), write_rows(STATE, *rows), read_objects(objects), write_objects(objects)
+
+
 def list_objects(prefix: str) -> Grant:
     """List the names below a prefix that ends in `*`."""
     return Grant(("s3:ListBucket",), f"listing/{prefix}")

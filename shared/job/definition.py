@@ -21,6 +21,7 @@ from shared.store import keys
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.aws.cloud import Cloud
     from shared.job.action import Action
     from shared.job.budget import Budget
     from shared.job.effect import Confirmed, Effect, NotDone, Unknown
@@ -216,6 +217,10 @@ class Job:
             return None
         return tuple(map(str, range(cls.shards))) if cls.shards > 1 else ()
 
+    def missing_target(self, target: str, cloud: Cloud) -> str:
+        """Reason that nothing has this name, for a job `by_name`; else empty."""
+        return ""
+
     @classmethod
     def check_settings(cls, environment: Mapping[str, str]) -> None:
         """Read the settings of the work.
@@ -278,7 +283,7 @@ class Job:
         if not cls.applicable:
             return ()
         # A plan id begins with its job's name.
-        return _read_and_write((keys.plan(f"{cls.name}.*").pk, keys.brakes(cls.name)), f"plans/{cls.name}/*")
+        return permissions.read_and_write((keys.plan(f"{cls.name}.*").pk, keys.brakes(cls.name)), f"plans/{cls.name}/*")
 
     @classmethod
     def _effect_grants(cls) -> tuple[Grant, ...]:
@@ -288,13 +293,5 @@ class Job:
         """
         if cls.effects is None:
             return ()
-        return _read_and_write((keys.effects(cls.name, "*"), keys.uncertain_effects(cls.name)), f"effects/{cls.name}/*")
-
-
-def _read_and_write(rows: tuple[str, ...], objects: str) -> tuple[Grant, ...]:
-    return (
-        permissions.read_rows(STATE, *rows),
-        permissions.write_rows(STATE, *rows),
-        permissions.read_objects(objects),
-        permissions.write_objects(objects),
-    )
+        rows = (keys.effects(cls.name, "*"), keys.uncertain_effects(cls.name))
+        return permissions.read_and_write(rows, f"effects/{cls.name}/*")

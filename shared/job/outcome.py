@@ -13,6 +13,7 @@ class Reason(StrEnum):
 
     DISABLED = "disabled"
     FORBIDDEN = "forbidden"
+    UNKNOWN_TARGET = "unknown_target"
     RATE_LIMITED = "rate_limited"
     PAUSED = "paused"
     LOCKED = "locked"

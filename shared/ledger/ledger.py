@@ -75,6 +75,8 @@ OUTCOMES = {outcome.value: outcome for outcome in TickOutcome} | {
     "done": TickOutcome.RAN,
     "late": TickOutcome.TOO_LATE,
     "": TickOutcome.DEDUPLICATED,
+    # Of manual runs alone.
+    "unknown_target": TickOutcome.FORBIDDEN,
 }
 
 

@@ -8,7 +8,7 @@ context       RunContext, the argument of `Job.work`
 run           the run itself, top to bottom; a batch of messages has messages/run_batch
 routing       run it here, or send it to another runtime
 manual        requests for manual runs
-gates         settings and age that keep a firing out
+gates         settings and age that keep a firing out; target_check: targets that a caller named
 claim         lease, tick, fencing token in one item; checkpoint: the data between two runs
 budget_usage  what runs spent of the job's budget; pauses: jobs held back by operators
 lost_runs     runs that were interrupted; tick_heartbeat: one external check per tick

@@ -10,6 +10,7 @@ from shared.job.lease_margin import lease_margin
 from shared.job.outcome import Failed, Reason, Skipped
 from shared.job.setting import SettingError
 from shared.run.firing import Firing
+from shared.run.target_check import unknown_target
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -35,6 +36,9 @@ def first_closed(job: Job, firing: Firing, cloud: Cloud) -> Skipped | None:
     enable, _, *_ = job.all_settings()
     if not enable.read(environment):
         return Skipped(Reason.DISABLED, f"{enable.name} is false")
+    # Before the gate of hosts, which would record a mistyped target as forbidden.
+    if firing.manual and firing.target != NO_TARGET and (why := unknown_target(job, firing.target, cloud)):
+        return Skipped(Reason.UNKNOWN_TARGET, why)
     hosts = next((setting for setting in job.settings if setting.name == f"{job.env}_HOSTS"), None)
     if hosts is not None:
         allowed = hosts.read(environment)

@@ -268,7 +268,9 @@ def _write_rows(run: RunContext, outcome: Outcome, ms: int, manual: ManualReques
     try:
         if run.claim is None:
             unclaimed_status.write(run, outcome, ms)
-        persist(partial(report.write_history, run, outcome, ms), run.cloud.clock, run.time_left)
+        # A caller's typing error is answered, and is no part of the job's history.
+        if not (isinstance(outcome, Skipped) and outcome.reason is Reason.UNKNOWN_TARGET):
+            persist(partial(report.write_history, run, outcome, ms), run.cloud.clock, run.time_left)
         if manual is not None:
             persist(partial(manual.end, run.run_id, outcome, ms), run.cloud.clock, run.time_left)
     except Exception as error:

@@ -28,6 +28,9 @@ def write(run: RunContext, outcome: Outcome, ms: int) -> bool:
     and one write.
     """
     off = isinstance(outcome, Skipped) and outcome.reason in LASTING
+    if off and run.firing.manual and run.firing.target != NO_TARGET:
+        # Of one target that a caller named; the ticks of the job may well run.
+        return False
     if not off and not isinstance(outcome, Failed):
         return False
     key = keys.claim(run.job.key, run.target if run.job.lease_per_target else NO_TARGET)

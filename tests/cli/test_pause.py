@@ -218,3 +218,13 @@ def test_all_pauses_are_listed_with_their_reason(call: Call, consumers: None) ->
 def test_a_job_or_a_tenant_is_needed(call: Call) -> None:
     answer = call("pause", *WHY)
     assert (answer.code, "name the job, or a tenant" in answer.err) == (2, True)
+
+
+def test_a_target_that_has_left_the_settings_can_be_resumed(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("pause", "sharded", "--target", "1", *WHY).code == 0
+    monkeypatch.setattr(type(registry.find("sharded")), "shards", 1)
+    assert call("pause", "sharded", "--target", "1", *WHY).code == 2
+    assert call("resume", "sharded", "--target", "1", *AWS).code == 0
+    assert call("pauses", "--json", *AWS).json == []

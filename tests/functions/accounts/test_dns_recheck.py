@@ -17,7 +17,7 @@ from local.services.dns_server import DnsServer
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.product.records.accounts import Domain
-from tests.conftest import NOON, Lines, VirtualClock
+from tests.conftest import NOON, Lines, VirtualClock, waiting
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.sweeping import all_of, go, item, put
 
@@ -153,7 +153,9 @@ def test_on_demand_one_domain_is_looked_at_before_it_is_due(cloud: Cloud, log: L
 def test_a_domain_that_nobody_waits_for_is_refused_on_demand(cloud: Cloud, log: Lines, dns: DnsServer) -> None:
     put(cloud, domain("other.example"))
     report = go(DnsRecheck(), cloud, log, target="shop.example", manual=True, retried=False)
-    assert (report.outcome, "no user has added the domain 'shop.example'" in report.note) == ("failed", True)
+    assert (report.outcome, "no user has added the domain 'shop.example'" in report.note) == ("unknown_target", True)
+    assert cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"] == []
+    assert waiting(cloud, "firings-dlq") == []
 
 
 @pytest.mark.parametrize("name", ["shop.example", "SHOP.Example."])
@@ -280,8 +282,12 @@ def test_an_answer_too_long_for_one_packet_is_asked_for_again(cloud: Cloud, log:
     assert go(DnsRecheck(), cloud, log).counts == {"settled": 1}
 
 
-def test_the_command_line_takes_a_domain_for_a_target_of_this_job_alone() -> None:
+def test_the_command_line_takes_a_known_domain_for_a_target_of_this_job_alone(cloud: Cloud) -> None:
     assert find_target(DnsRecheck(), "shop.example") == "shop.example"
+    put(cloud, domain("shop.example"))
+    assert find_target(DnsRecheck(), "shop.example", cloud) == "shop.example"
+    with pytest.raises(CommandError, match=r"no user has added the domain 'shpo\.example'"):
+        find_target(DnsRecheck(), "shpo.example", cloud)
     with pytest.raises(CommandError, match="has no target"):
         find_target(AliasExpiration(), "shop.example")
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from functions.trigger import handler
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.http import sites
 from shared.http.internal_token import Guard
-from shared.job import manifest, registry
+from shared.job import Done, Outcome, RunContext, manifest, registry
+from shared.job.setting import BASE_URLS
 from shared.run import firing as event
 from shared.run.run import run
-from tests.conftest import Calls, Lines, VirtualClock
+from tests.conftest import Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
 from tests.support.function_url import TOKEN, Context, url_event
 from tests.support.sweep_job import Sweep
@@ -158,33 +160,76 @@ def test_an_invalid_body_is_refused_with_its_reason(ask: Ask, functions: Running
 
 
 @pytest.mark.parametrize(
-    ("targets", "named", "status"),
-    [
-        (["shop.example"], "shop.example", 200),
-        (["shop.example"], "shpo.example", 404),
-        (["0", "1"], "1", 200),
-        (["0", "1"], "2", 404),
-        ([], "shop.example", 404),
-        ([], "-", 200),
-        (None, "any.example", 200),
-    ],
+    ("shards", "named", "status"), [(2, "1", 200), (2, "2", 404), (1, "shop.example", 404), (1, "-", 200)]
 )
-def test_a_target_that_the_job_does_not_have_is_refused_without_effect(
+def test_a_target_that_no_settings_give_is_refused_without_a_run(
     ask: Ask,
     functions: Running,
     cloud: Cloud,
     monkeypatch: pytest.MonkeyPatch,
-    targets: list[str] | None,
+    shards: int,
     named: str,
     status: int,
 ) -> None:
-    monkeypatch.setattr(manifest, "load", lambda: {"sweep": {**ENTRIES["sweep"], "targets": targets}})
+    monkeypatch.setattr(Sweep, "shards", shards)
+    monkeypatch.setattr(manifest, "load", lambda: manifest.of([Sweep()], {}))
     got, answer = ask(query={"target": named})
     assert got == status
     assert bool(functions.asked) == (status == 200)
     if status == 404:
         assert f"sweep has no target '{named}'" in answer["error"]
         assert cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"] == []
+
+
+class Hosts(Sweep):
+    """Sweep hosts of a setting."""
+
+    name = "sweep"
+    settings = (BASE_URLS,)
+    ran: ClassVar[list[str]] = []
+
+    @classmethod
+    def targets(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+        return sites.configured_hosts(environment)
+
+    def work(self, run: RunContext) -> Outcome:
+        self.ran.append(run.target)
+        return Done()
+
+
+@pytest.fixture
+def hosts(functions: Running, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """The job was deployed with `old.example` and `shop.example`; its function has been set to other hosts since."""
+    deployed = {"BASE_URLS": '["https://old.example", "https://shop.example"]'}
+    monkeypatch.setattr(manifest, "load", lambda: manifest.of([Hosts()], deployed))
+    monkeypatch.setattr(Hosts, "ran", [])
+    cloud.environment = {"BASE_URLS": '["https://shop.example", "https://new.example"]'}
+    functions.job = Hosts()
+    return functions
+
+
+@pytest.mark.parametrize("named", ["shop.example", "new.example"])
+def test_a_host_of_the_settings_in_force_is_run_also_if_it_is_newer_than_the_deployment(
+    ask: Ask, hosts: Running, named: str
+) -> None:
+    assert ask(query={"target": named})[0] == 200
+    assert Hosts.ran == [named]
+
+
+@pytest.mark.parametrize("named", ["shpo.example", "old.example", "-x"])
+def test_a_mistyped_or_removed_host_is_refused_without_effect(
+    ask: Ask, hosts: Running, cloud: Cloud, named: str
+) -> None:
+    for method in ("GET", "POST", "GET"):
+        status, answer = ask(query={"target": named}, method=method)
+        assert status == 404
+        assert answer["error"] == f"sweep has no target {named!r}; it has new.example, shop.example"
+    assert Hosts.ran == []
+    rows = [attributes.plain(item) for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
+    # No status, streak, history or claim: the answers to the two requests alone.
+    assert {row["pk"] for row in rows} == {"manual#sweep"}
+    assert len(rows) == 2
+    assert waiting(cloud) == waiting(cloud, "firings-dlq") == []
 
 
 def test_the_manifest_has_the_targets_of_each_job_as_deployed() -> None:
@@ -200,9 +245,9 @@ def test_the_manifest_has_the_targets_of_each_job_as_deployed() -> None:
     assert manifest.of(jobs, {"BASE_URLS": "no array"})["pricing"]["targets"] == []
 
 
-def test_a_target_may_be_given(ask: Ask, functions: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = {**ENTRIES["sweep"], "targets": ["shop.example:8080"]}
-    monkeypatch.setattr(manifest, "load", lambda: {"sweep": entry})
+def test_a_target_may_be_given(ask: Ask, functions: Running, cloud: Cloud) -> None:
+    functions.job = Hosts()
+    cloud.environment = {"BASE_URLS": '["https://shop.example:8080"]'}
     assert ask(method="POST", body='{"target": "shop.example:8080"}')[0] == 200
     assert functions.asked[0]["firing"]["target"] == "shop.example:8080"
 
