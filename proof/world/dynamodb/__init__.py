@@ -103,7 +103,7 @@ class MemoryDynamoDb:
         self._by_name[table].observer = observer
 
     def partition(self, table: str, pk: str) -> list[Item]:
-        """The items of a partition by sort key; they must not be changed.
+        """Items of a partition by sort key, which must not be changed.
 
         table: its logical name.
         """
@@ -111,7 +111,7 @@ class MemoryDynamoDb:
         return [partition.rows[key].item for key in partition.order] if partition else []
 
     def item(self, table: str, pk: str, sk: str) -> Item | None:
-        """One item, which must not be changed; None if it does not exist.
+        """One item, or None; it must not be changed.
 
         table: its logical name.
         """
