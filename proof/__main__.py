@@ -15,7 +15,7 @@ from proof.crash.prover import Prover
 from proof.world.fault import CrashPoint
 from shared.job.registry import UnknownJob
 
-COLUMNS = ("calls", "points", "lost", "twice", "divergent", "stuck", "silent", "false_alerts", "uncertain", "repeated")
+COLUMNS = ("calls", "points", *certificate.FAULTS, "uncertain", "repeated")
 WRONG_USE = 2
 
 
@@ -113,7 +113,7 @@ def _try_point(names: Sequence[str], text: str) -> int:
         for level, message, fields in prover.world.log.lines:
             if level != "METRIC":
                 print(f"  {level} {message} {fields.get('error', fields.get('note', ''))}")
-    for field in ("lost", "twice", "repeated", "divergent", "stuck", "silent", "false_alerts", "uncertain"):
+    for field in (*certificate.FAULTS, "repeated", "uncertain"):
         for found in getattr(verdict, field):
             print(f"{field}: {found}")
     return 1 if verdict.faults() else 0

@@ -15,6 +15,7 @@ from proof.crash.prover import Plan
 FILE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "certificates.json"
 # Violations listed in a certificate; the counts have all.
 EXAMPLES = 5
+FAULTS = ("lost", "twice", "divergent", "stuck", "violated", "silent", "false_alerts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Certificate:
     twice: int
     divergent: int
     stuck: int
+    violated: int
     silent: int
     false_alerts: int
     #: Points after which an operator has to look up an effect.
@@ -43,7 +45,7 @@ class Certificate:
 
     @property
     def holds(self) -> bool:
-        return not any((self.lost, self.twice, self.divergent, self.stuck, self.silent, self.false_alerts))
+        return not any(getattr(self, name) for name in FAULTS)
 
     @classmethod
     def of(cls, job: str, calls: int, plans: Iterable[Plan], commit: str) -> Certificate:
@@ -59,8 +61,8 @@ class Certificate:
             if faults and len(violations) < EXAMPLES:
                 name, found = next(iter(faults.items()))
                 violations[str(plan.point)] = f"{plan.call}: {name}: {found[0][:300]}"
-        names = ("points", "lost", "twice", "divergent", "stuck", "silent", "false_alerts", "uncertain", "repeated")
-        return cls(job=job, calls=calls, commit=commit, violations=violations, **{name: counts[name] for name in names})
+        numbers = {name: counts[name] for name in ("points", *FAULTS, "uncertain", "repeated")}
+        return cls(job=job, calls=calls, commit=commit, violations=violations, **numbers)
 
 
 def read_all(file: Path = FILE) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.parameters import base as parameters
 from botocore.loaders import Loader
+from hypothesis import HealthCheck, settings
 
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
@@ -19,6 +20,10 @@ from shared.clock import Clock
 from shared.observability.log import Log
 from shared.tables import STATE, TABLES, WEBEVALS, Table
 from tests.support.certificate import Certificate
+
+# No test is timed, and each run of the suite draws the same examples: a failure is that of the change.
+settings.register_profile("nightshift", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nightshift")
 
 LOADER = Loader()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ VARYING = re.compile(
 # Epoch seconds and milliseconds of the years 2020 to 2040.
 EPOCHS = ((1_577_836_800, 2_208_988_800), (1_577_836_800_000, 2_208_988_800_000))
 DURATIONS = ("ms", "seconds")
+PRODUCTS = tuple(table for table in tables.TABLES if table is not tables.STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,40 @@ class EndState:
     received: Counter[Any] = field(default_factory=Counter)
 
 
-def read(world: World, received: Counter[Any]) -> EndState:
-    """Read the state of a world that is at rest."""
-    state = [_plain(row) for row in world.dynamodb.rows(tables.STATE.name)]
+class StateReader:
+    """Reads states of a world.
+
+    Texts of rows that no plan writes are formed once.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        #: Text of each row by identity, with the row, so that its identity is not given to another.
+        self._texts: dict[int, tuple[Any, str]] = {}
+
+    def prepare(self) -> None:
+        """Form the texts of all rows as they are now."""
+        for table in PRODUCTS:
+            for row in self.world.dynamodb.shared_rows(table.name):
+                self._texts[id(row)] = row, _text(_plain(row))
+
+    def read(self, received: Counter[Any]) -> EndState:
+        """Read the state of the world, which is idle."""
+        return _read(self.world, received, self._row_text)
+
+    def _row_text(self, row: Mapping[str, Any]) -> str:
+        known = self._texts.get(id(row))
+        return known[1] if known else _text(_plain(row))
+
+
+def _read(world: World, received: Counter[Any], row_text: Callable[[Mapping[str, Any]], str]) -> EndState:
+    state = [_plain(row) for row in world.dynamodb.shared_rows(tables.STATE.name)]
     partitions: dict[str, list[dict[str, Any]]] = {}
     for row in state:
         partitions.setdefault(row["pk"].partition("#")[0], []).append(row)
     return EndState(
         rows={
-            table.name: Counter(_text(_plain(row)) for row in world.dynamodb.rows(table.name))
-            for table in tables.TABLES
-            if table is not tables.STATE
+            table.name: Counter(row_text(row) for row in world.dynamodb.shared_rows(table.name)) for table in PRODUCTS
         },
         objects=Counter(_object(key, stored.body) for key, stored in world.s3.objects.items() if _is_product(key)),
         waiting=Counter({name: len(queue.messages) for name, queue in world.sqs.queues.items() if queue.messages}),

@@ -24,10 +24,11 @@ LEASE_EXPIRED = 300
 RECONCILER = "reconciler"
 WATCHES = {RECONCILER: 1, "job-monitoring": 1}
 QUEUE_WATCHES = {"queue-health": 1, "job-monitoring": 1}
+WATCHERS = {*WATCHES, *QUEUE_WATCHES}
 # Time from the samples to the first tick: the reconciler expects ticks of a new deployment after an hour.
-ROLLOUT = timedelta(hours=2)
+ROLLOUT = timedelta(hours=4)
 # Time before the first tick at which a plan begins.
-LEAD = timedelta(minutes=30)
+LEAD = timedelta(hours=2)
 # Messages may wait for redelivery: receives times visibility.
 REDELIVERY = timedelta(days=3)
 
@@ -65,13 +66,14 @@ class Scenario:
             for body in self.messages:
                 world.sqs.call("SendMessage", {"QueueUrl": url, "MessageBody": body})
         elif not self.ticks:
-            request = Firing(self.job.name, self.start, id="proof", manual=True, correlation_id="proof")
+            request = Firing(self.job.name, world.clock.now(), id="proof", manual=True, correlation_id="proof")
             world.functions.enqueue(self.job.name, {"firing": request.data()})
         for at in self.ticks:
             world.plan_tick(self.job.name, at)
-        began = self.ticks or (self.start,)
-        for before, at in zip((self.start, *began), began, strict=False):
-            self._plan_watchers(world, at, before)
+        began = self.ticks or (world.clock.now(),)
+        self._plan_watchers(world, began[0], began[0])
+        if len(began) > 1:
+            self._plan_watchers(world, began[-1], began[0])
         world.run_until_idle(max(began) + REDELIVERY)
         if self.job.queue:
             # What was redriven to a dead-letter queue meanwhile is moved by a later look.
@@ -83,8 +85,7 @@ class Scenario:
 
         The reconciler accounts for all ticks until then.
         """
-        if self.ticks:
-            world.clock.advance_to(self.ticks[0] - LEAD)
+        world.clock.advance_to((self.ticks[0] if self.ticks else self.start) - LEAD)
         self._plan_watchers(world, world.clock.now() - timedelta(seconds=self.job.timeout), self.start)
         world.run_until_idle(world.clock.now() + LEAD)
 

@@ -24,6 +24,8 @@ class Verdict:
     divergent: list[str] = field(default_factory=list)
     #: Leases and messages that nobody takes any more.
     stuck: list[str] = field(default_factory=list)
+    #: Invariants of leases and answers that were violated on the way.
+    violated: list[str] = field(default_factory=list)
     #: Runs without a record.
     silent: list[str] = field(default_factory=list)
     #: Dead letters and alerts for work that was done in the end.
@@ -38,7 +40,7 @@ class Verdict:
         """
         return {
             name: found
-            for name in ("lost", "twice", "divergent", "stuck", "silent", "false_alerts")
+            for name in ("lost", "twice", "divergent", "stuck", "violated", "silent", "false_alerts")
             if (found := getattr(self, name))
         }
 

@@ -32,11 +32,11 @@ class MemoryCloud(Cloud):
 
     @cached_property
     def dynamodb(self) -> Any:
-        return self._memory("dynamodb", self.world.dynamodb, QUICK)
+        return self._memory("dynamodb", self.world.claims, QUICK)
 
     @cached_property
     def bulk(self) -> Any:
-        return self._memory("dynamodb", self.world.dynamodb)
+        return self._memory("dynamodb", self.world.claims)
 
     @cached_property
     def s3(self) -> Any:

@@ -40,6 +40,8 @@ class Process:
         self.ended = False
         #: Whether the record of the failed invocation is lost with it.
         self.silent = False
+        #: The exception that left its handler while it had time; empty without one.
+        self.raised = ""
         #: Until when its calls of AWS fail.
         self.failing_until: datetime | None = None
         #: Calls that failed because of the fault.

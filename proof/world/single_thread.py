@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -60,14 +60,16 @@ def in_one_thread(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def only_job(job: Job) -> Iterator[None]:
-    """Hide the schedules of all other jobs.
+def only_job(job: Job, watchers: Iterable[str]) -> Iterator[None]:
+    """Limit the manifest to this job, the consumers and the watchers.
 
-    Their ticks are not planned, and would be missed.
+    Ticks of other jobs are not planned, and would be missed. So would those of watchers, which have no schedules here.
     """
     load = manifest.load
     entries: dict[str, Entry] = {
-        name: entry if name == job.name else {**entry, "schedules": []} for name, entry in load().items()
+        name: entry if name == job.name else {**entry, "schedules": []}
+        for name, entry in load().items()
+        if name == job.name or name in watchers or entry["queue"]
     }
     manifest.load = lambda: entries  # type: ignore[assignment]
     try:

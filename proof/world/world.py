@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from infra import queues as queue_plan
+from proof.world.claim_watch import ClaimWatch
 from proof.world.dynamodb import MemoryDynamoDb
 from proof.world.fault import CrashPoint
 from proof.world.invocation import WorldLog, invoke
@@ -27,6 +28,8 @@ from shared.aws.names import FIRINGS, Names
 from shared.job.definition import Job
 
 NAMES = Names("proof", "123456789012", "us-east-1", declared_production=False)
+# Time before the end of a process in which it may give up a call that fails.
+FINISHING = timedelta(seconds=10)
 # Invocations of one plan, after which it counts as stuck.
 MAX_INVOCATIONS = 400
 
@@ -65,6 +68,7 @@ class World:
         self.environment = dict(environment)
         self.clock = WorldClock(now)
         self.dynamodb = MemoryDynamoDb(tables.TABLES, self.names.table, self.clock.now)
+        self.claims = ClaimWatch(self, self.dynamodb, self.names.table(tables.STATE.name))
         self.s3 = MemoryS3(self.clock.now)
         self.sqs = MemorySqs(self.clock.now)
         self.topic = MemoryTopic()
@@ -111,6 +115,7 @@ class World:
         self.functions.pending.clear()
         self.functions.requests = self.invocations = 0
         self.topic.published.clear()
+        self.claims.clear()
         self.log.lines.clear()
         self.agenda, self.processes, self.faults, self.faulted = [], [], [], []
 
@@ -206,6 +211,8 @@ class World:
         except ProcessEnded:
             answer = None
         except Exception as error:  # noqa: BLE001 - the invocation fails, as on Lambda
+            if self.clock.now() < process.stopped_at - FINISHING:
+                process.raised = f"{type(error).__name__}: {error}"
             return InvocationFailure(type(error).__name__, str(error))
         finally:
             self.processes.pop()

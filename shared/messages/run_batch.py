@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.job.definition import Job
@@ -20,6 +21,7 @@ from shared.run.begin import begin
 from shared.run.context import RunContext
 from shared.run.firing import Batch, Firing
 from shared.run.work import perform
+from shared.store.transient import persist
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -82,7 +84,11 @@ def _defer_paused(run: RunContext) -> Outcome | None:
     Waiting must not use up their receives.
     """
     # The collector of dead letters is never paused.
-    held = None if run.job.collector else pauses.recent(run.cloud, run.job.name).get(pauses.WHOLE)
+    if run.job.collector:
+        return None
+    # A read that fails for a moment must not delay the messages by their visibility timeout.
+    paused = persist(partial(pauses.recent, run.cloud, run.job.name), run.cloud.clock, run.time_left)
+    held = paused.get(pauses.WHOLE)
     if held is None:
         return None
     for record in run.records:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
@@ -146,9 +146,20 @@ class Claims:
             if item.get("holder") == run:
                 # Our first write succeeded, but its reply was lost, so what it replaced is unknown.
                 replaced = {name: value for name, value in item.items() if name not in ("last_attempt", "manual")}
-                return self._claim(run, firing, item["fence"], replaced, item.get("expired_holder"))
+                expired = item.get("expired_holder")
+                return self._expired(now) or self._claim(run, firing, item["fence"], replaced, expired)
             return _refusal(item, firing, now, None if firing.plan else self.usage(item, now))
-        return self._claim(run, firing, before.get("fence", 0) + 1, before, before.get("holder"))
+        fence = before.get("fence", 0) + 1
+        return self._expired(now) or self._claim(run, firing, fence, before, before.get("holder"))
+
+    def _expired(self, now: datetime) -> ClaimRefusal | None:
+        """Refuse a claim whose lease, from `now` on, is over already.
+
+        A process that was frozen in the call compared the item with a time long past: later ticks may be done.
+        """
+        if self.cloud.clock.now() < now + timedelta(seconds=self.lease_seconds):
+            return None
+        return ClaimRefusal(Reason.LOCKED, note="the lease had expired when the claim was answered")
 
     def finish(self, claim: Claim, firing: Firing, status: Mapping[str, Any], checkpoint: Any, success: bool) -> None:
         """Write status and checkpoint, and release the lease. Raises Fenced.

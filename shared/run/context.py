@@ -126,9 +126,10 @@ class RunContext:
     def work_seconds(self) -> float:
         """Seconds that the work may take, less those since the invocation began.
 
-        A slow claim shortens the work: Lambda counts from the invocation.
+        A slow claim shortens the work: Lambda counts from the invocation. Negative where the process was frozen before
+        its work, which one of the clocks may not show.
         """
-        return self._allowed - self.elapsed_ms() / 1000
+        return min(self._allowed - self.elapsed_ms() / 1000, self.remaining())
 
     def time_left(self) -> float:
         """Seconds in which the end of the run may still be written."""

@@ -32,8 +32,11 @@ def perform(job: Job, run: RunContext) -> Outcome:
 
 
 def _outcome(job: Job, run: RunContext) -> Outcome:
+    seconds = run.work_seconds()
+    if seconds <= 0:
+        return failed(DeadlineExceeded("the run's time was over before its work began"))
     try:
-        with within(run.work_seconds()):
+        with within(seconds):
             return _work(job, run)
     except (Rejected, SettingError) as error:
         return failed(error, final=True)

@@ -85,6 +85,13 @@ class MemoryDynamoDb:
         """
         return [attribute_values.copy(row.item) for row in self._by_name[table].rows.all()]
 
+    def shared_rows(self, table: str) -> list[Item]:
+        """All items of a table, sorted by their keys.
+
+        They must not be changed. An item that was not written since is the same object. table: its logical name.
+        """
+        return [row.item for row in self._by_name[table].rows.all()]
+
     def load(self, table: str, items: Iterable[Mapping[str, Any]]) -> None:
         """Put items into a table.
 
