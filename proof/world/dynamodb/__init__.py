@@ -17,6 +17,7 @@ from proof.world.dynamodb.attribute_values import Item
 from proof.world.dynamodb.batch_writes import batch_write_item
 from proof.world.dynamodb.errors import Refused, unimplemented
 from proof.world.dynamodb.memory_table import GsiDelay, MemoryTable, Observer, TableSnapshot
+from proof.world.dynamodb.partitions import Epoch
 from proof.world.dynamodb.query import query
 from proof.world.dynamodb.reads import batch_get_item, get_item
 from proof.world.dynamodb.transactions import Tokens, Transactions
@@ -51,7 +52,10 @@ class MemoryDynamoDb:
         now: Callable[[], datetime],
         gsi_delay: GsiDelay | None = None,
     ) -> None:
-        self._by_name = {table.name: MemoryTable(table, table_name(table.name), now, gsi_delay) for table in tables}
+        self._epoch = Epoch()
+        self._by_name = {
+            table.name: MemoryTable(table, table_name(table.name), now, self._epoch, gsi_delay) for table in tables
+        }
         self._tables = {table.name: table for table in self._by_name.values()}
         self._transactions = Transactions(self._tables, now)
         self._operations: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -125,11 +129,13 @@ class MemoryDynamoDb:
         return self._by_name[table].get(keys.Key(pk, sk))
 
     def snapshot(self) -> DatabaseSnapshot:
+        self._epoch.number += 1
         tables = tuple(table.snapshot() for table in self._by_name.values())
         return DatabaseSnapshot(tables, self._transactions.tokens)
 
     def restore(self, snapshot: DatabaseSnapshot) -> None:
         """Return to a snapshot of this database, any number of times."""
+        self._epoch.number += 1
         for table, state in zip(self._by_name.values(), snapshot.tables, strict=True):
             table.restore(state)
         self._transactions.tokens = snapshot.tokens

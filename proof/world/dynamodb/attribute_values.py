@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from proof.world.dynamodb import decimals
+from proof.world.dynamodb.decimals import canonical
 from proof.world.dynamodb.errors import Refused, invalid, invalid_parameter
 
 Attribute = dict[str, Any]
@@ -26,8 +27,11 @@ SEVERAL = "Supplied AttributeValue has more than one datatypes set, must contain
 
 def accept(values: Mapping[str, Mapping[str, Any]]) -> Item:
     """Validate attribute values, and copy them in canonical form."""
+    # Text and numbers, which nearly all values are, take no further calls.
     return {
-        name: {kind: inner} if kind == "S" and type(inner) is str else {kind: _accept(kind, inner, 1)}
+        name: {kind: inner if kind == "S" else canonical(inner)}
+        if kind in "SN" and type(inner) is str
+        else {kind: _accept(kind, inner, 1)}
         for name, value in values.items()
         for kind, inner in (value.items() if len(value) == 1 else _malformed(value))
     }
@@ -44,11 +48,11 @@ def copy(item: Mapping[str, Attribute]) -> Item:
 
 def item_size(item: Mapping[str, Attribute]) -> int:
     """Size in bytes; source: the developer guide, "DynamoDB item sizes and formats"."""
-    return sum(
-        len(name.encode()) + (len(inner.encode()) if kind == "S" else _size(kind, inner))
-        for name, value in item.items()
-        for kind, inner in value.items()
-    )
+    size = 0
+    for name, value in item.items():
+        for kind, inner in value.items():
+            size += len(name.encode()) + (len(inner.encode()) if kind == "S" else _size(kind, inner))
+    return size
 
 
 def kind_of(value: Attribute) -> str:
@@ -91,7 +95,7 @@ def _text(inner: Any, _: int) -> str:
 def _number(inner: Any, _: int) -> str:
     if not isinstance(inner, str):
         raise _mistyped("a number as text", inner)
-    return decimals.canonical(inner)
+    return canonical(inner)
 
 
 def _binary(inner: Any, _: int) -> bytes:
@@ -189,6 +193,7 @@ def _size(kind: str, inner: Any) -> int:
     return 1
 
 
+@lru_cache(maxsize=8192)
 def _number_size(text: str) -> int:
     digits = text.lstrip("-").replace(".", "").strip("0")
     return (len(digits) + 1) // 2 + 1 + text.startswith("-")

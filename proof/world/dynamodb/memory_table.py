@@ -10,7 +10,7 @@ from proof.world.dynamodb import keys
 from proof.world.dynamodb.attribute_values import Item, item_size
 from proof.world.dynamodb.errors import invalid
 from proof.world.dynamodb.keys import Key
-from proof.world.dynamodb.partitions import Frozen, Partitions, Row
+from proof.world.dynamodb.partitions import Epoch, Frozen, Partitions, Row
 from shared.tables import Index, Table
 
 MAX_ITEM = 400 * 1024
@@ -43,10 +43,10 @@ class TableSnapshot(NamedTuple):
 class MemoryIndex:
     """Global secondary index: projections of the items with its keys."""
 
-    def __init__(self, table: Table, index: Index) -> None:
+    def __init__(self, table: Table, index: Index, epoch: Epoch) -> None:
         self.index = index
         self.projected = {table.pk, table.sk, index.pk, index.sk, *index.include}
-        self.partitions = Partitions()
+        self.partitions = Partitions(epoch)
         self.pending: tuple[_Change, ...] = ()
 
     def changes(self, key: Key, old: Item | None, new: Item | None) -> list[tuple[str, IndexKey, Row | None]]:
@@ -86,14 +86,16 @@ class MemoryTable:
     delay: how long changes take to arrive in an index (default: they are there at once).
     """
 
-    def __init__(self, table: Table, name: str, now: Callable[[], datetime], delay: GsiDelay | None = None) -> None:
+    def __init__(
+        self, table: Table, name: str, now: Callable[[], datetime], epoch: Epoch, delay: GsiDelay | None = None
+    ) -> None:
         self.table = table
         self.name = name
         self.now = now
         self.delay = delay
         self.observer: Observer | None = None
-        self.rows = Partitions()
-        self.indexes = {index.name: MemoryIndex(table, index) for index in table.indexes}
+        self.rows = Partitions(epoch)
+        self.indexes = {index.name: MemoryIndex(table, index, epoch) for index in table.indexes}
 
     def get(self, key: Key) -> Item | None:
         row = self.rows.get(key.pk, key.sk)

@@ -18,19 +18,31 @@ class Row(NamedTuple):
     size: int
 
 
+class Epoch:
+    """Number of snapshots that were taken or restored.
+
+    Partitions of earlier epochs are part of a snapshot.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
 class Partition:
     """Rows of one partition.
 
-    generation: the one in which it may be changed.
+    epoch: the only one in which it may be changed.
     """
 
-    __slots__ = ("generation", "order", "rows")
+    __slots__ = ("epoch", "order", "rows")
 
-    def __init__(self, rows: dict[SortKey, Row], order: list[SortKey], generation: object) -> None:
+    def __init__(self, rows: dict[SortKey, Row], order: list[SortKey], epoch: int) -> None:
         self.rows = rows
         #: The keys of the rows, sorted: strings by code point, which is the order of their bytes in UTF-8.
         self.order = order
-        self.generation = generation
+        self.epoch = epoch
 
 
 # A snapshot: partitions that nobody changes any more.
@@ -40,12 +52,12 @@ Frozen = dict[str, Partition]
 class Partitions:
     """Rows of a table or an index.
 
-    Each snapshot begins a generation, in which a partition is copied before its first write.
+    In each epoch a partition is copied before its first write.
     """
 
-    def __init__(self) -> None:
-        self._generation = object()
-        self._copied_in: object = self._generation
+    def __init__(self, epoch: Epoch) -> None:
+        self._epoch = epoch
+        self._copied_in = epoch.number
         self._partitions: dict[str, Partition] = {}
 
     def get(self, pk: str, key: SortKey) -> Row | None:
@@ -78,23 +90,23 @@ class Partitions:
             del self._partitions[pk]
 
     def snapshot(self) -> Frozen:
-        self._generation = object()
+        """The partitions, which stay as they are from the next epoch on."""
         return self._partitions
 
     def restore(self, frozen: Frozen) -> None:
+        """Return to a snapshot, with which the next epoch begins."""
         self._partitions = frozen
-        self._generation = object()
 
     def _own(self, pk: str) -> Partition:
-        """The partition, copied unless it was in this generation."""
-        generation = self._generation
-        if self._copied_in is not generation:
+        """The partition, copied unless it was in this epoch."""
+        epoch = self._epoch.number
+        if self._copied_in != epoch:
             self._partitions = dict(self._partitions)
-            self._copied_in = generation
+            self._copied_in = epoch
         partition = self._partitions.get(pk)
         if partition is None:
-            partition = self._partitions[pk] = Partition({}, [], generation)
-        elif partition.generation is not generation:
-            partition = Partition(dict(partition.rows), list(partition.order), generation)
+            partition = self._partitions[pk] = Partition({}, [], epoch)
+        elif partition.epoch != epoch:
+            partition = Partition(dict(partition.rows), list(partition.order), epoch)
             self._partitions[pk] = partition
         return partition

@@ -60,7 +60,10 @@ def tree(paths: Iterable[Steps]) -> Tree:
     for steps in paths:
         node = root
         for step in steps[:-1]:
-            node = node.setdefault(step, {}) or {}
+            inner = node.get(step)
+            if inner is None:
+                inner = node[step] = {}
+            node = inner
         node[steps[-1]] = None
     return root
 

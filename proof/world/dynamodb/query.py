@@ -53,10 +53,7 @@ def query(tables: Tables, request: Request) -> dict[str, Any]:
     source = _source(table_of(tables, request), request)
     expressions = Expressions(request)
     key_condition = key_conditions.compiled(request["KeyConditionExpression"], expressions.names)
-    condition = key_condition.condition
-    expressions.use(key_conditions.PARAMETER, condition.used_names, condition.used_values)
-    for check in condition.checks:
-        check(expressions.values)
+    expressions.add(key_conditions.PARAMETER, key_condition.condition)
     wanted = _wanted(source, request, expressions)
     filtered = expressions.condition(request, "FilterExpression")
     expressions.end()

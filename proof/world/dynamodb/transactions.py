@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from proof.world.dynamodb.attribute_values import Item, item_size
+from proof.world.dynamodb.attribute_values import item_size
 from proof.world.dynamodb.errors import Refused, invalid
+from proof.world.dynamodb.partitions import Row
 from proof.world.dynamodb.requests import Request, Tables, check_parameters
 from proof.world.dynamodb.writes import CONDITION_FAILED, ConditionFailed, Write, prepared
 
@@ -17,7 +18,6 @@ MAX_SIZE = 4 * 1024 * 1024
 MAX_TOKEN = 36
 TOKEN_AGE = timedelta(minutes=10)
 
-T = TypeVar("T")
 Reason = dict[str, Any]
 # When a transaction with a token succeeded, and what it contained.
 Tokens = dict[str, tuple[datetime, str]]
@@ -84,12 +84,11 @@ def _prepared(tables: Tables, item: Request) -> Write:
 def _perform(writes: list[Write]) -> None:
     if sum(map(_size, writes)) > MAX_SIZE:
         raise invalid("Transaction request size cannot exceed 4 MB")
-    _validated(writes, Write.check_key)
+    _check_keys(writes)
     if len({(write.table.name, write.key) for write in writes}) < len(writes):
         raise invalid("Transaction request cannot include multiple operations on one item")
-    before = [write.old() for write in writes]
-    _cancel_if_failed([_reason(write, old) for write, old in zip(writes, before, strict=True)])
-    rows = _validated(writes, lambda write: write.new(write.old()))
+    rows: list[Row | None] = []
+    _cancel_if_failed([_evaluate(write, rows) for write in writes])
     for write, row in zip(writes, rows, strict=True):
         write.apply(row)
 
@@ -98,30 +97,32 @@ def _size(write: Write) -> int:
     return item_size(write.item or write.key_attributes or {}) + item_size(write.values)
 
 
-def _reason(write: Write, old: Item | None) -> Reason:
-    """Why a write cancels the transaction."""
-    try:
-        write.check_condition(old)
-    except ConditionFailed as failed:
-        item = {"Item": failed.item} if failed.item else {}
-        return {"Code": "ConditionalCheckFailed", "Message": CONDITION_FAILED, **item}
-    return {"Code": "None"}
-
-
-def _validated(writes: list[Write], step: Callable[[Write], T]) -> list[T]:
-    """Results of a step for each write.
+def _check_keys(writes: list[Write]) -> None:
+    """Check items and keys against their tables.
 
     The first error cancels the transaction.
     """
-    results: list[T] = []
     for number, write in enumerate(writes):
         try:
-            results.append(step(write))
+            write.check_key()
         except Refused as refused:
             reasons: list[Reason] = [{"Code": "None"} for _ in writes]
             reasons[number] = {"Code": "ValidationError", "Message": refused.message}
             _cancel_if_failed(reasons)
-    return results
+
+
+def _evaluate(write: Write, rows: list[Row | None]) -> Reason:
+    """Add the row of a write to `rows`, or return the fault."""
+    old = write.old()
+    try:
+        write.check_condition(old)
+        rows.append(write.new(old))
+    except ConditionFailed as failed:
+        item = {"Item": failed.item} if failed.item else {}
+        return {"Code": "ConditionalCheckFailed", "Message": CONDITION_FAILED, **item}
+    except Refused as refused:
+        return {"Code": "ValidationError", "Message": refused.message}
+    return {"Code": "None"}
 
 
 def _cancel_if_failed(reasons: list[Reason]) -> None:

@@ -50,10 +50,10 @@ class CompiledUpdate:
 
         Values that it shares with `item` are the same objects.
         """
-        results = [(steps, evaluate(item, values)) for steps, evaluate in self.writes]
         new = dict(item)
         nested: list[tuple[Steps, Attribute | None]] = []
-        for steps, value in results:
+        for steps, evaluate in self.writes:
+            value = evaluate(item, values)
             if len(steps) > 1:
                 nested.append((steps, value))
             elif value is None:

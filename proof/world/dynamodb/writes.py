@@ -117,9 +117,7 @@ def prepared(operation: str, tables: Tables, request: Request) -> Write:
         write.is_update = operation in ("UpdateItem", "Update")
     if (text := request.get("UpdateExpression")) is not None:
         write.update = updates.compiled(text, expressions.names)
-        expressions.use("UpdateExpression", write.update.used_names, write.update.used_values)
-        for check in write.update.checks:
-            check(expressions.values)
+        expressions.add("UpdateExpression", write.update)
     expressions.end()
     return write
 
