@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from functions.mail._sample_users import message, person
+from functions.mail import _due_person
+from functions.mail._due_person import DuePerson
+from functions.mail._sample_person import SUMMED
+from functions.mail._sample_users import message, sample_person
+from functions.mail.bandwidth_rollup import BandwidthRollup
+from shared import clock
 from shared.aws.cloud import Cloud
-
-# Users whose messages are uploaded concurrently; bounds the memory.
-AT_ONCE = 50
-WIDTH = 8
+from shared.product import sample_rows
+from shared.product.sample_rows import SampleRow
+from shared.store import watermark
+from shared.store.fencing import Fenced
+from shared.store.watermark import Watermark
+from shared.tables import MAIL
 
 
 def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
     """Create the users 0 to count - 1 of a seed.
 
-    Existing rows stay. Returns the number of rows by table.
+    The first user has a due row for each job. Existing rows stay. Returns the number of rows by table.
     """
-    # Imported lazily: the jobs of this folder do not need them.
-    from shared.product.records.by_table import KINDS
-    from shared.store.bulk_put import BulkWriter
-
     now = cloud.clock.now()
-    with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(WIDTH, "seed"))
-        writers = {name: stack.enter_context(BulkWriter(cloud, kind.table, lanes=1)) for name, kind in KINDS.items()}
-        for start in range(0, count, AT_ONCE):
-            some = range(start, min(start + AT_ONCE, count))
-            lines = [line for each in some for line in person(number, each, now)]
-            # Before the rows, which name these objects.
-            for _ in pool.map(lambda put: cloud.s3.put_object(**put), list(_objects(cloud, lines))):
-                pass
-            for table, line in lines:
-                writers[table].add(KINDS[table].read(line, now).item())
-    return {name: writer.written for name, writer in writers.items()}
+    # Older messages are in the sums already. Refused once bandwidth-rollup has run.
+    with suppress(Fenced):
+        watermark.close(cloud, BandwidthRollup.name, Watermark(), clock.iso(now - SUMMED))
+    written = sample_rows.write(cloud, (row for each in range(count) for row in _rows(number, each, now)))
+    return {table.name: 0 for table in MAIL} | written
 
 
-def _objects(cloud: Cloud, lines: list[tuple[str, dict[str, Any]]]) -> Iterator[Any]:
-    for _, line in lines:
-        if "raw" in line:
-            yield {"Bucket": cloud.names.bucket, "Key": line["raw"], "Body": message(line)}
+def _rows(number: int, each: int, now: datetime) -> Iterator[SampleRow]:
+    person = sample_person(number, each, now)
+    for table, line in person.lines():
+        yield SampleRow(table, line, _objects(line))
+    if isinstance(person, DuePerson):
+        table, line = person.warned_hold()
+        yield SampleRow(table, line, _objects(line), now - _due_person.WARNED)
+
+
+def _objects(line: dict[str, Any]) -> dict[str, bytes]:
+    return {line["raw"]: message(line)} if "raw" in line else {}

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from functions.mail._sample_users import person
+from functions.mail.bandwidth_rollup import BandwidthRollup
 from functions.mail.seed import seed
 from shared.archetypes.purge import Purge
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.product.records.by_table import KINDS
+from shared.store import watermark
 from shared.tables import MAIL
-from tests.conftest import NOON
+from tests.conftest import NOON, Lines
 from tests.support.purging import objects
+from tests.support.sweeping import go
 
 PRODUCT = {table.name for table in MAIL}
 
@@ -79,6 +81,22 @@ def test_every_purge_of_the_product_has_something_to_do() -> None:
         assert min(ages[job.table.name]) <= NOON - job.keep + (job.warn or timedelta(0)), job.name
 
 
-def test_users_are_made_some_at_a_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.mail.seed.AT_ONCE", 2)
-    assert seed(cloud, 3, 3)["users"] == 3
+def test_messages_before_the_watermark_are_in_the_sums_already(cloud: Cloud, log: Lines) -> None:
+    seed(cloud, 3)
+    wrong = ("u1-0000000", f"day#{NOON:%Y-%m-%d}")
+    go(BandwidthRollup(), cloud, log)
+    sums = {(row["pk"], row["sk"]): (row["bytes_used"], row["messages"]) for row in everything(cloud)["rollups"]}
+    counted = dict[tuple[str, str], Counter[str]]()
+    for row in everything(cloud)["messages"]:
+        days = counted.setdefault((row["pk"], f"day#{row['received_at'][:10]}"), Counter())
+        days.update(bytes_used=row["bytes_used"], messages=1)
+    for key, expected in counted.items():
+        if key != wrong:
+            assert sums[key] == (expected["bytes_used"], expected["messages"])
+
+
+def test_a_rollup_that_has_run_keeps_its_watermark(cloud: Cloud, log: Lines) -> None:
+    go(BandwidthRollup(), cloud, log)
+    before = watermark.read(cloud, BandwidthRollup.name)
+    seed(cloud, 1)
+    assert watermark.read(cloud, BandwidthRollup.name) == before
