@@ -85,6 +85,7 @@ COVERED_BY = {
     "shared.plugins.wire": SANDBOX,
     "shared.product.export_ticket": "tests/functions/downloads/test_handler.py",
     "shared.product.organization": "tests/functions/flags/test_usage.py",
+    "shared.product.sample_organization": "tests/functions/webhooks/test_seed.py",
     "shared.product.usage_sums": "tests/functions/flags/test_rollover.py",
     "shared.product.records.accounts": RECORDS,
     "shared.product.records.by_table": RECORDS,
