@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from functions.operations._dead_letter_source import identify
 from shared import clock, redaction
@@ -28,6 +29,9 @@ from shared.observability import alerts
 from shared.run import oversized
 from shared.store import keys, table
 from shared.store.table import ConditionFailed
+
+if TYPE_CHECKING:
+    from shared.aws.cloud import Cloud
 
 # In place of a run, an entity or a correlation id that is not known.
 UNKNOWN = "-"
@@ -65,19 +69,9 @@ class DeadLetters(Consumer):
 
     def handle(self, run: RunContext, message: Message) -> None:
         letter = identify(run.cloud.names, message)
-        at = clock.parse(letter["at"])
-        # With the timestamp: two equal messages are two dead letters, and a second delivery has the same timestamp.
-        letter_id = hashlib.sha256(f"{letter['at']}\n{message.text}".encode()).hexdigest()[:16]
-        payload = f"dead/{letter['job']}/{at:%Y/%m/%d}/{letter_id}.json"
-        run.cloud.s3.put_object(
-            Bucket=run.cloud.names.bucket,
-            Key=payload,
-            Body=oversized.decode(run.cloud, message.body, message.text).encode(),
-            ContentType="application/json",
-            ServerSideEncryption="AES256",
-        )
+        row = letter_row(letter, message.text, run.cloud.clock.now())
+        put_payload(run.cloud, row, oversized.decode(run.cloud, message.body, message.text))
         self._record_job(run, letter["job"])
-        row = _row(run, letter, letter_id, payload)
         redriven = {**row, "sk": letter["letter"], "id": letter["letter"].partition("#")[2]}
         alert_owed = _store_failed_redrive(run, redriven, row) if letter["letter"] else None
         if alert_owed is not None:
@@ -94,7 +88,14 @@ class DeadLetters(Consumer):
             self.recorded.add(day)
 
 
-def _row(run: RunContext, letter: Mapping[str, Any], letter_id: str, payload: str) -> dict[str, Any]:
+def letter_row(letter: Mapping[str, Any], text: str, now: datetime) -> dict[str, Any]:
+    """Return the row of a dead letter, which names its payload.
+
+    letter: as `identify` returns it. text: of its message.
+    """
+    # With the timestamp: two equal messages are two dead letters, and a second delivery has the same timestamp.
+    letter_id = hashlib.sha256(f"{letter['at']}\n{text}".encode()).hexdigest()[:16]
+    at = clock.parse(letter["at"])
     error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
     attempts = letter.get("attempts")
     return {
@@ -112,9 +113,20 @@ def _row(run: RunContext, letter: Mapping[str, Any], letter_id: str, payload: st
         "attempts": attempts if type(attempts) is int and attempts > 0 else 1,
         "firstFailedAt": _short(letter.get("first_failed_at")) or letter["at"],
         "correlationId": _short(letter.get("correlation_id")) or UNKNOWN,
-        "payload": payload,
-        tables.TTL: int((run.cloud.clock.now() + RETENTION).timestamp()),
+        "payload": f"dead/{letter['job']}/{at:%Y/%m/%d}/{letter_id}.json",
+        tables.TTL: int((now + RETENTION).timestamp()),
     }
+
+
+def put_payload(cloud: Cloud, row: Mapping[str, Any], text: str) -> None:
+    """Store the payload that the row names."""
+    cloud.s3.put_object(
+        Bucket=cloud.names.bucket,
+        Key=row["payload"],
+        Body=text.encode(),
+        ContentType="application/json",
+        ServerSideEncryption="AES256",
+    )
 
 
 def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Mapping[str, Any]) -> bool | None:
