@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,16 @@ from shared.messages.run_batch import run_batch
 from shared.observability.log import Log
 from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
+from shared.text.timestamp import parse_timestamp
 from shared.text.untrusted_json import InvalidJson, parse_json
 
 EXAMPLES = ("test pricing", "test notifications --event my-event.json --json")
 # Bytes of an event, Lambda's limit.
 MAX_EVENT = 6 * 1024 * 1024
 EVENTS = ROOT / "events"
+# Milliseconds since the epoch, as SQS writes them.
+SENT = re.compile(r"[0-9]{13}")
+TIMESTAMP = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +91,7 @@ def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
 def at_time(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """The event with time `at` and a new id.
 
-    Unchanged it would be superseded or a duplicate.
+    Unchanged it would be superseded or a duplicate. Timestamps in messages move too, which would be too old.
     """
     moved = dict(event)
     if "time" in moved:
@@ -94,11 +99,18 @@ def at_time(event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     if isinstance(moved.get("firing"), Mapping):
         moved["firing"] = {**moved["firing"], "at": clock.iso(at), "id": uuid.uuid4().hex}
     if isinstance(moved.get("Records"), list):
-        sent = {"SentTimestamp": str(clock.milliseconds(at))}
-        moved["Records"] = [
-            {**record, "attributes": {**record.get("attributes", {}), **sent}} for record in moved["Records"]
-        ]
+        moved["Records"] = [_sent_at(record, at) for record in moved["Records"]]
     return moved
+
+
+def _sent_at(record: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    attributes, body = record.get("attributes", {}), record.get("body")
+    new = {**record, "attributes": {**attributes, "SentTimestamp": str(clock.milliseconds(at))}}
+    sent = str(attributes.get("SentTimestamp", ""))
+    if SENT.fullmatch(sent) and isinstance(body, str):
+        span = timedelta(milliseconds=clock.milliseconds(at) - int(sent))
+        new["body"] = TIMESTAMP.sub(lambda found: clock.iso(parse_timestamp(found[0]) + span), body)
+    return new
 
 
 def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, args: argparse.Namespace) -> int:

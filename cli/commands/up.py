@@ -19,6 +19,7 @@ from cli.up.first_run import CRASH, FirstRun, run_line
 from cli.up.follow import HistoryFollower
 from functions.sites.seed import seed
 from local.cloud import LocalCloud, running, workspace
+from shared import clock
 from shared.advised_commands import advised
 from shared.aws.names import LOCAL
 from shared.clock import Clock
@@ -103,7 +104,8 @@ def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRu
         leftover_runs.mark_lost(cloud, registry.jobs().values(), began, Log(log_lines.print_text, cloud.clock))
         if sites:
             demo_sites.store_credentials(sites, cloud)
-            seed(cloud, EVALUATIONS)
+            # Another seed at each start, so that there are evaluations to execute.
+            seed(cloud, EVALUATIONS, clock.milliseconds(began))
         first_run = FirstRun(cloud, local.ticker, registry.jobs(), progress, patience=progress.seconds)
         progress(f"firing the rules of {', '.join(job.name for job in first_run.checks)}, and the sample job {CRASH}")
         first_run.fire()

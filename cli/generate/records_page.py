@@ -63,7 +63,8 @@ next one, on the condition `attribute_exists(pk) AND attribute_not_exists(going)
 validated; an invalid one is reported with its number and written to `users.jsonl.rejects.jsonl` as `{"line", "reason",
 "text"}`; the others are loaded. An existing row is left unchanged, so that a load may be repeated; only a quarantined
 row, which has the attribute `fault`, is replaced. `--check` only validates. Exit code 1 means that lines were
-rejected. `python jobs.py seed mail --users 100` creates users with all their rows.
+rejected. `python jobs.py seed mail --users 100` creates users with all their rows; `seed` of another group, or of
+`all`, creates those that its jobs process: after it, each of them has work at its next tick.
 
 ## Tables
 """

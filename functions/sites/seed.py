@@ -10,15 +10,15 @@ from shared.job import settings
 PAGES = ("/pricing", "/docs/", "/sign-in")
 
 
-def seed(cloud: Cloud, count: int, _number: int = 1) -> dict[str, int]:
-    """Queue `count` web evaluations, round robin over the sites in BASE_URLS.
+def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
+    """Queue the web evaluations 0 to count - 1 of a seed.
 
-    Returns the number of rows by table.
+    Round robin over the sites in BASE_URLS. Those that exist stay. Returns the number of rows by table.
     """
     valid = sites.parse(settings.BASE_URLS.read(cloud.environment)).valid
     if not valid:
         return {"webevals": 0}
-    for number in range(count):
-        site = valid[number % len(valid)]
-        queue(cloud, site.host, site.at(PAGES[number // len(valid) % len(PAGES)]))
+    for each in range(count):
+        site = valid[each % len(valid)]
+        queue(cloud, site.host, site.at(PAGES[each // len(valid) % len(PAGES)]), f"seed-{number}-{each}")
     return {"webevals": count}

@@ -326,6 +326,19 @@ def test_a_consumer_receives_its_sample_messages(
     assert answer.json["failures"] == failed
 
 
+def test_timestamps_in_a_sample_message_move_with_the_time_at_which_it_was_sent() -> None:
+    from cli.commands.test import at_time
+
+    body = json.dumps({"at": "2026-03-02T11:59:00.000Z", "period": "2026-03", "run": "20260302T115900.000Z-0a1b2c3d"})
+    record = {"body": body, "attributes": {"SentTimestamp": "1772452800000", "SenderId": "1"}}
+    at = datetime(2026, 11, 21, 22, 5, tzinfo=UTC)
+    [moved] = at_time({"Records": [record]}, at)["Records"]
+    assert moved["attributes"] == {"SentTimestamp": "1795298700000", "SenderId": "1"}
+    assert json.loads(moved["body"]) == {**json.loads(body), "at": "2026-11-21T22:04:00.000Z"}
+    unsent = {"body": body, "attributes": {}}
+    assert at_time({"Records": [unsent]}, at)["Records"][0]["body"] == body
+
+
 def test_a_redriven_tick_is_run_manually_as_its_next_attempt(aws: Cloud) -> None:
     from cli.commands.run import tick_firing
 
