@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -95,6 +96,13 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """State and every other table, bucket, queues, topic and token of a deployment named `test`."""
+    with mocked_cloud(clock, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def mocked_cloud(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """The cloud of the fixture `cloud`, while the block lasts."""
     from moto import mock_aws
 
     for name, value in {
