@@ -31,7 +31,7 @@ from infra.layer import LayerError  # noqa: E402
 from infra.progress import SynthProgress  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
-from infra.state import State  # noqa: E402
+from infra.state import State, UnknownIndex  # noqa: E402
 from shared.aws.names import LOCAL, PRODUCTION, Names, declared_production  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry, settings_check  # noqa: E402
@@ -40,7 +40,10 @@ from shared.job.validation import DeclarationError  # noqa: E402
 
 PLATFORM = "operations"
 # Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
-REFUSALS = (DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError)
+REFUSALS = (
+    *(DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError),
+    UnknownIndex,
+)
 
 
 def read_deployment(stage: str) -> Deployment:

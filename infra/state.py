@@ -32,6 +32,14 @@ BACKSTOPS = {"dead": 45, "plans": 45, "exports": 14, claim_check.FOLDER: 60}
 PERSONAL = (tables.RAW, "exports/")
 
 
+# `-c without-index=state/tenant` leaves an index out: an update of a stack creates one index of a table.
+WITHOUT_INDEX = "without-index"
+
+
+class UnknownIndex(Exception):
+    """The index to leave out does not exist."""
+
+
 class State(Stack):
     def __init__(self, scope: Construct, deployment: Deployment, grants: Iterable[Grant], **stack: Any) -> None:
         super().__init__(scope, deployment.names.stack(STATE_STACK), **stack)
@@ -48,7 +56,8 @@ class State(Stack):
             self._keep(self._key(key))
 
     def _table(self, table: tables.Table) -> CfnResource:
-        attributes = {table.pk, table.sk, *(key for index in table.indexes for key in (index.pk, index.sk))}
+        indexes = indexes_of(self, table)
+        attributes = {table.pk, table.sk, *(key for index in indexes for key in (index.pk, index.sk))}
         return dynamodb.CfnTable(
             self,
             f"Table-{table.name}",
@@ -59,7 +68,7 @@ class State(Stack):
                 dynamodb.CfnTable.AttributeDefinitionProperty(attribute_name=name, attribute_type="S")
                 for name in sorted(attributes)
             ],
-            global_secondary_indexes=[_index(index) for index in table.indexes] or None,
+            global_secondary_indexes=[_index(index) for index in indexes] or None,
             time_to_live_specification=dynamodb.CfnTable.TimeToLiveSpecificationProperty(
                 attribute_name=tables.TTL, enabled=True
             ),
@@ -214,11 +223,22 @@ def _keys(pk: str, sk: str) -> list[dynamodb.CfnTable.KeySchemaProperty]:
     ]
 
 
+def indexes_of(scope: Construct, table: tables.Table) -> list[tables.Index]:
+    """Return the table's indexes, without that of `-c without-index`.
+
+    Raises UnknownIndex.
+    """
+    left_out: str | None = scope.node.try_get_context(WITHOUT_INDEX)
+    known = [f"{each.name}/{index.name}" for each in tables.TABLES for index in each.indexes]
+    if left_out not in (None, *known):
+        raise UnknownIndex(f"-c {WITHOUT_INDEX}={left_out}: there is no such index; name its table too: {known[0]}")
+    return [index for index in table.indexes if f"{table.name}/{index.name}" != left_out]
+
+
 def _index(index: tables.Index) -> dynamodb.CfnTable.GlobalSecondaryIndexProperty:
-    projection = (
-        dynamodb.CfnTable.ProjectionProperty(projection_type="INCLUDE", non_key_attributes=list(index.include))
-        if index.include
-        else dynamodb.CfnTable.ProjectionProperty(projection_type="KEYS_ONLY")
+    projection = dynamodb.CfnTable.ProjectionProperty(
+        projection_type="ALL" if index.whole else "INCLUDE" if index.include else "KEYS_ONLY",
+        non_key_attributes=list(index.include) or None,
     )
     return dynamodb.CfnTable.GlobalSecondaryIndexProperty(
         index_name=index.name, key_schema=_keys(index.pk, index.sk), projection=projection

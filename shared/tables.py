@@ -24,6 +24,8 @@ class Index:
     sk: str
     #: Attributes that are projected besides the keys.
     include: tuple[str, ...] = ()
+    #: Whether all attributes are projected.
+    whole: bool = False
     #: Partitions over which rows of one kind are spread; each takes 1,000 writes a second.
     shards: int = 1
 
@@ -59,7 +61,16 @@ class Table:
     by_tenant: bool = False
 
 
-STATE = Table("state", "leases, ticks, checkpoints, status, history, manual requests, dead letters")
+# Only rows of runs that were not good, and of dead letters, have these keys: see shared/store/failure_index.py. With
+# whole rows, since the projection of an index cannot be changed.
+FAILURES = Index("failures", "bad_day", "bad_at", whole=True, shards=4)
+OF_TENANT = Index("tenant", "bad_tenant", "bad_at", whole=True)
+FAILURE_KEYS = (FAILURES.pk, OF_TENANT.pk, FAILURES.sk)
+STATE = Table(
+    "state",
+    "leases, ticks, checkpoints, status, history, manual requests, dead letters",
+    indexes=(FAILURES, OF_TENANT),
+)
 
 WEBEVALS = Table(
     "webevals",

@@ -19,7 +19,7 @@ from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.clock import Clock
 from shared.observability.log import Log
-from shared.tables import STATE, TABLES, WEBEVALS, Table
+from shared.tables import STATE, TABLES, WEBEVALS, Index, Table
 from tests.support.certificate import Certificate
 
 # No test is timed, and each run of the suite draws the same examples: a failure is that of the change.
@@ -170,9 +170,7 @@ def create(cloud: Cloud, table: Table) -> None:
             {
                 "IndexName": index.name,
                 "KeySchema": _schema(index.pk, index.sk),
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
-                if index.include
-                else {"ProjectionType": "KEYS_ONLY"},
+                "Projection": projection(index),
             }
             for index in table.indexes
         ]
@@ -183,6 +181,12 @@ def create(cloud: Cloud, table: Table) -> None:
         BillingMode="PAY_PER_REQUEST",
         **extra,
     )
+
+
+def projection(index: Index) -> Any:
+    if index.include:
+        return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
+    return {"ProjectionType": "ALL" if index.whole else "KEYS_ONLY"}
 
 
 def _schema(pk: str, sk: str) -> Any:

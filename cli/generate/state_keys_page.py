@@ -40,7 +40,8 @@ def page() -> str:
         "## Rows",
         markdown.table(["partition key", "sort key", "content", "function"], rows),
         "## Partitions",
-        "Partitions that are queried as a whole.",
+        "Partitions that are queried as a whole. Those of an index contain rows from above that have its keys, see "
+        "[what failed](../decisions/0036-what-failed-is-found-by-two-sparse-indexes.md).",
         markdown.table(["partition key", "content", "function"], partitions),
     )
 

@@ -27,7 +27,7 @@ from shared.job import (
 )
 from shared.observability import alerts
 from shared.run import oversized
-from shared.store import keys, table
+from shared.store import failure_index, keys, table
 from shared.store.table import ConditionFailed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ UNKNOWN = "-"
 # Attributes of the row that its alert and its log line have, and those that a failure after a redrive replaces.
 CHANGING = ("jobId", "messageId", "entityId", "correlationId", "version", "reason", "error", "attempts", "payload")
 ALERTED = ("job", *CHANGING)
-REPLACED = (*CHANGING, "tenant", "fingerprint", tables.TTL)
+REPLACED = (*CHANGING, "tenant", "fingerprint", tables.TTL, *tables.FAILURE_KEYS)
 
 
 class DeadLetters(Consumer):
@@ -97,14 +97,14 @@ def letter_row(letter: Mapping[str, Any], text: str, now: datetime) -> dict[str,
     letter_id = hashlib.sha256(f"{letter['at']}\n{text}".encode()).hexdigest()[:16]
     at = clock.parse(letter["at"])
     error = redaction.excerpt(str(letter.get("error", "")), redaction.LONG)
-    attempts = letter.get("attempts")
+    attempts, tenant = letter.get("attempts"), _short(letter.get("tenant"))
     return {
         **keys.dead_letter(letter["job"], f"{letter['at']}#{letter_id}").attributes,
         "id": letter_id,
         "job": letter["job"],
         "jobId": _short(letter.get("run")) or UNKNOWN,
         "entityId": _short(letter.get("entity")) or UNKNOWN,
-        "tenant": _short(letter.get("tenant")) or None,
+        "tenant": tenant or None,
         "messageId": _short(letter.get("message_id")) or None,
         "version": _short(letter.get("version")) or None,
         "reason": _short(letter["reason"]),
@@ -115,6 +115,7 @@ def letter_row(letter: Mapping[str, Any], text: str, now: datetime) -> dict[str,
         "correlationId": _short(letter.get("correlation_id")) or UNKNOWN,
         "payload": f"dead/{letter['job']}/{at:%Y/%m/%d}/{letter_id}.json",
         tables.TTL: int((now + RETENTION).timestamp()),
+        **failure_index.keys_of_tenant(letter["job"], at, tenant),
     }
 
 
@@ -134,7 +135,7 @@ def _store_failed_redrive(run: RunContext, redriven: Mapping[str, Any], row: Map
 
     Returns whether the alert is owed; None if the row does not exist any longer.
     """
-    copied = {name: row[name] for name in REPLACED if row[name] is not None}
+    copied = {name: row[name] for name in REPLACED if row.get(name) is not None}
     new = {**copied, "state": DEAD, "diedAt": row["sk"].partition("#")[0]}
     counted = {":none": [], ":zero": 0, ":one": 1, ":mark": row["id"], ":marks": [row["id"]]}
     try:

@@ -12,7 +12,7 @@ from shared.job.definition import Job
 from shared.job.effect import Confirmed, NotDone
 from shared.run.reconcile import confirm, update_open
 from shared.store import keys, table
-from shared.tables import STATE
+from shared.tables import FAILURE_KEYS, STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -57,10 +57,11 @@ def resolve_manually(
 def uncertain_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:
     """Yield the uncertain effects of a job. One query.
 
-    Each with key, begun, run, since, error and note.
+    Each with key, begun, run, since, tenant, error and note.
     """
+    hidden = ("pk", "sk", "job", *FAILURE_KEYS)
     for item in _query(cloud, keys.uncertain_effects(job)):
-        yield {"key": item["sk"], **{name: value for name, value in item.items() if name not in ("pk", "sk")}}
+        yield {"key": item["sk"], **{name: value for name, value in item.items() if name not in hidden}}
 
 
 def unconfirmed_effects(cloud: Cloud, job: str) -> Iterator[dict[str, Any]]:

@@ -16,14 +16,14 @@ from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.run import lost_runs
 from shared.run.claim import Held
 from shared.run.pauses import Pause
-from shared.tables import TTL
+from shared.tables import FAILURE_KEYS, TTL
 
 if TYPE_CHECKING:
     from shared.admin.missed_tick import MissedTickCause
     from shared.run.budget_usage import BudgetUsage
 
 GATED = (TickOutcome.DISABLED, TickOutcome.FORBIDDEN)
-HIDDEN_ATTRIBUTES = ("pk", "sk", "duplicate", TTL)
+HIDDEN_ATTRIBUTES = ("pk", "sk", "duplicate", TTL, *FAILURE_KEYS)
 UNKNOWN = TickRecord(TickOutcome.UNKNOWN)
 FAILURES = (TickOutcome.FAILED, TickOutcome.REFUSED, TickOutcome.LOST)
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.aws.names import NO_TARGET
-from shared.tables import TTL
+from shared.tables import FAILURE_KEYS, TTL
 
 DEAD, RETRYING, RESOLVED = "dead", "retrying", "resolved"
 # The job's name in rows of dead letters whose job cannot be determined.
@@ -42,7 +42,7 @@ VARIABLE = re.compile(
     rf"|(?<=: )[245][0-9]{{2}}(?= [a-z])(?! (?:of|items|rows|messages|bytes|ms|seconds)\b)|(?<![\w.-]){ENHANCED})"
     r"|0x[0-9a-f]+|[0-9a-f-]{8,}|[0-9]+"
 )
-HIDDEN_ATTRIBUTES = ("pk", "sk", "marks", "retry", TTL)
+HIDDEN_ATTRIBUTES = ("pk", "sk", "marks", "retry", TTL, *FAILURE_KEYS)
 
 
 class UnknownDeadLetter(LookupError):
@@ -72,7 +72,10 @@ class DeadLetter:
     at: str
     #: Timestamp of the last failure.
     failed_at: str
+    #: Target of a firing, or entity of a message.
     target: str
+    #: Id of the organization, or "".
+    tenant: str
     reason: str
     error: str
     #: Equal for failures of one job that differ in numbers and ids only.
@@ -101,6 +104,7 @@ class DeadLetter:
             at=at,
             failed_at=row.get("diedAt", at),
             target=row.get("entityId", NO_TARGET),
+            tenant=row.get("tenant", ""),
             reason=row.get("reason", ""),
             error=row.get("error", ""),
             fingerprint=row.get("fingerprint", ""),

@@ -81,6 +81,8 @@ class MessageBatch(Generic[P]):
         Several messages together, all or none.
         """
         before, began = self.run.log, time.monotonic()
+        tenants = {message.tenant for message in messages}
+        self.run.tenant = tenants.pop() if len(tenants) == 1 else ""
         if len(messages) == 1:
             self.run.log = self._log_for(before, messages[0])
         try:
@@ -92,7 +94,7 @@ class MessageBatch(Generic[P]):
             for message in messages:
                 self._done(message, _ms_since(began))
         finally:
-            self.run.log = before
+            self.run.log, self.run.tenant = before, ""
 
     @contextmanager
     def validating(self, message: Message[P]) -> Iterator[None]:

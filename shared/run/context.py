@@ -59,6 +59,8 @@ class RunContext:
     failed_messages: list[FailedMessage] = field(default_factory=list)
     #: Number of messages by their end, see `MessageBatch.counts`.
     message_counts: Mapping[str, int] = field(default_factory=dict)
+    #: Id of the organization whose messages are handled now; empty for none, or for several.
+    tenant: str = ""
     #: Keys of effects with an unknown outcome, which an operator must resolve.
     uncertain: list[str] = field(default_factory=list)
     #: Outcomes of effects that could not be written yet, by key.

@@ -14,7 +14,7 @@ from shared.aws import attributes
 from shared.aws.names import NO_TARGET
 from shared.job import retention
 from shared.job.outcome import Failed
-from shared.store import keys
+from shared.store import failure_index, keys
 from shared.store.batch_write import BATCH, batch_write
 from shared.tables import STATE, TTL
 
@@ -62,8 +62,10 @@ def write_history(run: RunContext, failed: Sequence[FailedMessage]) -> None:
 
 
 def _row(run: RunContext, number: int, failed: FailedMessage, expires: int) -> dict[str, Any]:
+    own_id = f"{run.run_id}.{number}"
     row = {
-        **keys.run(run.job.name, f"{run.run_id}.{number}").attributes,
+        **keys.run(run.job.name, own_id).attributes,
+        **failure_index.keys_of_run(run.job.name, own_id, run.started, failed.tenant),
         "job": run.job.name,
         "target": NO_TARGET,
         "tenant": redaction.excerpt(failed.tenant, redaction.SHORT) or None,

@@ -14,7 +14,7 @@ from shared.redaction import LONG, excerpt
 from shared.run.claim_write import manual_label
 from shared.run.firing import Firing
 from shared.run.status import explanation
-from shared.store import keys, table
+from shared.store import failure_index, keys, table
 from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class History:
             "artifact": artifact or None,
             "correlationId": firing.correlation_id or None,
             TTL: int((ended + self.retention.of(outcome.ok).age).timestamp()),
+            **({} if outcome.ok else failure_index.keys_of_run(self.job, run, started)),
         }
         self._set(run, values, f"{NO_OUTCOME} OR outcome = :word", {":word": outcome.word})
 
@@ -84,6 +85,7 @@ class History:
 
         tick, attempt: of its firing, as far as they are known.
         """
+        started = started_by(run)
         values = {
             "job": self.job,
             "target": target,
@@ -91,9 +93,10 @@ class History:
             "attempt": attempt or None,
             "outcome": "lost",
             "ok": False,
-            "started": clock.iso(started_by(run)),
+            "started": clock.iso(started),
             "note": excerpt(note, LONG),
             TTL: self._expiry(),
+            **failure_index.keys_of_run(self.job, run, started),
         }
         self._set(run, values, NO_OUTCOME, {})
 
@@ -122,6 +125,7 @@ class History:
             "note": status.get("note"),
             "correlationId": correlation or None,
             TTL: int(expires.timestamp()),
+            **({} if status["ok"] else failure_index.keys_of_run(self.job, run, started)),
         }
         return self._set(run, values, NO_OUTCOME, {})
 
@@ -144,6 +148,7 @@ class History:
             "covered": covered or None,
             "note": excerpt(note, LONG),
             TTL: self._expiry(),
+            **failure_index.keys_of_run(self.job, gap_id(first), first),
         }
         self._set(gap_id(first), values, f"{NO_OUTCOME} OR #to < :vto", {})
 

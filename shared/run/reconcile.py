@@ -17,7 +17,7 @@ from shared.advised_commands import advised
 from shared.job.effect import Confirmed, Effect, NotDone, UncertainOutcome, Unknown
 from shared.job.outcome import Done, Outcome
 from shared.run import effect_results
-from shared.store import keys
+from shared.store import failure_index, keys
 from shared.store.transaction import Delete, Put, TransactionCancelled, Update, Write, write_together
 from shared.tables import STATE, TTL
 
@@ -93,13 +93,17 @@ def _listed(run: RunContext, key: str, row: Mapping[str, Any], answer: Unknown) 
 
 
 def _mark_uncertain(run: RunContext, key: str, row: Mapping[str, Any], answer: Unknown) -> bool:
-    now = clock.iso(run.cloud.clock.now())
+    at = run.cloud.clock.now()
+    now = clock.iso(at)
     listing = {
         "begun": row["at"],
         "run": row["run"],
         "since": now,
         "error": row.get("error") or "its run was interrupted",
         "note": redaction.excerpt(answer.note, redaction.LONG) or None,
+        "tenant": redaction.excerpt(run.tenant, redaction.SHORT) or None,
+        "job": run.job.name,
+        **failure_index.keys_of_tenant(run.job.name, at, run.tenant),
     }
     return update_open(run.cloud, run.job.name, key, row["nonce"], {"uncertain": now}, (), listing=listing)
 

@@ -73,6 +73,22 @@ def run(job: str, run_id: str) -> RowKey:
     return RowKey(runs(job, f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"), run_id)
 
 
+def failures(day: date | str, shard: int) -> str:
+    """`bad#<yyyy-mm-dd>#<shard>`: a quarter of a day's bad runs.
+
+    Key of the index `failures`.
+    """
+    return f"bad#{day}#{shard}"
+
+
+def failures_of_tenant(tenant: str) -> str:
+    """`tenant#<org>`: what failed for one organization.
+
+    Key of the index `tenant`: failed messages, dead letters, uncertain effects.
+    """
+    return f"tenant#{tenant}"
+
+
 def manual_requests(job: str) -> str:
     """`manual#<job>`: one job's requests for manual runs, and their count per minute."""
     return f"manual#{job}"

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from proof.world.dynamodb import MemoryDynamoDb
 from shared.tables import Index, Table
+from tests.conftest import projection
 
 INDEXES = (Index("due", "due", "due_at", ("extra",)), Index("aged", "aged", "since"))
 TABLES = (Table("plain", "a table without indexes"), Table("indexed", "a table with indexes", INDEXES))
@@ -55,9 +56,7 @@ def create(client: Any, table: Table, name: str) -> None:
         {
             "IndexName": index.name,
             "KeySchema": schema(index.pk, index.sk),
-            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
-            if index.include
-            else {"ProjectionType": "KEYS_ONLY"},
+            "Projection": projection(index),
         }
         for index in table.indexes
     ]

@@ -70,7 +70,7 @@ def test_a_sender_that_is_no_address_is_refused() -> None:
         (write_objects("pricing/*"), ["arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1/pricing/*"]),
         (collect("flagship:audit")[0], [f"{BUCKET}/payloads/*/flagship-audit/*"]),
         (invoke_jobs(), ["arn:aws:lambda:eu-west-1:123456789012:function:nightshift-prod-*"]),
-        (read_rows("state"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-state"]),
+        (read_rows("users"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-users"]),
         (
             read_rows("webevals"),
             [

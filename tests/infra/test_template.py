@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from infra import public, quotas
+from infra import public, quotas, state
 from infra.template import PSEUDO, Resource, Template, plain, resources, text
 from shared.aws.names import DEAD, FIRINGS, WORK
 from shared.aws.permissions import SENDER_IDENTITY
 from shared.job import registry
 from shared.job.definition import Job
-from shared.tables import TABLES, TTL
+from shared.tables import STATE, TABLES, TTL
+from tests.conftest import projection
 
 Templates = Mapping[str, Template]
 ROOT = Path(__file__).parents[2]
@@ -333,12 +334,20 @@ def test_tables_are_as_declared_have_a_ttl_and_can_be_restored(templates: Templa
         projections = {
             index["IndexName"]: index["Projection"] for index in properties.get("GlobalSecondaryIndexes", [])
         }
-        assert projections == {
-            index.name: {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
-            if index.include
-            else {"ProjectionType": "KEYS_ONLY"}
-            for index in table.indexes
-        }
+        assert projections == {index.name: projection(index) for index in table.indexes}
+
+
+def test_an_index_can_be_left_out_since_an_update_creates_one_of_a_table() -> None:
+    def left(given: str | None) -> list[str]:
+        node = SimpleNamespace(try_get_context={state.WITHOUT_INDEX: given}.get)
+        scope: Any = SimpleNamespace(node=node)
+        return [index.name for index in state.indexes_of(scope, STATE)]
+
+    assert left(None) == ["failures", "tenant"]
+    assert left("state/tenant") == ["failures"]
+    assert left("webevals/queued") == ["failures", "tenant"]
+    with pytest.raises(state.UnknownIndex, match="there is no such index; name its table too: state/failures"):
+        left("tenant")
 
 
 def test_artifacts_are_private_encrypted_versioned_and_expire(templates: Templates) -> None:

@@ -57,7 +57,7 @@ class MemoryIndex:
         if before and before != after:
             changes.append((before[0], (before[1], *key), None))
         if after and new:
-            item = {name: value for name, value in new.items() if name in self.projected}
+            item = {name: value for name, value in new.items() if self.index.whole or name in self.projected}
             changes.append((after[0], (after[1], *key), Row(item, item_size(item))))
         return changes
 

@@ -78,6 +78,20 @@ def test_a_snapshot_has_the_indexes(database: MemoryDynamoDb) -> None:
     assert due(database) == ["a"]
 
 
+def test_an_index_of_whole_rows_has_every_attribute(database: MemoryDynamoDb) -> None:
+    put(database, bad_tenant="tenant#org_7", bad_at="2026", note="no door")
+    answer = database.call(
+        "Query",
+        {
+            "TableName": "test-state",
+            "IndexName": "tenant",
+            "KeyConditionExpression": "bad_tenant = :tenant",
+            "ExpressionAttributeValues": {":tenant": {"S": "tenant#org_7"}},
+        },
+    )
+    assert [attributes.plain(item) for item in answer["Items"]] == stored(database)
+
+
 def test_a_snapshot_has_the_tokens_of_transactions(database: MemoryDynamoDb) -> None:
     def count() -> None:
         update = {

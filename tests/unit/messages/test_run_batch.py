@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared.admin import pause
+from shared.admin import effects, pause
+from shared.archetypes.consumer import Consumer, Message
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
+from shared.job.duration import days
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome
 from shared.messages.message_attributes import GROUP
@@ -19,9 +21,9 @@ from shared.messages.run_batch import run_batch
 from shared.run import pauses
 from shared.run.context import RunContext
 from shared.run.firing import Batch
-from shared.store import keys
+from shared.store import failure_index, keys
 from shared.tables import STATE
-from tests.conftest import Calls, Lines, VirtualClock
+from tests.conftest import NOON, Calls, Lines, VirtualClock
 
 RECORDS = tuple(
     {"messageId": f"m{number}", "body": "{}", "attributes": {"SentTimestamp": "1772452790000"}} for number in range(3)
@@ -72,6 +74,47 @@ def test_a_closed_gate_keeps_all_messages(go: Go, cloud: Cloud, log: Lines) -> N
     [line] = log.said("inbox_disabled")
     assert (line["level"], line["note"]) == ("WARNING", "INBOX_ENABLE is false")
     assert "streak" not in status(cloud)
+
+
+class Letters(Consumer):
+    """Send a letter for each message."""
+
+    name = "letters"
+    queue = "letters"
+    timeout = 60
+    effects = days(30)
+    idempotency = natural("each letter is an effect")
+
+    def handle(self, run: RunContext, message: Message) -> None:
+        def send(_: str) -> None:
+            raise TimeoutError("no answer")
+
+        run.effect(message.body["letterId"], send)
+
+
+def test_an_uncertain_effect_is_found_by_the_organization_of_its_message(
+    cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    cloud.sqs.create_queue(QueueName=cloud.names.queue("letters"))
+    records = tuple(
+        {
+            "messageId": f"m{number}",
+            "receiptHandle": "r",
+            "body": json.dumps({"organizationId": f"org_{number}", "letterId": f"l{number}"}),
+            "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{cloud.names.queue('letters')}",
+        }
+        for number in range(2)
+    )
+    for attempt in ("1", "2"):
+        texts = {"attempt": {"stringValue": attempt, "dataType": "String"}}
+        batch = Batch("letters", tuple({**record, "messageAttributes": texts} for record in records))
+        run_batch(Letters(), batch, cloud, log, 60)
+        clock.move(minutes=5)
+    [found] = (row for row in failure_index.of_tenant(cloud, "org_1", NOON) if failure_index.kind(row) == "uncertain")
+    assert (found["sk"], found["job"], found["tenant"]) == ("l1", "letters", "org_1")
+    first, second = sorted(effects.uncertain_effects(cloud, "letters"), key=lambda each: str(each["key"]))
+    assert (first["tenant"], second["tenant"]) == ("org_0", "org_1")
+    assert not {"bad_at", "bad_tenant", "job"} & first.keys()
 
 
 def test_a_setting_that_cannot_be_read_fails_closed_and_is_recorded(go: Go, cloud: Cloud) -> None:

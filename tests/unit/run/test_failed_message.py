@@ -17,8 +17,9 @@ from shared.messages.payload import Id, Payload
 from shared.messages.run_batch import run_batch
 from shared.messages.tenant import Tenant
 from shared.run.firing import Batch
+from shared.store import failure_index
 from shared.tables import STATE
-from tests.conftest import Lines, letters
+from tests.conftest import NOON, Lines, letters
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
 
@@ -106,6 +107,8 @@ def test_each_failed_message_has_a_row_and_the_batch_is_not_ok(cloud: Cloud, log
     assert (foreign["entityId"], foreign["tenant"], foreign["note"]) == (
         *("p3", "org_9", "InvalidOrganization: Invalid organization org_9"),
     )
+    assert [each["entityId"] for each in failure_index.of_tenant(cloud, "org_9", NOON)] == ["p3"]
+    assert {each["entityId"] for each in failure_index.failed_runs(cloud, NOON)} >= {"p1", "p2", "p3"}
     [status] = rows(cloud, "post:last")
     assert (status["ok"], status["status"]["ok"], status["streak"]) == (False, False, 1)
     assert status["status"]["note"].startswith("3 of 5 messages failed: InvalidOrganization")
