@@ -116,6 +116,17 @@ def parse_duration(option: str, text: str) -> timedelta:
         raise CommandError(Exit.WRONG_USE, f"{option} {text!r} is not a duration: {error}") from None
 
 
+def parse_since(option: str, text: str, now: datetime) -> datetime:
+    """The start of a period that ends now, such as `--since 2h`.
+
+    Raises CommandError.
+    """
+    try:
+        return now - parse_duration(option, text)
+    except OverflowError as error:
+        raise CommandError(Exit.WRONG_USE, f"{option} {text!r}: {error}") from None
+
+
 def next_tick(job: Job, now: datetime) -> datetime | None:
     """The next tick of any of the job's schedules.
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from cli.run_rows import started_since
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.manifest import Entry
 from shared.run import status_view
-from shared.store import keys
+from shared.store import failure_index, keys
 from shared.text.human import counted
 
 # How far back failed messages of a tenant are counted.
@@ -138,20 +137,20 @@ def by_job(entries: Mapping[str, Entry], views: Mapping[str, dict[str, Any]]) ->
 def of_tenant(cloud: Cloud, jobs: Mapping[str, Job], found: Sequence[Standing], tenant: str) -> list[Standing]:
     """Return the jobs with failed messages or a pause of an organization.
 
-    One or two queries for each consumer.
+    One query of an index.
     """
-    since = cloud.clock.now() - TENANT_PERIOD
+    failed: dict[str, list[dict[str, Any]]] = {}
+    for row in failure_index.of_tenant(cloud, tenant, cloud.clock.now() - TENANT_PERIOD):
+        if failure_index.kind(row) == failure_index.RUN:
+            failed.setdefault(row["job"], []).append(row)
     shown = []
     for each in found:
         if not jobs[each.job].queue:
             continue
-        rows = [row for row in started_since(cloud, each.job, since) if row.get("tenant") == tenant]
-        bad = [row for row in rows if not row.get("ok", False)]
+        bad = failed.get(each.job, [])
         note = ""
         if bad:
-            note = (
-                f"{counted(len(bad), 'message')} of {tenant} failed in 24 h, the last with: {bad[-1].get('note', '')}"
-            )
+            note = f"{counted(len(bad), 'message')} of {tenant} failed in 24 h, the last with: {bad[0].get('note', '')}"
         if bad or f"tenant#{tenant}" in each.own.get("pauses", {}):
             shown.append(replace(each, tenant_note=note, tenant_failures=len(bad)))
     return _sorted(shown)

@@ -20,6 +20,8 @@ from shared.aws.names import LOCAL, PRODUCTION, Names
 
 # Domains of queue URLs, by partition, where they differ from amazonaws.com.
 DOMAINS = {"aws-cn": "amazonaws.com.cn"}
+# In DynamoDB's messages about an index that does not exist, or is still being built.
+INDEX_MISSING = ("specified index", "backfilling")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +155,12 @@ def _client_error(error: Any, args: argparse.Namespace) -> CommandError:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("ResourceNotFoundException", "NoSuchBucket") or "NonExistentQueue" in code:
         return CommandError(Exit.NO_CLOUD, f"{error}\nThis stage is not deployed; {deployment_hint(args)}")
+    if code == "ValidationException" and any(words in str(error) for words in INDEX_MISSING):
+        return CommandError(
+            Exit.NO_CLOUD,
+            f"{error}\nThis stage was deployed before the index was declared, or its index is still being built: "
+            f"see docs/howto/upgrade.md; {deployment_hint(args)}",
+        )
     if code in ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"):
         return CommandError(Exit.NO_CLOUD, f"{error}\nSign in again, then repeat the command.")
     return CommandError(Exit.FAILED, str(error))

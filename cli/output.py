@@ -54,20 +54,28 @@ def console(file: IO[str] | None = None) -> Console:
     return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence[str] = ()) -> None:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], spare: Sequence[str] = (), optional: Sequence[str] = ()
+) -> None:
     """Print a table.
 
     Long cells are folded, except for those of the first column. Where folding would make cells unreadable, each row is
     printed as a block of lines instead.
 
     A cell is text, a number, None (shown empty), or a pair of text and a rich style. `spare` columns are left out, in
-    this order, until the table fits the width.
+    this order, until the table fits the width. `optional` columns are left out where all their cells are empty.
     """
     from rich.measure import Measurement
 
     target = console()
     cells = [list(row) for row in rows]
-    left_out = list(spare)
+    used = [
+        number
+        for number, name in enumerate(columns)
+        if name not in optional or any(_plain_cell(row[number]) for row in cells)
+    ]
+    columns, cells = [columns[number] for number in used], [[row[number] for number in used] for row in cells]
+    left_out = [name for name in spare if name in columns]
     if cells and _narrowest([name for name in columns if name not in spare], columns, cells) > target.width:
         _blocks(target, columns, cells)
         return

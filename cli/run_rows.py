@@ -5,7 +5,8 @@ Those that hold a claim now, and the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,69 @@ from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job import retention
 from shared.job.definition import Job
-from shared.store import keys, table
-from shared.tables import STATE, TTL
+from shared.job.outcome import WORDS
+from shared.redaction import SHORT, excerpt
+from shared.run import status_view
+from shared.store import failure_index, keys, table
+from shared.tables import FAILURE_KEYS, STATE, TTL
 
+# Verdicts of runs that are not good, which the index of failures has.
+NOT_GOOD = ("bad", "failed", "lost", "refused", "missed")
+# Every word that `--outcome` takes.
+VERDICTS = tuple(dict.fromkeys((*NOT_GOOD, *WORDS)))
+# How far back the failures of all jobs are listed by default: each day takes four queries.
+FAILURES_PERIOD = timedelta(days=7)
+# No row is older: it is retained from the end of its run.
+OLDEST = retention.LONGEST + timedelta(days=1)
 # Bookkeeping of the table, not of the run.
-HIDDEN = ("pk", "sk", "duplicate", TTL)
+HIDDEN = ("pk", "sk", "duplicate", TTL, *FAILURE_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Conditions that a run must meet, all of them.
+
+    An empty condition is met by each.
+    """
+
+    job: str = ""
+    #: Verdicts, any of which it has.
+    outcomes: tuple[str, ...] = ()
+    tenant: str = ""
+    #: Target, or entity of a failed message.
+    entity: str = ""
+    since: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.tenant or self.entity or self.since)
+
+    def __contains__(self, run: Mapping[str, Any]) -> bool:
+        return (
+            self.job in ("", run["job"])
+            and (not self.outcomes or status_view.verdict(run["outcome"], run.get("ok", True)) in self.outcomes)
+            # Rows show texts of messages redacted and cut.
+            and (not self.tenant or run.get("tenant") == excerpt(self.tenant, SHORT))
+            and (not self.entity or excerpt(self.entity, SHORT) in (run.get("entityId"), run.get("target")))
+            and (self.since is None or (run.get("started") or "") >= clock.iso(self.since))
+        )
+
+
+def matching(cloud: Cloud, job: Job | None, wanted: RunFilter) -> Iterator[dict[str, Any]]:
+    """History rows that match, newest first.
+
+    The runs of one job are read from its own partitions; those of an organization, and of all jobs, from an index.
+    """
+    now = cloud.clock.now()
+    rows: Iterator[dict[str, Any]]
+    if wanted.tenant:
+        found = failure_index.of_tenant(cloud, wanted.tenant, wanted.since or now - OLDEST)
+        rows = (_shown(row) for row in found if failure_index.kind(row) == failure_index.RUN)
+    elif job is not None:
+        rows = ended(cloud, job, wanted.since)
+    else:
+        since = max(wanted.since or now - FAILURES_PERIOD, now - OLDEST)
+        rows = map(_shown, failure_index.failed_runs(cloud, since))
+    return (row for row in rows if row in wanted)
 
 
 def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
@@ -59,8 +118,7 @@ def ended(
         day = now - timedelta(days=days)
         for item in _newest_first(cloud, keys.runs(job.name, f"{day:%Y-%m-%d}"), dict.fromkeys(read)):
             if item.get(TTL, 0) > now.timestamp() and "outcome" in item:
-                shown = {name: value for name, value in item.items() if name not in HIDDEN}
-                yield {"run_id": item["sk"], **shown}
+                yield _shown(item)
 
 
 def started_since(cloud: Cloud, job: str, since: datetime) -> list[dict[str, Any]]:
@@ -77,6 +135,10 @@ def started_since(cloud: Cloud, job: str, since: datetime) -> list[dict[str, Any
     ]
     # A row without an outcome counts duplicates of a run that has not ended.
     return [row for row in rows if "outcome" in row]
+
+
+def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"run_id": item["sk"], **{name: value for name, value in item.items() if name not in HIDDEN}}
 
 
 def _newest_first(cloud: Cloud, pk: str, attributes_read: Iterable[str] = ()) -> Iterator[dict[str, Any]]:

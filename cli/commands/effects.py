@@ -71,7 +71,8 @@ def _list(job: Job, cloud: Cloud, args: argparse.Namespace) -> int:
     if args.json:
         output.document(shown)
     elif shown:
-        output.table(["id", "key", "begun (UTC)", "run", "uncertain since", "what"], map(_row, shown), spare=["run"])
+        columns = ["id", "key", "tenant", "begun (UTC)", "run", "uncertain since", "what"]
+        output.table(columns, map(_row, shown), spare=["run"], optional=["tenant"])
         done = options.advised(args, "effects", job.name, "done", "ID", "--reason", "WHY")
         output.notice(f"resolve each: {done}, or `redo` for one that was not performed")
     else:
@@ -84,6 +85,7 @@ def _row(effect: dict[str, Any]) -> list[Any]:
     return [
         effect["id"][:ID_LENGTH],
         effect["key"],
+        effect.get("tenant"),
         output.to_second(effect["begun"]),
         effect["run"],
         output.to_second(effect.get("since") or ""),

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.advised_commands import advised
 from shared.dead_letters.letter import RETENTION, DeadLetter, DeadLetterRefused, UnknownDeadLetter
-from shared.store import keys, table
+from shared.redaction import SHORT, excerpt
+from shared.store import failure_index, keys, table
 from shared.store.batch_get import batch_get_rows
 from shared.tables import STATE, TTL
 
@@ -43,9 +44,15 @@ class DeadLetterFilter:
     before: datetime | None = None
     #: A prefix of the reason.
     reason: str = ""
+    #: Id of the organization.
+    tenant: str = ""
+    #: Target of a firing, or entity of a message.
+    entity: str = ""
+    #: The last failure was at this time or later.
+    since: datetime | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.job or self.fingerprint or self.before or self.reason)
+        return bool(self.data())
 
     def __contains__(self, letter: DeadLetter) -> bool:
         return (
@@ -53,12 +60,17 @@ class DeadLetterFilter:
             and self.fingerprint in ("", letter.fingerprint)
             and letter.reason.startswith(self.reason)
             and (self.before is None or letter.failed_at < clock.iso(self.before))
+            and (self.since is None or letter.failed_at >= clock.iso(self.since))
+            # Rows show texts of messages redacted and cut.
+            and (not self.tenant or letter.tenant == excerpt(self.tenant, SHORT))
+            and (not self.entity or letter.target == excerpt(self.entity, SHORT))
         )
 
     def data(self) -> dict[str, str]:
-        texts = {"job": self.job, "fingerprint": self.fingerprint, "reason": self.reason}
-        before = {"before": clock.iso(self.before)} if self.before else {}
-        return {name: value for name, value in texts.items() if value} | before
+        texts = {name: getattr(self, name) for name in ("job", "fingerprint", "reason", "tenant", "entity")}
+        times = {"before": self.before, "since": self.since}
+        given = {name: clock.iso(at) for name, at in times.items() if at is not None}
+        return {name: value for name, value in texts.items() if value} | given
 
 
 ALL_DEAD_LETTERS = DeadLetterFilter()
@@ -81,17 +93,23 @@ class DeadLetterGroup:
     attempts: int = 0
     count: int = 0
     states: Counter[str] = field(default_factory=Counter)
+    #: Ids of the organizations.
+    tenants: set[str] = field(default_factory=set)
 
     def add(self, letter: DeadLetter) -> None:
         self.count += 1
         self.states[letter.state] += 1
+        self.tenants |= {letter.tenant} - {""}
         self.attempts = max(self.attempts, letter.attempts)
         self.first = min(self.first or letter.at, letter.at)
         if letter.failed_at >= self.last:
             self.last, self.id, self.error, self.reason = letter.failed_at, letter.id, letter.error, letter.reason
 
     def data(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in DeadLetterGroup.__slots__} | {"states": dict(self.states)}
+        return {name: getattr(self, name) for name in DeadLetterGroup.__slots__} | {
+            "states": dict(self.states),
+            "tenants": sorted(self.tenants),
+        }
 
 
 def jobs_with_dead_letters(cloud: Cloud) -> list[str]:
@@ -111,7 +129,16 @@ def record_job(cloud: Cloud, job: str) -> None:
 def dead_letters(
     cloud: Cloud, matching: DeadLetterFilter = ALL_DEAD_LETTERS, id_prefix: str = ""
 ) -> Iterator[DeadLetter]:
-    """Yield the dead letters that match, job by job, the oldest first."""
+    """Yield the dead letters that match.
+
+    Job by job, the oldest first; those of an organization by an index, the newest first.
+    """
+    if matching.tenant:
+        since = matching.since or cloud.clock.now() - RETENTION
+        rows = failure_index.of_tenant(cloud, matching.tenant, since)
+        letters = (DeadLetter.from_row(row) for row in rows if failure_index.kind(row) == failure_index.DEAD_LETTER)
+        yield from (letter for letter in letters if letter in matching and letter.id.startswith(id_prefix))
+        return
     prefixes = {"fingerprint": matching.fingerprint, "reason": matching.reason, "id": id_prefix}
     prefixes = {name: value for name, value in prefixes.items() if value}
     for job in [matching.job] if matching.job else jobs_with_dead_letters(cloud):

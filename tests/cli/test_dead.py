@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -104,6 +105,43 @@ def test_resolved_dead_letters_are_listed_only_with_all(dead: Dead, world: World
     assert "and 1 that are resolved; --all shows them too" in answer.err
     assert dead("list", "--json").json == []
     assert dead("list", "--all", "--json").json[0]["states"] == {"resolved": 1}
+
+
+def test_dead_letters_of_an_organization_are_listed_by_an_index(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    texts = [json.dumps({"organizationId": org, "parcelId": id_}) for org, id_ in (("org_7", "p1"), ("org_8", "p2"))]
+    world.reject(*texts)
+    [group] = dead("list", "--tenant", "org_7", "--json").json
+    assert (group["job"], group["count"], group["tenants"]) == ("intake", 1, ["org_7"])
+    [letter] = dead("list", "--tenant", "org_7", "--group", group["fingerprint"], "--json").json
+    assert (letter["tenant"], letter["entityId"]) == ("org_7", "p1")
+    assert not {"bad_at", "bad_tenant"} & letter.keys()
+    assert dead("list", "--tenant", "org_7", "--entity", "p2", "--json").json == []
+    assert dead("list", "sweep", "--tenant", "org_7", "--json").json == []
+    assert [each["tenants"] for each in dead("list", "--json").json] == [["org_7", "org_8"], []]
+    assert "org_7 and 1 more" in " ".join(dead("list").out.split())
+    assert "org_7" in dead("list", "--group", group["fingerprint"]).out
+
+
+def test_a_dead_letter_that_failed_again_is_among_the_newest_of_its_organization(dead: Dead, world: World) -> None:
+    world.reject(json.dumps({"organizationId": "org_7"}))
+    before = only(world)
+    assert before.row["bad_at"] == f"{before.failed_at}#intake"
+    dead("retry", before.id)
+    after = only(world)
+    assert after.failed_at > before.failed_at
+    assert after.row["bad_at"] == f"{after.failed_at}#intake"
+    assert after.row["bad_tenant"] == "tenant#org_7"
+
+
+def test_dead_letters_are_listed_by_entity_and_age(dead: Dead, world: World) -> None:
+    world.kill(TICK)
+    world.reject("one")
+    assert [each["job"] for each in dead("list", "--entity", "shop-1", "--json").json] == ["sweep"]
+    assert len(dead("list", "--since", "1h", "--json").json) == 2
+    time.sleep(1.1)
+    assert dead("list", "--since", "1s", "--json").json == []
+    assert dead("list", "--since", "later").code == 2
 
 
 def test_an_unknown_fingerprint_is_an_error(dead: Dead) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cli.job_arguments import find_job
 from cli.up import leftover_runs
@@ -22,8 +23,9 @@ from shared.run.begin import run_id
 from shared.run.claim import Claims
 from shared.run.firing import Firing
 from shared.run.history import History
-from tests.cli.conftest import Call
-from tests.conftest import Lines
+from shared.store import failure_index, keys
+from tests.cli.conftest import Answer, Call
+from tests.conftest import Calls, Lines
 
 AWS = ("--aws", "--stage", "test")
 
@@ -38,6 +40,115 @@ def ended(cloud: Cloud, at: datetime, ms: int = 10, error: str = "") -> str:
 
 def put(cloud: Cloud, **values: Any) -> None:
     cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(values))
+
+
+def failed(cloud: Cloud, job: str, at: datetime, tenant: str = "", **more: Any) -> str:
+    """Write the row of a failed message; returns its id."""
+    mine = f"{run_id(at)}.1"
+    index = failure_index.keys_of_run(job, mine, at, tenant)
+    row = {"job": job, "outcome": "failed", "ok": False, "started": clock.iso(at), "target": "-", **more, **index}
+    put(cloud, **keys.run(job, mine).attributes, **row, **({"tenant": tenant} if tenant else {}))
+    return mine
+
+
+def ids(answer: Answer) -> list[str]:
+    return [row["run_id"] for row in answer.json]
+
+
+def test_what_failed_for_an_organization_is_one_command_over_all_jobs(call: Call, aws: Cloud) -> None:
+    now = aws.clock.now()
+    ended(aws, now, error="oh")
+    old = failed(aws, "mailbox", now - timedelta(days=3), "org_7", entityId="p1")
+    new = failed(aws, "other", now - timedelta(hours=2), "org_7", entityId="p2", note="no door")
+    failed(aws, "mailbox", now, "org_8")
+    calls = Calls(aws)
+    answer = call("runs", "--tenant", "org_7", "--json", *AWS)
+    assert ids(answer) == [new, old]
+    assert not {"bad_at", "bad_tenant", "bad_day", "pk", "sk"} & answer.json[0].keys()
+    assert ids(call("runs", "mailbox", "--tenant", "org_7", "--json", *AWS)) == [old]
+    assert ids(call("runs", "--tenant", "org_7", "--entity", "p2", "--json", *AWS)) == [new]
+    assert ids(call("runs", "--tenant", "org_7", "--since", "1d", "--json", *AWS)) == [new]
+    assert "dynamodb:Scan" not in calls.made
+    head, line = call("runs", "--tenant", "org_7", "--since", "1d", *AWS).out.splitlines()
+    assert head.split()[:5] == ["started", "(UTC)", "job", "tenant", "target"]
+    assert line.split()[2:5] == ["other", "org_7", "p2"]
+    assert "no door" in line
+
+
+def test_an_organization_with_dead_letters_is_told_the_command(call: Call, aws: Cloud) -> None:
+    now = aws.clock.now()
+    assert "dead letters" not in call("runs", "--tenant", "org_7", *AWS).err
+    put(aws, pk="dead#other", sk="d", job="other", **failure_index.keys_of_tenant("other", now, "org_7"))
+    advice = "org_7 has dead letters: python jobs.py dead list --tenant org_7 --aws --stage test"
+    assert advice in call("runs", "--tenant", "org_7", *AWS).err
+    assert "dead letters" not in call("runs", "good", "--tenant", "org_7", *AWS).err
+    put(aws, pk="uncertain#post", sk="e", job="post", **failure_index.keys_of_tenant("post", now, "org_7"))
+    advice = "org_7 has effects with an unknown outcome: python jobs.py effects post --aws --stage test"
+    assert advice in call("runs", "--tenant", "org_7", *AWS).err
+
+
+def test_failures_of_all_jobs_are_found_by_outcome_entity_and_age(call: Call, aws: Cloud) -> None:
+    now = aws.clock.now()
+    bad = run_id(now)
+    History(aws, "good", "standard").write(Firing("good", now, target="a.example"), bad, now, Done(ok=False), 7)
+    ended(aws, now)
+    day = ended(aws, now - timedelta(days=2), error="oh")
+    ended(aws, now - timedelta(days=8), error="older than what is listed")
+    assert ids(call("runs", "--outcome", "bad", "--json", *AWS)) == [bad]
+    assert ids(call("runs", "--outcome", "bad", "--outcome", "failed", "--json", *AWS)) == [bad, day]
+    assert ids(call("runs", "--entity", "a.example", "--json", *AWS)) == [bad]
+    assert ids(call("runs", "--since", "1h", "--json", *AWS)) == [bad]
+    assert call("runs", "--outcome", "lost", *AWS).err.splitlines()[-1].startswith("no run on record matches")
+
+
+def test_the_runs_of_a_job_are_filtered_too_also_those_in_progress(call: Call, aws: Cloud) -> None:
+    now = aws.clock.now()
+    good, bad = ended(aws, now - timedelta(minutes=5)), ended(aws, now - timedelta(hours=2), error="oh")
+    Claims(aws, registry.find("good"), "-").take(Firing("good", now), "mine", "request")
+    assert ids(call("runs", "good", "--since", "1h", "--json", *AWS)) == ["mine", good]
+    assert ids(call("runs", "good", "--outcome", "done", "--json", *AWS)) == [good]
+    assert ids(call("runs", "good", "--outcome", "failed", "--json", *AWS)) == [bad]
+    assert ids(call("runs", "good", "--entity", "-", "--json", *AWS)) == ["mine", good, bad]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((), "name the job, or what to list of all jobs"),
+        (("--limit", "3"), "name the job, or what to list of all jobs"),
+        (("--outcome", "done"), "--outcome done: name the job"),
+        (("good", "--tenant", "org_7", "--outcome", "done"), "only messages that failed name their organization"),
+        (("--tenant", " "), "--tenant is empty"),
+        (("--entity", ""), "--entity is empty"),
+        (("--since", "soon"), "--since 'soon' is not a duration"),
+        (("--since", "999999999d"), "--since '999999999d'"),
+    ],
+)
+def test_a_filter_that_no_index_answers_is_refused(call: Call, aws: Cloud, words: tuple[str, ...], why: str) -> None:
+    answer = call("runs", *words, *AWS)
+    assert (answer.code, answer.out) == (2, "")
+    assert why in answer.err
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The table does not have the specified index: tenant",
+        "Cannot read from backfilling global secondary index: tenant",
+    ],
+)
+def test_a_deployment_without_the_index_is_told_how_to_get_it(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    error = ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "Query")
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(failure_index, "of_tenant", refuse)
+    answer = call("runs", "--tenant", "org_7", *AWS)
+    assert answer.code == 3
+    assert "see docs/howto/upgrade.md" in answer.err
 
 
 def test_runs_are_the_newest_first_across_days(call: Call, aws: Cloud) -> None:
@@ -116,8 +227,7 @@ def test_status_can_be_limited_to_bad_jobs_and_to_a_group(call: Call, aws: Cloud
 
 def test_status_of_a_tenant_shows_its_failed_messages_and_its_pause(call: Call, aws: Cloud) -> None:
     at = aws.clock.now()
-    row = {"outcome": "failed", "ok": False, "note": "full", "started": clock.iso(at), "tenant": "org_1"}
-    put(aws, pk=f"runs#mailbox#{at:%Y-%m-%d}", sk=f"{at:%Y%m%dT%H%M%S}.000-a", **row)
+    failed(aws, "mailbox", at, tenant="org_1", note="full")
     shown = call("status", "--tenant", "org_1", *AWS).out.splitlines()
     assert shown[1].split()[:2] == ["mailbox", "failed"]
     assert "1 message of org_1 failed in 24 h, the last with: full" in shown[1]

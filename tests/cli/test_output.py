@@ -69,3 +69,11 @@ def test_an_error_that_quotes_an_argument_is_escaped(words: list[str], capsys: p
     assert main.main(words) != 0
     shown = capsys.readouterr()
     assert unsafe(shown.out + shown.err) == set()
+
+
+def test_an_optional_column_is_shown_only_with_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["id", "tenant", "job"]
+    output.table(columns, [["a", "", "x"], ["b", None, "y"]], spare=["tenant"], optional=["tenant"])
+    assert capsys.readouterr().out.splitlines()[0].split() == ["id", "job"]
+    output.table(columns, [["a", "", "x"], ["b", "org_7", "y"]], optional=["tenant"])
+    assert capsys.readouterr().out.splitlines()[0].split() == columns

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli import options, output
 from cli.exit_codes import Exit
-from cli.job_arguments import find_job_with_dead_letters
+from cli.job_arguments import find_job_with_dead_letters, parse_since
 from shared import redaction
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
@@ -24,6 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group", metavar="FINGERPRINT", default="", help="list the dead letters of this group, newest first"
     )
+    parser.add_argument("--tenant", metavar="ORG", default="", help="only of this organization (default: all)")
+    parser.add_argument("--entity", metavar="ID", default="", help="only about this target or entity (default: all)")
+    parser.add_argument("--since", metavar="DURATION", help="only if they failed since: 30m, 2h, 3d (default: all)")
     parser.add_argument("--all", action="store_true", help="include resolved ones (default: only unresolved)")
 
 
@@ -36,7 +39,14 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
         resolved += letter.state == RESOLVED
         return args.all or letter.state != RESOLVED
 
-    letters = filter(is_shown, store.dead_letters(cloud, DeadLetterFilter(job=job, fingerprint=args.group)))
+    wanted = DeadLetterFilter(
+        job=job,
+        fingerprint=args.group,
+        tenant=args.tenant,
+        entity=args.entity,
+        since=parse_since("--since", args.since, cloud.clock.now()) if args.since is not None else None,
+    )
+    letters = filter(is_shown, store.dead_letters(cloud, wanted))
     if args.group:
         _print_letters(sorted(letters, key=lambda letter: letter.failed_at, reverse=True), args)
     else:
@@ -50,8 +60,8 @@ def _print_groups(groups: list[DeadLetterGroup], args: argparse.Namespace) -> No
     if args.json:
         output.document([redaction.data(group.data()) for group in groups])
     elif groups:
-        columns = ["fingerprint", "letters", "job", "first (UTC)", "last (UTC)", "tries", "newest", "error"]
-        output.table(columns, map(_group_row, groups), spare=["first (UTC)", "tries"])
+        columns = ["fingerprint", "letters", "job", "tenants", "first (UTC)", "last (UTC)", "tries", "newest", "error"]
+        output.table(columns, map(_group_row, groups), spare=["first (UTC)", "tries"], optional=["tenants"])
     else:
         output.notice("no dead letters")
 
@@ -63,12 +73,19 @@ def _group_row(group: DeadLetterGroup) -> list[Any]:
         group.fingerprint,
         group.count,
         group.job,
+        _tenants(group),
         _short(group.first),
         _short(group.last),
         group.attempts,
         group.id[:ID_LENGTH],
         f"{error} ({retrying} being retried)" if retrying else error,
     ]
+
+
+def _tenants(group: DeadLetterGroup) -> str:
+    """`org_7`, `org_1 and 2 more`, or empty."""
+    first, *others = sorted(group.tenants) or [""]
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _print_letters(letters: list[DeadLetter], args: argparse.Namespace) -> None:
@@ -78,8 +95,8 @@ def _print_letters(letters: list[DeadLetter], args: argparse.Namespace) -> None:
     if args.json:
         output.document([redaction.data(letter.as_dict()) for letter in letters])
         return
-    columns = ["id", "failed (UTC)", "job", "target", "tries", "redrives", "state", "reason", "error"]
-    output.table(columns, map(_letter_row, letters), spare=["reason", "job", "tries"])
+    columns = ["id", "failed (UTC)", "job", "tenant", "target", "tries", "redrives", "state", "reason", "error"]
+    output.table(columns, map(_letter_row, letters), spare=["reason", "job", "tries"], optional=["tenant"])
 
 
 def _letter_row(letter: DeadLetter) -> list[Any]:
@@ -87,6 +104,7 @@ def _letter_row(letter: DeadLetter) -> list[Any]:
         letter.id[:ID_LENGTH],
         _short(letter.failed_at),
         letter.job,
+        letter.tenant,
         "" if letter.target == NO_TARGET else letter.target,
         letter.attempts,
         letter.failed_redrives or None,

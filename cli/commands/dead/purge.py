@@ -6,11 +6,10 @@ A filter that matches none, or all, is refused.
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 
 from cli import operator_identity, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job_with_dead_letters, parse_duration
+from cli.job_arguments import find_job_with_dead_letters, parse_since
 from shared import redaction
 from shared.admin import purge_dead_letters
 from shared.admin.purge_dead_letters import PurgePreview
@@ -43,7 +42,7 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
     which = DeadLetterFilter(
         job=find_job_with_dead_letters(args.job, cloud) if args.job else "",
         fingerprint=args.group,
-        before=_before(args.older_than, cloud.clock.now()) if args.older_than else None,
+        before=parse_since("--older-than", args.older_than, cloud.clock.now()) if args.older_than else None,
         reason=args.failed,
     )
     if args.yes and not args.all:
@@ -62,13 +61,6 @@ def call(args: argparse.Namespace, cloud: Cloud) -> int:
         if result.moved:
             print(f"not deleted, changed since they were read: {result.moved}")
     return Exit.DONE
-
-
-def _before(text: str, now: datetime) -> datetime:
-    try:
-        return now - parse_duration("--older-than", text)
-    except OverflowError as error:
-        raise CommandError(Exit.WRONG_USE, f"--older-than {text!r}: {error}") from None
 
 
 def _print_preview(preview: PurgePreview, args: argparse.Namespace) -> int:
