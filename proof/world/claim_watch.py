@@ -76,7 +76,7 @@ class ClaimWatch:
             self._report(f"{name}: run {holder} lost its lease while its process had time")
 
     def _check_writer(self, name: str, before: Mapping[str, Any], after: Mapping[str, Any], process: Process) -> None:
-        """A status is written by the run that holds the claim, or by a watcher."""
+        """A status is written by the holder or a watcher."""
         run = _text(before, "run")
         if before.get("status") == after.get("status") or not run or process.job != _job_of(name, self.world):
             return
