@@ -20,7 +20,7 @@ from functions.assessments._request_parameters import AUTO, MAX_COMPLETION_TOKEN
 from functions.assessments._token_usage import TokenUsage, token_usage
 from shared import redaction
 from shared.aws import secrets
-from shared.job import Grant, RunContext, Setting, converse, read_parameter, settings
+from shared.job import Grant, RunContext, Setting, before_call, converse, read_parameter, settings
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -128,6 +128,8 @@ class OpenAi:
         from shared.http.sites import host_of
 
         http = HttpClient(self.cloud, [host_of(self.base)], rate=10, read=PATIENCE, remaining=self.remaining)
+        with before_call():
+            headers = self._headers()
         messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
         declared, sent = _accepted.get((self.base, self.model), ({}, {}))
         if declared != self.sent:
@@ -137,7 +139,8 @@ class OpenAi:
             while True:
                 request = {"model": self.model, **sent, "messages": messages}
                 # Another request has another key: a provider answers a known key as it did before.
-                answer = self._call(http, request, f"{key}-{len(tried)}" if tried else key, f"{system}{question}")
+                own = f"{key}-{len(tried)}" if tried else key
+                answer = self._call(http, headers, request, own, f"{system}{question}")
                 other = _request_parameters.accepted(sent, answer.status, answer.text, tried)
                 if other is None:
                     break
@@ -149,11 +152,13 @@ class OpenAi:
         _accepted[self.base, self.model] = self.sent, dict(sent)
         return reply
 
-    def _call(self, http: HttpClient, request: Mapping[str, Any], key: str, asked: str) -> HttpResponse:
+    def _call(
+        self, http: HttpClient, headers: Mapping[str, str], request: Mapping[str, Any], key: str, asked: str
+    ) -> HttpResponse:
         from shared.http.client import HostBusy, NoResponse, NotSent
 
         try:
-            return http.call("POST", f"{self.base}{PATH}", headers=self._headers(), json=request, key=key)
+            return http.call("POST", f"{self.base}{PATH}", headers=headers, json=request, key=key)
         except HostBusy as busy:
             raise Busy(self.base, busy.seconds) from busy
         except NotSent as unsent:

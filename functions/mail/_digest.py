@@ -19,6 +19,7 @@ from shared.store.due_index import index_of
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
+    from shared.job import RunContext
     from shared.product.records.outgoing import Notification
 
 # Notifications in one digest; the others wait for the next day. The item of each is updated after the e-mail.
@@ -102,12 +103,17 @@ def _line(kind: DigestKind, one: Notification) -> str:
     return render(one.template, one.data, line=kind.line).text.strip()
 
 
-def mark_sent(cloud: Cloud, others: Members, at: datetime) -> None:
+def mark_sent(run: RunContext, others: Members, at: datetime) -> None:
     """Record that the others were sent too.
 
-    One that changed in the meantime stays as it is. After a crash within the loop, the rest is sent again the next day.
+    One that changed in the meantime stays as it is. After a crash or a failure within the loop, the rest is sent again
+    the next day: the e-mail was sent, so its own attempt succeeded.
     """
     due = index_of(tables.NOTIFICATIONS)
     for row, one in others:
         sent = one.with_changes({"state": "sent", "sent_at": clock.iso(at), "next_attempt_at": None})
-        update_if_unchanged(cloud, tables.NOTIFICATIONS, row, sent.item(), (due.sk,))
+        try:
+            update_if_unchanged(run.cloud, tables.NOTIFICATIONS, row, sent.item(), (due.sk,))
+        except Exception as error:  # noqa: BLE001 - see above
+            text = f"{type(error).__name__}: {error}"
+            run.log.error("digest_not_recorded", user=one.user, entityId=one.id, error=text)

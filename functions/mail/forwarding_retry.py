@@ -97,7 +97,7 @@ class ForwardingRetry(Sweep):
             prepared = self._prepare(attempt, slot)
             if isinstance(prepared, GaveUp):
                 return prepared
-            return attempt_sending(attempt.tools.relays, lambda relay: relay.forward(*prepared))
+            return attempt_sending(attempt.tools.relays, attempt, lambda relay: relay.forward(*prepared))
 
     def _prepare(self, attempt: Attempt, slot: ExitStack) -> tuple[bytes, str] | GaveUp:
         """The message to forward and its destination.

@@ -10,7 +10,7 @@ from functions.mail._relay_verdict import attempt_sending
 from functions.mail._templates import TemplateError, render, sender
 from shared import clock
 from shared.archetypes.sweep import Attempt, AttemptResult, AttemptVerdict, Deferred, GaveUp, Key, Succeeded, Sweep
-from shared.job import Effect, RunContext, Unknown, days, every, keyed, retry_policies, tables
+from shared.job import Effect, RunContext, Unknown, before_call, days, every, keyed, retry_policies, tables
 from shared.mail import message, sending
 from shared.mail.mime import sender_address
 from shared.mail.route import SENDER
@@ -71,7 +71,8 @@ class NotificationDelivery(Sweep):
             persona = sender(item.persona, str(from_address))
         except TemplateError as error:
             return GaveUp(str(error))
-        others = self._others(attempt) if item.template in _digest.KINDS else ()
+        with before_call():
+            others = self._others(attempt) if item.template in _digest.KINDS else ()
         if others is None:
             return Succeeded("it was sent with another one")
         if others:
@@ -79,9 +80,9 @@ class NotificationDelivery(Sweep):
         mail = message.Mail((user["email"],), text.subject, text.text, text.html, persona)
         # The same Message-ID on each attempt.
         key = effect_results.token(run.cloud.names, self.name, f"{item.user}#{item.id}#{clock.iso(item.created_at)}")
-        verdict = attempt_sending(attempt.tools, lambda relay: relay.send(mail, key))
+        verdict = attempt_sending(attempt.tools, attempt, lambda relay: relay.send(mail, key))
         if isinstance(verdict, Succeeded) and others:
-            _digest.mark_sent(run.cloud, others, attempt.at)
+            _digest.mark_sent(run, others, attempt.at)
         return verdict
 
     def _others(self, attempt: Attempt) -> _digest.Members | None:

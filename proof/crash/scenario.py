@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from proof.world.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
+# Time for which a sweep defers an item whose effect is in progress or uncertain.
+DEFERRED = timedelta(minutes=15)
 # Time after a tick, less than a minute, in which its run has ended.
 THAW = timedelta(seconds=40)
 # Seconds after the timeout of a run at which its lease has expired.
@@ -53,8 +55,8 @@ class Scenario:
 
     @property
     def thaws_at(self) -> datetime:
-        """When a frozen process continues: between the last two ticks."""
-        return self.ticks[-2] + THAW if self.ticks else self.start
+        """When a frozen process continues: before the last two ticks."""
+        return self.ticks[-3] + THAW if self.ticks else self.start
 
     def play(self, world: World) -> None:
         """Start the job, and run the world until it is idle.
@@ -108,12 +110,14 @@ class Scenario:
 
 
 def _ticks(job: Job, start: datetime) -> list[datetime]:
-    """The disturbed tick and the next; two after the lease has expired."""
+    """The disturbed tick, the next, two after its lease, a last one."""
     if not job.schedules():
         return []
     first, second = _first_after(job, start, 2)
     later = _first_after(job, first + timedelta(seconds=job.timeout + LEASE_EXPIRED), 2)
-    return sorted({first, second, *later})
+    # Work that was deferred meanwhile is due again.
+    last = _first_after(job, later[-1] + DEFERRED, 1)
+    return sorted({first, second, *later, *last})
 
 
 def _first_after(job: Job, start: datetime, count: int) -> list[datetime]:

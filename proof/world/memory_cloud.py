@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from proof.world.aws_errors import error_class
@@ -64,12 +63,15 @@ class MemoryCloud(Cloud):
 
     @cached_property
     def secret_values(self) -> Any:
-        # Read once by each process, and cached: not a call of the run.
-        return SimpleNamespace(get=lambda name, **_: self.world.secrets.get(name, ""))
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+        return SecretsProvider(boto3_client=self._memory("secretsmanager", self.world.secrets))
 
     @cached_property
     def parameter_values(self) -> Any:
-        return SimpleNamespace(get=lambda name, **_: self.world.parameters.get(name, ""))
+        from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+        return SSMProvider(boto3_client=self._memory("ssm", self.world.secrets, QUICK))
 
     @cached_property
     def ConditionalCheckFailed(self) -> type[Any]:  # noqa: N802 - the name in `Cloud`

@@ -19,6 +19,7 @@ from proof.world.invocation import WorldLog, invoke
 from proof.world.memory_cloud import MemoryCloud
 from proof.world.memory_lambda import MemoryLambda, PendingInvocation, failure_record
 from proof.world.memory_s3 import MemoryS3
+from proof.world.memory_secrets import MemorySecrets
 from proof.world.memory_sqs import MemoryQueue, MemorySqs, lambda_record
 from proof.world.memory_topic import MemoryTopic
 from proof.world.process import Process, ProcessEnded
@@ -73,8 +74,7 @@ class World:
         self.sqs = MemorySqs(self.clock.now)
         self.topic = MemoryTopic()
         self.functions = MemoryLambda(self)
-        self.secrets: dict[str, str] = {}
-        self.parameters: dict[str, str] = {}
+        self.secrets = MemorySecrets()
         self.log = WorldLog(self.clock)
         self.agenda: list[_Due] = []
         #: The process whose code runs now, and those that it has frozen.

@@ -42,7 +42,16 @@ from shared.job.action import Action
 from shared.job.budget import Budget
 from shared.job.definition import Job
 from shared.job.duration import days, hours, minutes
-from shared.job.effect import Confirmed, Effect, InFlight, NotDone, NotPerformed, UncertainOutcome, Unknown
+from shared.job.effect import (
+    Confirmed,
+    Effect,
+    InFlight,
+    NotDone,
+    NotPerformed,
+    UncertainOutcome,
+    Unknown,
+    before_call,
+)
 from shared.job.idempotency import Idempotency, flag_check, keyed, natural, upsert, version_check
 from shared.job.outcome import Done, Failed, Outcome, Reason, Rejected, Skipped, Snoozed
 from shared.job.retry import NO_RETRY, RetryPolicy, explicit, exponential, fixed, linear
@@ -83,6 +92,7 @@ __all__ = [
     "Snoozed",
     "UncertainOutcome",
     "Unknown",
+    "before_call",
     "converse",
     "cron",
     "daily",

@@ -6,6 +6,8 @@ An effect is stored as an intent before its call, and with its result after it; 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,20 @@ class NotPerformed(Exception):
 
     #: Minimum seconds until a repeat makes sense.
     wait: float = 0
+
+
+@contextmanager
+def before_call() -> Iterator[None]:
+    """Code of an effect that runs before its call.
+
+    A failure in it is NotPerformed: nothing was called, so no operator has to look up the outcome.
+    """
+    try:
+        yield
+    except NotPerformed:
+        raise
+    except Exception as error:
+        raise NotPerformed(f"{type(error).__name__}: {error}") from error
 
 
 class UncertainOutcome(Exception):

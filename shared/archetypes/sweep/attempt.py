@@ -89,6 +89,8 @@ class Attempt:
     """Rows that the job's `references` named, as plain data; missing rows are absent."""
     tools: Any
     """The run's shared tools, from the job's `tools`."""
+    last: bool = False
+    """Whether no other attempt follows a failure. Default: False."""
 
 
 @dataclass(frozen=True, slots=True)

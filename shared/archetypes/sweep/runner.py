@@ -209,7 +209,8 @@ class SweepRun:
             # A thread that waited for a slot, or was frozen in it, may be past the lease.
             if at >= self.run.deadline:
                 raise NotPerformed(f"{self.job.name}: the run's time was up before {due.item.id!r} was attempted")
-            attempt = Attempt(self.run, due.item, due.number, at, token, due.references, self.tools)
+            last = self.job.next_at(self.run, AttemptResult(RetryLater(""), due.number, at)) is None
+            attempt = Attempt(self.run, due.item, due.number, at, token, due.references, self.tools, last)
             return AttemptResult(self.job.attempt(attempt), due.number, at)
 
     def _expired(self, due: DueItem) -> str:
