@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from functions.accounts.unverified_destination_expiry import UnverifiedDestinationExpiry
+from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
 from functions.mail.seed import seed
 from local.services.dns_server import DnsServer
 from shared import clock, tables
@@ -37,6 +39,7 @@ from shared.product.records.mail import (
     Snapshot,
 )
 from shared.product.records.outgoing import Delivery, Notification, SendState, Webhook
+from shared.product.warned_purge import WarnedPurge
 from shared.store.record import Record
 from shared.tables import Table
 from tests.support.mail_account import everything, files, leaving
@@ -73,9 +76,10 @@ class Mailed:
             self.object(f"mail/ada/{name}", b"From: shop@far.example\r\nSubject: hi\r\n\r\nthere\r\n")
         self.object("exports/ada/old.zip", b"PK")
         put(self.cloud, *self.account(), *self.tokens(), *self.mail(), *self.sums(), *self.outgoing())
-        self.aged_since_a_warning(Hold(held_at=self.now - 31 * DAY, **self.kept("held")), self.now - 25 * HOUR)
+        held = Hold(held_at=self.now - 31 * DAY, **self.kept("held"))
+        self.aged_since_a_warning(OverflowHoldExpiry(), held, self.now - 25 * HOUR)
         unsure = Destination(user="ada", id="gone", address="no@home.example", created_at=self.now - 40 * DAY)
-        self.aged_since_a_warning(unsure, self.now - 8 * DAY)
+        self.aged_since_a_warning(UnverifiedDestinationExpiry(), unsure, self.now - 8 * DAY)
         everything(self.cloud, "carol", self.now - HOUR)
         put(self.cloud, leaving("carol", self.now - HOUR))
         self.names.put("_mail-challenge.shop.example", "TXT", '"challenge-of-ada"')
@@ -140,8 +144,10 @@ class Mailed:
     def kept(self, name: str) -> dict[str, Any]:
         return {"user": "ada", "id": name, "alias": "shop@in.example", "raw": f"mail/ada/{name}"}
 
-    def aged_since_a_warning(self, record: Record, at: datetime) -> None:
+    def aged_since_a_warning(self, job: WarnedPurge, record: Record, at: datetime) -> None:
         item = record.item()
+        sent: Any = {"state": SendState.SENT, "created_at": at, "sent_at": at, "template": "warned"}
+        put(self.cloud, Notification(user=record.user, id=f"{job.name}-{record.id}-{item[job.occurred]}", **sent))
         self.row(record.table, {**item, "aged": warnings.partition(item["aged"]), "since": clock.iso(at)})
 
     def row(self, table: Table, item: dict[str, Any]) -> None:
