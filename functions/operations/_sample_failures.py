@@ -15,7 +15,7 @@ from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.clock import Clock
 from shared.dead_letters import store
-from shared.job import registry, retention, tables
+from shared.job import manifest, registry, retention, tables
 from shared.job.outcome import Failed
 from shared.messages import queue_depth
 from shared.run import lost_runs, status
@@ -50,7 +50,10 @@ class SampleFailures:
 
     cloud: Cloud
     number: int
-    entries: dict[str, Entry]
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        return manifest.load()
 
     @property
     def now(self) -> datetime:

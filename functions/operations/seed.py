@@ -13,9 +13,8 @@ def seed(cloud: Cloud, count: int, number: int = 1) -> dict[str, int]:
     """
     # Imported lazily: the registry imports this module.
     from functions.operations._sample_failures import SampleFailures
-    from shared.job import manifest
 
-    failures = SampleFailures(cloud, number, manifest.load())
+    failures = SampleFailures(cloud, number)
     return {
         "interrupted runs": failures.interrupt_run(),
         "dead letters": failures.store_dead_letters(count),
