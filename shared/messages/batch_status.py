@@ -10,8 +10,10 @@ from weakref import WeakKeyDictionary
 
 from shared import clock
 from shared.job.outcome import Done, Outcome, Skipped
-from shared.run import status
+from shared.run import status, streaks
+from shared.run.status import TRIES
 from shared.store import keys, table
+from shared.store.table import ConditionFailed
 from shared.tables import STATE
 
 if TYPE_CHECKING:
@@ -74,20 +76,27 @@ def _write_status(run: RunContext, last: LastPublished, outcome: Outcome, ms: in
         ":lag": last.lag,
     }
     names = {"#status": "status", "#ok": "ok", "#lag": "lag"}
-    update = "SET #status = :status, shown = :now, #ok = :ok, #lag = :lag"
+    update = "#status = :status, shown = :now, #ok = :ok, #lag = :lag"
     stale = "(attribute_not_exists(shown) OR shown < :before OR #ok <> :ok)"
     # A closed gate or a pause is no result of the work.
     if isinstance(outcome, Skipped):
-        return _update(run, update, values, counted, stale, names)
-    streak, streak_values = status.streak_update(outcome.ok, state["at"], state.get("note", ""))
-    if not outcome.ok:
-        update, streak = f"{update}, last_bad = :now", f"bad_minute = :now, {streak}"
-    since = "last_bad" if outcome.ok else "bad_minute"
+        return _update(run, f"SET {update}", values, counted, stale, names) is None
+    since, minute = ("last_bad", update) if outcome.ok else ("bad_minute", f"{update}, last_bad = :now")
     quiet = f"{stale} AND (attribute_not_exists({since}) OR {since} < :before)"
-    if _update(run, f"{update}, {streak}", {**values, **streak_values}, counted, quiet, names):
-        return True
+    item: dict[str, Any] = {}
+    started = clock.iso(run.started)
+    for _ in range(TRIES):
+        # Most items have no streak: the item is read, by a refusal, only to end one.
+        streak = streaks.good(started, item) if outcome.ok else streaks.bad(started, state.get("note", ""))
+        expression = streak.expression(minute if outcome.ok else f"{minute}, bad_minute = :now")
+        refused = _update(run, expression, {**values, **streak.values}, counted, streak.under(quiet), names)
+        if refused is None:
+            return True
+        if not outcome.ok or not streaks.changed(refused, item):
+            break
+        item = refused
     # Within a minute of a bad batch: neither the end of its streak, nor a second bad minute.
-    return _update(run, update, values, counted, stale, names)
+    return _update(run, f"SET {minute}", values, counted, stale, names) is None
 
 
 def _update(
@@ -97,8 +106,10 @@ def _update(
     counted: Mapping[str, int],
     condition: str,
     names: Mapping[str, str],
-) -> bool:
+) -> dict[str, Any] | None:
     """Update the status item, and add the counts exactly once.
+
+    Returns the item as it stands if the condition does not hold, and None if the update was made.
 
     A call whose reply was lost is sent again by the SDK. So the item remembers the last batch of each of a few slots,
     and a batch that is there is not added again.
@@ -108,15 +119,19 @@ def _update(
     sets, dot, removes = update.partition(" REMOVE ")
     sets = f"{sets}, #slot = :mark" if sets else "SET #slot = :mark"
     once = "(attribute_not_exists(#slot) OR #slot <> :mark)"
-    return table.update_if(
-        run.cloud,
-        STATE,
-        keys.claim(run.job.key),
-        f"{sets}{dot}{removes} ADD messages_done :done, messages_failed :failed",
-        {**values, ":mark": mark, **{f":{name}": number for name, number in counted.items()}},
-        f"{condition} AND {once}" if condition else once,
-        names={**names, "#slot": slot},
-    )
+    try:
+        table.update(
+            run.cloud,
+            STATE,
+            keys.claim(run.job.key),
+            f"{sets}{dot}{removes} ADD messages_done :done, messages_failed :failed",
+            {**values, ":mark": mark, **{f":{name}": number for name, number in counted.items()}},
+            condition=f"{condition} AND {once}" if condition else once,
+            names={**names, "#slot": slot},
+        )
+    except ConditionFailed as refused:
+        return refused.item
+    return None
 
 
 def _counts(run: RunContext, outcome: Outcome) -> dict[str, int]:

@@ -16,6 +16,7 @@ from shared.job.definition import Job
 from shared.job.outcome import Reason
 from shared.plans import BRAKE
 from shared.run import checkpoint as checkpoints
+from shared.run import streaks
 from shared.run.claim_write import ahead, claim_write
 from shared.run.firing import MAX_SKEW, SEQUENCE_STEP, Firing
 from shared.store import keys, table
@@ -79,6 +80,8 @@ class Claim:
     before: Mapping[str, Any]
     #: Position of the last tick that is done.
     last: str = ""
+    #: Records of streaks that ended, which job-monitoring has not removed yet.
+    ended_streaks: Sequence[Mapping[str, Any]] = ()
     #: What the run before worked for; empty where it is unknown.
     held_before: Held = Held()
     #: Id of the run before, if it finished; its history row may be missing. Empty where it is unknown.
@@ -180,6 +183,10 @@ class Claims:
             update += ", #last = :position"
             names["#last"] = "last"
             values[":position"] = firing.position
+        if claim.before.get("streak") and not status.get("streak"):
+            # As read by the claim, so that a repeat writes the same. A record that was removed since is alerted once.
+            update += f", {streaks.ENDED} = :ended"
+            values[":ended"] = streaks.added(claim.ended_streaks, streaks.ended(claim.before, status["lastGood"]))
         if claim.quarantined and not firing.manual:
             update += ", quarantined = :quarantined"
             values[":quarantined"] = claim.quarantined
@@ -271,6 +278,7 @@ class Claims:
             expired,
             before=item.get("status") or {},
             last=last,
+            ended_streaks=item.get(streaks.ENDED, ()),
             held_before=Held.of(item),
             finished_before=item.get("run", "") if "status" in item and not holder else "",
             quarantined=last if last > ahead(now) else "",

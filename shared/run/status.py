@@ -10,12 +10,19 @@ from shared import clock
 from shared.job.definition import Job
 from shared.job.outcome import Done, Outcome
 from shared.redaction import SHORT, excerpt
+from shared.run import streaks
 from shared.store import keys, table
 from shared.store.batch_get import Key, batch_get
+from shared.store.table import ConditionFailed
 from shared.tables import STATE
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
+
+# Fields of the streak, which a run that is neither good nor bad leaves as they are.
+STREAK = ("streak", "firstError", "failingSince", "lastGood")
+# Tries of a write that ends a streak while others count in it.
+TRIES = 3
 
 
 def explanation(outcome: Outcome) -> str:
@@ -49,23 +56,14 @@ def from_outcome(
         streak: int = before.get("streak", 0)
         status["streak"] = max(streak, 1) if counted else streak + 1
         status["firstError"] = before.get("firstError") or note
+        # A streak of an earlier version has none.
+        status["failingSince"] = before.get("failingSince") if streak else clock.iso(started)
         status["lastGood"] = before.get("lastGood")
     elif isinstance(outcome, Done) and not unfinished:
         status["lastGood"] = clock.iso(started)
     else:
-        status |= {name: before.get(name) for name in ("streak", "firstError", "lastGood")}
+        status |= {name: before.get(name) for name in STREAK}
     return {name: value for name, value in status.items() if value is not None}
-
-
-def streak_update(ok: bool, at: str, note: str) -> tuple[str, dict[str, Any]]:
-    """Return the part of an update that counts bad results.
-
-    For items without a claim, whose last status is not known when they are written.
-    """
-    if ok:
-        return "streak = :zero, lastGood = :good REMOVE firstError", {":zero": 0, ":good": at}
-    counted = "streak = if_not_exists(streak, :zero) + :one, firstError = if_not_exists(firstError, :note)"
-    return counted, {":zero": 0, ":one": 1, ":note": note}
 
 
 def write_host(
@@ -82,16 +80,27 @@ def write_host(
     at = clock.iso(started) if started else status["at"]
     ahead = clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
     values = {":status": dict(status), ":tick": tick, ":at": at, ":ahead": ahead}
-    streak, streak_values = streak_update(status["ok"], at, status.get("note", ""))
-    return table.update_if(
-        cloud,
-        STATE,
-        keys.claim(job.key, host),
-        f"SET #status = :status, tick = :tick, #at = :at, {streak}",
-        {**values, **streak_values},
-        "attribute_not_exists(#at) OR #at < :at OR #at > :ahead",
-        names={"#status": "status", "#at": "at"},
-    )
+    item: dict[str, Any] = {}
+    for _ in range(TRIES):
+        # Most hosts have no streak: the item is read, by a refusal, only to end one.
+        streak = streaks.good(at, item) if status["ok"] else streaks.bad(at, status.get("note", ""))
+        try:
+            table.update(
+                cloud,
+                STATE,
+                keys.claim(job.key, host),
+                streak.expression("#status = :status, tick = :tick, #at = :at"),
+                {**values, **streak.values},
+                condition=streak.under("attribute_not_exists(#at) OR #at < :at OR #at > :ahead"),
+                names={"#status": "status", "#at": "at"},
+            )
+        except ConditionFailed as refused:
+            if not streaks.changed(refused.item, item) or not status["ok"]:
+                return False
+            item = refused.item
+        else:
+            return True
+    return False
 
 
 def read_hosts(cloud: Cloud, job: Job, hosts: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -200,7 +200,8 @@ def left_behind(cloud: LocalCloud, row: dict[str, Any]) -> Any:
 
 
 def lasting(data: Any) -> Any:
-    fleeting = {"run", "started", "at", "ms", "lastGood", "invocation", "sk", "correlationId", "expires", "artifact"}
+    fleeting = {"run", "started", "at", "ms", "invocation", "sk", "correlationId", "expires", "artifact"}
+    fleeting |= {"lastGood", "failingSince"}
     moved = {"tick", "last_attempt", "last", "fence"}
     if isinstance(data, Mapping):
         return {name: lasting(value) for name, value in data.items() if name not in fleeting | moved}

@@ -37,6 +37,7 @@ VARYING = {
     "at",
     "ms",
     "lastGood",
+    "failingSince",
     "invocation",
     "sk",
     "correlationId",
