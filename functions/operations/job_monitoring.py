@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 from functions.operations import _alert_channels, _health
 from functions.operations._alerts import Alerts
+from functions.operations._streak_alerts import FAILING, RECOVERED, Subject
 from shared import clock
 from shared.advised_commands import advised
 from shared.job import (
-    NO_TARGET,
     Confirmed,
     Done,
     Effect,
@@ -36,10 +35,10 @@ from shared.job import (
 from shared.observability.alerts import Alert
 from shared.run import status_view
 from shared.store import keys, table
-from shared.store.keys import RowKey
 
 STREAK = settings.count("JOB_MONITORING_STREAK", 3, "Failures in a row of a job or a host before operators are alerted")
-NEVER = "never"
+# Where the alerts of a kind are counted.
+KINDS = {FAILING: "failing", RECOVERED: "recovered"}
 # Effects named in one alert.
 NAMED = 5
 
@@ -47,8 +46,8 @@ NAMED = 5
 class JobMonitoring(Job):
     """Alert when jobs or hosts fail or recover; write the health report.
 
-    One alert per streak of failures, and one when it has ended. The report is written to S3 by the first run of each
-    hour and by each run that sends an alert.
+    One alert per streak of failures, and one when it has ended, also if both happened since the last run. The report is
+    written to S3 by the first run of each hour and by each run that sends an alert.
     """
 
     schedule = every(minutes=5, offset=4)
@@ -58,8 +57,8 @@ class JobMonitoring(Job):
     retry = retry_policies.MAINTENANCE
     effects = days(30)
     idempotency = keyed(
-        "each alert is an effect of its streak and channel; `told` is set only over what was read; a report has the id "
-        "of its run"
+        "each alert is an effect of its streak and channel; `alerted` is set only over what was read; a report has the "
+        "id of its run"
     )
     permissions = (read_rows(tables.STATE.name, "*"), write_rows(tables.STATE.name, "*"), *_alert_channels.GRANTS)
     settings = (STREAK, *_alert_channels.SETTINGS)
@@ -81,14 +80,13 @@ class JobMonitoring(Job):
         items = []
         try:
             alerts.send_owed()
-            for job, item in status_view.items(run.cloud, manifest.load()):
-                items.append((job, item))
-                change = self._change(run, job, item)
-                if change is not None:
-                    streak, alert = change
+            for subject in _subjects(run):
+                items.append((subject.job, subject.item))
+                found = subject.alerts(run.setting(STREAK.name))
+                for alert in found.alerts:
                     alerts.send(alert)
-                    _mark(run, item, streak)
-                    counts["failing" if streak else "recovered"] += 1
+                    counts[KINDS[alert.kind]] += 1
+                subject.mark(found)
             for alert in _uncertain_effects(run):
                 alerts.send(alert)
                 counts["uncertain"] += 1
@@ -101,8 +99,8 @@ class JobMonitoring(Job):
 
     def plan(self, run: RunContext) -> list[str]:
         names = ", ".join(channel.label for channel in _alert_channels.configured(run)) or "no channel"
-        changes = (self._change(run, job, item) for job, item in status_view.items(run.cloud, manifest.load()))
-        return [f"alert {names}: {alert.subject}" for _, alert in filter(None, changes)]
+        found = (subject.alerts(run.setting(STREAK.name)) for subject in _subjects(run))
+        return [f"alert {names}: {alert.subject}" for each in found for alert in each.alerts]
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         if effect.key.endswith("#webhook"):
@@ -110,32 +108,11 @@ class JobMonitoring(Job):
             return NotDone()
         return Unknown("ask the recipients whether the alert of this key arrived")
 
-    def _change(self, run: RunContext, job: str, item: Mapping[str, Any]) -> tuple[str, Alert] | None:
-        """Return the start of the streak and the alert, if any.
 
-        The start is empty if the streak has ended; None if nothing has changed.
-        """
-        streak, at = _streak(item), clock.iso(run.cloud.clock.now())
-        subject, fields, commands = _subject(job, item), _fields(job, item), _commands(run, job, item)
-        if streak >= run.setting(STREAK.name) and "told" not in item:
-            # The last good run identifies the streak, also in later runs.
-            begun = str(fields["lastGood"])
-            return begun, Alert("JOB_FAILING", subject, fields, commands, f"failing#{subject}#{begun}", at)
-        if streak == 0 and "told" in item:
-            return "", Alert("JOB_RECOVERED", subject, fields, commands, f"recovered#{subject}#{item['told']}", at)
-        return None
-
-
-def _mark(run: RunContext, item: Mapping[str, Any], streak: str) -> None:
-    # After the alert: the other order might never send it, and in this one a repeat deduplicates it.
-    table.update_if(
-        run.cloud,
-        tables.STATE,
-        RowKey(item["pk"], item["sk"]),
-        "SET told = :told" if streak else "REMOVE told",
-        {":told": streak or item["told"]},
-        "attribute_not_exists(told)" if streak else "told = :told",
-    )
+def _subjects(run: RunContext) -> Iterator[Subject]:
+    entries = manifest.load()
+    for job, item in status_view.items(run.cloud, entries):
+        yield Subject(run.cloud, job, entries[job], item)
 
 
 def _uncertain_effects(run: RunContext) -> Iterator[Alert]:
@@ -155,32 +132,3 @@ def _uncertain_effects(run: RunContext) -> Iterator[Alert]:
             fields["keys"] = [effect["sk"] for effect in effects[:NAMED]]
             commands = [advised(run.cloud.names.stage, "effects", job)]
             yield Alert("EFFECTS_UNCERTAIN", job, fields, commands, f"uncertain#{job}#{now:%Y-%m-%d}", clock.iso(now))
-
-
-def _streak(item: Mapping[str, Any]) -> int:
-    """Return how often in a row a host or job failed."""
-    streak: int = item["streak"] if "streak" in item else (item.get("status") or {}).get("streak", 0)
-    return streak
-
-
-def _subject(job: str, item: Mapping[str, Any]) -> str:
-    return job if item["sk"] == NO_TARGET else f"{job} {item['sk']}"
-
-
-def _fields(job: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    status = item.get("status") or {}
-    return {
-        "job": job,
-        "entityId": item["sk"],
-        "streak": _streak(item),
-        "lastError": status.get("note", ""),
-        "firstError": item.get("firstError") or status.get("firstError") or status.get("note", ""),
-        "lastGood": item.get("lastGood") or status.get("lastGood") or NEVER,
-        "lastRun": status.get("at", ""),
-    }
-
-
-def _commands(run: RunContext, job: str, item: Mapping[str, Any]) -> list[str]:
-    stage = run.cloud.names.stage
-    target = [] if item["sk"] == NO_TARGET else ["--target", item["sk"]]
-    return [advised(stage, "why", job), advised(stage, "runs", job), advised(stage, job, *target)]
