@@ -13,7 +13,7 @@ from shared.advised_commands import advised
 from shared.archetypes.consumer import Consumer, Message
 from shared.aws.names import DEAD as QUEUE
 from shared.dead_letters import store
-from shared.dead_letters.letter import DEAD, RETENTION, fingerprint
+from shared.dead_letters.letter import DEAD, RETENTION, UNKNOWN_JOB, fingerprint
 from shared.job import (
     NO_RETRY,
     RunContext,
@@ -176,7 +176,9 @@ def _alert(run: RunContext, row: Mapping[str, Any]) -> None:
     run.log.error("JOB_PERMANENTLY_FAILED", status="dead", **fields)
     run.log.metric(row["job"], {"DeadLetters": 1})
     stage = run.cloud.names.stage
-    commands = [advised(stage, "dead", "show", row["id"]), advised(stage, "runs", row["job"])]
+    # `unknown` is no job, and has no runs.
+    more = advised(stage, "dead", "list") if row["job"] == UNKNOWN_JOB else advised(stage, "runs", row["job"])
+    commands = [advised(stage, "dead", "show", row["id"]), more]
     alerts.send(run.cloud, "JOB_PERMANENTLY_FAILED", row["job"], fields, commands, row["payload"])
     key, now = keys.dead_letter(row["job"], row["sk"]), clock.iso(run.cloud.clock.now())
     table.update(run.cloud, tables.STATE, key, "SET alerted = :now", {":now": now}, condition="attribute_exists(pk)")

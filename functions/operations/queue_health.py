@@ -8,6 +8,7 @@ from typing import Any
 from functions.operations import _dlq_mover
 from shared import clock
 from shared.advised_commands import advised
+from shared.aws.names import WORK
 from shared.job import (
     Done,
     Grant,
@@ -142,5 +143,9 @@ def _alert_if_stuck(run: RunContext, health: Health, last: Health | None) -> Non
         return
     fields = {"job": health.job, "queue": health.queue, "waiting": health.waiting, "since": health.since}
     stage = run.cloud.names.stage
-    commands = [advised(stage, "queues"), advised(stage, "why", health.job)]
+    # A queue of workers belongs to no job. Celery's workers are started by Celery.
+    act = [] if health.job == queue_depth.WORKERS else [advised(stage, "why", health.job)]
+    if health.queue == WORK:
+        act = [advised(stage, "worker")]
+    commands = [advised(stage, "queues"), *act]
     alerts.send(run.cloud, "QUEUE_STUCK", health.queue, fields, commands, f"stuck-{health.queue}-{health.since}")

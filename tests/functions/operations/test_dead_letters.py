@@ -117,7 +117,12 @@ def test_the_job_of_a_dead_letter_follows_from_its_envelope_or_its_queue(
     body: Any, job: str, deliver: Deliver, functions: Functions, cloud: Cloud
 ) -> None:
     assert deliver(DeadLetters(), body, queue="firings-dlq") == []
-    assert [row["job"] for row in stored(cloud, job)] == [job]
+    [row] = stored(cloud, job)
+    assert row["job"] == job
+    # `unknown` has no runs.
+    second = "dead list" if job == "unknown" else f"runs {job}"
+    words = [f"dead show {row['id']}", second]
+    assert published(cloud)[0]["commands"] == [f"python jobs.py {each} --aws --stage test" for each in words]
 
 
 def test_the_alert_is_redacted_and_the_payload_is_not(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:

@@ -123,6 +123,24 @@ def test_a_stuck_queue_is_alerted_once(cloud: Cloud, clock: VirtualClock, log: L
     assert told == ["QUEUE_STUCK demo:intake"]
 
 
+@pytest.mark.parametrize(
+    ("queue", "commands"),
+    [(QUEUE, ["queues", "why intake"]), ("work", ["queues", "worker"]), ("celery", ["queues"])],
+)
+def test_the_alert_on_a_stuck_queue_has_the_commands_of_its_readers(
+    queue: str, commands: list[str], cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if queue == "celery":
+        cloud.sqs.create_queue(QueueName=cloud.names.queue(queue))
+    published = list[Any]()
+    monkeypatch.setattr(cloud.sns, "publish", lambda **call: published.append(json.loads(call["Message"])))
+    send(cloud, queue, "a")
+    for _ in range(5):
+        look(cloud, clock, log)
+    [alert] = published
+    assert alert["commands"] == [f"python jobs.py {words} --aws --stage test" for words in commands]
+
+
 def test_a_queue_with_a_backlog_and_handled_messages_is_not_stuck(
     cloud: Cloud, clock: VirtualClock, log: Lines, told: list[str]
 ) -> None:
