@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import clock
 from shared.job import lease_margin
 from shared.job.definition import Job
 from shared.job.outcome import Reason
-from shared.plans import BRAKE
 from shared.run import checkpoint as checkpoints
 from shared.run import streaks
+from shared.run.claim_refusal import ClaimRefusal, refusal
 from shared.run.claim_write import ahead, claim_write
-from shared.run.firing import MAX_SKEW, SEQUENCE_STEP, Firing
+from shared.run.firing import SEQUENCE_STEP, Firing
 from shared.store import keys, table
 from shared.store.fencing import Fenced
 from shared.store.table import ConditionFailed
@@ -98,22 +97,6 @@ class Claim:
     budget_usage: BudgetUsage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimRefusal:
-    """The reason why a run got no claim."""
-
-    #: Why the claim was refused.
-    reason: Reason
-    #: The last run that claimed the item; for a duplicate the winner.
-    run: str = ""
-    #: Seconds until the lease of the holder ends.
-    wait: int = 0
-    #: Explanation for people.
-    note: str = ""
-    #: The usage, where the budget is used up.
-    budget_usage: BudgetUsage | None = None
-
-
 class Claims:
     """Access to the claim item of one job and target."""
 
@@ -151,7 +134,7 @@ class Claims:
                 replaced = {name: value for name, value in item.items() if name not in ("last_attempt", "manual")}
                 expired = item.get("expired_holder")
                 return self._expired(now) or self._claim(run, firing, item["fence"], replaced, expired)
-            return _refusal(item, firing, now, None if firing.plan else self.usage(item, now))
+            return refusal(item, firing, now, None if firing.plan else self.usage(item, now))
         fence = before.get("fence", 0) + 1
         return self._expired(now) or self._claim(run, firing, fence, before, before.get("holder"))
 
@@ -287,21 +270,3 @@ class Claims:
             known_outcomes=item.get("known_outcomes", ""),
             budget_usage=self.usage(item, now),
         )
-
-
-def _refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: BudgetUsage | None) -> ClaimRefusal:
-    """Find the reason in the item as it stood at the refusal."""
-    run, last_attempt = item.get("run", ""), item.get("last_attempt", "")
-    if "paused" in item and not (firing.plan and str(item["paused"]).startswith(BRAKE)):
-        return ClaimRefusal(Reason.PAUSED, run, note=str(item["paused"]))
-    if not firing.manual:
-        last = item.get("last", "")
-        if last > firing.position:
-            wrong = "; it is ahead of the clock" if last > ahead(now, MAX_SKEW) else ""
-            return ClaimRefusal(Reason.SUPERSEDED, run, note=f"a later tick, {last}, is done{wrong}")
-        if last == firing.position or (last_attempt.startswith(firing.position) and last_attempt >= firing.dedup_key):
-            return ClaimRefusal(Reason.DEDUPLICATED, run, note=f"this tick was taken by {run}")
-    if usage and usage.used_up:
-        return ClaimRefusal(Reason.PAUSED, run, note=usage.pause_reason, budget_usage=usage)
-    wait = max(0, -((clock.milliseconds(now) - item.get("lease_until", 0)) // 1000))
-    return ClaimRefusal(Reason.LOCKED, run, wait, f"{item.get('holder', run)} holds the lease for {wait} s more")

@@ -13,7 +13,7 @@ from shared.job.definition import Job
 from shared.job.lease_margin import lease_seconds
 from shared.job.outcome import Outcome, Reason
 from shared.redaction import SHORT, excerpt
-from shared.run.claim import ClaimRefusal
+from shared.run.claim_refusal import ClaimRefusal
 from shared.run.firing import Firing
 from shared.run.status import explanation
 from shared.store import keys, table

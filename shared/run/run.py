@@ -16,7 +16,8 @@ from shared.job.outcome import Done, Enqueued, Failed, Lost, Outcome, Reason, Sk
 from shared.run import gates, predecessor, report, routing, send, status, unclaimed_status
 from shared.run.attempts import NextStep, next_step, used_up
 from shared.run.begin import begin
-from shared.run.claim import Claim, ClaimRefusal, Claims
+from shared.run.claim import Claim, Claims
+from shared.run.claim_refusal import ClaimRefusal
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.history import History

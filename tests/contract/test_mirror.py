@@ -102,6 +102,7 @@ COVERED_BY = {
     "shared.redaction.shaped": REDACTION,
     "shared.run.apply_plan": "tests/unit/plans/test_plan.py",
     "shared.run.begin": "tests/unit/run/test_work.py",
+    "shared.run.claim_refusal": "tests/unit/run/test_claim.py",
     "shared.run.claim_write": "tests/unit/run/test_claim.py",
     "shared.run.context": "tests/unit/run/test_run.py",
     "shared.run.effect_results": EFFECTS,

@@ -13,7 +13,8 @@ from shared.job.lease_margin import lease_margin, lease_seconds
 from shared.job.outcome import Done, Outcome, Reason
 from shared.job.retry import NO_RETRY
 from shared.job.setting import SettingError
-from shared.run.claim import Claim, ClaimRefusal, Claims
+from shared.run.claim import Claim, Claims
+from shared.run.claim_refusal import ClaimRefusal
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.run import run

@@ -14,7 +14,8 @@ from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason
 from shared.run import checkpoint
 from shared.run import claim as claims
-from shared.run.claim import Claim, ClaimRefusal, Claims, Held
+from shared.run.claim import Claim, Claims, Held
+from shared.run.claim_refusal import ClaimRefusal
 from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.store.fencing import Fenced

@@ -111,7 +111,11 @@ def test_a_failure_that_is_counted_while_the_streak_ends_is_in_its_record(
             update(**bad)
         return update(**call)
 
-    monkeypatch.setattr(cloud.dynamodb, "update_item", lambda **call: made.append(call) or update(**call))
+    def recorded(**call: Any) -> Any:
+        made.append(call)
+        return update(**call)
+
+    monkeypatch.setattr(cloud.dynamodb, "update_item", recorded)
     visit(cloud, 2, "second")
     bad = made.pop()
     table.update(
