@@ -33,11 +33,11 @@ class Database(Protocol):
 class RemoteDatabase:
     """Tables with names that nobody else uses, at a client of boto3."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, tables: tuple[Table, ...] = TABLES) -> None:
         self.client = client
         self.names = {table.name: f"{table.name}-{next(_numbers)}" for table in TABLES}
         self.logical = {physical: name for name, physical in self.names.items()}
-        for table in TABLES:
+        for table in tables:
             create(client, table, self.names[table.name])
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,8 +46,13 @@ class RemoteDatabase:
         return answer
 
 
-def memory(_: Any = None) -> MemoryDynamoDb:
+def memory() -> MemoryDynamoDb:
     return MemoryDynamoDb(TABLES, str, lambda: START)
+
+
+def named(calls: tuple[Call, ...]) -> tuple[Table, ...]:
+    """The tables that calls name."""
+    return tuple(table for table in TABLES if f"'{table.name}'" in repr(calls))
 
 
 def create(client: Any, table: Table, name: str) -> None:

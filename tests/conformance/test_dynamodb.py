@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.engine.embedded import embedded
 from tests.conformance import dynamodb_cases, dynamodb_many_cases, dynamodb_request_cases
-from tests.conformance.dynamodb_backends import Database, RemoteDatabase, memory, outcomes
+from tests.conformance.dynamodb_backends import RemoteDatabase, memory, named, outcomes
 from tests.conformance.dynamodb_cases import Case
 from tests.conformance.dynamodb_deviations import DEVIATIONS
 
@@ -28,11 +28,6 @@ def clients() -> Iterator[dict[str, Any]]:
         yield {"moto": session.client("dynamodb"), "engine": at_engine}
 
 
-@pytest.fixture
-def fresh(clients: dict[str, Any]) -> Callable[[str], Database]:
-    return lambda backend: RemoteDatabase(clients[backend])
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fact)
 def test_the_database_in_memory_gives_what_aws_documents(case: Case) -> None:
     assert outcomes(memory(), case.calls)[-1] == case.gives
@@ -40,8 +35,9 @@ def test_the_database_in_memory_gives_what_aws_documents(case: Case) -> None:
 
 @pytest.mark.parametrize("backend", ["moto", "engine"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fact)
-def test_another_database_gives_the_same(case: Case, backend: str, fresh: Callable[[str], Database]) -> None:
-    given, expected = outcomes(fresh(backend), case.calls), outcomes(memory(), case.calls)
+def test_another_database_gives_the_same(case: Case, backend: str, clients: dict[str, Any]) -> None:
+    other = RemoteDatabase(clients[backend], named(case.calls))
+    given, expected = outcomes(other, case.calls), outcomes(memory(), case.calls)
     if case.fact in DEVIATIONS[backend]:
         assert given != expected, f"{backend} answers as AWS now; remove the fact from dynamodb_deviations.py"
     else:

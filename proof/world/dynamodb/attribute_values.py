@@ -55,6 +55,11 @@ def item_size(item: Mapping[str, Attribute]) -> int:
     return size
 
 
+def attribute_size(name: str, value: Attribute | None) -> int:
+    """The part of an attribute in the size of its item."""
+    return 0 if value is None else item_size({name: value})
+
+
 def kind_of(value: Attribute) -> str:
     return next(iter(value))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from proof.world.dynamodb import keys
-from proof.world.dynamodb.attribute_values import Item, item_size
+from proof.world.dynamodb.attribute_values import Item, attribute_size, item_size
 from proof.world.dynamodb.errors import invalid
 from proof.world.dynamodb.keys import Key
 from proof.world.dynamodb.partitions import Epoch, Frozen, Partitions, Row
@@ -15,6 +15,7 @@ from shared.tables import Index, Table
 
 MAX_ITEM = 400 * 1024
 ITEM_TOO_LARGE = "Item size has exceeded the maximum allowed size"
+UPDATE_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
 # (table, index) -> how long a write of now takes to arrive in the index.
 GsiDelay = Callable[[str, str], timedelta]
 # Called after each change of an item with the table's logical name, the key, and the item before and after it.
@@ -68,12 +69,10 @@ class MemoryIndex:
             self.partitions.put(pk, key, row)
 
     def defer(self, due: datetime, changes: list[tuple[str, IndexKey, Row | None]]) -> None:
-        # An index receives the changes of an item in their order.
-        due = max(due, self.pending[-1].due) if self.pending else due
         self.pending += tuple(_Change(due, *change) for change in changes)
 
     def catch_up(self, now: datetime) -> None:
-        """Apply the changes that are due."""
+        """Apply the changes that are due; no change overtakes an earlier one."""
         while self.pending and self.pending[0].due <= now:
             change, *later = self.pending
             self.apply(change.pk, change.key, change.row)
@@ -101,14 +100,23 @@ class MemoryTable:
         row = self.rows.get(key.pk, key.sk)
         return row.item if row else None
 
-    def checked_row(self, item: Item, too_large: str = ITEM_TOO_LARGE) -> Row:
+    def checked_row(self, item: Item) -> Row:
         """The row of an item that may be stored."""
+        return self._checked(Row(item, item_size(item)), ITEM_TOO_LARGE)
+
+    def updated_row(self, before: Row, item: Item, names: Iterable[str]) -> Row:
+        """The row of an item of which some attributes were updated."""
+        size = before.size
+        for name in names:
+            size += attribute_size(name, item.get(name)) - attribute_size(name, before.item.get(name))
+        return self._checked(Row(item, size), UPDATE_TOO_LARGE)
+
+    def _checked(self, row: Row, too_large: str) -> Row:
         for index in self.table.indexes:
-            keys.check_index_values(index, item)
-        size = item_size(item)
-        if size > MAX_ITEM:
+            keys.check_index_values(index, row.item)
+        if row.size > MAX_ITEM:
             raise invalid(too_large)
-        return Row(item, size)
+        return row
 
     def put(self, key: Key, row: Row) -> None:
         old = self.get(key) if self.indexes or self.observer else None

@@ -35,15 +35,14 @@ class CompiledUpdate:
 
     #: Paths that are written, and the value of each; None: the attribute is removed.
     writes: tuple[tuple[Steps, Evaluate], ...]
+    paths: tuple[Steps, ...]
+    #: Attributes of the item that are written, or written into.
+    names: frozenset[str]
     checks: tuple[Check, ...]
     used_names: frozenset[str]
     used_values: frozenset[str]
     #: Whether it creates a missing item; one that only removes does not.
     creates: bool
-
-    @property
-    def paths(self) -> tuple[Steps, ...]:
-        return tuple(steps for steps, _ in self.writes)
 
     def apply(self, item: Mapping[str, Attribute], values: Item) -> Item:
         """The item as it stands after the update.
@@ -71,8 +70,11 @@ def compiled(text: str, names: Names) -> CompiledUpdate:
     parser = UpdateParser(text, dict(names))
     actions = parser.parse()
     checks = [check for action in actions for check in _checks(action)]
+    paths = tuple(action.path.steps for action in actions)
     return CompiledUpdate(
         tuple((action.path.steps, _result(action)) for action in actions),
+        paths,
+        frozenset(str(steps[0]) for steps in paths),
         tuple(checks),
         frozenset(parser.used_names),
         frozenset(parser.used_values),

@@ -21,7 +21,6 @@ from proof.world.dynamodb.requests import CONDITIONED, Expressions, Request, Tab
 from proof.world.dynamodb.updates import CompiledUpdate
 
 RETURNED = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
-UPDATE_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
 CONDITION_FAILED = "The conditional request failed"
 # Before it is checked.
 NO_KEY = Key("", "")
@@ -71,28 +70,29 @@ class Write:
             self.key = keys.of_key(table, self.key_attributes)
         elif self.item is not None:
             self.key = keys.of_item(table, self.item)
-        for steps in self.update.paths if self.update else ():
-            if steps[0] in (table.pk, table.sk):
-                raise invalid_parameter(f"Cannot update attribute {steps[0]}. This attribute is part of the key")
+        if self.update and (table.pk in self.update.names or table.sk in self.update.names):
+            name = table.pk if table.pk in self.update.names else table.sk
+            raise invalid_parameter(f"Cannot update attribute {name}. This attribute is part of the key")
 
-    def old(self) -> Item | None:
-        return self.table.get(self.key)
+    def old(self) -> Row | None:
+        return self.table.rows.get(self.key.pk, self.key.sk)
 
-    def check_condition(self, old: Item | None) -> None:
+    def check_condition(self, old: Row | None) -> None:
         """Raise ConditionFailed."""
-        if self.condition and not self.condition.test(old or {}, self.values):
-            raise ConditionFailed(attribute_values.copy(old) if self.returns_old and old else None)
+        if self.condition and not self.condition.test(old.item if old else {}, self.values):
+            raise ConditionFailed(attribute_values.copy(old.item) if self.returns_old and old else None)
 
-    def new(self, old: Item | None) -> Row | None:
+    def new(self, old: Row | None) -> Row | None:
         """The row that the write stores; None where it stores nothing."""
         if self.item is not None:
             return self.table.checked_row(self.item)
         if not self.is_update or (old is None and self.update and not self.update.creates):
             return None
-        item = old if old is not None else self.key_attributes or {}
-        if self.update:
-            item = self.update.apply(item, self.values)
-        return self.table.checked_row(item, UPDATE_TOO_LARGE)
+        if old is None:
+            old = Row(self.key_attributes or {}, attribute_values.item_size(self.key_attributes or {}))
+        if self.update is None:
+            return old
+        return self.table.updated_row(old, self.update.apply(old.item, self.values), self.update.names)
 
     def apply(self, row: Row | None) -> None:
         if row:
@@ -132,8 +132,8 @@ def _enumerated(request: Request, parameter: str, allowed: tuple[str, ...]) -> s
     return value
 
 
-def _single(operation: str, tables: Tables, request: Request) -> tuple[Write, str, Item | None, Row | None]:
-    """Perform one write. Returns it, `ReturnValues`, and the item before and after."""
+def _single(operation: str, tables: Tables, request: Request) -> tuple[Write, str, Row | None, Row | None]:
+    """Perform one write. Returns it, `ReturnValues`, and the row before and after."""
     returned = _enumerated(request, "ReturnValues", RETURNED)
     if operation != "UpdateItem" and returned not in ("ALL_OLD", "NONE"):
         raise invalid("Return values set to invalid value")
@@ -164,15 +164,15 @@ def update_item(tables: Tables, request: Request) -> dict[str, Any]:
     write, returned, old, row = _single("UpdateItem", tables, request)
     if returned == "NONE":
         return {}
-    item = old if returned.endswith("OLD") else row.item if row else None
+    shown = old if returned.endswith("OLD") else row
     if returned.startswith("ALL"):
-        return _all(item)
-    changed = paths.project(item, write.update.paths) if item and write.update else None
+        return _all(shown)
+    changed = paths.project(shown.item, write.update.paths) if shown and write.update else None
     return {"Attributes": changed} if changed else {}
 
 
-def _all(item: Item | None) -> dict[str, Any]:
-    return {"Attributes": attribute_values.copy(item)} if item else {}
+def _all(row: Row | None) -> dict[str, Any]:
+    return {"Attributes": attribute_values.copy(row.item)} if row else {}
 
 
 SINGLE: dict[str, Callable[[Tables, Request], dict[str, Any]]] = {
