@@ -146,6 +146,9 @@ class SweepDefinition(Job, archetype=True):
 
     def next_at(self, run: RunContext, result: AttemptResult) -> datetime | None:
         """Next due time after a failed attempt; None to stop retrying."""
+        if not self.delays.delays:
+            # It has no such setting either.
+            return None
         policy: RetryPolicy = run.setting(f"{self.env}_DELAYS")
         delay = policy.delay(result.number)
         return None if delay is None else result.at + timedelta(seconds=delay)
