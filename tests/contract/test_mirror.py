@@ -52,7 +52,6 @@ COVERED_BY = {
     "shared.http.connection": "tests/unit/http/test_transport.py",
     "shared.job.action": "tests/unit/plans/test_plan.py",
     "shared.job.definition": "tests/unit/job/test_validation.py",
-    "shared.job.effect": EFFECTS,
     "shared.job.manifest": "tests/unit/job/test_validation.py",
     "shared.job.registry": "tests/unit/job/test_validation.py",
     "shared.mail.message": RELAY,
