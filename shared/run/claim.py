@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared.job import lease_margin
 from shared.job.definition import Job
-from shared.job.outcome import Reason
+from shared.job.outcome import Lost, Reason
 from shared.run import checkpoint as checkpoints
 from shared.run import streaks
 from shared.run.claim_refusal import ClaimRefusal, refusal
-from shared.run.claim_write import ahead, claim_write
+from shared.run.claim_write import HOLDS_LEASE, ahead, claim_write
 from shared.run.firing import SEQUENCE_STEP, Firing
 from shared.store import keys, table
 from shared.store.fencing import Fenced
@@ -226,7 +226,7 @@ class Claims:
     def _write(
         self, claim: Claim, sets: str, names: Mapping[str, str], values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> None:
-        required = {":run": claim.run, ":fence": claim.fence}
+        required = {":run": claim.run, ":fence": claim.fence, ":lost": Lost.word}
         if claim.budget_usage:
             sets, required = f"{sets}, spent = :spent", {**required, ":spent": claim.budget_usage.row}
         if not table.update_if(
@@ -235,10 +235,10 @@ class Claims:
             self.key,
             f"SET {sets}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
             {**values, **required},
-            "#run = :run AND fence = :fence",
-            names={"#run": "run", **names},
+            HOLDS_LEASE,
+            names={"#run": "run", "#status": "status", "#outcome": "outcome", **names},
         ):
-            raise Fenced(f"{self.job.name} {self.target}: run {claim.run} lost its lease to a later run")
+            raise Fenced(f"{self.job.name} {self.target}: run {claim.run} lost its lease; it had expired")
 
     def _store(self, claim: Claim, checkpoint: Any) -> str:
         inline = checkpoints.INLINE_BESIDE_A_BUDGET if self.budget else checkpoints.INLINE_CHECKPOINT

@@ -34,6 +34,9 @@ ATTEMPT_NOT_MADE = (
 NO_LEASE = "(attribute_not_exists(lease_until) OR lease_until < :now OR lease_until > :impossible)"
 NOT_PAUSED = "attribute_not_exists(paused)"
 NOT_PAUSED_EXCEPT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
+# The condition of all later writes of the run. A repeated finish meets it too, though the first one removed the holder.
+# A run that was recorded as lost after its lease expired does not: its end is in history and ledger.
+HOLDS_LEASE = "#run = :run AND fence = :fence AND (attribute_exists(holder) OR #status.#outcome <> :lost)"
 
 
 @dataclass(slots=True)

@@ -9,10 +9,12 @@ import pytest
 
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.job import manifest
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.outcome import Done, Outcome, Reason
-from shared.run import checkpoint
+from shared.observability.log import Log
+from shared.run import checkpoint, lost_runs
 from shared.run import claim as claims
 from shared.run.claim import Claim, Claims, Held
 from shared.run.claim_refusal import ClaimRefusal
@@ -111,6 +113,33 @@ def test_a_run_without_its_lease_cannot_finish(held: Claims, clock: VirtualClock
     take(held, "b", at(1))
     with pytest.raises(Fenced, match="lost its lease"):
         held.finish(zombie, TICK, OK, None, success=True)
+
+
+def test_a_run_that_was_recorded_as_lost_cannot_save_or_finish(
+    held: Claims, cloud: Cloud, clock: VirtualClock, log: Log
+) -> None:
+    zombie = take(held, "20260302T120000.000Z-0000000a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    entry = manifest.of([Sweep()])["sweep"]
+    assert lost_runs.mark_lost(cloud, log, "sweep", entry, item(cloud), "no end")
+    recorded = item(cloud)
+    with pytest.raises(Fenced):
+        held.save(zombie, {"next": 1})
+    with pytest.raises(Fenced):
+        held.finish(zombie, TICK, OK, None, success=True)
+    assert item(cloud) == recorded
+
+
+def test_the_next_run_after_a_lost_one_finishes(held: Claims, cloud: Cloud, clock: VirtualClock, log: Log) -> None:
+    take(held, "20260302T120000.000Z-0000000a")
+    clock.move(seconds=60 + claims.LEASE_MARGIN + 1)
+    lost_runs.mark_lost(cloud, log, "sweep", manifest.of([Sweep()])["sweep"], item(cloud), "no end")
+    following = take(held, "20260302T120111.000Z-0000000b", at(1))
+    good = {**OK, "lastGood": "2026-03-02T12:01:11.000Z"}
+    held.progress(following, "halfway", 50)
+    held.finish(following, at(1), good, None, success=True)
+    held.finish(following, at(1), good, None, success=True)
+    assert item(cloud)["status"] == good
 
 
 def test_a_run_without_its_lease_cannot_save_or_show_progress(held: Claims, clock: VirtualClock) -> None:
