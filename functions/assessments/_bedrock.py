@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.assessments._reply import BUSY, Busy, Incomplete, ProviderFailed, ProviderRefused, Reply, of_text
+from functions.assessments._reply import (
+    BUSY,
+    Busy,
+    Incomplete,
+    ProviderFailed,
+    ProviderRefused,
+    Reply,
+    Unanswered,
+    of_text,
+)
 from functions.assessments._token_usage import token_usage
 
 if TYPE_CHECKING:
@@ -39,7 +48,7 @@ class Bedrock:
         except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
             raise ProviderFailed(f"Bedrock: {error}") from error
         except exceptions.BotoCoreError as error:
-            raise Incomplete(f"Bedrock: {type(error).__name__}", token_usage(None, asked, "")) from error
+            raise Unanswered(f"Bedrock: {type(error).__name__}", token_usage(None, asked, "")) from error
         return _from_answer(answer, asked)
 
 

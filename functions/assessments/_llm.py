@@ -15,7 +15,16 @@ from functions.assessments import _completion, _request_parameters
 from functions.assessments._answer_text import has_json_object
 from functions.assessments._bedrock import Bedrock
 from functions.assessments._completion import Completion, NoCompletion
-from functions.assessments._reply import BUSY, Busy, Incomplete, ProviderFailed, ProviderRefused, Reply, of_text
+from functions.assessments._reply import (
+    BUSY,
+    Busy,
+    Incomplete,
+    ProviderFailed,
+    ProviderRefused,
+    Reply,
+    Unanswered,
+    of_text,
+)
 from functions.assessments._request_parameters import AUTO, MAX_COMPLETION_TOKENS, MAX_TOKENS, OPTIONAL
 from functions.assessments._token_usage import TokenUsage, token_usage
 from shared import redaction
@@ -39,7 +48,7 @@ class Provider(Protocol):
 
         Such a call has an idempotency key.
 
-        Raises Busy, ProviderFailed, Refused, Incomplete.
+        Raises Busy, ProviderFailed, Refused, Incomplete, Unanswered.
         """
 
 
@@ -77,7 +86,15 @@ TOKENS_PARAMETER = settings.choice(
 OMITTED = settings.names(
     "LLM_OMIT", "", f"For openai: parameters that the model does not accept, of {', '.join(OPTIONAL)}, max_tokens"
 )
-SETTINGS = (PROVIDER, MODEL, URL, PRICES, LONGEST, TOKENS_PARAMETER, OMITTED)
+RETRY, HOLD = "retry", "hold"
+UNANSWERED = settings.choice(
+    "LLM_UNANSWERED",
+    HOLD,
+    (RETRY, HOLD),
+    "A call without an answer, which may have been charged: hold until an operator resolves it, or retry and perhaps "
+    "pay again",
+)
+SETTINGS = (PROVIDER, MODEL, URL, PRICES, LONGEST, TOKENS_PARAMETER, OMITTED, UNANSWERED)
 GRANTS: tuple[Grant, ...] = (converse(), read_parameter(KEY))
 
 
@@ -164,7 +181,7 @@ class OpenAi:
         except NotSent as unsent:
             raise ProviderFailed(f"{self.base}: {unsent}") from unsent
         except NoResponse as silent:
-            raise Incomplete(f"{self.base}: {silent}", token_usage(None, asked, "")) from silent
+            raise Unanswered(f"{self.base}: {silent}", token_usage(None, asked, "")) from silent
 
     def _headers(self) -> dict[str, str]:
         key = parameter(self.cloud, KEY)

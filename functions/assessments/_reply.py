@@ -44,6 +44,10 @@ class Incomplete(Exception):
         self.usage = usage or TokenUsage(0, 0, estimated=True)
 
 
+class Unanswered(Incomplete):
+    """No answer at all: the call may have been charged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Answer of a model."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.assessments import _assessment, _llm, _rubric
 from functions.assessments._assessment import COMPLETED, AlreadyCompleted, Assessment, error_text
-from functions.assessments._reply import Busy, Incomplete, ProviderRefused, Reply
+from functions.assessments._reply import Busy, Incomplete, ProviderRefused, Reply, Unanswered
 from functions.assessments._rubric import Evaluation, InvalidAnswer
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.job import (
@@ -148,6 +148,8 @@ class Evaluate(Consumer[Evaluation]):
             try:
                 reply = _llm.of(run).ask(_rubric.SYSTEM, question, key)
             except Incomplete as error:
+                if isinstance(error, Unanswered) and run.setting(_llm.UNANSWERED.name) == _llm.HOLD:
+                    raise
                 # It may have been charged, so it is a call; the next attempt makes another.
                 usage = error.usage
                 reply = Reply("", usage.read, usage.written, whole=False, estimated=usage.estimated)
@@ -157,6 +159,9 @@ class Evaluate(Consumer[Evaluation]):
 
         try:
             answer: dict[str, Any] = run.effect(f"{assessment.tenant.id}#{assessment.id}#{call}", ask)
+        except Unanswered as error:
+            # Not an attempt: the effect is uncertain, and listed at the next delivery.
+            raise Defer(1) from error
         except Busy as busy:
             raise Defer(busy.seconds) from busy
         except ProviderRefused as refused:

@@ -13,9 +13,7 @@ from proof.crash.end_state import EndState, StateReader
 from proof.crash.scenario import REDELIVERY, ROLLOUT, WATCHERS, Scenario
 from proof.crash.verdict import Verdict, compare
 from proof.outside.calls import through_processes
-from proof.outside.mail_server import CountingMailServer
-from proof.outside.received import ReceivedEffects
-from proof.outside.web_server import CountingWebServer
+from proof.outside.servers import OutsideServers
 from proof.world.fault import CrashPoint, FaultKind
 from proof.world.seeded import seeded
 from proof.world.single_thread import in_one_thread, only_job
@@ -44,20 +42,19 @@ class Prover:
     """A world with sample data for every job. `with Prover() as prover:`."""
 
     def __init__(self) -> None:
-        self.received = ReceivedEffects()
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self.mail = self._open.enter_context(CountingMailServer(self.received))
-        self.web = self._open.enter_context(CountingWebServer(self.received))
-        environment = settings(self.mail.port)
-        environment |= {f"{job.env}_ENABLE": "true" for job in registry.discover({}).jobs.values() if job.costly}
+        self.outside = self._open.enter_context(OutsideServers())
+        self.received = self.outside.received
+        environment = self.outside.settings(registry.discover({}).jobs.values())
         self._open.enter_context(replace_environment(environment))
         self.jobs = registry.discover(environment).jobs
         self.world = World(self.jobs, START, environment)
+        self.outside.store_secrets(self.world)
         self._open.enter_context(in_one_thread(self.world))
         self.random = self._open.enter_context(seeded(SEED))
-        self._open.enter_context(through_processes(self.world, self.web.address))
+        self._open.enter_context(through_processes(self.world, self.outside.web.address))
         self.sampled: Snapshot = self._sample()
         return self
 
@@ -68,6 +65,7 @@ class Prover:
         from proof.crash.samples import write_samples
 
         write_samples(self.world, SAMPLES)
+        self.outside.publish_challenges(self.world)
         # Messages of the samples are processed, and ticks are expected, before any plan begins.
         for minutes in (0, 5):
             self.world.plan_tick("reconciler", START + timedelta(minutes=minutes))
@@ -101,10 +99,11 @@ class Prover:
     def judge(self, job: Job, point: CrashPoint, expected: EndState) -> Verdict:
         """Try one crash point."""
         try:
-            found, _ = self._play(job, point)
+            found, calls = self._play(job, point)
         except WorldStuck as stuck:
             return Verdict(stuck=[str(stuck)])
-        verdict = compare(expected, found)
+        outside = any(call.startswith("outside:") for call in calls[point.call - 1 : point.call])
+        verdict = compare(expected, found, attempt_failed=outside)
         verdict.silent += silent_ticks(job, expected, found)
         verdict.violated += self.world.claims.violations
         if job.queue:
@@ -139,25 +138,3 @@ def silent_ticks(job: Job, expected: EndState, found: EndState) -> list[str]:
         for tick in sorted(expected.history.ticks(job.name))
         if not found.history.has(job.name, tick)
     ]
-
-
-def settings(mail_port: int) -> dict[str, str]:
-    """Settings by which the jobs find the servers of the proof."""
-    from functions.accounts import _link
-    from functions.assessments import _llm
-    from functions.webhooks.webhook_retry import LOOPBACK
-    from shared.mail import route
-
-    return {
-        "NIGHTSHIFT_STAGE": "proof",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "proof",
-        "AWS_SECRET_ACCESS_KEY": "proof",
-        route.RELAY.name: f"smtp+plain://127.0.0.1:{mail_port}",
-        route.SENDER.name: "Nightshift <nightshift@in.example>",
-        LOOPBACK.name: "true",
-        _link.LINK.name: "https://files.example/{ticket}",
-        _llm.PROVIDER.name: _llm.OPENAI,
-        _llm.URL.name: "https://models.example/v1",
-    }

@@ -1,11 +1,10 @@
-"""Sample data for every group of jobs that can be seeded."""
+"""Sample data of every group of jobs, written into a world."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from typing import TYPE_CHECKING
 
+from cli.commands.seed import seed, seeded_groups
 from proof.world.memory_cloud import MemoryCloud
 from proof.world.process import Process
 
@@ -16,17 +15,17 @@ if TYPE_CHECKING:
 UNLIMITED = 10**9
 
 
-def write_samples(world: World, count: int) -> None:
-    """Call `functions.<group>.seed.seed` of each group, with the same data each time."""
+def write_samples(world: World, count: int, number: int = 1) -> None:
+    """Seed each group, with the same data each time.
+
+    The writes take no virtual time.
+    """
     process = Process(world, "seed", UNLIMITED)
     world.processes.append(process)
     now = world.clock.now()
     try:
-        for group in sorted({job.group for job in world.jobs.values()}):
-            name = f"functions.{group}.seed"
-            if importlib.util.find_spec(name) is not None:
-                importlib.import_module(name).seed(MemoryCloud(world, process), count, 1)
+        for group in seeded_groups(world.jobs.values()):
+            seed(group, MemoryCloud(world, process), count, number)
     finally:
         world.processes.pop()
-    # The writes took no time.
     world.clock.instant = now

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cli.commands.test import at_time, sample
 from shared.job.definition import Job
 from shared.run.firing import Firing
 
 if TYPE_CHECKING:
     from proof.world.world import World
 
-EVENTS = Path(__file__).resolve().parents[2] / "events"
-# Time for which a sweep defers an item whose effect is in progress or uncertain.
-DEFERRED = timedelta(minutes=15)
+# Time for which a sweep defers an item: its effect is in progress, or its attempt has failed.
+DEFERRED = timedelta(days=1)
 # Time after a tick, less than a minute, in which its run has ended.
 THAW = timedelta(seconds=40)
 # Seconds after the timeout of a run at which its lease has expired.
@@ -32,7 +30,7 @@ ROLLOUT = timedelta(hours=4)
 # Time before the first tick at which a plan begins.
 LEAD = timedelta(hours=2)
 # Messages may wait for redelivery: receives times visibility.
-REDELIVERY = timedelta(days=3)
+REDELIVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Scenario:
     def of(cls, job: Job, start: datetime) -> Scenario:
         """The scenario of a job from `start` on."""
         if job.queue:
-            return cls(job, (), sample_messages(job), start)
+            return cls(job, (), sample_messages(job, start), start)
         return cls(job, tuple(_ticks(job, start)), (), start)
 
     @property
@@ -61,7 +59,7 @@ class Scenario:
     def play(self, world: World) -> None:
         """Start the job, and run the world until it is idle.
 
-        Raises WorldStuck.
+        Or until messages have waited for long. Raises WorldStuck.
         """
         if self.job.queue:
             url = world.names.queue_url(self.job.queue)
@@ -124,7 +122,6 @@ def _first_after(job: Job, start: datetime, count: int) -> list[datetime]:
     return sorted({at for each in job.schedules() for at in islice(each.after(start), count)})[:count]
 
 
-def sample_messages(job: Job) -> tuple[str, ...]:
-    """Bodies of the messages in the sample event of a consumer."""
-    event: dict[str, Any] = json.loads((EVENTS / f"{job.place.partition(':')[0]}.json").read_text(encoding="utf-8"))
-    return tuple(record["body"] for record in event["Records"])
+def sample_messages(job: Job, now: datetime) -> tuple[str, ...]:
+    """Bodies of a consumer's sample messages, as sent at `now`."""
+    return tuple(record["body"] for record in at_time(sample(job), now)["Records"])

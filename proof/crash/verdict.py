@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from proof.crash.end_state import EndState
+
+# Fields of a product's row that tell of its attempts.
+ATTEMPTS = ("attempts", "last_error", "status")
 
 
 @dataclass(slots=True)
@@ -45,15 +49,19 @@ class Verdict:
         }
 
 
-def compare(undisturbed: EndState, disturbed: EndState) -> Verdict:
-    """Judge a disturbed plan."""
+def compare(undisturbed: EndState, disturbed: EndState, *, attempt_failed: bool = False) -> Verdict:
+    """Judge a disturbed plan.
+
+    attempt_failed: an attempt outside has failed, and may be counted.
+    """
     verdict = Verdict()
     _compare_effects(verdict, undisturbed.received, disturbed.received)
-    for table, rows in undisturbed.rows.items():
-        for row in (rows - disturbed.rows[table]).elements():
-            verdict.divergent.append(f"{table} lacks {row}")
-        for row in (disturbed.rows[table] - rows).elements():
-            verdict.divergent.append(f"{table} has {row}")
+    for table, expected in undisturbed.rows.items():
+        rows, found = expected, disturbed.rows[table]
+        if attempt_failed:
+            rows, found = _without_attempts(rows), _without_attempts(found)
+        verdict.divergent += [f"{table} lacks {row}" for row in (rows - found).elements()]
+        verdict.divergent += [f"{table} has {row}" for row in (found - rows).elements()]
     verdict.divergent += _difference("objects", undisturbed.objects, disturbed.objects)
     verdict.stuck += [f"held: {claim}" for claim in disturbed.held if claim not in undisturbed.held]
     verdict.stuck += [
@@ -65,16 +73,27 @@ def compare(undisturbed: EndState, disturbed: EndState) -> Verdict:
     return verdict
 
 
+def _without_attempts(rows: Counter[str]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for text, number in rows.items():
+        row = json.loads(text)
+        counts[json.dumps({name: row[name] for name in row if name not in ATTEMPTS})] += number
+    return counts
+
+
 def _explain_by_uncertain(verdict: Verdict) -> None:
     """Drop findings that resolving the uncertain effects settles.
 
-    Each leaves one effect out at most, and changes one row of a product.
+    Each leaves one effect out at most, and changes two rows of a product.
     """
     number = len(verdict.uncertain)
+    if number:
+        # A consumer's message waits with its effect.
+        verdict.stuck = [found for found in verdict.stuck if "messages wait" not in found]
     if number and len(verdict.lost) <= number:
         verdict.lost.clear()
-    # A changed row is one that lacks and one that is there.
-    if number and len(verdict.divergent) <= 2 * number:
+    # Of the item and of a record of its calls, one row that lacks and one that is there.
+    if number and len(verdict.divergent) <= 4 * number:
         verdict.divergent.clear()
 
 

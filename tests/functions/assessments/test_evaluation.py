@@ -18,6 +18,8 @@ from shared import clock
 from shared.admin import effects
 from shared.aws.cloud import Cloud
 from shared.job import NotDone
+from shared.store import keys, table
+from shared.tables import STATE
 from tests.conftest import letters
 from tests.functions.flags.conftest import World
 from tests.support.web_server import Handler, Reply, Request, Web
@@ -347,10 +349,25 @@ def test_what_broke_down_is_tried_three_times_and_then_given_up(world: World, pr
     assert cost(world) == {}
 
 
-def test_a_provider_that_falls_silent_may_have_charged_and_is_asked_anew(
+def test_a_call_without_an_answer_waits_for_an_operator(
     world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_llm, "PATIENCE", 0.2)
+    provider.answers[PATH] = silent
+    for attempt in ("1", "1", "2"):
+        world.deliver(Evaluate(), asked(), attempt=attempt)
+    assert len(provider.asked) == 1
+    assert row(world)["state"] != "completed"
+    assert letters(world.cloud, "firings-dlq") == []
+    rows = table.query(world.cloud, STATE, "pk = :pk", {":pk": keys.uncertain_effects("evaluation")})
+    assert [row["sk"] for row in rows] == ["org_1#as_1#1"]
+
+
+def test_a_provider_that_falls_silent_is_asked_anew_where_that_is_set(
+    world: World, provider: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_llm, "PATIENCE", 0.2)
+    world.cloud.environment = {**world.cloud.environment, "LLM_UNANSWERED": "retry"}
     provider.answers[PATH] = silent
     world.deliver(Evaluate(), asked())
     world.deliver(Evaluate(), asked())
