@@ -27,6 +27,7 @@ from shared.store import keys, table
 from shared.tables import STATE
 
 NOW = "now"
+DURATION = re.compile(r"[0-9]+[dhms]")
 TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -103,6 +104,25 @@ def parse_minute(text: str, now: datetime) -> datetime:
     if at > now:
         raise CommandError(Exit.WRONG_USE, f"--at {text} is in the future; it is {clock.minute(now)}")
     return at.replace(second=0, microsecond=0)
+
+
+def parse_until(option: str, text: str, now: datetime) -> datetime:
+    """The end of a period that begins now, such as `--until 2h`.
+
+    A duration, a time of day in UTC, or ISO 8601. Raises CommandError, also for a time that is over.
+    """
+    try:
+        if TIME_OF_DAY.fullmatch(text):
+            # The next time that the clock shows it.
+            today = now.replace(hour=int(text[:2]), minute=int(text[3:]), second=0, microsecond=0)
+            return today if today > now else today + timedelta(days=1)
+        until = now + duration.parse(text) if DURATION.fullmatch(text) else clock.parse(text)
+    except (ValueError, OverflowError):
+        forms = f"a duration, as 2h or 3d, a time of day in UTC, as 18:00, or ISO 8601, as {clock.minute(now)}"
+        raise CommandError(Exit.WRONG_USE, f"{option} {text!r} is not a time; use {forms}") from None
+    if until <= now:
+        raise CommandError(Exit.WRONG_USE, f"{option} {text} is over; it is {clock.minute(now)}")
+    return until
 
 
 def parse_duration(option: str, text: str) -> timedelta:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 from cli import job_settings, operator_identity, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, find_target
+from cli.job_arguments import find_job, find_target, parse_until
 from shared.admin.pause import PauseRefused, has_tenants
-from shared.aws.cloud import Cloud
-from shared.job.definition import Job
 from shared.run import pauses
 from shared.run.pauses import Pause
 
-# pause() or resume() of shared.admin.pause: cloud, job, part, operator, reason.
-Change = Callable[[Cloud, Job, str, str, str], Pause]
+# pause() or resume() of shared.admin.pause: cloud, job, part, operator, reason; and `until` of a pause with an end.
+Change = Callable[..., Pause]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +43,11 @@ def change(args: argparse.Namespace, perform: Change, *, check_target: bool = Tr
         raise CommandError(Exit.WRONG_USE, "--tenant is empty; it takes the id of an organization")
     part, who = pauses.part(args.target, args.tenant), args.who or operator_identity.local_login()
     changed, refused = list[Pause](), list[str]()
+    end: str | None = getattr(args, "until", None)
     with options.open_cloud(args) as cloud:
+        if end is not None:
+            # The same end for all jobs.
+            perform = partial(perform, until=parse_until("--until", end, cloud.clock.now()))
         for job in jobs:
             with job_settings.load(job, cloud):
                 if args.tenant and not has_tenants(job):

@@ -1,4 +1,7 @@
-"""Pause a job, a target or a tenant, until operators resume it."""
+"""Pause a job, a target or a tenant.
+
+Until operators resume it, or until a given time.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,18 @@ from shared.admin import pause
 
 EXAMPLES = (
     "pause pricing --reason 'index rebuild'",
-    "pause --tenant org_1 --reason 'import of old data'",
+    "pause --tenant org_1 --reason 'import of old data' --until 6h",
     "pause pricing --target shop.example --reason 'maintenance' --aws --stage prod",
 )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="WHY", required=True, help="why, shown with the pause; required")
+    parser.add_argument(
+        "--until",
+        metavar="TIME",
+        help="end of the pause: 2h, 3d, 18:00 (UTC), or ISO 8601 (default: until it is resumed)",
+    )
     pausing.add_arguments(parser)
 
 

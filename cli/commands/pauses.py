@@ -8,6 +8,7 @@ from dataclasses import asdict
 from cli import options, output, registered_jobs
 from cli.exit_codes import Exit
 from shared.admin import pause
+from shared.run.pauses import Pause
 
 EXAMPLES = ("pauses", "pauses --tenant org_1 --aws --stage prod")
 
@@ -25,8 +26,12 @@ def call(args: argparse.Namespace) -> int:
     if args.json:
         output.document([asdict(each) for each in found])
     elif found:
-        rows = [[each.job, each.part.replace("#", " ", 1), output.to_second(each.since), each.text] for each in found]
-        output.table(["job", "part", "since (UTC)", "by"], rows)
+        output.table(["job", "part", "since (UTC)", "until (UTC)", "by"], map(_row, found), optional=["until (UTC)"])
     else:
         output.notice("nothing is paused")
     return Exit.DONE
+
+
+def _row(pause: Pause) -> list[str]:
+    part = pause.part.replace("#", " ", 1)
+    return [pause.job, part, output.to_second(pause.since), output.to_second(pause.until), pause.text]

@@ -255,7 +255,9 @@ def _held_back(trace: Trace) -> Iterator[str]:
     if "quarantined" in trace.claim:
         yield f"The position {trace.claim['quarantined'][:17]}, from a machine with a wrong clock, was overruled."
     if "paused" in trace.claim:
-        yield f"It is paused now: {trace.claim['paused']}."
+        until = trace.claim.get("paused_until")
+        when = f"until {_time(clock.parse(until))}" if until else "now"
+        yield f"It is paused {when}: {trace.claim['paused']}."
     if trace.budget_usage:
         yield trace.budget_usage.sentence
     if trace.braked_plan:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
@@ -18,7 +20,7 @@ from shared.run import status_view
 from shared.run.pauses import WHOLE, Pause, in_force, part
 from shared.store import keys, table
 from shared.store.transaction import Delete, Put, TransactionCancelled, Update, Write, write_together
-from shared.tables import STATE
+from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 MAX_TRANSACTION_ITEMS = 100
 # Characters of the operator's name, so that part of the reason fits into `redaction.SHORT`.
 OPERATOR_LENGTH = 40
+# Greater, as text, than each timestamp.
+FOREVER = "~"
 # Bytes of the random `partial_pauses` marker.
 MARKER_BYTES = 4
+# Attributes of claim items that pauses set.
+HOLDS = ("paused", "paused_until", "partial_pauses", "partial_pauses_until")
 # Attributes of claim items, one of which at least a pause of the job or of a part of it has set.
 PAUSED = ("paused", "partial_pauses")
 
@@ -63,8 +69,14 @@ def of_jobs(cloud: Cloud, jobs: Iterable[Job]) -> list[Pause]:
     return [pause for name in paused for pause in in_force(cloud, name, claims[name]).values()]
 
 
-def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:
-    """Pause the job or a part of it. Raises PauseRefused."""
+def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str, until: datetime | None = None) -> Pause:
+    """Pause the job or a part of it. Raises PauseRefused.
+
+    until: when it ends by itself (default: when it is resumed).
+    """
+    now = cloud.clock.now()
+    if until is not None and until <= now:
+        raise PauseRefused(f"a pause until {clock.iso(until)} would be over: it is {clock.iso(now)}; nothing was done")
     if job.collector:
         raise PauseRefused(f"{job.name} stores the dead letters of all jobs and cannot be paused; nothing was done")
     # The claim items before the pause rows: a change between the two reads shows in the `partial_pauses` marker.
@@ -72,11 +84,19 @@ def pause(cloud: Cloud, job: Job, of: str, operator: str, reason: str) -> Pause:
     before = in_force(cloud, job.name, claims)
     if of in before:
         raise PauseRefused(f"nothing was done: {before[of].sentence}")
-    new = _new_pause(cloud, job.name, of, operator, reason)
+    new = _new_pause(cloud, job.name, of, operator, reason, until)
     if new.text.startswith(BRAKE):
         raise PauseRefused(f"{operator!r} is reserved for pauses by the brake; use another --who; nothing was done")
-    attributes = {"text": new.text, "who": new.who, "why": new.why, "since": new.since}
-    row = Put(STATE, {**keys.pause(job.name, of).attributes, **attributes}, condition="attribute_not_exists(pk)")
+    attributes = {"text": new.text, "who": new.who, "why": new.why, "since": new.since, "until": new.until or None}
+    expires = {TTL: ceil(until.timestamp())} if until else {}
+    row = Put(
+        STATE,
+        {**keys.pause(job.name, of).attributes, **attributes, **expires},
+        # The row of a pause that has ended stays until the TTL deletes it.
+        condition="attribute_not_exists(pk) OR #until <= :now",
+        values={":now": clock.iso(now)},
+        names={"#until": "until"},
+    )
     _write(cloud, new, [row, _audit(cloud, new, "pause"), *_changes(job, claims, before, {**before, of: new})])
     return new
 
@@ -120,9 +140,10 @@ def _grant_budget(cloud: Cloud, job: Job, new: Pause, claims: Claims, used_up: M
     return before
 
 
-def _new_pause(cloud: Cloud, job: str, of: str, operator: str, reason: str) -> Pause:
+def _new_pause(cloud: Cloud, job: str, of: str, operator: str, reason: str, until: datetime | None = None) -> Pause:
     who, why = redaction.excerpt(operator, OPERATOR_LENGTH), redaction.excerpt(reason, redaction.LONG)
-    return Pause(job, of, redaction.excerpt(f"{who}: {why}", redaction.SHORT), who, why, clock.iso(cloud.clock.now()))
+    text, since = redaction.excerpt(f"{who}: {why}", redaction.SHORT), clock.iso(cloud.clock.now())
+    return Pause(job, of, text, who, why, since, clock.iso(until) if until else "")
 
 
 def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
@@ -135,7 +156,7 @@ def _claims(cloud: Cloud, job: Job) -> dict[str, dict[str, Any]]:
         STATE,
         "pk = :pk",
         {":pk": keys.claims(job.key)},
-        attributes_read=("sk", "fence", "paused", "partial_pauses", "spent", "granted"),
+        attributes_read=("sk", "fence", *HOLDS, "spent", "granted"),
         ConsistentRead=True,
     )
     items = {item["sk"]: item for item in rows}
@@ -151,16 +172,35 @@ def _changes(job: Job, claims: Claims, before: Mapping[str, Pause], after: Mappi
     """
     parts = after.keys() - {WHOLE}
     marker = secrets.token_hex(MARKER_BYTES) if parts else None
+    last = _last_end([after[each] for each in parts])
     whole, resumed = after.get(WHOLE), WHOLE in before and WHOLE not in after
     for sk, item in claims.items():
         own = after.get(part(sk)) if sk != NO_TARGET else None
         # A pause by the brake stays until the job is resumed.
-        braked = item["paused"] if str(item.get("paused", "")).startswith(BRAKE) else None
-        inherited = None if resumed else braked or (whole.text if whole and whole.since else None)
-        partial = marker if parts != before.keys() - {WHOLE} else item.get("partial_pauses")
-        wanted = {"paused": own.text if own else inherited, "partial_pauses": partial}
+        braked = not resumed and str(item.get("paused", "")).startswith(BRAKE)
+        inherited = Pause(job.name, WHOLE, item["paused"]) if braked else whole if whole and whole.since else None
+        hold = _longest(own, inherited)
+        partial = marker if not parts or parts != before.keys() - {WHOLE} else item.get("partial_pauses")
+        wanted = {
+            "paused": hold.text if hold else None,
+            "paused_until": _last_end([hold]) if hold else None,
+            "partial_pauses": partial,
+            "partial_pauses_until": last if partial else None,
+        }
         if any(item.get(name) != value for name, value in wanted.items()):
             yield _update(job, sk, item, wanted)
+
+
+def _longest(own: Pause | None, inherited: Pause | None) -> Pause | None:
+    """Return the pause that ends last; of equal ones the own."""
+    found = [pause for pause in (own, inherited) if pause]
+    return max(found, key=lambda pause: pause.until or FOREVER, default=None)
+
+
+def _last_end(pauses: Sequence[Pause]) -> str | None:
+    """Return the last end; None if one of the pauses has none."""
+    ends = [pause.until for pause in pauses]
+    return max(ends) if ends and all(ends) else None
 
 
 def _update(job: Job, sk: str, item: Mapping[str, Any], wanted: Mapping[str, Any]) -> Update:
@@ -182,7 +222,7 @@ def _update(job: Job, sk: str, item: Mapping[str, Any], wanted: Mapping[str, Any
 
 def _audit(cloud: Cloud, change: Pause, action: str, before: str = "") -> Put:
     # In the same transaction: neither the pause nor its audit entry exists without the other.
-    scope = {"job": change.job, "of": change.part, "was": before}
+    scope = {"job": change.job, "of": change.part, "was": before} | ({"until": change.until} if change.until else {})
     entry = audit.OperatorAuditEntry(cloud, action, change.who, change.why, scope)
     return Put(STATE, {**entry.row, "count": 1, "ended": change.since, "end": "done"})
 

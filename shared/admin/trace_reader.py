@@ -19,6 +19,7 @@ from shared.ledger.daily import DailyLedger
 from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.plans import BRAKE
 from shared.run import lost_runs, pauses
+from shared.run.claim_write import without_ended_pauses
 from shared.run.firing import Firing
 from shared.run.gates import first_closed
 from shared.run.pauses import TARGET, WHOLE
@@ -147,7 +148,8 @@ class _Reader:
 
     def _claim(self) -> None:
         result = self.result
-        result.claim = lost_runs.claim_item(self.cloud, self.entry, result.target)
+        item = lost_runs.claim_item(self.cloud, self.entry, result.target)
+        result.claim = without_ended_pauses(item, result.now)
         # An invalid budget is the error of the runs themselves.
         with suppress(SettingError):
             allowed = result.job.allowance(self.cloud.environment)

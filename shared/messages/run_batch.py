@@ -97,7 +97,7 @@ def _defer_paused(run: RunContext) -> Outcome | None:
         except Exception as error:  # noqa: BLE001 - one message does not hold up the others
             run.log.error(f"{run.job.name}_message_not_deferred", messageId=record["messageId"], error=str(error))
             run.failures.append(record["messageId"])
-    return Skipped(Reason.PAUSED, held.text)
+    return Skipped(Reason.PAUSED, held.note)
 
 
 def _perform(run: RunContext) -> Outcome:

@@ -183,12 +183,21 @@ def _brake(run: RunContext, limit: BrakeLimit, plan: Plan | None) -> Refused:
     planned = {"plan": plan.id, "until": plan.until, "would": plan.lines()} if plan else {}
     alerts.send(cloud, "JOB_BRAKED", run.job.name, {**fields, **planned}, [first, resume], f"braked#{run.run_id}")
     reason = redaction.excerpt(f"{BRAKE}{why}", redaction.SHORT)
-    if _pause(run, "SET paused = if_not_exists(paused, :why)", {":why": reason}):
+    if _engage(run, reason):
         expires = int((cloud.clock.now() + APPROVAL).timestamp())
         key = keys.brake(run.job.name, run.target).attributes
         # After the pause: a run that finds this row was let run by an operator, which is the approval.
         table.put(cloud, STATE, {**key, "size": size or ANY, "plan": plan.id if plan else None, TTL: expires})
     return Refused(f"{why}; it has paused itself. `{first}` does it, `{resume}` lets it go on")
+
+
+def _engage(run: RunContext, reason: str) -> bool:
+    """Pause the job unless an operator has; false without the lease."""
+    values = {":why": reason}
+    if _pause(run, "SET paused = if_not_exists(paused, :why)", values, "attribute_not_exists(paused_until)"):
+        return True
+    # The end of an operator's pause is no approval: the brake replaces it.
+    return _pause(run, "SET paused = :why REMOVE paused_until", values)
 
 
 def _approved(run: RunContext) -> int:

@@ -16,7 +16,7 @@ from shared.job.outcome import Lost, Reason
 from shared.run import checkpoint as checkpoints
 from shared.run import streaks
 from shared.run.claim_refusal import ClaimRefusal, refusal
-from shared.run.claim_write import HOLDS_LEASE, ahead, claim_write
+from shared.run.claim_write import HOLDS_LEASE, ahead, claim_write, without_ended_pauses
 from shared.run.firing import SEQUENCE_STEP, Firing
 from shared.store import keys, table
 from shared.store.fencing import Fenced
@@ -266,7 +266,7 @@ class Claims:
             finished_before=item.get("run", "") if "status" in item and not holder else "",
             quarantined=last if last > ahead(now) else "",
             place=firing.place,
-            partial_pauses="partial_pauses" in item,
+            partial_pauses="partial_pauses" in without_ended_pauses(item, now),
             known_outcomes=item.get("known_outcomes", ""),
             budget_usage=self.usage(item, now),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.job.outcome import Reason
 from shared.plans import BRAKE
-from shared.run.claim_write import ahead
+from shared.run.claim_write import ahead, without_ended_pauses
 from shared.run.firing import MAX_SKEW, Firing
 
 if TYPE_CHECKING:
@@ -36,8 +36,12 @@ class ClaimRefusal:
 def refusal(item: Mapping[str, Any], firing: Firing, now: datetime, usage: BudgetUsage | None) -> ClaimRefusal:
     """Find the reason in the item as it stood at the refusal."""
     run, last_attempt = item.get("run", ""), item.get("last_attempt", "")
+    item = without_ended_pauses(item, now)
     if "paused" in item and not (firing.plan and str(item["paused"]).startswith(BRAKE)):
-        return ClaimRefusal(Reason.PAUSED, run, note=str(item["paused"]))
+        # Imported lazily: few claims meet a pause.
+        from shared.run import pauses
+
+        return ClaimRefusal(Reason.PAUSED, run, note=pauses.note_of(item))
     if not firing.manual:
         last = item.get("last", "")
         if last > firing.position:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ ATTEMPT_NOT_MADE = (
 )
 # A lease that no clock but a wrong one can have given counts as expired.
 NO_LEASE = "(attribute_not_exists(lease_until) OR lease_until < :now OR lease_until > :impossible)"
-NOT_PAUSED = "attribute_not_exists(paused)"
+# A pause with an end is over then, by itself.
+NOT_PAUSED = "(attribute_not_exists(paused) OR paused_until <= :started)"
 NOT_PAUSED_EXCEPT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
 # The condition of all later writes of the run. A repeated finish meets it too, though the first one removed the holder.
 # A run that was recorded as lost after its lease expired does not: its end is in history and ledger.
@@ -118,6 +120,13 @@ def manual_label(firing: Firing) -> str:
     return text(firing.id) or "manual"
 
 
+def without_ended_pauses(item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return a claim item without the pauses that have ended."""
+    at = clock.iso(now)
+    ended = {name for name in ("paused", "partial_pauses") if f"{name}_until" in item and item[f"{name}_until"] <= at}
+    return {name: value for name, value in item.items() if name.removesuffix("_until") not in ended}
+
+
 def _require_no_pause(write: ClaimWrite, firing: Firing, now: datetime, budget: Budget | None) -> None:
     """Add the conditions on pauses and on the budget."""
     if firing.plan:
@@ -126,6 +135,8 @@ def _require_no_pause(write: ClaimWrite, firing: Firing, now: datetime, budget: 
         write.conditions.append(NOT_PAUSED_EXCEPT_BY_THE_BRAKE)
         return
     write.conditions.append(NOT_PAUSED)
+    # The condition holds only where a pause has ended.
+    write.removes += ["paused", "paused_until"]
     if budget:
         from shared.run import budget_usage
 

@@ -211,8 +211,9 @@ class RunContext:
         if self.pauses is None:
             self.pauses = self._pauses()
         for part in (f"target#{target}", f"tenant#{tenant}"):
-            if part in self.pauses:
-                return self.pauses[part].text
+            pause = self.pauses.get(part)
+            if pause and not pause.ended(self.cloud.clock.now()):
+                return pause.note
         return ""
 
     def _pauses(self) -> Mapping[str, Pause]:

@@ -6,16 +6,21 @@ Pauses are data, so that no deployment loses them. Each is a row `pause#<job>` /
 A pause of the whole job is also `paused` in its claim items, where the condition of the claim finds it. For the others
 those items have the nonce `partial_pauses`, which the claim returns at no cost: a run reads the rows only while there
 are any. Each change of a pause changes the nonce, and so detects concurrent changes.
+
+A pause with an end is over then by itself: `paused_until` and `partial_pauses_until` in the claim items, `until` in the
+rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from shared import clock
+from shared.run.claim_write import without_ended_pauses
 from shared.store import keys, table
 from shared.tables import STATE
 
@@ -45,6 +50,8 @@ class Pause:
     why: str = ""
     #: Timestamp of the pause; empty where the brake set it.
     since: str = ""
+    #: Timestamp of its end; empty for a pause until it is resumed.
+    until: str = ""
     #: For a pause that was just removed: the used-up budget that still holds the job.
     budget_hold: str = ""
 
@@ -60,9 +67,21 @@ class Pause:
 
     @property
     def by(self) -> str:
-        """` since 2026-03-02 12:00 UTC by ada: index rebuild`."""
-        since = f" since {self.since[:16].replace('T', ' ')} UTC" if self.since else ""
-        return f"{since} by {self.text}"
+        """` since 2026-03-02 12:00 UTC by ada: index rebuild`.
+
+        With its end, if it has one, after the start.
+        """
+        since = f" since {_minute(self.since)}" if self.since else ""
+        until = f" until {_minute(self.until)}" if self.until else ""
+        return f"{since}{until} by {self.text}"
+
+    @property
+    def note(self) -> str:
+        """`ada: index rebuild (until 2026-03-02 18:00 UTC)`."""
+        return with_end(self.text, self.until)
+
+    def ended(self, now: datetime) -> bool:
+        return bool(self.until) and self.until <= clock.iso(now)
 
 
 def part(target: str | None = None, tenant: str | None = None) -> str:
@@ -77,18 +96,22 @@ def in_force(cloud: Cloud, job: str, claims: Mapping[str, Mapping[str, Any]]) ->
 
     claims: the job's claim items by sort key.
     """
-    found = read(cloud, job)
-    braked = [str(item["paused"]) for sk, item in sorted(claims.items()) if "paused" in item and part(sk) not in found]
+    found, now = read(cloud, job), cloud.clock.now()
+    held = {sk: str(item["paused"]) for sk, item in claims.items() if "paused" in without_ended_pauses(item, now)}
+    braked = [text for sk, text in sorted(held.items()) if part(sk) not in found]
     return found if not braked or WHOLE in found else {WHOLE: Pause(job, WHOLE, braked[0]), **found}
 
 
 def read(cloud: Cloud, job: str) -> dict[str, Pause]:
-    """Read the pause rows of a job, by part.
+    """Read the pauses of a job that have not ended, by part.
 
     One strongly consistent query.
     """
     rows = table.query(cloud, STATE, "pk = :pk", {":pk": keys.pauses(job)}, ConsistentRead=True)
-    return {row["sk"]: Pause(job, row["sk"], row["text"], row["who"], row["why"], row["since"]) for row in rows}
+    found = (
+        Pause(job, row["sk"], row["text"], row["who"], row["why"], row["since"], row.get("until", "")) for row in rows
+    )
+    return _not_ended(cloud, {pause.part: pause for pause in found})
 
 
 def recent(cloud: Cloud, job: str) -> Mapping[str, Pause]:
@@ -97,4 +120,23 @@ def recent(cloud: Cloud, job: str) -> Mapping[str, Pause]:
     cached = _cache.setdefault(cloud, {})
     if job not in cached or now - cached[job][0] >= CACHE_TIME:
         cached[job] = now, read(cloud, job)
-    return cached[job][1]
+    return _not_ended(cloud, cached[job][1])
+
+
+def note_of(item: Mapping[str, Any]) -> str:
+    """Return operator, reason and end of a claim item's pause."""
+    return with_end(str(item["paused"]), item.get("paused_until", ""))
+
+
+def with_end(text: str, until: str) -> str:
+    """Return the text of a pause, with its end if any."""
+    return f"{text} (until {_minute(until)})" if until else text
+
+
+def _not_ended(cloud: Cloud, pauses: Mapping[str, Pause]) -> dict[str, Pause]:
+    now = cloud.clock.now()
+    return {part: pause for part, pause in pauses.items() if not pause.ended(now)}
+
+
+def _minute(timestamp: str) -> str:
+    return f"{timestamp[:16].replace('T', ' ')} UTC"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.aws.names import NO_TARGET
+from shared.run import pauses
+from shared.run.claim_write import without_ended_pauses
 from shared.store import keys, table
 from shared.store.batch_get import batch_get_rows
 from shared.tables import STATE
@@ -32,7 +34,7 @@ def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dic
         else:
             found = iter(sorted(declared[pk], key=lambda item: str(item["sk"])))
         for item in found:
-            yield name, item
+            yield name, without_ended_pauses(item, cloud.clock.now())
 
 
 def own_items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
@@ -42,7 +44,8 @@ def own_items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str,
     """
     names = {keys.claim(entry["key"]): name for name, entry in entries.items()}
     items = batch_get_rows(cloud, STATE, names, patient=False)
-    return {names[keys.RowKey(item["pk"], item["sk"])]: item for item in items}
+    now = cloud.clock.now()
+    return {names[keys.RowKey(item["pk"], item["sk"])]: without_ended_pauses(item, now) for item in items}
 
 
 def _items_of_declared_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, list[dict[str, Any]]]:
@@ -72,10 +75,8 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
             usage = budget_usage.last_recorded(item, cloud.clock.now())
             state |= {"paused": usage.pause_reason} if usage and usage.used_up else {}
         if own and "partial_pauses" in item:
-            from shared.run import pauses
-
             state["pauses"] = {
-                part: pause.text for part, pause in pauses.read(cloud, name).items() if part != pauses.WHOLE
+                part: pause.note for part, pause in pauses.read(cloud, name).items() if part != pauses.WHOLE
             }
     return shown
 
@@ -115,7 +116,9 @@ def view(item: Mapping[str, Any]) -> dict[str, Any]:
     else:
         shown |= _end(shown)
     if "paused" in item:
-        shown["paused"] = item["paused"]
+        shown["paused"] = pauses.note_of(item)
+        if "paused_until" in item:
+            shown["pausedUntil"] = item["paused_until"]
     if item.get("streak"):
         shown["streak"] = item["streak"]
     return shown

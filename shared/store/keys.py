@@ -110,7 +110,10 @@ def pauses(job: str) -> str:
 
 
 def pause(job: str, part: str) -> RowKey:
-    """`pause#<job>` / `job`, `target#<t>` or `tenant#<org>`: one pause, with operator and reason."""
+    """`pause#<job>` / `job`, `target#<t>` or `tenant#<org>`: one pause.
+
+    With operator, reason and end.
+    """
     return RowKey(pauses(job), part)
 
 

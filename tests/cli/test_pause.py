@@ -205,6 +205,43 @@ def test_a_tenant_is_paused_in_all_jobs_that_have_tenants(call: Call, aws: Cloud
     assert call("pauses", "--json", *AWS).json == []
 
 
+def test_a_pause_can_have_an_end_also_of_a_target_and_of_a_tenant_everywhere(
+    call: Call, aws: Cloud, consumers: None
+) -> None:
+    until = aws.clock.now() + timedelta(hours=6)
+    answer = call("pause", "good", "--until", "6h", *WHY)
+    shown = f" until {until:%Y-%m-%d}"
+    assert answer.code == 0
+    assert shown in answer.out
+    assert call("pause", "sharded", "--target", "1", "--until", f"{until:%Y-%m-%dT%H:%M:%SZ}", *WHY).code == 0
+    assert call("pause", "--tenant", "acme", "--until", "2d", *WHY).code == 0
+    listed = {(each["job"], each["part"]): each["until"] for each in call("pauses", "--json", *AWS).json}
+    assert set(listed) == {
+        ("good", "job"),
+        ("sharded", "target#1"),
+        *((name, "tenant#acme") for name in ("notes", "memos", "mailbox")),
+    }
+    assert all(listed.values())
+    # One end for all jobs.
+    assert len({end for (_, part), end in listed.items() if part == "tenant#acme"}) == 1
+    head, *lines = call("pauses", *AWS).out.splitlines()
+    assert "until (UTC)" in head
+    assert any(line.startswith("good") and f"{until:%Y-%m-%d %H}" in line for line in lines)
+    assert f"It is paused until {until:%Y-%m-%d %H}" in call("why", "good", *AWS).out
+    [entry] = (
+        item for item in table(aws) if item["pk"].startswith("audit#") and item.get("scope", {}).get("job") == "good"
+    )
+    assert entry["scope"]["until"] == listed["good", "job"]
+
+
+@pytest.mark.parametrize("until", ["", "soon", "2020-01-01T00:00Z", "0h"])
+def test_an_end_that_is_over_or_no_time_writes_nothing(call: Call, aws: Cloud, until: str) -> None:
+    answer = call("pause", "good", "--until", until, *WHY)
+    assert answer.code == 2
+    assert "--until" in answer.err
+    assert table(aws) == []
+
+
 def test_all_pauses_are_listed_with_their_reason(call: Call, consumers: None) -> None:
     assert "nothing is paused" in call("pauses", *AWS).err
     call("pause", "good", *WHY)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from functions.operations.reconciler import Reconciler
+from shared import clock
 from shared.admin import explain, trace_reader
 from shared.admin.explain import Explanation
 from shared.advised_commands import deployment
@@ -262,6 +263,13 @@ def test_a_pause_is_explained_with_operator_and_reason(world: World) -> None:
     assert why.headline.endswith("was skipped because the job was paused.")
     assert why.facts[0].startswith("It did not run: ada: index rebuild.")
     assert "It is paused now: ada: index rebuild." in why.facts
+    until = world.cloud.clock.now() + timedelta(hours=6)
+    world.put(pk="sweep:last", sk="-", paused="ada: index rebuild", paused_until=clock.iso(until))
+    why = world.ask()
+    assert f"It is paused until {until:%Y-%m-%d %H:%M} UTC: ada: index rebuild." in why.facts
+    assert why.data["paused_until"] == clock.iso(until)
+    world.put(pk="sweep:last", sk="-", paused="ada: index rebuild", paused_until="2026-03-02T11:00:00.000Z")
+    assert not any("is paused" in fact for fact in world.ask().facts)
     assert why.commands[0] == ("python jobs.py resume sweep --aws --stage test", "end the pause")
     world.put(pk="sweep:last", sk="-", partial_pauses="ab12")
     assert "Some of its targets or tenants are paused." in world.ask().facts

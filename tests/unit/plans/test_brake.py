@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from shared.admin import pause
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
+from shared.observability import alerts as sending
 from shared.plans import brake, plan
 from shared.run.apply_plan import firing_for
 from shared.run.firing import Firing
@@ -224,6 +226,23 @@ def test_what_is_too_much_to_be_written_down_is_approved_by_resume(
     ]
     resume(cloud)
     assert go().counts == {"purged": 100}
+
+
+def test_the_end_of_an_operators_pause_is_no_approval(
+    go: Go, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due(cloud, 100)
+    # An operator pauses the job for two minutes, between the alert of the brake and its pause.
+    monkeypatch.setattr(
+        sending,
+        "send",
+        lambda *_: pause.pause(cloud, Holds(), "job", "ada", "moving", clock.now() + timedelta(minutes=2)),
+    )
+    assert go().outcome == "refused"
+    clock.move(minutes=2)
+    assert go().outcome == "paused"
+    assert state(cloud, "holds:last")["paused"] == "brake: 100 due, 10 is usual"
+    assert len(there(cloud)) == 100
 
 
 def test_a_crash_between_alert_and_pause_alerts_again_and_deletes_nothing(

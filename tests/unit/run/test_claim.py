@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared import clock as clocks
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import manifest
@@ -212,6 +214,37 @@ def test_a_paused_job_is_not_claimed_by_a_tick_nor_by_hand(held: Claims, cloud: 
     )
     assert refusal(held, "a") == ClaimRefusal(Reason.PAUSED, note="ada: index rebuild")
     assert refusal(held, "b", replace(TICK, manual=True)).reason is Reason.PAUSED
+
+
+@pytest.mark.parametrize("firing", [TICK, replace(TICK, manual=True, id="m1")])
+def test_a_pause_that_has_ended_is_removed_by_the_claim(
+    held: Claims, cloud: Cloud, clock: VirtualClock, firing: Firing
+) -> None:
+    until = clocks.iso(NOON + timedelta(minutes=2))
+    values = {"pk": "sweep:last", "sk": "-", "paused": "ada: index rebuild", "paused_until": until}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(values))
+    clock.move(seconds=119)
+    assert refusal(held, "a", firing) == ClaimRefusal(
+        Reason.PAUSED, note="ada: index rebuild (until 2026-03-02 12:02 UTC)"
+    )
+    clock.move(seconds=1)
+    take(held, "b", firing)
+    assert not {"paused", "paused_until"} & item(cloud).keys()
+    # The reason of a refusal is not the pause that has ended.
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row({**item(cloud), **values}))
+    assert refusal(held, "c", firing).reason is not Reason.PAUSED
+
+
+def test_a_plan_is_carried_out_when_an_operators_pause_has_ended(
+    held: Claims, cloud: Cloud, clock: VirtualClock
+) -> None:
+    until = clocks.iso(NOON + timedelta(minutes=2))
+    values = {"pk": "sweep:last", "sk": "-", "paused": "ada: index rebuild", "paused_until": until}
+    cloud.dynamodb.put_item(TableName=cloud.names.table("state"), Item=attributes.row(values))
+    plan = replace(TICK, manual=True, id="m1", plan="sweep.prod.1")
+    assert refusal(held, "a", plan).reason is Reason.PAUSED
+    clock.move(minutes=2)
+    take(held, "b", plan)
 
 
 def test_a_manual_run_takes_the_lease_but_neither_reads_nor_moves_last(held: Claims, cloud: Cloud) -> None:
