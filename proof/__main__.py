@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from proof import certificate
 from proof.certificate import Certificate
+from proof.crash.parallel import prove_all
 from proof.crash.prover import Prover
 from proof.world.fault import CrashPoint
 from shared.job.registry import UnknownJob
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     proven = []
     print(_line("job", COLUMNS))
-    for each in _prove_all(names, args.processes):
+    for each in prove_all(names, args.processes):
         proven.append(each)
         print(_line(each.job, [getattr(each, name) for name in COLUMNS]), flush=True)
     if args.write:
@@ -68,34 +68,6 @@ def _names(asked: Sequence[str]) -> list[str]:
         if name not in jobs:
             raise UnknownJob(name, list(jobs))
     return list(asked) or list(jobs)
-
-
-def _prove_all(names: Sequence[str], processes: int) -> Iterator[Certificate]:
-    if processes <= 1 or len(names) == 1:
-        with Prover() as prover:
-            yield from (_prove(prover, name) for name in names)
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _begin) as pool:
-        yield from pool.imap_unordered(_prove_in_worker, names)
-
-
-PROVER: list[Prover] = []
-
-
-def _begin() -> None:
-    """Open the prover of this worker process; it ends with the process."""
-    PROVER.append(Prover().__enter__())
-
-
-def _prove_in_worker(name: str) -> Certificate:
-    return _prove(PROVER[0], name)
-
-
-def _prove(prover: Prover, name: str) -> Certificate:
-    job = prover.jobs[name]
-    _, calls = prover.undisturbed(job)
-    return Certificate.of(name, len(calls), prover.prove(job), certificate.commit())
 
 
 def _try_point(names: Sequence[str], text: str) -> int:

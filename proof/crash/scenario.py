@@ -40,16 +40,14 @@ class Scenario:
     job: Job
     #: Ticks of its schedule, the disturbed one first. Empty for a consumer and a job without a schedule.
     ticks: tuple[datetime, ...]
-    #: Bodies of the messages for its queue.
-    messages: tuple[str, ...]
     start: datetime
 
     @classmethod
     def of(cls, job: Job, start: datetime) -> Scenario:
         """The scenario of a job from `start` on."""
         if job.queue:
-            return cls(job, (), sample_messages(job, start), start)
-        return cls(job, tuple(_ticks(job, start)), (), start)
+            return cls(job, (), start)
+        return cls(job, tuple(_ticks(job, start)), start)
 
     @property
     def thaws_at(self) -> datetime:
@@ -63,7 +61,7 @@ class Scenario:
         """
         if self.job.queue:
             url = world.names.queue_url(self.job.queue)
-            for body in self.messages:
+            for body in sample_messages(self.job, world.clock.now()):
                 world.sqs.call("SendMessage", {"QueueUrl": url, "MessageBody": body})
         elif not self.ticks:
             request = Firing(self.job.name, world.clock.now(), id="proof", manual=True, correlation_id="proof")

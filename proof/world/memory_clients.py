@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from types import SimpleNamespace
@@ -49,6 +50,9 @@ class MemoryClient:
 
         def call(**request: Any) -> dict[str, Any]:
             self.meta.events.emit(event, params=request, model=model)
+            if operation == "TransactWriteItems":
+                # As botocore does: its own repetitions of the call are answered as the first one was.
+                request.setdefault("ClientRequestToken", str(uuid.uuid4()))
             perform = partial(self._perform, operation, request)
             response: dict[str, Any] = self._cloud.process.call(f"{self._service}:{operation}", perform, self._attempts)
             return response

@@ -158,8 +158,11 @@ class World:
     def go_on_without(self, frozen: Process, span: timedelta) -> None:
         """Run the others while a process is frozen in its call.
 
-        For a span, and at least until `freeze_until`.
+        For a span, and at least until `freeze_until`. Its messages are delivered again.
         """
+        job = self.jobs.get(frozen.job)
+        if job and job.queue:
+            span += timedelta(seconds=self.sqs.queues[self.names.queue(job.queue)].visibility)
         self.run_until(max(self.clock.now() + span, self.freeze_until))
         assert self.processes[-1] is frozen
 
