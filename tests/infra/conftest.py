@@ -84,6 +84,14 @@ SETTINGS = {
     "DOCS_SCHEDULE": "off",
 }
 ADDED = {"grown/intake": CONSUMER, "grown/breakfast": ZONED, "grown/bins": TWICE}
+SYNTHESIZED = {"templates", "grown"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the first test of a worker wait for the templates, which takes minutes on a busy machine."""
+    for item in items:
+        if SYNTHESIZED & set(getattr(item, "fixturenames", ())) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session")

@@ -469,6 +469,7 @@ def test_every_graph_names_metrics_that_exist(templates: Templates) -> None:
     assert shown["TableName"] == known["TableName"]
 
 
+@pytest.mark.timeout(600)
 def test_cfn_lint_finds_no_error(templates: Templates, tmp_path: Path) -> None:
     for stack, template in templates.items():
         (tmp_path / f"{stack}.template.json").write_text(json.dumps(template))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.sandbox import CpuExceeded, PluginFailed, WallClockExceeded
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
-from tests.plugins.conftest import AMPLE, CONTEXT, Sandboxed
+from tests.plugins.conftest import AMPLE, CONTEXT, Sandboxed, plugin_threads, shortest_overrun, wait_until
 
 # Code of a plugin can find the connection of its process.
 WIRE = (
@@ -62,10 +61,9 @@ def test_a_second_ready_message_does_not_restart_the_clocks(sandboxed: Sandboxed
     ],
 )
 def test_an_invalid_message_ends_only_its_run(sandboxed: Sandboxed, code: str, said: str) -> None:
-    began = time.monotonic()
+    # At once: not by its wall clock quota, which has another error.
     with pytest.raises(PluginFailed, match=said):
         sandboxed(WIRE + code)
-    assert time.monotonic() - began < 5
 
 
 def test_an_incomplete_message_waits_at_most_for_the_timeout(sandboxed: Sandboxed) -> None:
@@ -145,28 +143,17 @@ def dripping() -> Iterator[int]:
 
 
 def test_a_slow_response_does_not_extend_the_run(sandboxed: Sandboxed, dripping: int) -> None:
-    with pytest.raises(WallClockExceeded) as ended:
-        sandboxed(
-            f"time.sleep(0.2); context.http.get('http://localhost:{dripping}/')",
-            Permissions(net=("localhost",)),
-            Limits(500, 64, 9000),
-        )
-    took = int(str(ended.value).rpartition(" and ")[2].removesuffix(" ms"))
-    assert 500 <= took <= 700
-    deadline = time.monotonic() + 1
-    while any(thread.name == "plugin-conversation" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    code = f"time.sleep(0.2); context.http.get('http://localhost:{dripping}/')"
+    granted, limits = Permissions(net=("localhost",)), Limits(500, 64, 9000)
+    assert shortest_overrun(lambda: sandboxed(code, granted, limits), 500, 200) <= 200
+    wait_until(lambda: not plugin_threads())
 
 
 def test_a_command_is_killed_with_its_plugin(sandboxed: Sandboxed) -> None:
     granted = Permissions(shell_allow=("sleep *",), capabilities=frozenset({"shell-exec"}))
     with pytest.raises(WallClockExceeded):
         sandboxed("time.sleep(0.9); context.shell.run('sleep 60')", granted, Limits(1000, 64, 9000))
-    deadline = time.monotonic() + 0.5
-    while any(thread.name == "plugin-conversation" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not plugin_threads())
 
 
 def test_too_many_response_headers_are_an_error_of_the_request(sandboxed: Sandboxed) -> None:
@@ -212,10 +199,7 @@ def test_a_plugin_does_not_outlive_its_host(tmp_path: Path) -> None:
     host.kill()
     host.wait()
     host.stdout.close()
-    deadline = time.monotonic() + 5
-    while _alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not _alive(pid))
 
 
 def _alive(pid: int) -> bool:

@@ -26,6 +26,7 @@ from shared.http import webhook
 from shared.job import registry
 from shared.job.definition import FINISH_SECONDS
 from shared.plugins import job
+from shared.plugins.host import workspaces
 from shared.plugins.host.disk_workspace import DiskWorkspace
 from shared.plugins.host.workspace import LARGEST
 from shared.plugins.job import PluginJob, name_of
@@ -202,11 +203,23 @@ def test_each_kind_of_failure_is_recorded_with_its_error(
 
 
 def test_a_plugin_has_no_more_time_than_its_run_has_left(
-    cloud: Cloud, log: Lines, files: DiskWorkspace, tmp_path: Path
+    cloud: Cloud,
+    clock: VirtualClock,
+    log: Lines,
+    files: DiskWorkspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = acme(tmp_path, "time.sleep(60)", "timeout = 60_000\nretries = 0")
-    firing = Firing(made.name, cloud.clock.now().replace(second=0, microsecond=0), correlation_id="c")
-    report = run(made, firing, cloud, log, seconds=FINISH_SECONDS * 1.5 + 0.5)
+    began, open_at = clock.now(), workspaces.open_at
+
+    def open_late(*where: Any) -> Any:
+        # By the virtual clock only: the deadline of the whole run is real, and far from the plugin's start.
+        clock.instant = began + timedelta(seconds=made.timeout - FINISH_SECONDS * 1.5 - 0.5)
+        return open_at(*where)
+
+    monkeypatch.setattr(workspaces, "open_at", open_late)
+    report = ticked(made, cloud, log)
     assert report.note.startswith("WallClockExceeded: killed after 500 ms")
 
 

@@ -29,7 +29,7 @@ from shared.plugins.host.sandbox import (
 )
 from shared.plugins.manifest.permissions import Limits, Permissions
 from tests.conftest import Lines
-from tests.plugins.conftest import CONTEXT, GRANTED, Sandboxed
+from tests.plugins.conftest import CONTEXT, GRANTED, PATIENCE, Sandboxed, plugin_threads, shortest_overrun
 
 
 def test_a_handler_receives_the_complete_context(sandboxed: Sandboxed) -> None:
@@ -221,7 +221,9 @@ def test_the_log_of_a_run_is_bounded_by_lines_and_bytes(sandboxed: Sandboxed, lo
 def test_no_line_is_logged_after_the_run(log: Lines) -> None:
     read, write = os.pipe()
     output = plugin_log.PluginLog(log)
+    before = plugin_threads()
     pump = output_pump.OutputPump(os.fdopen(read, "rb"), output, "stdout")
+    assert len(plugin_threads() - before) == 1
     os.write(write, b"in time\nrest")
     # The other end stays open, as that of a process that has escaped.
     pump.end()
@@ -229,7 +231,7 @@ def test_no_line_is_logged_after_the_run(log: Lines) -> None:
     os.write(write, b"late\n") if _is_open(read) else None
     output.said("info", "late")
     assert [line["said"] for line in log.said("plugin_said")] == ["in time", "rest"]
-    assert threading.active_count() == 1
+    assert plugin_threads() <= before
     os.close(write)
 
 
@@ -421,10 +423,7 @@ def test_the_wall_clock_quota_is_enforced_within_200_ms(sandboxed: Sandboxed) ->
             except BaseException:
                 pass
         """
-    with pytest.raises(WallClockExceeded) as ended:
-        sandboxed(code, limits=Limits(400, 64, 9000))
-    took = int(str(ended.value).rpartition(" and ")[2].removesuffix(" ms"))
-    assert 400 <= took <= 600
+    assert shortest_overrun(lambda: sandboxed(code, limits=Limits(400, 64, 9000)), 400, 200) <= 200
 
 
 def test_twenty_concurrent_runs_do_not_affect_each_other(sandboxed: Sandboxed, files: DiskWorkspace) -> None:
@@ -467,11 +466,11 @@ def test_twenty_concurrent_runs_do_not_affect_each_other(sandboxed: Sandboxed, f
 
 
 def test_a_process_leaves_nothing_behind(sandboxed: Sandboxed) -> None:
-    before = threading.active_count()
+    before = plugin_threads()
     began = time.monotonic()
     sandboxed("import threading\nthreading.Thread(target=time.sleep, args=(60,)).start()\nreturn 1")
-    assert time.monotonic() - began < 10
-    assert threading.active_count() == before
+    assert time.monotonic() - began < PATIENCE
+    assert plugin_threads() <= before
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
