@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # What differs between two runs of the same work: times, ids that are drawn at random, durations.
 VARYING = re.compile(
     r"(?P<run>[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9a-f]{8})"
-    r"|(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\+00:00)(?:#[0-9]{2})?)"
+    r"|(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\+00:00)(?:#[0-9]{2})?"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC)"
+    r"|(?P<token>(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-]))"
     r"|(?P<uuid>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"
     r"|(?P<id>\b(?:message|batch|tick)-[0-9]+\b)"
     r"|(?P<hex>\b[0-9a-f]{16,64}\b)"
@@ -28,6 +30,9 @@ VARYING = re.compile(
 # Epoch seconds and milliseconds of the years 2020 to 2040.
 EPOCHS = ((1_577_836_800, 2_208_988_800), (1_577_836_800_000, 2_208_988_800_000))
 DURATIONS = ("ms", "seconds")
+# Attributes with the number of a shard, which follows from the key, and so from a time in it.
+SHARDED = {index.pk for table in tables.TABLES for index in table.indexes if index.shards > 1}
+SHARD = re.compile(r"[0-9]{2}$")
 PRODUCTS = tuple(table for table in tables.TABLES if table is not tables.STATE)
 
 
@@ -138,7 +143,9 @@ def _object(key: str, body: bytes) -> str:
 
 
 def _text(row: Mapping[str, Any]) -> str:
-    return json.dumps(_normal({name: row[name] for name in sorted(row) if name not in DURATIONS}), sort_keys=True)
+    sharded = {name: SHARD.sub("<shard>", str(row[name])) for name in SHARDED & row.keys()}
+    values = {name: value for name, value in {**row, **sharded}.items() if name not in DURATIONS}
+    return json.dumps(_normal(values), sort_keys=True)
 
 
 def _normal(value: Any) -> Any:
