@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from shared.aws.cloud import Cloud
 from shared.aws.names import Names
 from shared.clock import Clock
+from shared.job import manifest
 from shared.observability.log import Log
 from shared.tables import STATE, TABLES, WEBEVALS, Index, Table
 from tests.support.certificate import Certificate
@@ -86,6 +87,12 @@ def _one_mocked_call_at_a_time() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BotocoreStubber, "process_request", serialized)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _manifest_of_this_module() -> None:
+    """A manifest that an earlier module has read may lack its jobs, or have others."""
+    manifest.load.cache_clear()
 
 
 @pytest.fixture

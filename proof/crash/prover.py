@@ -18,7 +18,7 @@ from proof.world.fault import CrashPoint, FaultKind
 from proof.world.seeded import seeded
 from proof.world.single_thread import in_one_thread, only_job
 from proof.world.world import Snapshot, World, WorldStuck
-from shared.job import registry
+from shared.job import manifest, registry
 from shared.job.definition import Job
 
 START = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
@@ -49,6 +49,9 @@ class Prover:
         self.received = self.outside.received
         environment = self.outside.settings(registry.discover({}).jobs.values())
         self._open.enter_context(replace_environment(environment))
+        # Read in another environment, it may lack jobs.
+        manifest.load.cache_clear()
+        self._open.callback(manifest.load.cache_clear)
         self.jobs = registry.discover(environment).jobs
         self.world = World(self.jobs, START, environment)
         self.outside.store_secrets(self.world)

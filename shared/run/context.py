@@ -131,7 +131,8 @@ class RunContext:
         A slow claim shortens the work: Lambda counts from the invocation. Negative where the process was frozen before
         its work, which one of the clocks may not show.
         """
-        return min(self._allowed - self.elapsed_ms() / 1000, self.remaining())
+        left = (self.deadline - self.cloud.clock.now()).total_seconds()
+        return min(self._allowed - self.elapsed_ms() / 1000, left)
 
     def time_left(self) -> float:
         """Seconds in which the end of the run may still be written."""

@@ -283,6 +283,7 @@ OTHERS = {
     "functions.assessments._token_usage": "tests a number of a parsed answer against one class",
     "functions.console._openapi": OWN,
     "functions.mail._templates": "tests each name of a payload, which is limited to 256 KiB, by one class",
+    "functions.operations._dead_letter_source": "tests a sort key of this project against one class",
     "functions.operations._reconcile_window": OWN,
     "functions.queues._drain": "reads the answer of a function of this project",
     "functions.sites._evaluation": JSON,

@@ -37,6 +37,7 @@ class Sweep(Job):
 
     name = "sweep"
     timeout = 60
+    by_name = True
     retry = explicit(30, 60)
     idempotency = natural("a swept row is not found again")
 

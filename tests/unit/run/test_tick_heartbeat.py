@@ -113,6 +113,14 @@ def test_a_good_part_does_not_cover_a_bad_one(web: Web, cloud: Cloud, log: Lines
     assert web.paths() == ["/ping/start", "/ping/fail", "/ping/fail"]
 
 
+class Named(Sweep):
+    """Sweep what is due of one target, any name."""
+
+    name = "sweep"
+    env = "SWEEP"
+    by_name = True
+
+
 class Sharded(Sweep):
     """Sweep what is due, in three shards."""
 
@@ -135,5 +143,5 @@ def test_a_tick_in_shards_succeeds_when_all_shards_have(web: Web, cloud: Cloud, 
 def test_a_manual_run_of_one_target_covers_no_failure(web: Web, cloud: Cloud, log: Lines) -> None:
     one = Firing("sweep", NOON, target="1", manual=True, id="by-hand", retried=False)
     assert run(Sharded(), one, cloud, log).outcome == "done"
-    assert run(Sweep(), replace(one, id="by-hand-2"), cloud, log).outcome == "done"
+    assert run(Named(), replace(one, id="by-hand-2"), cloud, log).outcome == "done"
     assert web.paths() == []
