@@ -374,7 +374,9 @@ def _slow(parser: Callable[[str], object], seeds: Mapping[str, str] = SEEDS) -> 
         # A parser that is slow already would not end with 1 MiB.
         text = (seed * (MIB // len(seed) + 1))[:MIB]
         large = _cpu(parser, text) if small < SECONDS / 4 else 16 * small
-        if small < SECONDS / 4 and _breaks(small, large):
+        for _ in range(3):
+            if small >= SECONDS / 4 or not _breaks(small, large):
+                break
             # Caches that other processes have filled can double a time.
             small = max(small, *(_cpu(parser, text[: MIB // 16]) for _ in range(3)))
             large = min(large, *(_cpu(parser, text) for _ in range(2)))
