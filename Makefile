@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 JOB ?=
+STAGE ?= prod
 READY := .venv/.ready
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
@@ -42,9 +43,9 @@ format: $(READY) ## format the code and apply the safe fixes
 generate: $(READY) ## write the files that are generated from the declarations
 	@.venv/bin/python -m cli.generate.main
 
-synth: $(READY) ## write the CloudFormation templates to cdk.out, and check them with cfn-lint
+synth: $(READY) ## write the templates of a stage to cdk.out, and check them with cfn-lint: make synth STAGE=dev
 	@rm -f cdk.out/*.template.json
-	@$(IN_VENV) node_modules/.bin/cdk synth --quiet $(ARGS)
+	@$(IN_VENV) node_modules/.bin/cdk synth --quiet -c stage=$(STAGE) $(ARGS)
 	@.venv/bin/cfn-lint --non-zero-exit-code error 'cdk.out/*.template.json'
 
 docs: $(READY) ## build the documentation as a site in site/; broken links fail

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra.deployment import Deployment
 from infra.queues import FOREIGN, Queue
 from infra.state import ALERTS
 from shared.advised_commands import advised
-from shared.aws.names import DEAD, FIRINGS, Names
+from shared.aws.names import DEAD, FIRINGS
 from shared.job.definition import Job
 from shared.observability.log import NAMESPACE
 
@@ -24,12 +25,16 @@ OLDEST_DEAD_LETTER = 900
 
 
 class Alarms:
-    """Alarms that notify the topic `alerts` at begin and end."""
+    """Alarms that notify the topic `alerts` at begin and end.
 
-    def __init__(self, scope: Construct, names: Names) -> None:
+    A stage may have none.
+    """
+
+    def __init__(self, scope: Construct, deployment: Deployment) -> None:
         self.scope = scope
-        self.names = names
-        self.topics = [names.topic_arn(ALERTS)]
+        self.names = deployment.names
+        self.enabled = deployment.alarms
+        self.topics = [self.names.topic_arn(ALERTS)]
 
     def of_queues(self, queues: Mapping[str, Queue]) -> None:
         advice = "look at the function that consumes them"
@@ -79,6 +84,8 @@ class Alarms:
 
     def of_silence(self, job: Job, seconds: int) -> None:
         """Alarm when nothing has invoked the job's function for `seconds`."""
+        if not self.enabled:
+            return
         why = advised(self.names.stage, "why", job.name)
         cloudwatch.CfnAlarm(
             self.scope,
@@ -113,6 +120,8 @@ class Alarms:
         statistic: str = "Maximum",
         periods: int = 1,
     ) -> None:
+        if not self.enabled:
+            return
         cloudwatch.CfnAlarm(
             self.scope,
             f"Alarm-{name}",

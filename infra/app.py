@@ -1,7 +1,7 @@
 """CDK app: builds the stacks of all jobs that the registry finds.
 
-Context: `stage` (default: prod). Environment: CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION, which the CDK command line
-sets, NIGHTSHIFT_ALERTS_EMAIL, and the jobs' settings.
+Context: `stage`, or NIGHTSHIFT_STAGE; one is required. Settings come from the stage's file, and from the environment,
+which overrides it; CDK_DEFAULT_ACCOUNT and CDK_DEFAULT_REGION are set by the CDK command line.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ node.choose()
 
 from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
-from infra import platform, public, quotas  # noqa: E402
-from infra.deployment import Deployment, StageError  # noqa: E402
+from infra import platform, public, quotas, stage_file  # noqa: E402
+from infra.deployment import Deployment  # noqa: E402
 from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
 from infra.layer import LayerError  # noqa: E402
 from infra.progress import SynthProgress  # noqa: E402
 from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
+from infra.stage_file import StageError, StageFile  # noqa: E402
 from infra.state import State, UnknownIndex  # noqa: E402
-from shared.aws.names import LOCAL, PRODUCTION, Names, declared_production  # noqa: E402
+from shared.aws.names import LOCAL, Names, declared_production  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry, settings_check  # noqa: E402
 from shared.job.setting import SettingError  # noqa: E402
@@ -46,13 +47,33 @@ REFUSALS = (
 )
 
 
-def read_deployment(stage: str) -> Deployment:
+def read_deployment(file: StageFile) -> Deployment:
+    stage = file.stage
     return Deployment(
         names=Names(stage, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION, Aws.URL_SUFFIX, declared_production(os.environ)),
         jobs={name: job for name, job in registry.jobs().items() if not job.stages or stage in job.stages},
         target=platform.on_this_machine() if stage == LOCAL else platform.on_lambda(),
         environment=os.environ,
+        dashboard=file.dashboard,
+        alarms=file.alarms,
     )
+
+
+def configure(given: str | None) -> StageFile:
+    """Add the settings of the stage's file to this process's environment.
+
+    Variables that are set override the file. Raises StageError.
+    """
+    file = stage_file.read(stage_file.required(given, ROOT), ROOT, registry.discover({}).jobs.values())
+    for notice in stage_file.overridden(file, registry.discover().jobs.values(), os.environ) if file.known else ():
+        sys.stderr.write(f"{notice}\n")
+    for name, value in file.variables.items():
+        if not os.environ.get(name, "").strip():
+            os.environ[name] = value
+    # Of jobs that the settings add too: plugins.
+    if errors := stage_file.faults(file, registry.discover().jobs.values()):
+        raise StageError("\n".join(errors))
+    return file
 
 
 def grants(deployment: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
@@ -116,8 +137,9 @@ def check_settings() -> None:
 
 def main() -> None:
     app = App(context=flags())
-    stage = app.node.try_get_context("stage") or os.environ.get("NIGHTSHIFT_STAGE") or PRODUCTION
-    deployment, urls = read_deployment(stage), public.endpoints()
+    given = app.node.try_get_context("stage")
+    file = configure(os.environ.get("NIGHTSHIFT_STAGE") if given is None else given)
+    deployment, urls = read_deployment(file), public.endpoints()
     if deployment.target.compiler is None:
         sys.stderr.write(
             f"No Python {deployment.target.python} on this machine: functions are shipped without compiled code, and a "
@@ -139,9 +161,9 @@ def main() -> None:
     if app.node.try_get_context("nag"):
         from infra import nag
 
-        nag.check(app, stage, grants(deployment, urls))
+        nag.check(app, file.stage, grants(deployment, urls))
     # Not validated for the local cloud: the tests do it, and it takes seconds.
-    assembly = app.synth(skip_validation=stage == LOCAL)
+    assembly = app.synth(skip_validation=file.stage == LOCAL)
     quotas.check_templates({stack.stack_name: stack.template for stack in assembly.stacks})
 
 

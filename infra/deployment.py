@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +15,22 @@ from shared.mail.mime import address
 from shared.mail.route import RELAY, SENDER
 
 ROOT = Path(__file__).resolve().parent.parent
-# A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.
-STAGE = r"[a-z][a-z0-9]{0,11}"
-
-
-class StageError(Exception):
-    """The stage cannot be part of a resource's name."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """`names` has CloudFormation tokens for account and region; `environment` is the deployer's."""
+    """`names` has CloudFormation tokens for account and region.
+
+    `environment` has the settings. The stage has a dashboard if `dashboard` is set, and alarms if `alarms` is.
+    """
 
     names: Names
     jobs: Mapping[str, Job]
     target: LambdaPlatform
     environment: Mapping[str, str]
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(STAGE, self.names.stage):
-            raise StageError(
-                f"the stage {self.names.stage!r} becomes part of every name: use up to 12 lower-case letters and "
-                "digits, beginning with a letter, as in `cdk deploy -c stage=prod`"
-            )
+    dashboard: bool = True
+    alarms: bool = True
 
     @property
     def groups(self) -> list[str]:

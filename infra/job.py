@@ -54,7 +54,7 @@ class DeployedJob(Construct):
         )
         Schedules(self, job, names, self.function)
         if job.silent_after is not None:
-            Alarms(self, names).of_silence(job, job.silent_after)
+            Alarms(self, deployment).of_silence(job, job.silent_after)
 
 
 def environment(job: Job, deployment: Deployment) -> dict[str, str]:

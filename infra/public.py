@@ -86,10 +86,11 @@ class Front(Stack):
     def __init__(self, scope: Construct, deployment: Deployment, endpoints: list[Endpoint], **stack: Any) -> None:
         super().__init__(scope, deployment.names.stack(FRONT_STACK), **stack)
         names = deployment.names
-        alarms = Alarms(self, names)
+        alarms = Alarms(self, deployment)
         alarms.of_queues(queues.plan(deployment.jobs))
         alarms.of_runs()
-        Dashboard(self, deployment, [endpoint.name for endpoint in endpoints])
+        if deployment.dashboard:
+            Dashboard(self, deployment, [endpoint.name for endpoint in endpoints])
         for endpoint in endpoints:
             FunctionUrl(self, endpoint, deployment)
             if endpoint.alarm:

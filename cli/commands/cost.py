@@ -11,7 +11,7 @@ from cli.exit_codes import CommandError, Exit
 from infra import cost, synth
 from shared.aws.names import PRODUCTION
 
-EXAMPLES = ("cost", "cost --stage staging --json")
+EXAMPLES = ("cost", "cost --stage dev --json")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from cli import options, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.paths import ROOT
 from cli.registered_jobs import require_valid_settings
+from cli.stage_settings import stage_settings
 from shared import advised_commands
 from shared.job.definition import Job
 from shared.job.schedule import UTC_ZONE, Schedule
@@ -43,8 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    jobs = registered_jobs.jobs().values()
-    require_valid_settings(jobs)
+    with stage_settings(options.stage(args)):
+        jobs = registered_jobs.jobs().values()
+        require_valid_settings(jobs)
     flags = [*advised_commands.flags(options.stage(args)), *(["--real-services"] if args.real_services else [])]
     print("\n".join(lines(jobs, flags)))
     return Exit.DONE

@@ -148,6 +148,8 @@ def grow(folder: Path) -> Path:
         shutil.copytree(ROOT / part, folder / part, ignore=skipped)
     for part in ("cdk.json", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / part, folder / part)
+    (folder / "stages").mkdir()
+    (folder / "stages" / "try.toml").write_text("")
     for path, source in ADDED.items():
         module = folder / "functions" / f"{path}.py"
         module.parent.mkdir(exist_ok=True)
