@@ -253,6 +253,12 @@ def test_a_schedule_is_read_as_a_setting_says_it(text: str, known: tuple[Schedul
     assert schedules.parse(text) == known
 
 
+@pytest.mark.parametrize("zone", ["Europe/Atlantis", "posixrules", "posix/Europe/Berlin", "Factory", "", "Europe"])
+def test_a_declared_zone_is_one_of_the_iana_database(zone: str) -> None:
+    with pytest.raises(ScheduleError, match="is no time zone"):
+        daily(hour=6, minute=0, zone=zone)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -261,6 +267,9 @@ def test_a_schedule_is_read_as_a_setting_says_it(text: str, known: tuple[Schedul
         ("0 12 * * * *", "'*' after the five fields is no time zone"),
         ("0 12 * * * Europe/Atlantis", "'Europe/Atlantis' after the five fields is no time zone"),
         ("0 12 * * * ../UTC", "is no time zone"),
+        ("0 12 * * * localtime", "is no time zone"),
+        ("0 12 * * * right/Europe/Berlin", "is no time zone"),
+        ("0 12 * * * europe/berlin", "is no time zone"),
         ("0 6 * * *;", "0 fields"),
         ("@midnight", "'@midnight' has 1 fields"),
         ("61 * * * *", "'61' is not between 0 and 59"),
