@@ -16,6 +16,8 @@ THOUGHTS_END = re.compile(r"</(?:think|thinking|thought|reasoning|reflection)\s{
 THOUGHTS_BEGIN = re.compile(r"\s{0,1000}<(?:think|thinking|thought|reasoning|reflection)\s{0,10}>", re.IGNORECASE)
 # A brace that may begin an object: a key or the end follows.
 BEGINNING = re.compile(r'\{(?=\s{0,100}["}])')
+# Models write line ends and tabs into strings unescaped; between tokens all of these are blanks.
+UNESCAPED = dict.fromkeys(range(32), " ")
 # Beginnings that are tried: each costs a pass over the text.
 TRIED = 50
 
@@ -37,7 +39,8 @@ def has_json_object(text: str) -> bool:
     return next(json_objects(text), None) is not None
 
 
-def _objects(text: str) -> Iterator[str]:
+def _objects(answer: str) -> Iterator[str]:
+    text = answer.translate(UNESCAPED)
     decoder, end, tried, last = json.JSONDecoder(), 0, 0, len(text.rstrip())
     for match in BEGINNING.finditer(text):
         start = match.start()

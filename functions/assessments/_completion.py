@@ -92,15 +92,17 @@ def read(text: str) -> Completion:
         completion.add(_json(text.removeprefix("\ufeff")))
         completion.ended = True
         return completion
-    empty = True
+    added = False
     for data in events([text]):
-        empty = False
         if data.strip() == DONE:
             completion.ended = True
-            break
-        completion.add(_json(data))
-    if empty:
-        raise NoCompletion("no event")
+            return completion
+        # A sign of life, such as `ping` or `null`, takes nothing from an answer that was paid for.
+        if data.lstrip().startswith("{"):
+            completion.add(_json(data))
+            added = True
+    if not added:
+        raise NoCompletion("no event that is an object")
     return completion
 
 

@@ -20,7 +20,7 @@ from shared.messages.payload import Id, Part, Payload
 
 HIGHEST = 5
 MOST_TURNS = 2000
-WHOLE = re.compile(r"\s{0,10}[0-9]{1,3}(?:\.0{1,3})?\s{0,10}")
+WHOLE = re.compile(rf"\s{{0,10}}([0-9]{{1,3}}(?:\.0{{1,3}})?)\s{{0,10}}(?:/\s{{0,10}}{HIGHEST}\s{{0,10}})?")
 
 
 class Unsanitized(Rejected):
@@ -79,22 +79,28 @@ class Evaluation(Payload):
 
 
 def _whole(value: Any) -> Any:
-    """Return a whole number that a model wrote as 3.0 or "3"."""
-    if isinstance(value, str) and WHOLE.fullmatch(value):
-        value = float(value)
+    """Return a whole number that a model wrote as 3.0, "3" or "3/5"."""
+    if isinstance(value, str) and (match := WHOLE.fullmatch(value)):
+        value = float(match[1])
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-class Score(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+def _name(value: Any) -> Any:
+    """Return the name of a criterion that a model wrote as a title."""
+    return value.strip().lower().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
 
-    criterion: str
+
+class Score(BaseModel):
+    # Fields that were not asked for take nothing from a paid answer.
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    criterion: Annotated[str, BeforeValidator(_name)]
     score: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=HIGHEST)]
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Result(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
     scores: Annotated[tuple[Score, ...], Field(min_length=1)]
     summary: Annotated[str, Field(min_length=1, max_length=4000)]

@@ -47,6 +47,7 @@ PARTS = [{"type": "text", "text": ANSWER[:9]}, {"type": "output_text", "text": A
         stream(delta(content=ANSWER[:5]), delta(content=ANSWER[5:]), "[DONE]"),
         stream(delta(content=ANSWER[:5]), "", delta(content=ANSWER[5:]), "[DONE]", "not JSON"),
         stream(delta(role="assistant", content=None), delta(content=ANSWER)),
+        stream("ping", delta(content=ANSWER[:5]), "null", "[]", '"x"', delta(content=ANSWER[5:])),
         stream({"choices": None}, {"choices": [{"delta": None}]}, {}, delta(content=ANSWER), {"choices": []}),
         stream(delta(reasoning_content="thinking"), delta(content=PARTS)),
         stream(
@@ -68,7 +69,10 @@ def test_a_character_in_two_halves_is_joined() -> None:
     assert _completion.read(halves).text == "\U0001f600"
 
 
-@pytest.mark.parametrize("text", ["", "<html>", "data: <html>\n\n", "[1]", "{", "data: 7\n\n", "{" * 5000, ": x\n\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "<html>", "data: <html>\n\n", "[1]", "{", "data: 7\n\n", "data: ping\n\ndata: {\n\n", "{" * 5000, ": x\n\n"],
+)
 def test_what_is_no_response_is_refused(text: str) -> None:
     with pytest.raises(NoCompletion):
         _completion.read(text)

@@ -186,14 +186,13 @@ def test_a_duplicate_of_a_failed_attempt_makes_no_call_of_its_own(world: World, 
     "bad",
     [
         plain("I would rather not."),
-        plain(scored(verdict="hire")),
         plain(json.dumps({"scores": [{"criterion": "charm", "score": 5, "reason": "x"}], "summary": "x"})),
         plain(json.dumps({"scores": json.loads(scored())["scores"][1:], "summary": "x"})),
         plain(scored().replace('"score": 4', '"score": 6', 1)),
         streamed(scored()[:-20], done=False),
         Reply(200, "<html>", {"content-type": "text/html"}),
     ],
-    ids=["prose", "more", "another rubric", "one left out", "out of range", "cut off", "no json"],
+    ids=["prose", "another rubric", "one left out", "out of range", "cut off", "no json"],
 )
 def test_a_malformed_answer_is_paid_for_and_asked_for_again(bad: Reply, world: World, provider: Web) -> None:
     provider.answers[PATH] = [bad, streamed(scored())]

@@ -35,13 +35,21 @@ def answer(score: Any = 3, summary: str = "fine") -> str:
         answer(3.0),
         answer("3.0"),
         answer(" 3 "),
+        answer("3/5"),
+        answer("3.0 / 5"),
+        answer(summary="two\nlines\tand more").replace("\\n", "\n").replace("\\t", "\t"),
+        f'{answer()[:-1]}, "overall": 4}}',
+        answer().replace('"reason"', '"evidence": [], "reason"'),
+        answer().replace("correctness", " Correctness ").replace("reasoning", "Reasoning"),
     ],
 )
 def test_the_result_is_found(text: str) -> None:
     assert {score.score for score in read(text, RUBRIC).scores} == {3}
 
 
-@pytest.mark.parametrize("score", ["three", 3.5, "3.5", True, None, "", "-1", -1, 6, "6", [3], "٣", 1e400])
+@pytest.mark.parametrize(
+    "score", ["three", 3.5, "3.5", "3/10", "3/5/5", True, None, "", "-1", -1, 6, "6", [3], "٣", 1e400]
+)
 def test_a_score_that_is_no_whole_number_of_the_scale_is_refused(score: Any) -> None:
     with pytest.raises(InvalidAnswer):
         read(answer(score), RUBRIC)
