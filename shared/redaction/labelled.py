@@ -18,7 +18,7 @@ STEMS = (
     *("phone", "telefon", "tel.", "tel:", "mobil", "handy", "fax", "steuer", "tax", "insurance", "versicherten"),
     *("krankenvers", "konto", "account n", "driver", "licence n", "license n", "licence-n", "license_n"),
     *("f\xfchrerschein", "national id", "national_id", "nhs", "identity card", "kundennummer", "routing n"),
-    *("sort code", "bankleitzahl"),
+    *("sort code", "bankleitzahl", "aadhaar"),
 )
 LABEL = (
     r"ssn|social[-_ ]?security|sozialversicherungs?|(?:date[-_ ]?of[-_ ]?)?birth[-_ ]?(?:date|day)?|dob|born"
@@ -26,10 +26,18 @@ LABEL = (
     r"|tel\.?|mobil(?:e|funk|telefon)?|handy|(?:tele)?fax|steuer(?:[-_ ]?id|identifikations|[-_ ]?)"
     r"|tax(?:payer)?[-_ ]?id(?:entification)?|(?:national|health)[-_ ]?insurance|insurance|krankenversicherten"
     r"|krankenversicherungs|versicherten|konto|account|driver'?s?[-_ ]?licen[cs]e|licen[cs]e|f\xfchrerschein"
-    r"|national[-_ ]?id|nhs|identity[-_ ]?card|kunden|routing|sort[-_ ]?code|bankleitzahl"
+    r"|national[-_ ]?id|nhs|identity[-_ ]?card|kunden|routing|sort[-_ ]?code|bankleitzahl|aadhaar"
 )
 KIND = r"(?:[-_ ]?(?:no\.?|nos\.?|number|num|nummer|nr\.?|id|#|date|value)){0,2}"
 JOINT = r"(?:\\*[\"'])?\s{0,3}(?:=>|[:=>]|%3[ad])\s{0,3}\\*[\"']?|[ \t](?:is|ist|lautet|am|on|was|war)[ \t]"
+# A label of which a number in one of these forms needs no joint: `DOB 02/29/1984`, `SSN 078 05 1120`.
+PERSONAL = (
+    r"ssn|social[-_ ]?security|dob|(?:date[-_ ]?of[-_ ]?)?birth[-_ ]?(?:date|day)?|geburts(?:datum|tag)|nhs|aadhaar"
+)
+FORM = (
+    r"\d{3}[ -]\d{2}[ -]\d{4}|\d{3}[ -]\d{3}[ -]\d{4}|\d{4}[ -]\d{4}[ -]\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{4}"
+    r"|\d{4}-\d{2}-\d{2}"
+)
 # Words that contain a digit, or a date with a month's name.
 NUMBERS = (
     r"\+?\(?[A-Za-z]{0,4}[ ]?\d[\dA-Za-z]*\)?"
@@ -38,7 +46,7 @@ NUMBERS = (
 DATE = r"\d{1,2}\.?[ -][A-Za-z\xe4]{3,9}\.?[ -]\d{2,4}|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}"
 BEFORE = r"(?:date[-_ ]?of[-_ ]?|tele|cell|mobile[-_ ]?|personal|health[-_ ]?|national[-_ ]?|kranken)\Z"
 MIN_DIGITS = 4
-AFTER = rf"(?:{LABEL}){KIND}(?:{JOINT})(?P<value>{DATE}|{NUMBERS})"
+AFTER = rf"(?:{LABEL}){KIND}(?:{JOINT})(?P<value>{DATE}|{NUMBERS})|(?:{PERSONAL}){KIND}[ \t](?P<form>{FORM})(?![\w-])"
 
 
 def spans(text: str, image: bytes) -> Iterator[Span]:
@@ -49,8 +57,9 @@ def spans(text: str, image: bytes) -> Iterator[Span]:
             continue
         # A label may begin before its stem: `date of birth`, `telephone`.
         labelled = pattern(AFTER, re.IGNORECASE).match(text, _begin(text, start))
-        if labelled and sum(map(str.isdigit, labelled["value"])) >= MIN_DIGITS:
-            yield *labelled.span("value"), NUMBER
+        name = "form" if labelled and labelled["form"] else "value"
+        if labelled and sum(map(str.isdigit, labelled[name])) >= MIN_DIGITS:
+            yield *labelled.span(name), NUMBER
             done = labelled.end()
 
 

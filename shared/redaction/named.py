@@ -14,6 +14,7 @@ HOOKS = ("hooks", "webhookb2/", "hook.", "hook/", "ifttt.com/")
 STEMS = (
     *("pass", "pwd", "kennwort", "secret", "token", "credential", "auth", "cookie", "sess", "key", "sig", "srf", "otp"),
     *("cvv", "cvc", "jwt", ".sid", "sid=", "code=", "bearer", "basic", "x-internal-health"),
+    *("contrase", "senha", "wachtwoord"),
     *HOOKS,
 )
 # `key` may be one of a table or a map; after one of these words it is a secret.
@@ -22,7 +23,7 @@ SECRET_KEY_WORDS = (
     *("subscription", "storage", "webhook", "hmac", "service", "client", "consumer", "auth"),
 )
 NAME = (
-    r"pass(?:words?|wort|wd|phrases?|codes?)|kennwort|(?<=[_?&;-])pass|(?<=[\"'])pass(?=\\*[\"'])|pwd|secrets?|tokens?|credentials?"
+    r"pass(?:words?|wort|wd|phrases?|codes?|e)|kennwort|contrase(?:\xf1|n)a|senha|wachtwoord|(?<=[_?&;-])pass|(?<=[\"'])pass(?=\\*[\"'])|pwd|secrets?|tokens?|credentials?"
     r"|authorization|(?<=[\"'])auth(?=\\*[\"'][^\w]{1,5}[\w+/=-]{16})|cookies?|sess(?:ion[-_]?)?id"
     r"|(?<![a-z])session(?==)|keys?|signature|(?<=[?&;])sig|srf|(?<![a-z])(?:otp|cv[vc]2?|jwt)|\.sid|(?<=[?&; ])sid"
     r"|(?<=[?&])code(?=(?:=|%3d)[\w%.~/-]{8})|x-internal-health"

@@ -13,10 +13,11 @@ PREFIXES = (
     r"|whsec_|AIza|GOCSPX-|npm_|pypi-|rubygems_|do[oprt]_v1_|shp(?:at|ca|pa|ss|ua)_|sq0[a-z]{3}-|dckr_[po]at_|PMAK-"
     r"|lin_(?:api|oauth)_|ATATT3|ATBB|ATCTT3|CFPAT-|dapi(?=[0-9a-f]{32})|gl(?:c|sa)_|NRAK-|pscale_(?:pw|tkn|oauth)_"
     r"|sntry[su]_|sb[pk]_|tfp_|tskey-|figd_|xkeysib-|xsmtpsib-|HRKU-|AGE-SECRET-KEY-|IQoJ|F[Qw]oG|EAA(?=\w{20})"
-    r"|LTAI|SK(?=[0-9a-f]{32})|key-(?=[0-9a-f]{32})|re_(?=\w{20})|hf_(?=\w{20})|ntn_(?=\d)|pul-(?=[0-9a-f]{40})"
+    r"|LTAI|SK(?=[0-9a-f]{32})|key-(?=[0-9a-f]{32})|re_(?=\w{20})|hf_(?=\w{20})|ntn_(?=\d)|secret_(?=[A-Za-z0-9]{43}(?!\w))|pul-(?=[0-9a-f]{40})"
     # Providers of models.
     r"|gsk_(?=\w{20})|r8_(?=\w{20})|pplx-(?=\w{20})|xai-(?=\w{20})|nvapi-|tvly-(?=[\w-]{20})|csk-(?=\w{20})|lsv2_[ps][tk]_"
     r"|pcsk_|fw_(?=\w{20})|tgp_v1_|jina_(?=\w{20})|esecret_|api_org_(?=\w{20})|sk-(?:or-v1|ant|proj|svcacct|admin|lf)-"
+    r"|sk-(?=[0-9a-f]{32}(?!\w))"
     r"|pa-(?=[\w-]{40})"
     # Hosting, databases, build systems.
     r"|vercel_blob_rw_|vc[kpiar]_(?=\w{20})|nf[pcoub]_(?=\w{20})|rnd_(?=\w{20})|f[mo]\d_(?=\w{20})|napi_(?=\w{20})"

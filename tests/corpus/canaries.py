@@ -98,6 +98,8 @@ VENDORS: dict[str, tuple[str | tuple[int, str], ...]] = {
     "supabase": ("sb", "p_", (40, HEX)),
     "tailscale": ("ts", "key-auth-", (17, LETTERS), "-", (32, LETTERS)),
     "brevo": ("xkey", "sib-", (64, HEX), "-", (16, LETTERS)),
+    "key of hexadecimal digits": ("s", "k-", (32, HEX)),
+    "notion of earlier": ("sec", "ret_", (43, LETTERS)),
     "telegram": ((10, "123456789"), ":", "AA", (33, WORD)),
     "discord": ("M", (25, LETTERS), ".", (6, LETTERS), ".", (38, LETTERS)),
     "dropbox": ("sl", ".", (62, WORD)),
@@ -451,6 +453,10 @@ COMMANDS = (
     "export MYSQL_PWD={}",
     "Passw" + "ort: {}",
     "Kennw" + "ort={}",
+    "mot de pas" + "se : {}",
+    "contra" + "seña: {}",
+    "sen" + "ha={}",
+    "wachtw" + "oord: {}",
 )
 LABELLED = (
     *("ssn: 078-05-1120", "SSN=078051120", '{"ssn": "078-05-1120"}', "social security number: 078-05-1120"),
@@ -467,6 +473,8 @@ LABELLED = (
     *("Sozialversicherungsnummer: 65 070803 A 010", "national insurance number: QQ 12 34 56 C"),
     *("Kontonummer: 532013000", "account number: 532013000", "driver's license: D9182736", "NHS number: 943 476 5919"),
     *("F\xfchrerscheinnummer: B918273RE2", "<ssn>078-05-1120</ssn>", "ssn%3D078-05-1120"),
+    *("Social Security Number 078 05 1120", "SSN 078-05-1120", "DOB 02/29/1984", "birth date 1984-02-29"),
+    *("Geburtsdatum 29.02.1984", "NHS number 943 476 5919", "aadhaar: 2345 6789 0124", "Aadhaar no. 2345 6789 0124"),
 )
 
 
