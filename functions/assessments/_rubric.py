@@ -79,14 +79,14 @@ class Evaluation(Payload):
 
 
 def _whole(value: Any) -> Any:
-    """Return a whole number that a model wrote as 3.0, "3" or "3/5"."""
+    """Return the whole number in 3.0, "3" or "3/5"."""
     if isinstance(value, str) and (match := WHOLE.fullmatch(value)):
         value = float(match[1])
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _name(value: Any) -> Any:
-    """Return the name of a criterion that a model wrote as a title."""
+    """Return the name of a criterion that was written as a title."""
     return value.strip().lower().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
 
 
