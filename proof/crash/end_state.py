@@ -92,24 +92,37 @@ class StateReader:
         self.world = world
         #: Text of each row by identity, with the row, so that its identity is not given to another.
         self._texts: dict[int, tuple[Any, str]] = {}
+        #: Rows of the state table likewise.
+        self._plain: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def prepare(self) -> None:
-        """Form the texts of all rows as they are now."""
+        """Form the texts and values of all rows as they are now."""
+        for row in self.world.dynamodb.shared_rows(tables.STATE.name):
+            self._plain[id(row)] = row, _plain(row)
         for table in PRODUCTS:
             for row in self.world.dynamodb.shared_rows(table.name):
                 self._texts[id(row)] = row, _text(_plain(row))
 
     def read(self, received: Counter[Any]) -> EndState:
         """Read the state of the world, which is idle."""
-        return _read(self.world, received, self._row_text)
+        rows = self.world.dynamodb.shared_rows(tables.STATE.name)
+        return _read(self.world, [self._values(row) for row in rows], received, self._row_text)
+
+    def _values(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        known = self._plain.get(id(row))
+        return known[1] if known else _plain(row)
 
     def _row_text(self, row: Mapping[str, Any]) -> str:
         known = self._texts.get(id(row))
         return known[1] if known else _text(_plain(row))
 
 
-def _read(world: World, received: Counter[Any], row_text: Callable[[Mapping[str, Any]], str]) -> EndState:
-    state = [_plain(row) for row in world.dynamodb.shared_rows(tables.STATE.name)]
+def _read(
+    world: World,
+    state: list[dict[str, Any]],
+    received: Counter[Any],
+    row_text: Callable[[Mapping[str, Any]], str],
+) -> EndState:
     partitions: dict[str, list[dict[str, Any]]] = {}
     for row in state:
         partitions.setdefault(row["pk"].partition("#")[0], []).append(row)

@@ -10,6 +10,7 @@ from typing import Self
 
 from cli.environment import replace_environment
 from proof.crash.end_state import EndState, StateReader
+from proof.crash.known_states import KnownStates, StateKnown
 from proof.crash.scenario import REDELIVERY, ROLLOUT, WATCHERS, Scenario
 from proof.crash.verdict import Verdict, compare
 from proof.outside.calls import through_processes
@@ -17,6 +18,7 @@ from proof.outside.servers import OutsideServers
 from proof.world.fault import CrashPoint, FaultKind
 from proof.world.seeded import seeded
 from proof.world.single_thread import in_one_thread, only_job
+from proof.world.tick_memo import remembered_ticks
 from proof.world.world import Snapshot, World, WorldStuck
 from shared.job import manifest, registry
 from shared.job.definition import Job
@@ -25,6 +27,8 @@ START = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
 SAMPLES = 2
 # Of random numbers and ids: each plan draws the same ones.
 SEED = 1
+# Time before and after the start whose ticks are computed once.
+REMEMBERED = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,12 @@ class Plan:
 class Prover:
     """A world with sample data for every job. `with Prover() as prover:`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, merges: bool = True) -> None:
         self._open = ExitStack()
+        #: Whether plans end in states from which another plan was played.
+        self.merges = merges
+        #: Plans that ended so.
+        self.merged = 0
 
     def __enter__(self) -> Self:
         self.outside = self._open.enter_context(OutsideServers())
@@ -56,7 +64,8 @@ class Prover:
         self.world = World(self.jobs, START, environment)
         self.outside.store_secrets(self.world)
         self._open.enter_context(in_one_thread(self.world))
-        self.random = self._open.enter_context(seeded(SEED))
+        self._open.enter_context(remembered_ticks(START - REMEMBERED, 2 * REMEMBERED))
+        self.world.before_process = self._open.enter_context(seeded(SEED)).seed
         self._open.enter_context(through_processes(self.world, self.outside.web.address))
         self.sampled: Snapshot = self._sample()
         return self
@@ -84,8 +93,12 @@ class Prover:
         self.prepared = self.world.snapshot()
         self.states = StateReader(self.world)
         self.states.prepare()
+        self.known = KnownStates(self.world, self.received, self.prepared)
+        self.world.at_rest = self.known.look
         # A point that no run reaches: it only marks the process.
-        return self._play(job, CrashPoint(10**9, FaultKind.DIES_BEFORE))
+        expected = self._play(job, CrashPoint(10**9, FaultKind.DIES_BEFORE))
+        self.known.end(Verdict())
+        return expected, self.world.faulted[0].calls if self.world.faulted else []
 
     def points(self, calls: list[str]) -> Iterator[CrashPoint]:
         """Every fault at every call."""
@@ -101,32 +114,47 @@ class Prover:
 
     def judge(self, job: Job, point: CrashPoint, expected: EndState) -> Verdict:
         """Try one crash point."""
+        self.world.at_rest = self.known.look if self.merges else _continue
         try:
-            found, calls = self._play(job, point)
+            found = self._play(job, point)
+        except StateKnown as known:
+            self.merged += 1
+            verdict = known.verdict
         except WorldStuck as stuck:
             return Verdict(stuck=[str(stuck)])
-        outside = any(call.startswith("outside:") for call in calls[point.call - 1 : point.call])
+        else:
+            verdict = self._compare(job, expected, found)
+        finally:
+            self.world.at_rest = _continue
+        self.known.end(verdict)
+        return verdict
+
+    def _compare(self, job: Job, expected: EndState, found: EndState) -> Verdict:
+        faulted = self.world.faulted
+        outside = any(process.faulted_call().startswith("outside:") for process in faulted)
         verdict = compare(expected, found, attempt_failed=outside)
         verdict.silent += silent_ticks(job, expected, found)
         verdict.violated += self.world.claims.violations
         if job.queue:
-            verdict.violated += [
-                f"the batch was not answered: {each.raised}" for each in self.world.faulted if each.raised
-            ]
+            verdict.violated += [f"the batch was not answered: {each.raised}" for each in faulted if each.raised]
         return verdict
 
-    def _play(self, job: Job, point: CrashPoint) -> tuple[EndState, list[str]]:
+    def _play(self, job: Job, point: CrashPoint) -> EndState:
         self.received.clear()
-        self.random.seed(SEED)
+        self.known.begin()
         world = self.world
+        world.before_process("plan")
         scenario = self.scenario
         world.restore(self.prepared)
         world.faults.append((job.name, point))
         world.freeze_until = scenario.thaws_at
         with only_job(job, WATCHERS):
             scenario.play(world)
-        calls = world.faulted[0].calls if world.faulted else []
-        return self.states.read(self.received.counts()), calls
+        return self.states.read(self.received.counts())
+
+
+def _continue() -> None:
+    """Play the plan to its end."""
 
 
 def silent_ticks(job: Job, expected: EndState, found: EndState) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +36,6 @@ class MemoryLambda:
     def __init__(self, world: World) -> None:
         self.world = world
         self.pending: deque[PendingInvocation] = deque()
-        self.requests = 0
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation, such as `Invoke`. Raises ClientError."""
@@ -49,8 +49,7 @@ class MemoryLambda:
 
     def enqueue(self, job: str, event: Any) -> None:
         """Accept an event for asynchronous invocation."""
-        self.requests += 1
-        self.pending.append(PendingInvocation(job, event, f"00000000-0000-4000-8000-{self.requests:012d}"))
+        self.pending.append(PendingInvocation(job, event, str(uuid.uuid4())))
 
     def _Invoke(self, job: str, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802 - AWS's names
         if request.get("InvocationType") != "Event":

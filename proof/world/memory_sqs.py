@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -130,7 +131,7 @@ class MemorySqs:
             raise client_error(operation, "InvalidParameterValue", f"DelaySeconds {delay} is not in 0 to {MAX_DELAY}")
         now = self.now()
         message = QueuedMessage(
-            f"message-{next(self._numbers)}",
+            str(uuid.uuid4()),
             body,
             dict(request.get("MessageAttributes", {})),
             request.get("MessageGroupId", ""),

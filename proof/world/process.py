@@ -81,6 +81,11 @@ class Process:
             raise no_answer()
         return result
 
+    def faulted_call(self) -> str:
+        """The call that the fault met; empty if it was not reached."""
+        number = self.fault.call if self.fault else 0
+        return self.calls[number - 1] if 0 < number <= len(self.calls) else ""
+
     def end(self, *, silent: bool = False) -> None:
         """End the process here."""
         self.ended, self.silent = True, silent

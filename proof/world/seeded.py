@@ -14,7 +14,7 @@ class SeededRandom:
     def __init__(self) -> None:
         self._bytes = random.Random()
 
-    def seed(self, seed: int) -> None:
+    def seed(self, seed: int | str) -> None:
         """Begin the same sequence again."""
         self._bytes.seed(seed)
         random.seed(seed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 import json
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -35,6 +37,14 @@ FINISHING = timedelta(seconds=10)
 MAX_INVOCATIONS = 400
 
 
+def _nothing() -> None:
+    """Continue."""
+
+
+def _ignore(_: str) -> None:
+    """Draw on."""
+
+
 class WorldStuck(Exception):
     """The world does not come to rest."""
 
@@ -55,6 +65,8 @@ class _Due:
     at: datetime
     number: int
     happen: Callable[[], None] = field(compare=False)
+    #: What happens, such as the job that fires.
+    name: str = field(compare=False)
 
 
 class World:
@@ -87,7 +99,14 @@ class World:
         self.freeze_until = now
         #: The processes that met a fault.
         self.faulted: list[Process] = []
-        self._planned = self._fired = 0
+        #: Called before the clock advances: nothing runs, and nothing waits for its turn.
+        self.at_rest: Callable[[], None] = _nothing
+        #: Called with the name of each process before it starts. Plans seed their random numbers here: ids of a
+        #: process do not depend on how many another one drew.
+        self.before_process: Callable[[str], None] = _ignore
+        self._started: Counter[str] = Counter()
+        #: How often something was planned.
+        self.planned = 0
         self.mapped = self._create_queues()
 
     def _create_queues(self) -> dict[str, Job]:
@@ -113,25 +132,28 @@ class World:
         for name, messages in deepcopy(snapshot.messages).items():
             self.sqs.queues[name].messages = messages
         self.functions.pending.clear()
-        self.functions.requests = self.invocations = 0
+        self.invocations = self.planned = 0
+        self._started.clear()
         self.topic.published.clear()
         self.claims.clear()
         self.log.lines.clear()
         self.agenda, self.processes, self.faults, self.faulted = [], [], [], []
 
-    def plan(self, at: datetime, happen: Callable[[], None]) -> None:
-        """Let something happen at a time."""
-        self._planned += 1
-        heapq.heappush(self.agenda, _Due(at, self._planned, happen))
+    def plan(self, at: datetime, happen: Callable[[], None], name: str = "") -> None:
+        """Let something happen at a time.
+
+        name: what it is, by which states are compared.
+        """
+        self.planned += 1
+        heapq.heappush(self.agenda, _Due(at, self.planned, happen, name))
 
     def plan_tick(self, job: str, at: datetime) -> None:
         """Let the schedule of a job fire at a time."""
-        self.plan(at, partial(self.fire, job, at))
+        self.plan(at, partial(self.fire, job, at), job)
 
     def fire(self, job: str, tick: datetime) -> None:
         """Deliver a tick, as a rule of EventBridge does."""
-        self._fired += 1
-        event = {"source": "aws.events", "time": f"{tick:%Y-%m-%dT%H:%M:%SZ}", "id": f"tick-{self._fired}"}
+        event = {"source": "aws.events", "time": f"{tick:%Y-%m-%dT%H:%M:%SZ}", "id": str(uuid.uuid4())}
         self.functions.enqueue(job, event)
 
     def run_until(self, end: datetime) -> None:
@@ -140,6 +162,7 @@ class World:
             if self.functions.pending:
                 self._run_async(self.functions.pending.popleft())
             elif not self._deliver():
+                self.at_rest()
                 due = self._next_due()
                 if due is None or due > end:
                     self.clock.advance_to(end)
@@ -222,6 +245,9 @@ class World:
 
     def start_process(self, job: Job) -> Process:
         """The process of the next invocation, with its fault."""
+        name = f"{job.name} {self.clock.now():%Y-%m-%dT%H:%M:%S}"
+        self._started[name] += 1
+        self.before_process(f"{name} {self._started[name]}")
         fault = self._take_fault(job.name)
         process = Process(self, job.name, job.timeout, fault)
         if fault:

@@ -96,8 +96,9 @@ class DailyLedger:
             after = merge(before, records)
             if after == before:
                 return 0
-            hours = {tick.replace(minute=0) for tick in records if after[tick] != before.get(tick)}
-            if self._write(day, {f"h{hour:%H}": encode(after, hour) for hour in hours}, item.get("version", 0)):
+            hours = {tick.hour for tick, record in records.items() if after[tick] != before.get(tick)}
+            texts = {f"h{hour:02}": encode(of_hour) for hour, of_hour in _by_hour(after).items() if hour in hours}
+            if self._write(day, texts, item.get("version", 0)):
                 return 1
         raise DailyLedgerConflict(f"the ledger of {self.job}, {day}, was written by others {TRIES} times in a row")
 
@@ -146,17 +147,24 @@ def records_of_day(item: Mapping[str, Any]) -> TickRecords:
     return merge(*(decode(text, day.replace(hour=hour)) for hour, text in texts.items()))
 
 
-def encode(records: Mapping[datetime, TickRecord], hour: datetime) -> str:
+def _by_hour(records: Mapping[datetime, TickRecord]) -> dict[int, TickRecords]:
+    """Group the records of a day."""
+    hours: dict[int, TickRecords] = {}
+    for tick, record in records.items():
+        hours.setdefault(tick.hour, {})[tick] = record
+    return hours
+
+
+def encode(records: Mapping[datetime, TickRecord]) -> str:
     """Encode the ticks of an hour.
 
     The code of each outcome and its minutes, in EventBridge's shortest form.
     """
     minutes: dict[str, set[int]] = {}
     for tick, record in records.items():
-        if tick.replace(minute=0) == hour:
-            minutes.setdefault(CODES[record.outcome], set()).add(tick.minute)
-            if record.duplicated:
-                minutes.setdefault(DUPLICATED, set()).add(tick.minute)
+        minutes.setdefault(CODES[record.outcome], set()).add(tick.minute)
+        if record.duplicated:
+            minutes.setdefault(DUPLICATED, set()).add(tick.minute)
     return " ".join(code + MINUTE.eventbridge(frozenset(values)) for code, values in sorted(minutes.items()))
 
 

@@ -6,7 +6,7 @@ holds it against moto and the local engine (tests/conformance/test_dynamodb.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ from proof.world.dynamodb import attribute_values, keys
 from proof.world.dynamodb.attribute_values import Item
 from proof.world.dynamodb.batch_writes import batch_write_item
 from proof.world.dynamodb.errors import Refused, unimplemented
+from proof.world.dynamodb.keys import Key
 from proof.world.dynamodb.memory_table import GsiDelay, MemoryTable, Observer, TableSnapshot
 from proof.world.dynamodb.partitions import Epoch
 from proof.world.dynamodb.query import query
@@ -126,7 +127,16 @@ class MemoryDynamoDb:
 
         table: its logical name.
         """
-        return self._by_name[table].get(keys.Key(pk, sk))
+        return self._by_name[table].get(Key(pk, sk))
+
+    def changes(self, since: DatabaseSnapshot) -> Iterator[tuple[str, Key, Item | None]]:
+        """Yield table, key and item of each write since a snapshot.
+
+        None for one that was deleted.
+        """
+        for (name, table), before in zip(self._by_name.items(), since.tables, strict=True):
+            for pk, sk, item in table.rows.changes(before.rows):
+                yield name, Key(pk, sk), item
 
     def snapshot(self) -> DatabaseSnapshot:
         self._epoch.number += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from proof.world.dynamodb.attribute_values import Item
@@ -88,6 +89,21 @@ class Partitions:
         del partition.order[bisect_left(partition.order, key)]
         if not partition.rows:
             del self._partitions[pk]
+
+    def changes(self, frozen: Frozen) -> Iterator[tuple[str, SortKey, Item | None]]:
+        """Yield keys and items written since a snapshot.
+
+        None for a deleted one.
+        """
+        for pk in sorted(self._partitions.keys() | frozen.keys()):
+            now, before = self._partitions.get(pk), frozen.get(pk)
+            if now is before:
+                continue
+            rows, old = now.rows if now else {}, before.rows if before else {}
+            for key in sorted(rows.keys() | old.keys()):
+                row = rows.get(key)
+                if row is not old.get(key):
+                    yield pk, key, row.item if row else None
 
     def snapshot(self) -> Frozen:
         """The partitions, which stay as they are from the next epoch on."""
