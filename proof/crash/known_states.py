@@ -1,8 +1,8 @@
 """Known states: plans that reach one end with the same verdict.
 
-A plan whose world comes to rest in a state from which another one was played goes on in the same way: nothing runs, and the code reads nothing but
-this state. As a model checker does, the prover takes the verdict of the first plan. Two states are the same where they
-differ in fractions of a second and in durations alone.
+A plan whose world comes to rest in a state from which another one was played goes on in the same way: nothing runs, and
+the code reads nothing but this state. As a model checker does, the prover takes the verdict of the first plan. Two
+states are the same where they differ in fractions of a second and in durations alone.
 """
 
 from __future__ import annotations
