@@ -25,6 +25,13 @@ KEYED = frozenset(
 )
 
 
+# Actions that IAM does not limit to resources:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+LISTS = frozenset(
+    ("cloudformation:DescribeStacks", "events:ListRules", "lambda:ListFunctions", "scheduler:ListSchedules")
+)
+
+
 class GrantError(Exception):
     """A grant that no policy can express; the message has the fix."""
 
@@ -124,7 +131,7 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
             yield names.topic_arn(name)
         case "function":
             yield names.arn("lambda", f"function:{names.function(name)}")
-        case "parameter" | "model":
+        case "parameter" | "model" | "stack" | "role" | "account":
             yield from _outside(names, kind, name)
         case "key":
             # Limited by a condition on its alias: stacks do not know each other's key ids.
@@ -132,13 +139,21 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
 
 
 def _outside(names: Names, kind: str, name: str) -> Iterator[str]:
-    """ARNs of resources that no stack creates."""
-    if kind == "parameter":
-        yield names.arn("ssm", f"parameter/{names.secret(name)}")
-        return
-    # Models of AWS, and inference profiles, which route requests to several regions.
-    yield f"arn:{names.partition}:bedrock:*::foundation-model/{name}"
-    yield names.arn("bedrock", f"inference-profile/{name}")
+    """ARNs of resources that no template names."""
+    match kind:
+        case "parameter":
+            yield names.arn("ssm", f"parameter/{names.secret(name)}")
+        case "stack":
+            yield names.arn("cloudformation", f"stack/{names.stack(name)}/*")
+        case "role":
+            # Named by CloudFormation, after its stack.
+            yield f"arn:{names.partition}:iam::{names.account}:role/{names.of(name)}"
+        case "account":
+            yield "*"
+        case _:
+            # Models of AWS, and inference profiles, which route requests to several regions.
+            yield f"arn:{names.partition}:bedrock:*::foundation-model/{name}"
+            yield names.arn("bedrock", f"inference-profile/{name}")
 
 
 def _alias(names: Names, grant: Grant) -> str:
@@ -154,9 +169,12 @@ def _prefix(grant: Grant) -> str:
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
     owned = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
-    kinds = (*owned, "parameter", "model")
+    kinds = (*owned, "parameter", "model", "stack", "role", "account")
     if kind not in kinds:
         raise GrantError(f"grant on {grant.resource!r}: {kind!r} is none of {', '.join(kinds)}, see infra/roles.py")
+    if kind == "account" and not LISTS.issuperset(grant.actions):
+        loose = ", ".join(sorted(set(grant.actions) - LISTS))
+        raise GrantError(f"grant on {grant.resource!r}: {loose} can be limited to resources; name them")
     if kind == "table" and name not in TABLES:
         raise GrantError(f"grant on {grant.resource!r}: no such table; declare it in shared/tables.py")
     if grant.keys and not KEYED.issuperset(grant.actions):

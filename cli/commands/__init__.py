@@ -16,7 +16,7 @@ COMMANDS = {
     "status": "show the status of each job's last run, by status key",
     "dead": "list, show, retry and purge dead letters; show the operators' audit log",
     "effects": "list and resolve effects of a job whose outcome is unknown",
-    "drift": "list deployed resources that nothing declares, remove them, and enable what starts a job",
+    "drift": "list what is deployed and not declared, disabled, or changed by hand, and mend it",
     "send": "send a message from a file to the queue of a consumer",
     "queues": "show depth, age, lag and error rate of the consumers' queues",
     "logs": "print the log of a job",

@@ -1,21 +1,23 @@
-"""List deployed resources that no job or endpoint declares, and remove them.
+"""List differences between the deployed stage and its declaration, and mend them.
 
-`drift`, `drift --remove NAME --reason WHY`. `drift --restore JOB --reason WHY` enables what starts a job.
+Undeclared stacks, rules, schedules and functions; disabled rules; functions with a reserved concurrency of 0; roles
+whose policies were changed.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 from cli import job_settings, operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job
-from shared.admin import audit, drift, tick_delivery
+from shared.admin import audit, drift, role_drift, stage_drift, tick_delivery
 from shared.admin.drift import FUNCTION, STACK, Undeclared
 from shared.advised_commands import deployment
 from shared.aws.cloud import Cloud
-from shared.job import registry
+from shared.job import manifest, registry
 
 EXAMPLES = (
     "drift --aws --stage prod",
@@ -29,8 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--remove", metavar="NAME", help="delete the undeclared stack, rule, schedule or function")
     action.add_argument(
         "--restore",
-        metavar="JOB",
-        help="enable the job's disabled rules and schedules, and remove a reserved concurrency of 0 from its function",
+        metavar="JOB|ROLE",
+        help="enable the job's disabled rules and schedules, and remove a reserved concurrency of 0 from its function; "
+        "or give a role the policies of its template",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON array, or with --remove or --restore one JSON object"
@@ -47,31 +50,20 @@ def call(args: argparse.Namespace) -> int:
         errors = "\n".join(map(str, found.broken.values()))
         raise CommandError(Exit.WRONG_USE, f"{errors}\nIts jobs would seem to be undeclared; correct the module first")
     with options.open_cloud(args, reading=not args.remove) as cloud:
-        undeclared = drift.find(cloud, drift.declared(cloud.names, found.jobs.values(), registry.endpoints()))
+        jobs = manifest.of(job for job in found.jobs.values() if not job.stages or cloud.names.stage in job.stages)
         if args.remove:
-            return _remove(undeclared, cloud, args)
+            declared = drift.declared(cloud.names, jobs, registry.endpoints())
+            return _remove(drift.find(cloud, declared), cloud, args)
+        differences = stage_drift.find(cloud, jobs, registry.endpoints(), roles=True)
     if args.json:
-        output.document([resource_data(resource, args) for resource in undeclared])
-    elif undeclared:
-        rows = [[each.name, each.kind, each.stack, _removal(each, args)] for each in undeclared]
-        output.table(["name", "kind", "stack", "remove by"], rows, spare=["stack"])
+        output.document([asdict(each) for each in differences])
+    elif differences:
+        rows = [[each.name, each.kind, each.stack, each.problem, each.fix] for each in differences]
+        output.table(["name", "kind", "stack", "problem", "fix"], rows, spare=["stack"])
         output.notice("Compared with the jobs of this checkout: use the version that is deployed, or a later one.")
     else:
-        output.notice("everything that is deployed is declared")
-    return Exit.FAILED if undeclared else Exit.DONE
-
-
-def resource_data(resource: Undeclared, args: argparse.Namespace) -> dict[str, Any]:
-    """An undeclared resource as `drift --json` shows it.
-
-    `stack` is null for a stack, and for a resource that belongs to none.
-    """
-    return {
-        "kind": resource.kind,
-        "name": resource.name,
-        "stack": resource.stack,
-        "remove": _removal(resource, args),
-    }
+        output.notice("everything that is deployed is declared, and nothing declared is disabled or changed")
+    return Exit.FAILED if differences else Exit.DONE
 
 
 def _removal(resource: Undeclared, args: argparse.Namespace) -> str:
@@ -119,6 +111,8 @@ def _delete(cloud: Cloud, resource: Undeclared) -> None:
 
 
 def _restore(args: argparse.Namespace) -> int:
+    if args.restore.startswith("nightshift-"):
+        return _restore_role(args)
     job = find_job(args.restore)
     with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
         delivery = tick_delivery.read(cloud, job)
@@ -138,6 +132,24 @@ def _restore(args: argparse.Namespace) -> int:
         output.document({"restored": [{"kind": kind, "name": name} for kind, name in restored]})
     else:
         print("\n".join(f"{kind} {name} may start {job.name} again" for kind, name in restored))
+    return Exit.DONE
+
+
+def _restore_role(args: argparse.Namespace) -> int:
+    with options.open_cloud(args) as cloud:
+        stacks = [stack.name for stack in drift.stacks(cloud)]
+        role = next((each for each in role_drift.find(cloud, stacks) if each.name == args.restore), None)
+        if role is None:
+            raise CommandError(
+                Exit.REFUSED, f"no stack of this stage has a changed role {args.restore}; nothing was done"
+            )
+        with _audited(cloud, args, "drift restore", {"role": role.name, "kinds": [stage_drift.ROLE]}) as entry:
+            role_drift.restore(cloud, role)
+            entry.add(role.name)
+    if args.json:
+        output.document({"restored": [{"kind": stage_drift.ROLE, "name": role.name}]})
+    else:
+        print(f"{role.name} has the policies of its template again; before: {role.problem}")
     return Exit.DONE
 
 

@@ -1,18 +1,21 @@
-"""Drift: deployed resources of a stage that no job or endpoint declares.
+"""Drift: deployed resources that nothing declares, and declared ones that are disabled.
 
 CloudFormation deletes nothing that has left the templates with its whole stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.aws.names import STACKS, Names
-from shared.job.definition import Job
+from shared.job import schedule
+from shared.job.manifest import Entry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shared.aws.cloud import Cloud
 
 STACK, RULE, SCHEDULE, FUNCTION = "stack", "rule", "schedule", "function"
@@ -34,31 +37,76 @@ class Undeclared:
     id: str
 
 
-def declared(names: Names, jobs: Iterable[Job], endpoints: Iterable[str]) -> set[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A rule, schedule or function, as AWS lists it."""
+
+    kind: str
+    name: str
+    id: str
+    #: False for a disabled rule or schedule.
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """A stack that exists."""
+
+    name: str
+    id: str
+    #: Status as CloudFormation names it, such as `UPDATE_COMPLETE`.
+    status: str
+    #: Time of its last update or creation.
+    changed: datetime
+
+
+def declared(names: Names, jobs: Mapping[str, Entry], endpoints: Iterable[str]) -> set[tuple[str, str]]:
     """Kind and name of each resource that a deployment creates."""
-    deployed = [job for job in jobs if not job.stages or names.stage in job.stages]
-    found = {(STACK, names.stack(name)) for name in (*STACKS, *(job.group for job in deployed))}
-    found |= {(FUNCTION, names.function(name)) for name in (*endpoints, *(job.name for job in deployed))}
-    for job in deployed:
-        count = sum(len(schedule.eventbridge()) for schedule in job.schedules())
-        for number in range(1, count + 1):
-            found |= {(kind, names.tick(job.name, number)) for kind in (RULE, SCHEDULE)}
+    found = {(STACK, names.stack(name)) for name in (*STACKS, *(job["group"] for job in jobs.values()))}
+    found |= {(FUNCTION, names.function(name)) for name in (*endpoints, *jobs)}
+    for name in jobs:
+        found |= {(kind, tick) for tick in ticks(names, name, jobs[name]) for kind in (RULE, SCHEDULE)}
     return found
 
 
-def find(cloud: Cloud, expected: set[tuple[str, str]]) -> list[Undeclared]:
+def ticks(names: Names, name: str, job: Entry) -> list[str]:
+    """Names of the rules and schedules of a job."""
+    count = sum(len(schedule.read(each).eventbridge()) for each in job["schedules"])
+    return [names.tick(name, number) for number in range(1, count + 1)]
+
+
+def find(cloud: Cloud, expected: set[tuple[str, str]], listed: Iterable[Listed] | None = None) -> list[Undeclared]:
     """The stage's stacks, rules, schedules and functions that are not expected.
 
-    Stacks are first.
+    Stacks are first. listed: the answer of `resources`, if it was read already.
     """
-    stacks = list(_stacks(cloud))
-    loose = [(kind, name, id_) for kind, name, id_ in _resources(cloud) if (kind, name) not in expected]
-    owners = dict(_owners(cloud, [name for name, _ in stacks])) if loose else {}
-    found = [Undeclared(STACK, name, None, False, id_) for name, id_ in stacks if (STACK, name) not in expected]
-    for kind, name, id_ in loose:
-        owner = owners.get((kind, name))
-        found.append(Undeclared(kind, name, owner, owner is not None and (STACK, owner) in expected, id_))
+    deployed = stacks(cloud)
+    listed = resources(cloud) if listed is None else listed
+    loose = [each for each in listed if (each.kind, each.name) not in expected]
+    owned = dict(owners(cloud, [stack.name for stack in deployed])) if loose else {}
+    found = [
+        Undeclared(STACK, stack.name, None, False, stack.id)
+        for stack in deployed
+        if (STACK, stack.name) not in expected
+    ]
+    for each in loose:
+        owner = owned.get((each.kind, each.name))
+        found.append(Undeclared(each.kind, each.name, owner, owner is not None and (STACK, owner) in expected, each.id))
     return found
+
+
+def blocked(cloud: Cloud, expected: set[tuple[str, str]], listed: Iterable[Listed]) -> list[Listed]:
+    """Declared resources that start no run.
+
+    Disabled rules and schedules, and functions with a reserved concurrency of 0. One call for each function: no list
+    contains its concurrency.
+    """
+    return [
+        each
+        for each in listed
+        if (each.kind, each.name) in expected
+        and (_reserves_nothing(cloud, each.name) if each.kind == FUNCTION else not each.enabled)
+    ]
 
 
 def remove(cloud: Cloud, resource: Undeclared, report: Callable[[str], None]) -> None:
@@ -84,31 +132,53 @@ def remove(cloud: Cloud, resource: Undeclared, report: Callable[[str], None]) ->
             cloud.functions.delete_function(FunctionName=resource.name)
 
 
-def _stacks(cloud: Cloud) -> Iterator[tuple[str, str]]:
-    """Name and id of each stack that is not deleted."""
-    for page in cloud.stacks.get_paginator("describe_stacks").paginate():
-        for stack in page["Stacks"]:
-            if stack["StackName"].startswith(cloud.names.of("")):
-                yield stack["StackName"], stack["StackId"]
+def stacks(cloud: Cloud) -> list[DeployedStack]:
+    """The stage's stacks, without deleted ones."""
+    pages = cloud.stacks.get_paginator("describe_stacks").paginate()
+    return [
+        DeployedStack(
+            stack["StackName"],
+            stack["StackId"],
+            stack["StackStatus"],
+            stack.get("LastUpdatedTime", stack["CreationTime"]),
+        )
+        for page in pages
+        for stack in page["Stacks"]
+        if stack["StackName"].startswith(cloud.names.of(""))
+    ]
 
 
-def _resources(cloud: Cloud) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and ARN of each rule, schedule and function."""
+def resources(cloud: Cloud) -> list[Listed]:
+    """The stage's rules, schedules and functions."""
+    return list(_listed(cloud))
+
+
+def _listed(cloud: Cloud) -> Iterator[Listed]:
     prefix = cloud.names.of("")
     for rules in cloud.rules.get_paginator("list_rules").paginate(NamePrefix=prefix):
-        yield from ((RULE, rule["Name"], rule["Arn"]) for rule in rules["Rules"])
+        for rule in rules["Rules"]:
+            yield Listed(RULE, rule["Name"], rule["Arn"], rule.get("State") != "DISABLED")
     for schedules in cloud.schedules.get_paginator("list_schedules").paginate(NamePrefix=prefix):
-        yield from ((SCHEDULE, schedule["Name"], schedule["Arn"]) for schedule in schedules["Schedules"])
+        for each in schedules["Schedules"]:
+            yield Listed(SCHEDULE, each["Name"], each["Arn"], each.get("State") != "DISABLED")
     for functions in cloud.functions.get_paginator("list_functions").paginate():
         for function in functions["Functions"]:
             if function["FunctionName"].startswith(prefix):
-                yield FUNCTION, function["FunctionName"], function["FunctionArn"]
+                yield Listed(FUNCTION, function["FunctionName"], function["FunctionArn"])
 
 
-def _owners(cloud: Cloud, stacks: Iterable[str]) -> Iterator[tuple[tuple[str, str], str]]:
+def _reserves_nothing(cloud: Cloud, function: str) -> bool:
+    try:
+        answer = cloud.functions.get_function_concurrency(FunctionName=function)
+    except cloud.functions.exceptions.ResourceNotFoundException:
+        return False  # Deleted since it was listed.
+    return answer.get("ReservedConcurrentExecutions") == 0
+
+
+def owners(cloud: Cloud, of_stacks: Iterable[str]) -> Iterator[tuple[tuple[str, str], str]]:
     """Kind and name of the resources of stacks, each with its stack."""
     pages: Any = cloud.stacks.get_paginator("list_stack_resources")
-    for stack in stacks:
+    for stack in of_stacks:
         for page in pages.paginate(StackName=stack):
             for resource in page["StackResourceSummaries"]:
                 if kind := KINDS.get(resource["ResourceType"]):

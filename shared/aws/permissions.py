@@ -12,6 +12,8 @@ from shared.aws.names import OWED, STATE, TOPIC
 PAYLOADS_KEY = "key/payloads"
 # The identity and the address of MAIL_FROM, which the deployer sets.
 SENDER_IDENTITY = "identity/sender"
+# Resource of list actions that IAM does not limit to resources.
+ACCOUNT = "account/lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,21 @@ def read_job_settings() -> Grant:
     For functions that ping the heartbeat of another job.
     """
     return Grant(("lambda:GetFunctionConfiguration",), "function/*")
+
+
+def read_deployment() -> tuple[Grant, ...]:
+    """Read stacks, rules, schedules, functions, and roles of this deployment.
+
+    IAM limits none of the four list actions to a resource.
+    """
+    lists = ("cloudformation:DescribeStacks", "events:ListRules", "lambda:ListFunctions", "scheduler:ListSchedules")
+    policies = ("iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies")
+    return (
+        Grant(lists, ACCOUNT),
+        Grant(("cloudformation:GetTemplate", "cloudformation:ListStackResources"), "stack/*"),
+        Grant(("lambda:GetFunctionConcurrency",), "function/*"),
+        Grant(policies, "role/*"),
+    )
 
 
 def invoke(job: str) -> Grant:

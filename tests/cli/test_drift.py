@@ -58,7 +58,7 @@ def test_the_stack_of_a_removed_group_is_listed_with_its_rules_and_removed_with_
     stack(aws, "nightshift-test-gone", "nightshift-test-sweeper", "nightshift-test-sweeper-2")
     found = listed(call)
     command = "python jobs.py drift --remove nightshift-test-gone --reason WHY --aws --stage test"
-    assert {key: (each["stack"], each["remove"]) for key, each in found.items()} == {
+    assert {key: (each["stack"], each["fix"]) for key, each in found.items()} == {
         ("stack", "nightshift-test-gone"): (None, command),
         ("rule", "nightshift-test-sweeper"): ("nightshift-test-gone", command),
         ("rule", "nightshift-test-sweeper-2"): ("nightshift-test-gone", command),
@@ -75,7 +75,7 @@ def test_the_stack_of_a_removed_group_is_listed_with_its_rules_and_removed_with_
 def test_a_rule_of_a_job_that_was_removed_from_its_group_is_removed_by_a_deployment(call: Call, aws: Cloud) -> None:
     stack(aws, "nightshift-test-demo", "nightshift-test-good", "nightshift-test-gone")
     [found] = listed(call).values()
-    assert (found["stack"], found["remove"]) == ("nightshift-test-demo", "npx cdk deploy --all -c stage=test")
+    assert (found["stack"], found["fix"]) == ("nightshift-test-demo", "npx cdk deploy --all -c stage=test")
     assert call("drift", "--remove", "nightshift-test-gone", *WHY).code == 4
 
 

@@ -10,6 +10,7 @@ from infra.platform import on_this_machine
 from infra.roles import GrantError
 from shared.aws.names import Names
 from shared.aws.permissions import (
+    ACCOUNT,
     Grant,
     collect,
     invoke_jobs,
@@ -70,6 +71,12 @@ def test_a_sender_that_is_no_address_is_refused() -> None:
         (write_objects("pricing/*"), ["arn:aws:s3:::nightshift-prod-artifacts-123456789012-eu-west-1/pricing/*"]),
         (collect("flagship:audit")[0], [f"{BUCKET}/payloads/*/flagship-audit/*"]),
         (invoke_jobs(), ["arn:aws:lambda:eu-west-1:123456789012:function:nightshift-prod-*"]),
+        (Grant(("iam:GetRole",), "role/*"), ["arn:aws:iam::123456789012:role/nightshift-prod-*"]),
+        (
+            Grant(("cloudformation:GetTemplate",), "stack/*"),
+            ["arn:aws:cloudformation:eu-west-1:123456789012:stack/nightshift-prod-*/*"],
+        ),
+        (Grant(("events:ListRules",), ACCOUNT), ["*"]),
         (read_rows("users"), ["arn:aws:dynamodb:eu-west-1:123456789012:table/nightshift-prod-users"]),
         (
             read_rows("webevals"),
@@ -114,6 +121,7 @@ def test_grants_of_the_same_actions_become_one_statement_in_a_fixed_order() -> N
     [
         (read_rows("nowhere"), "declare it in shared/tables.py"),
         (Grant(("dynamodb:Scan",), "table/state", ("a",)), "dynamodb:Scan cannot be limited by keys"),
+        (Grant(("lambda:ListFunctions", "lambda:GetFunction"), ACCOUNT), "lambda:GetFunction can be limited"),
         (Grant(("sns:Publish",), "bus/main"), "'bus' is none of table"),
     ],
 )

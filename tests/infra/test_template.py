@@ -70,6 +70,9 @@ def granted(job: Job, *, denied: bool = False) -> set[tuple[str, str]]:
             "function": arn("lambda", f"function:{PREFIX}{name}"),
             "parameter": arn("ssm", f"parameter/nightshift/prod/{name}"),
             "model": f"arn:aws:bedrock:*::foundation-model/{name}",
+            "stack": arn("cloudformation", f"stack/{PREFIX}{name}/*"),
+            "role": f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}{name}",
+            "account": "*",
         }[kind]
         besides = {"model": arn("bedrock", f"inference-profile/{name}")}
         if kind == "table" and not grant.keys:

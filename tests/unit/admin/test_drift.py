@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from infra.expressions import expressions
 from shared.admin.drift import FUNCTION, RULE, STACK, declared
 from shared.aws.names import Names
-from shared.job import Done, Job, Outcome, RunContext, cron, natural, registry
+from shared.job import Done, Job, Outcome, RunContext, cron, manifest, natural, registry
 
 NAMES = Names("prod", "123456789012", "eu-central-1")
 
@@ -29,20 +27,16 @@ class TwoRules(Job):
 def test_a_job_has_as_many_rules_as_expressions() -> None:
     job: Any = TwoRules()
     assert len(expressions(job)) == 2
-    found = declared(NAMES, [job], [])
+    found = declared(NAMES, manifest.of([job]), [])
     rules = {name for kind, name in found if kind == RULE}
     assert rules == {f"nightshift-prod-{job.name}", f"nightshift-prod-{job.name}-2"}
 
 
-@pytest.mark.parametrize(("stage", "expected"), [("prod", True), ("staging", False)])
-def test_a_job_is_declared_in_its_stages_only(stage: str, expected: bool) -> None:
+def test_functions_are_those_of_jobs_and_endpoints_and_stacks_those_of_groups_and_platform() -> None:
     job: Any = TwoRules()
-    names = Names(stage, NAMES.account, NAMES.region)
-    found = declared(names, [job], ["trigger"])
-    assert ((FUNCTION, names.function(job.name)) in found) == expected
-    assert ((STACK, names.stack("unit")) in found) == expected
-    assert (FUNCTION, names.function("trigger")) in found
-    assert {(STACK, names.stack("state")), (STACK, names.stack("front"))} <= found
+    found = declared(NAMES, manifest.of([job]), ["trigger"])
+    assert {(FUNCTION, NAMES.function(job.name)), (FUNCTION, NAMES.function("trigger"))} <= found
+    assert {(STACK, NAMES.stack(name)) for name in ("unit", "state", "front")} <= found
 
 
 def test_the_endpoints_are_the_folders_with_a_handler() -> None:
