@@ -9,7 +9,7 @@ import inspect
 import os
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cli import output
 from shared import advised_commands
@@ -19,6 +19,9 @@ from shared.job import in_force, retention
 from shared.job.definition import Job
 from shared.job.in_force import DECLARED, InForce
 from shared.job.schedule import CatchUp
+
+if TYPE_CHECKING:
+    from cli.shapes.jobs import DescribedJob
 
 BY_HAND = "by hand"
 # Facts that a variable of the environment may override, and the name of the value.
@@ -32,7 +35,7 @@ OVERRIDABLE = {
 }
 
 
-def describe(job: Job) -> dict[str, Any]:
+def describe(job: Job) -> DescribedJob:
     """The description as JSON data."""
     return {
         "name": job.name,

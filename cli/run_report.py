@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import output
 from cli.exit_codes import Exit
@@ -11,6 +11,9 @@ from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.run.history import started_by
 from shared.run.report import RunReport
+
+if TYPE_CHECKING:
+    from cli.shapes.runs import RunResult
 
 FAILURES = ("failed", "lost")
 
@@ -30,7 +33,7 @@ def print_report(report: RunReport, as_json: bool, strict: bool = False) -> Exit
     return Exit.FAILED if report.outcome in FAILURES or (strict and not report.ok) else Exit.DONE
 
 
-def report_data(report: RunReport) -> dict[str, Any]:
+def report_data(report: RunReport) -> RunResult:
     """The report as JSON data; times are ISO 8601 in UTC."""
     started = started_by(report.run_id)
     failed = report.outcome in FAILURES
@@ -52,14 +55,15 @@ def report_data(report: RunReport) -> dict[str, Any]:
     }
 
 
-def summary_line(shown: dict[str, Any]) -> str:
+def summary_line(shown: RunResult) -> str:
     """One line of `name=value` pairs for crontab mails and grep.
 
     Values with spaces are quoted.
     """
     names = ("job", "run_id", "target", "start", "end", "status", "ok", "ms")
-    values = {name: shown[name] for name in names}
+    values: dict[str, Any] = {name: value for name, value in shown.items() if name in names}
     if shown["counts"]:
         values["counts"] = ",".join(f"{name}:{count}" for name, count in shown["counts"].items())
-    values |= {name: shown[name] for name in ("note", "error", "artifact") if shown[name]}
+    ends = {"note": shown["note"], "error": shown["error"], "artifact": shown["artifact"]}
+    values |= {name: value for name, value in ends.items() if value}
     return output.fields({name: value for name, value in values.items() if (name, value) != ("target", NO_TARGET)})

@@ -12,8 +12,8 @@ from cli import registered_jobs
 from cli.commands import COMMANDS
 from cli.exit_codes import Exit
 
-EXAMPLES = ("completion bash", "completion zsh")
-SHELLS = ("bash", "zsh")
+EXAMPLES = ("completion bash", "completion zsh", "completion fish")
+SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "jobs.py"
 RUN = "run a job"
 

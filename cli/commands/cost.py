@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli import output
 from cli.exit_codes import CommandError, Exit
 from infra import cost, synth
 from shared.aws.names import PRODUCTION
+
+if TYPE_CHECKING:
+    from cli.shapes.deployment import IdleCost, PricedItem
 
 EXAMPLES = ("cost", "cost --stage dev --json")
 
@@ -28,11 +32,12 @@ def call(args: argparse.Namespace) -> int:
         except synth.SynthError as error:
             raise CommandError(Exit.FAILED, str(error)) from None
     if args.json:
-        items = [
+        items: list[PricedItem] = [
             {"item": line.item, "count": line.count, "unit": line.unit, "dollars": round(line.dollars, 4)}
             for line in lines
         ]
-        output.document({"dollars": round(cost.total(lines), 2), "items": items})
+        document: IdleCost = {"dollars": round(cost.total(lines), 2), "items": items}
+        output.document(document)
     else:
         print(cost.table(lines))
     return Exit.DONE

@@ -9,8 +9,9 @@ import argparse
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from cli import options, registered_jobs
+from cli import options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.paths import ROOT
 from cli.registered_jobs import require_valid_settings
@@ -18,6 +19,9 @@ from cli.stage_settings import stage_settings
 from shared import advised_commands
 from shared.job.definition import Job
 from shared.job.schedule import UTC_ZONE, Schedule
+
+if TYPE_CHECKING:
+    from cli.shapes.schedules import CrontabLine
 
 EXAMPLES = ("crontab", "crontab --aws --stage prod")
 WIDTH = 100
@@ -39,6 +43,7 @@ long a command may run, set that limit above the seconds shown with each job.
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON array: the line of each schedule")
     options.add_arguments(parser)
     options.add_services(parser)
 
@@ -48,8 +53,21 @@ def call(args: argparse.Namespace) -> int:
         jobs = registered_jobs.jobs().values()
         require_valid_settings(jobs)
     flags = [*advised_commands.flags(options.stage(args)), *(["--real-services"] if args.real_services else [])]
-    print("\n".join(lines(jobs, flags)))
+    if args.json:
+        output.document([line_data(schedule, job, flags) for schedule, job in _scheduled(jobs)])
+    else:
+        print("\n".join(lines(jobs, flags)))
     return Exit.DONE
+
+
+def line_data(schedule: Schedule, job: Job, flags: Iterable[str]) -> CrontabLine:
+    return {
+        "job": job.name,
+        "zone": schedule.zone,
+        "schedule": schedule.unix,
+        "timeout_s": job.timeout,
+        "line": line(schedule, job, flags),
+    }
 
 
 def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
@@ -57,17 +75,21 @@ def lines(jobs: Iterable[Job], flags: Iterable[str] = ()) -> Iterator[str]:
 
     Jobs without a schedule have no line.
     """
-    scheduled = [(schedule, job) for job in jobs for schedule in job.schedules()]
     yield from _comment(HEAD)
     zone = None
-    # UTC first; then one block for each time zone.
-    for schedule, job in sorted(scheduled, key=lambda entry: (entry[0].zone != UTC_ZONE, entry[0].zone)):
+    for schedule, job in _scheduled(jobs):
         if schedule.zone != zone:
             zone = schedule.zone
             yield from ("", f"CRON_TZ={zone}")
         yield ""
         yield from _comment(f"{job.name} ({job.timeout} s): {job.purpose()}")
         yield line(schedule, job, flags)
+
+
+def _scheduled(jobs: Iterable[Job]) -> list[tuple[Schedule, Job]]:
+    """Schedules with their jobs, those in UTC first, then by time zone."""
+    scheduled = [(schedule, job) for job in jobs for schedule in job.schedules()]
+    return sorted(scheduled, key=lambda entry: (entry[0].zone != UTC_ZONE, entry[0].zone))
 
 
 def line(schedule: Schedule, job: Job, flags: Iterable[str] = ()) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cli import output
 from cli.exit_codes import Exit
 from cli.job_arguments import find_job
 from cli.job_description import describe
+
+if TYPE_CHECKING:
+    from cli.shapes.jobs import DescribedJob, DescribedPermission
 
 EXAMPLES = ("describe pricing", "describe pricing --json")
 
@@ -28,7 +31,7 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _print(described: dict[str, Any]) -> None:
+def _print(described: DescribedJob) -> None:
     print(f"{described['name']}  (group {described['group']}, {described['source']})\n")
     print(described["description"])
     _print_section("Guarantee", described["guarantee"])
@@ -41,8 +44,8 @@ def _print(described: dict[str, Any]) -> None:
     output.table(["resource", "actions", "partition keys"], map(_permission_row, described["permissions"]))
     _print_section("Settings", ["Environment variables; a deployed function has those of its deployment."])
     print()
-    columns = ("name", "default", "meaning")
-    output.table(columns, ([setting[name] for name in columns] for setting in described["settings"]))
+    settings = ([each["name"], each["default"], each["meaning"]] for each in described["settings"])
+    output.table(["name", "default", "meaning"], settings)
     _print_section("When it fails", described["runbook"])
     print()
     output.table(["command", "purpose"], ([each["command"], each["for"]] for each in described["commands"]))
@@ -54,5 +57,5 @@ def _print_section(title: str, paragraphs: list[str] | None = None) -> None:
         print("\n\n".join(textwrap.fill(paragraph, output.console().width) for paragraph in paragraphs))
 
 
-def _permission_row(permission: dict[str, Any]) -> list[str]:
+def _permission_row(permission: DescribedPermission) -> list[str]:
     return [permission["resource"], ", ".join(permission["actions"]), ", ".join(permission["keys"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cli import output
-from cli.exit_codes import Exit
+from cli.exit_codes import CommandError, Exit
 from cli.generate import main
 from cli.paths import ROOT
 from shared.job import registry
@@ -18,7 +18,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    stale = main.differences(ROOT, main.generated(registry.jobs({}).values()))
+    wanted = main.generated(registry.jobs({}).values())
+    if broken := main.breaking_changes(ROOT, wanted):
+        raise CommandError(
+            Exit.REFUSED,
+            f"{'; '.join(broken)}: raise the version of the document in cli/shapes/documents.py, or, if no commit has "
+            f"that form, restore {main.JSON_SCHEMA} from the last commit; nothing was written",
+        )
+    stale = main.differences(ROOT, wanted)
     if not args.check:
         for path, text in stale.items():
             (ROOT / path).parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import output, registered_jobs
 from cli.exit_codes import Exit
@@ -15,6 +15,9 @@ from shared.clock import Clock, iso
 from shared.job import in_force
 from shared.job.definition import Job
 from shared.job.in_force import DECLARED
+
+if TYPE_CHECKING:
+    from cli.shapes.jobs import ListedJob
 
 EXAMPLES = ("list", "list sites", "list --json")
 
@@ -35,7 +38,7 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def job_data(job: Job, now: datetime) -> dict[str, Any]:
+def job_data(job: Job, now: datetime) -> ListedJob:
     """A job as `list --json` shows it.
 
     Its values are those in force in this environment. Times are ISO 8601 in UTC, null without a value.

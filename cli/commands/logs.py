@@ -6,7 +6,7 @@ import argparse
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cli import options, output
 from cli.exit_codes import CommandError, Exit
@@ -14,6 +14,9 @@ from cli.job_arguments import find_job, parse_duration
 from cli.unreachable import read_or_report
 from shared import clock
 from shared.aws.cloud import Cloud
+
+if TYPE_CHECKING:
+    from cli.shapes.messages import LogLine
 
 EXAMPLES = ("logs pricing", "logs pricing --since 15m --follow")
 POLL = 1.0
@@ -57,7 +60,7 @@ def _follow(cloud: Cloud, job: str, since: int, run: str | None) -> NoReturn:
         _print(lines)
 
 
-def read(cloud: Cloud, job: str, since: int, run: str | None) -> list[dict[str, Any]]:
+def read(cloud: Cloud, job: str, since: int, run: str | None) -> list[LogLine]:
     """`{"timestamp": epoch ms, "message": text}`, oldest first.
 
     Empty if the function has never run.
@@ -78,6 +81,6 @@ def read(cloud: Cloud, job: str, since: int, run: str | None) -> list[dict[str, 
     ]
 
 
-def _print(lines: list[dict[str, Any]]) -> None:
+def _print(lines: list[LogLine]) -> None:
     for line in lines:
         print(line["message"], flush=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import output
 from cli.exit_codes import CommandError, Exit
@@ -17,6 +17,9 @@ from local.services import smtp_server
 from local.services.smtp_server import StoredMail
 from shared import clock
 from shared.advised_commands import without_stage
+
+if TYPE_CHECKING:
+    from cli.shapes.messages import ListedMail
 
 EXAMPLES = ("mail --to ada@example.org", "mail show 20261121T")
 LIMIT = 50
@@ -86,7 +89,7 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _facts(mail: StoredMail) -> dict[str, Any]:
+def _facts(mail: StoredMail) -> ListedMail:
     return {
         "id": mail.id,
         "at": clock.iso(mail.at),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from cli import job_settings, operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target
 from shared.admin.reset_position import ResetRefused, reset_position
+
+if TYPE_CHECKING:
+    from cli.shapes.pauses import ResetPosition
 
 EXAMPLES = ("reset pricing", "reset sharded --target 1 --reason 'clock of host-7 was a year ahead'")
 
@@ -34,7 +38,8 @@ def call(args: argparse.Namespace) -> int:
         except ResetRefused as error:
             raise CommandError(Exit.REFUSED, error.args[0]) from None
     if args.json:
-        output.document({"job": job.name, "target": target, "was": was})
+        document: ResetPosition = {"job": job.name, "target": target, "was": was}
+        output.document(document)
     else:
         print(f"{job.name} no longer counts the tick {was[:17]} as done; its next tick runs as usual")
     return Exit.DONE

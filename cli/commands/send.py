@@ -17,6 +17,7 @@ from shared.job.outcome import Rejected
 from shared.text.untrusted_json import InvalidJson, parse_json
 
 if TYPE_CHECKING:
+    from cli.shapes.messages import SentMessage
     from shared.aws.cloud import Cloud
     from shared.messages.payload import Payload
 
@@ -43,7 +44,8 @@ def call(args: argparse.Namespace) -> int:
     with options.open_cloud(args) as cloud:
         sent = _send(cloud, job.queue, payload, text)
     if args.json:
-        output.document({"job": job.name, "queue": job.queue, "messageId": sent})
+        document: SentMessage = {"job": job.name, "queue": job.queue, "messageId": sent}
+        output.document(document)
     else:
         print(sent)
     return Exit.DONE

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shared.aws.cloud import Cloud
 
-EXAMPLES = ("sums messages.jsonl", "sums messages.jsonl --compare --aws --stage prod")
+EXAMPLES = ("sums messages.jsonl --json", "sums messages.jsonl --compare --aws --stage prod")
 ROWS_PER_READ = 1000
 
 
@@ -37,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", action="store_true", help="print only sums that differ from the rollups; exit code 1 if any does"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON array (default: an object on each line)")
     options.add_arguments(parser)
 
 
@@ -46,16 +47,28 @@ def call(args: argparse.Namespace) -> int:
             raise CommandError(Exit.WRONG_USE, f"{file} is not a file")
     computed = sums(args.files)
     if not args.compare:
-        for line in computed:
-            print(json.dumps(line._asdict(), ensure_ascii=False))
+        _print((line._asdict() for line in computed), args)
         return Exit.DONE
     with options.open_cloud(args) as cloud:
-        count = 0
-        for line, stored in differences(cloud, computed):
-            count += 1
-            print(json.dumps({**line._asdict(), "stands": stored}, ensure_ascii=False))
+        different = ({**line._asdict(), "stands": stored} for line, stored in differences(cloud, computed))
+        count = _print(different, args)
     output.notice(f"{count:,} sums differ from the rollups" if count else "all sums equal the rollups")
     return Exit.FAILED if count else Exit.DONE
+
+
+def _print(lines: Iterable[dict[str, Any]], args: argparse.Namespace) -> int:
+    """Print the lines and return their number.
+
+    As an array at the end, or each as it is read.
+    """
+    if args.json:
+        output.document(found := list(lines))
+        return len(found)
+    count = 0
+    for line in lines:
+        count += 1
+        print(json.dumps(line, ensure_ascii=False))
+    return count
 
 
 def sums(files: Sequence[Path]) -> Iterator[Sum]:

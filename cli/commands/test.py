@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import job_settings, log_lines, options, output
 from cli.exit_codes import CommandError, Exit
@@ -21,6 +21,7 @@ from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared import clock
 from shared.aws.cloud import Cloud
+from shared.aws.names import NO_TARGET
 from shared.clock import Clock
 from shared.job.definition import INLINE, Job
 from shared.messages.run_batch import run_batch
@@ -29,6 +30,9 @@ from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
 from shared.text.timestamp import parse_timestamp
 from shared.text.untrusted_json import InvalidJson, parse_json
+
+if TYPE_CHECKING:
+    from cli.shapes.runs import RunResult
 
 EXAMPLES = ("test pricing", "test notifications --event my-event.json --json")
 # Bytes of an event, Lambda's limit.
@@ -113,26 +117,30 @@ def _sent_at(record: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     return new
 
 
-def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, args: argparse.Namespace) -> int:
+def _run_batch(job: Job, batch: Batch, cloud: Cloud, started: datetime, args: argparse.Namespace) -> Exit:
     began = time.monotonic()
     failures = run_batch(job, batch, cloud, Log(log_lines.writer(args), cloud.clock), job.timeout)
     outcome = "failed" if failures else "done"
-    shown = {
+    shown: RunResult = {
         "job": job.name,
         "run_id": None,
         "tick": None,
+        "target": NO_TARGET,
         "start": clock.iso(started),
         "end": clock.iso(Clock().now()),
         "status": outcome,
         "outcome": outcome,
+        "ok": not failures,
         "ms": round((time.monotonic() - began) * 1000),
         "counts": {"messages": len(batch.records), "failed": len(failures)},
-        "failures": failures,
+        "note": "",
+        "error": f"{len(failures)} of {len(batch.records)} messages failed" if failures else None,
         "artifact": None,
+        "failures": failures,
     }
     if args.json:
         output.document(shown)
     else:
-        summary = {name: shown[name] for name in ("job", "start", "end", "status", "ms")}
+        summary = {name: value for name, value in shown.items() if name in ("job", "start", "end", "status", "ms")}
         print(output.fields({**summary, "messages": len(batch.records), "failed": failures}))
     return Exit.FAILED if failures else Exit.DONE

@@ -23,7 +23,7 @@ INTRODUCTION = """# Command line
 
 The first word after `python jobs.py` is a command or the name of a job, which is then run in this process. Commands use
 the local cloud, or with `--aws --stage STAGE` a stage of an AWS account. With `--json` they print one JSON document on
-stdout; everything else goes to stderr.
+stdout; everything else goes to stderr. [JSON output](json-output.md) describes the documents.
 """
 EXIT_CODES = {
     Exit.DONE: "done, or skipped for a valid reason",

@@ -42,10 +42,7 @@ WORKERS = (
 def lines(jobs: Iterable[Job]) -> Iterator[str]:
     """The whole template: shared settings first, then those of each job."""
     jobs = list(jobs)
-    users: dict[Setting, list[Job]] = defaultdict(list)
-    for job in jobs:
-        for setting in job.all_settings():
-            users[setting].append(job)
+    users = _users(jobs)
     yield from _comment(HEAD)
     yield from _section("The deployment", DEPLOYMENT)
     yield from _section("Workers outside of Lambda; docs/howto/workers.md", WORKERS)
@@ -55,6 +52,23 @@ def lines(jobs: Iterable[Job]) -> Iterator[str]:
     for job in jobs:
         own = [setting for setting in job.all_settings() if len(users[setting]) == 1]
         yield from _section(f"{job.name}: {job.purpose()}", own)
+
+
+def settings_and_jobs(jobs: Iterable[Job]) -> Iterator[tuple[Setting, list[Job]]]:
+    """Yield each setting with the jobs that read it.
+
+    Those of the deployment and of workers come first, without jobs.
+    """
+    yield from ((setting, []) for setting in (*DEPLOYMENT, *WORKERS))
+    yield from _users(jobs).items()
+
+
+def _users(jobs: Iterable[Job]) -> dict[Setting, list[Job]]:
+    users: dict[Setting, list[Job]] = defaultdict(list)
+    for job in jobs:
+        for setting in job.all_settings():
+            users[setting].append(job)
+    return users
 
 
 def _section(title: str, settings: Iterable[Setting]) -> Iterator[str]:

@@ -11,10 +11,21 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from cli.generate import command_line_page, env_template, jobs_page, records_page, settings_page, state_keys_page
+from cli.generate import (
+    command_line_page,
+    env_template,
+    jobs_page,
+    json_page,
+    json_schema,
+    records_page,
+    settings_page,
+    state_keys_page,
+)
 from shared.job.definition import Job
+from shared.text.untrusted_json import parse_json
 
 REFERENCE = Path("docs") / "reference"
+JSON_SCHEMA = REFERENCE / "json-output.schema.json"
 
 
 def generated(jobs: Iterable[Job]) -> dict[Path, str]:
@@ -24,6 +35,8 @@ def generated(jobs: Iterable[Job]) -> dict[Path, str]:
         Path(".env.example"): "\n".join(env_template.lines(jobs)) + "\n",
         REFERENCE / "command-line.md": command_line_page.page(),
         REFERENCE / "jobs.md": jobs_page.page(jobs),
+        REFERENCE / "json-output.md": json_page.page(),
+        JSON_SCHEMA: json_schema.text(),
         REFERENCE / "records.md": records_page.page(jobs),
         REFERENCE / "settings.md": settings_page.page(jobs),
         REFERENCE / "state-keys.md": state_keys_page.page(),
@@ -37,6 +50,17 @@ def differences(root: Path, wanted: dict[Path, str]) -> dict[Path, str]:
         for path, text in wanted.items()
         if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
     }
+
+
+def breaking_changes(root: Path, wanted: dict[Path, str]) -> list[str]:
+    """Changes of JSON documents that need another version.
+
+    Compared with the schema under `root`.
+    """
+    stored = root / JSON_SCHEMA
+    if JSON_SCHEMA not in wanted or not stored.exists():
+        return []
+    return list(json_schema.withdrawn(*map(parse_json, (stored.read_text(encoding="utf-8"), wanted[JSON_SCHEMA]))))
 
 
 if __name__ == "__main__":

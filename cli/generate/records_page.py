@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import types
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from cli.generate import markdown
+from cli.generate import field_comments, markdown
 from shared.job.definition import Job
 from shared.tables import Table
 
@@ -68,7 +67,6 @@ rejected. `python jobs.py seed mail --users 100` creates users with all their ro
 
 ## Tables
 """
-FIELD = re.compile(r"((?:^ +#: .*\n)+) +(\w+): ", re.MULTILINE)
 READS = frozenset(("dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"))
 WRITES = frozenset(("dynamodb:PutItem", "dynamodb:UpdateItem"))
 DELETES = frozenset(("dynamodb:DeleteItem",))
@@ -91,7 +89,7 @@ def _section(kind: type[Record], jobs: list[Job]) -> Iterator[str]:
     yield from (f"### {kind.table.name}", "", f"`{kind.__module__}.{kind.__name__}`: {kind.table.purpose}.", "")
     if "__doc__" in vars(kind) and kind.__doc__ and not kind.__doc__.startswith(kind.__name__ + "("):
         yield from (inspect.cleandoc(kind.__doc__), "")
-    comments = _comments(kind)
+    comments = field_comments.of_model(kind, "shared")
     rows = ([*_field_cells(name, info), comments.get(name, "")] for name, info in kind.model_fields.items())
     yield markdown.table(["field", "type", "default", "meaning"], rows)
     yield ""
@@ -106,17 +104,6 @@ def _section(kind: type[Record], jobs: list[Job]) -> Iterator[str]:
 def _field_cells(name: str, info: FieldInfo) -> list[str]:
     words = ", ".join(_describe(info.annotation, info.metadata, info.description))
     return [f"`{name}`", words, "" if info.is_required() else _default(info)]
-
-
-def _comments(kind: type[Record]) -> dict[str, str]:
-    """The `#:` comments above the fields of a model and its bases."""
-    comments: dict[str, str] = {}
-    for model in reversed(kind.__mro__):
-        if not model.__module__.startswith("shared."):
-            continue
-        for lines, name in FIELD.findall(inspect.getsource(model)):
-            comments[name] = " ".join(line.strip().removeprefix("#:").strip() for line in lines.strip().splitlines())
-    return comments
 
 
 def _may(job: Job, table: Table, actions: frozenset[str]) -> bool:

@@ -14,6 +14,7 @@ import pytest
 import functions
 from cli.main import main
 from shared.aws.cloud import Cloud
+from tests.support import json_documents
 
 HEAD = """
 from shared.job import settings
@@ -107,6 +108,9 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         capsys.readouterr()
         code = main(words)
         captured = capsys.readouterr()
+        # A document that a test asks for has the declared shape.
+        if "--json" in words:
+            assert json_documents.faults(captured.out, words) == []
         return Answer(code, captured.out, captured.err)
 
     return call

@@ -41,7 +41,18 @@ def test_the_script_for_zsh_names_commands_and_jobs(call: Call, jobs: Path) -> N
         assert subprocess.run([zsh, "-n"], input=script, text=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("words", [(), ("fish",)])
+def test_fish_completes_commands_jobs_and_options(call: Call, jobs: Path, tmp_path: Path) -> None:
+    script = call("completion", "fish").out
+    assert script.count("complete -c jobs.py ") > len(COMMANDS)
+    assert all(f" -a {word} -d " in script for word in ("pauses", "good"))
+    if fish := shutil.which("fish"):
+        (tmp_path / "jobs.fish").write_text(script)
+        offered = f"source {tmp_path}/jobs.fish; complete -C 'jobs.py paus'; complete -C 'jobs.py why goo'"
+        done = subprocess.run([fish, "-c", offered], capture_output=True, text=True, check=True)
+        assert [line.split()[0] for line in done.stdout.splitlines()] == ["pause", "pauses", "good"]
+
+
+@pytest.mark.parametrize("words", [(), ("nushell",)])
 def test_another_shell_is_wrong_use(words: tuple[str, ...], call: Call) -> None:
     assert call("completion", *words).code == 2
 

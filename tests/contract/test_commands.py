@@ -13,6 +13,7 @@ import pytest
 
 from cli.commands import COMMANDS, crontab
 from cli.main import command
+from cli.parser import Parser
 from shared.advised_commands import advised, deployment, flags, without_stage
 from shared.job import registry
 from tests.contract.test_house_rules import ROOT, in_tests, parsed, sources
@@ -158,6 +159,26 @@ def test_the_examples_of_a_command_parse_and_name_their_stage(name: str) -> None
         word, args = read(line)
         assert word == name
         assert getattr(args, "aws", False) == ("--aws" in line) == ("--stage" in line and name != "cost"), line
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and those of its verbs."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from parsers(below)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "pricing"])
+def test_each_help_of_a_command_and_of_a_verb_ends_with_examples(name: str) -> None:
+    for parser in parsers(command(name)[1]):
+        assert isinstance(parser, Parser)
+        assert parser.examples
+        assert parser.format_help().rstrip().endswith(parser.examples[-1])
+        for line in parser.examples:
+            assert read(line)
+            assert line.startswith(parser.prog)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=place)

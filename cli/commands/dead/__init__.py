@@ -22,7 +22,7 @@ EXAMPLES = (
     "dead retry --group 5d41402abc4b --reason 'the host is back'",
     "dead purge pricing --older-than 7d --reason outdated",
 )
-# Each is a module with SUMMARY, `arguments(parser)` and `call(args, cloud)`.
+# Each is a module with SUMMARY, EXAMPLES, `arguments(parser)` and `call(args, cloud)`.
 VERBS = {"list": listing, "show": show, "retry": retry, "purge": purge, "audit": audit}
 
 # Verbs that change nothing.
@@ -32,7 +32,8 @@ READING = ("list", "show", "audit")
 def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="|".join(VERBS), required=True)
     for name, module in VERBS.items():
-        verb = verbs.add_parser(name, help=module.SUMMARY, description=sentence(module.SUMMARY))
+        summary, examples = module.SUMMARY, module.EXAMPLES
+        verb = verbs.add_parser(name, help=summary, description=sentence(summary), examples=examples)
         module.arguments(verb)
         verb.add_argument("--json", action="store_true", help="print one JSON document")
         options.add_arguments(verb)

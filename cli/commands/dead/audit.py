@@ -11,6 +11,7 @@ from shared.admin import audit
 from shared.aws.cloud import Cloud
 
 SUMMARY = "show what operators did, on dead letters and everything else, with operator and reason"
+EXAMPLES = ("dead audit", "dead audit --months 12 --json --aws --stage prod")
 MONTHS = 3
 
 

@@ -16,6 +16,11 @@ from shared.dead_letters.letter import RESOLVED, RETRYING, DeadLetter, UnknownDe
 from shared.dead_letters.store import DeadLetterFilter, DeadLetterGroup
 
 SUMMARY = "list dead letters by the fingerprint of their failure, the largest group first"
+EXAMPLES = (
+    "dead list pricing",
+    "dead list --tenant org_7 --since 2d --aws --stage prod",
+    "dead list --group 5d41402abc4b --json",
+)
 ID_LENGTH = 8
 
 

@@ -18,6 +18,7 @@ from shared.dead_letters.letter import DeadLetterRefused
 from shared.dead_letters.store import DeadLetterFilter
 
 SUMMARY = "delete the dead letters that match a filter"
+EXAMPLES = ("dead purge pricing --older-than 7d --dry-run", "dead purge pricing --older-than 7d --reason outdated")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from cli import operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
@@ -15,7 +16,11 @@ from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.dead_letters.letter import DEAD, RESOLVED, RETRYING, DeadLetter
 
+if TYPE_CHECKING:
+    from cli.shapes.dead_letters import RedrivePreview, RedriveResult
+
 SUMMARY = "send one dead letter again, or a group as a canary: first 1, then 10, then all"
+EXAMPLES = ("dead retry 3f2a91c4", "dead retry --group 5d41402abc4b --reason 'the host is back'")
 SAMPLES = 5
 
 
@@ -93,7 +98,8 @@ def _counts(report: CanaryReport) -> str:
 
 def _print_preview(letters: list[DeadLetter], args: argparse.Namespace) -> int:
     if args.json:
-        output.document({"dry": True, "letters": len(letters), "ids": [letter.id for letter in letters]})
+        preview: RedrivePreview = {"dry": True, "letters": len(letters), "ids": [letter.id for letter in letters]}
+        output.document(preview)
         return Exit.DONE
     print(f"would send {len(letters)} again, the oldest first")
     for letter in letters[:SAMPLES]:
@@ -103,7 +109,8 @@ def _print_preview(letters: list[DeadLetter], args: argparse.Namespace) -> int:
 
 def _print_result(letter: DeadLetter, end: str, line: str, args: argparse.Namespace) -> int:
     if args.json:
-        output.document({"id": letter.id, "job": letter.job, "end": end, "note": line})
+        result: RedriveResult = {"id": letter.id, "job": letter.job, "end": end, "note": line}
+        output.document(result)
     else:
         print(line)
     return Exit.DONE

@@ -15,6 +15,7 @@ from shared.dead_letters.letter import DeadLetterRefused
 from shared.text.untrusted_json import InvalidJson, parse_json
 
 SUMMARY = "show one dead letter with its payload, redacted"
+EXAMPLES = ("dead show 3f2a91c4", "dead show 3f2a91c4 --json --aws --stage prod")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

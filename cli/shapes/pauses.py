@@ -1,0 +1,37 @@
+"""Shapes of `pauses`, `pause`, `resume` and `reset`."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class ListedPause(TypedDict):
+    """A pause of a job, or of a part of it."""
+
+    #: Name of the job.
+    job: str
+    #: `job`, `target#<t>` or `tenant#<org>`.
+    part: str
+    #: Operator and reason, shortened.
+    text: str
+    #: The operator; empty for a pause by the brake.
+    who: str
+    #: The reason; empty for a pause by the brake.
+    why: str
+    #: Timestamp of the pause; empty for one by the brake.
+    since: str
+    #: Timestamp of its end; empty for a pause until it is resumed.
+    until: str
+    #: Of a pause that was just removed: the used-up budget that still holds the job; empty for none.
+    budget_hold: str
+
+
+class ResetPosition(TypedDict):
+    """A position that was reset."""
+
+    #: Name of the job.
+    job: str
+    #: Shard; `-` for the whole job.
+    target: str
+    #: The position before.
+    was: str
