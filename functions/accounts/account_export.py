@@ -128,13 +128,20 @@ class AccountExport(Pipeline):
 
     def cleaning(self, run: RunContext, item: Export) -> StepDone:
         """Delete the collected pages, and create the download link of the archive."""
-        archive = archive_of(item.user, item.id)
-        pages = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
-        Dependents({"key": ""}).delete(run.cloud, [Row("", "", "", "", {"key": key}) for key in pages])
+        _delete_pages(run, item)
         keep: timedelta = run.setting(KEEP.name)
         ticket = export_ticket.Ticket(item.user, item.id, export_ticket.secret())
         fields = {"ticket": ticket.secret, "link": link(run.cloud, run.setting(LINK.name), ticket)}
         return StepDone({**fields, "parts": {}, "expires_at": run.cloud.clock.now() + min(keep, LONGEST)})
+
+    def superseded(self, run: RunContext, item: Export) -> None:
+        """Delete the pages of a request that no step reads any more.
+
+        This run may have been frozen while it wrote one, until another run had packed and deleted them.
+        """
+        row = gateway.get(run.cloud, self.table, RowKey(item.user, item.id))
+        if row.get("step") not in ("collecting", "packing"):
+            _delete_pages(run, item)
 
     def finished(self, run: RunContext, item: Export) -> Sequence[Any]:
         assert item.expires_at is not None
@@ -174,6 +181,12 @@ def _page(run: RunContext, table: tables.Table, user: str, after: str) -> list[d
 
 def _put(run: RunContext, key: str, body: bytes) -> None:
     run.cloud.s3.put_object(Bucket=run.cloud.names.bucket, Key=key, Body=body, ServerSideEncryption="AES256")
+
+
+def _delete_pages(run: RunContext, item: Export) -> None:
+    archive = archive_of(item.user, item.id)
+    pages = [key for key in objects_of({"pk": item.user, "sk": item.id, "parts": item.parts}) if key != archive]
+    Dependents({"key": ""}).delete(run.cloud, [Row("", "", "", "", {"key": key}) for key in pages])
 
 
 def _collected(run: RunContext, item: Export, table: tables.Table) -> Iterator[dict[str, Any]]:

@@ -101,6 +101,13 @@ class PipelineDefinition(Job, archetype=True):
         own = (permissions.read_rows(cls.table.name), permissions.update_rows(cls.table.name))
         return (*super().grants(), *own, *permissions.alerting())
 
+    def superseded(self, run: RunContext, item: Any) -> None:
+        """Remove what a piece wrote, if another run has ended its request.
+
+        Called after a piece whose result was not written. item: the request as this run knew it. By default a piece
+        writes nothing outside its row.
+        """
+
     def finished(self, run: RunContext, item: Any) -> Sequence[Any]:
         """Rows to write in one transaction with the completed request.
 

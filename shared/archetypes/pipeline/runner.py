@@ -13,6 +13,7 @@ from shared import redaction
 from shared.archetypes.pipeline.definition import Continue, RequestRefused, StepDone
 from shared.archetypes.pipeline.states import WorkState
 from shared.archetypes.sweep.invalid_rows import LONGEST_ERROR, InvalidRows
+from shared.deadline import DeadlineExceeded
 from shared.job.effect import NotPerformed
 from shared.store.age_index import AgeIndex, Row, read_full_rows
 from shared.store.conditional_update import update_if_unchanged
@@ -69,12 +70,18 @@ class PipelineRun:
                 self.more = True
                 return
             left -= 1
+            claimed = None
             try:
                 claimed = self._claim(row)
                 if claimed is not None:
                     self._process(claimed)
             except ConcurrentChange:
                 self.counts["moved"] += 1
+                self._clean_up(claimed)
+            except DeadlineExceeded:
+                # Of a process that was frozen, too: another run may have ended the request since.
+                self._clean_up(claimed)
+                raise
             row = next(others, None)
 
     def _out_of_time(self) -> bool:
@@ -122,6 +129,15 @@ class PipelineRun:
             except Exception as error:  # noqa: BLE001 - the error of one request must not stop the others
                 self._defer(claimed, f"{type(error).__name__}: {error}")
                 return
+
+    def _clean_up(self, claimed: Claimed | None) -> None:
+        """Let the job remove what its piece wrote in vain."""
+        if claimed is None:
+            return
+        try:
+            self.job.superseded(self.run, claimed.item)
+        except Exception as error:  # noqa: BLE001 - the request is another run's: its end does not depend on this
+            self.run.log.warning("not_cleaned_up", key=claimed.item.id, error=f"{type(error).__name__}: {error}")
 
     def _write_piece(self, claimed: Claimed, result: Continue | StepDone) -> bool:
         """Write a piece's result; True if the next piece follows at once."""

@@ -394,3 +394,25 @@ def test_memory_does_not_grow_with_what_is_packed(cloud: Cloud, monkeypatch: pyt
     tracemalloc.stop()
     assert upload.size > 15 * 1024 * 1024
     assert held < 3 * _archive.PART
+
+
+def test_a_run_that_was_overtaken_deletes_the_page_that_it_wrote_last(
+    go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(cloud, "ada", clock.now())
+    put(cloud, asked())
+    write = account_export._put
+    others: list[RunReport] = []
+
+    def frozen(run_of: Any, key: str, body: bytes) -> None:
+        if not others:
+            others.append(RunReport("", "", "", "", "", ok=True, ms=0, counts={}, note="", artifact=None))
+            clock.move(hours=1)
+            others[0] = run(AccountExport(), Firing("account-export", clock.now()), cloud, log)
+        write(run_of, key, body)
+
+    monkeypatch.setattr(account_export, "_put", frozen)
+    go()
+    assert others[0].counts == {"completed": 1}
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.names.bucket, Prefix="exports/").get("Contents", [])
+    assert [found["Key"] for found in listed] == [KEY]
