@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -33,13 +35,16 @@ from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.stage_file import StageError, StageFile  # noqa: E402
 from infra.state import State, UnknownIndex  # noqa: E402
-from shared.aws.names import LOCAL, Names, declared_production  # noqa: E402
+from shared.aws.names import FRONT_STACK, LOCAL, STATE_STACK, Names, declared_production  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry, settings_check  # noqa: E402
 from shared.job.setting import SettingError  # noqa: E402
 from shared.job.validation import DeclarationError  # noqa: E402
 
 PLATFORM = "operations"
+# Context key of a group that is deployed before the others.
+FIRST = "first"
+STAGE_TAG, GROUP_TAG = "nightshift:stage", "nightshift:group"
 # Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
 REFUSALS = (
     *(DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError),
@@ -56,6 +61,8 @@ def read_deployment(file: StageFile) -> Deployment:
         environment=os.environ,
         dashboard=file.dashboard,
         alarms=file.alarms,
+        protected=file.protected,
+        created_elsewhere=frozenset(file.existing),
     )
 
 
@@ -92,26 +99,48 @@ def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None
 
     Stacks refer to resources of earlier stacks by name.
     """
+
+    def options(group: str, description: str) -> dict[str, Any]:
+        return {
+            "env": where,
+            "description": f"Nightshift: {description}",
+            "termination_protection": deployment.protected,
+            # CloudFormation passes them on to the resources. No tag of the commit: each would update every resource.
+            "tags": {STAGE_TAG: deployment.names.stage, GROUP_TAG: group},
+        }
+
     where = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
     state = State(
         app,
         deployment,
         grants(deployment, urls),
-        env=where,
-        description="Nightshift: tables, artifacts, alerts, secrets",
+        **options(STATE_STACK, "tables, artifacts, alerts, secrets"),
     )
-    first: list[Stack] = [state]
-    groups: list[Stack] = []
-    for group in _in_order(deployment):
-        stack = Group(app, group, deployment, env=where, description=f"Nightshift: the jobs of {group}")
-        for earlier in first:
-            stack.add_stack_dependency(earlier)
-        groups.append(stack)
-        if group == PLATFORM:
-            first = [*first, stack]
-    last = public.Front(app, deployment, urls, env=where, description="Nightshift: Function URLs, alarms, dashboard")
-    for earlier in [*first, *groups]:
-        last.add_stack_dependency(earlier)
+    groups = {
+        group: Group(app, group, deployment, **options(group, f"the jobs of {group}"))
+        for group in _in_order(deployment)
+    }
+    earlier: list[Stack] = [state]
+    for group in deployment_order(app, groups):
+        for stack in earlier:
+            groups[group].add_stack_dependency(stack)
+        if group in (PLATFORM, app.node.try_get_context(FIRST)):
+            earlier.append(groups[group])
+    last = public.Front(app, deployment, urls, **options(FRONT_STACK, "Function URLs, alarms, dashboard"))
+    for stack in [state, *groups.values()]:
+        last.add_stack_dependency(stack)
+
+
+def deployment_order(app: App, groups: Iterable[str]) -> list[str]:
+    """Names of the groups; those deployed before the others come first.
+
+    `-c first=GROUP` names the group that a job moves away from: the job's names are free once that stack is updated.
+    Raises StageError.
+    """
+    first, names = app.node.try_get_context(FIRST), list(groups)
+    if first not in (None, *names):
+        raise StageError(f"-c {FIRST}={first}: there is no such group; groups: {', '.join(names)}")
+    return sorted(names, key=lambda name: (name != first, name != PLATFORM))
 
 
 def flags() -> dict[str, object]:
@@ -140,6 +169,8 @@ def main() -> None:
     given = app.node.try_get_context("stage")
     file = configure(os.environ.get("NIGHTSHIFT_STAGE") if given is None else given)
     deployment, urls = read_deployment(file), public.endpoints()
+    if deployment.names.production and not deployment.protected:
+        sys.stderr.write(f"{file.place}: once the first deployment has succeeded, set protected = true\n")
     if deployment.target.compiler is None:
         sys.stderr.write(
             f"No Python {deployment.target.python} on this machine: functions are shipped without compiled code, and a "

@@ -31,6 +31,14 @@ class Deployment:
 
     dashboard: bool = True
     alarms: bool = True
+    protected: bool = False
+    """Whether CloudFormation and DynamoDB refuse to delete its stacks and tables."""
+    created_elsewhere: frozenset[str] = frozenset()
+    """Resources that exist, and which no stack creates: `secret/mail-relay`, `queue/mailbox-dlq`."""
+
+    def existing(self, kind: str) -> set[str]:
+        """Names of the resources of a kind that no stack creates."""
+        return {name.partition("/")[2] for name in self.created_elsewhere if name.startswith(f"{kind}/")}
 
     @property
     def groups(self) -> list[str]:

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from infra import quotas, roles
+from infra import quotas, removal, roles
 from infra.bundle import bundle
 from infra.deployment import Deployment
 from infra.layer import layer
@@ -48,6 +48,7 @@ class Code(Construct):
         code, dependencies = packages(group, deployment, with_manifest=with_manifest)
         quotas.check_packages(f"functions/{group}", (code, dependencies))
         self.target = deployment.target
+        self.production = deployment.names.production
         self.code = assets.Asset(self, "Bundle", path=str(code.path), asset_hash=code.digest)
         # The S3 key of the bundle begins with it.
         self.version = self.code.asset_hash[:VERSION_DIGITS]
@@ -88,6 +89,7 @@ class Function(Construct):
         log_group = logs.CfnLogGroup(
             self, "Logs", log_group_name=f"/aws/lambda/{spec.name}", retention_in_days=spec.log_days
         )
+        removal.keep(log_group, production=code.production)
         write_logs = roles.allow(("logs:CreateLogStream", "logs:PutLogEvents"), log_group.attr_arn)
         role = iam.CfnRole(
             self,

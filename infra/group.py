@@ -9,11 +9,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra import queues, roles
+from infra import queues, removal, roles
 from infra.deployment import Deployment
 from infra.function import Code
 from infra.job import DeployedJob
 from shared.aws.names import DEAD
+from shared.job.definition import Job
 
 
 class Group(Stack):
@@ -21,13 +22,19 @@ class Group(Stack):
         super().__init__(scope, deployment.names.stack(group), **stack)
         self.deployment = deployment
         self.planned = queues.plan(deployment.jobs)
+        self.dead_letter_queues = {queue.dead_letter_queue for queue in self.planned.values()}
         jobs = deployment.of_group(group)
         code = Code(self, group, deployment, with_manifest=deployment.ships_manifest(group))
         self.jobs = {job.name: DeployedJob(self, job, deployment, code) for job in jobs}
         self.queues: dict[str, sqs.CfnQueue] = {}
         for queue in self.planned.values():
-            if queue.group == group:
+            if queue.group != group:
+                continue
+            if queue.name not in deployment.existing("queue"):
                 self._queue(queue)
+            elif queue.consumer:
+                arn = deployment.names.arn("sqs", deployment.names.queue(queue.name))
+                self._mapping(Construct(self, f"Queue-{queue.name.replace(':', '-')}"), queue.consumer, arn)
 
     def _queue(self, queue: queues.Queue) -> sqs.CfnQueue:
         if queue.name in self.queues:
@@ -44,24 +51,28 @@ class Group(Stack):
             redrive_policy=self._redrive(queue),
         )
         self.queues[queue.name] = resource
-        sqs.CfnQueuePolicy(
+        policy = sqs.CfnQueuePolicy(
             resource,
             "Policy",
             queues=[resource.ref],
             policy_document=roles.document(self._allowed(queue, resource.attr_arn)),
         )
+        if queue.name in self.dead_letter_queues:
+            for kept in (resource, policy):
+                removal.keep(kept, production=names.production)
         if queue.consumer:
-            self._mapping(queue, resource)
+            self._mapping(resource, queue.consumer, resource.attr_arn)
         return resource
 
     def _redrive(self, queue: queues.Queue) -> dict[str, Any] | None:
         if queue.dead_letter_queue is None:
             return None
         dead_letters = self.planned.get(queue.dead_letter_queue)
-        if dead_letters is not None and dead_letters.group == queue.group:
+        created = queue.dead_letter_queue not in self.deployment.existing("queue")
+        if dead_letters is not None and dead_letters.group == queue.group and created:
             target = self._queue(dead_letters).attr_arn
         else:
-            # By name: it is in another stack, which is deployed before this one.
+            # By name: it exists, or is in another stack, which is deployed before this one.
             target = self.deployment.names.arn("sqs", self.deployment.names.queue(queue.dead_letter_queue))
         return {"deadLetterTargetArn": target, "maxReceiveCount": queues.MAX_RECEIVES}
 
@@ -81,14 +92,12 @@ class Group(Stack):
             )
         return statements
 
-    def _mapping(self, queue: queues.Queue, resource: sqs.CfnQueue) -> None:
-        assert queue.consumer is not None
-        consumer = queue.consumer
+    def _mapping(self, scope: Construct, consumer: Job, arn: str) -> None:
         own = self.jobs.get(consumer.name)
         lambda_.CfnEventSourceMapping(
-            resource,
+            scope,
             "Mapping",
-            event_source_arn=resource.attr_arn,
+            event_source_arn=arn,
             function_name=own.function.ref if own else self.deployment.names.function(consumer.name),
             batch_size=consumer.batch_size,
             maximum_batching_window_in_seconds=consumer.batch_window,

@@ -18,6 +18,7 @@ from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
 
 HANDLER = "shared.handler.handle"
+JOB_TAG = "nightshift:job"
 # How long Lambda may keep a tick that finds no free function. An older one returns through the queue of firings, which
 # does not count as an attempt; by then the next tick of most jobs has done the work.
 MAXIMUM_EVENT_AGE = 3600
@@ -39,6 +40,7 @@ class DeployedJob(Construct):
             environment=environment(job, deployment),
         )
         self.function = Function(self, spec, allowed(job, deployment), code).resource
+        self.function.tags.set_tag(JOB_TAG, job.name)
         lambda_.CfnEventInvokeConfig(
             self,
             "Deaths",

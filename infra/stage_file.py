@@ -29,8 +29,10 @@ STAGE = r"[a-z][a-z0-9]{0,11}"
 PRODUCTION, ALERTS_EMAIL = "NIGHTSHIFT_PRODUCTION", "NIGHTSHIFT_ALERTS_EMAIL"
 # Settings of the deployment itself.
 DEPLOYMENT = (LEASE_MARGIN.name, ALERTS_EMAIL)
-SWITCHES = ("production", "dashboard", "alarms")
-KEYS = (*SWITCHES, "secrets", "settings")
+SWITCHES = ("production", "protected", "dashboard", "alarms")
+KEYS = (*SWITCHES, "secrets", "existing", "settings")
+# Resources that no stack creates: those that CloudFormation cannot find by name to import them.
+EXISTING = ("secret", "queue")
 
 
 class StageError(Exception):
@@ -41,14 +43,17 @@ class StageError(Exception):
 class StageFile:
     """Content of a stage's file.
 
-    production: None where the stage's name decides. secrets: names. settings: variables with their text.
+    production: None where the stage's name decides. protected: whether AWS refuses to delete stacks and tables.
+    secrets: names. existing: resources that no stack creates. settings: variables with their text.
     """
 
     stage: str
     production: bool | None = None
+    protected: bool = False
     dashboard: bool = True
     alarms: bool = True
     secrets: tuple[str, ...] = ()
+    existing: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -107,9 +112,11 @@ def read(stage: str, root: Path, jobs: Iterable[Job]) -> StageFile:
     return StageFile(
         stage,
         content.get("production"),
+        content.get("protected", False),
         content.get("dashboard", True),
         content.get("alarms", True),
         secrets=tuple(content.get("secrets", ())),
+        existing=tuple(content.get("existing", ())),
         settings={name: _text(name, value, lists) for name, value in content.get("settings", {}).items()},
     )
 
@@ -157,6 +164,9 @@ def _errors(content: Mapping[str, Any]) -> Iterator[str]:
     for key in SWITCHES:
         if not isinstance(content.get(key, True), bool):
             yield f"{key} must be true or false"
+    existing = content.get("existing", [])
+    if not isinstance(existing, list) or any(str(name).partition("/")[0] not in EXISTING for name in existing):
+        yield 'existing must be a list of secrets and queues, as in ["secret/mail-relay", "queue/mailbox-dlq"]'
     settings = content.get("settings", {})
     if not isinstance(settings, dict):
         yield "settings must be a table, [settings]"

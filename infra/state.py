@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from aws_cdk import CfnDeletionPolicy, CfnResource, Stack
+from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -14,7 +15,7 @@ from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra import roles
+from infra import removal, roles
 from infra.deployment import Deployment
 from shared import tables
 from shared.aws.names import STATE_STACK
@@ -45,15 +46,16 @@ class State(Stack):
         super().__init__(scope, deployment.names.stack(STATE_STACK), **stack)
         self.deployment = deployment
         wanted = {grant.resource for grant in grants}
-        for table in tables.TABLES:
-            self._keep(self._table(table))
-        self._keep(self._bucket())
         for topic in sorted({ALERTS, *_named("topic", wanted)}):
             self._topic(topic)
-        for secret in sorted({TOKEN, *_named("secret", wanted)}):
-            self._keep(self._secret(secret))
-        for key in sorted(_named("key", wanted)):
-            self._keep(self._key(key))
+        kept = [
+            *map(self._table, tables.TABLES),
+            self._bucket(),
+            *map(self._secret, sorted({TOKEN, *_named("secret", wanted)} - deployment.existing("secret"))),
+            *map(self._key, sorted(_named("key", wanted))),
+        ]
+        for resource in kept:
+            removal.keep(resource, production=deployment.names.production)
 
     def _table(self, table: tables.Table) -> CfnResource:
         indexes = indexes_of(self, table)
@@ -75,7 +77,7 @@ class State(Stack):
             point_in_time_recovery_specification=dynamodb.CfnTable.PointInTimeRecoverySpecificationProperty(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection_enabled=self.deployment.names.production,
+            deletion_protection_enabled=self.deployment.protected,
         )
 
     def _bucket(self) -> CfnResource:
@@ -86,7 +88,8 @@ class State(Stack):
         bucket = s3.CfnBucket(
             self,
             "Artifacts",
-            bucket_name=self.deployment.names.bucket,
+            # Of the account's number where it is known: CloudFormation imports a resource only by a literal name.
+            bucket_name=replace(self.deployment.names, account=self.account, region=self.region).bucket,
             bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(
                 server_side_encryption_configuration=[
                     s3.CfnBucket.ServerSideEncryptionRuleProperty(
@@ -181,12 +184,6 @@ class State(Stack):
         )
         kms.CfnAlias(self, f"Alias-{name}", alias_name=names.key(name), target_key_id=key.ref)
         return key
-
-    def _keep(self, resource: CfnResource) -> None:
-        """Retain data in production when its stack is deleted, else delete it."""
-        policy = CfnDeletionPolicy.RETAIN if self.deployment.names.production else CfnDeletionPolicy.DELETE
-        resource.cfn_options.deletion_policy = policy
-        resource.cfn_options.update_replace_policy = policy
 
 
 def _unused() -> s3.CfnBucket.RuleProperty:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.engine import cfn_gaps, credential, emulator, queues, roles, url_paths
+from local.engine import cfn_gaps, credential, emulator, queues, refusals, roles, url_paths
 from local.engine.changes import changes, state_keys
 from local.engine.open_requests import OpenRequests
 from local.engine.snapshots import Store
@@ -75,6 +75,7 @@ class Server:
         url_paths.install()
         loop_detection.install()
         cfn_gaps.install()
+        refusals.install()
         roles.install()
         app = emulator.application()
         keys = state_keys(app.SERVICE_REGISTRY)

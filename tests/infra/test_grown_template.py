@@ -135,8 +135,8 @@ def test_payloads_expire_after_the_last_dead_letter_that_can_need_them(grown: Te
 
 
 def test_a_stage_that_is_not_production_leaves_nothing_behind(grown: Templates) -> None:
-    for found in resources(grown, "AWS::DynamoDB::Table", "AWS::S3::Bucket"):
-        assert grown[found.stack]["Resources"][found.id]["DeletionPolicy"] == "Delete"
+    for found in resources(grown):
+        assert grown[found.stack]["Resources"][found.id].get("DeletionPolicy", "Delete") == "Delete"
 
 
 def test_the_new_stack_is_deployed_after_what_it_names(grown: Templates, grown_folder: Path) -> None:
@@ -145,3 +145,11 @@ def test_the_new_stack_is_deployed_after_what_it_names(grown: Templates, grown_f
     assert {"nightshift-try-state", "nightshift-try-operations"} <= set(artifacts[GROUP]["dependencies"])
     assert GROUP in artifacts["nightshift-try-front"]["dependencies"]
     assert GROUP not in artifacts["nightshift-try-operations"]["dependencies"]
+
+
+def test_stacks_are_tagged_with_stage_and_group(grown: Templates, grown_folder: Path) -> None:
+    artifacts = json.loads((grown_folder / "manifest.json").read_text())["artifacts"]
+    for stack in grown:
+        tags = {"nightshift:stage": "try", "nightshift:group": stack.removeprefix("nightshift-try-")}
+        assert artifacts[stack]["properties"]["tags"] == tags
+        assert not artifacts[stack]["properties"].get("terminationProtection")

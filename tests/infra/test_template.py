@@ -386,11 +386,34 @@ def test_the_token_is_generated_and_every_granted_secret_exists(templates: Templ
     assert token["GenerateSecretString"]["PasswordLength"] >= 48
 
 
-def test_production_keeps_its_data_when_a_stack_is_deleted(templates: Templates) -> None:
-    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
-        for found in resources(templates, kind):
-            resource = templates[found.stack]["Resources"][found.id]
-            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+def test_production_keeps_data_dead_letters_and_logs_except_of_a_first_deployment_that_fails(
+    templates: Templates,
+) -> None:
+    targets = {
+        text(queue.properties["RedrivePolicy"]["deadLetterTargetArn"])
+        for queue in resources(templates, "AWS::SQS::Queue")
+        if "RedrivePolicy" in queue.properties
+    }
+    kinds = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
+    kept = set()
+    for found in resources(templates):
+        queue = found.type == "AWS::SQS::Queue" and (
+            f"<{found.id}.Arn>" in targets or arn("sqs", text(found.properties["QueueName"])) in targets
+        )
+        resource = templates[found.stack]["Resources"][found.id]
+        if found.type in kinds or queue:
+            kept.add(found.type)
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", found.id
+            assert resource["UpdateReplacePolicy"] == "Retain", found.id
+        elif found.type not in ("AWS::KMS::Key", "AWS::SQS::QueuePolicy"):
+            assert "DeletionPolicy" not in resource, found.id
+    assert kept == {*kinds, "AWS::SQS::Queue"}
+
+
+def test_functions_are_tagged_with_their_job(templates: Templates) -> None:
+    for name in JOBS:
+        [tag] = functions(templates)[name].properties["Tags"]
+        assert tag == {"Key": "nightshift:job", "Value": name}
 
 
 def test_every_alarm_notifies_the_same_topic(templates: Templates) -> None:
