@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def change(args: argparse.Namespace, perform: Change, *, check_target: bool = True) -> list[Pause]:
     """Pause or resume a job, or a tenant everywhere.
 
-    check_target: refuse a target that the job does not have. Raises CommandError with REFUSED or WRONG_USE.
+    check_target: refuse a target or a tenant that the job does not have. Raises CommandError with REFUSED or WRONG_USE.
     """
     if args.job is None and not args.tenant:
         raise CommandError(Exit.WRONG_USE, "name the job, or a tenant that all jobs hold by --tenant")
@@ -50,7 +50,7 @@ def change(args: argparse.Namespace, perform: Change, *, check_target: bool = Tr
             perform = partial(perform, until=parse_until("--until", end, cloud.clock.now()))
         for job in jobs:
             with job_settings.load(job, cloud):
-                if args.tenant and not has_tenants(job):
+                if args.tenant and check_target and not has_tenants(job):
                     refused.append(f"{job.name} has no organizations, so nothing would be held; nothing was done")
                     continue
                 if check_target:

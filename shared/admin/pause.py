@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared import clock, redaction
 from shared.admin import audit
 from shared.advised_commands import advised
-from shared.aws.names import NO_TARGET
+from shared.aws.names import DEAD, FIRINGS, NO_TARGET
 from shared.job import manifest
 from shared.job.definition import Job
 from shared.plans import BRAKE
@@ -52,9 +52,9 @@ class PauseRefused(Exception):
 def has_tenants(job: Job) -> bool:
     """Whether the job's work belongs to organizations that can be paused.
 
-    Only messages name their organization.
+    Only messages name their organization; firings and dead letters are those of jobs.
     """
-    return job.queue is not None
+    return job.queue not in (None, FIRINGS, DEAD)
 
 
 def of_jobs(cloud: Cloud, jobs: Iterable[Job]) -> list[Pause]:

@@ -160,13 +160,13 @@ def _module(path: str) -> ModuleType:
         return importlib.import_module(name)
     except DeclarationError:
         raise
-    except Exception as error:
-        # A module may fail in any way: a schedule in the class body, a missing package, invalid syntax.
+    except (Exception, SystemExit) as error:
+        # A module may fail in any way: a schedule in the class body, a missing package, invalid syntax, an exit.
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise DeclarationError(f"{_place(path, error)}: {reason}") from error
 
 
-def _place(path: str, error: Exception) -> str:
+def _place(path: str, error: BaseException) -> str:
     """The last line of functions/ that was run, as `functions/sites/pricing.py:12`."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_relative(error.filename)}:{error.lineno or 1}"

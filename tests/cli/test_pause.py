@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from functions.operations.dead_letters import DeadLetters
+from functions.operations.dispatch import Dispatch
+from shared.admin.pause import has_tenants
 from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.job.budget import Budget
+from shared.job.definition import Job
 from tests.cli.conftest import HEAD, Call
 
 AWS = ("--aws", "--stage", "test")
@@ -165,6 +169,11 @@ def test_a_tenant_of_a_job_without_tenants_is_not_paused(call: Call, aws: Cloud)
         assert answer.code == 4
         assert f"{job} has no organizations, so nothing would be held; nothing was done" in answer.err
     assert table(aws) == before
+
+
+@pytest.mark.parametrize("job", [Dispatch, DeadLetters])
+def test_firings_and_dead_letters_have_no_tenants(job: type[Job]) -> None:
+    assert not has_tenants(job())
 
 
 TENANTED = """

@@ -19,7 +19,8 @@ BROKEN = {
     "syntax": ("class Broken(Job)\n    pass\n", "functions/demo/broken.py:9: SyntaxError"),
     "import": ("import no_such_package\n", "functions/demo/broken.py:9: ModuleNotFoundError"),
     "name": ("\n\nundefined\n", "functions/demo/broken.py:11: NameError"),
-    "exit": ("raise RuntimeError('at import')\n", "functions/demo/broken.py:9: RuntimeError: at import"),
+    "error": ("raise RuntimeError('at import')\n", "functions/demo/broken.py:9: RuntimeError: at import"),
+    "exit": ("raise SystemExit(3)\n", "functions/demo/broken.py:9: SystemExit: 3"),
     "schedule": ("cron('61 * * * *')\n", "functions/demo/broken.py:9: minute '61'"),
     "rule": ('class Broken(Job):\n    """Do."""\n    cap = 0\n', "functions/demo/broken.py:9 Broken: "),
 }
