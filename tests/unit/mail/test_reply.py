@@ -75,6 +75,10 @@ EXIM = [
     (MAIL, 550, "rejected because 192.0.2.1 is in a black list", SENDER),
     (RCPT, 550, "rejected because 192.0.2.1 is in a black list at bl.example", SENDER),
     (RCPT, 550, "JunkMail rejected - host [192.0.2.1] is in an RBL", SENDER),
+    (RCPT, 554, "5.7.0 Blocked by Spamhaus", SENDER),
+    (RCPT, 550, "Blocked using bl.spamcop.net; see https://www.spamcop.net/", SENDER),
+    (RCPT, 550, "5.7.1 Mail rejected by b.barracudacentral.org", SENDER),
+    (END, 554, "5.7.1 URL https://x.example in message is listed by dbl.spamhaus.org", RECIPIENT),
     (END, 550, "Our server has rejected your message: it is spam", RECIPIENT),
 ]
 SENDMAIL = [
