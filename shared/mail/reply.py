@@ -99,7 +99,8 @@ SENDER = re.compile(
     r"[0-9]\.[0-9]{1,3}\]? [^;]{0,20}(?:black ?list|block ?list|listed|\brbl\b)|invalid credentials|"
     # Not the list of a link in the message: those answers name the URL first.
     r"^(?:(?!\bur[il]s?\b|\blinks?\b)[^;]){0,80}\b(?:blocked|listed|rejected|found) (?:by|in|at|on|using|via) "
-    r"(?:the )?(?:[a-z0-9-]{1,30}\.){0,3}(?:spamhaus|spamcop|barracuda(?:central)?|abuseat|sorbs|uceprotect|dnsbl|rbl)\b|"
+    r"(?:the )?(?:[a-z0-9-]{1,30}\.){0,3}"
+    r"(?:spamhaus|spamcop|barracuda(?:central)?|abuseat|sorbs|uceprotect|dnsbl|rbl)\b|"
     r"(?:your|this|sender) account[^.;]{0,30}(?:suspend|paus|disabled|restrict|terminat|review)|"
     r"sending[^.;]{0,30}(?:suspend|paus|disabled|restrict)|"
     r"reverse (?:dns|hostname|lookup)|\bptr\b|starttls|tls (?:is )?required|encryption required"
