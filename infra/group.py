@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra import queues, removal, roles
+from infra import payload_metadata, queues, removal, roles
 from infra.deployment import Deployment
 from infra.function import Code
 from infra.job import DeployedJob
@@ -51,6 +51,10 @@ class Group(Stack):
             redrive_policy=self._redrive(queue),
         )
         self.queues[queue.name] = resource
+        payload = payload_metadata.of(queue.consumer) if queue.consumer else None
+        if payload:
+            # For `preflight`, which compares it with that of the deployed template.
+            resource.add_metadata(payload_metadata.METADATA, payload)
         policy = sqs.CfnQueuePolicy(
             resource,
             "Policy",

@@ -17,6 +17,8 @@ COMMANDS = {
     "dead": "list, show, retry and purge dead letters; show the operators' audit log",
     "effects": "list and resolve effects of a job whose outcome is unknown",
     "drift": "list what is deployed and not declared, disabled, or changed by hand, and mend it",
+    "preflight": "check a deployment before it: what would fail, be lost or change",
+    "doctor": "check templates, declarations and schedules for known traps",
     "send": "send a message from a file to the queue of a consumer",
     "queues": "show depth, age, lag and error rate of the consumers' queues",
     "logs": "print the log of a job",

@@ -1,0 +1,53 @@
+"""Check templates and declarations for known traps, and schedules against clock changes.
+
+Reads no account: `preflight` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from cli import output
+from cli.commands import preflight
+from cli.exit_codes import CommandError, Exit
+from infra import doctor, stage_file, synth
+from infra.finding import Severity
+from shared.aws.names import PRODUCTION
+from shared.clock import Clock
+from shared.job import registry
+
+EXAMPLES = ("doctor", "doctor --templates cdk.out --json")
+VERSION = 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--templates", metavar="DIR", type=Path, help="check the templates in a folder (default: synthesized now)"
+    )
+    parser.add_argument("--declarations", action="store_true", help="check declarations and schedules only")
+    parser.add_argument(
+        "--json", action="store_true", help='print one JSON object: {"version", "refused", "findings": [...]}'
+    )
+
+
+def call(args: argparse.Namespace) -> int:
+    findings = [*doctor.of_jobs(registry.jobs().values(), Clock().now())]
+    if args.templates:
+        findings += doctor.of_templates(preflight.read(args.templates))
+    elif not args.declarations:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                templates = synth.synthesize(Path(folder), PRODUCTION, report=output.notice)
+            except (synth.SynthError, stage_file.StageError) as error:
+                raise CommandError(Exit.FAILED, str(error)) from None
+            findings += doctor.of_templates(templates)
+    refused = sum(finding.severity is Severity.REFUSED for finding in findings)
+    if args.json:
+        output.document({"version": VERSION, "refused": refused, "findings": [asdict(finding) for finding in findings]})
+    else:
+        preflight.show(findings)
+        output.notice(f"{refused} errors, {len(findings) - refused} warnings" if findings else "no findings")
+    return Exit.REFUSED if refused else Exit.DONE

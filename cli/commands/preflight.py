@@ -1,0 +1,148 @@
+"""Check a deployment before it: what would fail, be lost or change.
+
+Compares the templates of this checkout with the deployed ones, and reads the account. With --from or --old nothing
+but templates is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from cli import options, output, preflight
+from cli.exit_codes import CommandError, Exit
+from cli.paths import ROOT
+from cli.preflight.change import Change
+from infra import stage_file, synth
+from infra.finding import Finding, Severity
+from infra.template import Template
+from shared.aws.names import LOCAL, PRODUCTION
+from shared.job import registry
+
+EXAMPLES = (
+    "preflight --aws --stage prod",
+    "preflight --from origin/main",
+    "preflight --old before/cdk.out --new cdk.out --json",
+)
+VERSION = 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument("--from", dest="revision", metavar="REV", help="compare with the templates of a commit")
+    before.add_argument("--old", metavar="DIR", type=Path, help="compare with the templates in a folder like cdk.out")
+    parser.add_argument(
+        "--new", metavar="DIR", type=Path, help="templates to deploy (default: synthesized from this checkout)"
+    )
+    parser.add_argument("--region", help="region to deploy to, without --aws (default: AWS_REGION)")
+    parser.add_argument(
+        "--json", action="store_true", help='print one JSON object: {"version", "refused", "findings": [...]}'
+    )
+    options.add_arguments(parser)
+
+
+def call(args: argparse.Namespace) -> int:
+    offline = args.revision or args.old
+    if offline and args.aws:
+        raise CommandError(
+            Exit.WRONG_USE, "--aws compares with what is deployed: leave out --from and --old, or --aws and --stage"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        findings = list(_offline(args, Path(folder)) if offline else _online(args, Path(folder)))
+    refused = sum(finding.severity is Severity.REFUSED for finding in findings)
+    if args.json:
+        output.document({"version": VERSION, "refused": refused, "findings": [asdict(finding) for finding in findings]})
+    else:
+        show(findings)
+        output.notice(_summary(len(findings), refused))
+    return Exit.REFUSED if refused else Exit.DONE
+
+
+def show(findings: list[Finding]) -> None:
+    """Print findings as a table, those that refuse first."""
+    ordered = sorted(findings, key=lambda finding: finding.severity is not Severity.REFUSED)
+    if ordered:
+        rows = [[each.check, each.severity.value, each.where, each.problem, each.fix] for each in ordered]
+        output.table(["check", "", "where", "problem", "fix"], rows)
+
+
+def _summary(findings: int, refused: int) -> str:
+    if refused:
+        return f"{refused} findings stop this deployment, {findings - refused} are warnings"
+    return f"nothing stops this deployment; {findings} warnings" if findings else "nothing stops this deployment"
+
+
+def _offline(args: argparse.Namespace, folder: Path) -> Iterator[Finding]:
+    region = args.region or os.environ.get("AWS_REGION", "")
+    before = read(args.old) if args.old else of_revision(args.revision, folder / "old", PRODUCTION)
+    after = read(args.new) if args.new else _synthesized(folder / "new", PRODUCTION)
+    yield from preflight.compare(_change(PRODUCTION, before, after, region))
+
+
+def _online(args: argparse.Namespace, folder: Path) -> Iterator[Finding]:
+    stage = options.stage(args)
+    after = read(args.new) if args.new else _synthesized(folder / "new", stage)
+    with options.open_cloud(args, reading=True) as cloud:
+        change = _change(stage, preflight.deployed(cloud), after, cloud.names.region if args.aws else "")
+        yield from preflight.compare(change)
+        yield from preflight.examine(change, cloud)
+
+
+def _change(stage: str, before: Mapping[str, Template], after: Mapping[str, Template], region: str) -> Change:
+    sources = dict.fromkeys(os.environ, "the environment of this command")
+    secrets: tuple[str, ...] = ()
+    if stage != LOCAL and stage in stage_file.known(ROOT):
+        file = stage_file.read(stage, ROOT, registry.discover({}).jobs.values())
+        sources |= {name: file.place for name in file.variables if not os.environ.get(name, "").strip()}
+        secrets = file.secrets
+    return Change(stage, before, after, region, sources, secrets)
+
+
+def read(folder: Path) -> Mapping[str, Template]:
+    """Templates in a folder. Raises CommandError if there are none."""
+    templates = synth.read(folder)
+    if not templates:
+        raise CommandError(
+            Exit.WRONG_USE, f"{folder} contains no templates (*.template.json), as cdk synth writes them"
+        )
+    return templates
+
+
+def _synthesized(folder: Path, stage: str, root: Path = ROOT) -> Mapping[str, Template]:
+    try:
+        return synth.synthesize(folder, stage, root=root, report=output.notice)
+    except synth.SynthError as error:
+        raise CommandError(Exit.FAILED, str(error)) from None
+
+
+def of_revision(
+    revision: str, folder: Path, stage: str, synthesize: Callable[..., Mapping[str, Template]] = _synthesized
+) -> Mapping[str, Template]:
+    """Templates of a commit, synthesized with the packages of this environment."""
+    with _tree(revision, folder) as root:
+        return synthesize(folder / "out", stage, root)
+
+
+@contextmanager
+def _tree(revision: str, folder: Path) -> Iterator[Path]:
+    """The files of a commit in a folder.
+
+    The cache of packages is that of this checkout.
+    """
+    root = folder / "tree"
+    root.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", "--format=tar", revision], cwd=ROOT, capture_output=True, check=False)
+    if archive.returncode:
+        raise CommandError(Exit.WRONG_USE, f"{revision}: {archive.stderr.decode(errors='replace').strip()}")
+    subprocess.run(["tar", "-x", "-C", str(root)], input=archive.stdout, check=True)
+    (root / ".local").mkdir(exist_ok=True)
+    cache = ROOT / ".local" / "assets"
+    cache.mkdir(parents=True, exist_ok=True)
+    (root / ".local" / "assets").symlink_to(cache)
+    yield root
