@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from cli import output
@@ -20,7 +19,6 @@ from shared.clock import Clock
 from shared.job import registry
 
 EXAMPLES = ("doctor", "doctor --templates cdk.out --json")
-VERSION = 1
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--templates", metavar="DIR", type=Path, help="check the templates in a folder (default: synthesized now)"
     )
     parser.add_argument("--declarations", action="store_true", help="check declarations and schedules only")
-    parser.add_argument(
-        "--json", action="store_true", help='print one JSON object: {"version", "refused", "findings": [...]}'
-    )
+    parser.add_argument("--json", action="store_true", help='print one JSON object: {"refused", "findings": [...]}')
 
 
 def call(args: argparse.Namespace) -> int:
@@ -46,7 +42,7 @@ def call(args: argparse.Namespace) -> int:
             findings += doctor.of_templates(templates)
     refused = sum(finding.severity is Severity.REFUSED for finding in findings)
     if args.json:
-        output.document({"version": VERSION, "refused": refused, "findings": [asdict(finding) for finding in findings]})
+        output.document(preflight.document(findings))
     else:
         preflight.show(findings)
         output.notice(f"{refused} errors, {len(findings) - refused} warnings" if findings else "no findings")

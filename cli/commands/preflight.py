@@ -12,13 +12,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from cli import options, output, preflight
 from cli.exit_codes import CommandError, Exit
 from cli.paths import ROOT
 from cli.preflight.change import Change
+from cli.shapes.deployment import CheckedDeployment
 from infra import stage_file, synth
 from infra.finding import Finding, Severity
 from infra.template import Template
@@ -30,7 +30,6 @@ EXAMPLES = (
     "preflight --from origin/main",
     "preflight --old before/cdk.out --new cdk.out --json",
 )
-VERSION = 1
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--new", metavar="DIR", type=Path, help="templates to deploy (default: synthesized from this checkout)"
     )
     parser.add_argument("--region", help="region to deploy to, without --aws (default: AWS_REGION)")
-    parser.add_argument(
-        "--json", action="store_true", help='print one JSON object: {"version", "refused", "findings": [...]}'
-    )
+    parser.add_argument("--json", action="store_true", help='print one JSON object: {"refused", "findings": [...]}')
     options.add_arguments(parser)
 
 
@@ -57,11 +54,29 @@ def call(args: argparse.Namespace) -> int:
         findings = list(_offline(args, Path(folder)) if offline else _online(args, Path(folder)))
     refused = sum(finding.severity is Severity.REFUSED for finding in findings)
     if args.json:
-        output.document({"version": VERSION, "refused": refused, "findings": [asdict(finding) for finding in findings]})
+        output.document(document(findings))
     else:
         show(findings)
         output.notice(_summary(len(findings), refused))
     return Exit.REFUSED if refused else Exit.DONE
+
+
+def document(findings: list[Finding]) -> CheckedDeployment:
+    """The findings as `--json` shows them."""
+    refused = sum(finding.severity is Severity.REFUSED for finding in findings)
+    return {
+        "refused": refused,
+        "findings": [
+            {
+                "check": each.check,
+                "severity": each.severity.value,
+                "where": each.where,
+                "problem": each.problem,
+                "fix": each.fix,
+            }
+            for each in findings
+        ],
+    }
 
 
 def show(findings: list[Finding]) -> None:

@@ -1,4 +1,4 @@
-"""Shapes of `drift` and `cost`."""
+"""Shapes of `drift`, `preflight`, `doctor` and `cost`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ class RestoredResources(TypedDict):
 
     #: Rules and schedules that were enabled, functions that may run again, roles that have their policies again.
     restored: list[NamedResource]
+
+
+class FoundProblem(TypedDict):
+    """A finding of a check."""
+
+    #: Name of the check.
+    check: str
+    #: `refused` or `warning`.
+    severity: str
+    #: Stack and resource, file and line, account, or region.
+    where: str
+    #: The problem as a sentence.
+    problem: str
+    #: Command or change that solves it.
+    fix: str
+
+
+class CheckedDeployment(TypedDict):
+    """The result of `preflight` or `doctor`."""
+
+    #: Number of findings that refuse; with any, the exit code is 4.
+    refused: int
+    #: All findings.
+    findings: list[FoundProblem]
 
 
 class PricedItem(TypedDict):

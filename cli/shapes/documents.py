@@ -15,7 +15,7 @@ from cli.shapes.dead_letters import (
     RedriveResult,
     ShownDeadLetter,
 )
-from cli.shapes.deployment import IdleCost, ListedDifference, RemovedResources, RestoredResources
+from cli.shapes.deployment import CheckedDeployment, IdleCost, ListedDifference, RemovedResources, RestoredResources
 from cli.shapes.effects import ResolvedEffect, UncertainEffect
 from cli.shapes.errors import CommandFailure
 from cli.shapes.explanation import TickExplanation
@@ -81,6 +81,8 @@ DOCUMENTS = (
     JsonDocument("drift", "drift", list[ListedDifference], "of a list"),
     JsonDocument("removed", "drift", RemovedResources, "with `--remove`"),
     JsonDocument("restored", "drift", RestoredResources, "with `--restore`"),
+    JsonDocument("preflight", "preflight", CheckedDeployment),
+    JsonDocument("doctor", "doctor", CheckedDeployment),
     JsonDocument("sent", "send", SentMessage),
     JsonDocument("queues", "queues", list[MeasuredQueue]),
     JsonDocument("log", "logs", list[LogLine]),
