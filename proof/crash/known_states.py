@@ -102,7 +102,8 @@ class KnownStates:
             yield from (f"{name} {_message(message)}" for message in queue.messages.values())
         seen = world.topic.published, world.claims.violations, sorted(self.received.counts().items())
         yield FRACTIONS.sub("", str(seen))
-        yield from (f"{process.raised} {process.faulted_call().startswith('outside:')}" for process in world.faulted)
+        for process in world.faulted:
+            yield f"{process.raised} {any(call.startswith('outside:') for call in process.faulted_calls())}"
 
     def _text(self, item: Any) -> str:
         known = self._texts.get(id(item))

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from cli.environment import replace_environment
+from proof.crash import sampling
 from proof.crash.end_state import EndState, StateReader
 from proof.crash.known_states import KnownStates, StateKnown
+from proof.crash.sampling import EVERYTHING, Scope
 from proof.crash.scenario import REDELIVERY, ROLLOUT, WATCHERS, Scenario
 from proof.crash.verdict import Verdict, compare
 from proof.outside.calls import through_processes
@@ -102,14 +104,12 @@ class Prover:
 
     def points(self, calls: list[str]) -> Iterator[CrashPoint]:
         """Every fault at every call."""
-        for number in range(1, len(calls) + 1):
-            for kind in FaultKind:
-                yield CrashPoint(number, kind)
+        return sampling.points(len(calls))
 
-    def prove(self, job: Job) -> Iterator[Plan]:
-        """Try all crash points of a job."""
+    def prove(self, job: Job, scope: Scope = EVERYTHING) -> Iterator[Plan]:
+        """Try the crash points of a job, and pairs of them."""
         expected, calls = self.undisturbed(job)
-        for point in self.points(calls):
+        for point in scope.points(job.name, len(calls)):
             yield Plan(job.name, point, calls[point.call - 1], self.judge(job, point, expected))
 
     def judge(self, job: Job, point: CrashPoint, expected: EndState) -> Verdict:
@@ -131,7 +131,7 @@ class Prover:
 
     def _compare(self, job: Job, expected: EndState, found: EndState) -> Verdict:
         faulted = self.world.faulted
-        outside = any(process.faulted_call().startswith("outside:") for process in faulted)
+        outside = any(call.startswith("outside:") for process in faulted for call in process.faulted_calls())
         verdict = compare(expected, found, attempt_failed=outside)
         verdict.silent += silent_ticks(job, expected, found)
         verdict.violated += self.world.claims.violations

@@ -54,9 +54,21 @@ class CrashPoint:
     #: Number of the call, from 1.
     call: int
     kind: FaultKind
-    #: Number of the second call, and its fault; 0 without one. It counts on in the processes that follow.
+    #: Number of the second call, counted from the first one on, and its fault; 0 without one. A process that ends
+    #: before it leaves the rest to the next process of the job.
     then: int = 0
     then_kind: FaultKind | None = None
+    #: Whether this is such a rest.
+    second: bool = False
+
+    def rest(self, made: int) -> CrashPoint | None:
+        """The second fault for the next process, after `made` calls of this one.
+
+        None without one.
+        """
+        if self.then_kind and made >= self.call:
+            return CrashPoint(max(1, self.call + self.then - made), self.then_kind, second=True)
+        return CrashPoint(self.call - made, self.kind, second=True) if self.second and made < self.call else None
 
     def __str__(self) -> str:
         first = f"{self.call}:{self.kind.name.lower()}"

@@ -37,6 +37,9 @@ class Process:
         self.stopped_at = world.clock.now() + timedelta(seconds=timeout)
         self.fault = fault
         self.calls: list[str] = []
+        #: Numbers of the calls that met a fault.
+        self.met: list[int] = []
+        self.was_frozen = False
         self.ended = False
         #: Whether the record of the failed invocation is lost with it.
         self.silent = False
@@ -66,7 +69,7 @@ class Process:
         self._check_time()
         self.calls.append(name)
         self.world.clock.instant += CALL_TIME
-        kind = self.fault.kind if self.fault and len(self.calls) == self.fault.call else None
+        kind = self._meets()
         if kind is not None:
             self._begin(kind)
         if self.failing_until is not None and self.world.clock.now() < self.failing_until:
@@ -81,10 +84,23 @@ class Process:
             raise no_answer()
         return result
 
-    def faulted_call(self) -> str:
-        """The call that the fault met; empty if it was not reached."""
-        number = self.fault.call if self.fault else 0
-        return self.calls[number - 1] if 0 < number <= len(self.calls) else ""
+    def faulted_calls(self) -> list[str]:
+        """The calls that met a fault."""
+        return [self.calls[number - 1] for number in self.met]
+
+    def left_fault(self) -> CrashPoint | None:
+        """The fault that the next process of the job meets."""
+        return self.fault.rest(len(self.calls)) if self.fault else None
+
+    def _meets(self) -> FaultKind | None:
+        """The fault that meets this call, if any."""
+        fault, number = self.fault, len(self.calls)
+        if fault is None or number != fault.call:
+            return None
+        self.met.append(number)
+        if fault.then_kind and fault.kind is not FaultKind.FREEZES and not fault.kind.ends_process:
+            self.fault = CrashPoint(number + fault.then, fault.then_kind, second=True)
+        return fault.kind
 
     def end(self, *, silent: bool = False) -> None:
         """End the process here."""
@@ -103,19 +119,27 @@ class Process:
 
     def _frozen(self) -> bool:
         # A thawed process is not stopped: workers outside of Lambda have no timeout of their own.
-        return bool(self.fault and self.fault.kind is FaultKind.FREEZES and len(self.calls) >= self.fault.call)
+        return self.was_frozen
 
     def _begin(self, kind: FaultKind) -> None:
         match kind:
             case FaultKind.DIES_BEFORE | FaultKind.DIES_SILENTLY:
                 self.end(silent=kind is FaultKind.DIES_SILENTLY)
             case FaultKind.FREEZES:
+                self.was_frozen = True
+                self._leave_fault()
                 self.world.go_on_without(self, timedelta(seconds=self.timeout + FROZEN_BEYOND))
             case _ if kind in OUTAGE_SECONDS:
                 seconds = OUTAGE_SECONDS[kind]
                 now = self.world.clock.now()
                 work_ends = self._work_until or self.stopped_at
                 self.failing_until = work_ends if seconds is None else now + timedelta(seconds=seconds)
+
+    def _leave_fault(self) -> None:
+        """Let the process that runs meanwhile meet the second fault."""
+        left, self.fault = self.left_fault(), None
+        if left:
+            self.world.faults.append((self.job, left))
 
     def _fail(self) -> None:
         self.failed_calls += 1

@@ -239,6 +239,8 @@ class World:
             return InvocationFailure(type(error).__name__, str(error))
         finally:
             self.processes.pop()
+            if (left := process.left_fault()) is not None:
+                self.faults.append((job.name, left))
         if answer is None or process.ended:
             return InvocationFailure("Runtime.ExitError", "the process ended", process.silent)
         return answer
