@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cli import output
+from cli import certificates, output
 from shared import advised_commands
 from shared.advised_commands import advised
 from shared.aws.names import LOCAL
@@ -44,6 +44,7 @@ def describe(job: Job) -> DescribedJob:
         "description": inspect.getdoc(job) or "",
         "source": f"{job.module.replace('.', '/')}.py",
         "guarantee": [" ".join(text.split()) for text in _guarantee(job)],
+        "proof": certificates.proof_of(job),
         "facts": dict(_facts_in_force(job)),
         "permissions": [
             {"resource": grant.resource, "keys": list(grant.keys), "actions": list(grant.actions)}

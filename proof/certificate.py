@@ -8,25 +8,40 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from cli import certificates
+from cli.certificates import FAULTS
 from proof.crash.prover import Plan
 
-FILE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "certificates.json"
 # Violations listed in a certificate; the counts have all.
 EXAMPLES = 5
-FAULTS = ("lost", "twice", "divergent", "stuck", "violated", "silent", "false_alerts")
+COUNTED = ("points", "pairs", *FAULTS, "uncertain", "repeated")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Code and seed of the plans of a job."""
+
+    job: str
+    #: Commit of the code that was tried.
+    commit: str
+    #: Digest of the job's code, see `certificates.code_digest`.
+    code: str
+    #: Seed of samples and pairs.
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Result of all crash points of one job."""
+    """Result of the crash points of one job."""
 
     job: str
     #: Calls of the undisturbed run.
     calls: int
     #: Crash points tried.
     points: int
+    #: Pairs of faults tried.
+    pairs: int
     lost: int
     twice: int
     divergent: int
@@ -34,13 +49,14 @@ class Certificate:
     violated: int
     silent: int
     false_alerts: int
-    #: Points after which an operator has to look up an effect.
+    #: Plans after which an operator has to look up an effect.
     uncertain: int
-    #: Points after which a receiver gets an effect again, with the key of the first one.
+    #: Plans after which a receiver gets an effect again, with the key of the first one.
     repeated: int
-    #: Commit of the code that was tried.
     commit: str
-    #: Crash points that violate the guarantee, as `prove JOB --point` takes them, with the first finding.
+    code: str
+    seed: int
+    #: Plans that violate the guarantee, as `--point` takes them, with the first finding.
     violations: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -48,12 +64,12 @@ class Certificate:
         return not any(getattr(self, name) for name in FAULTS)
 
     @classmethod
-    def of(cls, job: str, calls: int, plans: Iterable[Plan], commit: str) -> Certificate:
+    def of(cls, tried: Tried, calls: int, plans: Iterable[Plan]) -> Certificate:
         """Count the verdicts of a job's plans."""
         counts: Counter[str] = Counter()
         violations: dict[str, str] = {}
         for plan in plans:
-            counts["points"] += 1
+            counts["pairs" if plan.point.then_kind else "points"] += 1
             faults = plan.verdict.faults()
             counts.update(faults.keys())
             counts["uncertain"] += bool(plan.verdict.uncertain)
@@ -61,29 +77,30 @@ class Certificate:
             if faults and len(violations) < EXAMPLES:
                 name, found = next(iter(faults.items()))
                 violations[str(plan.point)] = f"{plan.call}: {name}: {found[0][:300]}"
-        numbers = {name: counts[name] for name in ("points", *FAULTS, "uncertain", "repeated")}
-        return cls(job=job, calls=calls, commit=commit, violations=violations, **numbers)
+        numbers = {name: counts[name] for name in COUNTED}
+        return cls(
+            job=tried.job,
+            calls=calls,
+            commit=tried.commit,
+            code=tried.code,
+            seed=tried.seed,
+            violations=violations,
+            **numbers,
+        )
 
 
-def read_all(file: Path = FILE) -> dict[str, dict[str, Any]]:
-    """The stored certificates by job; empty without a file."""
-    if not file.exists():
-        return {}
-    stored: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
-    return stored
-
-
-def write_all(certificates: Iterable[Certificate], file: Path = FILE) -> None:
+def write_all(proven: Iterable[Certificate], file: Path = certificates.FILE) -> None:
     """Store certificates; those of other jobs stay."""
-    stored = read_all(file) | {each.job: asdict(each) for each in certificates}
+    stored = certificates.stored(file) | {each.job: asdict(each) for each in proven}
     file.write_text(json.dumps(dict(sorted(stored.items())), indent=1) + "\n", encoding="utf-8")
 
 
 def commit() -> str:
     """The commit of this checkout; `unknown` without git."""
+    folder = certificates.FILE.parent
     try:
         answer = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=FILE.parent, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -35,6 +35,7 @@ def _print(described: DescribedJob) -> None:
     print(f"{described['name']}  (group {described['group']}, {described['source']})\n")
     print(described["description"])
     _print_section("Guarantee", described["guarantee"])
+    _print_section("Proof", [described["proof"]["text"]])
     _print_section("Facts")
     width = max(map(len, described["facts"]))
     for name, value in described["facts"].items():

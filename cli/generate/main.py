@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cli.generate import (
+    certificates_page,
     command_line_page,
     env_template,
     jobs_page,
@@ -33,6 +34,7 @@ def generated(jobs: Iterable[Job]) -> dict[Path, str]:
     jobs = list(jobs)
     return {
         Path(".env.example"): "\n".join(env_template.lines(jobs)) + "\n",
+        REFERENCE / "certificates.md": certificates_page.page(),
         REFERENCE / "command-line.md": command_line_page.page(),
         REFERENCE / "jobs.md": jobs_page.page(jobs),
         REFERENCE / "json-output.md": json_page.page(),

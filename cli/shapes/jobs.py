@@ -89,6 +89,17 @@ class AdvisedCommand(_CommandPurpose):
     command: str
 
 
+class DescribedProof(TypedDict):
+    """What `make prove` found for a job."""
+
+    #: Whether the certificate is of the code that is here now; false without one.
+    current: bool
+    #: Whether no crash point violated the guarantee; false without a certificate.
+    holds: bool
+    #: Result in words, with commit and counts.
+    text: str
+
+
 class DescribedJob(TypedDict):
     """A job as its declaration describes it."""
 
@@ -104,6 +115,8 @@ class DescribedJob(TypedDict):
     source: str
     #: Guarantees, one paragraph each.
     guarantee: list[str]
+    #: What breaking the job at every call has found.
+    proof: DescribedProof
     #: Values in force as texts, by name.
     facts: dict[str, str]
     #: Grants of its role; nothing else is allowed.

@@ -1,0 +1,69 @@
+"""Certificates of jobs: what `make prove` found, and for which code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.paths import ROOT
+from shared.job.definition import Job
+
+if TYPE_CHECKING:
+    from cli.shapes.jobs import DescribedProof
+
+FILE = ROOT / "docs" / "reference" / "certificates.json"
+# Findings that violate the guarantee.
+FAULTS = ("lost", "twice", "divergent", "stuck", "violated", "silent", "false_alerts")
+# Folders whose code takes part in the runs of each job: the core, and the jobs that watch the others.
+EVERYWHERE = ("shared", "functions/operations")
+
+
+def stored(file: Path = FILE) -> dict[str, dict[str, Any]]:
+    """The stored certificates by job; empty without a file."""
+    if not file.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def code_digest(job: Job, root: Path = ROOT) -> str:
+    """Digest of the code that a job runs: core, watchers and its group."""
+    digest = hashlib.sha256()
+    for path in sorted(set(_sources(job, root))):
+        digest.update(f"{os.path.relpath(path, root)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def proof_of(job: Job, file: Path = FILE) -> DescribedProof:
+    """Describe the certificate of a job, or its absence."""
+    certificate, again = stored(file).get(job.name), f"make prove JOB={job.name} ARGS=--write"
+    if certificate is None:
+        return {"current": False, "holds": False, "text": f"No certificate: nobody has tried this job; `{again}` does."}
+    text, current = summary(certificate), certificate["code"] == code_digest(job)
+    if not current:
+        text = f"The certificate is of other code than this: {text} `{again}` renews it."
+    return {"current": current, "holds": holds(certificate), "text": text}
+
+
+def holds(certificate: Mapping[str, Any]) -> bool:
+    return not any(certificate[name] for name in FAULTS)
+
+
+def summary(certificate: Mapping[str, Any]) -> str:
+    """The result in one sentence."""
+    found = ", ".join(f"{certificate[name]} {name.replace('_', ' ')}" for name in FAULTS if certificate[name])
+    points = f"{certificate['points']:,} crash points at {certificate['calls']} calls"
+    pairs = f" and {certificate['pairs']:,} pairs (seed {certificate['seed']})" if certificate["pairs"] else ""
+    rest = f"{certificate['uncertain']} uncertain, {certificate['repeated']} repeated"
+    return f"{points}{pairs}, commit {certificate['commit']}: {found or 'no violation'}; {rest}."
+
+
+def _sources(job: Job, root: Path) -> Iterator[Path]:
+    group = "/".join(job.module.split(".")[:2])
+    for folder in (*EVERYWHERE, group, *(carried.as_posix() for carried in job.carries.values())):
+        yield from (path for path in (root / folder).rglob("*") if path.suffix in (".py", ".toml", ".json"))
