@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.paths import ROOT
 from shared.job.definition import Job
+from shared.text.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from cli.shapes.jobs import DescribedProof
@@ -26,12 +26,12 @@ def stored(file: Path = FILE) -> dict[str, dict[str, Any]]:
     """The stored certificates by job; empty without a file."""
     if not file.exists():
         return {}
-    found: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = parse_json(file.read_bytes())
     return found
 
 
 def code_digest(job: Job, root: Path = ROOT) -> str:
-    """Digest of the code that a job runs: core, watchers and its group."""
+    """Digest of a job's code: core, watchers and its group."""
     digest = hashlib.sha256()
     for path in sorted(set(_sources(job, root))):
         digest.update(f"{os.path.relpath(path, root)}\n".encode())

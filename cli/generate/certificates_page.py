@@ -9,7 +9,7 @@ INTRODUCTION = """# Certificates
 
 Results of `make prove` by job: how many calls its run makes, how many faults were tried at them, and what was found.
 The columns are the findings of [the proof](../explain/proof.md). A certificate is of the commit in its row;
-`describe JOB` says whether the job's code has changed since. A job without a row was not tried.
+`describe JOB` reports whether the job's code has changed since. A job without a row was not tried.
 """
 COLUMNS = ("calls", "points", "pairs", *certificates.FAULTS, "uncertain", "repeated", "seed", "commit")
 

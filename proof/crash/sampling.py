@@ -20,7 +20,7 @@ class Scope:
     seed: int = 1
 
     def points(self, job: str, calls: int) -> list[CrashPoint]:
-        """The plans of a job whose run makes so many calls."""
+        """The plans of a job, by the number of its calls."""
         single = [*points(calls)] if self.sample is None else sampled_points(job, calls, self.sample, self.seed)
         return single + pairs(job, calls, self.pairs, self.seed)
 
@@ -54,7 +54,10 @@ def sampled_points(job: str, calls: int, count: int, seed: int) -> list[CrashPoi
 
 
 def pairs(job: str, calls: int, count: int, seed: int) -> list[CrashPoint]:
-    """Draw pairs of faults; the second one meets a call after the first."""
+    """Draw pairs of faults.
+
+    The second one meets a call after the first.
+    """
     if not calls:
         return []
     drawn, kinds = random.Random(f"{seed} {job} pairs"), [*FaultKind]

@@ -62,9 +62,9 @@ class CrashPoint:
     second: bool = False
 
     def rest(self, made: int) -> CrashPoint | None:
-        """The second fault for the next process, after `made` calls of this one.
+        """The second fault for the next process, if there is one.
 
-        None without one.
+        made: calls of the process that has ended, or is frozen.
         """
         if self.then_kind and made >= self.call:
             return CrashPoint(max(1, self.call + self.then - made), self.then_kind, second=True)

@@ -136,7 +136,7 @@ class Process:
                 self.failing_until = work_ends if seconds is None else now + timedelta(seconds=seconds)
 
     def _leave_fault(self) -> None:
-        """Let the process that runs meanwhile meet the second fault."""
+        """Leave the second fault to a process that runs now."""
         left, self.fault = self.left_fault(), None
         if left:
             self.world.faults.append((self.job, left))
