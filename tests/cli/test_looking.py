@@ -234,6 +234,44 @@ def test_status_of_a_tenant_shows_its_failed_messages_and_its_pause(call: Call, 
     assert call("status", "--tenant", "org_2", *AWS).out == "0 jobs\n"
 
 
+def test_status_of_one_job_shows_it_alone(call: Call, aws: Cloud) -> None:
+    last(aws, "bad", ok=False)
+    last(aws, "good")
+    head, row, sums = call("status", "good", *AWS).out.splitlines()
+    assert (head.split()[0], row.split()[0], sums) == ("job", "good", "1 job: 1 fine")
+    assert "did you mean 'good'?" in call("status", "goood", *AWS).err
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"), [((), ["good: failed; no answer", "costly: done"]), (("--bad",), ["good: failed; no answer"])]
+)
+def test_a_watched_status_prints_a_line_for_each_change(
+    call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], lines: list[str]
+) -> None:
+    last(aws, "good")
+
+    def change() -> None:
+        last(aws, "good", outcome="failed", ok=False, note="no answer")
+        last(aws, "costly")
+
+    # The same failure again is no change.
+    changes = iter([change, change])
+
+    def nap(_seconds: float) -> None:
+        if (step := next(changes, None)) is None:
+            raise KeyboardInterrupt
+        step()
+
+    monkeypatch.setattr("cli.commands.status.time.sleep", nap)
+    answer = call("status", "--watch", *words, *AWS)
+    watched = answer.out.partition("not run yet\n")[2].splitlines()
+    assert (answer.code, [line[10:] for line in watched]) == (0, lines)
+
+
+def test_a_watched_status_is_no_document(call: Call, aws: Cloud) -> None:
+    assert call("status", "--watch", "--json", *AWS).code == 2
+
+
 def test_a_narrow_status_has_a_line_for_each_fact(call: Call, aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     last(aws, "bad", "shop.example", ok=False, note="the answer had no price " * 4, streak=3)
     monkeypatch.setenv("COLUMNS", "60")
