@@ -30,9 +30,14 @@ def writer(args: argparse.Namespace) -> Callable[[str], None]:
 
 def print_text(line: str) -> None:
     """Print a JSON log line as text; metrics are left out."""
-    entry: dict[str, Any] = json.loads(line)
+    if text := as_text(json.loads(line)):
+        output.notice(text)
+
+
+def as_text(entry: dict[str, Any]) -> str:
+    """A log line as text; empty for metrics."""
     if "_aws" in entry:
-        return
+        return ""
     fields = {name: value for name, value in entry.items() if name not in HEAD and value not in ("", None)}
     time, level = str(entry.get("timestamp", ""))[11:19], str(entry.get("level", ""))
-    output.notice(f"{time}  {level:7}  {entry.get('message', '')}  {output.fields(fields)}".rstrip())
+    return f"{time}  {level:7}  {entry.get('message', '')}  {output.fields(fields)}".rstrip()

@@ -25,7 +25,7 @@ from shared.job.registry import UnknownJob
 from shared.job.setting import SettingError
 from shared.job.validation import DeclarationError
 
-RUN = "cli.commands.run"
+RUN = "cli.commands.run_job"
 # A full disk or a folder without permission: no traceback helps.
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 USAGE = """usage: python jobs.py <job> [--dry-run] [--at TIME] [--target T] [--json] [--aws --stage S]

@@ -110,7 +110,8 @@ def _blocks(target: Console, columns: Sequence[str], cells: Sequence[Sequence[An
             for name, cell in zip(columns[1:], row[1:], strict=True):
                 if text := _plain_cell(cell):
                     value = Text(text, cell[1] if isinstance(cell, tuple) else "")
-                    target.print(Padding(Text.assemble(f"{name}: ", value, overflow="fold"), (0, 0, 0, 2)))
+                    label = f"{name}: " if name else ""
+                    target.print(Padding(Text.assemble(label, value, overflow="fold"), (0, 0, 0, 2)))
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 

@@ -12,6 +12,8 @@ COMMANDS = {
     "resume": "resume what was paused",
     "reset": "reset the position of a job that a wrong clock has run ahead",
     "runs": "list the runs of a job, newest first",
+    "run": "show one run: attempts, dead letter, uncertain effects, log and artifact",
+    "replay": "run the tick of a recorded run again, in this process",
     "why": "explain why a job ran, failed or did not run, and what to do",
     "status": "show the status of each job's last run, by status key",
     "dead": "list, show, retry and purge dead letters; show the operators' audit log",

@@ -39,7 +39,7 @@ def complete_parser() -> argparse.ArgumentParser:
     below = parser.add_subparsers(metavar="COMMAND")
     summaries = {**dict.fromkeys(jobs, RUN), **COMMANDS}
     for word, summary in summaries.items():
-        module = importlib.import_module(f"cli.commands.{word if word in COMMANDS else 'run'}")
+        module = importlib.import_module(f"cli.commands.{word if word in COMMANDS else 'run_job'}")
         command = below.add_parser(word, help=summary)
         module.arguments(command)
         for action in command._actions:

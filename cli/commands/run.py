@@ -1,98 +1,146 @@
-"""`python jobs.py <job>`: run a job in this process."""
+"""Show one run: its attempts, dead letter, uncertain effects, log and artifact."""
 
 from __future__ import annotations
 
 import argparse
-import uuid
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from cli import dry_run, job_settings, log_lines, options, output
+from cli import options, output, recorded_run
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, find_target, parse_minute
-from cli.readonly_cloud import readonly
-from cli.registered_jobs import require_valid_settings
-from cli.run_report import print_report
-from cli.watchdog import run_watched
+from cli.recorded_run import RunInProgress
+from shared import redaction
+from shared.admin.run_chain import RunChain
 from shared.aws.cloud import Cloud
-from shared.clock import Clock
-from shared.job import manifest
-from shared.job.definition import INLINE, Job
-from shared.observability.log import Log
-from shared.run import lost_runs
-from shared.run.begin import run_id
-from shared.run.context import RunContext
-from shared.run.firing import SEQUENCE_STEP, Firing
+from shared.aws.names import NO_TARGET
+from shared.run.history import started_by
 
-# JOB stands for the name of the job.
-EXAMPLES = ("JOB --dry-run", "JOB", "JOB --at now --aws --stage prod")
+if TYPE_CHECKING:
+    from cli.shapes.jobs import AdvisedCommand
+    from cli.shapes.runs import RecordedRun
+
+EXAMPLES = (
+    "run 20261121T220500.123Z-9f2c61aa",
+    "run 20261121T220500.123Z-9f2c61aa --lines 100 --json --aws --stage prod",
+)
+LINES = 20
+ID_LENGTH = 8
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="print what the run would do, and do nothing")
+    parser.add_argument("id", metavar="ID", help="id of the run, as `runs`, `status` and alerts show it")
     parser.add_argument(
-        "--at",
-        metavar="TIME",
-        help="run the tick of this time: ISO 8601, or `now` for the current minute (default: a manual run, no tick)",
+        "--lines", type=int, metavar="N", default=LINES, help="how many lines of its log (default: %(default)s)"
     )
-    parser.add_argument("--target", metavar="T", help="run for this host or shard only (default: all of the job)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
-    parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 if the run is done and found something bad (default: 0)"
-    )
-    log_lines.add_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     options.add_arguments(parser)
-    options.add_services(parser)
 
 
 def call(args: argparse.Namespace) -> int:
-    job = find_job(args.job)
-    require_valid_settings([job])
-    if job.queue is not None:
-        raise CommandError(
-            Exit.WRONG_USE,
-            f"{job.name} is driven by its queue {job.queue!r}, not by a schedule; "
-            f"`{options.advised(args, 'test', job.name)}` runs it on its sample messages",
-        )
-    now = Clock().now()
-    at = parse_minute(args.at, now) if args.at else None
-    with options.open_cloud(args) as cloud, job_settings.load(job, cloud) as job:
-        target = find_target(job, args.target, cloud)
-        if args.dry_run:
-            return _dry_run(job, manual_firing(job, at or now, target), cloud, args)
-        firing = manual_firing(job, now, target) if at is None else tick_firing(job, at, target, cloud)
-        return print_report(run_watched(job, firing, cloud, log_lines.writer(args)), args.json, args.strict)
-
-
-def manual_firing(job: Job, at: datetime, target: str) -> Firing:
-    """A manual run: it claims no tick and is not retried."""
-    return Firing(job.name, at, target=target, manual=True, retried=False, by=INLINE, correlation_id=uuid.uuid4().hex)
-
-
-def tick_firing(job: Job, at: datetime, target: str, cloud: Cloud) -> Firing:
-    """The firing of a tick.
-
-    Its next attempt if earlier ones failed and no run holds the claim.
-    """
-    item = lost_runs.claim_item(cloud, manifest.of([job])[job.name], target)
-    firing = Firing(job.name, at, target=target, retried=False, correlation_id=uuid.uuid4().hex)
-    last = str(item.get("last_attempt", ""))
-    sequence = int(last.split("#")[2]) if last.startswith(firing.position) and "holder" not in item else 0
-    redrive, attempts = divmod(sequence, SEQUENCE_STEP)
-    return replace(firing, attempt=attempts + 1, redrive=redrive)
-
-
-def _dry_run(job: Job, firing: Firing, cloud: Cloud, args: argparse.Namespace) -> int:
-    now = cloud.clock.now()
-    run = RunContext(job, firing, readonly(cloud), run_id(now), now, Log(log_lines.writer(args), cloud.clock), dry=True)
-    if job.applicable:
-        return dry_run.call(job, run, cloud, args)
-    try:
-        lines = job.plan(run)
-    except NotImplementedError as error:
-        raise CommandError(Exit.FAILED, f"{job.name} has no dry run yet: {str(error) or 'define plan(run)'}") from None
+    if args.lines < 0:
+        raise CommandError(Exit.WRONG_USE, f"--lines {args.lines} is negative; 0 shows none")
+    with options.open_cloud(args, reading=True) as cloud:
+        found = recorded_run.find(cloud, args.id, args)
+        shown = _in_progress(found, args) if isinstance(found, RunInProgress) else _ended(cloud, found, args)
     if args.json:
-        output.document({"job": job.name, "tick": firing.position, "target": firing.target, "dry": True, "plan": lines})
+        output.document(shown)
     else:
-        print("\n".join(lines or ["nothing to do"]))
+        _print(shown)
     return Exit.DONE
+
+
+def _ended(cloud: Cloud, chain: RunChain, args: argparse.Namespace) -> RecordedRun:
+    key, letter = chain.row.get("artifact"), chain.dead_letter
+    return {
+        "run": chain.run,
+        "job": chain.job,
+        "outcome": chain.row["outcome"],
+        "ok": chain.row.get("ok", True),
+        "trigger": chain.trigger,
+        "row": chain.row,  # type: ignore[typeddict-item]
+        "attempts": chain.attempts,  # type: ignore[typeddict-item]
+        "dead_letter": {"id": letter["id"], "state": letter.get("state", "dead"), "reason": letter.get("reason", "")}
+        if letter
+        else None,
+        "effects": [
+            {"key": each["key"], "begun": each["begun"], "error": each.get("error", "")} for each in chain.uncertain
+        ],
+        "artifact": recorded_run.artifact(cloud, key) if key else None,  # type: ignore[typeddict-item]
+        "log": recorded_run.log(cloud, chain, args.lines) if args.lines else [],
+        "commands": list(_commands(chain, args)),
+    }
+
+
+def _in_progress(run: RunInProgress, args: argparse.Namespace) -> RecordedRun:
+    step = f"{run.item.get('step', 'started')}, {run.item.get('progress', 0)} %"
+    why = options.advised(args, "why", run.job)
+    return {
+        "run": str(run.item["holder"]),
+        "job": run.job,
+        "outcome": "running",
+        "ok": True,
+        "trigger": step,
+        "row": None,
+        "attempts": [],
+        "dead_letter": None,
+        "effects": [],
+        "artifact": None,
+        "log": [],
+        "commands": [{"command": why, "for": "show its lease"}],
+    }
+
+
+def _commands(chain: RunChain, args: argparse.Namespace) -> Iterator[AdvisedCommand]:
+    letter, job = chain.dead_letter, chain.job
+    if letter:
+        yield {"command": options.advised(args, "dead", "show", letter["id"]), "for": "show its dead letter"}
+        if letter.get("state") != "resolved":
+            yield {"command": options.advised(args, "dead", "retry", letter["id"]), "for": "send it again"}
+    elif chain.row["outcome"] == "done" and not chain.row.get("ok", True):
+        yield {"command": options.advised(args, "replay", chain.run, "--manual"), "for": "run the job again, by hand"}
+    elif not chain.row.get("ok", True) and not chain.entry["queue"]:
+        yield {"command": options.advised(args, "replay", chain.run), "for": "run its tick again"}
+    if chain.uncertain:
+        yield {"command": options.advised(args, "effects", job), "for": "resolve its uncertain effects"}
+    at = f"{started_by(chain.run):%Y-%m-%dT%H:%MZ}"
+    if not chain.entry["queue"]:
+        yield {"command": options.advised(args, "why", job, "--at", at), "for": "explain its tick"}
+    yield {"command": options.advised(args, "logs", job, "--run", chain.run, "--since", "90d"), "for": "print its log"}
+
+
+def _print(shown: RecordedRun) -> None:
+    row: dict[str, Any] = dict(shown["row"] or {})
+    target = row.get("target", NO_TARGET)
+    of = "" if target == NO_TARGET else f" of {target}"
+    print(f"{shown['job']}{of}: {output.verdict(shown['outcome'], shown['ok'])[0]}, started by {shown['trigger']}")
+    for name in ("started", "ms", "tick", "attempt", "tenant", "entityId", "counts", "note"):
+        if name in row:
+            print(f"  {name}: {recorded_run.line(row[name])}")
+    if len(shown["attempts"]) > 1:
+        print("\nattempts")
+        output.table(["run", "started (UTC)", "try", "outcome", "ms", "what"], map(_attempt_row, shown["attempts"]))
+    if letter := shown["dead_letter"]:
+        print(f"\ndead letter {letter['id'][:ID_LENGTH]}, {letter['state']}: {redaction.text(letter['reason'])}")
+    if shown["effects"]:
+        print("\neffects with an unknown outcome")
+        output.table(["key", "begun (UTC)", "error"], ([e["key"], e["begun"], e["error"]] for e in shown["effects"]))
+    if made := shown["artifact"]:
+        print(f"\nartifact {made['url']}")
+        for name, value in (made["record"] or {"record": "expired"}).items():
+            print(f"  {name}: {recorded_run.line(value)}")
+    if shown["log"]:
+        print("\nlog")
+        print("\n".join(f"  {text}" for text in filter(None, map(recorded_run.log_text, shown["log"]))))
+    print()
+    output.table(["to act", ""], ([each["command"], each["for"]] for each in shown["commands"]))
+
+
+def _attempt_row(row: Any) -> list[Any]:
+    return [
+        row["run"],
+        output.to_second(row.get("started") or ""),
+        row.get("attempt"),
+        output.verdict(row["outcome"], row.get("ok", True)),
+        row.get("ms"),
+        row.get("note"),
+    ]

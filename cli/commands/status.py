@@ -94,9 +94,10 @@ def _watch(cloud: Cloud, read: Callable[[], list[Standing]], found: list[Standin
                 print(f"{cloud.clock.now():%H:%M:%S}  {each.job}: {'; '.join((each.word, *facts))}", flush=True)
 
 
-def _watched(each: Standing) -> tuple[str, str, int]:
+def _watched(each: Standing) -> tuple[Any, ...]:
     """The state without the times and errors that each run changes."""
-    return each.kind, each.targets, each.tenant_failures
+    pauses = [(view.get("paused"), view.get("pauses")) for view in each.views.values()]
+    return each.kind, each.targets, each.tenant_failures, pauses
 
 
 def _row(each: Standing, now: datetime) -> list[Any]:

@@ -23,7 +23,7 @@ from cli.shapes.jobs import DescribedJob, ListedJob
 from cli.shapes.messages import ListedMail, LogLine, MeasuredQueue, SentMessage, ShownMail
 from cli.shapes.pauses import ListedPause, ResetPosition
 from cli.shapes.records import LoadedRecords, MessageSum
-from cli.shapes.runs import ListedRun, PlannedRun, RunResult
+from cli.shapes.runs import ListedRun, PlannedRun, RecordedRun, RunResult
 from cli.shapes.schedules import CrontabLine, CrowdedMinutes, StartsOfDay
 from cli.shapes.settings import ListedSetting
 from cli.shapes.status import JobStatistics, JobStatus
@@ -64,6 +64,8 @@ DOCUMENTS = (
     JsonDocument("pauses", "pauses", list[ListedPause]),
     JsonDocument("reset", "reset", ResetPosition),
     JsonDocument("runs", "runs", list[ListedRun]),
+    JsonDocument("recorded-run", "run", RecordedRun),
+    JsonDocument("replayed-run", "replay", RunResult),
     JsonDocument("explanation", "why", TickExplanation),
     JsonDocument("statuses", "status", dict[str, JobStatus]),
     JsonDocument("statistics", "top", list[JobStatistics]),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NotRequired
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
+
+from cli.shapes.jobs import AdvisedCommand
 
 
 class RunResult(TypedDict):
@@ -139,3 +141,65 @@ class TracedRun(HistoryRow):
 
     #: Id of the run.
     run: str
+
+
+class FinalDeadLetter(TypedDict):
+    """The dead letter of a run."""
+
+    #: Its id.
+    id: str
+    #: `dead`, `retrying` or `resolved`.
+    state: str
+    #: Reason that no attempt follows.
+    reason: str
+
+
+class UnconfirmedEffect(TypedDict):
+    """An effect of a run whose outcome is unknown."""
+
+    #: Key of the effect, redacted.
+    key: str
+    #: Timestamp of its start.
+    begun: str
+    #: Error of the call.
+    error: str
+
+
+class ReadArtifact(TypedDict):
+    """The artifact of a run."""
+
+    #: Key in the bucket.
+    key: str
+    #: URL of S3.
+    url: str
+    #: Its data; null if it has expired.
+    record: dict[str, Any] | None
+
+
+class RecordedRun(TypedDict):
+    """A run with everything that belongs to it."""
+
+    #: Id of the run.
+    run: str
+    #: Name of the job.
+    job: str
+    #: How it ended; `running` if it has not.
+    outcome: str
+    #: False for a failure and for a bad result.
+    ok: bool
+    #: The start in words, as `its schedule`; of a run in progress its step.
+    trigger: str
+    #: The row of the history; null for a run in progress.
+    row: TracedRun | None
+    #: Rows of the same tick and target, the oldest first.
+    attempts: list[TracedRun]
+    #: Its dead letter; null without one.
+    dead_letter: FinalDeadLetter | None
+    #: Its effects whose outcome is unknown.
+    effects: list[UnconfirmedEffect]
+    #: Its first artifact; null without one.
+    artifact: ReadArtifact | None
+    #: Lines of its log, the oldest first.
+    log: list[str]
+    #: Commands to act.
+    commands: list[AdvisedCommand]

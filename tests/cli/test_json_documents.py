@@ -75,13 +75,15 @@ def test_documents_of_runs_and_pauses(prints: Prints, aws: Cloud, jobs: Path, tm
     (jobs / "demo" / "litter.py").write_text(LITTER)
     put(aws, pk="litter", sk="2026-01-01T00:00:00.000Z#1")
     prints("run", "good", *AWS)
-    prints("run", "bad", *AWS)
+    failed = prints("run", "bad", *AWS)["run_id"]
+    prints("recorded-run", "run", failed, *AWS)
+    prints("replayed-run", "replay", failed, *AWS)
     plan = prints("planned-run", "litter", "--dry-run", *AWS)["id"]
     prints("applied-run", "apply", plan, *AWS)
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"Records": [record("one"), record("bad")]}))
     assert prints("tested-run", "test", "mailbox", "--event", str(event), *AWS)["failures"]
-    assert len(prints("runs", "runs", "bad", *AWS)) == 1
+    assert len(prints("runs", "runs", "bad", *AWS)) == 2
     prints("runs", "runs", "--since", "1h", *AWS)
     prints("explanation", "why", "bad", *AWS)
     assert prints("paused", "pause", "good", "--until", "2h", *WHY, *AWS)["until"]

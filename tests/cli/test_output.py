@@ -27,6 +27,14 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
+def test_a_narrow_block_has_no_label_for_a_column_without_a_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    output.table(["to act", ""], [["python jobs.py dead list " * 3, "list the dead letters of all jobs"]])
+    assert capsys.readouterr().out.splitlines()[-1] == "  list the dead letters of all jobs"
+
+
 def test_no_output_function_prints_a_control_character(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
     monkeypatch.setattr(sys, "stdout", out)

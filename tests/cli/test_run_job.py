@@ -340,7 +340,7 @@ def test_timestamps_in_a_sample_message_move_with_the_time_at_which_it_was_sent(
 
 
 def test_a_redriven_tick_is_run_manually_as_its_next_attempt(aws: Cloud) -> None:
-    from cli.commands.run import tick_firing
+    from cli.commands.run_job import tick_firing
 
     job, at = registry.find("good"), datetime.now(UTC).replace(second=0, microsecond=0)
     dead = Firing("good", at, attempt=3, redrive=2)
