@@ -1,4 +1,4 @@
-"""A run by its id: its job, its row and what belongs to it."""
+"""A run by its id, with everything that belongs to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class RunInProgress:
 
 
 def find(cloud: Cloud, run: str, args: argparse.Namespace) -> RunChain | RunInProgress:
-    """Find a run of any job. Raises CommandError with WRONG_USE for an unknown id."""
+    """Find a run of any job.
+
+    Raises CommandError with WRONG_USE for an unknown id.
+    """
     try:
         started_by(run)
     except ValueError:
@@ -52,7 +55,10 @@ def find(cloud: Cloud, run: str, args: argparse.Namespace) -> RunChain | RunInPr
 
 
 def artifact(cloud: Cloud, key: str) -> dict[str, Any]:
-    """The artifact of a run: `key`, `url` and `record`, which is null where the object has expired."""
+    """The artifact of a run: `key`, `url` and `record`.
+
+    `record` is None where the object has expired.
+    """
     found = {"key": key, "url": f"s3://{cloud.names.bucket}/{key}", "record": None}
     try:
         body = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read(MAX_ARTIFACT + 1)
@@ -75,7 +81,10 @@ def line(value: Any) -> str:
 
 
 def log_text(message: str) -> str:
-    """A line of the log as text; lines of Lambda itself are no JSON."""
+    """A line of the log as text.
+
+    Lines of Lambda itself are no JSON.
+    """
     try:
         entry = parse_json(message)
     except InvalidJson:

@@ -11,6 +11,7 @@ import importlib
 from cli import registered_jobs
 from cli.commands import COMMANDS
 from cli.exit_codes import Exit
+from cli.parser import Parser
 
 EXAMPLES = ("completion bash", "completion zsh", "completion fish")
 SHELLS = ("bash", "zsh", "fish")
@@ -35,7 +36,7 @@ def complete_parser() -> argparse.ArgumentParser:
     An argument `job` of a command is completed with the names.
     """
     jobs = registered_jobs.jobs()
-    parser = argparse.ArgumentParser(prog=PROGRAM)
+    parser = Parser(prog=PROGRAM)
     below = parser.add_subparsers(metavar="COMMAND")
     summaries = {**dict.fromkeys(jobs, RUN), **COMMANDS}
     for word, summary in summaries.items():

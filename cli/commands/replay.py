@@ -73,7 +73,7 @@ def call(args: argparse.Namespace) -> int:
 
 
 def _refuse_messages_and_dead_letters(chain: RunChain, args: argparse.Namespace) -> None:
-    """Raise CommandError where a dead letter has the work, or SQS delivers it again."""
+    """Raise CommandError where a dead letter or SQS has the work."""
     letter = chain.dead_letter
     if letter and letter.get("state") != RESOLVED:
         retry = options.advised(args, "dead", "retry", letter["id"])

@@ -1,4 +1,4 @@
-"""One run with the attempts of its tick, its dead letter, effects and log."""
+"""One run with its attempts, dead letter, effects and log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RunChain:
 
     @property
     def trigger(self) -> str:
-        """The start of the run in words: its schedule, messages or an operator."""
+        """Its origin, in words."""
         if self.entry["queue"]:
             return f"messages of {self.entry['queue']}"
         if self.row.get("outcome") == "missed":
@@ -48,7 +48,7 @@ class RunChain:
 
 
 def read(cloud: Cloud, job: str, entry: Entry, run: str) -> RunChain | None:
-    """Read a run; None where it has no row. At most four calls."""
+    """Read a run in four calls; None without its row."""
     row = table.get(cloud, STATE, keys.run(job, run), consistent=False)
     if "outcome" not in row:
         return None
@@ -97,7 +97,7 @@ def _attempts(cloud: Cloud, chain: RunChain) -> list[dict[str, Any]]:
 
 
 def _dead_letter(cloud: Cloud, chain: RunChain) -> dict[str, Any]:
-    """The dead letter of the run or of its chain; empty without one."""
+    """The dead letter of the run or its chain, if any."""
     values = {":pk": keys.dead_letters(chain.job), ":since": str(chain.attempts[0].get("started", "0"))}
     rows, _ = table.query_page(cloud, STATE, "pk = :pk AND sk > :since", values, Limit=MOST_LETTERS)
     ids = {row["run"] for row in chain.attempts} | {row.get("correlationId", chain.run) for row in chain.attempts}

@@ -27,14 +27,6 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_narrow_block_has_no_label_for_a_column_without_a_name(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    output.table(["to act", ""], [["python jobs.py dead list " * 3, "list the dead letters of all jobs"]])
-    assert capsys.readouterr().out.splitlines()[-1] == "  list the dead letters of all jobs"
-
-
 def test_no_output_function_prints_a_control_character(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     out, err = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
     monkeypatch.setattr(sys, "stdout", out)
@@ -85,3 +77,11 @@ def test_an_optional_column_is_shown_only_with_a_value(capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines()[0].split() == ["id", "job"]
     output.table(columns, [["a", "", "x"], ["b", "org_7", "y"]], optional=["tenant"])
     assert capsys.readouterr().out.splitlines()[0].split() == columns
+
+
+def test_a_narrow_block_has_no_label_for_a_column_without_a_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    output.table(["to act", ""], [["python jobs.py dead list " * 3, "list the dead letters of all jobs"]])
+    assert capsys.readouterr().out.splitlines()[-1] == "  list the dead letters of all jobs"
