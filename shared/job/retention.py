@@ -16,6 +16,9 @@ from shared.job import duration
 SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=90)
 # Every retained row is read once an hour.
 MAX_COUNT = 100_000
+# How long the TTL leaves a row beyond its age. run-retention deletes it at its age, once the ledger has its tick.
+# Without the reserve a row could expire while the reconciler cannot run, and a tick that ran would look missed.
+RESERVE = timedelta(days=3)
 ACCEPTED = "use high-volume, standard, critical, or ages and counts: 'completed 1d 1000, failed 7d 5000'"
 
 
@@ -27,6 +30,11 @@ class Limit:
     """Age at which a row is deleted."""
     count: int
     """Number of newest rows that are retained."""
+
+    @property
+    def expires(self) -> timedelta:
+        """Age at which the TTL deletes a row that run-retention has not."""
+        return self.age + RESERVE
 
     def __str__(self) -> str:
         return f"{duration.text(self.age)} {self.count}"

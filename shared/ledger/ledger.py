@@ -181,7 +181,7 @@ def judge(
     before they wrote their row. A tick that neither shows was missed, unless it is younger than SETTLING_TIME, or its
     row would have expired and the item has been claimed for a later tick.
     """
-    newest, retained = newest_claimed_tick(item), retention.read(entry["retention"]).completed.age
+    newest, retained = newest_claimed_tick(item), retention.read(entry["retention"]).completed.expires
     # A manual run holds the lease for itself, not for the last tick.
     running = "holder" in item and "manual" not in item
     claimed = {

@@ -75,7 +75,7 @@ class History:
             "counts": redaction.data(dict(outcome.counts)) if isinstance(outcome, Done) and outcome.counts else None,
             "artifact": artifact or None,
             "correlationId": firing.correlation_id or None,
-            TTL: int((ended + self.retention.of(outcome.ok).age).timestamp()),
+            TTL: int((ended + self.retention.of(outcome.ok).expires).timestamp()),
             **({} if outcome.ok else failure_index.keys_of_run(self.job, run, started)),
         }
         self._set(run, values, f"{NO_OUTCOME} OR outcome = :word", {":word": outcome.word})
@@ -110,7 +110,7 @@ class History:
         status: the one that the run wrote to its claim item.
         """
         started, ended = started_by(run), clock.parse(status["at"])
-        expires = ended + self.retention.of(status["ok"]).age
+        expires = ended + self.retention.of(status["ok"]).expires
         if expires <= self.cloud.clock.now():
             return False
         values = {
@@ -183,4 +183,4 @@ class History:
         )
 
     def _expiry(self) -> int:
-        return int((self.cloud.clock.now() + self.retention.failed.age).timestamp())
+        return int((self.cloud.clock.now() + self.retention.failed.expires).timestamp())

@@ -91,7 +91,7 @@ def test_consecutive_missed_ticks_are_one_row_with_from_to_and_count(world: Worl
     assert (gap["from"], gap["to"], gap["count"]) == ("2026-03-02T12:15Z", "2026-03-02T12:45Z", 3)
     assert gap["sk"] == "20260302T121500.000Z-missed"
     assert gap["note"] == "3 ticks, up to 2026-03-02T12:45Z, left no trace; the next tick does the work"
-    assert gap["expires"] == int((after(minutes=53) + retention.CLASSES["standard"].failed.age).timestamp())
+    assert gap["expires"] == int((after(minutes=53) + retention.CLASSES["standard"].failed.expires).timestamp())
     assert [line["count"] for line in log.said("sweep_missed")] == [3]
     assert [line["Missed"] for line in log.lines if "Missed" in line] == [[3.0]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared import clock as clocks
 from shared.aws.cloud import Cloud
-from shared.job import outcome
+from shared.job import outcome, retention
 from shared.job.definition import Job
 from shared.job.idempotency import natural
 from shared.job.manifest import Entry
@@ -189,11 +189,17 @@ def test_a_run_interrupted_before_it_wrote_its_row_was_not_missed() -> None:
 
 
 def test_a_tick_whose_row_would_have_expired_is_unknown_only_if_a_later_tick_was_claimed() -> None:
-    day, later = timedelta(days=1), {"last": "2026-03-03T11:45Z#00"}
-    assert absent(later, age=day) is TickOutcome.UNKNOWN
-    assert absent(later, age=day - timedelta(seconds=1)) is TickOutcome.MISSED
-    assert absent({"last": "2026-03-02T11:45Z#00"}, age=day) is TickOutcome.MISSED
-    assert absent(later, age=timedelta(hours=1), entry=with_(retention="high-volume")) is TickOutcome.UNKNOWN
+    age, later = timedelta(days=1) + retention.RESERVE, {"last": "2026-03-08T11:45Z#00"}
+    assert absent(later, age=age) is TickOutcome.UNKNOWN
+    assert absent(later, age=age - timedelta(seconds=1)) is TickOutcome.MISSED
+    assert absent({"last": "2026-03-02T11:45Z#00"}, age=age) is TickOutcome.MISSED
+    high_volume = timedelta(hours=1) + retention.RESERVE
+    assert absent(later, age=high_volume, entry=with_(retention="high-volume")) is TickOutcome.UNKNOWN
+
+
+def test_a_missed_tick_of_a_high_volume_job_is_still_known_after_an_outage_of_a_day() -> None:
+    later, entry = {"last": "2026-03-08T11:45Z#00"}, with_(retention="high-volume")
+    assert absent(later, age=timedelta(hours=25), entry=entry) is TickOutcome.MISSED
 
 
 def test_a_gap_row_stands_for_all_its_ticks() -> None:
