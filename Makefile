@@ -4,12 +4,15 @@
 PYTHON ?= python3
 ARGS ?=
 JOB ?=
+SEED ?= 1
+DAYS ?= 3
+JOBS ?=
 STAGE ?= prod
 READY := .venv/.ready
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test check lint types format generate synth docs bench prove clean
+.PHONY: help setup run up test check lint types format generate synth docs bench prove simulate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +60,9 @@ bench: $(READY) ## measure the project's figures beside those of comparable soft
 
 prove: $(READY) ## break every job at every call: make prove, or one of them: make prove JOB=usage
 	@.venv/bin/python -m proof $(JOB) $(ARGS)
+
+simulate: $(READY) ## run the jobs on a disturbed virtual clock: make simulate SEED=7 DAYS=3, or SEED=1..1000
+	@.venv/bin/python -m proof.simulation --seeds $(SEED) --days $(DAYS) --jobs "$(JOBS)" $(ARGS)
 
 clean: ## remove everything that set-up and runs created, the local cloud's state included
 	@rm -rf .venv node_modules cdk.out site .local

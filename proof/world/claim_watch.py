@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from shared.store import keys
 
@@ -29,10 +30,13 @@ class ClaimWatch:
         self.violations: list[str] = []
         #: The process of each run that has claimed an item.
         self.owners: dict[str, Process] = {}
+        #: The processes that have claimed an item.
+        self._claimants: WeakSet[Process] = WeakSet()
 
     def clear(self) -> None:
         self.violations.clear()
         self.owners.clear()
+        self._claimants.clear()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation. Raises ClientError."""
@@ -59,6 +63,7 @@ class ClaimWatch:
         claimed = _text(after, "holder")
         if claimed and claimed != _text(before, "holder"):
             self.owners[claimed] = process
+            self._claimants.add(process)
         if int(_text(after, "fence") or 0) < int(_text(before, "fence") or 0):
             self._report(f"{name}: the fence fell from {_text(before, 'fence')} to {_text(after, 'fence')}")
         if _text(after, "last") < _text(before, "last"):
@@ -76,8 +81,13 @@ class ClaimWatch:
             self._report(f"{name}: run {holder} lost its lease while its process had time")
 
     def _check_writer(self, name: str, before: Mapping[str, Any], after: Mapping[str, Any], process: Process) -> None:
-        """A status is written by the holder or a watcher."""
+        """A status is written by the holder or a watcher.
+
+        While nobody holds the item, also by a run that never claimed it: its job is switched off.
+        """
         run = _text(before, "run")
+        if "holder" not in before and process not in self._claimants:
+            return
         if before.get("status") == after.get("status") or not run or process.job != _job_of(name, self.world):
             return
         if self.owners.get(run) not in (None, process):
