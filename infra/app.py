@@ -35,13 +35,12 @@ from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.stage_file import StageError, StageFile  # noqa: E402
 from infra.state import State, UnknownIndex  # noqa: E402
-from shared.aws.names import FRONT_STACK, LOCAL, STATE_STACK, Names, declared_production  # noqa: E402
+from shared.aws.names import FRONT_STACK, LOCAL, PLATFORM_GROUP, STATE_STACK, Names, declared_production  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry, settings_check  # noqa: E402
 from shared.job.setting import SettingError  # noqa: E402
 from shared.job.validation import DeclarationError  # noqa: E402
 
-PLATFORM = "operations"
 # Context key of a group that is deployed before the others.
 FIRST = "first"
 STAGE_TAG, GROUP_TAG = "nightshift:stage", "nightshift:group"
@@ -91,7 +90,7 @@ def grants(deployment: Deployment, urls: list[public.Endpoint]) -> list[Grant]:
 
 
 def _in_order(deployment: Deployment) -> list[str]:
-    return sorted(deployment.groups, key=lambda name: name != PLATFORM)
+    return sorted(deployment.groups, key=lambda name: name != PLATFORM_GROUP)
 
 
 def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None:
@@ -124,7 +123,7 @@ def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None
     for group in deployment_order(app, groups):
         for stack in earlier:
             groups[group].add_stack_dependency(stack)
-        if group in (PLATFORM, app.node.try_get_context(FIRST)):
+        if group in (PLATFORM_GROUP, app.node.try_get_context(FIRST)):
             earlier.append(groups[group])
     last = public.Front(app, deployment, urls, **options(FRONT_STACK, "Function URLs, alarms, dashboard"))
     for stack in [state, *groups.values()]:
@@ -140,7 +139,7 @@ def deployment_order(app: App, groups: Iterable[str]) -> list[str]:
     first, names = app.node.try_get_context(FIRST), list(groups)
     if first not in (None, *names):
         raise StageError(f"-c {FIRST}={first}: there is no such group; groups: {', '.join(names)}")
-    return sorted(names, key=lambda name: (name != first, name != PLATFORM))
+    return sorted(names, key=lambda name: (name != first, name != PLATFORM_GROUP))
 
 
 def flags() -> dict[str, object]:

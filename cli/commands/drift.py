@@ -13,7 +13,8 @@ from typing import Any
 from cli import job_settings, operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job
-from shared.admin import audit, drift, role_drift, stage_drift, tick_delivery
+from cli.stage_settings import stage_settings
+from shared.admin import audit, drift, role_drift, stage_drift, stage_removal, tick_delivery
 from shared.admin.drift import FUNCTION, STACK, Undeclared
 from shared.advised_commands import deployment
 from shared.aws.cloud import Cloud
@@ -45,7 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     if args.restore:
         return _restore(args)
-    found = registry.discover()
+    with stage_settings(options.stage(args)):
+        found = registry.discover()
     if found.broken:
         errors = "\n".join(map(str, found.broken.values()))
         raise CommandError(Exit.WRONG_USE, f"{errors}\nIts jobs would seem to be undeclared; correct the module first")
@@ -101,10 +103,15 @@ def _remove(undeclared: list[Undeclared], cloud: Cloud, args: argparse.Namespace
 
 
 def _delete(cloud: Cloud, resource: Undeclared) -> None:
-    from botocore.exceptions import WaiterError
+    from botocore.exceptions import ClientError, WaiterError
 
     try:
         drift.remove(cloud, resource, output.notice)
+    except ClientError as error:
+        if "TerminationProtection" not in str(error):
+            raise
+        lift = stage_removal.unprotecting(cloud, resource.name)
+        raise CommandError(Exit.REFUSED, f"{resource.name} is protected from deletion; first: {lift}") from error
     except WaiterError as error:
         what = "its events in CloudFormation have the reason" if resource.kind == STACK else "try again"
         raise CommandError(Exit.FAILED, f"{resource.kind} {resource.name} is not deleted: {error}; {what}") from error

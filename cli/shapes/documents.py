@@ -106,5 +106,6 @@ WITHOUT_DOCUMENT = {
     "token": "prints one value, the secret alone, for a header of a request",
     "completion": "prints a script for a shell",
     "new": "writes source files, and prints their paths, one on each line",
+    "destroy": "deletes a stage once; its exit code is the result",
     "generate": "writes files of the repository; its exit code is the result",
 }

@@ -27,6 +27,9 @@ NO_TARGET = "-"
 # Stacks besides those of the groups.
 STATE_STACK, FRONT_STACK = STACKS = ("state", "front")
 
+# Group whose stack is deployed before the others: its queues and functions are used by all.
+PLATFORM_GROUP = "operations"
+
 # Variable of a function with the version of its code: the first digits of its bundle's hash.
 CODE_VERSION = "NIGHTSHIFT_CODE_VERSION"
 

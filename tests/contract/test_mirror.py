@@ -45,6 +45,7 @@ COVERED_BY = {
     "shared.archetypes.sweep.definition": SWEEP,
     "shared.archetypes.sweep.invalid_rows": SWEEP,
     "shared.archetypes.sweep.runner": SWEEP,
+    "shared.admin.stage_removal": "tests/cli/test_destroy.py",
     "shared.aws.cloud": "tests/unit/aws/test_response_parser.py",
     "shared.aws.permissions": "tests/infra/test_roles.py",
     "shared.aws.service_models": "tests/infra/test_sdk_models.py",

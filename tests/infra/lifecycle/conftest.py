@@ -133,6 +133,16 @@ class Deployed:
         how = words or ("--all", *DIRECT)
         self.cdk(assembly, "deploy", "--require-approval", "never", "--concurrency", "8", *how)
 
+    def jobs(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run jobs.py against the account."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "jobs.py"), *words, "--aws", "--stage", self.stage],
+            env=self.engine.environment({**os.environ, "AWS_REGION": self.engine.region}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def reasons(self, stack: str) -> str:
         """Reasons of the events of a stack that exists or existed."""
         formation = self.client("cloudformation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from local.deploy import DeployError
 from tests.infra.lifecycle.conftest import APP, DIRECT, Deployed, consumer, scheduled
 
 pytestmark = pytest.mark.timeout(900)
@@ -145,9 +146,14 @@ def test_a_production_stage_is_protected_and_deployed_again_with_what_it_kept(st
     formation = stage.client("cloudformation")
     with pytest.raises(ClientError, match="TerminationProtection is enabled"):
         formation.delete_stack(StackName=stage.name("front"))
+    refused = stage.jobs("destroy", "--confirm", stage.stage)
+    assert (refused.returncode, refused.stderr.count("update-termination-protection")) == (4, len(STACKS))
     for stack in STACKS:
         formation.update_termination_protection(StackName=stage.name(stack), EnableTerminationProtection=False)
-    stage.cdk(assembly, "destroy", "--all", "--force")
+    destroyed = stage.jobs("destroy", "--confirm", stage.stage)
+    assert destroyed.returncode == 0, destroyed.stderr
+    for name in (bucket, stage.name("state"), stage.name("parcels-dlq"), f"/aws/lambda/{stage.name('keeper')}"):
+        assert name in destroyed.stdout
     assert (stage.stacks(), stage.fired(), stage.functions()) == ({}, set(), {})
     assert "state" in stage.tables()
     assert {"keeper", "taker"} <= stage.logs()
@@ -162,6 +168,23 @@ def test_a_production_stage_is_protected_and_deployed_again_with_what_it_kept(st
     assert stage.client("s3").get_object(Bucket=bucket, Key="pricing/latest.json")["Body"].read() == b"{}"
     same = stage.client("secretsmanager").get_secret_value(SecretId=token["ARN"])
     assert same["SecretString"] == token["SecretString"]
+
+
+def test_a_stage_that_retains_nothing_is_destroyed_with_the_versions_in_its_bucket(stage: Deployed) -> None:
+    assembly = stage.synthesize(APP)
+    stage.deploy(assembly)
+    bucket = next(one["Name"] for one in stage.client("s3").list_buckets()["Buckets"] if stage.name("") in one["Name"])
+    for body in (b"1", b"2"):
+        stage.client("s3").put_object(Bucket=bucket, Key="pricing/latest.json", Body=body)
+    stage.client("s3").delete_object(Bucket=bucket, Key="pricing/latest.json")
+    with pytest.raises(DeployError):
+        stage.cdk(assembly, "destroy", "--all", "--force")
+    assert stage.stacks() == {"state": "DELETE_FAILED"}
+    assert "is not empty" in stage.reasons("state")
+    destroyed = stage.jobs("destroy", "--confirm", stage.stage)
+    assert (destroyed.returncode, destroyed.stdout) == (0, ""), destroyed.stderr
+    assert f"deleted 3 objects and versions of {bucket}" in destroyed.stderr
+    assert (stage.stacks(), stage.tables(), stage.logs(), stage.queues()) == ({}, set(), set(), set())
 
 
 def test_two_stages_of_one_account_are_apart(stage: Deployed) -> None:
