@@ -35,14 +35,12 @@ from infra.queues import QueueError  # noqa: E402
 from infra.roles import GrantError  # noqa: E402
 from infra.stage_file import StageError, StageFile  # noqa: E402
 from infra.state import State, UnknownIndex  # noqa: E402
-from shared.aws.names import FRONT_STACK, LOCAL, PLATFORM_GROUP, STATE_STACK, Names, declared_production  # noqa: E402
+from shared.aws.names import FIRST, FRONT_STACK, LOCAL, PLATFORM_GROUP, STATE_STACK, Names, declared_production  # noqa: E402
 from shared.aws.permissions import Grant  # noqa: E402
 from shared.job import registry, settings_check  # noqa: E402
 from shared.job.setting import SettingError  # noqa: E402
 from shared.job.validation import DeclarationError  # noqa: E402
 
-# Context key of a group that is deployed before the others.
-FIRST = "first"
 STAGE_TAG, GROUP_TAG = "nightshift:stage", "nightshift:group"
 # Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
 REFUSALS = (

@@ -33,7 +33,7 @@ def check(change: Change, cloud: Cloud) -> Iterator[Finding]:
                 CHECK,
                 named.where,
                 f"the {kind} {name} {state}, and no stack of this stage owns it: CloudFormation would fail",
-                _fix(named.type, named.stack, name, state),
+                _fix(named.type, name, state),
             )
 
 
@@ -76,11 +76,13 @@ def _state(read: Callable[[str], Any], name: str) -> str:
     return "is scheduled for deletion" if isinstance(answer, dict) and answer.get("DeletedDate") else "exists"
 
 
-def _fix(kind: str, stack: str, name: str, state: str) -> str:
+def _fix(kind: str, name: str, state: str) -> str:
     if state == "is scheduled for deletion":
         return f"restore it or delete it at once: aws secretsmanager restore-secret --secret-id {name}"
     if kind == "AWS::S3::Bucket" and state != "exists":
         return "use credentials of the account that owns it, or another stage name"
-    if kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
-        return f"adopt it with its content: `cdk import {stack}`; or delete it if nothing needs it"
+    if kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
+        return "adopt it with its content: deploy with --import-existing-resources; or delete it if nothing needs it"
+    if kind in ("AWS::SQS::Queue", "AWS::SecretsManager::Secret"):
+        return "use it as it is: name it in `existing` of the stage's file (docs/howto/deploy.md); or delete it"
     return "delete it: a stack creates it again"

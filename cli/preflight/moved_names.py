@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from cli.preflight.change import Change, named_resources
 from infra.finding import Finding, refused
+from shared.aws.names import FIRST, STACKS
 
 CHECK = "moved-name"
 
@@ -25,6 +26,12 @@ def check(change: Change) -> Iterator[Finding]:
             named.where,
             f"the {kind} {named.name} moves here from {old.where}; CloudFormation creates it before it deletes the "
             "old one, and fails since the name exists",
-            "deploy in two steps: first without it in either place, then with it in the new place"
-            + ("; or leave the job in its group" if old.stack != named.stack else "; or keep its logical id"),
+            _fix(old.stack, named.stack),
         )
+
+
+def _fix(old: str, new: str) -> str:
+    group = old.split("-", 2)[-1]
+    if old == new or group in STACKS:
+        return "deploy in two steps: first without it in either place, then with it in the new place"
+    return f"deploy with -c {FIRST}={group}, which updates its old stack first: see docs/howto/remove-a-job.md"

@@ -29,6 +29,8 @@ STATE_STACK, FRONT_STACK = STACKS = ("state", "front")
 
 # Group whose stack is deployed before the others: its queues and functions are used by all.
 PLATFORM_GROUP = "operations"
+# Context key of the CDK app: a group whose stack is deployed before the others, because a job moves away from it.
+FIRST = "first"
 
 # Variable of a function with the version of its code: the first digits of its bundle's hash.
 CODE_VERSION = "NIGHTSHIFT_CODE_VERSION"

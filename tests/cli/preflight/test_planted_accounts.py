@@ -122,7 +122,7 @@ def test_a_retained_resource_of_an_earlier_deployment_is_refused_unless_a_stack_
     part: dict[str, Any], leftovers: Cloud
 ) -> None:
     [finding] = existing_names.check(change({"Part": part}), leftovers)
-    assert "cdk import nightshift-test-demo" in finding.fix
+    assert "--import-existing-resources" in finding.fix
     assert severities(existing_names.check(change({"Part": part}, {"Part": part}), leftovers)) == []
 
 
