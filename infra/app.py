@@ -59,6 +59,7 @@ def read_deployment(file: StageFile) -> Deployment:
         dashboard=file.dashboard,
         alarms=file.alarms,
         protected=file.protected,
+        secrets=frozenset(file.secrets) if file.known else None,
         created_elsewhere=frozenset(file.existing),
     )
 

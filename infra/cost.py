@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,7 +46,7 @@ def total(lines: Iterable[CostItem]) -> float:
 
 def table(lines: Iterable[CostItem]) -> str:
     rows = [f"{line.dollars:8.2f}  {line.count:12,.0f} {line.unit:<12} {line.item}" for line in lines]
-    return "\n".join([*rows, f"{total(lines):8.2f}  dollars a month, idle, list prices of us-east-1"])
+    return "\n".join([*rows, f"{total(lines):8.2f}  dollars a month, idle, list prices of us-east-1 of {prices.AS_OF}"])
 
 
 def _standing(templates: Mapping[str, Template]) -> Iterator[CostItem]:
@@ -54,20 +55,30 @@ def _standing(templates: Mapping[str, Template]) -> Iterator[CostItem]:
 
     mappings = count("AWS::Lambda::EventSourceMapping")
     yield CostItem("alarms", count("AWS::CloudWatch::Alarm"), "alarms", prices.ALARM_METRIC_MONTH)
-    yield CostItem("dashboards", count("AWS::CloudWatch::Dashboard"), "dashboards", prices.DASHBOARD_MONTH)
+    yield CostItem("dashboards", _large_dashboards(templates), "dashboards", prices.DASHBOARD_MONTH)
     yield CostItem("secrets", count("AWS::SecretsManager::Secret"), "secrets", prices.SECRET_MONTH)
     yield CostItem("customer-managed keys", count("AWS::KMS::Key"), "keys", prices.KEY_MONTH)
     polls = mappings * POLLS_PER_MAPPING
     yield CostItem(f"polling of {mappings} queues by their functions", polls, "requests", prices.SQS_REQUEST)
 
 
+def _large_dashboards(templates: Mapping[str, Template]) -> int:
+    """Dashboards with more metrics than a free one may have."""
+    bodies = (text(each.properties["DashboardBody"]) for each in resources(templates, "AWS::CloudWatch::Dashboard"))
+    counts = (
+        sum(len(widget["properties"].get("metrics", [])) for widget in json.loads(body)["widgets"]) for body in bodies
+    )
+    return sum(count > prices.FREE_METRICS for count in counts)
+
+
 def _ticking(templates: Mapping[str, Template]) -> Iterator[CostItem]:
     memory, architecture = _functions(templates)
     ticks = gigabyte_seconds = 0.0
-    for function, count in _fired(templates):
+    for function, count in fired(templates):
         ticks += count
         gigabyte_seconds += count * SECONDS_PER_TICK * memory[function] / 1024
-    yield CostItem("ticks fired", ticks, "ticks", prices.TICK)
+    scheduled = sum(count for _, count in fired(templates, "AWS::Scheduler::Schedule"))
+    yield CostItem("ticks in time zones", scheduled, "ticks", prices.SCHEDULE_TICK)
     yield CostItem("functions started by ticks", ticks, "requests", prices.LAMBDA_REQUEST)
     yield CostItem("functions' time", gigabyte_seconds, "GB-seconds", prices.LAMBDA_GB_SECOND[architecture])
     yield CostItem("claims, ends and history", ticks * WRITE_UNITS_PER_TICK, "write units", prices.WRITE_UNIT)
@@ -81,14 +92,15 @@ def _functions(templates: Mapping[str, Template]) -> tuple[dict[str, int], str]:
     return memory, max(architectures, default="arm64")
 
 
-def _fired(templates: Mapping[str, Template]) -> Iterator[tuple[str, float]]:
-    """Functions that a schedule fires, and ticks per month."""
-    for rule in resources(templates, "AWS::Events::Rule"):
-        for target in rule.properties["Targets"]:
-            yield rule.stack + text(target["Arn"]), ticks_a_month(rule.properties["ScheduleExpression"])
-    for schedule in resources(templates, "AWS::Scheduler::Schedule"):
-        arn = schedule.properties["Target"]["Arn"]
-        yield schedule.stack + text(arn), ticks_a_month(schedule.properties["ScheduleExpression"])
+STARTERS = ("AWS::Events::Rule", "AWS::Scheduler::Schedule")
+
+
+def fired(templates: Mapping[str, Template], *types: str) -> Iterator[tuple[str, float]]:
+    """Functions that a rule or schedule fires, and ticks per month."""
+    for starter in resources(templates, *(types or STARTERS)):
+        properties = starter.properties
+        for target in properties["Targets"] if "Targets" in properties else [properties["Target"]]:
+            yield starter.stack + text(target["Arn"]), ticks_a_month(properties["ScheduleExpression"])
 
 
 def main() -> None:

@@ -33,12 +33,17 @@ class Deployment:
     alarms: bool = True
     protected: bool = False
     """Whether CloudFormation and DynamoDB refuse to delete its stacks and tables."""
+    secrets: frozenset[str] | None = None
+    """Secrets that the stage uses, beside the token; None: all that jobs may read."""
     created_elsewhere: frozenset[str] = frozenset()
     """Resources that exist, and which no stack creates: `secret/mail-relay`, `queue/mailbox-dlq`."""
 
     def existing(self, kind: str) -> set[str]:
         """Names of the resources of a kind that no stack creates."""
         return {name.partition("/")[2] for name in self.created_elsewhere if name.startswith(f"{kind}/")}
+
+    def uses_secret(self, name: str) -> bool:
+        return self.secrets is None or name in self.secrets
 
     @property
     def groups(self) -> list[str]:

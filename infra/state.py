@@ -48,10 +48,12 @@ class State(Stack):
         wanted = {grant.resource for grant in grants}
         for topic in sorted({ALERTS, *_named("topic", wanted)}):
             self._topic(topic)
+        # A secret costs 0.40 dollars a month, also without a value.
+        used = filter(deployment.uses_secret, _named("secret", wanted))
         kept = [
             *map(self._table, tables.TABLES),
             self._bucket(),
-            *map(self._secret, sorted({TOKEN, *_named("secret", wanted)} - deployment.existing("secret"))),
+            *map(self._secret, sorted({TOKEN, *used} - deployment.existing("secret"))),
             *map(self._key, sorted(_named("key", wanted))),
         ]
         for resource in kept:

@@ -33,7 +33,7 @@ COMMANDS = {
     "load": "load records from a file of JSON Lines into their table",
     "sums": "add up messages in files, and compare the sums with the rollups",
     "token": "print the token of the break-glass URL",
-    "cost": "estimate the monthly cost of an idle stack, item by item",
+    "cost": "estimate the cost of a stage: idle, per million runs, by organization, of a change",
     "crontab": "print a crontab for hosting on one machine",
     "heatmap": "show how many jobs start in each part of the day",
     "pauses": "list what is paused, since when and by whom",

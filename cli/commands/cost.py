@@ -1,43 +1,166 @@
-"""Estimate the monthly cost of an idle stack, item by item."""
+"""Estimate the cost of a stage.
+
+Idle, of a million runs, by organization, and of a change.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import output
+from cli import output, revision_templates
 from cli.exit_codes import CommandError, Exit
-from infra import cost, synth
+from infra import cost, run_cost
+from infra.template import Template
 from shared.aws.names import PRODUCTION
 
 if TYPE_CHECKING:
-    from cli.shapes.deployment import IdleCost, PricedItem
+    from cli.shapes.deployment import CostDifference, IdleCost, PricedItem
 
-EXAMPLES = ("cost", "cost --stage dev --json")
+EXAMPLES = (
+    "cost",
+    "cost --stage dev --json",
+    "cost --jobs",
+    "cost --diff origin/main",
+    "cost --tenants log.json",
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stage", default=PRODUCTION, help="the deployment whose templates are priced (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help='print one JSON object: {"dollars", "items": [...]}')
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--jobs", action="store_true", help="price a million ticks or messages of each job")
+    kind.add_argument("--diff", metavar="REV", help="difference of idle cost and jobs to those of a commit")
+    kind.add_argument(
+        "--tenants", metavar="FILE", type=Path, help="price the messages that a log (`logs JOB --json`) counts by day"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def call(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            lines = cost.idle(synth.synthesize(Path(folder), args.stage, report=output.notice))
-        except synth.SynthError as error:
-            raise CommandError(Exit.FAILED, str(error)) from None
-    if args.json:
-        items: list[PricedItem] = [
-            {"item": line.item, "count": line.count, "unit": line.unit, "dollars": round(line.dollars, 4)}
-            for line in lines
-        ]
-        document: IdleCost = {"dollars": round(cost.total(lines), 2), "items": items}
-        output.document(document)
+        before = revision_templates.of_revision(args.diff, Path(folder) / "old", args.stage) if args.diff else None
+        after = revision_templates.of_checkout(Path(folder) / "new", args.stage)
+    if before is not None:
+        _difference(before, after, args)
+    elif args.jobs:
+        _jobs(after, args)
+    elif args.tenants:
+        _tenants(after, args)
     else:
-        print(cost.table(lines))
+        _idle(after, args)
     return Exit.DONE
+
+
+def _idle(templates: Mapping[str, Template], args: argparse.Namespace) -> None:
+    lines = cost.idle(templates)
+    if not args.json:
+        print(cost.table(lines))
+        return
+    items: list[PricedItem] = [
+        {"item": line.item, "count": line.count, "unit": line.unit, "dollars": round(line.dollars, 4)} for line in lines
+    ]
+    document: IdleCost = {"dollars": round(cost.total(lines), 2), "items": items}
+    output.document(document)
+
+
+def _jobs(templates: Mapping[str, Template], args: argparse.Namespace) -> None:
+    found = run_cost.of_templates(templates)
+    if args.json:
+        output.document(
+            [
+                {
+                    "job": each.job,
+                    "unit": each.unit,
+                    "memory": each.memory,
+                    "a_month": round(each.a_month, 1),
+                    "per_million": round(each.per_million, 4),
+                    "per_second": round(each.per_second, 4),
+                }
+                for each in found
+            ]
+        )
+        return
+    columns = ["job", "unit", "MB", "a month", "dollars per million", "more per second of work"]
+    rows = [
+        [
+            each.job,
+            each.unit,
+            each.memory,
+            f"{each.a_month:,.0f}" if each.a_month else None,
+            f"{each.per_million:.2f}",
+            f"{each.per_second:.2f}",
+        ]
+        for each in found
+    ]
+    output.table(columns, rows)
+
+
+def _tenants(templates: Mapping[str, Template], args: argparse.Namespace) -> None:
+    try:
+        lines = [line["message"] for line in json.loads(args.tenants.read_text())]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CommandError(
+            Exit.WRONG_USE, f"{args.tenants} is not the output of `logs JOB --json`: {error!r}"
+        ) from None
+    found = run_cost.of_tenants(lines, run_cost.of_templates(templates))
+    if args.json:
+        output.document(
+            [
+                {
+                    "organization": each.organization,
+                    "day": each.day,
+                    "job": each.job,
+                    "messages": each.messages,
+                    "dollars": round(each.dollars, 6),
+                }
+                for each in found
+            ]
+        )
+        return
+    rows = [[each.organization, each.day, each.job, each.messages, f"{each.dollars:.6f}"] for each in found]
+    output.table(["organization", "day", "job", "messages", "dollars"], rows)
+
+
+def _difference(before: Mapping[str, Template], after: Mapping[str, Template], args: argparse.Namespace) -> None:
+    old, new = ({line.item: line.dollars for line in cost.idle(each)} for each in (before, after))
+    items = {
+        item: (old.get(item, 0.0), new.get(item, 0.0))
+        for item in sorted({*old, *new})
+        if round(old.get(item, 0.0), 2) != round(new.get(item, 0.0), 2)
+    }
+    jobs = _changed_jobs(before, after)
+    if args.json:
+        document: CostDifference = {
+            "before": round(sum(old.values()), 2),
+            "after": round(sum(new.values()), 2),
+            "items": [
+                {"item": item, "before": round(was, 4), "after": round(now, 4)} for item, (was, now) in items.items()
+            ],
+            "jobs": [{"job": job, "before": was, "after": now} for job, (was, now) in jobs.items()],
+        }
+        output.document(document)
+        return
+    rows = [[item, f"{was:.2f}", f"{now:.2f}", f"{now - was:+.2f}"] for item, (was, now) in items.items()]
+    total, totals = sum(new.values()) - sum(old.values()), (sum(old.values()), sum(new.values()))
+    rows.append(["idle, dollars a month", f"{totals[0]:.2f}", f"{totals[1]:.2f}", f"{total:+.2f}"])
+    output.table(["item", "before", "after", "difference"], rows)
+    if jobs:
+        output.table(["job, dollars per million", "before", "after"], [[job, *pair] for job, pair in jobs.items()])
+
+
+def _changed_jobs(
+    before: Mapping[str, Template], after: Mapping[str, Template]
+) -> dict[str, tuple[float | None, float | None]]:
+    """Jobs whose cost per million differs, or is missing on one side."""
+    old, new = (
+        {each.job: round(each.per_million, 2) for each in run_cost.of_templates(templates)}
+        for templates in (before, after)
+    )
+    return {job: (old.get(job), new.get(job)) for job in sorted({*old, *new}) if old.get(job) != new.get(job)}

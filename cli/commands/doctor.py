@@ -9,10 +9,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from cli import output
+from cli import output, revision_templates
 from cli.commands import preflight
-from cli.exit_codes import CommandError, Exit
-from infra import doctor, stage_file, synth
+from cli.exit_codes import Exit
+from infra import doctor
 from infra.finding import Severity
 from shared.aws.names import PRODUCTION
 from shared.clock import Clock
@@ -32,14 +32,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     findings = [*doctor.of_jobs(registry.jobs().values(), Clock().now())]
     if args.templates:
-        findings += doctor.of_templates(preflight.read(args.templates))
+        findings += doctor.of_templates(revision_templates.of_folder(args.templates))
     elif not args.declarations:
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                templates = synth.synthesize(Path(folder), PRODUCTION, report=output.notice)
-            except (synth.SynthError, stage_file.StageError) as error:
-                raise CommandError(Exit.FAILED, str(error)) from None
-            findings += doctor.of_templates(templates)
+            findings += doctor.of_templates(revision_templates.of_checkout(Path(folder), PRODUCTION))
     refused = sum(finding.severity is Severity.REFUSED for finding in findings)
     if args.json:
         output.document(preflight.document(findings))

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cli import options, output, preflight
+from cli import options, output, preflight, revision_templates
 from cli.exit_codes import CommandError, Exit
 from cli.paths import ROOT
 from cli.preflight.change import Change
 from cli.shapes.deployment import CheckedDeployment
-from infra import stage_file, synth
+from infra import stage_file
 from infra.finding import Finding, Severity
 from infra.template import Template
 from shared.aws.names import LOCAL, PRODUCTION
@@ -95,14 +93,18 @@ def _summary(findings: int, refused: int) -> str:
 
 def _offline(args: argparse.Namespace, folder: Path) -> Iterator[Finding]:
     region = args.region or os.environ.get("AWS_REGION", "")
-    before = read(args.old) if args.old else of_revision(args.revision, folder / "old", PRODUCTION)
-    after = read(args.new) if args.new else _synthesized(folder / "new", PRODUCTION)
+    before = (
+        revision_templates.of_folder(args.old)
+        if args.old
+        else revision_templates.of_revision(args.revision, folder / "old", PRODUCTION)
+    )
+    after = _after(args, folder, PRODUCTION)
     yield from preflight.compare(_change(PRODUCTION, before, after, region))
 
 
 def _online(args: argparse.Namespace, folder: Path) -> Iterator[Finding]:
     stage = options.stage(args)
-    after = read(args.new) if args.new else _synthesized(folder / "new", stage)
+    after = _after(args, folder, stage)
     with options.open_cloud(args, reading=True) as cloud:
         change = _change(stage, preflight.deployed(cloud), after, cloud.names.region if args.aws else "")
         yield from preflight.compare(change)
@@ -119,45 +121,7 @@ def _change(stage: str, before: Mapping[str, Template], after: Mapping[str, Temp
     return Change(stage, before, after, region, sources, secrets)
 
 
-def read(folder: Path) -> Mapping[str, Template]:
-    """Templates in a folder. Raises CommandError if there are none."""
-    templates = synth.read(folder)
-    if not templates:
-        raise CommandError(
-            Exit.WRONG_USE, f"{folder} contains no templates (*.template.json), as cdk synth writes them"
-        )
-    return templates
-
-
-def _synthesized(folder: Path, stage: str, root: Path = ROOT) -> Mapping[str, Template]:
-    try:
-        return synth.synthesize(folder, stage, root=root, report=output.notice)
-    except synth.SynthError as error:
-        raise CommandError(Exit.FAILED, str(error)) from None
-
-
-def of_revision(
-    revision: str, folder: Path, stage: str, synthesize: Callable[..., Mapping[str, Template]] = _synthesized
-) -> Mapping[str, Template]:
-    """Templates of a commit, synthesized with the packages of this environment."""
-    with _tree(revision, folder) as root:
-        return synthesize(folder / "out", stage, root)
-
-
-@contextmanager
-def _tree(revision: str, folder: Path) -> Iterator[Path]:
-    """The files of a commit in a folder.
-
-    The cache of packages is that of this checkout.
-    """
-    root = folder / "tree"
-    root.mkdir(parents=True)
-    archive = subprocess.run(["git", "archive", "--format=tar", revision], cwd=ROOT, capture_output=True, check=False)
-    if archive.returncode:
-        raise CommandError(Exit.WRONG_USE, f"{revision}: {archive.stderr.decode(errors='replace').strip()}")
-    subprocess.run(["tar", "-x", "-C", str(root)], input=archive.stdout, check=True)
-    (root / ".local").mkdir(exist_ok=True)
-    cache = ROOT / ".local" / "assets"
-    cache.mkdir(parents=True, exist_ok=True)
-    (root / ".local" / "assets").symlink_to(cache)
-    yield root
+def _after(args: argparse.Namespace, folder: Path, stage: str) -> Mapping[str, Template]:
+    if args.new:
+        return revision_templates.of_folder(args.new)
+    return revision_templates.of_checkout(folder / "new", stage)

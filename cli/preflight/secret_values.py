@@ -1,4 +1,4 @@
-"""Secrets without a value that a setting of the new templates needs."""
+"""Secrets that the stage needs and that have no value."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
 CHECK = "secret"
-# Secret -> the setting that makes jobs read it; None: read whenever its job runs.
-NEEDED_BY = {"alert-webhook": "ALERT_WEBHOOK_URL", "plugin-webhook": "PLUGIN_WEBHOOK_URL"}
+# Secret -> the setting that makes jobs read it.
+NEEDED_BY = {"alert-webhook": "ALERT_WEBHOOK_URL"}
 
 
 def check(change: Change, cloud: Cloud) -> Iterator[Finding]:
-    set_here = {
+    used = {
         name
         for named in named_resources(change.after, "AWS::Lambda::Function")
         for name in named.properties.get("Environment", {}).get("Variables", {})
     }
     prefix = cloud.names.secret("")
-    for named in named_resources(change.after, "AWS::SecretsManager::Secret"):
-        name = named.name.removeprefix(prefix)
-        setting = NEEDED_BY.get(name)
-        if "GenerateSecretString" in named.properties or (name in NEEDED_BY and setting not in set_here):
-            continue
-        if name not in change.secrets and setting is None:
-            continue
-        if not _has_value(cloud, named.name):
+    secrets = {
+        named.name.removeprefix(prefix): named for named in named_resources(change.after, "AWS::SecretsManager::Secret")
+    }
+    for name, setting in NEEDED_BY.items():
+        if setting in used and name not in secrets and not _has_value(cloud, prefix + name):
+            yield warning(
+                CHECK,
+                f"stages/{change.stage}.toml",
+                f"{setting} is set, and the secret {prefix}{name} that it needs is not created",
+                f'add "{name}" to `secrets` of the file',
+            )
+    for name, named in secrets.items():
+        needed = name in change.secrets or NEEDED_BY.get(name) in used
+        if needed and "GenerateSecretString" not in named.properties and not _has_value(cloud, named.name):
             yield warning(
                 CHECK,
                 named.where,
-                f"the secret {named.name} has no value" + (f", and {setting} is set" if setting else ""),
+                f"the secret {named.name} has no value",
                 f"after the deployment: aws secretsmanager put-secret-value --secret-id {named.name} "
                 "--secret-string VALUE (docs/howto/deploy.md has the form)",
             )

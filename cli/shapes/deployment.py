@@ -82,6 +82,73 @@ class PricedItem(TypedDict):
     dollars: float
 
 
+class JobCost(TypedDict):
+    """The cost of a job's runs."""
+
+    #: Name of the job or HTTP function.
+    job: str
+    #: `ticks` or `messages`.
+    unit: str
+    #: MB of memory.
+    memory: int
+    #: Ticks a month; 0 for a consumer.
+    a_month: float
+    #: Dollars of a million without work.
+    per_million: float
+    #: Dollars that each second of work adds to a million.
+    per_second: float
+
+
+class TenantCost(TypedDict):
+    """The cost of an organization's messages of one job and day."""
+
+    #: Id of the organization.
+    organization: str
+    #: Day, UTC.
+    day: str
+    #: Name of the consumer.
+    job: str
+    #: Messages that the log counts.
+    messages: int
+    #: Dollars.
+    dollars: float
+
+
+class ItemDifference(TypedDict):
+    """An item of the idle cost that differs."""
+
+    #: Name of the item.
+    item: str
+    #: Dollars a month of the commit.
+    before: float
+    #: Dollars a month of this checkout.
+    after: float
+
+
+class JobDifference(TypedDict):
+    """A job whose cost of a million runs differs."""
+
+    #: Name of the job.
+    job: str
+    #: Dollars of the commit; null if it does not have the job.
+    before: float | None
+    #: Dollars of this checkout; null if it does not have the job.
+    after: float | None
+
+
+class CostDifference(TypedDict):
+    """The difference of the cost to that of a commit."""
+
+    #: Idle dollars a month of the commit.
+    before: float
+    #: Idle dollars a month of this checkout.
+    after: float
+    #: Items that differ.
+    items: list[ItemDifference]
+    #: Jobs that differ.
+    jobs: list[JobDifference]
+
+
 class IdleCost(TypedDict):
     """The cost of a stage without work."""
 

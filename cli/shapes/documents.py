@@ -15,7 +15,16 @@ from cli.shapes.dead_letters import (
     RedriveResult,
     ShownDeadLetter,
 )
-from cli.shapes.deployment import CheckedDeployment, IdleCost, ListedDifference, RemovedResources, RestoredResources
+from cli.shapes.deployment import (
+    CheckedDeployment,
+    CostDifference,
+    IdleCost,
+    JobCost,
+    ListedDifference,
+    RemovedResources,
+    RestoredResources,
+    TenantCost,
+)
 from cli.shapes.effects import ResolvedEffect, UncertainEffect
 from cli.shapes.errors import CommandFailure
 from cli.shapes.explanation import TickExplanation
@@ -93,7 +102,10 @@ DOCUMENTS = (
     JsonDocument("seeded", "seed", dict[str, int]),
     JsonDocument("loaded", "load", LoadedRecords),
     JsonDocument("sums", "sums", list[MessageSum]),
-    JsonDocument("cost", "cost", IdleCost),
+    JsonDocument("cost", "cost", IdleCost, "of an idle stage"),
+    JsonDocument("job-costs", "cost", list[JobCost], "with `--jobs`"),
+    JsonDocument("tenant-costs", "cost", list[TenantCost], "with `--tenants`"),
+    JsonDocument("cost-difference", "cost", CostDifference, "with `--diff`"),
     JsonDocument("crontab", "crontab", list[CrontabLine]),
     JsonDocument("starts", "heatmap", StartsOfDay, "of one day"),
     JsonDocument("crowded", "heatmap", CrowdedMinutes, "with `--check`"),

@@ -34,6 +34,7 @@ OTHER_JSON = {
     "functions/console/_openapi.py": "the specification that Powertools wrote",
     "functions/operations/_reconcile_window.py": "a checkpoint",
     "functions/queues/_drain.py": "the answer of a function of this project",
+    "cli/commands/cost.py": "the output of `logs`, a command of this project",
     "cli/commands/load.py": "has the same refusals, and the limits of DynamoDB",
     "cli/log_lines.py": "a log line of this project",
     "cli/output.py": "data of this project",

@@ -149,7 +149,7 @@ def grow(folder: Path) -> Path:
     for part in ("cdk.json", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / part, folder / part)
     (folder / "stages").mkdir()
-    (folder / "stages" / "try.toml").write_text("")
+    (folder / "stages" / "try.toml").write_text('secrets = ["grown-key"]')
     for path, source in ADDED.items():
         module = folder / "functions" / f"{path}.py"
         module.parent.mkdir(exist_ok=True)

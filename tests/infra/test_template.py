@@ -373,15 +373,11 @@ def test_artifacts_are_private_encrypted_versioned_and_expire(templates: Templat
     assert policy.properties["PolicyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_the_token_is_generated_and_every_granted_secret_exists(templates: Templates) -> None:
+def test_the_token_is_generated_and_no_secret_is_created_that_the_stages_file_does_not_name(
+    templates: Templates,
+) -> None:
     secrets = {text(found.properties["Name"]): found for found in resources(templates, "AWS::SecretsManager::Secret")}
-    granted_names = {
-        f"nightshift/prod/{grant.resource.partition('/')[2]}"
-        for job in JOBS.values()
-        for grant in job.grants()
-        if grant.resource.startswith("secret/")
-    }
-    assert set(secrets) == granted_names | {"nightshift/prod/internal-health-token"}
+    assert set(secrets) == {"nightshift/prod/internal-health-token"}
     token = secrets["nightshift/prod/internal-health-token"].properties
     assert token["GenerateSecretString"]["PasswordLength"] >= 48
 

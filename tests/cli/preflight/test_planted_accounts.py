@@ -222,6 +222,9 @@ def test_a_secret_without_a_value_is_a_warning_if_the_stage_uses_it(cloud: Cloud
     assert (before, severities(secret_values.check(new, cloud))) == (["warning"], [])
     unused = change({"Part": resource("SecretsManager::Secret", Name="nightshift/test/alert-webhook")})
     assert severities(secret_values.check(unused, cloud)) == []
+    url = {"Tick": function(Environment={"Variables": {"ALERT_WEBHOOK_URL": "https://hooks.example"}})}
+    [finding] = secret_values.check(change(url), cloud)
+    assert (finding.where, "is not created" in finding.problem) == ("stages/test.toml", True)
 
 
 def test_a_rule_without_a_stack_is_a_warning_and_that_of_a_removed_group_is_named_once(cloud: Cloud) -> None:
