@@ -25,7 +25,7 @@ node.choose()
 
 from aws_cdk import App, Aws, Environment, Stack  # noqa: E402
 
-from infra import platform, public, quotas, stage_file  # noqa: E402
+from infra import app_context, platform, public, quotas, stage_file  # noqa: E402
 from infra.deployment import Deployment  # noqa: E402
 from infra.function import packages  # noqa: E402
 from infra.group import Group  # noqa: E402
@@ -45,7 +45,7 @@ STAGE_TAG, GROUP_TAG = "nightshift:stage", "nightshift:group"
 # Errors in declarations or of this machine: shown without a traceback. Any other error is a bug.
 REFUSALS = (
     *(DeclarationError, StageError, quotas.LimitError, QueueError, GrantError, LayerError, SettingError),
-    UnknownIndex,
+    *(UnknownIndex, app_context.ContextError),
 )
 
 
@@ -124,6 +124,9 @@ def build(app: App, deployment: Deployment, urls: list[public.Endpoint]) -> None
             groups[group].add_stack_dependency(stack)
         if group in (PLATFORM_GROUP, app.node.try_get_context(FIRST)):
             earlier.append(groups[group])
+    if not (urls or deployment.alarms or deployment.dashboard):
+        # CloudFormation has no stack without resources.
+        return
     last = public.Front(app, deployment, urls, **options(FRONT_STACK, "Function URLs, alarms, dashboard"))
     for stack in [state, *groups.values()]:
         last.add_stack_dependency(stack)
@@ -164,7 +167,8 @@ def check_settings() -> None:
 
 def main() -> None:
     app = App(context=flags())
-    given = app.node.try_get_context("stage")
+    app_context.check({*app.node.get_all_context()} - flags().keys())
+    given = app.node.try_get_context(app_context.STAGE)
     file = configure(os.environ.get("NIGHTSHIFT_STAGE") if given is None else given)
     deployment, urls = read_deployment(file), public.endpoints()
     if deployment.names.production and not deployment.protected:
@@ -187,7 +191,7 @@ def main() -> None:
             pool.submit(packages, group, deployment, with_manifest=manifest).add_done_callback(progress.packed)
         build(app, deployment, urls)
     progress.say("writing and validating the templates")
-    if app.node.try_get_context("nag"):
+    if app.node.try_get_context(app_context.NAG):
         from infra import nag
 
         nag.check(app, file.stage, grants(deployment, urls))

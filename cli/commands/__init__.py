@@ -21,6 +21,7 @@ COMMANDS = {
     "drift": "list what is deployed and not declared, disabled, or changed by hand, and mend it",
     "preflight": "check a deployment before it: what would fail, be lost or change",
     "doctor": "check templates, declarations and schedules for known traps",
+    "urls": "print the addresses of the Function URLs of a stage",
     "destroy": "delete a stage: empty its bucket and delete its stacks",
     "send": "send a message from a file to the queue of a consumer",
     "queues": "show depth, age, lag and error rate of the consumers' queues",

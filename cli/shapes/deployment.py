@@ -31,6 +31,15 @@ class NamedResource(TypedDict):
     name: str
 
 
+class EndpointAddress(TypedDict):
+    """A Function URL."""
+
+    #: Folder of functions/ that serves it, such as `trigger`.
+    endpoint: str
+    #: The URL.
+    address: str
+
+
 class RemovedResources(TypedDict):
     """The result of `drift --remove`."""
 

@@ -18,6 +18,7 @@ from cli.shapes.dead_letters import (
 from cli.shapes.deployment import (
     CheckedDeployment,
     CostDifference,
+    EndpointAddress,
     IdleCost,
     JobCost,
     ListedDifference,
@@ -91,6 +92,7 @@ DOCUMENTS = (
     JsonDocument("resolved-effect", "effects", ResolvedEffect, "with `done` or `redo`"),
     JsonDocument("drift", "drift", list[ListedDifference], "of a list"),
     JsonDocument("removed", "drift", RemovedResources, "with `--remove`"),
+    JsonDocument("addresses", "urls", list[EndpointAddress]),
     JsonDocument("restored", "drift", RestoredResources, "with `--restore`"),
     JsonDocument("preflight", "preflight", CheckedDeployment),
     JsonDocument("doctor", "doctor", CheckedDeployment),

@@ -36,6 +36,7 @@ NEEDED = {
     "dead audit": (),
     "effects": ("good",),
     "drift": (),
+    "urls": (),
     "destroy": ("--confirm", "prod"),
     "send": ("mailbox", "message.json"),
     "queues": (),

@@ -41,6 +41,12 @@ def test_a_dashboard_of_up_to_50_metrics_is_free(metrics: int, dashboards: int) 
     assert sum(line.count for line in lines if line.item == "dashboards") == dashboards
 
 
+def test_the_profile_for_development_costs_about_six_dollars(templates: Mapping[str, Template]) -> None:
+    """stages/dev.toml: without dashboard and alarms; the lifecycle's tests check that they are left out."""
+    dev = [line for line in cost.idle(templates) if line.item not in ("alarms", "dashboards")]
+    assert 5 < cost.total(dev) < 7
+
+
 def test_every_item_is_counted_once_and_the_most_expensive_comes_first(templates: Mapping[str, Template]) -> None:
     lines = cost.idle(templates)
     assert [line.dollars for line in lines] == sorted((line.dollars for line in lines), reverse=True)

@@ -99,6 +99,7 @@ class Deployed:
     folder: Path
     production: bool = False
     protected: bool = False
+    watched: bool = True
     count: int = 0
     clients: dict[str, Any] = field(default_factory=dict)
 
@@ -114,6 +115,7 @@ class Deployed:
             "stage": self.stage,
             "production": self.production,
             "protected": self.protected,
+            "watched": self.watched,
             "folder": str(folder),
             "existing": existing,
             "context": context,

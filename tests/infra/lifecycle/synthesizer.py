@@ -57,6 +57,8 @@ def synthesize(wanted: dict[str, Any]) -> None:
         platform.on_this_machine(),
         {},
         protected=wanted["protected"],
+        dashboard=wanted["watched"],
+        alarms=wanted["watched"],
         created_elsewhere=frozenset(wanted["existing"]),
     )
     built = App(outdir=wanted["folder"], context={**app.flags(), **wanted["context"]})

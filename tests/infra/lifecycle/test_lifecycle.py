@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.deploy import DeployError
+from local.engine import properties
 from tests.infra.lifecycle.conftest import APP, DIRECT, Deployed, consumer, scheduled
 
 pytestmark = pytest.mark.timeout(900)
@@ -27,6 +28,16 @@ def test_a_first_deployment_creates_every_stack_and_a_second_changes_nothing(sta
     stage.deploy(assembly)
     assert stage.functions() == before
     assert set(stage.stacks().values()) == {"CREATE_COMPLETE"}
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_stage_may_have_no_dashboard_and_no_alarms(stage: Deployed, watched: bool) -> None:
+    stage.watched = watched
+    files = {**APP, "left/pulse": scheduled("pulse", "silent_after = 86400")}
+    templates = properties.templates_in(stage.synthesize(files))
+    types = {one["Type"] for template in templates.values() for one in template.get("Resources", {}).values()}
+    assert ({"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"} <= types) == watched
+    assert any(kind.startswith("AWS::CloudWatch::") for kind in types) == watched
 
 
 def test_a_first_deployment_that_fails_half_way_is_repeated(stage: Deployed) -> None:
