@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 STAGE = "NIGHTSHIFT_STAGE"
 
@@ -26,13 +27,25 @@ def replace_environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def external(variables: Mapping[str, str]) -> list[str]:
-    """Names of variables that lead to services outside, such as MAIL_RELAY."""
+    """Names of variables that lead to services outside, such as MAIL_RELAY.
+
+    A URL of this machine does not. A relay of this machine does: it sends mail on.
+    """
     # Imported lazily: importing all jobs takes time, and commands for an AWS account do not need it.
     from shared.job import registry
+    from shared.job.settings_check import BROKERS
 
     jobs = registry.discover({}).jobs.values()
     names = {setting.name for job in jobs for setting in job.all_settings() if setting.external}
-    return sorted(name for name in names if variables.get(name, "").strip())
+    outside = {name for name in names if not (name.endswith("_URL") and _is_loopback(variables.get(name, "")))}
+    return sorted(name for name in {*outside, *BROKERS} if variables.get(name, "").strip())
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        return urlsplit(url.strip()).hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:
+        return False
 
 
 def deployment_variables(stage: str, account: str, region: str) -> dict[str, str]:

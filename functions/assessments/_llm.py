@@ -72,7 +72,8 @@ def _base(text: str) -> str:
 
 PROVIDER = settings.choice("LLM_PROVIDER", BEDROCK, (BEDROCK, OPENAI), "Provider of the model: bedrock or openai")
 MODEL = settings.text("LLM_MODEL", "anthropic.claude-3-5-sonnet-20240620-v1:0", "Name of the model at its provider")
-URL = Setting("LLM_URL", "", "Base URL of the API, for openai: https://api.openai.com/v1", _base)
+# External: a call of a laptop would be paid, and send transcripts to the provider.
+URL = Setting("LLM_URL", "", "Base URL of the API, for openai: https://api.openai.com/v1", _base, external=True)
 PRICES = Setting("LLM_PRICES", "3 15", "Dollars per million input and output tokens", _prices)
 LONGEST = settings.count(
     "LLM_MAX_TOKENS", 4096, "Longest answer in tokens, thoughts included; a model that reasons needs more"

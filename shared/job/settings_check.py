@@ -15,6 +15,8 @@ from shared.job.setting import Setting, SettingError
 
 # Prefix of variables that name the deployment.
 PLATFORM = "NIGHTSHIFT_"
+# Brokers of Celery and RQ, whose workers run what they find there in their own deployment.
+BROKERS = ("CELERY_BROKER_URL", "RQ_REDIS_URL")
 # Variables of the project that are no settings of jobs.
 OWN = frozenset(
     (
@@ -29,9 +31,8 @@ OWN = frozenset(
         "NIGHTSHIFT_PARTITION",
         "NIGHTSHIFT_PRODUCTION",
         "NIGHTSHIFT_URL_SUFFIX",
-        "CELERY_BROKER_URL",
         "CELERY_CONFIG_MODULE",
-        "RQ_REDIS_URL",
+        *BROKERS,
     )
 )
 NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")

@@ -11,6 +11,7 @@ import pytest
 from cli import options
 from cli.commands import crontab
 from cli.commands.crontab import lines
+from cli.environment import external
 from shared.job import registry
 from tests.cli.conftest import Call
 
@@ -19,8 +20,11 @@ OUTSIDE = {
     "DNS_SERVERS": "192.0.2.1:53",
     "ALERT_WEBHOOK_URL": "https://chat.example/hook",
     "HC_PRICING_URL": "https://hc.example/uuid",
+    "LLM_URL": "https://llm.example/v1",
+    "CELERY_BROKER_URL": "redis://redis.example/0",
+    "RQ_REDIS_URL": "redis://localhost:6379/0",
 }
-KEPT = {"ALERT_EMAILS": "ops@shop.example", "BASE_URLS": "[]", "LLM_URL": "https://llm.example/v1"}
+KEPT = {"ALERT_EMAILS": "ops@shop.example", "BASE_URLS": "[]", "HC_DOCS_URL": "http://127.0.0.1:8000/ping/uuid"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +40,16 @@ def test_they_are_hidden_from_local_jobs_and_named(capsys: pytest.CaptureFixture
     assert OUTSIDE.items() <= os.environ.items()
     said = capsys.readouterr().err
     assert all(name in said for name in (*OUTSIDE, "--real-services"))
+
+
+@pytest.mark.parametrize("url", ["http://localhost:11434/v1", "http://127.0.0.1:11434/v1", "http://[::1]/v1"])
+def test_a_model_of_this_machine_is_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_URL", url)
+    assert "LLM_URL" not in external(os.environ)
+
+
+def test_a_relay_of_this_machine_is_not_used() -> None:
+    assert "MAIL_RELAY" in external({"MAIL_RELAY": "smtp+plain://127.0.0.1:25"})
 
 
 def test_a_flag_uses_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,5 +89,5 @@ def test_other_variables_are_not_mentioned() -> None:
 
 def test_settings_that_lead_outside_are_external() -> None:
     """What a job calls must not be called from a laptop by mistake."""
-    called = re.compile(r"(^HC_.*|WEBHOOK)_URL$|RELAY$|SERVERS$")
+    called = re.compile(r"(^HC_.*|WEBHOOK|^LLM)_URL$|RELAY$|SERVERS$")
     assert [name for name, setting in SETTINGS if bool(called.search(name)) != setting.external] == []
