@@ -50,10 +50,15 @@ def writing(job: str) -> Grant:
 def closed(cloud: Cloud, job: str) -> datetime | None:
     """Read the timestamp up to which a job has processed everything.
 
-    None before its first window.
+    None before its first window, and where it is ahead of the clock: what was recorded since is not processed.
     """
-    upto = read(cloud, job).upto
-    return clock.parse(upto) if upto else None
+    mark = read(cloud, job)
+    return clock.parse(mark.upto) if mark.upto and not is_ahead(cloud, mark) else None
+
+
+def is_ahead(cloud: Cloud, mark: Watermark) -> bool:
+    """Whether a run under a wrong clock has moved the mark into the future."""
+    return mark.upto > clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
 
 
 def read(cloud: Cloud, job: str) -> Watermark:

@@ -47,6 +47,9 @@ class Rollup(RollupDefinition, archetype=True):
 
     def _work(self, run: RunContext, pending: PendingSums) -> Done:
         mark, counts = watermark.read(run.cloud, self.name), Counter[str](rows=0)
+        if watermark.is_ahead(run.cloud, mark):
+            note = f"the watermark {mark.upto} is ahead of the clock, as a run under a wrong clock left it"
+            return Done(counts, ok=False, note=f"{note}; rows recorded since are in no sum: set `upto` of its row back")
         pending.add(partial(self._add, run))
         after: str = (run.checkpoint or {}).get(mark.closing or "-", "")
         until = self._until(run)

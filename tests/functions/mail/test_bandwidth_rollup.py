@@ -124,6 +124,18 @@ def test_a_row_counts_once_it_has_settled_and_not_a_second_before(go: Go, cloud:
     assert sums(cloud)["ada", "day#2026-03-02"] == (3, 3)
 
 
+def test_a_watermark_ahead_of_the_clock_is_reported_and_not_waited_for(
+    go: Go, cloud: Cloud, clock: VirtualClock
+) -> None:
+    clock.move(days=365)
+    assert go().ok
+    clock.move(days=-365)
+    put(cloud, message(1))
+    report = go()
+    assert (report.outcome, report.ok, report.counts) == ("done", False, {"rows": 0})
+    assert "the watermark 2027-03-02T11:50:00.000Z is ahead of the clock" in report.note
+
+
 def test_rows_are_not_counted_before_the_index_must_show_them(go: Go, cloud: Cloud) -> None:
     cloud.environment = {"BANDWIDTH_ROLLUP_SETTLE": "59s"}
     put(cloud, message(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from shared import clock as clocks
@@ -9,6 +11,7 @@ from shared.aws.cloud import Cloud
 from shared.store import watermark
 from shared.store.fencing import Fenced
 from shared.store.watermark import Watermark
+from tests.conftest import VirtualClock
 
 FIRST, SECOND = "2026-03-02T11:00:00.000Z", "2026-03-02T12:00:00.000Z"
 
@@ -43,3 +46,12 @@ def test_a_run_that_another_one_overtook_is_fenced(cloud: Cloud) -> None:
     with pytest.raises(Fenced):
         watermark.close(cloud, "rollup", Watermark("", SECOND), SECOND)
     assert watermark.read(cloud, "rollup") == Watermark(FIRST)
+
+
+def test_a_mark_far_ahead_of_the_clock_closes_nothing(cloud: Cloud, clock: VirtualClock) -> None:
+    ahead = clocks.iso(clock.now() + timedelta(hours=8))
+    watermark.close(cloud, "rollup", Watermark(), ahead)
+    assert watermark.closed(cloud, "rollup") is None
+    assert watermark.is_ahead(cloud, watermark.read(cloud, "rollup"))
+    clock.move(hours=7)
+    assert watermark.closed(cloud, "rollup") == clocks.parse(ahead)
