@@ -46,21 +46,37 @@ NUMBERS = (
 DATE = r"\d{1,2}\.?[ -][A-Za-z\xe4]{3,9}\.?[ -]\d{2,4}|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}"
 BEFORE = r"(?:date[-_ ]?of[-_ ]?|tele|cell|mobile[-_ ]?|personal|health[-_ ]?|national[-_ ]?|kranken)\Z"
 MIN_DIGITS = 4
-AFTER = rf"(?:{LABEL}){KIND}(?:{JOINT})(?P<value>{DATE}|{NUMBERS})|(?:{PERSONAL}){KIND}[ \t](?P<form>{FORM})(?![\w-])"
+# Characters from a label's stem to the first digit of its value, at most.
+# A digit of another script is `?` in the image.
+REACH = 120
+DIGIT = re.compile(rb"[0-9?]")
+AFTER = rf"(?P<label>{LABEL}){KIND}(?:(?:{JOINT})(?P<value>{DATE}|{NUMBERS})|[ \t](?P<form>{FORM})(?![\w-]))"
 
 
 def spans(text: str, image: bytes) -> Iterator[Span]:
-    done = 0
+    done, digit = 0, -1
     for stem in _stems().finditer(image.lower()):
         start = stem.start()
         if start < done:
             continue
+        if digit < start:
+            found = DIGIT.search(image, start)
+            if found is None:
+                return
+            digit = found.start()
+        if digit - start > REACH:
+            continue
         # A label may begin before its stem: `date of birth`, `telephone`.
         labelled = pattern(AFTER, re.IGNORECASE).match(text, _begin(text, start))
-        name = "form" if labelled and labelled["form"] else "value"
-        if labelled and sum(map(str.isdigit, labelled[name])) >= MIN_DIGITS:
-            yield *labelled.span(name), NUMBER
+        if labelled and _is_personal(labelled):
+            yield *labelled.span("value" if labelled["value"] else "form"), NUMBER
             done = labelled.end()
+
+
+def _is_personal(labelled: re.Match[str]) -> bool:
+    if labelled["value"]:
+        return sum(map(str.isdigit, labelled["value"])) >= MIN_DIGITS
+    return pattern(PERSONAL, re.IGNORECASE).fullmatch(labelled["label"]) is not None
 
 
 @cache
