@@ -36,8 +36,13 @@ CODE = r"[1-5][0-9]{2}(?![0-9])(?! ?(?:of|m?s|sec(?:onds?)?|min(?:utes?)?|k?b|by
 # `401 unauthorized`: the phrases of HTTP; `550 5.1.1`: an enhanced code of SMTP.
 PHRASES = "|".join(sorted({re.escape(status.phrase.lower()) for status in HTTPStatus}))
 ENHANCED = r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])"
+# `[errno 104]`, `exit code 137`, `signal 9`, `sqlstate[40001]`; `(404)`: a status of HTTP alone in its brackets.
+SYSTEM_CODE = (
+    r"\b(?:errno|winerror|signal|sqlstate|(?:exit|return|error)[ _](?:code|status))[ :=#\[]{0,3}-?[0-9][0-9a-z]{0,5}\b"
+)
+IN_BRACKETS = r"(?<=\()(?:30[1-8]|4(?:0[0-9]|1[0-8]|2[1-9]|31|51)|50[0-8]|511)(?=\))"
 VARIABLE = re.compile(
-    rf"(?P<stays>{CLASS}|\b{BEFORE_CODE}(?: (?:is|was|with|by))?[ :=(\"\']{{0,3}}{CODE}"
+    rf"(?P<stays>{CLASS}|{SYSTEM_CODE}|{IN_BRACKETS}|\b{BEFORE_CODE}(?: (?:is|was|with|by))?[ :=(\"\']{{0,3}}{CODE}"
     rf"|(?<![\w.-])[1-5][0-9]{{2}}(?=[ -](?:{PHRASES})\b)|(?<![\w.-])[245][0-9]{{2}}[ -]{ENHANCED}"
     rf"|(?<=: )[245][0-9]{{2}}(?= [a-z])(?! (?:of|items|rows|messages|bytes|ms|seconds)\b)|(?<![\w.-]){ENHANCED})"
     r"|0x[0-9a-f]+|[0-9a-f-]{8,}|[0-9]+"

@@ -58,6 +58,9 @@ def test_numbers_and_ids_do_not_change_a_fingerprint() -> None:
         ("relay.example: 451 4.7.1 later", "relay.example: 451 4.3.0 later"),
         ("Http401Error: no", "Http302Error: no"),
         ("TimeoutError: read", "ConnectionError: read"),
+        ("ConnectionError: [Errno 104] reset", "ConnectionError: [Errno 111] refused", "ConnectionError: errno=13"),
+        ("killed by signal 9", "killed by signal 15", "exit code 1", "exit code 137", "exit status 2"),
+        ("SQLSTATE 23505", "SQLSTATE[40001]", "shop.example/a failed (404)", "shop.example/a failed (503)"),
         ("An error occurred (503) when calling", "An error occurred (500) when calling", "An error (503) occurred"),
     ],
 )
@@ -69,6 +72,8 @@ def test_status_codes_and_error_classes_change_a_fingerprint(errors: tuple[str, 
     "errors",
     [
         ("the receiver answered 401 after 120 ms", "the receiver answered 401 after 98 ms"),
+        ("signals 12 of 40", "signals 13 of 41"),
+        ("page 3 (120) of shop", "page 4 (121) of shop"),
         ("answered 120 of 500 messages", "answered 130 of 510 messages"),
         ("order 401 is unknown", "order 302 is unknown"),
         ("KeyError: row 550 of 900", "KeyError: row 220 of 901"),
