@@ -57,7 +57,7 @@ def closed(cloud: Cloud, job: str) -> datetime | None:
 
 
 def is_ahead(cloud: Cloud, mark: Watermark) -> bool:
-    """Whether a run under a wrong clock has moved the mark into the future."""
+    """Whether a run under a wrong clock moved the mark ahead."""
     return mark.upto > clock.iso(cloud.clock.now() + clock.FURTHEST_AHEAD)
 
 
