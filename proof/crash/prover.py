@@ -29,6 +29,8 @@ START = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
 SAMPLES = 2
 # Of random numbers and ids: each plan draws the same ones.
 SEED = 1
+# A point that no run reaches: it only marks the process.
+NO_FAULT = CrashPoint(10**9, FaultKind.DIES_BEFORE)
 # Time before and after the start whose ticks are computed once.
 REMEMBERED = timedelta(days=30)
 
@@ -97,9 +99,9 @@ class Prover:
         self.states.prepare()
         self.known = KnownStates(self.world, self.received, self.prepared)
         self.world.at_rest = self.known.look
-        # A point that no run reaches: it only marks the process.
-        expected = self._play(job, CrashPoint(10**9, FaultKind.DIES_BEFORE))
+        expected = self._play(job, NO_FAULT)
         self.known.end(Verdict())
+        self.world.at_rest = _continue
         return expected, self.world.faulted[0].calls if self.world.faulted else []
 
     def points(self, calls: list[str]) -> Iterator[CrashPoint]:
@@ -128,6 +130,10 @@ class Prover:
             self.world.at_rest = _continue
         self.known.end(verdict)
         return verdict
+
+    def throttled(self, job: Job, expected: EndState) -> Verdict:
+        """Play the scenario with the world's throttling, which meets every process."""
+        return self._compare(job, expected, self._play(job, NO_FAULT))
 
     def _compare(self, job: Job, expected: EndState, found: EndState) -> Verdict:
         faulted = self.world.faulted

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Time for which a sweep defers an item: its effect is in progress, or its attempt has failed.
 DEFERRED = timedelta(days=1)
+# Time between ticks of the last day, at which an item that fails has the rest of its attempts.
+RETRIED = timedelta(minutes=20)
 # Time after a tick, less than a minute, in which its run has ended.
 THAW = timedelta(seconds=40)
 # Seconds after the timeout of a run at which its lease has expired.
@@ -51,8 +53,11 @@ class Scenario:
 
     @property
     def thaws_at(self) -> datetime:
-        """When a frozen process continues: before the last two ticks."""
-        return self.ticks[-3] + THAW if self.ticks else self.start
+        """When a frozen process continues: after the next tick beyond its lease."""
+        if not self.ticks:
+            return self.start
+        expired = self.ticks[0] + timedelta(seconds=self.job.timeout + LEASE_EXPIRED)
+        return next(tick for tick in self.ticks if tick > expired) + THAW
 
     def play(self, world: World) -> None:
         """Start the job, and run the world until it is idle.
@@ -106,14 +111,15 @@ class Scenario:
 
 
 def _ticks(job: Job, start: datetime) -> list[datetime]:
-    """The disturbed tick, the next, two after its lease, a last one."""
+    """The disturbed tick, the next, two after its lease, last ones."""
     if not job.schedules():
         return []
     first, second = _first_after(job, start, 2)
     later = _first_after(job, first + timedelta(seconds=job.timeout + LEASE_EXPIRED), 2)
     # Work that was deferred meanwhile is due again.
-    last = _first_after(job, later[-1] + DEFERRED, 1)
-    return sorted({first, second, *later, *last})
+    last = _first_after(job, later[-1] + DEFERRED, 1)[0]
+    retried = (_first_after(job, last + number * RETRIED, 1)[0] for number in (1, 2))
+    return sorted({first, second, *later, last, *(at for at in retried if at < last + 4 * RETRIED)})
 
 
 def _first_after(job: Job, start: datetime, count: int) -> list[datetime]:

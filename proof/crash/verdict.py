@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from proof.crash.end_state import EndState
 
-# Fields of a product's row that tell of its attempts.
+# Fields of a product's row that tell of its attempts, when an attempt outside has failed.
 ATTEMPTS = ("attempts", "last_error", "status")
+# Counts of attempts that were begun: a process that ends in one has begun it.
+BEGUN = ("attempt", "answered")
 
 
 @dataclass(slots=True)
@@ -57,9 +59,8 @@ def compare(undisturbed: EndState, disturbed: EndState, *, attempt_failed: bool 
     verdict = Verdict()
     _compare_effects(verdict, undisturbed.received, disturbed.received)
     for table, expected in undisturbed.rows.items():
-        rows, found = expected, disturbed.rows[table]
-        if attempt_failed:
-            rows, found = _without_attempts(rows), _without_attempts(found)
+        left_out = (*BEGUN, *ATTEMPTS, "error") if attempt_failed else BEGUN
+        rows, found = _without(left_out, expected), _without(left_out, disturbed.rows[table])
         verdict.divergent += [f"{table} lacks {row}" for row in (rows - found).elements()]
         verdict.divergent += [f"{table} has {row}" for row in (found - rows).elements()]
     verdict.divergent += _difference("objects", undisturbed.objects, disturbed.objects)
@@ -73,11 +74,14 @@ def compare(undisturbed: EndState, disturbed: EndState, *, attempt_failed: bool 
     return verdict
 
 
-def _without_attempts(rows: Counter[str]) -> Counter[str]:
+def _without(names: Collection[str], rows: Counter[str]) -> Counter[str]:
+    """Rows without some fields."""
+    if not any(f'"{name}"' in text for text in rows for name in names):
+        return rows
     counts: Counter[str] = Counter()
     for text, number in rows.items():
         row = json.loads(text)
-        counts[json.dumps({name: row[name] for name in row if name not in ATTEMPTS})] += number
+        counts[json.dumps({name: row[name] for name in row if name not in names})] += number
     return counts
 
 

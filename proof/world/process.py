@@ -76,11 +76,12 @@ class Process:
             self._fail()
         if kind is FaultKind.REPLY_LOST:
             return self._repeat(perform, attempts)
-        result = perform()
+        throttling = self.world.throttling
+        result = throttling.perform(self, name, perform, attempts) if throttling else perform()
         if kind is FaultKind.DIES_AFTER:
             self.end()
         if kind is FaultKind.NO_REPLY:
-            self._wait(FAILING_SECONDS * attempts)
+            self.wait(FAILING_SECONDS * attempts)
             raise no_answer()
         return result
 
@@ -143,13 +144,14 @@ class Process:
 
     def _fail(self) -> None:
         self.failed_calls += 1
-        self._wait(FAILING_SECONDS)
+        self.wait(FAILING_SECONDS)
         # In turn: no answer, which may have been performed, and a clear failure of the service.
         if self.failed_calls % 2:
             raise no_answer()
         raise client_error(self.calls[-1], "ServiceUnavailable", "the service is not available", 503)
 
-    def _wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Let time pass in a call."""
         self.world.clock.sleep(seconds)
         if self.world.clock.now() >= self.stopped_at and not self._frozen():
             self.end()
@@ -157,7 +159,7 @@ class Process:
     def _repeat(self, perform: Callable[[], Any], attempts: int) -> Any:
         """Lose the response of a performed call; the SDK repeats it."""
         perform()
-        self._wait(FAILING_SECONDS)
+        self.wait(FAILING_SECONDS)
         if attempts == 1:
             raise no_answer()
         return perform()

@@ -25,6 +25,7 @@ from proof.world.memory_secrets import MemorySecrets
 from proof.world.memory_sqs import MemoryQueue, MemorySqs, lambda_record
 from proof.world.memory_topic import MemoryTopic
 from proof.world.process import Process, ProcessEnded
+from proof.world.throttling import Throttling
 from proof.world.virtual_clock import WorldClock
 from shared import tables
 from shared.aws.names import FIRINGS, Names
@@ -95,6 +96,8 @@ class World:
         self.faults: list[tuple[str, CrashPoint]] = []
         self.invocations = 0
         self.max_invocations = MAX_INVOCATIONS
+        #: Throttling of AWS; None without any.
+        self.throttling: Throttling | None = None
         #: Until when a process stands still at least that a fault freezes.
         self.freeze_until = now
         #: The processes that met a fault.

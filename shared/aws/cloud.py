@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared.aws import throttled_calls
 from shared.aws.names import Names
 from shared.clock import Clock
 
@@ -98,7 +99,10 @@ class Cloud:
         # Two threads must not make clients of one session at once; they may use them.
         with self._creation:
             make: Any = self.session.client
-            return make(service, region_name=self.names.region, config=config)
+            client = make(service, region_name=self.names.region, config=config)
+        if attempts > 1:
+            client.meta.events.register_last(f"needs-retry.{service}", throttled_calls.repeat)
+        return client
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
