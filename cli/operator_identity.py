@@ -15,6 +15,10 @@ from shared.aws.cloud import Cloud
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="WHY", help="why, for the audit log; required for more than one at once")
+    add_name(parser)
+
+
+def add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--who",
         metavar="NAME",

@@ -11,7 +11,7 @@ from infra.deployment import ROOT, Deployment
 from infra.import_graph import ImportGraph
 from infra.package import Package, cached, compile_all, copy, unpack
 from infra.platform import LambdaPlatform
-from shared.job import manifest
+from shared.job import job_details, manifest
 
 ASSETS = ROOT / ".local" / "assets"
 MOUNTED = "/var/task"
@@ -22,26 +22,35 @@ WORKERS = "workers"
 
 
 def bundle(
-    group: str, deployment: Deployment, *, with_manifest: bool, root: Path = ROOT, folder: Path = ASSETS
+    group: str,
+    deployment: Deployment,
+    *,
+    with_manifest: bool,
+    with_details: bool = False,
+    root: Path = ROOT,
+    folder: Path = ASSETS,
 ) -> Package:
     """Package the code of `functions/<group>/`.
 
     A function is redeployed if its bundle changes. So a bundle leaves out packages of shared/ that the group cannot
     reach, and the manifest unless one of its jobs needs it: an edit redeploys the groups that use what was edited.
+    with_details: it contains the descriptions of all jobs.
     """
     files = dict(_sources(root, group, deployment)) | dict(_carried(group, deployment))
-    shipped = _manifest(deployment) if with_manifest else None
+    shipped = {manifest.FILE: _manifest(deployment)} if with_manifest else {}
+    if with_details:
+        shipped[job_details.FILE] = _details(deployment)
 
     def fill(content: Path) -> None:
         runtime = {name for name in files if _is_runtime(name)}
         unpack(_runtime(root, folder, deployment.target), content, runtime)
         for name in files.keys() - runtime:
             copy(files[name], content / name)
-        if shipped is not None:
-            (content / manifest.FILE).write_text(shipped)
+        for name, text in shipped.items():
+            (content / name).write_text(text)
         compile_all(content, deployment.target, MOUNTED, skip=RUNTIME)
 
-    return cached(folder / "code", _digest(files, shipped, deployment.target.tag), fill)
+    return cached(folder / "code", _digest(files, "".join(shipped.values()) or None, deployment.target.tag), fill)
 
 
 def _sources(root: Path, group: str, deployment: Deployment) -> Iterator[tuple[str, Path]]:
@@ -96,6 +105,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _manifest(deployment: Deployment) -> str:
     return json.dumps(manifest.of(deployment.jobs.values(), deployment.environment), indent=1, sort_keys=True)
+
+
+def _details(deployment: Deployment) -> str:
+    return json.dumps(job_details.of(deployment.jobs.values(), deployment.environment), indent=1, sort_keys=True)
 
 
 def _digest(files: Mapping[str, Path], shipped: str | None, tag: str) -> str:

@@ -31,9 +31,11 @@ def log_days(policy: str) -> int:
     return next(days for days in LOG_DAYS if days >= 3 * retention.read(policy).failed.age.days)
 
 
-def packages(group: str, deployment: Deployment, *, with_manifest: bool) -> tuple[Package, Package]:
+def packages(
+    group: str, deployment: Deployment, *, with_manifest: bool, with_details: bool = False
+) -> tuple[Package, Package]:
     """The group's bundle and its layer."""
-    packed = bundle(group, deployment, with_manifest=with_manifest)
+    packed = bundle(group, deployment, with_manifest=with_manifest, with_details=with_details)
     return packed, layer(group, deployment.target, extras=(CELERY,) if deployment.uses_celery(group) else ())
 
 
@@ -43,9 +45,17 @@ class Code(Construct):
     Each stack has its own layer: a layer's ARN ends in a version number, which other stacks cannot know.
     """
 
-    def __init__(self, scope: Construct, group: str, deployment: Deployment, *, with_manifest: bool) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        group: str,
+        deployment: Deployment,
+        *,
+        with_manifest: bool,
+        with_details: bool = False,
+    ) -> None:
         super().__init__(scope, "Code")
-        code, dependencies = packages(group, deployment, with_manifest=with_manifest)
+        code, dependencies = packages(group, deployment, with_manifest=with_manifest, with_details=with_details)
         quotas.check_packages(f"functions/{group}", (code, dependencies))
         self.target = deployment.target
         self.production = deployment.names.production

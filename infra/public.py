@@ -35,7 +35,8 @@ class Endpoint:
     """A folder of functions/ that serves a Function URL.
 
     Its handler.py has `handle` and GRANTS, and may have `grants(jobs)` with those that depend on the jobs that it
-    serves, TIMEOUT (seconds), MEMORY (MB), and ALARM = False if it reports its failures itself.
+    serves, TIMEOUT (seconds), MEMORY (MB), ALARM = False if it reports its failures itself, JOB_DETAILS = True if its
+    bundle contains the descriptions of all jobs, and SETTINGS, variables that it reads where they are set.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Endpoint:
     timeout: int
     memory: int
     alarm: bool
+    job_details: bool
+    settings: tuple[str, ...]
 
     def granted(self, jobs: Mapping[str, Job]) -> tuple[Grant, ...]:
         """All grants in a deployment with these jobs."""
@@ -64,6 +67,8 @@ def endpoints() -> list[Endpoint]:
                 timeout=getattr(module, "TIMEOUT", TIMEOUT),
                 memory=getattr(module, "MEMORY", MEMORY),
                 alarm=getattr(module, "ALARM", True),
+                job_details=getattr(module, "JOB_DETAILS", False),
+                settings=getattr(module, "SETTINGS", ()),
             )
         )
     return endpoints
@@ -80,6 +85,10 @@ def concurrency(scope: Construct) -> int | None:
     if not is_whole_number(text) or int(text) > MAX_CONCURRENCY:
         raise quotas.LimitError(f"-c {CONCURRENCY}={text}: use a whole number from 0 to {MAX_CONCURRENCY}")
     return int(text) or None
+
+
+def _set(names: Iterable[str], deployment: Deployment) -> dict[str, str]:
+    return {name: value for name in names if (value := deployment.environment.get(name))}
 
 
 class Front(Stack):
@@ -112,9 +121,9 @@ class FunctionUrl(Construct):
             timeout=endpoint.timeout,
             memory=endpoint.memory,
             log_days=log_days("standard"),
-            environment=platform_environment(deployment),
+            environment={**platform_environment(deployment), **_set(endpoint.settings, deployment)},
         )
-        code = Code(self, endpoint.name, deployment, with_manifest=True)
+        code = Code(self, endpoint.name, deployment, with_manifest=True, with_details=endpoint.job_details)
         allowed = roles.statements(deployment.names, endpoint.granted(deployment.jobs))
         function = Function(self, spec, allowed, code).resource
         function.reserved_concurrent_executions = concurrency(self)

@@ -129,6 +129,8 @@ def _resources(names: Names, grant: Grant) -> Iterator[str]:
             yield names.arn("sqs", names.queue(name))
         case "topic":
             yield names.topic_arn(name)
+        case "log":
+            yield names.arn("logs", f"log-group:/aws/lambda/{names.function(name)}:*")
         case "function":
             yield names.arn("lambda", f"function:{names.function(name)}")
         case "parameter" | "model" | "stack" | "role" | "account":
@@ -169,7 +171,7 @@ def _prefix(grant: Grant) -> str:
 def _check(grant: Grant) -> None:
     kind, _, name = grant.resource.partition("/")
     owned = ("table", "bucket", "listing", "secret", "queue", "topic", "identity", "function", "key")
-    kinds = (*owned, "parameter", "model", "stack", "role", "account")
+    kinds = (*owned, "log", "parameter", "model", "stack", "role", "account")
     if kind not in kinds:
         raise GrantError(f"grant on {grant.resource!r}: {kind!r} is none of {', '.join(kinds)}, see infra/roles.py")
     if kind == "account" and not LISTS.issuperset(grant.actions):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.aws.names import LOCAL
+from shared.http import internal_token
 from shared.job import settings_check
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
@@ -189,7 +190,7 @@ def _of_secrets(named_here: Any, jobs: Iterable[Job]) -> Iterator[str]:
         for job in jobs
         for grant in job.grants()
         if grant.resource.startswith("secret/")
-    }
+    } | {internal_token.VIEWER_SECRET}
     if not isinstance(named_here, list) or not all(isinstance(name, str) for name in named_here):
         yield 'secrets must be a list of names, as in ["mail-relay"]'
         return

@@ -20,11 +20,13 @@ from infra.deployment import Deployment
 from shared import tables
 from shared.aws.names import STATE_STACK
 from shared.aws.permissions import Grant
+from shared.http import internal_token
 from shared.messages import claim_check
 
 ALERTS = "alerts"
-# The only secret that is generated. Every other secret is empty until an operator sets a value.
-TOKEN = "internal-health-token"
+# The secrets that are generated. Every other secret is empty until an operator sets a value.
+TOKEN = internal_token.SECRET
+GENERATED = (TOKEN, internal_token.VIEWER_SECRET)
 TOKEN_LENGTH = 48
 # Days until objects expire that no job deletes: dead letters of jobs that no longer exist, plans that were not applied.
 # Payloads outlive their messages (14 days) and the dead letters of those messages (37 days).
@@ -165,7 +167,7 @@ class State(Stack):
             self,
             f"Secret-{name}",
             name=self.deployment.names.secret(name),
-            generate_secret_string=generated if name == TOKEN else None,
+            generate_secret_string=generated if name in GENERATED else None,
         )
 
     def _key(self, name: str) -> CfnResource:

@@ -27,6 +27,7 @@ COMMANDS = {
     "queues": "show depth, age, lag and error rate of the consumers' queues",
     "logs": "print the log of a job",
     "mail": "list and show the mails that jobs have sent locally",
+    "console": "open the console in a browser, by a link that works once",
     "top": "show success rate and duration of each job, the worst first",
     "up": "start the local cloud, deploy everything, and fire jobs on schedule",
     "worker": "run the jobs that are routed to workers, until stopped",

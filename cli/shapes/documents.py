@@ -117,6 +117,7 @@ DOCUMENTS = (
 WITHOUT_DOCUMENT = {
     "up": "runs until it is stopped, and prints a line for each run that ends; `runs` and `status` have documents",
     "worker": "runs until it is stopped, and prints a line for each run that ends; `runs` has a document",
+    "console": "opens a browser, or prints a link that works once",
     "token": "prints one value, the secret alone, for a header of a request",
     "completion": "prints a script for a shell",
     "new": "writes source files, and prints their paths, one on each line",

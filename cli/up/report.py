@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cli import output
+from cli import operator_identity, output
+from cli.commands import console
 from cli.job_arguments import next_tick
 from cli.up.first_run import CRASH, FirstRun
 from cli.up.local_session import HOME
@@ -106,6 +107,9 @@ def _next_commands(first_run: FirstRun, local: LocalCloud) -> Iterator[str]:
     yield f"Artifacts, a folder for each job and host:  {short(bucket)}"
     yield f"Logs of the functions:                      {short(local.folder / 'logs')}"
     if local.firing:
+        link = console.mint(first_run.cloud, local.function_urls["console"], operator_identity.local_login())
+        yield f"Console, a link that works once:            {link}"
+        yield f"  another one:                              {advised(LOCAL, 'console')}"
         url = local.function_urls["trigger"]
         yield "Break-glass URL, from another terminal:"
         header = f'"{HEADER}: $({advised(LOCAL, "token")})"'

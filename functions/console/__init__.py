@@ -1,1 +1,1 @@
-"""The console: an HTTP API over all jobs, on a Function URL."""
+"""The console: pages and an HTTP API over all jobs."""

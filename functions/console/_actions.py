@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 
@@ -16,6 +14,7 @@ from shared.admin import pause as admin_pause
 from shared.advised_commands import advised
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
+from shared.job.declared_job import DeclaredJob
 from shared.job.manifest import Entry
 from shared.run import pauses
 from shared.run.firing import Firing
@@ -48,7 +47,7 @@ def _change(
     cloud: Cloud, name: str, entry: Entry, by: Operator, change: Any, result: str, hint: str = ""
 ) -> ActionDone:
     try:
-        change(cloud, _job(name, entry), pauses.WHOLE, by.who, by.reason)
+        change(cloud, DeclaredJob(name, entry), pauses.WHOLE, by.who, by.reason)
     except admin_pause.PauseRefused as error:
         raise ServiceError(409, f"{error}{hint}") from None
     return ActionDone(ok=True, message=f"{entry['id']} {result}{hint}")
@@ -64,13 +63,3 @@ def _budget_hint(cloud: Cloud, name: str, entry: Entry) -> str:
     stage = cloud.names.stage
     status, resume = advised(stage, "status"), advised(stage, "resume", name)
     return f"; its budget may still block it: `{status}` shows that and `{resume}` lifts it"
-
-
-def _job(name: str, entry: Entry) -> Any:
-    """The attributes of a job that pausing reads.
-
-    The job's class is not part of this function.
-    """
-    fields = ("key", "shards", "lease_per_target", "collector")
-    values = cast(Mapping[str, Any], entry)
-    return SimpleNamespace(name=name, allowance=lambda _: None, **{field: values[field] for field in fields})

@@ -1,12 +1,13 @@
-"""Jobs over HTTP: list, trigger, pause, resume, and read their runs."""
+"""Jobs over HTTP: pages for operators, and an API."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
@@ -32,8 +33,20 @@ from functions.console._models import (
 from functions.console._openapi import action, view
 from functions.console._product_models import AssessmentId, AssessmentState, Month, OrganizationId, UsageSums
 from shared.aws.cloud import Cloud
-from shared.aws.names import STATE
-from shared.aws.permissions import Grant, delete_rows, invoke, read_rows, read_secret, write_rows
+from shared.aws.names import FIRINGS, STATE
+from shared.aws.permissions import (
+    Grant,
+    delete_objects,
+    delete_rows,
+    invoke,
+    read_log,
+    read_objects,
+    read_rows,
+    read_secret,
+    send,
+    write_objects,
+    write_rows,
+)
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
 from shared.job import manifest
@@ -42,29 +55,70 @@ from shared.product import usage_sums
 from shared.store import keys
 from shared.tables import ASSESSMENTS
 
+if TYPE_CHECKING:
+    from functions.console._ui import Console
+
 GRANTS: tuple[Grant, ...] = (
     read_secret(internal_token.SECRET),
-    read_rows(STATE, keys.claims("*"), keys.manual_requests("*"), keys.pauses("*"), keys.runs("*", "*")),
-    write_rows(STATE, keys.claims("*"), keys.pauses("*"), keys.audit_month("*")),
+    read_secret(internal_token.VIEWER_SECRET),
+    # All of the state, with its indexes: pages show each kind of row.
+    read_rows(STATE),
+    write_rows(STATE, keys.claims("*"), keys.pauses("*"), keys.audit_month("*"), keys.dead_letters("*")),
+    write_rows(STATE, keys.effects("*", "*"), keys.uncertain_effects("*")),
+    write_rows(STATE, keys.console("*", "*").pk),
     delete_rows(STATE, keys.pauses("*")),
+    # Dead letters: shown, sent again, deleted. Large firings are stored beside them.
+    read_objects("dead/*"),
+    write_objects("dead/*/large/*"),
+    delete_objects("dead/*"),
+    read_objects("plans/*"),
+    Grant(("sqs:GetQueueAttributes",), "queue/*"),
+    send(FIRINGS),
+    read_log("*"),
     read_rows(ASSESSMENTS.name),
     *usage_sums.GRANTS,
 )
 TIMEOUT = 29
+WITH_ARTIFACTS = ("sites", "operations")
 # A job id contains @ : and /, which a client may escape or not.
 JOB_PATH = re.compile(r"/jobs/(.{1,300})/(trigger|pause|resume|runs)")
 
 CLOUD = Cloud()
 GUARD = internal_token.Guard(CLOUD)
+# The bundle has the descriptions of all jobs: see shared/job/job_details.py.
+JOB_DETAILS = True
+# The local cloud stores mails beside that folder.
+SETTINGS = ("KB_WORKSPACE",)
 LOG = Log(time=CLOUD.clock, job="console")
 
 
-def grants(jobs: Iterable[str]) -> tuple[Grant, ...]:
-    """Grants on the functions of the jobs that this URL starts."""
-    return tuple(invoke(job) for job in jobs)
+def grants(jobs: Mapping[str, Any]) -> tuple[Grant, ...]:
+    """Grants on functions, artifacts and queues of the jobs."""
+    # A consumer's dead letter is sent to its queue.
+    consumed = (getattr(job, "queue", None) for job in jobs.values())
+    # One resource for each job fills a role: of the groups, only these write artifacts.
+    writing = (name for name, job in jobs.items() if getattr(job, "group", "") in WITH_ARTIFACTS)
+    return (
+        *map(invoke, jobs),
+        *(read_objects(f"{name}/*") for name in writing),
+        *(send(queue) for queue in consumed if queue),
+    )
+
+
+@cache
+def console() -> Console:
+    """The pages, imported at their first request.
+
+    Requests of the API do not wait for them.
+    """
+    from functions.console._ui import Console
+
+    return Console(CLOUD, LOG)
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    if is_page(event.get("rawPath", "")):
+        return console().answer(event)
     # Before anything else is looked up, and the same for a missing and a wrong token.
     if not GUARD.admits(function_url.headers_of(event)):
         LOG.warning("console_forbidden", status="forbidden", correlationId=context.aws_request_id)
@@ -74,6 +128,11 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     status = answer["statusCode"]
     LOG.info("console_answered", method=method, path=path[:200], status=status, correlationId=context.aws_request_id)
     return answer
+
+
+def is_page(path: str) -> bool:
+    """Whether the path is one of the pages, which have sessions."""
+    return path in ("/", "/ui") or path.startswith(("/ui/", "/a/"))
 
 
 def _with_id_in_one_segment(path: str) -> str:

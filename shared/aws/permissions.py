@@ -169,6 +169,11 @@ def invoke(job: str) -> Grant:
     return Grant(("lambda:InvokeFunction",), f"function/{job}")
 
 
+def read_log(job: str) -> Grant:
+    """Read the log lines of a job's function."""
+    return Grant(("logs:FilterLogEvents",), f"log/{job}")
+
+
 def drain(queue: str) -> Grant:
     """Receive and delete messages of a queue."""
     return Grant(("sqs:ReceiveMessage", "sqs:DeleteMessage"), f"queue/{queue}")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HEADER = "x-internal-health"
 SECRET = "internal-health-token"
+# Token of people who may read the console and change nothing.
+VIEWER_SECRET = "console-viewer-token"
 CACHE_SECONDS = 300
 # A wrong token reads the secret again, in case it was rotated: guesses must not become calls to the secret store.
 RELOAD_SECONDS = 10
@@ -25,19 +27,31 @@ class Guard:
 
     A mismatch reads the secret again, at most every RELOAD_SECONDS.
 
-    monotonic: returns seconds of a monotonic clock.
+    monotonic: returns seconds of a monotonic clock. secret: logical name of the secret.
     """
 
-    def __init__(self, cloud: Cloud, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, cloud: Cloud, monotonic: Callable[[], float] = time.monotonic, *, secret: str = SECRET) -> None:
         self.cloud = cloud
         self.monotonic = monotonic
+        self.secret = secret
         self.tokens: tuple[bytes, ...] = ()
         self.read_at = -CACHE_SECONDS - 1.0
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Whether the headers (names in lower case) contain a valid token."""
         # A header may have half of a surrogate pair, which is no character of any token.
-        token = headers.get(HEADER, "").encode(errors="surrogatepass")
+        return self.matches(headers.get(HEADER, ""))
+
+    @property
+    def current(self) -> str:
+        """The current token, at most CACHE_SECONDS old; empty where there is none."""
+        if self.monotonic() - self.read_at > CACHE_SECONDS:
+            self._read()
+        return self.tokens[0].decode() if self.tokens else ""
+
+    def matches(self, text: str) -> bool:
+        """Whether the text is a valid token."""
+        token = text.encode(errors="surrogatepass")
         age = self.monotonic() - self.read_at
         if age > CACHE_SECONDS:
             self._read()
@@ -57,7 +71,7 @@ class Guard:
         tokens = []
         for stage in ("AWSCURRENT", "AWSPREVIOUS"):
             try:
-                answer = secrets.get_secret_value(SecretId=self.cloud.names.secret(SECRET), VersionStage=stage)
+                answer = secrets.get_secret_value(SecretId=self.cloud.names.secret(self.secret), VersionStage=stage)
             except secrets.exceptions.ResourceNotFoundException:
                 continue
             if answer["SecretString"]:

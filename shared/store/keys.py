@@ -289,3 +289,8 @@ def queue_healths() -> str:
 def queue_health(queue: str) -> RowKey:
     """`queues` / `<queue>`: depth, lag and failures of one queue."""
     return RowKey(queue_healths(), queue)
+
+
+def console(kind: str, row: str) -> RowKey:
+    """`console` / `<link, login or form>#<id>`: used links, failed sign-ins, submitted forms."""
+    return RowKey("console", f"{kind}#{row}")

@@ -234,7 +234,13 @@ def modules(root: Path) -> dict[str, Path]:
 
 def job_modules(root: Path) -> list[str]:
     """Modules of groups of jobs. HTTP functions, which have a handler.py, may import Powertools."""
-    return [name for name, path in modules(root).items() if not (path.parent / "handler.py").exists()]
+    return [name for name, path in modules(root).items() if not _serves_http(path, root)]
+
+
+def _serves_http(path: Path, root: Path) -> bool:
+    """Whether a handler.py is in the file's group."""
+    group = root.joinpath(*path.relative_to(root).parts[:2])
+    return (group / "handler.py").exists()
 
 
 def has_payload(module: str, root: Path, seen: frozenset[str] = frozenset()) -> bool:

@@ -29,7 +29,6 @@ WORKSPACE = "tests/plugins/host/test_workspace.py"
 COVERED_BY = {
     "shared.admin.effects": EFFECTS,
     "shared.admin.pause": "tests/unit/run/test_pauses.py",
-    "shared.admin.run_chain": "tests/cli/test_recorded_run.py",
     "shared.admin.trace": "tests/unit/admin/test_explain.py",
     "shared.admin.trace_commands": "tests/unit/admin/test_explain.py",
     "shared.admin.trace_reader": "tests/unit/admin/test_explain.py",

@@ -17,6 +17,7 @@ READERS = {"shared", "functions", "cli", "workers"}
 OTHER_JSON = {
     "shared/aws/service_models.py": "files of the deployment",
     "shared/job/manifest.py": "a file of the deployment",
+    "shared/job/job_details.py": "a file of the deployment",
     "shared/messages/payload.py": "data of parse_json, as text for pydantic's strict mode",
     "shared/observability/artifacts.py": "an artifact",
     "shared/plans/draft.py": "lines of a stored plan",

@@ -22,7 +22,7 @@ from tests.infra.conftest import ROOT, grow
 HERE = platform.on_this_machine()
 # Not compiled, which takes most of the time that a bundle takes.
 BARE = platform.LambdaPlatform("arm64", "3.13", None, None)
-ADMIN = {"console"}
+ADMIN = {"console", "operations"}
 
 
 def deployed(target: platform.LambdaPlatform = HERE) -> Deployment:

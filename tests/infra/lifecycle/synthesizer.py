@@ -25,9 +25,11 @@ from shared.job import registry
 TREE = Path(sys.argv[1])
 
 
-def packages(group: str, deployment: Deployment, *, with_manifest: bool) -> tuple[Package, Package]:
+def packages(
+    group: str, deployment: Deployment, *, with_manifest: bool, with_details: bool = False
+) -> tuple[Package, Package]:
     """The group's source, and an empty layer."""
-    del deployment, with_manifest
+    del deployment, with_manifest, with_details
     return pack(f"{group}.zip", *(TREE / "functions" / group).glob("*.py")), pack("layer.zip")
 
 

@@ -1,0 +1,1 @@
+"""Acts of operators in the console: preview, confirmation, result."""

@@ -1,0 +1,69 @@
+"""Audit: who did what, on how many, why, with which end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from htpy import Node, button, details, div, form, fragment, label, p, pre, summary
+from htpy import input as input_element
+
+from functions.console._html import moments, tables
+from functions.console._html.badges import badge
+from functions.console._view import Page, View, link
+from shared.admin import audit
+from shared.text.human import counted
+
+COLUMNS = ("when", "who", "what", "on", "items", "why", "end")
+MOST = 500
+
+
+def page(view: View) -> Page:
+    """One query for the current month, two with the month before."""
+    months = 2 if view.parameter("months") == "2" else 1
+    text = view.parameter("q").lower()
+    entries = list(islice(audit.entries(view.cloud, months), MOST))
+    shown = [entry for entry in entries if text in json.dumps(entry, default=str).lower()]
+    period = "this month and the last" if months == 2 else "this month"
+    body = fragment[
+        form(".filters", method="get", action=link("audit"), role="search")[
+            div[
+                label(for_="q")["Operator, act, job or reason contains"],
+                input_element("#q", type="search", name="q", value=view.parameter("q"), maxlength="100"),
+            ],
+            div[
+                label(for_="months")["Months"],
+                input_element("#months", name="months", type="number", min="1", max="2", value=str(months)),
+            ],
+            button(type="submit")["Show"],
+        ],
+        p(".soft")[f"{counted(len(shown), 'entry').replace('entrys', 'entries')} of {period}, the newest first."],
+        tables.listing(
+            "Acts of operators", COLUMNS, (_row(view, entry) for entry in shown), "Nobody has changed anything."
+        ),
+        details[
+            summary["As JSON Lines"], pre(tabindex="0")["\n".join(json.dumps(each, default=str) for each in shown)]
+        ],
+    ]
+    return Page("Audit", body)
+
+
+def _row(view: View, entry: dict[str, Any]) -> tuple[Node, ...]:
+    end = str(entry.get("end", ""))
+    return (
+        moments.at(str(entry["at"]), view.now),
+        str(entry.get("who", "")),
+        str(entry.get("what", "")),
+        ", ".join(_scope(entry.get("scope") or {})),
+        str(entry.get("count", "")),
+        str(entry.get("reason", "")),
+        badge("done") if end == "done" else badge("failed") if end else badge("in progress"),
+    )
+
+
+def _scope(scope: dict[str, Any]) -> Iterator[str]:
+    for name, value in scope.items():
+        if value not in ("", None):
+            yield f"{name} {value}"

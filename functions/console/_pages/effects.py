@@ -1,0 +1,52 @@
+"""Effects of all jobs whose outcome is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from htpy import Node, a, fragment, p
+
+from functions.console._html import moments, tables
+from functions.console._html.act_buttons import act, buttons
+from functions.console._view import Page, View, link
+from shared.admin import effects
+from shared.text.human import counted
+
+COLUMNS = ("key", "job", "tenant", "begun", "uncertain since", "run", "what", "acts")
+
+
+def page(view: View) -> Page:
+    """One call for each job that declares effects.
+
+    One in all for a job of the query.
+    """
+    job = view.parameter("job")
+    names = [view.job(job)[0]] if job else [name for name, entry in view.entries.items() if entry["effects"]]
+    rows = [row for name in names for row in _rows(view, name)]
+    body = fragment[
+        p(".lead")[f"{counted(len(rows), 'effect')} with an unknown outcome."],
+        p(".soft")[
+            "Each was begun and never confirmed: its run was interrupted, or the answer was lost. "
+            "Look at the receiver, then settle it: it was performed, or the next run performs it again."
+        ],
+        tables.listing("Uncertain effects", COLUMNS, rows, "Every effect is confirmed."),
+    ]
+    return Page("Effects", body, live=True)
+
+
+def _rows(view: View, name: str) -> Iterator[tuple[Node, ...]]:
+    for each in effects.uncertain_effects(view.cloud, name):
+        key, tenant = str(each["key"]), str(each.get("tenant") or "")
+        yield (
+            key,
+            a(href=link("jobs", name))[name],
+            a(href=link("tenants", tenant))[tenant] if tenant else "",
+            moments.at(str(each.get("begun", "")), view.now),
+            moments.at(str(each.get("since") or ""), view.now),
+            a(href=link("runs", name, str(each.get("run", ""))))[str(each.get("run", ""))],
+            "; ".join(filter(None, (str(each.get("error", "")), str(each.get("note", ""))))) or "its run was lost",
+            buttons(
+                act(view, "settle", "It was performed", job=name, key=key, verdict="done"),
+                act(view, "settle", "Perform it again", job=name, key=key, verdict="redo"),
+            ),
+        )
