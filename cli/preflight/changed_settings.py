@@ -9,7 +9,7 @@ from typing import Any
 from cli.preflight.change import Change, Named, named_resources
 from infra.finding import Finding, warning
 from infra.template import text
-from shared.aws.names import CODE_VERSION
+from shared.aws.names import CODE_VERSION, LOCAL
 
 CHECK = "setting"
 FUNCTION = "AWS::Lambda::Function"
@@ -17,7 +17,12 @@ LONGEST = 60
 
 
 def check(change: Change) -> Iterator[Finding]:
-    """Each changed setting once, with the functions that have it."""
+    """Each changed setting once, with the functions that have it.
+
+    The local cloud's settings are those of each start.
+    """
+    if change.stage == LOCAL:
+        return
     before = {named.name: _variables(named) for named in named_resources(change.before, FUNCTION)}
     changes: dict[tuple[str, str | None, str | None], list[str]] = defaultdict(list)
     for named in named_resources(change.after, FUNCTION):

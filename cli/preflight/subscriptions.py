@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.preflight.change import Change
 from infra.finding import Finding, warning
 from infra.template import resources
-from shared.aws.names import TOPIC
+from shared.aws.names import LOCAL, TOPIC
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -17,6 +17,8 @@ CHECK = "subscription"
 
 
 def check(change: Change, cloud: Cloud) -> Iterator[Finding]:
+    if change.stage == LOCAL:
+        return
     topic = cloud.names.topic_arn(TOPIC)
     try:
         found = [
