@@ -10,6 +10,7 @@ COMMANDS = {
     "apply": "apply a plan that a dry run has stored",
     "pause": "pause a job, or one target or tenant of it",
     "resume": "resume what was paused",
+    "mute": "mute the alerts about a job until a time, or list the mutes",
     "reset": "reset the position of a job that a wrong clock has run ahead",
     "runs": "list the runs of a job, newest first",
     "run": "show one run: attempts, dead letter, uncertain effects, log and artifact",

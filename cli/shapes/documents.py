@@ -31,7 +31,7 @@ from cli.shapes.errors import CommandFailure
 from cli.shapes.explanation import TickExplanation
 from cli.shapes.jobs import DescribedJob, ListedJob
 from cli.shapes.messages import ListedMail, LogLine, MeasuredQueue, SentMessage, ShownMail
-from cli.shapes.pauses import ListedPause, ResetPosition
+from cli.shapes.pauses import ListedMute, ListedPause, ResetPosition
 from cli.shapes.records import LoadedRecords, MessageSum
 from cli.shapes.runs import ListedRun, PlannedRun, RecordedRun, RunResult
 from cli.shapes.schedules import CrontabLine, CrowdedMinutes, StartsOfDay
@@ -72,6 +72,8 @@ DOCUMENTS = (
     JsonDocument("resumed", "resume", ListedPause, "of one job"),
     JsonDocument("resumed-tenant", "resume", list[ListedPause], "with `--tenant` and without a job"),
     JsonDocument("pauses", "pauses", list[ListedPause]),
+    JsonDocument("mutes", "mute", list[ListedMute], "without a job"),
+    JsonDocument("muted", "mute", ListedMute, "of one job"),
     JsonDocument("reset", "reset", ResetPosition),
     JsonDocument("runs", "runs", list[ListedRun]),
     JsonDocument("recorded-run", "run", RecordedRun),

@@ -1,4 +1,4 @@
-"""Shapes of `pauses`, `pause`, `resume` and `reset`."""
+"""Shapes of `pauses`, `pause`, `resume`, `mute` and `reset`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,27 @@ class ListedPause(TypedDict):
     until: str
     #: Of a pause that was just removed: the used-up budget that still holds the job; empty for none.
     budget_hold: str
+
+
+class ListedMute(TypedDict):
+    """A mute of alerts."""
+
+    #: Name of the job.
+    job: str
+    #: Subject of the alerts: the job, or the job and its target.
+    about: str
+    #: Queue of the job, whose alerts are muted too; empty without one, and for a target.
+    queue: str
+    #: Kind of the alerts; `*` for all.
+    kind: str
+    #: The operator.
+    who: str
+    #: The reason.
+    why: str
+    #: Timestamp of the mute.
+    since: str
+    #: Timestamp of its end.
+    until: str
 
 
 class ResetPosition(TypedDict):

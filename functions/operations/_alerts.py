@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from functions.operations._alert_channels import EMAIL, Channel, Email, Topic, configured
 from shared import clock, redaction
 from shared.job import InFlight, RunContext, UncertainOutcome
+from shared.observability import mutes
 from shared.observability.alerts import OTHER_CHANNELS, Alert, enqueue_for
 from shared.store import keys, table
 from shared.store.fencing import Fenced
@@ -34,11 +36,19 @@ class Alerts:
         #: Channels that failed, each with a note; this run does not try them again.
         self.failed: dict[str, str] = {}
 
+    @cached_property
+    def muted(self) -> list[mutes.Mute]:
+        """The mutes in force. Not read by a run without alerts."""
+        return mutes.read_or_none(self.run.cloud)
+
     def send(self, alert: Alert) -> None:
         """Send to every channel that has not got the alert.
 
-        It is stored for the channels that did not take it.
+        It is stored for the channels that did not take it; for all of them while it is muted.
         """
+        if mute := mutes.of_alert(self.muted, alert.kind, alert.about):
+            enqueue_for(self.run.cloud, alert, [channel.name for channel in self.channels], mute.until)
+            return
         left = [channel.name for channel in self.channels if not self._sent(channel, alert)]
         if left:
             enqueue_for(self.run.cloud, alert, left, clock.iso(self.run.cloud.clock.now()))
@@ -47,6 +57,8 @@ class Alerts:
         """Send the alerts that earlier runs could not, the oldest first."""
         for item in self._owed():
             alert = Alert(**item["alert"])
+            if mutes.of_alert(self.muted, alert.kind, alert.about):
+                continue
             channels = [channel for channel in self.channels if _is_owed(channel, item["channels"])]
             left = [channel.name for channel in channels if not self._sent(channel, alert)]
             if left and clock.parse(item["since"]) + RETRIED < self.run.cloud.clock.now():

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 TOPIC = "alerts"
 # Partition of the state table with the alerts that a channel has not taken yet.
 OWED = "owed#job-monitoring"
+# Partition of the mutes of alerts.
+MUTES = "mute#alerts"
 
 STATE = "state"
 FIRINGS = "firings"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.aws.names import OWED, STATE, TOPIC
+from shared.aws.names import MUTES, OWED, STATE, TOPIC
 
 PAYLOADS_KEY = "key/payloads"
 # The identity and the address of MAIL_FROM, which the deployer sets.
@@ -180,5 +180,8 @@ def drain(queue: str) -> Grant:
 
 
 def alerting() -> tuple[Grant, ...]:
-    """Publish alerts to the topic, and store them for the other channels."""
-    return (publish(TOPIC), write_rows(STATE, OWED))
+    """Publish alerts to the topic, and store them for the other channels.
+
+    Both unless they are muted.
+    """
+    return (publish(TOPIC), write_rows(STATE, OWED), read_rows(STATE, MUTES))

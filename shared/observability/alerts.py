@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
 from shared.aws.names import TOPIC
+from shared.observability import mutes
 from shared.store import keys, table
 from shared.tables import STATE
 from shared.text.printable import printable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # All channels but the topic, as the row of an alert names them.
 OTHER_CHANNELS = "*"
+# The topic and the others.
+EVERY_CHANNEL = ("sns", OTHER_CHANNELS)
 # Limit of SNS for a subject, in characters.
 MAX_SUBJECT = 100
 
@@ -68,9 +71,12 @@ def send(
     """Send an alert to the topic, and enqueue it for other channels.
 
     The next run of job-monitoring sends it to them. alert_id: identifies the incident. The other channels receive it
-    once, however often it is sent.
+    once, however often it is sent. A muted alert is enqueued for every channel, until the mute ends.
     """
     alert = Alert(kind, about, fields, commands, alert_id, clock.iso(cloud.clock.now()))
+    if mute := mutes.of_alert(mutes.read_or_none(cloud), kind, about):
+        enqueue_for(cloud, alert, EVERY_CHANNEL, mute.until)
+        return
     publish(cloud, alert)
     enqueue_for(cloud, alert, (OTHER_CHANNELS,), alert.at)
 
@@ -78,7 +84,7 @@ def send(
 def enqueue_for(cloud: Cloud, alert: Alert, channels: Sequence[str], since: str) -> None:
     """Store the alert for channels that have not received it.
 
-    since: timestamp of the first attempt.
+    since: timestamp of the first attempt, which may be the end of a mute.
     """
     fields: dict[str, Any] = redaction.data({**asdict(alert), "id": ""})
     row = {"alert": {**fields, "id": alert.id}, "channels": list(channels), "since": since}

@@ -12,7 +12,7 @@ import zlib
 from datetime import date
 from typing import NamedTuple
 
-from shared.aws.names import OWED
+from shared.aws.names import MUTES, OWED
 
 # The sort key of a row that has its partition for itself, and the target of a job without targets.
 ONLY = "-"
@@ -110,10 +110,7 @@ def pauses(job: str) -> str:
 
 
 def pause(job: str, part: str) -> RowKey:
-    """`pause#<job>` / `job`, `target#<t>` or `tenant#<org>`: one pause.
-
-    With operator, reason and end.
-    """
+    """`pause#<job>` / `job`, `target#<t>` or `tenant#<org>`: one pause with its end."""
     return RowKey(pauses(job), part)
 
 
@@ -264,11 +261,18 @@ def owed_alerts() -> str:
 
 
 def owed_alert(alert: str) -> RowKey:
-    """`owed#job-monitoring` / `<alert id>`: alert that some channels have not taken.
-
-    The row lists those channels.
-    """
+    """`owed#job-monitoring` / `<alert id>`: an alert with the channels that lack it."""
     return RowKey(owed_alerts(), alert)
+
+
+def mutes() -> str:
+    """`mute#alerts`: the mutes of alerts that have not ended."""
+    return MUTES
+
+
+def mute(about: str, kind: str) -> RowKey:
+    """`mute#alerts` / `<subject>#<kind>`: one mute with its end; all kinds are `*`."""
+    return RowKey(mutes(), f"{about}#{kind}")
 
 
 def queue_drain(queue: str) -> RowKey:

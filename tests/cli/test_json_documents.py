@@ -36,7 +36,14 @@ WHY = ("--reason", "a test", "--who", "ada")
 MAY_BE_EMPTY = ("crowded",)
 FIXTURES = (dead, world)
 # Document -> the test file that prints it.
-ELSEWHERE = {"preflight": "test_preflight.py", "doctor": "test_preflight.py"}
+ELSEWHERE = {
+    "preflight": "test_preflight.py",
+    "doctor": "test_preflight.py",
+    "addresses": "test_urls.py",
+    "job-costs": "test_cost.py",
+    "tenant-costs": "test_cost.py",
+    "cost-difference": "test_cost.py",
+}
 
 Prints = Callable[..., Any]
 
@@ -95,6 +102,9 @@ def test_documents_of_runs_and_pauses(prints: Prints, aws: Cloud, jobs: Path, tm
     prints("statuses", "status", *AWS)
     prints("resumed", "resume", "good", *WHY, *AWS)
     prints("resumed-tenant", "resume", "--tenant", "org_1", *WHY, *AWS)
+    prints("muted", "mute", "good", "--until", "2h", *WHY, *AWS)
+    prints("mutes", "mute", *AWS)
+    prints("muted", "mute", "good", "--end", *WHY, *AWS)
     prints("audit", "dead", "audit", *AWS)
     prints("statistics", "top", *AWS)
     put(aws, pk="good:last", sk="-", last="2999-01-01T00:00Z#00")

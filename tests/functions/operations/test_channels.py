@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from functions.operations._alert_channels import SECRET
 from functions.operations.job_monitoring import JobMonitoring
-from shared.admin import effects
+from shared.admin import effects, mute
 from shared.aws.cloud import Cloud
 from shared.http import webhook
 from shared.job import manifest
@@ -156,6 +157,36 @@ def test_owed_alerts_are_sent_before_new_ones(
     assert [mail["Subject"].split()[2] for mail in telling.box.mails] == ["JOB_FAILING", "JOB_RECOVERED"]
     go()
     assert len(telling.box.mails) == 2
+
+
+def test_muted_alerts_are_sent_to_every_channel_when_the_mute_ends(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    until = clock.now() + timedelta(hours=1)
+    mute.mute(cloud, failing, "sweep", "JOB_FAILING", "ada", "known", until)
+    assert go().counts["failing"] == 1
+    assert go().ok
+    assert telling.counts == (0, 0, 0)
+    well(cloud, log, clock, failing)
+    go()
+    # Another kind is not muted.
+    assert [told["alert"] for told in alerts(cloud)] == ["JOB_RECOVERED"]
+    clock.move(hours=1)
+    go()
+    assert telling.counts == (2, 2, 2)
+    assert [told["alert"] for told in alerts(cloud)] == ["JOB_RECOVERED", "JOB_FAILING"]
+    go()
+    assert telling.counts == (2, 2, 2)
+
+
+def test_a_mute_that_an_operator_ends_sends_its_alerts_at_once(
+    telling: Telling, failing: Failing, go: Monitor, cloud: Cloud, clock: VirtualClock
+) -> None:
+    mute.mute(cloud, failing, "sweep", "*", "ada", "known", clock.now() + timedelta(days=7))
+    go()
+    mute.unmute(cloud, "sweep", "*", "ada", "over")
+    go()
+    assert telling.counts == (1, 1, 1)
 
 
 def test_a_failing_channel_is_tried_once_per_run(
