@@ -98,7 +98,7 @@ def _try_point(names: Sequence[str], text: str) -> int:
                 f"the crash point is of code {code}, and that of {name} is {now} now, whose calls may differ; "
                 f"prove {name} again, or give {point} without {OF_CODE}{code}"
             )
-        expected, calls = prover.undisturbed(job)
+        expected, calls = prover.undisturbed(job, 2 if crash.then else 1)
         if crash.call > len(calls):
             raise ValueError(f"{name} makes {len(calls)} calls, and call {crash.call} is none of them")
         verdict = prover.judge(job, crash, expected)

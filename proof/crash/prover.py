@@ -88,10 +88,13 @@ class Prover:
         self.world.run_until_idle(START + REDELIVERY)
         return self.world.snapshot()
 
-    def undisturbed(self, job: Job) -> tuple[EndState, list[str]]:
-        """End state without a fault, and the calls of the run."""
+    def undisturbed(self, job: Job, faults: int = 1) -> tuple[EndState, list[str]]:
+        """End state without a fault, and the calls of the run.
+
+        faults: of the plans that are judged by it.
+        """
         self.world.restore(self.sampled)
-        self.scenario = Scenario.of(job, self.world.clock.now() + ROLLOUT)
+        self.scenario = Scenario.of(job, self.world.clock.now() + ROLLOUT, faults)
         with only_job(job, WATCHERS):
             self.scenario.prepare(self.world)
         self.prepared = self.world.snapshot()
@@ -110,9 +113,10 @@ class Prover:
 
     def prove(self, job: Job, scope: Scope = EVERYTHING) -> Iterator[Plan]:
         """Try the crash points of a job, and pairs of them."""
-        expected, calls = self.undisturbed(job)
-        for point in scope.points(job.name, len(calls)):
-            yield Plan(job.name, point, calls[point.call - 1], self.judge(job, point, expected))
+        for faults, draw in ((1, scope.points), (2, scope.pairs_of)):
+            expected, calls = self.undisturbed(job, faults)
+            for point in draw(job.name, len(calls)):
+                yield Plan(job.name, point, calls[point.call - 1], self.judge(job, point, expected))
 
     def judge(self, job: Job, point: CrashPoint, expected: EndState) -> Verdict:
         """Try one crash point."""

@@ -20,9 +20,12 @@ class Scope:
     seed: int = 1
 
     def points(self, job: str, calls: int) -> list[CrashPoint]:
-        """The plans of a job, by the number of its calls."""
-        single = [*points(calls)] if self.sample is None else sampled_points(job, calls, self.sample, self.seed)
-        return single + pairs(job, calls, self.pairs, self.seed)
+        """The crash points of a job, by the number of its calls."""
+        return [*points(calls)] if self.sample is None else sampled_points(job, calls, self.sample, self.seed)
+
+    def pairs_of(self, job: str, calls: int) -> list[CrashPoint]:
+        """The pairs of a job, by the number of its calls."""
+        return pairs(job, calls, self.pairs, self.seed)
 
 
 EVERYTHING = Scope()

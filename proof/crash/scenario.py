@@ -45,11 +45,14 @@ class Scenario:
     start: datetime
 
     @classmethod
-    def of(cls, job: Job, start: datetime) -> Scenario:
-        """The scenario of a job from `start` on."""
+    def of(cls, job: Job, start: datetime, faults: int = 1) -> Scenario:
+        """The scenario of a job from `start` on.
+
+        faults: how many meet its runs. Each is followed by a day of its own.
+        """
         if job.queue:
             return cls(job, (), start)
-        return cls(job, tuple(_ticks(job, start)), start)
+        return cls(job, tuple(_ticks(job, start, faults)), start)
 
     @property
     def thaws_at(self) -> datetime:
@@ -110,16 +113,19 @@ class Scenario:
                 world.plan_tick(name, each)
 
 
-def _ticks(job: Job, start: datetime) -> list[datetime]:
+def _ticks(job: Job, start: datetime, faults: int) -> list[datetime]:
     """The disturbed tick, the next, two after its lease, last ones."""
     if not job.schedules():
         return []
     first, second = _first_after(job, start, 2)
     later = _first_after(job, first + timedelta(seconds=job.timeout + LEASE_EXPIRED), 2)
     # Work that was deferred meanwhile is due again.
-    last = _first_after(job, later[-1] + DEFERRED, 1)[0]
-    retried = (_first_after(job, last + number * RETRIED, 1)[0] for number in (1, 2))
-    return sorted({first, second, *later, last, *(at for at in retried if at < last + 4 * RETRIED)})
+    ticks = [first, second, *later]
+    for _ in range(faults):
+        last = _first_after(job, ticks[-1] + DEFERRED, 1)[0]
+        retried = (_first_after(job, last + number * RETRIED, 1)[0] for number in (1, 2))
+        ticks += [last, *(at for at in retried if at < last + 4 * RETRIED)]
+    return sorted({*ticks})
 
 
 def _first_after(job: Job, start: datetime, count: int) -> list[datetime]:

@@ -21,13 +21,15 @@ def test_a_sample_as_large_as_all_points_is_all_points() -> None:
 
 
 def test_a_job_without_calls_has_no_points() -> None:
-    assert Scope(sample=9, pairs=9).points("usage", 0) == []
+    scope = Scope(sample=9, pairs=9)
+    assert scope.points("usage", 0) == scope.pairs_of("usage", 0) == []
 
 
 def test_the_seed_and_the_job_decide() -> None:
-    drawn = [Scope(sample=9, pairs=5, seed=seed).points(job, 50) for job in ("usage", "audit") for seed in (1, 2)]
-    assert drawn[0] == Scope(sample=9, pairs=5, seed=1).points("usage", 50)
-    assert all(one != other for one, other in pairwise(drawn))
+    for draw in (Scope.points, Scope.pairs_of):
+        drawn = [draw(Scope(9, 5, seed), job, 50) for job in ("usage", "audit") for seed in (1, 2)]
+        assert drawn[0] == draw(Scope(9, 5, 1), "usage", 50)
+        assert all(one != other for one, other in pairwise(drawn))
 
 
 def test_pairs_are_read_from_their_texts() -> None:
