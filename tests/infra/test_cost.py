@@ -41,10 +41,12 @@ def test_a_dashboard_of_up_to_50_metrics_is_free(metrics: int, dashboards: int) 
     assert sum(line.count for line in lines if line.item == "dashboards") == dashboards
 
 
-def test_the_profile_for_development_costs_about_six_dollars(templates: Mapping[str, Template]) -> None:
+def test_the_profile_for_development_saves_about_four_dollars(templates: Mapping[str, Template]) -> None:
     """stages/dev.toml: without dashboard and alarms; the lifecycle's tests check that they are left out."""
-    dev = [line for line in cost.idle(templates) if line.item not in ("alarms", "dashboards")]
-    assert 5 < cost.total(dev) < 7
+    lines = cost.idle(templates)
+    saved = cost.total(line for line in lines if line.item in ("alarms", "dashboards"))
+    assert 3.5 < saved < 5
+    assert cost.total(lines) - saved < 6
 
 
 def test_every_item_is_counted_once_and_the_most_expensive_comes_first(templates: Mapping[str, Template]) -> None:
