@@ -43,6 +43,7 @@ class Scenario:
     #: Ticks of its schedule, the disturbed one first. Empty for a consumer and a job without a schedule.
     ticks: tuple[datetime, ...]
     start: datetime
+    faults: int = 1
 
     @classmethod
     def of(cls, job: Job, start: datetime, faults: int = 1) -> Scenario:
@@ -52,7 +53,7 @@ class Scenario:
         """
         if job.queue:
             return cls(job, (), start)
-        return cls(job, tuple(_ticks(job, start, faults)), start)
+        return cls(job, tuple(_ticks(job, start, faults)), start, faults)
 
     @property
     def thaws_at(self) -> datetime:
@@ -78,6 +79,10 @@ class Scenario:
             world.plan_tick(self.job.name, at)
         began = self.ticks or (world.clock.now(),)
         self._plan_watchers(world, began[0], began[0])
+        if self.faults > 1:
+            # The second fault meets one of these ticks; reports are due before days have passed.
+            for at in began[1:-1]:
+                self._plan_watchers(world, at, at)
         if len(began) > 1:
             self._plan_watchers(world, began[-1], began[0])
         world.run_until_idle(max(began) + REDELIVERY)
