@@ -18,7 +18,7 @@ from shared.dead_letters import store
 from shared.job import manifest, registry, retention, tables
 from shared.job.outcome import Failed
 from shared.messages import queue_depth
-from shared.run import lost_runs, status
+from shared.run import claim_write, lost_runs, status
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Firing
 from shared.store import keys, table
@@ -66,7 +66,7 @@ class SampleFailures:
         """
         job = registry.load(FAILING, self.cloud.environment)
         item = lost_runs.claim_item(self.cloud, self.entries[job.name], NO_TARGET)
-        if "holder" in item and not lost_runs.lease_expired(item, self.now):
+        if "holder" in item and not claim_write.lease_expired(item, self.now):
             return 0
         past = copy.copy(self.cloud)
         past.clock = _FixedClock(self.now - HOUR)

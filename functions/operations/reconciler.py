@@ -29,7 +29,7 @@ from shared.job import (
 )
 from shared.job.manifest import Entry
 from shared.ledger import expected_since
-from shared.run import lost_runs
+from shared.run import claim_write, lost_runs
 from shared.run.send import MAX_DELAY
 
 # Seconds between the catch-up runs of two jobs, so that an outage does not end in a burst.
@@ -90,7 +90,7 @@ class Reconciler(Job):
         lines: list[str] = []
         for name, entry in _ticking_jobs().items():
             claims = lost_runs.claim_items(run.cloud, entry)
-            expired = [item for item in claims if lost_runs.lease_expired(item, run.cloud.clock.now())]
+            expired = [item for item in claims if claim_write.lease_expired(item, run.cloud.clock.now())]
             lines += [f"record run {item['holder']} of {name} {item['sk']} as lost" for item in expired]
             lines += _planned(name, _accounting(run, name, entry, claims, since).examine(window))
         return lines
@@ -124,7 +124,7 @@ def _record_lost(run: RunContext, name: str, entry: Entry, item: dict[str, Any])
 
     Returns whether it was recorded now.
     """
-    if not lost_runs.lease_expired(item, run.cloud.clock.now()):
+    if not claim_write.lease_expired(item, run.cloud.clock.now()):
         return False
     note = f"the run that started {item['started']} did not end; its lease expired"
     return lost_runs.mark_lost(run.cloud, run.log, name, entry, item, note)
@@ -138,7 +138,8 @@ def _record_finished(run: RunContext, name: str, entry: Entry, item: dict[str, A
     """
     ended = (item.get("status") or {}).get("at", "")
     now = run.cloud.clock.now()
-    if "holder" in item or item.get("run", "") in recorded:
+    # Without `ended` the status is of a run that had no claim.
+    if "holder" in item or item.get("ended", "") in ("", *recorded):
         return
     recent = clock.iso(now - UNRECORDED[1]) <= ended <= clock.iso(now - UNRECORDED[0])
     if recent and lost_runs.record_finished(run.cloud, name, entry["retention"], item):

@@ -83,10 +83,10 @@ class ClaimWatch:
     def _check_writer(self, name: str, before: Mapping[str, Any], after: Mapping[str, Any], process: Process) -> None:
         """A status is written by the holder or a watcher.
 
-        While nobody holds the item, also by a run that never claimed it: its job is switched off.
+        Also by a run before its claim: it records the end of another one, or that its job is switched off.
         """
         run = _text(before, "run")
-        if "holder" not in before and process not in self._claimants:
+        if process not in self._claimants:
             return
         if before.get("status") == after.get("status") or not run or process.job != _job_of(name, self.world):
             return

@@ -16,7 +16,7 @@ from shared.aws.names import NO_TARGET
 from shared.job.retry import JITTER
 from shared.ledger.expected_since import ROLLOUT
 from shared.ledger.ledger import SETTLING_TIME, TickOutcome
-from shared.run import lost_runs, status_view
+from shared.run import claim_write, status_view
 from shared.text.human import duration_text
 
 PREDICATES = {
@@ -271,7 +271,7 @@ def _held_back(trace: Trace) -> Iterator[str]:
 def _lease(trace: Trace) -> str:
     claim = trace.claim
     until = f"{datetime.fromtimestamp(claim['lease_until'] / 1000, trace.now.tzinfo):%H:%M:%S} UTC"
-    if lost_runs.lease_expired(claim, trace.now):
+    if claim_write.lease_expired(claim, trace.now):
         return (
             f"Run {claim['holder']} held the lease until {until} and did not release it: its process was interrupted. "
             "The next tick claims the job, and the reconciler records the lost run within 5 minutes."

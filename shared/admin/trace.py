@@ -13,7 +13,7 @@ from shared import clock
 from shared.aws.names import NO_TARGET
 from shared.job.definition import Job
 from shared.ledger.ledger import TickOutcome, TickRecord
-from shared.run import lost_runs
+from shared.run import claim_write
 from shared.run.claim import Held
 from shared.run.pauses import Pause
 from shared.tables import FAILURE_KEYS, TTL
@@ -84,7 +84,7 @@ class Trace:
     @property
     def lease_held(self) -> bool:
         """Whether a run holds the lease, and it has not expired."""
-        return "holder" in self.claim and not lost_runs.lease_expired(self.claim, self.now)
+        return "holder" in self.claim and not claim_write.lease_expired(self.claim, self.now)
 
     @property
     def runs_now(self) -> bool:

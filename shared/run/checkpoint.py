@@ -18,10 +18,10 @@ from shared.tables import STATE, TTL
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
 
-# Bytes. An item over 1,024 bytes doubles the price of every write to it; names, keys and status take up to about 800.
-INLINE_CHECKPOINT = 200
+# Bytes. An item over 1,024 bytes doubles the price of every write to it; names, keys and status take up to about 840.
+INLINE_CHECKPOINT = 180
 # For a job with a budget, whose usage is in the item too.
-INLINE_BESIDE_A_BUDGET = 60
+INLINE_BESIDE_A_BUDGET = 16
 # The TTL of rows that were superseded; a job that continues after longer than this starts over, which is idempotent.
 RETENTION = timedelta(days=90)
 # The text in the claim item that refers to a row begins with it; the fence of the writer follows.

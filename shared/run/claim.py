@@ -5,18 +5,19 @@ One conditional write takes it, one returns it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.job import lease_margin
 from shared.job.definition import Job
-from shared.job.outcome import Lost, Reason
+from shared.job.outcome import Reason
 from shared.run import checkpoint as checkpoints
 from shared.run import streaks
 from shared.run.claim_refusal import ClaimRefusal, refusal
-from shared.run.claim_write import HOLDS_LEASE, ahead, claim_write, without_ended_pauses
+from shared.run.claim_write import HOLDS_LEASE, ahead, claim_write, manual_label, without_ended_pauses
 from shared.run.firing import SEQUENCE_STEP, Firing
 from shared.store import keys, table
 from shared.store.fencing import Fenced
@@ -33,7 +34,14 @@ LEASE_MARGIN = int(lease_margin.LEASE_MARGIN.default)
 ITEM_LIMIT = 1024
 
 # Attributes that the item has only while a run holds it.
-CLAIM_ATTRIBUTES = ("holder", "expired_holder", "lease_until", "step", "progress")
+CLAIM_ATTRIBUTES = ("holder", "lease_until", "step", "progress")
+
+# Name the run whose status the item has, and its work.
+ENDED = ("ended", "ended_for")
+# Begin `ended_for`: of a tick's attempt, and of a manual request.
+OF_TICK, OF_REQUEST = "t", "m"
+# Minute, part and sequence of a tick, in few bytes: t260302120500001.
+ATTEMPT = re.compile(OF_TICK + "([0-9]{2})" * 6 + "([0-9]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,24 @@ class Held:
         """
         if "manual" in item:
             return cls(str(item["manual"]))
-        if not item.get("last_attempt"):
+        return cls.of_attempt(str(item.get("last_attempt", "")))
+
+    @classmethod
+    def of_finished(cls, item: Mapping[str, Any]) -> Held:
+        """Return the work of the run that last finished."""
+        text = str(item.get("ended_for", ""))
+        match = ATTEMPT.fullmatch(text)
+        if not match:
+            return cls(text[1:])
+        year, month, day, hour, minute, part, sequence = match.groups()
+        return cls.of_attempt(f"20{year}-{month}-{day}T{hour}:{minute}Z#{part}#{sequence}#")
+
+    @classmethod
+    def of_attempt(cls, attempt: str) -> Held:
+        """Parse `2026-11-21T22:05Z#00#001#01`; empty text is unknown work."""
+        if not attempt:
             return cls()
-        minute, part, sequence, _ = str(item["last_attempt"]).split("#")
+        minute, part, sequence, _ = attempt.split("#")
         return cls(f"{minute}#{part}", int(sequence) % SEQUENCE_STEP, int(sequence) > 1, part != "00")
 
 
@@ -73,17 +96,15 @@ class Claim:
     fence: int
     #: Checkpoint that the last run left, or None.
     checkpoint: Any
-    #: Id of an interrupted run that held the lease until it expired, or None.
-    expired_holder: str | None
     #: Status that the last finished run left.
     before: Mapping[str, Any]
     #: Position of the last tick that is done.
     last: str = ""
     #: Records of streaks that ended, which job-monitoring has not removed yet.
     ended_streaks: Sequence[Mapping[str, Any]] = ()
-    #: What the run before worked for; empty where it is unknown.
+    #: What the run that last finished worked for; empty where it is unknown.
     held_before: Held = Held()
-    #: Id of the run before, if it finished; its history row may be missing. Empty where it is unknown.
+    #: Id of the run that last finished; its history row may be missing. Empty where it is unknown.
     finished_before: str = ""
     #: Position ahead of the clock that this claim overrules; empty without one.
     quarantined: str = ""
@@ -108,15 +129,15 @@ class Claims:
         self.budget = job.allowance(cloud.environment)
         self.lease_seconds = lease_margin.lease_seconds(job.timeout, cloud.environment)
 
-    def take(self, firing: Firing, run: str, request: str) -> Claim | ClaimRefusal:
+    def take(self, firing: Firing, run: str, request: str, interrupted: str = "") -> Claim | ClaimRefusal:
         """Claim the item for `run` with one conditional write.
 
-        `request`: Lambda's request id.
+        request: Lambda's request id. interrupted: the run before, if the caller has recorded it as lost.
 
         The old item comes back either way: with the checkpoint, or with the reason for the refusal.
         """
         now = self.cloud.clock.now()
-        write = claim_write(firing, run, request, now, self.lease_seconds, self.budget)
+        write = claim_write(firing, run, request, now, self.lease_seconds, self.budget, interrupted)
         try:
             before = table.update(
                 self.cloud,
@@ -130,13 +151,11 @@ class Claims:
         except ConditionFailed as refused:
             item = refused.item
             if item.get("holder") == run:
-                # Our first write succeeded, but its reply was lost, so what it replaced is unknown.
-                replaced = {name: value for name, value in item.items() if name not in ("last_attempt", "manual")}
-                expired = item.get("expired_holder")
-                return self._expired(now) or self._claim(run, firing, item["fence"], replaced, expired)
+                # Our first write succeeded, but its reply was lost.
+                return self._expired(now) or self._claim(run, firing, item["fence"], item)
             return refusal(item, firing, now, None if firing.plan else self.usage(item, now))
         fence = before.get("fence", 0) + 1
-        return self._expired(now) or self._claim(run, firing, fence, before, before.get("holder"))
+        return self._expired(now) or self._claim(run, firing, fence, before)
 
     def _expired(self, now: datetime) -> ClaimRefusal | None:
         """Refuse a claim whose lease, from `now` on, is over already.
@@ -158,9 +177,12 @@ class Claims:
         if success and checkpoint is not None:
             # Before the lease is released: the next part finds it.
             stored = place.put(checkpoint) if place else self._store(claim, checkpoint)
+        done_for = f"{OF_REQUEST}{manual_label(firing)}" if firing.manual else _attempt(firing)
         values: dict[str, Any] = {":status": dict(status), ":state": "COMPLETED" if success else "FAILED"}
+        values[":for"] = done_for
         names = {"#state": "state", "#status": "status"}
-        update = "#status = :status, #state = :state"
+        # The later claims leave them until the next finish: a run whose row is missing is known until then.
+        update = "#status = :status, #state = :state, ended = :run, ended_for = :for"
         remove = list(CLAIM_ATTRIBUTES)
         if success and not firing.manual:
             update += ", #last = :position"
@@ -196,10 +218,6 @@ class Claims:
         stored = self._store(claim, checkpoint)
         self._write(claim, "checkpoint = :checkpoint", {}, {":checkpoint": stored})
 
-    def record_lost(self, claim: Claim, status: Mapping[str, Any]) -> None:
-        """Write the status of the interrupted run before. Raises Fenced."""
-        self._write(claim, "#status = :status", {"#status": "status"}, {":status": dict(status)})
-
     def progress(self, claim: Claim, step: str, percent: int) -> None:
         """Write the step and the percentage that the status shows. Raises Fenced."""
         self._write(claim, "step = :step, progress = :percent", {}, {":step": step, ":percent": percent})
@@ -226,7 +244,7 @@ class Claims:
     def _write(
         self, claim: Claim, sets: str, names: Mapping[str, str], values: Mapping[str, Any], remove: Sequence[str] = ()
     ) -> None:
-        required = {":run": claim.run, ":fence": claim.fence, ":lost": Lost.word}
+        required: dict[str, Any] = {":run": claim.run, ":fence": claim.fence}
         if claim.budget_usage:
             sets, required = f"{sets}, spent = :spent", {**required, ":spent": claim.budget_usage.row}
         if not table.update_if(
@@ -236,7 +254,7 @@ class Claims:
             f"SET {sets}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
             {**values, **required},
             HOLDS_LEASE,
-            names={"#run": "run", "#status": "status", "#outcome": "outcome", **names},
+            names={"#run": "run", **names},
         ):
             raise Fenced(f"{self.job.name} {self.target}: run {claim.run} lost its lease; it had expired")
 
@@ -248,8 +266,7 @@ class Claims:
         """Return the checkpoint row of a plan or manual run, if any."""
         return checkpoints.Place(self.cloud, self.job.name, self.target, place, fence) if place else None
 
-    def _claim(self, run: str, firing: Firing, fence: int, item: Mapping[str, Any], holder: str | None) -> Claim:
-        expired = holder if holder and holder != "-" else None
+    def _claim(self, run: str, firing: Firing, fence: int, item: Mapping[str, Any]) -> Claim:
         last, now = item.get("last", ""), self.cloud.clock.now()
         place = self._place(firing.place, fence)
         stored = item.get("checkpoint")
@@ -258,15 +275,18 @@ class Claims:
             run,
             fence,
             checkpoint,
-            expired,
             before=item.get("status") or {},
             last=last,
             ended_streaks=item.get(streaks.ENDED, ()),
-            held_before=Held.of(item),
-            finished_before=item.get("run", "") if "status" in item and not holder else "",
+            held_before=Held.of_finished(item),
+            finished_before=item.get("ended", ""),
             quarantined=last if last > ahead(now) else "",
             place=firing.place,
             partial_pauses="partial_pauses" in without_ended_pauses(item, now),
             known_outcomes=item.get("known_outcomes", ""),
             budget_usage=self.usage(item, now),
         )
+
+
+def _attempt(firing: Firing) -> str:
+    return f"{OF_TICK}{firing.at.astimezone(UTC):%y%m%d%H%M}{firing.part:02d}{firing.sequence:03d}"

@@ -26,19 +26,24 @@ LONGEST_RUN = timedelta(minutes=15)
 #   22:06:00  A2 claims     last_attempt = 22:05Z#00#002#03 is greater
 # A position far ahead of the clock was written by a machine whose clock was wrong; it must not supersede other ticks.
 TICK_NOT_DONE = "(attribute_not_exists(#last) OR #last < :position OR #last > :ahead)"
-# Where the holder was interrupted (`holder` is still there, its lease has expired) the attempt may be repeated.
+# Where the run before was interrupted (it was recorded as lost by this claimant) the attempt may be repeated.
 ATTEMPT_NOT_MADE = (
     "(attribute_not_exists(last_attempt) OR NOT begins_with(last_attempt, :position) OR last_attempt < :attempt "
-    "OR attribute_exists(holder))"
+    "OR #run = :interrupted)"
 )
-# A lease that no clock but a wrong one can have given counts as expired.
-NO_LEASE = "(attribute_not_exists(lease_until) OR lease_until < :now OR lease_until > :impossible)"
+# An interrupted holder is recorded first: the claim would replace what is known of it, and the claimant may be
+# interrupted too.
+NO_HOLDER = "attribute_not_exists(holder)"
 # A pause with an end is over then, by itself.
 NOT_PAUSED = "(attribute_not_exists(paused) OR paused_until <= :started)"
 NOT_PAUSED_EXCEPT_BY_THE_BRAKE = f"({NOT_PAUSED} OR begins_with(paused, :brake))"
 # The condition of all later writes of the run. A repeated finish meets it too, though the first one removed the holder.
-# A run that was recorded as lost after its lease expired does not: its end is in history and ledger.
-HOLDS_LEASE = "#run = :run AND fence = :fence AND (attribute_exists(holder) OR #status.#outcome <> :lost)"
+# A run that was recorded as lost after its lease expired does not: its end is in the history, and the fence grew.
+HOLDS_LEASE = "#run = :run AND fence = :fence"
+
+
+# No run has this id.
+NOBODY = "-"
 
 
 @dataclass(slots=True)
@@ -61,27 +66,29 @@ class ClaimWrite:
 
 
 def claim_write(
-    firing: Firing, run: str, request: str, now: datetime, seconds: float, budget: Budget | None
+    firing: Firing,
+    run: str,
+    request: str,
+    now: datetime,
+    seconds: float,
+    budget: Budget | None,
+    interrupted: str = "",
 ) -> ClaimWrite:
     """Return the write that claims an item for `run`.
 
-    seconds: length of the lease.
+    seconds: length of the lease. interrupted: the run before, if this claimant has recorded it as lost.
     """
     write = ClaimWrite(
-        # `expired_holder` takes over the old holder, so that a claim whose reply was lost still finds it.
         [
-            "#run = :run, holder = :run, expired_holder = if_not_exists(holder, :none), lease_until = :until",
+            "#run = :run, holder = :run, lease_until = :until",
             "invocation = :invocation, started = :started, #state = :processing",
         ],
         ["step", "progress"],
-        [NO_LEASE],
+        [NO_HOLDER],
         {"#run": "run", "#state": "state"},
         {
             ":run": run,
-            ":none": "-",
-            ":now": clock.milliseconds(now),
             ":until": clock.milliseconds(now) + round(seconds * 1000),
-            ":impossible": latest_lease(now, seconds),
             ":one": 1,
             ":invocation": request,
             ":started": clock.iso(now),
@@ -96,6 +103,7 @@ def claim_write(
         return write
     write.names["#last"] = "last"
     write.values |= {":position": firing.position, ":attempt": firing.dedup_key, ":ahead": ahead(now)}
+    write.values[":interrupted"] = interrupted or NOBODY
     write.sets.append("last_attempt = :attempt")
     write.removes.append("manual")
     write.conditions += [TICK_NOT_DONE, ATTEMPT_NOT_MADE]
@@ -113,6 +121,17 @@ def ahead(now: datetime, by: timedelta = clock.FURTHEST_AHEAD) -> str:
 def latest_lease(now: datetime, seconds: float) -> int:
     """Return the latest possible end of a lease, in epoch milliseconds."""
     return clock.milliseconds(now + MAX_SKEW) + round((LONGEST_RUN.total_seconds() + seconds) * 1000)
+
+
+def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether the item has a holder whose lease has expired.
+
+    Also one that ends later than any lease can: a machine whose clock was ahead gave it.
+    """
+    if "holder" not in item:
+        return False
+    until = int(item["lease_until"])
+    return until < clock.milliseconds(now) or until > latest_lease(now, MAX_SKEW.total_seconds())
 
 
 def manual_label(firing: Firing) -> str:

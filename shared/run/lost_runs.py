@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
@@ -12,9 +11,8 @@ from shared.job import manifest
 from shared.job.outcome import Done, Lost
 from shared.run import send, status
 from shared.run.attempts import NextStep, next_step, used_up
-from shared.run.claim import CLAIM_ATTRIBUTES, Held
-from shared.run.claim_write import latest_lease
-from shared.run.firing import MAX_SKEW, Firing
+from shared.run.claim import CLAIM_ATTRIBUTES, ENDED, Held
+from shared.run.firing import Firing
 from shared.run.history import History, started_by, tick_label
 from shared.store import keys, table
 from shared.store.keys import RowKey
@@ -40,17 +38,6 @@ def claim_items(cloud: Cloud, entry: Entry) -> list[dict[str, Any]]:
     return [*table.query(cloud, STATE, "pk = :pk", values, FilterExpression="attribute_exists(fence)")]
 
 
-def lease_expired(item: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether the item has a holder whose lease has expired.
-
-    Also one that ends later than any lease can: a machine whose clock was ahead gave it.
-    """
-    if "holder" not in item:
-        return False
-    until = int(item["lease_until"])
-    return until < clock.milliseconds(now) or until > latest_lease(now, MAX_SKEW.total_seconds())
-
-
 def mark_lost(
     cloud: Cloud, log: Log, job: str, entry: Entry, item: Mapping[str, Any], note: str, firing: Firing | None = None
 ) -> bool:
@@ -61,16 +48,20 @@ def mark_lost(
     firing: what it ran for (default: what the item was claimed for).
     """
     held = held_by(firing) if firing else Held.of(item)
+    # The status of the run before is about to be replaced, and its row may be missing.
+    record_last_finished(cloud, job, entry["retention"], item)
     # The row first: a crash between the two writes leaves a lease that is found again, not a run without a trace.
     record_row(cloud, job, entry["retention"], item["holder"], item["sk"], note, held)
     marked = table.update_if(
         cloud,
         STATE,
         RowKey(item["pk"], item["sk"]),
-        f"SET #status = :status, #state = :failed REMOVE {', '.join(CLAIM_ATTRIBUTES)}",
+        f"SET #status = :status, #state = :failed REMOVE {', '.join((*CLAIM_ATTRIBUTES, *ENDED))} ADD fence :one",
         {
             ":status": lost_status(cloud, item["holder"], item.get("status") or {}, note, held),
             ":failed": "FAILED",
+            # It fences the run, should it continue.
+            ":one": 1,
             ":holder": item["holder"],
             ":until": item["lease_until"],
         },
@@ -136,6 +127,16 @@ def record_finished(
     target, correlation = (firing.target, firing.correlation_id) if firing else (item["sk"], "")
     history = History(cloud, job, retention)
     return history.record_finished(item["run"], target, status, held.tick, held.attempt, correlation)
+
+
+def record_last_finished(cloud: Cloud, job: str, retention: str, item: Mapping[str, Any]) -> None:
+    """Write the missing history row of the run that last finished.
+
+    The item has its status.
+    """
+    if item.get("ended"):
+        finished = {**item, "run": item["ended"]}
+        record_finished(cloud, job, retention, finished, Held.of_finished(item))
 
 
 def record_interrupted(

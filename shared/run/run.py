@@ -74,9 +74,16 @@ def _admit(run: RunContext, manual: ManualRequest | None) -> _Refusal | None:
 
 
 def _claim(run: RunContext, request: str) -> _Refusal | None:
-    """Take the lease and the tick with one conditional write."""
+    """Take the lease and the tick with one conditional write.
+
+    With three further writes where the run before was interrupted.
+    """
     run.claims = Claims(run.cloud, run.job, run.target if run.job.lease_per_target else NO_TARGET)
     taken = run.claims.take(run.firing, run.run_id, request)
+    if isinstance(taken, ClaimRefusal) and taken.interrupted:
+        # Recorded before the claim, which is repeated: a run that is interrupted here leaves the item as it is.
+        lost = predecessor.record_lost(run, taken.interrupted)
+        taken = run.claims.take(run.firing, run.run_id, request, lost)
     if isinstance(taken, ClaimRefusal):
         return _refuse(run, run.claims, taken)
     run.claim = taken
@@ -107,7 +114,7 @@ def _execute(run: RunContext, manual: ManualRequest | None) -> RunReport:
     """Work under the claim, then send, finish and record."""
     assert run.claims is not None
     assert run.claim is not None
-    run.claim = predecessor.record(run, run.claims, run.claim)
+    predecessor.record(run, run.claims, run.claim)
     heartbeat = _heartbeat(run)
     if heartbeat:
         heartbeat.start()

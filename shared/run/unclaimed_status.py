@@ -25,7 +25,7 @@ def write(run: RunContext, outcome: Outcome, ms: int) -> bool:
     """Write the status, unless a run holds the claim.
 
     A failure is counted in the streak. A lasting reason is written once, over the status of another outcome. One read
-    and one write.
+    and one write, and one more after a run that had a claim.
     """
     off = isinstance(outcome, Skipped) and outcome.reason in LASTING
     if off and run.firing.manual and run.firing.target != NO_TARGET:
@@ -43,6 +43,11 @@ def _write(run: RunContext, key: keys.RowKey, outcome: Outcome, ms: int, off: bo
     if "holder" in item or (off and before.get("outcome", outcome.word) == outcome.word):
         # True: nothing is left to write.
         return True
+    # Imported lazily: few runs end without a claim.
+    from shared.run import lost_runs
+
+    # Its status is about to be replaced, and its row may be missing.
+    lost_runs.record_last_finished(run.cloud, run.job.name, run.job.retention, item)
     state = status.from_outcome(outcome, run.started, ms, before, counted=run.firing.sequence > 1)
     unchanged = "#status = :before" if before else "attribute_not_exists(#status)"
     values: dict[str, Any] = {":status": state, ":state": "FAILED" if isinstance(outcome, Failed) else "SKIPPED"}
@@ -50,7 +55,7 @@ def _write(run: RunContext, key: keys.RowKey, outcome: Outcome, ms: int, off: bo
         run.cloud,
         STATE,
         key,
-        "SET #status = :status, #state = :state",
+        "SET #status = :status, #state = :state REMOVE ended, ended_for",
         values | ({":before": before} if before else {}),
         f"attribute_not_exists(holder) AND {unchanged}",
         names={"#status": "status", "#state": "state"},

@@ -51,7 +51,7 @@ def test_a_run_whose_lease_expired_is_marked_lost_and_its_job_can_run(
     assert (item["status"]["outcome"], item["status"]["streak"], item["state"]) == ("lost", 1, "FAILED")
     taken = held.take(Firing("sweep", NOON.replace(minute=5)), "b", "r")
     assert isinstance(taken, Claim)
-    assert taken.expired_holder is None
+    assert taken.finished_before == ""
 
 
 def test_a_run_within_its_lease_is_not_marked_lost(cloud: Cloud, clock: VirtualClock, log: Lines) -> None:

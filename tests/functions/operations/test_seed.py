@@ -12,7 +12,7 @@ from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
 from shared.job import manifest, registry
 from shared.messages import queue_depth
-from shared.run import lost_runs
+from shared.run import claim_write, lost_runs
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Firing
 from tests.conftest import NOON, VirtualClock
@@ -31,7 +31,7 @@ def test_the_sample_job_has_failed_in_a_row_and_its_last_run_was_interrupted(que
     assert seed(queued, 1)["interrupted runs"] == 1
     entry = manifest.load()["crash"]
     item = lost_runs.claim_item(queued, entry, NO_TARGET)
-    assert lost_runs.lease_expired(item, NOON)
+    assert claim_write.lease_expired(item, NOON)
     assert (item["status"]["outcome"], item["status"]["streak"]) == ("failed", 5)
     # The position is free for the job's own ticks.
     assert "last" not in item

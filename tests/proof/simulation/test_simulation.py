@@ -14,7 +14,7 @@ from proof.simulation.disturbance import Disturbance
 from proof.simulation.plan import STARTS, SimulationPlan
 from proof.simulation.simulation import Simulation
 from shared.job import lease_margin
-from shared.run import claim, claim_write, history, predecessor
+from shared.run import claim, claim_write, history
 from shared.run.context import RunContext
 from shared.store import transaction
 
@@ -82,8 +82,7 @@ def key_with_the_attempt(patch: pytest.MonkeyPatch) -> None:
 
 def unrecorded_lost_run(patch: pytest.MonkeyPatch) -> None:
     """Leave out the history row of an interrupted run."""
-    patch.setattr(history.History, "record_lost", lambda *_: None)
-    patch.setattr(predecessor, "_record_lost", lambda *arguments: arguments[2])
+    patch.setattr(history.History, "record_lost", lambda *_, **__: None)
 
 
 FREEZING = (Freezes(1, 0.2, 3, 0.05, "", 900), Duplicates(2, 0, 3, 0.5, "", 60))
@@ -117,6 +116,10 @@ def test_a_planted_fault_is_found_within_three_seeds(
         each.invariant for seed in (1, 2, 3) for each in simulation.run(plan(seed, jobs, *disturbances)).violations
     }
     assert invariant in found
+
+
+def test_no_run_of_a_chain_of_lost_ones_is_missing(simulation: Simulation) -> None:
+    assert simulation.run(plan(1, ("account-export",), Kills(1, 0, 3, 0.1))).violations == ()
 
 
 def test_an_outage_of_four_hours_leaves_missed_ticks(simulation: Simulation) -> None:
