@@ -15,8 +15,8 @@ from shared import clock
 from shared.dead_letters.letter import RETENTION
 from shared.job import schedule
 from shared.ledger import expected_since, ledger
-from shared.run import lost_runs, pauses, status_view
-from shared.run.claim_write import without_ended_pauses
+from shared.run import pauses, status_view
+from shared.run.claim_write import lease_expired, without_ended_pauses
 from shared.store import keys
 from shared.store.batch_get import batch_get_rows
 from shared.store.keys import RowKey
@@ -82,7 +82,7 @@ class JobState:
     @property
     def interrupted(self) -> bool:
         """Whether a run holds the lease beyond its end."""
-        return lost_runs.lease_expired(self.item, self.now)
+        return lease_expired(self.item, self.now)
 
     @property
     def since(self) -> str:
