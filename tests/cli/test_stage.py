@@ -49,6 +49,11 @@ NEEDED = {
     "crontab": (),
     "pauses": (),
     "reset": ("good", "--reason", "wrong clock"),
+    "console": (),
+    "preflight": (),
+    "run": ("20261121T220500.123Z-9f2c61aa",),
+    "replay": ("20261121T220500.123Z-9f2c61aa",),
+    "mute": (),
 }
 
 
