@@ -165,7 +165,8 @@ def _alias(names: Names, grant: Grant) -> str:
 
 def _prefix(grant: Grant) -> str:
     kind, _, name = grant.resource.partition("/")
-    return name if kind == "listing" else ""
+    # A condition on the prefix of the whole bucket would refuse requests that have none, such as GetObject's own look.
+    return name if kind == "listing" and name != "*" else ""
 
 
 def _check(grant: Grant) -> None:

@@ -18,8 +18,8 @@ from shared.job import (
     Unknown,
     days,
     every,
+    find_missing_objects,
     keyed,
-    list_objects,
     read_objects,
     retry_policies,
     tables,
@@ -71,12 +71,12 @@ class ForwardingRetry(Sweep):
     retention = "critical"
     idempotency = keyed("each attempt is an effect of its message and number; the notice is written with the closing")
     settings = sending.SETTINGS
-    # Without the right to list, S3 answers 403 for a missing object, as for a forbidden one.
     permissions = (
         *sending.GRANTS,
         *notifications.GRANTS,
         read_objects(f"{tables.RAW}*"),
-        list_objects(f"{tables.RAW}*"),
+        # A missing message closes its row, and a forbidden one must not.
+        find_missing_objects(),
     )
 
     def references(self, item: FailedEmail) -> Iterable[Key]:

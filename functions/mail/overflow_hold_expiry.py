@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from functions.mail._message_facts import sender_and_subject
-from shared.job import RunContext, days, hourly, list_objects, natural, read_objects, tables
+from shared.job import RunContext, days, find_missing_objects, hourly, natural, read_objects, tables
 from shared.product.warned_purge import Notice, Row, WarnedPurge
 
 
@@ -19,8 +19,7 @@ class OverflowHoldExpiry(WarnedPurge):
     warn = days(1)
     occurred = "held_at"
     idempotency = natural("a deleted row is not found again, and the notification's key prevents a second warning")
-    # Without the right to list, S3 answers 403 for a missing object.
-    permissions = (read_objects(f"{tables.RAW}*"), list_objects(f"{tables.RAW}*"))
+    permissions = (read_objects(f"{tables.RAW}*"), find_missing_objects())
 
     def notice(self, row: Row) -> Notice:
         # From the postmaster, not Porter: it is the last notice before mail is deleted.

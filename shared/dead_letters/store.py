@@ -195,9 +195,14 @@ def read_payload(cloud: Cloud, letter: DeadLetter) -> str:
 
     Raises DeadLetterRefused if it is missing.
     """
+    from botocore.exceptions import ClientError
+
     try:
         answer = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=letter.payload)
-    except cloud.s3.exceptions.NoSuchKey:
+    except ClientError as error:
+        # S3 answers 403 for a missing object to a role that cannot list the bucket.
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+            raise
         raise DeadLetterRefused(
             f"dead letter {letter.id}: its payload {payload_url(cloud, letter)} is missing, and without it the dead "
             f"letter cannot be redriven; restore an older version of the object if there is one"

@@ -80,7 +80,7 @@ FOR_NONE = [pytest.param(words, id=where) for where, name, words in ADVICE if na
 
 def read(line: str) -> tuple[str, argparse.Namespace]:
     """The command or job of a line, and its arguments as the command line parses them. Raises Stop."""
-    program, script, word, *rest = shlex.split(line, comments=True)
+    program, script, word, *rest = shlex.split(line.partition(" > ")[0], comments=True)
     assert (program, script) == ("python", "jobs.py")
     return word, command(word)[1].parse_args(rest)
 

@@ -13,7 +13,9 @@ from shared.aws.permissions import (
     ACCOUNT,
     Grant,
     collect,
+    find_missing_objects,
     invoke_jobs,
+    list_objects,
     publish,
     read_rows,
     read_secret,
@@ -128,3 +130,11 @@ def test_grants_of_the_same_actions_become_one_statement_in_a_fixed_order() -> N
 def test_a_grant_that_no_policy_can_express_is_refused(grant: Grant, problem: str) -> None:
     with pytest.raises(GrantError, match=problem):
         roles.statements(NAMES, [grant])
+
+
+def test_only_a_role_that_may_list_the_whole_bucket_is_told_that_an_object_is_missing() -> None:
+    whole, below = roles.statements(NAMES, [find_missing_objects()]), roles.statements(NAMES, [list_objects("raw/*")])
+    assert [statement.get("Condition") for statement in (*whole, *below)] == [
+        None,
+        {"StringLike": {"s3:prefix": "raw/*"}},
+    ]
