@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 from shared import clock
@@ -14,6 +15,7 @@ from shared.aws.names import NO_TARGET
 from shared.dead_letters import store
 from shared.dead_letters.letter import fingerprint
 from shared.job import manifest
+from shared.job.action import Action
 from shared.job.declared_job import DeclaredJob
 from shared.job.definition import Job
 from shared.ledger import ledger
@@ -21,6 +23,9 @@ from shared.ledger.daily import DailyLedger
 from shared.ledger.ledger import TickOutcome, TickRecord
 from shared.messages import queue_depth
 from shared.messages.queue_depth import QueueMeasurement
+from shared.plans import draft
+from shared.plans import plan as plans
+from shared.plans.plan import Plan
 from shared.run import pauses
 from shared.run.firing import Firing
 from shared.store import failure_index, keys, table
@@ -55,6 +60,7 @@ class BusyNight:
         self.uncertain("notification-delivery")
         self.queues()
         self.ledger("pricing")
+        self.braked("session-cleanup")
         scope = {"job": "crash"}
         with audit.OperatorAuditEntry(self.cloud, "dead retry", "ada@laptop", "after the fix", scope) as entry:
             entry.add("one")
@@ -151,6 +157,19 @@ class BusyNight:
         index = failure_index.keys_of_tenant(job, begun, TENANT)
         error = "ReadTimeout: the mail server did not answer"
         table.put(self.cloud, STATE, {**keys.uncertain_effect(job, key).attributes, **listed, "error": error, **index})
+
+    def plan(self, name: str, count: int = 3) -> Plan:
+        """The plan that `--dry-run` stores."""
+        job: Any = SimpleNamespace(name=name, cutoff=lambda _: self.now - timedelta(days=30))
+        tick: Any = SimpleNamespace(target=NO_TARGET, at=self.now)
+        actions = (Action("delete", f"row-{number}", 1) for number in range(count))
+        with draft.from_actions(actions) as drafted:
+            return plans.create(self.cloud, job, tick, drafted, "ada@laptop")
+
+    def braked(self, name: str) -> None:
+        """The plan that the brake made, as its row names it."""
+        row = {"size": 3, "plan": self.plan(name).id, TTL: self.expires}
+        table.put(self.cloud, STATE, {**keys.brake(name, NO_TARGET).attributes, **row})
 
     def queues(self) -> None:
         for queue, job in queue_depth.queues(self.entries).items():

@@ -104,7 +104,7 @@ def _acts(view: View, overview: JobOverview) -> Node:
         buttons(
             act(view, "resume", "Resume", job=name) if whole else act(view, "pause", "Pause", job=name),
             None if overview.entry["queue"] else act(view, "run", "Run now", job=name),
-            act(view, "plan", "Dry run", job=name) if details_ and details_["applicable"] else None,
+            a(".button", href=link("plans", job=name))["Dry run"] if details_ and details_["applicable"] else None,
             a(".button", href=link("dead", job=name))["Dead letters"],
             a(".button", href=link("failures", job=name))["Failures"],
             a(".button", href=link("effects", job=name))["Effects"] if overview.entry["effects"] else None,

@@ -148,6 +148,32 @@ def test_a_tenant_is_paused_and_resumed_everywhere(operator: Person, cloud: Clou
     assert pauses.read(cloud, "usage") == {}
 
 
+def test_a_plan_is_reviewed_and_applied(operator: Person, cloud: Cloud, started: list[dict[str, Any]]) -> None:
+    assert 'href="/ui/plans?job=session-cleanup"' in operator.get("/ui/jobs/session-cleanup").text
+    asked = operator.get("/ui/plans?job=session-cleanup").text
+    assert "python jobs.py session-cleanup --dry-run --aws --stage test" in asked
+    made = re.search(r'href="/ui/plans/(session-cleanup\.test\.[0-9a-f]{8})"', asked)
+    assert made
+    shown = operator.get(f"/ui/plans?plan={made[1]}").text
+    assert ("3 actions, which session-cleanup would do" in shown, "delete 3" in shown) == (True, True)
+    preview = operator.preview("apply", plan=made[1])
+    assert operator.confirm("apply", preview).status == 422
+    done = operator.confirm("apply", preview, why="reviewed")
+    assert done.status == 200, done.text
+    assert json.loads(started[0]["Payload"])["firing"]["plan"] == made[1]
+    assert (last(cloud)["what"], last(cloud)["reason"]) == ("apply", "reviewed")
+
+
+def test_a_plan_that_cannot_be_applied_says_why(operator: Person, clock: VirtualClock, cloud: Cloud) -> None:
+    made = BusyNight(cloud).plan("session-cleanup")
+    clock.move(days=1, seconds=1)
+    operator.sign_in("open sesame")
+    expired = operator.get(f"/ui/plans/{made.id}")
+    assert (expired.status, f"Plan {made.id} expired at" in expired.text) == (404, True)
+    assert operator.get("/ui/plans/session-cleanup.test.00000000").status == 404
+    assert operator.get("/ui/plans?job=pricing").status == 404
+
+
 IMPOSSIBLE: list[tuple[str, dict[str, str]]] = [
     ("pause", {"job": "none"}),
     ("pause", {}),
@@ -201,6 +227,7 @@ def test_the_command_of_each_dialog_parses(operator: Person, cloud: Cloud) -> No
         operator.preview("retry-group", group=letter.fingerprint),
         operator.preview("purge", fingerprint=letter.fingerprint),
         operator.preview("settle", job="notification-delivery", key="notify:ada:42", verdict="redo"),
+        operator.preview("apply", plan=BusyNight(cloud).plan("session-cleanup").id),
     ]
     for seen in previews:
         words = command_of(seen)
