@@ -14,6 +14,7 @@ from infra.function import Code, Function, FunctionSpec, log_days
 from infra.schedules import Schedules
 from shared.aws.names import CELERY, FIRINGS
 from shared.aws.permissions import Grant
+from shared.job.console_url import CONSOLE_URL
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
 
@@ -70,9 +71,9 @@ def environment(job: Job, deployment: Deployment) -> dict[str, str]:
 
 
 def platform_environment(deployment: Deployment) -> dict[str, str]:
-    names, margin = deployment.names, deployment.environment.get(LEASE_MARGIN.name)
+    names, given = deployment.names, deployment.environment
     return {
-        **({LEASE_MARGIN.name: margin} if margin else {}),
+        **{each.name: given[each.name] for each in (LEASE_MARGIN, CONSOLE_URL) if given.get(each.name)},
         "NIGHTSHIFT_STAGE": names.stage,
         "NIGHTSHIFT_PRODUCTION": str(names.production).lower(),
         "NIGHTSHIFT_ACCOUNT": names.account,

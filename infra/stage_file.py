@@ -18,6 +18,7 @@ from typing import Any
 from shared.aws.names import LOCAL
 from shared.http import internal_token
 from shared.job import settings_check
+from shared.job.console_url import CONSOLE_URL
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.setting import Setting, json_list
@@ -29,7 +30,7 @@ FOLDER = "stages"
 STAGE = r"[a-z][a-z0-9]{0,11}"
 PRODUCTION, ALERTS_EMAIL = "NIGHTSHIFT_PRODUCTION", "NIGHTSHIFT_ALERTS_EMAIL"
 # Settings of the deployment itself.
-DEPLOYMENT = (LEASE_MARGIN.name, ALERTS_EMAIL)
+DEPLOYMENT = (LEASE_MARGIN.name, CONSOLE_URL.name, ALERTS_EMAIL)
 SWITCHES = ("production", "protected", "dashboard", "alarms")
 KEYS = (*SWITCHES, "secrets", "existing", "settings")
 # Resources that no stack creates: those that CloudFormation cannot find by name to import them.

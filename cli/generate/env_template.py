@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from cli.environment import STAGE
 from shared.advised_commands import without_stage
 from shared.job import settings
+from shared.job.console_url import CONSOLE_URL
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.setting import Setting
@@ -29,6 +30,7 @@ DEPLOYMENT = (
     settings.text("NIGHTSHIFT_LOCAL", ".local", "Folder of the local cloud's state"),
     settings.text("NIGHTSHIFT_ALERTS_EMAIL", "", "E-mail address that receives the alerts; read at deployment"),
     LEASE_MARGIN,
+    CONSOLE_URL,
 )
 WORKERS = (
     settings.text("NIGHTSHIFT_ACCOUNT", "", "The AWS account, for workers of Celery and RQ; jobs.py reads it from AWS"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from functions.accounts import _dns, _link
 from functions.webhooks.webhook_retry import LOOPBACK
 from local.cloud import PORTS
+from shared.job.console_url import CONSOLE_URL
 from shared.mail import route
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def start(folder: Path, *, on_free_ports: bool = False) -> Iterator[dict[str, st
             _dns.MX.name: MX,
             _dns.CNAMES.name: CNAMES,
             LOOPBACK.name: "true",
-            # The URL that AWS would assign does not exist on this machine.
+            # The URLs that AWS would assign do not exist on this machine.
+            CONSOLE_URL.name: f"http://127.0.0.1:{PORTS['console']}",
             _link.LINK.name: f"http://127.0.0.1:{PORTS[_link.FUNCTION]}/{_link.FUNCTION}/{{ticket}}",
         }
 

@@ -126,8 +126,9 @@ class Email:
         self.name = f"{EMAIL}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
 
     def send(self, alert: Alert, key: str) -> None:
-        stage = self.run.cloud.names.stage
-        self.relay.send(message.Mail((self.address,), f"[nightshift {stage}] {alert.subject}", alert.text(stage)), key)
+        cloud = self.run.cloud
+        subject = f"[nightshift {cloud.names.stage}] {alert.subject}"
+        self.relay.send(message.Mail((self.address,), subject, alert.text(cloud)), key)
 
     def close(self) -> None:
         self.relay.close()
@@ -166,7 +167,7 @@ class WebhookChannel:
 
         url = self.run.setting(URL.name)
         kind = alert.kind.lower().replace("_", ".", 1)
-        body = {"type": kind, "timestamp": alert.at, "data": alert.message(self.run.cloud.names.stage)}
+        body = {"type": kind, "timestamp": alert.at, "data": alert.message(self.run.cloud)}
         try:
             host = sites.host_of(url)
             if not url.startswith("https://") and host.partition(":")[0] not in LOOPBACK:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from shared.aws.names import CODE_VERSION
+from shared.job.console_url import CONSOLE_URL
 from shared.job.definition import Job
 from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.overrides import configured
@@ -25,6 +26,7 @@ OWN = frozenset(
         "NIGHTSHIFT_ACCOUNT",
         "NIGHTSHIFT_ALERTS_EMAIL",
         "NIGHTSHIFT_CELERY_APP",
+        "NIGHTSHIFT_CONSOLE_URL",
         CODE_VERSION,
         "NIGHTSHIFT_JOB",
         "NIGHTSHIFT_LEASE_MARGIN",
@@ -73,6 +75,7 @@ def unknown(jobs: Iterable[Job], environment: Mapping[str, str]) -> list[str]:
 
 def _settings(jobs: Iterable[Job]) -> Iterator[Setting]:
     yield LEASE_MARGIN
+    yield CONSOLE_URL
     for job in jobs:
         yield from job.all_settings()
 

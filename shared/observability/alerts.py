@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
 from shared.aws.names import TOPIC
-from shared.observability import mutes
+from shared.observability import alert_page, mutes
 from shared.store import keys, table
 from shared.tables import STATE
 from shared.text.printable import printable
@@ -46,16 +46,16 @@ class Alert:
         """A single line, which SNS requires."""
         return printable(" ".join(redaction.text(f"{self.kind} {self.about}").split()))[:MAX_SUBJECT]
 
-    def message(self, stage: str) -> dict[str, Any]:
+    def message(self, cloud: Cloud) -> dict[str, Any]:
         """The alert as JSON data, redacted."""
-        message: dict[str, Any] = redaction.data(
-            {"alert": self.kind, "stage": stage, **self.fields, "commands": list(self.commands)}
-        )
+        page = alert_page.link(cloud.environment, self.kind, self.fields)
+        shown = {**self.fields, **({"page": page} if page else {}), "commands": list(self.commands)}
+        message: dict[str, Any] = redaction.data({"alert": self.kind, "stage": cloud.names.stage, **shown})
         return message
 
-    def text(self, stage: str) -> str:
+    def text(self, cloud: Cloud) -> str:
         """The alert as text: a line per field, then the commands."""
-        message = self.message(stage)
+        message = self.message(cloud)
         commands = message.pop("commands")
         lines = [
             f"{name}: {printable(str(value), multiline=True)}"
@@ -96,5 +96,5 @@ def publish(cloud: Cloud, alert: Alert) -> None:
     cloud.sns.publish(
         TopicArn=cloud.names.topic_arn(TOPIC),
         Subject=alert.subject,
-        Message=json.dumps(alert.message(cloud.names.stage), indent=1),
+        Message=json.dumps(alert.message(cloud), indent=1),
     )

@@ -262,11 +262,13 @@ def test_no_canary_is_in_a_dead_letter(
 
 def test_no_canary_is_in_an_alert(cloud: Cloud) -> None:
     people = []
+    # The link of an alert is a text too.
+    cloud.environment = {"NIGHTSHIFT_CONSOLE_URL": "https://console.example"}
     for number, canary in enumerate(SAMPLE):
-        fields = {"error": canary.said, canary.said: [canary.said]}
+        fields = {"job": canary.said, "error": canary.said, canary.said: [canary.said]}
         alert.send(cloud, "JOB_FAILING", canary.said, fields, [canary.said], f"known {number}")
         told = alert.Alert("JOB_FAILING", canary.said, fields, [canary.said])
-        people += [told.subject, told.text("test")]
+        people += [told.subject, told.text(cloud)]
     assert alerts(cloud).count("JOB_FAILING") >= len(SAMPLE)
     assert leaked(alerts(cloud), SAMPLE) == []
     # The stored alerts, and the texts of the other channels.

@@ -76,6 +76,7 @@ def test_values_become_the_text_that_settings_read(write: Write) -> None:
         WEB_EVAL_EXEC_HOSTS = ["shop.example", "two.example"]
         KB_PLUGINS_DISABLED = []
         NIGHTSHIFT_ALERTS_EMAIL = "oncall@example.com"
+        NIGHTSHIFT_CONSOLE_URL = "https://console.example"
         """
     )
     assert (file.production, file.dashboard, file.alarms, file.secrets) == (True, True, False, ("mail-relay",))
@@ -86,6 +87,7 @@ def test_values_become_the_text_that_settings_read(write: Write) -> None:
         "WEB_EVAL_EXEC_HOSTS": "shop.example,two.example",
         "KB_PLUGINS_DISABLED": ",",
         "NIGHTSHIFT_ALERTS_EMAIL": "oncall@example.com",
+        "NIGHTSHIFT_CONSOLE_URL": "https://console.example",
         "NIGHTSHIFT_PRODUCTION": "true",
     }
     assert stage_file.faults(file, JOBS) == []

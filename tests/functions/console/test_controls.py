@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from functions.console._acts.confirmation import ACTS
 from functions.console._places import PAGES
+from shared.observability import alert_page
 from tests.support.console_browser import Person, Seen
 
 FORM = re.compile(r"<form([^>]*)>(.*?)</form>", re.DOTALL)
@@ -102,3 +103,10 @@ def test_a_viewer_is_offered_no_act(viewer: Person) -> None:
     walk = Walk(viewer)
     walk.start()
     assert (walk.broken, walk.previewed) == ([], {})
+
+
+def test_the_page_of_each_alert_exists(operator: Person) -> None:
+    fields = {"job": PLANNED, "queue": "flagship:usage"}
+    for kind in (*alert_page.PATHS, "JOB_FAILING"):
+        assert operator.get(alert_page.path(kind, fields)).status == 200, kind
+    assert operator.get(alert_page.path("ANY", {})).status == 200

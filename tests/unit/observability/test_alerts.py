@@ -45,7 +45,7 @@ def test_no_secret_is_published_or_stored(cloud: Cloud) -> None:
     send(cloud)
     assert KEY not in json.dumps(published(cloud))
     assert KEY not in json.dumps(table.get(cloud, STATE, keys.owed_alert("incident 1")))
-    assert KEY not in ALERT.text("test")
+    assert KEY not in ALERT.text(cloud)
 
 
 def test_a_subject_is_one_line_within_the_limit_of_sns() -> None:
@@ -54,8 +54,17 @@ def test_a_subject_is_one_line_within_the_limit_of_sns() -> None:
     assert len(subject) <= MAX_SUBJECT
 
 
-def test_the_text_leaves_out_empty_fields_and_ends_with_the_commands() -> None:
-    lines = ALERT.text("test").splitlines()
+def test_an_alert_links_to_its_page_of_the_console(cloud: Cloud) -> None:
+    cloud.environment = {"NIGHTSHIFT_CONSOLE_URL": "https://console.example"}
+    alerts.send(cloud, "JOB_FAILING", "sweep", {"job": "sweep"}, ALERT.commands, "incident 1")
+    [(_, message)] = published(cloud)
+    assert message["page"] == "https://console.example/ui/jobs/sweep"
+    assert "page: https://console.example/ui/jobs/sweep" in Alert("X", "sweep", {"job": "sweep"}, []).text(cloud)
+    assert "page" not in table.get(cloud, STATE, keys.owed_alert("incident 1"))["alert"]["fields"]
+
+
+def test_the_text_leaves_out_empty_fields_and_ends_with_the_commands(cloud: Cloud) -> None:
+    lines = ALERT.text(cloud).splitlines()
     assert lines[:2] == ["alert: JOB_FAILING", "stage: test"]
     assert not any(line.startswith("note") for line in lines)
     assert lines[-2:] == ["What you can do:", "  python jobs.py why sweep"]
