@@ -34,9 +34,6 @@ def test_every_function_gets_the_settings_of_the_stage() -> None:
     variables = platform_environment(deployment)
     assert variables["NIGHTSHIFT_CONSOLE_URL"] == "https://console.example"
     assert variables["NIGHTSHIFT_LEASE_MARGIN"] == "20"
-        "https://console.example",
-        "20",
-    )
     assert "PATH" not in variables
     deployment.environment = {}
     assert "NIGHTSHIFT_CONSOLE_URL" not in platform_environment(deployment)
