@@ -24,7 +24,7 @@ COMMANDS = frozenset(
         *("list", "describe", "test", "runs", "why", "status", "apply", "pause", "resume", "dead", "crontab", "env"),
         *("doctor", "drift", "preflight", "cost", "queues", "logs", "mail", "load", "seed", "worker", "up", "top"),
         *("heatmap", "new", "generate", "token", "effects", "sums", "pauses", "reset", "completion", "send"),
-        *("run", "replay", "mute"),
+        *("run", "replay", "mute", "console", "destroy", "urls"),
     )
 )
 
