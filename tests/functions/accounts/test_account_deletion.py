@@ -136,9 +136,17 @@ def test_what_is_written_meanwhile_goes_when_it_looks_again(go: Go, cloud: Cloud
     assert left(cloud, "ada") == []
 
 
-@pytest.mark.parametrize(("owner", "moment"), [(account_export, "_put"), (_archive.Upload, "finish")])
+# An overtaken export deletes the page that it wrote; its archive is left to the deletion's second run.
+@pytest.mark.parametrize(("owner", "moment", "written"), [(account_export, "_put", 0), (_archive.Upload, "finish", 1)])
 def test_nothing_is_left_of_an_export_that_is_being_made_meanwhile(
-    owner: Any, moment: str, go: Go, cloud: Cloud, clock: VirtualClock, log: Lines, monkeypatch: pytest.MonkeyPatch
+    owner: Any,
+    moment: str,
+    written: int,
+    go: Go,
+    cloud: Cloud,
+    clock: VirtualClock,
+    log: Lines,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The export has read its row when the deletion deletes row and objects, and then writes one more object."""
     everything(cloud, "ada", clock.now())
@@ -152,7 +160,7 @@ def test_nothing_is_left_of_an_export_that_is_being_made_meanwhile(
 
     monkeypatch.setattr(owner, moment, late)
     assert run(AccountExport(), Firing("account-export", clock.now()), cloud, log).counts == {"moved": 1}
-    assert len(files(cloud, "exports/ada/")) == 1
+    assert len(files(cloud, "exports/ada/")) == written
     assert there(cloud, NOTIFICATIONS) == []
     finished(go, clock)
     assert left(cloud, "ada") == []
