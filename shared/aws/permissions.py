@@ -68,12 +68,15 @@ def read_and_write(rows: tuple[str, ...], objects: str) -> tuple[Grant, ...]:
 
 
 def list_objects(prefix: str) -> Grant:
-    """List the names below a prefix that ends in `*`; `*` alone is the whole bucket."""
+    """List the names below a prefix that ends in `*`.
+
+    `*` alone is the whole bucket.
+    """
     return Grant(("s3:ListBucket",), f"listing/{prefix}")
 
 
 def find_missing_objects() -> Grant:
-    """Let S3 tell a missing object from a denied one.
+    """Let S3 distinguish a missing object from a denied one.
 
     It answers 404 only to a caller that may list the whole bucket, else 403:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html

@@ -20,13 +20,19 @@ START = "/ui/now"
 
 
 def path(kind: str, fields: Mapping[str, Any]) -> str:
-    """Return the path of the page; the first page for an alert about no job."""
+    """Return the path of the page.
+
+    An alert about no job leads to the first page.
+    """
     pattern, name = PATHS.get(kind, JOB)
     value = fields.get(name)
     return pattern.format(quote(str(value), safe="")) if value else START
 
 
 def link(environment: Mapping[str, str], kind: str, fields: Mapping[str, Any]) -> str:
-    """Return the address of the page; nothing where the console's is not known."""
+    """Return the address of the page.
+
+    Nothing where the console's is not known.
+    """
     url = console_url(environment)
     return url and f"{url}{path(kind, fields)}"
