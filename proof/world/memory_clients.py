@@ -69,11 +69,15 @@ class MemoryClient:
             raise error_class(error.response["Error"]["Code"])(error.response, operation) from None
 
     def get_paginator(self, method: str) -> SimpleNamespace:
-        """Paginator of `query`, `scan` or `list_objects_v2`."""
+        """Paginator of `query`, `scan`, or of a list."""
         token, start = {
             "query": ("LastEvaluatedKey", "ExclusiveStartKey"),
             "scan": ("LastEvaluatedKey", "ExclusiveStartKey"),
             "list_objects_v2": ("NextContinuationToken", "ContinuationToken"),
+            "describe_stacks": ("NextToken", "NextToken"),
+            "list_functions": ("NextMarker", "Marker"),
+            "list_rules": ("NextToken", "NextToken"),
+            "list_schedules": ("NextToken", "NextToken"),
         }[method]
 
         def paginate(**request: Any) -> Iterator[dict[str, Any]]:

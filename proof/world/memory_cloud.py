@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from proof.world.aws_errors import error_class
 from proof.world.memory_clients import MemoryClient
+from proof.world.memory_deployment import MemoryDeployment
 from shared.aws.cloud import CALLED, ONCE, PATIENT, QUICK, Cloud
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class MemoryCloud(Cloud):
         self.world = world
         #: The process that makes the calls. A warm start replaces it.
         self.process = process
+
+    def _client(self, service: str, bounds: tuple[int, int, int] = PATIENT, *, validated: bool = True) -> Any:
+        # A client of boto3 would call the network.
+        raise NotImplementedError(f"{service} in memory does not exist")
 
     def _memory(self, service: str, backend: Any, bounds: tuple[int, int, int] = PATIENT) -> Any:
         return MemoryClient(self, service, backend, bounds[2])
@@ -60,6 +65,18 @@ class MemoryCloud(Cloud):
     @cached_property
     def functions_once(self) -> Any:
         return self._memory("lambda", self.world.functions, CALLED)
+
+    @cached_property
+    def stacks(self) -> Any:
+        return self._memory("cloudformation", MemoryDeployment())
+
+    @cached_property
+    def rules(self) -> Any:
+        return self._memory("events", MemoryDeployment())
+
+    @cached_property
+    def schedules(self) -> Any:
+        return self._memory("scheduler", MemoryDeployment())
 
     @cached_property
     def secret_values(self) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proof.world.aws_errors import client_error
+from proof.world.memory_deployment import MemoryDeployment
 from shared import clock
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class MemoryLambda:
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation, such as `Invoke`. Raises ClientError."""
         handler: Callable[[str, Mapping[str, Any]], dict[str, Any]] | None = getattr(self, f"_{operation}", None)
+        if operation == "ListFunctions":
+            return MemoryDeployment().call(operation, request)
         if handler is None:
             raise NotImplementedError(f"Lambda in memory does not have {operation}")
         job = request["FunctionName"].removeprefix(self.world.names.function(""))

@@ -47,6 +47,7 @@ POSTPONED = {"again", "faulty", "put_off", "unwarned"}
 # Job -> why a seed cannot give it work.
 WITHOUT_WORK = {
     "crash": "it fails on purpose, and does nothing before",
+    "drift-watch": "it compares what a deployment has created, and here is none",
     "kb-labs-plugin-template-cleanup": "it deletes files of its workspace by age, and S3 dates a file at its upload",
 }
 
