@@ -160,9 +160,9 @@ def test_runs_are_the_newest_first_across_days(call: Call, aws: Cloud) -> None:
 
 
 def test_an_expired_row_is_not_shown(call: Call, aws: Cloud) -> None:
-    # Retention of the class `standard`: a day for successful runs, a week for failed ones.
-    ended(aws, aws.clock.now() - timedelta(hours=25))
-    kept = ended(aws, aws.clock.now() - timedelta(hours=25), error="oh")
+    # Retention of the class `standard`: a day for successful runs, a week for failed ones; rows live three days longer.
+    ended(aws, aws.clock.now() - timedelta(hours=97))
+    kept = ended(aws, aws.clock.now() - timedelta(hours=97), error="oh")
     assert [row["run_id"] for row in call("runs", "good", "--json", *AWS).json] == [kept]
 
 

@@ -112,7 +112,7 @@ def test_an_unknown_job_suggests_the_nearest(call: Call, jobs: Path) -> None:
     answer = call("goood")
     assert (answer.code, answer.out) == (2, "")
     assert "did you mean 'good'?" in answer.err
-    assert "did you mean 'runs'?" in call("rusn").err
+    assert "did you mean 'status'?" in call("statsu").err
 
 
 def test_an_error_is_one_json_document_too(call: Call, jobs: Path) -> None:

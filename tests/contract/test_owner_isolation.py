@@ -43,6 +43,7 @@ WITHOUT_OWNERS = {
     "dead-letter-cleanup": "deletes rows of the platform",
     "dispatch": "starts the jobs of firings, each by itself",
     "docs": "looks at one site",
+    "drift-watch": "compares resources of the platform",
     "job-monitoring": "reads the status of jobs; a channel that fails does not stop the others",
     "queue-health": "looks at queues of the platform",
     "reconciler": "looks at jobs of the platform",

@@ -44,6 +44,8 @@ VARYING = {
     "expires",
     "artifact",
     "duplicate",
+    "ended",
+    "ended_for",
 }
 
 # Outcomes of routed runs, and of rows that only a duplicate has written so far.

@@ -139,7 +139,7 @@ class Deployed:
         """Run jobs.py against the account."""
         return subprocess.run(
             [sys.executable, str(ROOT / "jobs.py"), *words, "--aws", "--stage", self.stage],
-            env=self.engine.environment({**os.environ, "AWS_REGION": self.engine.region}),
+            env=self.engine.environment({**os.environ, "AWS_REGION": self.engine.region, "COLUMNS": "200"}),
             capture_output=True,
             text=True,
             check=False,

@@ -239,8 +239,8 @@ def test_what_was_left_behind_is_settled_in_four_calls_of_the_store(
     counted = Calls(cloud)
     go(Greet(greeting(receiver), lambda _: answer))
     assert counted.made.count("s3:GetObject") == 1
-    # Besides the run's own calls: claim, the row and the status of the interrupted run, finish and history.
-    assert len(counted.made) == 5 + calls + 1
+    # Besides the run's own calls: two claims, the row and the status of the interrupted run, finish and history.
+    assert len(counted.made) == 6 + calls + 1
 
 
 def test_a_definite_no_costs_two_calls(go: Go, cloud: Cloud) -> None:
