@@ -1,4 +1,4 @@
-"""Lists of a deployment in memory: no stack, rule, schedule or function by name."""
+"""Empty lists of stacks, rules, schedules and functions, in memory."""
 
 from __future__ import annotations
 
