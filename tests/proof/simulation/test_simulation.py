@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -13,12 +11,9 @@ from proof.simulation.delivery_disturbances import Duplicates, Outage
 from proof.simulation.disturbance import Disturbance
 from proof.simulation.plan import STARTS, SimulationPlan
 from proof.simulation.simulation import Simulation
-from shared.job import lease_margin
-from shared.run import claim, claim_write, history
-from shared.run.context import RunContext
-from shared.store import transaction
+from shared.run import history
+from tests.support.planted_faults import early_release, key_with_the_attempt, missing_fence, unconditional_counter
 
-ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
 DAYS = 0.15
 
 
@@ -45,39 +40,6 @@ def test_a_seed_has_one_trace(simulation: Simulation) -> None:
     assert (first.digest, first.steps) == (second.digest, second.steps)
     other = SimulationPlan.draw(6, 0.1, simulation.candidates(), ("account-export", "export-expiry"))
     assert simulation.run(other).digest != first.digest
-
-
-def unconditional_counter(patch: pytest.MonkeyPatch) -> None:
-    """Add to counters also where the batch was counted."""
-    request = transaction.Condition.request
-
-    def always(self: transaction.Condition) -> dict[str, Any]:
-        made = request(self)
-        if condition := made.get("ConditionExpression"):
-            made["ConditionExpression"] = f"{condition} OR {ALWAYS}"
-        return made
-
-    patch.setattr(transaction.Condition, "request", always)
-
-
-def missing_fence(patch: pytest.MonkeyPatch) -> None:
-    """Write the end of a run whoever holds the lease now."""
-    patch.setattr(claim, "HOLDS_LEASE", f"{claim_write.HOLDS_LEASE} OR {ALWAYS}")
-
-
-def early_release(patch: pytest.MonkeyPatch) -> None:
-    """Give a lease of a second."""
-    patch.setattr(lease_margin, "lease_seconds", lambda *_: 1)
-
-
-def key_with_the_attempt(patch: pytest.MonkeyPatch) -> None:
-    """Give each attempt at an effect a key of its own."""
-    effect = RunContext.effect
-
-    def keyed(self: RunContext, key: str, do: Callable[[str], Any]) -> Any:
-        return effect(self, f"{key}#{secrets.token_hex(4)}", do)
-
-    patch.setattr(RunContext, "effect", keyed)
 
 
 def unrecorded_lost_run(patch: pytest.MonkeyPatch) -> None:
