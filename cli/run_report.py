@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cli import output
+from cli import log_lines, output
 from cli.exit_codes import Exit
 from shared import clock
 from shared.aws.names import NO_TARGET
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from cli.shapes.runs import RunResult
 
 FAILURES = ("failed", "lost")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that run a job."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if the run is done and found something bad (default: 0)"
+    )
+    log_lines.add_argument(parser)
 
 
 def print_report(report: RunReport, as_json: bool, strict: bool = False) -> Exit:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 
-from cli import job_settings, log_lines, options, output, recorded_run
+from cli import job_settings, log_lines, options, output, recorded_run, run_report
 from cli.commands.run_job import manual_firing, tick_firing
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target
 from cli.recorded_run import RunInProgress
 from cli.registered_jobs import require_valid_settings
-from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared import clock
 from shared.admin.run_chain import RunChain
@@ -36,11 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manual", action="store_true", help="run the job by hand, also if the tick is done (default: the tick)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
-    parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 if the run is done and found something bad (default: 0)"
-    )
-    log_lines.add_argument(parser)
+    run_report.add_arguments(parser)
     options.add_arguments(parser)
     options.add_services(parser)
 
@@ -69,7 +64,7 @@ def call(args: argparse.Namespace) -> int:
         if report.outcome in DONE_BEFORE:
             manual = options.advised(args, "replay", args.id, "--manual")
             output.notice(f"the work of this tick is done; `{manual}` runs the job by hand")
-    return print_report(report, args.json, args.strict)
+    return run_report.print_report(report, args.json, args.strict)
 
 
 def _refuse_messages_and_dead_letters(chain: RunChain, args: argparse.Namespace) -> None:

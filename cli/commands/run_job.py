@@ -7,12 +7,11 @@ import uuid
 from dataclasses import replace
 from datetime import datetime
 
-from cli import dry_run, job_settings, log_lines, options, output
+from cli import dry_run, job_settings, log_lines, options, output, run_report
 from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job, find_target, parse_minute
 from cli.readonly_cloud import readonly
 from cli.registered_jobs import require_valid_settings
-from cli.run_report import print_report
 from cli.watchdog import run_watched
 from shared.aws.cloud import Cloud
 from shared.clock import Clock
@@ -36,11 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="run the tick of this time: ISO 8601, or `now` for the current minute (default: a manual run, no tick)",
     )
     parser.add_argument("--target", metavar="T", help="run for this host or shard only (default: all of the job)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object; logs go to stderr in any case")
-    parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 if the run is done and found something bad (default: 0)"
-    )
-    log_lines.add_argument(parser)
+    run_report.add_arguments(parser)
     options.add_arguments(parser)
     options.add_services(parser)
 
@@ -61,7 +56,7 @@ def call(args: argparse.Namespace) -> int:
         if args.dry_run:
             return _dry_run(job, manual_firing(job, at or now, target), cloud, args)
         firing = manual_firing(job, now, target) if at is None else tick_firing(job, at, target, cloud)
-        return print_report(run_watched(job, firing, cloud, log_lines.writer(args)), args.json, args.strict)
+        return run_report.print_report(run_watched(job, firing, cloud, log_lines.writer(args)), args.json, args.strict)
 
 
 def manual_firing(job: Job, at: datetime, target: str) -> Firing:

@@ -1,4 +1,4 @@
-"""Faults planted into the product, for the tests of both proofs."""
+"""Faults to plant into the product in tests."""
 
 from __future__ import annotations
 
