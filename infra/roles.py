@@ -165,7 +165,7 @@ def _alias(names: Names, grant: Grant) -> str:
 
 def _prefix(grant: Grant) -> str:
     kind, _, name = grant.resource.partition("/")
-    # A condition on the prefix of the whole bucket would refuse requests that have none, such as GetObject's own look.
+    # Without a condition for the whole bucket: one on the prefix is false for GetObject, whose requests have none.
     return name if kind == "listing" and name != "*" else ""
 
 
