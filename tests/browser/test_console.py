@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from functions.console._places import PAGES
+from functions.console._routes import PAGES
 from shared.admin import console_link
 from shared.aws.cloud import Cloud
 from tests.browser.conftest import CHROMIUM

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser
 
-from functions.console._places import PAGES
+from functions.console._routes import PAGES
 from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.dead_letters.store import DeadLetterFilter

@@ -10,7 +10,7 @@ from typing import Any
 from htpy import Node, button, details, div, form, fragment, label, p, pre, summary
 from htpy import input as input_element
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.badges import badge
 from functions.console._view import Page, View, link
 from shared.admin import audit
@@ -53,7 +53,7 @@ def page(view: View) -> Page:
 def _row(view: View, entry: dict[str, Any]) -> tuple[Node, ...]:
     end = str(entry.get("end", ""))
     return (
-        moments.at(str(entry["at"]), view.now),
+        timestamps.at(str(entry["at"]), view.now),
         str(entry.get("who", "")),
         str(entry.get("what", "")),
         ", ".join(_scope(entry.get("scope") or {})),

@@ -8,7 +8,7 @@ from itertools import islice
 
 from htpy import Element, Node, a, fragment, h2, p, pre, section
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
 from functions.console._request import PageError
@@ -80,8 +80,8 @@ def _group_row(view: View, group: DeadLetterGroup) -> tuple[Node, ...]:
         str(opened),
         str(retrying or ""),
         str(resolved or ""),
-        moments.at(group.first, view.now),
-        moments.at(group.last, view.now),
+        timestamps.at(group.first, view.now),
+        timestamps.at(group.last, view.now),
         [fragment[a(href=link("tenants", each))[each], " "] for each in tenants[:4]],
         group.error,
         act(view, "retry-group", "Retry", group=group.fingerprint) if opened else None,
@@ -124,7 +124,7 @@ def _letter_rows(view: View, letters: Sequence[DeadLetter]) -> list[tuple[Node, 
         (
             a(href=link("dead", "letter", letter.id))[letter.id[:16]],
             badge(letter.state),
-            moments.at(letter.failed_at, view.now),
+            timestamps.at(letter.failed_at, view.now),
             str(letter.attempts),
             a(href=link("tenants", letter.tenant))[letter.tenant] if letter.tenant else "",
             "" if letter.target == "-" else letter.target,

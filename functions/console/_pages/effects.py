@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from htpy import Node, a, fragment, p
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._view import Page, View, link
 from shared.admin import effects
@@ -41,8 +41,8 @@ def _rows(view: View, name: str) -> Iterator[tuple[Node, ...]]:
             key,
             a(href=link("jobs", name))[name],
             a(href=link("tenants", tenant))[tenant] if tenant else "",
-            moments.at(str(each.get("begun", "")), view.now),
-            moments.at(str(each.get("since") or ""), view.now),
+            timestamps.at(str(each.get("begun", "")), view.now),
+            timestamps.at(str(each.get("since") or ""), view.now),
             a(href=link("runs", name, str(each.get("run", ""))))[str(each.get("run", ""))],
             "; ".join(filter(None, (str(each.get("error", "")), str(each.get("note", ""))))) or "its run was lost",
             buttons(

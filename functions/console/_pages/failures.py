@@ -10,7 +10,7 @@ from typing import Any
 
 from htpy import Element, Node, a, fragment, h2, li, p, section, ul
 
-from functions.console._html import charts, moments, tables
+from functions.console._html import charts, tables, timestamps
 from functions.console._html.badges import badge
 from functions.console._pages.job import run_row
 from functions.console._request import PageError
@@ -131,8 +131,8 @@ def _groups(view: View, rows: Sequence[Row]) -> list[tuple[Node, ...]]:
                     str(newest.get("note") or "no reason was recorded")
                 ],
                 str(len(members)),
-                moments.at(started(oldest), view.now),
-                moments.at(started(newest), view.now),
+                timestamps.at(started(oldest), view.now),
+                timestamps.at(started(newest), view.now),
                 [fragment[a(href=link("tenants", each))[each], " "] for each in tenants[:5]],
             )
         )

@@ -8,7 +8,7 @@ from itertools import islice
 
 from htpy import Element, Node, a, details, div, fragment, h2, li, p, section, summary, ul
 
-from functions.console._html import charts, moments, tables
+from functions.console._html import charts, tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import BAD, BUSY, GOOD, IDLE, WARN, badge
 from functions.console._request import PageError
@@ -81,7 +81,7 @@ def _why(view: View, overview: JobOverview) -> Node:
     if status.get("ok", True):
         lead: Node = explanation.headline
     else:
-        since = moments.at(str(status.get("failingSince") or status.get("at", "")), view.now)
+        since = timestamps.at(str(status.get("failingSince") or status.get("at", "")), view.now)
         lead = fragment[str(status.get("note") or "No reason was recorded"), " (failing since ", since, ")"]
     return fragment[
         p(".lead")[badge(state if status.get("ok", True) else word), " ", lead],
@@ -121,7 +121,7 @@ def _next_ticks(view: View, overview: JobOverview) -> Node:
     ticks = sorted(tick for text in texts for tick in islice(schedule.read(text).after(view.now), 5))[:5]
     return fragment[
         p(".soft")[", ".join(texts), ". Times in UTC; u shows those of your zone."],
-        ul[(li[moments.at(tick, view.now)] for tick in ticks)],
+        ul[(li[timestamps.at(tick, view.now)] for tick in ticks)],
     ]
 
 
@@ -152,7 +152,7 @@ def _targets(view: View, overview: JobOverview) -> Node:
             view, "resume" if held else "pause", "Resume" if held else "Pause", job=overview.name, target=target
         )
         rows.append(
-            (target, badge(word), moments.at(str(shown.get("at", "")), view.now), str(shown.get("note", "")), button)
+            (target, badge(word), timestamps.at(str(shown.get("at", "")), view.now), str(shown.get("note", "")), button)
         )
     tenants = [each for part, each in overview.pauses.items() if part.startswith("tenant#")]
     return fragment[
@@ -172,7 +172,7 @@ def _targets(view: View, overview: JobOverview) -> Node:
 def _runs(view: View, overview: JobOverview) -> Element:
     day, name = overview.day, overview.name
     taken = overview.durations()
-    figures = f", median {moments.took(taken[0])}, p95 {moments.took(taken[1])}" if taken else ""
+    figures = f", median {timestamps.took(taken[0])}, p95 {timestamps.took(taken[1])}" if taken else ""
     earlier, later = day - timedelta(days=1), day + timedelta(days=1)
     return section[
         h2[f"Runs of {day}"],
@@ -204,8 +204,8 @@ def run_row(view: View, job: str, row: dict[str, object]) -> tuple[Node, ...]:
     return (
         a(href=link("runs", job, str(row["run"])))[str(row["run"])],
         badge(word),
-        moments.at(str(row.get("started", "")), view.now),
-        moments.took(int(str(ms))) if ms is not None else "",
+        timestamps.at(str(row.get("started", "")), view.now),
+        timestamps.took(int(str(ms))) if ms is not None else "",
         str(row.get("attempt", "")),
         "" if target == "-" else target,
         str(what or ""),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from htpy import Element, Node, a, button, div, form, fragment, label, li, span, ul
 from htpy import input as input_element
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act
 from functions.console._html.badges import badge
 from functions.console._view import Page, View, link
@@ -93,14 +93,14 @@ def _search(view: View) -> Element:
 
 def _row(view: View, state: JobState, purpose: str) -> tuple[Node, ...]:
     upcoming = state.upcoming
-    following = "paused" if state.paused else moments.at(upcoming, view.now) if upcoming else ""
+    following = "paused" if state.paused else timestamps.at(upcoming, view.now) if upcoming else ""
     letters = state.last_dead_letter
     return (
         [a(href=link("jobs", state.name), id=f"job-{state.name}")[state.name], span(".note")[purpose]],
         badge(state.word),
-        [moments.at(state.last, view.now) or "has not run yet", span(".note")[_last_good(view, state)]],
+        [timestamps.at(state.last, view.now) or "has not run yet", span(".note")[_last_good(view, state)]],
         [following, span(".note")[schedule_text(state)]],
-        a(href=link("dead", job=state.name))["last ", moments.at(letters, view.now)] if letters else "",
+        a(href=link("dead", job=state.name))["last ", timestamps.at(letters, view.now)] if letters else "",
         state.note or (f"paused by {state.paused}" if state.paused else ""),
         act(view, "resume", "Resume", job=state.name) if state.paused else act(view, "pause", "Pause", job=state.name),
     )
@@ -109,4 +109,4 @@ def _row(view: View, state: JobState, purpose: str) -> tuple[Node, ...]:
 def _last_good(view: View, state: JobState) -> Node:
     if state.kind != FAILING:
         return None
-    return ["last good ", moments.at(state.last_good, view.now) or "is not on record"]
+    return ["last good ", timestamps.at(state.last_good, view.now) or "is not on record"]

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from htpy import Element, Node, a, div, fragment, h2, h3, li, p, progress, section, ul
 
-from functions.console._html import charts, moments, tables
+from functions.console._html import charts, tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
 from functions.console._view import Page, View, link
@@ -80,12 +80,12 @@ def _lines(view: View, state: JobState) -> Iterator[Node]:
     if state.kind == FAILING:
         times = f", {state.streak} times in a row" if state.streak > 1 else ""
         yield p[state.note or "No reason was recorded."]
-        yield p(".soft")["Failing since ", moments.at(state.since, view.now), times, "."]
-        yield p(".soft")["Last good run: ", moments.at(state.last_good, view.now) or "none on record", "."]
+        yield p(".soft")["Failing since ", timestamps.at(state.since, view.now), times, "."]
+        yield p(".soft")["Last good run: ", timestamps.at(state.last_good, view.now) or "none on record", "."]
     if state.overdue and state.kind == LATE:
-        yield p["The tick of ", moments.at(state.overdue, view.now), " has not started."]
+        yield p["The tick of ", timestamps.at(state.overdue, view.now), " has not started."]
     if "holder" in state.item:
-        yield p(".soft")["Running since ", moments.at(str(state.item.get("started", "")), view.now)]
+        yield p(".soft")["Running since ", timestamps.at(str(state.item.get("started", "")), view.now)]
         yield progress(max="100", value=str(state.progress), aria_label=f"progress of {state.name}")
         if state.interrupted:
             yield p["Its lease has expired: the process was interrupted; the reconciler records the lost run."]
@@ -94,7 +94,7 @@ def _lines(view: View, state: JobState) -> Iterator[Node]:
     elif "partial_pauses" in state.item:
         yield p["Some of its targets or tenants are paused."]
     if state.kind == FAILING and state.upcoming:
-        yield p(".soft")["Next run: ", moments.at(state.upcoming, view.now)]
+        yield p(".soft")["Next run: ", timestamps.at(state.upcoming, view.now)]
 
 
 def _letters(view: View, states: Sequence[JobState]) -> Node:
@@ -107,7 +107,7 @@ def _letters(view: View, states: Sequence[JobState]) -> Node:
             li[
                 a(href=link("dead", job=state.name))[state.name],
                 ", last ",
-                moments.at(state.last_dead_letter or "", view.now),
+                timestamps.at(state.last_dead_letter or "", view.now),
             ]
             for state in new[:MOST]
         )
@@ -123,7 +123,7 @@ def _queues(view: View, measured: dict[str, queue_depth.QueueMeasurement]) -> No
         (
             li[
                 a(href=link("queues", each.queue))[each.queue],
-                f": {each.waiting} waiting, the oldest {moments.length(timedelta(milliseconds=each.age(now)))}",
+                f": {each.waiting} waiting, the oldest {timestamps.length(timedelta(milliseconds=each.age(now)))}",
                 f", {each.errors:g} % failed" if each.errors else "",
             ]
             for each in busy[:MOST]

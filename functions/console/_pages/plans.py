@@ -5,7 +5,7 @@ from __future__ import annotations
 from htpy import Element, Node, a, button, div, form, fragment, h2, label, li, p, pre, section, ul
 from htpy import input as input_element
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._request import PageError
 from functions.console._view import Page, View, link
@@ -63,10 +63,10 @@ def _facts(view: View, stored: Plan) -> Element:
         [
             ("Job", a(href=link("jobs", stored.job))[stored.job]),
             ("Target", "" if stored.target == "-" else stored.target),
-            ("Made", moments.at(stored.made, view.now)),
+            ("Made", timestamps.at(stored.made, view.now)),
             ("By", stored.who),
             ("Of what was due by", stored.cutoff),
-            ("Valid until", moments.at(stored.until, view.now)),
+            ("Valid until", timestamps.at(stored.until, view.now)),
             ("Begun by run", stored.begun),
         ]
     )

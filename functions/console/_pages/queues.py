@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from htpy import Node, a, fragment, p
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
 from functions.console._request import PageError
@@ -47,9 +47,9 @@ def _row(view: View, queue: str, job: str, before: QueueMeasurement | None) -> t
         str(depth.waiting),
         str(depth.working),
         str(depth.delayed),
-        moments.length(timedelta(milliseconds=age)) if age and depth.waiting else "",
+        timestamps.length(timedelta(milliseconds=age)) if age and depth.waiting else "",
         f"{before.errors:g} %" if before and before.errors else "",
-        moments.at(before.at, view.now) if before else "not measured yet",
+        timestamps.at(before.at, view.now) if before else "not measured yet",
         act(view, "pause", "Pause", job=job),
     )
 
@@ -61,8 +61,8 @@ def _one(view: View, job: str, before: QueueMeasurement | None) -> Node:
             ("Handled so far", f"{before.done:,}"),
             ("Failed so far", f"{before.failed:,}"),
             ("In its dead-letter queue", str(before.dead)),
-            ("Lag", moments.took(before.lag)),
-            ("Stuck since", moments.at(before.since, view.now) if before.since else "no"),
+            ("Lag", timestamps.took(before.lag)),
+            ("Stuck since", timestamps.at(before.since, view.now) if before.since else "no"),
         ]
     return fragment[
         tables.facts(facts),

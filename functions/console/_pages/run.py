@@ -8,7 +8,7 @@ from typing import Any
 
 from htpy import Element, Node, a, details, fragment, h2, p, pre, section, summary
 
-from functions.console._html import charts, moments, tables
+from functions.console._html import charts, tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge, kind_of
 from functions.console._request import PageError
@@ -66,8 +66,8 @@ def _facts(view: View, chain: RunChain) -> Iterator[tuple[str, Node]]:
     yield "Target", "" if target == "-" else target
     yield "Tenant", a(href=link("tenants", row["tenant"]))[row["tenant"]] if row.get("tenant") else ""
     yield "Entity", str(row.get("entityId", ""))
-    yield "Started", moments.at(str(row.get("started", "")), view.now)
-    yield "Took", moments.took(row.get("ms"))
+    yield "Started", timestamps.at(str(row.get("started", "")), view.now)
+    yield "Took", timestamps.took(row.get("ms"))
     yield "Attempt", f"{row['attempt']} of {len(chain.entry['delays']) + 1}" if row.get("attempt") else ""
     yield "Counts", _counts(row)
     yield "Code", str(row.get("version", ""))
@@ -84,8 +84,8 @@ def _attempts(view: View, chain: RunChain) -> Node:
         (
             str(row.get("attempt", "")),
             badge(_word(row)),
-            moments.at(str(row.get("started", "")), view.now),
-            moments.took(row.get("ms")),
+            timestamps.at(str(row.get("started", "")), view.now),
+            timestamps.took(row.get("ms")),
             row["run"] if row["run"] == chain.run else a(href=link("runs", chain.job, row["run"]))[row["run"]],
             str(row.get("note", "")),
         )
@@ -117,7 +117,7 @@ def _effects(view: View, chain: RunChain) -> Node:
     rows = (
         (
             each["key"],
-            moments.at(each.get("begun", ""), view.now),
+            timestamps.at(each.get("begun", ""), view.now),
             each.get("error") or each.get("note") or "its run was lost",
             a(href=link("effects", job=chain.job))["Settle"],
         )

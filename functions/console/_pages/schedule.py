@@ -11,7 +11,7 @@ from itertools import chain, islice, takewhile
 
 from htpy import Element, Node, a, fragment, h2, li, p, section, ul
 
-from functions.console._html import charts, moments, tables
+from functions.console._html import charts, tables, timestamps
 from functions.console._html.badges import badge
 from functions.console._pages.jobs import schedule_text
 from functions.console._view import Page, View, link
@@ -79,9 +79,9 @@ def _row(view: View, state: JobState) -> tuple[Node, ...]:
         badge(state.word),
         schedule_text(state),
         _line(view, state),
-        ["paused, would be ", moments.at(upcoming, view.now)]
+        ["paused, would be ", timestamps.at(upcoming, view.now)]
         if state.paused and upcoming
-        else moments.at(upcoming or "", view.now),
+        else timestamps.at(upcoming or "", view.now),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from htpy import Element, Node, a, button, details, div, form, fragment, label, p, pre, summary
 from htpy import input as input_element
 
-from functions.console._html import moments, tables
+from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
 from functions.console._pages.job import run_row
@@ -101,7 +101,7 @@ def _dead(view: View, rows: Sequence[Row]) -> Element:
             a(href=link("dead", "letter", row["id"]))[str(row["id"])[:16]],
             a(href=link("jobs", row["job"]))[row["job"]],
             badge(str(row.get("state", "dead"))),
-            moments.at(str(row.get("diedAt", "")), view.now),
+            timestamps.at(str(row.get("diedAt", "")), view.now),
             str(row.get("error", "")),
             act(view, "retry", "Retry", id=str(row["id"])),
         )
@@ -124,7 +124,7 @@ def _uncertain(view: View, rows: Sequence[Row]) -> Element:
         (
             a(href=link("effects", job=row["job"]))[row["sk"]],
             row["job"],
-            moments.at(str(row.get("begun", "")), view.now),
+            timestamps.at(str(row.get("begun", "")), view.now),
             str(row.get("error") or row.get("note", "")),
         )
         for row in rows[:LISTED]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from functions.console._acts.confirmation import ACTS
-from functions.console._places import PAGES
+from functions.console._routes import PAGES
 from shared.observability import alert_page
 from tests.support.console_browser import Person, Seen
 

@@ -7,7 +7,7 @@ import re
 from urllib.parse import quote
 
 from functions.console import _assets
-from functions.console._places import PAGES
+from functions.console._routes import PAGES
 from shared.aws.cloud import Cloud
 from shared.job import manifest
 from tests.conftest import Calls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.console._places import PAGES
+from functions.console._routes import PAGES
 from functions.console._ui import Console
 from shared.admin import console_link
 from shared.aws.cloud import Cloud
