@@ -10,6 +10,9 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from cli.exit_codes import CommandError, Exit
+from shared.text.regular_file import read_regular
+
+MAX_BYTES = 1 << 20
 
 
 def load(path: Path) -> None:
@@ -29,7 +32,7 @@ def load(path: Path) -> None:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         return ""
     except OSError as error:

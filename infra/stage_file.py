@@ -24,8 +24,10 @@ from shared.job.lease_margin import LEASE_MARGIN
 from shared.job.setting import Setting, json_list
 from shared.redaction import labelled, named, shaped
 from shared.redaction.char_runs import byte_image
+from shared.text.regular_file import read_regular
 
 FOLDER = "stages"
+MAX_BYTES = 1 << 20
 # A function's name has 64 characters: 40 are a job's, and 12 are left for the stage.
 STAGE = r"[a-z][a-z0-9]{0,11}"
 PRODUCTION, ALERTS_EMAIL = "NIGHTSHIFT_PRODUCTION", "NIGHTSHIFT_ALERTS_EMAIL"
@@ -100,7 +102,7 @@ def read(stage: str, root: Path, jobs: Iterable[Job]) -> StageFile:
         return StageFile(stage)
     path = root / FOLDER / f"{stage}.toml"
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(read_regular(path, MAX_BYTES).decode())
     except FileNotFoundError:
         raise StageError(
             f"there is no stage {stage!r}: create {FOLDER}/{stage}.toml for a new one. {_stages(root)}"

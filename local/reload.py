@@ -9,7 +9,8 @@ from pathlib import Path
 
 from local.deploy import DeployError, fingerprint
 from shared.job.validation import DeclarationError
-from shared.plugins.manifest import discovery
+from shared.plugins.manifest import discovery, handler_ref
+from shared.text.regular_file import read_regular
 
 SECONDS = 1.0
 
@@ -74,8 +75,8 @@ def _parse(folders: Iterable[Path]) -> None:
     """Raise DeclarationError for a syntax error in any file of a plugin."""
     for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
         try:
-            ast.parse(file.read_bytes(), str(file))
-        except (SyntaxError, ValueError) as error:
+            ast.parse(read_regular(file, handler_ref.MAX_BYTES), str(file))
+        except (OSError, SyntaxError, ValueError) as error:
             raise DeclarationError(f"{file}:{getattr(error, 'lineno', None) or 1}: cannot be parsed: {error}") from None
 
 

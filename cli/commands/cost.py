@@ -10,17 +10,20 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli import output, revision_templates
 from cli.exit_codes import CommandError, Exit
 from infra import cost, run_cost
 from infra.template import Template
 from shared.aws.names import PRODUCTION
+from shared.text.regular_file import read_regular
 
 if TYPE_CHECKING:
     from cli.shapes.deployment import CostDifference, IdleCost, PricedItem
 
+# Bytes of a log that `--tenants` reads.
+MAX_LOG = 256 * 1024 * 1024
 EXAMPLES = (
     "cost",
     "cost --stage dev --json",
@@ -44,6 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
+    # Read first: a synthesis takes a minute.
+    messages = _messages(args.tenants) if args.tenants else []
     with tempfile.TemporaryDirectory() as folder:
         before = revision_templates.of_revision(args.diff, Path(folder) / "old", args.stage) if args.diff else None
         after = revision_templates.of_checkout(Path(folder) / "new", args.stage)
@@ -52,7 +57,7 @@ def call(args: argparse.Namespace) -> int:
     elif args.jobs:
         _jobs(after, args)
     elif args.tenants:
-        _tenants(after, args)
+        _tenants(after, messages, args)
     else:
         _idle(after, args)
     return Exit.DONE
@@ -102,14 +107,8 @@ def _jobs(templates: Mapping[str, Template], args: argparse.Namespace) -> None:
     output.table(columns, rows)
 
 
-def _tenants(templates: Mapping[str, Template], args: argparse.Namespace) -> None:
-    try:
-        lines = [line["message"] for line in json.loads(args.tenants.read_text())]
-    except (ValueError, TypeError, KeyError) as error:
-        raise CommandError(
-            Exit.WRONG_USE, f"{args.tenants} is not the output of `logs JOB --json`: {error!r}"
-        ) from None
-    found = run_cost.of_tenants(lines, run_cost.of_templates(templates))
+def _tenants(templates: Mapping[str, Template], messages: list[Any], args: argparse.Namespace) -> None:
+    found = run_cost.of_tenants(messages, run_cost.of_templates(templates))
     if args.json:
         output.document(
             [
@@ -126,6 +125,16 @@ def _tenants(templates: Mapping[str, Template], args: argparse.Namespace) -> Non
         return
     rows = [[each.organization, each.day, each.job, each.messages, f"{each.dollars:.6f}"] for each in found]
     output.table(["organization", "day", "job", "messages", "dollars"], rows)
+
+
+def _messages(file: Path) -> list[Any]:
+    """The messages of a log, as `logs JOB --json` prints it."""
+    try:
+        return [line["message"] for line in json.loads(read_regular(file, MAX_LOG))]
+    except OSError as error:
+        raise CommandError(Exit.WRONG_USE, f"{file} cannot be read: {error.strerror or error}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CommandError(Exit.WRONG_USE, f"{file} is not the output of `logs JOB --json`: {error!r}") from None
 
 
 def _difference(before: Mapping[str, Template], after: Mapping[str, Template], args: argparse.Namespace) -> None:

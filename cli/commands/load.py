@@ -28,6 +28,7 @@ from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
 from shared.aws import attributes
 from shared.clock import Clock
+from shared.text.regular_file import open_regular
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
@@ -211,8 +212,7 @@ def _find_kind(name: str) -> type[Record]:
 
 def _open(place: Path) -> IO[bytes]:
     try:
-        file = place.open("rb")
-        file.peek(1)
+        file = open_regular(place)
     except OSError as error:
         raise CommandError(Exit.WRONG_USE, f"{place} cannot be read: {error.strerror or error}") from None
     return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if place.suffix == ".gz" else file

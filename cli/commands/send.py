@@ -14,6 +14,7 @@ from cli.exit_codes import CommandError, Exit
 from cli.job_arguments import find_job
 from shared.aws.names import DEAD, FIRINGS
 from shared.job.outcome import Rejected
+from shared.text.regular_file import read_regular
 from shared.text.untrusted_json import InvalidJson, parse_json
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ def call(args: argparse.Namespace) -> int:
 
 
 def _read(file: Path) -> str:
+    from shared.messages import claim_check
+
     try:
-        return file.read_text(encoding="utf-8")
+        return read_regular(file, claim_check.MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8"
         raise CommandError(Exit.WRONG_USE, f"{file} cannot be read: {reason}") from None

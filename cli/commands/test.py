@@ -28,6 +28,7 @@ from shared.messages.run_batch import run_batch
 from shared.observability.log import Log
 from shared.run import firing
 from shared.run.firing import Batch, MalformedEvent
+from shared.text.regular_file import read_regular
 from shared.text.timestamp import parse_timestamp
 from shared.text.untrusted_json import InvalidJson, parse_json
 
@@ -80,11 +81,13 @@ def sample(job: Job, path: Path | None = None) -> dict[str, Any]:
     """
     file = path or EVENTS / f"{job.place.partition(':')[0]}.json"
     try:
-        event = parse_json(file.read_bytes(), max_bytes=MAX_EVENT)
+        event = parse_json(read_regular(file, MAX_EVENT), max_bytes=MAX_EVENT)
     except FileNotFoundError:
         raise CommandError(
             Exit.WRONG_USE, f"there is no {file}; create it with an event as AWS sends it to {job.name}"
         ) from None
+    except OSError as error:
+        raise CommandError(Exit.WRONG_USE, f"{file} cannot be read: {error.strerror or error}") from None
     except InvalidJson as error:
         raise CommandError(Exit.WRONG_USE, f"{file} {error}") from None
     if not isinstance(event, dict):

@@ -24,6 +24,7 @@ from shared.plugins.host import cpu_quota, workspaces
 from shared.plugins.manifest.discovery import DISABLED, MANIFESTS, Plugin
 from shared.plugins.manifest.iam import grants_of
 from shared.plugins.manifest.permissions import Permissions
+from shared.plugins.manifest.toml_file import read_toml
 from shared.plugins.manifest.toml_lines import nearest, places
 from shared.run.context import RunContext
 
@@ -146,7 +147,7 @@ def discover(plugins: Iterable[Plugin], module: str) -> PluginJobs:
 def of(plugins: Iterable[Plugin], module: str) -> Iterator[type[PluginJob]]:
     """Classes of the enabled jobs of plugins. Raises DeclarationError."""
     for plugin in plugins:
-        lines = places(plugin.path.read_text())
+        lines = places(read_toml(plugin.path)[0])
         for number, declared in enumerate(plugin.manifest.jobs):
             if declared.enabled:
                 origin = f"{plugin.path}:{nearest(lines, ('jobs', number))} {plugin.id}:{declared.id}"

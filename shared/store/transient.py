@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from shared.aws import throttled_calls
 from shared.clock import Clock
 
 Result = TypeVar("Result")
 
 # Codes of errors that pass; those of a 5xx status need not be named.
-CODES = frozenset(
-    {
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionConflictException",
-    }
-)
+CODES = throttled_calls.CODES | {"LimitExceededException", "TransactionConflictException"}
 # Seconds between two tries, doubled up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 

@@ -40,7 +40,7 @@ def test_what_is_wrong_with_a_file_is_said(
 
 def test_a_folder_is_no_env_file(tmp_path: Path, jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"], settings=tmp_path) == 2
-    assert "cannot be read: Is a directory" in capsys.readouterr().err
+    assert "cannot be read: it is a folder, not a regular file" in capsys.readouterr().err
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path, jobs: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_check_writes_nothing(call: Call, cloud: Cloud, tmp_path: Path) -> Non
     [
         (("user", "x.jsonl"), "there is no record 'user'; did you mean 'users'?"),
         (("users", "nowhere.jsonl"), "nowhere.jsonl cannot be read: No such file or directory"),
-        (("users", "/"), "/ cannot be read: Is a directory"),
+        (("users", "/"), "/ cannot be read: it is a folder, not a regular file"),
     ],
 )
 def test_wrong_use_names_the_fault(words: tuple[str, ...], said: str, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Text from outside has one reader for JSON, one for timestamps and one for whole numbers: shared/text."""
+"""Outside text has one reader each for files, JSON, timestamps and whole numbers: shared/text."""
 
 from __future__ import annotations
 
@@ -67,6 +67,23 @@ LAX_FIELDS = {"AwareDatetime", "NaiveDatetime", "PastDatetime", "FutureDatetime"
 LAX_FIELDS_REFUSED_IN = "shared/messages/payload_rules.py"
 # Digits of every script are masked, and are prices.
 OTHER_DIGITS = ("shared/redaction/", "functions/sites/pricing.py")
+# Files of the checkout, of a deployment, or of the process itself.
+OTHER_FILES = {
+    "shared/job/job_details.py": "a file of the deployment",
+    "shared/job/manifest.py": "a file of the deployment",
+    "shared/job/schedule.py": "a file of the package tzdata",
+    "shared/job/validation.py": "the source of a job that was imported",
+    "shared/plugins/host/process_count.py": "a file of /proc",
+    "functions/console/_assets.py": "a file of the deployment",
+    "functions/console/_pages/mails.py": "a mail that the local cloud stored",
+    "functions/mail/_templates.py": "a file of the deployment",
+    "cli/certificates.py": "the certificates and the source of the checkout",
+    "cli/commands/new/__init__.py": "a skeleton of the checkout",
+    "cli/commands/seed.py": "a file that the local cloud wrote",
+    "cli/generate/main.py": "generated files of the checkout",
+}
+FILE_READERS = {"read_text", "read_bytes"}
+FILE_FOLDERS = {"shared", "functions", "cli"}
 DIGIT_TESTS = {"isdecimal", "isdigit", "isnumeric"}
 DIGIT_FOLDERS = {*READERS, "local", "infra"}
 
@@ -105,7 +122,21 @@ def digits_are_ascii(root: Path) -> list[str]:
     ]
 
 
-LAWS: list[Law] = [json_from_outside_has_one_reader, timestamps_have_one_reader, digits_are_ascii]
+def files_from_outside_have_one_reader(root: Path) -> list[str]:
+    return [
+        f"{name}:{line} calls {called}, which a FIFO blocks; call shared/text/regular_file.py"
+        for name, tree in product(root, FILE_FOLDERS)
+        if name not in OTHER_FILES and not name.startswith("shared/plugins/child/")
+        for called, line in file_reads(tree)
+    ]
+
+
+LAWS: list[Law] = [
+    files_from_outside_have_one_reader,
+    json_from_outside_has_one_reader,
+    timestamps_have_one_reader,
+    digits_are_ascii,
+]
 
 
 def product(root: Path, folders: set[str]) -> Iterator[tuple[str, ast.Module]]:
@@ -137,6 +168,15 @@ def json_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield ast.unparse(function), node.lineno
 
 
+def file_reads(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name)) if name in FILE_READERS:
+                yield name, node.lineno
+            case ast.Call(func=ast.Attribute(attr="open"), args=[ast.Constant(value="r" | "rb"), *_]):
+                yield "open", node.lineno
+
+
 def digit_patterns(tree: ast.AST) -> Iterator[tuple[str, int]]:
     r"""Each text with `\d` that is no argument beside re.ASCII."""
     ascii_only = {
@@ -153,6 +193,7 @@ def test_each_exception_exists_and_needs_to_be_one() -> None:
     root = Path(__file__).parents[2]
     needed = {
         **{name: json_calls(parsed(root / name)) for name in OTHER_JSON},
+        **{f"{name} as a file": file_reads(parsed(root / name)) for name in OTHER_FILES},
         **{name: attribute_calls(parsed(root / name), TIMESTAMP_READERS) for name in OTHER_TIMESTAMPS},
     }
     assert [name for name, calls in needed.items() if not [*calls]] == []
@@ -165,6 +206,8 @@ def test_each_exception_exists_and_needs_to_be_one() -> None:
         (json_from_outside_has_one_reader, "import json\nbody = json.load(file)"),
         (json_from_outside_has_one_reader, "\nbody = Result.model_validate_json(text)"),
         (json_from_outside_has_one_reader, "from json import loads\nbody = loads(text)"),
+        (files_from_outside_have_one_reader, "\nbody = file.read_text()"),
+        (files_from_outside_have_one_reader, "\nwith path.open('rb') as file: ..."),
         (timestamps_have_one_reader, "\nat = datetime.fromisoformat(text)"),
         (timestamps_have_one_reader, "\nat: AwareDatetime"),
         (digits_are_ascii, "\nvalid = text.isdecimal()"),

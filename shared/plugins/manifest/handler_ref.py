@@ -6,8 +6,12 @@ import ast
 import sys
 from pathlib import Path
 
+from shared.text.regular_file import read_regular
+
 # The platform's package in the process of a plugin.
 PLATFORM = ("shared",)
+# Bytes of a source file that is parsed.
+MAX_BYTES = 4 * 1024 * 1024
 HANDLER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
@@ -45,8 +49,8 @@ def find(manifest: Path, handler: str) -> Path:
     if not file.resolve().is_relative_to(manifest.resolve().parent):
         raise HandlerError(f"the handler's module {module!r} is outside the plugin: {file}")
     try:
-        tree = ast.parse(file.read_bytes(), str(file))
-    except (SyntaxError, ValueError) as error:
+        tree = ast.parse(read_regular(file, MAX_BYTES), str(file))
+    except (OSError, SyntaxError, ValueError) as error:
         raise HandlerError(f"{file} cannot be parsed: {error}") from None
     if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
         raise HandlerError(f"the handler {function!r} is missing: {file} defines no function of that name")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from shared.text.regular_file import open_regular
+
 # The time of tomllib grows with the square of the parts of a dotted key, which is one line.
 MAX_DOTS = 200
 # A manifest of 100 jobs has 30 KiB.
@@ -21,7 +23,7 @@ class InvalidToml(ValueError):
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """Return the text and the tables. Raises OSError and InvalidToml."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(MAX_BYTES + 1)
     return parse_toml(content)
 
