@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from local.clients import client, environment
-from local.deploy import DeployError, LocalDeployment
+from local.deploy import DeployError, LocalDeployment, settings_of
 from local.engine.credential import instance_token
 from local.engine.engine import ROOT, Engine
 from local.function_urls import FunctionUrlProxy
@@ -174,11 +174,3 @@ class LocalCloud:
 def workspace(folder: Path) -> dict[str, str]:
     """Setting that puts the files of plugins into a local folder."""
     return {"KB_WORKSPACE": str(folder / "workspace")}
-
-
-def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
-    """Variables that templates depend on: the jobs' settings, and NIGHTSHIFT_*."""
-    from shared.job import registry
-
-    names = {setting.name for job in registry.discover().jobs.values() for setting in job.all_settings()}
-    return {name: value for name, value in variables.items() if name in names or name.startswith("NIGHTSHIFT_")}

@@ -7,7 +7,6 @@ the user's AWS and CDK configuration.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -18,20 +17,28 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
+from local.assemblies import Assemblies, fingerprint
 from local.engine import properties
 from local.engine.engine import ROOT, Engine
 from shared.plugins.manifest import discovery
 
 # Record of the last deployment, in the folder of the state.
 DEPLOYED = "deployed.json"
+ASSEMBLIES = ROOT / ".local" / "assemblies"
 # Prefix of the app's progress, infra/progress.py.
 PREFIX = "synth: "
 # What the CDK prints for each stack that it has deployed.
 STACK_DEPLOYED = re.compile(r"\s*\u2705\s+(?:Deployed\s+)?([\w-]+)")
 # Inputs of the templates, besides the settings.
-SOURCES = ("functions", "shared", "infra", "cdk.json", "pyproject.toml", "uv.lock", "package-lock.json")
+SOURCES = (
+    *("functions", "shared", "workers", "infra"),
+    *("cdk.json", "pyproject.toml", "uv.lock", "package-lock.json"),
+)
+# Installed packages that shape the templates and layers; an old .venv has other versions than the lock file.
+TOOLS = ("aws-cdk-lib", "botocore", "uv")
 # jsii's default cache of the unpacked CDK; unpacking takes 15 s.
 JSII_CACHE = (
     "Library/Caches/com.amazonaws.jsii/package-cache" if sys.platform == "darwin" else ".cache/aws/jsii/package-cache"
@@ -70,7 +77,7 @@ class LocalDeployment:
             return False
         with ThreadPoolExecutor(1) as beside:
             bootstrap = beside.submit(self._bootstrap)
-            self._synthesize()
+            self._provide_assembly(sources)
             bootstrap.result()
         assembly = fingerprint([self.assembly])
         if deployed.get("assembly") != assembly:
@@ -91,10 +98,14 @@ class LocalDeployment:
         return {}
 
     def _sources(self) -> str:
-        version = f"{sys.version} {sys.platform} {self.stage}"
-        settings = json.dumps([version, sorted(self.settings.items())])
+        tools = {name: version(name) for name in TOOLS}
+        # Settings of this process's environment reach the templates as well.
+        settings = {**settings_of(self._environment()), **self.settings}
+        # The folder of the state, which templates do not depend on.
+        settings.pop("NIGHTSHIFT_LOCAL", None)
+        inputs = [sys.version, sys.platform, self.stage, sorted(tools.items()), sorted(settings.items())]
         plugins = {path.resolve().parent for path in discovery.places(self.settings) if path.exists()}
-        return fingerprint([*(self.root / name for name in SOURCES), *sorted(plugins)], settings)
+        return fingerprint([*(self.root / name for name in SOURCES), *sorted(plugins)], json.dumps(inputs))
 
     def _bootstrap(self) -> None:
         from botocore.exceptions import ClientError
@@ -105,8 +116,23 @@ class LocalDeployment:
         # In another folder than cdk.json, or it would synthesize as well.
         self._cdk("bootstrap", f"aws://{self.engine.account}/{self.engine.region}", folder=self.folder)
 
-    def _synthesize(self) -> None:
+    def _provide_assembly(self, sources: str) -> None:
+        """Put the templates of these sources into the deployment's folder.
+
+        Reused, or synthesized.
+        """
         shutil.rmtree(self.assembly, ignore_errors=True)
+        # SOURCES are those of this project, and of no other app.
+        assemblies = Assemblies(ASSEMBLIES) if self.root == ROOT else None
+        if assemblies and assemblies.copy(sources, self.assembly):
+            self.report("the templates are up to date")
+            return
+        self._synthesize()
+        # Not if a source was edited meanwhile: the templates may contain the edit.
+        if assemblies and self._sources() == sources:
+            assemblies.keep(sources, self.assembly)
+
+    def _synthesize(self) -> None:
         self._cdk("synth", "--quiet", "--output", str(self.assembly), "--context", f"stage={self.stage}")
 
     def _deploy(self) -> None:
@@ -173,12 +199,9 @@ def command() -> list[str]:
     return [path, str(cdk)]
 
 
-def fingerprint(paths: list[Path], text: str = "") -> str:
-    """Hash of names and contents of files; their times do not count."""
-    digest = hashlib.sha256(text.encode())
-    for top in paths:
-        files = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
-        for path in files:
-            if "__pycache__" not in path.parts and path.exists():
-                digest.update(f"{path.relative_to(top.parent)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def settings_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables that templates depend on: the jobs' settings, and NIGHTSHIFT_*."""
+    from shared.job import registry
+
+    names = {setting.name for job in registry.discover().jobs.values() for setting in job.all_settings()}
+    return {name: value for name, value in variables.items() if name in names or name.startswith("NIGHTSHIFT_")}

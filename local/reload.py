@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from local.deploy import DeployError, fingerprint
+from local.assemblies import fingerprint
+from local.deploy import DeployError
 from shared.job.validation import DeclarationError
 from shared.plugins.manifest import discovery, handler_ref
 from shared.text.regular_file import read_regular

@@ -14,7 +14,7 @@ from cli import log_lines, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
 from cli.progress import Progress
 from cli.unreachable import read_or_report
-from cli.up import demo_sites, leftover_runs, local_services, local_session, machine, report
+from cli.up import demo_sites, leftover_runs, local_services, local_session, machine, report, service_ports
 from cli.up.first_run import CRASH, FirstRun, run_line
 from cli.up.follow import HistoryFollower
 from functions.sites.seed import seed
@@ -91,9 +91,12 @@ def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRu
     """
     began = Clock().now()
     with ExitStack() as closing:
-        sites = closing.enter_context(demo_sites.sites(0 if once else demo_sites.PORT))
-        services = closing.enter_context(local_services.start(folder, on_free_ports=once))
-        settings = workspace(folder) | services | demo_sites.settings(sites)
+        ports = service_ports.of_last_run(folder) if once else service_ports.FIXED
+        sites = closing.enter_context(demo_sites.sites(ports))
+        services = closing.enter_context(local_services.start(folder, ports))
+        if once:
+            services.ports.with_sites(sites.ports if sites else ()).remember(folder)
+        settings = workspace(folder) | services.settings | demo_sites.settings(sites)
         local = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
         engine = closing.enter_context(local).engine
         cloud = closing.enter_context(local_session.connect(engine, settings))

@@ -10,19 +10,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cli.up.service_ports import FIXED, ServicePorts
 from functions.sites.auth import CREDENTIALS
-from local.cloud import settings_of
 from local.demo import site
 from local.demo.site import DemoSite
+from local.deploy import settings_of
 from shared.aws.cloud import Cloud
 from shared.job.setting import BASE_URLS
 
-# A fixed port, if it is free: with another, the templates would change and be deployed again.
-PORT = 7778
-
 
 @contextmanager
-def sites(port: int = PORT) -> Iterator[DemoSite | None]:
+def sites(ports: ServicePorts = FIXED) -> Iterator[DemoSite | None]:
     """Run the sites while the block lasts; None if BASE_URLS is set.
 
     Raises SettingError for an invalid BASE_URLS.
@@ -31,7 +29,7 @@ def sites(port: int = PORT) -> Iterator[DemoSite | None]:
         yield None
         return
     try:
-        demo = site.start(port)
+        demo = site.start(ports.site, ports.broken_site)
     except OSError:
         demo = site.start()
     try:

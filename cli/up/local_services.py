@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.up.service_ports import FIXED, ServicePorts
 from functions.accounts import _dns, _link
 from functions.webhooks.webhook_retry import LOOPBACK
 from local.cloud import PORTS
@@ -21,31 +23,33 @@ from shared.mail import route
 if TYPE_CHECKING:
     from local.services.dns_server import DnsServer
 
-# Fixed ports, if they are free: with others, the templates would change and be deployed again.
-MAIL, DNS, WEBHOOKS = 7781, 7782, 7783
 SENDER = "Nightshift <nightshift@in.example>"
 # DNS records that a domain must have here to be verified.
 MX = "mx.in.example"
 CNAMES = "dkim._domainkey=dkim.in.example"
 
 
-@contextmanager
-def start(folder: Path, *, on_free_ports: bool = False) -> Iterator[dict[str, str]]:
-    """Run the servers while the block lasts.
+@dataclass(frozen=True, slots=True)
+class LocalServices:
+    """Settings by which jobs find the running servers, and their ports."""
 
-    Yields the settings by which jobs find them.
-    """
+    settings: dict[str, str]
+    ports: ServicePorts
+
+
+@contextmanager
+def start(folder: Path, wanted: ServicePorts = FIXED) -> Iterator[LocalServices]:
+    """Run the servers while the block lasts."""
     # Imported lazily: most commands import this module and start no server.
     from local.services.smtp_server import SmtpServer
     from local.services.webhook_receiver import WebhookReceiver
 
-    ports = (0, 0, 0) if on_free_ports else (MAIL, DNS, WEBHOOKS)
     with ExitStack() as running:
-        box = running.enter_context(SmtpServer(folder / "mail", ports[0]))
-        names = running.enter_context(_nameserver(ports[1], folder / "zone.json"))
-        receiver = running.enter_context(WebhookReceiver(folder / "webhooks.jsonl", ports[2]))
+        box = running.enter_context(SmtpServer(folder / "mail", wanted.mail))
+        names = running.enter_context(_nameserver(wanted.dns, folder / "zone.json"))
+        receiver = running.enter_context(WebhookReceiver(folder / "webhooks.jsonl", wanted.webhooks))
         (folder / "receiver.url").write_text(f"{receiver.url}\n")
-        yield {
+        settings = {
             route.RELAY.name: f"smtp+plain://127.0.0.1:{box.port}",
             route.SENDER.name: SENDER,
             _dns.SERVERS.name: names.address,
@@ -56,6 +60,7 @@ def start(folder: Path, *, on_free_ports: bool = False) -> Iterator[dict[str, st
             CONSOLE_URL.name: f"http://127.0.0.1:{PORTS['console']}",
             _link.LINK.name: f"http://127.0.0.1:{PORTS[_link.FUNCTION]}/{_link.FUNCTION}/{{ticket}}",
         }
+        yield LocalServices(settings, ServicePorts(mail=box.port, dns=names.port, webhooks=receiver.port))
 
 
 def _nameserver(port: int, zone: Path) -> DnsServer:

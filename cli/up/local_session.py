@@ -131,7 +131,7 @@ def _started() -> Iterator[Cloud]:
         local_services.start(folder()) as services,
         Engine(folder() / STATE) as engine,
     ):
-        settings = workspace(folder()) | services | demo_sites.settings(sites)
+        settings = workspace(folder()) | services.settings | demo_sites.settings(sites)
         if _lacks_tables(engine):
             output.notice("deploying to the local cloud, once")
             LocalDeployment(engine, settings=settings, stage=LOCAL, report=output.notice).run()

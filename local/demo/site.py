@@ -195,6 +195,10 @@ class DemoSite:
         return [site.host for site in self.sites]
 
     @property
+    def ports(self) -> list[int]:
+        return [site.server_port for site in self.sites]
+
+    @property
     def credentials(self) -> str:
         """Value of the secret `site-checks/credentials`."""
         return json.dumps({"default": {"username": USERNAME, "password": self.password}})
@@ -213,15 +217,20 @@ class DemoSite:
             site.server_close()
 
 
-def start(port: int = 0, *, production: bool = False) -> DemoSite:
-    """Start a healthy site on `port` and a broken one after it.
+def start(port: int = 0, broken_port: int | None = None, *, production: bool = False) -> DemoSite:
+    """Start a healthy site and a broken one.
 
-    Free ports for 0. Raises OSError for a port in use.
+    broken_port: default, the port after `port`. Free ports for 0. Raises OSError for a port in use.
     """
     password = secrets.token_urlsafe(16)
     healthy = DemoHost(port, password=password, broken=False, production=production)
     try:
-        broken = DemoHost(port and port + 1, password=password, broken=True, production=production)
+        broken = DemoHost(
+            port and port + 1 if broken_port is None else broken_port,
+            password=password,
+            broken=True,
+            production=production,
+        )
     except OSError:
         healthy.server_close()
         raise

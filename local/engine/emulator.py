@@ -36,6 +36,9 @@ def configure(folder: Path, port: int) -> None:
         # No Docker, and no services that templates cannot contain.
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+        # Invocations wait in threads, for their turn and for each other: a function may invoke functions.
+        "MINISTACK_WORKER_THREADS": "512",
+        "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",

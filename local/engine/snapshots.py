@@ -1,9 +1,10 @@
 """Consistent snapshots of the local cloud's state on disk.
 
 A save writes one JSON file for each service that changed and, if objects changed, a folder of hard links to them (an
-object's file is replaced, never written in place). `manifest.json` names the files that belong together and is replaced
-last, so there is always one complete state. A save happens every few seconds and on a clean stop: `kill -9` loses the
-changes since the last one. Log events and invocations in progress are not saved.
+object's file is replaced, never written in place). Large byte strings are files of their own. `manifest.json` names the
+files that belong together and is replaced last, so there is always one complete state. A save happens every few seconds
+and on a clean stop: `kill -9` loses the changes since the last one. Log events and invocations in progress are not
+saved.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from local.engine import emulator
+from local.engine.blobs import Blobs
 
 LOG = logging.getLogger(__name__)
 SECONDS = 3.0
@@ -44,6 +46,10 @@ class Store:
         self.saved = folder / "saved"
         self.on_loop = on_loop
         self.changed: set[str] = set()
+        self.blobs = Blobs(folder / "bytes")
+        #: Names of the large byte strings in the files of the manifest, and in those being written, by service.
+        self._used: dict[str, set[str]] = {}
+        self._written: dict[str, set[str]] = {}
         self._saving = threading.Lock()
         self._stop = threading.Event()
 
@@ -58,12 +64,11 @@ class Store:
         self.saved.mkdir(parents=True, exist_ok=True)
         if OBJECTS in manifest:
             _link_tree(self.saved / manifest[OBJECTS], self.live)
-        persistence, app = emulator.core("persistence"), emulator.application()
+        app = emulator.application()
         for key, module in app._state_map.items():
             if key in manifest:
                 text = (self.saved / manifest[key]).read_text()
-                state = json.loads(text, object_hook=persistence._json_object_hook)
-                app._get_module(module).load_persisted_state(state)
+                app._get_module(module).load_persisted_state(json.loads(text, object_hook=self._decoder(key)))
 
     def save(self, everything: bool = False) -> float:
         """Save the changes, or everything.
@@ -106,12 +111,20 @@ class Store:
         self.save(everything=True)
 
     def _copy(self, states: dict[str, Callable[[], Any]], generation: str) -> dict[str, str]:
-        default = emulator.core("persistence")._json_default
+        self._written = {}
         if "s3" in states:
             _link_tree(self.live, self.saved / f"{OBJECTS}.{generation}")
         if "dynamodb" in states:
             states["dynamodb"] = _tables
-        return {key: _undisturbed(functools.partial(_text, state, default)) for key, state in states.items()}
+        return {key: _undisturbed(functools.partial(_text, state, self._encoder(key))) for key, state in states.items()}
+
+    def _encoder(self, key: str) -> Callable[[Any], Any]:
+        default, used = emulator.core("persistence")._json_default, self._written.setdefault(key, set())
+        return lambda value: self.blobs.replaced(value, used) or default(value)
+
+    def _decoder(self, key: str) -> Callable[[dict[str, Any]], Any]:
+        restore, used = emulator.core("persistence")._json_object_hook, self._used.setdefault(key, set())
+        return lambda value: self.blobs.restored(value, used) or restore(value)
 
     def _manifest(self) -> dict[str, str]:
         with contextlib.suppress(OSError):
@@ -126,6 +139,9 @@ class Store:
         for path in self.saved.iterdir():
             if path.name not in manifest.values() and path.name != "manifest.json":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        # Last: until the manifest is replaced, the saved files are the previous ones.
+        self._used |= self._written
+        self.blobs.prune(name for used in self._used.values() for name in used)
 
 
 def _deploying() -> bool:

@@ -50,7 +50,7 @@ def invoke(
         initialized = 0.0
         try:
             if cold:
-                sandbox.start()
+                pool.start(sandbox)
                 initialized = time.monotonic() - began
             result = sandbox.run(json.dumps(event), request_id, trace, config.get("FunctionArn", ""))
             body, status = json.loads(result["payload"]), "success" if result["status"] == "done" else "error"

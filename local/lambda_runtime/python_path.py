@@ -9,28 +9,45 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import zipfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 # Lambda's Python runtimes contain the SDK and the runtime client only.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 RUNTIME_PACKAGES = ("boto3", "awslambdaric")
+# One engine uses a folder at a time. `setdefault` is atomic.
+CREATION_LOCKS: dict[Path, threading.Lock] = {}
 
 
 def unpack(archive: bytes, folder: Path) -> Path:
     """Extract a zip once, into a shared folder named by its hash."""
     target = folder / hashlib.sha256(archive).hexdigest()[:20]
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".unpack-"))
-        with zipfile.ZipFile(io.BytesIO(archive)) as contents:
-            contents.extractall(unfinished)
-        try:
-            unfinished.rename(target)
-        except OSError:
-            # Another cold start has extracted it first.
-            shutil.rmtree(unfinished, ignore_errors=True)
+    return _created_once(target, lambda unfinished: _extract(archive, unfinished))
+
+
+def _extract(archive: bytes, folder: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(archive)) as contents:
+        contents.extractall(folder)
+
+
+def _created_once(target: Path, fill: Callable[[Path], None]) -> Path:
+    """Create a folder under a lock.
+
+    Of concurrent cold starts one fills it and the others wait.
+    """
+    with CREATION_LOCKS.setdefault(target, threading.Lock()):
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+            try:
+                fill(unfinished)
+                # A complete folder or none: the engine can be killed at any time.
+                unfinished.rename(target)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
     return target
 
 
@@ -53,20 +70,15 @@ def import_path(code: Path, layers: list[Path], runtime: Path) -> list[str]:
 
 def runtime_folder(folder: Path) -> Path:
     """Folder with links to the runtime's packages only."""
-    target = folder / "runtime"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".runtime-"))
-        for name in _with_requirements(RUNTIME_PACKAGES):
-            for entry in _top_level(name):
-                link = unfinished / entry.name
-                if not link.exists():
-                    link.symlink_to(entry)
-        try:
-            unfinished.rename(target)
-        except OSError:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return target
+    return _created_once(folder / "runtime", _link_runtime)
+
+
+def _link_runtime(folder: Path) -> None:
+    for name in _with_requirements(RUNTIME_PACKAGES):
+        for entry in _top_level(name):
+            link = folder / entry.name
+            if not link.exists():
+                link.symlink_to(entry)
 
 
 def _with_requirements(names: tuple[str, ...]) -> set[str]:

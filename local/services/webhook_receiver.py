@@ -35,7 +35,8 @@ class WebhookReceiver:
         self._server.receiver = self
         self._lock = threading.Lock()
         self.stopping = threading.Event()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.port: int = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self.file.parent.mkdir(parents=True, exist_ok=True)

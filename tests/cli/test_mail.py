@@ -14,6 +14,7 @@ from dns.resolver import Resolver
 from cli.commands import mail
 from cli.main import main
 from cli.up import local_services
+from cli.up.service_ports import ServicePorts
 from local.services.smtp_server import SmtpServer
 from local.services.webhook_receiver import WebhookReceiver
 from shared.mail.route import route
@@ -76,7 +77,8 @@ def test_the_eldest_go_beyond_a_number(box: SmtpServer, monkeypatch: pytest.Monk
 
 
 def test_the_settings_of_local_jobs_lead_to_the_neighbours(tmp_path: Path) -> None:
-    with local_services.start(tmp_path, on_free_ports=True) as settings:
+    with local_services.start(tmp_path, ServicePorts()) as services:
+        settings = services.settings
         way = route(settings["MAIL_RELAY"])
         with SMTP(way.host, way.port) as server:
             assert server.noop()[0] == 250

@@ -133,7 +133,7 @@ def deployed_once(factory: pytest.TempPathFactory, name: str, **how: Any) -> Pat
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (made / "state" / "deployed.json").exists():
             with LocalCloud(made, firing=False, **how) as cloud:
-                assert {"synth", "bootstrap", "deploy"} == set(cloud.took)
+                assert {"bootstrap", "deploy"} <= set(cloud.took)
     return made
 
 

@@ -6,11 +6,14 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.lambda_runtime import pool
+from local.lambda_runtime.pool import PROCESSES
 from tests.local.conftest import Account, eventually
 
 ECHO = """
@@ -259,3 +262,49 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_two_hundred_invocations_at_once_are_answered_by_few_processes(account: Account) -> None:
+    account.function("import os, time\ndef handle(event, context): time.sleep(0.01); return {'pid': os.getpid()}")
+    lambda_client, answers = account.client("lambda"), []
+
+    def call() -> None:
+        answers.append(json.loads(lambda_client.invoke(FunctionName="job")["Payload"].read())["pid"])
+
+    callers = [threading.Thread(target=call) for _ in range(200)]
+    for caller in callers:
+        caller.start()
+    most = 0
+    while any(caller.is_alive() for caller in callers):
+        most = max(most, len(account.engine.processes("job")))
+        time.sleep(0.05)
+    assert len(answers) == 200
+    assert most <= len(set(answers)) <= PROCESSES
+
+
+def test_invocations_that_invoke_each_other_are_not_stopped_by_the_limit_of_processes(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account.engine.server.pool, "limit", 1)
+    monkeypatch.setattr(pool, "SLOW_SECONDS", 1.0)
+    account.function("def handle(event, context): return {'inner': True}", "inner")
+    account.function(
+        """
+        import boto3, json
+        def handle(event, context):
+            return json.load(boto3.client("lambda").invoke(FunctionName="inner")["Payload"])
+        """,
+        "outer",
+        Timeout=30,
+    )
+    assert account.invoke("outer") == {"inner": True}
+
+
+def test_idle_processes_of_other_functions_make_room(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.engine.server.pool.end()
+    monkeypatch.setattr(account.engine.server.pool, "limit", 2)
+    for name in ("first", "second", "third"):
+        account.function(ECHO, name)
+        account.invoke(name)
+    alive = {process["function"] for process in account.engine.processes()}
+    assert alive == {"second", "third"}
