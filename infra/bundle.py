@@ -11,7 +11,8 @@ from infra.deployment import ROOT, Deployment
 from infra.import_graph import ImportGraph
 from infra.package import Package, cached, compile_all, copy, unpack
 from infra.platform import LambdaPlatform
-from shared.job import job_details, manifest
+from shared.http import openapi
+from shared.job import job_details, manifest, registry
 
 ASSETS = ROOT / ".local" / "assets"
 MOUNTED = "/var/task"
@@ -34,12 +35,13 @@ def bundle(
 
     A function is redeployed if its bundle changes. So a bundle leaves out packages of shared/ that the group cannot
     reach, and the manifest unless one of its jobs needs it: an edit redeploys the groups that use what was edited.
-    with_details: it contains the descriptions of all jobs.
+    with_details: it contains the descriptions of all jobs, and the document of all Function URLs.
     """
     files = dict(_sources(root, group, deployment)) | dict(_carried(group, deployment))
     shipped = {manifest.FILE: _manifest(deployment)} if with_manifest else {}
     if with_details:
         shipped[job_details.FILE] = _details(deployment)
+        shipped[openapi.FILE] = openapi.text(registry.endpoints())
 
     def fill(content: Path) -> None:
         runtime = {name for name in files if _is_runtime(name)}

@@ -28,11 +28,10 @@ from local.scheduler.delivery import UnknownTarget
 from local.scheduler.expression import ExpressionError
 from local.scheduler.ticker import Ticker
 from shared.aws.names import LOCAL, Names
+from shared.http.local_ports import LOCAL_PORTS
 
 FOLDER = ROOT / ".local"
 STATE = "state"
-# Unlike the demo sites (7778 and on) and the local services (7781 to 7783).
-PORTS = {"trigger": 7776, "console": 7777, "queues": 7780, "downloads": 7784}
 
 
 class AlreadyRunning(RuntimeError):
@@ -145,7 +144,7 @@ class LocalCloud:
         from botocore.exceptions import ClientError
 
         functions, names = self.client("lambda"), Names(LOCAL, self.engine.account, self.engine.region)
-        for name, port in PORTS.items():
+        for name, port in LOCAL_PORTS.items():
             with contextlib.suppress(ClientError):
                 url = functions.get_function_url_config(FunctionName=names.function(name))["FunctionUrl"]
                 proxy = FunctionUrlProxy(url, self.engine.endpoint, port)

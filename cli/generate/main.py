@@ -15,6 +15,7 @@ from cli.generate import (
     certificates_page,
     command_line_page,
     env_template,
+    http_page,
     jobs_page,
     json_page,
     json_schema,
@@ -22,6 +23,8 @@ from cli.generate import (
     settings_page,
     state_keys_page,
 )
+from shared.http import openapi
+from shared.job import registry
 from shared.job.definition import Job
 from shared.text.untrusted_json import parse_json
 
@@ -32,10 +35,13 @@ JSON_SCHEMA = REFERENCE / "json-output.schema.json"
 def generated(jobs: Iterable[Job]) -> dict[Path, str]:
     """The text of every generated file, by its path in the project."""
     jobs = list(jobs)
+    endpoints = registry.endpoints()
     return {
         Path(".env.example"): "\n".join(env_template.lines(jobs)) + "\n",
         REFERENCE / "certificates.md": certificates_page.page(),
         REFERENCE / "command-line.md": command_line_page.page(),
+        REFERENCE / "http-operations.md": http_page.page(openapi.of(endpoints)),
+        REFERENCE / openapi.FILE: openapi.text(endpoints),
         REFERENCE / "jobs.md": jobs_page.page(jobs),
         REFERENCE / "json-output.md": json_page.page(),
         JSON_SCHEMA: json_schema.text(),

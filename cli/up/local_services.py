@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cli.up.service_ports import FIXED, ServicePorts
 from functions.accounts import _dns, _link
 from functions.webhooks.webhook_retry import LOOPBACK
-from local.cloud import PORTS
+from shared.http.local_ports import LOCAL_PORTS
 from shared.job.console_url import CONSOLE_URL
 from shared.mail import route
 
@@ -57,8 +57,8 @@ def start(folder: Path, wanted: ServicePorts = FIXED) -> Iterator[LocalServices]
             _dns.CNAMES.name: CNAMES,
             LOOPBACK.name: "true",
             # The URLs that AWS would assign do not exist on this machine.
-            CONSOLE_URL.name: f"http://127.0.0.1:{PORTS['console']}",
-            _link.LINK.name: f"http://127.0.0.1:{PORTS[_link.FUNCTION]}/{_link.FUNCTION}/{{ticket}}",
+            CONSOLE_URL.name: f"http://127.0.0.1:{LOCAL_PORTS['console']}",
+            _link.LINK.name: f"http://127.0.0.1:{LOCAL_PORTS[_link.FUNCTION]}/{_link.FUNCTION}/{{ticket}}",
         }
         yield LocalServices(settings, ServicePorts(mail=box.port, dns=names.port, webhooks=receiver.port))
 

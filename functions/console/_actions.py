@@ -7,13 +7,13 @@ import json
 import uuid
 from typing import Any
 
-from aws_lambda_powertools.event_handler.exceptions import ServiceError
-
 from functions.console._models import ActionDone, Operator
+from functions.console._problems import DRIVEN_BY_QUEUE, NOT_CHANGED
 from shared.admin import pause as admin_pause
 from shared.advised_commands import advised
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
+from shared.http.problem import Problem
 from shared.job.declared_job import DeclaredJob
 from shared.job.manifest import Entry
 from shared.run import pauses
@@ -23,7 +23,7 @@ from shared.run.firing import Firing
 def trigger(cloud: Cloud, name: str, entry: Entry, idempotency_key: str | None) -> ActionDone:
     """Start a run; the same idempotency key starts no second one."""
     if entry["queue"]:
-        raise ServiceError(409, f"{entry['id']} is driven by its queue {entry['queue']!r}; send it a message")
+        raise Problem(DRIVEN_BY_QUEUE, f"{entry['id']} is driven by its queue {entry['queue']!r}; send it a message")
     key = idempotency_key or uuid.uuid4().hex
     request = hashlib.sha256(f"{name}/{NO_TARGET}\n{key}".encode()).hexdigest()[:24]
     firing = Firing(name, cloud.clock.now(), id=request, manual=True, correlation_id=uuid.uuid4().hex)
@@ -49,7 +49,7 @@ def _change(
     try:
         change(cloud, DeclaredJob(name, entry), pauses.WHOLE, by.who, by.reason)
     except admin_pause.PauseRefused as error:
-        raise ServiceError(409, f"{error}{hint}") from None
+        raise Problem(NOT_CHANGED, f"{error}{hint}") from None
     return ActionDone(ok=True, message=f"{entry['id']} {result}{hint}")
 
 

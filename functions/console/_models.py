@@ -12,6 +12,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.http.cursor import MAX_CURSOR
+
 MAX_TEXT = 200
 PAGE, MAX_PAGE = 50, 100
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -19,8 +21,11 @@ IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 
 JobId = Annotated[str, Path(description="As GET /jobs lists it, escaped or not: @kb-labs/plugin-template:hello-cron")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-Cursor = Annotated[str | None, Query(description="`next` of the page before")]
-Day = Annotated[str | None, Query(pattern=DAY, description="yyyy-mm-dd, one of the last 30 days; today by default")]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before, as it came")]
+Day = Annotated[
+    str | None,
+    Query(pattern=DAY, description="yyyy-mm-dd, of the last 30 days; by default that of the cursor, or today"),
+]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="An ETag; 304 where nothing changed")]
 IdempotencyKey = Annotated[str | None, Header(pattern=IDEMPOTENCY_KEY, description="The same key starts one run")]
 
@@ -50,7 +55,10 @@ class JobSummary(Model):
     id: str
     name: str
     schedule: str | None
+    #: `running`, `paused`, or the verdict.
     status: str
+    #: The last run's outcome, or `bad` for one that is done and found something bad; `never` before the first.
+    verdict: str
     last_run: str | None
     next_run: str | None
     run_count: int
@@ -65,6 +73,8 @@ class JobPage(Model):
 class Stats(Model):
     jobs: int
     statuses: dict[str, int]
+    #: Jobs by the verdict of their last run, those that run or are paused included.
+    verdicts: dict[str, int]
     groups: dict[str, int]
     runs: int
 
@@ -77,6 +87,8 @@ class Run(Model):
     tick: str | None = Field(default=None, exclude_if=is_none)
     attempt: int | None = Field(default=None, exclude_if=is_none)
     outcome: str | None = Field(default=None, exclude_if=is_none)
+    #: The outcome, or `bad` for a run that is done and found something bad.
+    verdict: str | None = Field(default=None, exclude_if=is_none)
     ok: bool | None = Field(default=None, exclude_if=is_none)
     started: str | None = Field(default=None, exclude_if=is_none)
     ms: int | None = Field(default=None, exclude_if=is_none)
@@ -98,9 +110,3 @@ class ActionDone(Model):
     message: str
     #: Id of the request that started a run.
     request: str | None = Field(default=None, exclude_if=is_none)
-
-
-class ActionRefused(Model):
-    error: str
-    ok: bool | None = Field(default=None, exclude_if=is_none)
-    message: str | None = Field(default=None, exclude_if=is_none)

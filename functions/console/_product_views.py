@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-
+from functions.console._problems import NO_ASSESSMENT
 from functions.console._product_models import AssessmentState, FeatureSum, UsageSums
 from shared.aws.cloud import Cloud
+from shared.http.problem import Problem
 from shared.messages.tenant import Tenant
 from shared.product import usage_sums
 from shared.store import table
@@ -35,7 +35,7 @@ def assessment(cloud: Cloud, organization: str, assessment_id: str) -> Assessmen
     """Read an assessment. Raises NotFoundError."""
     row: dict[str, Any] = table.get(cloud, ASSESSMENTS, RowKey(organization, assessment_id))
     if not row:
-        raise NotFoundError("no such assessment")
+        raise Problem(NO_ASSESSMENT, "no such assessment")
     shown = {name: row[name] for name in SHOWN if name in row}
     if "score" in row:
         shown["score"] = float(row["score"])

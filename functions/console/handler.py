@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from functions.console import _actions, _openapi, _product_views, _views
+from functions.console import _actions, _product_views, _views
 from functions.console._models import (
     PAGE,
     ActionDone,
@@ -30,7 +29,7 @@ from functions.console._models import (
     RunPage,
     Stats,
 )
-from functions.console._openapi import action, view
+from functions.console._problems import ACTION, DRIVEN_BY_QUEUE, JOB, NO_ASSESSMENT, NO_JOB
 from functions.console._product_models import AssessmentId, AssessmentState, Month, OrganizationId, UsageSums
 from shared.aws.cloud import Cloud
 from shared.aws.names import FIRINGS, STATE
@@ -48,7 +47,9 @@ from shared.aws.permissions import (
     write_rows,
 )
 from shared.http import function_url, internal_token
-from shared.http.function_url import FunctionUrlResolver, json_response
+from shared.http.function_url import FunctionUrlResolver
+from shared.http.openapi_answers import answer, cached_answer
+from shared.http.problem import INVALID_CURSOR, MEDIA_TYPE, Problem
 from shared.job import manifest
 from shared.observability.log import Log
 from shared.product import usage_sums
@@ -144,8 +145,17 @@ def _with_id_in_one_segment(path: str) -> str:
     return f"/jobs/{match[1].replace('/', '%2F')}/{match[2]}" if match else path
 
 
-def _refuse(status: int, message: str) -> Response[Any]:
-    return json_response(status, {"ok": False, "error": message, "message": message})
+def page_paths() -> dict[str, Any]:
+    """The paths of the pages, for the OpenAPI document."""
+    from functions.console import _page_openapi
+
+    return _page_openapi.paths()
+
+
+def _refuse(problem: Problem) -> Response[Any]:
+    # For clients from before problem details.
+    older = {"ok": False, "message": problem.detail}
+    return Response(problem.kind.status, MEDIA_TYPE, json.dumps({**problem.body(), **older}))
 
 
 APP = FunctionUrlResolver(_refuse, not_found="no such path; GET /openapi.json lists them")
@@ -172,22 +182,31 @@ def _add_etag(app: FunctionUrlResolver, next_middleware: Next) -> Response[Any]:
 APP.use([_add_etag])
 
 
-@APP.get("/jobs", summary="List jobs by id", responses=view(JobPage))
+@APP.get("/jobs", summary="List jobs by id", responses=cached_answer(JobPage), problems=(INVALID_CURSOR,))
 def list_jobs(limit: Limit = PAGE, cursor: Cursor = None, _if_none_match: IfNoneMatch = None) -> JobPage:
     return _views.jobs(CLOUD, manifest.load(), limit, cursor)
 
 
-@APP.get("/jobs/stats", summary="Count jobs by status and group", responses=view(Stats))
+@APP.get("/jobs/stats", summary="Count jobs by status and group", responses=cached_answer(Stats))
 def count_jobs(_if_none_match: IfNoneMatch = None) -> Stats:
     return _views.stats(CLOUD, manifest.load())
 
 
-@APP.get(r"/openapi\.json", include_in_schema=False)
-def document() -> dict[str, Any]:
-    return _openapi.document(APP)
+@APP.get(r"/openapi\.json", summary="Read this document", responses=cached_answer(dict[str, Any]))
+def document(_if_none_match: IfNoneMatch = None) -> dict[str, Any]:
+    # Imported here: no other request needs it.
+    from shared.http import openapi
+
+    return openapi.load()
 
 
-@APP.post("/jobs/<id>/trigger", summary="Start a run", status_code=202, responses=action(202))
+@APP.post(
+    "/jobs/<id>/trigger",
+    summary="Start a run",
+    status_code=202,
+    responses=answer(ActionDone, 202, "The run was started"),
+    problems=(NO_JOB, DRIVEN_BY_QUEUE),
+)
 def trigger(
     id: JobId,  # noqa: A002 - the name of the path parameter
     _body: Annotated[Empty | None, Body()] = None,
@@ -197,19 +216,21 @@ def trigger(
     return _actions.trigger(CLOUD, name, entry, idempotency_key)
 
 
-@APP.post("/jobs/<id>/pause", summary="Pause a job", responses=action(200))
+@APP.post("/jobs/<id>/pause", summary="Pause a job", responses=answer(ActionDone), problems=ACTION)
 def pause(id: JobId, by: Annotated[Operator | None, Body()] = None) -> ActionDone:  # noqa: A002
     name, entry = _find(id)
     return _actions.pause(CLOUD, name, entry, by or Operator())
 
 
-@APP.post("/jobs/<id>/resume", summary="Resume a job", responses=action(200))
+@APP.post("/jobs/<id>/resume", summary="Resume a job", responses=answer(ActionDone), problems=ACTION)
 def resume(id: JobId, by: Annotated[Operator | None, Body()] = None) -> ActionDone:  # noqa: A002
     name, entry = _find(id)
     return _actions.resume(CLOUD, name, entry, by or Operator())
 
 
-@APP.get("/jobs/<id>/runs", summary="List the runs of a day, newest first", responses=view(RunPage, of_job=True))
+@APP.get(
+    "/jobs/<id>/runs", summary="List the runs of a day, newest first", responses=cached_answer(RunPage), problems=JOB
+)
 def list_runs(
     id: JobId,  # noqa: A002
     day: Day = None,
@@ -221,7 +242,7 @@ def list_runs(
     return _views.runs(CLOUD, name, day, limit, cursor)
 
 
-@APP.get("/organizations/<id>/usage", summary="Sums of a month's usage", responses=view(UsageSums))
+@APP.get("/organizations/<id>/usage", summary="Sums of a month's usage", responses=cached_answer(UsageSums))
 def read_usage(
     id: OrganizationId,  # noqa: A002
     month: Month = None,
@@ -233,7 +254,8 @@ def read_usage(
 @APP.get(
     "/organizations/<id>/assessments/<assessment>",
     summary="State of an assessment",
-    responses=view(AssessmentState, of_job=True),
+    responses=cached_answer(AssessmentState),
+    problems=(NO_ASSESSMENT,),
 )
 def read_assessment(
     id: OrganizationId,  # noqa: A002
@@ -251,4 +273,4 @@ def _find(text: str) -> tuple[str, manifest.Entry]:
         name = names.get(candidate, candidate)
         if name in entries:
             return name, entries[name]
-    raise ServiceError(404, "no such job; GET /jobs lists their ids")
+    raise Problem(NO_JOB, "no such job; GET /jobs lists their ids")

@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError, ServiceError
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.aws.permissions import Grant, read_objects
 from shared.http.function_url import FunctionUrlResolver
+from shared.http.problem import UNKNOWN_PATH, Problem, ProblemType
 from shared.observability.log import Log
 from shared.product import export_ticket
 from shared.store import table
@@ -33,6 +34,9 @@ MAX_VALIDITY, SECOND = timedelta(minutes=5), timedelta(seconds=1)
 NO_EXPORT = "There is nothing here: the address is not complete, or the export that it led to is gone.\n"
 EXPIRED = "This was here until {until}. Ask for your data again, and there will be a new address.\n"
 FAILED = "That did not work. Try again in a minute.\n"
+EXPORT_ENDED = ProblemType("export-ended", 410, "The export has ended", "Ask for the data again.")
+DOWNLOAD_FAILED = ProblemType("download-failed", 503, "The download failed", "Try again in a minute.")
+TEXT = "text/plain; charset=utf-8"
 HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
 
 CLOUD = Cloud()
@@ -46,14 +50,20 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return answer
 
 
-def _refuse(status: int, message: str) -> Response[Any]:
-    return Response(status, "text/plain; charset=utf-8", message, HEADERS)
+def _refuse(problem: Problem) -> Response[Any]:
+    """A text: people follow these links, from a mail."""
+    return Response(problem.kind.status, TEXT, problem.detail, HEADERS)
 
 
-APP = FunctionUrlResolver(_refuse, not_found=NO_EXPORT, validate=False)
+APP = FunctionUrlResolver(_refuse, not_found=NO_EXPORT, validate=False, guarded=False, media_type=TEXT)
 
 
-@APP.get("/downloads/<ticket>")
+@APP.get(
+    "/downloads/<ticket>",
+    summary="Redirect to the archive of an export",
+    responses={302: {"description": "The signed URL of the archive, in the header Location"}},
+    problems=(UNKNOWN_PATH, EXPORT_ENDED, DOWNLOAD_FAILED),
+)
 def redirect(ticket: str) -> Response[Any]:
     try:
         parsed = export_ticket.read(ticket if TICKET.fullmatch(ticket) else "")
@@ -64,7 +74,7 @@ def redirect(ticket: str) -> Response[Any]:
         raise NotFoundError
     left = clock.parse(row["expires_at"]) - CLOUD.clock.now()
     if left < SECOND:
-        raise ServiceError(410, EXPIRED.format(until=_until(row)))
+        raise Problem(EXPORT_ENDED, EXPIRED.format(until=_until(row)))
     location = _signed(row["archive"], min(left, MAX_VALIDITY), row.get("requested_at", ""))
     return Response(302, body="", headers={**HEADERS, "location": location})
 
@@ -74,7 +84,7 @@ def _fail(error: Exception) -> Response[Any]:
     request = APP.lambda_context.aws_request_id
     LOG.error("download_failed", error=f"{type(error).__name__}: {error}", correlationId=request)
     LOG.metric("downloads", {"Failed": 1})
-    return _refuse(503, FAILED)
+    return _refuse(Problem(DOWNLOAD_FAILED, FAILED))
 
 
 APP.exception_handler(Exception)(_fail)

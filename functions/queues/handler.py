@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from functions.queues import _drain
+from functions.queues._models import Drained
 from shared.aws.cloud import Cloud
 from shared.aws.permissions import Grant, read_secret
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
+from shared.http.openapi_answers import answer
+from shared.http.problem import Problem, ProblemType
 from shared.job.outcome import Reason
 from shared.observability.log import Log
 
@@ -24,6 +26,24 @@ if TYPE_CHECKING:
 GRANTS: tuple[Grant, ...] = (read_secret(internal_token.SECRET), *_drain.GRANTS)
 TIMEOUT = 60
 UNKNOWN_QUEUE = "unknown queue"
+NO_QUEUE = ProblemType(
+    "unknown-queue", 404, "No consumer has this queue", "Use the declared name of a queue, or its name in SQS."
+)
+OTHER_ORIGIN = ProblemType(
+    "other-origin", 403, "The request is of another origin", "Send it from a page of the same origin, or by no browser."
+)
+NOT_INTERNAL = ProblemType(
+    "not-internal", 403, "The header x-internal-exec is missing", "Send the header x-internal-exec: 1."
+)
+RATE_LIMITED = ProblemType(
+    "rate-limited", 429, "The queue was drained seconds ago", "Repeat the request after the header Retry-After."
+)
+CONSUMER_FAILED = ProblemType(
+    "consumer-failed",
+    502,
+    "The consumer failed",
+    "Read its log; its messages become visible again.",
+)
 DEFAULT_LIMIT, MAX_LIMIT = 10, 50
 # A whole number in ASCII digits, of any size, since it is clamped: int() and pydantic accept more.
 LIMIT = r"^-?[0-9]+$"
@@ -46,25 +66,39 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return APP.resolve(event, context)
 
 
-def _refuse(status: int, message: str) -> Response[Any]:
-    LOG.warning("queue_refused", status=status, error=message, correlationId=APP.lambda_context.aws_request_id)
-    return json_response(status, {"error": message})
+def _refuse(problem: Problem) -> Response[Any]:
+    request = APP.lambda_context.aws_request_id
+    LOG.warning("queue_refused", status=problem.kind.status, error=problem.detail, correlationId=request)
+    response = problem.response()
+    if problem.kind is RATE_LIMITED:
+        response.headers["retry-after"] = str(_drain.PAUSE_SECONDS)
+    return response
 
 
 APP = FunctionUrlResolver(_refuse, not_found=UNKNOWN_QUEUE)
 
 
-@APP.post("/queues/<queue>/process")
+@APP.post(
+    "/queues/<queue>/process",
+    summary="Have the consumer handle the messages of its queue now",
+    responses=answer(Drained),
+    problems=(NO_QUEUE, OTHER_ORIGIN, NOT_INTERNAL, RATE_LIMITED, CONSUMER_FAILED),
+)
 def process(queue: str, limit: Annotated[str, Query(pattern=LIMIT)] = str(DEFAULT_LIMIT)) -> Response[Any]:
     """Drain at most `limit` messages, clamped to 1 to MAX_LIMIT."""
     # Clients escape the colon of a queue's name or do not; either is the same path.
     consumer = _drain.consumer_of(unquote(queue))
     if consumer is None:
-        raise ServiceError(404, UNKNOWN_QUEUE)
+        raise Problem(NO_QUEUE, UNKNOWN_QUEUE)
     _require_same_origin()
     if not _drain.admit(CLOUD, consumer.queue):
-        return _respond(429, {"queue": consumer.queue, "outcome": Reason.RATE_LIMITED.value})
-    return _respond(*_drain.drain(CLOUD, consumer, _clamped(limit)))
+        members = {"queue": consumer.queue, "outcome": Reason.RATE_LIMITED.value}
+        raise Problem(RATE_LIMITED, f"{consumer.queue} was drained less than {_drain.PAUSE_SECONDS} s ago", members)
+    status, body = _drain.drain(CLOUD, consumer, _clamped(limit))
+    LOG.info("queue_processed", status=status, correlationId=APP.lambda_context.aws_request_id, result=body)
+    if status != 200:
+        raise Problem(CONSUMER_FAILED, f"the consumer {consumer.job} of {consumer.queue} failed", body)
+    return json_response(status, body)
 
 
 def _clamped(limit: str) -> int:
@@ -83,14 +117,6 @@ def _require_same_origin() -> None:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     foreign_origin = origin is not None and origin not in (f"https://{own}", f"http://{own}")
     if foreign_origin or site not in (None, "same-origin", "none"):
-        raise ServiceError(403, "forbidden: not from the same origin")
+        raise Problem(OTHER_ORIGIN, "forbidden: not from the same origin")
     if CLOUD.names.production and headers.get("x-internal-exec") != "1":
-        raise ServiceError(403, "forbidden: send the header x-internal-exec: 1")
-
-
-def _respond(status: int, body: Mapping[str, Any]) -> Response[Any]:
-    LOG.info("queue_processed", status=status, correlationId=APP.lambda_context.aws_request_id, result=body)
-    response = json_response(status, body)
-    if status == 429:
-        response.headers["retry-after"] = str(_drain.PAUSE_SECONDS)
-    return response
+        raise Problem(NOT_INTERNAL, "forbidden: send the header x-internal-exec: 1")

@@ -13,16 +13,17 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
 
+from functions.trigger._models import TARGET, RunRequest, Status, TriggeredRun
 from shared import clock, tables
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET, STATE
 from shared.aws.permissions import Grant, invoke, read_rows, read_secret
 from shared.http import function_url, internal_token
 from shared.http.function_url import FunctionUrlResolver, json_response
+from shared.http.openapi_answers import answer
+from shared.http.problem import Problem, ProblemType
 from shared.job import manifest
 from shared.job.manifest import Entry
 from shared.job.outcome import Reason
@@ -40,7 +41,16 @@ TIMEOUT = 29
 # Seconds for which a request waits for the run's outcome.
 WATCH_SECONDS = 25
 UNKNOWN_TASK = "unknown task"
-TARGET = r"^[A-Za-z0-9._:-]{1,255}$"
+NO_TASK = ProblemType(
+    "unknown-task",
+    404,
+    "The job does not exist",
+    "Use the name of a deployed job; /__cron/run/status lists their keys.",
+)
+NO_TARGET_OF_JOB = ProblemType(
+    "unknown-target", 404, "The job has no such target", "Use a target of the job's settings, or none to run them all."
+)
+DRIVEN_BY_QUEUE = ProblemType("driven-by-queue", 409, "The job runs by messages only", "Send a message to its queue.")
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 
 CLOUD = Cloud()
@@ -61,29 +71,33 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return APP.resolve(event, context)
 
 
-def _refuse(status: int, message: str) -> Response[Any]:
-    LOG.warning("trigger_refused", status=status, error=message, correlationId=APP.lambda_context.aws_request_id)
-    return json_response(status, {"error": message})
+def _refuse(problem: Problem) -> Response[Any]:
+    request = APP.lambda_context.aws_request_id
+    LOG.warning("trigger_refused", status=problem.kind.status, error=problem.detail, correlationId=request)
+    return problem.response()
 
 
 APP = FunctionUrlResolver(_refuse, not_found=UNKNOWN_TASK)
 
 
-class RunRequest(BaseModel):
-    """The body of a request; it may be absent."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    #: The target to run for; a job without targets takes none. Not null: a caller without a value must not run all.
-    target: str = Field(default="", pattern=TARGET)
-
-
-@APP.route("/__cron/run/status", method=["GET", "POST"])
+@APP.route(
+    "/__cron/run/status",
+    method=["GET", "POST"],
+    summary="Read the status of all jobs and targets",
+    responses=answer(dict[str, Status]),
+)
 def show_status() -> Response[Any]:
-    return _respond("status", 200, status_view.read(CLOUD, manifest.load()))
+    shown = status_view.read(CLOUD, manifest.load())
+    return _respond("status", 200, {key: _with_verdict(status) for key, status in shown.items()})
 
 
-@APP.route("/__cron/run/<task>", method=["GET", "POST"])
+@APP.route(
+    "/__cron/run/<task>",
+    method=["GET", "POST"],
+    summary="Start a job and wait for its outcome",
+    responses={**answer(TriggeredRun), **answer(TriggeredRun, 202, "The run has not ended")},
+    problems=(NO_TASK, NO_TARGET_OF_JOB, DRIVEN_BY_QUEUE),
+)
 def run_task(
     task: str,
     body: Annotated[RunRequest | None, Body()] = None,
@@ -93,10 +107,10 @@ def run_task(
     # Compared as it came: nothing is decoded, so an encoded path names no task.
     entry = manifest.load().get(task)
     if entry is None:
-        raise ServiceError(404, UNKNOWN_TASK)
+        raise Problem(NO_TASK, UNKNOWN_TASK)
     if entry["queue"]:
         # A run without messages would end as done, and be taken for the consumer's last good one.
-        raise ServiceError(409, f"{task} is driven by its queue {entry['queue']!r}; send it a message")
+        raise Problem(DRIVEN_BY_QUEUE, f"{task} is driven by its queue {entry['queue']!r}; send it a message")
     named = (body and body.target) or target or NO_TARGET
     _check_target(task, entry, named)
     now = CLOUD.clock.now()
@@ -120,7 +134,7 @@ def _check_target(task: str, entry: Entry, target: str) -> None:
     if target == NO_TARGET or entry["named_targets"]:
         return
     if why := not_among(entry["targets"] or (), task, target):
-        raise ServiceError(404, why)
+        raise Problem(NO_TARGET_OF_JOB, why)
 
 
 def _respond(task: str, status: int, body: Mapping[str, Any]) -> Response[Any]:
@@ -150,10 +164,19 @@ def _run(firing: Firing) -> tuple[int, dict[str, Any]]:
         )
         request = _watch(firing)
     if request.get("outcome") == Reason.UNKNOWN_TARGET.value:
-        raise ServiceError(404, str(request.get("note", "")))
+        raise Problem(NO_TARGET_OF_JOB, str(request.get("note", "")))
     outcome: dict[str, Any] = {name: request[name] for name in ("outcome", "ok", "ms", "note") if name in request}
-    answer = {"job": firing.job, "run_id": request.get("run", ""), "request": firing.id, **outcome}
-    return (200, answer) if outcome else (202, {**answer, "outcome": "running" if "run" in request else "queued"})
+    body = {"job": firing.job, "run_id": request.get("run", ""), "request": firing.id, **outcome}
+    if outcome:
+        return 200, _with_verdict(body)
+    return 202, {**body, "outcome": "running" if "run" in request else "queued"}
+
+
+def _with_verdict(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the verdict of the run, after the first run."""
+    if "outcome" not in shown:
+        return dict(shown)
+    return {**shown, "verdict": status_view.verdict(shown["outcome"], shown.get("ok", True))}
 
 
 def _watch(firing: Firing) -> dict[str, Any]:

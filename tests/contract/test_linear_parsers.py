@@ -284,7 +284,7 @@ JSON = "json.loads is linear, and limits its depth by RecursionError"
 OTHERS = {
     "functions.accounts.account_export": OWN,
     "functions.assessments._token_usage": "tests a number of a parsed answer against one class",
-    "functions.console._openapi": OWN,
+    "functions.console._page_openapi": OWN,
     "functions.console._pages.dead": JSON,
     "functions.mail._templates": "tests each name of a payload, which is limited to 256 KiB, by one class",
     "functions.operations._dead_letter_source": "tests a sort key of this project against one class",
@@ -297,6 +297,7 @@ OTHERS = {
     "shared.admin.role_drift": "reads a policy of IAM, which has 10,240 characters at most",
     "shared.archetypes.purge.rules": DECLARED,
     "shared.aws.service_models": OWN,
+    "shared.http.openapi": OWN,
     "shared.mail.folding": "tests a subject of this project by one class",
     "shared.http.connection": "tests a version and a length; lines are limited to 64 KiB",
     "shared.http.function_url": "tests a path, which Lambda limits, against one class per part",

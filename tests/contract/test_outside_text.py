@@ -32,7 +32,7 @@ OTHER_JSON = {
     "shared/store/record.py": "data that was parsed, as text for pydantic's strict mode",
     "shared/store/s3_archive.py": "an archive, whose checksum was verified",
     "functions/assessments/_rubric.py": "an answer of a model, which pydantic reads without recursion",
-    "functions/console/_openapi.py": "the specification that Powertools wrote",
+    "shared/http/openapi.py": "the document of the bundle, or that Powertools wrote",
     "functions/operations/_reconcile_window.py": "a checkpoint",
     "functions/queues/_drain.py": "the answer of a function of this project",
     "cli/commands/cost.py": "the output of `logs`, a command of this project",
@@ -70,6 +70,7 @@ OTHER_DIGITS = ("shared/redaction/", "functions/sites/pricing.py")
 # Files of the checkout, of a deployment, or of the process itself.
 OTHER_FILES = {
     "shared/job/job_details.py": "a file of the deployment",
+    "shared/http/openapi.py": "a file of the deployment",
     "shared/job/manifest.py": "a file of the deployment",
     "shared/job/schedule.py": "a file of the package tzdata",
     "shared/job/validation.py": "the source of a job that was imported",

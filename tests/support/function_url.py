@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from shared.http.problem import URN
+
 TOKEN = {"X-Internal-Health": "open sesame"}
 
 
@@ -44,3 +46,13 @@ def url_event(
     if body is not None:
         event["body"] = body
     return event
+
+
+def refused(answer: tuple[Any, ...]) -> tuple[int, str, str]:
+    """Status, type and detail of an answer that is a problem document, RFC 9457."""
+    status, body = answer[0], answer[1]
+    assert body["status"] == status
+    assert body["title"]
+    assert body["action"]
+    assert body["error"] == body["detail"]
+    return status, body["type"].removeprefix(URN), body["detail"]

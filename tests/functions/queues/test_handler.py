@@ -18,7 +18,7 @@ from shared.job import manifest
 from shared.messages.envelope import MESSAGE_LIMIT
 from tests.conftest import Calls, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
-from tests.support.function_url import TOKEN, Context, url_event
+from tests.support.function_url import TOKEN, Context, refused, url_event
 
 QUEUE = "demo:mail"
 INTAKE = {**ENTRIES["sweep"], "queue": QUEUE, "schedules": []}
@@ -134,14 +134,16 @@ def test_an_invalid_or_cross_origin_request_receives_no_message(
 
 def test_a_wrong_token_is_refused_before_any_call(ask: Ask, cloud: Cloud) -> None:
     calls = Calls(cloud)
-    assert ask(**{"X-Internal-Health": "guess"}) == (403, {"error": "forbidden"})
+    assert refused(ask(**{"X-Internal-Health": "guess"})) == (403, "forbidden", "forbidden")
     assert [call for call in calls.made if not call.startswith("secretsmanager")] == []
 
 
 def test_a_second_call_within_five_seconds_is_rate_limited(ask: Ask, cloud: Cloud, clock: VirtualClock) -> None:
     send(cloud, "one", "two")
     assert ask(limit="1")[0] == 200
-    assert ask() == (429, {"queue": QUEUE, "outcome": "rate_limited"})
+    answer = ask()
+    assert refused(answer)[:2] == (429, "rate-limited")
+    assert (answer[1]["queue"], answer[1]["outcome"]) == (QUEUE, "rate_limited")
     clock.move(seconds=5)
     assert ask()[0] == 200
 

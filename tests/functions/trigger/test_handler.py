@@ -19,7 +19,7 @@ from shared.run import firing as event
 from shared.run.run import run
 from tests.conftest import Calls, Lines, VirtualClock, waiting
 from tests.functions.operations.conftest import ENTRIES
-from tests.support.function_url import TOKEN, Context, url_event
+from tests.support.function_url import TOKEN, Context, refused, url_event
 from tests.support.sweep_job import Sweep
 
 Ask = Callable[..., tuple[int, Any]]
@@ -93,7 +93,7 @@ def test_without_the_token_every_path_answers_the_same(
 ) -> None:
     _ = cloud.secrets
     calls = Calls(cloud)
-    assert ask(path, headers) == (403, {"error": "forbidden"})
+    assert refused(ask(path, headers)) == (403, "forbidden", "forbidden")
     assert functions.asked == []
     assert set(calls.made) <= {"secretsmanager:GetSecretValue"}
 
@@ -130,13 +130,15 @@ def test_the_previous_token_is_accepted_during_rotation_and_a_retired_one_is_not
     ],
 )
 def test_a_path_without_a_task_is_not_found(ask: Ask, functions: Running, path: str) -> None:
-    assert ask(path) == (404, {"error": "unknown task"})
+    status, kind, detail = refused(ask(path))
+    assert (status, detail) == (404, "unknown task")
+    assert kind in ("unknown-task", "unknown-path")
     assert functions.asked == []
 
 
 def test_only_get_and_post_are_served(ask: Ask) -> None:
-    assert ask(method="DELETE") == (405, {"error": "use GET or POST"})
-    assert ask("/__cron/run/status", method="DELETE") == (405, {"error": "use GET or POST"})
+    assert refused(ask(method="DELETE")) == (405, "method-not-allowed", "use GET or POST")
+    assert refused(ask("/__cron/run/status", method="DELETE"))[0] == 405
 
 
 @pytest.mark.parametrize(
@@ -314,6 +316,7 @@ def test_a_consumer_is_not_run_without_messages(
     monkeypatch.setattr(manifest, "load", lambda: {"intake": intake})
     error = "intake is driven by its queue 'demo:mail'; send it a message"
     calls = Calls(cloud)
-    assert ask("/__cron/run/intake") == ask("/__cron/run/intake", method="POST") == (409, {"error": error})
+    for method in ("GET", "POST"):
+        assert refused(ask("/__cron/run/intake", method=method)) == (409, "driven-by-queue", error)
     assert functions.asked == []
     assert not [call for call in calls.made if call.startswith("dynamodb:")]

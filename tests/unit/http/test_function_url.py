@@ -21,7 +21,9 @@ class Item(BaseModel):
     name: str
 
 
-APP = FunctionUrlResolver(lambda status, message: json_response(status, {"error": message}), not_found="no such path")
+APP = FunctionUrlResolver(
+    lambda problem: json_response(problem.kind.status, {"error": problem.detail}), not_found="no such path"
+)
 
 
 @APP.post("/items")
@@ -157,6 +159,8 @@ def test_debug_mode_stays_off_in_powertools_development_mode(
 ) -> None:
     """It would print each event, the token included."""
     monkeypatch.setenv("POWERTOOLS_DEV", "true")
-    app = FunctionUrlResolver(lambda status, message: json_response(status, {"error": message}), not_found="none")
+    app = FunctionUrlResolver(
+        lambda problem: json_response(problem.kind.status, {"error": problem.detail}), not_found="none"
+    )
     app.resolve(url_event("/", headers={"x-internal-health": "opensesame"}), Context())
     assert "opensesame" not in capsys.readouterr().out
