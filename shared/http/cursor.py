@@ -17,7 +17,10 @@ def encode(listing: str, key: str) -> str:
 
 
 def decode(listing: str, cursor: str) -> str:
-    """The key of a cursor. Raises Problem for one of another listing."""
+    """The key of a cursor.
+
+    Raises Problem for one of another listing.
+    """
     of, _, key = _text(cursor).partition("\n")
     if len(cursor) > MAX_CURSOR or of != listing or not key:
         raise Problem(INVALID_CURSOR, f"the cursor is not one of the listing {listing}")
@@ -25,7 +28,10 @@ def decode(listing: str, cursor: str) -> str:
 
 
 def listing_of(cursor: str) -> str:
-    """The listing of a cursor. Raises Problem for a text that is no cursor."""
+    """The listing of a cursor.
+
+    Raises Problem for a text that is no cursor.
+    """
     of, _, key = _text(cursor).partition("\n")
     if not key:
         raise Problem(INVALID_CURSOR, "the cursor is none of this API")

@@ -12,8 +12,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from functions.console._acts.confirmation import ACTS
 from functions.console._page_paths import PAGE_PATHS
-from functions.console._routes import PAGES
 from functions.console._request import PageError, Request
+from functions.console._routes import PAGES
 from functions.console._session import Session
 from functions.console._view import View
 from shared.aws.cloud import Cloud
