@@ -157,7 +157,7 @@ def _pages(module: ModuleType) -> Document:
 
 
 def _served(item: Document, name: str) -> Document:
-    """A path with the servers of its function, each operation with its tag."""
+    """A path with the servers and the tag of its function."""
     for operation in item.values():
         operation["tags"] = [name]
     return {**item, "servers": _servers(name)}
