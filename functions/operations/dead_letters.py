@@ -180,8 +180,15 @@ def _alert(run: RunContext, row: Mapping[str, Any]) -> None:
     more = advised(stage, "dead", "list") if row["job"] == UNKNOWN_JOB else advised(stage, "runs", row["job"])
     commands = [advised(stage, "dead", "show", row["id"]), more]
     alerts.send(run.cloud, "JOB_PERMANENTLY_FAILED", row["job"], fields, commands, row["payload"])
-    key, now = keys.dead_letter(row["job"], row["sk"]), clock.iso(run.cloud.clock.now())
-    table.update(run.cloud, tables.STATE, key, "SET alerted = :now", {":now": now}, condition="attribute_exists(pk)")
+    table.update_if(
+        run.cloud,
+        tables.STATE,
+        keys.dead_letter(row["job"], row["sk"]),
+        "SET alerted = :now",
+        {":now": clock.iso(run.cloud.clock.now()), ":payload": row["payload"]},
+        # Of a redrive that failed in the meantime, the alert is owed still.
+        "payload = :payload",
+    )
 
 
 def _short(text: Any) -> str:

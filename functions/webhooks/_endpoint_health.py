@@ -2,8 +2,14 @@
 
 An endpoint is disabled at once by 410 Gone, and after DISABLE_AFTER without a success between two failures.
 
-Attributes of its row: `failing_since` is the first failure since the last success; `disabled_at` and `disabled_why` are
-set when `active` becomes false. Once its owner has set `active` again, earlier failures do not count.
+Attributes of its row: `failing_since` is the first failure since the last success; `succeeded_at` is a success, and the
+next one is recorded an hour later at the earliest; `disabled_at` and `disabled_why` are set when `active` becomes
+false. Once its owner has set `active` again, earlier failures do not count.
+
+Calls of one endpoint may overlap, and a process may be frozen between a call and its write. So each write states what
+must still hold of the row: a failure is recorded only if no success is known that is later, or less than an hour
+earlier. A success that is not recorded is less than an hour later than the recorded one. Hence no success lies between
+`failing_since` and a failure by which an endpoint is disabled.
 """
 
 from __future__ import annotations
@@ -14,8 +20,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.job import days, settings
+from shared.job import days, hours, settings
+from shared.store import table
 from shared.store.conditional_update import update_if_unchanged
+from shared.store.keys import RowKey
 
 if TYPE_CHECKING:
     from shared.run.context import RunContext
@@ -24,10 +32,15 @@ if TYPE_CHECKING:
 DISABLE_AFTER = settings.span(
     "WEBHOOK_DISABLE_AFTER", days(5), "How long an endpoint may fail without a success before it is disabled"
 )
+# Time after a recorded success in which no other one is recorded, and failures do not count.
+RECORDED_EVERY = hours(1)
 GONE = "it answered 410 Gone"
 LONGEST_REASON = 200
+# What must be as it was read when an endpoint is disabled, besides `active` and `disabled_at`, which change.
+GUARDS = ("url", "failing_since", "succeeded_at")
 # Rows that notify the owner of a disabled endpoint, created in the same transaction. Arguments: the row, the reason.
 Notices = Callable[[Mapping[str, Any], str], Sequence[Any]]
+Row = Mapping[str, Any]
 
 
 class EndpointHealth:
@@ -36,57 +49,86 @@ class EndpointHealth:
     notices: built once per disabled endpoint.
     """
 
-    def __init__(self, run: RunContext, table: Table, notices: Notices) -> None:
+    def __init__(self, run: RunContext, of: Table, notices: Notices) -> None:
         self.run = run
-        self.table = table
+        self.table = of
         self.notices = notices
         self._lock = threading.Lock()
-        # Keys of rows that this run has marked, and of those that it has disabled.
-        self._marked: set[tuple[str, str]] = set()
+        # Health of rows since this run has written it, so that each change is written once per run.
+        self._written: dict[tuple[str, str], dict[str, str]] = {}
         self._disabled: set[tuple[str, str]] = set()
 
-    def active(self, row: Mapping[str, Any]) -> bool:
-        return bool(row.get("active", True)) and self._key(row) not in self._disabled
+    def active(self, row: Row) -> bool:
+        return bool(row.get("active", True)) and _key(row) not in self._disabled
 
-    def succeeded(self, row: Mapping[str, Any]) -> None:
-        if "failing_since" in row and self._first(self._marked, row):
-            self._update(row, {name: value for name, value in row.items() if name != "failing_since"})
+    def succeeded(self, row: Row, at: datetime) -> None:
+        """Record a successful call, and that the endpoint no longer fails."""
+        health = self._health(row)
+        recorded = health.get("succeeded_at")
+        if "failing_since" not in health and recorded and at < clock.parse(recorded) + RECORDED_EVERY:
+            return
+        self._written[_key(row)] = {"succeeded_at": clock.iso(at)}
+        # Of a run that overlaps with this one, a later result stays.
+        self._update(
+            row,
+            "SET succeeded_at = :at REMOVE failing_since",
+            {":at": clock.iso(at)},
+            "(attribute_not_exists(succeeded_at) OR succeeded_at < :at) "
+            "AND (attribute_not_exists(failing_since) OR failing_since < :at)",
+        )
 
-    def failed(self, row: Mapping[str, Any], at: datetime, why: str) -> None:
+    def failed(self, row: Row, at: datetime, why: str) -> None:
         """Record a failed attempt.
 
-        Disables the endpoint if it has failed for too long.
+        Disables the endpoint if it has failed for too long. at: when the attempt began.
         """
-        since = self._failing_since(row)
-        if since and at - clock.parse(since) >= self.run.setting(DISABLE_AFTER.name):
-            self.disable(row, at, f"every call since {since[:10]} has failed, the last one because {why}")
-        elif not since and self._first(self._marked, row):
-            self._update(row, {**row, "failing_since": clock.iso(at)})
-
-    def disable(self, row: Mapping[str, Any], at: datetime, why: str) -> None:
-        """Set the endpoint inactive and notify its owner, both in one transaction."""
-        if not self._first(self._disabled, row):
+        health, void = self._health(row), str(row.get("disabled_at", ""))
+        since = health.get("failing_since", "")
+        if since > void:
+            if at - clock.parse(since) >= self.run.setting(DISABLE_AFTER.name):
+                self.disable(row, at, f"every call since {since[:10]} has failed, the last one because {why}")
             return
+        succeeded = health.get("succeeded_at")
+        if succeeded and at < clock.parse(succeeded) + RECORDED_EVERY:
+            return
+        self._written[_key(row)] = {**health, "failing_since": clock.iso(at)}
+        self._update(
+            row,
+            "SET failing_since = :at",
+            {":at": clock.iso(at), ":void": void, ":earlier": clock.iso(at - RECORDED_EVERY)},
+            "(attribute_not_exists(failing_since) OR failing_since <= :void) "
+            "AND (attribute_not_exists(succeeded_at) OR succeeded_at <= :earlier)",
+        )
+
+    def disable(self, row: Row, at: datetime, why: str) -> None:
+        """Set the endpoint inactive and notify its owner, both in one transaction."""
+        with self._lock:
+            if _key(row) in self._disabled:
+                return
+            self._disabled.add(_key(row))
         reason = redaction.excerpt(why, LONGEST_REASON)
         after = {**row, "active": False, "disabled_at": clock.iso(at), "disabled_why": reason}
-        if self._update(row, after, self.notices(after, reason)):
+        if update_if_unchanged(self.run.cloud, self.table, row, after, GUARDS, self.notices(after, reason)):
             self.run.log.warning(f"{self.run.job.name}_disabled", user=row["pk"], entityId=row["sk"], note=reason)
 
-    def _update(self, row: Mapping[str, Any], after: Mapping[str, Any], puts: Sequence[Any] = ()) -> bool:
-        # A row that changed since the read has another URL or was switched: what was observed is not of it.
-        guards = [name for name in ("url", "active", "failing_since") if name in row]
-        return update_if_unchanged(self.run.cloud, self.table, row, after, guards, puts)
+    def _health(self, row: Row) -> dict[str, str]:
+        """Failure and success as read, or as this run wrote them."""
+        read = {name: str(row[name]) for name in ("failing_since", "succeeded_at") if row.get(name)}
+        return self._written.get(_key(row), read)
 
-    def _failing_since(self, row: Mapping[str, Any]) -> str:
-        since, disabled = str(row.get("failing_since", "")), str(row.get("disabled_at", ""))
-        return since if since > disabled else ""
+    def _update(self, row: Row, expression: str, values: Mapping[str, Any], condition: str) -> None:
+        # A row with another URL, or that was switched off, is not the endpoint that was called.
+        table.update_if(
+            self.run.cloud,
+            self.table,
+            RowKey(*_key(row)),
+            expression,
+            {**values, ":url": row["url"], ":yes": True},
+            f"#url = :url AND (attribute_not_exists(active) OR active = :yes) AND {condition}",
+            names={"#url": "url"},
+            patient=True,
+        )
 
-    def _first(self, among: set[tuple[str, str]], row: Mapping[str, Any]) -> bool:
-        with self._lock:
-            first = self._key(row) not in among
-            among.add(self._key(row))
-            return first
 
-    @staticmethod
-    def _key(row: Mapping[str, Any]) -> tuple[str, str]:
-        return row["pk"], row["sk"]
+def _key(row: Row) -> tuple[str, str]:
+    return row["pk"], row["sk"]

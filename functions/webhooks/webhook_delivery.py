@@ -11,6 +11,7 @@ from typing import Any
 
 from functions.webhooks._endpoint_health import DISABLE_AFTER, GONE, EndpointHealth
 from functions.webhooks.webhook_retry import LOOPBACK, RESOLVER_WAIT
+from shared import clock
 from shared.archetypes.consumer import Consumer, Defer, Message, Tenant
 from shared.http import client, ssrf, webhook
 from shared.http.untrusted import UntrustedHttpClient
@@ -63,7 +64,7 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
         key = f"{payload.organization_id}#{payload.receiver_id}#{payload.event_id}"
         health, now = EndpointHealth(run, tables.ORGANIZATIONS, lambda *_: ()), run.cloud.clock.now()
         try:
-            run.effect(key, partial(_post, run, to, payload))
+            delivered = run.effect(key, partial(_post, run, to, payload))
         except webhook.WebhookRefused as refused:
             if refused.gone:
                 health.disable(to, now, GONE)
@@ -80,7 +81,8 @@ class WebhookDeliveryJob(Consumer[WebhookDelivery]):
         except (client.NoResponse, ssrf.Unresolved) as missed:
             health.failed(to, now, str(missed))
             raise
-        health.succeeded(to)
+        # Of a delivery that an earlier run made, the time of that one.
+        health.succeeded(to, clock.parse(delivered["at"]) if "at" in delivered else now)
 
     def reconcile(self, effect: Effect) -> Confirmed | NotDone | Unknown:
         # The receiver recognises the key, so a second delivery does no harm.
@@ -96,4 +98,4 @@ def _post(run: RunContext, to: dict[str, Any], payload: WebhookDelivery, key: st
         answer = webhook.post(http, to["url"], to["secrets"], key, payload.body)
     except ValueError as error:
         raise Rejected(f"it cannot be signed or sent: {error}") from error
-    return {"status": answer.status}
+    return {"status": answer.status, "at": clock.iso(run.cloud.clock.now())}

@@ -113,7 +113,7 @@ class WebhookRetry(Sweep):
             receivers.health.failed(to, attempt.at, str(missed))
             return RetryLater(str(missed), {"status": 0})
         receivers.answered(to)
-        receivers.health.succeeded(to)
+        receivers.health.succeeded(to, attempt.run.cloud.clock.now())
         return Succeeded(fields={"status": answer.status})
 
     def on_success(self, item: Delivery, result: AttemptResult) -> Mapping[str, Any]:

@@ -72,12 +72,15 @@ def _write_status(run: RunContext, last: LastPublished, outcome: Outcome, ms: in
         ":status": state,
         ":now": last.at,
         ":before": last.at - STATUS_INTERVAL,
+        ":latest": last.at + 1000 * run.job.timeout,
+        ":ahead": clock.milliseconds(run.cloud.clock.now() + clock.FURTHEST_AHEAD),
         ":ok": outcome.ok,
         ":lag": last.lag,
     }
     names = {"#status": "status", "#ok": "ok", "#lag": "lag"}
     update = "#status = :status, shown = :now, #ok = :ok, #lag = :lag"
-    stale = "(attribute_not_exists(shown) OR shown < :before OR #ok <> :ok)"
+    # Beside a status that began after this batch had to end, its result is out of date: the process was frozen.
+    stale = "(attribute_not_exists(shown) OR shown < :before OR shown > :ahead OR (#ok <> :ok AND shown <= :latest))"
     # A closed gate or a pause is no result of the work.
     if isinstance(outcome, Skipped):
         return _update(run, f"SET {update}", values, counted, stale, names) is None

@@ -81,8 +81,10 @@ class Webhook(Record):
     created_at: Past
     events: tuple[str, ...] = ()
     active: bool = True
-    #: The first failed call since the last successful one.
+    #: The first failed call since the last successful one; a failure within an hour of `succeeded_at` does not count.
     failing_since: Past | None = None
+    #: A successful call; recorded again after an hour at the earliest.
+    succeeded_at: Past | None = None
     #: When and why webhook-retry set `active` to false. Failures before are not counted once it is active again.
     disabled_at: Past | None = None
     disabled_why: str = Field(default="", max_length=512)

@@ -91,6 +91,24 @@ def test_a_crash_between_row_and_alert_does_not_lose_the_alert(
     assert len(published(cloud)) == 1
 
 
+def test_an_alert_that_ends_late_leaves_the_alert_of_a_later_failure_owed(
+    letter: Any, deliver: Deliver, functions: Functions, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: Any) -> None:
+        # The dead letter is redriven, fails again, and that failure is not alerted yet.
+        [row] = stored(cloud)
+        cloud.dynamodb.update_item(
+            TableName=cloud.names.table("state"),
+            Key=attributes.row({"pk": row["pk"], "sk": row["sk"]}),
+            UpdateExpression="SET payload = :newer",
+            ExpressionAttributeValues=attributes.row({":newer": "dead/sweep/newer.json"}),
+        )
+
+    monkeypatch.setattr("shared.observability.alerts.send", late)
+    assert deliver(DeadLetters(), letter, queue="firings-dlq") == []
+    assert "alerted" not in stored(cloud)[0]
+
+
 @pytest.mark.parametrize(
     ("body", "job"),
     [

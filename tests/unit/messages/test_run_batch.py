@@ -203,6 +203,29 @@ def test_the_status_is_written_at_once_when_the_result_changes(go: Go, cloud: Cl
     )
 
 
+@pytest.mark.parametrize(("seconds", "outcome", "streak"), [(299, "failed", 1), (301, "done", 0)])
+def test_a_batch_that_fails_after_its_time_leaves_the_status_of_a_later_one(
+    seconds: int, outcome: str, streak: int, cloud: Cloud, log: Lines, clock: VirtualClock
+) -> None:
+    def frozen(_: RunContext) -> Outcome:
+        clock.move(seconds=seconds)
+        other = Cloud(cloud.names, clock, cloud.environment)
+        assert run_batch(Inbox(), Batch("inbox", RECORDS), other, log, 60) == []
+        raise RuntimeError("no inbox")
+
+    assert run_batch(Inbox(frozen), Batch("inbox", RECORDS), cloud, log, 60) == ["m0", "m1", "m2"]
+    now = status(cloud)
+    assert (now["status"]["outcome"], now["streak"], now["messages_failed"]) == (outcome, streak, 3)
+
+
+def test_a_status_with_a_time_far_ahead_is_replaced(go: Go, cloud: Cloud, clock: VirtualClock) -> None:
+    clock.move(hours=2)
+    run_batch(Inbox(), Batch("inbox", RECORDS), Cloud(cloud.names, clock, cloud.environment), Lines(clock), 60)
+    clock.instant = NOON
+    go(Inbox(failing))
+    assert status(cloud)["status"]["outcome"] == "failed"
+
+
 @pytest.mark.parametrize("tenant", ["org 7 (test)", "büro", "x" * 300, "line\nfeed"])
 def test_a_pause_defers_each_message_whatever_its_tenant_is_called(
     go: Go, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tenant: str
