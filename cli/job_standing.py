@@ -14,7 +14,7 @@ from typing import Any
 from shared.aws.cloud import Cloud
 from shared.job.definition import Job
 from shared.job.manifest import Entry
-from shared.run import status_view
+from shared.job.outcome import verdict_word
 from shared.store import failure_index, keys
 from shared.text.human import counted
 
@@ -67,7 +67,7 @@ class Standing:
         """The kind, or the outcome of the run that decided it."""
         kind = self.kind
         if kind == "failing":
-            return status_view.verdict(str(self._worst.get("outcome", "failed")), ok=False)
+            return verdict_word(str(self._worst.get("outcome", "failed")), ok=False)
         if kind == "running":
             progress = (view.get("progress", 0) for view in self.views.values() if view["state"] == "PROCESSING")
             return f"running {min(progress)} %"

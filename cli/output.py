@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from shared import clock, redaction
-from shared.run import status_view
+from shared.job.outcome import verdict_word
 from shared.text.printable import UNSAFE, printable
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def verdict(outcome: str, ok: bool) -> tuple[str, str]:
     The outcome `done` with a bad finding is shown as `bad`, since output without colour needs a word of its own.
     """
     if not ok:
-        return status_view.verdict(outcome, ok), "red"
+        return verdict_word(outcome, ok), "red"
     return outcome, "green" if outcome.startswith(("done", "running")) else "yellow"
 
 

@@ -14,9 +14,8 @@ from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job import retention
 from shared.job.definition import Job
-from shared.job.outcome import WORDS
+from shared.job.outcome import WORDS, verdict_word
 from shared.redaction import SHORT, excerpt
-from shared.run import status_view
 from shared.store import failure_index, keys, table
 from shared.tables import FAILURE_KEYS, STATE, TTL
 
@@ -53,7 +52,7 @@ class RunFilter:
     def __contains__(self, run: Mapping[str, Any]) -> bool:
         return (
             self.job in ("", run["job"])
-            and (not self.outcomes or status_view.verdict(run["outcome"], run.get("ok", True)) in self.outcomes)
+            and (not self.outcomes or verdict_word(run["outcome"], run.get("ok", True)) in self.outcomes)
             # Rows show texts of messages redacted and cut.
             and (not self.tenant or run.get("tenant") == excerpt(self.tenant, SHORT))
             and (not self.entity or excerpt(self.entity, SHORT) in (run.get("entityId"), run.get("target")))

@@ -22,6 +22,7 @@ from shared.aws.cloud import Cloud
 from shared.dead_letters import store
 from shared.job import manifest
 from shared.job.definition import Job
+from shared.job.outcome import verdict_word
 from shared.run import status_view
 from shared.run.firing import Firing
 
@@ -121,6 +122,6 @@ def run_line(row: dict[str, Any]) -> str:
     """One line about a finished run."""
     counts = ", ".join(f"{count} {name}" for name, count in row.get("counts", {}).items() if count)
     what = row.get("note") or counts
-    verdict = status_view.verdict(row["outcome"], bool(row.get("ok")))
+    verdict = verdict_word(row["outcome"], bool(row.get("ok")))
     attempt = f", attempt {row['attempt']}" if row.get("attempt", 1) > 1 else ""
     return f"{row['job']}{attempt}: {verdict} in {row.get('ms', 0)} ms" + (f", {what}" if what else "")

@@ -16,6 +16,7 @@ from shared.http import cursor as cursors
 from shared.http.problem import INVALID_CURSOR, Problem
 from shared.job import schedule
 from shared.job.manifest import Entry
+from shared.job.outcome import verdict_word
 from shared.run import status_view
 from shared.store import keys, table
 
@@ -129,7 +130,7 @@ def _verdict(item: Mapping[str, Any]) -> str:
     `never` before the first run.
     """
     status = item.get("status") or {}
-    return status_view.verdict(str(status.get("outcome", "never")), status.get("ok", True))
+    return verdict_word(str(status.get("outcome", "never")), status.get("ok", True))
 
 
 def _day(text: str | None, now: datetime) -> date:

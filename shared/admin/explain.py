@@ -13,6 +13,7 @@ from shared.admin.reset_position import position_ahead
 from shared.admin.trace import Trace
 from shared.admin.trace_commands import commands
 from shared.aws.names import NO_TARGET
+from shared.job.outcome import verdict_word
 from shared.job.retry import JITTER
 from shared.ledger.expected_since import ROLLOUT
 from shared.ledger.ledger import SETTLING_TIME, TickOutcome
@@ -286,7 +287,7 @@ def _gap(trace: Trace) -> str:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    outcome = status_view.verdict(str(row.get("outcome", "it has not ended")), row.get("ok", True))
+    outcome = verdict_word(str(row.get("outcome", "it has not ended")), row.get("ok", True))
     return {"lost": "was interrupted"}.get(outcome, outcome)
 
 

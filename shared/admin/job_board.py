@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from shared import clock
 from shared.dead_letters.letter import RETENTION
 from shared.job import schedule
+from shared.job.outcome import verdict_word
 from shared.ledger import expected_since, ledger
-from shared.run import pauses, status_view
+from shared.run import pauses
 from shared.run.claim_write import lease_expired, without_ended_pauses
 from shared.store import keys
 from shared.store.batch_get import batch_get_rows
@@ -67,7 +68,7 @@ class JobState:
     def word(self) -> str:
         """The kind; for a failing job the verdict of its last run."""
         if self.kind == FAILING:
-            return status_view.verdict(str(self.status.get("outcome", "failed")), ok=False)
+            return verdict_word(str(self.status.get("outcome", "failed")), ok=False)
         return f"running {self.progress} %" if self.kind == RUNNING else self.kind
 
     @property

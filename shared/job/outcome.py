@@ -136,3 +136,8 @@ class Rejected(Exception):
 
     The input is dead-lettered without retries.
     """
+
+
+def verdict_word(outcome: str, ok: bool) -> str:
+    """The outcome, or `bad` for a done run with a bad finding."""
+    return "bad" if outcome == "done" and not ok else outcome

@@ -81,11 +81,6 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
     return shown
 
 
-def verdict(outcome: str, ok: bool) -> str:
-    """The outcome, or `bad` for a done run with a bad finding."""
-    return "bad" if outcome == "done" and not ok else outcome
-
-
 def _end(status: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that state how the last run ended."""
     if "at" not in status:

@@ -17,7 +17,7 @@ from functions.console._request import PageError
 from functions.console._view import Page, View, link
 from shared import clock
 from shared.dead_letters.letter import fingerprint
-from shared.run import status_view
+from shared.job.outcome import verdict_word
 from shared.store import failure_index
 from shared.text.human import counted
 
@@ -55,7 +55,7 @@ def page(view: View) -> Page:
 def _value(row: Row, name: str) -> str:
     match name:
         case "outcome":
-            return status_view.verdict(str(row.get("outcome", "")), row.get("ok", True))
+            return verdict_word(str(row.get("outcome", "")), row.get("ok", True))
         case "entity":
             return str(row.get("entityId") or row.get("target", ""))
         case "fingerprint":

@@ -18,6 +18,7 @@ from shared.admin import job_overview
 from shared.admin.job_overview import JobOverview
 from shared.job import job_details, schedule
 from shared.job.job_details import JobDetails
+from shared.job.outcome import verdict_word
 from shared.ledger.ledger import TickOutcome
 from shared.run import status_view
 from shared.run.pauses import WHOLE
@@ -76,7 +77,7 @@ def day_of(view: View) -> date | None:
 def _why(view: View, overview: JobOverview) -> Node:
     explanation = overview.explanation(view.stage)
     status = overview.status
-    word = status_view.verdict(str(status.get("outcome", "not run yet")), status.get("ok", True))
+    word = verdict_word(str(status.get("outcome", "not run yet")), status.get("ok", True))
     state = "running" if "holder" in overview.own else "paused" if WHOLE in overview.pauses else word
     if status.get("ok", True):
         lead: Node = explanation.headline
@@ -146,7 +147,7 @@ def _targets(view: View, overview: JobOverview) -> Node:
     rows = []
     for target, item in sorted(overview.targets.items()):
         shown = status_view.view(item)
-        word = status_view.verdict(str(shown.get("outcome", "not run yet")), shown.get("ok", True))
+        word = verdict_word(str(shown.get("outcome", "not run yet")), shown.get("ok", True))
         held = f"target#{target}" in overview.pauses
         button = act(
             view, "resume" if held else "pause", "Resume" if held else "Pause", job=overview.name, target=target
@@ -198,7 +199,7 @@ def run_row(view: View, job: str, row: dict[str, object]) -> tuple[Node, ...]:
     what = row.get("note") or (
         ", ".join(f"{count} {name}" for name, count in counts.items()) if isinstance(counts, dict) else ""
     )
-    word = status_view.verdict(str(row.get("outcome", "")), bool(row.get("ok", True)))
+    word = verdict_word(str(row.get("outcome", "")), bool(row.get("ok", True)))
     ms = row.get("ms")
     target = str(row.get("entityId") or row.get("target", ""))
     return (

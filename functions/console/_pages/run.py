@@ -16,7 +16,7 @@ from functions.console._view import Page, View, link
 from shared import clock, redaction
 from shared.admin import run_chain
 from shared.admin.run_chain import RunChain
-from shared.run import status_view
+from shared.job.outcome import verdict_word
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9A-Za-z.-]{1,80}")
 MOST_LINES = 200
@@ -49,7 +49,7 @@ def page(view: View) -> Page:
 
 
 def _word(row: dict[str, Any]) -> str:
-    return status_view.verdict(str(row.get("outcome", "")), row.get("ok", True))
+    return verdict_word(str(row.get("outcome", "")), row.get("ok", True))
 
 
 def _counts(row: dict[str, Any]) -> str:
