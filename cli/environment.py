@@ -31,12 +31,11 @@ def external(variables: Mapping[str, str]) -> list[str]:
 
     A URL of this machine does not. A relay of this machine does: it sends mail on.
     """
-    # Imported lazily: importing all jobs takes time, and commands for an AWS account do not need it.
-    from shared.job import registry
+    # Imported lazily: commands for an AWS account do not need it.
+    from cli import declared_jobs
     from shared.job.settings_check import BROKERS
 
-    jobs = registry.discover({}).jobs.values()
-    names = {setting.name for job in jobs for setting in job.all_settings() if setting.external}
+    names = declared_jobs.read().external
     outside = {name for name in names if not (name.endswith("_URL") and _is_loopback(variables.get(name, "")))}
     return sorted(name for name in {*outside, *BROKERS} if variables.get(name, "").strip())
 

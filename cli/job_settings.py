@@ -14,8 +14,8 @@ from cli.environment import replace_environment
 from shared.aws.cloud import Cloud
 from shared.job import registry
 from shared.job.definition import Job
-from shared.job.overrides import settings_of
-from shared.job.setting import Setting
+from shared.job.overrides import configured, settings_of
+from shared.job.setting import Setting, SettingError
 
 
 @contextmanager
@@ -30,7 +30,11 @@ def load(job: Job, cloud: Cloud) -> Iterator[Job]:
         for other in registry.discover({}).jobs.values():
             variables |= _deployed_variables(cloud, other, settings_of(type(other)).values())
     with replace_environment(variables | os.environ):
-        yield registry.discover().jobs[job.name]
+        try:
+            configured_class: type[Job] = configured(job.declared, os.environ)
+        except SettingError:
+            configured_class = job.declared
+        yield configured_class()
 
 
 def _deployed_variables(cloud: Cloud, job: Job, settings: Iterable[Setting]) -> dict[str, str]:

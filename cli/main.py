@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from cli import dotenv_file, options, output, undeclared_function
+from cli import declared_jobs, dotenv_file, options, output, undeclared_function
 from cli.commands import COMMANDS
 from cli.exit_codes import CommandError, Exit
 from cli.parser import Parser, sentence
@@ -68,6 +68,8 @@ def _main(arguments: list[str], settings: Path | None) -> int:
 
 def leave() -> NoReturn:
     """Run the command and end the process, including threads of a job."""
+    # Only in a process of its own: the files of its jobs do not change while it runs.
+    declared_jobs.DeclarationCache.enabled = True
     code = main(settings=ROOT / ".env")
     sys.stdout.flush()
     sys.stderr.flush()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OWN = re.compile(r"(\x1b\[[0-9;]{0,20}[mK]|\r)")
 # Columns of output that goes to no terminal, unless COLUMNS is set.
 WIDTH = 120
+# Spaces between two columns of a table.
+GAP = 2
 # Width below which a folded cell of a table is hard to read.
 READABLE_CELL = 30
 
@@ -65,8 +67,6 @@ def table(
     A cell is text, a number, None (shown empty), or a pair of text and a rich style. `spare` columns are left out, in
     this order, until the table fits the width. `optional` columns are left out where all their cells are empty.
     """
-    from rich.measure import Measurement
-
     target = console()
     cells = [list(row) for row in rows]
     used = [
@@ -80,16 +80,23 @@ def table(
         _blocks(target, columns, cells)
         return
     shown = list(range(len(columns)))
-    while True:
-        laid_out = _table([columns[number] for number in shown], [[row[number] for number in shown] for row in cells])
-        width = Measurement.get(target, target.options.update(max_width=10_000), laid_out).maximum
-        if width <= target.width or not left_out:
-            break
+    widths = [
+        max(map(_width, (name, *(_plain_cell(row[number]) for row in cells)))) for number, name in enumerate(columns)
+    ]
+    while left_out and sum(widths[number] + GAP for number in shown) - GAP > target.width:
         shown.remove(columns.index(left_out.pop(0)))
+    laid_out = _table([columns[number] for number in shown], [[row[number] for number in shown] for row in cells])
     with target.capture() as captured:
         target.print(laid_out)
     # rich pads each line to the table's width.
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _width(text: str) -> int:
+    """Columns of the widest line on a terminal."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split("\n")), default=0)
 
 
 def _narrowest(shown: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> int:
@@ -123,7 +130,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    laid_out = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    laid_out = Table(box=None, pad_edge=False, show_edge=False, padding=(0, GAP, 0, 0))
     for number, column in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) for row in rows)
         justify: Any = "right" if numeric else "left"

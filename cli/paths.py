@@ -1,7 +1,17 @@
-"""Where the project lies on this machine."""
+"""Where the project and the state of the local cloud are on this machine."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+HOME = "NIGHTSHIFT_LOCAL"
+
+
+def local_folder() -> Path:
+    """The folder of the local cloud's state.
+
+    NIGHTSHIFT_LOCAL, or .local in the project.
+    """
+    return Path(os.environ.get(HOME) or ROOT / ".local").resolve()

@@ -8,7 +8,8 @@ from functools import partial
 
 from cli import job_settings, operator_identity, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, find_target, parse_until
+from cli.job_arguments import find_job, find_target
+from cli.period import parse_until
 from shared.admin.pause import PauseRefused, has_tenants
 from shared.run import pauses
 from shared.run.pauses import Pause

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli import log_lines, options, registered_jobs
+from cli import declared_jobs, log_lines, options
 from cli.exit_codes import CommandError, Exit
 from shared import redaction
 from shared.admin import run_chain
 from shared.admin.run_chain import RunChain
 from shared.aws.cloud import Cloud
-from shared.job import manifest
 from shared.job.manifest import Entry
 from shared.redaction import LONG, excerpt
 from shared.run import status_view
@@ -46,7 +45,7 @@ def find(cloud: Cloud, run: str, args: argparse.Namespace) -> RunChain | RunInPr
         started_by(run)
     except ValueError:
         raise _unknown(f"{run!r:.60} is no id of a run", args) from None
-    entries = manifest.of(registered_jobs.jobs().values())
+    entries = declared_jobs.entries()
     rows = batch_get_rows(cloud, STATE, (keys.run(name, run) for name in entries), patient=False)
     # A row without an outcome counts duplicates of a run that has not ended.
     name = next((str(row["job"]) for row in rows if "outcome" in row), "")

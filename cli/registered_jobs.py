@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from functools import cache
 
-from cli import output
+from cli import declared_jobs
 from cli.exit_codes import CommandError, Exit
 from shared.job import registry, settings_check
 from shared.job.definition import Job
+from shared.job.setting import SettingError
 from shared.job.validation import DeclarationError
 
 
@@ -18,14 +18,20 @@ def jobs() -> dict[str, Job]:
 
     Broken modules, invalid settings and misspelt names of settings are reported on stderr, once.
     """
-    found = registry.discover()
-    for error in found.broken.values():
-        _report(f"{error}; its jobs are left out")
-    for line in settings_check.invalid(found.jobs.values(), os.environ):
-        _report(f"{line}; until it is corrected, its job cannot be run here, nor any job deployed")
-    for line in settings_check.unknown(found.jobs.values(), os.environ):
-        _report(line)
-    return found.jobs
+    declared_jobs.report(declared_jobs.read().reports)
+    return registry.discover().jobs
+
+
+def find(name: str) -> Job | None:
+    """The usable job of that name or id, from its module alone; None without one."""
+    declared = declared_jobs.read()
+    declared_jobs.report(declared.reports)
+    known = declared_jobs.name_of(name, declared)
+    try:
+        return registry.load(declared.places[known]) if known else None
+    except SettingError:
+        # Reported; the registry has the job with its declared values.
+        return registry.discover().jobs[known]
 
 
 def fault(name: str) -> DeclarationError | None:
@@ -41,8 +47,3 @@ def require_valid_settings(checked: Iterable[Job]) -> None:
     """
     if lines := settings_check.invalid(checked, os.environ):
         raise CommandError(Exit.WRONG_USE, "\n".join(lines))
-
-
-@cache
-def _report(line: str) -> None:
-    output.notice(line)

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.job import retention
-from shared.job.definition import Job
+from shared.job.declared_job import DeclaredJob
 from shared.job.outcome import WORDS, verdict_word
 from shared.redaction import SHORT, excerpt
 from shared.store import failure_index, keys, table
 from shared.tables import FAILURE_KEYS, STATE, TTL
+
+if TYPE_CHECKING:
+    from shared.job.definition import Job
 
 # Verdicts of runs that are not good, which the index of failures has.
 NOT_GOOD = ("bad", "failed", "lost", "refused", "missed")
@@ -60,7 +63,7 @@ class RunFilter:
         )
 
 
-def matching(cloud: Cloud, job: Job | None, wanted: RunFilter) -> Iterator[dict[str, Any]]:
+def matching(cloud: Cloud, job: Job | DeclaredJob | None, wanted: RunFilter) -> Iterator[dict[str, Any]]:
     """History rows that match, newest first.
 
     The runs of one job are read from its own partitions; those of an organization, and of all jobs, from an index.
@@ -78,7 +81,7 @@ def matching(cloud: Cloud, job: Job | None, wanted: RunFilter) -> Iterator[dict[
     return (row for row in rows if row in wanted)
 
 
-def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
+def running(cloud: Cloud, job: Job | DeclaredJob) -> Iterator[dict[str, Any]]:
     """One row for each held claim, also with an expired lease."""
     now = clock.milliseconds(cloud.clock.now())
     for item in _newest_first(cloud, keys.claims(job.key)):
@@ -98,7 +101,7 @@ def running(cloud: Cloud, job: Job) -> Iterator[dict[str, Any]]:
 
 
 def ended(
-    cloud: Cloud, job: Job, since: datetime | None = None, attributes_read: Sequence[str] = ()
+    cloud: Cloud, job: Job | DeclaredJob, since: datetime | None = None, attributes_read: Sequence[str] = ()
 ) -> Iterator[dict[str, Any]]:
     """History rows, newest first.
 

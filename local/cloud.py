@@ -1,7 +1,4 @@
-"""Local cloud: engine, deployment, ticker and function URLs.
-
-`.local/endpoint.json` records the running one: endpoint, account, region, pid, function_urls, started.
-"""
+"""Local cloud: engine, deployment, ticker and function URLs."""
 
 from __future__ import annotations
 
@@ -9,69 +6,27 @@ import contextlib
 import json
 import os
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from local.clients import client, environment
 from local.deploy import DeployError, LocalDeployment, settings_of
-from local.engine.credential import instance_token
 from local.engine.engine import ROOT, Engine
 from local.function_urls import FunctionUrlProxy
 from local.reload import Reload
-from local.request_guard import TOKEN
+from local.running import FOLDER, STATE, Running, running, workspace
 from local.scheduler.delivery import UnknownTarget
 from local.scheduler.expression import ExpressionError
 from local.scheduler.ticker import Ticker
 from shared.aws.names import LOCAL, Names
 from shared.http.local_ports import LOCAL_PORTS
 
-FOLDER = ROOT / ".local"
-STATE = "state"
-
 
 class AlreadyRunning(RuntimeError):
     """Another local cloud uses the same folder."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """A local cloud that responds.
-
-    `function_urls` maps names to URLs; clients send `token`.
-    """
-
-    endpoint: str
-    account: str
-    region: str
-    pid: int
-    function_urls: dict[str, str]
-    started: str
-    token: str = field(repr=False)
-
-    def client(self, service: str) -> Any:
-        return client(service, self.endpoint, self.token)
-
-    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        return environment(self.endpoint, self.token, base)
-
-
-def running(folder: Path = FOLDER) -> Running | None:
-    """The running local cloud with its state in `folder`, if it responds."""
-    try:
-        record = json.loads((folder / "endpoint.json").read_text())
-        cloud = Running(**record, token=instance_token(folder / STATE))
-        os.kill(cloud.pid, 0)
-        request = urllib.request.Request(f"{cloud.endpoint}/_local/processes", headers={TOKEN: cloud.token})
-        urllib.request.urlopen(request, timeout=5).close()
-    except (OSError, ValueError, TypeError):
-        # The file of a killed process, or of an older version.
-        return None
-    return cloud
 
 
 class LocalCloud:
@@ -168,8 +123,3 @@ class LocalCloud:
         unfinished.write_text(json.dumps(public, indent=1))
         unfinished.replace(file)
         closing.callback(file.unlink, missing_ok=True)
-
-
-def workspace(folder: Path) -> dict[str, str]:
-    """Setting that puts the files of plugins into a local folder."""
-    return {"KB_WORKSPACE": str(folder / "workspace")}

@@ -23,10 +23,10 @@ from pathlib import Path
 from local.assemblies import Assemblies, fingerprint
 from local.engine import properties
 from local.engine.engine import ROOT, Engine
+from local.running import DEPLOYED
 from shared.plugins.manifest import discovery
 
 # Record of the last deployment, in the folder of the state.
-DEPLOYED = "deployed.json"
 ASSEMBLIES = ROOT / ".local" / "assemblies"
 # Prefix of the app's progress, infra/progress.py.
 PREFIX = "synth: "

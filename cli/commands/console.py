@@ -7,6 +7,7 @@ import webbrowser
 
 from cli import operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
+from cli.paths import local_folder
 from shared.admin import console_link
 from shared.advised_commands import without_stage
 from shared.aws.cloud import Cloud
@@ -54,10 +55,9 @@ def mint(cloud: Cloud, url: str, who: str, *, viewer: bool = False, to: str = ""
 def _url(cloud: Cloud, args: argparse.Namespace) -> str:
     """The address of the console. Raises CommandError."""
     if not args.aws:
-        from cli.up import local_session
-        from local.cloud import running
+        from local.running import running
 
-        local = running(local_session.folder())
+        local = running(local_folder())
         if local is None or ENDPOINT not in local.function_urls:
             raise CommandError(
                 Exit.NO_CLOUD, f"the console is served while `{without_stage('up')}` runs; start it first"

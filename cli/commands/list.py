@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cli import output, registered_jobs
+from cli import declared_jobs, output
 from cli.exit_codes import Exit
-from cli.job_arguments import next_tick
-from shared.clock import Clock, iso
-from shared.job import in_force
-from shared.job.definition import Job
-from shared.job.in_force import DECLARED
+from shared import clock, redaction
+from shared.clock import Clock
 
 if TYPE_CHECKING:
     from cli.shapes.jobs import ListedJob
+    from shared.job.declared_job import DeclaredJob
+    from shared.job.definition import Job
 
 EXAMPLES = ("list", "list sites", "list --json")
 
@@ -29,27 +28,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     now = Clock().now()
-    jobs = [job for job in registered_jobs.jobs().values() if args.group in (None, job.group)]
+    jobs = [job for job in declared_jobs.jobs().values() if args.group in (None, job.group)]
+    found = declared_jobs.read()
     if args.json:
-        output.document([job_data(job, now) for job in jobs])
+        output.document([{**found.listed[job.name], "next": _next(job, now)} for job in jobs])
         return Exit.DONE
     columns = ["job", "group", "fires", "next (UTC)", "tries", "timeout", "MB", "idempotency"]
-    output.table(columns, _rows(jobs, now), spare=["MB", "timeout", "group", "idempotency", "tries"])
+    rows = (_row(job, found.listed[job.name], found.facts[job.name], now) for job in jobs)
+    output.table(columns, rows, spare=["MB", "timeout", "group", "idempotency", "tries"])
     return Exit.DONE
 
 
-def job_data(job: Job, now: datetime) -> ListedJob:
-    """A job as `list --json` shows it.
+def job_data(job: Job) -> ListedJob:
+    """A job as `list --json` shows it, without its next tick.
 
-    Its values are those in force in this environment. Times are ISO 8601 in UTC, null without a value.
+    Its values are those in force in this environment.
     """
-    tick, active = next_tick(job, now), in_force.values(job, os.environ)
+    # Imported lazily: a list of declarations needs no settings.
+    from shared.job import in_force
+
+    active = in_force.values(job, os.environ)
     return {
         "name": job.name,
         "group": job.group,
         "purpose": job.purpose(),
         "schedule": ", ".join(map(str, job.schedules())) or None,
-        "next": iso(tick) if tick else None,
+        "next": None,
         "queue": job.queue,
         "retry": str(job.retry),
         "timeout_s": job.timeout,
@@ -63,23 +67,18 @@ def job_data(job: Job, now: datetime) -> ListedJob:
         "shards": job.shards,
         "costly": job.costly,
         "status_key": f"{job.key}:last",
-        "origins": {"timeout_s": DECLARED, "memory_mb": DECLARED, **active.origins},
-        "faults": list(active.faults),
+        "origins": {"timeout_s": in_force.DECLARED, "memory_mb": in_force.DECLARED, **active.origins},
+        "faults": [redaction.text(fault) for fault in active.faults],
     }
 
 
-def _rows(jobs: list[Job], now: datetime) -> Iterator[list[Any]]:
-    for job in jobs:
-        tick = next_tick(job, now)
-        fires = ", ".join(map(str, job.schedules())) or (f"queue {job.queue}" if job.queue else "by hand")
-        strategy = job.idempotency.strategy if job.idempotency else ""
-        yield [
-            job.name,
-            job.group,
-            fires,
-            output.time_until(tick, now) if tick else "",
-            job.retry.attempts,
-            f"{job.timeout} s",
-            job.memory,
-            strategy,
-        ]
+def _next(job: DeclaredJob, now: datetime) -> str | None:
+    tick = job.next_tick(now)
+    return clock.iso(tick) if tick else None
+
+
+def _row(job: DeclaredJob, listed: ListedJob, facts: Sequence[Any], now: datetime) -> list[Any]:
+    (attempts, strategy), tick = facts, job.next_tick(now)
+    fires = listed["schedule"] or (f"queue {job.queue}" if job.queue else "by hand")
+    due = output.time_until(tick, now) if tick else ""
+    return [job.name, job.group, fires, due, attempts, f"{job.timeout} s", listed["memory_mb"], strategy]

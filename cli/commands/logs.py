@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cli import options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, parse_duration
+from cli.job_arguments import find_job
+from cli.period import parse_duration
 from cli.unreachable import read_or_report
 from shared import clock
 from shared.aws.cloud import Cloud
@@ -65,7 +66,7 @@ def read(cloud: Cloud, job: str, since: int, run: str | None) -> list[LogLine]:
 
     Empty if the function has never run.
     """
-    logs: Any = cloud.session.client("logs", region_name=cloud.names.region)
+    logs: Any = cloud.logs
     # Quoted, as a phrase: in a bare pattern the hyphens of a run id exclude terms.
     pattern = {"filterPattern": f'"{run}"'} if run else {}
     pages = logs.get_paginator("filter_log_events").paginate(

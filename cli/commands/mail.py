@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import output
 from cli.exit_codes import CommandError, Exit
-from cli.up import local_session
+from cli.paths import local_folder
 from local.services import smtp_server
 from local.services.smtp_server import StoredMail
 from shared import clock
@@ -55,7 +55,7 @@ def call(args: argparse.Namespace) -> int:
 
 
 def _folder() -> Any:
-    return local_session.folder() / "mail"
+    return local_folder() / "mail"
 
 
 def _show(name: str, as_json: bool) -> int:

@@ -11,7 +11,8 @@ from dataclasses import asdict
 
 from cli import operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, find_target, parse_until
+from cli.job_arguments import find_job, find_target
+from cli.period import parse_until
 from shared.admin import audit, mute
 from shared.admin.mute import MuteRefused
 from shared.aws.cloud import Cloud

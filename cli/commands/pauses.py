@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from cli import options, output, registered_jobs
+from cli import declared_jobs, options, output
 from cli.exit_codes import Exit
 from shared.admin import pause
 from shared.run.pauses import Pause
@@ -20,8 +20,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
+    entries = declared_jobs.entries()
     with options.open_cloud(args, reading=True) as cloud:
-        paused = pause.of_jobs(cloud, registered_jobs.jobs().values())
+        paused = pause.of_jobs(cloud, entries)
     found = [each for each in paused if args.tenant is None or each.part == f"tenant#{args.tenant}"]
     if args.json:
         output.document([asdict(each) for each in found])

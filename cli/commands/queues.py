@@ -8,10 +8,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cli import options, output, registered_jobs
+from cli import declared_jobs, options, output
 from cli.exit_codes import Exit
 from shared import clock
-from shared.job import manifest
 from shared.messages import queue_depth
 from shared.messages.queue_depth import QueueMeasurement
 
@@ -24,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    entries = manifest.of(registered_jobs.jobs().values())
+    entries = declared_jobs.entries()
     with options.open_cloud(args, reading=True) as cloud:
         before = queue_depth.read(cloud)
         measured = [

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from cli import dry_run, job_settings, log_lines, options, output, run_report
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, find_target, parse_minute
+from cli.job_arguments import find_job, find_target
+from cli.period import parse_minute
 from cli.readonly_cloud import readonly
 from cli.registered_jobs import require_valid_settings
 from cli.watchdog import run_watched

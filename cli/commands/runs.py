@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from cli import options, output
+from cli import declared_jobs, options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, parse_since
+from cli.period import parse_since
 from cli.run_rows import FAILURES_PERIOD, NOT_GOOD, OLDEST, VERDICTS, RunFilter, matching, running
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
 from shared.job import duration, retention
-from shared.job.definition import Job
+from shared.job.declared_job import DeclaredJob
 from shared.store import failure_index
 
 EXAMPLES = (
@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    job = find_job(args.job) if args.job is not None else None
+    job = declared_jobs.find(args.job) if args.job is not None else None
     if args.limit < 1:
         raise CommandError(Exit.WRONG_USE, f"--limit {args.limit} shows nothing; it must be at least 1")
     _check(args, job)
@@ -88,7 +88,7 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _check(args: argparse.Namespace, job: Job | None) -> None:
+def _check(args: argparse.Namespace, job: DeclaredJob | None) -> None:
     """Raise CommandError for a filter that no index answers."""
     for option in ("tenant", "entity"):
         if getattr(args, option) is not None and not getattr(args, option).strip():
@@ -113,7 +113,7 @@ def _check(args: argparse.Namespace, job: Job | None) -> None:
         )
 
 
-def _running(cloud: Cloud, job: Job | None, wanted: RunFilter) -> Iterator[dict[str, Any]]:
+def _running(cloud: Cloud, job: DeclaredJob | None, wanted: RunFilter) -> Iterator[dict[str, Any]]:
     """Runs in progress, which have no outcome and no organization yet."""
     if job is not None and not wanted.outcomes:
         yield from (row for row in running(cloud, job) if row in wanted)
@@ -143,6 +143,6 @@ def _row(run: dict[str, Any], *, with_job: bool) -> list[Any]:
     ]
 
 
-def _retention(job: Job) -> str:
+def _retention(job: DeclaredJob) -> str:
     retained = retention.read(job.retention)
     return f"{output.span(retained.completed.age)}, those of failed runs for {output.span(retained.failed.age)}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cli import job_settings, options, output, registered_jobs
 from cli.environment import replace_environment
 from cli.exit_codes import CommandError, Exit
-from cli.up import local_session
+from cli.paths import local_folder
 from shared.product.sample_organization import RECEIVER_URL
 
 if TYPE_CHECKING:
@@ -85,5 +85,5 @@ def seed(group: str, cloud: Cloud, count: int, number: int) -> dict[str, int]:
 
 
 def _receiver() -> dict[str, str]:
-    file = local_session.folder() / RECEIVER
+    file = local_folder() / RECEIVER
     return {RECEIVER_URL.name: file.read_text().strip()} if file.is_file() else {}

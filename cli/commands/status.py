@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn
 
-from cli import job_standing, options, output, registered_jobs
+from cli import declared_jobs, options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job
-from cli.job_standing import Standing
 from cli.unreachable import read_or_report
 from shared import redaction
+from shared.admin import job_board
+from shared.admin.job_state import FAILING, FINE, KINDS, JobState
 from shared.aws.cloud import Cloud
-from shared.job import manifest
-from shared.job.definition import Job
-from shared.run import status_view
+from shared.job.manifest import Entry
+from shared.observability import mutes
+from shared.text.human import counted
 
 EXAMPLES = (
     "status",
@@ -51,61 +51,90 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     if args.json and args.watch:
         raise CommandError(Exit.WRONG_USE, "--json prints one document and --watch never ends; use one of them")
-    jobs = {find_job(args.job).name: find_job(args.job)} if args.job else registered_jobs.jobs()
-    jobs = {name: job for name, job in jobs.items() if args.group in (None, job.group)}
+    named = {declared_jobs.find(args.job).name} if args.job else None
+    entries = {
+        name: entry
+        for name, entry in declared_jobs.entries().items()
+        if (named is None or name in named) and args.group in (None, entry["group"])
+    }
     with options.open_cloud(args, reading=True) as cloud:
-        found = _read(cloud, jobs, args.tenant)
-        shown = [each for each in found if each.failing or not args.bad]
+        # A document has the statuses alone.
+        found = _read(cloud, entries, args.tenant, muted=not args.json)
+        shown = [state for state in found if state.kind == FAILING or not args.bad]
         if args.json:
-            keys = ((each, key) for each in shown for key in (each.bad if args.bad else each.views))
-            output.document({key: each.views[key] for each, key in keys})
+            views = ((state, state.views()) for state in shown)
+            output.document(
+                {key: view for state, each in views for key, view in each.items() if not args.bad or _is_bad(view)}
+            )
             return Exit.DONE
-        if rows := [_row(each, cloud.clock.now()) for each in shown if each.views or each.tenant_note]:
+        if rows := [_row(state) for state in shown if state.item or state.targets or state.tenant_errors]:
             output.table(COLUMNS, rows, spare=["last good"])
-        print(job_standing.sums(found), flush=True)
+        print(_sums(found), flush=True)
         if args.watch:
             # Ctrl-C is the normal end, not a failure.
             with suppress(KeyboardInterrupt):
-                _watch(cloud, partial(_read, cloud, jobs, args.tenant), found, args.bad)
+                _watch(cloud, partial(_read, cloud, entries, args.tenant, muted=True), found, args.bad)
     return Exit.DONE
 
 
-def _read(cloud: Cloud, jobs: Mapping[str, Job], tenant: str | None) -> list[Standing]:
-    entries = manifest.of(jobs.values())
-    found = job_standing.by_job(entries, status_view.read(cloud, entries))
-    return job_standing.of_tenant(cloud, jobs, found, tenant) if tenant else found
+def _read(cloud: Cloud, entries: Mapping[str, Entry], tenant: str | None, *, muted: bool) -> list[JobState]:
+    found = job_board.read_with_targets(cloud, entries)
+    if muted:
+        found = job_board.with_mutes(found, mutes.read(cloud))
+    return job_board.of_tenant(cloud, found, tenant) if tenant else found
 
 
-def _watch(cloud: Cloud, read: Callable[[], list[Standing]], found: list[Standing], bad: bool) -> NoReturn:
+def _is_bad(view: Mapping[str, Any]) -> bool:
+    return not view.get("ok", True)
+
+
+def _sums(found: Iterable[JobState]) -> str:
+    """Count the jobs by kind: `25 jobs: 3 failing, 22 fine`."""
+    kinds = Counter(state.kind for state in found)
+    parts = (f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    return ": ".join(filter(None, (counted(kinds.total(), "job"), ", ".join(parts))))
+
+
+def _watch(cloud: Cloud, read: Callable[[], list[JobState]], found: list[JobState], bad: bool) -> NoReturn:
     """Print a line for each change.
 
     bad: only of jobs that fail, or that have recovered.
     """
-    before = {each.job: each for each in found}
+    before = {state.name: state for state in found}
     while True:
         time.sleep(POLL)
-        for each in read_or_report(read, "the status"):
-            last = before.get(each.job)
-            before[each.job] = each
-            if (last is None or _watched(last) != _watched(each)) and (
-                not bad or each.failing or (last is not None and last.failing)
-            ):
-                facts = filter(None, (each.targets, redaction.text(each.note)))
-                print(f"{cloud.clock.now():%H:%M:%S}  {each.job}: {'; '.join((each.word, *facts))}", flush=True)
+        for state in read_or_report(read, "the status"):
+            last = before.get(state.name)
+            before[state.name] = state
+            failed = FAILING in (state.kind, last.kind if last else "")
+            if (last is None or _watched(last) != _watched(state)) and (not bad or failed):
+                facts = filter(None, (_targets(state), redaction.text("; ".join(state.notes()))))
+                print(f"{cloud.clock.now():%H:%M:%S}  {state.name}: {'; '.join((_word(state), *facts))}", flush=True)
 
 
-def _watched(each: Standing) -> tuple[Any, ...]:
+def _watched(state: JobState) -> tuple[Any, ...]:
     """The state without the times and errors that each run changes."""
-    pauses = [(view.get("paused"), view.get("pauses")) for view in each.views.values()]
-    return each.kind, each.targets, each.tenant_failures, pauses
+    held = [(view.get("paused"), view.get("pauses")) for view in state.views().values()]
+    return state.kind, _targets(state), len(state.tenant_errors), held, state.overdue, len(state.mutes)
 
 
-def _row(each: Standing, now: datetime) -> list[Any]:
+def _word(state: JobState) -> str:
+    """The word of the state; for a job that is fine, the outcome of its last run."""
+    return str(state.status.get("outcome", "done")) if state.kind == FINE else state.word
+
+
+def _targets(state: JobState) -> str:
+    """`3 of 25 bad`, `25`, or empty without targets."""
+    bad = len(state.bad_targets)
+    return f"{bad} of {len(state.targets)} bad" if bad else str(len(state.targets) or "")
+
+
+def _row(state: JobState) -> list[Any]:
     return [
-        each.job,
-        output.verdict(each.word, not each.failing),
-        output.age(each.last, now),
-        output.age(each.last_good, now),
-        each.targets,
-        each.note,
+        state.name,
+        output.verdict(_word(state), state.kind != FAILING),
+        output.age(state.last, state.now),
+        output.age(state.last_good, state.now),
+        _targets(state),
+        "; ".join(state.notes()),
     ]

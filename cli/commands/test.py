@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from cli import job_settings, log_lines, options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job, parse_minute
+from cli.job_arguments import find_job
 from cli.paths import ROOT
+from cli.period import parse_minute
 from cli.registered_jobs import require_valid_settings
 from cli.run_report import print_report
 from cli.watchdog import run_watched

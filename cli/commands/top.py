@@ -14,15 +14,14 @@ from functools import partial
 from math import ceil, inf
 from typing import Any
 
-from cli import options, output, registered_jobs
+from cli import declared_jobs, options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job
 from cli.run_rows import ended
 from shared import clock
 from shared.aws.cloud import Cloud
 from shared.concurrency import Overdue, fan_out
 from shared.job import retention
-from shared.job.definition import Job
+from shared.job.declared_job import DeclaredJob
 from shared.text.human import counted
 
 EXAMPLES = ("top", "top --bad --group sites", "top pricing --hours 168 --aws --stage prod")
@@ -92,7 +91,7 @@ def call(args: argparse.Namespace) -> int:
             Exit.WRONG_USE,
             f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
         )
-    jobs = [find_job(args.job)] if args.job else registered_jobs.jobs().values()
+    jobs = [declared_jobs.find(args.job)] if args.job else declared_jobs.jobs().values()
     jobs = [job for job in jobs if args.group in (None, job.group)]
     with options.open_cloud(args, reading=True) as cloud:
         found = sorted(statistics_of(cloud, jobs, timedelta(hours=args.hours)), key=_worst_first)
@@ -107,7 +106,7 @@ def call(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def statistics_of(cloud: Cloud, jobs: Iterable[Job], period: timedelta) -> Iterator[Statistics]:
+def statistics_of(cloud: Cloud, jobs: Iterable[DeclaredJob], period: timedelta) -> Iterator[Statistics]:
     """Yield the statistics of each job, in any order.
 
     The history of a job and a day is a partition of its own, which no call reads together with others: they are read
@@ -124,7 +123,7 @@ def statistics_of(cloud: Cloud, jobs: Iterable[Job], period: timedelta) -> Itera
         yield found
 
 
-def statistics(cloud: Cloud, job: Job, period: timedelta) -> Statistics:
+def statistics(cloud: Cloud, job: DeclaredJob, period: timedelta) -> Statistics:
     """Read the history rows of the period, one query a day.
 
     Rows of failures are retained longer than those of good runs. They are counted only as far back as both exist:

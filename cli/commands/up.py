@@ -12,13 +12,24 @@ from pathlib import Path
 
 from cli import log_lines, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
+from cli.paths import local_folder
 from cli.progress import Progress
 from cli.unreachable import read_or_report
-from cli.up import demo_sites, leftover_runs, local_services, local_session, machine, report, service_ports
+from cli.up import (
+    demo_sites,
+    leftover_runs,
+    local_services,
+    local_session,
+    machine,
+    own_engine,
+    report,
+    service_ports,
+)
 from cli.up.first_run import CRASH, FirstRun, run_line
 from cli.up.follow import HistoryFollower
 from functions.sites.seed import seed
-from local.cloud import LocalCloud, running, workspace
+from local.cloud import LocalCloud
+from local.running import running, workspace
 from shared import clock
 from shared.advised_commands import advised
 from shared.aws.names import LOCAL
@@ -44,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     registered_jobs.require_valid_settings(registered_jobs.jobs().values())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    machine.require(local_session.folder())
+    machine.require(local_folder())
     with options.local_services(args), _fresh_folder() if args.once else _permanent_folder() as folder:
         try:
             with _first_run(folder, args.once, Progress()) as first_run:
@@ -53,7 +64,7 @@ def call(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             output.notice(f"\n{STOPPED}; the state is in {report.short(folder)}")
             return Exit.FAILED if args.once else Exit.DONE
-        except local_session.START_ERRORS as error:
+        except own_engine.START_ERRORS as error:
             raise CommandError(Exit.NO_CLOUD, f"the local cloud cannot be started: {error}") from error
     return Exit.FAILED if first_run.missing else Exit.DONE
 
@@ -62,7 +73,7 @@ def call(args: argparse.Namespace) -> int:
 def _fresh_folder() -> Iterator[Path]:
     """.local/run, or .local/run-2 and so on while another `make run` uses it."""
     for number in count(1):
-        folder = local_session.folder() / (f"run-{number}" if number > 1 else "run")
+        folder = local_folder() / (f"run-{number}" if number > 1 else "run")
         with local_session.lock(folder) as locked:
             if locked:
                 yield folder
@@ -71,10 +82,10 @@ def _fresh_folder() -> Iterator[Path]:
 
 @contextmanager
 def _permanent_folder() -> Iterator[Path]:
-    while not (other := running(local_session.folder())):
-        with local_session.lock(local_session.folder()) as locked:
+    while not (other := running(local_folder())):
+        with local_session.lock(local_folder()) as locked:
             if locked:
-                yield local_session.folder()
+                yield local_folder()
                 return
         time.sleep(POLL)
     raise CommandError(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from datetime import datetime
 
-from cli import job_settings, options, output
+from cli import declared_jobs, job_settings, options, output
 from cli.exit_codes import Exit
-from cli.job_arguments import find_host, find_job, find_target, parse_minute
+from cli.job_arguments import find_host, find_job, find_target
+from cli.period import parse_minute
 from shared import redaction
-from shared.admin.explain import explain
+from shared.admin.explain import Explanation, explain
 from shared.admin.trace_reader import trace
 from shared.clock import Clock
 from shared.job.setting import BASE_URLS
@@ -30,14 +32,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    job = find_job(args.job)
     at = parse_minute(args.at, Clock().now()) if args.at else None
-    by_host = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
-    target = args.target if by_host else find_target(job, args.target)
-    with options.open_cloud(args, reading=True) as cloud, job_settings.load(job, cloud) as job:
-        if by_host and target is not None:
-            find_host(job, target, cloud)
-        explanation = explain(trace(cloud, job, at, target), cloud.names.stage)
+    declared = declared_jobs.find(args.job)
+    if declared.queue and not declared.entry["budgeted"] and args.target is None:
+        # Its messages have no ticks, so that no setting matters: its code need not be imported.
+        with options.open_cloud(args, reading=True) as cloud:
+            explanation = explain(trace(cloud, declared, at), cloud.names.stage)
+    else:
+        explanation = _of_ticks(args, at)
     if args.json:
         facts = {"says": [explanation.headline, *explanation.facts]}
         commands = [{"command": command, "for": reason} for command, reason in explanation.commands]
@@ -50,3 +52,14 @@ def call(args: argparse.Namespace) -> int:
     print()
     output.table(["to act", ""], explanation.commands)
     return Exit.DONE
+
+
+def _of_ticks(args: argparse.Namespace, at: datetime | None) -> Explanation:
+    """Explain a tick by the settings of the deployed job."""
+    job = find_job(args.job)
+    by_host = args.target is not None and job.shards == 1 and BASE_URLS in job.all_settings()
+    target = args.target if by_host else find_target(job, args.target)
+    with options.open_cloud(args, reading=True) as cloud, job_settings.load(job, cloud) as job:
+        if by_host and target is not None:
+            find_host(job, target, cloud)
+        return explain(trace(cloud, job, at, target), cloud.names.stage)

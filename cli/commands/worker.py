@@ -9,9 +9,9 @@ from typing import Any
 
 from cli import job_settings, options, output, registered_jobs
 from cli.exit_codes import CommandError, Exit
+from cli.paths import local_folder
 from cli.run_report import report_data, summary_line
-from cli.up import local_session
-from local.cloud import running
+from local.running import running
 from shared.advised_commands import without_stage
 from shared.aws.cloud import Cloud
 from shared.aws.names import WORK, Names
@@ -85,7 +85,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.queue in taken:
         job = taken[args.queue].name
         raise CommandError(Exit.WRONG_USE, f"{args.queue} belongs to the function of {job}; workers use {WORK}")
-    if not args.aws and not args.once and not running(local_session.folder()):
+    if not args.aws and not args.once and not running(local_folder()):
         raise CommandError(
             Exit.NO_CLOUD,
             f"the local cloud is not running; `{without_stage('up')}` starts it; or use --aws and --stage",

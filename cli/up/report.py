@@ -13,8 +13,8 @@ from typing import Any
 from cli import operator_identity, output
 from cli.commands import console
 from cli.job_arguments import next_tick
+from cli.paths import HOME
 from cli.up.first_run import CRASH, FirstRun
-from cli.up.local_session import HOME
 from local.cloud import LocalCloud
 from local.demo.site import BROKEN, DemoSite
 from shared import clock

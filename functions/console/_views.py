@@ -95,7 +95,7 @@ def _day_of_cursor(name: str, cursor: str) -> str:
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    verdict = status_view.verdict(row["outcome"], row.get("ok", True)) if "outcome" in row else None
+    verdict = verdict_word(row["outcome"], row.get("ok", True)) if "outcome" in row else None
     return Run(run=row["sk"], verdict=verdict, **{field: row[field] for field in RUN_FIELDS & row.keys()})
 
 

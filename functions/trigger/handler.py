@@ -26,7 +26,7 @@ from shared.http.openapi_answers import answer
 from shared.http.problem import Problem, ProblemType
 from shared.job import manifest
 from shared.job.manifest import Entry
-from shared.job.outcome import Reason
+from shared.job.outcome import Reason, verdict_word
 from shared.observability.log import Log
 from shared.run import status_view
 from shared.run.firing import Firing
@@ -176,7 +176,7 @@ def _with_verdict(shown: Mapping[str, Any]) -> dict[str, Any]:
     """The fields with the verdict of the run, after the first run."""
     if "outcome" not in shown:
         return dict(shown)
-    return {**shown, "verdict": status_view.verdict(shown["outcome"], shown.get("ok", True))}
+    return {**shown, "verdict": verdict_word(shown["outcome"], shown.get("ok", True))}
 
 
 def _watch(firing: Firing) -> dict[str, Any]:

@@ -1,24 +1,25 @@
-"""The state of every job in one word, from one BatchGetItem.
+"""The states of all jobs, from one BatchGetItem.
 
-For pages that show all jobs: the claim items of whole jobs, which of them have dead letters, and since when ticks are
-expected. Targets are left out; a bad target makes the status of its job bad.
+The claim items of whole jobs, which of them have dead letters, and since when ticks are expected. With targets, the
+claim items of those too: one query more for each job whose items may be of any target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
+from shared.admin.job_state import JobState
+from shared.aws.names import NO_TARGET
 from shared.dead_letters.letter import RETENTION
-from shared.job import schedule
-from shared.job.outcome import verdict_word
 from shared.ledger import expected_since, ledger
-from shared.run import pauses
-from shared.run.claim_write import lease_expired, without_ended_pauses
-from shared.store import keys
+from shared.observability.mutes import Mute
+from shared.run import pauses, status_view
+from shared.run.claim_write import without_ended_pauses
+from shared.store import failure_index, keys
 from shared.store.batch_get import batch_get_rows
 from shared.store.keys import RowKey
 from shared.tables import STATE, TTL
@@ -27,114 +28,16 @@ if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
     from shared.job.manifest import Entry
 
-FAILING, LATE, RUNNING, PAUSED, FINE, NOT_RUN = KINDS = ("failing", "late", "running", "paused", "fine", "not run yet")
 # Periods in which a tick is looked for that should have started, one after the other: a job may have one each minute.
 LOOK_BACK = (timedelta(minutes=10), timedelta(hours=2), timedelta(hours=26))
 
 
-@dataclass(frozen=True, slots=True)
-class JobState:
-    """One job as its rows show it."""
-
-    name: str
-    entry: Entry
-    #: The claim item of the whole job; empty before its first run.
-    item: Mapping[str, Any]
-    now: datetime
-    #: Timestamp of its last dead letter; None without any.
-    last_dead_letter: datetime | None = None
-    #: The newest tick that should have started and did not.
-    overdue: datetime | None = None
-
-    @property
-    def status(self) -> Mapping[str, Any]:
-        status: Mapping[str, Any] = self.item.get("status") or {}
-        return status
-
-    @property
-    def kind(self) -> str:
-        """One of `KINDS`."""
-        if self.status and not self.status.get("ok", True):
-            return FAILING
-        if self.overdue and not self.paused:
-            return LATE
-        if "holder" in self.item:
-            return RUNNING
-        if self.paused or "partial_pauses" in self.item:
-            return PAUSED
-        return FINE if self.status else NOT_RUN
-
-    @property
-    def word(self) -> str:
-        """The kind; for a failing job the verdict of its last run."""
-        if self.kind == FAILING:
-            return verdict_word(str(self.status.get("outcome", "failed")), ok=False)
-        return f"running {self.progress} %" if self.kind == RUNNING else self.kind
-
-    @property
-    def paused(self) -> str:
-        """Operator, reason and end of a pause of the whole job."""
-        return pauses.note_of(self.item) if "paused" in self.item else ""
-
-    @property
-    def progress(self) -> int:
-        return int(self.item.get("progress", 0))
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a run holds the lease beyond its end."""
-        return lease_expired(self.item, self.now)
-
-    @property
-    def since(self) -> str:
-        """Timestamp since which it fails."""
-        return str(self.status.get("failingSince") or self.status.get("at", ""))
-
-    @property
-    def streak(self) -> int:
-        return int(self.status.get("streak", 0))
-
-    @property
-    def note(self) -> str:
-        return str(self.status.get("note", ""))
-
-    @property
-    def last(self) -> str:
-        """Timestamp of the end of the last run."""
-        return str(self.status.get("at", ""))
-
-    @property
-    def last_good(self) -> str:
-        return str(self.status.get("lastGood", ""))
-
-    @property
-    def upcoming(self) -> datetime | None:
-        """The next tick; None where nothing is scheduled."""
-        following = (next(schedule.read(text).after(self.now)) for text in self.entry["schedules"])
-        return min(following, default=None)
-
-    @property
-    def order(self) -> tuple[int, str, str]:
-        """Failing jobs first, those that failed longest before others."""
-        return KINDS.index(self.kind), self.since if self.kind == FAILING else "", self.name
-
-    def data(self) -> dict[str, Any]:
-        """The state for JSON."""
-        return {
-            "job": self.name,
-            "state": self.kind,
-            "verdict": self.word,
-            "note": self.note or None,
-            "since": self.since if self.kind == FAILING else None,
-            "last": self.last or None,
-            "lastGood": self.last_good or None,
-            "next": clock.iso(self.upcoming) if self.upcoming else None,
-            "paused": self.paused or None,
-        }
+# How far back failed messages of an organization are counted.
+TENANT_PERIOD = timedelta(hours=24)
 
 
 def read(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobState]:
-    """Read the state of these jobs, failing ones first.
+    """Read the states of these jobs without their targets, failing ones first.
 
     One call for up to 49 jobs, and one for each further 50.
     """
@@ -146,16 +49,59 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobState]:
     states = []
     for name, entry in entries.items():
         item = without_ended_pauses(rows.get(claims[name], {}), now)
-        states.append(
-            JobState(
-                name,
-                entry,
-                item,
-                now,
-                _last_dead_letter(rows.get(letters[name]), now),
-                _overdue(entry, item, expected_since.since(expected, name), now),
-            )
-        )
+        overdue = _overdue(entry, item, expected_since.since(expected, name), now)
+        states.append(JobState(name, entry, item, now, _last_dead_letter(rows.get(letters[name]), now), overdue))
+    return in_order(states)
+
+
+def read_with_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobState]:
+    """Read the states of these jobs and of their targets and partial pauses, failing ones first.
+
+    One call for up to 99 jobs and shards, and one query for each job whose targets may have any name, or whose targets
+    or organizations are paused.
+    """
+    items: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in entries}
+    beside: dict[RowKey, dict[str, Any]] = {}
+    for name, item in status_view.items(cloud, entries, (keys.expected_since(),), beside):
+        items[name][str(item["sk"])] = item
+    now, expected = cloud.clock.now(), beside.get(keys.expected_since(), {})
+    states = []
+    for name, entry in entries.items():
+        own = items[name].pop(NO_TARGET, {})
+        overdue = _overdue(entry, own, expected_since.since(expected, name), now)
+        held = pauses.read(cloud, name) if "partial_pauses" in own else {}
+        held.pop(pauses.WHOLE, None)
+        states.append(JobState(name, entry, own, now, None, overdue, items[name], held))
+    return in_order(states)
+
+
+def of_tenant(cloud: Cloud, states: Iterable[JobState], tenant: str) -> list[JobState]:
+    """The jobs with failed messages or a pause of an organization, failing ones first.
+
+    One query of an index.
+    """
+    errors: dict[str, list[str]] = {}
+    for row in failure_index.of_tenant(cloud, tenant, cloud.clock.now() - TENANT_PERIOD):
+        if failure_index.kind(row) == failure_index.RUN:
+            errors.setdefault(row["job"], []).append(str(row.get("note", "")))
+    found = (replace(state, tenant=tenant, tenant_errors=errors.get(state.name, ())) for state in states)
+    return in_order(
+        state
+        for state in found
+        if state.entry["queue"] and (state.tenant_errors or f"{pauses.TENANT}#{tenant}" in state.partial_pauses)
+    )
+
+
+def with_mutes(states: Iterable[JobState], mutes: Iterable[Mute]) -> list[JobState]:
+    """The states with the mutes of their alerts."""
+    by_job: dict[str, list[Mute]] = {}
+    for mute in mutes:
+        by_job.setdefault(mute.job, []).append(mute)
+    return [replace(state, mutes=by_job.get(state.name, ())) for state in states]
+
+
+def in_order(states: Iterable[JobState]) -> list[JobState]:
+    """Failing jobs first, those that failed longest before others."""
     return sorted(states, key=lambda state: state.order)
 
 

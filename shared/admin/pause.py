@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import ceil
@@ -13,7 +13,6 @@ from shared import clock, redaction
 from shared.admin import audit
 from shared.advised_commands import advised
 from shared.aws.names import DEAD, FIRINGS, NO_TARGET
-from shared.job import manifest
 from shared.job.definition import Job
 from shared.plans import BRAKE
 from shared.run import status_view
@@ -24,6 +23,7 @@ from shared.tables import STATE, TTL
 
 if TYPE_CHECKING:
     from shared.aws.cloud import Cloud
+    from shared.job.manifest import Entry
     from shared.run.budget_usage import BudgetUsage
 
 # DynamoDB's limit for one TransactWriteItems.
@@ -57,13 +57,13 @@ def has_tenants(job: Job) -> bool:
     return job.queue not in (None, FIRINGS, DEAD)
 
 
-def of_jobs(cloud: Cloud, jobs: Iterable[Job]) -> list[Pause]:
+def of_jobs(cloud: Cloud, entries: Mapping[str, Entry]) -> list[Pause]:
     """The pauses of jobs, those of their parts included.
 
     The claim items of all jobs are read at once; they show which jobs have pauses to read.
     """
     claims: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, item in status_view.items(cloud, manifest.of(jobs)):
+    for name, item in status_view.items(cloud, entries):
         claims.setdefault(name, {})[item["sk"]] = item
     paused = (name for name, items in claims.items() if any(item.keys() & PAUSED for item in items.values()))
     return [pause for name in paused for pause in in_force(cloud, name, claims[name]).values()]

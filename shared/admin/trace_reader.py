@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from shared import clock
 from shared.admin import missed_tick
@@ -12,6 +13,7 @@ from shared.admin.trace import FAILURES, GATED, HIDDEN_ATTRIBUTES, UNKNOWN, Trac
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET
 from shared.job import manifest
+from shared.job.declared_job import DeclaredJob
 from shared.job.definition import Job
 from shared.job.setting import SettingError
 from shared.ledger import expected_since, ledger
@@ -33,12 +35,12 @@ LOOK_BACK = tuple(map(timedelta, (0.1, 2, 40, 400, 1500)))
 RETRY_TIME = timedelta(hours=2)
 
 
-def trace(cloud: Cloud, job: Job, at: datetime | None = None, target: str = NO_TARGET) -> Trace:
+def trace(cloud: Cloud, job: Job | DeclaredJob, at: datetime | None = None, target: str = NO_TARGET) -> Trace:
     """Read the trace of a past minute's tick (default: the last)."""
     now = cloud.clock.now()
     minute = (at or now).astimezone(UTC).replace(second=0, microsecond=0)
-    entry = manifest.of([job])[job.name]
-    result = Trace(job, now, minute, last_tick(entry, minute), target)
+    entry = job.entry if isinstance(job, DeclaredJob) else manifest.of([job])[job.name]
+    result = Trace(cast("Job", job), now, minute, last_tick(entry, minute), target)
     if at is None and result.tick:
         result.minute = result.tick
     _Reader(cloud, entry, result).read(with_minute=at is not None)

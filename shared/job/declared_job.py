@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.job import manifest, schedule
@@ -19,6 +19,7 @@ class DeclaredJob:
         self.name = name
         self.entry = entry
         self.id = entry["id"]
+        self.group = entry["group"]
         self.key = entry["key"]
         self.env = name.upper().replace("-", "_")
         self.queue = entry["queue"]
@@ -36,6 +37,10 @@ class DeclaredJob:
 
     def schedules(self) -> tuple[Schedule, ...]:
         return tuple(schedule.read(text) for text in self.entry["schedules"])
+
+    def next_tick(self, now: datetime) -> datetime | None:
+        """The next tick of any of its schedules; None without a schedule."""
+        return min((next(schedule.after(now)) for schedule in self.schedules()), default=None)
 
     def catches_up(self) -> CatchUp:
         return CatchUp(self.entry["catch_up"])

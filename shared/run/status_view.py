@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import clock
@@ -13,6 +13,7 @@ from shared.run import pauses
 from shared.run.claim_write import without_ended_pauses
 from shared.store import keys, table
 from shared.store.batch_get import batch_get_rows
+from shared.store.keys import RowKey
 from shared.tables import STATE
 
 if TYPE_CHECKING:
@@ -20,20 +21,27 @@ if TYPE_CHECKING:
     from shared.job.manifest import Entry
 
 
-def items(cloud: Cloud, entries: Mapping[str, Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
+def items(
+    cloud: Cloud,
+    entries: Mapping[str, Entry],
+    also: Iterable[RowKey] = (),
+    found: dict[RowKey, dict[str, Any]] | None = None,
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each claim and status item with the name of its job.
 
     One BatchGetItem for all jobs, and one query for each job whose items may be of any target, such as a host that was
-    removed from its setting. No scan.
+    removed from its setting. No scan. also: further rows that the same call reads into `found`.
     """
-    declared = _items_of_declared_targets(cloud, entries)
+    declared = _items_of_declared_targets(cloud, entries, also)
+    if found is not None:
+        found |= {key: declared[key.pk].pop() for key in also if declared.get(key.pk)}
     for name, entry in entries.items():
         pk = keys.claims(entry["key"])
         if entry["named_targets"]:
-            found = table.query(cloud, STATE, "pk = :pk", {":pk": pk}, ConsistentRead=True)
+            rows = table.query(cloud, STATE, "pk = :pk", {":pk": pk}, ConsistentRead=True)
         else:
-            found = iter(sorted(declared[pk], key=lambda item: str(item["sk"])))
-        for item in found:
+            rows = iter(sorted(declared[pk], key=lambda item: str(item["sk"])))
+        for item in rows:
             yield name, without_ended_pauses(item, cloud.clock.now())
 
 
@@ -45,10 +53,12 @@ def own_items(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str,
     names = {keys.claim(entry["key"]): name for name, entry in entries.items()}
     items = batch_get_rows(cloud, STATE, names, patient=False)
     now = cloud.clock.now()
-    return {names[keys.RowKey(item["pk"], item["sk"])]: without_ended_pauses(item, now) for item in items}
+    return {names[RowKey(item["pk"], item["sk"])]: without_ended_pauses(item, now) for item in items}
 
 
-def _items_of_declared_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, list[dict[str, Any]]]:
+def _items_of_declared_targets(
+    cloud: Cloud, entries: Mapping[str, Entry], also: Iterable[RowKey]
+) -> dict[str, list[dict[str, Any]]]:
     """Read the items of jobs whose only targets are shards, by partition."""
     wanted = (
         keys.claim(entry["key"], target)
@@ -57,7 +67,7 @@ def _items_of_declared_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> di
         for target in (NO_TARGET, *map(str, range(entry["shards"] if entry["shards"] > 1 else 0)))
     )
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for item in batch_get_rows(cloud, STATE, wanted, patient=False):
+    for item in batch_get_rows(cloud, STATE, (*wanted, *also), patient=False):
         found[item["pk"]].append(item)
     return found
 
@@ -67,18 +77,24 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
     shown = {}
     for name, item in items(cloud, entries):
         own = item["sk"] == NO_TARGET
-        state = shown[item["pk"] if own else f"{item['pk']}:{item['sk']}"] = view(item)
-        if "spent" in item and "paused" not in item:
-            # Imported lazily: most jobs have no budget.
-            from shared.run import budget_usage
-
-            usage = budget_usage.last_recorded(item, cloud.clock.now())
-            state |= {"paused": usage.pause_reason} if usage and usage.used_up else {}
+        state = with_budget(view(item), item, cloud.clock.now())
+        shown[item["pk"] if own else f"{item['pk']}:{item['sk']}"] = state
         if own and "partial_pauses" in item:
             state["pauses"] = {
                 part: pause.note for part, pause in pauses.read(cloud, name).items() if part != pauses.WHOLE
             }
     return shown
+
+
+def with_budget(shown: dict[str, Any], item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The view with the hold of a used-up budget, unless an operator has paused the job."""
+    if "spent" not in item or "paused" in item:
+        return shown
+    # Imported lazily: most jobs have no budget.
+    from shared.run import budget_usage
+
+    usage = budget_usage.last_recorded(item, now)
+    return shown | ({"paused": usage.pause_reason} if usage and usage.used_up else {})
 
 
 def _end(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cli.exit_codes import CommandError
-from cli.job_arguments import find_host, parse_minute, parse_until
+from cli.job_arguments import find_host
+from cli.period import parse_minute, parse_until
 from functions.sites.pricing import Pricing
 from shared.aws.cloud import Cloud
 from shared.store import keys, table

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.up import local_session
+from cli.up import own_engine
 from shared.aws.cloud import Cloud
 from tests.cli.conftest import Call
 
@@ -27,7 +27,7 @@ READING = {
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NIGHTSHIFT_LOCAL", str(tmp_path / "state"))
-    monkeypatch.setattr(local_session, "_started", lambda: pytest.fail("it was deployed"))
+    monkeypatch.setattr(own_engine, "deployed_cloud", lambda: pytest.fail("it was deployed"))
     return tmp_path / "state"
 
 
@@ -60,7 +60,7 @@ def test_kept_state_is_read_by_an_engine_alone(
     def connect(_: Any) -> Iterator[Cloud]:
         yield aws
 
-    monkeypatch.setattr(local_session, "Engine", Engine)
-    monkeypatch.setattr(local_session, "connect", connect)
+    monkeypatch.setattr(own_engine, "Engine", Engine)
+    monkeypatch.setattr(own_engine, "connect", connect)
     assert call("status").code == 0
     assert started == [place / "state"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import registered_jobs
+from cli import declared_jobs, registered_jobs
 from cli.commands import up
 from cli.exit_codes import CommandError
 from shared.aws.cloud import Cloud
@@ -28,7 +28,7 @@ BROKEN = {
 
 @pytest.fixture(autouse=True)
 def surroundings(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    registered_jobs._report.cache_clear()
+    declared_jobs._report.cache_clear()
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "us-east-1")
 

@@ -28,6 +28,7 @@ WORKSPACE = "tests/plugins/host/test_workspace.py"
 # Module -> the test file that runs it.
 COVERED_BY = {
     "shared.admin.effects": EFFECTS,
+    "shared.admin.job_state": "tests/unit/admin/test_job_board.py",
     "shared.admin.mute": "tests/cli/test_mute.py",
     "shared.admin.pause": "tests/unit/run/test_pauses.py",
     "shared.admin.trace": "tests/unit/admin/test_explain.py",

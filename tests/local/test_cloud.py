@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud import AlreadyRunning, LocalCloud, running
+from local.cloud import AlreadyRunning, LocalCloud
 from local.deploy import DeployError, LocalDeployment
 from local.engine.engine import ROOT, Engine
+from local.running import running
 from local.session import end_session
 from tests.local.conftest import deployed_once
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from cli import options, output
 from cli.exit_codes import Exit
-from cli.job_arguments import find_job_with_dead_letters, parse_since
+from cli.job_arguments import find_job_with_dead_letters
+from cli.period import parse_since
 from shared import redaction
 from shared.aws.cloud import Cloud
 from shared.aws.names import NO_TARGET

@@ -9,7 +9,8 @@ import argparse
 
 from cli import operator_identity, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import find_job_with_dead_letters, parse_since
+from cli.job_arguments import find_job_with_dead_letters
+from cli.period import parse_since
 from shared import redaction
 from shared.admin import purge_dead_letters
 from shared.admin.purge_dead_letters import PurgePreview

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli import operator_identity, options, output
 from cli.exit_codes import CommandError, Exit
-from cli.job_arguments import parse_duration
+from cli.period import parse_duration
 from shared import clock
 from shared.admin import canary, redrive
 from shared.admin.canary import CanaryReport

@@ -10,7 +10,7 @@ from functions.console._html import tables
 from functions.console._html.badges import badge
 from functions.console._view import Page, View, link
 from shared.admin import job_board
-from shared.admin.job_board import JobState
+from shared.admin.job_state import JobState
 from shared.advised_commands import without_stage
 from shared.run import budget_usage
 

@@ -12,8 +12,8 @@ from functions.console._html import tables, timestamps
 from functions.console._html.act_buttons import act
 from functions.console._html.badges import badge
 from functions.console._view import Page, View, link
-from shared.admin import job_board
-from shared.admin.job_board import FAILING, JobState
+from shared.admin import job_board, job_state
+from shared.admin.job_state import FAILING, JobState
 from shared.job import job_details
 from shared.text.human import counted
 
@@ -61,7 +61,7 @@ def _facets(view: View, states: Sequence[JobState]) -> Element:
             _facet("all states", len(states), link("jobs", group=group, q=text), not wanted),
             (
                 _facet(kind, kinds[kind], link("jobs", state=kind, group=group, q=text), kind == wanted)
-                for kind in job_board.KINDS
+                for kind in job_state.KINDS
                 if kinds[kind]
             ),
         ],

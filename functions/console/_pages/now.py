@@ -14,8 +14,8 @@ from functions.console._html import charts, tables, timestamps
 from functions.console._html.act_buttons import act, buttons
 from functions.console._html.badges import badge
 from functions.console._view import Page, View, link
-from shared.admin import job_board
-from shared.admin.job_board import FAILING, LATE, PAUSED, RUNNING, JobState
+from shared.admin import job_board, job_state
+from shared.admin.job_state import FAILING, LATE, PAUSED, RUNNING, JobState
 from shared.job import schedule
 from shared.messages import queue_depth
 from shared.run import budget_usage
@@ -49,7 +49,7 @@ def page(view: View) -> Page:
 
 def _sentence(states: Sequence[JobState]) -> str:
     kinds = Counter(state.kind for state in states)
-    parts = [f"{kinds[kind]} {kind}" for kind in job_board.KINDS if kinds[kind]]
+    parts = [f"{kinds[kind]} {kind}" for kind in job_state.KINDS if kinds[kind]]
     return f"{counted(len(states), 'job')}: {', '.join(parts)}." if parts else "No job is deployed."
 
 

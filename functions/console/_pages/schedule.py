@@ -16,7 +16,7 @@ from functions.console._html.badges import badge
 from functions.console._pages.jobs import schedule_text
 from functions.console._view import Page, View, link
 from shared.admin import job_board
-from shared.admin.job_board import JobState
+from shared.admin.job_state import JobState
 from shared.job import schedule
 from shared.text.human import counted
 

@@ -225,7 +225,7 @@ def test_a_pause_with_an_end_is_over_then_and_costs_nothing_more(cloud: Cloud, l
     assert (shown["paused"], shown["pausedUntil"]) == (report.note, "2026-03-02T12:02:00.000Z")
     clock.move(minutes=2)
     assert "paused" not in status_view.read(cloud, manifest.of([Digest()]))["digest:last"]
-    assert pause.of_jobs(cloud, [Digest()]) == []
+    assert pause.of_jobs(cloud, manifest.of([Digest()])) == []
     calls = Calls(cloud)
     assert go(cloud, log, 5).outcome == "done"
     assert calls.made == ["dynamodb:UpdateItem"] * 3
@@ -242,7 +242,7 @@ def test_after_the_end_of_an_organizations_pause_a_run_reads_nothing_again(
     assert shown["tenant#globex"] == "ada: moving (until 2026-03-02 12:04 UTC)"
     clock.move(minutes=2)
     assert go(cloud, log, 5).counts == {"paused": 1}
-    assert [each.part for each in pause.of_jobs(cloud, [Digest()])] == ["tenant#globex"]
+    assert [each.part for each in pause.of_jobs(cloud, manifest.of([Digest()]))] == ["tenant#globex"]
     clock.move(minutes=2)
     assert "pauses" not in status_view.read(cloud, manifest.of([Digest()]))["digest:last"]
     calls = Calls(cloud)
