@@ -35,7 +35,7 @@ PACKAGES = ("cli", "shared")
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """What the registry declares in one environment."""
+    """All jobs as the registry declares them in one environment."""
 
     #: The manifest, by name.
     entries: dict[str, Entry]
@@ -54,7 +54,7 @@ class Declarations:
 
 
 class DeclarationCache:
-    """Whether declarations are kept in a file: not in a process that changes them."""
+    """Switch of the file, off in processes that change declarations."""
 
     enabled: bool = False
 
@@ -84,19 +84,8 @@ def entries() -> dict[str, Entry]:
     return found.entries
 
 
-def find(name: str) -> DeclaredJob:
-    """The job of that name or id, without its code. Raises UnknownJob and CommandError."""
-    known = jobs()
-    if declared := name_of(name, read()):
-        return known[declared]
-    # Imported lazily: it imports all jobs to find a suggestion.
-    from cli.job_arguments import find_job
-
-    return known[find_job(name).name]
-
-
 def name_of(text: str, found: Declarations) -> str:
-    """The name of the job with this name or id; empty without one."""
+    """The name of the job with this name or id, or empty."""
     if text in found.entries:
         return text
     return next((name for name, entry in found.entries.items() if entry["id"] == text), "")
@@ -175,7 +164,7 @@ def _stats(files: Iterable[str]) -> dict[str, list[int] | None]:
 
 def _of_registry() -> Declarations:
     """Import all jobs."""
-    from cli.commands.list import job_data
+    from cli.job_listing import job_data
     from shared.job import manifest, registry
 
     found = registry.discover()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from datetime import datetime
 
-from cli import registered_jobs
+from cli import declared_jobs, registered_jobs
 from cli.commands import COMMANDS
 from cli.exit_codes import CommandError, Exit
 from shared.aws.cloud import Cloud
@@ -17,6 +17,7 @@ from shared.dead_letters import store
 from shared.dead_letters.letter import UNKNOWN_JOB
 from shared.http import sites
 from shared.job import registry
+from shared.job.declared_job import DeclaredJob
 from shared.job.definition import Job
 from shared.job.registry import UnknownJob
 from shared.job.setting import BASE_URLS
@@ -41,6 +42,15 @@ def find_job(name: str) -> Job:
     if near and near[0] in COMMANDS:
         raise CommandError(Exit.WRONG_USE, f"there is no job and no command {name!r}; did you mean {near[0]!r}?")
     raise UnknownJob(name, list(jobs))
+
+
+def find_declared(name: str) -> DeclaredJob:
+    """The job of that name or id without its code.
+
+    Raises UnknownJob and CommandError like `find_job`.
+    """
+    known = declared_jobs.jobs()
+    return known[declared_jobs.name_of(name, declared_jobs.read()) or find_job(name).name]
 
 
 def find_job_with_dead_letters(name: str, cloud: Cloud) -> str:

@@ -1,4 +1,4 @@
-"""Where the project and the state of the local cloud are on this machine."""
+"""Folders of the project and of the local cloud's state."""
 
 from __future__ import annotations
 

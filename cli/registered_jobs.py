@@ -23,7 +23,10 @@ def jobs() -> dict[str, Job]:
 
 
 def find(name: str) -> Job | None:
-    """The usable job of that name or id, from its module alone; None without one."""
+    """The usable job of that name or id, or None.
+
+    Only its module is imported.
+    """
     declared = declared_jobs.read()
     declared_jobs.report(declared.reports)
     known = declared_jobs.name_of(name, declared)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from cli import declared_jobs, options, output
+from cli import options, output
 from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_declared
 from cli.period import parse_since
 from cli.run_rows import FAILURES_PERIOD, NOT_GOOD, OLDEST, VERDICTS, RunFilter, matching, running
 from shared.aws.cloud import Cloud
@@ -56,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    job = declared_jobs.find(args.job) if args.job is not None else None
+    job = find_declared(args.job) if args.job is not None else None
     if args.limit < 1:
         raise CommandError(Exit.WRONG_USE, f"--limit {args.limit} shows nothing; it must be at least 1")
     _check(args, job)

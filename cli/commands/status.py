@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from cli import declared_jobs, options, output
 from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_declared
 from cli.unreachable import read_or_report
 from shared import redaction
 from shared.admin import job_board
@@ -51,7 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def call(args: argparse.Namespace) -> int:
     if args.json and args.watch:
         raise CommandError(Exit.WRONG_USE, "--json prints one document and --watch never ends; use one of them")
-    named = {declared_jobs.find(args.job).name} if args.job else None
+    named = {find_declared(args.job).name} if args.job else None
     entries = {
         name: entry
         for name, entry in declared_jobs.entries().items()
@@ -119,7 +120,7 @@ def _watched(state: JobState) -> tuple[Any, ...]:
 
 
 def _word(state: JobState) -> str:
-    """The word of the state; for a job that is fine, the outcome of its last run."""
+    """The word of the state, or the outcome of a good run."""
     return str(state.status.get("outcome", "done")) if state.kind == FINE else state.word
 
 

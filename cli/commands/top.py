@@ -16,6 +16,7 @@ from typing import Any
 
 from cli import declared_jobs, options, output
 from cli.exit_codes import CommandError, Exit
+from cli.job_arguments import find_declared
 from cli.run_rows import ended
 from shared import clock
 from shared.aws.cloud import Cloud
@@ -91,7 +92,7 @@ def call(args: argparse.Namespace) -> int:
             Exit.WRONG_USE,
             f"--hours {args.hours:g} is out of range; it must be above 0 and at most {MAX_HOURS}, a year",
         )
-    jobs = [declared_jobs.find(args.job)] if args.job else declared_jobs.jobs().values()
+    jobs = [find_declared(args.job)] if args.job else declared_jobs.jobs().values()
     jobs = [job for job in jobs if args.group in (None, job.group)]
     with options.open_cloud(args, reading=True) as cloud:
         found = sorted(statistics_of(cloud, jobs, timedelta(hours=args.hours)), key=_worst_first)

@@ -16,10 +16,10 @@ from cli.paths import local_folder
 from cli.progress import Progress
 from cli.unreachable import read_or_report
 from cli.up import (
+    connection,
     demo_sites,
     leftover_runs,
     local_services,
-    local_session,
     machine,
     own_engine,
     report,
@@ -74,7 +74,7 @@ def _fresh_folder() -> Iterator[Path]:
     """.local/run, or .local/run-2 and so on while another `make run` uses it."""
     for number in count(1):
         folder = local_folder() / (f"run-{number}" if number > 1 else "run")
-        with local_session.lock(folder) as locked:
+        with connection.lock(folder) as locked:
             if locked:
                 yield folder
                 return
@@ -83,7 +83,7 @@ def _fresh_folder() -> Iterator[Path]:
 @contextmanager
 def _permanent_folder() -> Iterator[Path]:
     while not (other := running(local_folder())):
-        with local_session.lock(local_folder()) as locked:
+        with connection.lock(local_folder()) as locked:
             if locked:
                 yield local_folder()
                 return
@@ -110,7 +110,7 @@ def _first_run(folder: Path, once: bool, progress: Progress) -> Iterator[FirstRu
         settings = workspace(folder) | services.settings | demo_sites.settings(sites)
         local = LocalCloud(folder, fresh=once, firing=not once, settings=settings, report=progress)
         engine = closing.enter_context(local).engine
-        cloud = closing.enter_context(local_session.connect(engine, settings))
+        cloud = closing.enter_context(connection.connect(engine, settings))
         # Entered last, so left first: a second Ctrl-C must not interrupt the save that the first one started.
         closing.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
         parts = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in local.took.items())

@@ -6,9 +6,9 @@ import argparse
 import textwrap
 from datetime import datetime
 
-from cli import declared_jobs, job_settings, options, output
+from cli import job_settings, options, output
 from cli.exit_codes import Exit
-from cli.job_arguments import find_host, find_job, find_target
+from cli.job_arguments import find_declared, find_host, find_job, find_target
 from cli.period import parse_minute
 from shared import redaction
 from shared.admin.explain import Explanation, explain
@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     at = parse_minute(args.at, Clock().now()) if args.at else None
-    declared = declared_jobs.find(args.job)
+    declared = find_declared(args.job)
     if declared.queue and not declared.entry["budgeted"] and args.target is None:
         # Its messages have no ticks, so that no setting matters: its code need not be imported.
         with options.open_cloud(args, reading=True) as cloud:

@@ -5,25 +5,21 @@ The one that is running, or an engine that runs for the command only.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import output
-from cli.environment import deployment_variables, replace_environment
 from cli.exit_codes import CommandError, Exit
 from cli.paths import local_folder
-from local.running import DEPLOYED, STATE, Running, running, workspace
+from cli.up.connection import connect, lock
+from local.running import DEPLOYED, STATE, running
 from shared.advised_commands import without_stage
 from shared.aws.cloud import Cloud
-from shared.aws.names import LOCAL, Names
 
 if TYPE_CHECKING:
-    from local.engine.engine import Engine
+    pass
 
 POLL = 0.2
 
@@ -78,28 +74,3 @@ def _connected(*, reading: bool) -> Iterator[Cloud]:
         time.sleep(POLL)
     with connect(other) as cloud:
         yield cloud
-
-
-@contextmanager
-def lock(place: Path) -> Iterator[bool]:
-    """Lock the state in `place`; False if it is locked already."""
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-@contextmanager
-def connect(local: Running | Engine, settings: Mapping[str, str] | None = None) -> Iterator[Cloud]:
-    """The local cloud as jobs use it.
-
-    This process's environment points to it while the block lasts.
-    """
-    deployment = deployment_variables(LOCAL, local.account, local.region)
-    environment = workspace(local_folder()) | local.environment(os.environ) | deployment
-    with replace_environment({**environment, **(settings or {})}):
-        yield Cloud(Names(LOCAL, local.account, local.region))

@@ -1,4 +1,4 @@
-"""An engine that runs for one command: started, deployed if tables are missing, and stopped."""
+"""Engine of one command: started, deployed if necessary, and stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from cli import log_lines, output
 from cli.paths import local_folder
 from cli.up import demo_sites, leftover_runs, local_services, machine
-from cli.up.local_session import connect
+from cli.up.connection import connect
 from local.deploy import DeployError, LocalDeployment
 from local.engine.engine import Engine, EngineError
 from local.engine.properties import DroppedProperty

@@ -37,7 +37,7 @@ TENANT_PERIOD = timedelta(hours=24)
 
 
 def read(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobState]:
-    """Read the states of these jobs without their targets, failing ones first.
+    """Read the states of jobs without their targets, failing ones first.
 
     One call for up to 49 jobs, and one for each further 50.
     """
@@ -55,10 +55,10 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobState]:
 
 
 def read_with_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobState]:
-    """Read the states of these jobs and of their targets and partial pauses, failing ones first.
+    """Read the states of jobs, their targets and partial pauses.
 
-    One call for up to 99 jobs and shards, and one query for each job whose targets may have any name, or whose targets
-    or organizations are paused.
+    Failing ones first. One call for up to 99 jobs and shards, and one query for each job whose targets may have any
+    name, or whose targets or organizations are paused.
     """
     items: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in entries}
     beside: dict[RowKey, dict[str, Any]] = {}
@@ -76,9 +76,9 @@ def read_with_targets(cloud: Cloud, entries: Mapping[str, Entry]) -> list[JobSta
 
 
 def of_tenant(cloud: Cloud, states: Iterable[JobState], tenant: str) -> list[JobState]:
-    """The jobs with failed messages or a pause of an organization, failing ones first.
+    """The jobs with failed messages or a pause of an organization.
 
-    One query of an index.
+    Failing ones first.     One query of an index.
     """
     errors: dict[str, list[str]] = {}
     for row in failure_index.of_tenant(cloud, tenant, cloud.clock.now() - TENANT_PERIOD):

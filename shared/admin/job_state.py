@@ -1,4 +1,4 @@
-"""The state of one job in one word, for the command line and the console."""
+"""State of a job in one word, for command line and console."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class JobState:
 
     @property
     def paused(self) -> str:
-        """Operator, reason and end of a pause of the whole job, or its used-up budget."""
+        """Operator, reason and end of its pause, or its used-up budget."""
         if "paused" in self.item:
             return pauses.note_of(self.item)
         usage = self.budget_usage
@@ -85,7 +85,7 @@ class JobState:
 
     @property
     def budget_usage(self) -> budget_usage.BudgetUsage | None:
-        """What it has spent in the current period; None without a budget."""
+        """Usage of its budget in the current period, if it has one."""
         return budget_usage.last_recorded(self.item, self.now) if "spent" in self.item else None
 
     @property
@@ -111,7 +111,7 @@ class JobState:
 
     @property
     def note(self) -> str:
-        """Reason of a failure, a bad result or a skip, with the target that has it."""
+        """Reason of a failure, bad result or skip, with its target."""
         note = str(self._worst.get("note", ""))
         return f"{self._worst_target}: {note or 'no reason given'}" if self._worst_target else note
 
@@ -137,7 +137,7 @@ class JobState:
         return KINDS.index(self.kind), self.since if self.kind == FAILING else "", self.name
 
     def notes(self) -> Iterator[str]:
-        """What an operator must know, the most urgent first."""
+        """Facts for an operator, the most urgent first."""
         if self.tenant_errors:
             messages = counted(len(self.tenant_errors), "message")
             yield f"{messages} of {self.tenant} failed in 24 h, the last with: {self.tenant_errors[0]}"

@@ -87,7 +87,10 @@ def read(cloud: Cloud, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]
 
 
 def with_budget(shown: dict[str, Any], item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The view with the hold of a used-up budget, unless an operator has paused the job."""
+    """The view with the hold of a used-up budget.
+
+    A pause by an operator takes precedence.
+    """
     if "spent" not in item or "paused" in item:
         return shown
     # Imported lazily: most jobs have no budget.

@@ -37,6 +37,7 @@ OTHER_JSON = {
     "functions/queues/_drain.py": "the answer of a function of this project",
     "cli/commands/cost.py": "the output of `logs`, a command of this project",
     "cli/commands/load.py": "has the same refusals, and the limits of DynamoDB",
+    "cli/declared_jobs.py": "a file that an earlier command wrote",
     "cli/log_lines.py": "a log line of this project",
     "cli/output.py": "data of this project",
 }
@@ -79,8 +80,10 @@ OTHER_FILES = {
     "functions/console/_pages/mails.py": "a mail that the local cloud stored",
     "functions/mail/_templates.py": "a file of the deployment",
     "cli/certificates.py": "the certificates and the source of the checkout",
+    "cli/declared_jobs.py": "a file that an earlier command wrote",
     "cli/commands/new/__init__.py": "a skeleton of the checkout",
     "cli/commands/seed.py": "a file that the local cloud wrote",
+    "cli/up/service_ports.py": "a file that the local cloud wrote",
     "cli/generate/main.py": "generated files of the checkout",
 }
 FILE_READERS = {"read_text", "read_bytes"}

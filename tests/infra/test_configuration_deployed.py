@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cli import job_listing
 from cli.commands import crontab, heatmap
 from cli.commands import list as listing
 from infra.template import Template, resources, text
@@ -98,7 +99,7 @@ def test_list_crontab_and_heatmap_show_the_deployed_schedule(
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     known = registry.jobs()
-    listed = listing.job_data(known["pricing"])
+    listed = job_listing.job_data(known["pricing"])
     assert listed["schedule"] == ", ".join(shipped["schedules"])
     assert listed["retry"] == "fixed 9s, 3 attempts"
     lines = [line for line in crontab.lines(known.values()) if " jobs.py pricing " in line]

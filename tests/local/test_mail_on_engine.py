@@ -16,7 +16,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from cli.up import local_session
+from cli.up import connection
 from local.cloud import LocalCloud
 from local.services.dns_server import DnsServer
 from shared import tables
@@ -60,7 +60,7 @@ def mailed(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[tu
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            local_session.connect(local.engine) as cloud,
+            connection.connect(local.engine) as cloud,
         ):
             made = Mailed(cloud, box, names, web, datetime.now(UTC).replace(microsecond=0))
             made.populate()

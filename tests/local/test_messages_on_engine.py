@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.up import local_session
+from cli.up import connection
 from functions.flags import _archive
 from functions.flags._messages import AUDIT, USAGE, UsageEvent, UsageIngestion
 from local.cloud import LocalCloud
@@ -129,7 +129,7 @@ def place(whole: Path, certificate: Certificate, tmp_path: Path) -> Iterator[Pla
         }
         with (
             started(whole, tmp_path / "cloud", settings) as local,
-            local_session.connect(local.engine) as cloud,
+            connection.connect(local.engine) as cloud,
         ):
             made = Place(local, cloud, box, web, datetime.now(UTC))
             made.populate()
