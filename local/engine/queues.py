@@ -1,6 +1,7 @@
 """Behaviour of SQS event source mappings that ministack lacks.
 
-- The source of a message in a dead-letter queue.
+- The source of a message in a dead-letter queue, whose receives are counted anew: a dead-letter queue that has one
+  itself would pass each message on at once.
 - Queue URLs that stay valid after a restart on another port.
 - A malformed partial-batch response fails the whole batch; in ministack it is a success.
   https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 from local.engine import emulator
@@ -21,6 +23,18 @@ def install() -> None:
     # Queues are stored by a URL with the port, which can differ next time. A caller gets a URL with the address that
     # it called.
     queues = emulator.service("sqs")
+    sweep = queues._dlq_sweep
+
+    def sweep_and_count_anew(queue: Any) -> None:
+        before = {message["id"] for message in queue["messages"]}
+        sweep(queue)
+        moved = before - {message["id"] for message in queue["messages"]}
+        if moved:
+            count_anew(
+                queues._queue_by_arn(json.loads(queue["attributes"]["RedrivePolicy"])["deadLetterTargetArn"]), moved
+            )
+
+    queues._dlq_sweep = sweep_and_count_anew
     queues.DEFAULT_HOST, queues.DEFAULT_PORT, queues._CANONICAL_NETLOC = "sqs", "80", "sqs:80"
 
 
@@ -46,6 +60,13 @@ def run_batch(esm: Any, func: Any, event: Any, batch: list[Any], queue_url: str,
     done = {message["receipt_handle"] for message in batch if message["id"] not in failed}
     emulator.service("sqs")._delete_messages_for_esm(queue_url, done)
     esm["LastProcessingResult"] = f"OK - {len(done)} records, {len(failed)} partial failures from {queue_name}"
+
+
+def count_anew(dead_letters: Any, moved: Collection[str]) -> None:
+    """Reset the receives of messages that were moved to a dead-letter queue."""
+    for message in dead_letters["messages"]:
+        if message["id"] in moved:
+            message["receive_count"], message["first_receive_at"] = 0, None
 
 
 def name_sources(records: list[Any], batch: list[Any]) -> None:

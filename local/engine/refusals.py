@@ -5,6 +5,7 @@
 - CloudFormation imports a bucket that exists; ministack refuses its name before it looks at the imports.
 - S3 answers 403 for a missing key to a caller that may not list the bucket.
   https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+- Lambda accepts at most 1 MiB for an asynchronous invocation.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from local.engine import emulator
 
 Handler = Callable[[str, str, Any, bytes, Any], Awaitable[Any]]
 ACCESS_DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+MAX_EVENT_BYTES = 1024 * 1024
+TOO_LARGE = b'{"message": "Request must be smaller than 1048576 bytes for the InvokeFunction operation"}'
 # Logical ids of the resources that the deployment of this task imports.
 _imported: ContextVar[frozenset[str]] = ContextVar("imported", default=frozenset())
 # Type -> the property with its name.
@@ -60,6 +63,7 @@ def install() -> None:
         handlers[kind]["delete"] = _preceded_by(refuse, handlers[kind]["delete"])
     answers = emulator.application().SERVICE_HANDLERS
     answers["s3"] = _denying_missing_keys(answers["s3"])
+    answers["lambda"] = _refusing_large_events(answers["lambda"])
 
 
 def refuse_taken_name(kind: str, properties: Mapping[str, Any]) -> None:
@@ -124,5 +128,16 @@ def _denying_missing_keys(handler: Handler) -> Handler:
         if app._enforce_data_plane("s3", "s3:ListBucket", headers, query, "", resource_arn=f"arn:aws:s3:::{bucket}"):
             return 403, {"Content-Type": "application/xml"}, b"" if method == "HEAD" else ACCESS_DENIED
         return response
+
+    return answer
+
+
+def _refusing_large_events(handler: Handler) -> Handler:
+    async def answer(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        event = path.endswith("/invocations") and headers.get("x-amz-invocation-type") == "Event"
+        if event and len(body) > MAX_EVENT_BYTES:
+            kind = {"Content-Type": "application/json", "x-amzn-errortype": "RequestTooLargeException"}
+            return 413, kind, TOO_LARGE
+        return await handler(method, path, headers, body, query)
 
     return answer

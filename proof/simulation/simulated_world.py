@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,11 +17,11 @@ from proof.simulation.operator_actions import OperatorActions
 from proof.simulation.simulated_process import SimulatedProcess
 from proof.world.invocation import invoke
 from proof.world.memory_cloud import MemoryCloud
-from proof.world.memory_lambda import PendingInvocation, failure_record
+from proof.world.memory_lambda import PendingInvocation, dropped_record, failure_record
 from proof.world.memory_sqs import lambda_record
 from proof.world.process import ProcessEnded
 from proof.world.world import InvocationFailure, World
-from shared.aws.names import CODE_VERSION, FIRINGS
+from shared.aws.names import CODE_VERSION
 from shared.job import manifest, registry
 from shared.job.definition import Job
 from shared.job.manifest import Entry
@@ -176,7 +175,7 @@ class SimulatedWorld(World):
                 self.plan(now + timedelta(seconds=seconds), partial(self.functions.pending.append, again))
             return
         if self.clock.now() - accepted > EVENT_AGE:
-            self._report(invocation, InvocationFailure("", "the event is too old"), "EventAgeExceeded")
+            self._send_record(dropped_record(self, invocation))
             return
         self._begin(invocation, partial(self._answered, invocation))
 
@@ -205,13 +204,7 @@ class SimulatedWorld(World):
 
     def _answered(self, invocation: PendingInvocation, answer: Answer) -> None:
         if not isinstance(answer, Mapping) and not answer.silent:
-            self._report(invocation, answer, "RetriesExhausted")
-
-    def _report(self, invocation: PendingInvocation, failure: InvocationFailure, condition: str) -> None:
-        """Send Lambda's record of an invocation that failed."""
-        record = failure_record(self, invocation, failure.error_type, failure.message)
-        record["requestContext"]["condition"] = condition
-        self.sqs.call("SendMessage", {"QueueUrl": self.names.queue_url(FIRINGS), "MessageBody": json.dumps(record)})
+            self._send_record(failure_record(self, invocation, answer.error_type, answer.message))
 
     def _begin(self, invocation: PendingInvocation, then: Callable[[Answer], None]) -> None:
         """Begin a process; it runs until it waits or ends."""

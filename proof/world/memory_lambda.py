@@ -37,6 +37,8 @@ class MemoryLambda:
     def __init__(self, world: World) -> None:
         self.world = world
         self.pending: deque[PendingInvocation] = deque()
+        #: Jobs whose function has a reserved concurrency of 0: Lambda drops their events.
+        self.stopped: set[str] = set()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation, such as `Invoke`. Raises ClientError."""
@@ -62,6 +64,16 @@ class MemoryLambda:
         self.enqueue(job, json.loads(request["Payload"]))
         return {"StatusCode": 202}
 
+    def _PutFunctionConcurrency(self, job: str, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        if request["ReservedConcurrentExecutions"] != 0:
+            raise NotImplementedError("Lambda in memory has no limit of concurrency but 0")
+        self.stopped.add(job)
+        return {"ReservedConcurrentExecutions": 0}
+
+    def _DeleteFunctionConcurrency(self, job: str, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self.stopped.discard(job)
+        return {}
+
     def _GetFunctionConfiguration(self, job: str, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         return {"FunctionName": self.world.names.function(job), "Environment": {"Variables": self.world.environment}}
 
@@ -71,17 +83,27 @@ def failure_record(world: World, invocation: PendingInvocation, error_type: str,
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
-    arn = world.names.arn("lambda", f"function:{world.names.function(invocation.job)}:$LATEST")
+    return {
+        **_record(world, invocation, "RetriesExhausted", 1),
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": error_type, "errorMessage": message},
+    }
+
+
+def dropped_record(world: World, invocation: PendingInvocation) -> dict[str, Any]:
+    """The record of an event that no function has received."""
+    return _record(world, invocation, "EventAgeExceeded", 0)
+
+
+def _record(world: World, invocation: PendingInvocation, condition: str, attempts: int) -> dict[str, Any]:
     return {
         "version": "1.0",
         "timestamp": clock.iso(world.clock.now()),
         "requestContext": {
             "requestId": invocation.request_id,
-            "functionArn": arn,
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": 1,
+            "functionArn": world.names.arn("lambda", f"function:{world.names.function(invocation.job)}:$LATEST"),
+            "condition": condition,
+            "approximateInvokeCount": attempts,
         },
         "requestPayload": invocation.event,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {"errorType": error_type, "errorMessage": message},
     }

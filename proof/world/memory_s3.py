@@ -12,6 +12,9 @@ from typing import Any
 
 from proof.world.aws_errors import client_error
 
+# Of each part but the last.
+MIN_PART_BYTES = 5 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
@@ -76,6 +79,9 @@ class MemoryS3:
         prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
         after = request.get("ContinuationToken") or request.get("StartAfter", "")
         limit = min(request.get("MaxKeys", 1000), 1000)
+        if limit == 0:
+            # Not truncated, whatever there is.
+            return {"KeyCount": 0, "IsTruncated": False}
         contents: list[dict[str, Any]] = []
         prefixes: dict[str, None] = {}
         last = ""
@@ -112,6 +118,8 @@ class MemoryS3:
         parts = self._parts("CompleteMultipartUpload", request)
         self._check_conditions("CompleteMultipartUpload", request["Key"], request)
         numbers = [part["PartNumber"] for part in request["MultipartUpload"]["Parts"]]
+        if any(len(parts[number]) < MIN_PART_BYTES for number in numbers[:-1]):
+            raise client_error("CompleteMultipartUpload", "EntityTooSmall", "a part but the last has at least 5 MiB")
         stored = self._store(request["Key"], b"".join(parts[number] for number in numbers), request)
         del self.uploads[request["UploadId"]]
         return {"ETag": stored.etag, "Key": request["Key"]}
@@ -146,6 +154,24 @@ class MemoryS3:
         kind, metadata = request.get("ContentType", "binary/octet-stream"), dict(request.get("Metadata", {}))
         stored = self.objects[key] = StoredObject(content, _etag(content), self.now(), kind, metadata)
         return stored
+
+
+class RoleS3:
+    """S3 for a process whose role may not list the whole bucket.
+
+    A missing object is answered as a denied one:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+
+    def __init__(self, s3: MemoryS3) -> None:
+        self.s3 = s3
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        if operation in ("GetObject", "HeadObject") and request["Key"] not in self.s3.objects:
+            # A HEAD has no body, so its code is the status.
+            code = "403" if operation == "HeadObject" else "AccessDenied"
+            raise client_error(operation, code, "not authorized to perform: s3:ListBucket", 403)
+        return self.s3.call(operation, request)
 
 
 class _Body(io.BytesIO):

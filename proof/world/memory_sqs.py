@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from proof.world.aws_errors import client_error
 from shared import clock
@@ -17,6 +20,12 @@ MAX_BYTES = 1024 * 1024
 MAX_DELAY = 900
 MAX_VISIBILITY = 43_200
 MAX_BATCH = 10
+# Begins the receipt handles.
+HANDLE = "handle-"
+# Begins the error codes that the service has had since its query protocol.
+QUERY = "AWS.SimpleQueueService."
+# Characters that a message must not have: https://www.w3.org/TR/REC-xml/#charsets
+NO_TEXT = re.compile("[^\\t\\n\\r\\u0020-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
 @dataclass(slots=True)
@@ -84,7 +93,7 @@ class MemorySqs:
                 continue
             message.receives += 1
             message.first_received = message.first_received or now
-            message.handle = f"handle-{next(self._numbers)}"
+            message.handle = f"{HANDLE}{next(self._numbers)}"
             message.visible = now + timedelta(seconds=queue.visibility if visibility is None else visibility)
             received.append(message)
         return received
@@ -108,25 +117,33 @@ class MemorySqs:
     def _queue(self, operation: str, request: Mapping[str, Any]) -> MemoryQueue:
         name = request["QueueUrl"].rpartition("/")[2]
         if name not in self.queues:
-            raise client_error(operation, "QueueDoesNotExist", f"The specified queue {name} does not exist.")
+            raise client_error(operation, f"{QUERY}NonExistentQueue", f"The specified queue {name} does not exist.")
         return self.queues[name]
 
     def _SendMessage(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802 - AWS's names
-        return {"MessageId": self._send("SendMessage", self._queue("SendMessage", request), request).id}
+        message = self._send("SendMessage", self._queue("SendMessage", request), request)
+        return {"MessageId": message.id, "MD5OfMessageBody": _md5(message.body)}
 
     def _SendMessageBatch(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         queue, entries = self._queue("SendMessageBatch", request), request["Entries"]
-        if len(entries) > MAX_BATCH or len({entry["Id"] for entry in entries}) != len(entries) or not entries:
-            raise client_error("SendMessageBatch", "TooManyEntriesInBatchRequest", "1 to 10 entries with own ids")
-        if sum(len(entry["MessageBody"].encode()) for entry in entries) > MAX_BYTES:
-            raise client_error("SendMessageBatch", "BatchRequestTooLong", "the entries have more than 1 MiB")
-        sent = [(entry["Id"], self._send("SendMessageBatch", queue, entry)) for entry in entries]
-        return {"Successful": [{"Id": name, "MessageId": message.id} for name, message in sent]}
+        _check_batch(entries)
+        sent: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        for entry in entries:
+            try:
+                message = self._send("SendMessageBatch", queue, entry)
+            except ClientError as error:
+                failed.append({"Id": entry["Id"], "SenderFault": True, "Code": error.response["Error"]["Code"]})
+            else:
+                sent.append({"Id": entry["Id"], "MessageId": message.id, "MD5OfMessageBody": _md5(message.body)})
+        return {name: each for name, each in (("Successful", sent), ("Failed", failed)) if each}
 
     def _send(self, operation: str, queue: MemoryQueue, request: Mapping[str, Any]) -> QueuedMessage:
         body, delay = request["MessageBody"], request.get("DelaySeconds", 0)
-        if len(body.encode()) > MAX_BYTES or not body:
-            raise client_error(operation, "InvalidParameterValue", "a message has 1 byte to 1 MiB")
+        if _size(request) > MAX_BYTES or not body:
+            raise client_error(operation, "InvalidParameterValue", "a message has 1 byte to 1 MiB with its attributes")
+        if NO_TEXT.search(body):
+            raise client_error(operation, "InvalidMessageContents", "the body has a character that XML does not allow")
         if not 0 <= delay <= MAX_DELAY:
             raise client_error(operation, "InvalidParameterValue", f"DelaySeconds {delay} is not in 0 to {MAX_DELAY}")
         now = self.now()
@@ -144,8 +161,11 @@ class MemorySqs:
     def _ReceiveMessage(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         queue = self._queue("ReceiveMessage", request)
         count = request.get("MaxNumberOfMessages", 1)
+        if not 1 <= count <= MAX_BATCH:
+            raise client_error("ReceiveMessage", "InvalidParameterValue", f"MaxNumberOfMessages {count} is not 1 to 10")
         messages = self.receive(queue.name, count, request.get("VisibilityTimeout"))
-        return {"Messages": [_received(message) for message in messages]} if messages else {}
+        named = request.get("MessageAttributeNames", [])
+        return {"Messages": [_received(message, named) for message in messages]} if messages else {}
 
     def _DeleteMessage(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         self._delete(self._queue("DeleteMessage", request), request["ReceiptHandle"])
@@ -164,8 +184,12 @@ class MemorySqs:
         queue, seconds = self._queue("ChangeMessageVisibility", request), request["VisibilityTimeout"]
         if not 0 <= seconds <= MAX_VISIBILITY:
             raise client_error("ChangeMessageVisibility", "InvalidParameterValue", f"{seconds} s are not in 0 to 12 h")
+        if not request["ReceiptHandle"].startswith(HANDLE):
+            raise client_error("ChangeMessageVisibility", "ReceiptHandleIsInvalid", "it is no receipt handle")
         for message in queue.messages.values():
             if message.handle == request["ReceiptHandle"]:
+                if message.visible <= self.now():
+                    raise client_error("ChangeMessageVisibility", "MessageNotInflight", "the message is visible")
                 message.visible = self.now() + timedelta(seconds=seconds)
                 return {}
         raise client_error("ChangeMessageVisibility", "InvalidParameterValue", "no message has this receipt handle")
@@ -207,14 +231,14 @@ def lambda_record(message: QueuedMessage, queue: MemoryQueue) -> dict[str, Any]:
             name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
             for name, value in message.attributes.items()
         },
-        "md5OfBody": hashlib.md5(message.body.encode(), usedforsecurity=False).hexdigest(),
+        "md5OfBody": _md5(message.body),
         "eventSource": "aws:sqs",
         "eventSourceARN": queue.arn,
         "awsRegion": queue.arn.split(":")[3],
     }
 
 
-def _received(message: QueuedMessage) -> dict[str, Any]:
+def _received(message: QueuedMessage, named: Sequence[str]) -> dict[str, Any]:
     attributes = {
         "ApproximateReceiveCount": str(message.receives),
         "SentTimestamp": str(clock.milliseconds(message.sent)),
@@ -223,10 +247,34 @@ def _received(message: QueuedMessage) -> dict[str, Any]:
         attributes["MessageGroupId"] = message.group
     if message.redriven_from:
         attributes["DeadLetterQueueSourceArn"] = message.redriven_from
+    wanted = {name: value for name, value in message.attributes.items() if "All" in named or name in named}
     return {
         "MessageId": message.id,
         "ReceiptHandle": message.handle,
         "Body": message.body,
         "Attributes": attributes,
-        "MessageAttributes": message.attributes,
+        **({"MessageAttributes": wanted} if wanted else {}),
     }
+
+
+def _check_batch(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Check a batch as a whole. Raises ClientError."""
+    for code, wrong in (
+        ("EmptyBatchRequest", not entries),
+        ("TooManyEntriesInBatchRequest", len(entries) > MAX_BATCH),
+        ("BatchEntryIdsNotDistinct", len({entry["Id"] for entry in entries}) != len(entries)),
+        ("BatchRequestTooLong", sum(map(_size, entries)) > MAX_BYTES),
+    ):
+        if wrong:
+            raise client_error("SendMessageBatch", f"{QUERY}{code}", f"{len(entries)} entries of {MAX_BYTES:,} bytes")
+
+
+def _size(request: Mapping[str, Any]) -> int:
+    """Bytes of a message with names, types and values of its attributes."""
+    attributes = request.get("MessageAttributes", {}).items()
+    texts = [text for name, value in attributes for text in (name, value["DataType"], value.get("StringValue", ""))]
+    return sum(len(text.encode()) for text in (request["MessageBody"], *texts))
+
+
+def _md5(body: str) -> str:
+    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()

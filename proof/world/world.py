@@ -19,7 +19,7 @@ from proof.world.dynamodb import MemoryDynamoDb
 from proof.world.fault import CrashPoint
 from proof.world.invocation import WorldLog, invoke
 from proof.world.memory_cloud import MemoryCloud
-from proof.world.memory_lambda import MemoryLambda, PendingInvocation, failure_record
+from proof.world.memory_lambda import MemoryLambda, PendingInvocation, dropped_record, failure_record
 from proof.world.memory_s3 import MemoryS3
 from proof.world.memory_secrets import MemorySecrets
 from proof.world.memory_sqs import MemoryQueue, MemorySqs, lambda_record
@@ -217,11 +217,17 @@ class World:
         self.sqs.delete(queue, ids)
 
     def _run_async(self, invocation: PendingInvocation) -> None:
+        if invocation.job in self.functions.stopped:
+            return self._send_record(dropped_record(self, invocation))
         answer = self._run(invocation)
         if isinstance(answer, Mapping) or answer.silent or self.jobs[invocation.job].queue:
-            return
-        body = json.dumps(failure_record(self, invocation, answer.error_type, answer.message))
-        self.sqs.call("SendMessage", {"QueueUrl": self.names.queue_url(FIRINGS), "MessageBody": body})
+            return None
+        return self._send_record(failure_record(self, invocation, answer.error_type, answer.message))
+
+    def _send_record(self, record: Mapping[str, Any]) -> None:
+        """Send a record to the on-failure destination."""
+        request = {"QueueUrl": self.names.queue_url(FIRINGS), "MessageBody": json.dumps(record)}
+        self.sqs.call("SendMessage", request)
 
     def _run(self, invocation: PendingInvocation) -> Mapping[str, Any] | InvocationFailure:
         """Run one invocation in a process of its own."""
@@ -245,7 +251,8 @@ class World:
             if (left := process.left_fault()) is not None:
                 self.faults.append((job.name, left))
         if answer is None or process.ended:
-            return InvocationFailure("Runtime.ExitError", "the process ended", process.silent)
+            ended = f"RequestId: {invocation.request_id} Error: Runtime exited with error: signal: killed"
+            return InvocationFailure("Runtime.ExitError", ended, process.silent)
         return answer
 
     def start_process(self, job: Job) -> Process:
