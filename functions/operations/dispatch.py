@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,9 @@ from shared.text.timestamp import parse_timestamp
 # The queue allows 5 receives; the last one must start the job or handle the failure.
 MAX_DEFERRALS = 3
 NEVER_RAN = "EventAgeExceeded"
+# Seconds until an event is sent again that its function did not receive, about an hour in all. A function with a
+# reserved concurrency of 0 returns each event at once: without a delay, it would circle for as long as that lasts.
+NEVER_RAN_DELAYS = (60, 120, 240, 480, 900, 900, 900)
 
 
 class Dispatch(Consumer):
@@ -85,7 +89,7 @@ class Dispatch(Consumer):
         if firing is None:
             return
         if condition == NEVER_RAN:
-            invoke(run, firing.deferred())
+            never_ran(run, firing, note)
             return
         retry = lost_runs.next_attempt(run.cloud, run.log, name, entry, firing, request, note)
         if retry is None:
@@ -95,6 +99,20 @@ class Dispatch(Consumer):
         if wait > 0 and message.receives <= MAX_DEFERRALS:
             raise Defer(wait)
         invoke(run, retry)
+
+
+def never_ran(run: RunContext, firing: Firing, note: str) -> None:
+    """Send an event again that its function did not receive.
+
+    It costs no attempt."""
+    if firing.deferrals < len(NEVER_RAN_DELAYS):
+        later = replace(firing, deferrals=firing.deferrals + 1)
+        send.send(run.cloud, later, NEVER_RAN_DELAYS[firing.deferrals], new_trace=True)
+    elif firing.fresh and not firing.manual and not firing.letter:
+        # The reconciler records the tick as missed, and starts one run for all that were.
+        run.log.error("tick_never_ran", started=firing.job, tick=firing.position, error=note)
+    else:
+        send.send_dead_letter(run.cloud, firing, "", "its function did not receive it for an hour", note)
 
 
 def invoke(run: RunContext, firing: Firing) -> None:

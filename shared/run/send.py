@@ -63,13 +63,15 @@ def may_defer(job: Job, firing: Firing) -> bool:
     return firing.hop + 1 + hops(left) <= MAX_HOPS
 
 
-def send(cloud: Cloud, firing: Firing, delay: int = 0) -> None:
+def send(cloud: Cloud, firing: Firing, delay: int = 0, *, new_trace: bool = False) -> None:
     """Send a firing to its runtime, due in `delay` seconds.
 
     A delay that is longer than SQS allows is completed by `deferred_again` at each receipt.
+
+    new_trace: whether the loop detection of Lambda begins to count anew.
     """
     due = clock.iso(cloud.clock.now() + timedelta(seconds=delay)) if delay > MAX_DELAY else ""
-    _send(cloud, cloud.sqs, replace(firing, not_before=due), delay)
+    _send(cloud, cloud.sqs_new_trace if new_trace else cloud.sqs, replace(firing, not_before=due), delay)
 
 
 def deferred_again(cloud: Cloud, firing: Firing) -> bool:

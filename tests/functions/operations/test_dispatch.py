@@ -213,9 +213,50 @@ def test_the_row_of_a_lost_run_has_its_tick(deliver: Deliver, functions: Functio
     assert (lost(cloud)["tick"], lost(cloud)["attempt"]) == (TICK.position, 1)
 
 
-def test_an_event_that_never_ran_counts_no_attempt(deliver: Deliver, functions: Functions, cloud: Cloud) -> None:
-    assert deliver(Dispatch(), envelope(cloud, condition="EventAgeExceeded")) == []
-    assert functions.started[0][1]["firing"]["attempt"] == 1
+def never_ran(deliver: Deliver, cloud: Cloud, firing: Firing, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Deliver the record of an event that no function has received.
+
+    Returns the firings that were sent in a trace of their own.
+    """
+    sent: list[Any] = []
+    monkeypatch.setattr(cloud.sqs_new_trace, "send_message", lambda **message: sent.append(message))
+    record = envelope(cloud, {"firing": firing.data()}, condition="EventAgeExceeded")
+    assert deliver(Dispatch(), record) == []
+    return sent
+
+
+@pytest.mark.parametrize(("deferrals", "delay"), [(0, 60), (1, 120), (6, 900)])
+def test_an_event_that_never_ran_is_sent_later_and_counts_no_attempt(
+    deferrals: int,
+    delay: int,
+    deliver: Deliver,
+    functions: Functions,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [later] = never_ran(deliver, cloud, replace(TICK, deferrals=deferrals), monkeypatch)
+    assert later["DelaySeconds"] == delay
+    # Neither an attempt nor a hop: a function that is stopped for an hour has done nothing.
+    expected = replace(TICK, deferrals=deferrals + 1)
+    assert json.loads(later["MessageBody"]) == {"firing": expected.data()}
+    assert functions.started == []
+
+
+def test_a_tick_that_no_function_received_for_an_hour_is_left_to_the_reconciler(
+    deliver: Deliver, functions: Functions, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert never_ran(deliver, cloud, replace(TICK, deferrals=7), monkeypatch) == []
+    assert (letters(cloud, "firings-dlq"), functions.started) == ([], [])
+
+
+@pytest.mark.parametrize("firing", [replace(TICK, attempt=2), TICK.continuation(), replace(TICK, manual=True, id="m1")])
+def test_other_work_that_no_function_received_for_an_hour_is_a_dead_letter(
+    firing: Firing, deliver: Deliver, functions: Functions, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert never_ran(deliver, cloud, replace(firing, deferrals=7), monkeypatch) == []
+    assert functions.started == []
+    [letter] = letters(cloud, "firings-dlq")
+    assert letter["dead"]["reason"] == "its function did not receive it for an hour"
 
 
 def test_another_run_that_holds_the_lease_is_not_marked_lost(
