@@ -1,4 +1,10 @@
-"""Amplification: requests of a job while AWS throttles half of them."""
+"""Amplification: requests of a job while AWS throttles half of them.
+
+Two figures. Of the work: requests that AWS performed, for each one that it performs without throttling; it is 1 for a
+job that repeats nothing. Of the requests: those that were made, refused ones included, for each one that was performed.
+With half of them refused its expectation is 2 for every client that repeats refusals, and a seed's share of refusals
+decides about the rest. So the work has a limit, and the requests are reported.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +23,7 @@ class Amplification:
     """Requests of a job's scenario, summed over some seeds."""
 
     job: str
-    #: Requests without throttling.
+    #: Requests that are performed without throttling.
     undisturbed: int
     #: Requests that were performed with it.
     performed: int
@@ -33,25 +39,32 @@ class Amplification:
 
     @property
     def total(self) -> float:
+        """Requests made for each one that is needed."""
         return self.made / max(1, self.undisturbed)
 
 
 def amplification(prover: Prover, job: Job, seeds: range) -> Amplification:
-    """Play a job's scenario without throttling and, for each seed, with it."""
-    counts: Counter[str] = Counter()
+    """Play a job's scenario without throttling and, for each seed, with it.
+
+    Its requests are counted while AWS throttles this job alone: the failures of others are further work of a consumer,
+    and no repetition of its own. What is lost is looked up with all jobs throttled too.
+    """
     expected, _ = prover.undisturbed(job)
+    counts: Counter[str] = Counter()
     lost: list[str] = []
+
+    def play(throttling: Throttling) -> Throttling:
+        prover.world.throttling = throttling
+        try:
+            lost.extend(prover.throttled(job, expected).lost)
+        finally:
+            prover.world.throttling = None
+        return throttling
+
+    undisturbed = play(Throttling(0, 0)).performed[job.name]
     for seed in seeds:
-        for share in (0, SHARE):
-            throttling = prover.world.throttling = Throttling(share, seed)
-            try:
-                verdict = prover.throttled(job, expected)
-            finally:
-                prover.world.throttling = None
-            if share:
-                counts["performed"] += throttling.performed[job.name]
-                counts["made"] += throttling.requests[job.name]
-                lost += verdict.lost
-            else:
-                counts["undisturbed"] += throttling.performed[job.name]
-    return Amplification(job.name, counts["undisturbed"], counts["performed"], counts["made"], tuple(lost))
+        alone = play(Throttling(SHARE, seed, job.name))
+        counts["performed"] += alone.performed[job.name]
+        counts["made"] += alone.requests[job.name]
+        play(Throttling(SHARE, seed))
+    return Amplification(job.name, len(seeds) * undisturbed, counts["performed"], counts["made"], tuple(lost))

@@ -77,7 +77,7 @@ class Process:
         if kind is FaultKind.REPLY_LOST:
             return self._repeat(perform, attempts)
         throttling = self.world.throttling
-        result = throttling.perform(self, name, perform, attempts) if throttling else perform()
+        result = throttling.perform(self, name, perform) if throttling else perform()
         if kind is FaultKind.DIES_AFTER:
             self.end()
         if kind is FaultKind.NO_REPLY:

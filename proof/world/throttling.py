@@ -17,24 +17,30 @@ if TYPE_CHECKING:
 class Throttling:
     """Refuses requests by a seed.
 
-    Clients repeat them as `throttled_calls` does. Requests to the outside are not AWS's.
+    The clients of jobs repeat them as `throttled_calls` does. Requests to the outside are not AWS's.
+
+    job: the only one whose requests are refused (default: those of all).
     """
 
-    def __init__(self, share: float, seed: int) -> None:
+    def __init__(self, share: float, seed: int, job: str = "") -> None:
         self.share = share
+        self.job = job
         self._drawn = random.Random(seed)
         #: Requests by job, those of the SDK's repetitions included.
         self.requests: Counter[str] = Counter()
         #: Requests by job that were not refused.
         self.performed: Counter[str] = Counter()
 
-    def perform(self, process: Process, name: str, perform: Callable[[], Any], attempts: int) -> Any:
+    def perform(self, process: Process, name: str, perform: Callable[[], Any]) -> Any:
         """Make the requests of one call. Raises ClientError."""
-        for attempt in range(TRIES if attempts > 1 else 1):
+        for attempt in range(TRIES):
             if attempt:
                 process.wait(self._drawn.uniform(0, min(2.0 ** (attempt - 1), LONGEST_PAUSE)))
             self.requests[process.job] += 1
-            if name.startswith("outside:") or self._drawn.random() >= self.share:
+            if self._spares(process, name) or self._drawn.random() >= self.share:
                 self.performed[process.job] += 1
                 return perform()
         raise client_error(name.partition(":")[2], "ThrottlingException", "Rate exceeded")
+
+    def _spares(self, process: Process, name: str) -> bool:
+        return name.startswith("outside:") or self.job not in ("", process.job)

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 # still record its outcome; objects may be large.
 QUICK = (1, 3, 3)
 PATIENT = (3, 10, 4)
-# For calls whose repetition has a second effect: the caller decides about a retry.
+# For calls whose repetition has a second effect: the caller decides about a retry. A throttled call had none.
 ONCE = (3, 10, 1)
+# For calls that take long, or whose caller waits: no retry at all.
 THINKING = (3, 120, 1)
 CALLED = (3, 24, 1)
 # The most threads of a bulk job: each connection beyond the pool is closed after one use, and each new one loads the
@@ -103,7 +104,7 @@ class Cloud:
         # Two threads must not make clients of one session at once; they may use them.
         with self._creation:
             client: Any = self.botocore_session.create_client(service, region_name=self.names.region, config=config)
-        if attempts > 1:
+        if bounds not in (THINKING, CALLED):
             client.meta.events.register_last(f"needs-retry.{service}", throttled_calls.repeat)
         return client
 

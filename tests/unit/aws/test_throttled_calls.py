@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -54,6 +55,39 @@ def read(cloud: Cloud, answers: Answers) -> Any:
     client: Any = Cloud(cloud.names, cloud.clock, cloud.environment).dynamodb
     client.meta.events.register("before-send.dynamodb", answers)
     return client.get_item(TableName="any", Key={"pk": {"S": "a"}})
+
+
+def publish(cloud: Cloud, status: int, code: str, refused: int) -> int:
+    """Publish to a topic that refuses the first requests; returns the number of requests."""
+    requests: list[Any] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        requests.append(request)
+        ended = len(requests) > refused
+        refusal = f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"
+        text = "<PublishResponse><PublishResult/></PublishResponse>" if ended else refusal
+        return AWSResponse("https://aws.invalid", 200 if ended else status, HTTPHeaders(), Raw(text.encode()))
+
+    client: Any = Cloud(cloud.names, cloud.clock, cloud.environment).sns
+    client.meta.events.register("before-send.sns", answer)
+    with suppress(ClientError):
+        client.publish(TopicArn=cloud.names.topic_arn("alerts"), Message="m")
+    return len(requests)
+
+
+def test_a_call_with_a_second_effect_is_repeated_after_a_refusal_alone(cloud: Cloud, pauses: list[float]) -> None:
+    assert publish(cloud, 400, "Throttling", 2) == 3
+    assert publish(cloud, 400, "Throttling", 99) == throttled_calls.TRIES
+    assert publish(cloud, 500, "InternalError", 2) == 1
+
+
+def test_a_call_whose_caller_waits_is_made_once(cloud: Cloud, pauses: list[float]) -> None:
+    answers = Answers("TooManyRequestsException", 2)
+    client: Any = Cloud(cloud.names, cloud.clock, cloud.environment).functions_once
+    client.meta.events.register("before-send.lambda", answers)
+    with pytest.raises(ClientError):
+        client.invoke(FunctionName="f")
+    assert answers.requests == 1
 
 
 def test_a_call_that_is_throttled_seven_times_is_done(cloud: Cloud, pauses: list[float]) -> None:
