@@ -28,7 +28,7 @@ FRACTIONS = re.compile(
     r"(?<=[0-9]{2}:[0-9]{2}:[0-9]{2})\.[0-9]+"
     r"|(?<=[0-9]{8}T[0-9]{6})\.[0-9]{3}(?=Z)"
     r"|(?<=\b1[6-9][0-9]{8})[0-9]{3}\b"
-    r"|\"(?:ms|seconds)\": \{\"N\": \"[0-9]+\"\},? ?"
+    r"|\\?\"(?:ms|seconds)\\?\": ?(?:\{\"N\": \"[0-9]+\"\}|[0-9]+),?\s*"
     r"|\"batch[0-9]+\": \{\"S\": \"[0-9a-f]+\"\},? ?"
 )
 
@@ -97,7 +97,7 @@ class KnownStates:
         for name, stored in sorted(world.s3.objects.items()):
             if stored is not self.since.objects.get(name):
                 yield f"{name} {_body(stored)}"
-        yield f"{self.since.objects.keys() - world.s3.objects.keys()} {world.s3.uploads}"
+        yield f"{sorted(self.since.objects.keys() - world.s3.objects.keys())} {world.s3.uploads}"
         for name, queue in world.sqs.queues.items():
             yield from (f"{name} {_message(message)}" for message in queue.messages.values())
         seen = world.topic.published, world.claims.violations, sorted(self.received.counts().items())

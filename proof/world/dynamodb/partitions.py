@@ -95,10 +95,11 @@ class Partitions:
 
         None for a deleted one.
         """
-        for pk in sorted(self._partitions.keys() | frozen.keys()):
+        if self._partitions is frozen:
+            return
+        written = [pk for pk, now in self._partitions.items() if frozen.get(pk) is not now]
+        for pk in sorted({*written, *(frozen.keys() - self._partitions.keys())}):
             now, before = self._partitions.get(pk), frozen.get(pk)
-            if now is before:
-                continue
             rows, old = now.rows if now else {}, before.rows if before else {}
             for key in sorted(rows.keys() | old.keys()):
                 row = rows.get(key)
