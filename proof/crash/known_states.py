@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from proof.world.memory_sqs import QueuedMessage
     from proof.world.world import Snapshot, World
 
-# Fractions of a second: of ISO times, run ids, epoch milliseconds; durations; digests of answered attempts, in which
-# the milliseconds of a message are.
+# Fractions of a second: of ISO times, run ids, epoch milliseconds, lags of messages; durations; digests of answered
+# attempts, in which the milliseconds of a message are.
 FRACTIONS = re.compile(
     r"(?<=[0-9]{2}:[0-9]{2}:[0-9]{2})\.[0-9]+"
     r"|(?<=[0-9]{8}T[0-9]{6})\.[0-9]{3}(?=Z)"
     r"|(?<=\b1[6-9][0-9]{8})[0-9]{3}\b"
     r"|\\?\"(?:ms|seconds)\\?\": ?(?:\{\"N\": \"[0-9]+\"\}|[0-9]+),?\s*"
+    r"|\\?\"lag\\?\": ?(?:\{\"N\": \"[0-9]{1,3}\"\}|[0-9]{1,3}\b),?\s*"
     r"|\"batch[0-9]+\": \{\"S\": \"[0-9a-f]+\"\},? ?"
 )
 

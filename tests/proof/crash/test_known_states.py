@@ -36,6 +36,12 @@ def test_durations_do_not_make_another_state() -> None:
     assert FRACTIONS.sub("", '{"forms": 12}') == '{"forms": 12}'
 
 
+def test_a_lag_of_seconds_is_another_state() -> None:
+    assert FRACTIONS.sub("", '{"lag": {"N": "12"}, "ok": 1}') == '{"ok": 1}'
+    assert FRACTIONS.sub("", '{"lag": {"N": "1200"}, "ok": 1}') == '{"lag": {"N": "1200"}, "ok": 1}'
+    assert FRACTIONS.sub("", '{"lag": 1200}') == '{"lag": 1200}'
+
+
 def test_violations_are_found_in_known_states_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "HOLDS_LEASE", f"{claim_write.HOLDS_LEASE} OR {ALWAYS}")
     played, _ = verdicts("usage-aggregation", merges=False, every=13)
