@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from shared.text.regular_file import read_regular
 from shared.text.untrusted_json import parse_json
 
 FILE = "ports.json"
+MAX_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def of_last_run(folder: Path) -> ServicePorts:
     Any free ones without it.
     """
     with contextlib.suppress(OSError, ValueError, TypeError):
-        ports = ServicePorts(**parse_json((folder / FILE).read_text()))
+        ports = ServicePorts(**parse_json(read_regular(folder / FILE, MAX_BYTES)))
         if all(type(port) is int and 0 <= port < 1 << 16 for port in asdict(ports).values()):
             return ports
     return ServicePorts()
