@@ -64,10 +64,21 @@ class Alerts:
             if left and clock.parse(item["since"]) + RETRIED < self.run.cloud.clock.now():
                 self.run.log.error("alert_given_up", alert=alert.id, channels=left, owed=item["since"])
                 left = []
-            if not left:
-                table.delete(self.run.cloud, STATE, keys.owed_alert(alert.id))
-            elif left != item["channels"]:
-                enqueue_for(self.run.cloud, alert, left, item["since"])
+            if left != item["channels"]:
+                self._record(item, left)
+
+    def _record(self, item: dict[str, Any], left: list[str]) -> None:
+        """Record the channels that are left, unless the alert was enqueued again since the read."""
+        key, names = keys.owed_alert(item["alert"]["id"]), {"#channels": "channels", "#since": "since"}
+        unchanged, read = (
+            "#channels = :channels AND #since = :since",
+            {":channels": item["channels"], ":since": item["since"]},
+        )
+        if left:
+            values = {**read, ":left": left}
+            table.update_if(self.run.cloud, STATE, key, "SET #channels = :left", values, unchanged, names=names)
+        else:
+            table.delete(self.run.cloud, STATE, key, condition=unchanged, values=read, names=names)
 
     def close(self) -> None:
         for channel in self.channels:

@@ -77,7 +77,7 @@ class QueueHealth(Job):
             _alert_if_stuck(run, health, last)
             # The row of an idle queue would not change.
             if last is None or _counts(last) != _counts(health) or health.waiting or health.done != last.done:
-                queue_depth.write(run.cloud, health)
+                queue_depth.write(run.cloud, health, last)
             dead = queue_depth.dead_letter_queue(queue)
             if dead and health.dead:
                 moved += _dlq_mover.move(run.cloud, job, dead, MAX_MOVED, lambda: run.remaining() >= RESERVE)
@@ -115,7 +115,7 @@ def _measure_worker_queues(run: RunContext, before: Mapping[str, Health]) -> int
         measured += 1
         _alert_if_stuck(run, health, before.get(health.queue))
         if health.waiting or before.get(health.queue):
-            queue_depth.write(run.cloud, health)
+            queue_depth.write(run.cloud, health, before.get(health.queue))
     return measured
 
 

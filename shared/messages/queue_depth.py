@@ -6,6 +6,7 @@ One row per queue: `queues` / `<queue>`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +156,15 @@ def read(cloud: Cloud) -> dict[str, QueueMeasurement]:
     return {row["sk"]: QueueMeasurement(**{name: row[name] for name in QueueMeasurement.__slots__}) for row in rows}
 
 
-def write(cloud: Cloud, health: QueueMeasurement) -> None:
-    """Write a measurement over the last one."""
-    table.put(cloud, STATE, {**keys.queue_health(health.queue).attributes, **asdict(health)})
+def write(cloud: Cloud, health: QueueMeasurement, before: QueueMeasurement | None = None) -> None:
+    """Write a measurement over the last one.
+
+    Nothing is written if that one is not `before` any longer: this process was frozen, and another one has measured
+    since. Its counts would be subtracted from newer ones, and a period ended since would go on.
+    """
+    row = {**keys.queue_health(health.queue).attributes, **asdict(health)}
+    with suppress(table.ConditionFailed):
+        if before is None:
+            table.put_if(cloud, STATE, row, "attribute_not_exists(pk)")
+        else:
+            table.put_if(cloud, STATE, row, "#at = :before", {":before": before.at}, names={"#at": "at"})

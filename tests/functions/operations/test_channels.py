@@ -14,7 +14,9 @@ from botocore.exceptions import ReadTimeoutError
 
 from functions.operations._alert_channels import SECRET
 from functions.operations.job_monitoring import JobMonitoring
+from shared import clock as clocks
 from shared.admin import effects, mute
+from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.http import webhook
 from shared.job import manifest
@@ -26,14 +28,14 @@ from shared.run.context import RunContext
 from shared.run.firing import Firing
 from shared.run.report import RunReport
 from shared.run.run import run
-from tests.conftest import Lines, VirtualClock
+from tests.conftest import NOON, Lines, VirtualClock
 from tests.functions.operations.conftest import ENTRIES
 from tests.functions.operations.test_job_monitoring import Failing, alerts, monitor, ticks
 from tests.support.certificate import Certificate
 from tests.support.mailbox import Box, Post
 from tests.support.receiver import Death, Mortal, Receiver
 from tests.support.sweep_job import Sweep
-from tests.support.web_server import Reply, Web, reset
+from tests.support.web_server import Handler, Reply, Request, Web, reset
 
 KEY = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -123,8 +125,12 @@ def test_the_topic_can_be_disabled(telling: Telling, failing: Failing, go: Monit
     assert telling.counts == (0, 1, 1)
 
 
+def rows(cloud: Cloud) -> list[Any]:
+    return [*cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
+
+
 def state(cloud: Cloud) -> list[str]:
-    return [item["pk"]["S"] for item in cloud.dynamodb.scan(TableName=cloud.names.table("state"))["Items"]]
+    return [item["pk"]["S"] for item in rows(cloud)]
 
 
 def test_a_failing_channel_delays_no_other_and_gets_the_alert_after_recovery(
@@ -437,6 +443,23 @@ def test_an_alert_owed_to_all_channels_stays_for_the_failing_one(telling: Tellin
     go()
     assert telling.counts == (1, 1, 1)
     assert len(telling.web.asked) == 2
+
+
+@pytest.mark.parametrize("status", [204, 500])
+def test_an_alert_that_is_enqueued_again_while_it_is_sent_stays_owed(
+    status: int, telling: Telling, go: Monitor, cloud: Cloud
+) -> None:
+    def again(_: Handler, __: Request) -> Reply:
+        # As a muted alert is: for every channel, from the end of the mute on.
+        told = alert.Alert("JOB_BRAKED", "sweep", {"job": "sweep"}, [], "braked-1", clocks.iso(NOON))
+        alert.enqueue_for(cloud, told, alert.EVERY_CHANNEL, clocks.iso(NOON + timedelta(hours=1)))
+        return Reply(status)
+
+    alert.send(cloud, "JOB_BRAKED", "sweep", {"job": "sweep"}, [], "braked-1")
+    telling.web.answers["/alerts"] = again
+    go()
+    [row] = [attributes.plain(item) for item in rows(cloud) if item["pk"]["S"].startswith("owed#")]
+    assert (row["channels"], row["since"]) == ([*alert.EVERY_CHANNEL], clocks.iso(NOON + timedelta(hours=1)))
 
 
 def test_a_dry_run_lists_channels_and_alerts(telling: Telling, failing: Failing, cloud: Cloud, log: Lines) -> None:

@@ -84,6 +84,19 @@ def test_a_measurement_reads_back_as_it_was_written(cloud: Cloud) -> None:
     assert queue_depth.read(cloud) == {"inbox": measured}
 
 
+def test_a_measurement_that_is_written_late_leaves_a_later_one(cloud: Cloud, clock: VirtualClock) -> None:
+    first = measure(cloud)
+    queue_depth.write(cloud, first)
+    clock.move(minutes=5)
+    late = measure(cloud, first)
+    clock.move(minutes=5)
+    newest = measure(cloud, first)
+    queue_depth.write(cloud, newest, first)
+    queue_depth.write(cloud, late, first)
+    queue_depth.write(cloud, late)
+    assert queue_depth.read(cloud) == {"inbox": newest}
+
+
 def test_a_worker_that_holds_a_message_keeps_its_queue_from_aging(cloud: Cloud) -> None:
     send(cloud, "work")
     [stuck] = queue_depth.worker_queues(cloud, {})
