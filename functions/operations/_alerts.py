@@ -68,7 +68,10 @@ class Alerts:
                 self._record(item, left)
 
     def _record(self, item: dict[str, Any], left: list[str]) -> None:
-        """Record the channels that are left, unless the alert was enqueued again since the read."""
+        """Record the channels that are left.
+
+        Nothing is written if the alert was enqueued again since the read.
+        """
         key, names = keys.owed_alert(item["alert"]["id"]), {"#channels": "channels", "#since": "since"}
         unchanged, read = (
             "#channels = :channels AND #since = :since",

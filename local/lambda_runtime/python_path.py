@@ -36,7 +36,7 @@ def _extract(archive: bytes, folder: Path) -> None:
 def _created_once(target: Path, fill: Callable[[Path], None]) -> Path:
     """Create a folder under a lock.
 
-    Of concurrent cold starts one fills it and the others wait.
+    One of several concurrent cold starts fills it, and the others wait.
     """
     with CREATION_LOCKS.setdefault(target, threading.Lock()):
         if not target.exists():

@@ -1,9 +1,9 @@
 """Amplification: requests of a job while AWS throttles half of them.
 
-Two figures. Of the work: requests that AWS performed, for each one that it performs without throttling; it is 1 for a
-job that repeats nothing. Of the requests: those that were made, refused ones included, for each one that was performed.
-With half of them refused its expectation is 2 for every client that repeats refusals, and a seed's share of refusals
-decides about the rest. So the work has a limit, and the requests are reported.
+There are two figures. The work is the number of requests that AWS performed, for each one that it performs without
+throttling; it is 1 for a job that repeats nothing. The second figure counts requests that were made, refused ones
+included. With half of them refused its expectation is 2 for each one that was performed, for every client that repeats
+refusals, and the draw of a seed decides about the rest. So the work has a strict limit.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def amplification(prover: Prover, job: Job, seeds: range) -> Amplification:
     """Play a job's scenario without throttling and, for each seed, with it.
 
     Its requests are counted while AWS throttles this job alone: the failures of others are further work of a consumer,
-    and no repetition of its own. What is lost is looked up with all jobs throttled too.
+    and no repetition of its own. Lost effects and rows are looked for with all jobs throttled too.
     """
     expected, _ = prover.undisturbed(job)
     counts: Counter[str] = Counter()
