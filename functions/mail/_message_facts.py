@@ -8,6 +8,7 @@ from email.policy import SMTP
 from typing import TYPE_CHECKING
 
 from functions.mail._forwarded_message import header_fields
+from shared.store.transient import is_transient
 from shared.text.printable import printable
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ UNKNOWN = {"sender": "unknown", "subject": "unknown"}
 def sender_and_subject(cloud: Cloud, raw: str) -> dict[str, str]:
     """Values `sender` and `subject` of a notice.
 
-    `unknown` where the message cannot be read.
+    `unknown` for a message that S3 does not have, or refuses: a notice without these facts is better than none. Raises
+    the error of a read that may succeed later, since the notice would not be corrected.
     """
     try:
         stored = cloud.s3.get_object(Bucket=cloud.names.bucket, Key=raw, Range=f"bytes=0-{HEAD - 1}")
-        head: bytes = stored["Body"].read()
-    except Exception:  # noqa: BLE001 - a notice without these facts is better than none
+    except cloud.s3.exceptions.ClientError as error:
+        if is_transient(error):
+            raise
         return dict(UNKNOWN)
+    head: bytes = stored["Body"].read()
     return facts(head)
 
 

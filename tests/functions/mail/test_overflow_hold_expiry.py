@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.mail.overflow_hold_expiry import OverflowHoldExpiry
 from shared.aws import attributes
@@ -48,6 +49,27 @@ def test_the_owner_is_warned_at_29_days_and_the_message_goes_a_day_later(cloud: 
     clock.move(seconds=1)
     assert go(JOB, cloud).counts == {"purged": 1}
     assert (there(cloud, HOLDS), objects(cloud)) == (["young"], ["mail/u1/young"])
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "sender"), [("SlowDown", 503, "a@b.example"), ("AccessDenied", 403, "unknown")]
+)
+def test_a_warning_waits_for_the_message_that_cannot_be_read_now(
+    code: str, status: int, sender: str, cloud: Cloud, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: Any) -> Any:
+        about: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(about, "GetObject")
+
+    put(cloud, hold("h", 29 * DAY))
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key="mail/u1/h", Body=b"From: a@b.example\r\nSubject: x\r\n\r\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.s3, "get_object", refused)
+        go(JOB, cloud)
+    clock.move(hours=1)
+    go(JOB, cloud)
+    [warning] = notifications(cloud)
+    assert warning.data["sender"] == sender
 
 
 def test_a_message_held_again_under_its_id_is_warned_of_again(cloud: Cloud, clock: VirtualClock) -> None:
