@@ -9,6 +9,7 @@ class SessionCleanup(Purge):
 
     schedule = daily(hour=2, minute=12)
     table = tables.SESSIONS
+    shards = 8
     # The index has the earlier timeout, which each use changes: a session that is used concurrently stays.
     keep = days(0)
     holds = ("since",)

@@ -59,6 +59,7 @@ class ForwardingRetry(Sweep):
 
     schedule = every(minutes=1)
     table = tables.FAILED_EMAILS
+    shards = 4
     record = "shared.product.records.mail.FailedEmail"
     delays = retry_policies.FORWARDING_ITEM
     give_up_after = days(7)

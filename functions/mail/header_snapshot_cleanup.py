@@ -16,6 +16,7 @@ class HeaderSnapshotCleanup(Purge):
 
     schedule = daily(hour=3, minute=48)
     table = tables.SNAPSHOTS
+    shards = 8
     keep = MessageMetadataCleanup.keep
     keeps_with = MessageMetadataCleanup
     longer = days(1)

@@ -9,6 +9,7 @@ class MessageMetadataCleanup(Purge):
 
     schedule = daily(hour=3, minute=36)
     table = tables.MESSAGES
+    shards = 16
     along = (tables.SNAPSHOTS,)
     keep = days(90)
     # A row that is deleted before it was added up would be missing from the sums.

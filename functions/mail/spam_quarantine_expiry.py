@@ -11,6 +11,7 @@ class SpamQuarantineExpiry(Purge):
 
     schedule = daily(hour=3, minute=12)
     table = tables.QUARANTINE
+    shards = 16
     objects: ClassVar = {"raw": tables.RAW}
     keep = days(30)
     timeout = 900

@@ -9,5 +9,6 @@ class WebhookLogCleanup(Purge):
 
     schedule = daily(hour=4, minute=24)
     table = tables.DELIVERIES
+    shards = 8
     keep = days(30)
     idempotency = natural("a deleted delivery is not found again, and one that is retried does not age")

@@ -50,6 +50,7 @@ class WebhookRetry(Sweep):
 
     schedule = every(minutes=1)
     table = tables.DELIVERIES
+    shards = 4
     record = "shared.product.records.outgoing.Delivery"
     delays = retry_policies.WEBHOOK_ITEM
     referenced_tables = (tables.WEBHOOKS,)

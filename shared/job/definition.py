@@ -68,6 +68,8 @@ class Job:
     """Items that one run may process, the default of `<ENV>_MAX_RUNS_PER_TICK`. Default: 1,000."""
     shards: ClassVar[int] = 1
     """Concurrent runs per tick, with the targets `0` to `n-1`. Default: 1."""
+    shard_items: ClassVar[int] = 0
+    """Due items of one shard: a tick with fewer is one run, with more it has up to `shards`. 0: always all shards."""
     by_name: ClassVar[bool] = False
     """Whether any name is a target, as that of an item to attempt now. Default: False."""
     lease_per_target: ClassVar[bool] = True

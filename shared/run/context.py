@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from shared import redaction
+from shared.aws.names import NO_TARGET
 from shared.job.definition import FINISH_SECONDS, Job
+from shared.job.outcome import Done
 from shared.observability.artifacts import Artifacts
 from shared.run.claim import Claim, Claims
 from shared.run.firing import Batch, Firing
@@ -67,6 +70,8 @@ class RunContext:
     known_outcomes: dict[str, KnownOutcome] = field(default_factory=dict)
     #: Pauses of the job by part, once they were read.
     pauses: Mapping[str, Pause] | None = None
+    #: Number of shards that this run has started in place of the work.
+    started_shards: int = 0
     #: Monotonic clock at the start, for the duration.
     monotonic_start: float = field(default_factory=time.monotonic)
 
@@ -79,6 +84,41 @@ class RunContext:
     def target(self) -> str:
         """Target of the run; `-` for a job without targets."""
         return self.firing.target
+
+    @property
+    def in_shard(self) -> bool:
+        """Whether a tick has started this run as one of several shards."""
+        return self.firing.shards > 1
+
+    @property
+    def may_start_shards(self) -> bool:
+        """Whether the tick may be divided: at its first part, and where it is no shard itself."""
+        undivided = self.target == NO_TARGET and self.firing.part == 0 and self.batch is None
+        return self.job.shards > 1 and undivided and not self.firing.plan and not self.dry
+
+    def partitions(self, of_index: Sequence[str]) -> Sequence[str]:
+        """Return the partitions of an index that this run works on: all, or those of its shard."""
+        if self.target == NO_TARGET or self.job.shards == 1:
+            return of_index
+        return of_index[int(self.target) :: self.firing.shards or self.job.shards]
+
+    def start_shards(self, items: int) -> Done | None:
+        """Start a shard for each `shard_items` of the due items, in place of the work.
+
+        Rounded up to a power of two, so that each has as many partitions, and at most the job's `shards`. None where
+        one run is enough: the caller does the work. items: the count of due items, or any number above `shards` times
+        `shard_items`.
+        """
+        needed = ceil(items / (self.job.shard_items or 1))
+        wanted = min(self.job.shards, 1 << max(0, needed - 1).bit_length())
+        if wanted <= 1 or not self.may_start_shards:
+            return None
+        # Imported lazily: most ticks are done by one run.
+        from shared.run import send
+
+        send.send_shards(self.cloud, self.firing, wanted)
+        self.started_shards = wanted
+        return Done({"shards": wanted})
 
     @property
     def checkpoint(self) -> Any:

@@ -75,6 +75,8 @@ class Firing:
     bad: str = ""
     #: Timestamp before which it must not start, where that is further ahead than a queue can delay; else empty.
     not_before: str = ""
+    #: Number of shards that its tick has started; 0 for a tick in one run, and for a shard that was started by hand.
+    shards: int = 0
 
     @property
     def position(self) -> str:
@@ -151,18 +153,22 @@ class Firing:
         # Lambda counts the invocation of dispatch as a hop.
         return replace(self, by=by, retried=True, hop=self.hop + (2 if by == QUEUE else 0))
 
-    def shard(self, number: int) -> Firing:
-        """Return the firing of one shard.
+    def new_chain(self) -> Firing:
+        """Return the firing as the first of another chain of invocations."""
+        return replace(self, hop=1)
+
+    def shard(self, number: int, shards: int) -> Firing:
+        """Return the firing of one of `shards` shards.
 
         Each shard of a manual run is a request of its own, which is served once.
         """
         request = f"{self.id}/{number}" if self.manual and self.id else self.id
-        return replace(self, target=str(number), id=request, hop=self.hop + 2, letter="")
+        return replace(self, target=str(number), id=request, hop=self.hop + 2, letter="", shards=shards)
 
     def data(self) -> dict[str, Any]:
         """Return the firing as JSON data, see `parse_firing`."""
         # Without the newer fields where they are empty: a function that is not deployed yet reads the others.
-        newer = {"deferrals": 0, "bad": "", "not_before": ""}
+        newer = {"deferrals": 0, "bad": "", "not_before": "", "shards": 0}
         data = {name: value for name, value in asdict(self).items() if name not in newer or value != newer[name]}
         return {**data, "at": clock.iso(self.at)}
 
@@ -210,14 +216,14 @@ def parse_firing(data: Any, now: datetime, job: str | None = None) -> Firing:
 
 def _check(firing: Firing) -> None:
     """Raise ValueError for values that no firing of this code has."""
-    numbers = (firing.part, firing.attempt, firing.hop, firing.redrive, firing.deferrals)
+    numbers = (firing.part, firing.attempt, firing.hop, firing.redrive, firing.deferrals, firing.shards)
     whole = all(type(number) is int for number in numbers)
     if (
         not whole
         or not 0 <= firing.part < MAX_PARTS
-        or min(firing.attempt, firing.hop, firing.redrive + 1, firing.deferrals + 1) < 1
+        or min(firing.attempt, firing.hop, firing.redrive + 1, firing.deferrals + 1, firing.shards + 1) < 1
     ):
-        raise ValueError("part, attempt, hop, redrive and deferrals are whole numbers, from 0, 1, 1, 0 and 0")
+        raise ValueError("part, attempt, hop, redrive, deferrals, shards are whole numbers, from 0, 1, 1, 0, 0 and 0")
     if firing.sequence > MAX_SEQUENCE:
         raise ValueError(f"attempt {firing.attempt} of redrive {firing.redrive} is over the limit of {MAX_SEQUENCE}")
     if firing.not_before:

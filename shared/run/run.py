@@ -174,7 +174,7 @@ def _send_follow_up(run: RunContext, outcome: Outcome) -> bool:
             return _retry_or_dead_letter(run, outcome)
         # Once the budget is used up, the next period continues from the checkpoint.
         case Done() if outcome.checkpoint is not None and firing.retried and not run.used_up:
-            return send.may_continue(job, firing) and _continue(run, outcome)
+            return send.may_continue(firing) and _continue(run, outcome)
         case Snoozed() if send.may_defer(job, firing):
             send.send(cloud, firing.deferred(), outcome.seconds)
             return True
@@ -188,7 +188,7 @@ def _continue(run: RunContext, done: Done) -> bool:
     """
     bad = "" if done.ok else redaction.excerpt(done.note or "an earlier part was bad", redaction.LONG)
     try:
-        send.send(run.cloud, run.firing.continuation(bad))
+        send.send_continuation(run.cloud, run.job, run.firing.continuation(bad))
     except Exception as error:  # noqa: BLE001 - the work of this part is done, and must be recorded
         run.log.error("continuation_not_sent", error=f"{type(error).__name__}: {error}")
         return False

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MAX_DELAY = 900
 # Seconds of the first deferral of a firing that finds the lease held: most runs release it before it expires.
 SHORT_DEFERRAL = 2
+# Seconds between the last run of a chain and the first of the next: a tick that goes wrong is slow at it.
+CHAIN_DELAY = 30
 # Characters of a dead letter's error; rows and alerts show fewer.
 ERROR_LENGTH = 4096
 # Messages of one SendMessageBatch.
@@ -45,13 +47,21 @@ class Broker(Protocol):
     def send(self, firing: Firing, delay: int) -> None: ...
 
 
-def may_continue(job: Job, firing: Firing) -> bool:
-    """Return whether a continuation with all its attempts fits into the chain.
+def may_continue(firing: Firing) -> bool:
+    """Return whether the tick may have another part. Else the next tick continues."""
+    return firing.part + 1 < MAX_PARTS
 
-    Else the next tick continues.
+
+def send_continuation(cloud: Cloud, job: Job, continuation: Firing) -> None:
+    """Send the next part of a tick.
+
+    Where it does not fit into the chain with all its attempts, it begins another chain: with a trace of its own, and
+    after CHAIN_DELAY. MAX_PARTS bounds the chains of a tick.
     """
-    continuation = firing.continuation()
-    return continuation.part < MAX_PARTS and continuation.hop - 1 + hops(job.retry.attempts) <= MAX_HOPS
+    if continuation.hop - 1 + hops(job.retry.attempts) <= MAX_HOPS:
+        send(cloud, continuation)
+    else:
+        _send(cloud, cloud.sqs_new_trace, continuation.new_chain(), CHAIN_DELAY)
 
 
 def may_defer(job: Job, firing: Firing) -> bool:
@@ -116,10 +126,10 @@ def send_shards(cloud: Cloud, firing: Firing, shards: int) -> None:
     """
     if firing.by not in QUEUES:
         for number in range(shards):
-            _broker(firing).send(firing.shard(number), 0)
+            _broker(firing).send(firing.shard(number, shards), 0)
         return
     entries = [
-        {"Id": str(number), "MessageBody": json.dumps({"firing": firing.shard(number).data()})}
+        {"Id": str(number), "MessageBody": json.dumps({"firing": firing.shard(number, shards).data()})}
         for number in range(shards)
     ]
     for start in range(0, shards, BATCH_SIZE):

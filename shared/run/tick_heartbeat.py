@@ -50,7 +50,7 @@ class TickHeartbeat:
         if outcome is None or not outcome.ok:
             return FAIL
         in_shards = run.job.shards > 1 and not run.firing.plan
-        if isinstance(outcome, Done) and (continues or (in_shards and run.target == NO_TARGET)):
+        if isinstance(outcome, Done) and (continues or run.started_shards):
             return None
         if run.target == NO_TARGET:
             return SUCCESS
@@ -76,7 +76,7 @@ class TickHeartbeat:
         except Exception as error:  # noqa: BLE001 - the monitor reports a check without a ping
             run.log.warning("heartbeat_failed", ping="ok", error=f"{type(error).__name__}: {error}")
             return False
-        return all(f"shard{number}" in row for number in range(run.job.shards))
+        return all(f"shard{number}" in row for number in range(run.firing.shards or run.job.shards))
 
     def _expires(self) -> int:
         return int((self.run.cloud.clock.now() + SHARDS_RETENTION).timestamp())

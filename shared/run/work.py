@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import traceback
 
-from shared.aws.names import NO_TARGET
 from shared.deadline import DeadlineExceeded, within
 from shared.job.definition import Job
-from shared.job.outcome import Done, Failed, Lost, Outcome, Rejected
+from shared.job.outcome import Failed, Lost, Outcome, Rejected
 from shared.job.setting import SettingError
-from shared.run import send
 from shared.run.context import RunContext
 from shared.store.fencing import Fenced
 
@@ -60,9 +58,8 @@ def _work(job: Job, run: RunContext) -> Outcome:
         from shared.run.apply_plan import apply_plan
 
         return apply_plan(job, run)
-    if job.shards > 1 and run.target == NO_TARGET and run.batch is None:
-        send.send_shards(run.cloud, run.firing, job.shards)
-        return Done({"shards": job.shards})
+    if not job.shard_items and (started := run.start_shards(job.shards)):
+        return started
     return job.work(run)
 
 

@@ -5,7 +5,7 @@ Never scans.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +24,24 @@ def index_of(table: Table) -> Index:
     return next(index for index in table.indexes if index.name == "due")
 
 
-def rows_due(cloud: Cloud, table: Table, until: str) -> Iterator[Row]:
+def rows_due(
+    cloud: Cloud,
+    table: Table,
+    until: str,
+    of_shard: Callable[[Sequence[str]], Sequence[str]] = lambda partitions: partitions,
+) -> Iterator[Row]:
     """Yield the keys of rows due at `until` or before.
 
-    The longest due first, over all shards.
+    The longest due first, over all partitions, or those that `of_shard` returns of them.
 
-    Costs one query for each shard, and one for each further page of 500 rows.
+    Costs one query for each partition, and one for each further page of 500 rows.
     """
     index = index_of(table)
-    shards = [_shard(cloud, table, index, partition, until) for partition in index.partitions()]
-    return merge(*shards, key=lambda row: (row.since, row.pk, row.sk))
+    parts = [_partition(cloud, table, index, name, until) for name in of_shard(index.partitions())]
+    return merge(*parts, key=lambda row: (row.since, row.pk, row.sk))
 
 
-def _shard(cloud: Cloud, table: Table, index: Index, partition: str, until: str) -> Iterator[Row]:
+def _partition(cloud: Cloud, table: Table, index: Index, partition: str, until: str) -> Iterator[Row]:
     start: dict[str, Any] = {}
     while True:
         answer = cloud.bulk.query(

@@ -24,7 +24,7 @@ from shared.job.setting import Setting
 from shared.plans import brake, draft
 from shared.run.context import RunContext
 from shared.store import keys, watermark
-from shared.store.age_index import Row
+from shared.store.age_index import ExpiredRows, Row
 from shared.tables import STATE
 
 __all__ = ["Dependents", "Purge", "Row"]
@@ -62,18 +62,34 @@ class Purge(PurgeDefinition, archetype=True):
         # The continuation of a tick was approved with its first part.
         before: Mapping[str, Any] = (run.checkpoint or {}) if run.firing.part else {}
         approved: Refused | bool = before.get("approved", False)
-        if run.firing.part == 0:
+        # The tick was checked and measured as a whole before it started its shards.
+        if run.firing.part == 0 and not run.in_shard:
             most: int = run.setting(f"{self.env}_MOST_ROWS")
             approved = brake.check(run, [rows for _, rows in phases], most, self.few)
+            if not isinstance(approved, Refused) and (started := self._start_shards(run, phases, approved)):
+                return started
         if isinstance(approved, Refused):
             return approved
         purge.execute((verb, expired.rows()) for verb, expired in phases)
         size = purge.counts.words["purged"] + before.get("size", 0)
-        if size:
+        if size and not run.in_shard:
             brake.record_size(run, size)
         if approved and not purge.counts.more:
             brake.clear_approval(run)
         return self._done(purge.counts, {"size": size, "approved": approved} if purge.counts.more else None)
+
+    def _start_shards(self, run: RunContext, phases: list[tuple[str, ExpiredRows]], approved: bool) -> Done | None:
+        """Start the shards that the expired rows need; None where one run is enough."""
+        if not run.may_start_shards:
+            return None
+        most = max(self.shards * self.shard_items, run.setting(f"{self.env}_MOST_ROWS"))
+        size = sum(rows.size(most) for _, rows in phases)
+        started = run.start_shards(size)
+        if started:
+            brake.record_size(run, size)
+            if approved:
+                brake.clear_approval(run)
+        return started
 
     def plan(self, run: RunContext) -> list[str]:
         with draft.from_actions(self.actions(run)) as drafted:

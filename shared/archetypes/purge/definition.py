@@ -54,6 +54,7 @@ class PurgeDefinition(Job, archetype=True):
     behind: ClassVar[str] = ""
     """Name of a job whose watermark bounds what is deleted: newer rows stay, however old. Default: none."""
     cap: ClassVar[int] = 1_000_000
+    shard_items: ClassVar[int] = 100_000
     memory: ClassVar[int] = 512
     retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True

@@ -17,6 +17,11 @@ def _indexed(job: Any) -> set[str]:
     return {job.table.pk, job.table.sk, index.pk, index.sk, *index.include}
 
 
+def _partitions(job: Any) -> set[int]:
+    """Number of partitions of the purge's index; of none, 0."""
+    return {index.shards for index in job.table.indexes if index.name == job.index} or {0}
+
+
 RULES: tuple[Rule, ...] = (
     (lambda job: not hasattr(job, "table"), "declares no table; table = one of shared/tables.py"),
     (
@@ -56,6 +61,10 @@ RULES: tuple[Rule, ...] = (
     (
         lambda job: job.index and not _indexed(job).issuperset((*job.holds, *job.reads, *job.objects)),
         "holds or reads an attribute that the index {job.index!r} does not include; add it there",
+    ),
+    (
+        lambda job: job.index and job.shards > min(_partitions(job)),
+        "has {job.shards} shards, more than partitions of the index {job.index!r}; give the index as many",
     ),
     (lambda job: job.most < 1, "most is {job.most}; a tick must be allowed at least 1 row"),
     (lambda job: job.timeout < 30, "timeout is {job.timeout} s; a purge reserves 10 for its end: give it at least 30"),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from shared import clock, redaction
 from shared.archetypes.purge import cutoff, warnings
 from shared.archetypes.purge.dependents import Dependents
-from shared.aws.names import NO_TARGET
 from shared.concurrency import fan_out
 from shared.job.effect import bounded_key
 from shared.store.age_index import AgeIndex, ExpiredRows, Row, read_full_rows
@@ -58,9 +57,7 @@ class PurgeRun:
         index, expired = job.age_index(), partial(ExpiredRows, run.cloud, self.source)
         for kind in ("", *job.kinds):
             due = cutoff.cutoff(type(job), run, kind)
-            partitions = index.partitions(kind) if index else job.partitions(run)
-            if job.shards > 1 and run.target != NO_TARGET:
-                partitions = partitions[int(run.target) :: job.shards]
+            partitions = run.partitions(index.partitions(kind) if index else job.partitions(run))
             if job.warn is None:
                 phases.append((DELETE, expired(partitions, clock.iso(due))))
                 continue

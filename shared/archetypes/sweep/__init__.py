@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from shared.archetypes.sweep.attempt import (
@@ -49,8 +49,14 @@ class Sweep(SweepDefinition, archetype=True):
     """
 
     def work(self, run: RunContext) -> Outcome:
-        counts = SweepCounts(run.cap)
-        self._sweep(run, self.rows(run), counts)
+        counts, rows = SweepCounts(run.cap), self.rows(run)
+        if run.may_start_shards:
+            # Keys only; they are attempted by this run where they are few.
+            first = list(islice(rows, self.shards * self.shard_items))
+            if started := run.start_shards(len(first)):
+                return started
+            rows = chain(first, rows)
+        self._sweep(run, rows, counts)
         return self._done(counts, {"more": True} if counts.more else None)
 
     def plan(self, run: RunContext) -> list[str]:

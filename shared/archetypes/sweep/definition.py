@@ -41,6 +41,14 @@ RULES: tuple[validation.Rule, ...] = (
         lambda job: job.patience + RESERVE + 5 >= job.timeout,
         "patience is {job.patience} s for one attempt, which does not fit into the timeout of {job.timeout} s",
     ),
+    (
+        lambda job: job.shards > due_index.index_of(job.table).shards,
+        "has {job.shards} shards, more than partitions of the index `due`; give the index as many",
+    ),
+    (
+        lambda job: job.shards > 1 and job.rate,
+        "has {job.shards} shards and a rate of {job.rate}, which each of them would reach; remove one of the two",
+    ),
     (lambda job: not 1 <= job.share <= job.width, "share is {job.share}; it must be 1 to the width of {job.width}"),
 )
 
@@ -68,6 +76,7 @@ class SweepDefinition(Job, archetype=True):
     """Verb of an attempt in a plan: delete, send or change. Default: change."""
     referenced_tables: ClassVar[tuple[Table, ...]] = ()
     """Tables that `references` names keys of; the job is granted to read them."""
+    shard_items: ClassVar[int] = 500
     retry: ClassVar[RetryPolicy] = retry_policies.MAINTENANCE
     applicable: ClassVar[bool] = True
     rules: ClassVar[tuple[validation.Rule, ...]] = RULES
@@ -93,7 +102,7 @@ class SweepDefinition(Job, archetype=True):
 
     def rows(self, run: RunContext) -> Iterator[Row]:
         """Keys of the due rows, the longest due first."""
-        return due_index.rows_due(run.cloud, self.table, clock.iso(run.at))
+        return due_index.rows_due(run.cloud, self.table, clock.iso(run.at), run.partitions)
 
     def references(self, item: Any) -> Iterable[Key]:
         """Keys of rows of other tables that an attempt needs.

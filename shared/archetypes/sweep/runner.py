@@ -93,7 +93,8 @@ class SweepRun:
             self._due_items(rows),
             lane=lambda due: self.job.lane(due.item) if self.lanes else "",
             width=self.job.width + round(self.job.width * EXTRA_THREADS),
-            share=self.job.share,
+            # Together, the shards of a tick keep to the share.
+            share=max(1, self.job.share // max(1, self.run.firing.shards)),
             patience=self.job.patience,
             remaining=self._remaining,
         ):

@@ -293,7 +293,7 @@ def test_an_interrupted_redrive_counts_as_an_attempt_and_keeps_its_dead_letter(w
 
 def test_a_continuation_does_not_serve_the_dead_letter() -> None:
     firing = replace(tick(), letter="x", redrive=2)
-    assert (firing.continuation().letter, firing.shard(3).letter) == ("", "")
+    assert (firing.continuation().letter, firing.shard(3, 4).letter) == ("", "")
     assert firing.retry("e", NOON).letter == firing.deferred().letter == firing.routed("worker").letter == "x"
 
 

@@ -15,11 +15,12 @@ from shared.aws import attributes
 from shared.aws.cloud import Cloud
 from shared.job.duration import days
 from shared.run.context import RunContext
-from shared.run.firing import Firing
+from shared.run.firing import Firing, parse_firing
 from shared.run.report import RunReport
 from shared.run.run import run
-from shared.store import age_index, bulk_delete
+from shared.store import age_index, bulk_delete, keys, table
 from shared.store.age_index import Row
+from shared.tables import STATE
 from tests.conftest import NOON, Calls, Lines, VirtualClock, create, waiting
 from tests.support.holds import AGED, HOLDS, Holds, Warned, put, there
 
@@ -33,8 +34,8 @@ MILLISECOND = timedelta(milliseconds=1)
 def go(cloud: Cloud, log: Lines) -> Go:
     create(cloud, HOLDS)
 
-    def go(job: Holds, at: datetime | None = None, **rest: Any) -> RunReport:
-        firing = Firing(job.name, at or cloud.clock.now(), correlation_id="c", **rest)
+    def go(job: Holds, at: datetime | None = None, firing: Firing | None = None, **rest: Any) -> RunReport:
+        firing = firing or Firing(job.name, at or cloud.clock.now(), correlation_id="c", **rest)
         return run(job, firing, cloud, log)
 
     return go
@@ -326,9 +327,53 @@ def test_a_shard_looks_at_its_own_partitions(go: Go, cloud: Cloud) -> None:
     for number in range(40):
         put(cloud, f"h{number}", DUE)
     mine = [number for number in range(40) if int(AGED.partition(f"h{number}")) % 2]
-    assert go(Sharded()).counts == {"shards": 2}
     assert go(Sharded(), target="1").counts == {"purged": len(mine)}
     assert go(Sharded(), target="0").counts == {"purged": 40 - len(mine)}
+
+
+class InShards(Holds):
+    """Purge in up to four shards."""
+
+    name = "holds"
+    shards = 4
+    shard_items = 10
+
+
+@pytest.mark.parametrize(("rows", "shards"), [(0, 1), (10, 1), (11, 2), (30, 4), (45, 4), (200, 4)])
+def test_the_number_of_shards_follows_the_backlog(go: Go, cloud: Cloud, rows: int, shards: int) -> None:
+    for number in range(rows):
+        put(cloud, f"h{number}", DUE)
+    report = go(InShards())
+    if shards == 1:
+        assert (report.counts, waiting(cloud)) == ({"purged": rows}, [])
+        return
+    assert report.counts == {"shards": shards}
+    sent = [parse_firing(body["firing"], NOON) for body in waiting(cloud)]
+    assert sum(go(InShards(), firing=firing).counts["purged"] for firing in sent) == rows
+    assert there(cloud) == []
+
+
+def test_a_tick_of_many_shards_is_braked_as_a_whole(go: Go, cloud: Cloud) -> None:
+    class Braked(InShards):
+        """Purge few rows."""
+
+        name = "holds"
+        most, few = 40, 1
+
+    for number in range(44):
+        put(cloud, f"h{number}", DUE)
+    assert go(Braked()).outcome == "refused"
+    assert waiting(cloud) == []
+
+
+def test_the_usual_size_of_a_purge_is_that_of_its_whole_ticks(go: Go, cloud: Cloud) -> None:
+    for number in range(30):
+        put(cloud, f"h{number}", DUE)
+    go(InShards())
+    for body in waiting(cloud):
+        go(InShards(), firing=parse_firing(body["firing"], NOON))
+    ledger = keys.ledger_day("holds", NOON.date())
+    assert table.get(cloud, STATE, ledger)["largest"] == 30
 
 
 def test_a_tables_own_key_will_do_where_it_begins_with_an_instant(go: Go, cloud: Cloud) -> None:

@@ -36,10 +36,10 @@ from shared.plans import draft
 from shared.product.notifications import notification as notice
 from shared.product.records.outgoing import Delivery, SendState
 from shared.run.context import RunContext
-from shared.run.firing import Firing
+from shared.run.firing import Firing, parse_firing
 from shared.run.report import RunReport
 from shared.run.run import run
-from tests.conftest import NOON, Calls, Lines, VirtualClock
+from tests.conftest import NOON, Calls, Lines, VirtualClock, waiting
 from tests.support.receiver import Death
 
 SECOND = timedelta(seconds=1)
@@ -347,6 +347,32 @@ def test_an_idle_tick_takes_a_query_for_each_shard_and_no_more(go: Go, cloud: Cl
     go()
     assert [call for call in calls.made if call.endswith("Query")] == ["dynamodb:Query"] * 4
     assert len(calls.made) == 4 + 3
+
+
+class InShards(Errands):
+    """Run errands in up to four shards."""
+
+    name = "errands"
+    shards = 4
+    shard_items = 5
+
+
+@pytest.mark.parametrize(("items", "shards"), [(0, 1), (5, 1), (6, 2), (40, 4)])
+def test_the_number_of_shards_follows_the_due_items(cloud: Cloud, log: Lines, items: int, shards: int) -> None:
+    job = InShards()
+    for number in range(items):
+        add(cloud, f"i{number}")
+    calls = Calls(cloud)
+    report = run(job, Firing(job.name, NOON, correlation_id="c"), cloud, log)
+    if shards == 1:
+        assert (job.tried.total(), waiting(cloud)) == (items, [])
+        # An idle tick costs what one of a job without shards does.
+        assert items or calls.made.count("dynamodb:Query") == 4
+        return
+    assert (report.counts, job.tried.total()) == ({"shards": shards}, 0)
+    for body in waiting(cloud):
+        run(job, parse_firing(body["firing"], NOON), cloud, log)
+    assert len(job.tried) == job.tried.total() == items
 
 
 def test_one_lane_takes_its_share_and_the_others_go_on(go: Go, cloud: Cloud, job: Errands) -> None:

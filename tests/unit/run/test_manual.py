@@ -69,7 +69,7 @@ def test_each_later_turn_of_a_request_is_served_once(later: Firing, request_: Ma
 def test_each_shard_of_a_manual_run_is_a_request_of_its_own(request_: ManualRequest, cloud: Cloud) -> None:
     request_.take("run-1")
     for number in range(3):
-        shard = ManualRequest(cloud, Report(), FIRING.shard(number))
+        shard = ManualRequest(cloud, Report(), FIRING.shard(number, 2))
         assert shard.take(f"shard-{number}") is None
         assert shard.take("again") is not None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -115,15 +115,31 @@ def test_a_dead_letter_of_an_event_names_the_letter_that_it_redrives_only_where_
 
 
 def test_the_last_part_of_a_tick_has_no_continuation() -> None:
-    assert send.may_continue(Sweep(), FIRING)
-    assert not send.may_continue(Sweep(), replace(FIRING, part=MAX_PARTS - 1))
+    assert send.may_continue(FIRING)
+    assert not send.may_continue(replace(FIRING, part=MAX_PARTS - 1))
 
 
-def test_a_chain_is_continued_and_deferred_within_the_limit_of_invocations() -> None:
+def test_a_firing_is_deferred_within_the_limit_of_invocations() -> None:
     """Without retries the rest of the chain is dispatch, the run, and the dead-letter store."""
-    assert last_hop(send.may_continue) == MAX_HOPS - 3
-    assert last_hop(send.may_defer) == MAX_HOPS - 3
+    assert max(hop for hop in range(1, 30) if send.may_defer(Sweep(), replace(FIRING, hop=hop))) == MAX_HOPS - 3
 
 
-def last_hop(may: Callable[[Job, Firing], bool]) -> int:
-    return max(hop for hop in range(1, 30) if may(Sweep(), replace(FIRING, hop=hop)))
+def test_a_part_that_does_not_fit_into_its_chain_begins_another_with_its_own_trace(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, Any]] = []
+    for name in ("sqs", "sqs_new_trace"):
+        record = partial(lambda name, **message: sent.append((name, message)), name)
+        monkeypatch.setattr(getattr(cloud, name), "send_message", record)
+    firing = FIRING
+    for _ in range(MAX_PARTS - 1):
+        send.send_continuation(cloud, Sweep(), firing.continuation())
+        firing = Firing(**{**json.loads(sent[-1][1]["MessageBody"])["firing"], "at": firing.at})
+    hops = [json.loads(message["MessageBody"])["firing"]["hop"] for _, message in sent]
+    assert max(hops) <= MAX_HOPS
+    # The hop count starts again where the trace does, and nowhere else.
+    assert {name for (name, _), hop in zip(sent, hops, strict=True) if hop == 1} == {"sqs_new_trace"}
+    assert {name for (name, _), hop in zip(sent, hops, strict=True) if hop > 1} == {"sqs"}
+    assert {message["DelaySeconds"] for name, message in sent if name == "sqs_new_trace"} == {send.CHAIN_DELAY}
+    assert firing.part == MAX_PARTS - 1
+    assert not send.may_continue(firing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -132,12 +133,37 @@ class Sharded(Sweep):
 
 def test_a_tick_in_shards_succeeds_when_all_shards_have(web: Web, cloud: Cloud, log: Lines) -> None:
     assert run(Sharded(), TICK, cloud, log).counts == {"shards": 3}
-    run(Sharded(), TICK.shard(0), cloud, log)
-    run(Sharded(failing), TICK.shard(1), cloud, log)
-    run(Sharded(), TICK.shard(2), cloud, log)
+    run(Sharded(), TICK.shard(0, 3), cloud, log)
+    run(Sharded(failing), TICK.shard(1, 3), cloud, log)
+    run(Sharded(), TICK.shard(2, 3), cloud, log)
     assert web.paths() == ["/ping/start", "/ping/fail"]
-    run(Sharded(), replace(TICK.shard(1), attempt=2), cloud, log)
+    run(Sharded(), replace(TICK.shard(1, 3), attempt=2), cloud, log)
     assert web.paths() == ["/ping/start", "/ping/fail", "/ping"]
+
+
+class Following(Sharded):
+    """Sweep what is due, in as many shards as it needs."""
+
+    name = "sweep"
+    env = "SWEEP"
+    shard_items = 10
+    due = 5
+
+    def work(self, run: RunContext) -> Outcome:
+        return run.start_shards(self.due) or Done()
+
+
+def test_a_tick_succeeds_with_the_shards_that_it_has_started(web: Web, cloud: Cloud, log: Lines) -> None:
+    job = Following()
+    assert run(job, TICK, cloud, log).counts == {}
+    assert web.paths() == ["/ping/start", "/ping"]
+    job.due = 15
+    later = replace(TICK, at=TICK.at + timedelta(minutes=1))
+    assert run(job, later, cloud, log).counts == {"shards": 2}
+    run(job, later.shard(0, 2), cloud, log)
+    assert web.paths() == ["/ping/start", "/ping", "/ping/start"]
+    run(job, later.shard(1, 2), cloud, log)
+    assert web.paths() == ["/ping/start", "/ping", "/ping/start", "/ping"]
 
 
 def test_a_manual_run_of_one_target_covers_no_failure(web: Web, cloud: Cloud, log: Lines) -> None:
