@@ -92,18 +92,24 @@ class RunContext:
 
     @property
     def may_start_shards(self) -> bool:
-        """Whether the tick may be divided: at its first part, and where it is no shard itself."""
+        """Whether the tick may still be divided into shards.
+
+        Only its first part may, and no shard.
+        """
         undivided = self.target == NO_TARGET and self.firing.part == 0 and self.batch is None
         return self.job.shards > 1 and undivided and not self.firing.plan and not self.dry
 
     def partitions(self, of_index: Sequence[str]) -> Sequence[str]:
-        """Return the partitions of an index that this run works on: all, or those of its shard."""
+        """Return the partitions of an index that this run works on.
+
+        All, or those of its shard.
+        """
         if self.target == NO_TARGET or self.job.shards == 1:
             return of_index
         return of_index[int(self.target) :: self.firing.shards or self.job.shards]
 
     def start_shards(self, items: int) -> Done | None:
-        """Start a shard for each `shard_items` of the due items, in place of the work.
+        """Start a shard for each `shard_items` due items, instead of the work.
 
         Rounded up to a power of two, so that each has as many partitions, and at most the job's `shards`. None where
         one run is enough: the caller does the work. items: the count of due items, or any number above `shards` times

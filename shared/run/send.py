@@ -48,7 +48,10 @@ class Broker(Protocol):
 
 
 def may_continue(firing: Firing) -> bool:
-    """Return whether the tick may have another part. Else the next tick continues."""
+    """Return whether the tick may have another part.
+
+    Else the next tick continues.
+    """
     return firing.part + 1 < MAX_PARTS
 
 

@@ -79,7 +79,10 @@ class Purge(PurgeDefinition, archetype=True):
         return self._done(purge.counts, {"size": size, "approved": approved} if purge.counts.more else None)
 
     def _start_shards(self, run: RunContext, phases: list[tuple[str, ExpiredRows]], approved: bool) -> Done | None:
-        """Start the shards that the expired rows need; None where one run is enough."""
+        """Start the shards that the expired rows need.
+
+        None where one run is enough.
+        """
         if not run.may_start_shards:
             return None
         most = max(self.shards * self.shard_items, run.setting(f"{self.env}_MOST_ROWS"))

@@ -22,10 +22,11 @@ from shared.job.outcome import Done, Outcome, Rejected, Snoozed
 from shared.job.retry import NO_RETRY, explicit
 from shared.job.setting import names
 from shared.run.context import RunContext
-from shared.run.firing import Firing, parse_firing
+from shared.run.firing import MAX_PARTS, Firing, parse_firing
 from shared.run.history import tick_label
 from shared.run.report import RunReport
 from shared.run.run import run
+from shared.run.send import CHAIN_DELAY
 from shared.store import keys, table
 from shared.tables import STATE
 from tests.conftest import NOON, Calls, Lines, VirtualClock, letters, waiting
@@ -213,21 +214,20 @@ def test_an_unfinished_run_continues_at_once_from_its_checkpoint(go: Go, cloud: 
     assert seen(go, TICK.continuation()) == {"next": 7}
 
 
-def test_a_chain_of_continuations_ends_and_leaves_the_rest_to_the_next_tick(
+def test_a_tick_of_many_parts_needs_several_chains_and_leaves_the_rest_to_the_next_tick(
     go: Go, cloud: Cloud, clock: VirtualClock
 ) -> None:
-    firing, parts = TICK, 0
+    firing, hops = TICK, []
     while True:
         go(Sweep(lambda tick: Done(checkpoint=(tick.checkpoint or 0) + 1)), firing)
+        clock.move(seconds=CHAIN_DELAY)
         sent = waiting(cloud)
         if not sent:
             break
-        parts += 1
-        assert sent[0]["firing"]["hop"] == 1 + 2 * parts
-        firing = firing.continuation()
-    assert parts == 4
-    clock.move(minutes=1)
-    assert seen(go, replace(TICK, at=NOON.replace(minute=1))) == 5
+        firing = parse_firing(sent[0]["firing"], clock.now())
+        hops.append(firing.hop)
+    assert hops == ([3, 5, 7, 9, 1] * MAX_PARTS)[: MAX_PARTS - 1]
+    assert seen(go, replace(TICK, at=NOON.replace(minute=1))) == MAX_PARTS
 
 
 def test_a_retry_that_finds_the_lease_held_is_deferred_and_not_counted(
