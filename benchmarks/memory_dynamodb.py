@@ -1,9 +1,9 @@
 """CPU of a call to DynamoDB in memory, beside moto's.
-python -m benchmarks.memory_dynamodb [--rounds 5] [--moto]
+python -m benchmarks.memory_dynamodb [--rounds 6]
 
 The row is a job's status row, the update its claim: a condition of seven comparisons, four changes. A row of
-`deliveries` is in an index. A figure is microseconds of CPU per call, the best round of 2,000 calls. Exit code 1 if
-GetItem takes over 10 µs, or an update over 30.
+`deliveries` is in an index. Figures are microseconds of CPU per call, measured in turn with moto's. Exit code 1 if a
+call is certainly less than LEAST times as fast.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from statistics import median
 from typing import Any
 
+from benchmarks.report.figures import Figures, Section
+from benchmarks.report.ratio import interleaved, ratio
 from proof.world.dynamodb import MemoryDynamoDb
 from shared.aws import attributes
 from shared.tables import DELIVERIES, STATE
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-CALLS, MOTO_CALLS = 2000, 100
-MOST = {"GetItem": 10.0, "UpdateItem": 30.0}
+CALLS = 500
+LEAST = {"GetItem": 50.0, "UpdateItem": 50.0}
 KEY = attributes.row({"pk": "job#pricing", "sk": "shop.example"})
 ROW = {
     **KEY,
@@ -85,30 +88,38 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_dynamodb")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the best counts (default: 5)")
-    parser.add_argument("--moto", action="store_true", help="measure moto too, which takes a minute")
+    parser.add_argument("--rounds", type=int, default=6, help="default: 6")
     options = parser.parse_args()
     database = MemoryDynamoDb((STATE, DELIVERIES), str, lambda: NOW)
-    found = {name: best(partial(database.call, *call), CALLS, options.rounds) for name, call in REQUESTS.items()}
-    found["snapshot and restore"] = best(lambda: database.restore(database.snapshot()), CALLS, options.rounds)
-    other = moto(options.rounds) if options.moto else {}
-    for name, micros in found.items():
-        print(f"{name:26} {micros:8.1f} µs{f'   moto {other[name]:8.0f} µs' if name in other else ''}")
-    return 1 if any(found[name] > most for name, most in MOST.items()) else 0
+    figures = Figures(
+        "memory_dynamodb",
+        "DynamoDB in memory",
+        "python -m benchmarks.memory_dynamodb",
+        "Processor time of a call to the crash prover's DynamoDB, beside moto's",
+    )
+    rows = []
+    for name, theirs in moto_calls():
+        ours = partial(database.call, *REQUESTS[name])
+        taken = interleaved({"ours": partial(micros, ours, CALLS), "moto": partial(micros, theirs, 20)}, options.rounds)
+        faster = ratio(taken["moto"], taken["ours"])
+        rows.append([name, f"{median(taken['ours']):.1f}", f"{median(taken['moto']):,.0f}", str(faster)])
+        if name in LEAST and faster.below(LEAST[name]):
+            figures.missed.append(f"{name} is {faster} times as fast as moto's; at least {LEAST[name]} is expected")
+    columns = ["call", "µs", "µs of moto", "times as fast"]
+    figures.sections.append(Section("Calls", "", columns, rows))
+    return figures.store()
 
 
-def best(call: Callable[[], Any], calls: int, rounds: int) -> float:
-    """Microseconds of CPU per call, in the best round."""
-    figures = []
-    for _ in range(rounds):
-        began = time.process_time()
-        for _ in range(calls):
-            call()
-        figures.append(time.process_time() - began)
-    return min(figures) / calls * 1e6
+def micros(call: Callable[[], Any], calls: int) -> float:
+    """Microseconds of processor time for each call."""
+    began = time.process_time()
+    for _ in range(calls):
+        call()
+    return (time.process_time() - began) / calls * 1e6
 
 
-def moto(rounds: int) -> dict[str, float]:
+def moto_calls() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield each request's name and its call of moto."""
     import boto3
     from botocore import xform_name
     from moto import mock_aws
@@ -119,10 +130,8 @@ def moto(rounds: int) -> dict[str, float]:
         client = boto3.Session("testing", "testing", region_name="us-east-1").client("dynamodb")
         for table in (STATE, DELIVERIES):
             create(client, table, table.name)
-        return {
-            name: best(partial(getattr(client, xform_name(operation)), **request), MOTO_CALLS, rounds)
-            for name, (operation, request) in REQUESTS.items()
-        }
+        for name, (operation, request) in REQUESTS.items():
+            yield name, partial(getattr(client, xform_name(operation)), **request)
 
 
 if __name__ == "__main__":

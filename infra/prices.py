@@ -1,7 +1,7 @@
 """List prices in us-east-1, US dollars, without free tiers.
 
 Sources: the pricing pages of the services, https://aws.amazon.com/<service>/pricing/, as known in November 2026:
-lambda (arm64, first tier), sqs (standard queues, first tier), dynamodb (on demand, since 2024-11), cloudwatch,
+lambda (arm64, first tier), sqs (standard queues, first tier), dynamodb (on demand, since 2024-11), s3, cloudwatch,
 secrets-manager, eventbridge, kms. They change rarely; decisions need their order of magnitude only.
 """
 
@@ -21,6 +21,8 @@ RULE_TICK = 0.0
 SCHEDULE_TICK = 1.00 / MILLION
 SQS_REQUEST = 0.40 / MILLION
 WRITE_UNIT = 0.625 / MILLION
+READ_UNIT = 0.125 / MILLION
+S3_PUT = 5.00 / MILLION
 ALARM_METRIC_MONTH = 0.10
 # A dashboard of more metrics than FREE_METRICS.
 DASHBOARD_MONTH = 3.00
