@@ -15,10 +15,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import consumer, shards
+from benchmarks import consumer, run_cost, shards
 from benchmarks.report.figures import Figures, Section
 from benchmarks.report.svg import Line, plot
 from infra import prices
+from proof.crash.prover import Prover
 from shared.run.firing import MAX_PARTS
 from shared.run.send import CHAIN_DELAY
 from shared.store.batch_write import BATCH
@@ -33,6 +34,11 @@ CALL = 0.005
 ORGANIZATIONS, PEAK = 10_000, 3.0
 RETENTION_DAYS = 30
 # Units of a row up to 1 KB and of its entry in one index; a page of keys of 500 rows is 50 KB.
+COLUMNS = ["design", "items a day", "first limit", "dollars a million"]
+# A transaction costs twice the units of its writes.
+TRANSACTION = 2
+# Of a queue with a batch window; SQS allows 10,000.
+LARGE_BATCH = 1_000
 ROW_UNITS, READ_PER_ROW, SCAN_PER_ROW = 2.0, 0.0125, 0.125
 
 
@@ -103,17 +109,14 @@ class Counts:
     They depend on the number of organizations in its batch.
     """
 
-    calls: Callable[[float], float]
-    units: Callable[[float], float]
+    calls: Callable[[float, int], float]
+    units: Callable[[float, int], float]
 
 
-def consumers(
-    counted: Counts, powertools: tuple[float, float], batch: int, memory: int, distinct: float
-) -> list[Design]:
-    """Designs of a consumer; distinct: organizations of a batch in the mean."""
+def consumers(counted: Counts, powertools: tuple[float, float], batch: int, memory: int) -> list[Design]:
+    """Designs of a consumer."""
     largest = 1 / harmonic(ORGANIZATIONS)
     mean = DAY / PEAK
-    per_batch = max(1, counted.calls(distinct) * batch) * CALL
     their_calls, their_units = powertools[0] + 1, powertools[1] + 1
 
     def design(name: str, seconds: float, units: float, hot: float, send: float) -> Design:
@@ -125,18 +128,22 @@ def consumers(
         dollars = units * prices.WRITE_UNIT + lambda_dollars(seconds, memory) + send
         return Design(name, limits, lambda _: dollars)
 
-    # Of a batch's messages of one organization one write is made; a batch has this share of the largest's.
-    own = 1 - (1 - largest) ** batch
-    shared_request = (prices.LAMBDA_REQUEST + 2 * prices.SQS_REQUEST) / batch + prices.SQS_REQUEST
+    def usage(of: int) -> Design:
+        # Writes to the largest organization's counter for each batch: one for up to 99 of its messages.
+        writes = max(1 - (1 - largest) ** of, of * largest / 99)
+        distinct = distinct_in_batch(of)
+        seconds = max(1 / of, counted.calls(distinct, of)) * CALL
+        hot = TRANSACTION * writes / (of * largest)
+        return design(f"usage, batches of {of:,}", seconds, counted.units(distinct, of), hot, request(of))
+
+    def request(of: int) -> float:
+        return (prices.LAMBDA_REQUEST + 2 * max(1, of / 10) * prices.SQS_REQUEST) / of + prices.SQS_REQUEST
+
+    glued = "Powertools and a counter, message by message"
     return [
-        design("Powertools and a counter, message by message", their_calls * CALL, their_units, 1.0, shared_request),
-        design(
-            f"usage, batches of {batch}",
-            per_batch / batch,
-            counted.units(distinct),
-            own / (batch * largest),
-            shared_request,
-        ),
+        design(glued, their_calls * CALL, their_units, 1.0, request(batch)),
+        usage(batch),
+        usage(LARGE_BATCH),
     ]
 
 
@@ -144,12 +151,12 @@ def harmonic(count: int) -> float:
     return sum(1 / rank for rank in range(1, count + 1))
 
 
-def distinct_in_batch(batch: int, rounds: int = 4_000) -> float:
+def distinct_in_batch(batch: int, messages: int = 40_000) -> float:
     """Organizations of a batch in the mean, of messages by Zipf's law."""
     chance, names = random.Random(15), range(ORGANIZATIONS)
     weights = [1 / (rank + 1) for rank in names]
-    drawn = chance.choices(names, weights, k=batch * rounds)
-    return sum(len(set(drawn[start : start + batch])) for start in range(0, len(drawn), batch)) / rounds
+    drawn = chance.choices(names, weights, k=messages)
+    return sum(len(set(drawn[start : start + batch])) for start in range(0, len(drawn), batch)) / (messages / batch)
 
 
 def measured_counts(batch: int) -> tuple[Counts, tuple[float, float]]:
@@ -161,11 +168,20 @@ def measured_counts(batch: int) -> tuple[Counts, tuple[float, float]]:
     one, ten = (consumer.measured("usage", messages, count) for count in (1, batch))
     theirs = consumer.measured("powertools", 200)
 
-    def between(name: str) -> Callable[[float], float]:
-        low, high = one[name] / messages, ten[name] / messages
-        return lambda distinct: low + (high - low) * (distinct - 1) / (batch - 1)
+    low, high = (float(found["calls"]) / messages for found in (one, ten))
 
-    return Counts(between("calls"), between("units")), (theirs["calls"] / 200, theirs["units"] / 200)
+    def calls(distinct: float, of: int) -> float:
+        return (low + (high - low) * (distinct - 1) / (batch - 1)) * batch / of
+
+    with Prover() as prover:
+        bill, items, _ = run_cost.measure(prover, prover.jobs["usage"])
+
+    def units(distinct: float, of: int) -> float:
+        # Of a batch: the record of each message, and the update of each organization's counter, in its transaction.
+        own = bill.units - TRANSACTION * (items + 1)
+        return TRANSACTION + (TRANSACTION * distinct + own) / of
+
+    return Counts(calls, units), (theirs["calls"] / 200, theirs["units"] / 200)
 
 
 def table(designs: Sequence[Design]) -> list[list[str]]:
@@ -217,39 +233,49 @@ def main() -> int:
         f"processor time. {ORGANIZATIONS:,} organizations send by Zipf's law, the largest "
         f"{100 / harmonic(ORGANIZATIONS):.0f} % of all; the busiest hour has {PEAK:.0f} times the mean.",
     )
+    for each in (add_purges(figures)[-1], add_consumers(figures)[1]):
+        if each.first.a_day < GOAL:
+            figures.missed.append(f"{each.name} ends at {amount(each.first.a_day)} a day: {each.first.name}")
+    return figures.store()
+
+
+def add_purges(figures: Figures) -> list[Design]:
     rows = 32_000
     cpu = shards.measured(rows, 1)["cpu"] / rows
-    deletions = purges(cpu)
-    columns = ["design", "items a day", "first limit", "dollars a million"]
+    designs = purges(cpu)
     text = (
         f"A row takes {cpu * 1e6:.0f} microseconds of this machine's processor, so "
         f"{cpu * PROCESSOR_MB / 512 * 1e6:.0f} at 512 MB. Rows are up to 1 KB with one index, and are kept for "
-        f"{RETENTION_DAYS} days; a scan reads all of them each day."
+        f"{RETENTION_DAYS} days; a scan reads all of them each day. The brake stops a tick of more than "
+        "`<ENV>_MOST_ROWS` until an operator raises it."
     )
-    figures.sections.append(Section("Rows to purge", text, columns, table(deletions), "scale-rows.svg"))
-    figures.plots["scale-rows.svg"] = plot("Cost of a day, up to the limit", "rows a day", "dollars", lines(deletions))
+    figures.sections.append(Section("Rows to purge", text, COLUMNS, table(designs), "scale-rows.svg"))
+    figures.plots["scale-rows.svg"] = plot("Cost of a day, up to the limit", "rows a day", "dollars", lines(designs))
     rate = min(1 / (cpu * PROCESSOR_MB / 512), PARTITION_UNITS)
     hours = [[str(count), f"{backlog_hours(GOAL, rate, count):.1f}"] for count in (1, 2, 4, 8, 16, 32)]
-    figures.sections.append(
-        Section("Hours for a backlog of 100 million rows", "", ["shards", "hours"], hours),
-    )
+    figures.sections.append(Section("Hours for a backlog of 100 million rows", "", ["shards", "hours"], hours))
+    return designs
+
+
+def add_consumers(figures: Figures) -> list[Design]:
     batch = consumer.BATCH
     distinct = distinct_in_batch(batch)
     counted, theirs = measured_counts(batch)
-    usage = consumers(counted, theirs, batch, 512, distinct)
+    designs = consumers(counted, theirs, batch, 512)
+    calls, units = counted.calls(distinct, batch), counted.units(distinct, batch)
     text = (
-        f"A batch of {batch} has messages of {distinct:.1f} organizations in the mean, {counted.calls(distinct):.2f} "
-        f"calls and {counted.units(distinct):.2f} write units a message; Powertools makes {theirs[0]:.2f} calls and "
-        f"{theirs[1]:.2f} units, and the counter one of each."
+        f"A batch of {batch} has messages of {distinct:.1f} organizations in the mean, {calls:.2f} calls and "
+        f"{units:.2f} write units a message; Powertools makes {theirs[0]:.2f} calls and {theirs[1]:.2f} units, and the "
+        "counter one of each."
     )
-    figures.sections.append(Section("Messages to count", text, columns, table(usage), "scale-messages.svg"))
-    figures.plots["scale-messages.svg"] = plot(
-        "Cost of a day, up to the limit", "messages a day", "dollars", lines(usage)
+    figures.sections.append(Section("Messages to count", text, COLUMNS, table(designs), "scale-messages.svg"))
+    title = "Cost of a day, up to the limit"
+    figures.plots["scale-messages.svg"] = plot(title, "messages a day", "dollars", lines(designs))
+    figures.peers.append(
+        f"A batch of {batch} rarely has two messages of one organization, and transactions cost twice: it writes "
+        f"{units:.1f} units a message, Powertools and a counter {theirs[1] + 1:.1f}. Batches of {LARGE_BATCH:,} would pay"
     )
-    for ours in (deletions[-1], usage[-1]):
-        if ours.first.a_day < GOAL:
-            figures.missed.append(f"{ours.name} ends at {amount(ours.first.a_day)} a day: {ours.first.name}")
-    return figures.store()
+    return designs
 
 
 if __name__ == "__main__":
