@@ -273,7 +273,7 @@ def add_consumers(figures: Figures) -> list[Design]:
     figures.plots["scale-messages.svg"] = plot(title, "messages a day", "dollars", lines(designs))
     figures.peers.append(
         f"A batch of {batch} rarely has two messages of one organization, and transactions cost twice: it writes "
-        f"{units:.1f} units a message, Powertools and a counter {theirs[1] + 1:.1f}. Batches of {LARGE_BATCH:,} would pay"
+        f"{units:.1f} units a message, Powertools and a counter {theirs[1] + 1:.1f}. {LARGE_BATCH:,} would pay"
     )
     return designs
 
